@@ -1,0 +1,116 @@
+//! What is asked of a model and what comes back, in the one form that every backend takes.
+
+use serde::{Deserialize, Serialize};
+
+use crate::item::ItemId;
+
+/// Who speaks a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Role {
+    /// Instructions that stand above the conversation.
+    System,
+    /// The one who asks.
+    User,
+}
+
+/// One turn of the conversation that is put to a model.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Message {
+    /// Who speaks.
+    pub role: Role,
+    /// The text, as sent.
+    pub content: String,
+}
+
+/// What the model has to do with the messages.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "mode")]
+pub enum Mode {
+    /// Write an answer.
+    Generate {
+        /// The most tokens to write.
+        max_tokens: u32,
+        /// Sampling temperature; 0 is greedy.
+        temperature: f64,
+        /// Texts that end the answer where they appear; they are not part of it.
+        stop: Vec<String>,
+        /// Whether the log-probability of every token is wanted.
+        logprobs: bool,
+        /// Whether the value of an expression that the model wrote is put in after its `=`.
+        calculator: bool,
+    },
+    /// Say how likely each of these continuations of the messages is.
+    Score {
+        /// The continuations, each scored on its own.
+        options: Vec<String>,
+    },
+}
+
+/// One call of a model.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Request {
+    /// The item that the call is about. Not sent; backends that answer from the data set look it up.
+    pub item: ItemId,
+    /// The conversation so far.
+    pub messages: Vec<Message>,
+    /// What to do with it.
+    pub mode: Mode,
+    /// Whether the answer is to be followed by a strategy (the messages say so too).
+    pub distil: bool,
+    /// Tells repetitions of one request apart where repetition is meant.
+    pub draw: u32,
+}
+
+/// One token of an answer.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Token {
+    /// Its text; tokens that split a character hold U+FFFD.
+    pub text: String,
+    /// Natural-log probability given everything before it, where the backend tells.
+    pub logprob: Option<f64>,
+    /// Whether the calculator put it in, so that it was not the model's choice.
+    pub forced: bool,
+}
+
+/// Tokens counted for one call.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Usage {
+    /// Tokens read, the cached ones included.
+    pub input: u64,
+    /// Of these, tokens that the server had in its cache.
+    pub cached_input: u64,
+    /// Tokens written, hidden reasoning included.
+    pub output: u64,
+}
+
+/// Why a model stopped writing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Finish {
+    /// It was done, or met a stop text.
+    Stop,
+    /// It reached the token limit.
+    Length,
+    /// The server withheld the rest.
+    ContentFilter,
+}
+
+/// What came back from one call.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Response {
+    /// The text written; for [`Mode::Score`] the likeliest option.
+    pub text: String,
+    /// The tokens written, without the end token; empty where the backend does not tell.
+    pub tokens: Vec<Token>,
+    /// For [`Mode::Score`]: each option's summed natural-log probability, in the request's order.
+    pub option_logprobs: Vec<f64>,
+    /// Tokens read and written.
+    pub usage: Usage,
+    /// Why the model stopped.
+    pub finish: Finish,
+    /// The model's name as the answer carries it.
+    pub model: String,
+    /// Wall-clock time of the call in milliseconds, retries included.
+    pub latency_ms: f64,
+}
