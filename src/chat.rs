@@ -114,3 +114,15 @@ pub struct Response {
     /// Wall-clock time of the call in milliseconds, retries included.
     pub latency_ms: f64,
 }
+
+impl Usage {
+    /// The sum of two counts.
+    #[must_use]
+    pub fn plus(self, other: Self) -> Self {
+        Self {
+            input: self.input + other.input,
+            cached_input: self.cached_input + other.cached_input,
+            output: self.output + other.output,
+        }
+    }
+}

@@ -1,6 +1,20 @@
 //! intercascade runs the standard LLM cascade and Inter-Cascade side by side and reports accuracy, strong calls
-//! and fees.
+//! and fees. docs/ARCHITECTURE.md says which module owns what; modules import their own layer or a lower one.
 
+pub mod arm;
+pub mod cascade;
 pub mod chat;
+pub mod config;
+pub mod confidence;
+pub mod dataset;
+pub mod experiment;
 pub mod item;
 pub mod model;
+pub mod price;
+pub mod prompt;
+pub mod record;
+pub mod report;
+pub mod retrieval;
+pub mod seed;
+pub mod suggest;
+pub mod task;

@@ -1,5 +1,18 @@
 //! Backends behind one trait: each takes a [`Request`] and gives a [`Response`].
 
+pub mod calculator;
+pub mod entry;
+pub mod gguf;
+pub(crate) mod http;
+pub mod journal;
+pub mod llama;
+pub mod openai;
+pub mod reference;
+pub mod registry;
+pub mod simulated;
+pub mod tokenizer;
+pub mod weights;
+
 use async_trait::async_trait;
 
 use crate::chat::{Request, Response};
@@ -25,6 +38,8 @@ pub struct Capabilities {
     pub logprobs: bool,
     /// [`crate::chat::Mode::Score`].
     pub scores_options: bool,
+    /// A calculator that works while it writes.
+    pub calculator: bool,
 }
 
 /// A model that answers requests.

@@ -1,0 +1,296 @@
+//! The config file: what may stand in it, its defaults, and errors that name file, line and key.
+
+use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
+
+use anyhow::{Context, Result, anyhow, bail};
+use regex::Regex;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use crate::arm::Arm;
+use crate::confidence::Signal;
+use crate::dataset::Format;
+use crate::model::entry::ModelEntry;
+use crate::retrieval::embedder::EmbedderName;
+use crate::seed::Seed;
+use crate::suggest;
+
+/// A run as its author wrote it, with the defaults filled in.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// Name of the run and of its output folder.
+    pub name: String,
+    /// Seed of everything that is drawn.
+    #[serde(default)]
+    pub seed: Seed,
+    /// The arms to run.
+    pub arms: Vec<Arm>,
+    /// Names of the weak and the strong model.
+    pub levels: Vec<String>,
+    /// The data.
+    pub dataset: DatasetConfig,
+    /// The gate.
+    pub deferral: DeferralConfig,
+    /// What learning arms do.
+    #[serde(default)]
+    pub learning: LearningConfig,
+    /// Models of this config; they win over those of `models.toml`.
+    #[serde(default, rename = "model")]
+    pub models: Vec<ModelEntry>,
+}
+
+/// `[dataset]`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DatasetConfig {
+    /// An entry of the catalogue; with `path`, the name in outputs.
+    #[serde(default)]
+    pub name: Option<String>,
+    /// A file or folder that the catalogue does not list.
+    #[serde(default)]
+    pub path: Option<PathBuf>,
+    /// How the file is read; absent: told from its ending.
+    #[serde(default)]
+    pub format: Option<Format>,
+    /// The split; absent: the only one.
+    #[serde(default)]
+    pub split: Option<String>,
+    /// Items in the stream, the first ones of the split; absent: all.
+    #[serde(default)]
+    pub limit: Option<usize>,
+    /// Seeded permutations of the stream.
+    #[serde(default = "one")]
+    pub orders: usize,
+    /// Math in this process: whether expressions that a model writes are computed for it.
+    #[serde(default)]
+    pub calculator: bool,
+}
+
+/// `[deferral]`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DeferralConfig {
+    /// How confidence is read; absent: option-probability where the weak level scores options, else
+    /// mean-token-probability.
+    #[serde(default)]
+    pub signal: Option<Signal>,
+    /// λ in [0, 1]: below it the query is deferred.
+    pub threshold: f64,
+}
+
+/// `[learning]`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct LearningConfig {
+    /// Strategies shown at most.
+    pub k: usize,
+    /// Cosine below which no strategy is shown by similarity.
+    pub min_similarity: f64,
+    /// What queries are compared by.
+    pub embedder: EmbedderName,
+}
+
+impl Default for LearningConfig {
+    fn default() -> Self {
+        Self { k: 2, min_similarity: 0.0, embedder: EmbedderName::default() }
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ModelsFile {
+    #[serde(default)]
+    model: Vec<ModelEntry>,
+}
+
+impl Config {
+    /// Reads a config file, with `sets` (`key.path=value`) laid over it.
+    ///
+    /// # Errors
+    /// Names file, line and key, and the nearest right key for a wrong one.
+    pub fn load(path: &Path, sets: &[String]) -> Result<Self> {
+        let text = read(path)?;
+        let config: Self = parse(&text, path)?;
+        let config = if sets.is_empty() { config } else { overridden(&text, path, sets)? };
+        config.check().with_context(|| format!("{}", path.display()))?;
+        Ok(config)
+    }
+
+    /// The entries of `levels`, weak to strong: this config's, else those of the `models.toml` beside it.
+    ///
+    /// # Errors
+    /// Names a model that is in neither, and the nearest name.
+    pub fn level_entries(&self, path: &Path) -> Result<Vec<ModelEntry>> {
+        let file = path.parent().unwrap_or(Path::new(".")).join("models.toml");
+        let mut known = self.models.clone();
+        if file.is_file() {
+            known.extend(parse::<ModelsFile>(&read(&file)?, &file)?.model);
+        }
+        let find = |name: &String| {
+            known.iter().find(|entry| entry.name == *name).cloned().ok_or_else(|| {
+                let names: Vec<&str> = known.iter().map(|entry| entry.name.as_str()).collect();
+                anyhow!(
+                    "{}: levels: no model is called `{name}`{}; there are: {}. Add a [[model]] there or in {}",
+                    path.display(),
+                    suggest::nearest(name, &names),
+                    if names.is_empty() { "none".to_owned() } else { names.join(", ") },
+                    file.display()
+                )
+            })
+        };
+        self.levels.iter().map(find).collect()
+    }
+
+    fn check(&self) -> Result<()> {
+        if self.name.is_empty() || self.name.contains(['/', '\\']) || self.name.starts_with('.') {
+            bail!("name: `{}` cannot name a folder", self.name);
+        }
+        if self.levels.len() != 2 || self.levels[0] == self.levels[1] {
+            bail!("levels: name two different models, the weak one first, not {:?}", self.levels);
+        }
+        if self.arms.is_empty() {
+            bail!("arms: name at least one");
+        }
+        if let Some(arm) = self.arms.iter().enumerate().find_map(|(i, arm)| self.arms[..i].contains(arm).then_some(arm)) {
+            bail!("arms: `{}` stands twice", arm.name());
+        }
+        if !(0.0..=1.0).contains(&self.deferral.threshold) {
+            bail!("deferral.threshold: must be from 0 to 1, not {}", self.deferral.threshold);
+        }
+        if !(-1.0..=1.0).contains(&self.learning.min_similarity) {
+            bail!("learning.min_similarity: must be from -1 to 1, not {}", self.learning.min_similarity);
+        }
+        for (key, value) in [("dataset.orders", Some(self.dataset.orders)), ("dataset.limit", self.dataset.limit)] {
+            if value == Some(0) {
+                bail!("{key}: must be at least 1");
+            }
+        }
+        if self.dataset.name.is_none() && self.dataset.path.is_none() {
+            bail!("dataset: give the name of a data set (`intercascade datasets list`) or a path");
+        }
+        Ok(())
+    }
+}
+
+fn read(path: &Path) -> Result<String> {
+    std::fs::read_to_string(path).with_context(|| format!("cannot read the config {}", path.display()))
+}
+
+fn parse<T: DeserializeOwned>(text: &str, path: &Path) -> Result<T> {
+    let parsed = toml::Deserializer::parse(text).map_err(|error| explain(path, text, None, &error))?;
+    serde_path_to_error::deserialize(parsed).map_err(|error| {
+        let key = error.path().to_string();
+        explain(path, text, Some(&key), &error.into_inner())
+    })
+}
+
+/// One line: file, line, key, what is wrong, and the nearest right name.
+fn explain(path: &Path, text: &str, key: Option<&str>, error: &toml::de::Error) -> anyhow::Error {
+    static NAMES: LazyLock<Regex> = LazyLock::new(|| Regex::new("`([^`]+)`").expect("the pattern is valid"));
+    let message = error.message();
+    let names: Vec<&str> = NAMES.captures_iter(message).filter_map(|found| Some(found.get(1)?.as_str())).collect();
+    let suggestion = match names.as_slice() {
+        [wrong, right @ ..] if message.starts_with("unknown") => suggest::nearest(wrong, right),
+        _ => String::new(),
+    };
+    let line = error.span().map(|span| text[..span.start.min(text.len())].matches('\n').count() + 1);
+    let line = line.map(|line| format!(" line {line}:")).unwrap_or_default();
+    let key = key.filter(|key| *key != ".").map(|key| format!(" {key}:")).unwrap_or_default();
+    anyhow!("{}:{line}{key} {message}{suggestion}", path.display())
+}
+
+/// The config with `--set` values laid over it. A value is TOML where it reads as such, else a text.
+fn overridden(text: &str, path: &Path, sets: &[String]) -> Result<Config> {
+    let mut table: toml::Table = toml::from_str(text)?;
+    for set in sets {
+        let (key, value) =
+            set.split_once('=').ok_or_else(|| anyhow!("--set {set}: must be key.path=value, as in dataset.limit=50"))?;
+        let value = toml::from_str::<toml::Table>(&format!("value = {value}"))
+            .ok()
+            .and_then(|mut table| table.remove("value"))
+            .unwrap_or_else(|| toml::Value::String(value.to_owned()));
+        let mut place = &mut table;
+        let (parents, last) = key.rsplit_once('.').map_or((None, key), |(parents, last)| (Some(parents), last));
+        for part in parents.iter().flat_map(|parents| parents.split('.')) {
+            place = place
+                .entry(part)
+                .or_insert_with(|| toml::Value::Table(toml::Table::new()))
+                .as_table_mut()
+                .ok_or_else(|| anyhow!("--set {set}: `{part}` is no table in {}", path.display()))?;
+        }
+        place.insert(last.to_owned(), value);
+    }
+    let whole = toml::to_string(&table)?;
+    let deserializer = toml::Deserializer::parse(&whole)?;
+    serde_path_to_error::deserialize(deserializer).map_err(|error| {
+        let key = error.path().to_string();
+        let explained = explain(Path::new(""), "", Some(&key), &error.into_inner()).to_string();
+        let reason = explained.trim_start_matches(|c: char| c == ':' || c.is_ascii_digit() || c == ' ');
+        anyhow!("{} with --set {}: {}", path.display(), sets.join(" --set "), reason.trim_start_matches("line 1: "))
+    })
+}
+
+fn one() -> usize {
+    1
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GOOD: &str = r#"
+name = "x"
+arms = ["cascade"]
+levels = ["a", "b"]
+[dataset]
+name = "gsm-templates"
+[deferral]
+threshold = 0.8
+"#;
+
+    fn load(text: &str, sets: &[&str]) -> Result<Config> {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("x.toml");
+        std::fs::write(&path, text).expect("written");
+        Config::load(&path, &sets.iter().map(|set| (*set).to_owned()).collect::<Vec<_>>())
+    }
+
+    fn error(text: &str, sets: &[&str]) -> String {
+        format!("{:#}", load(text, sets).expect_err("refused"))
+    }
+
+    #[test]
+    fn defaults_are_filled_in() {
+        let config = load(GOOD, &[]).expect("good");
+        assert_eq!((config.seed, config.dataset.orders, config.learning.k), (Seed(0), 1, 2));
+        assert_eq!(config.dataset.limit, None);
+    }
+
+    #[test]
+    fn set_lays_values_over_the_file() {
+        let config = load(GOOD, &["dataset.limit=5", "name=y", "learning.k=0", "arms=[\"weak-only\"]"]).expect("good");
+        assert_eq!((config.dataset.limit, config.name.as_str(), config.learning.k), (Some(5), "y", 0));
+        assert_eq!(config.arms, [Arm::WeakOnly]);
+    }
+
+    #[test]
+    fn wrong_keys_name_file_line_and_the_nearest_right_one() {
+        let text = GOOD.replace("threshold", "treshold");
+        let error = error(&text, &[]);
+        assert!(error.contains("x.toml: line 8:"), "{error}");
+        assert!(error.contains("`treshold`") && error.contains("did you mean `threshold`?"), "{error}");
+    }
+
+    #[test]
+    fn wrong_values_name_their_key() {
+        assert!(error(&GOOD.replace("0.8", "\"high\""), &[]).contains("deferral.threshold"));
+        assert!(error(&GOOD.replace("0.8", "1.8"), &[]).contains("deferral.threshold: must be from 0 to 1"));
+        assert!(error(&GOOD.replace("[\"cascade\"]", "[\"cascades\"]"), &[]).contains("did you mean `cascade`?"));
+        assert!(error(&GOOD.replace("\"a\", \"b\"", "\"a\""), &[]).contains("levels: name two different models"));
+        assert!(error(GOOD, &["dataset.limt=5"]).contains("did you mean `limit`?"));
+        assert!(error(GOOD, &["dataset.limit"]).contains("must be key.path=value"));
+        assert!(error(GOOD, &["dataset.limit=0"]).contains("dataset.limit: must be at least 1"));
+    }
+}

@@ -1,0 +1,127 @@
+//! Making a data set's files from its source: items are generated, split by group, and written in their format.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+use serde::Deserialize;
+use sha2::{Digest, Sha256};
+
+use super::{Format, facts::Facts, gsm8k, hex, mmlu, template::Templates};
+use crate::item::{Item, Target};
+use crate::seed::Seed;
+
+/// How a data set is made.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Generator {
+    /// What the source holds.
+    pub kind: Kind,
+    /// Path of the source from the catalogue's folder.
+    pub source: PathBuf,
+    /// Seed of the drawings, the shuffles and the split.
+    pub seed: Seed,
+    /// Problems per template; facts have as many items as questions.
+    #[serde(default)]
+    pub instances: usize,
+    /// Share of the groups that go to `dev`; the others are `test`.
+    pub dev_share: f64,
+}
+
+/// What a generator's source holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Kind {
+    /// Templates of word problems.
+    Templates,
+    /// Facts with questions.
+    Facts,
+}
+
+/// A file that was made.
+#[derive(Debug)]
+pub struct Made {
+    /// `dev` or `test`.
+    pub split: &'static str,
+    /// Where it would stand.
+    pub path: PathBuf,
+    /// Its bytes.
+    pub bytes: Vec<u8>,
+    /// Number of items.
+    pub rows: usize,
+    /// Hex sha256 of the bytes.
+    pub sha256: String,
+}
+
+impl Generator {
+    /// Makes both splits for the folder `out`, and writes nothing.
+    ///
+    /// # Errors
+    /// Names the source and what is wrong with it.
+    pub fn make(&self, catalogue: &Path, format: Format, out: &Path) -> Result<Vec<Made>> {
+        let source = catalogue.join(&self.source);
+        let text = std::fs::read_to_string(&source).with_context(|| format!("cannot read {}", source.display()))?;
+        let items = match self.kind {
+            Kind::Templates => Templates::parse(&text).and_then(|templates| templates.items(self.seed, self.instances)),
+            Kind::Facts => Facts::parse(&text).map(|facts| facts.items(self.seed)),
+        }
+        .with_context(|| format!("{}", source.display()))?;
+        let (dev, test): (Vec<Item>, Vec<Item>) = items.into_iter().partition(|item| self.is_dev(&item.group));
+        [("dev", dev), ("test", test)].into_iter().map(|(split, items)| file(split, format, &items, out)).collect()
+    }
+
+    /// A group's split depends on its name alone, so that adding a group moves no other.
+    fn is_dev(&self, group: &str) -> bool {
+        self.seed.unit(&["split", group]) < self.dev_share
+    }
+}
+
+/// Writes the files, and leaves alone what is already there.
+///
+/// # Errors
+/// Where a file with other contents stands in the way, or the disk refuses.
+pub fn write(files: &[Made]) -> Result<()> {
+    for file in files {
+        match std::fs::read(&file.path) {
+            Ok(there) if there == file.bytes => continue,
+            Ok(_) => bail!("{} holds something else; nothing is written over: name another folder with --out", file.path.display()),
+            Err(_) => {}
+        }
+        crate::report::folder::write_file(&file.path, &file.bytes)?;
+    }
+    Ok(())
+}
+
+fn file(split: &'static str, format: Format, items: &[Item], out: &Path) -> Result<Made> {
+    let (ending, bytes) = match format {
+        Format::Gsm8k => ("jsonl", jsonl(items)?),
+        Format::Mmlu => ("csv", csv(items)?),
+    };
+    let path = out.join(format!("{split}.{ending}"));
+    Ok(Made { split, path, rows: items.len(), sha256: hex(&Sha256::digest(&bytes)), bytes })
+}
+
+fn jsonl(items: &[Item]) -> Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    for item in items {
+        let answer = item.solution.as_deref().unwrap_or_default();
+        let row = gsm8k::Row { id: &item.id.0, group: &item.group, question: &item.query, answer };
+        serde_json::to_writer(&mut bytes, &row)?;
+        bytes.push(b'\n');
+    }
+    Ok(bytes)
+}
+
+fn csv(items: &[Item]) -> Result<Vec<u8>> {
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    writer.write_record(mmlu::COLUMNS.iter().chain(&mmlu::OPTIONAL_COLUMNS))?;
+    for item in items {
+        let Target::Choice(target) = item.target else { bail!("{} has no options", item.id) };
+        let target = target.to_string();
+        let explanation = item.solution.as_deref().unwrap_or_default();
+        let mut row = vec![item.query.as_str()];
+        row.extend(item.options.iter().map(String::as_str));
+        row.extend([target.as_str(), &item.id.0, &item.group, explanation]);
+        writer.write_record(row)?;
+    }
+    writer.into_inner().context("cannot write CSV")
+}

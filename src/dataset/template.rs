@@ -1,0 +1,247 @@
+//! Word problems from templates: variables are drawn by seed, derived ones computed, and a drawing in which a
+//! derived one is no positive integer is drawn again. A worked solution follows in GSM8K's notation.
+
+use std::collections::{BTreeMap, HashSet};
+use std::sync::LazyLock;
+
+use anyhow::{Context, Result, anyhow, bail};
+use rand::rngs::ChaCha8Rng;
+use rand::seq::IndexedRandom;
+use rand::RngExt;
+use regex::{Captures, Regex};
+use serde::Deserialize;
+
+use crate::item::{Item, ItemId, Target};
+use crate::seed::Seed;
+
+/// A drawing is tried this often before the template counts as wrong.
+const TRIES: usize = 10_000;
+
+static NAME: LazyLock<Regex> = LazyLock::new(|| Regex::new("[a-z][a-z0-9_]*").expect("the pattern is valid"));
+static SLOT: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"\{(=?)([a-z][a-z0-9_]*)\}").expect("the pattern is valid"));
+
+/// The template file.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Templates {
+    lists: BTreeMap<String, Vec<String>>,
+    template: Vec<Template>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Template {
+    id: String,
+    steps: usize,
+    vars: Vec<Variable>,
+    question: String,
+    solution: Vec<String>,
+    answer: String,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Variable {
+    name: String,
+    list: Option<String>,
+    from: Option<u32>,
+    to: Option<u32>,
+    step: Option<u32>,
+    is: Option<String>,
+}
+
+/// The values of one drawing: the text of each variable, and the calculation of each derived one.
+#[derive(Default)]
+struct Drawing {
+    text: BTreeMap<String, String>,
+    calculation: BTreeMap<String, String>,
+}
+
+impl Templates {
+    /// Reads a template file.
+    ///
+    /// # Errors
+    /// Where it is no TOML of this form, or a template's steps are not those of its solution.
+    pub fn parse(text: &str) -> Result<Self> {
+        let templates: Self = toml::from_str(text)?;
+        for template in &templates.template {
+            if template.solution.len() != template.steps {
+                bail!("template `{}`: {} steps, but {} lines of solution", template.id, template.steps, template.solution.len());
+            }
+        }
+        Ok(templates)
+    }
+
+    /// `instances` different problems of every template, in the file's order; the group is the template's id.
+    ///
+    /// # Errors
+    /// Names the template that cannot be drawn.
+    pub fn items(&self, seed: Seed, instances: usize) -> Result<Vec<Item>> {
+        let mut items = Vec::new();
+        for template in &self.template {
+            let mut random = seed.stream(&["template", &template.id]);
+            let mut questions = HashSet::new();
+            for instance in 0..instances {
+                let item = (0..TRIES)
+                    .find_map(|_| match self.draw(template, &mut random) {
+                        Ok(Some(drawing)) => match template.item(instance, &drawing) {
+                            Ok(item) if questions.contains(&item.query) => None,
+                            other => Some(other),
+                        },
+                        Ok(None) => None,
+                        Err(error) => Some(Err(error)),
+                    })
+                    .unwrap_or_else(|| Err(anyhow!("no new problem in {TRIES} drawings")))
+                    .with_context(|| format!("template `{}`", template.id))?;
+                questions.insert(item.query.clone());
+                items.push(item);
+            }
+        }
+        Ok(items)
+    }
+
+    /// One drawing; none where a derived variable is no positive integer.
+    fn draw(&self, template: &Template, random: &mut ChaCha8Rng) -> Result<Option<Drawing>> {
+        let mut drawing = Drawing::default();
+        for variable in &template.vars {
+            let text = match variable {
+                Variable { list: Some(list), .. } => {
+                    let list = self.lists.get(list).ok_or_else(|| anyhow!("there is no list `{list}`"))?;
+                    let free: Vec<&String> = list.iter().filter(|v| !drawing.text.values().any(|t| t == *v)).collect();
+                    (*free.choose(random).ok_or_else(|| anyhow!("the list of `{}` is used up", variable.name))?).clone()
+                }
+                Variable { from: Some(from), to: Some(to), step, .. } if from <= to => {
+                    let step = step.unwrap_or(1).max(1);
+                    (from + step * random.random_range(0..=(to - from) / step)).to_string()
+                }
+                Variable { is: Some(expression), .. } => {
+                    let calculation = drawing.fill_in(expression)?;
+                    let Some(value) = positive_integer(&calculation)? else { return Ok(None) };
+                    drawing.calculation.insert(variable.name.clone(), calculation);
+                    value.to_string()
+                }
+                _ => bail!("variable `{}` needs list, from and to, or is", variable.name),
+            };
+            drawing.text.insert(variable.name.clone(), text);
+        }
+        Ok(Some(drawing))
+    }
+}
+
+impl Template {
+    fn item(&self, instance: usize, drawing: &Drawing) -> Result<Item> {
+        let lines: Vec<String> = self.solution.iter().map(|line| drawing.render(line)).collect::<Result<_>>()?;
+        let target = drawing.value(&self.answer)?.to_owned();
+        Ok(Item {
+            id: ItemId(format!("{}-{instance}", self.id)),
+            group: self.id.clone(),
+            query: drawing.render(&self.question)?,
+            options: Vec::new(),
+            solution: Some(format!("{}\n#### {target}", lines.join("\n"))),
+            target: Target::Number(target),
+        })
+    }
+}
+
+impl Drawing {
+    fn value(&self, name: &str) -> Result<&str> {
+        self.text.get(name).map(String::as_str).ok_or_else(|| anyhow!("variable `{name}` is not there yet"))
+    }
+
+    /// An expression with its variables' values, without spaces.
+    fn fill_in(&self, expression: &str) -> Result<String> {
+        replace(&NAME, expression, |found| Ok(self.value(&found[0])?.to_owned())).map(|text| text.replace(' ', ""))
+    }
+
+    /// A sentence with its slots filled: `{x}` is the value, `{=x}` the annotated calculation.
+    fn render(&self, sentence: &str) -> Result<String> {
+        replace(&SLOT, sentence, |found| {
+            let value = self.value(&found[2])?;
+            if found[1].is_empty() {
+                return Ok(value.to_owned());
+            }
+            let calculation =
+                self.calculation.get(&found[2]).ok_or_else(|| anyhow!("variable `{}` is not derived", &found[2]))?;
+            Ok(format!("{calculation}=<<{calculation}={value}>>{value}"))
+        })
+    }
+}
+
+/// Replaces every match, or fails with the first replacement that fails.
+fn replace(pattern: &Regex, text: &str, mut by: impl FnMut(&Captures) -> Result<String>) -> Result<String> {
+    let mut failure = None;
+    let replaced = pattern.replace_all(text, |found: &Captures| {
+        by(found).unwrap_or_else(|error| {
+            failure.get_or_insert(error);
+            String::new()
+        })
+    });
+    match failure {
+        Some(error) => Err(error),
+        None => Ok(replaced.into_owned()),
+    }
+}
+
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "checked to be a whole number in range")]
+fn positive_integer(calculation: &str) -> Result<Option<u64>> {
+    let value: f64 = exmex::eval_str(calculation).map_err(|error| anyhow!("`{calculation}`: {error}"))?;
+    Ok((value.fract() == 0.0 && (1.0..1e9).contains(&value)).then_some(value as u64))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FILE: &str = r#"
+        [lists]
+        person = ["Ada", "Bo"]
+        [[template]]
+        id = "halves"
+        steps = 2
+        vars = [
+          { name = "who", list = "person" },
+          { name = "all", from = 3, to = 40 },
+          { name = "half", is = "all / 2" },
+          { name = "left", is = "all - half - 5" },
+        ]
+        question = "{who} has {all} eggs. How many are left?"
+        solution = ["Half are {=half}.", "So {=left} are left."]
+        answer = "left"
+    "#;
+
+    #[test]
+    fn draws_whole_numbers_and_annotates_the_calculations() {
+        let templates = Templates::parse(FILE).expect("good");
+        let items = templates.items(Seed(3), 8).expect("can be drawn");
+        assert_eq!(items.len(), 8);
+        let questions: HashSet<&str> = items.iter().map(|item| item.query.as_str()).collect();
+        assert_eq!(questions.len(), 8, "the problems differ");
+        for item in &items {
+            let solution = item.solution.as_deref().expect("has a solution");
+            let annotations = Regex::new("<<([^=]+)=([0-9]+)>>([0-9]+)").expect("valid");
+            assert_eq!(annotations.captures_iter(solution).count(), 2);
+            for found in annotations.captures_iter(solution) {
+                assert_eq!(found[2], found[3]);
+                assert_eq!(positive_integer(&found[1]).expect("evaluates"), found[2].parse().ok());
+            }
+            assert_eq!(item.group, "halves");
+        }
+    }
+
+    #[test]
+    fn the_same_seed_draws_the_same_items() {
+        let templates = Templates::parse(FILE).expect("good");
+        assert_eq!(templates.items(Seed(3), 5).expect("ok"), templates.items(Seed(3), 5).expect("ok"));
+        assert_ne!(templates.items(Seed(3), 5).expect("ok"), templates.items(Seed(4), 5).expect("ok"));
+    }
+
+    #[test]
+    fn faults_name_the_template() {
+        let unknown = FILE.replace("{who} has", "{whom} has");
+        let error = Templates::parse(&unknown).expect("parses").items(Seed(1), 1).expect_err("unknown variable");
+        assert_eq!(format!("{error:#}"), "template `halves`: variable `whom` is not there yet");
+        let few = FILE.replace("to = 40", "to = 13");
+        let error = Templates::parse(&few).expect("parses").items(Seed(1), 8).expect_err("too few problems");
+        assert!(format!("{error:#}").contains("no new problem"), "{error:#}");
+    }
+}

@@ -1,0 +1,153 @@
+//! A model as it is written in a config or in `models.toml`.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::price::Price;
+use crate::prompt::Style;
+
+/// The backends by the names that stand in configs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Backend {
+    /// Any OpenAI-compatible chat-completions server.
+    Openai,
+    /// Weights in this process.
+    Gguf,
+    /// The data set's own worked solutions: the upper bound of a strong level.
+    Reference,
+    /// A seeded stand-in for tests.
+    Simulated,
+}
+
+impl Backend {
+    /// The name used in configs and outputs.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Openai => "openai",
+            Self::Gguf => "gguf",
+            Self::Reference => "reference",
+            Self::Simulated => "simulated",
+        }
+    }
+}
+
+/// One `[[model]]`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ModelEntry {
+    /// The name used in `levels` and outputs.
+    pub name: String,
+    /// What answers.
+    pub backend: Backend,
+    /// openai: the address up to and without `/chat/completions`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub base_url: Option<String>,
+    /// openai: the name of the environment variable that holds the key; absent: no key is sent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub api_key_env: Option<String>,
+    /// openai: the server's name for the model; absent: `name`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model: Option<String>,
+    /// Sampling temperature; 0 is greedy.
+    #[serde(default)]
+    pub temperature: f64,
+    /// openai: false for models that refuse a temperature.
+    #[serde(default = "yes")]
+    pub send_temperature: bool,
+    /// The most tokens of an answer.
+    #[serde(default = "max_tokens")]
+    pub max_tokens: u32,
+    /// openai: the request's field for `max_tokens`.
+    #[serde(default = "token_limit_key")]
+    pub token_limit_key: String,
+    /// openai: false for servers that refuse `stop`.
+    #[serde(default = "yes")]
+    pub send_stop: bool,
+    /// openai: whether the server gives log-probabilities.
+    #[serde(default = "yes")]
+    pub logprobs: bool,
+    /// openai: further headers, each with the name of the environment variable that holds its value.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub headers_env: BTreeMap<String, String>,
+    /// openai: fields merged into the request.
+    #[serde(default, skip_serializing_if = "serde_json::Map::is_empty")]
+    pub extra_body: serde_json::Map<String, serde_json::Value>,
+    /// openai: seconds without a byte after which a call is tried again.
+    #[serde(default = "timeout_s")]
+    pub timeout_s: f64,
+    /// openai: how often a call that failed is tried again.
+    #[serde(default = "max_retries")]
+    pub max_retries: usize,
+    /// gguf: the weights by their name in `models list`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub weights: Option<String>,
+    /// gguf: how the model is addressed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prompt: Option<Style>,
+    /// reference: what its tokens are counted with; a name of `models list`, or `words`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tokenizer: Option<String>,
+    /// simulated: how it behaves.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub simulated: Option<Behaviour>,
+    /// What it charges; absent: fees stay empty.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub price: Option<Price>,
+    /// The day on which the provider ended the model: a run is refused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retired: Option<String>,
+    /// What to use instead of a retired model.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub substitute: Option<String>,
+}
+
+/// How a simulated model behaves.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Behaviour {
+    /// Probability of a right answer.
+    pub accuracy: f64,
+    /// Added to it where a strategy from the item's own group is shown.
+    #[serde(default)]
+    pub gain: f64,
+    /// Share of its strategies that cannot be read.
+    #[serde(default)]
+    pub unreadable: f64,
+}
+
+impl ModelEntry {
+    /// How the model is addressed: completion weights plainly, all others by chat, unless the entry says otherwise.
+    #[must_use]
+    pub fn style(&self) -> Style {
+        self.prompt.unwrap_or(if self.backend == Backend::Gguf { Style::Plain } else { Style::Chat })
+    }
+
+    /// The server's name for the model.
+    #[must_use]
+    pub fn server_name(&self) -> &str {
+        self.model.as_deref().unwrap_or(&self.name)
+    }
+}
+
+fn yes() -> bool {
+    true
+}
+
+fn max_tokens() -> u32 {
+    512
+}
+
+fn token_limit_key() -> String {
+    "max_tokens".to_owned()
+}
+
+fn timeout_s() -> f64 {
+    120.0
+}
+
+fn max_retries() -> usize {
+    5
+}

@@ -1,0 +1,304 @@
+//! Any server that speaks `OpenAI`'s chat completions: `OpenAI` itself, Gemini's compatible endpoint, vLLM, Ollama,
+//! llama.cpp and others. What they disagree on is a setting.
+
+mod answer;
+mod fault;
+mod wire;
+
+use std::fmt;
+use std::sync::OnceLock;
+use std::time::{Duration, Instant};
+
+use async_trait::async_trait;
+use backon::{ExponentialBuilder, Retryable};
+use reqwest::header::{ACCEPT, AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
+use reqwest::redirect::Policy;
+use reqwest::{Client, Url};
+use secrecy::{ExposeSecret, SecretString};
+use serde_json::{Map, Value, json};
+
+use self::answer::Wanted;
+use self::fault::Fault;
+use crate::chat::{Mode, Request, Response};
+use crate::model::{Capabilities, Model, ModelError, http};
+
+/// How many stop texts are sent: `OpenAI` takes no more. The others are looked for in the answer.
+const STOPS_SENT: usize = 4;
+
+/// Keys of the request that `extra_body` cannot set, because the answer could then not be read.
+const OWN_KEYS: [&str; 4] = ["messages", "model", "n", "stream"];
+
+/// A model's entry, as far as this backend goes by it.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// The model's name in the config.
+    pub name: String,
+    /// The address up to and without `/chat/completions`.
+    pub base_url: String,
+    /// The server's name for the model.
+    pub model: String,
+    /// The key that is sent as a bearer token; without one, none is sent.
+    pub api_key: Option<SecretString>,
+    /// The variable that the key is read from; only for error texts.
+    pub api_key_env: Option<String>,
+    /// Further headers, name and value.
+    pub headers: Vec<(String, SecretString)>,
+    /// Whether the temperature is sent; some models refuse it.
+    pub send_temperature: bool,
+    /// Whether the server gives log-probabilities.
+    pub logprobs: bool,
+    /// The server's name for the token limit: `max_tokens`, `max_completion_tokens`.
+    pub token_limit_key: String,
+    /// Whether stop texts are sent; where they are not, answers are cut here.
+    pub send_stop: bool,
+    /// Merged last into the body of every request.
+    pub extra_body: Map<String, Value>,
+    /// The longest wait for a connection.
+    pub connect_timeout: Duration,
+    /// The longest silence of the server, the time that it takes to write an answer included.
+    pub read_timeout: Duration,
+    /// How often a call is tried again.
+    pub max_retries: usize,
+    /// The wait before the first retry; it doubles with each, and is spread at random.
+    pub first_wait: Duration,
+    /// The longest wait before a retry, also where the server asks for a longer one.
+    pub longest_wait: Duration,
+}
+
+impl Settings {
+    /// Everything that must not be shown.
+    fn secrets(&self) -> impl Iterator<Item = &str> {
+        let headers = self.headers.iter().map(|(_, value)| value);
+        self.api_key
+            .iter()
+            .chain(headers)
+            .map(ExposeSecret::expose_secret)
+    }
+}
+
+/// A model behind a chat-completions server.
+pub struct OpenAi {
+    settings: Settings,
+    endpoint: Url,
+    headers: HeaderMap,
+    client: OnceLock<Result<Client, String>>,
+}
+
+impl fmt::Debug for OpenAi {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("OpenAi")
+            .field("settings", &self.settings)
+            .finish_non_exhaustive()
+    }
+}
+
+impl OpenAi {
+    /// Checks the settings; nothing is sent, and no TLS is set up before the first call.
+    ///
+    /// # Errors
+    /// [`ModelError::Refused`] for an address that is not http or https or that carries a key, for a key or header
+    /// that cannot be sent, and for an `extra_body` that would change the form of the answer.
+    pub fn new(mut settings: Settings) -> Result<Self, ModelError> {
+        let refused =
+            |what: String| ModelError::Refused(format!("model {:?}: {what}", settings.name));
+        let trimmed = settings.base_url.trim_end_matches('/').to_owned();
+        let endpoint = Url::parse(&format!("{trimmed}/chat/completions"))
+            .map_err(|error| refused(format!("base_url is not an address: {error}")))?;
+        if !matches!(endpoint.scheme(), "http" | "https") {
+            return Err(refused(
+                "base_url must begin with http:// or https://".into(),
+            ));
+        }
+        let carries_key = !endpoint.username().is_empty() || endpoint.password().is_some();
+        if carries_key || trimmed.contains(['?', '#']) {
+            return Err(refused(
+                "base_url must be a bare address; a key belongs into the variable that api_key_env names".into(),
+            ));
+        }
+        if let Some(key) = OWN_KEYS
+            .iter()
+            .find(|key| settings.extra_body.contains_key(**key))
+        {
+            return Err(refused(format!("extra_body cannot set {key:?}")));
+        }
+        let headers = header_map(&settings).map_err(&refused)?;
+        settings.base_url = trimmed;
+        Ok(Self {
+            settings,
+            endpoint,
+            headers,
+            client: OnceLock::new(),
+        })
+    }
+
+    /// `text` with the model's name in front, for errors.
+    fn named(&self, text: &str) -> String {
+        let Settings { name, model, .. } = &self.settings;
+        if name == model {
+            format!("model {name:?}: {text}")
+        } else {
+            format!("model {name:?} ({model}): {text}")
+        }
+    }
+
+    fn client(&self) -> Result<&Client, ModelError> {
+        let made = self.client.get_or_init(|| {
+            http::client_builder(&self.endpoint)
+                .map_err(|error| error.to_string())?
+                .default_headers(self.headers.clone())
+                .connect_timeout(self.settings.connect_timeout)
+                .read_timeout(self.settings.read_timeout)
+                // A redirected POST would become a GET, and the key could go elsewhere.
+                .redirect(Policy::none())
+                .build()
+                .map_err(|error| error.to_string())
+        });
+        made.as_ref().map_err(|error| {
+            ModelError::Refused(self.named(&format!("no HTTP client could be made: {error}")))
+        })
+    }
+
+    /// The body of the request.
+    fn body(&self, request: &Request) -> Result<Value, ModelError> {
+        let refused = |what: &str| Err(ModelError::Refused(self.named(what)));
+        let Mode::Generate {
+            max_tokens,
+            temperature,
+            stop,
+            logprobs,
+            calculator,
+        } = &request.mode
+        else {
+            return refused("a chat server cannot score given options");
+        };
+        if *calculator {
+            return refused("the calculator needs a model that runs in this process");
+        }
+        if *logprobs && !self.settings.logprobs {
+            return refused(
+                "log-probabilities are wanted, but its entry says logprobs = false: take another model or another signal",
+            );
+        }
+        let mut body = Map::new();
+        body.insert("model".into(), json!(self.settings.model));
+        body.insert("messages".into(), json!(request.messages));
+        body.insert(self.settings.token_limit_key.clone(), json!(max_tokens));
+        if self.settings.send_temperature {
+            body.insert("temperature".into(), json!(temperature));
+        }
+        if self.settings.send_stop && !stop.is_empty() {
+            let sent = &stop[..stop.len().min(STOPS_SENT)];
+            body.insert("stop".into(), json!(sent));
+        }
+        if *logprobs {
+            body.insert("logprobs".into(), json!(true));
+            // One, though none is read: llama.cpp gives nothing for 0 and twenty where it is absent, and early
+            // versions of vLLM fail where it is absent.
+            body.insert("top_logprobs".into(), json!(1));
+        }
+        body.extend(self.settings.extra_body.clone());
+        Ok(Value::Object(body))
+    }
+
+    /// One attempt; the answer's body where the server gave one.
+    async fn attempt(&self, client: &Client, body: &Value) -> Result<String, Fault> {
+        let transport = |error| Fault::transport(error, &self.settings);
+        let request = client.post(self.endpoint.clone()).json(body);
+        let answer = request.send().await.map_err(transport)?;
+        let status = answer.status();
+        let headers = answer.headers().clone();
+        let text = answer.text().await.map_err(transport)?;
+        if status.is_success() {
+            Ok(text)
+        } else {
+            Err(Fault::status(self, status, &headers, &text))
+        }
+    }
+}
+
+/// The headers of every request.
+fn header_map(settings: &Settings) -> Result<HeaderMap, String> {
+    let mut headers = HeaderMap::new();
+    headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
+    let secret = |value: &str| {
+        let mut value = HeaderValue::from_str(value.trim()).ok()?;
+        value.set_sensitive(true);
+        Some(value)
+    };
+    if let Some(key) = &settings.api_key {
+        let variable = settings.api_key_env.as_deref().unwrap_or("api_key_env");
+        let value = secret(&format!("Bearer {}", key.expose_secret().trim()));
+        let value = value.ok_or_else(|| format!("the key in {variable} cannot be sent"))?;
+        headers.insert(AUTHORIZATION, value);
+    }
+    for (name, value) in &settings.headers {
+        let key = HeaderName::from_bytes(name.as_bytes());
+        let key = key.map_err(|_| format!("{name:?} is not a header's name"))?;
+        let value = secret(value.expose_secret());
+        let value = value.ok_or_else(|| format!("the value for header {name:?} cannot be sent"))?;
+        headers.insert(key, value);
+    }
+    Ok(headers)
+}
+
+#[async_trait]
+impl Model for OpenAi {
+    fn capabilities(&self) -> Capabilities {
+        Capabilities {
+            logprobs: self.settings.logprobs,
+            scores_options: false,
+            calculator: false,
+        }
+    }
+
+    fn identity(&self, _request: &Request) -> Value {
+        let settings = &self.settings;
+        json!({
+            "backend": "openai",
+            "base_url": settings.base_url,
+            "model": settings.model,
+            "send_temperature": settings.send_temperature,
+            "send_stop": settings.send_stop,
+            "token_limit_key": settings.token_limit_key,
+            "extra_body": settings.extra_body,
+        })
+    }
+
+    async fn call(&self, request: &Request) -> Result<Response, ModelError> {
+        let body = self.body(request)?;
+        let client = self.client()?;
+        let settings = &self.settings;
+        let started = Instant::now();
+        let waits = ExponentialBuilder::default()
+            .with_min_delay(settings.first_wait)
+            .with_max_delay(settings.longest_wait)
+            .with_max_times(settings.max_retries)
+            .with_jitter();
+        let text = (|| self.attempt(client, &body))
+            .retry(waits)
+            .when(|fault| matches!(fault, Fault::Passing { .. }))
+            .adjust(|fault, planned| match fault {
+                // `planned` is absent when the retries are used up, and stays so.
+                Fault::Passing {
+                    wait: Some(wait), ..
+                } => planned.map(|_| (*wait).min(settings.longest_wait)),
+                _ => planned,
+            })
+            .await
+            .map_err(|fault| fault.into_error(self))?;
+        let latency_ms = started.elapsed().as_secs_f64() * 1e3;
+
+        let completion = serde_json::from_str(&text).map_err(|error| {
+            ModelError::Unusable(self.named(&format!(
+                "{} answered with something else than a chat completion ({error}): {}",
+                settings.base_url,
+                self.excerpt(&text)
+            )))
+        })?;
+        let (stop, logprobs) = match &request.mode {
+            Mode::Generate { stop, logprobs, .. } => (stop.as_slice(), *logprobs),
+            Mode::Score { .. } => (&[][..], false),
+        };
+        self.read(completion, &Wanted { stop, logprobs }, latency_ms)
+    }
+}

@@ -1,0 +1,261 @@
+//! Turns a server's answer into a [`Response`]: text, the tokens of that text, counts, and why it ended.
+
+use super::OpenAi;
+use super::wire;
+use crate::chat::{Finish, Response, Token, Usage};
+use crate::model::ModelError;
+
+/// What the request asked for that matters when its answer is read.
+pub(super) struct Wanted<'a> {
+    /// Texts that end the answer.
+    pub(super) stop: &'a [String],
+    /// Whether log-probabilities have to be there.
+    pub(super) logprobs: bool,
+}
+
+/// At or below this a log-probability means "unknown, but very unlikely" (-9999 at `OpenAI` and vLLM).
+const UNKNOWN: f64 = -9999.0;
+
+impl OpenAi {
+    /// Reads an answer.
+    ///
+    /// - A refusal text is the answer, with [`Finish::ContentFilter`]; so is an empty text where the server withheld
+    ///   everything. No log-probabilities are demanded of such an answer.
+    /// - An answer without usage is [`ModelError::Unusable`]: nobody could say what it cost.
+    /// - Tokens outside the text (hidden reasoning, stop texts, end markers) are left out.
+    pub(super) fn read(
+        &self,
+        completion: wire::Completion,
+        wanted: &Wanted<'_>,
+        latency_ms: f64,
+    ) -> Result<Response, ModelError> {
+        let unusable = |what: &str| ModelError::Unusable(self.named(what));
+        let usage = self.usage(completion.usage)?;
+        let choice = completion
+            .choices
+            .and_then(|choices| choices.into_iter().next())
+            .ok_or_else(|| unusable("the answer holds no choices"))?;
+        let mut finish = self.finish(choice.finish_reason.as_deref())?;
+
+        let message = choice.message.unwrap_or_default();
+        let refusal = message.refusal.filter(|text| !text.is_empty());
+        let logprobs = choice.logprobs.unwrap_or_default();
+        let (mut text, tokens) = match (message.content.map(wire::Content::into_text), refusal) {
+            (None | Some(_), Some(refusal)) => {
+                finish = Finish::ContentFilter;
+                (refusal, logprobs.refusal)
+            }
+            (Some(text), None) => (text, logprobs.content),
+            (None, None) if finish == Finish::ContentFilter => (String::new(), None),
+            (None, None) if finish == Finish::Length => (String::new(), None),
+            (None, None) => return Err(unusable("the answer's text is null")),
+        };
+        if finish == Finish::Length && text.is_empty() {
+            return Err(unusable(&format!(
+                "all {} tokens went by without a word of the answer, as happens to models that reason first: raise max_tokens",
+                usage.output
+            )));
+        }
+
+        // Servers that were not sent the stop texts, or ignore them, write on.
+        let stops = wanted.stop.iter().filter(|stop| !stop.is_empty());
+        let cut = stops.filter_map(|stop| text.find(stop)).min();
+        if cut.is_some() && finish == Finish::Length {
+            finish = Finish::Stop;
+        }
+        let length = cut.unwrap_or(text.len());
+        let tokens = match tokens {
+            Some(tokens) if wanted.logprobs => tokens_of(&text, length, &tokens),
+            _ => Vec::new(),
+        };
+        text.truncate(length);
+        let bare = !tokens.iter().any(|token| token.logprob.is_some());
+        if wanted.logprobs && bare && !text.is_empty() && finish != Finish::ContentFilter {
+            return Err(unusable(
+                "the answer has no log-probabilities, which the confidence signal needs: take another model or another signal, or set logprobs = false if this level needs none",
+            ));
+        }
+        Ok(Response {
+            text,
+            tokens,
+            option_logprobs: Vec::new(),
+            usage,
+            finish,
+            model: completion
+                .model
+                .unwrap_or_else(|| self.settings.model.clone()),
+            latency_ms,
+        })
+    }
+
+    /// The counts.
+    ///
+    /// `completion_tokens` includes hidden reasoning at `OpenAI`, but other servers count that only in `total_tokens`
+    /// (translations of Gemini's counts do) or beside it, so the largest of the readings is taken: nothing that is
+    /// charged goes uncounted.
+    fn usage(&self, usage: Option<wire::Usage>) -> Result<Usage, ModelError> {
+        let missing = || {
+            ModelError::Unusable(self.named(
+                "the answer does not say how many tokens were read and written, so that it could not be priced",
+            ))
+        };
+        let usage = usage.ok_or_else(missing)?;
+        let input = usage.prompt_tokens.ok_or_else(missing)?;
+        let rest = usage.total_tokens.map(|total| total.saturating_sub(input));
+        let reasoning = usage
+            .completion_tokens_details
+            .and_then(|details| details.reasoning_tokens);
+        let output = [usage.completion_tokens, rest, reasoning]
+            .into_iter()
+            .flatten()
+            .max();
+        if usage.completion_tokens.is_none() && rest.is_none() {
+            return Err(missing());
+        }
+        let cached = usage
+            .prompt_tokens_details
+            .and_then(|details| details.cached_tokens)
+            .unwrap_or(0);
+        Ok(Usage {
+            input,
+            cached_input: cached.min(input),
+            output: output.ok_or_else(missing)?,
+        })
+    }
+
+    /// Why the server stopped; an unnamed or unknown reason is an ordinary end.
+    fn finish(&self, reason: Option<&str>) -> Result<Finish, ModelError> {
+        match reason.unwrap_or("stop") {
+            "length" | "max_tokens" => Ok(Finish::Length),
+            "error" | "abort" => Err(ModelError::Unusable(
+                self.named("the server broke the answer off"),
+            )),
+            reason if reason.starts_with("content_filter") => Ok(Finish::ContentFilter),
+            _ => Ok(Finish::Stop),
+        }
+    }
+}
+
+/// The tokens that make up the first `length` bytes of `text`.
+///
+/// Where the tokens' bytes hold the text, those that lie outside it are left out. Where they do not (a server that
+/// trims or names tokens by number), all are kept but the end marker.
+fn tokens_of(text: &str, length: usize, tokens: &[wire::Token]) -> Vec<Token> {
+    if length == 0 {
+        return Vec::new();
+    }
+    let mut joined: Vec<u8> = Vec::new();
+    let mut spans = Vec::with_capacity(tokens.len());
+    for token in tokens {
+        let start = joined.len();
+        joined.extend_from_slice(bytes_of(token));
+        spans.push((start, joined.len()));
+    }
+    // The last occurrence: reasoning that the server took out of the text stands before it.
+    let place = joined
+        .windows(text.len())
+        .rposition(|window| window == text.as_bytes());
+    let Some(place) = place else {
+        let mut kept: Vec<Token> = tokens.iter().map(plain).collect();
+        kept.pop_if(|token| is_end_marker(&token.text));
+        return kept;
+    };
+    // A token without bytes is a piece of a character that a later token shows whole (vLLM), or an end marker. At the
+    // very start it can only be the former.
+    let inside =
+        |(start, end): (usize, usize)| start < place + length && (end > place || place == 0);
+    tokens
+        .iter()
+        .zip(spans)
+        .filter(|(_, span)| inside(*span))
+        .map(|(token, _)| plain(token))
+        .collect()
+}
+
+/// A token's bytes, which some servers give beside its text.
+fn bytes_of(token: &wire::Token) -> &[u8] {
+    match (&token.bytes, &token.text) {
+        (Some(bytes), _) if !bytes.is_empty() => bytes,
+        (_, Some(text)) => text.as_bytes(),
+        _ => &[],
+    }
+}
+
+/// The token as the rest of the program knows it.
+fn plain(token: &wire::Token) -> Token {
+    Token {
+        text: String::from_utf8_lossy(bytes_of(token)).into_owned(),
+        logprob: token.logprob.filter(|logprob| *logprob > UNKNOWN),
+        forced: false,
+    }
+}
+
+/// Whether a token's text is that of an end marker, such as `<|im_end|>`, `</s>` or nothing at all.
+fn is_end_marker(text: &str) -> bool {
+    text.is_empty()
+        || (text.starts_with("<|") && text.ends_with("|>"))
+        || matches!(
+            text,
+            "</s>" | "<eos>" | "<end_of_turn>" | "<｜end▁of▁sentence｜>" | "[EOS]"
+        )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn token(text: &str) -> wire::Token {
+        wire::Token {
+            text: Some(text.to_owned()),
+            logprob: Some(-0.5),
+            bytes: None,
+        }
+    }
+
+    fn kept(text: &str, length: usize, tokens: &[&str]) -> Vec<String> {
+        let tokens: Vec<_> = tokens.iter().map(|text| token(text)).collect();
+        let kept = tokens_of(text, length, &tokens);
+        kept.into_iter().map(|token| token.text).collect()
+    }
+
+    #[test]
+    fn keeps_the_tokens_of_the_text() {
+        assert_eq!(kept("a b", 3, &["a", " b", "<|im_end|>"]), ["a", " b"]);
+        assert_eq!(
+            kept("a b", 3, &["a", " b", "\n\n", "Question"]),
+            ["a", " b"]
+        );
+        assert_eq!(kept("7", 1, &["<think>", "7?", "</think>", "7"]), ["7"]);
+        assert_eq!(kept("a b", 3, &["a", " b", ""]), ["a", " b"]);
+        assert_eq!(
+            kept("é é", 5, &["", "é", " ", "", "é", ""]),
+            ["", "é", " ", "", "é"]
+        );
+    }
+
+    #[test]
+    fn keeps_what_stands_before_a_cut() {
+        assert_eq!(kept("7\n\nQ: 7", 1, &["7", "\n\n", "Q:", " 7"]), ["7"]);
+        assert!(kept("\n\nQ", 0, &["\n\n", "Q"]).is_empty());
+    }
+
+    #[test]
+    fn keeps_all_but_the_end_where_the_text_is_not_found() {
+        let tokens = ["token_id:5", "token_id:9", "</s>"];
+        assert_eq!(kept("a b", 3, &tokens), ["token_id:5", "token_id:9"]);
+    }
+
+    #[test]
+    fn a_split_character_becomes_a_replacement_character() {
+        let half = |bytes: &[u8]| wire::Token {
+            text: Some("?".to_owned()),
+            logprob: Some(UNKNOWN),
+            bytes: Some(bytes.to_vec()),
+        };
+        let kept = tokens_of("é!", 3, &[half(&[0xc3]), half(&[0xa9]), token("!")]);
+        let texts: Vec<&str> = kept.iter().map(|token| token.text.as_str()).collect();
+        assert_eq!(texts, ["\u{fffd}", "\u{fffd}", "!"]);
+        assert_eq!(kept[0].logprob, None);
+        assert_eq!(kept[2].logprob, Some(-0.5));
+    }
+}

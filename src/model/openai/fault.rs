@@ -1,0 +1,219 @@
+//! What to do about a request that got no answer: try again, or end with an error that names the mend.
+
+use std::time::Duration;
+
+use reqwest::StatusCode;
+use reqwest::header::{HeaderMap, RETRY_AFTER};
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc2822;
+
+use super::wire::Complaint;
+use super::{OpenAi, Settings};
+use crate::model::ModelError;
+
+/// The longest excerpt of a server's message that goes into an error.
+const EXCERPT: usize = 400;
+
+/// Why one attempt failed.
+#[derive(Debug)]
+pub(super) enum Fault {
+    /// Trying again may help.
+    Passing {
+        /// What went wrong.
+        reason: String,
+        /// How long the server asked to wait.
+        wait: Option<Duration>,
+    },
+    /// Trying again cannot help.
+    Final(ModelError),
+}
+
+impl Fault {
+    /// A connection that could not be made, was cut or was silent for too long.
+    pub(super) fn transport(error: reqwest::Error, settings: &Settings) -> Self {
+        // The URL is left out because the caller names the server, the sources are added because reqwest's own text
+        // does not say what happened.
+        let error = error.without_url();
+        let mut reason = if error.is_timeout() && error.is_connect() {
+            format!(
+                "no connection within {} s",
+                settings.connect_timeout.as_secs_f64()
+            )
+        } else if error.is_timeout() {
+            format!(
+                "no answer within {} s (timeout_s)",
+                settings.read_timeout.as_secs_f64()
+            )
+        } else {
+            error.to_string()
+        };
+        let mut source = std::error::Error::source(&error);
+        while let Some(cause) = source {
+            reason.push_str(": ");
+            reason.push_str(&cause.to_string());
+            source = cause.source();
+        }
+        Self::Passing { reason, wait: None }
+    }
+
+    /// An answer that says that there is none.
+    pub(super) fn status(
+        model: &OpenAi,
+        status: StatusCode,
+        headers: &HeaderMap,
+        body: &str,
+    ) -> Self {
+        let complaint = Complaint::read(body);
+        let said = model.excerpt(&complaint.message);
+        let everything = format!("{} {}", complaint.message, complaint.tags).to_lowercase();
+        let out_of_quota = everything.contains("insufficient_quota");
+        let passing = matches!(status.as_u16(), 408 | 409 | 429) || status.is_server_error();
+        if passing && !out_of_quota {
+            return Self::Passing {
+                reason: format!("{status}: {said}"),
+                wait: retry_after(headers, OffsetDateTime::now_utc()),
+            };
+        }
+        let hint = if out_of_quota {
+            Some("the account has no quota left".to_owned())
+        } else {
+            hint(&model.settings, status, headers, &everything)
+        };
+        let hint = hint.map_or_else(String::new, |hint| format!(" ({hint})"));
+        Self::Final(ModelError::Refused(model.named(&format!(
+            "{} refused the request with {status}: {said}{hint}",
+            model.settings.base_url
+        ))))
+    }
+
+    /// The error that is left when every retry is used up.
+    pub(super) fn into_error(self, model: &OpenAi) -> ModelError {
+        match self {
+            Self::Final(error) => error,
+            Self::Passing { reason, .. } => ModelError::Unavailable(model.named(&format!(
+                "{} gave no answer in {} attempts; the last one: {reason}",
+                model.settings.base_url,
+                model.settings.max_retries + 1,
+            ))),
+        }
+    }
+}
+
+/// How the config mends a refusal.
+fn hint(
+    settings: &Settings,
+    status: StatusCode,
+    headers: &HeaderMap,
+    said: &str,
+) -> Option<String> {
+    match status.as_u16() {
+        401 | 403 => Some(match (&settings.api_key, &settings.api_key_env) {
+            (Some(_), Some(variable)) => format!("check the key in the variable {variable}"),
+            (None, Some(variable)) => format!("the variable {variable} holds no key"),
+            _ => "no key was sent; name the variable that holds it as api_key_env".to_owned(),
+        }),
+        404 => Some(format!(
+            "check base_url, and that the server has a model {:?}",
+            settings.model
+        )),
+        300..400 => headers
+            .get(reqwest::header::LOCATION)
+            .and_then(|place| place.to_str().ok())
+            .map(|place| format!("base_url should perhaps begin as {place}")),
+        400 | 422 => bad_request_hint(settings, said),
+        _ => None,
+    }
+}
+
+/// Which key of the model's entry keeps out what the server complains of; `said` is in lower case.
+fn bad_request_hint(settings: &Settings, said: &str) -> Option<String> {
+    if said.contains("logprobs") {
+        return Some("a model without log-probabilities needs logprobs = false, and a weak level another model or signal".to_owned());
+    }
+    if said.contains("temperature") {
+        return Some("send_temperature = false leaves the temperature out".to_owned());
+    }
+    if said.contains("max_tokens") || said.contains("max_completion_tokens") {
+        // Both names are known to be in use; the one that was not sent is the one to try.
+        let other = if settings.token_limit_key == "max_completion_tokens" {
+            "max_tokens"
+        } else {
+            "max_completion_tokens"
+        };
+        return Some(format!(
+            "token_limit_key = {other:?} names the limit in another way; a limit that is too large is mended by max_tokens"
+        ));
+    }
+    if said.contains("'stop'") || said.ends_with(" stop") {
+        return Some(
+            "send_stop = false leaves the stop texts out; answers are then cut here".to_owned(),
+        );
+    }
+    if said.contains("api key") {
+        return settings
+            .api_key_env
+            .as_ref()
+            .map(|variable| format!("check the key in the variable {variable}"));
+    }
+    None
+}
+
+/// The wait that the server asks for, in seconds or as a date.
+fn retry_after(headers: &HeaderMap, now: OffsetDateTime) -> Option<Duration> {
+    let value = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
+    if let Ok(seconds) = value.parse::<u64>() {
+        return Some(Duration::from_secs(seconds));
+    }
+    // An HTTP date is an RFC 2822 date in GMT; one that has passed means now.
+    let at = OffsetDateTime::parse(value, &Rfc2822).ok()?;
+    Some(Duration::try_from(at - now).unwrap_or_default())
+}
+
+impl OpenAi {
+    /// A server's text as it may be shown: on one line, shortened, without keys.
+    pub(super) fn excerpt(&self, text: &str) -> String {
+        let mut text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+        for secret in self.settings.secrets().filter(|secret| !secret.is_empty()) {
+            text = text.replace(secret, "[key]");
+        }
+        // Some servers repeat the key with its middle starred out.
+        let mut shown = text
+            .split(' ')
+            .map(|word| if word.contains("***") { "[key]" } else { word })
+            .collect::<Vec<_>>()
+            .join(" ");
+        if let Some((end, _)) = shown.char_indices().nth(EXCERPT) {
+            shown.truncate(end);
+            shown.push('…');
+        }
+        if shown.is_empty() {
+            shown.push_str("it gave no reason");
+        }
+        shown
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use reqwest::header::HeaderValue;
+
+    #[test]
+    fn reads_both_forms_of_retry_after() {
+        let now = OffsetDateTime::parse("Wed, 21 Oct 2026 07:28:00 GMT", &Rfc2822).expect("a date");
+        for (value, expected) in [
+            ("20", Some(20)),
+            ("Wed, 21 Oct 2026 07:28:30 GMT", Some(30)),
+            ("Wed, 21 Oct 2026 07:27:00 GMT", Some(0)),
+            ("soon", None),
+        ] {
+            let mut headers = HeaderMap::new();
+            headers.insert(RETRY_AFTER, HeaderValue::from_static(value));
+            assert_eq!(
+                retry_after(&headers, now),
+                expected.map(Duration::from_secs),
+                "{value}"
+            );
+        }
+    }
+}

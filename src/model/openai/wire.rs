@@ -1,0 +1,135 @@
+//! What a chat-completions server sends back. Every field is optional and unknown ones are ignored, since servers
+//! that call themselves compatible leave out, null or add fields.
+
+use serde::Deserialize;
+use serde_json::Value;
+
+/// The body of a successful answer.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Completion {
+    pub(super) model: Option<String>,
+    pub(super) choices: Option<Vec<Choice>>,
+    pub(super) usage: Option<Usage>,
+}
+
+/// One answer; only the first is read.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Choice {
+    pub(super) message: Option<Message>,
+    pub(super) logprobs: Option<Logprobs>,
+    pub(super) finish_reason: Option<String>,
+}
+
+/// The text of an answer.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Message {
+    pub(super) content: Option<Content>,
+    pub(super) refusal: Option<String>,
+}
+
+/// A text, or a list of parts of which some are text.
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+pub(super) enum Content {
+    Text(String),
+    Parts(Vec<Part>),
+}
+
+impl Content {
+    /// The text parts, put together.
+    pub(super) fn into_text(self) -> String {
+        match self {
+            Self::Text(text) => text,
+            Self::Parts(parts) => parts.into_iter().filter_map(|part| part.text).collect(),
+        }
+    }
+}
+
+/// A part of a text.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Part {
+    pub(super) text: Option<String>,
+}
+
+/// Log-probabilities of the answer, or of the refusal that stands in its place.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Logprobs {
+    pub(super) content: Option<Vec<Token>>,
+    pub(super) refusal: Option<Vec<Token>>,
+}
+
+/// One token written.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Token {
+    #[serde(rename = "token")]
+    pub(super) text: Option<String>,
+    pub(super) logprob: Option<f64>,
+    pub(super) bytes: Option<Vec<u8>>,
+}
+
+/// Tokens counted.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Usage {
+    pub(super) prompt_tokens: Option<u64>,
+    pub(super) completion_tokens: Option<u64>,
+    pub(super) total_tokens: Option<u64>,
+    pub(super) prompt_tokens_details: Option<PromptDetails>,
+    pub(super) completion_tokens_details: Option<CompletionDetails>,
+}
+
+/// Of the tokens read.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct PromptDetails {
+    pub(super) cached_tokens: Option<u64>,
+}
+
+/// Of the tokens written.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct CompletionDetails {
+    pub(super) reasoning_tokens: Option<u64>,
+}
+
+/// What a server says about a request that it did not answer.
+#[derive(Debug, Default)]
+pub(super) struct Complaint {
+    pub(super) message: String,
+    /// Its machine-readable `code`, `type` and `param`, put together.
+    pub(super) tags: String,
+}
+
+impl Complaint {
+    /// Reads the body of an error: `{"error": {…}}`, the same in a list (Gemini), `{"error": "…"}`, `{"message": …}`,
+    /// `{"detail": …}` or plain text.
+    pub(super) fn read(body: &str) -> Self {
+        let Ok(value) = serde_json::from_str::<Value>(body) else {
+            return Self {
+                message: body.to_owned(),
+                tags: String::new(),
+            };
+        };
+        let value = value.get(0).unwrap_or(&value);
+        let error = value.get("error").unwrap_or(value);
+        let field = |name: &str| error.get(name).and_then(Value::as_str).unwrap_or_default();
+        let message = [
+            error.as_str().unwrap_or_default(),
+            field("message"),
+            field("detail"),
+        ]
+        .into_iter()
+        .find(|text| !text.is_empty())
+        .map_or_else(|| error.to_string(), ToOwned::to_owned);
+        Self {
+            message,
+            tags: [field("code"), field("type"), field("param")].join(" "),
+        }
+    }
+}

@@ -1,0 +1,173 @@
+//! The data set's own worked solutions as a model: the upper bound of a strong level, and no more than that. It is
+//! always right, and what it teaches is the solution itself; outputs name it wherever it takes part.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use serde_json::json;
+
+use super::{Capabilities, Model, ModelError};
+use crate::chat::{Finish, Request, Response, Token, Usage};
+use crate::item::{Item, ItemId, Target};
+use crate::prompt::STRATEGY_MARK;
+use crate::task::choice;
+
+/// Splits a text into the pieces that its tokens are counted by.
+pub type Pieces = Arc<dyn Fn(&str) -> Vec<String> + Send + Sync>;
+
+/// The reference level over one data set.
+pub struct Reference {
+    items: HashMap<ItemId, Item>,
+    dataset_sha256: String,
+    tokenizer: String,
+    pieces: Pieces,
+}
+
+impl Reference {
+    /// Answers for `items` from their solutions; `pieces` counts the tokens and is named `tokenizer`.
+    ///
+    /// # Errors
+    /// Names an item that has no solution.
+    pub fn new(items: &[Item], dataset_sha256: &str, tokenizer: &str, pieces: Pieces) -> Result<Self, ModelError> {
+        if let Some(bare) = items.iter().find(|item| item.solution.is_none()) {
+            return Err(ModelError::Refused(format!(
+                "the backend `reference` answers from worked solutions, and item `{}` has none; choose another strong model or another data set",
+                bare.id
+            )));
+        }
+        Ok(Self {
+            items: items.iter().map(|item| (item.id.clone(), item.clone())).collect(),
+            dataset_sha256: dataset_sha256.to_owned(),
+            tokenizer: tokenizer.to_owned(),
+            pieces,
+        })
+    }
+}
+
+#[async_trait]
+impl Model for Reference {
+    fn capabilities(&self) -> Capabilities {
+        Capabilities { logprobs: false, scores_options: false, calculator: false }
+    }
+
+    fn identity(&self, request: &Request) -> serde_json::Value {
+        json!({
+            "backend": "reference", "wording": 1, "dataset": self.dataset_sha256, "item": request.item,
+            "tokenizer": self.tokenizer,
+        })
+    }
+
+    async fn call(&self, request: &Request) -> Result<Response, ModelError> {
+        let item = self
+            .items
+            .get(&request.item)
+            .ok_or_else(|| ModelError::Refused(format!("the reference does not hold item `{}`", request.item)))?;
+        let mut text = answer(item);
+        if request.distil {
+            text = format!("{text}\n{STRATEGY_MARK}\n{}", strategy(item));
+        }
+        let tokens: Vec<Token> =
+            (self.pieces)(&text).into_iter().map(|text| Token { text, logprob: None, forced: false }).collect();
+        let input = request.messages.iter().map(|message| (self.pieces)(&message.content).len() as u64).sum();
+        let usage = Usage { input, cached_input: 0, output: tokens.len() as u64 };
+        Ok(Response {
+            text,
+            tokens,
+            option_logprobs: Vec::new(),
+            usage,
+            finish: Finish::Stop,
+            model: "reference".to_owned(),
+            latency_ms: 0.0,
+        })
+    }
+}
+
+fn answer(item: &Item) -> String {
+    let solution = item.solution.as_deref().unwrap_or_default();
+    match &item.target {
+        Target::Number(_) => solution.to_owned(),
+        Target::Choice(index) => format!("{solution}\nThe answer is ({}).", choice::letter(*index)),
+    }
+}
+
+/// What the reference teaches: a worked case, or the fact and what follows from it.
+fn strategy(item: &Item) -> String {
+    let solution = item.solution.as_deref().unwrap_or_default();
+    match &item.target {
+        Target::Number(_) => format!("Question: {}\nAnswer: {}", item.query, without_annotations(solution)),
+        Target::Choice(index) => {
+            format!("Fact: {solution} So the answer to \"{}\" is \"{}\".", item.query, item.options[*index])
+        }
+    }
+}
+
+/// `48/2=<<48/2=24>>24` is read by people and small models as `48/2=24`.
+fn without_annotations(solution: &str) -> String {
+    let mut text = String::with_capacity(solution.len());
+    let mut rest = solution;
+    while let Some((before, after)) = rest.split_once("<<") {
+        text.push_str(before);
+        rest = after.split_once(">>").map_or("", |(_, after)| after);
+    }
+    text + rest
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::chat::Mode;
+    use crate::prompt::split_strategy;
+    use crate::task::Task;
+
+    fn item(target: Target, solution: Option<&str>) -> Item {
+        Item {
+            id: ItemId("1".into()),
+            group: "g".into(),
+            query: "Which?".into(),
+            options: vec!["left".into(), "right".into()],
+            target,
+            solution: solution.map(str::to_owned),
+        }
+    }
+
+    fn words() -> Pieces {
+        Arc::new(|text: &str| text.split_inclusive(' ').map(str::to_owned).collect())
+    }
+
+    async fn ask(item: &Item, distil: bool) -> Response {
+        let reference = Reference::new(std::slice::from_ref(item), "sum", "words", words()).expect("has a solution");
+        let mode = Mode::Generate { max_tokens: 1, temperature: 0.0, stop: vec![], logprobs: false, calculator: false };
+        let request = Request { item: item.id.clone(), messages: vec![], mode, distil, draw: 0 };
+        reference.call(&request).await.expect("answers")
+    }
+
+    #[tokio::test]
+    async fn it_is_right_with_and_without_a_strategy() {
+        for item in [
+            item(Target::Number("24".into()), Some("48/2=<<48/2=24>>24 clips.\n#### 24")),
+            item(Target::Choice(1), Some("It was right in 1961.")),
+        ] {
+            for distil in [false, true] {
+                let response = ask(&item, distil).await;
+                let (text, strategy) = split_strategy(&response.text);
+                assert_eq!(Task::grade(&item, &response, text).score, crate::record::Score::Correct);
+                assert_eq!(strategy.is_some(), distil);
+                let joined: String = response.tokens.iter().map(|token| token.text.as_str()).collect();
+                assert_eq!(joined, response.text, "the tokens make up the text");
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn what_it_teaches_has_no_annotations() {
+        let response = ask(&item(Target::Number("24".into()), Some("48/2=<<48/2=24>>24 clips.\n#### 24")), true).await;
+        assert_eq!(split_strategy(&response.text).1, Some("Question: Which?\nAnswer: 48/2=24 clips.\n#### 24"));
+    }
+
+    #[test]
+    fn an_item_without_a_solution_is_refused() {
+        let bare = [item(Target::Choice(0), None)];
+        assert!(Reference::new(&bare, "sum", "words", words()).is_err_and(|e| e.to_string().contains("item `1`")));
+    }
+}

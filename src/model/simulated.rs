@@ -1,0 +1,156 @@
+//! A seeded stand-in for tests: right with a set probability, righter where a strategy from the item's own group
+//! stands in its prompt, surer where it is right.
+
+use std::collections::HashMap;
+
+use async_trait::async_trait;
+use serde_json::json;
+
+use super::entry::Behaviour;
+use super::{Capabilities, Model, ModelError};
+use crate::chat::{Finish, Message, Mode, Request, Response, Token, Usage};
+use crate::item::{Item, ItemId, Target};
+use crate::prompt::STRATEGY_MARK;
+use crate::seed::Seed;
+use crate::task::choice;
+
+/// A simulated model over one data set.
+pub struct Simulated {
+    name: String,
+    behaviour: Behaviour,
+    items: HashMap<ItemId, Item>,
+    seed: Seed,
+}
+
+impl Simulated {
+    /// A model that answers `items`.
+    #[must_use]
+    pub fn new(name: &str, behaviour: Behaviour, items: &[Item], seed: Seed) -> Self {
+        let items = items.iter().map(|item| (item.id.clone(), item.clone())).collect();
+        Self { name: name.to_owned(), behaviour, items, seed }
+    }
+
+    /// Draws whether the answer is right and how sure the model is: the same prompt draws the same.
+    fn draw(&self, item: &Item, messages: &[Message]) -> (bool, f64) {
+        let prompt: String = messages.iter().map(|message| message.content.as_str()).collect();
+        let taught = prompt.contains(&lesson(item));
+        let probability = self.behaviour.accuracy + if taught { self.behaviour.gain } else { 0.0 };
+        let unit = |what: &str| self.seed.unit(&["simulated", &self.name, what, &item.id.0, &prompt]);
+        let right = unit("right") < probability;
+        let confidence = if right { 0.5 + 0.5 * unit("confidence") } else { 0.25 + 0.6 * unit("confidence") };
+        (right, confidence)
+    }
+}
+
+/// What a simulated strategy says, and what a simulated weak model looks for.
+fn lesson(item: &Item) -> String {
+    format!("Kind of question: {}.", item.group)
+}
+
+#[async_trait]
+impl Model for Simulated {
+    fn capabilities(&self) -> Capabilities {
+        Capabilities { logprobs: true, scores_options: true, calculator: false }
+    }
+
+    fn identity(&self, request: &Request) -> serde_json::Value {
+        json!({
+            "backend": "simulated", "name": self.name, "behaviour": self.behaviour, "seed": self.seed,
+            "item": request.item,
+        })
+    }
+
+    async fn call(&self, request: &Request) -> Result<Response, ModelError> {
+        let item = self
+            .items
+            .get(&request.item)
+            .ok_or_else(|| ModelError::Refused(format!("the simulation does not hold item `{}`", request.item)))?;
+        let (right, confidence) = self.draw(item, &request.messages);
+        let input = request.messages.iter().map(|message| message.content.split_whitespace().count() as u64).sum();
+        let mut response = Response {
+            text: String::new(),
+            tokens: Vec::new(),
+            option_logprobs: Vec::new(),
+            usage: Usage { input, cached_input: 0, output: 0 },
+            finish: Finish::Stop,
+            model: self.name.clone(),
+            latency_ms: 1.0,
+        };
+        match &request.mode {
+            Mode::Score { options } => {
+                let target = if let Target::Choice(index) = item.target { index } else { 0 };
+                let chosen = if right { target } else { (target + 1) % options.len() };
+                response.option_logprobs = (0..options.len()).map(|i| share(i == chosen, confidence, options.len()).ln()).collect();
+                response.text.clone_from(&options[chosen]);
+            }
+            Mode::Generate { logprobs, .. } => {
+                let mut text = answer(item, right);
+                if request.distil {
+                    let readable = self.seed.unit(&["simulated", &self.name, "readable", &item.id.0]) >= self.behaviour.unreadable;
+                    text += &if readable { format!("\n{STRATEGY_MARK}\n{}", lesson(item)) } else { "\nNo strategy.".into() };
+                }
+                let logprob = logprobs.then_some(confidence.ln());
+                response.tokens =
+                    text.split_inclusive(' ').map(|piece| Token { text: piece.to_owned(), logprob, forced: false }).collect();
+                response.usage.output = response.tokens.len() as u64;
+                response.text = text;
+            }
+        }
+        Ok(response)
+    }
+}
+
+/// An option's probability: the chosen one has `confidence`, at least its fair share; the others divide the rest.
+#[expect(clippy::cast_precision_loss, reason = "a handful of options")]
+fn share(chosen: bool, confidence: f64, options: usize) -> f64 {
+    let n = options as f64;
+    let confidence = confidence.clamp(1.05 / n, 0.999);
+    if chosen { confidence } else { (1.0 - confidence) / (n - 1.0).max(1.0) }
+}
+
+fn answer(item: &Item, right: bool) -> String {
+    match &item.target {
+        Target::Number(target) if right => format!("It works out. #### {target}"),
+        Target::Number(target) => format!("It works out. #### {target}1"),
+        Target::Choice(target) => {
+            let chosen = if right { *target } else { (target + 1) % item.options.len() };
+            format!("The answer is ({}).", choice::letter(chosen))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::chat::Role;
+    use crate::task::Task;
+
+    #[tokio::test]
+    async fn accuracy_and_gain_are_what_was_asked_for() {
+        let items: Vec<Item> = (0..600)
+            .map(|i| Item {
+                id: ItemId(i.to_string()),
+                group: format!("g{}", i % 7),
+                query: "q".into(),
+                options: Vec::new(),
+                target: Target::Number(i.to_string()),
+                solution: None,
+            })
+            .collect();
+        let behaviour = Behaviour { accuracy: 0.4, gain: 0.5, unreadable: 0.0 };
+        let model = Simulated::new("s", behaviour, &items, Seed(1));
+        for (taught, expected) in [(false, 240.0), (true, 540.0)] {
+            let mut right = 0.0;
+            for item in &items {
+                let content = if taught { lesson(item) } else { "plain".to_owned() };
+                let mode = Mode::Generate { max_tokens: 9, temperature: 0.0, stop: vec![], logprobs: true, calculator: false };
+                let messages = vec![Message { role: Role::User, content }];
+                let request = Request { item: item.id.clone(), messages, mode, distil: false, draw: 0 };
+                let response = model.call(&request).await.expect("answers");
+                let score = Task::grade(item, &response, &response.text).score;
+                right += f64::from(u8::from(score == crate::record::Score::Correct));
+            }
+            assert!((right - expected).abs() < 50.0, "{right} of 600 right, expected about {expected}");
+        }
+    }
+}

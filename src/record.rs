@@ -1,0 +1,169 @@
+//! What a run leaves behind: facts only. Money and rates come after, in [`crate::price`] and [`crate::metrics`].
+
+use serde::{Deserialize, Serialize};
+
+use crate::chat::Usage;
+use crate::item::ItemId;
+
+/// How an answer compares with its target.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Score {
+    /// It is the target.
+    Correct,
+    /// It is not.
+    Incorrect,
+    /// No answer could be read from the text; counts as wrong.
+    NoAnswer,
+}
+
+impl Score {
+    /// The name used in every output.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Correct => "correct",
+            Self::Incorrect => "incorrect",
+            Self::NoAnswer => "no-answer",
+        }
+    }
+}
+
+/// What tokens were spent on; fees are reported by it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Purpose {
+    /// Answering the query.
+    Answer,
+    /// Writing a strategy.
+    Distil,
+    /// Embedding the query.
+    Embed,
+}
+
+impl Purpose {
+    /// The name used in every output.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Answer => "answer",
+            Self::Distil => "distil",
+            Self::Embed => "embed",
+        }
+    }
+}
+
+/// Which cell of the experiment a row belongs to.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct CellKey {
+    /// The data set's name.
+    pub dataset: String,
+    /// The arm's name.
+    pub arm: String,
+    /// Zero-based number of the stream's order.
+    pub order: usize,
+    /// λ; none for an arm that has no gate.
+    pub threshold: Option<f64>,
+}
+
+/// An answer as graded.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Graded {
+    /// The answer read from the text, in its canonical form; none where none could be read.
+    pub answer: Option<String>,
+    /// How it compares with the target.
+    pub score: Score,
+}
+
+/// What the weak level did for one item.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct WeakAnswer {
+    /// Its answer.
+    pub graded: Graded,
+    /// Its confidence in [0, 1].
+    pub confidence: f64,
+}
+
+/// One item in one cell.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Record {
+    /// The cell.
+    pub cell: CellKey,
+    /// The item.
+    pub item_id: ItemId,
+    /// The item's group.
+    pub group: String,
+    /// Zero-based place in the stream.
+    pub position: usize,
+    /// The source items of the strategies shown, in the order shown.
+    pub strategies_used: Vec<ItemId>,
+    /// The source items' groups, in the same order.
+    pub strategy_groups: Vec<String>,
+    /// The greatest cosine similarity between the query and a shown strategy's query.
+    pub similarity_max: Option<f64>,
+    /// The weak level's part; none where the arm never asks it.
+    pub weak: Option<WeakAnswer>,
+    /// Whether the query went to the strong level.
+    pub deferred: bool,
+    /// The level whose answer stands, counted from 0.
+    pub answering_level: usize,
+    /// The answer that stands.
+    pub graded: Graded,
+    /// Strategies in the repository when the item's turn came.
+    pub repository_size: usize,
+    /// The calls that the item needed.
+    pub calls: Vec<Call>,
+}
+
+impl Record {
+    /// Tokens of this record's calls at `level` for `purpose`.
+    #[must_use]
+    pub fn usage(&self, level: Option<usize>, purpose: Purpose) -> Usage {
+        self.calls
+            .iter()
+            .filter(|call| call.level == level && call.purpose == purpose)
+            .fold(Usage::default(), |sum, call| sum.plus(call.usage))
+    }
+
+    /// Time that the calls took, one after the other, in milliseconds.
+    #[must_use]
+    pub fn latency_ms(&self) -> f64 {
+        self.calls.iter().map(|call| call.latency_ms).sum()
+    }
+}
+
+/// One call's share of tokens for one purpose.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Call {
+    /// The level that was called, counted from 0; none for the embedder.
+    pub level: Option<usize>,
+    /// The model's name in the config.
+    pub model: String,
+    /// What the tokens were for.
+    pub purpose: Purpose,
+    /// The tokens.
+    pub usage: Usage,
+    /// The level's confidence where it was read from this call.
+    pub confidence: Option<f64>,
+    /// Time of the call in milliseconds; 0 on the rows of a call's further purposes.
+    pub latency_ms: f64,
+    /// The call's key in the journal; none for the embedder.
+    pub journal_key: Option<String>,
+    /// Whether an earlier record of the run had needed the same call, so that it was made only once.
+    pub journal_hit: bool,
+}
+
+/// A strategy in the repository.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Strategy {
+    /// The item whose deferral led to it.
+    pub source: ItemId,
+    /// That item's group.
+    pub group: String,
+    /// The text that is put before the weak level's later prompts.
+    pub text: String,
+    /// The model that wrote it.
+    pub model: String,
+    /// How the strong level's own answer to the source item was scored; known after the fact, never used.
+    pub source_score: Score,
+}

@@ -1,0 +1,3 @@
+//! From records to a run folder: tables, manifest and summary. Nothing here calls a model.
+
+pub mod folder;

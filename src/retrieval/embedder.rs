@@ -1,0 +1,70 @@
+//! The embedders by name, and what they give.
+
+use std::path::Path;
+
+use anyhow::Result;
+use serde::{Deserialize, Serialize};
+
+use super::hashed;
+use super::minilm::Minilm;
+
+/// The embedders by the names that stand in configs and outputs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum EmbedderName {
+    /// all-MiniLM-L6-v2, 384 dimensions, in this process.
+    #[default]
+    #[serde(rename = "all-minilm-l6-v2")]
+    AllMiniLmL6V2,
+    /// Hashed word counts; no model, for tests.
+    HashedWords,
+}
+
+impl EmbedderName {
+    /// The name used in configs and outputs.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::AllMiniLmL6V2 => "all-minilm-l6-v2",
+            Self::HashedWords => "hashed-words",
+        }
+    }
+
+    /// The weights that it needs, by their name in [`crate::model::weights`].
+    #[must_use]
+    pub fn weights(self) -> Option<&'static str> {
+        match self {
+            Self::AllMiniLmL6V2 => Some("all-minilm-l6-v2"),
+            Self::HashedWords => None,
+        }
+    }
+}
+
+/// A text's unit vector and the tokens that were read for it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Embedded {
+    /// Unit length, so that a dot product is the cosine.
+    pub vector: Vec<f32>,
+    /// Tokens read.
+    pub tokens: u64,
+}
+
+/// Embeds all texts, in their order. `weights` is the folder of the embedder's files, where it has any; `progress`
+/// hears the number of texts done.
+///
+/// # Errors
+/// Where the weights cannot be loaded.
+pub fn embed(name: EmbedderName, weights: Option<&Path>, texts: &[String], mut progress: impl FnMut(usize)) -> Result<Vec<Embedded>> {
+    match (name, weights) {
+        (EmbedderName::AllMiniLmL6V2, Some(folder)) => {
+            let rows = Minilm::load(folder)?.embed(texts, &mut progress)?;
+            Ok(rows.into_iter().map(|(vector, tokens)| Embedded { vector, tokens: tokens as u64 }).collect())
+        }
+        (EmbedderName::AllMiniLmL6V2, None) => anyhow::bail!("the weights of all-minilm-l6-v2 are not there"),
+        (EmbedderName::HashedWords, _) => {
+            let rows = texts.iter().map(|text| hashed::embed(text)).collect();
+            progress(texts.len());
+            Ok(rows)
+        }
+    }
+}
