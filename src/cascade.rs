@@ -195,7 +195,7 @@ impl Setup {
             signal: self.signal.name(),
             source,
         })?;
-        let call = level.row(WEAK, Purpose::Answer, response.usage, response.latency_ms, &key);
+        let call = level.row(WEAK, Purpose::Answer, response.usage, &response, &key);
         calls.push(Call { confidence: Some(confidence), ..call });
         Ok(WeakAnswer { graded: Task::grade(item, &response, &response.text), confidence })
     }
@@ -212,10 +212,11 @@ impl Setup {
         let (text, strategy) = if distil { prompt::split_strategy(&response.text) } else { (response.text.as_str(), None) };
         let written = output_before(&response, text.len());
         let answering = Usage { output: written, ..response.usage };
-        calls.push(level.row(STRONG, Purpose::Answer, answering, response.latency_ms, &key));
+        calls.push(level.row(STRONG, Purpose::Answer, answering, &response, &key));
         if distil {
             let distilling = Usage { input: 0, cached_input: 0, output: response.usage.output - written };
-            calls.push(level.row(STRONG, Purpose::Distil, distilling, 0.0, &key));
+            let row = level.row(STRONG, Purpose::Distil, distilling, &response, &key);
+            calls.push(Call { latency_ms: 0.0, ..row });
         }
         let graded = Task::grade(item, &response, text);
         let strategy = strategy.map(|text| Strategy {
@@ -236,6 +237,7 @@ impl Setup {
             usage: Usage { input: self.embeddings[index].tokens, ..Usage::default() },
             confidence: None,
             latency_ms: 0.0,
+            answered_by: None,
             journal_key: None,
             journal_hit: false,
         }
@@ -261,14 +263,15 @@ impl Level {
         })
     }
 
-    fn row(&self, level: usize, purpose: Purpose, usage: Usage, latency_ms: f64, key: &CallKey) -> Call {
+    fn row(&self, level: usize, purpose: Purpose, usage: Usage, response: &Response, key: &CallKey) -> Call {
         Call {
             level: Some(level),
             model: self.name.clone(),
             purpose,
             usage,
             confidence: None,
-            latency_ms,
+            latency_ms: response.latency_ms,
+            answered_by: Some(response.model.clone()),
             journal_key: Some(key.0.clone()),
             journal_hit: false,
         }

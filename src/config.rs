@@ -36,6 +36,9 @@ pub struct Config {
     /// What learning arms do.
     #[serde(default)]
     pub learning: LearningConfig,
+    /// What a run may spend.
+    #[serde(default)]
+    pub limits: LimitsConfig,
     /// Models of this config; they win over those of `models.toml`.
     #[serde(default, rename = "model")]
     pub models: Vec<ModelEntry>,
@@ -90,6 +93,14 @@ pub struct LearningConfig {
     pub min_similarity: f64,
     /// What queries are compared by.
     pub embedder: EmbedderName,
+}
+
+/// `[limits]`.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct LimitsConfig {
+    /// Fee in USD that the run's calls may not pass; needs a price for every model.
+    pub max_fee_usd: Option<f64>,
 }
 
 impl Default for LearningConfig {

@@ -2,13 +2,16 @@
 //! and fees. docs/ARCHITECTURE.md says which module owns what; modules import their own layer or a lower one.
 
 pub mod arm;
+pub mod assembly;
 pub mod cascade;
 pub mod chat;
+pub mod cli;
 pub mod config;
 pub mod confidence;
 pub mod dataset;
 pub mod experiment;
 pub mod item;
+pub mod metrics;
 pub mod model;
 pub mod price;
 pub mod prompt;
@@ -16,5 +19,6 @@ pub mod record;
 pub mod report;
 pub mod retrieval;
 pub mod seed;
+pub mod stats;
 pub mod suggest;
 pub mod task;

@@ -1,1 +1,7 @@
-fn main(){}
+//! The `intercascade` command.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    intercascade::cli::main()
+}

@@ -147,6 +147,8 @@ pub struct Call {
     pub confidence: Option<f64>,
     /// Time of the call in milliseconds; 0 on the rows of a call's further purposes.
     pub latency_ms: f64,
+    /// The model's name as the answer carries it; none for the embedder.
+    pub answered_by: Option<String>,
     /// The call's key in the journal; none for the embedder.
     pub journal_key: Option<String>,
     /// Whether an earlier record of the run had needed the same call, so that it was made only once.

@@ -1,6 +1,7 @@
 //! The journal of calls: every answer is stored under the hash of all that determines it, durably, before it is
 //! used. Resuming, sharing calls between arms and offline replay are look-ups here. One SQLite file.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -11,11 +12,14 @@ use serde_json::json;
 use sha2::{Digest, Sha256};
 
 use super::{Model, ModelError};
-use crate::chat::{Request, Response};
+use crate::chat::{Mode, Request, Response, Usage};
 use crate::dataset::hex;
+use crate::price::{Fee, Price};
 
 /// The version of the tables below.
 const SCHEMA: i64 = 1;
+/// What a server's chat template may add to the messages.
+const TEMPLATE_BYTES: usize = 256;
 
 /// Hash of all that determines an answer.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -53,6 +57,23 @@ impl Journal {
         self.made.load(Ordering::Relaxed)
     }
 
+    /// Tokens of all calls in the journal, by the model's name.
+    ///
+    /// # Errors
+    /// Where the journal cannot be read.
+    pub fn usage(&self) -> Result<BTreeMap<String, Usage>> {
+        let connection = self.connection.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut statement = connection.prepare("SELECT model, response FROM calls")?;
+        let mut rows = statement.query([])?;
+        let mut sums: BTreeMap<String, Usage> = BTreeMap::new();
+        while let Some(row) = rows.next()? {
+            let response: Response = serde_json::from_str(&row.get::<_, String>(1)?)?;
+            let sum = sums.entry(row.get(0)?).or_default();
+            *sum = sum.plus(response.usage);
+        }
+        Ok(sums)
+    }
+
     fn get(&self, key: &CallKey) -> Result<Option<Response>> {
         let connection = self.connection.lock().unwrap_or_else(PoisonError::into_inner);
         let text: Option<String> = connection
@@ -88,19 +109,69 @@ fn prepare(connection: &Connection) -> rusqlite::Result<()> {
     )
 }
 
-/// A model whose calls go through the journal.
+/// A model whose calls go through the journal and, where there is a fee limit, past it.
 #[derive(Clone)]
 pub struct Journaled {
     name: String,
     model: Arc<dyn Model>,
     journal: Arc<Journal>,
+    budget: Option<(Price, Arc<Budget>)>,
+}
+
+/// A run's fee limit and what has been spent of it, over all models and sessions of the run.
+pub struct Budget {
+    limit_usd: f64,
+    spent: Mutex<Fee>,
+}
+
+impl Budget {
+    /// A limit of which `spent` is gone already.
+    #[must_use]
+    pub fn new(limit_usd: f64, spent: Fee) -> Self {
+        Self { limit_usd, spent: Mutex::new(spent) }
+    }
+
+    /// Lets a call pass that costs `worst` at most.
+    fn allow(&self, worst: Fee) -> Result<(), ModelError> {
+        let spent = *self.spent.lock().unwrap_or_else(PoisonError::into_inner);
+        if spent.plus(worst).usd() <= self.limit_usd {
+            return Ok(());
+        }
+        Err(ModelError::FeeLimit(format!(
+            "limits.max_fee_usd = {} would be passed: {:.6} USD are spent and the next call could cost {:.6}; raise the limit and run again to go on",
+            self.limit_usd,
+            spent.usd(),
+            worst.usd()
+        )))
+    }
+
+    fn spend(&self, fee: Fee) {
+        let mut spent = self.spent.lock().unwrap_or_else(PoisonError::into_inner);
+        *spent = spent.plus(fee);
+    }
+}
+
+/// The most that a request can cost: no token is shorter than a byte, and the answer is no longer than its limit.
+fn worst_fee(price: &Price, request: &Request) -> Fee {
+    let bytes: usize = request.messages.iter().map(|message| message.content.len()).sum();
+    let output = match &request.mode {
+        Mode::Generate { max_tokens, .. } => u64::from(*max_tokens),
+        Mode::Score { .. } => 0,
+    };
+    price.fee(Usage { input: (bytes + TEMPLATE_BYTES) as u64, cached_input: 0, output })
 }
 
 impl Journaled {
     /// Puts `journal` in front of `model`, which stands as `name` in the config.
     #[must_use]
     pub fn new(name: &str, model: Arc<dyn Model>, journal: Arc<Journal>) -> Self {
-        Self { name: name.to_owned(), model, journal }
+        Self { name: name.to_owned(), model, journal, budget: None }
+    }
+
+    /// Makes every call that is not in the journal pass the fee limit, at the model's `price`.
+    #[must_use]
+    pub fn within(self, price: Price, budget: Arc<Budget>) -> Self {
+        Self { budget: Some((price, budget)), ..self }
     }
 
     /// The stored answer, or the model's, stored.
@@ -123,7 +194,13 @@ impl Journaled {
         if let Some(response) = self.journal.get(&key).map_err(broken)? {
             return Ok((key, response));
         }
+        if let Some((price, budget)) = &self.budget {
+            budget.allow(worst_fee(price, request))?;
+        }
         let response = self.model.call(request).await?;
+        if let Some((price, budget)) = &self.budget {
+            budget.spend(price.fee(response.usage));
+        }
         self.journal.put(&key, &self.name, &canonical, &response).map_err(broken)?;
         self.journal.made.fetch_add(1, Ordering::Relaxed);
         Ok((key, response))
@@ -133,7 +210,6 @@ impl Journaled {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::chat::Mode;
     use crate::item::{Item, ItemId, Target};
     use crate::model::entry::Behaviour;
     use crate::model::simulated::Simulated;
@@ -171,6 +247,23 @@ mod tests {
         assert_eq!(second.journal.calls_made(), 0);
         second.call(&request(1)).await.expect("answers");
         assert_eq!(second.journal.calls_made(), 1, "another draw is another call");
+    }
+
+    #[tokio::test]
+    async fn a_call_that_could_pass_the_fee_limit_is_not_made() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let price = Price { input: 0.0, cached_input: None, output: 1.0, read: None, nominal: false };
+        // Each request may write 9 tokens and writes 4: after two calls a third could pass 16.
+        let budget = Arc::new(Budget::new(16e-6, Fee::default()));
+        let model = model(folder.path()).within(price, budget);
+        for draw in 0..2 {
+            let (_, response) = model.call(&request(draw)).await.expect("within the limit");
+            assert_eq!(response.usage.output, 5, "{}", response.text);
+        }
+        assert!(matches!(model.call(&request(2)).await, Err(ModelError::FeeLimit(_))));
+        model.call(&request(1)).await.expect("what is in the journal costs nothing");
+        assert_eq!(model.journal.calls_made(), 2);
+        assert_eq!(model.journal.usage().expect("readable")["s"].output, 10);
     }
 
     #[test]

@@ -29,6 +29,9 @@ pub enum ModelError {
     /// The server answered with something that cannot be used.
     #[error("{0}")]
     Unusable(String),
+    /// The call could pass the fee limit, and was not made.
+    #[error("{0}")]
+    FeeLimit(String),
 }
 
 /// What a backend can give.

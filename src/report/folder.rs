@@ -1,9 +1,46 @@
-//! Files that are there whole or not at all.
+//! The run folder: which run lives there, setting it aside, and files that are there whole or not at all.
 
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
+use serde_json::Value;
+
+use super::manifest::{Manifest, differences};
+
+/// The journal's file name.
+pub const JOURNAL: &str = "journal.sqlite";
+
+/// Makes a folder ready for the run of this identity: new, or one that holds the same run. Gives that run's
+/// manifest. `fresh` sets outputs that are there aside first; the journal always stays.
+///
+/// # Errors
+/// Where the folder holds another run (says what differs) or files of no run.
+pub fn prepare(folder: &Path, identity: &Value, fresh: bool) -> Result<Option<Manifest>> {
+    std::fs::create_dir_all(folder).with_context(|| format!("cannot make the folder {}", folder.display()))?;
+    if fresh {
+        set_aside(folder)?;
+    }
+    let manifest = Manifest::read(folder)?;
+    match &manifest {
+        Some(manifest) => {
+            let differences = differences(&manifest.identity, identity);
+            if !differences.is_empty() {
+                bail!(
+                    "{} holds another run, which differs in\n  {}\nName another folder with --out, or set that run aside with --fresh",
+                    folder.display(),
+                    differences.join("\n  ")
+                );
+            }
+        }
+        None => {
+            if let Some(name) = outputs(folder)?.first() {
+                bail!("{} holds {}, which no run put there; name another folder with --out", folder.display(), name.display());
+            }
+        }
+    }
+    Ok(manifest)
+}
 
 /// Writes a file beside its place and moves it there, so that a full disk or a crash leaves no half of one.
 ///
@@ -20,4 +57,79 @@ pub fn write_file(path: &Path, bytes: &[u8]) -> Result<()> {
         Ok(())
     };
     write().with_context(|| format!("cannot write {}; nothing that was there has changed", path.display()))
+}
+
+/// What lies in the folder besides the journal and what was set aside.
+fn outputs(folder: &Path) -> Result<Vec<PathBuf>> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder).with_context(|| format!("cannot read {}", folder.display()))? {
+        let name = entry?.file_name();
+        let text = name.to_string_lossy();
+        if !text.starts_with(JOURNAL) && !text.starts_with("set-aside-") && !text.starts_with(".part-") {
+            found.push(PathBuf::from(name));
+        }
+    }
+    found.sort();
+    Ok(found)
+}
+
+fn set_aside(folder: &Path) -> Result<()> {
+    let outputs = outputs(folder)?;
+    if outputs.is_empty() {
+        return Ok(());
+    }
+    let aside = (1..).map(|n| folder.join(format!("set-aside-{n}"))).find(|path| !path.exists());
+    let aside = aside.context("no free name")?;
+    std::fs::create_dir(&aside).with_context(|| format!("cannot make {}", aside.display()))?;
+    for name in outputs {
+        std::fs::rename(folder.join(&name), aside.join(&name))
+            .with_context(|| format!("cannot set {} aside", name.display()))?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn manifest(identity: Value) -> Manifest {
+        Manifest {
+            version: "0".into(),
+            identity,
+            config: Value::Null,
+            started: String::new(),
+            ended: None,
+            calls_made: None,
+            spent: Value::Null,
+            answered_by: Value::Null,
+            warnings: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn another_run_is_refused_or_set_aside_and_the_journal_stays() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let folder = folder.path();
+        assert!(prepare(folder, &json!({"seed": 1}), false).expect("new").is_none());
+        manifest(json!({"seed": 1})).write(folder).expect("written");
+        std::fs::write(folder.join(JOURNAL), "calls").expect("written");
+        assert!(prepare(folder, &json!({"seed": 1}), false).expect("same").is_some());
+        let error = prepare(folder, &json!({"seed": 2}), false).expect_err("another");
+        assert!(error.to_string().contains("seed: 1 there, 2 here"), "{error}");
+        for n in 1..=2 {
+            assert!(prepare(folder, &json!({"seed": 2}), true).expect("set aside").is_none());
+            assert!(folder.join(format!("set-aside-{n}/manifest.json")).is_file());
+            assert_eq!(std::fs::read_to_string(folder.join(JOURNAL)).expect("there"), "calls");
+            manifest(json!({"seed": 2})).write(folder).expect("written");
+        }
+    }
+
+    #[test]
+    fn files_of_no_run_are_left_alone() {
+        let folder = tempfile::tempdir().expect("a folder");
+        std::fs::write(folder.path().join("summary.md"), "mine").expect("written");
+        let error = prepare(folder.path(), &Value::Null, false).expect_err("refused");
+        assert!(error.to_string().contains("summary.md, which no run put there"), "{error}");
+    }
 }

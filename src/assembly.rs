@@ -1,0 +1,342 @@
+//! From a config to what an experiment needs: the data, the two levels, the signal, and the run's identity. All that
+//! can be found wrong is found here, before anything is called.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::{Context, Result, anyhow, bail};
+use serde_json::{Value, json};
+
+use crate::arm::Deferral;
+use crate::cascade::{Level, Setup};
+use crate::config::Config;
+use crate::confidence::Signal;
+use crate::dataset::catalogue::Catalogue;
+use crate::dataset::{Contents, Format, read_clean, stream};
+use crate::item::Item;
+use crate::metrics::Prices;
+use crate::model::entry::{Backend, ModelEntry};
+use crate::model::journal::{Budget, Journal, Journaled};
+use crate::model::registry::Data;
+use crate::price::{Fee, Price};
+use crate::prompt::{self, Style};
+use crate::retrieval::embedder::Embedded;
+use crate::task::Task;
+
+/// A config with all that it names.
+pub struct Assembly {
+    /// The config.
+    pub config: Config,
+    /// The weak level's entry.
+    pub weak: ModelEntry,
+    /// The strong level's entry.
+    pub strong: ModelEntry,
+    /// The data set's name in outputs.
+    pub dataset: String,
+    /// Hex sha256 of its file.
+    pub sha256: String,
+    /// Its kind of question.
+    pub task: Task,
+    /// The items of the stream.
+    pub items: Vec<Item>,
+    /// How confidence is read.
+    pub signal: Signal,
+}
+
+impl Assembly {
+    /// Reads the config and the data and checks all of it.
+    ///
+    /// # Errors
+    /// One error that names the place and the mend.
+    pub fn load(path: &Path, sets: &[String]) -> Result<Self> {
+        let config = Config::load(path, sets)?;
+        let entries = config.level_entries(path)?;
+        let [weak, strong] = <[ModelEntry; 2]>::try_from(entries).map_err(|_| anyhow!("levels: name two models"))?;
+        let (dataset, format, contents) = data(&config, path).with_context(|| format!("{}: dataset", path.display()))?;
+        let task = format.task();
+        let items = stream::take(contents.items, config.dataset.limit);
+        if let Some(limit) = config.dataset.limit.filter(|limit| *limit > items.len()) {
+            bail!("{}: dataset.limit is {limit}, and there are {} items", path.display(), items.len());
+        }
+        for entry in [&weak, &strong] {
+            entry.check().with_context(|| format!("{}", path.display()))?;
+        }
+        let signal = signal(&config, &weak, task).with_context(|| format!("{}: deferral.signal", path.display()))?;
+        let assembly = Self { config, weak, strong, dataset, sha256: contents.sha256, task, items, signal };
+        assembly.check().with_context(|| format!("{}", path.display()))?;
+        Ok(assembly)
+    }
+
+    fn check(&self) -> Result<()> {
+        let generates = self.task == Task::Math && [&self.weak, &self.strong].iter().any(|e| e.capabilities().calculator);
+        if self.config.dataset.calculator && !generates {
+            bail!("dataset.calculator works for math questions and a model that runs in this process (backend gguf)");
+        }
+        if self.learns() && self.strong.style() == Style::Plain {
+            bail!(
+                "model `{}` is addressed plainly and cannot be asked for a strategy; give it prompt = \"chat\", or leave the learning arms out",
+                self.strong.name
+            );
+        }
+        if self.config.limits.max_fee_usd.is_some() {
+            for entry in [&self.weak, &self.strong] {
+                if entry.price.is_none() {
+                    bail!("limits.max_fee_usd needs a price for model `{}`", entry.name);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether any arm learns.
+    #[must_use]
+    pub fn learns(&self) -> bool {
+        self.config.arms.iter().any(|arm| arm.learning().is_some())
+    }
+
+    /// Prices by the model's name; the embedder in this process has none to pay.
+    #[must_use]
+    pub fn prices(&self) -> Prices {
+        let local = Price { input: 0.0, cached_input: None, output: 0.0, read: None, nominal: false };
+        BTreeMap::from([
+            (self.weak.name.clone(), self.weak.price.clone()),
+            (self.strong.name.clone(), self.strong.price.clone()),
+            (self.config.learning.embedder.name().to_owned(), Some(local)),
+        ])
+    }
+
+    /// The weights that must be there, by name.
+    #[must_use]
+    pub fn weights(&self) -> BTreeSet<String> {
+        let mut names = self.weak.needed_weights(&self.weak);
+        names.extend(self.strong.needed_weights(&self.weak));
+        if self.learns() {
+            names.extend(self.config.learning.embedder.weights().map(str::to_owned));
+        }
+        names
+    }
+
+    /// Everything that makes a run the same run: all but limits, prices, and the names of keys.
+    #[must_use]
+    pub fn identity(&self) -> Value {
+        let Config { name, seed, arms, dataset, deferral, learning, .. } = &self.config;
+        json!({
+            "name": name,
+            "seed": seed,
+            "arms": arms,
+            "dataset": {
+                "name": self.dataset, "sha256": self.sha256, "split": dataset.split, "limit": dataset.limit,
+                "orders": dataset.orders, "calculator": dataset.calculator,
+            },
+            "deferral": { "signal": self.signal, "threshold": deferral.threshold },
+            "learning": learning,
+            "prompts": prompt::VERSION,
+            "extraction": self.task.extraction(),
+            "weak": self.model_identity(&self.weak),
+            "strong": self.model_identity(&self.strong),
+        })
+    }
+
+    fn model_identity(&self, entry: &ModelEntry) -> Value {
+        let mut value = serde_json::to_value(entry).unwrap_or_default();
+        if let Some(object) = value.as_object_mut() {
+            for key in ["price", "api_key_env", "headers_env", "timeout_s", "max_retries"] {
+                object.remove(key);
+            }
+            if entry.backend == Backend::Reference {
+                object.insert("tokenizer".to_owned(), json!(entry.tokenizer_name(&self.weak)));
+            }
+        }
+        value
+    }
+
+    /// The whole config with its defaults and the models that it uses.
+    #[must_use]
+    pub fn resolved(&self) -> Value {
+        let mut value = serde_json::to_value(&self.config).unwrap_or_default();
+        if let Some(object) = value.as_object_mut() {
+            object.insert("model".to_owned(), json!([self.weak, self.strong]));
+        }
+        value
+    }
+
+    /// What the models of this run have cost so far by the journal; none where one has no price.
+    ///
+    /// # Errors
+    /// Where the journal cannot be read.
+    pub fn spent(&self, journal: &Journal) -> Result<BTreeMap<String, (crate::chat::Usage, Option<Fee>)>> {
+        let prices = self.prices();
+        let priced = |(name, usage): (String, crate::chat::Usage)| {
+            let fee = prices.get(&name).and_then(Option::as_ref).map(|price| price.fee(usage));
+            (name, (usage, fee))
+        };
+        Ok(journal.usage()?.into_iter().map(priced).collect())
+    }
+
+    /// Makes the models and puts everything together. The weights must be there.
+    ///
+    /// # Errors
+    /// Where a model cannot be made.
+    pub fn setup(&self, journal: &Arc<Journal>, embeddings: Vec<Embedded>) -> Result<Setup> {
+        let budget = match self.config.limits.max_fee_usd {
+            None => None,
+            Some(limit) => {
+                let spent = self.spent(journal)?.into_values().filter_map(|(_, fee)| fee);
+                Some(Arc::new(Budget::new(limit, spent.fold(Fee::default(), Fee::plus))))
+            }
+        };
+        Ok(Setup {
+            dataset: self.dataset.clone(),
+            task: self.task,
+            items: self.items.clone(),
+            embeddings,
+            embedder: self.config.learning.embedder.name().to_owned(),
+            weak: self.level(&self.weak, journal, budget.as_ref())?,
+            strong: self.level(&self.strong, journal, budget.as_ref())?,
+            signal: self.signal,
+            threshold: self.config.deferral.threshold,
+            k: self.config.learning.k,
+            min_similarity: self.config.learning.min_similarity,
+            seed: self.config.seed,
+        })
+    }
+
+    fn level(&self, entry: &ModelEntry, journal: &Arc<Journal>, budget: Option<&Arc<Budget>>) -> Result<Level> {
+        let data = Data { items: &self.items, sha256: &self.sha256, seed: self.config.seed };
+        let mut model = Journaled::new(&entry.name, entry.make(&self.weak, data)?, Arc::clone(journal));
+        if let (Some(budget), Some(price)) = (budget, &entry.price) {
+            model = model.within(price.clone(), Arc::clone(budget));
+        }
+        Ok(Level {
+            name: entry.name.clone(),
+            model,
+            style: entry.style(),
+            max_tokens: entry.max_tokens,
+            temperature: entry.temperature,
+            calculator: self.config.dataset.calculator && entry.capabilities().calculator,
+        })
+    }
+
+    /// Lines that say what ran.
+    #[must_use]
+    pub fn setting(&self) -> Vec<String> {
+        let config = &self.config;
+        let split = config.dataset.split.as_ref().map(|split| format!(", split {split}")).unwrap_or_default();
+        let groups: BTreeSet<&str> = self.items.iter().map(|item| item.group.as_str()).collect();
+        let mut lines = vec![
+            format!(
+                "data: {}{split}, {} items in {} groups, {} order(s), seed {}",
+                self.dataset,
+                self.items.len(),
+                groups.len(),
+                config.dataset.orders,
+                config.seed.0
+            ),
+            format!("weak level: {}", describe(&self.weak)),
+            format!("strong level: {}", describe(&self.strong)),
+            format!("gate: {} below {} is deferred", self.signal.name(), config.deferral.threshold),
+        ];
+        if self.learns() {
+            lines.push(format!(
+                "strategies: at most {} shown, ranked by {}, similarity at least {}",
+                config.learning.k,
+                config.learning.embedder.name(),
+                config.learning.min_similarity
+            ));
+        }
+        let calculator = if config.dataset.calculator { "; with calculator" } else { "" };
+        lines.push(format!("answers read by: {}{calculator}", self.task.extraction()));
+        lines
+    }
+
+    /// What a reader must know before any model has answered.
+    #[must_use]
+    pub fn warnings(&self) -> Vec<String> {
+        let mut lines = Vec::new();
+        if [&self.weak, &self.strong].iter().any(|entry| entry.backend == Backend::Reference) {
+            lines.push(
+                "The strong level is the data set's own worked solutions (backend reference): always right, and its strategies \
+                 come from the same hand as the questions. It is the upper bound of a strong level, not a model's result."
+                    .to_owned(),
+            );
+        }
+        if [&self.weak, &self.strong].iter().any(|entry| entry.backend == Backend::Simulated) {
+            lines.push("A level is simulated: the figures test the program and say nothing of any model.".to_owned());
+        }
+        for entry in [&self.weak, &self.strong] {
+            match &entry.price {
+                None => lines.push(format!("Model `{}` has no price: its fees are empty.", entry.name)),
+                Some(price) if price.nominal => lines.push(format!(
+                    "The price of `{}` is nominal ({} USD a million tokens in, {} out): nobody charges it, and its fees are \
+                     no money.",
+                    entry.name, price.input, price.output
+                )),
+                Some(_) => {}
+            }
+        }
+        lines
+    }
+
+    /// Whether the weak level is asked by an arm that defers, so that λ matters.
+    #[must_use]
+    pub fn gated(&self) -> bool {
+        self.config.arms.iter().any(|arm| arm.deferral() == Deferral::BelowThreshold)
+    }
+}
+
+fn describe(entry: &ModelEntry) -> String {
+    let what = match entry.backend {
+        Backend::Openai => entry.server_name().to_owned(),
+        Backend::Gguf => format!("{}, in this process", entry.weights.as_deref().unwrap_or_default()),
+        Backend::Reference => "the data set's worked solutions, not a model".to_owned(),
+        Backend::Simulated => "simulated".to_owned(),
+    };
+    format!("{} (backend {}: {what})", entry.name, entry.backend.name())
+}
+
+/// The data set's name, format and contents.
+fn data(config: &Config, path: &Path) -> Result<(String, Format, Contents)> {
+    let wanted = &config.dataset;
+    if let Some(file) = &wanted.path {
+        if wanted.split.is_some() {
+            bail!("`split` goes with a name of the catalogue, not with a path");
+        }
+        let format = wanted.format.or_else(|| Format::of_path(file));
+        let format = format.ok_or_else(|| anyhow!("{}: add format = \"gsm8k\" or \"mmlu\"", file.display()))?;
+        let stem = file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        return Ok((wanted.name.clone().unwrap_or(stem), format, read_clean(file, format)?));
+    }
+    let catalogue = Catalogue::find(Some(path))?;
+    let entry = catalogue.entry(wanted.name.as_deref().unwrap_or_default())?;
+    if wanted.format.is_some_and(|format| format != entry.format) {
+        bail!("`{}` has the format of its catalogue entry; leave `format` out", entry.name);
+    }
+    let split = entry.choose_split(wanted.split.as_deref())?;
+    Ok((entry.name.clone(), entry.format, catalogue.load(entry, split)?))
+}
+
+/// The signal that the config asks for, or the one that fits, if the weak level can give it.
+fn signal(config: &Config, weak: &ModelEntry, task: Task) -> Result<Signal> {
+    let can = weak.capabilities();
+    let scores = task == Task::Choice && can.scores_options;
+    let signal = config.deferral.signal.unwrap_or(if scores { Signal::OptionProbability } else { Signal::MeanTokenProbability });
+    match signal {
+        Signal::OptionProbability if !scores => bail!(
+            "option-probability needs multiple-choice questions and a weak model that scores options (backend gguf), and `{}` is no such pair with {:?} questions",
+            weak.name,
+            task
+        ),
+        Signal::MeanTokenProbability if !can.logprobs => bail!(
+            "mean-token-probability needs log-probabilities, and model `{}` gives none (logprobs = false); choose another weak model",
+            weak.name
+        ),
+        _ => Ok(signal),
+    }
+}
+
+/// The folder of a run's outputs.
+#[must_use]
+pub fn output_folder(config: &Config, out: Option<&Path>) -> PathBuf {
+    out.map_or_else(|| Path::new("results").join(&config.name), Path::to_path_buf)
+}

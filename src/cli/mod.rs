@@ -1,0 +1,102 @@
+//! The command line: a verb a file, one place where errors become an exit status.
+
+mod completions;
+mod datasets;
+mod models;
+mod plan;
+mod progress;
+mod run;
+
+use std::io::Write;
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+use crate::model::ModelError;
+
+/// Does a cheap model in front of an expensive one pay, and can the expensive one teach the cheap one?
+#[derive(Debug, Parser)]
+#[command(
+    version,
+    after_help = "Example:\n  intercascade run --config configs/quickstart.toml\n\nExit status: 0 done; 1 a check or limit stopped it; 2 it could not run."
+)]
+struct Args {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Run the arms of a config and write accuracy, strong-call and fee reports
+    Run(run::Args),
+    /// List, generate and check data sets
+    #[command(subcommand)]
+    Datasets(datasets::Verb),
+    /// List, fetch and check the weights that run in this process
+    #[command(subcommand)]
+    Models(models::Verb),
+    /// Print a completion script for a shell
+    Completions(completions::Args),
+}
+
+/// How a verb ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Status {
+    Done,
+    CheckFailed,
+}
+
+/// Parses the arguments, runs the verb, and turns what came of it into an exit status.
+#[must_use]
+pub fn main() -> ExitCode {
+    let args = Args::parse();
+    let outcome = match args.verb {
+        Verb::Run(args) => run::run(&args),
+        Verb::Datasets(verb) => datasets::run(&verb),
+        Verb::Models(verb) => models::run(&verb),
+        Verb::Completions(args) => completions::run(&args),
+    };
+    match outcome {
+        Ok(Status::Done) => ExitCode::SUCCESS,
+        Ok(Status::CheckFailed) => ExitCode::from(1),
+        Err(error) => {
+            warn(&format!("error: {error:#}"));
+            let limit = error.chain().any(|cause| matches!(cause.downcast_ref(), Some(ModelError::FeeLimit(_))));
+            ExitCode::from(if limit { 1 } else { 2 })
+        }
+    }
+}
+
+/// A result, to stdout. A reader that has gone away is no error.
+fn say(text: &str) {
+    let _ = writeln!(std::io::stdout().lock(), "{text}");
+}
+
+/// A message, to stderr.
+fn warn(text: &str) {
+    let _ = writeln!(std::io::stderr().lock(), "{text}");
+}
+
+/// Runs a future to its end, or until Ctrl-C.
+fn block_on<T>(future: impl Future<Output = Result<T>>) -> Result<T> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(async {
+        tokio::select! {
+            outcome = future => outcome,
+            _ = tokio::signal::ctrl_c() => {
+                Err(anyhow::anyhow!("stopped; every answer so far is kept: run the same command again to go on"))
+            }
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_arguments_are_consistent() {
+        super::Args::command().debug_assert();
+    }
+}

@@ -1,0 +1,88 @@
+//! `run --dry-run`: the calls, tokens and fee to expect, with no model called.
+
+use super::say;
+use crate::arm::{Arm, Deferral};
+use crate::assembly::Assembly;
+use crate::chat::Usage;
+use crate::confidence::Signal;
+use crate::model::entry::ModelEntry;
+use crate::prompt;
+
+/// English text has about this many bytes a token; for a plan that is near enough, and it says so.
+const BYTES_PER_TOKEN: usize = 4;
+
+/// Calls of one level and the tokens that they may take.
+#[derive(Default)]
+struct Load {
+    calls: usize,
+    usage: Usage,
+}
+
+/// Prints what a run would do.
+pub(super) fn print(assembly: &Assembly) {
+    for line in assembly.setting() {
+        say(&line);
+    }
+    for line in assembly.warnings() {
+        say(&format!("note: {line}"));
+    }
+    let (weak, strong) = loads(assembly);
+    say("expected at most, if every gated query were deferred and every answer as long as allowed:");
+    let mut total = Some(0.0);
+    for (entry, load) in [(&assembly.weak, &weak), (&assembly.strong, &strong)] {
+        let fee = entry.price.as_ref().map(|price| price.fee(load.usage).usd());
+        total = total.zip(fee).map(|(sum, fee)| sum + fee);
+        let fee = fee.map_or("no price".to_owned(), |fee| format!("{fee:.4} USD{}", nominal(entry)));
+        say(&format!(
+            "  {}: {} calls, about {} tokens in, {} out, {fee}",
+            entry.name, load.calls, load.usage.input, load.usage.output
+        ));
+    }
+    if let Some(total) = total {
+        say(&format!("  in all: {total:.4} USD"));
+    }
+    say("equal calls of several arms are made once; tokens in are told from text length (4 bytes each)");
+    for name in assembly.weights() {
+        let state = if crate::model::weights::check(&name).is_ok() { "there" } else { "will be fetched" };
+        say(&format!("weights {name}: {state}"));
+    }
+}
+
+fn nominal(entry: &ModelEntry) -> &'static str {
+    if entry.price.as_ref().is_some_and(|price| price.nominal) { " (nominal)" } else { "" }
+}
+
+/// The distinct calls of both levels: arms that do not learn share them, over all orders.
+fn loads(assembly: &Assembly) -> (Load, Load) {
+    let (mut weak, mut strong) = (Load::default(), Load::default());
+    let config = &assembly.config;
+    let has = |is: &dyn Fn(&Arm) -> bool| config.arms.iter().any(is);
+    let learning = config.arms.iter().filter(|arm| arm.learning().is_some()).count();
+    let scored = assembly.signal == Signal::OptionProbability;
+    let ask = |load: &mut Load, entry: &ModelEntry, item, strategies: usize, times: usize, distil: bool| {
+        let messages = if distil {
+            prompt::answer_and_distil(assembly.task, item)
+        } else {
+            prompt::answer(entry.style(), assembly.task, item, &[], !scored)
+        };
+        let bytes: usize = messages.iter().map(|message| message.content.len()).sum();
+        // A strategy is taken to be as long as the question.
+        let input = bytes * (1 + strategies) / BYTES_PER_TOKEN;
+        let output = if scored && !distil && entry.name == assembly.weak.name { 0 } else { u64::from(entry.max_tokens) };
+        load.calls += times;
+        load.usage = load.usage.plus(Usage { input: (input * times) as u64, cached_input: 0, output: output * times as u64 });
+    };
+    for item in &assembly.items {
+        if has(&|arm| arm.learning().is_none() && arm.deferral() != Deferral::Always) {
+            ask(&mut weak, &assembly.weak, item, 0, 1, false);
+        }
+        ask(&mut weak, &assembly.weak, item, config.learning.k, learning * config.dataset.orders, false);
+        if has(&|arm| arm.learning().is_none() && arm.deferral() != Deferral::Never) {
+            ask(&mut strong, &assembly.strong, item, 0, 1, false);
+        }
+        if learning > 0 {
+            ask(&mut strong, &assembly.strong, item, 0, 1, true);
+        }
+    }
+    (weak, strong)
+}

@@ -1,0 +1,69 @@
+//! Progress on stderr: a bar on a terminal, now and then a plain line elsewhere.
+
+use std::io::IsTerminal;
+use std::sync::Mutex;
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+/// Off a terminal a line is written each time this many more percent are done.
+const PERCENT_PER_LINE: u64 = 20;
+
+/// One long piece of work.
+pub(super) struct Progress {
+    label: String,
+    total: u64,
+    bytes: bool,
+    bar: Option<ProgressBar>,
+    told: Mutex<Option<u64>>,
+}
+
+impl Progress {
+    /// Work of `total` steps.
+    pub(super) fn steps(label: &str, total: usize) -> Self {
+        Self::new(label, total as u64, false)
+    }
+
+    /// A transfer of `total` bytes; 0 where that is not known.
+    pub(super) fn bytes(label: &str, total: u64) -> Self {
+        Self::new(label, total, true)
+    }
+
+    fn new(label: &str, total: u64, bytes: bool) -> Self {
+        let bar = std::io::stderr().is_terminal().then(|| {
+            let bar = ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::stderr());
+            let count = if bytes { "{bytes}/{total_bytes} {bytes_per_sec}" } else { "{pos}/{len} {per_sec}" };
+            let template = format!("{{msg}} {{wide_bar}} {count} {{eta}}");
+            bar.set_style(ProgressStyle::with_template(&template).unwrap_or_else(|_| ProgressStyle::default_bar()));
+            bar.set_message(label.to_owned());
+            bar
+        });
+        Self { label: label.to_owned(), total, bytes, bar, told: Mutex::new(None) }
+    }
+
+    /// Says how much is done.
+    pub(super) fn set(&self, done: u64) {
+        if let Some(bar) = &self.bar {
+            bar.set_position(done);
+            return;
+        }
+        let Some(percent) = (done * 100).checked_div(self.total) else { return };
+        let step = percent / PERCENT_PER_LINE;
+        let mut told = self.told.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if told.is_none_or(|told| told < step) {
+            *told = Some(step);
+            let count = if self.bytes {
+                format!("{} of {} MB", done / 1_000_000, self.total / 1_000_000)
+            } else {
+                format!("{done} of {}", self.total)
+            };
+            super::warn(&format!("{}: {count}", self.label));
+        }
+    }
+
+    /// Takes the bar away.
+    pub(super) fn finish(&self) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+    }
+}

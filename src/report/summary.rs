@@ -1,0 +1,221 @@
+//! `summary.md` and the table on the terminal: what the arms reached, what the change against the standard cascade
+//! is, how much of it random strategies give too, and what a reader must know before quoting any of it.
+
+use std::fmt::Write;
+
+use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
+
+use crate::arm::Arm;
+use crate::metrics::{
+    Prices, Slice, Transfer, baseline, change_percent, correct, fee_rows, paired, slices, transfers, weak_right,
+};
+use crate::record::{Purpose, Record};
+use crate::stats::Estimate;
+
+/// What the records do not tell.
+pub struct Context<'a> {
+    /// The run's name.
+    pub name: &'a str,
+    /// Lines that say what ran: data, models, settings.
+    pub setting: Vec<String>,
+    /// What a reader must know.
+    pub warnings: Vec<String>,
+    /// Prices by model.
+    pub prices: &'a Prices,
+}
+
+/// The arms' results as a table for a terminal of `width` columns.
+#[must_use]
+pub fn terminal(records: &[Record], prices: &Prices, width: u16) -> String {
+    let mut table = Table::new();
+    table.load_style(presets::UTF8_HORIZONTAL_ONLY).set_content_arrangement(ContentArrangement::Dynamic).set_width(width);
+    let [header, rows @ ..] = &results(records, prices)[..] else { return String::new() };
+    table.set_header(header);
+    for row in rows {
+        table.add_row(row);
+    }
+    for column in table.column_iter_mut().skip(1) {
+        column.set_cell_alignment(CellAlignment::Right);
+    }
+    table.to_string()
+}
+
+/// The whole summary as Markdown.
+#[must_use]
+pub fn markdown(records: &[Record], context: &Context) -> String {
+    let slices = slices(records);
+    let mut text = format!("# {}\n\n", context.name);
+    for line in &context.setting {
+        let _ = writeln!(text, "- {line}");
+    }
+    if !context.warnings.is_empty() {
+        text += "\n## Before you quote a figure\n\n";
+        for warning in &context.warnings {
+            let _ = writeln!(text, "- {warning}");
+        }
+    }
+    text += "\n## Results\n\n";
+    text += &markdown_table(&results(records, context.prices));
+    text += "\nWeak accuracy counts the weak level's answers to the whole stream, deferred ones included; accuracy counts \
+             the answers that stand. An answer that could not be read counts as wrong. Fees are what each arm would pay \
+             alone.\n";
+    text += &changes(&slices, context.prices);
+    text += &sources(&slices);
+    text += &money(&slices, context.prices);
+    text
+}
+
+/// Header and rows of the results.
+fn results(records: &[Record], prices: &Prices) -> Vec<Vec<String>> {
+    let header = ["arm", "λ", "weak accuracy", "accuracy", "coverage", "right if accepted", "strong calls", "fee USD", "strategies shown"];
+    let mut rows = vec![header.map(str::to_owned).to_vec()];
+    for slice in slices(records) {
+        let optional = |value: Option<f64>| value.map_or("–".to_owned(), percent);
+        rows.push(vec![
+            slice.cell.arm.clone(),
+            slice.cell.threshold.map_or("–".to_owned(), |threshold| threshold.to_string()),
+            optional(slice.weak_accuracy()),
+            percent(slice.accuracy()),
+            percent(slice.coverage()),
+            optional(slice.accepted_accuracy()),
+            slice.strong_calls().to_string(),
+            slice.fee(prices).map_or("–".to_owned(), |fee| format!("{:.5}", fee.usd())),
+            format!("{:.2}", slice.strategies_shown()),
+        ]);
+    }
+    rows
+}
+
+/// Each gain of Inter-Cascade beside what random strategies give.
+fn changes(slices: &[Slice], prices: &Prices) -> String {
+    let find = |arm: Arm| slices.iter().filter(move |slice| slice.cell.arm == arm.name());
+    let mut text = String::new();
+    for taught in find(Arm::InterCascade) {
+        let Some(base) = baseline(slices, taught) else { continue };
+        let random = find(Arm::InterCascadeRandom).find(|slice| slice.cell.threshold == taught.cell.threshold);
+        let mut rows = vec![
+            ["against the standard cascade", "inter-cascade", "random strategies", "of which random gives"].map(str::to_owned).to_vec(),
+        ];
+        let points: [(&str, fn(&Record) -> f64); 3] = [
+            ("weak accuracy", weak_right),
+            ("accuracy", correct),
+            ("coverage", |record| f64::from(u8::from(!record.deferred))),
+        ];
+        for (name, value) in points {
+            let [own, control] = [Some(taught), random].map(|slice| paired(slice?, base, value));
+            let Some(own) = own else { continue };
+            let share = control.map(|control| share(own.mean, control.mean));
+            rows.push(vec![name.to_owned(), pp(own), control.map_or("not run".to_owned(), pp), share.unwrap_or_default()]);
+        }
+        let relative: [(&str, &dyn Fn(&Slice) -> Option<f64>); 2] = [
+            ("strong calls", &|slice| Some(crate::metrics::ratio(slice.strong_calls(), 1))),
+            ("fee", &|slice| Some(slice.fee(prices)?.usd())),
+        ];
+        for (name, value) in relative {
+            let change = |slice: &Slice| change_percent(value(slice)?, value(base)?);
+            let Some(own) = change(taught) else { continue };
+            let control = random.and_then(change);
+            let shown = |change: f64| format!("{change:+.1} %");
+            let share = control.map(|control| share(own, control));
+            rows.push(vec![name.to_owned(), shown(own), control.map_or("not run".to_owned(), shown), share.unwrap_or_default()]);
+        }
+        text += "\n## What learning changes, and how much of it any strategy gives\n\n";
+        text += &markdown_table(&rows);
+        text += "\nDifferences are paired item by item; ± is half of a 95 % interval that treats the items of one group as one \
+                 (clustered, normal). It holds for this order of the stream: through the repository a learning arm's items \
+                 depend on each other, which no interval over items covers. Changes of calls and fees have no interval yet.\n";
+    }
+    text
+}
+
+/// How much of a gain the control has too.
+fn share(own: f64, control: f64) -> String {
+    if own == 0.0 {
+        "–".to_owned()
+    } else if own.signum() == control.signum() && control != 0.0 {
+        format!("{:.0} %", 100.0 * control / own)
+    } else {
+        "none".to_owned()
+    }
+}
+
+/// The weak level's gain by where the strategies came from.
+fn sources(slices: &[Slice]) -> String {
+    let alone = slices.iter().find(|slice| matches!(slice.cell.arm.as_str(), "cascade" | "weak-only"));
+    let Some(alone) = alone else { return String::new() };
+    let mut rows = vec![["arm", "strategies from", "items", "weak alone", "weak with them", "gain"].map(str::to_owned).to_vec()];
+    let learning = [Arm::InterCascade.name(), Arm::InterCascadeRandom.name()];
+    for slice in slices.iter().filter(|slice| learning.contains(&slice.cell.arm.as_str())) {
+        for Transfer { source, n, alone, taught, gain } in transfers(slice, alone) {
+            rows.push(vec![
+                slice.cell.arm.clone(),
+                source.name().to_owned(),
+                n.to_string(),
+                percent(alone),
+                percent(taught),
+                pp(gain),
+            ]);
+        }
+    }
+    if rows.len() == 1 {
+        return String::new();
+    }
+    format!(
+        "\n## Where the weak level's gain comes from\n\n{}\nThe same group is another wording or instance of the same problem: \
+         its strategy can be looked up. Only a gain from other groups is transfer from one problem to another.\n",
+        markdown_table(&rows)
+    )
+}
+
+/// Tokens and fees by model and purpose.
+fn money(slices: &[Slice], prices: &Prices) -> String {
+    let mut rows = vec![["arm", "model", "purpose", "calls", "input", "output", "fee USD"].map(str::to_owned).to_vec()];
+    for slice in slices {
+        for row in fee_rows(slice, prices).iter().filter(|row| row.purpose.is_some()) {
+            rows.push(vec![
+                slice.cell.arm.clone(),
+                row.model.clone(),
+                row.purpose.map_or("", Purpose::name).to_owned(),
+                row.calls.to_string(),
+                row.usage.input.to_string(),
+                row.usage.output.to_string(),
+                row.fee.map_or("–".to_owned(), |fee| format!("{:.6}", fee.usd())),
+            ]);
+        }
+    }
+    format!("\n## Where the money goes\n\n{}", markdown_table(&rows))
+}
+
+fn markdown_table(rows: &[Vec<String>]) -> String {
+    let mut text = String::new();
+    for (i, row) in rows.iter().enumerate() {
+        let _ = writeln!(text, "| {} |", row.join(" | "));
+        if i == 0 {
+            let _ = writeln!(text, "|{}", " --- |".repeat(row.len()));
+        }
+    }
+    text
+}
+
+fn percent(value: f64) -> String {
+    format!("{:.1} %", value * 100.0)
+}
+
+fn pp(estimate: Estimate) -> String {
+    let half = estimate.half_width.map(|half| format!(" ± {:.1}", half * 100.0)).unwrap_or_default();
+    format!("{:+.1}{half} pp", estimate.mean * 100.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::share;
+
+    #[test]
+    fn the_controls_share_is_told_only_where_it_points_the_same_way() {
+        assert_eq!(share(20.0, 5.0), "25 %");
+        assert_eq!(share(-20.0, -30.0), "150 %");
+        assert_eq!(share(20.0, -5.0), "none");
+        assert_eq!(share(20.0, 0.0), "none");
+        assert_eq!(share(0.0, 5.0), "–");
+    }
+}

@@ -1,0 +1,64 @@
+//! How sure a difference is. Items of one group are variants of one problem and vary together, so the spread is
+//! taken between groups, not items (cluster-robust variance of a mean; Liang and Zeger 1986).
+
+use std::collections::BTreeMap;
+
+/// The 97.5 % point of the normal distribution.
+const Z: f64 = 1.959_963_984_540_054;
+
+/// A mean with half the width of its 95 % interval.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Estimate {
+    /// The mean.
+    pub mean: f64,
+    /// Half the width of the interval; none with fewer than two groups.
+    pub half_width: Option<f64>,
+}
+
+/// The mean of values that vary together within their groups, with a normal interval.
+#[must_use]
+#[expect(clippy::cast_precision_loss, reason = "counts of items")]
+pub fn clustered_mean<'a>(values: impl IntoIterator<Item = (&'a str, f64)>) -> Option<Estimate> {
+    let mut groups: BTreeMap<&str, (f64, f64)> = BTreeMap::new();
+    for (group, value) in values {
+        let (sum, count) = groups.entry(group).or_default();
+        *sum += value;
+        *count += 1.0;
+    }
+    let n: f64 = groups.values().map(|(_, count)| count).sum();
+    if n == 0.0 {
+        return None;
+    }
+    let mean = groups.values().map(|(sum, _)| sum).sum::<f64>() / n;
+    let m = groups.len() as f64;
+    let half_width = (groups.len() > 1).then(|| {
+        let squares: f64 = groups.values().map(|(sum, count)| (sum - count * mean).powi(2)).sum();
+        Z * (squares * m / (m - 1.0)).sqrt() / n
+    });
+    Some(Estimate { mean, half_width })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn groups_of_one_give_the_usual_standard_error() {
+        let names: Vec<String> = (0..100).map(|i| i.to_string()).collect();
+        let values = names.iter().enumerate().map(|(i, name)| (name.as_str(), f64::from(u8::from(i < 30))));
+        let estimate = clustered_mean(values).expect("values");
+        let expected = Z * (0.3_f64 * 0.7 / 99.0).sqrt();
+        assert!((estimate.mean - 0.3).abs() < 1e-12);
+        assert!((estimate.half_width.expect("two groups or more") - expected).abs() < 1e-12);
+    }
+
+    #[test]
+    fn siblings_that_agree_widen_the_interval() {
+        let names: Vec<String> = (0..100).map(|i| (i / 10).to_string()).collect();
+        let values = names.iter().enumerate().map(|(i, name)| (name.as_str(), f64::from(u8::from(i < 30))));
+        let clustered = clustered_mean(values).expect("values").half_width.expect("ten groups");
+        assert!((clustered - Z * (0.3_f64 * 0.7 / 9.0).sqrt()).abs() < 1e-12, "as if there were ten items");
+        assert_eq!(clustered_mean([("a", 1.0)]).and_then(|e| e.half_width), None);
+        assert_eq!(clustered_mean([]), None);
+    }
+}
