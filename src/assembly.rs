@@ -10,8 +10,8 @@ use serde_json::{Value, json};
 
 use crate::arm::Deferral;
 use crate::cascade::{Level, Setup};
-use crate::config::Config;
 use crate::confidence::Signal;
+use crate::config::Config;
 use crate::dataset::catalogue::Catalogue;
 use crate::dataset::{Contents, Format, read_clean, stream};
 use crate::item::Item;
@@ -53,7 +53,8 @@ impl Assembly {
         let config = Config::load(path, sets)?;
         let entries = config.level_entries(path)?;
         let [weak, strong] = <[ModelEntry; 2]>::try_from(entries).map_err(|_| anyhow!("levels: name two models"))?;
-        let (dataset, format, contents) = data(&config, path).with_context(|| format!("{}: dataset", path.display()))?;
+        let (dataset, format, contents) =
+            data(&config, path).with_context(|| format!("{}: dataset", path.display()))?;
         let task = format.task();
         let items = stream::take(contents.items, config.dataset.limit);
         if let Some(limit) = config.dataset.limit.filter(|limit| *limit > items.len()) {
@@ -69,7 +70,8 @@ impl Assembly {
     }
 
     fn check(&self) -> Result<()> {
-        let generates = self.task == Task::Math && [&self.weak, &self.strong].iter().any(|e| e.capabilities().calculator);
+        let generates =
+            self.task == Task::Math && [&self.weak, &self.strong].iter().any(|e| e.capabilities().calculator);
         if self.config.dataset.calculator && !generates {
             bail!("dataset.calculator works for math questions and a model that runs in this process (backend gguf)");
         }
@@ -320,7 +322,8 @@ fn data(config: &Config, path: &Path) -> Result<(String, Format, Contents)> {
 fn signal(config: &Config, weak: &ModelEntry, task: Task) -> Result<Signal> {
     let can = weak.capabilities();
     let scores = task == Task::Choice && can.scores_options;
-    let signal = config.deferral.signal.unwrap_or(if scores { Signal::OptionProbability } else { Signal::MeanTokenProbability });
+    let signal =
+        config.deferral.signal.unwrap_or(if scores { Signal::OptionProbability } else { Signal::MeanTokenProbability });
     match signal {
         Signal::OptionProbability if !scores => bail!(
             "option-probability needs multiple-choice questions and a weak model that scores options (backend gguf), and `{}` is no such pair with {:?} questions",

@@ -86,7 +86,9 @@ pub enum StepError {
         source: ModelError,
     },
     /// The weak answer has no confidence.
-    #[error("item `{item}`, model `{model}`: {source}, and the signal `{signal}` needs them: choose a model that gives them or another deferral.signal")]
+    #[error(
+        "item `{item}`, model `{model}`: {source}, and the signal `{signal}` needs them: choose a model that gives them or another deferral.signal"
+    )]
     Confidence {
         /// The item.
         item: String,
@@ -111,7 +113,13 @@ pub struct Step {
 ///
 /// # Errors
 /// Where a call gave no usable answer; nothing is scored then.
-pub async fn step(setup: &Setup, cell: &Cell, position: usize, picked: &[Ranked], repository: &Repository) -> Result<Step, StepError> {
+pub async fn step(
+    setup: &Setup,
+    cell: &Cell,
+    position: usize,
+    picked: &[Ranked],
+    repository: &Repository,
+) -> Result<Step, StepError> {
     let item = &setup.items[cell.stream[position]];
     let learns = cell.arm.learning().is_some();
     let shown: Vec<&Strategy> = picked.iter().filter_map(|ranked| repository.strategy(ranked.position)).collect();
@@ -200,7 +208,12 @@ impl Setup {
         Ok(WeakAnswer { graded: Task::grade(item, &response, &response.text), confidence })
     }
 
-    async fn ask_strong(&self, item: &Item, distil: bool, calls: &mut Vec<Call>) -> Result<(Graded, Option<Strategy>), StepError> {
+    async fn ask_strong(
+        &self,
+        item: &Item,
+        distil: bool,
+        calls: &mut Vec<Call>,
+    ) -> Result<(Graded, Option<Strategy>), StepError> {
         let level = &self.strong;
         let messages = if distil {
             prompt::answer_and_distil(self.task, item)
@@ -209,7 +222,8 @@ impl Setup {
         };
         let request = Request { item: item.id.clone(), messages, mode: level.generate(false), distil, draw: 0 };
         let (key, response) = level.call(item, &request).await?;
-        let (text, strategy) = if distil { prompt::split_strategy(&response.text) } else { (response.text.as_str(), None) };
+        let (text, strategy) =
+            if distil { prompt::split_strategy(&response.text) } else { (response.text.as_str(), None) };
         let written = output_before(&response, text.len());
         let answering = Usage { output: written, ..response.usage };
         calls.push(level.row(STRONG, Purpose::Answer, answering, &response, &key));

@@ -164,7 +164,8 @@ impl Config {
         if self.arms.is_empty() {
             bail!("arms: name at least one");
         }
-        if let Some(arm) = self.arms.iter().enumerate().find_map(|(i, arm)| self.arms[..i].contains(arm).then_some(arm)) {
+        if let Some(arm) = self.arms.iter().enumerate().find_map(|(i, arm)| self.arms[..i].contains(arm).then_some(arm))
+        {
             bail!("arms: `{}` stands twice", arm.name());
         }
         if !(0.0..=1.0).contains(&self.deferral.threshold) {
@@ -216,8 +217,9 @@ fn explain(path: &Path, text: &str, key: Option<&str>, error: &toml::de::Error) 
 fn overridden(text: &str, path: &Path, sets: &[String]) -> Result<Config> {
     let mut table: toml::Table = toml::from_str(text)?;
     for set in sets {
-        let (key, value) =
-            set.split_once('=').ok_or_else(|| anyhow!("--set {set}: must be key.path=value, as in dataset.limit=50"))?;
+        let (key, value) = set
+            .split_once('=')
+            .ok_or_else(|| anyhow!("--set {set}: must be key.path=value, as in dataset.limit=50"))?;
         let value = toml::from_str::<toml::Table>(&format!("value = {value}"))
             .ok()
             .and_then(|mut table| table.remove("value"))

@@ -34,7 +34,12 @@ pub struct Outcome {
 ///
 /// # Errors
 /// The first call that gave no usable answer. What was answered until then is in the journal.
-pub async fn run(setup: &Setup, arms: &[Arm], orders: usize, mut progress: impl FnMut(&Record)) -> Result<Outcome, StepError> {
+pub async fn run(
+    setup: &Setup,
+    arms: &[Arm],
+    orders: usize,
+    mut progress: impl FnMut(&Record),
+) -> Result<Outcome, StepError> {
     let mut outcome = Outcome::default();
     for order in 0..orders {
         let stream = stream::permutation(setup.seed, order, setup.items.len());
@@ -48,12 +53,16 @@ pub async fn run(setup: &Setup, arms: &[Arm], orders: usize, mut progress: impl 
 }
 
 /// The sequential reference: item after item, each decided before the next begins.
-async fn run_cell(setup: &Setup, cell: &Cell, outcome: &mut Outcome, progress: &mut impl FnMut(&Record)) -> Result<(), StepError> {
+async fn run_cell(
+    setup: &Setup,
+    cell: &Cell,
+    outcome: &mut Outcome,
+    progress: &mut impl FnMut(&Record),
+) -> Result<(), StepError> {
     let mut repository = Repository::new(cell.stream.len());
     for position in 0..cell.stream.len() {
-        let picked = cascade::select(setup, cell, position, &repository).unwrap_or_else(|| {
-            unreachable!("every earlier item is decided when the stream is taken one by one")
-        });
+        let picked = cascade::select(setup, cell, position, &repository)
+            .unwrap_or_else(|| unreachable!("every earlier item is decided when the stream is taken one by one"));
         let step = cascade::step(setup, cell, position, &picked, &repository).await?;
         let learns = cell.arm.learning().is_some();
         outcome.unreadable_strategies += usize::from(learns && step.record.deferred && step.strategy.is_none());

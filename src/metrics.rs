@@ -31,7 +31,8 @@ pub struct Slice<'a> {
 pub fn slices(records: &[Record]) -> Vec<Slice<'_>> {
     let mut slices: Vec<Slice> = Vec::new();
     for record in records {
-        let same = |slice: &&mut Slice| slice.cell.arm == record.cell.arm && slice.cell.threshold == record.cell.threshold;
+        let same =
+            |slice: &&mut Slice| slice.cell.arm == record.cell.arm && slice.cell.threshold == record.cell.threshold;
         match slices.iter_mut().find(same) {
             Some(slice) => slice.records.push(record),
             None => slices.push(Slice { cell: &record.cell, records: vec![record], orders: 0, n: 0 }),
@@ -63,10 +64,7 @@ impl Slice<'_> {
     /// Share of right weak answers over the whole stream; none where the weak level is not asked.
     #[must_use]
     pub fn weak_accuracy(&self) -> Option<f64> {
-        self.records
-            .iter()
-            .all(|record| record.weak.is_some())
-            .then(|| self.share(weak_correct))
+        self.records.iter().all(|record| record.weak.is_some()).then(|| self.share(weak_correct))
     }
 
     /// Share of right answers among those that the weak level kept; none where it kept none.
@@ -104,7 +102,10 @@ impl Slice<'_> {
     /// What the arm would pay alone; none where a model has no price.
     #[must_use]
     pub fn fee(&self, prices: &Prices) -> Option<Fee> {
-        fee_rows(self, prices).iter().filter(|row| row.purpose.is_none()).try_fold(Fee::default(), |sum, row| Some(sum.plus(row.fee?)))
+        fee_rows(self, prices)
+            .iter()
+            .filter(|row| row.purpose.is_none())
+            .try_fold(Fee::default(), |sum, row| Some(sum.plus(row.fee?)))
     }
 
     fn share(&self, is: impl Fn(&Record) -> bool) -> f64 {
@@ -175,7 +176,13 @@ pub fn fee_rows(slice: &Slice, prices: &Prices) -> Vec<FeeRow> {
     keys.filter_map(|(model, purpose)| {
         let (calls, usage) = sums.get(&(model, purpose))?;
         let price = prices.get(model).and_then(Option::as_ref);
-        Some(FeeRow { model: model.to_owned(), purpose, calls: *calls, usage: *usage, fee: price.map(|price| price.fee(*usage)) })
+        Some(FeeRow {
+            model: model.to_owned(),
+            purpose,
+            calls: *calls,
+            usage: *usage,
+            fee: price.map(|price| price.fee(*usage)),
+        })
     })
     .collect()
 }
@@ -301,8 +308,7 @@ mod tests {
     }
 
     fn run() -> Vec<Record> {
-        let mut records: Vec<Record> =
-            (0..4).map(|i| record("cascade", i, i == 0, i >= 2, &[])).collect();
+        let mut records: Vec<Record> = (0..4).map(|i| record("cascade", i, i == 0, i >= 2, &[])).collect();
         records.extend([
             record("inter-cascade", 0, true, false, &[]),
             record("inter-cascade", 1, true, false, &["g0"]),

@@ -8,7 +8,9 @@ use super::Status;
 
 /// Arguments of `completions`.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example:\n  intercascade completions bash > ~/.local/share/bash-completion/completions/intercascade")]
+#[command(
+    after_help = "Example:\n  intercascade completions bash > ~/.local/share/bash-completion/completions/intercascade"
+)]
 pub(super) struct Args {
     /// The shell
     shell: Shell,

@@ -18,7 +18,9 @@ pub(super) enum Verb {
     #[command(after_help = "Example:\n  intercascade datasets list")]
     List,
     /// Make a data set's files from its templates or facts
-    #[command(after_help = "Example:\n  intercascade datasets generate gsm-templates --seed 2 --instances 20 --out /tmp/more")]
+    #[command(
+        after_help = "Example:\n  intercascade datasets generate gsm-templates --seed 2 --instances 20 --out /tmp/more"
+    )]
     Generate {
         /// Name of the data set
         name: String,
@@ -46,9 +48,7 @@ pub(super) enum Verb {
 pub(super) fn run(verb: &Verb) -> Result<Status> {
     match verb {
         Verb::List => list(),
-        Verb::Generate { name, out, seed, instances } => {
-            generate_files(name, out.clone(), seed.map(Seed), *instances)
-        }
+        Verb::Generate { name, out, seed, instances } => generate_files(name, out.clone(), seed.map(Seed), *instances),
         Verb::Check { path, format } => check(path, format.as_deref()),
     }
 }

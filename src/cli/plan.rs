@@ -68,9 +68,11 @@ fn loads(assembly: &Assembly) -> (Load, Load) {
         let bytes: usize = messages.iter().map(|message| message.content.len()).sum();
         // A strategy is taken to be as long as the question.
         let input = bytes * (1 + strategies) / BYTES_PER_TOKEN;
-        let output = if scored && !distil && entry.name == assembly.weak.name { 0 } else { u64::from(entry.max_tokens) };
+        let output =
+            if scored && !distil && entry.name == assembly.weak.name { 0 } else { u64::from(entry.max_tokens) };
         load.calls += times;
-        load.usage = load.usage.plus(Usage { input: (input * times) as u64, cached_input: 0, output: output * times as u64 });
+        load.usage =
+            load.usage.plus(Usage { input: (input * times) as u64, cached_input: 0, output: output * times as u64 });
     };
     for item in &assembly.items {
         if has(&|arm| arm.learning().is_none() && arm.deferral() != Deferral::Always) {

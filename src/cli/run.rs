@@ -80,7 +80,10 @@ async fn go(assembly: &Assembly, folder: &Path, mut manifest: Manifest) -> Resul
     .await;
     progress.finish();
     let outcome = outcome.with_context(|| {
-        format!("the run stopped; every answer so far is in {}, so the same command goes on", folder.join(JOURNAL).display())
+        format!(
+            "the run stopped; every answer so far is in {}, so the same command goes on",
+            folder.join(JOURNAL).display()
+        )
     })?;
 
     manifest.warnings = assembly.warnings();
@@ -97,7 +100,11 @@ async fn go(assembly: &Assembly, folder: &Path, mut manifest: Manifest) -> Resul
     for warning in &manifest.warnings {
         say(&format!("note: {warning}"));
     }
-    say(&format!("{} calls made, the others came from the journal; reports are in {}", journal.calls_made(), folder.display()));
+    say(&format!(
+        "{} calls made, the others came from the journal; reports are in {}",
+        journal.calls_made(),
+        folder.display()
+    ));
     Ok(Status::Done)
 }
 
@@ -192,7 +199,10 @@ fn warnings(assembly: &Assembly, outcome: &Outcome) -> Vec<String> {
         for name in answered_by(&outcome.records).get(entry.name.as_str()).into_iter().flatten() {
             // Servers answer with a dated name for the alias that was asked for.
             if !name.starts_with(entry.server_name()) {
-                lines.push(format!("`{}` was asked for, and the answers say that `{name}` gave them.", entry.server_name()));
+                lines.push(format!(
+                    "`{}` was asked for, and the answers say that `{name}` gave them.",
+                    entry.server_name()
+                ));
             }
         }
     }
@@ -200,7 +210,11 @@ fn warnings(assembly: &Assembly, outcome: &Outcome) -> Vec<String> {
         lines.extend(gate_warning(&slice));
         let silent = slice.no_answer();
         if silent > 0.0 {
-            lines.push(format!("{}: no answer could be read for {:.1} % of the items.", slice.cell.arm, silent * 100.0));
+            lines.push(format!(
+                "{}: no answer could be read for {:.1} % of the items.",
+                slice.cell.arm,
+                silent * 100.0
+            ));
         }
     }
     if outcome.unreadable_strategies > 0 {
@@ -211,7 +225,10 @@ fn warnings(assembly: &Assembly, outcome: &Outcome) -> Vec<String> {
     }
     let wrong = outcome.strategies.iter().filter(|stored| stored.strategy.source_score != Score::Correct).count();
     if wrong > 0 {
-        lines.push(format!("{wrong} of {} stored strategies come from a wrong strong answer.", outcome.strategies.len()));
+        lines.push(format!(
+            "{wrong} of {} stored strategies come from a wrong strong answer.",
+            outcome.strategies.len()
+        ));
     }
     lines
 }

@@ -118,7 +118,11 @@ impl Entry {
         let names: Vec<&str> = self.split.iter().map(|split| split.name.as_str()).collect();
         match (name, self.split.as_slice()) {
             (None, [only]) => Ok(only),
-            (None, _) => bail!("the data set `{}` has several splits: set dataset.split to one of {}", self.name, names.join(", ")),
+            (None, _) => bail!(
+                "the data set `{}` has several splits: set dataset.split to one of {}",
+                self.name,
+                names.join(", ")
+            ),
             (Some(name), splits) => splits.iter().find(|split| split.name == name).ok_or_else(|| {
                 anyhow!("the data set `{}` has no split `{name}`; it has {}", self.name, names.join(", "))
             }),

@@ -83,7 +83,10 @@ pub fn write(files: &[Made]) -> Result<()> {
     for file in files {
         match std::fs::read(&file.path) {
             Ok(there) if there == file.bytes => continue,
-            Ok(_) => bail!("{} holds something else; nothing is written over: name another folder with --out", file.path.display()),
+            Ok(_) => bail!(
+                "{} holds something else; nothing is written over: name another folder with --out",
+                file.path.display()
+            ),
             Err(_) => {}
         }
         crate::report::folder::write_file(&file.path, &file.bytes)?;

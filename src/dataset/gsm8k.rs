@@ -81,8 +81,7 @@ mod tests {
     #[test]
     fn faults_name_line_and_field() {
         let file = b"{\"question\":\"q\",\"answer\":\"4\"}\n{\"question\":\n{\"answer\":\"#### 4\"}\n[1]\n{\"question\":7,\"answer\":\"#### 4\"}\n";
-        let faults: Vec<String> =
-            rows(file).map(|row| row.expect_err("every row is bad").to_string()).collect();
+        let faults: Vec<String> = rows(file).map(|row| row.expect_err("every row is bad").to_string()).collect();
         assert!(faults[0].starts_with("line 1: field `answer`: must end in"), "{}", faults[0]);
         assert!(faults[1].starts_with("line 2: not a JSON object"), "{}", faults[1]);
         assert_eq!(faults[2], "line 3: field `question`: is missing");

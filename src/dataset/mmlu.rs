@@ -127,7 +127,8 @@ mod tests {
 
     #[test]
     fn reads_the_form_with_a_header() {
-        let items = good("id,question,choice0,choice1,choice2,choice3,answer,group,explanation\nx,Q,a,b,c,d,2,g,Because.\n");
+        let items =
+            good("id,question,choice0,choice1,choice2,choice3,answer,group,explanation\nx,Q,a,b,c,d,2,g,Because.\n");
         assert_eq!(items[0].target, Target::Choice(2));
         assert_eq!((items[0].id.0.as_str(), items[0].group.as_str()), ("x", "g"));
         assert_eq!(items[0].solution.as_deref(), Some("Because."));
@@ -144,11 +145,19 @@ mod tests {
         let text = |file: &str| -> Vec<String> {
             rows(file.as_bytes(), None).into_iter().filter_map(Result::err).map(|fault| fault.to_string()).collect()
         };
-        assert_eq!(text("Q,a,b,c,d,A\nQ,a,b,c,d,E\n"), ["line 2: field `answer`: must be a letter from A to D, not `E`"]);
+        assert_eq!(
+            text("Q,a,b,c,d,A\nQ,a,b,c,d,E\n"),
+            ["line 2: field `answer`: must be a letter from A to D, not `E`"]
+        );
         assert_eq!(text("Q,a,b,c,A\n"), ["line 1: has 5 fields, not 6"]);
         assert_eq!(text("Q,a,,c,d,A\n"), ["line 1: field `choice1`: is empty"]);
         let header = "question,choice0,choice1,choice2,choice3,answer\n";
-        assert_eq!(text(&format!("{header}Q,a,b,c,d,4\n")), ["line 2: field `answer`: must be a number from 0 to 3, not `4`"]);
-        assert!(text("question,choice0,choice1,choice2,answer\n")[0].starts_with("line 1: field `choice3`: is missing"));
+        assert_eq!(
+            text(&format!("{header}Q,a,b,c,d,4\n")),
+            ["line 2: field `answer`: must be a number from 0 to 3, not `4`"]
+        );
+        assert!(
+            text("question,choice0,choice1,choice2,answer\n")[0].starts_with("line 1: field `choice3`: is missing")
+        );
     }
 }

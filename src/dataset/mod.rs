@@ -126,7 +126,11 @@ pub fn read_clean(path: &Path, format: Format) -> Result<Contents> {
             .map(|(file, fault)| format!("  {}: {fault}", file.display()))
             .collect();
         let more = contents.faults.len().saturating_sub(FAULTS_SHOWN);
-        let more = if more > 0 { format!("\n  and {more} more; `intercascade datasets check` lists all") } else { String::new() };
+        let more = if more > 0 {
+            format!("\n  and {more} more; `intercascade datasets check` lists all")
+        } else {
+            String::new()
+        };
         bail!("{} cannot be used:\n{}{more}", path.display(), shown.join("\n"));
     }
     if contents.items.is_empty() {

@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, HashSet};
 use std::sync::LazyLock;
 
 use anyhow::{Context, Result, anyhow, bail};
+use rand::RngExt;
 use rand::rngs::ChaCha8Rng;
 use rand::seq::IndexedRandom;
-use rand::RngExt;
 use regex::{Captures, Regex};
 use serde::Deserialize;
 
@@ -18,7 +18,8 @@ use crate::seed::Seed;
 const TRIES: usize = 10_000;
 
 static NAME: LazyLock<Regex> = LazyLock::new(|| Regex::new("[a-z][a-z0-9_]*").expect("the pattern is valid"));
-static SLOT: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"\{(=?)([a-z][a-z0-9_]*)\}").expect("the pattern is valid"));
+static SLOT: LazyLock<Regex> =
+    LazyLock::new(|| Regex::new(r"\{(=?)([a-z][a-z0-9_]*)\}").expect("the pattern is valid"));
 
 /// The template file.
 #[derive(Debug, Deserialize)]
@@ -66,7 +67,12 @@ impl Templates {
         let templates: Self = toml::from_str(text)?;
         for template in &templates.template {
             if template.solution.len() != template.steps {
-                bail!("template `{}`: {} steps, but {} lines of solution", template.id, template.steps, template.solution.len());
+                bail!(
+                    "template `{}`: {} steps, but {} lines of solution",
+                    template.id,
+                    template.steps,
+                    template.solution.len()
+                );
             }
         }
         Ok(templates)

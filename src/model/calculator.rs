@@ -28,11 +28,7 @@ pub fn value_for(text: &str) -> Option<String> {
     }
     let value = shown(eval_str::<f64>(&plain(expression, ahead)?).ok()?)?;
     let closing = if ahead.ends_with("<<") { ">>" } else { "" };
-    let space = if spaces_after == 0 && before.ends_with(' ') {
-        " "
-    } else {
-        ""
-    };
+    let space = if spaces_after == 0 && before.ends_with(' ') { " " } else { "" };
     Some(format!("{space}{value}{closing}"))
 }
 
@@ -127,18 +123,12 @@ fn parts(expression: &str) -> Option<Vec<Part<'_>>> {
             // A dollar sign is only ever in front of a number.
             '$' if rest[1..].starts_with(|next: char| next.is_ascii_digit() || next == '.') => 1,
             '0'..='9' | '.' => {
-                let length = rest
-                    .find(|next: char| !matches!(next, '0'..='9' | '.' | ','))
-                    .unwrap_or(rest.len());
+                let length = rest.find(|next: char| !matches!(next, '0'..='9' | '.' | ',')).unwrap_or(rest.len());
                 parts.push(Part::Number(&rest[..length]));
                 sound(&rest[..length]).then_some(length)?
             }
             '(' | ')' => {
-                parts.push(if character == '(' {
-                    Part::Open
-                } else {
-                    Part::Close
-                });
+                parts.push(if character == '(' { Part::Open } else { Part::Close });
                 1
             }
             '+' | '-' | '*' | '/' => {
@@ -166,10 +156,7 @@ fn sound(number: &str) -> bool {
     let mut groups = whole.split(',');
     let first = groups.next().unwrap_or_default();
     let grouped = !whole.contains(',') || (1..=3).contains(&first.len());
-    grouped
-        && groups.all(|group| group.len() == 3)
-        && !decimals.is_empty()
-        && !decimals.contains(['.', ','])
+    grouped && groups.all(|group| group.len() == 3) && !decimals.is_empty() && !decimals.contains(['.', ','])
 }
 
 /// An integer as one, anything else with at most four decimals.

@@ -56,17 +56,12 @@ impl Gguf {
                 config.weights.display()
             )));
         }
-        Ok(Self {
-            config,
-            jobs: Mutex::new(None),
-        })
+        Ok(Self { config, jobs: Mutex::new(None) })
     }
 
     /// The way to the model's thread, which is started here if it does not run yet.
     fn jobs(&self) -> Result<mpsc::UnboundedSender<Job>, ModelError> {
-        let stopped = |what: &str| {
-            ModelError::Unavailable(format!("the model's thread {what}: start the run again"))
-        };
+        let stopped = |what: &str| ModelError::Unavailable(format!("the model's thread {what}: start the run again"));
         let mut jobs = self.jobs.lock().map_err(|_| stopped("has panicked"))?;
         if let Some(jobs) = jobs.as_ref() {
             return Ok(jobs.clone());
@@ -85,11 +80,7 @@ impl Gguf {
 #[async_trait]
 impl Model for Gguf {
     fn capabilities(&self) -> Capabilities {
-        Capabilities {
-            logprobs: true,
-            scores_options: true,
-            calculator: true,
-        }
+        Capabilities { logprobs: true, scores_options: true, calculator: true }
     }
 
     fn identity(&self, _request: &Request) -> serde_json::Value {
@@ -102,19 +93,10 @@ impl Model for Gguf {
     }
 
     async fn call(&self, request: &Request) -> Result<Response, ModelError> {
-        let stopped = |_| {
-            ModelError::Unavailable(
-                "the model's thread has stopped: start the run again".to_owned(),
-            )
-        };
+        let stopped = |_| ModelError::Unavailable("the model's thread has stopped: start the run again".to_owned());
         let (reply, answer) = oneshot::channel();
-        let job = Job {
-            request: request.clone(),
-            reply,
-        };
-        self.jobs()?
-            .send(job)
-            .map_err(|error| stopped(error.to_string()))?;
+        let job = Job { request: request.clone(), reply };
+        self.jobs()?.send(job).map_err(|error| stopped(error.to_string()))?;
         answer.await.map_err(|error| stopped(error.to_string()))?
     }
 }

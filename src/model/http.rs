@@ -18,21 +18,14 @@ const USER_AGENT: &str = concat!("intercascade/", env!("CARGO_PKG_VERSION"));
 /// # Errors
 /// Only where rustls and ring share no TLS version.
 pub(crate) fn client_builder(url: &Url) -> Result<ClientBuilder, rustls::Error> {
-    let builder = reqwest::Client::builder()
-        .user_agent(USER_AGENT)
-        .tls_backend_preconfigured(tls()?);
-    Ok(if is_loopback(url) {
-        builder.no_proxy()
-    } else {
-        builder
-    })
+    let builder = reqwest::Client::builder().user_agent(USER_AGENT).tls_backend_preconfigured(tls()?);
+    Ok(if is_loopback(url) { builder.no_proxy() } else { builder })
 }
 
 /// The TLS settings. The provider is handed over, so no process-wide default has to be installed.
 fn tls() -> Result<ClientConfig, rustls::Error> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let builder =
-        ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
+    let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
     if let Ok(builder) = builder.clone().with_platform_verifier() {
         return Ok(builder.with_no_client_auth());
     }
@@ -49,9 +42,7 @@ fn is_loopback(url: &Url) -> bool {
     let address = host.trim_start_matches('[').trim_end_matches(']');
     host == "localhost"
         || host.ends_with(".localhost")
-        || address
-            .parse::<IpAddr>()
-            .is_ok_and(|address| address.is_loopback())
+        || address.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
 /// An error with everything that it came from, since reqwest's own message leaves the cause out.

@@ -42,7 +42,10 @@ impl Journal {
         let connection = connection.with_context(|| format!("cannot open the journal {}", path.display()))?;
         let health: String = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
         if health != "ok" {
-            bail!("the journal {} is damaged ({health}); recover it with the sqlite3 tool or name another --out", path.display());
+            bail!(
+                "the journal {} is damaged ({health}); recover it with the sqlite3 tool or name another --out",
+                path.display()
+            );
         }
         let version: i64 = connection.query_row("SELECT version FROM schema", [], |row| row.get(0))?;
         if version != SCHEMA {
@@ -80,7 +83,8 @@ impl Journal {
             .prepare_cached("SELECT response FROM calls WHERE key = ?1")?
             .query_row([&key.0], |row| row.get(0))
             .optional()?;
-        text.map(|text| serde_json::from_str(&text).with_context(|| format!("call {} is not readable", key.0))).transpose()
+        text.map(|text| serde_json::from_str(&text).with_context(|| format!("call {} is not readable", key.0)))
+            .transpose()
     }
 
     fn put(&self, key: &CallKey, model: &str, request: &str, response: &Response) -> Result<()> {

@@ -72,14 +72,7 @@ impl Row {
     /// A text's rows, all of them trunk, from `start` on.
     #[must_use]
     pub fn trunk(tokens: &[u32], start: usize) -> Vec<Self> {
-        (start..)
-            .zip(tokens)
-            .map(|(position, &token)| Self {
-                token,
-                position,
-                branch: 0,
-            })
-            .collect()
+        (start..).zip(tokens).map(|(position, &token)| Self { token, position, branch: 0 }).collect()
     }
 
     fn sees(self, earlier: Self) -> bool {
@@ -135,10 +128,7 @@ impl Shape {
             bail!("the GGUF holds a `{architecture}` model; this program runs `llama` only");
         }
         let number = |key: &str| match content.metadata.get(key).map(Value::to_u64) {
-            #[allow(
-                clippy::cast_possible_truncation,
-                reason = "sizes of a model that fits into memory"
-            )]
+            #[allow(clippy::cast_possible_truncation, reason = "sizes of a model that fits into memory")]
             Some(Ok(number)) if number > 0 => Ok(number as usize),
             _ => bail!("the GGUF metadata lack a usable `{key}`"),
         };
@@ -146,10 +136,7 @@ impl Shape {
             Some(Ok(real)) => Ok(real),
             _ => bail!("the GGUF metadata lack a usable `{key}`"),
         };
-        let (hidden, heads) = (
-            number("llama.embedding_length")?,
-            number("llama.attention.head_count")?,
-        );
+        let (hidden, heads) = (number("llama.embedding_length")?, number("llama.attention.head_count")?);
         let shape = Self {
             context: number("llama.context_length")?,
             layers: number("llama.block_count")?,
@@ -197,11 +184,7 @@ impl Llama {
     /// When a tensor or a key is missing or of a shape that does not fit.
     pub fn load<R: Read + Seek>(content: &Content, reader: &mut R) -> Result<Self> {
         let shape = Shape::read(content)?;
-        let mut tensor = |name: &str| {
-            content
-                .tensor(reader, name, &Device::Cpu)?
-                .dequantize(&Device::Cpu)
-        };
+        let mut tensor = |name: &str| content.tensor(reader, name, &Device::Cpu)?.dequantize(&Device::Cpu);
         let embedding = tensor("token_embd.weight")?;
         let unembedding = if content.tensor_infos.contains_key("output.weight") {
             tensor("output.weight")?
@@ -222,21 +205,10 @@ impl Llama {
             })
             .collect::<Result<_>>()?;
         let norm = tensor("output_norm.weight")?;
-        #[allow(
-            clippy::cast_precision_loss,
-            reason = "a head is a few hundred values wide"
-        )]
-        let frequencies = (0..shape.head / 2)
-            .map(|pair| shape.rope_base.powf(-2.0 * pair as f64 / shape.head as f64))
-            .collect();
-        Ok(Self {
-            shape,
-            embedding,
-            unembedding,
-            layers,
-            norm,
-            frequencies,
-        })
+        #[allow(clippy::cast_precision_loss, reason = "a head is a few hundred values wide")]
+        let frequencies =
+            (0..shape.head / 2).map(|pair| shape.rope_base.powf(-2.0 * pair as f64 / shape.head as f64)).collect();
+        Ok(Self { shape, embedding, unembedding, layers, norm, frequencies })
     }
 
     /// The hyper-parameters.

@@ -69,10 +69,7 @@ impl Settings {
     /// Everything that must not be shown.
     fn secrets(&self) -> impl Iterator<Item = &str> {
         let headers = self.headers.iter().map(|(_, value)| value);
-        self.api_key
-            .iter()
-            .chain(headers)
-            .map(ExposeSecret::expose_secret)
+        self.api_key.iter().chain(headers).map(ExposeSecret::expose_secret)
     }
 }
 
@@ -86,9 +83,7 @@ pub struct OpenAi {
 
 impl fmt::Debug for OpenAi {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("OpenAi")
-            .field("settings", &self.settings)
-            .finish_non_exhaustive()
+        f.debug_struct("OpenAi").field("settings", &self.settings).finish_non_exhaustive()
     }
 }
 
@@ -99,15 +94,12 @@ impl OpenAi {
     /// [`ModelError::Refused`] for an address that is not http or https or that carries a key, for a key or header
     /// that cannot be sent, and for an `extra_body` that would change the form of the answer.
     pub fn new(mut settings: Settings) -> Result<Self, ModelError> {
-        let refused =
-            |what: String| ModelError::Refused(format!("model {:?}: {what}", settings.name));
+        let refused = |what: String| ModelError::Refused(format!("model {:?}: {what}", settings.name));
         let trimmed = settings.base_url.trim_end_matches('/').to_owned();
         let endpoint = Url::parse(&format!("{trimmed}/chat/completions"))
             .map_err(|error| refused(format!("base_url is not an address: {error}")))?;
         if !matches!(endpoint.scheme(), "http" | "https") {
-            return Err(refused(
-                "base_url must begin with http:// or https://".into(),
-            ));
+            return Err(refused("base_url must begin with http:// or https://".into()));
         }
         let carries_key = !endpoint.username().is_empty() || endpoint.password().is_some();
         if carries_key || trimmed.contains(['?', '#']) {
@@ -115,30 +107,18 @@ impl OpenAi {
                 "base_url must be a bare address; a key belongs into the variable that api_key_env names".into(),
             ));
         }
-        if let Some(key) = OWN_KEYS
-            .iter()
-            .find(|key| settings.extra_body.contains_key(**key))
-        {
+        if let Some(key) = OWN_KEYS.iter().find(|key| settings.extra_body.contains_key(**key)) {
             return Err(refused(format!("extra_body cannot set {key:?}")));
         }
         let headers = header_map(&settings).map_err(&refused)?;
         settings.base_url = trimmed;
-        Ok(Self {
-            settings,
-            endpoint,
-            headers,
-            client: OnceLock::new(),
-        })
+        Ok(Self { settings, endpoint, headers, client: OnceLock::new() })
     }
 
     /// `text` with the model's name in front, for errors.
     fn named(&self, text: &str) -> String {
         let Settings { name, model, .. } = &self.settings;
-        if name == model {
-            format!("model {name:?}: {text}")
-        } else {
-            format!("model {name:?} ({model}): {text}")
-        }
+        if name == model { format!("model {name:?}: {text}") } else { format!("model {name:?} ({model}): {text}") }
     }
 
     fn client(&self) -> Result<&Client, ModelError> {
@@ -153,22 +133,14 @@ impl OpenAi {
                 .build()
                 .map_err(|error| error.to_string())
         });
-        made.as_ref().map_err(|error| {
-            ModelError::Refused(self.named(&format!("no HTTP client could be made: {error}")))
-        })
+        made.as_ref()
+            .map_err(|error| ModelError::Refused(self.named(&format!("no HTTP client could be made: {error}"))))
     }
 
     /// The body of the request.
     fn body(&self, request: &Request) -> Result<Value, ModelError> {
         let refused = |what: &str| Err(ModelError::Refused(self.named(what)));
-        let Mode::Generate {
-            max_tokens,
-            temperature,
-            stop,
-            logprobs,
-            calculator,
-        } = &request.mode
-        else {
+        let Mode::Generate { max_tokens, temperature, stop, logprobs, calculator } = &request.mode else {
             return refused("a chat server cannot score given options");
         };
         if *calculator {
@@ -208,11 +180,7 @@ impl OpenAi {
         let status = answer.status();
         let headers = answer.headers().clone();
         let text = answer.text().await.map_err(transport)?;
-        if status.is_success() {
-            Ok(text)
-        } else {
-            Err(Fault::status(self, status, &headers, &text))
-        }
+        if status.is_success() { Ok(text) } else { Err(Fault::status(self, status, &headers, &text)) }
     }
 }
 
@@ -244,11 +212,7 @@ fn header_map(settings: &Settings) -> Result<HeaderMap, String> {
 #[async_trait]
 impl Model for OpenAi {
     fn capabilities(&self) -> Capabilities {
-        Capabilities {
-            logprobs: self.settings.logprobs,
-            scores_options: false,
-            calculator: false,
-        }
+        Capabilities { logprobs: self.settings.logprobs, scores_options: false, calculator: false }
     }
 
     fn identity(&self, _request: &Request) -> Value {
@@ -279,9 +243,7 @@ impl Model for OpenAi {
             .when(|fault| matches!(fault, Fault::Passing { .. }))
             .adjust(|fault, planned| match fault {
                 // `planned` is absent when the retries are used up, and stays so.
-                Fault::Passing {
-                    wait: Some(wait), ..
-                } => planned.map(|_| (*wait).min(settings.longest_wait)),
+                Fault::Passing { wait: Some(wait), .. } => planned.map(|_| (*wait).min(settings.longest_wait)),
                 _ => planned,
             })
             .await

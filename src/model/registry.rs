@@ -121,9 +121,9 @@ impl ModelEntry {
     /// The key and the secret headers, from the environment.
     fn keys(&self) -> Result<(Option<SecretString>, Vec<(String, SecretString)>)> {
         let read = |key: &str, variable: &str| {
-            std::env::var(variable).ok().filter(|value| !value.trim().is_empty()).map(SecretString::from).ok_or_else(|| {
-                anyhow!("{key} names the environment variable {variable}, which is not set: export {variable}=…")
-            })
+            std::env::var(variable).ok().filter(|value| !value.trim().is_empty()).map(SecretString::from).ok_or_else(
+                || anyhow!("{key} names the environment variable {variable}, which is not set: export {variable}=…"),
+            )
         };
         let api_key = self.api_key_env.as_ref().map(|variable| read("api_key_env", variable)).transpose()?;
         let headers = self

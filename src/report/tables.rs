@@ -4,7 +4,7 @@
 use anyhow::Result;
 use polars::prelude::{Column, CsvWriter, DataFrame, NamedFrom, ParquetWriter, SerWriter, Series};
 
-use crate::metrics::{Prices, Slice, baseline, correct, change_percent, fee_rows, paired, slices};
+use crate::metrics::{Prices, Slice, baseline, change_percent, correct, fee_rows, paired, slices};
 use crate::price::Fee;
 use crate::record::{CellKey, Purpose, Record};
 
@@ -80,10 +80,13 @@ fn empty(name: &str, rows: usize) -> Column {
 fn records_table(records: &[Record]) -> Result<Table> {
     let rows = || records.iter();
     let tokens = |name: &str, level, purpose, input: bool| {
-        int(name, rows().map(|record| {
-            let usage = record.usage(level, purpose);
-            if input { usage.input } else { usage.output }
-        }))
+        int(
+            name,
+            rows().map(|record| {
+                let usage = record.usage(level, purpose);
+                if input { usage.input } else { usage.output }
+            }),
+        )
     };
     let (weak, strong) = (Some(0), Some(1));
     Table::new(

@@ -54,7 +54,12 @@ pub struct Embedded {
 ///
 /// # Errors
 /// Where the weights cannot be loaded.
-pub fn embed(name: EmbedderName, weights: Option<&Path>, texts: &[String], mut progress: impl FnMut(usize)) -> Result<Vec<Embedded>> {
+pub fn embed(
+    name: EmbedderName,
+    weights: Option<&Path>,
+    texts: &[String],
+    mut progress: impl FnMut(usize),
+) -> Result<Vec<Embedded>> {
     match (name, weights) {
         (EmbedderName::AllMiniLmL6V2, Some(folder)) => {
             let rows = Minilm::load(folder)?.embed(texts, &mut progress)?;

@@ -112,30 +112,18 @@ struct Weights(HashMap<String, Tensor>);
 
 impl Weights {
     fn tensor(&self, name: &str) -> Result<Tensor> {
-        self.0
-            .get(name)
-            .cloned()
-            .ok_or_else(|| anyhow!("the tensor `{name}` is missing"))
+        self.0.get(name).cloned().ok_or_else(|| anyhow!("the tensor `{name}` is missing"))
     }
 
     fn linear(&self, names: &[String]) -> Result<Linear> {
         let stacked = |kind: &str| -> Result<Tensor> {
-            let parts = names
-                .iter()
-                .map(|name| self.tensor(&format!("{name}.{kind}")))
-                .collect::<Result<Vec<_>>>()?;
+            let parts = names.iter().map(|name| self.tensor(&format!("{name}.{kind}"))).collect::<Result<Vec<_>>>()?;
             Ok(Tensor::cat(&parts, 0)?)
         };
-        Ok(Linear {
-            weight: stacked("weight")?,
-            bias: values(&stacked("bias")?)?,
-        })
+        Ok(Linear { weight: stacked("weight")?, bias: values(&stacked("bias")?)? })
     }
 
-    #[allow(
-        clippy::cast_possible_truncation,
-        reason = "the sums that it is added to are F32"
-    )]
+    #[allow(clippy::cast_possible_truncation, reason = "the sums that it is added to are F32")]
     fn norm(&self, name: &str, epsilon: f64) -> Result<Norm> {
         Ok(Norm {
             weight: values(&self.tensor(&format!("{name}.weight"))?)?,
@@ -165,45 +153,28 @@ impl Minilm {
     /// Names the file that is missing or cannot be read.
     pub fn load(folder: &Path) -> Result<Self> {
         let [weights, tokenizer, config] = FILES.map(|name| folder.join(name));
-        let mend = |file: &Path| {
-            format!(
-                "{}: cannot be read; fetch it with `intercascade models fetch`",
-                file.display()
-            )
-        };
+        let mend =
+            |file: &Path| format!("{}: cannot be read; fetch it with `intercascade models fetch`", file.display());
         let parsed: Config = std::fs::read(&config)
             .map_err(anyhow::Error::from)
             .and_then(|bytes| Ok(serde_json::from_slice(&bytes)?))
             .with_context(|| mend(&config))?;
-        let mut splitter = Tokenizer::from_file(&tokenizer)
-            .map_err(|error| anyhow!(error))
-            .with_context(|| mend(&tokenizer))?;
+        let mut splitter =
+            Tokenizer::from_file(&tokenizer).map_err(|error| anyhow!(error)).with_context(|| mend(&tokenizer))?;
         // The file asks for 128 tokens, padded: padding would change bits, and 128 cuts long questions.
         splitter.with_padding(None);
         splitter
-            .with_truncation(Some(TruncationParams {
-                max_length: LONGEST,
-                ..TruncationParams::default()
-            }))
+            .with_truncation(Some(TruncationParams { max_length: LONGEST, ..TruncationParams::default() }))
             .map_err(|error| anyhow!(error))?;
-        let tensors = candle_core::safetensors::load(&weights, &Device::Cpu)
-            .with_context(|| mend(&weights))?;
+        let tensors = candle_core::safetensors::load(&weights, &Device::Cpu).with_context(|| mend(&weights))?;
         Self::build(&Weights(tensors), &parsed, splitter).with_context(|| mend(&weights))
     }
 
     fn build(weights: &Weights, config: &Config, tokenizer: Tokenizer) -> Result<Self> {
-        if config.hidden_act != "gelu"
-            || !config
-                .hidden_size
-                .is_multiple_of(config.num_attention_heads)
-        {
-            return Err(anyhow!(
-                "config.json describes another architecture: {config:?}"
-            ));
+        if config.hidden_act != "gelu" || !config.hidden_size.is_multiple_of(config.num_attention_heads) {
+            return Err(anyhow!("config.json describes another architecture: {config:?}"));
         }
-        let segment = weights
-            .tensor("embeddings.token_type_embeddings.weight")?
-            .narrow(0, 0, 1)?;
+        let segment = weights.tensor("embeddings.token_type_embeddings.weight")?.narrow(0, 0, 1)?;
         let positions = weights.tensor("embeddings.position_embeddings.weight")?;
         Ok(Self {
             tokenizer,
@@ -230,11 +201,7 @@ impl Minilm {
     ///
     /// # Errors
     /// When a text cannot be split into tokens or the weights do not fit together.
-    pub fn embed(
-        &self,
-        texts: &[String],
-        progress: &mut dyn FnMut(usize),
-    ) -> Result<Vec<(Vec<f32>, usize)>> {
+    pub fn embed(&self, texts: &[String], progress: &mut dyn FnMut(usize)) -> Result<Vec<(Vec<f32>, usize)>> {
         let mut embedded = Vec::with_capacity(texts.len());
         for batch in texts.chunks(BATCH) {
             let groups = batch.par_chunks(GROUP).map(|group| self.group(group));
@@ -332,12 +299,7 @@ fn pooled(rows: &[f32], width: usize) -> Vec<f32> {
         }
     }
     // The mean's divisor falls out of the scaling; 1e-12 as in the authors' code, against a division by zero.
-    let length = sums
-        .iter()
-        .map(|sum| sum * sum)
-        .sum::<f64>()
-        .sqrt()
-        .max(1e-12);
+    let length = sums.iter().map(|sum| sum * sum).sum::<f64>().sqrt().max(1e-12);
     sums.iter().map(|sum| (sum / length) as f32).collect()
 }
 
@@ -348,10 +310,7 @@ mod tests {
     #[test]
     fn a_pooled_vector_has_length_one() {
         let vector = pooled(&[1.0, 2.0, 5.0, 6.0], 2);
-        assert!(
-            (vector[0] - 0.6).abs() < 1e-7 && (vector[1] - 0.8).abs() < 1e-7,
-            "{vector:?}"
-        );
+        assert!((vector[0] - 0.6).abs() < 1e-7 && (vector[1] - 0.8).abs() < 1e-7, "{vector:?}");
         assert_eq!(pooled(&[0.0, 0.0], 2), [0.0, 0.0]);
     }
 }

@@ -48,7 +48,8 @@ impl Ranking<'_> {
             Selection::Random => {
                 let order = self.order.to_string();
                 let id = |position: usize| self.items[self.stream[position]].id.0.as_str();
-                ranked.sort_by_cached_key(|r| self.seed.hash(&["random-strategy", &order, id(position), id(r.position)]));
+                ranked
+                    .sort_by_cached_key(|r| self.seed.hash(&["random-strategy", &order, id(position), id(r.position)]));
             }
         }
         ranked

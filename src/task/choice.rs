@@ -8,9 +8,8 @@ use regex::Regex;
 /// The rule's versioned name, for the manifest.
 pub const EXTRACTION: &str = "likelihood-else-answer-is-else-letter-else-option-text v1";
 
-static ANSWER_IS: LazyLock<Regex> = LazyLock::new(|| {
-    Regex::new(r"(?i:answer\s*(?:is|:)\s*:?)\s*[*_]*\(?([A-Z])\b").expect("the pattern is valid")
-});
+static ANSWER_IS: LazyLock<Regex> =
+    LazyLock::new(|| Regex::new(r"(?i:answer\s*(?:is|:)\s*:?)\s*[*_]*\(?([A-Z])\b").expect("the pattern is valid"));
 static OPENING: LazyLock<Regex> =
     LazyLock::new(|| Regex::new(r"^[\s*_(]*([A-Z])(?:[).:,*_]|\s*$|\s*\n)").expect("the pattern is valid"));
 static IN_PARENTHESES: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"\(([A-Z])\)").expect("the pattern is valid"));
@@ -34,9 +33,7 @@ pub fn extract(text: &str, options: &[String]) -> Option<usize> {
         let index = usize::from(letter.bytes().next()? - b'A');
         (index < options.len()).then_some(index)
     };
-    let last = |pattern: &Regex| {
-        pattern.captures_iter(text).filter_map(|found| index(found.get(1)?.as_str())).last()
-    };
+    let last = |pattern: &Regex| pattern.captures_iter(text).filter_map(|found| index(found.get(1)?.as_str())).last();
     last(&ANSWER_IS).or_else(|| last(&OPENING)).or_else(|| last(&IN_PARENTHESES)).or_else(|| {
         let plain = text.trim().trim_end_matches('.').to_lowercase();
         options.iter().position(|option| option.trim().to_lowercase() == plain)

@@ -29,7 +29,8 @@ pub fn extract(text: &str) -> Option<BigRational> {
 /// Reads one number: sign, currency, thousands commas, decimals.
 #[must_use]
 pub fn parse(text: &str) -> Option<BigRational> {
-    let cleaned: String = text.trim().replace('\u{2212}', "-").chars().filter(|c| !matches!(c, '$' | ',' | ' ')).collect();
+    let cleaned: String =
+        text.trim().replace('\u{2212}', "-").chars().filter(|c| !matches!(c, '$' | ',' | ' ')).collect();
     let cleaned = cleaned.trim_end_matches('.');
     let (whole, decimals) = cleaned.split_once('.').unwrap_or((cleaned, ""));
     if !decimals.chars().all(|c| c.is_ascii_digit()) || !cleaned.contains(|c: char| c.is_ascii_digit()) {

@@ -40,7 +40,8 @@ impl Task {
                 (answer.map(|number| number.to_string()), correct)
             }
             Target::Choice(target) => {
-                let answer = choice::likeliest(&response.option_logprobs).or_else(|| choice::extract(text, &item.options));
+                let answer =
+                    choice::likeliest(&response.option_logprobs).or_else(|| choice::extract(text, &item.options));
                 (answer.map(|index| choice::letter(index).to_string()), answer == Some(*target))
             }
         };

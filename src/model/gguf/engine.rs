@@ -48,32 +48,19 @@ impl Engine {
         let mut reader = File::open(&config.weights)
             .map(|opened| BufReader::with_capacity(1 << 20, opened))
             .map_err(|error| format!("{file}: {error}"))?;
-        let content =
-            Content::read(&mut reader).map_err(|error| format!("{file}: {error}: {mended}"))?;
-        let tokenizer =
-            Tokenizer::from_gguf(&content).map_err(|error| format!("{file}: {error}"))?;
-        let llama = Llama::load(&content, &mut reader)
-            .map_err(|error| format!("{file}: {error}: {mended}"))?;
+        let content = Content::read(&mut reader).map_err(|error| format!("{file}: {error}: {mended}"))?;
+        let tokenizer = Tokenizer::from_gguf(&content).map_err(|error| format!("{file}: {error}"))?;
+        let llama = Llama::load(&content, &mut reader).map_err(|error| format!("{file}: {error}: {mended}"))?;
         let template = match content.metadata.get("tokenizer.chat_template") {
             Some(Value::String(source)) => Template::read(source),
             _ => None,
         };
-        Ok(Self {
-            config,
-            llama,
-            tokenizer,
-            template,
-        })
+        Ok(Self { config, llama, tokenizer, template })
     }
 
     fn prompt(&self, request: &Request) -> Result<Vec<u32>, ModelError> {
-        let ids = ids(
-            &request.messages,
-            self.config.prompt,
-            self.template.as_ref(),
-            &self.tokenizer,
-        )
-        .map_err(|error| self.refused(&error.to_string()))?;
+        let ids = ids(&request.messages, self.config.prompt, self.template.as_ref(), &self.tokenizer)
+            .map_err(|error| self.refused(&error.to_string()))?;
         let room = self.llama.shape().context;
         if ids.is_empty() {
             return Err(self.refused("the prompt is empty"));
@@ -103,9 +90,7 @@ impl Engine {
         let ids = self.prompt(request)?;
         let mut writing = Writing::new(request, self.llama.shape().context - ids.len());
         let mut cache = Cache::default();
-        let logits = self
-            .read(&ids, &mut cache)
-            .map_err(|error| self.unusable(&error))?;
+        let logits = self.read(&ids, &mut cache).map_err(|error| self.unusable(&error))?;
         writing.choose(&logits, &self.tokenizer);
         Ok((writing, cache, ids.len()))
     }
@@ -113,19 +98,11 @@ impl Engine {
     /// Puts a prompt through the model and gives the logits behind its last token.
     fn read(&self, ids: &[u32], cache: &mut Cache) -> candle_core::Result<Vec<f32>> {
         let hidden = self.llama.forward(&Row::trunk(ids, 0), cache)?;
-        Ok(self
-            .llama
-            .logits(&hidden.narrow(0, ids.len() - 1, 1)?)?
-            .swap_remove(0))
+        Ok(self.llama.logits(&hidden.narrow(0, ids.len() - 1, 1)?)?.swap_remove(0))
     }
 
     /// Scores every option in one pass: the prompt is read once, and each option sees it and itself only.
-    fn score(
-        &self,
-        request: &Request,
-        options: &[String],
-        start: Instant,
-    ) -> Result<Response, ModelError> {
+    fn score(&self, request: &Request, options: &[String], start: Instant) -> Result<Response, ModelError> {
         if options.is_empty() {
             return Err(self.refused(&format!("item {} has no options to score", request.item)));
         }
@@ -134,9 +111,7 @@ impl Engine {
             .iter()
             .map(|option| {
                 let space = if option.starts_with(' ') { "" } else { " " };
-                self.tokenizer
-                    .encode(&format!("{space}{option}"))
-                    .map_err(|error| self.refused(&error.to_string()))
+                self.tokenizer.encode(&format!("{space}{option}")).map_err(|error| self.refused(&error.to_string()))
             })
             .collect::<Result<Vec<_>, _>>()?;
         let longest = options_ids.iter().map(Vec::len).max().unwrap_or_default();
@@ -149,20 +124,14 @@ impl Engine {
                 self.llama.shape().context
             )));
         }
-        let option_logprobs = self
-            .branches(&prompt, &options_ids)
-            .map_err(|error| self.unusable(&error))?;
+        let option_logprobs = self.branches(&prompt, &options_ids).map_err(|error| self.unusable(&error))?;
         let likeliest = argmax(&option_logprobs);
         let input = prompt.len() + options_ids.iter().map(Vec::len).sum::<usize>();
         Ok(Response {
             text: options[likeliest].clone(),
             tokens: Vec::new(),
             option_logprobs,
-            usage: Usage {
-                input: input as u64,
-                cached_input: 0,
-                output: 0,
-            },
+            usage: Usage { input: input as u64, cached_input: 0, output: 0 },
             finish: Finish::Stop,
             model: self.config.name.clone(),
             latency_ms: milliseconds(start),
@@ -175,17 +144,11 @@ impl Engine {
         // Nothing is predicted from an option's last token, so it is not put in.
         for (branch, option) in (1..).zip(options) {
             let inner = &option[..option.len().saturating_sub(1)];
-            rows.extend(
-                Row::trunk(inner, prompt.len())
-                    .into_iter()
-                    .map(|row| Row { branch, ..row }),
-            );
+            rows.extend(Row::trunk(inner, prompt.len()).into_iter().map(|row| Row { branch, ..row }));
         }
         let hidden = self.llama.forward(&rows, &mut Cache::default())?;
         let from = prompt.len() - 1;
-        let logits = self
-            .llama
-            .logits(&hidden.narrow(0, from, rows.len() - from)?)?;
+        let logits = self.llama.logits(&hidden.narrow(0, from, rows.len() - from)?)?;
         let mut next = 1;
         Ok(options
             .iter()
@@ -193,30 +156,20 @@ impl Engine {
                 let own = option.len().saturating_sub(1);
                 let predictors = std::iter::once(&logits[0]).chain(&logits[next..next + own]);
                 next += own;
-                predictors
-                    .zip(option)
-                    .map(|(logits, token)| logprob(logits, *token))
-                    .sum()
+                predictors.zip(option).map(|(logits, token)| logprob(logits, *token)).sum()
             })
             .collect())
     }
 
     /// Writes one more token of each answer; finished ones are sent and removed.
     fn advance(&self, lanes: &mut Vec<Lane>) {
-        let done: Vec<Lane> = lanes
-            .extract_if(.., |lane| lane.writing.is_done() || lane.reply.is_closed())
-            .collect();
+        let done: Vec<Lane> = lanes.extract_if(.., |lane| lane.writing.is_done() || lane.reply.is_closed()).collect();
         for lane in done {
             let latency_ms = milliseconds(lane.start);
-            let response = lane
-                .writing
-                .respond(&self.config.name, lane.input, latency_ms);
+            let response = lane.writing.respond(&self.config.name, lane.input, latency_ms);
             let _ = lane.reply.send(Ok(response));
         }
-        let tokens: Vec<u32> = lanes
-            .iter_mut()
-            .filter_map(|lane| lane.writing.feed())
-            .collect();
+        let tokens: Vec<u32> = lanes.iter_mut().filter_map(|lane| lane.writing.feed()).collect();
         if tokens.is_empty() {
             return;
         }
@@ -243,11 +196,7 @@ pub(super) fn serve(engine: &Result<Engine, String>, mut jobs: UnboundedReceiver
         let mut taken: Vec<Job> = Vec::new();
         while lanes.len() + taken.len() < LANES {
             let idle = lanes.is_empty() && taken.is_empty();
-            match if idle {
-                jobs.blocking_recv()
-            } else {
-                jobs.try_recv().ok()
-            } {
+            match if idle { jobs.blocking_recv() } else { jobs.try_recv().ok() } {
                 Some(job) => taken.push(job),
                 None if idle => return,
                 None => break,
@@ -271,13 +220,7 @@ fn take_up(engine: &Result<Engine, String>, Job { request, reply }: Job) -> Opti
         (Ok(engine), Mode::Score { options }) => engine.score(&request, options, start),
         (Ok(engine), Mode::Generate { .. }) => match engine.begin(&request) {
             Ok((writing, cache, input)) => {
-                return Some(Lane {
-                    writing,
-                    cache,
-                    input,
-                    start,
-                    reply,
-                });
+                return Some(Lane { writing, cache, input, start, reply });
             }
             Err(error) => Err(error),
         },

@@ -45,10 +45,7 @@ pub(super) fn ids(
     let mut ids: Vec<u32> = tokenizer.bos().into_iter().collect();
     match style {
         Style::Plain => {
-            let texts: Vec<&str> = messages
-                .iter()
-                .map(|message| message.content.as_str())
-                .collect();
+            let texts: Vec<&str> = messages.iter().map(|message| message.content.as_str()).collect();
             ids.extend(tokenizer.encode(&texts.join(BLANK_LINE))?);
         }
         Style::Chat => {
@@ -62,9 +59,7 @@ pub(super) fn ids(
                 ids.extend(tokenizer.encode("\n")?);
                 Ok(())
             };
-            if messages
-                .first()
-                .is_none_or(|message| message.role != Role::System)
+            if messages.first().is_none_or(|message| message.role != Role::System)
                 && let Some(text) = &template.default_system
             {
                 turn("system", text)?;
@@ -109,13 +104,7 @@ mod tests {
     #[test]
     fn other_templates_are_refused_and_a_missing_default_is_none() {
         assert!(Template::read("[INST] {{ message }} [/INST]").is_none());
-        let source =
-            "{{'<|im_start|>' + message['role'] + '\n' + message['content'] + '<|im_end|>'}}";
-        assert!(
-            Template::read(source)
-                .expect("ChatML")
-                .default_system
-                .is_none()
-        );
+        let source = "{{'<|im_start|>' + message['role'] + '\n' + message['content'] + '<|im_end|>'}}";
+        assert!(Template::read(source).expect("ChatML").default_system.is_none());
     }
 }

@@ -39,30 +39,16 @@ impl Writing {
     /// An empty answer with `room` places left in the context. For [`Mode::Score`], nothing is ever written.
     pub(super) fn new(request: &Request, room: usize) -> Self {
         let rules = match &request.mode {
-            Mode::Generate {
-                max_tokens,
-                temperature,
-                stop,
-                logprobs,
-                calculator,
-            } => Rules {
+            Mode::Generate { max_tokens, temperature, stop, logprobs, calculator } => Rules {
                 most: room.min(*max_tokens as usize),
                 temperature: *temperature,
-                stop: stop
-                    .iter()
-                    .filter(|stop| !stop.is_empty())
-                    .cloned()
-                    .collect(),
+                stop: stop.iter().filter(|stop| !stop.is_empty()).cloned().collect(),
                 logprobs: *logprobs,
                 calculator: *calculator,
             },
-            Mode::Score { .. } => Rules {
-                most: 0,
-                temperature: 0.0,
-                stop: Vec::new(),
-                logprobs: false,
-                calculator: false,
-            },
+            Mode::Score { .. } => {
+                Rules { most: 0, temperature: 0.0, stop: Vec::new(), logprobs: false, calculator: false }
+            }
         };
         Self {
             finish: (rules.most == 0).then_some(Finish::Length),
@@ -123,11 +109,7 @@ impl Writing {
             text: self.text,
             tokens: self.tokens,
             option_logprobs: Vec::new(),
-            usage: Usage {
-                input: input as u64,
-                cached_input: 0,
-                output: self.written as u64,
-            },
+            usage: Usage { input: input as u64, cached_input: 0, output: self.written as u64 },
             finish: self.finish.unwrap_or(Finish::Stop),
             model: model.to_owned(),
             latency_ms,
@@ -137,10 +119,8 @@ impl Writing {
     fn pick(&mut self, logits: &[f32]) -> u32 {
         let place = if self.rules.temperature > 0.0 {
             let largest = largest(logits);
-            let weights: Vec<f64> = logits
-                .iter()
-                .map(|logit| ((f64::from(*logit) - largest) / self.rules.temperature).exp())
-                .collect();
+            let weights: Vec<f64> =
+                logits.iter().map(|logit| ((f64::from(*logit) - largest) / self.rules.temperature).exp()).collect();
             let mut left = self.random.random::<f64>() * weights.iter().sum::<f64>();
             let chosen = weights.iter().position(|weight| {
                 left -= weight;
@@ -157,11 +137,7 @@ impl Writing {
         let before = self.text.len();
         let text = self.pieces.push(tokenizer.bytes(id));
         self.text.push_str(&text);
-        self.tokens.push(Token {
-            text,
-            logprob,
-            forced,
-        });
+        self.tokens.push(Token { text, logprob, forced });
         self.written += 1;
         self.unread.push_back(id);
         if let Some(cut) = self.stop_from(before) {
@@ -175,12 +151,8 @@ impl Writing {
     /// Where the first stop text begins that ends behind `before`, a place in the text.
     fn stop_from(&self, before: usize) -> Option<usize> {
         let find = |stop: &String| {
-            let from = self
-                .text
-                .floor_char_boundary(before.saturating_sub(stop.len()));
-            self.text[from..]
-                .find(stop.as_str())
-                .map(|place| from + place)
+            let from = self.text.floor_char_boundary(before.saturating_sub(stop.len()));
+            self.text[from..].find(stop.as_str()).map(|place| from + place)
         };
         self.rules.stop.iter().filter_map(find).min()
     }
@@ -230,10 +202,7 @@ pub(super) fn argmax<T: PartialOrd>(values: &[T]) -> usize {
 /// The natural-log probability of one token under the softmax of these logits, in f64.
 pub(super) fn logprob(logits: &[f32], token: u32) -> f64 {
     let largest = largest(logits);
-    let sum: f64 = logits
-        .iter()
-        .map(|logit| (f64::from(*logit) - largest).exp())
-        .sum();
+    let sum: f64 = logits.iter().map(|logit| (f64::from(*logit) - largest).exp()).sum();
     f64::from(logits[token as usize]) - largest - sum.ln()
 }
 
@@ -250,10 +219,7 @@ mod tests {
     fn writing(stop: &[&str]) -> Writing {
         let request = Request {
             item: ItemId("1".to_owned()),
-            messages: vec![Message {
-                role: Role::User,
-                content: "Hello".to_owned(),
-            }],
+            messages: vec![Message { role: Role::User, content: "Hello".to_owned() }],
             mode: Mode::Generate {
                 max_tokens: 8,
                 temperature: 1.0,
@@ -270,11 +236,7 @@ mod tests {
     fn put(writing: &mut Writing, text: &str) -> Option<usize> {
         let before = writing.text.len();
         writing.text.push_str(text);
-        writing.tokens.push(Token {
-            text: text.to_owned(),
-            logprob: Some(-1.0),
-            forced: false,
-        });
+        writing.tokens.push(Token { text: text.to_owned(), logprob: Some(-1.0), forced: false });
         writing.stop_from(before)
     }
 
@@ -282,16 +244,11 @@ mod tests {
     fn a_stop_text_is_found_across_tokens_and_cut_from_them() {
         let mut writing = writing(&["\n\n", "Question:"]);
         assert_eq!(put(&mut writing, " é 4.\n"), None);
-        let place =
-            put(&mut writing, "\nQuestion:").expect("the blank line is split between tokens");
+        let place = put(&mut writing, "\nQuestion:").expect("the blank line is split between tokens");
         assert_eq!(place, 6);
         writing.cut(place);
         assert_eq!(writing.text, " é 4.");
-        let texts: Vec<&str> = writing
-            .tokens
-            .iter()
-            .map(|token| token.text.as_str())
-            .collect();
+        let texts: Vec<&str> = writing.tokens.iter().map(|token| token.text.as_str()).collect();
         assert_eq!(texts, [" é 4."]);
     }
 
@@ -308,17 +265,12 @@ mod tests {
         let logits = [0.0, 2.0, -1.0];
         let draw = || {
             let mut writing = writing(&[]);
-            (0..1000)
-                .map(|_| writing.pick(&logits))
-                .collect::<Vec<u32>>()
+            (0..1000).map(|_| writing.pick(&logits)).collect::<Vec<u32>>()
         };
         let first = draw();
         assert_eq!(first, draw());
         let share = first.iter().filter(|id| **id == 1).count();
-        assert!(
-            (780..900).contains(&share),
-            "{share} of 1000 instead of about 844"
-        );
+        assert!((780..900).contains(&share), "{share} of 1000 instead of about 844");
     }
 
     #[test]

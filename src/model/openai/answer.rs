@@ -81,9 +81,7 @@ impl OpenAi {
             option_logprobs: Vec::new(),
             usage,
             finish,
-            model: completion
-                .model
-                .unwrap_or_else(|| self.settings.model.clone()),
+            model: completion.model.unwrap_or_else(|| self.settings.model.clone()),
             latency_ms,
         })
     }
@@ -94,42 +92,29 @@ impl OpenAi {
     /// (translations of Gemini's counts do) or beside it, so the largest of the readings is taken: nothing that is
     /// charged goes uncounted.
     fn usage(&self, usage: Option<wire::Usage>) -> Result<Usage, ModelError> {
-        let missing = || {
-            ModelError::Unusable(self.named(
-                "the answer does not say how many tokens were read and written, so that it could not be priced",
-            ))
-        };
+        let missing =
+            || {
+                ModelError::Unusable(self.named(
+                    "the answer does not say how many tokens were read and written, so that it could not be priced",
+                ))
+            };
         let usage = usage.ok_or_else(missing)?;
         let input = usage.prompt_tokens.ok_or_else(missing)?;
         let rest = usage.total_tokens.map(|total| total.saturating_sub(input));
-        let reasoning = usage
-            .completion_tokens_details
-            .and_then(|details| details.reasoning_tokens);
-        let output = [usage.completion_tokens, rest, reasoning]
-            .into_iter()
-            .flatten()
-            .max();
+        let reasoning = usage.completion_tokens_details.and_then(|details| details.reasoning_tokens);
+        let output = [usage.completion_tokens, rest, reasoning].into_iter().flatten().max();
         if usage.completion_tokens.is_none() && rest.is_none() {
             return Err(missing());
         }
-        let cached = usage
-            .prompt_tokens_details
-            .and_then(|details| details.cached_tokens)
-            .unwrap_or(0);
-        Ok(Usage {
-            input,
-            cached_input: cached.min(input),
-            output: output.ok_or_else(missing)?,
-        })
+        let cached = usage.prompt_tokens_details.and_then(|details| details.cached_tokens).unwrap_or(0);
+        Ok(Usage { input, cached_input: cached.min(input), output: output.ok_or_else(missing)? })
     }
 
     /// Why the server stopped; an unnamed or unknown reason is an ordinary end.
     fn finish(&self, reason: Option<&str>) -> Result<Finish, ModelError> {
         match reason.unwrap_or("stop") {
             "length" | "max_tokens" => Ok(Finish::Length),
-            "error" | "abort" => Err(ModelError::Unusable(
-                self.named("the server broke the answer off"),
-            )),
+            "error" | "abort" => Err(ModelError::Unusable(self.named("the server broke the answer off"))),
             reason if reason.starts_with("content_filter") => Ok(Finish::ContentFilter),
             _ => Ok(Finish::Stop),
         }
@@ -152,9 +137,7 @@ fn tokens_of(text: &str, length: usize, tokens: &[wire::Token]) -> Vec<Token> {
         spans.push((start, joined.len()));
     }
     // The last occurrence: reasoning that the server took out of the text stands before it.
-    let place = joined
-        .windows(text.len())
-        .rposition(|window| window == text.as_bytes());
+    let place = joined.windows(text.len()).rposition(|window| window == text.as_bytes());
     let Some(place) = place else {
         let mut kept: Vec<Token> = tokens.iter().map(plain).collect();
         kept.pop_if(|token| is_end_marker(&token.text));
@@ -162,14 +145,8 @@ fn tokens_of(text: &str, length: usize, tokens: &[wire::Token]) -> Vec<Token> {
     };
     // A token without bytes is a piece of a character that a later token shows whole (vLLM), or an end marker. At the
     // very start it can only be the former.
-    let inside =
-        |(start, end): (usize, usize)| start < place + length && (end > place || place == 0);
-    tokens
-        .iter()
-        .zip(spans)
-        .filter(|(_, span)| inside(*span))
-        .map(|(token, _)| plain(token))
-        .collect()
+    let inside = |(start, end): (usize, usize)| start < place + length && (end > place || place == 0);
+    tokens.iter().zip(spans).filter(|(_, span)| inside(*span)).map(|(token, _)| plain(token)).collect()
 }
 
 /// A token's bytes, which some servers give beside its text.
@@ -194,10 +171,7 @@ fn plain(token: &wire::Token) -> Token {
 fn is_end_marker(text: &str) -> bool {
     text.is_empty()
         || (text.starts_with("<|") && text.ends_with("|>"))
-        || matches!(
-            text,
-            "</s>" | "<eos>" | "<end_of_turn>" | "<｜end▁of▁sentence｜>" | "[EOS]"
-        )
+        || matches!(text, "</s>" | "<eos>" | "<end_of_turn>" | "<｜end▁of▁sentence｜>" | "[EOS]")
 }
 
 #[cfg(test)]
@@ -205,11 +179,7 @@ mod tests {
     use super::*;
 
     fn token(text: &str) -> wire::Token {
-        wire::Token {
-            text: Some(text.to_owned()),
-            logprob: Some(-0.5),
-            bytes: None,
-        }
+        wire::Token { text: Some(text.to_owned()), logprob: Some(-0.5), bytes: None }
     }
 
     fn kept(text: &str, length: usize, tokens: &[&str]) -> Vec<String> {
@@ -221,16 +191,10 @@ mod tests {
     #[test]
     fn keeps_the_tokens_of_the_text() {
         assert_eq!(kept("a b", 3, &["a", " b", "<|im_end|>"]), ["a", " b"]);
-        assert_eq!(
-            kept("a b", 3, &["a", " b", "\n\n", "Question"]),
-            ["a", " b"]
-        );
+        assert_eq!(kept("a b", 3, &["a", " b", "\n\n", "Question"]), ["a", " b"]);
         assert_eq!(kept("7", 1, &["<think>", "7?", "</think>", "7"]), ["7"]);
         assert_eq!(kept("a b", 3, &["a", " b", ""]), ["a", " b"]);
-        assert_eq!(
-            kept("é é", 5, &["", "é", " ", "", "é", ""]),
-            ["", "é", " ", "", "é"]
-        );
+        assert_eq!(kept("é é", 5, &["", "é", " ", "", "é", ""]), ["", "é", " ", "", "é"]);
     }
 
     #[test]

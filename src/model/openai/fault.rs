@@ -35,15 +35,9 @@ impl Fault {
         // does not say what happened.
         let error = error.without_url();
         let mut reason = if error.is_timeout() && error.is_connect() {
-            format!(
-                "no connection within {} s",
-                settings.connect_timeout.as_secs_f64()
-            )
+            format!("no connection within {} s", settings.connect_timeout.as_secs_f64())
         } else if error.is_timeout() {
-            format!(
-                "no answer within {} s (timeout_s)",
-                settings.read_timeout.as_secs_f64()
-            )
+            format!("no answer within {} s (timeout_s)", settings.read_timeout.as_secs_f64())
         } else {
             error.to_string()
         };
@@ -57,12 +51,7 @@ impl Fault {
     }
 
     /// An answer that says that there is none.
-    pub(super) fn status(
-        model: &OpenAi,
-        status: StatusCode,
-        headers: &HeaderMap,
-        body: &str,
-    ) -> Self {
+    pub(super) fn status(model: &OpenAi, status: StatusCode, headers: &HeaderMap, body: &str) -> Self {
         let complaint = Complaint::read(body);
         let said = model.excerpt(&complaint.message);
         let everything = format!("{} {}", complaint.message, complaint.tags).to_lowercase();
@@ -80,10 +69,9 @@ impl Fault {
             hint(&model.settings, status, headers, &everything)
         };
         let hint = hint.map_or_else(String::new, |hint| format!(" ({hint})"));
-        Self::Final(ModelError::Refused(model.named(&format!(
-            "{} refused the request with {status}: {said}{hint}",
-            model.settings.base_url
-        ))))
+        Self::Final(ModelError::Refused(
+            model.named(&format!("{} refused the request with {status}: {said}{hint}", model.settings.base_url)),
+        ))
     }
 
     /// The error that is left when every retry is used up.
@@ -100,22 +88,14 @@ impl Fault {
 }
 
 /// How the config mends a refusal.
-fn hint(
-    settings: &Settings,
-    status: StatusCode,
-    headers: &HeaderMap,
-    said: &str,
-) -> Option<String> {
+fn hint(settings: &Settings, status: StatusCode, headers: &HeaderMap, said: &str) -> Option<String> {
     match status.as_u16() {
         401 | 403 => Some(match (&settings.api_key, &settings.api_key_env) {
             (Some(_), Some(variable)) => format!("check the key in the variable {variable}"),
             (None, Some(variable)) => format!("the variable {variable} holds no key"),
             _ => "no key was sent; name the variable that holds it as api_key_env".to_owned(),
         }),
-        404 => Some(format!(
-            "check base_url, and that the server has a model {:?}",
-            settings.model
-        )),
+        404 => Some(format!("check base_url, and that the server has a model {:?}", settings.model)),
         300..400 => headers
             .get(reqwest::header::LOCATION)
             .and_then(|place| place.to_str().ok())
@@ -128,32 +108,27 @@ fn hint(
 /// Which key of the model's entry keeps out what the server complains of; `said` is in lower case.
 fn bad_request_hint(settings: &Settings, said: &str) -> Option<String> {
     if said.contains("logprobs") {
-        return Some("a model without log-probabilities needs logprobs = false, and a weak level another model or signal".to_owned());
+        return Some(
+            "a model without log-probabilities needs logprobs = false, and a weak level another model or signal"
+                .to_owned(),
+        );
     }
     if said.contains("temperature") {
         return Some("send_temperature = false leaves the temperature out".to_owned());
     }
     if said.contains("max_tokens") || said.contains("max_completion_tokens") {
         // Both names are known to be in use; the one that was not sent is the one to try.
-        let other = if settings.token_limit_key == "max_completion_tokens" {
-            "max_tokens"
-        } else {
-            "max_completion_tokens"
-        };
+        let other =
+            if settings.token_limit_key == "max_completion_tokens" { "max_tokens" } else { "max_completion_tokens" };
         return Some(format!(
             "token_limit_key = {other:?} names the limit in another way; a limit that is too large is mended by max_tokens"
         ));
     }
     if said.contains("'stop'") || said.ends_with(" stop") {
-        return Some(
-            "send_stop = false leaves the stop texts out; answers are then cut here".to_owned(),
-        );
+        return Some("send_stop = false leaves the stop texts out; answers are then cut here".to_owned());
     }
     if said.contains("api key") {
-        return settings
-            .api_key_env
-            .as_ref()
-            .map(|variable| format!("check the key in the variable {variable}"));
+        return settings.api_key_env.as_ref().map(|variable| format!("check the key in the variable {variable}"));
     }
     None
 }
@@ -177,11 +152,8 @@ impl OpenAi {
             text = text.replace(secret, "[key]");
         }
         // Some servers repeat the key with its middle starred out.
-        let mut shown = text
-            .split(' ')
-            .map(|word| if word.contains("***") { "[key]" } else { word })
-            .collect::<Vec<_>>()
-            .join(" ");
+        let mut shown =
+            text.split(' ').map(|word| if word.contains("***") { "[key]" } else { word }).collect::<Vec<_>>().join(" ");
         if let Some((end, _)) = shown.char_indices().nth(EXCERPT) {
             shown.truncate(end);
             shown.push('…');
@@ -209,11 +181,7 @@ mod tests {
         ] {
             let mut headers = HeaderMap::new();
             headers.insert(RETRY_AFTER, HeaderValue::from_static(value));
-            assert_eq!(
-                retry_after(&headers, now),
-                expected.map(Duration::from_secs),
-                "{value}"
-            );
+            assert_eq!(retry_after(&headers, now), expected.map(Duration::from_secs), "{value}");
         }
     }
 }

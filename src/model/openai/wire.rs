@@ -111,25 +111,15 @@ impl Complaint {
     /// `{"detail": …}` or plain text.
     pub(super) fn read(body: &str) -> Self {
         let Ok(value) = serde_json::from_str::<Value>(body) else {
-            return Self {
-                message: body.to_owned(),
-                tags: String::new(),
-            };
+            return Self { message: body.to_owned(), tags: String::new() };
         };
         let value = value.get(0).unwrap_or(&value);
         let error = value.get("error").unwrap_or(value);
         let field = |name: &str| error.get(name).and_then(Value::as_str).unwrap_or_default();
-        let message = [
-            error.as_str().unwrap_or_default(),
-            field("message"),
-            field("detail"),
-        ]
-        .into_iter()
-        .find(|text| !text.is_empty())
-        .map_or_else(|| error.to_string(), ToOwned::to_owned);
-        Self {
-            message,
-            tags: [field("code"), field("type"), field("param")].join(" "),
-        }
+        let message = [error.as_str().unwrap_or_default(), field("message"), field("detail")]
+            .into_iter()
+            .find(|text| !text.is_empty())
+            .map_or_else(|| error.to_string(), ToOwned::to_owned);
+        Self { message, tags: [field("code"), field("type"), field("param")].join(" ") }
     }
 }

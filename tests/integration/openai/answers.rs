@@ -1,0 +1,123 @@
+//! What comes back, in each server's dialect, and answers that cannot be used.
+
+use super::*;
+
+#[tokio::test]
+async fn gemini_counts_thinking_only_in_the_total() {
+    let answer = plain(json!({
+        "choices": [{"finish_reason": "stop", "index": 0, "message": {"content": "4", "role": "assistant",
+            "extra_content": {"google": {"thought_signature": "x"}}}}],
+        "model": "gemini-3.8-flash",
+        "usage": {"prompt_tokens": 21, "completion_tokens": 2, "total_tokens": 83}
+    }))
+    .await
+    .expect("an answer");
+    assert_eq!((answer.usage.input, answer.usage.output), (21, 62));
+    assert_eq!(answer.model, "gemini-3.8-flash");
+}
+
+#[tokio::test]
+async fn reasoning_is_counted_once() {
+    let usage = json!({"prompt_tokens": 10, "completion_tokens": 90, "total_tokens": 100,
+        "completion_tokens_details": {"reasoning_tokens": 64}});
+    let answer = plain(with("/usage", usage)).await.expect("an answer");
+    assert_eq!(answer.usage.output, 90);
+}
+
+#[tokio::test]
+async fn vllm_gives_end_markers_token_numbers_and_floors() {
+    let server = answering(json!({
+        "id": "chatcmpl-2", "model": "Qwen/Qwen3-8B", "prompt_logprobs": null, "kv_transfer_params": null,
+        "choices": [{"index": 0, "finish_reason": "stop", "stop_reason": null, "token_ids": null,
+            "message": {"role": "assistant", "content": "4é", "reasoning_content": null, "tool_calls": []},
+            "logprobs": {"content": [
+                {"token": "token_id:19", "logprob": -0.5, "bytes": [52], "top_logprobs": []},
+                {"token": "token_id:9001", "logprob": -9999.0, "bytes": [195, 169], "top_logprobs": []},
+                {"token": "token_id:151645", "logprob": -0.01, "bytes": [60, 124, 105, 109, 95, 101, 110, 100, 124, 62], "top_logprobs": []}
+            ]}}],
+        "usage": {"prompt_tokens": 9, "total_tokens": 12, "completion_tokens": 3, "prompt_tokens_details": null}
+    }))
+    .await;
+    let mut settings = local(&server);
+    let extra = json!({"chat_template_kwargs": {"enable_thinking": false}, "temperature": 0.5});
+    settings.extra_body = extra.as_object().expect("an object").clone();
+    let answer = call(settings, &request(true)).await.expect("an answer");
+    assert_eq!(texts(&answer), ["4", "é"]);
+    assert_eq!(answer.tokens[0].logprob, Some(-0.5));
+    assert_eq!(answer.tokens[1].logprob, None);
+    assert_eq!(answer.usage.output, 3);
+    let body = &sent(&server).await[0];
+    assert_eq!(body["chat_template_kwargs"]["enable_thinking"], false);
+    assert_eq!(body["temperature"], 0.5, "extra_body is merged last");
+}
+
+#[tokio::test]
+async fn ollama_with_and_without_log_probabilities() {
+    let answer = json!({
+        "id": "chatcmpl-3", "object": "chat.completion", "model": "qwen3:8b", "system_fingerprint": "fp_ollama",
+        "choices": [{"index": 0, "message": {"role": "assistant", "content": "4"}, "finish_reason": "stop"}],
+        "usage": {"prompt_tokens": 12, "completion_tokens": 2, "total_tokens": 14}
+    });
+    let bare = plain(answer.clone()).await.expect("an answer");
+    assert_eq!(bare.usage.output, 2);
+
+    let text = unusable(scored(answer.clone()).await);
+    assert!(text.contains("no log-probabilities") && text.contains("logprobs = false"), "{text}");
+
+    let mut given = answer;
+    given["choices"][0]["logprobs"] = json!({"content": [{"token": "4", "logprob": -0.5}]});
+    assert_eq!(texts(&scored(given).await.expect("an answer")), ["4"]);
+}
+
+#[tokio::test]
+async fn log_probabilities_that_are_all_unknown_are_none() {
+    let tokens = json!([{"token": "It is 4.", "logprob": null}]);
+    unusable(scored(with("/choices/0/logprobs/content", tokens)).await);
+}
+
+#[tokio::test]
+async fn answers_that_cannot_be_used() {
+    for (answer, part) in [
+        (with("/choices", json!([])), "no choices"),
+        (with("/choices", Value::Null), "no choices"),
+        (with("/choices/0/message/content", Value::Null), "null"),
+        (with("/choices/0/finish_reason", json!("abort")), "broke"),
+        (with("/usage", Value::Null), "how many tokens"),
+        (with("/usage", json!({})), "how many tokens"),
+        (with("/usage", json!({"prompt_tokens": 3})), "how many tokens"),
+    ] {
+        let text = unusable(plain(answer).await);
+        assert!(text.contains(part), "{text}");
+    }
+}
+
+#[tokio::test]
+async fn withheld_answers() {
+    let refusal = json!({"role": "assistant", "content": null, "refusal": "I cannot help."});
+    let answer = scored(with("/choices/0/message", refusal)).await.expect("an answer");
+    assert_eq!((answer.text.as_str(), answer.finish), ("I cannot help.", Finish::ContentFilter));
+
+    let mut filtered = with("/choices/0/message/content", Value::Null);
+    filtered["choices"][0]["finish_reason"] = json!("content_filter");
+    let answer = scored(filtered).await.expect("an answer");
+    assert_eq!((answer.text.as_str(), answer.finish), ("", Finish::ContentFilter));
+}
+
+#[tokio::test]
+async fn the_token_limit() {
+    let answer = plain(with("/choices/0/finish_reason", json!("length"))).await.expect("an answer");
+    assert_eq!(answer.finish, Finish::Length);
+    for nothing in [json!(""), Value::Null] {
+        let mut answer = with("/choices/0/message/content", nothing);
+        answer["choices"][0]["finish_reason"] = json!("length");
+        let text = unusable(plain(answer).await);
+        assert!(text.contains("raise max_tokens"), "{text}");
+    }
+}
+
+#[tokio::test]
+async fn an_answer_in_parts() {
+    let parts = json!([{"type": "text", "text": "It is"}, {"type": "text", "text": " 4."}]);
+    let answer = plain(with("/choices/0/message/content", parts)).await.expect("an answer");
+    assert_eq!(answer.text, "It is 4.");
+}

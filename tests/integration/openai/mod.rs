@@ -1,0 +1,157 @@
+//! The HTTP backend against a server that plays each dialect, its refusals and its faults.
+
+mod answers;
+mod faults;
+mod requests;
+
+use std::time::{Duration, Instant};
+
+use intercascade::chat::{Finish, Message, Mode, Request, Response, Role};
+use intercascade::item::ItemId;
+use intercascade::model::openai::{OpenAi, Settings};
+use intercascade::model::{Model, ModelError};
+use secrecy::SecretString;
+use serde_json::{Map, Value, json};
+use wiremock::matchers::{header, method, path};
+use wiremock::{Mock, MockServer, ResponseTemplate};
+
+const KEY: &str = "sk-test-0123456789abcdef";
+const HEADER_VALUE: &str = "organisation-secret";
+
+fn settings(base_url: &str) -> Settings {
+    Settings {
+        name: "weak".into(),
+        base_url: base_url.into(),
+        model: "served-model".into(),
+        api_key: Some(SecretString::from(KEY)),
+        api_key_env: Some("TEST_API_KEY".into()),
+        headers: vec![("x-organisation".into(), SecretString::from(HEADER_VALUE))],
+        send_temperature: true,
+        logprobs: true,
+        token_limit_key: "max_tokens".into(),
+        send_stop: true,
+        extra_body: Map::new(),
+        connect_timeout: Duration::from_millis(500),
+        read_timeout: Duration::from_secs(5),
+        max_retries: 2,
+        first_wait: Duration::from_millis(1),
+        longest_wait: Duration::from_millis(20),
+    }
+}
+
+fn local(server: &MockServer) -> Settings {
+    settings(&format!("{}/v1/", server.uri()))
+}
+
+fn request(logprobs: bool) -> Request {
+    Request {
+        item: ItemId("0".into()),
+        messages: vec![
+            Message { role: Role::System, content: "Be brief.".into() },
+            Message { role: Role::User, content: "Question: 2 + 2?\nAnswer:".into() },
+        ],
+        mode: Mode::Generate {
+            max_tokens: 64,
+            temperature: 0.0,
+            stop: vec!["\n\nQuestion:".into()],
+            logprobs,
+            calculator: false,
+        },
+        distil: false,
+        draw: 0,
+    }
+}
+
+/// The answer of a server that keeps to the original API.
+fn canonical() -> Value {
+    json!({
+        "id": "chatcmpl-1", "object": "chat.completion", "created": 1, "model": "served-model-2026-01-01",
+        "choices": [{
+            "index": 0,
+            "message": {"role": "assistant", "content": "It is 4.", "refusal": null, "annotations": []},
+            "logprobs": {"content": [
+                {"token": "It", "logprob": -0.25, "bytes": [73, 116], "top_logprobs": [{"token": "It", "logprob": -0.25, "bytes": null}]},
+                {"token": " is", "logprob": -0.5, "bytes": [32, 105, 115], "top_logprobs": []},
+                {"token": " 4", "logprob": -0.125, "bytes": [32, 52], "top_logprobs": []},
+                {"token": ".", "logprob": 0.0, "bytes": [46], "top_logprobs": []}
+            ], "refusal": null},
+            "finish_reason": "stop"
+        }],
+        "usage": {
+            "prompt_tokens": 20, "completion_tokens": 4, "total_tokens": 24,
+            "prompt_tokens_details": {"cached_tokens": 16, "audio_tokens": 0},
+            "completion_tokens_details": {"reasoning_tokens": 0, "audio_tokens": 0}
+        },
+        "service_tier": "default", "system_fingerprint": "fp"
+    })
+}
+
+/// The canonical answer with the value at `pointer` replaced.
+fn with(pointer: &str, value: Value) -> Value {
+    let mut answer = canonical();
+    *answer.pointer_mut(pointer).expect("a place in the answer") = value;
+    answer
+}
+
+async fn server(template: ResponseTemplate) -> MockServer {
+    let server = MockServer::start().await;
+    Mock::given(method("POST")).and(path("/v1/chat/completions")).respond_with(template).mount(&server).await;
+    server
+}
+
+async fn answering(body: Value) -> MockServer {
+    server(ResponseTemplate::new(200).set_body_json(body)).await
+}
+
+async fn call(settings: Settings, request: &Request) -> Result<Response, ModelError> {
+    OpenAi::new(settings)?.call(request).await
+}
+
+/// The answer to a request without log-probabilities.
+async fn plain(body: Value) -> Result<Response, ModelError> {
+    let server = answering(body).await;
+    call(local(&server), &request(false)).await
+}
+
+/// The answer to a request with log-probabilities.
+async fn scored(body: Value) -> Result<Response, ModelError> {
+    let server = answering(body).await;
+    call(local(&server), &request(true)).await
+}
+
+async fn sent(server: &MockServer) -> Vec<Value> {
+    let requests = server.received_requests().await.expect("recorded requests");
+    requests.iter().map(|request| request.body_json().expect("a JSON body")).collect()
+}
+
+fn refused(result: Result<Response, ModelError>) -> String {
+    match result {
+        Err(ModelError::Refused(text)) => checked(text),
+        other => panic!("not refused: {other:?}"),
+    }
+}
+
+fn unusable(result: Result<Response, ModelError>) -> String {
+    match result {
+        Err(ModelError::Unusable(text)) => checked(text),
+        other => panic!("not unusable: {other:?}"),
+    }
+}
+
+fn unavailable(result: Result<Response, ModelError>) -> String {
+    match result {
+        Err(ModelError::Unavailable(text)) => checked(text),
+        other => panic!("not unavailable: {other:?}"),
+    }
+}
+
+/// The error's text, after a look for secrets in it.
+fn checked(text: String) -> String {
+    assert!(!text.contains(KEY) && !text.contains(HEADER_VALUE), "{text}");
+    assert!(text.contains("\"weak\""), "{text}");
+    text
+}
+
+fn texts(response: &Response) -> Vec<&str> {
+    response.tokens.iter().map(|token| token.text.as_str()).collect()
+}
