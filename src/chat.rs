@@ -65,7 +65,7 @@ pub struct Request {
 /// One token of an answer.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Token {
-    /// Its text; tokens that split a character hold U+FFFD.
+    /// Its text; a character split between tokens stands with the last of them. The texts together are the answer's.
     pub text: String,
     /// Natural-log probability given everything before it, where the backend tells.
     pub logprob: Option<f64>,

@@ -10,6 +10,7 @@ pub mod confidence;
 pub mod config;
 pub mod dataset;
 pub mod experiment;
+pub mod files;
 pub mod item;
 pub mod metrics;
 pub mod model;

@@ -6,13 +6,14 @@ use anyhow::{Context, Result, bail};
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
-use super::{Format, facts::Facts, gsm8k, hex, mmlu, template::Templates};
+use super::{Format, facts::Facts, gsm8k, mmlu, template::Templates};
+use crate::files::{hex, write_file};
 use crate::item::{Item, Target};
 use crate::seed::Seed;
 
 /// How a data set is made.
 #[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+#[serde(deny_unknown_fields)]
 pub struct Generator {
     /// What the source holds.
     pub kind: Kind,
@@ -89,7 +90,7 @@ pub fn write(files: &[Made]) -> Result<()> {
             ),
             Err(_) => {}
         }
-        crate::report::folder::write_file(&file.path, &file.bytes)?;
+        write_file(&file.path, &file.bytes)?;
     }
     Ok(())
 }

@@ -15,6 +15,7 @@ use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use crate::files::hex;
 use crate::item::Item;
 use crate::task::Task;
 
@@ -179,14 +180,4 @@ fn read_folder(path: &Path, format: Format) -> Result<Contents> {
     }
     contents.sha256 = hex(&hasher.finalize());
     Ok(contents)
-}
-
-/// Lower-case hexadecimal digits.
-#[must_use]
-pub fn hex(bytes: &[u8]) -> String {
-    use fmt::Write;
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }

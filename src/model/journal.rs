@@ -13,7 +13,7 @@ use sha2::{Digest, Sha256};
 
 use super::{Model, ModelError};
 use crate::chat::{Mode, Request, Response, Usage};
-use crate::dataset::hex;
+use crate::files::hex;
 use crate::price::{Fee, Price};
 
 /// The version of the tables below.

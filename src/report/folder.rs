@@ -1,12 +1,12 @@
-//! The run folder: which run lives there, setting it aside, and files that are there whole or not at all.
+//! The run folder: which run lives there, and setting it aside.
 
-use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
 use super::manifest::{Manifest, differences};
+use crate::files::UNFINISHED;
 
 /// The journal's file name.
 pub const JOURNAL: &str = "journal.sqlite";
@@ -46,30 +46,13 @@ pub fn prepare(folder: &Path, identity: &Value, fresh: bool) -> Result<Option<Ma
     Ok(manifest)
 }
 
-/// Writes a file beside its place and moves it there, so that a full disk or a crash leaves no half of one.
-///
-/// # Errors
-/// Names the file.
-pub fn write_file(path: &Path, bytes: &[u8]) -> Result<()> {
-    let folder = path.parent().unwrap_or(Path::new("."));
-    let write = || -> Result<()> {
-        std::fs::create_dir_all(folder)?;
-        let mut file = tempfile::Builder::new().prefix(".part-").tempfile_in(folder)?;
-        file.write_all(bytes)?;
-        file.as_file().sync_all()?;
-        file.persist(path)?;
-        Ok(())
-    };
-    write().with_context(|| format!("cannot write {}; nothing that was there has changed", path.display()))
-}
-
 /// What lies in the folder besides the journal and what was set aside.
 fn outputs(folder: &Path) -> Result<Vec<PathBuf>> {
     let mut found = Vec::new();
     for entry in std::fs::read_dir(folder).with_context(|| format!("cannot read {}", folder.display()))? {
         let name = entry?.file_name();
         let text = name.to_string_lossy();
-        if !text.starts_with(JOURNAL) && !text.starts_with("set-aside-") && !text.starts_with(".part-") {
+        if !text.starts_with(JOURNAL) && !text.starts_with("set-aside-") && !text.starts_with(UNFINISHED) {
             found.push(PathBuf::from(name));
         }
     }

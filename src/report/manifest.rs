@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::folder::write_file;
+use crate::files::write_file;
 
 /// The manifest's file name.
 pub const FILE: &str = "manifest.json";

@@ -3,7 +3,7 @@
 
 use std::fmt::Write;
 
-use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
+use comfy_table::{CellAlignment, ColumnConstraint, ContentArrangement, LineStyle, Table, presets};
 
 use crate::arm::Arm;
 use crate::metrics::{
@@ -29,13 +29,16 @@ pub struct Context<'a> {
 pub fn terminal(records: &[Record], prices: &Prices, width: u16) -> String {
     let mut table = Table::new();
     table
-        .load_style(presets::UTF8_HORIZONTAL_ONLY)
+        .load_style(presets::UTF8_HORIZONTAL_ONLY.row_separator(LineStyle::none()))
         .set_content_arrangement(ContentArrangement::Dynamic)
         .set_width(width);
     let [header, rows @ ..] = &results(records, prices)[..] else { return String::new() };
     table.set_header(header);
     for row in rows {
         table.add_row(row);
+    }
+    if let Some(arm) = table.column_mut(0) {
+        arm.set_constraint(ColumnConstraint::ContentWidth);
     }
     for column in table.column_iter_mut().skip(1) {
         column.set_cell_alignment(CellAlignment::Right);

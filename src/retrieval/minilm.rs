@@ -21,7 +21,7 @@ const LONGEST: usize = 256;
 /// Texts between two reports of progress.
 const BATCH: usize = 64;
 /// Texts that share matrix products, on one core: fewer read the weights too often, more outgrow the caches.
-const GROUP: usize = 8;
+const GROUP: usize = 4;
 
 /// The hyper-parameters, out of `config.json`.
 #[derive(Debug, Deserialize)]

@@ -202,7 +202,7 @@ pub(super) fn serve(engine: &Result<Engine, String>, mut jobs: UnboundedReceiver
                 None => break,
             }
         }
-        // Each prompt goes to one core: the more cores, the less they gain on one prompt.
+        // Prompts are read side by side: two cores gain more on two prompts than on one.
         lanes.par_extend(taken.into_par_iter().filter_map(|job| take_up(engine, job)));
         if let Ok(engine) = engine {
             engine.advance(&mut lanes);

@@ -2,13 +2,13 @@
 
 use std::collections::VecDeque;
 
+use rand::RngExt;
 use rand::rngs::ChaCha8Rng;
-use rand::{RngExt, SeedableRng};
-use sha2::{Digest, Sha256};
 
 use crate::chat::{Finish, Mode, Request, Response, Token, Usage};
 use crate::model::calculator;
 use crate::model::tokenizer::{Pieces, Tokenizer};
+use crate::seed::Seed;
 
 /// How an answer is to be written.
 #[derive(Debug, Clone)]
@@ -53,7 +53,7 @@ impl Writing {
         Self {
             finish: (rules.most == 0).then_some(Finish::Length),
             rules,
-            random: ChaCha8Rng::from_seed(seed(request)),
+            random: random(request),
             pieces: Pieces::default(),
             text: String::new(),
             tokens: Vec::new(),
@@ -176,16 +176,10 @@ impl Writing {
     }
 }
 
-/// What the draws of a request start from: its messages and its draw number.
-fn seed(request: &Request) -> [u8; 32] {
-    let mut hash = Sha256::new();
-    hash.update(request.draw.to_le_bytes());
-    for message in &request.messages {
-        hash.update([u8::from(message.role == crate::chat::Role::User)]);
-        hash.update((message.content.len() as u64).to_le_bytes());
-        hash.update(&message.content);
-    }
-    hash.finalize().into()
+/// The generator of a request's draws: told by its messages and its draw number.
+fn random(request: &Request) -> ChaCha8Rng {
+    let texts = request.messages.iter().map(|message| message.content.as_str());
+    Seed(u64::from(request.draw)).stream(&std::iter::once("sampling").chain(texts).collect::<Vec<_>>())
 }
 
 /// The place of the largest value, the first one of equals.

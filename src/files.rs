@@ -1,0 +1,73 @@
+//! Files that are there whole or not at all, and the form in which checksums are written.
+
+use std::fmt::Write as _;
+use std::io::Write as _;
+use std::path::Path;
+
+use anyhow::{Context, Result};
+
+/// How the files that are not finished yet are called.
+pub const UNFINISHED: &str = ".part-";
+
+/// Writes a file beside its place and moves it there, so that a full disk or a crash leaves no half of one.
+///
+/// # Errors
+/// Names the file.
+pub fn write_file(path: &Path, bytes: &[u8]) -> Result<()> {
+    let folder = path.parent().unwrap_or(Path::new("."));
+    let write = || -> Result<()> {
+        std::fs::create_dir_all(folder)?;
+        let mut file = builder().tempfile_in(folder)?;
+        file.write_all(bytes)?;
+        file.as_file().sync_all()?;
+        file.persist(path)?;
+        Ok(())
+    };
+    write().with_context(|| format!("cannot write {}; nothing that was there has changed", path.display()))
+}
+
+#[cfg(unix)]
+fn builder() -> tempfile::Builder<'static, 'static> {
+    use std::os::unix::fs::PermissionsExt;
+    let mut builder = tempfile::Builder::new();
+    // Temporary files are their owner's alone; these become files like any other, as the umask says.
+    builder.prefix(UNFINISHED).permissions(std::fs::Permissions::from_mode(0o666));
+    builder
+}
+
+#[cfg(not(unix))]
+fn builder() -> tempfile::Builder<'static, 'static> {
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(UNFINISHED);
+    builder
+}
+
+/// Lower-case hexadecimal digits.
+#[must_use]
+pub fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_cannot_be_put_in_its_place_leaves_nothing_behind() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("table.csv");
+        std::fs::create_dir(&path).expect("made");
+        std::fs::write(path.join("inside"), "there").expect("written");
+        let error = write_file(&path, b"a,b\n").expect_err("a folder stands there");
+        assert!(error.to_string().contains("table.csv"), "{error}");
+        assert_eq!(std::fs::read_dir(folder.path()).expect("readable").count(), 1);
+    }
+
+    #[test]
+    fn hexadecimal_digits_keep_their_zeros() {
+        assert_eq!(hex(&[0, 10, 255]), "000aff");
+    }
+}

@@ -1,0 +1,243 @@
+//! What the tests of the command line share: a folder to run it in, small data sets, and the outputs read back.
+
+mod settings;
+mod sheet;
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use assert_cmd::Command;
+use tempfile::TempDir;
+
+pub(crate) use self::settings::Settings;
+pub(crate) use self::sheet::{Row, Sheet};
+
+/// The tables of a run, each a `.csv` and a `.parquet`.
+pub(crate) const TABLES: [&str; 5] = ["records", "calls", "accuracy", "strong_calls", "fees"];
+
+/// A command that takes longer has hung.
+const PATIENCE: Duration = Duration::from_secs(300);
+
+/// Every file below a folder by its path from there.
+pub(crate) type Files = BTreeMap<String, Vec<u8>>;
+
+/// A working folder of its own: nothing is read or written outside it.
+pub(crate) struct Project {
+    folder: TempDir,
+}
+
+/// What a command said and how it ended.
+pub(crate) struct Said {
+    pub(crate) code: i32,
+    pub(crate) out: String,
+    pub(crate) err: String,
+}
+
+impl Project {
+    pub(crate) fn new() -> Self {
+        Self { folder: tempfile::tempdir().expect("a folder") }
+    }
+
+    /// A folder with `questions.jsonl` (30 problems in 10 groups) and these settings as `trial.toml`.
+    pub(crate) fn with(settings: &Settings) -> Self {
+        let project = Self::new();
+        project.write("questions.jsonl", problems(10, 3));
+        project.write("trial.toml", settings.text());
+        project
+    }
+
+    /// A folder that holds the project's own `datasets/` and `configs/`.
+    pub(crate) fn shipped() -> Self {
+        let project = Self::new();
+        for folder in ["datasets", "configs"] {
+            for (name, bytes) in files(&repository().join(folder)) {
+                project.write(&format!("{folder}/{name}"), bytes);
+            }
+        }
+        project
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    pub(crate) fn write(&self, name: &str, contents: impl AsRef<[u8]>) {
+        let path = self.path(name);
+        std::fs::create_dir_all(path.parent().expect("in a folder")).expect("a folder");
+        std::fs::write(path, contents).expect("written");
+    }
+
+    pub(crate) fn text(&self, name: &str) -> String {
+        std::fs::read_to_string(self.path(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
+    }
+
+    /// A table of the run in `folder`, from its CSV.
+    pub(crate) fn sheet(&self, folder: &str, table: &str) -> Sheet {
+        Sheet::from_csv(self.text(&format!("{folder}/{table}.csv")).as_bytes())
+    }
+
+    /// Every file of the project.
+    pub(crate) fn files(&self) -> Files {
+        files(self.folder.path())
+    }
+
+    /// The tables, `strategies.jsonl` and `summary.md` of the run in `folder`.
+    pub(crate) fn reports(&self, folder: &str) -> Files {
+        let mut found = files(&self.path(folder));
+        found.retain(|name, _| !name.starts_with("set-aside-") && is_report(name));
+        found
+    }
+
+    /// The program, in this folder, with no key and no weights to be had.
+    pub(crate) fn command(&self) -> Command {
+        self.prepared(std::process::Command::new(program()))
+    }
+
+    /// Another command in the same surroundings.
+    pub(crate) fn prepared(&self, mut command: std::process::Command) -> Command {
+        command
+            .current_dir(self.folder.path())
+            .env("INTERCASCADE_CACHE", self.path("cache"))
+            .env("INTERCASCADE_WEIGHTS_URL", "http://127.0.0.1:9")
+            .env_remove("OPENAI_API_KEY")
+            .env_remove("GEMINI_API_KEY");
+        let mut command = Command::from_std(command);
+        command.timeout(PATIENCE);
+        command
+    }
+
+    pub(crate) fn run(&self, arguments: &[&str]) -> Said {
+        Said::of(self.command().args(arguments))
+    }
+
+    /// `run --config trial.toml --out OUT` with further arguments.
+    pub(crate) fn trial(&self, out: &str, arguments: &[&str]) -> Said {
+        self.run(&[&["run", "--config", "trial.toml", "--out", out], arguments].concat())
+    }
+}
+
+impl Said {
+    pub(crate) fn of(command: &mut Command) -> Self {
+        let output = command.output().expect("the program starts");
+        let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).expect("UTF-8");
+        Self {
+            code: output.status.code().expect("it ends by itself"),
+            out: text(&output.stdout),
+            err: text(&output.stderr),
+        }
+    }
+
+    /// What it said, having done its work.
+    pub(crate) fn done(self) -> Self {
+        assert_eq!(self.code, 0, "{}{}", self.out, self.err);
+        self
+    }
+
+    /// The error of a command that could not run: exit status 2, nothing on stdout, the error last on stderr.
+    pub(crate) fn refused(self) -> String {
+        assert_eq!(self.code, 2, "{}{}", self.out, self.err);
+        assert_eq!(self.out, "");
+        assert!(!self.err.contains("panicked"), "{}", self.err);
+        assert_eq!(self.err.matches("error: ").count(), 1, "{}", self.err);
+        self.err
+    }
+
+    /// The same where the error is one line and nothing stands before it.
+    pub(crate) fn refused_in_one_line(self) -> String {
+        let error = self.refused();
+        assert!(error.starts_with("error: ") && error.lines().count() == 1, "{error}");
+        error
+    }
+
+    /// How many calls a run says that it made.
+    pub(crate) fn calls_made(&self) -> usize {
+        let line = self.out.lines().find(|line| line.contains("calls made")).expect("a line on calls");
+        line.split(' ').next().and_then(|number| number.parse().ok()).expect("a number")
+    }
+}
+
+/// Asserts that a text holds each of these parts.
+#[track_caller]
+pub(crate) fn holds(text: &str, parts: &[&str]) {
+    for part in parts {
+        assert!(text.contains(part), "`{part}` is not in:\n{text}");
+    }
+}
+
+/// The program under test.
+pub(crate) fn program() -> &'static Path {
+    Path::new(env!("CARGO_BIN_EXE_intercascade"))
+}
+
+/// The project's own folder.
+pub(crate) fn repository() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// Every file below a folder by its path from there, with `/` between the parts.
+pub(crate) fn files(folder: &Path) -> Files {
+    let mut found = Files::new();
+    let mut folders = vec![folder.to_path_buf()];
+    while let Some(next) = folders.pop() {
+        for entry in std::fs::read_dir(&next).unwrap_or_else(|error| panic!("{}: {error}", next.display())) {
+            let path = entry.expect("an entry").path();
+            if path.is_dir() {
+                folders.push(path);
+            } else {
+                let name = path.strip_prefix(folder).expect("below the folder").to_string_lossy().replace('\\', "/");
+                found.insert(name, std::fs::read(&path).expect("readable"));
+            }
+        }
+    }
+    found
+}
+
+fn is_report(name: &str) -> bool {
+    let tables = TABLES.iter().any(|table| name.strip_prefix(table).is_some_and(|ending| ending.starts_with('.')));
+    tables || name == "strategies.jsonl" || name == "summary.md"
+}
+
+/// GSM8K-style problems: `groups` kinds, each in `variants` wordings, with ids and groups.
+pub(crate) fn problems(groups: usize, variants: usize) -> String {
+    const THINGS: [&str; 12] = [
+        "apples", "pencils", "tickets", "chairs", "lamps", "stamps", "ropes", "books", "maps", "shells", "coins",
+        "kites",
+    ];
+    const PEOPLE: [&str; 4] = ["Maya", "Omar", "Ingrid", "Chen"];
+    let mut text = String::new();
+    for (group, variant) in (0..groups).flat_map(|group| (0..variants).map(move |variant| (group, variant))) {
+        let (thing, person) = (THINGS[group % THINGS.len()], PEOPLE[variant % PEOPLE.len()]);
+        let (count, price) = (group + 2, variant + 3);
+        let total = count * price;
+        let row = serde_json::json!({
+            "id": format!("{thing}{group}-{variant}"),
+            "group": format!("{thing}{group}"),
+            "question": format!("{person} wants {count} {thing} at {price} dollars each. What do the {thing} cost?"),
+            "answer": format!("The {thing} cost {count}*{price}=<<{count}*{price}={total}>>{total} dollars.\n#### {total}"),
+        });
+        writeln!(text, "{row}").expect("written");
+    }
+    text
+}
+
+/// MMLU-style questions with a header, explanations, ids and groups; the answer is always the capital.
+pub(crate) fn choices(groups: usize, variants: usize) -> String {
+    let mut text = "question,choice0,choice1,choice2,choice3,answer,id,group,explanation\n".to_owned();
+    for (group, variant) in (0..groups).flat_map(|group| (0..variants).map(move |variant| (group, variant))) {
+        let answer = (group + variant) % 4;
+        let choice = |place| if place == answer { format!("town {group}") } else { format!("village {group}{place}") };
+        writeln!(
+            text,
+            "\"In form {variant}, which is the capital of land {group}?\",{},{},{},{},{answer},c{group}-{variant},c{group},\
+             The capital of land {group} is town {group}.",
+            choice(0),
+            choice(1),
+            choice(2),
+            choice(3)
+        )
+        .expect("written");
+    }
+    text
+}
