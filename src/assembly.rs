@@ -169,11 +169,11 @@ impl Assembly {
     /// Where the journal cannot be read.
     pub fn spent(&self, journal: &Journal) -> Result<BTreeMap<String, (crate::chat::Usage, Option<Fee>)>> {
         let prices = self.prices();
-        let priced = |(name, usage): (String, crate::chat::Usage)| {
+        let with_fee = |(name, usage): (String, crate::chat::Usage)| {
             let fee = prices.get(&name).and_then(Option::as_ref).map(|price| price.fee(usage));
             (name, (usage, fee))
         };
-        Ok(journal.usage()?.into_iter().map(priced).collect())
+        Ok(journal.usage()?.into_iter().map(with_fee).collect())
     }
 
     /// Makes the models and puts everything together. The weights must be there.

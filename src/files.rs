@@ -20,7 +20,8 @@ pub fn write_file(path: &Path, bytes: &[u8]) -> Result<()> {
         let mut file = builder().tempfile_in(folder)?;
         file.write_all(bytes)?;
         file.as_file().sync_all()?;
-        file.persist(path)?;
+        // The error alone: with the file in it, the file would live as long.
+        file.persist(path).map_err(|refused| refused.error)?;
         Ok(())
     };
     write().with_context(|| format!("cannot write {}; nothing that was there has changed", path.display()))

@@ -66,8 +66,8 @@ impl Generator {
             Kind::Facts => Facts::parse(&text).map(|facts| facts.items(self.seed)),
         }
         .with_context(|| format!("{}", source.display()))?;
-        let (dev, test): (Vec<Item>, Vec<Item>) = items.into_iter().partition(|item| self.is_dev(&item.group));
-        [("dev", dev), ("test", test)].into_iter().map(|(split, items)| file(split, format, &items, out)).collect()
+        let (dev, others): (Vec<Item>, Vec<Item>) = items.into_iter().partition(|item| self.is_dev(&item.group));
+        [("dev", dev), ("test", others)].into_iter().map(|(split, items)| file(split, format, &items, out)).collect()
     }
 
     /// A group's split depends on its name alone, so that adding a group moves no other.

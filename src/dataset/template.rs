@@ -222,9 +222,9 @@ mod tests {
         assert_eq!(items.len(), 8);
         let questions: HashSet<&str> = items.iter().map(|item| item.query.as_str()).collect();
         assert_eq!(questions.len(), 8, "the problems differ");
+        let annotations = Regex::new("<<([^=]+)=([0-9]+)>>([0-9]+)").expect("valid");
         for item in &items {
             let solution = item.solution.as_deref().expect("has a solution");
-            let annotations = Regex::new("<<([^=]+)=([0-9]+)>>([0-9]+)").expect("valid");
             assert_eq!(annotations.captures_iter(solution).count(), 2);
             for found in annotations.captures_iter(solution) {
                 assert_eq!(found[2], found[3]);

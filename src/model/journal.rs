@@ -1,5 +1,5 @@
 //! The journal of calls: every answer is stored under the hash of all that determines it, durably, before it is
-//! used. Resuming, sharing calls between arms and offline replay are look-ups here. One SQLite file.
+//! used. Resuming, sharing calls between arms and offline replay are look-ups here. One `SQLite` file.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

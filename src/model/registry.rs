@@ -21,11 +21,14 @@ use super::{Capabilities, Model, weights};
 use crate::item::Item;
 use crate::seed::Seed;
 
+/// A server's key, and further headers with their values.
+type Keys = (Option<SecretString>, Vec<(String, SecretString)>);
+
 /// The tokenizer name that stands for counting words, for tests.
 const WORDS: &str = "words";
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 const FIRST_WAIT: Duration = Duration::from_millis(500);
-const LONGEST_WAIT: Duration = Duration::from_secs(60);
+const LONGEST_WAIT: Duration = Duration::from_mins(1);
 
 /// What models that answer from the data set are made from.
 #[derive(Clone, Copy)]
@@ -119,7 +122,7 @@ impl ModelEntry {
     }
 
     /// The key and the secret headers, from the environment.
-    fn keys(&self) -> Result<(Option<SecretString>, Vec<(String, SecretString)>)> {
+    fn keys(&self) -> Result<Keys> {
         let read = |key: &str, variable: &str| {
             std::env::var(variable).ok().filter(|value| !value.trim().is_empty()).map(SecretString::from).ok_or_else(
                 || anyhow!("{key} names the environment variable {variable}, which is not set: export {variable}=…"),

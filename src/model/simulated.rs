@@ -89,11 +89,11 @@ impl Model for Simulated {
                 if request.distil {
                     let readable =
                         self.seed.unit(&["simulated", &self.name, "readable", &item.id.0]) >= self.behaviour.unreadable;
-                    text += &if readable {
-                        format!("\n{STRATEGY_MARK}\n{}", lesson(item))
+                    if readable {
+                        text = format!("{text}\n{STRATEGY_MARK}\n{}", lesson(item));
                     } else {
-                        "\nNo strategy.".into()
-                    };
+                        text.push_str("\nNo strategy.");
+                    }
                 }
                 let logprob = logprobs.then_some(confidence.ln());
                 response.tokens = text

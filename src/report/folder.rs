@@ -65,8 +65,11 @@ fn set_aside(folder: &Path) -> Result<()> {
     if outputs.is_empty() {
         return Ok(());
     }
-    let aside = (1..).map(|n| folder.join(format!("set-aside-{n}"))).find(|path| !path.exists());
-    let aside = aside.context("no free name")?;
+    let mut n = 1;
+    while folder.join(format!("set-aside-{n}")).exists() {
+        n += 1;
+    }
+    let aside = folder.join(format!("set-aside-{n}"));
     std::fs::create_dir(&aside).with_context(|| format!("cannot make {}", aside.display()))?;
     for name in outputs {
         std::fs::rename(folder.join(&name), aside.join(&name))

@@ -24,15 +24,35 @@ pub struct Context<'a> {
     pub prices: &'a Prices,
 }
 
-/// The arms' results as a table for a terminal of `width` columns.
+/// What a terminal of `width` columns shows: the arms' results, and each gain beside the control's.
 #[must_use]
 pub fn terminal(records: &[Record], prices: &Prices, width: u16) -> String {
+    let slices = slices(records);
+    let percent = |value: Option<f64>| value.map_or("–".to_owned(), |value| format!("{:.1}", value * 100.0));
+    let header = ["arm", "λ", "weak %", "system %", "coverage %", "strong calls", "fee USD"];
+    let mut rows = vec![header.map(str::to_owned).to_vec()];
+    for slice in &slices {
+        rows.push(vec![
+            slice.cell.arm.clone(),
+            slice.cell.threshold.map_or("–".to_owned(), |threshold| threshold.to_string()),
+            percent(slice.weak_accuracy()),
+            percent(Some(slice.accuracy())),
+            percent(Some(slice.coverage())),
+            slice.strong_calls().to_string(),
+            slice.fee(prices).map_or("–".to_owned(), |fee| format!("{:.5}", fee.usd())),
+        ]);
+    }
+    let tables = std::iter::once(rows).chain(changes(&slices, prices));
+    tables.map(|rows| terminal_table(&rows, width)).collect::<Vec<_>>().join("\n")
+}
+
+fn terminal_table(rows: &[Vec<String>], width: u16) -> String {
     let mut table = Table::new();
     table
         .load_style(presets::UTF8_HORIZONTAL_ONLY.row_separator(LineStyle::none()))
         .set_content_arrangement(ContentArrangement::Dynamic)
         .set_width(width);
-    let [header, rows @ ..] = &results(records, prices)[..] else { return String::new() };
+    let [header, rows @ ..] = rows else { return String::new() };
     table.set_header(header);
     for row in rows {
         table.add_row(row);
@@ -65,7 +85,13 @@ pub fn markdown(records: &[Record], context: &Context) -> String {
     text += "\nWeak accuracy counts the weak level's answers to the whole stream, deferred ones included; accuracy counts \
              the answers that stand. An answer that could not be read counts as wrong. Fees are what each arm would pay \
              alone.\n";
-    text += &changes(&slices, context.prices);
+    for rows in changes(&slices, context.prices) {
+        text += "\n## What learning changes, and how much of it any strategy gives\n\n";
+        text += &markdown_table(&rows);
+        text += "\nDifferences are paired item by item; ± is half of a 95 % interval that treats the items of one group as one \
+                 (clustered, normal). It holds for this order of the stream: through the repository a learning arm's items \
+                 depend on each other, which no interval over items covers. Changes of calls and fees have no interval yet.\n";
+    }
     text += &sources(&slices);
     text += &money(&slices, context.prices);
     text
@@ -102,19 +128,19 @@ fn results(records: &[Record], prices: &Prices) -> Vec<Vec<String>> {
     rows
 }
 
-/// Each gain of Inter-Cascade beside what random strategies give.
-fn changes(slices: &[Slice], prices: &Prices) -> String {
+/// Each gain of Inter-Cascade beside what random strategies give: header and rows, for each threshold.
+fn changes(slices: &[Slice], prices: &Prices) -> Vec<Vec<Vec<String>>> {
     let find = |arm: Arm| slices.iter().filter(move |slice| slice.cell.arm == arm.name());
-    let mut text = String::new();
+    let mut tables = Vec::new();
     for taught in find(Arm::InterCascade) {
         let Some(base) = baseline(slices, taught) else { continue };
         let random = find(Arm::InterCascadeRandom).find(|slice| slice.cell.threshold == taught.cell.threshold);
         let mut rows = vec![
-            ["against the standard cascade", "inter-cascade", "random strategies", "of which random gives"]
+            ["change against cascade", "inter-cascade", "random strategies", "share random gives"]
                 .map(str::to_owned)
                 .to_vec(),
         ];
-        let points: [(&str, fn(&Record) -> f64); 3] = [
+        let points: [(&str, OfRecord); 3] = [
             ("weak accuracy", weak_right),
             ("accuracy", correct),
             ("coverage", |record| f64::from(u8::from(!record.deferred))),
@@ -130,7 +156,7 @@ fn changes(slices: &[Slice], prices: &Prices) -> String {
                 share.unwrap_or_default(),
             ]);
         }
-        let relative: [(&str, &dyn Fn(&Slice) -> Option<f64>); 2] = [
+        let relative: [(&str, OfSlice); 2] = [
             ("strong calls", &|slice| Some(crate::metrics::ratio(slice.strong_calls(), 1))),
             ("fee", &|slice| Some(slice.fee(prices)?.usd())),
         ];
@@ -147,14 +173,15 @@ fn changes(slices: &[Slice], prices: &Prices) -> String {
                 share.unwrap_or_default(),
             ]);
         }
-        text += "\n## What learning changes, and how much of it any strategy gives\n\n";
-        text += &markdown_table(&rows);
-        text += "\nDifferences are paired item by item; ± is half of a 95 % interval that treats the items of one group as one \
-                 (clustered, normal). It holds for this order of the stream: through the repository a learning arm's items \
-                 depend on each other, which no interval over items covers. Changes of calls and fees have no interval yet.\n";
+        tables.push(rows);
     }
-    text
+    tables
 }
+
+/// A figure of one record.
+type OfRecord = fn(&Record) -> f64;
+/// A figure of one slice, where it has one.
+type OfSlice<'a> = &'a dyn Fn(&Slice) -> Option<f64>;
 
 /// How much of a gain the control has too.
 fn share(own: f64, control: f64) -> String {
