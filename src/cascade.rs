@@ -76,7 +76,7 @@ pub struct Cell {
 #[derive(Debug, thiserror::Error)]
 pub enum StepError {
     /// A call gave no answer.
-    #[error("item `{item}`, model `{model}`: {source}")]
+    #[error("item `{item}`, model `{model}`")]
     Call {
         /// The item.
         item: String,
@@ -87,7 +87,7 @@ pub enum StepError {
     },
     /// The weak answer has no confidence.
     #[error(
-        "item `{item}`, model `{model}`: {source}, and the signal `{signal}` needs them: choose a model that gives them or another deferral.signal"
+        "item `{item}`, model `{model}`: {missing}, and the signal `{signal}` needs them: choose a model that gives them or another deferral.signal"
     )]
     Confidence {
         /// The item.
@@ -97,7 +97,7 @@ pub enum StepError {
         /// The signal's name.
         signal: &'static str,
         /// What is missing.
-        source: NoConfidence,
+        missing: NoConfidence,
     },
 }
 
@@ -197,11 +197,11 @@ impl Setup {
         let messages = prompt::answer(level.style, self.task, item, &texts, !scored);
         let request = Request { item: item.id.clone(), messages, mode, distil: false, draw: 0 };
         let (key, response) = level.call(item, &request).await?;
-        let confidence = self.signal.read(&response).map_err(|source| StepError::Confidence {
+        let confidence = self.signal.read(&response).map_err(|missing| StepError::Confidence {
             item: item.id.to_string(),
             model: level.name.clone(),
             signal: self.signal.name(),
-            source,
+            missing,
         })?;
         let call = level.row(WEAK, Purpose::Answer, response.usage, &response, &key);
         calls.push(Call { confidence: Some(confidence), ..call });

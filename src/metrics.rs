@@ -251,6 +251,27 @@ pub fn transfers(slice: &Slice, alone: &Slice) -> Vec<Transfer> {
     Source::ALL.into_iter().filter_map(by_source).collect()
 }
 
+/// The strong level while it also writes strategies, against itself without on the same items: the request for a
+/// strategy changes its prompt.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Distilling {
+    /// Deferred items over all orders.
+    pub n: usize,
+    /// Accuracy of its answers that come with a strategy.
+    pub with: f64,
+    /// The paired difference to its answers without.
+    pub change: Estimate,
+}
+
+/// [`Distilling`] for a learning slice; `strong` holds the strong level's answers to all items.
+#[must_use]
+pub fn distilling(slice: &Slice, strong: &Slice) -> Option<Distilling> {
+    let records: Vec<&Record> = slice.records.iter().filter(|record| record.deferred).copied().collect();
+    let n = records.len();
+    let part = Slice { cell: slice.cell, records, orders: slice.orders, n };
+    Some(Distilling { n, with: part.accuracy(), change: paired(&part, strong, correct)? })
+}
+
 /// `part / whole`, 0 where the whole is empty.
 #[must_use]
 #[expect(clippy::cast_precision_loss, reason = "counts of items")]
@@ -358,6 +379,15 @@ mod tests {
         let fee = slices[0].fee(&prices).expect("every model has a price").usd();
         assert!((fee - (60.0 + 40.0 + 240.0) * 1e-6).abs() < 1e-15);
         assert_eq!(slices[0].fee(&Prices::from([("weak".into(), price(1.0))])), None);
+    }
+
+    #[test]
+    fn the_strong_level_is_compared_with_itself_on_deferred_items_only() {
+        let mut records = run();
+        records.extend((0..4).map(|i| record("strong-only", i, i != 2, false, &[])));
+        let slices = slices(&records);
+        let told = distilling(&slices[1], &slices[2]).expect("one item was deferred");
+        assert_eq!((told.n, told.with, told.change.mean), (1, 1.0, 1.0));
     }
 
     #[test]

@@ -7,10 +7,14 @@ use comfy_table::{CellAlignment, ColumnConstraint, ContentArrangement, LineStyle
 
 use crate::arm::Arm;
 use crate::metrics::{
-    Prices, Slice, Transfer, baseline, change_percent, correct, fee_rows, paired, slices, transfers, weak_right,
+    Distilling, Prices, Slice, Transfer, baseline, change_percent, correct, distilling, fee_rows, paired, slices,
+    transfers, weak_right,
 };
 use crate::record::{Purpose, Record};
 use crate::stats::Estimate;
+
+/// The arms that learn, by name.
+const LEARNING: [&str; 2] = ["inter-cascade", "inter-cascade-random"];
 
 /// What the records do not tell.
 pub struct Context<'a> {
@@ -93,6 +97,7 @@ pub fn markdown(records: &[Record], context: &Context) -> String {
                  depend on each other, which no interval over items covers. Changes of calls and fees have no interval yet.\n";
     }
     text += &sources(&slices);
+    text += &strong_side(&slices);
     text += &money(&slices, context.prices);
     text
 }
@@ -200,8 +205,7 @@ fn sources(slices: &[Slice]) -> String {
     let Some(alone) = alone else { return String::new() };
     let mut rows =
         vec![["arm", "strategies from", "items", "weak alone", "weak with them", "gain"].map(str::to_owned).to_vec()];
-    let learning = [Arm::InterCascade.name(), Arm::InterCascadeRandom.name()];
-    for slice in slices.iter().filter(|slice| learning.contains(&slice.cell.arm.as_str())) {
+    for slice in slices.iter().filter(|slice| LEARNING.contains(&slice.cell.arm.as_str())) {
         for Transfer { source, n, alone, taught, gain } in transfers(slice, alone) {
             rows.push(vec![
                 slice.cell.arm.clone(),
@@ -221,6 +225,24 @@ fn sources(slices: &[Slice]) -> String {
          its strategy can be looked up. Only a gain from other groups is transfer from one problem to another.\n",
         markdown_table(&rows)
     )
+}
+
+/// The strong level's answers with and without a strategy behind them.
+fn strong_side(slices: &[Slice]) -> String {
+    let Some(strong) = slices.iter().find(|slice| slice.cell.arm == Arm::StrongOnly.name()) else {
+        return String::new();
+    };
+    let header = ["arm", "deferred items", "right while distilling", "change against answering alone"];
+    let mut rows = vec![header.map(str::to_owned).to_vec()];
+    for slice in slices.iter().filter(|slice| LEARNING.contains(&slice.cell.arm.as_str())) {
+        if let Some(Distilling { n, with, change }) = distilling(slice, strong) {
+            rows.push(vec![slice.cell.arm.clone(), n.to_string(), percent(with), pp(change)]);
+        }
+    }
+    if rows.len() == 1 {
+        return String::new();
+    }
+    format!("\n## Whether teaching costs the strong level accuracy\n\n{}", markdown_table(&rows))
 }
 
 /// Tokens and fees by model and purpose.
