@@ -77,6 +77,7 @@ pub fn split_strategy(text: &str) -> (&str, Option<&str>) {
 
 fn plain(item: &Item, strategies: &[&str], lettered: bool) -> String {
     let mut parts: Vec<String> = strategies.iter().map(|text| (*text).to_owned()).collect();
+    let lettered = lettered && !item.options.is_empty();
     let options = if lettered { format!("\n{}", options(item)) } else { String::new() };
     parts.push(format!("Question: {}{options}\nAnswer:", item.query));
     parts.join("\n\n")
@@ -144,6 +145,15 @@ mod tests {
         let messages = answer(Style::Plain, Task::Choice, &item(), &["Fact: one.", "Fact: two."], false);
         assert_eq!(messages.len(), 1);
         assert_eq!(messages[0].content, "Fact: one.\n\nFact: two.\n\nQuestion: Which was first?\nAnswer:");
+    }
+
+    #[test]
+    fn the_plain_form_has_no_gap_where_there_are_no_options() {
+        let math = Item { options: Vec::new(), target: Target::Number("4".into()), ..item() };
+        let messages = answer(Style::Plain, Task::Math, &math, &[], true);
+        assert_eq!(messages[0].content, "Question: Which was first?\nAnswer:");
+        let messages = answer(Style::Plain, Task::Choice, &item(), &[], true);
+        assert_eq!(messages[0].content, "Question: Which was first?\n(A) Sputnik 1\n(B) Luna 1\nAnswer:");
     }
 
     #[test]
