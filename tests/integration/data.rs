@@ -1,1 +1,310 @@
-//! data.
+//! The data sets that ship: they can be made again byte for byte, are what their cards say, and any file of their
+//! formats can be checked.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use intercascade::dataset::catalogue::Catalogue;
+use intercascade::dataset::facts::Facts;
+use intercascade::item::Item;
+use regex::Regex;
+use sha2::{Digest, Sha256};
+
+use crate::support::{Project, choices, files, holds, problems, repository};
+
+const NAMES: [&str; 2] = ["gsm-templates", "space-history-mcq"];
+
+fn catalogue() -> Catalogue {
+    Catalogue::find(Some(&repository().join("Cargo.toml"))).expect("the project's catalogue")
+}
+
+/// A data set's items by split, checksums verified.
+fn splits(name: &str) -> BTreeMap<String, Vec<Item>> {
+    let catalogue = catalogue();
+    let entry = catalogue.entry(name).expect("listed");
+    let load = |split| catalogue.load(entry, split).expect("the file that the catalogue describes").items;
+    entry.split.iter().map(|split| (split.name.clone(), load(split))).collect()
+}
+
+fn groups(items: &[Item]) -> BTreeSet<&str> {
+    items.iter().map(|item| item.group.as_str()).collect()
+}
+
+fn source(path: &str) -> String {
+    std::fs::read_to_string(repository().join("datasets").join(path)).expect("readable")
+}
+
+/// The number of templates.
+fn templates() -> usize {
+    let file: toml::Table = toml::from_str(&source("gsm-templates/templates.toml")).expect("TOML");
+    file["template"].as_array().expect("templates").len()
+}
+
+#[test]
+fn generating_gives_the_files_that_ship_byte_for_byte() {
+    let project = Project::shipped();
+    for name in NAMES {
+        let said = project.run(&["datasets", "generate", name, "--out", "made"]).done();
+        for split in &catalogue().entry(name).expect("listed").split {
+            let path = format!("datasets/{}", split.file.display());
+            let file = split.file.file_name().expect("a name").to_string_lossy();
+            let made = std::fs::read(project.path("made").join(&*file)).expect("made");
+            assert!(made == std::fs::read(repository().join(&path)).expect("readable"), "{path}");
+            assert_eq!(format!("{:x}", Digits(&Sha256::digest(&made))), split.sha256, "{path}");
+            holds(&said.out, &[&format!("{} rows", split.rows), &split.sha256]);
+        }
+    }
+    assert_eq!(files(&project.path("made")).len(), 4);
+}
+
+/// Bytes as hexadecimal digits.
+struct Digits<'a>(&'a [u8]);
+
+impl std::fmt::LowerHex for Digits<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+#[test]
+fn generating_in_place_leaves_the_files_alone() {
+    let project = Project::shipped();
+    let before = project.files();
+    for name in NAMES {
+        project.run(&["datasets", "generate", name]).done();
+    }
+    assert!(project.files() == before);
+}
+
+#[test]
+fn another_seed_makes_other_problems_of_the_same_templates() {
+    let project = Project::shipped();
+    let arguments = ["datasets", "generate", "gsm-templates", "--seed", "2", "--instances", "3", "--out", "made"];
+    project.run(&arguments).done();
+    let made = project.text("made/dev.jsonl") + &project.text("made/test.jsonl");
+    assert_eq!(made.lines().count(), 3 * templates());
+    let shipped = source("gsm-templates/dev.jsonl") + &source("gsm-templates/test.jsonl");
+    let known: BTreeSet<&str> = shipped.lines().collect();
+    assert!(made.lines().filter(|line| known.contains(line)).count() * 10 < made.lines().count());
+}
+
+#[test]
+fn the_catalogue_counts_the_rows_and_the_splits_share_no_group() {
+    for name in NAMES {
+        let splits = splits(name);
+        for split in &catalogue().entry(name).expect("listed").split {
+            assert_eq!(splits[&split.name].len(), split.rows, "{name}, {}", split.name);
+        }
+        let (dev, test) = (groups(&splits["dev"]), groups(&splits["test"]));
+        assert!(!dev.is_empty() && !test.is_empty());
+        assert!(dev.is_disjoint(&test), "{name}: {:?}", dev.intersection(&test));
+        let ids: BTreeSet<_> = splits.values().flatten().map(|item| &item.id).collect();
+        assert_eq!(ids.len(), splits.values().map(Vec::len).sum::<usize>(), "{name}: an id stands twice");
+    }
+}
+
+#[test]
+fn there_are_as_many_templates_and_facts_as_there_must_be() {
+    let templates = templates();
+    assert!(templates >= 60, "{templates}");
+    let facts = Facts::parse(&source("space-history-mcq/facts.toml")).expect("facts").fact;
+    assert!(facts.len() >= 120, "{}", facts.len());
+    assert!(facts.iter().all(|fact| fact.questions.len() >= 5));
+    let listed = catalogue();
+    let summary = |name: &str| listed.entry(name).expect("listed").summary.clone();
+    holds(&summary("gsm-templates"), &[&format!("{templates} templates")]);
+    holds(&summary("space-history-mcq"), &[&format!("{} facts", facts.len())]);
+    let shipped: usize = ["gsm-templates", "space-history-mcq"]
+        .map(|name| splits(name).values().map(|items| groups(items).len()).sum::<usize>())
+        .iter()
+        .sum();
+    assert_eq!(shipped, templates + facts.len());
+}
+
+#[test]
+fn no_two_phrasings_of_a_fact_share_more_than_half_of_their_words() {
+    let mut phrasings: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for item in splits("space-history-mcq").into_values().flatten() {
+        phrasings.entry(item.group).or_default().push(item.query);
+    }
+    let mut alike = Vec::new();
+    for (fact, questions) in &phrasings {
+        assert!(questions.len() >= 5, "{fact}");
+        for (place, question) in questions.iter().enumerate() {
+            let near = questions[..place].iter().filter(|other| shared(question, other) > 0.5);
+            alike.extend(near.map(|other| format!("{fact}: `{question}` and `{other}`")));
+        }
+    }
+    assert!(alike.is_empty(), "{}", alike.join("\n"));
+}
+
+fn words(text: &str) -> BTreeSet<String> {
+    let lower = text.to_lowercase();
+    lower.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).map(str::to_owned).collect()
+}
+
+/// The share of the shorter question's words that the other one has too.
+#[expect(clippy::cast_precision_loss, reason = "a few words")]
+fn shared(one: &str, other: &str) -> f64 {
+    let (one, other) = (words(one), words(other));
+    one.intersection(&other).count() as f64 / one.len().min(other.len()) as f64
+}
+
+#[test]
+fn words_are_compared_without_case_and_marks() {
+    assert!((shared("Who was first?", "who, then, was second") - 2.0 / 3.0).abs() < 1e-12);
+}
+
+#[test]
+fn every_fact_has_four_different_options_and_one_sentence_that_states_it() {
+    for item in splits("space-history-mcq").into_values().flatten() {
+        let different: BTreeSet<String> = item.options.iter().map(|option| option.to_lowercase()).collect();
+        assert_eq!(different.len(), 4, "{}", item.id);
+        let explanation = item.solution.expect("an explanation");
+        assert!(explanation.ends_with('.') && explanation.split_whitespace().count() > 5, "{explanation}");
+    }
+}
+
+#[test]
+fn the_right_option_stands_in_every_place_about_equally_often() {
+    let mut places = [0_usize; 4];
+    for item in splits("space-history-mcq").into_values().flatten() {
+        let intercascade::item::Target::Choice(place) = item.target else { panic!("{} has no options", item.id) };
+        places[place] += 1;
+    }
+    let all: usize = places.iter().sum();
+    assert!(places.iter().all(|count| count * 5 > all && count * 10 < all * 3), "{places:?}");
+}
+
+#[test]
+fn every_calculation_of_a_solution_is_right_and_the_last_is_the_answer() {
+    let annotation = Regex::new(r"<<([^<>=]+)=([^<>]+)>>").expect("a pattern");
+    for item in splits("gsm-templates").into_values().flatten() {
+        let solution = item.solution.expect("a solution");
+        let (steps, target) = solution.rsplit_once("\n#### ").expect("a line with the answer");
+        let found: Vec<(f64, f64)> = annotation
+            .captures_iter(steps)
+            .map(|step| (value(&step[1]), step[2].parse().unwrap_or_else(|_| panic!("{solution}"))))
+            .collect();
+        assert!((1..=3).contains(&found.len()), "{solution}");
+        assert!(found.iter().all(|(computed, told)| (computed - told).abs() < 1e-9), "{solution}");
+        assert_eq!(found.last().map(|(_, told)| *told), target.trim().parse().ok(), "{solution}");
+        assert!(!item.query.contains(['{', '}', '<']) && !steps.contains(['{', '}']), "{}: {solution}", item.query);
+    }
+}
+
+/// The value of an expression of numbers, `+ - * /` and parentheses.
+fn value(expression: &str) -> f64 {
+    let text: Vec<char> = expression.chars().filter(|c| !c.is_whitespace()).collect();
+    let (value, rest) = sum(&text);
+    assert!(rest.is_empty(), "{expression}");
+    value
+}
+
+fn sum(text: &[char]) -> (f64, &[char]) {
+    let (mut total, mut rest) = product(text);
+    while let [sign @ ('+' | '-'), after @ ..] = rest {
+        let (next, after) = product(after);
+        total = if *sign == '+' { total + next } else { total - next };
+        rest = after;
+    }
+    (total, rest)
+}
+
+fn product(text: &[char]) -> (f64, &[char]) {
+    let (mut total, mut rest) = factor(text);
+    while let [sign @ ('*' | '/'), after @ ..] = rest {
+        let (next, after) = factor(after);
+        total = if *sign == '*' { total * next } else { total / next };
+        rest = after;
+    }
+    (total, rest)
+}
+
+fn factor(text: &[char]) -> (f64, &[char]) {
+    if let ['(', inside @ ..] = text {
+        let (value, rest) = sum(inside);
+        assert_eq!(rest.first(), Some(&')'), "{text:?}");
+        return (value, &rest[1..]);
+    }
+    let length = text.iter().take_while(|c| c.is_ascii_digit() || **c == '.').count();
+    let digits: String = text[..length].iter().collect();
+    (digits.parse().unwrap_or_else(|_| panic!("{text:?}")), &text[length..])
+}
+
+#[test]
+fn expressions_are_computed_by_the_usual_rules() {
+    for (expression, wanted) in
+        [("2+3*4", 14.0), ("(2+3)*4", 20.0), ("20-6/3-1", 17.0), ("48/2/4", 6.0), ("0.5*10", 5.0)]
+    {
+        assert!((value(expression) - wanted).abs() < 1e-12, "{expression}");
+    }
+}
+
+#[test]
+fn no_two_questions_are_the_same() {
+    for name in NAMES {
+        let splits = splits(name);
+        let questions: BTreeSet<String> = splits.values().flatten().map(|item| item.query.to_lowercase()).collect();
+        assert_eq!(questions.len(), splits.values().map(Vec::len).sum::<usize>(), "{name}");
+    }
+}
+
+#[test]
+fn the_list_names_each_data_set_with_its_splits_and_licence() {
+    let said = Project::shipped().run(&["datasets", "list"]).done();
+    for entry in catalogue().entries {
+        let rows: Vec<String> = entry.split.iter().map(|split| format!("{} {}", split.name, split.rows)).collect();
+        holds(&said.out, &[&entry.name, &rows.join(", "), &entry.licence, &entry.summary]);
+    }
+}
+
+#[test]
+fn good_files_of_each_format_are_counted() {
+    let project = Project::new();
+    project.write("problems.jsonl", problems(3, 2));
+    project.write("choices.csv", choices(3, 2));
+    project.write("letters.csv", "\"Which, then?\",a,b,c,d,A\n\"Which\nnow?\",a,b,c,d,D\n");
+    project.write("folder/anatomy_test.csv", "Which?,a,b,c,d,A\n");
+    project.write("folder/virology_test.csv", "Which?,a,b,c,d,B\nWhy?,a,b,c,d,C\n");
+    for (path, count) in [
+        ("problems.jsonl", "6 good rows in 3 groups, 0 faults"),
+        ("choices.csv", "6 good rows in 3 groups, 0 faults"),
+        ("letters.csv", "2 good rows in 2 groups, 0 faults"),
+        ("folder", "3 good rows in 3 groups, 0 faults"),
+    ] {
+        holds(&project.run(&["datasets", "check", path]).done().out, &[path, count, "sha256"]);
+    }
+    project.write("problems.txt", problems(1, 1));
+    project.run(&["datasets", "check", "problems.txt"]).refused_in_one_line();
+    project.run(&["datasets", "check", "problems.txt", "--format", "gsm8k"]).done();
+}
+
+#[test]
+fn every_fault_of_a_file_is_told_and_ends_in_status_1() {
+    let project = Project::new();
+    project.write("problems.jsonl", format!("{}{{}}\n{{\"question\": \"q\", \"answer\": \"no\"}}\n", problems(1, 1)));
+    project.write("choices.csv", format!("{}Which?,a,b,c,d,7,x,x,Because.\n", choices(1, 2)));
+    let said = project.run(&["datasets", "check", "problems.jsonl"]);
+    assert_eq!(said.code, 1);
+    holds(
+        &said.out,
+        &["problems.jsonl: line 2: field `answer`", "line 3: field `answer`", "1 good rows in 1 groups, 2 faults"],
+    );
+    let said = project.run(&["datasets", "check", "choices.csv"]);
+    assert_eq!(said.code, 1);
+    holds(&said.out, &["choices.csv: line 4: field `answer`: must be a number from 0 to 3, not `7`"]);
+    project.write("empty.csv", "");
+    assert_eq!(project.run(&["datasets", "check", "empty.csv"]).code, 1);
+    holds(&project.run(&["datasets", "check", "none.csv"]).refused_in_one_line(), &["none.csv"]);
+}
+
+#[test]
+fn a_folder_of_subjects_is_run_with_ids_that_name_the_subject() {
+    let project = Project::with(&crate::support::Settings::simulated().set("dataset.path", "mmlu"));
+    project.write("mmlu/anatomy_test.csv", "Which?,a,b,c,d,A\nWhat?,a,b,c,d,B\n");
+    project.write("mmlu/virology_test.csv", "Which one?,a,b,c,d,C\n");
+    project.trial("out", &[]).done();
+    let records = project.sheet("out", "records");
+    let ids: BTreeSet<&str> = records.rows().map(|row| row.text("item_id")).collect();
+    assert_eq!(ids, BTreeSet::from(["anatomy/0", "anatomy/1", "virology/0"]));
+}

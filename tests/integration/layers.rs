@@ -28,7 +28,9 @@ fn sources() -> Vec<(String, String)> {
     let code = |text: &str| -> String {
         text.lines().filter(|line| !line.trim_start().starts_with("//")).flat_map(|line| [line, "\n"]).collect()
     };
-    let found = files(&repository().join("src")).into_iter().filter(|(name, _)| name.ends_with(".rs"));
+    let found = files(&repository().join("src"))
+        .into_iter()
+        .filter(|(name, _)| name.rsplit_once('.').is_some_and(|(_, ending)| ending == "rs"));
     found.map(|(name, bytes)| (name, code(&String::from_utf8(bytes).expect("UTF-8")))).collect()
 }
 
@@ -53,9 +55,13 @@ fn imports(source: &str) -> BTreeSet<String> {
 
 #[test]
 fn every_module_has_a_layer_and_every_layer_its_modules() {
-    let present: BTreeSet<String> =
-        sources().iter().filter(|(path, _)| !ROOTS.contains(&path.as_str())).map(|(path, _)| module(path).to_owned()).collect();
-    let listed: BTreeSet<String> = LAYERS.iter().flat_map(|modules| modules.iter().map(|name| (*name).to_owned())).collect();
+    let present: BTreeSet<String> = sources()
+        .iter()
+        .filter(|(path, _)| !ROOTS.contains(&path.as_str()))
+        .map(|(path, _)| module(path).to_owned())
+        .collect();
+    let listed: BTreeSet<String> =
+        LAYERS.iter().flat_map(|modules| modules.iter().map(|name| (*name).to_owned())).collect();
     assert_eq!(present, listed);
 }
 

@@ -1,4 +1,10 @@
 //! The program from outside: one binary, so that polars is linked once.
 
+mod bad_input;
+mod data;
+mod dialects;
+mod layers;
 mod openai;
+mod runs;
+mod support;
 mod with_weights;

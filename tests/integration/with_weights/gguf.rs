@@ -12,22 +12,14 @@ use super::llama::{SMOLLM, smollm};
 
 fn backend(prompt: Style) -> Arc<Gguf> {
     let weights = super::fetched(SMOLLM);
-    let config = GgufConfig {
-        name: SMOLLM.to_owned(),
-        weights,
-        sha256: "b179".to_owned(),
-        prompt,
-    };
+    let config = GgufConfig { name: SMOLLM.to_owned(), weights, sha256: "b179".to_owned(), prompt };
     Arc::new(Gguf::new(config).expect("the file is there"))
 }
 
 fn request(text: &str, mode: Mode) -> Request {
     Request {
         item: ItemId("7".to_owned()),
-        messages: vec![Message {
-            role: Role::User,
-            content: text.to_owned(),
-        }],
+        messages: vec![Message { role: Role::User, content: text.to_owned() }],
         mode,
         distil: false,
         draw: 0,
@@ -36,56 +28,34 @@ fn request(text: &str, mode: Mode) -> Request {
 
 fn generate(max_tokens: u32, temperature: f64, stop: &[&str], calculator: bool) -> Mode {
     let stop = stop.iter().map(|stop| (*stop).to_owned()).collect();
-    Mode::Generate {
-        max_tokens,
-        temperature,
-        stop,
-        logprobs: true,
-        calculator,
-    }
+    Mode::Generate { max_tokens, temperature, stop, logprobs: true, calculator }
 }
 
 fn score(options: &[&str]) -> Mode {
-    Mode::Score {
-        options: options.iter().map(|option| (*option).to_owned()).collect(),
-    }
+    Mode::Score { options: options.iter().map(|option| (*option).to_owned()).collect() }
 }
 
 /// The same answer, its time apart.
 fn same(left: &Response, right: &Response) -> bool {
-    Response {
-        latency_ms: 0.0,
-        ..left.clone()
-    } == Response {
-        latency_ms: 0.0,
-        ..right.clone()
-    }
+    Response { latency_ms: 0.0, ..left.clone() } == Response { latency_ms: 0.0, ..right.clone() }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn answers_written_side_by_side_are_those_written_alone() {
     let model = backend(Style::Plain);
-    let prompt = |number: u32| {
-        format!("Question: A box holds {number} pens. How many do 7 boxes hold?\nAnswer:")
-    };
+    let prompt = |number: u32| format!("Question: A box holds {number} pens. How many do 7 boxes hold?\nAnswer:");
     let call = |number: u32, temperature: f64| {
         let model = Arc::clone(&model);
         let request = request(&prompt(number), generate(24, temperature, &["\n\n"], true));
         async move { model.call(&request).await.expect("an answer") }
     };
     for temperature in [0.0, 0.8] {
-        let waiting: Vec<_> = (11..17)
-            .map(|number| tokio::spawn(call(number, temperature)))
-            .collect();
+        let waiting: Vec<_> = (11..17).map(|number| tokio::spawn(call(number, temperature))).collect();
         for (number, waiting) in (11..17).zip(waiting) {
             let together = waiting.await.expect("no panic");
             let alone = call(number, temperature).await;
             assert!(same(&alone, &together), "{alone:?}\n{together:?}");
-            let text: String = together
-                .tokens
-                .iter()
-                .map(|token| token.text.as_str())
-                .collect();
+            let text: String = together.tokens.iter().map(|token| token.text.as_str()).collect();
             assert_eq!(text, together.text);
         }
     }
@@ -97,88 +67,37 @@ async fn the_calculator_puts_its_value_in() {
     let prompt = "Question: A train has 6 cars with 20 seats each. How many seats does it have?\n\
                   Answer: 6 * 20 = 120 seats. The answer is 120.\n\n\
                   Question: A box holds 12 pens. How many pens do 7 boxes hold?\nAnswer:";
-    let computed = model
-        .call(&request(prompt, generate(40, 0.0, &["\n"], true)))
-        .await
-        .expect("an answer");
-    let forced: String = computed
-        .tokens
-        .iter()
-        .filter(|token| token.forced)
-        .map(|token| token.text.as_str())
-        .collect();
-    assert_eq!(
-        (computed.text.as_str(), forced.as_str()),
-        (" 7 * 12 = 84 pens. The answer is 84.", " 84")
-    );
-    assert!(
-        computed
-            .tokens
-            .iter()
-            .all(|token| token.forced != token.logprob.is_some())
-    );
+    let computed = model.call(&request(prompt, generate(40, 0.0, &["\n"], true))).await.expect("an answer");
+    let forced: String = computed.tokens.iter().filter(|token| token.forced).map(|token| token.text.as_str()).collect();
+    assert_eq!((computed.text.as_str(), forced.as_str()), (" 7 * 12 = 84 pens. The answer is 84.", " 84"));
+    assert!(computed.tokens.iter().all(|token| token.forced != token.logprob.is_some()));
     assert_eq!(computed.finish, Finish::Stop);
-    let written = model
-        .call(&request(prompt, generate(40, 0.0, &["\n"], false)))
-        .await
-        .expect("an answer");
+    let written = model.call(&request(prompt, generate(40, 0.0, &["\n"], false))).await.expect("an answer");
     assert_eq!(written.text, " 7 * 12 = 80 pens. The answer is 80.");
-    let cut = model
-        .call(&request(prompt, generate(3, 0.0, &[], false)))
-        .await
-        .expect("an answer");
-    assert_eq!(
-        (cut.finish, cut.tokens.len(), cut.usage.output),
-        (Finish::Length, 3, 3)
-    );
+    let cut = model.call(&request(prompt, generate(3, 0.0, &[], false))).await.expect("an answer");
+    assert_eq!((cut.finish, cut.tokens.len(), cut.usage.output), (Finish::Length, 3, 3));
 }
 
 #[tokio::test]
 async fn options_scored_together_are_those_scored_alone() {
     let model = backend(Style::Plain);
     let prompt = "Question: Who was the first person to walk on the Moon?\nAnswer:";
-    let options = [
-        "Neil Armstrong",
-        " Yuri Gagarin",
-        "Buzz Aldrin",
-        "John Glenn",
-        "I",
-    ];
-    let together = model
-        .call(&request(prompt, score(&options)))
-        .await
-        .expect("scores");
+    let options = ["Neil Armstrong", " Yuri Gagarin", "Buzz Aldrin", "John Glenn", "I"];
+    let together = model.call(&request(prompt, score(&options))).await.expect("scores");
     assert_eq!(together.text, "Neil Armstrong");
-    let again = model
-        .call(&request(prompt, score(&options)))
-        .await
-        .expect("scores");
+    let again = model.call(&request(prompt, score(&options))).await.expect("scores");
     assert!(same(&together, &again));
     for (option, wanted) in options.iter().zip(&together.option_logprobs) {
-        let alone = model
-            .call(&request(prompt, score(&[option])))
-            .await
-            .expect("a score");
-        assert!(
-            (alone.option_logprobs[0] - wanted).abs() < 1e-4,
-            "{option}: {alone:?} instead of {wanted}"
-        );
+        let alone = model.call(&request(prompt, score(&[option]))).await.expect("a score");
+        assert!((alone.option_logprobs[0] - wanted).abs() < 1e-4, "{option}: {alone:?} instead of {wanted}");
     }
-    assert!(
-        (together.option_logprobs[0] + 3.781_97).abs() < 1e-3,
-        "{together:?}"
-    );
+    assert!((together.option_logprobs[0] + 3.781_97).abs() < 1e-3, "{together:?}");
 }
 
 #[tokio::test]
 async fn a_prompt_beyond_the_context_is_refused() {
     let model = backend(Style::Plain);
-    let refused = model
-        .call(&request(
-            &"word ".repeat(9000),
-            generate(4, 0.0, &[], false),
-        ))
-        .await;
+    let refused = model.call(&request(&"word ".repeat(9000), generate(4, 0.0, &[], false))).await;
     match refused {
         Err(ModelError::Refused(why)) => {
             assert!(why.contains("9001 tokens") && why.contains("8192"), "{why}");
@@ -190,10 +109,7 @@ async fn a_prompt_beyond_the_context_is_refused() {
 #[tokio::test]
 async fn the_chat_style_adds_the_template_and_ends_with_its_token() {
     let hello = request("Hello!", generate(40, 0.0, &[], false));
-    let chat = backend(Style::Chat)
-        .call(&hello)
-        .await
-        .expect("an answer");
+    let chat = backend(Style::Chat).call(&hello).await.expect("an answer");
     let texts = [
         "system\nYou are a helpful AI assistant named SmolLM, trained by Hugging Face",
         "\n",
@@ -202,10 +118,7 @@ async fn the_chat_style_adds_the_template_and_ends_with_its_token() {
         "assistant\n",
     ];
     // Between them stand <|im_start|> three times and <|im_end|> twice.
-    let ids: usize = texts
-        .iter()
-        .map(|text| smollm().1.count(text).expect("counted"))
-        .sum();
+    let ids: usize = texts.iter().map(|text| smollm().1.count(text).expect("counted")).sum();
     assert_eq!(chat.usage.input, ids as u64 + 5);
     assert_eq!(chat.finish, Finish::Stop);
     assert!(!chat.text.contains("<|"), "{}", chat.text);

@@ -18,21 +18,12 @@ pub(super) fn smollm() -> &'static (Llama, Tokenizer) {
         let mut reader = BufReader::new(File::open(file).expect("readable"));
         let content = Content::read(&mut reader).expect("a GGUF");
         let tokenizer = Tokenizer::from_gguf(&content).expect("a tokenizer");
-        (
-            Llama::load(&content, &mut reader).expect("a model"),
-            tokenizer,
-        )
+        (Llama::load(&content, &mut reader).expect("a model"), tokenizer)
     })
 }
 
 fn largest(logits: &[f32]) -> usize {
-    (1..logits.len()).fold(0, |best, place| {
-        if logits[place] > logits[best] {
-            place
-        } else {
-            best
-        }
-    })
+    (1..logits.len()).fold(0, |best, place| if logits[place] > logits[best] { place } else { best })
 }
 
 fn logprob(logits: &[f32], token: usize) -> f64 {
@@ -49,23 +40,12 @@ fn token_ids_are_llama_cpps() {
         ("  two", &[216, 827]),
         ("a\n\nb", &[81, 198, 198, 82]),
         ("don't it's", &[12420, 982, 357, 506]),
-        (
-            "12345 1,250.5",
-            &[33, 34, 35, 36, 37, 216, 33, 28, 34, 37, 32, 30, 37],
-        ),
+        ("12345 1,250.5", &[33, 34, 35, 36, 37, 216, 33, 28, 34, 37, 32, 30, 37]),
         ("x = 3*4=12", &[104, 446, 216, 35, 26, 36, 45, 33, 34]),
-        (
-            "Café naïve – 漢字 🙂",
-            &[
-                51, 1939, 2756, 15486, 46494, 816, 17097, 137, 112, 36518, 47526,
-            ],
-        ),
+        ("Café naïve – 漢字 🙂", &[51, 1939, 2756, 15486, 46494, 816, 17097, 137, 112, 36518, 47526]),
         ("\ttab\r\n", &[197, 15999, 2738]),
         ("(a+b)×c÷d", &[24, 81, 27, 82, 25, 20628, 83, 142, 132, 84]),
-        (
-            "Question: Tom's 3 cats\nAnswer: 3",
-            &[17872, 42, 8581, 506, 216, 35, 7680, 198, 21350, 42, 216, 35],
-        ),
+        ("Question: Tom's 3 cats\nAnswer: 3", &[17872, 42, 8581, 506, 216, 35, 7680, 198, 21350, 42, 216, 35]),
     ];
     for (text, ids) in cases {
         assert_eq!(tokenizer.encode(text).expect("encoded"), ids, "{text}");
@@ -81,14 +61,7 @@ fn text_never_becomes_a_control_token() {
     let ids = tokenizer.encode(text).expect("encoded");
     assert!(ids.iter().all(|id| !tokenizer.is_control(*id)), "{ids:?}");
     assert_eq!(tokenizer.decode(&ids), text);
-    assert_eq!(
-        (
-            tokenizer.control("<|im_end|>"),
-            tokenizer.eos(),
-            tokenizer.bos()
-        ),
-        (Some(2), Some(2), None)
-    );
+    assert_eq!((tokenizer.control("<|im_end|>"), tokenizer.eos(), tokenizer.bos()), (Some(2), Some(2), None));
 }
 
 #[test]
@@ -113,41 +86,20 @@ fn greedy_tokens_and_their_log_probabilities_are_those_of_a_numpy_llama() {
                   How much did they cost altogether?\nAnswer:";
     let mut ids = tokenizer.encode(prompt).expect("encoded");
     let mut cache = Cache::default();
-    let hidden = llama
-        .forward(&Row::trunk(&ids, 0), &mut cache)
-        .expect("read");
-    let mut logits = llama
-        .logits(&hidden.narrow(0, ids.len() - 1, 1).expect("a row"))
-        .expect("logits")
-        .remove(0);
+    let hidden = llama.forward(&Row::trunk(&ids, 0), &mut cache).expect("read");
+    let mut logits = llama.logits(&hidden.narrow(0, ids.len() - 1, 1).expect("a row")).expect("logits").remove(0);
     for (token, wanted) in wanted {
         assert_eq!(largest(&logits), token);
         let found = logprob(&logits, token);
-        assert!(
-            (found - wanted).abs() < 2e-5,
-            "{token}: {found} instead of {wanted}"
-        );
+        assert!((found - wanted).abs() < 2e-5, "{token}: {found} instead of {wanted}");
         let token = u32::try_from(token).expect("an id");
         ids.push(token);
-        logits = llama
-            .step(&[token], &mut [&mut cache])
-            .expect("a step")
-            .remove(0);
+        logits = llama.step(&[token], &mut [&mut cache]).expect("a step").remove(0);
     }
     // All at once gives the same as one by one, up to rounding.
-    let hidden = llama
-        .forward(&Row::trunk(&ids, 0), &mut Cache::default())
-        .expect("read");
-    let at_once = llama
-        .logits(&hidden.narrow(0, ids.len() - 1, 1).expect("a row"))
-        .expect("logits")
-        .remove(0);
-    assert!(
-        logits
-            .iter()
-            .zip(&at_once)
-            .all(|(left, right)| (left - right).abs() < 1e-3)
-    );
+    let hidden = llama.forward(&Row::trunk(&ids, 0), &mut Cache::default()).expect("read");
+    let at_once = llama.logits(&hidden.narrow(0, ids.len() - 1, 1).expect("a row")).expect("logits").remove(0);
+    assert!(logits.iter().zip(&at_once).all(|(left, right)| (left - right).abs() < 1e-3));
 }
 
 #[test]
@@ -156,39 +108,22 @@ fn a_step_has_the_same_bits_whoever_shares_it() {
     let read = |text: &str| {
         let mut cache = Cache::default();
         let ids = tokenizer.encode(text).expect("encoded");
-        llama
-            .forward(&Row::trunk(&ids, 0), &mut cache)
-            .expect("read");
+        llama.forward(&Row::trunk(&ids, 0), &mut cache).expect("read");
         cache
     };
-    let texts = [
-        "One",
-        "Two and a half",
-        "The third of them is the longest",
-        "4",
-    ];
+    let texts = ["One", "Two and a half", "The third of them is the longest", "4"];
     let mut caches: Vec<Cache> = texts.iter().map(|text| read(text)).collect();
     let tokens = [216, 30, 42, 33];
     let alone: Vec<Vec<f32>> = caches
         .clone()
         .iter_mut()
         .zip(tokens)
-        .map(|(cache, token)| {
-            llama
-                .step(&[token], &mut [cache])
-                .expect("a step")
-                .remove(0)
-        })
+        .map(|(cache, token)| llama.step(&[token], &mut [cache]).expect("a step").remove(0))
         .collect();
     let mut borrowed: Vec<&mut Cache> = caches.iter_mut().collect();
     let together = llama.step(&tokens, &mut borrowed).expect("a step");
     for (alone, together) in alone.iter().zip(&together) {
-        assert!(
-            alone
-                .iter()
-                .zip(together)
-                .all(|(left, right)| left.to_bits() == right.to_bits())
-        );
+        assert!(alone.iter().zip(together).all(|(left, right)| left.to_bits() == right.to_bits()));
     }
 }
 
@@ -196,23 +131,11 @@ fn a_step_has_the_same_bits_whoever_shares_it() {
 fn a_long_prompt_is_read_in_parts_and_a_branch_sees_its_own_only() {
     let (llama, _) = smollm();
     let tokens: Vec<u32> = (0..700).map(|place| 300 + place * 7 % 4000).collect();
-    let whole = llama
-        .forward(&Row::trunk(&tokens, 0), &mut Cache::default())
-        .expect("read");
+    let whole = llama.forward(&Row::trunk(&tokens, 0), &mut Cache::default()).expect("read");
     let mut cache = Cache::default();
-    llama
-        .forward(&Row::trunk(&tokens[..600], 0), &mut cache)
-        .expect("read");
-    let rest = llama
-        .forward(&Row::trunk(&tokens[600..], 600), &mut cache)
-        .expect("read");
-    let difference = (whole.narrow(0, 600, 100).expect("rows") - rest)
-        .expect("same shape")
-        .abs()
-        .expect("values");
-    let largest = difference
-        .max_all()
-        .and_then(|value| value.to_scalar::<f32>())
-        .expect("a value");
+    llama.forward(&Row::trunk(&tokens[..600], 0), &mut cache).expect("read");
+    let rest = llama.forward(&Row::trunk(&tokens[600..], 600), &mut cache).expect("read");
+    let difference = (whole.narrow(0, 600, 100).expect("rows") - rest).expect("same shape").abs().expect("values");
+    let largest = difference.max_all().and_then(|value| value.to_scalar::<f32>()).expect("a value");
     assert!(largest < 1e-3, "{largest}");
 }

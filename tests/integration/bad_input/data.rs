@@ -1,0 +1,146 @@
+//! Data sets that cannot be used: the error names file, line and field.
+
+use super::refusal;
+use crate::support::{Project, Settings, choices, holds, problems};
+
+/// The error of a run over `questions.jsonl` or `questions.csv` with these contents.
+fn over(name: &str, contents: impl AsRef<[u8]>) -> String {
+    let project = Project::with(&Settings::simulated().set("dataset.path", name));
+    project.write(name, contents);
+    let before = project.files();
+    let error = project.trial("out", &[]).refused();
+    assert!(project.files() == before && !project.path("out").exists());
+    assert!(error.starts_with("error: trial.toml: dataset: "), "{error}");
+    error
+}
+
+#[test]
+fn a_file_that_is_not_there() {
+    let error = refusal(&Settings::simulated().set("dataset.path", "mine/questions.jsonl"));
+    holds(&error, &["trial.toml: dataset: cannot read the data set mine/questions.jsonl", "No such file"]);
+}
+
+#[test]
+fn a_file_of_no_known_kind() {
+    let error = refusal(&Settings::simulated().set("dataset.path", "trial.toml"));
+    holds(&error, &["trial.toml", "format = \"gsm8k\" or \"mmlu\""]);
+}
+
+#[test]
+fn rows_that_are_no_json_or_lack_a_field() {
+    let good = problems(1, 2);
+    for (bad, parts) in [
+        ("{\"question\": \"q\", \"answer\":", ["line 3: not a JSON object", "column"]),
+        ("[1, 2]", ["line 3: not a JSON object", "questions.jsonl"]),
+        ("{\"answer\": \"#### 1\"}", ["line 3: field `question`", "is missing"]),
+        ("{\"question\": \"q\"}", ["line 3: field `answer`", "is missing"]),
+        ("{\"question\": 5, \"answer\": \"#### 1\"}", ["line 3: field `question`", "must be a text, not 5"]),
+        ("{\"question\": \" \", \"answer\": \"#### 1\"}", ["line 3: field `question`", "is empty"]),
+        ("{\"question\": \"q\", \"answer\": \"It is 1.\"}", ["line 3: field `answer`", "must end in `#### N`"]),
+        ("{\"question\": \"q\", \"answer\": \"#### one\"}", ["line 3: field `answer`", "must end in `#### N`"]),
+    ] {
+        let error = over("questions.jsonl", format!("{good}{bad}\n"));
+        holds(&error, &["questions.jsonl: line 3"]);
+        holds(&error, &parts);
+    }
+}
+
+#[test]
+fn rows_that_are_no_text() {
+    let mut bytes = problems(1, 2).into_bytes();
+    bytes.extend(b"{\"question\": \"\xff\xfe\", \"answer\": \"#### 1\"}\n");
+    holds(&over("questions.jsonl", bytes), &["questions.jsonl: line 3:"]);
+    let mut bytes = choices(1, 2).into_bytes();
+    bytes.extend(b"Which \xff?,a,b,c,d,0,x,x,Because.\n");
+    holds(&over("questions.csv", bytes), &["questions.csv: line 4:"]);
+}
+
+#[test]
+fn rows_of_options_that_are_not_as_the_header_says() {
+    let good = choices(1, 2);
+    for (bad, part) in [
+        ("Which?,a,b,c,d,4,x,x,Because.", "line 4: field `answer`: must be a number from 0 to 3, not `4`"),
+        ("Which?,a,b,c,d,B,x,x,Because.", "line 4: field `answer`: must be a number from 0 to 3, not `B`"),
+        ("Which?,a,,c,d,1,x,x,Because.", "line 4: field `choice1`: is empty"),
+        ("Which?,a,b,c,1", "line 4: has 5 fields, not 9"),
+        ("\"Which?,a,b,c,d,1,x,x,Because.", "line 4: has 1 fields, not 9"),
+    ] {
+        holds(&over("questions.csv", format!("{good}{bad}\n")), &["questions.csv", part]);
+    }
+    let error = over("questions.csv", good.replace("choice2", "choice_2"));
+    holds(&error, &["line 1: field `choice2`: is missing from the header"]);
+    let letters = over("questions.csv", "Which?,a,b,c,d,A\nWhich?,a,b,c,d,E\n");
+    holds(&letters, &["line 2: field `answer`: must be a letter from A to D, not `E`"]);
+}
+
+#[test]
+fn many_faults_are_counted_and_the_first_are_shown() {
+    let error = over("questions.jsonl", "{}\n".repeat(9));
+    assert_eq!(error.matches("questions.jsonl: line").count(), 5, "{error}");
+    holds(&error, &["and 4 more", "datasets check"]);
+}
+
+#[test]
+fn ids_that_stand_twice_and_files_without_rows() {
+    holds(&over("questions.jsonl", problems(1, 2).repeat(2)), &["field `id`", "stands twice"]);
+    holds(&over("questions.jsonl", "\n\n"), &["questions.jsonl holds no rows"]);
+    holds(&over("questions.csv", "question,choice0,choice1,choice2,choice3,answer\n"), &["holds no rows"]);
+}
+
+#[test]
+fn questions_without_a_solution_under_the_reference() {
+    let project = Project::with(&Settings::reference().set("dataset.path", "questions.csv"));
+    project.write("questions.csv", "Which?,a,b,c,d,A\nWhich now?,a,b,c,d,B\n");
+    let error = project.trial("out", &[]).refused();
+    holds(&error, &["model `large`", "worked solutions", "item `0` has none"]);
+    assert!(project.reports("out").is_empty());
+}
+
+#[test]
+fn a_data_set_whose_checksum_is_not_the_catalogues() {
+    let project = Project::shipped();
+    let text = Settings::simulated()
+        .without("dataset.path")
+        .set("dataset.name", "gsm-templates")
+        .set("dataset.split", "test")
+        .text();
+    project.write("trial.toml", text);
+    let name = "datasets/gsm-templates/test.jsonl";
+    let changed = project.text(name).replacen("the", "teh", 1);
+    assert_ne!(changed, project.text(name));
+    project.write(name, changed);
+    let before = project.files();
+    let error = project.trial("out", &[]).refused_in_one_line();
+    holds(&error, &["gsm-templates/test.jsonl is not the file that the catalogue describes", "sha256", "dataset.path"]);
+    assert!(project.files() == before);
+}
+
+#[test]
+fn names_and_splits_that_the_catalogue_lacks() {
+    let project = Project::shipped();
+    let shipped = Settings::simulated().without("dataset.path");
+    for (name, split, parts) in [
+        ("gsm-template", None, ["no data set `gsm-template`", "did you mean `gsm-templates`?"]),
+        ("gsm-templates", None, ["several splits", "dev, test"]),
+        ("gsm-templates", Some("tset"), ["no split `tset`", "dev, test"]),
+    ] {
+        let settings = shipped.clone().set("dataset.name", name);
+        let settings = split.map_or(settings.clone(), |split| settings.set("dataset.split", split));
+        project.write("trial.toml", settings.text());
+        holds(&project.trial("out", &[]).refused_in_one_line(), &parts);
+    }
+    let bare = Project::with(&shipped.set("dataset.name", "gsm-templates"));
+    holds(&bare.trial("out", &[]).refused_in_one_line(), &["no datasets/catalogue.toml", "dataset.path"]);
+    holds(&bare.run(&["datasets", "list"]).refused_in_one_line(), &["no datasets/catalogue.toml"]);
+}
+
+#[test]
+fn generated_files_are_written_over_nothing() {
+    let project = Project::shipped();
+    let before = project.files();
+    let generate = ["datasets", "generate", "gsm-templates", "--seed", "99"];
+    let error = project.run(&generate).refused_in_one_line();
+    holds(&error, &["holds something else; nothing is written over", "--out"]);
+    assert!(project.files() == before);
+    holds(&project.run(&["datasets", "generate", "gsm"]).refused_in_one_line(), &["no data set `gsm`"]);
+}

@@ -1,0 +1,275 @@
+//! The shipped configs end to end: they run, send what they say, and count what is answered.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
+use super::{KEYS, Stage};
+use crate::support::{Project, Said, Settings, holds, repository};
+
+/// Tokens that a server says it has read, had in its cache and written in one call.
+type Tokens = [usize; 3];
+
+/// What a level's requests must look like, and what each costs.
+struct Level {
+    model: &'static str,
+    server: &'static str,
+    key: Option<&'static str>,
+    /// Fields that every body has, with their values.
+    sent: &'static [(&'static str, &'static str)],
+    /// Fields that no body has.
+    left_out: &'static [&'static str],
+    tokens: Tokens,
+}
+
+const GPT_41_MINI: Level = Level {
+    model: "gpt-4.1-mini",
+    server: "openai",
+    key: Some("OPENAI_API_KEY"),
+    sent: &[("max_tokens", "512"), ("temperature", "0.0"), ("logprobs", "true"), ("top_logprobs", "1")],
+    left_out: &["max_completion_tokens", "reasoning_effort", "stream", "n"],
+    tokens: [100, 64, 20],
+};
+
+const GEMINI: Level = Level {
+    model: "gemini-3.8-flash",
+    server: "gemini",
+    key: Some("GEMINI_API_KEY"),
+    sent: &[("max_tokens", "4096"), ("reasoning_effort", "\"low\"")],
+    left_out: &["temperature", "stop", "logprobs", "top_logprobs", "max_completion_tokens"],
+    tokens: [100, 0, 50],
+};
+
+const fn local(model: &'static str, server: &'static str, weak: bool) -> Level {
+    const PLAIN: &[(&str, &str)] = &[("max_tokens", "512"), ("temperature", "0.0")];
+    const SCORED: &[(&str, &str)] = &[("max_tokens", "512"), ("temperature", "0.0"), ("logprobs", "true")];
+    let left_out: &[&str] = if weak { &["max_completion_tokens"] } else { &["max_completion_tokens", "logprobs"] };
+    Level { model, server, key: None, sent: if weak { SCORED } else { PLAIN }, left_out, tokens: [100, 0, 20] }
+}
+
+/// Runs a shipped config and checks both levels' requests and counts.
+async fn checked(config: &str, sets: &[&str], levels: [&Level; 2]) -> Stage {
+    let stage = Stage::new().await;
+    stage.redirect(config);
+    stage.run(config, sets).done();
+    assert_eq!(stage.refusals().await.0, Vec::<String>::new());
+    for level in levels {
+        let asked = stage.asked(level.model).await;
+        assert!(!asked.is_empty(), "{} was not asked", level.model);
+        for served in &asked {
+            assert_eq!(served.server, level.server);
+            let wanted = level.key.and_then(|variable| KEYS.iter().find(|(name, _)| *name == variable));
+            assert_eq!(served.key, wanted.map(|(_, key)| format!("Bearer {key}")), "{}", level.model);
+            for (field, value) in level.sent {
+                assert_eq!(
+                    served.body[field],
+                    serde_json::from_str::<Value>(value).expect("JSON"),
+                    "{}: {field}",
+                    level.model
+                );
+            }
+            for field in level.left_out {
+                assert!(served.body.get(field).is_none(), "{}: {field} was sent", level.model);
+            }
+        }
+    }
+    counted(&stage, levels).await;
+    stage.hides_keys();
+    stage
+}
+
+/// Asserts that the fees count every answer as its server did, by the names of the config.
+async fn counted(stage: &Stage, levels: [&Level; 2]) {
+    let calls = stage.project.sheet("out", "calls");
+    let fees = stage.project.sheet("out", "fees");
+    for (place, level) in levels.into_iter().enumerate() {
+        let rows: Vec<_> = calls.rows().filter(|call| call.text("level") == place.to_string()).collect();
+        let keys: BTreeSet<&str> = rows.iter().map(|call| call.text("journal_key")).collect();
+        assert_eq!(keys.len(), stage.asked(level.model).await.len(), "no call is made twice");
+        let name = rows.first().expect("a call").text("model");
+        let [read, cached, written] = level.tokens;
+        for total in fees.rows().filter(|row| row.text("model") == name && row.text("purpose") == "total") {
+            let made = total.count("calls");
+            let counts = ["input_tokens", "cached_input_tokens", "output_tokens"].map(|column| total.count(column));
+            assert_eq!(counts, [made * read, made * cached, made * written], "{name}, {}", total.text("arm"));
+        }
+    }
+    let records = stage.project.sheet("out", "records");
+    assert_eq!(records.len(), 6 * 5);
+    let cascade: Vec<_> = records.rows().filter(|row| row.text("arm") == "cascade").collect();
+    // The servers are unsure of every second item.
+    assert_eq!(cascade.iter().filter(|row| row.flag("deferred")).count(), 3);
+    assert!(records.rows().all(|row| row.text("score") == "correct"));
+}
+
+/// The fee of one call by the price of a shipped config, or none where it has no price.
+fn fee(config: &str, model: &str, tokens: Tokens) -> Option<f64> {
+    let text = std::fs::read_to_string(repository().join(format!("configs/{config}.toml"))).expect("readable");
+    let config: toml::Table = toml::from_str(&text).expect("TOML");
+    let entries = config["model"].as_array().expect("models");
+    let entry = entries.iter().find(|entry| entry["name"].as_str() == Some(model)).expect("a model");
+    let price = entry.get("price")?;
+    let part =
+        |key: &str| price.get(key).or_else(|| price.get("input")).and_then(toml::Value::as_float).expect("a price");
+    let [read, cached, written] = tokens.map(|count| f64::from(u32::try_from(count).expect("a count")));
+    Some(((read - cached) * part("input") + cached * part("cached_input") + written * part("output")) / 1e6)
+}
+
+/// Asserts that each model's total is its calls at the config's price.
+fn priced(stage: &Stage, config: &str, levels: [(&str, &Level); 2]) {
+    for row in stage.project.sheet("out", "fees").rows().filter(|row| row.text("purpose") == "total") {
+        let Some((name, level)) = levels.iter().find(|(name, _)| *name == row.text("model")) else { continue };
+        let wanted = fee(config, name, level.tokens).map(|fee| fee * row.number("calls"));
+        match (row.optional("fee_usd"), wanted) {
+            (Some(found), Some(wanted)) => {
+                assert!((found - wanted).abs() < 1e-12, "{name}: {found} instead of {wanted}");
+            }
+            (found, wanted) => assert_eq!(found, wanted, "{name}"),
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn openai() {
+    let strong = Level {
+        model: "gpt-6-sol",
+        sent: &[("max_completion_tokens", "4096"), ("reasoning_effort", "\"low\"")],
+        left_out: &["max_tokens", "temperature", "stop", "logprobs", "top_logprobs"],
+        tokens: [100, 64, 50],
+        ..GPT_41_MINI
+    };
+    let stage = checked("openai", &[], [&GPT_41_MINI, &strong]).await;
+    priced(&stage, "openai", [("weak", &GPT_41_MINI), ("strong", &strong)]);
+    assert!(fee("openai", "strong", strong.tokens).is_some());
+    let manifest: Value = serde_json::from_str(&stage.project.text("out/manifest.json")).expect("JSON");
+    assert_eq!(manifest["answered_by"]["weak"][0], "gpt-4.1-mini-2026-01-01");
+    assert_eq!(manifest["config"]["model"][0]["api_key_env"], "OPENAI_API_KEY", "the variable's name, not the key");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn gemini() {
+    let weak = local("llama3.2:1b", "ollama", true);
+    let stage = checked("gemini", &[], [&weak, &GEMINI]).await;
+    priced(&stage, "gemini", [("weak", &weak), ("strong", &GEMINI)]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn vllm() {
+    let levels = [
+        local("Qwen/Qwen2.5-1.5B-Instruct", "vllm-weak", true),
+        local("Qwen/Qwen2.5-7B-Instruct", "vllm-strong", false),
+    ];
+    let stage = checked("vllm", &[], [&levels[0], &levels[1]]).await;
+    priced(&stage, "vllm", [("weak", &levels[0]), ("strong", &levels[1])]);
+    // The end marker of a confidence of e^-9 does not count.
+    let records = stage.project.sheet("out", "records");
+    assert!(records.rows().filter_map(|row| row.optional("confidence")).all(|confidence| confidence > 0.4));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn ollama() {
+    let levels = [local("llama3.2:1b", "ollama", true), local("llama3.1:8b", "ollama", false)];
+    let stage = checked("ollama", &[], [&levels[0], &levels[1]]).await;
+    let summary = stage.project.text("out/summary.md");
+    holds(&summary, &["Model `weak` has no price", "Model `strong` has no price"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn live() {
+    let stage = checked("live", &[], [&GPT_41_MINI, &GEMINI]).await;
+    priced(&stage, "live", [("gpt-4.1-mini", &GPT_41_MINI), ("gemini-3.8-flash", &GEMINI)]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn live_with_the_weak_models_successor() {
+    let luna = Level {
+        model: "gpt-6-luna",
+        sent: &[
+            ("max_completion_tokens", "512"),
+            ("temperature", "0.0"),
+            ("logprobs", "true"),
+            ("reasoning_effort", "\"none\""),
+        ],
+        left_out: &["max_tokens", "stop"],
+        ..GPT_41_MINI
+    };
+    let stage = checked("live", &["levels=[\"gpt-6-luna\", \"gemini-3.8-flash\"]"], [&luna, &GEMINI]).await;
+    priced(&stage, "live", [("gpt-6-luna", &luna), ("gemini-3.8-flash", &GEMINI)]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_papers_pair_is_refused_as_retired() {
+    let stage = Stage::new().await;
+    stage.redirect("paper-pair");
+    let error = stage.run("paper-pair", &[]).refused_in_one_line();
+    holds(&error, &["configs/paper-pair.toml", "model `gpt-3.5-turbo`", "ended it on 2026-10-23"]);
+    assert!(!stage.project.path("out").exists());
+    assert!(stage.server.received_requests().await.is_some_and(|requests| requests.is_empty()));
+}
+
+/// The names of the shipped configs whose text holds this.
+fn shipped(part: &str) -> BTreeSet<String> {
+    let mut configs = crate::support::files(&repository().join("configs"));
+    configs.retain(|name, bytes| name != "models.toml" && String::from_utf8_lossy(bytes).contains(part));
+    configs.into_keys().map(|name| name.trim_end_matches(".toml").to_owned()).collect()
+}
+
+#[test]
+fn every_shipped_config_that_names_a_server_is_among_these() {
+    let served = ["gemini", "live", "ollama", "openai", "paper-pair", "vllm"];
+    assert_eq!(shipped("base_url"), served.map(str::to_owned).into());
+}
+
+#[test]
+fn every_shipped_config_passes_its_own_check() {
+    let project = Project::shipped();
+    let before = project.files();
+    for config in shipped("").difference(&shipped("retired = ")) {
+        let mut command = project.command();
+        command.envs(KEYS).args(["run", "--dry-run", "--config", &format!("configs/{config}.toml")]);
+        holds(&Said::of(&mut command).done().out, &["weak level: ", "strong level: ", " calls, about "]);
+    }
+    assert!(project.files() == before);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_dialect_does_not_take_is_refused_with_the_mend() {
+    for (model, key, mend) in [
+        ("gpt-6-sol", "token_limit_key", "token_limit_key = \"max_completion_tokens\""),
+        ("gpt-6-sol", "send_temperature", "send_temperature = false"),
+    ] {
+        let stage = Stage::new().await;
+        stage.redirect("openai");
+        let config = Settings::read(&stage.project.text("configs/openai.toml")).without(&format!("model.strong.{key}"));
+        stage.project.write("configs/openai.toml", config.text());
+        let error = stage.run("openai", &[]).refused();
+        holds(&error, &["model `strong`", model, "400", mend]);
+        assert_eq!(stage.refusals().await.0.len(), 1, "a refusal is not tried again");
+        assert!(stage.project.reports("out").is_empty());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_gateway_that_wants_a_header_and_a_field_of_its_own() {
+    let stage = Stage::new().await;
+    stage.redirect("ollama");
+    let entry = format!(
+        "name = 'strong'\nbackend = 'openai'\nbase_url = '{}/gateway/v1'\nmodel = 'behind-the-gateway'\nlogprobs = false\n\
+         headers_env = {{ x-gateway-team = 'TRIAL_GATEWAY' }}\nextra_body = {{ routing = {{ region = 'eu' }} }}",
+        stage.server.uri()
+    );
+    let config = Settings::read(&stage.project.text("configs/ollama.toml")).model("strong", &entry);
+    stage.project.write("configs/gateway.toml", config.text());
+    stage.run("gateway", &[]).done();
+    assert_eq!(stage.refusals().await.0, Vec::<String>::new());
+    assert!(!stage.asked("behind-the-gateway").await.is_empty());
+    stage.hides_keys();
+    for (key, words) in [("headers_env", "x-gateway-team is required"), ("extra_body", "routing.region")] {
+        stage.project.write(
+            "configs/bare.toml",
+            config.clone().without(&format!("model.strong.{key}")).set("name", "bare").text(),
+        );
+        let error = stage.run_into(key, "bare", &[]).refused();
+        holds(&error, &["model `strong`", "400", words]);
+    }
+}

@@ -1,0 +1,69 @@
+//! The command line itself: help, completions, exit status.
+
+use crate::support::{Project, holds};
+
+const VERBS: [&[&str]; 8] = [
+    &["run"],
+    &["datasets", "list"],
+    &["datasets", "generate"],
+    &["datasets", "check"],
+    &["models", "list"],
+    &["models", "fetch"],
+    &["models", "check"],
+    &["completions"],
+];
+
+#[test]
+fn the_help_of_every_verb_has_an_example() {
+    let project = Project::new();
+    for verb in VERBS {
+        let said = project.run(&[verb, &["--help"]].concat()).done();
+        holds(&said.out, &["Example", &format!("  intercascade {}", verb.join(" "))]);
+    }
+    let said = project.run(&["--help"]).done();
+    holds(&said.out, &["Example", "Exit status", "run", "datasets", "models", "completions"]);
+}
+
+#[test]
+fn completions_are_a_script_that_knows_the_verbs() {
+    let project = Project::new();
+    let script = project.run(&["completions", "bash"]).done().out;
+    holds(&script, &["_intercascade()", "complete -F _intercascade", "--config", "generate", "--dry-run"]);
+    for shell in ["zsh", "fish", "elvish", "powershell"] {
+        holds(&project.run(&["completions", shell]).done().out, &["intercascade", "config"]);
+    }
+}
+
+#[test]
+fn the_version_is_the_packages() {
+    let said = Project::new().run(&["--version"]).done();
+    assert_eq!(said.out.trim(), concat!("intercascade ", env!("CARGO_PKG_VERSION")));
+}
+
+#[test]
+fn arguments_that_are_wrong_are_exit_status_2() {
+    let project = Project::new();
+    for arguments in [
+        &["run"][..],
+        &["walk"],
+        &["run", "--config", "x.toml", "--frsh"],
+        &["completions", "tcl"],
+        &["datasets"],
+        &["datasets", "check", "x.jsonl", "--format", "xml"],
+        &["datasets", "generate", "gsm-templates", "--seed", "-1"],
+    ] {
+        let said = project.run(arguments);
+        assert_eq!((said.code, said.out.as_str()), (2, ""), "{arguments:?}");
+        holds(&said.err, &["--help"]);
+    }
+    assert!(project.files().is_empty());
+}
+
+#[test]
+fn the_weights_are_listed_with_their_place() {
+    let project = Project::new();
+    let said = project.run(&["models", "list"]).done();
+    holds(&said.out, &["smollm2-135m-instruct", "all-minilm-l6-v2", "Apache-2.0", "not there"]);
+    holds(&said.out, &[&project.path("cache").display().to_string()]);
+    assert!(project.files().is_empty());
+}

@@ -1,0 +1,259 @@
+//! The files of a run: all there, in both forms, with the agreed columns, and in agreement with each other.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use super::{ARMS, GATED, ITEMS, ORDERS, THRESHOLD, finished, near, of_arm};
+use crate::support::{Row, Sheet, TABLES, holds};
+
+const RECORDS: &str = "dataset, item_id, group, arm, order, position, threshold, strategies_used, similarity_max, \
+    weak_answer, weak_score, confidence, deferred, answering_level, answer, score, repository_size, \
+    weak_input_tokens, weak_output_tokens, strong_input_tokens, strong_output_tokens, distil_input_tokens, \
+    distil_output_tokens, embed_tokens, latency_ms";
+const CALLS: &str = "dataset, item_id, arm, order, threshold, level, model, purpose, input_tokens, \
+    cached_input_tokens, output_tokens, confidence, latency_ms, journal_hit";
+const ACCURACY: &str = "dataset, arm, threshold, orders, n, accuracy, accuracy_low, accuracy_high, weak_accuracy, \
+    accepted_accuracy, coverage, no_answer, change_vs_cascade_pp, change_low_pp, change_high_pp, p_value";
+const STRONG_CALLS: &str = "dataset, arm, threshold, orders, n, strong_calls, strong_call_rate, \
+    change_vs_cascade_percent, change_low_percent, change_high_percent, p_value";
+const FEES: &str = "dataset, arm, threshold, model, purpose, calls, input_tokens, cached_input_tokens, \
+    output_tokens, fee_usd, change_vs_cascade_percent, change_low_percent, change_high_percent";
+
+/// The prices of the config: model, input and output in USD a million tokens; the embedder costs nothing.
+const PRICES: [(&str, f64, f64); 3] = [("small", 0.1, 0.4), ("large", 2.5, 10.0), ("hashed-words", 0.0, 0.0)];
+
+/// Token columns of `records`, with the level and purpose of the `calls` that they sum up.
+const TOKENS: [(&str, &str, &str, &str); 7] = [
+    ("weak_input_tokens", "0", "answer", "input_tokens"),
+    ("weak_output_tokens", "0", "answer", "output_tokens"),
+    ("strong_input_tokens", "1", "answer", "input_tokens"),
+    ("strong_output_tokens", "1", "answer", "output_tokens"),
+    ("distil_input_tokens", "1", "distil", "input_tokens"),
+    ("distil_output_tokens", "1", "distil", "output_tokens"),
+    ("embed_tokens", "", "embed", "input_tokens"),
+];
+
+#[test]
+fn every_output_is_there_and_nothing_else() {
+    let mut wanted: BTreeSet<String> =
+        TABLES.iter().flat_map(|table| [format!("{table}.csv"), format!("{table}.parquet")]).collect();
+    wanted.extend(["strategies.jsonl", "manifest.json", "summary.md", "journal.sqlite"].map(str::to_owned));
+    let there: BTreeSet<String> = finished().files.keys().cloned().collect();
+    assert_eq!(there, wanted);
+}
+
+#[test]
+fn the_tables_begin_with_the_agreed_columns() {
+    for (table, columns) in TABLES.iter().zip([RECORDS, CALLS, ACCURACY, STRONG_CALLS, FEES]) {
+        let sheet = finished().sheet(table);
+        let wanted: Vec<&str> = columns.split(',').map(str::trim).collect();
+        assert_eq!(sheet.columns[..wanted.len()], wanted, "{table}");
+    }
+}
+
+#[test]
+fn the_tables_have_a_row_for_each_of_their_keys() {
+    assert_eq!(finished().sheet("records").len(), ARMS.len() * ORDERS * ITEMS);
+    for table in ["accuracy", "strong_calls"] {
+        let sheet = finished().sheet(table);
+        let arms: Vec<&str> = sheet.rows().map(|row| row.text("arm")).collect();
+        assert_eq!(arms, ARMS, "{table}");
+        for row in sheet.rows() {
+            let threshold = GATED.contains(&row.text("arm")).then_some(THRESHOLD);
+            assert_eq!((row.text("dataset"), row.optional("threshold")), ("questions", threshold));
+            assert_eq!((row.count("orders"), row.count("n")), (ORDERS, ITEMS));
+        }
+    }
+    let fees = finished().sheet("fees");
+    let keys: BTreeSet<[&str; 3]> =
+        fees.rows().map(|row| ["arm", "model", "purpose"].map(|key| row.text(key))).collect();
+    assert_eq!(keys.len(), fees.len(), "one row an arm, model and purpose");
+}
+
+#[test]
+fn csv_and_parquet_hold_the_same_rows() {
+    for table in TABLES {
+        let csv = finished().sheet(table);
+        let parquet = Sheet::from_parquet(&finished().files[&format!("{table}.parquet")]);
+        assert_eq!(csv.columns, parquet.columns, "{table}");
+        assert_eq!(csv.len(), parquet.len(), "{table}");
+        for (line, (left, right)) in csv.rows().zip(parquet.rows()).enumerate() {
+            for ((left, right), column) in left.cells().iter().zip(right.cells()).zip(&csv.columns) {
+                assert!(same(left, right), "{table}, row {line}, {column}: `{left}` and `{right}`");
+            }
+        }
+    }
+}
+
+/// Equal as texts, or as numbers to the last bit.
+fn same(left: &str, right: &str) -> bool {
+    let bits = |text: &str| text.parse::<f64>().ok().map(f64::to_bits);
+    left == right || (bits(left).is_some() && bits(left) == bits(right))
+}
+
+#[test]
+fn accuracy_is_what_the_records_say() {
+    let records = finished().sheet("records");
+    for row in finished().sheet("accuracy").rows() {
+        let arm = of_arm(&records, row.text("arm"));
+        let accepted: Vec<Row<'_>> = arm.iter().filter(|record| !record.flag("deferred")).copied().collect();
+        near(row.number("accuracy"), share(&arm, |record| record.text("score") == "correct"));
+        near(row.number("coverage"), share(&arm, |record| !record.flag("deferred")));
+        near(row.number("no_answer"), share(&arm, |record| record.text("score") == "no-answer"));
+        let asked = !arm[0].text("weak_score").is_empty();
+        let weak = asked.then(|| share(&arm, |record| record.text("weak_score") == "correct"));
+        assert_eq!(row.optional("weak_accuracy").map(rounded), weak.map(rounded), "{}", row.text("arm"));
+        let right = (!accepted.is_empty()).then(|| share(&accepted, |record| record.text("score") == "correct"));
+        assert_eq!(row.optional("accepted_accuracy").map(rounded), right.map(rounded), "{}", row.text("arm"));
+        let change = share(&arm, right_answer) - share(&of_arm(&records, "cascade"), right_answer);
+        near(row.number("change_vs_cascade_pp"), 100.0 * change);
+    }
+}
+
+fn right_answer(record: &Row<'_>) -> bool {
+    record.text("score") == "correct"
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a few hundred rows")]
+fn share(rows: &[Row<'_>], is: impl Fn(&Row<'_>) -> bool) -> f64 {
+    rows.iter().filter(|row| is(row)).count() as f64 / rows.len() as f64
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "shares")]
+fn rounded(value: f64) -> i64 {
+    (value * 1e9).round() as i64
+}
+
+#[test]
+fn strong_calls_are_what_records_and_calls_say() {
+    let (records, calls) = (finished().sheet("records"), finished().sheet("calls"));
+    let deferred = |arm: &str| of_arm(&records, arm).iter().filter(|record| record.flag("deferred")).count();
+    for row in finished().sheet("strong_calls").rows() {
+        let arm = row.text("arm");
+        let asked = of_arm(&calls, arm)
+            .iter()
+            .filter(|call| call.text("level") == "1" && call.text("purpose") == "answer")
+            .count();
+        assert_eq!(row.count("strong_calls"), deferred(arm), "{arm}");
+        assert_eq!(row.count("strong_calls"), asked, "{arm}");
+        near(row.number("strong_call_rate"), share(&of_arm(&records, arm), |record| record.flag("deferred")));
+        let (here, base) = (row.number("strong_calls"), deferred("cascade"));
+        #[expect(clippy::cast_precision_loss, reason = "a few hundred calls")]
+        near(row.number("change_vs_cascade_percent"), 100.0 * (here / base as f64 - 1.0));
+    }
+}
+
+#[test]
+fn the_records_tokens_are_those_of_their_calls() {
+    let (records, calls) = (finished().sheet("records"), finished().sheet("calls"));
+    let key = |row: &Row<'_>| ["arm", "order", "item_id"].map(|column| row.text(column).to_owned());
+    let mut sums: HashMap<([String; 3], &str), usize> = HashMap::new();
+    for call in calls.rows() {
+        for (column, level, purpose, tokens) in TOKENS {
+            if call.text("level") == level && call.text("purpose") == purpose {
+                *sums.entry((key(&call), column)).or_default() += call.count(tokens);
+            }
+        }
+    }
+    for record in records.rows() {
+        for (column, ..) in TOKENS {
+            let sum = sums.get(&(key(&record), column)).copied().unwrap_or_default();
+            assert_eq!(record.count(column), sum, "{column} of {:?}", key(&record));
+        }
+    }
+    assert!(sums.values().sum::<usize>() > 0);
+}
+
+#[test]
+fn fees_are_the_calls_tokens_at_their_price() {
+    let (fees, calls) = (finished().sheet("fees"), finished().sheet("calls"));
+    let columns = ["input_tokens", "cached_input_tokens", "output_tokens"];
+    let mut sums: BTreeMap<[&str; 3], [usize; 4]> = BTreeMap::new();
+    for call in calls.rows() {
+        let purpose = call.text("purpose");
+        for purpose in [purpose, "total"] {
+            let sum = sums.entry([call.text("arm"), call.text("model"), purpose]).or_default();
+            // A strategy is written in the answer's own call.
+            sum[3] += usize::from(purpose != "total" || call.text("purpose") != "distil");
+            for (sum, column) in sum.iter_mut().zip(columns) {
+                *sum += call.count(column);
+            }
+        }
+    }
+    assert_eq!(fees.len(), sums.len());
+    for row in fees.rows() {
+        let [input, cached, output, made] = sums[&["arm", "model", "purpose"].map(|key| row.text(key))];
+        assert_eq!(columns.map(|column| row.count(column)), [input, cached, output]);
+        assert_eq!(row.count("calls"), made);
+        let (_, read, written) = PRICES.into_iter().find(|(model, ..)| *model == row.text("model")).expect("a price");
+        #[expect(clippy::cast_precision_loss, reason = "a few thousand tokens")]
+        near(row.number("fee_usd"), (input as f64 * read + output as f64 * written) / 1e6);
+    }
+}
+
+#[test]
+fn a_call_is_made_once_and_charged_to_every_record_that_needs_it() {
+    let calls = finished().sheet("calls");
+    let mut first: HashMap<&str, [&str; 3]> = HashMap::new();
+    for call in calls.rows().filter(|call| !call.text("journal_key").is_empty()) {
+        let record = ["arm", "order", "item_id"].map(|column| call.text(column));
+        let owner = first.entry(call.text("journal_key")).or_insert(record);
+        assert_eq!(call.flag("journal_hit"), *owner != record);
+    }
+    assert_eq!(first.len(), finished().said.calls_made());
+    assert!(first.len() < calls.len(), "arms and orders share calls");
+}
+
+#[test]
+fn the_manifest_says_what_ran_and_what_was_spent() {
+    let manifest: serde_json::Value = serde_json::from_str(finished().text("manifest.json")).expect("JSON");
+    assert_eq!(manifest["version"], env!("CARGO_PKG_VERSION"));
+    assert_eq!(manifest["config"]["seed"], 7);
+    assert_eq!(manifest["config"]["model"][1]["price"]["output"], 10.0);
+    assert_eq!(manifest["calls_made"].as_u64(), u64::try_from(finished().said.calls_made()).ok());
+    assert!(manifest["started"].is_string() && manifest["ended"].is_string(), "{manifest}");
+    let spent = manifest["spent"]["large"]["fee_usd"].as_f64().expect("a fee");
+    let charged: f64 = finished()
+        .sheet("fees")
+        .rows()
+        .filter(|row| row.text("model") == "large" && row.text("purpose") == "total")
+        .map(|row| row.number("fee_usd"))
+        .sum();
+    assert!(spent > 0.0 && spent < charged, "each call is paid once ({spent}) and charged to each arm ({charged})");
+    let sha256 = manifest["identity"]["dataset"]["sha256"].as_str().expect("a checksum");
+    assert_eq!(sha256.len(), 64);
+}
+
+#[test]
+fn the_summary_and_the_terminal_show_every_arm_and_warn_of_the_simulation() {
+    let summary = finished().text("summary.md");
+    for text in [summary, &finished().said.out] {
+        holds(text, &ARMS);
+        holds(text, &["A level is simulated"]);
+    }
+    holds(summary, &["# trial", "how much of it any strategy gives", "same group", "other groups only"]);
+}
+
+#[test]
+fn strategies_are_those_of_deferred_items() {
+    let records = finished().sheet("records");
+    let deferred: BTreeSet<(String, usize, usize, String)> = records
+        .rows()
+        .filter(|row| row.flag("deferred") && row.text("arm").starts_with("inter-cascade"))
+        .map(|row| {
+            (row.text("arm").to_owned(), row.count("order"), row.count("position"), row.text("item_id").to_owned())
+        })
+        .collect();
+    let place = |strategy: &serde_json::Value, key: &str| {
+        strategy[key].as_u64().and_then(|n| usize::try_from(n).ok()).expect("a number")
+    };
+    let text = |strategy: &serde_json::Value, key: &str| strategy[key].as_str().expect("a text").to_owned();
+    let stored: BTreeSet<_> = finished()
+        .strategies()
+        .iter()
+        .map(|strategy| {
+            (text(strategy, "arm"), place(strategy, "order"), place(strategy, "position"), text(strategy, "source"))
+        })
+        .collect();
+    assert_eq!(stored, deferred);
+    assert!(finished().strategies().iter().all(|strategy| text(strategy, "text").starts_with("Kind of question")));
+}

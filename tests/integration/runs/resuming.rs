@@ -1,0 +1,157 @@
+//! The same run again: elsewhere, in the same folder, broken off, set aside, and in the way of another.
+
+use serde_json::Value;
+
+use crate::support::{Files, Project, Settings, files, holds};
+
+fn project() -> Project {
+    Project::with(&Settings::simulated())
+}
+
+/// The journal, which a run only adds to.
+fn journal(project: &Project) -> Vec<u8> {
+    std::fs::read(project.path("out/journal.sqlite")).expect("a journal")
+}
+
+#[test]
+fn two_runs_of_one_config_write_the_same_bytes() {
+    let project = project();
+    for out in ["one", "other"] {
+        project.trial(out, &[]).done();
+    }
+    let (one, other) = (project.reports("one"), project.reports("other"));
+    assert_eq!(one.len(), 12);
+    assert!(one == other, "{:?}", different(&one, &other));
+    let manifest =
+        |out: &str| -> Value { serde_json::from_str(&project.text(&format!("{out}/manifest.json"))).expect("JSON") };
+    for key in ["identity", "config", "spent", "calls_made", "warnings", "answered_by"] {
+        assert_eq!(manifest("one")[key], manifest("other")[key], "{key}");
+    }
+}
+
+/// The names of files that are not the same in both.
+fn different<'a>(one: &'a Files, other: &'a Files) -> Vec<&'a String> {
+    one.keys().chain(other.keys()).filter(|name| one.get(*name) != other.get(*name)).collect()
+}
+
+#[test]
+fn a_finished_run_is_repeated_without_a_call() {
+    let project = project();
+    let first = project.trial("out", &[]).done();
+    assert!(first.calls_made() > 0);
+    let before = (project.reports("out"), journal(&project));
+    let second = project.trial("out", &[]).done();
+    assert_eq!(second.calls_made(), 0);
+    holds(&second.err, &["this run was begun before"]);
+    assert!((project.reports("out"), journal(&project)) == before);
+}
+
+#[test]
+fn a_run_whose_reports_are_missing_writes_them_again_without_a_call() {
+    let project = project();
+    project.trial("out", &[]).done();
+    let before = project.reports("out");
+    for ending in ["csv", "parquet"] {
+        std::fs::remove_file(project.path(&format!("out/records.{ending}"))).expect("removed");
+    }
+    let mut manifest: Value = serde_json::from_str(&project.text("out/manifest.json")).expect("JSON");
+    let started = manifest["started"].clone();
+    manifest["ended"] = Value::Null;
+    project.write("out/manifest.json", manifest.to_string());
+    assert_eq!(project.trial("out", &[]).done().calls_made(), 0);
+    assert!(project.reports("out") == before);
+    let manifest: Value = serde_json::from_str(&project.text("out/manifest.json")).expect("JSON");
+    assert_eq!(manifest["started"], started);
+    assert!(manifest["ended"].is_string());
+}
+
+#[test]
+fn calls_of_a_run_that_was_broken_off_are_not_made_again() {
+    let project = project();
+    let all = project.trial("whole", &[]).done().calls_made();
+    project.trial("out", &[]).done();
+    // As a crash half-way leaves it: half of the calls, and no report.
+    let connection = rusqlite::Connection::open(project.path("out/journal.sqlite")).expect("a journal");
+    let lost = connection
+        .execute("DELETE FROM calls WHERE key IN (SELECT key FROM calls ORDER BY key LIMIT (SELECT count(*) / 2 FROM calls))", [])
+        .expect("deleted");
+    drop(connection);
+    for name in project.reports("out").keys() {
+        std::fs::remove_file(project.path(&format!("out/{name}"))).expect("removed");
+    }
+    assert!(lost > 0 && lost < all);
+    assert_eq!(project.trial("out", &[]).done().calls_made(), lost);
+    assert!(project.reports("out") == project.reports("whole"));
+}
+
+#[test]
+fn values_can_be_laid_over_the_config() {
+    let project = project();
+    let sets = ["--set", "dataset.limit=4", "--set", "arms=[\"cascade\"]", "--set", "dataset.orders=1"];
+    project.trial("out", &sets).done();
+    assert_eq!(project.sheet("out", "records").len(), 4);
+    let by_name = ["run", "--config", "trial.toml", "--set", "name=another", "--set", "dataset.limit=2"];
+    project.run(&by_name).done();
+    assert_eq!(project.sheet("results/another", "records").len(), 2 * 2 * 5, "outputs go to results/<name>");
+    holds(&project.text("results/another/summary.md"), &["# another"]);
+}
+
+#[test]
+fn a_dry_run_tells_the_cost_and_writes_nothing() {
+    let project = project();
+    let before = project.files();
+    let said = project.trial("out", &["--dry-run"]).done();
+    assert!(project.files() == before && !project.path("out").exists());
+    // The weak level alone once, and in each order with what two arms have learned.
+    holds(&said.out, &["small: 150 calls, about", "large: 60 calls, about", "tokens in", "USD", "in all:"]);
+    let made = project.trial("out", &[]).done().calls_made();
+    assert!(made <= 210, "{made} calls were made");
+}
+
+#[test]
+fn a_fresh_run_sets_the_outputs_aside_and_keeps_the_journal() {
+    let project = project();
+    project.trial("out", &[]).done();
+    let (before, manifest) = (project.reports("out"), project.text("out/manifest.json"));
+    for n in 1..=2 {
+        assert_eq!(project.trial("out", &["--fresh"]).done().calls_made(), 0);
+        assert!(project.reports("out") == before);
+        let aside = format!("out/set-aside-{n}");
+        assert!(project.reports(&aside) == before);
+        assert!(!project.path(&aside).join("journal.sqlite").exists());
+    }
+    assert_eq!(project.text("out/set-aside-1/manifest.json"), manifest);
+}
+
+#[test]
+fn another_config_is_refused_and_changes_nothing() {
+    let project = project();
+    project.trial("out", &[]).done();
+    let before = files(&project.path("out"));
+    let changes = [
+        ("seed=8", "seed: 7 there, 8 here"),
+        ("deferral.threshold=0.8", "deferral.threshold: 0.7 there, 0.8 here"),
+        ("learning.k=1", "learning.k: 2 there, 1 here"),
+        ("dataset.limit=5", "dataset.limit: null there, 5 here"),
+    ];
+    for (set, difference) in changes {
+        let error = project.trial("out", &["--set", set]).refused();
+        holds(&error, &["out holds another run", difference, "--out", "--fresh"]);
+        assert!(files(&project.path("out")) == before, "{set}");
+    }
+    project.write("questions.jsonl", project.text("questions.jsonl").replace("Maya", "Mary"));
+    holds(&project.trial("out", &[]).refused(), &["dataset.sha256"]);
+    assert!(files(&project.path("out")) == before);
+}
+
+#[test]
+fn prices_and_limits_do_not_make_another_run() {
+    let project = project();
+    project.trial("out", &[]).done();
+    let before = project.reports("out");
+    project.write("trial.toml", Settings::simulated().set("model.large.price.output", 20.0).text());
+    assert_eq!(project.trial("out", &["--set", "limits.max_fee_usd=9"]).done().calls_made(), 0);
+    let after = project.reports("out");
+    assert_eq!(before["records.csv"], after["records.csv"]);
+    assert_ne!(before["fees.csv"], after["fees.csv"], "new prices need no call");
+}

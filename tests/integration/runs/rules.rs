@@ -1,0 +1,251 @@
+//! The algorithm's rules, told from the records alone.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use intercascade::retrieval::hashed;
+
+use super::{Finished, GATED, ITEMS, K, ORDERS, THRESHOLD, cells, finished, of_arm};
+use crate::support::{Row, Settings, Sheet, holds, problems};
+
+/// Similarities are sums of single-precision products.
+const CLOSE: f64 = 1e-5;
+
+/// The cosine of any two queries of the data set.
+struct Similarities(HashMap<String, Vec<f32>>);
+
+impl Similarities {
+    fn new() -> Self {
+        let rows = problems(10, 3);
+        let rows = rows.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).expect("JSON"));
+        let text = |row: &serde_json::Value, key: &str| row[key].as_str().expect("a text").to_owned();
+        Self(rows.map(|row| (text(&row, "id"), hashed::embed(&text(&row, "question")).vector)).collect())
+    }
+
+    fn of(&self, one: &str, other: &str) -> f64 {
+        self.0[one].iter().zip(&self.0[other]).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum()
+    }
+}
+
+/// The rows of learning arms, each with the earlier rows of its cell.
+fn learning(records: &Sheet) -> Vec<(Row<'_>, Vec<Row<'_>>)> {
+    let cells = cells(records).into_iter().filter(|((arm, _), _)| arm.starts_with("inter-cascade"));
+    cells.flat_map(|(_, rows)| (0..rows.len()).map(move |place| (rows[place], rows[..place].to_vec()))).collect()
+}
+
+fn deferred<'a>(rows: &[Row<'a>]) -> Vec<&'a str> {
+    rows.iter().filter(|row| row.flag("deferred")).map(|row| row.text("item_id")).collect()
+}
+
+/// The strategies shown, by order and item.
+fn shown<'a>(rows: &[Row<'a>]) -> BTreeMap<(usize, &'a str), Vec<&'a str>> {
+    rows.iter().map(|row| ((row.count("order"), row.text("item_id")), row.list("strategies_used"))).collect()
+}
+
+#[test]
+fn what_is_below_the_threshold_is_deferred() {
+    let records = finished().sheet("records");
+    for arm in GATED {
+        let rows = of_arm(&records, arm);
+        for row in &rows {
+            assert_eq!(row.flag("deferred"), row.number("confidence") < THRESHOLD);
+            assert_eq!(row.number("threshold").to_bits(), THRESHOLD.to_bits());
+        }
+        let deferred = rows.iter().filter(|row| row.flag("deferred")).count();
+        assert!(deferred > 0 && deferred < rows.len(), "{arm}: {deferred}");
+    }
+}
+
+#[test]
+fn weak_only_never_defers_and_strong_only_always_does() {
+    let records = finished().sheet("records");
+    for row in of_arm(&records, "weak-only") {
+        assert!(!row.flag("deferred") && !row.text("confidence").is_empty());
+        assert_eq!((row.text("threshold"), row.count("strong_input_tokens")), ("", 0));
+    }
+    for row in of_arm(&records, "strong-only") {
+        assert!(row.flag("deferred") && row.text("weak_answer").is_empty() && row.text("confidence").is_empty());
+        assert_eq!((row.text("threshold"), row.count("weak_input_tokens")), ("", 0));
+    }
+}
+
+#[test]
+fn the_answer_is_that_of_the_level_that_answers() {
+    for row in finished().sheet("records").rows() {
+        assert_eq!(row.count("answering_level"), usize::from(row.flag("deferred")));
+        if !row.flag("deferred") {
+            assert_eq!([row.text("answer"), row.text("score")], [row.text("weak_answer"), row.text("weak_score")]);
+        }
+        assert!(row.flag("deferred") || row.count("strong_input_tokens") + row.count("distil_output_tokens") == 0);
+    }
+}
+
+#[test]
+fn every_arm_sees_the_same_stream_and_each_order_is_another() {
+    let records = finished().sheet("records");
+    let mut streams: BTreeMap<usize, BTreeSet<Vec<&str>>> = BTreeMap::new();
+    for ((_, order), rows) in cells(&records) {
+        let stream: Vec<&str> = rows.iter().map(|row| row.text("item_id")).collect();
+        assert_eq!(stream.iter().collect::<BTreeSet<_>>().len(), ITEMS);
+        streams.entry(order).or_default().insert(stream);
+    }
+    assert_eq!(streams.len(), ORDERS);
+    assert!(streams.values().all(|of_order| of_order.len() == 1), "all arms share an order's stream");
+    assert_ne!(streams[&0], streams[&1]);
+}
+
+#[test]
+fn only_arms_that_learn_embed_distil_and_show() {
+    for row in finished().sheet("records").rows() {
+        let learns = row.text("arm").starts_with("inter-cascade");
+        assert_eq!(row.count("embed_tokens") > 0, learns);
+        assert_eq!(row.count("distil_output_tokens") > 0, learns && row.flag("deferred"));
+        if !learns {
+            assert_eq!([row.text("strategies_used"), row.text("similarity_max")], ["", ""]);
+            assert_eq!(row.count("repository_size"), 0);
+        }
+    }
+}
+
+#[test]
+fn strategies_come_from_earlier_deferred_items_of_the_same_cell() {
+    let records = finished().sheet("records");
+    for (row, earlier) in learning(&records) {
+        let (used, sources) = (row.list("strategies_used"), deferred(&earlier));
+        assert_eq!(row.count("repository_size"), sources.len());
+        assert_eq!(used.len(), K.min(sources.len()), "k are shown as soon as there are k");
+        assert!(used.iter().all(|source| sources.contains(source)), "{used:?} of {sources:?}");
+        assert_eq!(used.iter().collect::<BTreeSet<_>>().len(), used.len(), "none twice");
+    }
+}
+
+#[test]
+fn the_most_similar_are_shown_most_similar_first() {
+    let (records, similarities) = (finished().sheet("records"), Similarities::new());
+    for (row, earlier) in learning(&records).into_iter().filter(|(row, _)| row.text("arm") == "inter-cascade") {
+        let of = |source: &str| similarities.of(row.text("item_id"), source);
+        let used = row.list("strategies_used");
+        assert!(used.windows(2).all(|pair| of(pair[0]) >= of(pair[1]) - CLOSE), "{used:?}");
+        let Some(last) = used.last() else { continue };
+        for source in deferred(&earlier).into_iter().filter(|source| !used.contains(source)) {
+            assert!(of(source) <= of(last) + CLOSE, "{source} is nearer to {} than {used:?}", row.text("item_id"));
+        }
+    }
+}
+
+#[test]
+fn the_greatest_similarity_is_that_of_what_was_shown() {
+    let (records, similarities) = (finished().sheet("records"), Similarities::new());
+    let mut seen = 0;
+    for (row, _) in learning(&records) {
+        let shown = row.list("strategies_used").into_iter().map(|source| similarities.of(row.text("item_id"), source));
+        match (shown.max_by(f64::total_cmp), row.optional("similarity_max")) {
+            (Some(wanted), Some(found)) => assert!((found - wanted).abs() < CLOSE, "{found} instead of {wanted}"),
+            (wanted, found) => assert_eq!(wanted, found),
+        }
+        seen += usize::from(!row.text("similarity_max").is_empty());
+    }
+    assert!(seen > ITEMS);
+}
+
+#[test]
+fn min_similarity_ends_the_nearest_walk_and_not_the_random_one() {
+    let least = 0.8;
+    let run = Finished::of(&Settings::simulated().set("learning.min_similarity", least));
+    let (records, similarities) = (run.sheet("records"), Similarities::new());
+    let mut shorter = 0;
+    for (row, earlier) in learning(&records) {
+        let (used, sources) = (row.list("strategies_used"), deferred(&earlier));
+        if row.text("arm") == "inter-cascade-random" {
+            assert_eq!(used.len(), K.min(sources.len()));
+            continue;
+        }
+        let near = sources.iter().filter(|source| similarities.of(row.text("item_id"), source) >= least).count();
+        assert_eq!(used.len(), K.min(near));
+        shorter += usize::from(near < K.min(sources.len()));
+    }
+    assert!(shorter > 0, "the limit was never met");
+}
+
+#[test]
+fn without_strategies_the_weak_level_is_the_same_in_every_arm() {
+    let records = finished().sheet("records");
+    let weak = |arm: &str| -> BTreeSet<Vec<String>> {
+        let columns = ["order", "item_id", "weak_answer", "weak_score", "confidence", "weak_input_tokens"];
+        of_arm(&records, arm).iter().map(|row| columns.map(|column| row.text(column).to_owned()).to_vec()).collect()
+    };
+    assert_eq!(weak("weak-only"), weak("cascade"));
+    assert_ne!(weak("weak-only"), weak("inter-cascade"), "strategies change the weak level");
+}
+
+#[test]
+fn with_nothing_to_show_inter_cascade_decides_as_the_cascade() {
+    let run = Finished::of(&Settings::simulated().set("learning.k", 0));
+    let records = run.sheet("records");
+    let columns = ["order", "item_id", "weak_answer", "confidence", "deferred"];
+    let rows = |arm: &str| -> Vec<[String; 5]> {
+        of_arm(&records, arm).iter().map(|row| columns.map(|column| row.text(column).to_owned())).collect()
+    };
+    assert_eq!(rows("inter-cascade"), rows("cascade"));
+    assert_eq!(rows("inter-cascade-random"), rows("cascade"));
+}
+
+#[test]
+fn strategies_of_the_own_group_help_the_weak_level() {
+    let records = finished().sheet("records");
+    let right = |arm: &str| of_arm(&records, arm).iter().filter(|row| row.text("weak_score") == "correct").count();
+    let accepted = |arm: &str| of_arm(&records, arm).iter().filter(|row| !row.flag("deferred")).count();
+    assert!(right("inter-cascade") > right("cascade"), "{} and {}", right("inter-cascade"), right("cascade"));
+    assert!(accepted("inter-cascade") > accepted("cascade"));
+}
+
+#[test]
+fn random_strategies_are_drawn_by_the_seed_and_are_not_the_nearest() {
+    let records = finished().sheet("records");
+    let random = shown(&of_arm(&records, "inter-cascade-random"));
+    let nearest = shown(&of_arm(&records, "inter-cascade"));
+    assert_ne!(random, nearest);
+    let alone =
+        |seed: i64| Finished::of(&Settings::simulated().set("arms", vec!["inter-cascade-random"]).set("seed", seed));
+    let again = alone(7).sheet("records");
+    assert!(
+        again.rows().map(|row| row.cells()).eq(of_arm(&records, "inter-cascade-random").iter().map(Row::cells)),
+        "an arm does not depend on the others"
+    );
+    let other = alone(8).sheet("records");
+    assert_ne!(shown(&other.rows().collect::<Vec<_>>()), random);
+}
+
+#[test]
+fn strategies_that_cannot_be_read_are_never_shown() {
+    let run = Finished::of(&Settings::simulated().set("model.large.simulated.unreadable", 0.5));
+    let (records, stored) = (run.sheet("records"), run.strategies());
+    let mut skipped = 0;
+    for (row, earlier) in learning(&records) {
+        let readable: Vec<&str> = stored
+            .iter()
+            .filter(|strategy| strategy["arm"] == row.text("arm") && strategy["order"] == row.count("order"))
+            .filter_map(|strategy| strategy["source"].as_str())
+            .collect();
+        let (sources, used) = (deferred(&earlier), row.list("strategies_used"));
+        let there = sources.iter().filter(|source| readable.contains(source)).count();
+        assert_eq!((row.count("repository_size"), used.len()), (there, K.min(there)));
+        assert!(used.iter().all(|source| sources.contains(source) && readable.contains(source)), "{used:?}");
+        skipped += sources.len() - there;
+    }
+    assert!(skipped > 0 && !stored.is_empty());
+    holds(run.text("summary.md"), &["held no readable strategy"]);
+}
+
+#[test]
+fn questions_with_options_are_gated_by_the_options_probability() {
+    let project = crate::support::Project::with(&Settings::simulated().set("dataset.path", "questions.csv"));
+    project.write("questions.csv", crate::support::choices(6, 3));
+    project.trial("out", &[]).done();
+    let records = project.sheet("out", "records");
+    assert!(records.rows().all(|row| row.text("answer").is_empty() || "ABCD".contains(row.text("answer"))));
+    for row in of_arm(&records, "cascade") {
+        assert!(row.number("confidence") >= 0.25, "an option's share of four is a quarter at least");
+        assert_eq!(row.count("weak_output_tokens"), 0, "scoring writes nothing");
+    }
+    holds(&project.text("out/summary.md"), &["option-probability below 0.7"]);
+}
