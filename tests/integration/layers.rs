@@ -8,9 +8,9 @@ use crate::support::{files, repository};
 
 /// The modules of each layer, from the vocabulary up to the application.
 const LAYERS: [&[&str]; 6] = [
-    &["item", "chat", "record", "seed", "suggest"],
+    &["item", "chat", "record", "seed", "suggest", "files"],
     &["arm", "task", "prompt", "confidence", "price", "metrics", "stats"],
-    &["files", "model", "dataset", "retrieval"],
+    &["model", "dataset", "retrieval"],
     &["cascade", "experiment"],
     &["report"],
     &["assembly", "config", "cli"],
@@ -63,6 +63,17 @@ fn every_module_has_a_layer_and_every_layer_its_modules() {
     let listed: BTreeSet<String> =
         LAYERS.iter().flat_map(|modules| modules.iter().map(|name| (*name).to_owned())).collect();
     assert_eq!(present, listed);
+}
+
+#[test]
+fn the_architectures_table_is_this_one() {
+    let text = std::fs::read_to_string(repository().join("docs/ARCHITECTURE.md")).expect("readable");
+    let row = Regex::new(r"(?m)^\| [0-5] [a-z]+ \| ([^|]+) \|").expect("a pattern");
+    let name = Regex::new(r"`([a-z_]+)/?`").expect("a pattern");
+    let names = |cell: &str| -> BTreeSet<String> { name.captures_iter(cell).map(|name| name[1].to_owned()).collect() };
+    let told: Vec<BTreeSet<String>> = row.captures_iter(&text).map(|row| names(&row[1])).collect();
+    let listed = LAYERS.map(|modules| modules.iter().map(|name| (*name).to_owned()).collect());
+    assert_eq!(told, listed);
 }
 
 #[test]
