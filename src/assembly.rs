@@ -18,6 +18,7 @@ use crate::item::Item;
 use crate::metrics::Prices;
 use crate::model::entry::{Backend, ModelEntry};
 use crate::model::journal::{Budget, Journal, Journaled};
+use crate::model::reference::Reference;
 use crate::model::registry::Data;
 use crate::price::{Fee, Price};
 use crate::prompt::{self, Style};
@@ -70,6 +71,9 @@ impl Assembly {
     }
 
     fn check(&self) -> Result<()> {
+        if [&self.weak, &self.strong].iter().any(|entry| entry.backend == Backend::Reference) {
+            Reference::check(&self.items)?;
+        }
         let generates =
             self.task == Task::Math && [&self.weak, &self.strong].iter().any(|e| e.capabilities().calculator);
         if self.config.dataset.calculator && !generates {

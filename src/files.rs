@@ -14,17 +14,38 @@ pub const UNFINISHED: &str = ".part-";
 /// # Errors
 /// Names the file.
 pub fn write_file(path: &Path, bytes: &[u8]) -> Result<()> {
-    let folder = path.parent().unwrap_or(Path::new("."));
-    let write = || -> Result<()> {
-        std::fs::create_dir_all(folder)?;
-        let mut file = builder().tempfile_in(folder)?;
-        file.write_all(bytes)?;
-        file.as_file().sync_all()?;
+    write_files(&[(path, bytes)])
+}
+
+/// Writes files that belong together: all beside their places first, then each is moved there. A disk that fills up
+/// meanwhile changes none of them.
+///
+/// # Errors
+/// Names the file.
+pub fn write_files<P: AsRef<Path>, B: AsRef<[u8]>>(files: &[(P, B)]) -> Result<()> {
+    let mut staged = Vec::new();
+    for (path, bytes) in files {
+        let path = path.as_ref();
+        let file = stage(path, bytes.as_ref())
+            .with_context(|| format!("cannot write {}; nothing that was there has changed", path.display()))?;
+        staged.push((path, file));
+    }
+    for (path, file) in staged {
         // The error alone: with the file in it, the file would live as long.
-        file.persist(path).map_err(|refused| refused.error)?;
-        Ok(())
-    };
-    write().with_context(|| format!("cannot write {}; nothing that was there has changed", path.display()))
+        file.persist(path)
+            .map_err(|refused| refused.error)
+            .with_context(|| format!("cannot write {}: it cannot be moved to its place", path.display()))?;
+    }
+    Ok(())
+}
+
+fn stage(path: &Path, bytes: &[u8]) -> Result<tempfile::NamedTempFile> {
+    let folder = path.parent().unwrap_or(Path::new("."));
+    std::fs::create_dir_all(folder)?;
+    let mut file = builder().tempfile_in(folder)?;
+    file.write_all(bytes)?;
+    file.as_file().sync_all()?;
+    Ok(file)
 }
 
 #[cfg(unix)]

@@ -13,7 +13,7 @@ use super::progress::Progress;
 use super::{Status, block_on, models, plan, say, warn};
 use crate::assembly::{Assembly, output_folder};
 use crate::experiment::{self, Outcome};
-use crate::files::write_file;
+use crate::files::write_files;
 use crate::metrics::{Slice, slices};
 use crate::model::journal::Journal;
 use crate::record::{Record, Score};
@@ -172,7 +172,8 @@ fn write(assembly: &Assembly, folder: &Path, outcome: &Outcome, manifest: &Manif
         prices: &prices,
     };
     files.push(("summary.md".to_owned(), summary::markdown(&outcome.records, &context).into_bytes()));
-    files.iter().try_for_each(|(name, bytes)| write_file(&folder.join(name), bytes))
+    let placed: Vec<(PathBuf, Vec<u8>)> = files.into_iter().map(|(name, bytes)| (folder.join(name), bytes)).collect();
+    write_files(&placed)
 }
 
 fn spent(assembly: &Assembly, journal: &Journal) -> Result<Value> {

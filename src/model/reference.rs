@@ -25,17 +25,24 @@ pub struct Reference {
 }
 
 impl Reference {
+    /// Makes sure that there is something to answer from.
+    ///
+    /// # Errors
+    /// Names an item that has no solution.
+    pub fn check(items: &[Item]) -> Result<(), ModelError> {
+        let Some(bare) = items.iter().find(|item| item.solution.is_none()) else { return Ok(()) };
+        Err(ModelError::Refused(format!(
+            "the backend `reference` answers from worked solutions, and item `{}` has none; choose another strong model or another data set",
+            bare.id
+        )))
+    }
+
     /// Answers for `items` from their solutions; `pieces` counts the tokens and is named `tokenizer`.
     ///
     /// # Errors
     /// Names an item that has no solution.
     pub fn new(items: &[Item], dataset_sha256: &str, tokenizer: &str, pieces: Pieces) -> Result<Self, ModelError> {
-        if let Some(bare) = items.iter().find(|item| item.solution.is_none()) {
-            return Err(ModelError::Refused(format!(
-                "the backend `reference` answers from worked solutions, and item `{}` has none; choose another strong model or another data set",
-                bare.id
-            )));
-        }
+        Self::check(items)?;
         Ok(Self {
             items: items.iter().map(|item| (item.id.clone(), item.clone())).collect(),
             dataset_sha256: dataset_sha256.to_owned(),

@@ -60,7 +60,12 @@ impl ModelEntry {
     /// # Errors
     /// Names the model, the key and the mend.
     pub fn check(&self) -> Result<()> {
-        self.check_inner().with_context(|| format!("model `{}`", self.name))
+        self.check_inner().with_context(|| format!("model `{}`", self.name))?;
+        if self.backend == Backend::Openai {
+            // Nothing is sent: this finds what is wrong with the address, the key and the extra fields.
+            OpenAi::new(self.settings()?)?;
+        }
+        Ok(())
     }
 
     fn check_inner(&self) -> Result<()> {

@@ -8,9 +8,9 @@ use crate::support::{files, repository};
 
 /// The modules of each layer, from the vocabulary up to the application.
 const LAYERS: [&[&str]; 6] = [
-    &["item", "chat", "record", "seed", "suggest", "files"],
+    &["item", "chat", "record", "seed", "suggest"],
     &["arm", "task", "prompt", "confidence", "price", "metrics", "stats"],
-    &["model", "dataset", "retrieval"],
+    &["model", "dataset", "retrieval", "files"],
     &["cascade", "experiment"],
     &["report"],
     &["assembly", "config", "cli"],

@@ -10,7 +10,9 @@ use std::time::Duration;
 use sha2::{Digest, Sha256};
 use tempfile::NamedTempFile;
 
-use super::{Event, Places, Progress, Weights, WeightsFile, Wheel, hexadecimal};
+use crate::files::hex;
+
+use super::{Event, Places, Progress, Weights, WeightsFile, Wheel};
 use crate::model::http;
 
 /// A machine without a network falls through to the next source after this.
@@ -101,7 +103,7 @@ impl Arriving {
     }
 
     fn finish(self, wanted: &WeightsFile, folder: &Path) -> Result<(), String> {
-        let found = hexadecimal(&self.hash.finalize());
+        let found = hex(&self.hash.finalize());
         if found != wanted.sha256 {
             return Err(format!("{} has the SHA-256 {found} instead of {}", wanted.name, wanted.sha256));
         }
