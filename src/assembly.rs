@@ -71,8 +71,8 @@ impl Assembly {
     }
 
     fn check(&self) -> Result<()> {
-        if [&self.weak, &self.strong].iter().any(|entry| entry.backend == Backend::Reference) {
-            Reference::check(&self.items)?;
+        for entry in [&self.weak, &self.strong].into_iter().filter(|entry| entry.backend == Backend::Reference) {
+            Reference::check(&self.items).with_context(|| format!("model `{}`", entry.name))?;
         }
         let generates =
             self.task == Task::Math && [&self.weak, &self.strong].iter().any(|e| e.capabilities().calculator);
