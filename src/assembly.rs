@@ -8,7 +8,6 @@ use std::sync::Arc;
 use anyhow::{Context, Result, anyhow, bail};
 use serde_json::{Value, json};
 
-use crate::arm::Deferral;
 use crate::cascade::{Level, Setup};
 use crate::confidence::Signal;
 use crate::config::Config;
@@ -282,12 +281,6 @@ impl Assembly {
             }
         }
         lines
-    }
-
-    /// Whether the weak level is asked by an arm that defers, so that λ matters.
-    #[must_use]
-    pub fn gated(&self) -> bool {
-        self.config.arms.iter().any(|arm| arm.deferral() == Deferral::BelowThreshold)
     }
 }
 
