@@ -39,6 +39,10 @@ pub enum Arm {
 }
 
 impl Arm {
+    /// All of them.
+    pub const ALL: [Self; 5] =
+        [Self::WeakOnly, Self::StrongOnly, Self::Cascade, Self::InterCascade, Self::InterCascadeRandom];
+
     /// The name used in configs and outputs.
     #[must_use]
     pub fn name(self) -> &'static str {
@@ -49,6 +53,12 @@ impl Arm {
             Self::InterCascade => "inter-cascade",
             Self::InterCascadeRandom => "inter-cascade-random",
         }
+    }
+
+    /// The arm of that name.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|arm| arm.name() == name)
     }
 
     /// When the arm defers.

@@ -200,6 +200,13 @@ fn parse<T: DeserializeOwned>(text: &str, path: &Path) -> Result<T> {
 
 /// One line: file, line, key, what is wrong, and the nearest right name.
 fn explain(path: &Path, text: &str, key: Option<&str>, error: &toml::de::Error) -> anyhow::Error {
+    let line = error.span().map(|span| text[..span.start.min(text.len())].matches('\n').count() + 1);
+    let line = line.map(|line| format!(" line {line}:")).unwrap_or_default();
+    anyhow!("{}:{line} {}", path.display(), complaint(key, error))
+}
+
+/// Key, what is wrong, and the nearest right name.
+fn complaint(key: Option<&str>, error: &toml::de::Error) -> String {
     static NAMES: LazyLock<Regex> = LazyLock::new(|| Regex::new("`([^`]+)`").expect("the pattern is valid"));
     let message = error.message();
     let names: Vec<&str> = NAMES.captures_iter(message).filter_map(|found| Some(found.get(1)?.as_str())).collect();
@@ -207,10 +214,8 @@ fn explain(path: &Path, text: &str, key: Option<&str>, error: &toml::de::Error) 
         [wrong, right @ ..] if message.starts_with("unknown") => suggest::nearest(wrong, right),
         _ => String::new(),
     };
-    let line = error.span().map(|span| text[..span.start.min(text.len())].matches('\n').count() + 1);
-    let line = line.map(|line| format!(" line {line}:")).unwrap_or_default();
-    let key = key.filter(|key| *key != ".").map(|key| format!(" {key}:")).unwrap_or_default();
-    anyhow!("{}:{line}{key} {message}{suggestion}", path.display())
+    let key = key.filter(|key| *key != ".").map(|key| format!("{key}: ")).unwrap_or_default();
+    format!("{key}{message}{suggestion}")
 }
 
 /// The config with `--set` values laid over it. A value is TOML where it reads as such, else a text.
@@ -239,9 +244,8 @@ fn overridden(text: &str, path: &Path, sets: &[String]) -> Result<Config> {
     let deserializer = toml::Deserializer::parse(&whole)?;
     serde_path_to_error::deserialize(deserializer).map_err(|error| {
         let key = error.path().to_string();
-        let explained = explain(Path::new(""), "", Some(&key), &error.into_inner()).to_string();
-        let reason = explained.trim_start_matches(|c: char| c == ':' || c.is_ascii_digit() || c == ' ');
-        anyhow!("{} with --set {}: {}", path.display(), sets.join(" --set "), reason.trim_start_matches("line 1: "))
+        let complaint = complaint(Some(&key), &error.into_inner());
+        anyhow!("{} with --set {}: {complaint}", path.display(), sets.join(" --set "))
     })
 }
 

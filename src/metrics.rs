@@ -54,7 +54,13 @@ pub fn baseline<'a, 'b>(slices: &'b [Slice<'a>], slice: &Slice) -> Option<&'b Sl
     cascades.next().filter(|_| cascades.next().is_none())
 }
 
-impl Slice<'_> {
+impl<'a> Slice<'a> {
+    /// The slice's records of one kind.
+    fn part(&self, keep: impl Fn(&Record) -> bool) -> Self {
+        let records: Vec<&'a Record> = self.records.iter().copied().filter(|record| keep(record)).collect();
+        Self { cell: self.cell, n: records.len(), records, orders: self.orders }
+    }
+
     /// Share of right answers, no-answers counted as wrong.
     #[must_use]
     pub fn accuracy(&self) -> f64 {
@@ -111,6 +117,13 @@ impl Slice<'_> {
     fn share(&self, is: impl Fn(&Record) -> bool) -> f64 {
         ratio(self.records.iter().filter(|record| is(record)).count(), self.records.len())
     }
+}
+
+/// The change of strong calls against `base` in percent; none where `base` made none.
+#[must_use]
+#[expect(clippy::cast_precision_loss, reason = "counts of calls")]
+pub fn strong_calls_change(slice: &Slice, base: &Slice) -> Option<f64> {
+    change_percent(slice.strong_calls() as f64, base.strong_calls() as f64)
 }
 
 /// The paired mean difference, per item, of `value` between two slices, with an interval clustered by group.
@@ -240,13 +253,10 @@ pub struct Transfer {
 #[must_use]
 pub fn transfers(slice: &Slice, alone: &Slice) -> Vec<Transfer> {
     let by_source = |source: Source| {
-        let keep = |record: &&&Record| Source::of(record) == source;
-        let records: Vec<&Record> = slice.records.iter().filter(keep).copied().collect();
-        let n = records.len();
-        let part = Slice { cell: slice.cell, records, orders: slice.orders, n };
+        let part = slice.part(|record| Source::of(record) == source);
         let gain = paired(&part, alone, weak_right)?;
         let taught = part.weak_accuracy()?;
-        Some(Transfer { source, n, alone: taught - gain.mean, taught, gain })
+        Some(Transfer { source, n: part.records.len(), alone: taught - gain.mean, taught, gain })
     };
     Source::ALL.into_iter().filter_map(by_source).collect()
 }
@@ -266,10 +276,8 @@ pub struct Distilling {
 /// [`Distilling`] for a learning slice; `strong` holds the strong level's answers to all items.
 #[must_use]
 pub fn distilling(slice: &Slice, strong: &Slice) -> Option<Distilling> {
-    let records: Vec<&Record> = slice.records.iter().filter(|record| record.deferred).copied().collect();
-    let n = records.len();
-    let part = Slice { cell: slice.cell, records, orders: slice.orders, n };
-    Some(Distilling { n, with: part.accuracy(), change: paired(&part, strong, correct)? })
+    let part = slice.part(|record| record.deferred);
+    Some(Distilling { n: part.records.len(), with: part.accuracy(), change: paired(&part, strong, correct)? })
 }
 
 /// `part / whole`, 0 where the whole is empty.

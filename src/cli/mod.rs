@@ -81,14 +81,17 @@ fn warn(text: &str) {
 /// Runs a future to its end, or until Ctrl-C.
 fn block_on<T>(future: impl Future<Output = Result<T>>) -> Result<T> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    runtime.block_on(async {
+    let outcome = runtime.block_on(async {
         tokio::select! {
             outcome = future => outcome,
             _ = tokio::signal::ctrl_c() => {
                 Err(anyhow::anyhow!("stopped; every answer so far is kept: run the same command again to go on"))
             }
         }
-    })
+    });
+    // After Ctrl-C nothing is waited for that runs on another thread.
+    runtime.shutdown_background();
+    outcome
 }
 
 #[cfg(test)]

@@ -55,27 +55,26 @@ pub(super) fn run(verb: &Verb) -> Result<Status> {
 pub(super) async fn fetch(name: &str) -> Result<std::path::PathBuf> {
     let bar: Mutex<Option<Progress>> = Mutex::new(None);
     let lock = || bar.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let clear = || {
+        if let Some(bar) = lock().take() {
+            bar.finish();
+        }
+    };
     let listen = |event: Event| match event {
         Event::Trying(source) => {
-            if let Some(bar) = lock().take() {
-                bar.finish();
-            }
+            clear();
             warn(&format!("fetching {name} from {source}"));
         }
         Event::Received { bytes, total } => {
             lock().get_or_insert_with(|| Progress::bytes(name, total.unwrap_or_default())).set(bytes);
         }
         Event::Failed { source, reason } => {
-            if let Some(bar) = lock().take() {
-                bar.finish();
-            }
+            clear();
             warn(&format!("{source}: {reason}"));
         }
     };
     let path = weights::fetch(name, &listen).await?;
-    if let Some(bar) = lock().take() {
-        bar.finish();
-    }
+    clear();
     Ok(path)
 }
 

@@ -3,7 +3,7 @@
 use super::say;
 use crate::arm::{Arm, Deferral};
 use crate::assembly::Assembly;
-use crate::chat::Usage;
+use crate::chat::{Message, Usage};
 use crate::confidence::Signal;
 use crate::model::entry::ModelEntry;
 use crate::prompt;
@@ -59,32 +59,25 @@ fn loads(assembly: &Assembly) -> (Load, Load) {
     let has = |is: &dyn Fn(&Arm) -> bool| config.arms.iter().any(is);
     let learning = config.arms.iter().filter(|arm| arm.learning().is_some()).count();
     let scored = assembly.signal == Signal::OptionProbability;
-    let ask = |load: &mut Load, entry: &ModelEntry, item, strategies: usize, times: usize, distil: bool| {
-        let messages = if distil {
-            prompt::answer_and_distil(assembly.task, item)
-        } else {
-            prompt::answer(entry.style(), assembly.task, item, &[], !scored)
-        };
+    let asked = |load: &mut Load, messages: &[Message], strategies: usize, max_tokens: u32, times: usize| {
         let bytes: usize = messages.iter().map(|message| message.content.len()).sum();
         // A strategy is taken to be as long as the question.
-        let input = bytes * (1 + strategies) / BYTES_PER_TOKEN;
-        let output =
-            if scored && !distil && entry.name == assembly.weak.name { 0 } else { u64::from(entry.max_tokens) };
+        let input = bytes * (1 + strategies) / BYTES_PER_TOKEN * times;
+        let output = u64::from(max_tokens) * times as u64;
         load.calls += times;
-        load.usage =
-            load.usage.plus(Usage { input: (input * times) as u64, cached_input: 0, output: output * times as u64 });
+        load.usage = load.usage.plus(Usage { input: input as u64, cached_input: 0, output });
     };
+    let written = if scored { 0 } else { assembly.weak.max_tokens };
+    let answered = assembly.strong.max_tokens;
+    let plainly = usize::from(has(&|arm| arm.learning().is_none() && arm.deferral() != Deferral::Always));
+    let deferring = usize::from(has(&|arm| arm.learning().is_none() && arm.deferral() != Deferral::Never));
     for item in &assembly.items {
-        if has(&|arm| arm.learning().is_none() && arm.deferral() != Deferral::Always) {
-            ask(&mut weak, &assembly.weak, item, 0, 1, false);
-        }
-        ask(&mut weak, &assembly.weak, item, config.learning.k, learning * config.dataset.orders, false);
-        if has(&|arm| arm.learning().is_none() && arm.deferral() != Deferral::Never) {
-            ask(&mut strong, &assembly.strong, item, 0, 1, false);
-        }
-        if learning > 0 {
-            ask(&mut strong, &assembly.strong, item, 0, 1, true);
-        }
+        let query = prompt::answer(assembly.weak.style(), assembly.task, item, &[], !scored);
+        asked(&mut weak, &query, 0, written, plainly);
+        asked(&mut weak, &query, config.learning.k, written, learning * config.dataset.orders);
+        let query = prompt::answer(assembly.strong.style(), assembly.task, item, &[], true);
+        asked(&mut strong, &query, 0, answered, deferring);
+        asked(&mut strong, &prompt::answer_and_distil(assembly.task, item), 0, answered, learning.min(1));
     }
     (weak, strong)
 }

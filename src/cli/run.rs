@@ -68,7 +68,7 @@ async fn go(assembly: &Assembly, folder: &Path, mut manifest: Manifest) -> Resul
     for name in assembly.weights() {
         models::ensure(&name).await?;
     }
-    let embeddings = embed(assembly)?;
+    let embeddings = embed(assembly).await?;
     let journal = Arc::new(Journal::open(&folder.join(JOURNAL))?);
     let setup = assembly.setup(&journal, embeddings)?;
     let (arms, orders) = (&assembly.config.arms, assembly.config.dataset.orders);
@@ -88,10 +88,11 @@ async fn go(assembly: &Assembly, folder: &Path, mut manifest: Manifest) -> Resul
     })?;
 
     manifest.warnings = assembly.warnings();
-    manifest.warnings.extend(warnings(assembly, &outcome));
+    let answered_by = answered_by(&outcome.records);
+    manifest.warnings.extend(warnings(assembly, &outcome, &answered_by));
     manifest.calls_made = Some(journal.calls_made());
     manifest.spent = spent(assembly, &journal)?;
-    manifest.answered_by = json!(answered_by(&outcome.records));
+    manifest.answered_by = json!(answered_by);
     write(assembly, folder, &outcome, &manifest)?;
     manifest.ended = Some(now());
     manifest.write(folder)?;
@@ -128,17 +129,21 @@ fn now() -> String {
 }
 
 /// The queries' embeddings, where an arm learns.
-fn embed(assembly: &Assembly) -> Result<Vec<Embedded>> {
+async fn embed(assembly: &Assembly) -> Result<Vec<Embedded>> {
     if !assembly.learns() {
         return Ok(Vec::new());
     }
     let name = assembly.config.learning.embedder;
     let weights = name.weights().map(crate::model::weights::path).transpose()?;
     let queries: Vec<String> = assembly.items.iter().map(|item| item.query.clone()).collect();
-    let progress = Progress::steps("embedding", queries.len());
-    let embeddings = embedder::embed(name, weights.as_deref(), &queries, |done| progress.set(done as u64));
-    progress.finish();
-    embeddings
+    // Off this thread, which listens for Ctrl-C meanwhile.
+    tokio::task::spawn_blocking(move || {
+        let progress = Progress::steps("embedding", queries.len());
+        let embeddings = embedder::embed(name, weights.as_deref(), &queries, |done| progress.set(done as u64));
+        progress.finish();
+        embeddings
+    })
+    .await?
 }
 
 /// Writes every output; none is written over by other contents.
@@ -184,8 +189,11 @@ fn spent(assembly: &Assembly, journal: &Journal) -> Result<Value> {
     Ok(Value::Object(spent.collect()))
 }
 
-fn answered_by(records: &[Record]) -> BTreeMap<&str, BTreeSet<&str>> {
-    let mut names: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+/// By model, the names under which its answers came.
+type AnsweredBy<'a> = BTreeMap<&'a str, BTreeSet<&'a str>>;
+
+fn answered_by(records: &[Record]) -> AnsweredBy<'_> {
+    let mut names = AnsweredBy::new();
     for call in records.iter().flat_map(|record| &record.calls) {
         if let Some(answered_by) = &call.answered_by {
             names.entry(&call.model).or_default().insert(answered_by);
@@ -195,10 +203,10 @@ fn answered_by(records: &[Record]) -> BTreeMap<&str, BTreeSet<&str>> {
 }
 
 /// What the records show that a reader must know.
-fn warnings(assembly: &Assembly, outcome: &Outcome) -> Vec<String> {
+fn warnings(assembly: &Assembly, outcome: &Outcome, answered_by: &AnsweredBy) -> Vec<String> {
     let mut lines = Vec::new();
     for entry in [&assembly.weak, &assembly.strong].into_iter().filter(|entry| entry.base_url.is_some()) {
-        for name in answered_by(&outcome.records).get(entry.name.as_str()).into_iter().flatten() {
+        for name in answered_by.get(entry.name.as_str()).into_iter().flatten() {
             // Servers answer with a dated name for the alias that was asked for.
             if !name.starts_with(entry.server_name()) {
                 lines.push(format!(

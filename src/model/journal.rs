@@ -257,7 +257,7 @@ mod tests {
     async fn a_call_that_could_pass_the_fee_limit_is_not_made() {
         let folder = tempfile::tempdir().expect("a folder");
         let price = Price { input: 0.0, cached_input: None, output: 1.0, read: None, nominal: false };
-        // Each request may write 9 tokens and writes 4: after two calls a third could pass 16.
+        // Each request may write 9 tokens and writes 5: after two calls a third could pass 16.
         let budget = Arc::new(Budget::new(16e-6, Fee::default()));
         let model = model(folder.path()).within(price, budget);
         for draw in 0..2 {

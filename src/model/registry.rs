@@ -60,15 +60,16 @@ impl ModelEntry {
     /// # Errors
     /// Names the model, the key and the mend.
     pub fn check(&self) -> Result<()> {
-        self.check_inner().with_context(|| format!("model `{}`", self.name))?;
+        let named = || format!("model `{}`", self.name);
+        self.check_entry().with_context(named)?;
         if self.backend == Backend::Openai {
             // Nothing is sent: this finds what is wrong with the address, the key and the extra fields.
-            OpenAi::new(self.settings()?)?;
+            OpenAi::new(self.settings().with_context(named)?)?;
         }
         Ok(())
     }
 
-    fn check_inner(&self) -> Result<()> {
+    fn check_entry(&self) -> Result<()> {
         if let Some(day) = &self.retired {
             let instead = self.substitute.as_ref().map(|name| format!(": use `{name}` instead")).unwrap_or_default();
             bail!("its provider ended it on {day}{instead}");
@@ -109,7 +110,7 @@ impl ModelEntry {
         for name in self.weights.iter().chain(self.tokenizer.iter().filter(|name| *name != WORDS)) {
             weights::find(name)?;
         }
-        self.keys().map(|_| ())
+        Ok(())
     }
 
     /// The names of the weights that the model needs; `weak` is the weak level, whose tokenizer the reference uses.

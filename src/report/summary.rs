@@ -8,13 +8,10 @@ use comfy_table::{CellAlignment, ColumnConstraint, ContentArrangement, LineStyle
 use crate::arm::Arm;
 use crate::metrics::{
     Distilling, Prices, Slice, Transfer, baseline, change_percent, correct, distilling, fee_rows, paired, slices,
-    transfers, weak_right,
+    strong_calls_change, transfers, weak_right,
 };
 use crate::record::{Purpose, Record};
 use crate::stats::Estimate;
-
-/// The arms that learn, by name.
-const LEARNING: [&str; 2] = ["inter-cascade", "inter-cascade-random"];
 
 /// What the records do not tell.
 pub struct Context<'a> {
@@ -38,12 +35,12 @@ pub fn terminal(records: &[Record], prices: &Prices, width: u16) -> String {
     for slice in &slices {
         rows.push(vec![
             slice.cell.arm.clone(),
-            slice.cell.threshold.map_or("–".to_owned(), |threshold| threshold.to_string()),
+            threshold(slice),
             percent(slice.weak_accuracy()),
             percent(Some(slice.accuracy())),
             percent(Some(slice.coverage())),
             slice.strong_calls().to_string(),
-            slice.fee(prices).map_or("–".to_owned(), |fee| format!("{:.5}", fee.usd())),
+            fee(slice, prices),
         ]);
     }
     let tables = std::iter::once(rows).chain(changes(&slices, prices));
@@ -85,7 +82,7 @@ pub fn markdown(records: &[Record], context: &Context) -> String {
         }
     }
     text += "\n## Results\n\n";
-    text += &markdown_table(&results(records, context.prices));
+    text += &markdown_table(&results(&slices, context.prices));
     text += "\nWeak accuracy counts the weak level's answers to the whole stream, deferred ones included; accuracy counts \
              the answers that stand. An answer that could not be read counts as wrong. Fees are what each arm would pay \
              alone.\n";
@@ -102,8 +99,16 @@ pub fn markdown(records: &[Record], context: &Context) -> String {
     text
 }
 
+fn threshold(slice: &Slice) -> String {
+    slice.cell.threshold.map_or("–".to_owned(), |threshold| threshold.to_string())
+}
+
+fn fee(slice: &Slice, prices: &Prices) -> String {
+    slice.fee(prices).map_or("–".to_owned(), |fee| format!("{:.5}", fee.usd()))
+}
+
 /// Header and rows of the results.
-fn results(records: &[Record], prices: &Prices) -> Vec<Vec<String>> {
+fn results(slices: &[Slice], prices: &Prices) -> Vec<Vec<String>> {
     let header = [
         "arm",
         "λ",
@@ -116,17 +121,17 @@ fn results(records: &[Record], prices: &Prices) -> Vec<Vec<String>> {
         "strategies shown",
     ];
     let mut rows = vec![header.map(str::to_owned).to_vec()];
-    for slice in slices(records) {
+    for slice in slices {
         let optional = |value: Option<f64>| value.map_or("–".to_owned(), percent);
         rows.push(vec![
             slice.cell.arm.clone(),
-            slice.cell.threshold.map_or("–".to_owned(), |threshold| threshold.to_string()),
+            threshold(slice),
             optional(slice.weak_accuracy()),
             percent(slice.accuracy()),
             percent(slice.coverage()),
             optional(slice.accepted_accuracy()),
             slice.strong_calls().to_string(),
-            slice.fee(prices).map_or("–".to_owned(), |fee| format!("{:.5}", fee.usd())),
+            fee(slice, prices),
             format!("{:.2}", slice.strategies_shown()),
         ]);
     }
@@ -162,11 +167,10 @@ fn changes(slices: &[Slice], prices: &Prices) -> Vec<Vec<Vec<String>>> {
             ]);
         }
         let relative: [(&str, OfSlice); 2] = [
-            ("strong calls", &|slice| Some(crate::metrics::ratio(slice.strong_calls(), 1))),
-            ("fee", &|slice| Some(slice.fee(prices)?.usd())),
+            ("strong calls", &|slice| strong_calls_change(slice, base)),
+            ("fee", &|slice| change_percent(slice.fee(prices)?.usd(), base.fee(prices)?.usd())),
         ];
-        for (name, value) in relative {
-            let change = |slice: &Slice| change_percent(value(slice)?, value(base)?);
+        for (name, change) in relative {
             let Some(own) = change(taught) else { continue };
             let control = random.and_then(change);
             let shown = |change: f64| format!("{change:+.1} %");
@@ -188,6 +192,10 @@ type OfRecord = fn(&Record) -> f64;
 /// A figure of one slice, where it has one.
 type OfSlice<'a> = &'a dyn Fn(&Slice) -> Option<f64>;
 
+fn learns(slice: &Slice) -> bool {
+    Arm::named(&slice.cell.arm).is_some_and(|arm| arm.learning().is_some())
+}
+
 /// How much of a gain the control has too.
 fn share(own: f64, control: f64) -> String {
     if own == 0.0 {
@@ -205,7 +213,7 @@ fn sources(slices: &[Slice]) -> String {
     let Some(alone) = alone else { return String::new() };
     let mut rows =
         vec![["arm", "strategies from", "items", "weak alone", "weak with them", "gain"].map(str::to_owned).to_vec()];
-    for slice in slices.iter().filter(|slice| LEARNING.contains(&slice.cell.arm.as_str())) {
+    for slice in slices.iter().filter(|slice| learns(slice)) {
         for Transfer { source, n, alone, taught, gain } in transfers(slice, alone) {
             rows.push(vec![
                 slice.cell.arm.clone(),
@@ -234,7 +242,7 @@ fn strong_side(slices: &[Slice]) -> String {
     };
     let header = ["arm", "deferred items", "right while distilling", "change against answering alone"];
     let mut rows = vec![header.map(str::to_owned).to_vec()];
-    for slice in slices.iter().filter(|slice| LEARNING.contains(&slice.cell.arm.as_str())) {
+    for slice in slices.iter().filter(|slice| learns(slice)) {
         if let Some(Distilling { n, with, change }) = distilling(slice, strong) {
             rows.push(vec![slice.cell.arm.clone(), n.to_string(), percent(with), pp(change)]);
         }

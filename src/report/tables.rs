@@ -4,7 +4,7 @@
 use anyhow::Result;
 use polars::prelude::{Column, CsvWriter, DataFrame, NamedFrom, ParquetWriter, SerWriter, Series};
 
-use crate::metrics::{Prices, Slice, baseline, change_percent, correct, fee_rows, paired, slices};
+use crate::metrics::{Prices, Slice, baseline, change_percent, correct, fee_rows, paired, slices, strong_calls_change};
 use crate::price::Fee;
 use crate::record::{CellKey, Purpose, Record};
 
@@ -182,7 +182,6 @@ fn accuracy_table(records: &[Record]) -> Result<Table> {
     Table::new("accuracy", columns)
 }
 
-#[expect(clippy::cast_precision_loss, reason = "counts of calls")]
 fn strong_calls_table(records: &[Record]) -> Result<Table> {
     let slices = slices(records);
     let rows = || slices.iter();
@@ -192,13 +191,7 @@ fn strong_calls_table(records: &[Record]) -> Result<Table> {
         int("n", rows().map(|slice| slice.n)),
         int("strong_calls", rows().map(Slice::strong_calls)),
         float("strong_call_rate", rows().map(|slice| 1.0 - slice.coverage())),
-        float(
-            "change_vs_cascade_percent",
-            rows().map(|slice| {
-                let base = baseline(&slices, slice)?;
-                change_percent(slice.strong_calls() as f64, base.strong_calls() as f64)
-            }),
-        ),
+        float("change_vs_cascade_percent", rows().map(|slice| strong_calls_change(slice, baseline(&slices, slice)?))),
         empty("change_low_percent", slices.len()),
         empty("change_high_percent", slices.len()),
         empty("p_value", slices.len()),
