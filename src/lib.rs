@@ -1,25 +1,26 @@
 //! intercascade runs the standard LLM cascade and Inter-Cascade side by side and reports accuracy, strong calls
-//! and fees. docs/ARCHITECTURE.md says which module owns what; modules import their own layer or a lower one.
+//! and fees. The floors from the top down; a module imports its own floor or a lower one (docs/ARCHITECTURE.md).
 
-pub mod arm;
-pub mod assembly;
-pub mod cascade;
-pub mod chat;
+// 6: a verb a file, exit status, progress.
 pub mod cli;
-pub mod confidence;
+
+// 5: from a file to a ready experiment.
 pub mod config;
-pub mod dataset;
-pub mod experiment;
-pub mod files;
-pub mod item;
-pub mod metrics;
-pub mod model;
-pub mod price;
-pub mod prompt;
-pub mod record;
+
+// 4: from records to what people read.
 pub mod report;
+
+// 3: the algorithm.
+pub mod cascade;
+
+// 2: all I/O.
+pub mod dataset;
+pub mod model;
 pub mod retrieval;
-pub mod seed;
-pub mod stats;
-pub mod suggest;
+
+// 1: pure rules and arithmetic.
+pub mod analysis;
 pub mod task;
+
+// 0: plain data.
+pub mod types;

@@ -3,13 +3,16 @@
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
-use anyhow::{Result, anyhow};
+use anyhow::{Result, anyhow, bail};
 use clap::Subcommand;
 
 use super::{Status, say};
+use crate::config::suggest;
 use crate::dataset::catalogue::Catalogue;
-use crate::dataset::{Format, generate, read};
-use crate::seed::Seed;
+use crate::dataset::generate::Made;
+use crate::dataset::{Format, read};
+use crate::report::files::write_file;
+use crate::types::seed::Seed;
 
 /// The verbs of `datasets`.
 #[derive(Debug, Subcommand)]
@@ -63,17 +66,33 @@ fn list() -> Result<Status> {
 
 fn generate_files(name: &str, out: Option<PathBuf>, seed: Option<Seed>, instances: Option<usize>) -> Result<Status> {
     let catalogue = Catalogue::find(None)?;
-    let entry = catalogue.entry(name)?;
+    let entry = suggest::find("data set", name, &catalogue.entries, |entry| &entry.name)?;
     let mut generator = entry.generator.clone().ok_or_else(|| anyhow!("`{name}` is not generated"))?;
     generator.seed = seed.unwrap_or(generator.seed);
     generator.instances = instances.unwrap_or(generator.instances);
     let out = out.unwrap_or_else(|| catalogue.folder.join(name));
     let files = generator.make(&catalogue.folder, entry.format, &out)?;
-    generate::write(&files)?;
+    write_made(&files)?;
     for file in files {
         say(&format!("{}  {}  {} rows  sha256 {}", file.split, file.path.display(), file.rows, file.sha256));
     }
     Ok(Status::Done)
+}
+
+/// Writes the files, and leaves alone what is already there.
+fn write_made(files: &[Made]) -> Result<()> {
+    for file in files {
+        match std::fs::read(&file.path) {
+            Ok(there) if there == file.bytes => continue,
+            Ok(_) => bail!(
+                "{} holds something else; nothing is written over: name another folder with --out",
+                file.path.display()
+            ),
+            Err(_) => {}
+        }
+        write_file(&file.path, &file.bytes)?;
+    }
+    Ok(())
 }
 
 fn check(path: &std::path::Path, format: Option<&str>) -> Result<Status> {

@@ -3,7 +3,6 @@
 mod completions;
 mod datasets;
 mod models;
-mod plan;
 mod progress;
 mod run;
 

@@ -7,7 +7,7 @@ use clap::Subcommand;
 
 use super::progress::Progress;
 use super::{Status, block_on, say, warn};
-use crate::model::weights::{self, CATALOGUE, Event};
+use crate::model::local::weights::{self, CATALOGUE, Event};
 
 /// The verbs of `models`.
 #[derive(Debug, Subcommand)]

@@ -10,17 +10,18 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use super::progress::Progress;
-use super::{Status, block_on, models, plan, say, warn};
-use crate::assembly::{Assembly, output_folder};
-use crate::experiment::{self, Outcome};
-use crate::files::write_files;
-use crate::metrics::{Slice, slices};
+use super::{Status, block_on, models, say, warn};
+use crate::analysis::metrics::{Slice, slices};
+use crate::cascade::experiment::{self, Outcome};
+use crate::config::assembly::{Assembly, output_folder};
+use crate::config::plan;
 use crate::model::journal::Journal;
-use crate::record::{Record, Score};
+use crate::report::files::write_files;
 use crate::report::folder::{JOURNAL, prepare};
 use crate::report::manifest::Manifest;
 use crate::report::{summary, tables};
-use crate::retrieval::embedder::{self, Embedded};
+use crate::retrieval::{Embedded, embedder};
+use crate::types::record::{Record, Score};
 
 /// Width of tables where stdout is no terminal.
 const PLAIN_WIDTH: u16 = 120;
@@ -51,7 +52,9 @@ pub(super) struct Args {
 pub(super) fn run(args: &Args) -> Result<Status> {
     let assembly = Assembly::load(&args.config, &args.set)?;
     if args.dry_run {
-        plan::print(&assembly);
+        for line in plan::lines(&assembly) {
+            say(&line);
+        }
         return Ok(Status::Done);
     }
     let folder = output_folder(&assembly.config, args.out.as_deref());
@@ -134,7 +137,7 @@ async fn embed(assembly: &Assembly) -> Result<Vec<Embedded>> {
         return Ok(Vec::new());
     }
     let name = assembly.config.learning.embedder;
-    let weights = name.weights().map(crate::model::weights::path).transpose()?;
+    let weights = name.weights().map(crate::model::local::weights::path).transpose()?;
     let queries: Vec<String> = assembly.items.iter().map(|item| item.query.clone()).collect();
     // Off this thread, which listens for Ctrl-C meanwhile.
     tokio::task::spawn_blocking(move || {
@@ -183,7 +186,7 @@ fn write(assembly: &Assembly, folder: &Path, outcome: &Outcome, manifest: &Manif
 
 fn spent(assembly: &Assembly, journal: &Journal) -> Result<Value> {
     let spent = assembly.spent(journal)?.into_iter().map(|(name, (usage, fee))| {
-        let fee = fee.map(crate::price::Fee::usd);
+        let fee = fee.map(crate::analysis::price::Fee::usd);
         (name, json!({ "usage": usage, "fee_usd": fee }))
     });
     Ok(Value::Object(spent.collect()))

@@ -6,7 +6,6 @@ use anyhow::{Context, Result, anyhow, bail};
 use serde::Deserialize;
 
 use super::{Contents, Format, generate::Generator, read_clean};
-use crate::suggest;
 
 /// The file that lists the data sets.
 const FILE: &str = "datasets/catalogue.toml";
@@ -77,17 +76,6 @@ impl Catalogue {
         let parsed: File = toml::from_str(&text).with_context(|| format!("{} is not a catalogue", file.display()))?;
         let folder = file.parent().unwrap_or(Path::new(".")).to_path_buf();
         Ok(Self { folder, entries: parsed.dataset })
-    }
-
-    /// The entry of that name.
-    ///
-    /// # Errors
-    /// Lists the names there are and the nearest one.
-    pub fn entry(&self, name: &str) -> Result<&Entry> {
-        self.entries.iter().find(|entry| entry.name == name).ok_or_else(|| {
-            let names: Vec<&str> = self.entries.iter().map(|entry| entry.name.as_str()).collect();
-            anyhow!("there is no data set `{name}`{}; there are: {}", suggest::nearest(name, &names), names.join(", "))
-        })
     }
 
     /// Reads a split and makes sure that its file is the one that the catalogue means.

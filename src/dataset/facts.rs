@@ -5,8 +5,8 @@ use anyhow::{Result, bail};
 use rand::seq::SliceRandom;
 use serde::Deserialize;
 
-use crate::item::{Item, ItemId, Target};
-use crate::seed::Seed;
+use crate::types::item::{Item, ItemId, Target};
+use crate::types::seed::Seed;
 
 /// The facts file.
 #[derive(Debug, Deserialize)]

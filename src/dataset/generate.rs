@@ -7,9 +7,8 @@ use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
 use super::{Format, facts::Facts, gsm8k, mmlu, template::Templates};
-use crate::files::{hex, write_file};
-use crate::item::{Item, Target};
-use crate::seed::Seed;
+use crate::types::item::{Item, Target};
+use crate::types::seed::Seed;
 
 /// How a data set is made.
 #[derive(Debug, Clone, Deserialize)]
@@ -76,32 +75,13 @@ impl Generator {
     }
 }
 
-/// Writes the files, and leaves alone what is already there.
-///
-/// # Errors
-/// Where a file with other contents stands in the way, or the disk refuses.
-pub fn write(files: &[Made]) -> Result<()> {
-    for file in files {
-        match std::fs::read(&file.path) {
-            Ok(there) if there == file.bytes => continue,
-            Ok(_) => bail!(
-                "{} holds something else; nothing is written over: name another folder with --out",
-                file.path.display()
-            ),
-            Err(_) => {}
-        }
-        write_file(&file.path, &file.bytes)?;
-    }
-    Ok(())
-}
-
 fn file(split: &'static str, format: Format, items: &[Item], out: &Path) -> Result<Made> {
     let (ending, bytes) = match format {
         Format::Gsm8k => ("jsonl", jsonl(items)?),
         Format::Mmlu => ("csv", csv(items)?),
     };
     let path = out.join(format!("{split}.{ending}"));
-    Ok(Made { split, path, rows: items.len(), sha256: hex(&Sha256::digest(&bytes)), bytes })
+    Ok(Made { split, path, rows: items.len(), sha256: hex::encode(Sha256::digest(&bytes)), bytes })
 }
 
 fn jsonl(items: &[Item]) -> Result<Vec<u8>> {

@@ -5,8 +5,8 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::Fault;
-use crate::item::{Item, ItemId, Target};
 use crate::task::math;
+use crate::types::item::{Item, ItemId, Target};
 
 /// A row as it is written.
 #[derive(Debug, Serialize)]

@@ -5,7 +5,7 @@
 use csv::StringRecord;
 
 use super::Fault;
-use crate::item::{Item, ItemId, Target};
+use crate::types::item::{Item, ItemId, Target};
 
 const OPTIONS: usize = 4;
 /// The columns that a file with a header must have, in the order in which this program writes them.

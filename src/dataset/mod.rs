@@ -15,9 +15,8 @@ use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::files::hex;
-use crate::item::Item;
 use crate::task::Task;
+use crate::types::item::Item;
 
 /// How many faults of a file one error lists.
 const FAULTS_SHOWN: usize = 5;
@@ -146,7 +145,7 @@ fn read_file(path: &Path, format: Format, prefix: Option<&str>) -> Result<Conten
         Format::Gsm8k => gsm8k::rows(&bytes).collect(),
         Format::Mmlu => mmlu::rows(&bytes, prefix),
     };
-    let mut contents = Contents { sha256: hex(&Sha256::digest(&bytes)), ..Contents::default() };
+    let mut contents = Contents { sha256: hex::encode(Sha256::digest(&bytes)), ..Contents::default() };
     for row in rows {
         match row {
             Ok(item) => contents.items.push(item),
@@ -178,6 +177,6 @@ fn read_folder(path: &Path, format: Format) -> Result<Contents> {
         contents.items.extend(one.items);
         contents.faults.extend(one.faults);
     }
-    contents.sha256 = hex(&hasher.finalize());
+    contents.sha256 = hex::encode(hasher.finalize());
     Ok(contents)
 }

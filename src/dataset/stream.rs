@@ -2,8 +2,8 @@
 
 use rand::seq::SliceRandom;
 
-use crate::item::Item;
-use crate::seed::Seed;
+use crate::types::item::Item;
+use crate::types::seed::Seed;
 
 /// The items of the stream: the first `limit` of the split in the file's order, so that a file that lists a group's
 /// variants together keeps them together.

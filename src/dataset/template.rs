@@ -11,8 +11,8 @@ use rand::seq::IndexedRandom;
 use regex::{Captures, Regex};
 use serde::Deserialize;
 
-use crate::item::{Item, ItemId, Target};
-use crate::seed::Seed;
+use crate::types::item::{Item, ItemId, Target};
+use crate::types::seed::Seed;
 
 /// A drawing is tried this often before the template counts as wrong.
 const TRIES: usize = 10_000;

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::price::Price;
-use crate::prompt::Style;
+use crate::analysis::price::Price;
+use crate::task::prompt::Style;
 
 /// The backends by the names that stand in configs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

@@ -12,9 +12,8 @@ use serde_json::json;
 use sha2::{Digest, Sha256};
 
 use super::{Model, ModelError};
-use crate::chat::{Mode, Request, Response, Usage};
-use crate::files::hex;
-use crate::price::{Fee, Price};
+use crate::analysis::price::{Fee, Price};
+use crate::types::chat::{Mode, Request, Response, Usage};
 
 /// The version of the tables below.
 const SCHEMA: i64 = 1;
@@ -191,7 +190,7 @@ impl Journaled {
             "draw": request.draw,
         })
         .to_string();
-        let key = CallKey(hex(&Sha256::digest(canonical.as_bytes())));
+        let key = CallKey(hex::encode(Sha256::digest(canonical.as_bytes())));
         let broken = |error: anyhow::Error| {
             ModelError::Unavailable(format!("the journal {} failed: {error:#}", self.journal.path.display()))
         };
@@ -214,10 +213,10 @@ impl Journaled {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::item::{Item, ItemId, Target};
     use crate::model::entry::Behaviour;
     use crate::model::simulated::Simulated;
-    use crate::seed::Seed;
+    use crate::types::item::{Item, ItemId, Target};
+    use crate::types::seed::Seed;
 
     fn model(folder: &Path) -> Journaled {
         let item = Item {

@@ -1,21 +1,17 @@
 //! Backends behind one trait: each takes a [`Request`] and gives a [`Response`].
 
-pub mod calculator;
 pub mod entry;
-pub mod gguf;
 pub(crate) mod http;
 pub mod journal;
-pub mod llama;
+pub mod local;
 pub mod openai;
 pub mod reference;
 pub mod registry;
 pub mod simulated;
-pub mod tokenizer;
-pub mod weights;
 
 use async_trait::async_trait;
 
-use crate::chat::{Request, Response};
+use crate::types::chat::{Request, Response};
 
 /// Why a call gave no answer. None of these is ever scored as a wrong answer.
 #[derive(Debug, thiserror::Error)]
@@ -39,7 +35,7 @@ pub enum ModelError {
 pub struct Capabilities {
     /// Log-probabilities of the tokens it writes.
     pub logprobs: bool,
-    /// [`crate::chat::Mode::Score`].
+    /// [`crate::types::chat::Mode::Score`].
     pub scores_options: bool,
     /// A calculator that works while it writes.
     pub calculator: bool,

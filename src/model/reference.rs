@@ -8,10 +8,10 @@ use async_trait::async_trait;
 use serde_json::json;
 
 use super::{Capabilities, Model, ModelError};
-use crate::chat::{Finish, Request, Response, Token, Usage};
-use crate::item::{Item, ItemId, Target};
-use crate::prompt::STRATEGY_MARK;
 use crate::task::choice;
+use crate::task::prompt::STRATEGY_MARK;
+use crate::types::chat::{Finish, Request, Response, Token, Usage};
+use crate::types::item::{Item, ItemId, Target};
 
 /// Splits a text into the pieces that its tokens are counted by.
 pub type Pieces = Arc<dyn Fn(&str) -> Vec<String> + Send + Sync>;
@@ -123,9 +123,9 @@ fn without_annotations(solution: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::chat::Mode;
-    use crate::prompt::split_strategy;
     use crate::task::Task;
+    use crate::task::prompt::split_strategy;
+    use crate::types::chat::Mode;
 
     fn item(target: Target, solution: Option<&str>) -> Item {
         Item {
@@ -158,7 +158,7 @@ mod tests {
             for distil in [false, true] {
                 let response = ask(&item, distil).await;
                 let (text, strategy) = split_strategy(&response.text);
-                assert_eq!(Task::grade(&item, &response, text).score, crate::record::Score::Correct);
+                assert_eq!(Task::grade(&item, &response, text).score, crate::types::record::Score::Correct);
                 assert_eq!(strategy.is_some(), distil);
                 let joined: String = response.tokens.iter().map(|token| token.text.as_str()).collect();
                 assert_eq!(joined, response.text, "the tokens make up the text");

@@ -12,14 +12,15 @@ use candle_core::quantized::gguf_file::Content;
 use secrecy::SecretString;
 
 use super::entry::{Backend, ModelEntry};
-use super::gguf::{Gguf, GgufConfig};
+use super::local::gguf::{Gguf, GgufConfig};
+use super::local::tokenizer::{self, Tokenizer};
+use super::local::weights;
 use super::openai::{OpenAi, Settings};
 use super::reference::{Pieces, Reference};
 use super::simulated::Simulated;
-use super::tokenizer::{self, Tokenizer};
-use super::{Capabilities, Model, weights};
-use crate::item::Item;
-use crate::seed::Seed;
+use super::{Capabilities, Model};
+use crate::types::item::Item;
+use crate::types::seed::Seed;
 
 /// A server's key, and further headers with their values.
 type Keys = (Option<SecretString>, Vec<(String, SecretString)>);

@@ -8,11 +8,11 @@ use serde_json::json;
 
 use super::entry::Behaviour;
 use super::{Capabilities, Model, ModelError};
-use crate::chat::{Finish, Message, Mode, Request, Response, Token, Usage};
-use crate::item::{Item, ItemId, Target};
-use crate::prompt::STRATEGY_MARK;
-use crate::seed::Seed;
 use crate::task::choice;
+use crate::task::prompt::STRATEGY_MARK;
+use crate::types::chat::{Finish, Message, Mode, Request, Response, Token, Usage};
+use crate::types::item::{Item, ItemId, Target};
+use crate::types::seed::Seed;
 
 /// A simulated model over one data set.
 pub struct Simulated {
@@ -130,8 +130,8 @@ fn answer(item: &Item, right: bool) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::chat::Role;
     use crate::task::Task;
+    use crate::types::chat::Role;
 
     #[tokio::test]
     async fn accuracy_and_gain_are_what_was_asked_for() {
@@ -157,7 +157,7 @@ mod tests {
                 let request = Request { item: item.id.clone(), messages, mode, distil: false, draw: 0 };
                 let response = model.call(&request).await.expect("answers");
                 let score = Task::grade(item, &response, &response.text).score;
-                right += f64::from(u8::from(score == crate::record::Score::Correct));
+                right += f64::from(u8::from(score == crate::types::record::Score::Correct));
             }
             assert!((right - expected).abs() < 50.0, "{right} of 600 right, expected about {expected}");
         }

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
+use super::files::UNFINISHED;
 use super::manifest::{Manifest, differences};
-use crate::files::UNFINISHED;
 
 /// The journal's file name.
 pub const JOURNAL: &str = "journal.sqlite";

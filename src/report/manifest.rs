@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::files::write_file;
+use super::files::write_file;
 
 /// The manifest's file name.
 pub const FILE: &str = "manifest.json";

@@ -5,13 +5,13 @@ use std::fmt::Write;
 
 use comfy_table::{CellAlignment, ColumnConstraint, ContentArrangement, LineStyle, Table, presets};
 
-use crate::arm::Arm;
-use crate::metrics::{
+use crate::analysis::metrics::{
     Distilling, Prices, Slice, Transfer, baseline, change_percent, correct, distilling, fee_rows, paired, slices,
     strong_calls_change, transfers, weak_right,
 };
-use crate::record::{Purpose, Record};
-use crate::stats::Estimate;
+use crate::analysis::stats::Estimate;
+use crate::cascade::arm::Arm;
+use crate::types::record::{Purpose, Record};
 
 /// What the records do not tell.
 pub struct Context<'a> {

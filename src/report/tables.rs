@@ -4,9 +4,11 @@
 use anyhow::Result;
 use polars::prelude::{Column, CsvWriter, DataFrame, NamedFrom, ParquetWriter, SerWriter, Series};
 
-use crate::metrics::{Prices, Slice, baseline, change_percent, correct, fee_rows, paired, slices, strong_calls_change};
-use crate::price::Fee;
-use crate::record::{CellKey, Purpose, Record};
+use crate::analysis::metrics::{
+    Prices, Slice, baseline, change_percent, correct, fee_rows, paired, slices, strong_calls_change,
+};
+use crate::analysis::price::Fee;
+use crate::types::record::{CellKey, Purpose, Record};
 
 /// One table under its file name.
 pub struct Table {

@@ -5,8 +5,8 @@ use std::path::Path;
 use anyhow::Result;
 use serde::{Deserialize, Serialize};
 
-use super::hashed;
 use super::minilm::Minilm;
+use super::{Embedded, hashed};
 
 /// The embedders by the names that stand in configs and outputs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -30,7 +30,7 @@ impl EmbedderName {
         }
     }
 
-    /// The weights that it needs, by their name in [`crate::model::weights`].
+    /// The weights that it needs, by their name in [`crate::model::local::weights`].
     #[must_use]
     pub fn weights(self) -> Option<&'static str> {
         match self {
@@ -38,15 +38,6 @@ impl EmbedderName {
             Self::HashedWords => None,
         }
     }
-}
-
-/// A text's unit vector and the tokens that were read for it.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Embedded {
-    /// Unit length, so that a dot product is the cosine.
-    pub vector: Vec<f32>,
-    /// Tokens read.
-    pub tokens: u64,
 }
 
 /// Embeds all texts, in their order. `weights` is the folder of the embedder's files, where it has any; `progress`

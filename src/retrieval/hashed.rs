@@ -4,8 +4,8 @@ use std::sync::LazyLock;
 
 use regex::Regex;
 
-use super::embedder::Embedded;
-use crate::seed::Seed;
+use super::Embedded;
+use crate::types::seed::Seed;
 
 /// Length of the vectors.
 pub const DIMENSION: usize = 256;
@@ -35,7 +35,7 @@ pub fn embed(text: &str) -> Embedded {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::retrieval::ranking::cosine;
+    use crate::retrieval::search::cosine;
 
     #[test]
     fn texts_that_share_words_are_near() {

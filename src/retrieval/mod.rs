@@ -1,8 +1,15 @@
-//! What a learning arm shows: embeddings of queries, one ranking of the earlier items, and the repository that the
-//! ranking is walked over.
+//! Embeddings of queries, and the search over them.
 
 pub mod embedder;
 pub mod hashed;
 pub mod minilm;
-pub mod ranking;
-pub mod repository;
+pub mod search;
+
+/// A text's unit vector and the tokens that were read for it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Embedded {
+    /// Unit length, so that a dot product is the cosine.
+    pub vector: Vec<f32>,
+    /// Tokens read.
+    pub tokens: u64,
+}

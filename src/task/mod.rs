@@ -1,13 +1,15 @@
 //! What a kind of question asks for: how an answer is read from a model's text and compared with the target.
 
 pub mod choice;
+pub mod confidence;
 pub mod math;
+pub mod prompt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::chat::Response;
-use crate::item::{Item, Target};
-use crate::record::{Graded, Score};
+use crate::types::chat::Response;
+use crate::types::item::{Item, Target};
+use crate::types::record::{Graded, Score};
 
 /// The kinds of question.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

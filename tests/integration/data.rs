@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use intercascade::dataset::catalogue::Catalogue;
 use intercascade::dataset::facts::Facts;
-use intercascade::item::Item;
+use intercascade::types::item::Item;
 use regex::Regex;
 use sha2::{Digest, Sha256};
 
@@ -168,7 +168,9 @@ fn every_fact_has_four_different_options_and_one_sentence_that_states_it() {
 fn the_right_option_stands_in_every_place_about_equally_often() {
     let mut places = [0_usize; 4];
     for item in splits("space-history-mcq").into_values().flatten() {
-        let intercascade::item::Target::Choice(place) = item.target else { panic!("{} has no options", item.id) };
+        let intercascade::types::item::Target::Choice(place) = item.target else {
+            panic!("{} has no options", item.id)
+        };
         places[place] += 1;
     }
     let all: usize = places.iter().sum();

@@ -1,4 +1,4 @@
-//! The layer rule: a module imports its own layer or a lower one. The table is that of docs/ARCHITECTURE.md.
+//! A folder a floor: a module imports its own floor or a lower one. The table is that of docs/ARCHITECTURE.md.
 
 use std::collections::BTreeSet;
 
@@ -6,21 +6,22 @@ use regex::Regex;
 
 use crate::support::{files, repository};
 
-/// The modules of each layer, from the vocabulary up to the application.
-const LAYERS: [&[&str]; 6] = [
-    &["item", "chat", "record", "seed", "suggest"],
-    &["arm", "task", "prompt", "confidence", "price", "metrics", "stats"],
-    &["model", "dataset", "retrieval", "files"],
-    &["cascade", "experiment"],
+/// The folders of each floor, from plain data up to the command line.
+const FLOORS: [&[&str]; 7] = [
+    &["types"],
+    &["analysis", "task"],
+    &["model", "dataset", "retrieval"],
+    &["cascade"],
     &["report"],
-    &["assembly", "config", "cli"],
+    &["config"],
+    &["cli"],
 ];
 
-/// The roots, which only name the modules and start the program.
+/// What else stands in `src`: the roots, which only name the floors and start the program.
 const ROOTS: [&str; 2] = ["lib.rs", "main.rs"];
 
-fn layer(module: &str) -> Option<usize> {
-    LAYERS.iter().position(|modules| modules.contains(&module))
+fn floor(folder: &str) -> Option<usize> {
+    FLOORS.iter().position(|folders| folders.contains(&folder))
 }
 
 /// The sources without their comments, by path from `src`.
@@ -35,8 +36,8 @@ fn sources() -> Vec<(String, String)> {
 }
 
 /// The first part of a path below `src`.
-fn module(path: &str) -> &str {
-    path.split('/').next().unwrap_or(path).trim_end_matches(".rs")
+fn folder(path: &str) -> &str {
+    path.split('/').next().unwrap_or(path)
 }
 
 /// The modules at the root of the crate that a source names, one by one or in braces; `super` reaches them too.
@@ -54,38 +55,46 @@ fn imports(source: &str) -> BTreeSet<String> {
 }
 
 #[test]
-fn every_module_has_a_layer_and_every_layer_its_modules() {
-    let present: BTreeSet<String> = sources()
-        .iter()
-        .filter(|(path, _)| !ROOTS.contains(&path.as_str()))
-        .map(|(path, _)| module(path).to_owned())
-        .collect();
-    let listed: BTreeSet<String> =
-        LAYERS.iter().flat_map(|modules| modules.iter().map(|name| (*name).to_owned())).collect();
+fn src_holds_the_floors_and_the_roots_and_nothing_else() {
+    let present: BTreeSet<String> = sources().iter().map(|(path, _)| folder(path).to_owned()).collect();
+    let listed: BTreeSet<String> = FLOORS.concat().into_iter().chain(ROOTS).map(str::to_owned).collect();
     assert_eq!(present, listed);
 }
 
 #[test]
-fn the_architectures_table_is_this_one() {
+fn the_architectures_table_and_the_root_are_in_this_order() {
     let text = std::fs::read_to_string(repository().join("docs/ARCHITECTURE.md")).expect("readable");
-    let row = Regex::new(r"(?m)^\| [0-5] [a-z]+ \| ([^|]+) \|").expect("a pattern");
-    let name = Regex::new(r"`([a-z_]+)/?`").expect("a pattern");
-    let names = |cell: &str| -> BTreeSet<String> { name.captures_iter(cell).map(|name| name[1].to_owned()).collect() };
-    let told: Vec<BTreeSet<String>> = row.captures_iter(&text).map(|row| names(&row[1])).collect();
-    let listed = LAYERS.map(|modules| modules.iter().map(|name| (*name).to_owned()).collect());
+    let row = Regex::new(r"(?m)^\| (\d) \| ([^|]+) \|").expect("a pattern");
+    let name = Regex::new(r"`([a-z_]+)/`").expect("a pattern");
+    let told: Vec<(String, BTreeSet<String>)> = row
+        .captures_iter(&text)
+        .map(|row| (row[1].to_owned(), name.captures_iter(&row[2]).map(|name| name[1].to_owned()).collect()))
+        .collect();
+    let listed: Vec<(String, BTreeSet<String>)> = FLOORS
+        .iter()
+        .enumerate()
+        .rev()
+        .map(|(floor, folders)| (floor.to_string(), folders.iter().map(|name| (*name).to_owned()).collect()))
+        .collect();
     assert_eq!(told, listed);
+
+    let root = std::fs::read_to_string(repository().join("src/lib.rs")).expect("readable");
+    let named = Regex::new(r"(?m)^pub mod ([a-z_]+);").expect("a pattern");
+    let floors: Vec<Option<usize>> = named.captures_iter(&root).map(|found| floor(&found[1])).collect();
+    assert!(floors.windows(2).all(|pair| pair[0] >= pair[1]), "lib.rs names the floors from the top down: {floors:?}");
+    assert_eq!(floors.len(), FLOORS.concat().len());
 }
 
 #[test]
-fn modules_import_their_own_layer_or_a_lower_one() {
+fn modules_import_their_own_floor_or_a_lower_one() {
     let mut broken = Vec::new();
     let mut seen = 0;
     for (path, source) in sources().iter().filter(|(path, _)| !ROOTS.contains(&path.as_str())) {
-        let own = layer(module(path)).unwrap_or_else(|| panic!("{path} has no layer"));
-        for (import, theirs) in imports(source).iter().filter_map(|import| Some((import, layer(import)?))) {
+        let own = floor(folder(path)).unwrap_or_else(|| panic!("{path} is on no floor"));
+        for (import, theirs) in imports(source).iter().filter_map(|import| Some((import, floor(import)?))) {
             seen += 1;
             if theirs > own {
-                broken.push(format!("src/{path} (layer {own}) imports `{import}` (layer {theirs})"));
+                broken.push(format!("src/{path} (floor {own}) imports `{import}` (floor {theirs})"));
             }
         }
     }
@@ -95,10 +104,10 @@ fn modules_import_their_own_layer_or_a_lower_one() {
 
 #[test]
 fn imports_are_found_in_each_of_their_forms() {
-    let source = "use crate::arm::Arm;\nuse crate::{chat::Chat, model::{self, http}, seed};\nlet x = crate::stats::mean();\n\
+    let source = "use crate::cascade::arm;\nuse crate::{task::Task, model::{self, http}, types};\nlet x = crate::analysis::stats::mean();\n\
                   use super::report::folder;";
     let found = imports(source);
-    for module in ["arm", "chat", "model", "seed", "stats", "report"] {
+    for module in ["cascade", "task", "model", "types", "analysis", "report"] {
         assert!(found.contains(module), "{module}: {found:?}");
     }
     assert!(!found.contains("http") && !found.contains("folder"), "{found:?}");

@@ -2,8 +2,8 @@
 
 use super::OpenAi;
 use super::wire;
-use crate::chat::{Finish, Response, Token, Usage};
 use crate::model::ModelError;
+use crate::types::chat::{Finish, Response, Token, Usage};
 
 /// What the request asked for that matters when its answer is read.
 pub(super) struct Wanted<'a> {

@@ -6,10 +6,10 @@ mod requests;
 
 use std::time::{Duration, Instant};
 
-use intercascade::chat::{Finish, Message, Mode, Request, Response, Role};
-use intercascade::item::ItemId;
 use intercascade::model::openai::{OpenAi, Settings};
 use intercascade::model::{Model, ModelError};
+use intercascade::types::chat::{Finish, Message, Mode, Request, Response, Role};
+use intercascade::types::item::ItemId;
 use secrecy::SecretString;
 use serde_json::{Map, Value, json};
 use wiremock::matchers::{header, method, path};

@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use intercascade::chat::{Finish, Message, Mode, Request, Response, Role};
-use intercascade::item::ItemId;
-use intercascade::model::gguf::{Gguf, GgufConfig};
+use intercascade::model::local::gguf::{Gguf, GgufConfig};
 use intercascade::model::{Model, ModelError};
-use intercascade::prompt::Style;
+use intercascade::task::prompt::Style;
+use intercascade::types::chat::{Finish, Message, Mode, Request, Response, Role};
+use intercascade::types::item::ItemId;
 
 use super::llama::{SMOLLM, smollm};
 

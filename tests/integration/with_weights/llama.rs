@@ -5,8 +5,8 @@ use std::io::BufReader;
 use std::sync::OnceLock;
 
 use candle_core::quantized::gguf_file::Content;
-use intercascade::model::llama::{Cache, Llama, Row};
-use intercascade::model::tokenizer::Tokenizer;
+use intercascade::model::local::llama::{Cache, Llama, Row};
+use intercascade::model::local::tokenizer::Tokenizer;
 
 pub(super) const SMOLLM: &str = "smollm2-135m-instruct";
 

@@ -12,13 +12,13 @@ use std::sync::Mutex;
 fn fetched(name: &'static str) -> PathBuf {
     static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
     let _guard = ONE_AT_A_TIME.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-    if let Ok(path) = intercascade::model::weights::check(name) {
+    if let Ok(path) = intercascade::model::local::weights::check(name) {
         return path;
     }
     // A thread of its own, since a test may run inside a runtime already.
     let fetch = move || {
         let runtime = tokio::runtime::Runtime::new().expect("a runtime");
-        runtime.block_on(intercascade::model::weights::fetch(name, &|_| {})).expect("the weights can be fetched")
+        runtime.block_on(intercascade::model::local::weights::fetch(name, &|_| {})).expect("the weights can be fetched")
     };
     std::thread::spawn(fetch).join().expect("fetched")
 }

@@ -1,9 +1,9 @@
-//! What a run leaves behind: facts only. Money and rates come after, in [`crate::price`] and [`crate::metrics`].
+//! What a run leaves behind: facts only. Money and rates come after, in [`crate::analysis::price`] and [`crate::analysis::metrics`].
 
 use serde::{Deserialize, Serialize};
 
-use crate::chat::Usage;
-use crate::item::ItemId;
+use super::chat::Usage;
+use super::item::ItemId;
 
 /// How an answer compares with its target.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::chat::Usage;
+use crate::types::chat::Usage;
 
 const PICO_PER_USD: f64 = 1e12;
 /// A price of 1 USD a million tokens is this many pico-dollars a token.

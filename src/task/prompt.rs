@@ -3,9 +3,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::chat::{Message, Role};
-use crate::item::Item;
-use crate::task::{Task, choice};
+use super::{Task, choice};
+use crate::types::chat::{Message, Role};
+use crate::types::item::Item;
 
 /// Names the wording, for the manifest: two runs with different versions put different words to the models.
 pub const VERSION: &str = "1";
@@ -127,7 +127,7 @@ fn user(content: String) -> Message {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::item::{ItemId, Target};
+    use crate::types::item::{ItemId, Target};
 
     fn item() -> Item {
         Item {

@@ -1,6 +1,5 @@
-//! Files that are there whole or not at all, and the form in which checksums are written.
+//! Files that are there whole or not at all.
 
-use std::fmt::Write as _;
 use std::io::Write as _;
 use std::path::Path;
 
@@ -64,15 +63,6 @@ fn builder() -> tempfile::Builder<'static, 'static> {
     builder
 }
 
-/// Lower-case hexadecimal digits.
-#[must_use]
-pub fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -86,10 +76,5 @@ mod tests {
         let error = write_file(&path, b"a,b\n").expect_err("a folder stands there");
         assert!(error.to_string().contains("table.csv"), "{error}");
         assert_eq!(std::fs::read_dir(folder.path()).expect("readable").count(), 1);
-    }
-
-    #[test]
-    fn hexadecimal_digits_keep_their_zeros() {
-        assert_eq!(hex(&[0, 10, 255]), "000aff");
     }
 }

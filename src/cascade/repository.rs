@@ -1,7 +1,7 @@
 //! The strategies of one stream, by the position of the item that each came from, and the walk that picks some.
 
 use super::ranking::Ranked;
-use crate::record::Strategy;
+use crate::types::record::Strategy;
 
 /// What is known of an earlier item's strategy.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -71,8 +71,8 @@ impl Repository {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::item::ItemId;
-    use crate::record::Score;
+    use crate::types::item::ItemId;
+    use crate::types::record::Score;
 
     fn strategy(name: &str) -> Strategy {
         Strategy {

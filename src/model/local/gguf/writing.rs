@@ -5,10 +5,10 @@ use std::collections::VecDeque;
 use rand::RngExt;
 use rand::rngs::ChaCha8Rng;
 
-use crate::chat::{Finish, Mode, Request, Response, Token, Usage};
-use crate::model::calculator;
-use crate::model::tokenizer::{Pieces, Tokenizer};
-use crate::seed::Seed;
+use crate::model::local::calculator;
+use crate::model::local::tokenizer::{Pieces, Tokenizer};
+use crate::types::chat::{Finish, Mode, Request, Response, Token, Usage};
+use crate::types::seed::Seed;
 
 /// How an answer is to be written.
 #[derive(Debug, Clone)]
@@ -207,8 +207,8 @@ fn largest(logits: &[f32]) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::{Writing, argmax, logprob};
-    use crate::chat::{Message, Mode, Request, Role, Token};
-    use crate::item::ItemId;
+    use crate::types::chat::{Message, Mode, Request, Role, Token};
+    use crate::types::item::ItemId;
 
     fn writing(stop: &[&str]) -> Writing {
         let request = Request {

@@ -7,8 +7,6 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
-use crate::files::hex;
-
 mod sources;
 
 /// One file of a set of weights.
@@ -293,7 +291,7 @@ fn checksum(file: &Path) -> io::Result<String> {
     let mut buffer = vec![0; 1 << 20];
     loop {
         match file.read(&mut buffer)? {
-            0 => return Ok(hex(&hash.finalize())),
+            0 => return Ok(hex::encode(hash.finalize())),
             read => hash.update(&buffer[..read]),
         }
     }

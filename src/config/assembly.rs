@@ -8,21 +8,22 @@ use std::sync::Arc;
 use anyhow::{Context, Result, anyhow, bail};
 use serde_json::{Value, json};
 
-use crate::cascade::{Level, Setup};
-use crate::confidence::Signal;
-use crate::config::Config;
+use super::file::Config;
+use super::suggest;
+use crate::analysis::metrics::Prices;
+use crate::analysis::price::{Fee, Price};
+use crate::cascade::step::{Level, Setup};
 use crate::dataset::catalogue::Catalogue;
 use crate::dataset::{Contents, Format, read_clean, stream};
-use crate::item::Item;
-use crate::metrics::Prices;
 use crate::model::entry::{Backend, ModelEntry};
 use crate::model::journal::{Budget, Journal, Journaled};
 use crate::model::reference::Reference;
 use crate::model::registry::Data;
-use crate::price::{Fee, Price};
-use crate::prompt::{self, Style};
-use crate::retrieval::embedder::Embedded;
+use crate::retrieval::Embedded;
 use crate::task::Task;
+use crate::task::confidence::Signal;
+use crate::task::prompt::{self, Style};
+use crate::types::item::Item;
 
 /// A config with all that it names.
 pub struct Assembly {
@@ -170,9 +171,9 @@ impl Assembly {
     ///
     /// # Errors
     /// Where the journal cannot be read.
-    pub fn spent(&self, journal: &Journal) -> Result<BTreeMap<String, (crate::chat::Usage, Option<Fee>)>> {
+    pub fn spent(&self, journal: &Journal) -> Result<BTreeMap<String, (crate::types::chat::Usage, Option<Fee>)>> {
         let prices = self.prices();
-        let with_fee = |(name, usage): (String, crate::chat::Usage)| {
+        let with_fee = |(name, usage): (String, crate::types::chat::Usage)| {
             let fee = prices.get(&name).and_then(Option::as_ref).map(|price| price.fee(usage));
             (name, (usage, fee))
         };
@@ -307,7 +308,8 @@ fn data(config: &Config, path: &Path) -> Result<(String, Format, Contents)> {
         return Ok((wanted.name.clone().unwrap_or(stem), format, read_clean(file, format)?));
     }
     let catalogue = Catalogue::find(Some(path))?;
-    let entry = catalogue.entry(wanted.name.as_deref().unwrap_or_default())?;
+    let entry =
+        suggest::find("data set", wanted.name.as_deref().unwrap_or_default(), &catalogue.entries, |entry| &entry.name)?;
     if wanted.format.is_some_and(|format| format != entry.format) {
         bail!("`{}` has the format of its catalogue entry; leave `format` out", entry.name);
     }

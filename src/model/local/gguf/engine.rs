@@ -13,10 +13,10 @@ use tokio::sync::oneshot;
 use super::prompt::{Template, ids};
 use super::writing::{Writing, argmax, logprob};
 use super::{GgufConfig, Job};
-use crate::chat::{Finish, Mode, Request, Response, Usage};
 use crate::model::ModelError;
-use crate::model::llama::{Cache, Llama, Row};
-use crate::model::tokenizer::Tokenizer;
+use crate::model::local::llama::{Cache, Llama, Row};
+use crate::model::local::tokenizer::Tokenizer;
+use crate::types::chat::{Finish, Mode, Request, Response, Usage};
 
 /// Names the arithmetic: another one gives other bits, and so now and then another answer.
 pub(super) const KERNEL: &str = "f32";

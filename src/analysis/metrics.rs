@@ -3,10 +3,10 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use crate::chat::Usage;
-use crate::price::{Fee, Price};
-use crate::record::{CellKey, Purpose, Record, Score};
-use crate::stats::{Estimate, clustered_mean};
+use super::price::{Fee, Price};
+use super::stats::{Estimate, clustered_mean};
+use crate::types::chat::Usage;
+use crate::types::record::{CellKey, Purpose, Record, Score};
 
 /// The arm that all others are compared with.
 pub const BASELINE: &str = "cascade";
@@ -296,8 +296,8 @@ pub fn change_percent(value: f64, base: f64) -> Option<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::item::ItemId;
-    use crate::record::{Call, Graded, WeakAnswer};
+    use crate::types::item::ItemId;
+    use crate::types::record::{Call, Graded, WeakAnswer};
 
     fn record(arm: &str, item: usize, weak_right: bool, deferred: bool, groups: &[&str]) -> Record {
         let graded = |right: bool| Graded {

@@ -1,10 +1,10 @@
 //! A run as cells, arm by arm and order by order, and each cell as a stream taken one item after the other.
 
-use crate::arm::Arm;
-use crate::cascade::{self, Cell, Setup, StepError};
+use super::arm::Arm;
+use super::repository::Repository;
+use super::step::{Cell, Setup, StepError, select, step};
 use crate::dataset::stream;
-use crate::record::{CellKey, Record, Strategy};
-use crate::retrieval::repository::Repository;
+use crate::types::record::{CellKey, Record, Strategy};
 
 /// A strategy with its place.
 #[derive(Debug, Clone, serde::Serialize)]
@@ -61,9 +61,9 @@ async fn run_cell(
 ) -> Result<(), StepError> {
     let mut repository = Repository::new(cell.stream.len());
     for position in 0..cell.stream.len() {
-        let picked = cascade::select(setup, cell, position, &repository)
+        let picked = select(setup, cell, position, &repository)
             .unwrap_or_else(|| unreachable!("every earlier item is decided when the stream is taken one by one"));
-        let step = cascade::step(setup, cell, position, &picked, &repository).await?;
+        let step = step(setup, cell, position, &picked, &repository).await?;
         let learns = cell.arm.learning().is_some();
         outcome.unreadable_strategies += usize::from(learns && step.record.deferred && step.strategy.is_none());
         if let Some(strategy) = &step.strategy {

@@ -8,13 +8,13 @@ use regex::Regex;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::arm::Arm;
-use crate::confidence::Signal;
+use super::suggest;
+use crate::cascade::arm::Arm;
 use crate::dataset::Format;
 use crate::model::entry::ModelEntry;
 use crate::retrieval::embedder::EmbedderName;
-use crate::seed::Seed;
-use crate::suggest;
+use crate::task::confidence::Signal;
+use crate::types::seed::Seed;
 
 /// A run as its author wrote it, with the defaults filled in.
 #[derive(Debug, Clone, Serialize, Deserialize)]

@@ -1,10 +1,11 @@
 //! One ranking for every learning arm: the earlier items of the stream, best first. It is known before any model
 //! has answered, so that what an item waits for can be told in advance.
 
-use super::embedder::Embedded;
-use crate::arm::Selection;
-use crate::item::Item;
-use crate::seed::Seed;
+use super::arm::Selection;
+use crate::retrieval::Embedded;
+use crate::retrieval::search::cosine;
+use crate::types::item::Item;
+use crate::types::seed::Seed;
 
 /// An earlier item in the ranking.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -56,27 +57,11 @@ impl Ranking<'_> {
     }
 }
 
-/// The dot product of two unit vectors.
-#[must_use]
-pub fn cosine(a: &[f32], b: &[f32]) -> f64 {
-    // Eight sums side by side, so that the compiler can use vector registers.
-    let mut sums = [0.0_f32; 8];
-    let (a8, a_rest) = a.as_chunks::<8>();
-    let (b8, b_rest) = b.as_chunks::<8>();
-    for (x, y) in a8.iter().zip(b8) {
-        for lane in 0..8 {
-            sums[lane] += x[lane] * y[lane];
-        }
-    }
-    let rest: f32 = a_rest.iter().zip(b_rest).map(|(x, y)| x * y).sum();
-    f64::from(sums.iter().sum::<f32>() + rest)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::item::{ItemId, Target};
     use crate::retrieval::hashed;
+    use crate::types::item::{ItemId, Target};
 
     fn items(queries: &[&str]) -> Vec<Item> {
         queries
@@ -120,11 +105,5 @@ mod tests {
             assert_eq!(drawn, [0, 1, 2, 3]);
         }
         assert!(orders.len() > 5);
-    }
-
-    #[test]
-    fn cosine_takes_lengths_that_are_no_multiple_of_eight() {
-        let a: Vec<f32> = (0_u8..11).map(f32::from).collect();
-        assert!((cosine(&a, &a) - 385.0).abs() < 1e-3);
     }
 }

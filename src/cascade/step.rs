@@ -1,19 +1,19 @@
 //! The algorithm on one screen: `step` takes one item through one arm. Standard cascade, Inter-Cascade and the
 //! controls differ only in the values of [`Arm`]. Method: arXiv 2509.22984, as far as docs/METHODOLOGY.md says.
 
-use crate::arm::{Arm, Deferral};
-use crate::chat::{Mode, Request, Response, Usage};
-use crate::confidence::{NoConfidence, Signal};
-use crate::item::Item;
+use super::arm::{Arm, Deferral};
+use super::ranking::{Ranked, Ranking};
+use super::repository::Repository;
 use crate::model::ModelError;
 use crate::model::journal::{CallKey, Journaled};
-use crate::prompt::{self, Style};
-use crate::record::{Call, CellKey, Graded, Purpose, Record, Strategy, WeakAnswer};
-use crate::retrieval::embedder::Embedded;
-use crate::retrieval::ranking::{Ranked, Ranking};
-use crate::retrieval::repository::Repository;
-use crate::seed::Seed;
+use crate::retrieval::Embedded;
 use crate::task::Task;
+use crate::task::confidence::{NoConfidence, Signal};
+use crate::task::prompt::{self, Style};
+use crate::types::chat::{Mode, Request, Response, Usage};
+use crate::types::item::Item;
+use crate::types::record::{Call, CellKey, Graded, Purpose, Record, Strategy, WeakAnswer};
+use crate::types::seed::Seed;
 
 const WEAK: usize = 0;
 const STRONG: usize = 1;
@@ -174,7 +174,7 @@ pub fn select(setup: &Setup, cell: &Cell, position: usize, repository: &Reposito
         seed: setup.seed,
         order: cell.order,
     };
-    let least = (selection == crate::arm::Selection::Nearest).then_some(setup.min_similarity);
+    let least = (selection == super::arm::Selection::Nearest).then_some(setup.min_similarity);
     repository.pick(&ranking.earlier(position), setup.k, least)
 }
 
@@ -316,7 +316,7 @@ fn output_before(response: &Response, end: usize) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::chat::{Finish, Token};
+    use crate::types::chat::{Finish, Token};
 
     fn response(pieces: &[&str], output: u64) -> Response {
         let token = |text: &&str| Token { text: (*text).to_owned(), logprob: None, forced: false };

@@ -19,8 +19,8 @@ use serde_json::{Map, Value, json};
 
 use self::answer::Wanted;
 use self::fault::Fault;
-use crate::chat::{Mode, Request, Response};
 use crate::model::{Capabilities, Model, ModelError, http};
+use crate::types::chat::{Mode, Request, Response};
 
 /// How many stop texts are sent: `OpenAI` takes no more. The others are looked for in the answer.
 const STOPS_SENT: usize = 4;

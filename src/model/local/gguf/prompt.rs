@@ -1,8 +1,8 @@
 //! Messages into token ids, plainly or in `ChatML`. A message's text can never become a control token.
 
-use crate::chat::{Message, Role};
-use crate::model::tokenizer::{Tokenizer, TokenizerError};
-use crate::prompt::Style;
+use crate::model::local::tokenizer::{Tokenizer, TokenizerError};
+use crate::task::prompt::Style;
+use crate::types::chat::{Message, Role};
 
 /// What stands between messages in the plain style.
 const BLANK_LINE: &str = "\n\n";

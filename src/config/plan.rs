@@ -1,12 +1,11 @@
 //! `run --dry-run`: the calls, tokens and fee to expect, with no model called.
 
-use super::say;
-use crate::arm::{Arm, Deferral};
-use crate::assembly::Assembly;
-use crate::chat::{Message, Usage};
-use crate::confidence::Signal;
+use super::assembly::Assembly;
+use crate::cascade::arm::{Arm, Deferral};
 use crate::model::entry::ModelEntry;
-use crate::prompt;
+use crate::task::confidence::Signal;
+use crate::task::prompt;
+use crate::types::chat::{Message, Usage};
 
 /// English text has about this many bytes a token; for a plan that is near enough, and it says so.
 const BYTES_PER_TOKEN: usize = 4;
@@ -18,34 +17,34 @@ struct Load {
     usage: Usage,
 }
 
-/// Prints what a run would do.
-pub(super) fn print(assembly: &Assembly) {
-    for line in assembly.setting() {
-        say(&line);
-    }
-    for line in assembly.warnings() {
-        say(&format!("note: {line}"));
-    }
+/// What a run would do, line by line.
+#[must_use]
+pub fn lines(assembly: &Assembly) -> Vec<String> {
+    let mut lines = assembly.setting();
+    lines.extend(assembly.warnings().iter().map(|line| format!("note: {line}")));
     let (weak, strong) = loads(assembly);
-    say("expected at most, if every gated query were deferred and every answer as long as allowed:");
+    lines.push("expected at most, if every gated query were deferred and every answer as long as allowed:".to_owned());
     let mut total = Some(0.0);
     for (entry, load) in [(&assembly.weak, &weak), (&assembly.strong, &strong)] {
         let fee = entry.price.as_ref().map(|price| price.fee(load.usage).usd());
         total = total.zip(fee).map(|(sum, fee)| sum + fee);
         let fee = fee.map_or("no price".to_owned(), |fee| format!("{fee:.4} USD{}", nominal(entry)));
-        say(&format!(
+        lines.push(format!(
             "  {}: {} calls, about {} tokens in, {} out, {fee}",
             entry.name, load.calls, load.usage.input, load.usage.output
         ));
     }
     if let Some(total) = total {
-        say(&format!("  in all: {total:.4} USD"));
+        lines.push(format!("  in all: {total:.4} USD"));
     }
-    say("equal calls of several arms are made once; tokens in are told from text length (4 bytes each)");
+    lines.push(
+        "equal calls of several arms are made once; tokens in are told from text length (4 bytes each)".to_owned(),
+    );
     for name in assembly.weights() {
-        let state = if crate::model::weights::check(&name).is_ok() { "there" } else { "will be fetched" };
-        say(&format!("weights {name}: {state}"));
+        let state = if crate::model::local::weights::check(&name).is_ok() { "there" } else { "will be fetched" };
+        lines.push(format!("weights {name}: {state}"));
     }
+    lines
 }
 
 fn nominal(entry: &ModelEntry) -> &'static str {

@@ -10,8 +10,6 @@ use std::time::Duration;
 use sha2::{Digest, Sha256};
 use tempfile::NamedTempFile;
 
-use crate::files::hex;
-
 use super::{Event, Places, Progress, Weights, WeightsFile, Wheel};
 use crate::model::http;
 
@@ -103,7 +101,7 @@ impl Arriving {
     }
 
     fn finish(self, wanted: &WeightsFile, folder: &Path) -> Result<(), String> {
-        let found = hex(&self.hash.finalize());
+        let found = hex::encode(self.hash.finalize());
         if found != wanted.sha256 {
             return Err(format!("{} has the SHA-256 {found} instead of {}", wanted.name, wanted.sha256));
         }

@@ -8,9 +8,9 @@ use std::thread;
 use async_trait::async_trait;
 use tokio::sync::{mpsc, oneshot};
 
-use super::{Capabilities, Model, ModelError};
-use crate::chat::{Request, Response};
-use crate::prompt::Style;
+use crate::model::{Capabilities, Model, ModelError};
+use crate::task::prompt::Style;
+use crate::types::chat::{Request, Response};
 
 mod engine;
 mod prompt;

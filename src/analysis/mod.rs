@@ -1,0 +1,5 @@
+//! Arithmetic over records: rates, money, and how sure a difference is. Pure: no I/O, no async, no clock.
+
+pub mod metrics;
+pub mod price;
+pub mod stats;

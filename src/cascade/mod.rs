@@ -1,0 +1,8 @@
+//! The algorithm: arms as values, the step that takes one item through any of them, what a learning arm shows, and a
+//! run as cells.
+
+pub mod arm;
+pub mod experiment;
+pub mod ranking;
+pub mod repository;
+pub mod step;
