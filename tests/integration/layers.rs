@@ -98,7 +98,7 @@ fn modules_import_their_own_floor_or_a_lower_one() {
             }
         }
     }
-    assert!(seen > 100, "only {seen} imports were found: the search is broken");
+    assert!(seen > 60, "only {seen} files that import a floor were found: the search is broken");
     assert!(broken.is_empty(), "{}", broken.join("\n"));
 }
 
