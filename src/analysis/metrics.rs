@@ -49,7 +49,7 @@ pub fn slices(records: &[Record]) -> Vec<Slice<'_>> {
 #[must_use]
 pub fn baseline<'a, 'b>(slices: &'b [Slice<'a>], slice: &Slice) -> Option<&'b Slice<'a>> {
     let mut cascades = slices.iter().filter(|other| {
-        other.cell.arm == BASELINE && (slice.cell.threshold.is_none() || other.cell.threshold == slice.cell.threshold)
+        &*other.cell.arm == BASELINE && (slice.cell.threshold.is_none() || other.cell.threshold == slice.cell.threshold)
     });
     cascades.next().filter(|_| cascades.next().is_none())
 }
@@ -132,7 +132,7 @@ pub fn paired(slice: &Slice, base: &Slice, value: impl Fn(&Record) -> f64) -> Op
     let other: HashMap<_, f64> = base.records.iter().map(|r| ((r.cell.order, &r.item_id), value(r))).collect();
     clustered_mean(slice.records.iter().filter_map(|record| {
         let base = other.get(&(record.cell.order, &record.item_id))?;
-        Some((record.group.as_str(), value(record) - base))
+        Some((&*record.group, value(record) - base))
     }))
 }
 
@@ -167,35 +167,55 @@ pub struct FeeRow {
     pub fee: Option<Fee>,
 }
 
+/// What some calls took.
+#[derive(Default)]
+struct Sum {
+    calls: usize,
+    usage: Usage,
+    /// The part of the tokens whose fee was not recorded.
+    to_price: Usage,
+    recorded: Option<Fee>,
+}
+
+impl Sum {
+    /// Recorded fees stand as they are; the other tokens need a price.
+    fn fee(&self, price: Option<&Price>) -> Option<Fee> {
+        let priced = price.map(|price| price.fee(self.to_price));
+        match self.recorded {
+            None => priced,
+            Some(recorded) if self.to_price == Usage::default() => Some(recorded),
+            Some(recorded) => Some(recorded.plus(priced?)),
+        }
+    }
+}
+
 /// The fees of a slice: each model's purposes, then its total.
 #[must_use]
 pub fn fee_rows(slice: &Slice, prices: &Prices) -> Vec<FeeRow> {
-    let mut sums: BTreeMap<(&str, Option<Purpose>), (usize, Usage)> = BTreeMap::new();
+    let mut sums: BTreeMap<(&str, Option<Purpose>), Sum> = BTreeMap::new();
     let mut models: Vec<&str> = Vec::new();
     for call in slice.records.iter().flat_map(|record| &record.calls) {
-        if !models.contains(&call.model.as_str()) {
+        if !models.contains(&&*call.model) {
             models.push(&call.model);
         }
         // A strategy written in the answer's own call is no further call.
         let further = usize::from(call.purpose != Purpose::Distil);
         for (purpose, count) in [(Some(call.purpose), 1), (None, further)] {
-            let (calls, usage) = sums.entry((&call.model, purpose)).or_default();
-            *calls += count;
-            *usage = usage.plus(call.usage);
+            let sum = sums.entry((&call.model, purpose)).or_default();
+            sum.calls += count;
+            sum.usage = sum.usage.plus(call.usage);
+            match call.recorded_fee_usd {
+                Some(fee) => sum.recorded = Some(sum.recorded.unwrap_or_default().plus(Fee::of_usd(fee))),
+                None => sum.to_price = sum.to_price.plus(call.usage),
+            }
         }
     }
     let purposes = [Some(Purpose::Answer), Some(Purpose::Distil), Some(Purpose::Embed), None];
     let keys = models.iter().flat_map(|model| purposes.map(|purpose| (*model, purpose)));
     keys.filter_map(|(model, purpose)| {
-        let (calls, usage) = sums.get(&(model, purpose))?;
+        let sum = sums.get(&(model, purpose))?;
         let price = prices.get(model).and_then(Option::as_ref);
-        Some(FeeRow {
-            model: model.to_owned(),
-            purpose,
-            calls: *calls,
-            usage: *usage,
-            fee: price.map(|price| price.fee(*usage)),
-        })
+        Some(FeeRow { model: model.to_owned(), purpose, calls: sum.calls, usage: sum.usage, fee: sum.fee(price) })
     })
     .collect()
 }
@@ -295,8 +315,9 @@ pub fn change_percent(value: f64, base: f64) -> Option<f64> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
-    use crate::types::item::ItemId;
     use crate::types::record::{Call, Graded, WeakAnswer};
 
     fn record(arm: &str, item: usize, weak_right: bool, deferred: bool, groups: &[&str]) -> Record {
@@ -314,18 +335,19 @@ mod tests {
             answered_by: None,
             journal_key: None,
             journal_hit: false,
+            recorded_fee_usd: None,
         };
         let mut calls = vec![call(0, Purpose::Answer, 10, 5)];
         if deferred {
             calls.extend([call(1, Purpose::Answer, 20, 8), call(1, Purpose::Distil, 0, 4)]);
         }
         Record {
-            cell: CellKey { dataset: "d".into(), arm: arm.into(), order: 0, threshold: Some(0.5) },
-            item_id: ItemId(item.to_string()),
-            group: format!("g{}", item / 2),
+            cell: Arc::new(CellKey { dataset: "d".into(), arm: arm.into(), order: 0, threshold: Some(0.5) }),
+            item_id: item.to_string().into(),
+            group: format!("g{}", item / 2).into(),
             position: item,
-            strategies_used: groups.iter().map(|group| ItemId((*group).to_owned())).collect(),
-            strategy_groups: groups.iter().map(|group| (*group).to_owned()).collect(),
+            strategies_used: groups.iter().map(|group| (*group).into()).collect(),
+            strategy_groups: groups.iter().map(|group| (*group).into()).collect(),
             similarity_max: None,
             weak: Some(WeakAnswer { graded: graded(weak_right), confidence: 0.5 }),
             deferred,
@@ -358,7 +380,7 @@ mod tests {
         assert_eq!(cascade.accepted_accuracy(), Some(0.5));
         assert!((cascade.coverage() - 0.5).abs() < 1e-12);
         let inter = &slices[1];
-        assert!(baseline(&slices, inter).is_some_and(|base| base.cell.arm == BASELINE));
+        assert!(baseline(&slices, inter).is_some_and(|base| &*base.cell.arm == BASELINE));
         let gain = paired(inter, cascade, weak_right).expect("paired");
         assert!((gain.mean - 0.5).abs() < 1e-12);
     }

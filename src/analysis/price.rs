@@ -39,10 +39,23 @@ impl Fee {
         self.0 as f64 / PICO_PER_USD
     }
 
+    /// An amount in USD, to the nearest pico-dollar.
+    #[must_use]
+    #[expect(clippy::cast_possible_truncation, reason = "far below 2^63 pico-dollars, nine million USD")]
+    pub fn of_usd(usd: f64) -> Self {
+        Self(i128::from((usd * PICO_PER_USD).round() as i64))
+    }
+
     /// The sum of two amounts.
     #[must_use]
     pub fn plus(self, other: Self) -> Self {
         Self(self.0 + other.0)
+    }
+
+    /// The difference of two amounts.
+    #[must_use]
+    pub fn minus(self, other: Self) -> Self {
+        Self(self.0 - other.0)
     }
 }
 

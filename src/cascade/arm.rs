@@ -14,7 +14,7 @@ pub enum Deferral {
 }
 
 /// How the strategies to be shown are ranked.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Selection {
     /// By cosine similarity of the query embeddings.
     Nearest,

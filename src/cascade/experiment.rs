@@ -1,28 +1,37 @@
-//! A run as cells, arm by arm and order by order, and each cell as a stream taken one item after the other.
+//! A run as cells: every arm over every order of the stream at every threshold.
 
-use super::arm::Arm;
-use super::repository::Repository;
-use super::step::{Cell, Setup, StepError, select, step};
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::arm::{Arm, Deferral, Selection};
+use super::level::StepError;
+use super::ranking::Rankings;
+use super::schedule::{CellOutcome, Stream, side_by_side};
+use super::step::{Cell, Setup};
 use crate::dataset::stream;
+use crate::model::gate::Gate;
 use crate::types::record::{CellKey, Record, Strategy};
+
+/// Items under way for each call that may be in flight: enough for the gate to choose from.
+const UNDER_WAY_PER_CALL: usize = 4;
 
 /// A strategy with its place.
 #[derive(Debug, Clone, serde::Serialize)]
 pub struct Stored {
     /// The cell whose repository holds it.
     #[serde(flatten)]
-    pub cell: CellKey,
+    pub cell: Arc<CellKey>,
     /// Position in the stream of the item that it came from.
     pub position: usize,
     /// The strategy.
     #[serde(flatten)]
-    pub strategy: Strategy,
+    pub strategy: Arc<Strategy>,
 }
 
 /// What a run leaves.
 #[derive(Debug, Default)]
 pub struct Outcome {
-    /// One record per item and cell: by order, then arm, then position.
+    /// One record per item and cell: by order, then threshold, then arm, then position.
     pub records: Vec<Record>,
     /// The repositories' contents, in the same order.
     pub strategies: Vec<Stored>,
@@ -30,61 +39,96 @@ pub struct Outcome {
     pub unreadable_strategies: usize,
 }
 
-/// Takes every arm through every order; `progress` hears of each record.
+/// What is run, besides the setup.
+#[derive(Debug, Clone, Copy)]
+pub struct Cells<'a> {
+    /// The arms.
+    pub arms: &'a [Arm],
+    /// Seeded permutations of the stream.
+    pub orders: usize,
+    /// λs; an arm without a gate runs once.
+    pub thresholds: &'a [f64],
+}
+
+impl Cells<'_> {
+    /// The cells in the order of their records.
+    #[must_use]
+    pub fn streams(&self, setup: &Setup) -> Vec<Stream> {
+        let mut streams = Vec::new();
+        for order in 0..self.orders {
+            let permutation: Arc<[usize]> = stream::permutation(setup.seed, order, setup.items.len()).into();
+            let mut rankings = HashMap::new();
+            for (place, threshold) in self.thresholds.iter().copied().enumerate() {
+                for arm in self.arms.iter().copied() {
+                    let gated = arm.deferral() == Deferral::BelowThreshold;
+                    if !gated && place > 0 {
+                        continue;
+                    }
+                    let key = CellKey {
+                        dataset: Arc::clone(&setup.dataset),
+                        arm: arm.name().into(),
+                        order,
+                        threshold: gated.then_some(threshold),
+                    };
+                    let number = u32::try_from(streams.len()).unwrap_or(u32::MAX);
+                    let cell = Cell { key: Arc::new(key), number, arm, threshold, stream: Arc::clone(&permutation) };
+                    let rankings = arm.learning().map(|selection| {
+                        let make = || ranked(setup, selection, &permutation, order);
+                        Arc::clone(rankings.entry(selection).or_insert_with(make))
+                    });
+                    streams.push(Stream { cell: Arc::new(cell), rankings });
+                }
+            }
+        }
+        streams
+    }
+}
+
+fn ranked(setup: &Setup, selection: Selection, stream: &Arc<[usize]>, order: usize) -> Arc<Rankings> {
+    Arc::new(Rankings::new(selection, (&setup.items, &setup.embeddings), stream, setup.seed, order))
+}
+
+/// Takes every cell through, with at most `concurrency` calls in flight past `gate`; `progress` hears of each record.
 ///
 /// # Errors
 /// The first call that gave no usable answer. What was answered until then is in the journal.
 pub async fn run(
-    setup: &Setup,
-    arms: &[Arm],
-    orders: usize,
-    mut progress: impl FnMut(&Record),
+    setup: &Arc<Setup>,
+    cells: &Cells<'_>,
+    gate: &Gate,
+    concurrency: usize,
+    progress: impl FnMut(&Record),
 ) -> Result<Outcome, StepError> {
-    let mut outcome = Outcome::default();
-    for order in 0..orders {
-        let stream = stream::permutation(setup.seed, order, setup.items.len());
-        for arm in arms {
-            let cell = Cell { arm: *arm, order, stream: stream.clone() };
-            run_cell(setup, &cell, &mut outcome, &mut progress).await?;
-        }
-    }
-    mark_shared_calls(&mut outcome.records);
-    Ok(outcome)
+    let streams = cells.streams(setup);
+    let outcomes = side_by_side(setup, &streams, gate, concurrency * UNDER_WAY_PER_CALL, progress).await?;
+    Ok(gathered(&streams, outcomes))
 }
 
-/// The sequential reference: item after item, each decided before the next begins.
-async fn run_cell(
-    setup: &Setup,
-    cell: &Cell,
-    outcome: &mut Outcome,
-    progress: &mut impl FnMut(&Record),
-) -> Result<(), StepError> {
-    let mut repository = Repository::new(cell.stream.len());
-    for position in 0..cell.stream.len() {
-        let picked = select(setup, cell, position, &repository)
-            .unwrap_or_else(|| unreachable!("every earlier item is decided when the stream is taken one by one"));
-        let step = step(setup, cell, position, &picked, &repository).await?;
-        let learns = cell.arm.learning().is_some();
-        outcome.unreadable_strategies += usize::from(learns && step.record.deferred && step.strategy.is_none());
-        if let Some(strategy) = &step.strategy {
-            let stored = Stored { cell: step.record.cell.clone(), position, strategy: strategy.clone() };
-            outcome.strategies.push(stored);
+/// The cells' outcomes as one.
+#[must_use]
+pub fn gathered(streams: &[Stream], outcomes: Vec<CellOutcome>) -> Outcome {
+    let mut outcome = Outcome::default();
+    for (stream, CellOutcome { records, strategies }) in streams.iter().zip(outcomes) {
+        if stream.cell.arm.learning().is_some() {
+            let deferred = records.iter().filter(|record| record.deferred).count();
+            outcome.unreadable_strategies += deferred - strategies.len();
         }
-        repository.settle(position, step.strategy);
-        progress(&step.record);
-        outcome.records.push(step.record);
+        let stored = |(position, strategy)| Stored { cell: Arc::clone(&stream.cell.key), position, strategy };
+        outcome.strategies.extend(strategies.into_iter().map(stored));
+        outcome.records.extend(records);
     }
-    Ok(())
+    mark_shared_calls(&mut outcome.records);
+    outcome
 }
 
 /// Marks the calls that an earlier record needed too. Told from the records alone, so that a resumed run says the
 /// same as one that was never interrupted.
 fn mark_shared_calls(records: &mut [Record]) {
-    let mut seen = std::collections::HashMap::new();
+    let mut seen = HashMap::new();
     for (row, record) in records.iter_mut().enumerate() {
         for call in &mut record.calls {
-            if let Some(key) = &call.journal_key {
-                call.journal_hit = *seen.entry(key.clone()).or_insert(row) != row;
+            if let Some(key) = call.journal_key {
+                call.journal_hit = *seen.entry(key).or_insert(row) != row;
             }
         }
     }

@@ -3,6 +3,8 @@
 
 pub mod arm;
 pub mod experiment;
+pub mod level;
 pub mod ranking;
 pub mod repository;
+pub mod schedule;
 pub mod step;

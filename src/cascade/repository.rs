@@ -1,6 +1,8 @@
 //! The strategies of one stream, by the position of the item that each came from, and the walk that picks some.
 
-use super::ranking::Ranked;
+use std::sync::Arc;
+
+use super::ranking::{Ranked, Rankings};
 use crate::types::record::Strategy;
 
 /// What is known of an earlier item's strategy.
@@ -11,106 +13,183 @@ enum Slot {
     /// Its item was not deferred, or gave no readable strategy.
     None,
     /// It can be shown.
-    Contributed(Strategy),
+    Contributed(Arc<Strategy>),
 }
 
 /// The repository of the weak level in one cell.
 #[derive(Debug)]
 pub struct Repository {
     slots: Vec<Slot>,
-    size: usize,
+}
+
+/// What a walk may pick.
+#[derive(Debug, Clone, Copy)]
+pub struct Rule {
+    /// Strategies at most.
+    pub k: usize,
+    /// The walk over a ranking by similarity ends below this cosine.
+    pub min_similarity: f64,
+}
+
+/// A strategy that is shown.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Shown {
+    /// The strategy.
+    pub strategy: Arc<Strategy>,
+    /// Cosine similarity of its query and the query that it is shown for.
+    pub similarity: f64,
+}
+
+/// One item's walk down its ranking. It goes on where it stopped.
+#[derive(Debug)]
+pub struct Walk {
+    position: usize,
+    block: Arc<[Ranked]>,
+    at: usize,
+    picked: Vec<Shown>,
+}
+
+/// Where a walk has come to.
+#[derive(Debug, PartialEq)]
+pub enum Met {
+    /// Its end: what is shown, best first.
+    End(Vec<Shown>),
+    /// An item that is not decided yet, by its position.
+    Pending(usize),
 }
 
 impl Repository {
     /// The empty repository of a stream of `n` items, all pending.
     #[must_use]
     pub fn new(n: usize) -> Self {
-        Self { slots: vec![Slot::Pending; n], size: 0 }
+        Self { slots: vec![Slot::Pending; n] }
     }
 
     /// Settles what the item at `position` contributed.
-    pub fn settle(&mut self, position: usize, strategy: Option<Strategy>) {
-        self.size += usize::from(strategy.is_some());
+    pub fn settle(&mut self, position: usize, strategy: Option<Arc<Strategy>>) {
         self.slots[position] = strategy.map_or(Slot::None, Slot::Contributed);
     }
 
-    /// Number of strategies.
-    #[must_use]
-    pub fn size(&self) -> usize {
-        self.size
-    }
-
-    /// The strategy of the item at `position`, where there is one.
-    #[must_use]
-    pub fn strategy(&self, position: usize) -> Option<&Strategy> {
-        match &self.slots[position] {
-            Slot::Contributed(strategy) => Some(strategy),
+    /// The strategies, each with the position of its item, in the stream's order.
+    pub fn strategies(&self) -> impl Iterator<Item = (usize, &Arc<Strategy>)> {
+        self.slots.iter().enumerate().filter_map(|(position, slot)| match slot {
+            Slot::Contributed(strategy) => Some((position, strategy)),
             Slot::Pending | Slot::None => None,
-        }
+        })
+    }
+}
+
+impl Walk {
+    /// The walk for the item at `position`.
+    #[must_use]
+    pub fn new(rankings: &Rankings, position: usize) -> Self {
+        Self { position, block: rankings.first_block(position), at: 0, picked: Vec::new() }
     }
 
-    /// Walks down a ranking and picks the first `k` items that contributed; ends early below `min_similarity`,
-    /// where one is given. None where the walk meets an item that is still pending.
+    /// The position of the item that the walk is for.
     #[must_use]
-    pub fn pick(&self, ranking: &[Ranked], k: usize, min_similarity: Option<f64>) -> Option<Vec<Ranked>> {
-        let mut picked = Vec::new();
-        for ranked in ranking {
-            if picked.len() == k || min_similarity.is_some_and(|least| ranked.similarity < least) {
+    pub fn position(&self) -> usize {
+        self.position
+    }
+
+    /// Walks down the ranking and picks the first `k` items that contributed; ends early below `min_similarity`.
+    pub fn advance(&mut self, rankings: &Rankings, repository: &Repository, rule: Rule) -> Met {
+        while self.picked.len() < rule.k {
+            if self.at == self.block.len() {
+                match rankings.longer(self.position, &self.block) {
+                    Some(longer) => self.block = longer,
+                    None => break,
+                }
+            }
+            let Ranked { position, similarity } = self.block[self.at];
+            if rankings.is_by_similarity() && similarity < rule.min_similarity {
                 break;
             }
-            match self.slots[ranked.position] {
-                Slot::Pending => return None,
+            match &repository.slots[position] {
+                Slot::Pending => return Met::Pending(position),
                 Slot::None => {}
-                Slot::Contributed(_) => picked.push(*ranked),
+                Slot::Contributed(strategy) => {
+                    self.picked.push(Shown { strategy: Arc::clone(strategy), similarity });
+                }
             }
+            self.at += 1;
         }
-        Some(picked)
+        Met::End(std::mem::take(&mut self.picked))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::types::item::ItemId;
+    use crate::cascade::arm::Selection;
+    use crate::retrieval::Embedded;
+    use crate::types::item::{Item, Target};
     use crate::types::record::Score;
+    use crate::types::seed::Seed;
 
-    fn strategy(name: &str) -> Strategy {
-        Strategy {
-            source: ItemId(name.into()),
+    fn strategy(position: usize) -> Arc<Strategy> {
+        let name = position.to_string();
+        Arc::new(Strategy {
+            source: name.clone().into(),
             group: "g".into(),
-            text: name.into(),
+            text: name,
             model: "m".into(),
             source_score: Score::Correct,
+        })
+    }
+
+    /// Five items, the last of which is most like the fourth, then the first, the third, the second.
+    fn rankings() -> Rankings {
+        let item = |i: usize| Item {
+            id: i.to_string().into(),
+            group: "g".into(),
+            query: String::new(),
+            options: Vec::new(),
+            target: Target::Number("1".into()),
+            solution: None,
+        };
+        let embedded = |cosine: f32| Embedded { vector: vec![cosine, (1.0 - cosine * cosine).sqrt()], tokens: 1 };
+        let items = (0..5).map(item).collect();
+        let embeddings = [0.8, 0.1, 0.4, 0.9, 1.0].map(embedded).into_iter().collect();
+        Rankings::new(Selection::Nearest, (&items, &embeddings), &(0..5).collect(), Seed(1), 0)
+    }
+
+    fn met(repository: &Repository, k: usize, min_similarity: f64) -> Result<Vec<String>, usize> {
+        let rankings = rankings();
+        match Walk::new(&rankings, 4).advance(&rankings, repository, Rule { k, min_similarity }) {
+            Met::End(shown) => Ok(shown.iter().map(|shown| shown.strategy.text.clone()).collect()),
+            Met::Pending(position) => Err(position),
         }
-    }
-
-    fn ranking() -> Vec<Ranked> {
-        [(3, 0.9), (0, 0.8), (2, 0.4), (1, 0.1)].map(|(position, similarity)| Ranked { position, similarity }).to_vec()
-    }
-
-    fn picked(repository: &Repository, k: usize, least: Option<f64>) -> Option<Vec<usize>> {
-        Some(repository.pick(&ranking(), k, least)?.iter().map(|r| r.position).collect())
     }
 
     #[test]
     fn the_walk_skips_what_contributed_nothing() {
-        let mut repository = Repository::new(4);
+        let mut repository = Repository::new(5);
         repository.settle(0, None);
-        repository.settle(1, Some(strategy("1")));
-        repository.settle(2, Some(strategy("2")));
-        repository.settle(3, Some(strategy("3")));
-        assert_eq!(picked(&repository, 2, None), Some(vec![3, 2]));
-        assert_eq!(picked(&repository, 9, None), Some(vec![3, 2, 1]));
-        assert_eq!(picked(&repository, 2, Some(0.5)), Some(vec![3]));
-        assert_eq!(picked(&repository, 0, None), Some(vec![]));
-        assert_eq!(repository.size(), 3);
+        for position in 1..4 {
+            repository.settle(position, Some(strategy(position)));
+        }
+        let names = |names: &[&str]| Ok(names.iter().map(|name| (*name).to_owned()).collect());
+        assert_eq!(met(&repository, 2, -1.0), names(&["3", "2"]));
+        assert_eq!(met(&repository, 9, -1.0), names(&["3", "2", "1"]));
+        assert_eq!(met(&repository, 2, 0.5), names(&["3"]));
+        assert_eq!(met(&repository, 0, -1.0), names(&[]));
+        assert_eq!(repository.strategies().map(|(position, _)| position).collect::<Vec<_>>(), [1, 2, 3]);
     }
 
     #[test]
-    fn the_walk_waits_only_for_what_it_meets() {
-        let mut repository = Repository::new(4);
-        repository.settle(3, Some(strategy("3")));
-        assert_eq!(picked(&repository, 1, None), Some(vec![3]));
-        assert_eq!(picked(&repository, 2, None), None);
+    fn the_walk_waits_only_for_what_it_meets_and_goes_on_from_there() {
+        let mut repository = Repository::new(5);
+        repository.settle(3, Some(strategy(3)));
+        assert_eq!(met(&repository, 1, -1.0), Ok(vec!["3".to_owned()]));
+        assert_eq!(met(&repository, 2, -1.0), Err(0));
+        let (rankings, rule) = (rankings(), Rule { k: 2, min_similarity: -1.0 });
+        let mut walk = Walk::new(&rankings, 4);
+        assert_eq!(walk.advance(&rankings, &repository, rule), Met::Pending(0));
+        repository.settle(0, None);
+        assert_eq!(walk.advance(&rankings, &repository, rule), Met::Pending(2));
+        repository.settle(2, Some(strategy(2)));
+        let Met::End(shown) = walk.advance(&rankings, &repository, rule) else { panic!("all are decided") };
+        assert_eq!(shown.iter().map(|shown| &*shown.strategy.text).collect::<Vec<_>>(), ["3", "2"]);
     }
 }

@@ -106,7 +106,7 @@ fn check(path: &std::path::Path, format: Option<&str>) -> Result<Status> {
     for (file, fault) in &contents.faults {
         say(&format!("{}: {fault}", file.display()));
     }
-    let groups: BTreeSet<&str> = contents.items.iter().map(|item| item.group.as_str()).collect();
+    let groups: BTreeSet<&str> = contents.items.iter().map(|item| &*item.group).collect();
     say(&format!(
         "{}: {} good rows in {} groups, {} faults, sha256 {}",
         path.display(),

@@ -77,20 +77,44 @@ fn warn(text: &str) {
     let _ = writeln!(std::io::stderr().lock(), "{text}");
 }
 
-/// Runs a future to its end, or until Ctrl-C.
+/// Runs a future to its end.
 fn block_on<T>(future: impl Future<Output = Result<T>>) -> Result<T> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    let outcome = runtime.block_on(async {
-        tokio::select! {
-            outcome = future => outcome,
-            _ = tokio::signal::ctrl_c() => {
-                Err(anyhow::anyhow!("stopped; every answer so far is kept: run the same command again to go on"))
-            }
-        }
-    });
+    let outcome = runtime.block_on(future);
     // After Ctrl-C nothing is waited for that runs on another thread.
     runtime.shutdown_background();
     outcome
+}
+
+/// Runs a future to its end, or until somebody wants the program to stop.
+async fn unless_interrupted<T>(future: impl Future<Output = Result<T>>) -> Result<T> {
+    tokio::select! {
+        outcome = future => outcome,
+        () = interrupted() => Err(stopped()),
+    }
+}
+
+/// Waits until somebody wants the program to stop: Ctrl-C, or the system's request to end.
+async fn interrupted() {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        if let Ok(mut terminate) = signal(SignalKind::terminate()) {
+            tokio::select! {
+                _ = tokio::signal::ctrl_c() => {}
+                _ = terminate.recv() => {}
+            }
+            return;
+        }
+    }
+    // Where no signal can be heard, nobody can interrupt.
+    if tokio::signal::ctrl_c().await.is_err() {
+        std::future::pending().await
+    }
+}
+
+fn stopped() -> anyhow::Error {
+    anyhow::anyhow!("stopped; every answer so far is kept: run the same command again to go on")
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use anyhow::Result;
 use clap::Subcommand;
 
 use super::progress::Progress;
-use super::{Status, block_on, say, warn};
+use super::{Status, block_on, say, unless_interrupted, warn};
 use crate::model::local::weights::{self, CATALOGUE, Event};
 
 /// The verbs of `models`.
@@ -40,7 +40,7 @@ pub(super) fn run(verb: &Verb) -> Result<Status> {
             }
         }
         Verb::Fetch { name } => {
-            let path = block_on(fetch(name))?;
+            let path = block_on(unless_interrupted(fetch(name)))?;
             say(&format!("{name}: verified, in {}", path.display()));
         }
         Verb::Check { name } => {

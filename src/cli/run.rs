@@ -10,17 +10,23 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use super::progress::Progress;
-use super::{Status, block_on, models, say, warn};
+use super::{Status, block_on, interrupted, models, say, stopped, unless_interrupted, warn};
 use crate::analysis::metrics::{Slice, slices};
-use crate::cascade::experiment::{self, Outcome};
+use crate::analysis::price::Fee;
+use crate::cascade::experiment::{self, Cells, Outcome};
+use crate::cascade::step::Setup;
 use crate::config::assembly::{Assembly, output_folder};
 use crate::config::plan;
-use crate::model::journal::Journal;
+use crate::model::gate::Gate;
+use crate::model::journal::{Journal, Taken};
 use crate::report::files::write_files;
 use crate::report::folder::{JOURNAL, prepare};
 use crate::report::manifest::Manifest;
 use crate::report::{summary, tables};
-use crate::retrieval::{Embedded, embedder};
+use crate::retrieval::Embedded;
+use crate::retrieval::embedder::{self, EmbedderName};
+use crate::types::chat::CallKey;
+use crate::types::item::Item;
 use crate::types::record::{Record, Score};
 
 /// Width of tables where stdout is no terminal.
@@ -47,6 +53,12 @@ pub(super) struct Args {
     /// Set outputs that are there aside and start over; the journal of calls stays in use
     #[arg(long)]
     fresh: bool,
+    /// Take answers from another run's journal too; it is only read; may be repeated
+    #[arg(long, value_name = "FILE")]
+    journal: Vec<PathBuf>,
+    /// Use answers of journals alone: no model, no weights, no network
+    #[arg(long)]
+    offline: bool,
 }
 
 pub(super) fn run(args: &Args) -> Result<Status> {
@@ -64,26 +76,31 @@ pub(super) fn run(args: &Args) -> Result<Status> {
     }
     let manifest = begin(&assembly, before.as_ref());
     manifest.write(&folder)?;
-    block_on(go(&assembly, &folder, manifest))
+    let mut journal = Journal::open(&folder.join(JOURNAL))?;
+    for further in &args.journal {
+        journal = journal.with_further(further)?;
+    }
+    block_on(go(&assembly, &folder, manifest, &Arc::new(journal), args.offline))
 }
 
-async fn go(assembly: &Assembly, folder: &Path, mut manifest: Manifest) -> Result<Status> {
-    for name in assembly.weights() {
-        models::ensure(&name).await?;
-    }
-    let embeddings = embed(assembly).await?;
-    let journal = Arc::new(Journal::open(&folder.join(JOURNAL))?);
-    let setup = assembly.setup(&journal, embeddings)?;
-    let (arms, orders) = (&assembly.config.arms, assembly.config.dataset.orders);
-    let progress = Progress::steps(&assembly.config.name, arms.len() * orders * setup.items.len());
-    let mut done = 0;
-    let outcome = experiment::run(&setup, arms, orders, |_| {
-        done += 1;
-        progress.set(done);
+async fn go(
+    assembly: &Assembly,
+    folder: &Path,
+    mut manifest: Manifest,
+    journal: &Arc<Journal>,
+    offline: bool,
+) -> Result<Status> {
+    let embeddings = unless_interrupted(async {
+        if !offline {
+            for name in assembly.weights() {
+                models::ensure(&name).await?;
+            }
+        }
+        embed(assembly, journal, offline).await
     })
-    .await;
-    progress.finish();
-    let outcome = outcome.with_context(|| {
+    .await?;
+    let (setup, gate) = assembly.setup(journal, embeddings, offline)?;
+    let outcome = through(assembly, &Arc::new(setup), &gate).await.with_context(|| {
         format!(
             "the run stopped; every answer so far is in {}, so the same command goes on",
             folder.join(JOURNAL).display()
@@ -105,12 +122,45 @@ async fn go(assembly: &Assembly, folder: &Path, mut manifest: Manifest) -> Resul
     for warning in &manifest.warnings {
         say(&format!("note: {warning}"));
     }
+    let imported = match journal.calls_imported() {
+        0 => String::new(),
+        imported => format!(" ({imported} from further journals)"),
+    };
     say(&format!(
-        "{} calls made, the others came from the journal; reports are in {}",
+        "{} calls made, the others came from the journal{imported}; reports are in {}",
         journal.calls_made(),
         folder.display()
     ));
     Ok(Status::Done)
+}
+
+/// Takes every item through every arm. The first interruption lets the calls in flight end, the second does not.
+async fn through(assembly: &Assembly, setup: &Arc<Setup>, gate: &Gate) -> Result<Outcome> {
+    let config = &assembly.config;
+    let thresholds = [config.deferral.threshold];
+    let cells = Cells { arms: &config.arms, orders: config.dataset.orders, thresholds: &thresholds };
+    let progress = Progress::steps(&config.name, config.arms.len() * config.dataset.orders * setup.items.len());
+    let mut done = 0;
+    let mut run = std::pin::pin!(experiment::run(setup, &cells, gate, config.limits.concurrency, |_| {
+        done += 1;
+        progress.set(done);
+    }));
+    let mut stopping = false;
+    let outcome = loop {
+        tokio::select! {
+            outcome = &mut run => break outcome,
+            () = interrupted() => {
+                if stopping {
+                    return Err(stopped());
+                }
+                stopping = true;
+                gate.stop();
+                warn("stopping when the calls in flight have ended; again to stop at once");
+            }
+        }
+    };
+    progress.finish();
+    outcome.map_err(|error| if stopping && error.is_stop() { stopped() } else { error.into() })
 }
 
 fn begin(assembly: &Assembly, before: Option<&Manifest>) -> Manifest {
@@ -131,22 +181,51 @@ fn now() -> String {
     OffsetDateTime::now_utc().format(&Rfc3339).unwrap_or_default()
 }
 
-/// The queries' embeddings, where an arm learns.
-async fn embed(assembly: &Assembly) -> Result<Vec<Embedded>> {
+/// The queries' embeddings, where an arm learns: those in the journal, and the embedder's, stored.
+async fn embed(assembly: &Assembly, journal: &Journal, offline: bool) -> Result<Vec<Embedded>> {
     if !assembly.learns() {
         return Ok(Vec::new());
     }
     let name = assembly.config.learning.embedder;
+    let keys: Vec<CallKey> = assembly.items.iter().map(|item| name.key(&item.query)).collect();
+    let found = journal.embeddings(&keys)?;
+    let lacking: BTreeMap<CallKey, &Item> = keys
+        .iter()
+        .zip(&assembly.items)
+        .zip(&found)
+        .filter(|(_, found)| found.is_none())
+        .map(|((key, item), _)| (*key, item))
+        .collect();
+    if let (true, Some(item)) = (offline, lacking.values().next()) {
+        bail!(
+            "no journal holds the embedding of item `{}` by {}, and --offline forbids to make it",
+            item.id,
+            name.name()
+        );
+    }
+    let made = embed_now(name, &lacking).await?;
+    journal.put_embeddings(name.name(), made.clone()).await?;
+    let made: BTreeMap<CallKey, Embedded> = made.into_iter().collect();
+    let embedding = |(key, found): (&CallKey, Option<Embedded>)| found.or_else(|| made.get(key).cloned());
+    keys.iter().zip(found).map(|row| embedding(row).context("an embedding is missing")).collect()
+}
+
+async fn embed_now(name: EmbedderName, lacking: &BTreeMap<CallKey, &Item>) -> Result<Vec<(CallKey, Embedded)>> {
+    if lacking.is_empty() {
+        return Ok(Vec::new());
+    }
     let weights = name.weights().map(crate::model::local::weights::path).transpose()?;
-    let queries: Vec<String> = assembly.items.iter().map(|item| item.query.clone()).collect();
+    let keys: Vec<CallKey> = lacking.keys().copied().collect();
+    let queries: Vec<String> = lacking.values().map(|item| item.query.clone()).collect();
     // Off this thread, which listens for Ctrl-C meanwhile.
-    tokio::task::spawn_blocking(move || {
+    let rows = tokio::task::spawn_blocking(move || {
         let progress = Progress::steps("embedding", queries.len());
         let embeddings = embedder::embed(name, weights.as_deref(), &queries, |done| progress.set(done as u64));
         progress.finish();
         embeddings
     })
-    .await?
+    .await??;
+    Ok(keys.into_iter().zip(rows).collect())
 }
 
 /// Writes every output; none is written over by other contents.
@@ -184,12 +263,21 @@ fn write(assembly: &Assembly, folder: &Path, outcome: &Outcome, manifest: &Manif
     write_files(&placed)
 }
 
+/// What the journal's calls have cost, and what attempts without an answer may have cost.
 fn spent(assembly: &Assembly, journal: &Journal) -> Result<Value> {
-    let spent = assembly.spent(journal)?.into_iter().map(|(name, (usage, fee))| {
-        let fee = fee.map(crate::analysis::price::Fee::usd);
-        (name, json!({ "usage": usage, "fee_usd": fee }))
-    });
-    Ok(Value::Object(spent.collect()))
+    let told = |taken: BTreeMap<String, Taken>| -> Value {
+        let priced = assembly.priced(taken).into_iter();
+        let line = |(name, (taken, fee)): (String, (Taken, Option<Fee>))| {
+            (name, json!({ "calls": taken.calls, "usage": taken.usage, "fee_usd": fee.map(Fee::usd) }))
+        };
+        Value::Object(priced.map(line).collect())
+    };
+    let mut spent = told(journal.spent()?);
+    let lost = journal.lost()?;
+    if !lost.is_empty() {
+        spent["unanswered_at_most"] = told(lost);
+    }
+    Ok(spent)
 }
 
 /// By model, the names under which its answers came.

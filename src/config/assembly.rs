@@ -12,11 +12,17 @@ use super::file::Config;
 use super::suggest;
 use crate::analysis::metrics::Prices;
 use crate::analysis::price::{Fee, Price};
-use crate::cascade::step::{Level, Setup};
+use crate::cascade::level::Level;
+use crate::cascade::repository::Rule;
+use crate::cascade::step::Setup;
 use crate::dataset::catalogue::Catalogue;
 use crate::dataset::{Contents, Format, read_clean, stream};
+use crate::model::budget::Budget;
 use crate::model::entry::{Backend, ModelEntry};
-use crate::model::journal::{Budget, Journal, Journaled};
+use crate::model::gate::Gate;
+use crate::model::gateway::{Gateway, Served};
+use crate::model::journal::{Journal, Taken};
+use crate::model::limiter::Limiter;
 use crate::model::reference::Reference;
 use crate::model::registry::Data;
 use crate::retrieval::Embedded;
@@ -24,6 +30,18 @@ use crate::task::Task;
 use crate::task::confidence::Signal;
 use crate::task::prompt::{self, Style};
 use crate::types::item::Item;
+
+/// Keys of a model's entry that cannot change an answer.
+const NO_MATTER: [&str; 8] = [
+    "price",
+    "api_key_env",
+    "headers_env",
+    "timeout_s",
+    "max_retries",
+    "concurrency",
+    "requests_per_minute",
+    "tokens_per_minute",
+];
 
 /// A config with all that it names.
 pub struct Assembly {
@@ -147,7 +165,7 @@ impl Assembly {
     fn model_identity(&self, entry: &ModelEntry) -> Value {
         let mut value = serde_json::to_value(entry).unwrap_or_default();
         if let Some(object) = value.as_object_mut() {
-            for key in ["price", "api_key_env", "headers_env", "timeout_s", "max_retries"] {
+            for key in NO_MATTER {
                 object.remove(key);
             }
             if entry.backend == Backend::Reference {
@@ -167,55 +185,75 @@ impl Assembly {
         value
     }
 
-    /// What the models of this run have cost so far by the journal; none where one has no price.
-    ///
-    /// # Errors
-    /// Where the journal cannot be read.
-    pub fn spent(&self, journal: &Journal) -> Result<BTreeMap<String, (crate::types::chat::Usage, Option<Fee>)>> {
+    /// What some tokens cost by the prices of this run; none where the model has no price.
+    #[must_use]
+    pub fn priced(&self, taken: BTreeMap<String, Taken>) -> BTreeMap<String, (Taken, Option<Fee>)> {
         let prices = self.prices();
-        let with_fee = |(name, usage): (String, crate::types::chat::Usage)| {
-            let fee = prices.get(&name).and_then(Option::as_ref).map(|price| price.fee(usage));
-            (name, (usage, fee))
+        let with_fee = |(name, taken): (String, Taken)| {
+            let fee = prices.get(&name).and_then(Option::as_ref).map(|price| price.fee(taken.usage));
+            (name, (taken, fee))
         };
-        Ok(journal.usage()?.into_iter().map(with_fee).collect())
+        taken.into_iter().map(with_fee).collect()
     }
 
-    /// Makes the models and puts everything together. The weights must be there.
+    /// Makes the models and puts everything together. The weights must be there, unless only recorded answers may be
+    /// used (`offline`).
     ///
     /// # Errors
     /// Where a model cannot be made.
-    pub fn setup(&self, journal: &Arc<Journal>, embeddings: Vec<Embedded>) -> Result<Setup> {
+    pub fn setup(
+        &self,
+        journal: &Arc<Journal>,
+        embeddings: Vec<Embedded>,
+        offline: bool,
+    ) -> Result<(Setup, Arc<Gate>)> {
         let budget = match self.config.limits.max_fee_usd {
             None => None,
             Some(limit) => {
-                let spent = self.spent(journal)?.into_values().filter_map(|(_, fee)| fee);
-                Some(Arc::new(Budget::new(limit, spent.fold(Fee::default(), Fee::plus))))
+                let gone = [journal.spent()?, journal.lost()?].map(|taken| self.priced(taken));
+                let fees = gone.into_iter().flat_map(BTreeMap::into_values).filter_map(|(_, fee)| fee);
+                Some(Arc::new(Budget::new(limit, fees.fold(Fee::default(), Fee::plus))))
             }
         };
-        Ok(Setup {
-            dataset: self.dataset.clone(),
+        let gate = Gate::new(self.config.limits.concurrency);
+        let level = |entry: &ModelEntry| self.level(entry, journal, &gate, budget.as_ref(), offline);
+        let setup = Setup {
+            dataset: self.dataset.as_str().into(),
             task: self.task,
-            items: self.items.clone(),
-            embeddings,
-            embedder: self.config.learning.embedder.name().to_owned(),
-            weak: self.level(&self.weak, journal, budget.as_ref())?,
-            strong: self.level(&self.strong, journal, budget.as_ref())?,
+            items: self.items.clone().into(),
+            embeddings: embeddings.into(),
+            embedder: self.config.learning.embedder.name().into(),
+            weak: level(&self.weak)?,
+            strong: level(&self.strong)?,
             signal: self.signal,
-            threshold: self.config.deferral.threshold,
-            k: self.config.learning.k,
-            min_similarity: self.config.learning.min_similarity,
+            rule: Rule { k: self.config.learning.k, min_similarity: self.config.learning.min_similarity },
             seed: self.config.seed,
-        })
+        };
+        Ok((setup, gate))
     }
 
-    fn level(&self, entry: &ModelEntry, journal: &Arc<Journal>, budget: Option<&Arc<Budget>>) -> Result<Level> {
+    fn level(
+        &self,
+        entry: &ModelEntry,
+        journal: &Arc<Journal>,
+        gate: &Arc<Gate>,
+        budget: Option<&Arc<Budget>>,
+        offline: bool,
+    ) -> Result<Level> {
         let data = Data { items: &self.items, sha256: &self.sha256, seed: self.config.seed };
-        let mut model = Journaled::new(&entry.name, entry.make(&self.weak, data)?, Arc::clone(journal));
+        let served = Served {
+            name: entry.name.clone(),
+            identity: entry.identity(&self.weak, data)?,
+            model: if offline { None } else { Some(entry.make(&self.weak, data)?) },
+        };
+        let line = gate.line(entry.line(self.config.limits.concurrency));
+        let mut model = Gateway::new(served, Arc::clone(journal), (Arc::clone(gate), line), entry.retries())
+            .limited(Limiter::new(entry.requests_per_minute, entry.tokens_per_minute));
         if let (Some(budget), Some(price)) = (budget, &entry.price) {
             model = model.within(price.clone(), Arc::clone(budget));
         }
         Ok(Level {
-            name: entry.name.clone(),
+            name: entry.name.as_str().into(),
             model,
             style: entry.style(),
             max_tokens: entry.max_tokens,
@@ -229,7 +267,7 @@ impl Assembly {
     pub fn setting(&self) -> Vec<String> {
         let config = &self.config;
         let split = config.dataset.split.as_ref().map(|split| format!(", split {split}")).unwrap_or_default();
-        let groups: BTreeSet<&str> = self.items.iter().map(|item| item.group.as_str()).collect();
+        let groups: BTreeSet<&str> = self.items.iter().map(|item| &*item.group).collect();
         let mut lines = vec![
             format!(
                 "data: {}{split}, {} items in {} groups, {} order(s), seed {}",

@@ -96,11 +96,19 @@ pub struct LearningConfig {
 }
 
 /// `[limits]`.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct LimitsConfig {
+    /// The most calls in flight over all models and cells.
+    pub concurrency: usize,
     /// Fee in USD that the run's calls may not pass; needs a price for every model.
     pub max_fee_usd: Option<f64>,
+}
+
+impl Default for LimitsConfig {
+    fn default() -> Self {
+        Self { concurrency: 32, max_fee_usd: None }
+    }
 }
 
 impl Default for LearningConfig {
@@ -174,7 +182,12 @@ impl Config {
         if !(-1.0..=1.0).contains(&self.learning.min_similarity) {
             bail!("learning.min_similarity: must be from -1 to 1, not {}", self.learning.min_similarity);
         }
-        for (key, value) in [("dataset.orders", Some(self.dataset.orders)), ("dataset.limit", self.dataset.limit)] {
+        let counts = [
+            ("dataset.orders", Some(self.dataset.orders)),
+            ("dataset.limit", self.dataset.limit),
+            ("limits.concurrency", Some(self.limits.concurrency)),
+        ];
+        for (key, value) in counts {
             if value == Some(0) {
                 bail!("{key}: must be at least 1");
             }

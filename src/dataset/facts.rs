@@ -5,7 +5,7 @@ use anyhow::{Result, bail};
 use rand::seq::SliceRandom;
 use serde::Deserialize;
 
-use crate::types::item::{Item, ItemId, Target};
+use crate::types::item::{Item, Target};
 use crate::types::seed::Seed;
 
 /// The facts file.
@@ -66,8 +66,8 @@ impl Fact {
         options.shuffle(&mut seed.stream(&["options", &id]));
         let target = options.iter().position(|option| *option == self.answer).unwrap_or_default();
         Item {
-            id: ItemId(id),
-            group: self.id.clone(),
+            id: id.into(),
+            group: self.id.as_str().into(),
             query: query.to_owned(),
             options,
             target: Target::Choice(target),

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::Fault;
 use crate::task::math;
-use crate::types::item::{Item, ItemId, Target};
+use crate::types::item::{Item, Target};
 
 /// A row as it is written.
 #[derive(Debug, Serialize)]
@@ -55,8 +55,8 @@ fn parse(line: &[u8], number: u64, row: usize) -> Result<Item, Fault> {
         .ok_or_else(|| Fault::field(number, "answer", "must end in `#### N` with a number N"))?;
     let id = optional("id")?.unwrap_or_else(|| row.to_string());
     Ok(Item {
-        group: optional("group")?.unwrap_or_else(|| id.clone()),
-        id: ItemId(id),
+        group: optional("group")?.unwrap_or_else(|| id.clone()).into(),
+        id: id.into(),
         query: text("question")?.trim().to_owned(),
         options: Vec::new(),
         target: Target::Number(target),
@@ -72,9 +72,9 @@ mod tests {
     fn reads_rows_with_and_without_ids() {
         let file = b"{\"question\":\"2+2?\",\"answer\":\"It is <<2+2=4>>4\\n#### 4\"}\n\n{\"id\":\"x\",\"group\":\"g\",\"question\":\"q\",\"answer\":\"#### 1,000\"}\n";
         let items: Vec<Item> = rows(file).collect::<Result<_, _>>().expect("good rows");
-        assert_eq!(items[0].id.0, "0");
-        assert_eq!(items[0].group, "0");
-        assert_eq!(items[1].group, "g");
+        assert_eq!(&*items[0].id.0, "0");
+        assert_eq!(&*items[0].group, "0");
+        assert_eq!(&*items[1].group, "g");
         assert_eq!(items[1].target, Target::Number("1,000".into()));
     }
 

@@ -5,7 +5,7 @@
 use csv::StringRecord;
 
 use super::Fault;
-use crate::types::item::{Item, ItemId, Target};
+use crate::types::item::{Item, Target};
 
 const OPTIONS: usize = 4;
 /// The columns that a file with a header must have, in the order in which this program writes them.
@@ -91,8 +91,8 @@ fn parse(record: &StringRecord, layout: &Layout, row: usize, subject: Option<&st
         None => row.to_string(),
     });
     Ok(Item {
-        group: group.unwrap_or_else(|| id.clone()),
-        id: ItemId(id),
+        group: group.unwrap_or_else(|| id.clone()).into(),
+        id: id.into(),
         query: text(question).to_owned(),
         options,
         target: Target::Choice(target),
@@ -122,7 +122,7 @@ mod tests {
         assert_eq!(items[0].query, "What is 1, or\nso?");
         assert_eq!(items[0].target, Target::Choice(1));
         assert_eq!(items[1].options, ["a", "b", "c", "d"]);
-        assert_eq!(items[1].id.0, "1");
+        assert_eq!(&*items[1].id.0, "1");
     }
 
     #[test]
@@ -130,14 +130,14 @@ mod tests {
         let items =
             good("id,question,choice0,choice1,choice2,choice3,answer,group,explanation\nx,Q,a,b,c,d,2,g,Because.\n");
         assert_eq!(items[0].target, Target::Choice(2));
-        assert_eq!((items[0].id.0.as_str(), items[0].group.as_str()), ("x", "g"));
+        assert_eq!((&*items[0].id.0, &*items[0].group), ("x", "g"));
         assert_eq!(items[0].solution.as_deref(), Some("Because."));
     }
 
     #[test]
     fn a_subject_goes_in_front_of_row_numbers() {
         let rows = rows(b"Q,a,b,c,d,A\n", Some("anatomy"));
-        assert_eq!(rows[0].as_ref().expect("good").id.0, "anatomy/0");
+        assert_eq!(&*rows[0].as_ref().expect("good").id.0, "anatomy/0");
     }
 
     #[test]

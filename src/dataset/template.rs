@@ -11,7 +11,7 @@ use rand::seq::IndexedRandom;
 use regex::{Captures, Regex};
 use serde::Deserialize;
 
-use crate::types::item::{Item, ItemId, Target};
+use crate::types::item::{Item, Target};
 use crate::types::seed::Seed;
 
 /// A drawing is tried this often before the template counts as wrong.
@@ -139,8 +139,8 @@ impl Template {
         let lines: Vec<String> = self.solution.iter().map(|line| drawing.render(line)).collect::<Result<_>>()?;
         let target = drawing.value(&self.answer)?.to_owned();
         Ok(Item {
-            id: ItemId(format!("{}-{instance}", self.id)),
-            group: self.id.clone(),
+            id: format!("{}-{instance}", self.id).into(),
+            group: self.id.as_str().into(),
             query: drawing.render(&self.question)?,
             options: Vec::new(),
             solution: Some(format!("{}\n#### {target}", lines.join("\n"))),
@@ -230,7 +230,7 @@ mod tests {
                 assert_eq!(found[2], found[3]);
                 assert_eq!(positive_integer(&found[1]).expect("evaluates"), found[2].parse().ok());
             }
-            assert_eq!(item.group, "halves");
+            assert_eq!(&*item.group, "halves");
         }
     }
 

@@ -1,6 +1,7 @@
 //! A model as it is written in a config or in `models.toml`.
 
 use std::collections::BTreeMap;
+use std::num::NonZeroU32;
 
 use serde::{Deserialize, Serialize};
 
@@ -81,6 +82,15 @@ pub struct ModelEntry {
     /// openai: how often a call that failed is tried again.
     #[serde(default = "max_retries")]
     pub max_retries: usize,
+    /// openai: the most calls in flight; absent: as many as `limits.concurrency` allows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub concurrency: Option<NonZeroU32>,
+    /// openai: the most requests a minute; absent: no limit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub requests_per_minute: Option<NonZeroU32>,
+    /// openai: the most tokens a minute, counted as the prompt's and the answer's limit; absent: no limit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tokens_per_minute: Option<NonZeroU32>,
     /// gguf: the weights by their name in `models list`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub weights: Option<String>,

@@ -1,17 +1,25 @@
 //! Backends behind one trait: each takes a [`Request`] and gives a [`Response`].
 
+pub mod budget;
 pub mod entry;
+pub mod gate;
+pub mod gateway;
 pub(crate) mod http;
 pub mod journal;
+pub mod limiter;
 pub mod local;
 pub mod openai;
 pub mod reference;
 pub mod registry;
 pub mod simulated;
 
+use std::time::Duration;
+
 use async_trait::async_trait;
+use serde_json::Value;
 
 use crate::types::chat::{Request, Response};
+use crate::types::item::ItemId;
 
 /// Why a call gave no answer. None of these is ever scored as a wrong answer.
 #[derive(Debug, thiserror::Error)]
@@ -19,15 +27,28 @@ pub enum ModelError {
     /// The request, the key or the model's entry is wrong: trying again cannot help.
     #[error("{0}")]
     Refused(String),
-    /// The server could not be reached or kept failing after every retry.
+    /// No attempt was answered, or what the call needs here has failed.
     #[error("{0}")]
     Unavailable(String),
     /// The server answered with something that cannot be used.
     #[error("{0}")]
     Unusable(String),
+    /// One attempt failed, and another may succeed.
+    #[error("{reason}")]
+    Passing {
+        /// What went wrong.
+        reason: String,
+        /// How long the server asked to wait.
+        wait: Option<Duration>,
+        /// Whether the server may have worked, and charge for it, without its answer coming through.
+        charged: bool,
+    },
     /// The call could pass the fee limit, and was not made.
     #[error("{0}")]
     FeeLimit(String),
+    /// The run is being stopped, and the call was not made.
+    #[error("the run is being stopped")]
+    Stopped,
 }
 
 /// What a backend can give.
@@ -41,19 +62,34 @@ pub struct Capabilities {
     pub calculator: bool,
 }
 
+/// Whatever determines an answer besides the request's messages, mode and draw: endpoint, weights, sampling
+/// parameters. Part of the call's key in the journal, and known without the model being there.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Identity {
+    /// A JSON object.
+    pub fixed: Value,
+    /// Whether the item matters too, for backends that look it up.
+    pub per_item: bool,
+}
+
+impl Identity {
+    /// The identity for one item.
+    #[must_use]
+    pub fn of(&self, item: &ItemId) -> Value {
+        let mut identity = self.fixed.clone();
+        if let (true, Some(object)) = (self.per_item, identity.as_object_mut()) {
+            object.insert("item".to_owned(), Value::String(item.to_string()));
+        }
+        identity
+    }
+}
+
 /// A model that answers requests.
 #[async_trait]
 pub trait Model: Send + Sync {
-    /// What this backend can give, known before any call.
-    fn capabilities(&self) -> Capabilities;
-
-    /// Whatever determines the answer besides the request's messages, mode and draw: endpoint, weights,
-    /// sampling parameters. Part of the call's key in the journal.
-    fn identity(&self, request: &Request) -> serde_json::Value;
-
-    /// Makes the call.
+    /// Makes one attempt; retries are the [`gateway`]'s.
     ///
     /// # Errors
-    /// [`ModelError`], after the backend's own retries.
+    /// [`ModelError`].
     async fn call(&self, request: &Request) -> Result<Response, ModelError>;
 }

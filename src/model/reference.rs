@@ -5,13 +5,15 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use serde_json::json;
 
-use super::{Capabilities, Model, ModelError};
+use super::{Model, ModelError};
 use crate::task::choice;
 use crate::task::prompt::STRATEGY_MARK;
 use crate::types::chat::{Finish, Request, Response, Token, Usage};
 use crate::types::item::{Item, ItemId, Target};
+
+/// Names what its answers and strategies read like, for their identity.
+pub const WORDING: u32 = 1;
 
 /// Splits a text into the pieces that its tokens are counted by.
 pub type Pieces = Arc<dyn Fn(&str) -> Vec<String> + Send + Sync>;
@@ -19,8 +21,6 @@ pub type Pieces = Arc<dyn Fn(&str) -> Vec<String> + Send + Sync>;
 /// The reference level over one data set.
 pub struct Reference {
     items: HashMap<ItemId, Item>,
-    dataset_sha256: String,
-    tokenizer: String,
     pieces: Pieces,
 }
 
@@ -37,34 +37,18 @@ impl Reference {
         )))
     }
 
-    /// Answers for `items` from their solutions; `pieces` counts the tokens and is named `tokenizer`.
+    /// Answers for `items` from their solutions; `pieces` counts the tokens.
     ///
     /// # Errors
     /// Names an item that has no solution.
-    pub fn new(items: &[Item], dataset_sha256: &str, tokenizer: &str, pieces: Pieces) -> Result<Self, ModelError> {
+    pub fn new(items: &[Item], pieces: Pieces) -> Result<Self, ModelError> {
         Self::check(items)?;
-        Ok(Self {
-            items: items.iter().map(|item| (item.id.clone(), item.clone())).collect(),
-            dataset_sha256: dataset_sha256.to_owned(),
-            tokenizer: tokenizer.to_owned(),
-            pieces,
-        })
+        Ok(Self { items: items.iter().map(|item| (item.id.clone(), item.clone())).collect(), pieces })
     }
 }
 
 #[async_trait]
 impl Model for Reference {
-    fn capabilities(&self) -> Capabilities {
-        Capabilities { logprobs: false, scores_options: false, calculator: false }
-    }
-
-    fn identity(&self, request: &Request) -> serde_json::Value {
-        json!({
-            "backend": "reference", "wording": 1, "dataset": self.dataset_sha256, "item": request.item,
-            "tokenizer": self.tokenizer,
-        })
-    }
-
     async fn call(&self, request: &Request) -> Result<Response, ModelError> {
         let item = self
             .items
@@ -78,15 +62,7 @@ impl Model for Reference {
             (self.pieces)(&text).into_iter().map(|text| Token { text, logprob: None, forced: false }).collect();
         let input = request.messages.iter().map(|message| (self.pieces)(&message.content).len() as u64).sum();
         let usage = Usage { input, cached_input: 0, output: tokens.len() as u64 };
-        Ok(Response {
-            text,
-            tokens,
-            option_logprobs: Vec::new(),
-            usage,
-            finish: Finish::Stop,
-            model: "reference".to_owned(),
-            latency_ms: 0.0,
-        })
+        Ok(Response { text, tokens, usage, finish: Finish::Stop, model: "reference".to_owned(), ..Response::default() })
     }
 }
 
@@ -129,7 +105,7 @@ mod tests {
 
     fn item(target: Target, solution: Option<&str>) -> Item {
         Item {
-            id: ItemId("1".into()),
+            id: "1".into(),
             group: "g".into(),
             query: "Which?".into(),
             options: vec!["left".into(), "right".into()],
@@ -143,9 +119,10 @@ mod tests {
     }
 
     async fn ask(item: &Item, distil: bool) -> Response {
-        let reference = Reference::new(std::slice::from_ref(item), "sum", "words", words()).expect("has a solution");
+        let reference = Reference::new(std::slice::from_ref(item), words()).expect("has a solution");
         let mode = Mode::Generate { max_tokens: 1, temperature: 0.0, stop: vec![], logprobs: false, calculator: false };
-        let request = Request { item: item.id.clone(), messages: vec![], mode, distil, draw: 0 };
+        let request =
+            Request { item: item.id.clone(), messages: vec![], mode, distil, draw: 0, strategies: Vec::new() };
         reference.call(&request).await.expect("answers")
     }
 
@@ -175,6 +152,6 @@ mod tests {
     #[test]
     fn an_item_without_a_solution_is_refused() {
         let bare = [item(Target::Choice(0), None)];
-        assert!(Reference::new(&bare, "sum", "words", words()).is_err_and(|e| e.to_string().contains("item `1`")));
+        assert!(Reference::new(&bare, words()).is_err_and(|e| e.to_string().contains("item `1`")));
     }
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::BufReader;
+use std::num::NonZeroU32;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,15 +11,18 @@ use std::time::Duration;
 use anyhow::{Context, Result, anyhow, bail};
 use candle_core::quantized::gguf_file::Content;
 use secrecy::SecretString;
+use serde_json::json;
 
 use super::entry::{Backend, ModelEntry};
-use super::local::gguf::{Gguf, GgufConfig};
+use super::gate::LineSettings;
+use super::gateway::Retries;
+use super::local::gguf::{Gguf, GgufConfig, KERNEL, LANES};
 use super::local::tokenizer::{self, Tokenizer};
 use super::local::weights;
 use super::openai::{OpenAi, Settings};
-use super::reference::{Pieces, Reference};
+use super::reference::{Pieces, Reference, WORDING};
 use super::simulated::Simulated;
-use super::{Capabilities, Model};
+use super::{Capabilities, Identity, Model};
 use crate::types::item::Item;
 use crate::types::seed::Seed;
 
@@ -88,6 +92,9 @@ impl ModelEntry {
             ("api_key_env", self.api_key_env.is_some(), Backend::Openai),
             ("headers_env", !self.headers_env.is_empty(), Backend::Openai),
             ("extra_body", !self.extra_body.is_empty(), Backend::Openai),
+            ("concurrency", self.concurrency.is_some(), Backend::Openai),
+            ("requests_per_minute", self.requests_per_minute.is_some(), Backend::Openai),
+            ("tokens_per_minute", self.tokens_per_minute.is_some(), Backend::Openai),
             ("weights", self.weights.is_some(), Backend::Gguf),
             ("prompt", self.prompt.is_some(), Backend::Gguf),
             ("tokenizer", self.tokenizer.is_some(), Backend::Reference),
@@ -144,6 +151,33 @@ impl ModelEntry {
         Ok((api_key, headers))
     }
 
+    /// What determines the model's answers, known without a key, weights or a server.
+    ///
+    /// # Errors
+    /// Where the weights are not known by their name.
+    pub fn identity(&self, weak: &Self, data: Data) -> Result<Identity> {
+        let mut fixed = match self.backend {
+            Backend::Openai => json!({
+                "base_url": self.base_url.as_deref().unwrap_or_default().trim_end_matches('/'),
+                "model": self.server_name(),
+                "send_temperature": self.send_temperature,
+                "send_stop": self.send_stop,
+                "token_limit_key": self.token_limit_key,
+                "extra_body": self.extra_body,
+            }),
+            Backend::Gguf => {
+                let weights = weights::find(self.weights.as_deref().unwrap_or_default())?;
+                json!({ "weights": weights.files[0].sha256, "kernel": KERNEL, "prompt": self.style() })
+            }
+            Backend::Reference => {
+                json!({ "wording": WORDING, "dataset": data.sha256, "tokenizer": self.tokenizer_name(weak) })
+            }
+            Backend::Simulated => json!({ "name": self.name, "behaviour": self.simulated, "seed": data.seed }),
+        };
+        fixed["backend"] = json!(self.backend.name());
+        Ok(Identity { fixed, per_item: matches!(self.backend, Backend::Reference | Backend::Simulated) })
+    }
+
     /// Makes the model. The weights that it needs must be there.
     ///
     /// # Errors
@@ -157,23 +191,34 @@ impl ModelEntry {
             Backend::Openai => Arc::new(OpenAi::new(self.settings()?)?),
             Backend::Gguf => {
                 let name = self.weights.as_deref().unwrap_or_default();
-                let config = GgufConfig {
-                    name: self.name.clone(),
-                    weights: weights::path(name)?,
-                    sha256: weights::find(name)?.files[0].sha256.to_owned(),
-                    prompt: self.style(),
-                };
+                let config =
+                    GgufConfig { name: self.name.clone(), weights: weights::path(name)?, prompt: self.style() };
                 Arc::new(Gguf::new(config)?)
             }
-            Backend::Reference => {
-                let tokenizer = self.tokenizer_name(weak);
-                Arc::new(Reference::new(data.items, data.sha256, tokenizer, pieces(tokenizer)?)?)
-            }
+            Backend::Reference => Arc::new(Reference::new(data.items, pieces(self.tokenizer_name(weak))?)?),
             Backend::Simulated => {
                 let behaviour = self.simulated.clone().ok_or_else(|| anyhow!("`simulated` is missing"))?;
                 Arc::new(Simulated::new(&self.name, behaviour, data.items, data.seed))
             }
         })
+    }
+
+    /// When a call that failed is tried again.
+    #[must_use]
+    pub fn retries(&self) -> Retries {
+        Retries { most: self.max_retries, first_wait: FIRST_WAIT, longest_wait: LONGEST_WAIT }
+    }
+
+    /// How the model is called when `concurrency` calls may be in flight over all.
+    #[must_use]
+    pub fn line(&self, concurrency: usize) -> LineSettings {
+        let most = |cap: NonZeroU32| usize::try_from(cap.get()).unwrap_or(usize::MAX);
+        let cap = match self.backend {
+            Backend::Openai => self.concurrency.map_or(concurrency, most),
+            Backend::Gguf => LANES,
+            Backend::Reference | Backend::Simulated => concurrency,
+        };
+        LineSettings { cap, local: self.backend == Backend::Gguf, probed: self.backend == Backend::Openai }
     }
 
     fn settings(&self) -> Result<Settings> {
@@ -192,9 +237,6 @@ impl ModelEntry {
             extra_body: self.extra_body.clone(),
             connect_timeout: CONNECT_TIMEOUT,
             read_timeout: Duration::from_secs_f64(self.timeout_s),
-            max_retries: self.max_retries,
-            first_wait: FIRST_WAIT,
-            longest_wait: LONGEST_WAIT,
         })
     }
 }

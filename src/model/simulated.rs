@@ -4,10 +4,9 @@
 use std::collections::HashMap;
 
 use async_trait::async_trait;
-use serde_json::json;
 
 use super::entry::Behaviour;
-use super::{Capabilities, Model, ModelError};
+use super::{Model, ModelError};
 use crate::task::choice;
 use crate::task::prompt::STRATEGY_MARK;
 use crate::types::chat::{Finish, Message, Mode, Request, Response, Token, Usage};
@@ -49,17 +48,6 @@ fn lesson(item: &Item) -> String {
 
 #[async_trait]
 impl Model for Simulated {
-    fn capabilities(&self) -> Capabilities {
-        Capabilities { logprobs: true, scores_options: true, calculator: false }
-    }
-
-    fn identity(&self, request: &Request) -> serde_json::Value {
-        json!({
-            "backend": "simulated", "name": self.name, "behaviour": self.behaviour, "seed": self.seed,
-            "item": request.item,
-        })
-    }
-
     async fn call(&self, request: &Request) -> Result<Response, ModelError> {
         let item = self
             .items
@@ -75,6 +63,7 @@ impl Model for Simulated {
             finish: Finish::Stop,
             model: self.name.clone(),
             latency_ms: 1.0,
+            ..Response::default()
         };
         match &request.mode {
             Mode::Score { options } => {
@@ -137,8 +126,8 @@ mod tests {
     async fn accuracy_and_gain_are_what_was_asked_for() {
         let items: Vec<Item> = (0..600)
             .map(|i| Item {
-                id: ItemId(i.to_string()),
-                group: format!("g{}", i % 7),
+                id: i.to_string().into(),
+                group: format!("g{}", i % 7).into(),
                 query: "q".into(),
                 options: Vec::new(),
                 target: Target::Number(i.to_string()),
@@ -154,7 +143,8 @@ mod tests {
                 let mode =
                     Mode::Generate { max_tokens: 9, temperature: 0.0, stop: vec![], logprobs: true, calculator: false };
                 let messages = vec![Message { role: Role::User, content }];
-                let request = Request { item: item.id.clone(), messages, mode, distil: false, draw: 0 };
+                let request =
+                    Request { item: item.id.clone(), messages, mode, distil: false, draw: 0, strategies: Vec::new() };
                 let response = model.call(&request).await.expect("answers");
                 let score = Task::grade(item, &response, &response.text).score;
                 right += f64::from(u8::from(score == crate::types::record::Score::Correct));

@@ -34,7 +34,7 @@ pub fn terminal(records: &[Record], prices: &Prices, width: u16) -> String {
     let mut rows = vec![header.map(str::to_owned).to_vec()];
     for slice in &slices {
         rows.push(vec![
-            slice.cell.arm.clone(),
+            slice.cell.arm.to_string(),
             threshold(slice),
             percent(slice.weak_accuracy()),
             percent(Some(slice.accuracy())),
@@ -124,7 +124,7 @@ fn results(slices: &[Slice], prices: &Prices) -> Vec<Vec<String>> {
     for slice in slices {
         let optional = |value: Option<f64>| value.map_or("–".to_owned(), percent);
         rows.push(vec![
-            slice.cell.arm.clone(),
+            slice.cell.arm.to_string(),
             threshold(slice),
             optional(slice.weak_accuracy()),
             percent(slice.accuracy()),
@@ -140,7 +140,7 @@ fn results(slices: &[Slice], prices: &Prices) -> Vec<Vec<String>> {
 
 /// Each gain of Inter-Cascade beside what random strategies give: header and rows, for each threshold.
 fn changes(slices: &[Slice], prices: &Prices) -> Vec<Vec<Vec<String>>> {
-    let find = |arm: Arm| slices.iter().filter(move |slice| slice.cell.arm == arm.name());
+    let find = |arm: Arm| slices.iter().filter(move |slice| &*slice.cell.arm == arm.name());
     let mut tables = Vec::new();
     for taught in find(Arm::InterCascade) {
         let Some(base) = baseline(slices, taught) else { continue };
@@ -209,14 +209,14 @@ fn share(own: f64, control: f64) -> String {
 
 /// The weak level's gain by where the strategies came from.
 fn sources(slices: &[Slice]) -> String {
-    let alone = slices.iter().find(|slice| matches!(slice.cell.arm.as_str(), "cascade" | "weak-only"));
+    let alone = slices.iter().find(|slice| matches!(&*slice.cell.arm, "cascade" | "weak-only"));
     let Some(alone) = alone else { return String::new() };
     let mut rows =
         vec![["arm", "strategies from", "items", "weak alone", "weak with them", "gain"].map(str::to_owned).to_vec()];
     for slice in slices.iter().filter(|slice| learns(slice)) {
         for Transfer { source, n, alone, taught, gain } in transfers(slice, alone) {
             rows.push(vec![
-                slice.cell.arm.clone(),
+                slice.cell.arm.to_string(),
                 source.name().to_owned(),
                 n.to_string(),
                 percent(alone),
@@ -237,14 +237,14 @@ fn sources(slices: &[Slice]) -> String {
 
 /// The strong level's answers with and without a strategy behind them.
 fn strong_side(slices: &[Slice]) -> String {
-    let Some(strong) = slices.iter().find(|slice| slice.cell.arm == Arm::StrongOnly.name()) else {
+    let Some(strong) = slices.iter().find(|slice| &*slice.cell.arm == Arm::StrongOnly.name()) else {
         return String::new();
     };
     let header = ["arm", "deferred items", "right while distilling", "change against answering alone"];
     let mut rows = vec![header.map(str::to_owned).to_vec()];
     for slice in slices.iter().filter(|slice| learns(slice)) {
         if let Some(Distilling { n, with, change }) = distilling(slice, strong) {
-            rows.push(vec![slice.cell.arm.clone(), n.to_string(), percent(with), pp(change)]);
+            rows.push(vec![slice.cell.arm.to_string(), n.to_string(), percent(with), pp(change)]);
         }
     }
     if rows.len() == 1 {
@@ -259,7 +259,7 @@ fn money(slices: &[Slice], prices: &Prices) -> String {
     for slice in slices {
         for row in fee_rows(slice, prices).iter().filter(|row| row.purpose.is_some()) {
             rows.push(vec![
-                slice.cell.arm.clone(),
+                slice.cell.arm.to_string(),
                 row.model.clone(),
                 row.purpose.map_or("", Purpose::name).to_owned(),
                 row.calls.to_string(),

@@ -94,10 +94,10 @@ fn records_table(records: &[Record]) -> Result<Table> {
     Table::new(
         "records",
         vec![
-            text("dataset", rows().map(|r| r.cell.dataset.clone())),
+            text("dataset", rows().map(|r| r.cell.dataset.to_string())),
             text("item_id", rows().map(|r| r.item_id.to_string())),
-            text("group", rows().map(|r| r.group.clone())),
-            text("arm", rows().map(|r| r.cell.arm.clone())),
+            text("group", rows().map(|r| r.group.to_string())),
+            text("arm", rows().map(|r| r.cell.arm.to_string())),
             int("order", rows().map(|r| r.cell.order)),
             int("position", rows().map(|r| r.position)),
             float("threshold", rows().map(|r| r.cell.threshold)),
@@ -124,7 +124,7 @@ fn records_table(records: &[Record]) -> Result<Table> {
 }
 
 fn joined(record: &Record) -> String {
-    let ids: Vec<&str> = record.strategies_used.iter().map(|id| id.0.as_str()).collect();
+    let ids: Vec<&str> = record.strategies_used.iter().map(|id| &*id.0).collect();
     ids.join(";")
 }
 
@@ -133,13 +133,13 @@ fn calls_table(records: &[Record]) -> Result<Table> {
     Table::new(
         "calls",
         vec![
-            text("dataset", rows().map(|(r, _)| r.cell.dataset.clone())),
+            text("dataset", rows().map(|(r, _)| r.cell.dataset.to_string())),
             text("item_id", rows().map(|(r, _)| r.item_id.to_string())),
-            text("arm", rows().map(|(r, _)| r.cell.arm.clone())),
+            text("arm", rows().map(|(r, _)| r.cell.arm.to_string())),
             int("order", rows().map(|(r, _)| r.cell.order)),
             float("threshold", rows().map(|(r, _)| r.cell.threshold)),
             level(rows().map(|(_, call)| call.level)),
-            text("model", rows().map(|(_, call)| call.model.clone())),
+            text("model", rows().map(|(_, call)| call.model.to_string())),
             text("purpose", rows().map(|(_, call)| call.purpose.name().to_owned())),
             int("input_tokens", rows().map(|(_, call)| call.usage.input)),
             int("cached_input_tokens", rows().map(|(_, call)| call.usage.cached_input)),
@@ -147,16 +147,16 @@ fn calls_table(records: &[Record]) -> Result<Table> {
             float("confidence", rows().map(|(_, call)| call.confidence)),
             float("latency_ms", rows().map(|(_, call)| call.latency_ms)),
             flag("journal_hit", rows().map(|(_, call)| call.journal_hit)),
-            text("answered_by", rows().map(|(_, call)| call.answered_by.clone())),
-            text("journal_key", rows().map(|(_, call)| call.journal_key.clone())),
+            text("answered_by", rows().map(|(_, call)| call.answered_by.as_deref().map(str::to_owned))),
+            text("journal_key", rows().map(|(_, call)| call.journal_key.map(|key| key.to_string()))),
         ],
     )
 }
 
 fn head<'a>(cells: impl Iterator<Item = &'a CellKey> + Clone) -> Vec<Column> {
     vec![
-        text("dataset", cells.clone().map(|cell| cell.dataset.clone())),
-        text("arm", cells.clone().map(|cell| cell.arm.clone())),
+        text("dataset", cells.clone().map(|cell| cell.dataset.to_string())),
+        text("arm", cells.clone().map(|cell| cell.arm.to_string())),
         float("threshold", cells.map(|cell| cell.threshold)),
     ]
 }

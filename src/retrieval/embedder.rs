@@ -4,9 +4,11 @@ use std::path::Path;
 
 use anyhow::Result;
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
 use super::minilm::Minilm;
 use super::{Embedded, hashed};
+use crate::types::chat::CallKey;
 
 /// The embedders by the names that stand in configs and outputs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -28,6 +30,16 @@ impl EmbedderName {
             Self::AllMiniLmL6V2 => "all-minilm-l6-v2",
             Self::HashedWords => "hashed-words",
         }
+    }
+
+    /// What a text's embedding is stored under: the hash of all that determines it.
+    #[must_use]
+    pub fn key(self, text: &str) -> CallKey {
+        let mut hasher = Sha256::new();
+        // The name stands for the weights: a set of weights never changes under its name.
+        hasher.update(format!("embedding\n{}\n", self.name()));
+        hasher.update(text);
+        CallKey(hasher.finalize().into())
     }
 
     /// The weights that it needs, by their name in [`crate::model::local::weights`].

@@ -127,11 +127,11 @@ fn user(content: String) -> Message {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::types::item::{ItemId, Target};
+    use crate::types::item::Target;
 
     fn item() -> Item {
         Item {
-            id: ItemId("1".into()),
+            id: "1".into(),
             group: "g".into(),
             query: "Which was first?".into(),
             options: vec!["Sputnik 1".into(), "Luna 1".into()],

@@ -1,5 +1,8 @@
 //! What is asked of a model and what comes back, in the one form that every backend takes.
 
+use std::fmt;
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 use super::item::ItemId;
@@ -60,6 +63,9 @@ pub struct Request {
     pub distil: bool,
     /// Tells repetitions of one request apart where repetition is meant.
     pub draw: u32,
+    /// The source items of the strategies that the messages show, in the order shown. Not sent and no part of the
+    /// call's key, since the messages hold the texts; recorded tables are looked up by it.
+    pub strategies: Vec<ItemId>,
 }
 
 /// One token of an answer.
@@ -85,10 +91,11 @@ pub struct Usage {
 }
 
 /// Why a model stopped writing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Finish {
     /// It was done, or met a stop text.
+    #[default]
     Stop,
     /// It reached the token limit.
     Length,
@@ -97,7 +104,7 @@ pub enum Finish {
 }
 
 /// What came back from one call.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Response {
     /// The text written; for [`Mode::Score`] the likeliest option.
     pub text: String,
@@ -111,8 +118,17 @@ pub struct Response {
     pub finish: Finish,
     /// The model's name as the answer carries it.
     pub model: String,
-    /// Wall-clock time of the call in milliseconds, retries included.
+    /// Wall-clock time of the attempt that was answered, in milliseconds.
     pub latency_ms: f64,
+    /// A confidence that was recorded with the answer, in [0, 1].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub confidence: Option<f64>,
+    /// A fee in USD that was recorded with the answer; it stands instead of one told from tokens and prices.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fee_usd: Option<f64>,
+    /// How long the server wants no further call, told by its rate-limit headers; passed on, never stored.
+    #[serde(skip)]
+    pub pause: Option<Duration>,
 }
 
 impl Usage {
@@ -124,5 +140,15 @@ impl Usage {
             cached_input: self.cached_input + other.cached_input,
             output: self.output + other.output,
         }
+    }
+}
+
+/// Hash of all that determines an answer; written in hexadecimal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct CallKey(pub [u8; 32]);
+
+impl fmt::Display for CallKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&hex::encode(self.0))
     }
 }

@@ -1,13 +1,26 @@
 //! The rows of a data set: what is asked, what counts as right, and how items hang together.
 
 use std::fmt;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
 /// Identifies an item within its data set: the file's `id` field, else its zero-based row number.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct ItemId(pub String);
+pub struct ItemId(pub Arc<str>);
+
+impl From<&str> for ItemId {
+    fn from(id: &str) -> Self {
+        Self(id.into())
+    }
+}
+
+impl From<String> for ItemId {
+    fn from(id: String) -> Self {
+        Self(id.into())
+    }
+}
 
 impl fmt::Display for ItemId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -30,7 +43,7 @@ pub struct Item {
     /// Unique within the data set.
     pub id: ItemId,
     /// Items of one group are variants of one problem; an item without siblings is its own group.
-    pub group: String,
+    pub group: Arc<str>,
     /// The question, without its options.
     pub query: String,
     /// The options of a multiple-choice item in the data set's order; empty for a math item.

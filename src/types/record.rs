@@ -1,8 +1,10 @@
 //! What a run leaves behind: facts only. Money and rates come after, in [`crate::analysis::price`] and [`crate::analysis::metrics`].
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
-use super::chat::Usage;
+use super::chat::{CallKey, Usage};
 use super::item::ItemId;
 
 /// How an answer compares with its target.
@@ -54,12 +56,12 @@ impl Purpose {
 }
 
 /// Which cell of the experiment a row belongs to.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct CellKey {
     /// The data set's name.
-    pub dataset: String,
+    pub dataset: Arc<str>,
     /// The arm's name.
-    pub arm: String,
+    pub arm: Arc<str>,
     /// Zero-based number of the stream's order.
     pub order: usize,
     /// λ; none for an arm that has no gate.
@@ -67,7 +69,7 @@ pub struct CellKey {
 }
 
 /// An answer as graded.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Graded {
     /// The answer read from the text, in its canonical form; none where none could be read.
     pub answer: Option<String>,
@@ -76,7 +78,7 @@ pub struct Graded {
 }
 
 /// What the weak level did for one item.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct WeakAnswer {
     /// Its answer.
     pub graded: Graded,
@@ -84,21 +86,21 @@ pub struct WeakAnswer {
     pub confidence: f64,
 }
 
-/// One item in one cell.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+/// One item in one cell. Texts that many rows share are shared in memory too.
+#[derive(Debug, Clone, PartialEq)]
 pub struct Record {
     /// The cell.
-    pub cell: CellKey,
+    pub cell: Arc<CellKey>,
     /// The item.
     pub item_id: ItemId,
     /// The item's group.
-    pub group: String,
+    pub group: Arc<str>,
     /// Zero-based place in the stream.
     pub position: usize,
     /// The source items of the strategies shown, in the order shown.
     pub strategies_used: Vec<ItemId>,
     /// The source items' groups, in the same order.
-    pub strategy_groups: Vec<String>,
+    pub strategy_groups: Vec<Arc<str>>,
     /// The greatest cosine similarity between the query and a shown strategy's query.
     pub similarity_max: Option<f64>,
     /// The weak level's part; none where the arm never asks it.
@@ -133,12 +135,12 @@ impl Record {
 }
 
 /// One call's share of tokens for one purpose.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Call {
     /// The level that was called, counted from 0; none for the embedder.
     pub level: Option<usize>,
     /// The model's name in the config.
-    pub model: String,
+    pub model: Arc<str>,
     /// What the tokens were for.
     pub purpose: Purpose,
     /// The tokens.
@@ -148,24 +150,26 @@ pub struct Call {
     /// Time of the call in milliseconds; 0 on the rows of a call's further purposes.
     pub latency_ms: f64,
     /// The model's name as the answer carries it; none for the embedder.
-    pub answered_by: Option<String>,
+    pub answered_by: Option<Arc<str>>,
     /// The call's key in the journal; none for the embedder.
-    pub journal_key: Option<String>,
+    pub journal_key: Option<CallKey>,
     /// Whether an earlier record of the run had needed the same call, so that it was made only once.
     pub journal_hit: bool,
+    /// A fee in USD that was recorded with the answer, and stands instead of one told from tokens and prices.
+    pub recorded_fee_usd: Option<f64>,
 }
 
 /// A strategy in the repository.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Strategy {
     /// The item whose deferral led to it.
     pub source: ItemId,
     /// That item's group.
-    pub group: String,
+    pub group: Arc<str>,
     /// The text that is put before the weak level's later prompts.
     pub text: String,
     /// The model that wrote it.
-    pub model: String,
+    pub model: Arc<str>,
     /// How the strong level's own answer to the source item was scored; known after the fact, never used.
     pub source_score: Score,
 }

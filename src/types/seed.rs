@@ -21,10 +21,7 @@ impl Seed {
     /// A number that depends on the seed and the labels alone.
     #[must_use]
     pub fn hash(self, labels: &[&str]) -> u64 {
-        let digest = self.digest(labels);
-        let mut head = [0; 8];
-        head.copy_from_slice(&digest[..8]);
-        u64::from_le_bytes(head)
+        head(&self.digest(labels))
     }
 
     /// A number in [0, 1) that depends on the seed and the labels alone.
@@ -34,16 +31,46 @@ impl Seed {
         (self.hash(labels) >> 11) as f64 / (1_u64 << 53) as f64
     }
 
-    fn digest(self, labels: &[&str]) -> [u8; 32] {
+    /// The first labels of many hashes, taken in once: `prefix(a).hash(b)` is `hash` of `a` and `b` together.
+    #[must_use]
+    pub fn prefix(self, labels: &[&str]) -> Prefix {
         let mut hasher = Sha256::new();
         hasher.update(self.0.to_le_bytes());
-        for label in labels {
-            // The length in front keeps ["ab", "c"] and ["a", "bc"] apart.
-            hasher.update((label.len() as u64).to_le_bytes());
-            hasher.update(label.as_bytes());
-        }
-        hasher.finalize().into()
+        update(&mut hasher, labels);
+        Prefix(hasher)
     }
+
+    fn digest(self, labels: &[&str]) -> [u8; 32] {
+        self.prefix(labels).0.finalize().into()
+    }
+}
+
+/// Labels that were taken in, and wait for more.
+#[derive(Clone)]
+pub struct Prefix(Sha256);
+
+impl Prefix {
+    /// A number that depends on the seed, the labels of before and these.
+    #[must_use]
+    pub fn hash(&self, labels: &[&str]) -> u64 {
+        let mut hasher = self.0.clone();
+        update(&mut hasher, labels);
+        head(&hasher.finalize().into())
+    }
+}
+
+fn update(hasher: &mut Sha256, labels: &[&str]) {
+    for label in labels {
+        // The length in front keeps ["ab", "c"] and ["a", "bc"] apart.
+        hasher.update((label.len() as u64).to_le_bytes());
+        hasher.update(label.as_bytes());
+    }
+}
+
+fn head(digest: &[u8; 32]) -> u64 {
+    let mut head = [0; 8];
+    head.copy_from_slice(&digest[..8]);
+    u64::from_le_bytes(head)
 }
 
 #[cfg(test)]
@@ -56,6 +83,7 @@ mod tests {
         assert_ne!(seed.hash(&["ab", "c"]), seed.hash(&["a", "bc"]));
         assert_ne!(seed.hash(&["a"]), Seed(8).hash(&["a"]));
         assert_eq!(seed.hash(&["a", "b"]), seed.hash(&["a", "b"]));
+        assert_eq!(seed.prefix(&["a"]).hash(&["b", "c"]), seed.hash(&["a", "b", "c"]));
     }
 
     #[test]

@@ -30,7 +30,7 @@ fn splits(name: &str) -> BTreeMap<String, Vec<Item>> {
 }
 
 fn groups(items: &[Item]) -> BTreeSet<&str> {
-    items.iter().map(|item| item.group.as_str()).collect()
+    items.iter().map(|item| &*item.group).collect()
 }
 
 fn source(path: &str) -> String {
@@ -117,7 +117,7 @@ fn there_are_as_many_templates_and_facts_as_there_must_be() {
 
 #[test]
 fn no_two_phrasings_of_a_fact_share_more_than_half_of_their_words() {
-    let mut phrasings: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    let mut phrasings: BTreeMap<std::sync::Arc<str>, Vec<String>> = BTreeMap::new();
     for item in splits("space-history-mcq").into_values().flatten() {
         phrasings.entry(item.group).or_default().push(item.query);
     }

@@ -23,12 +23,7 @@ impl OpenAi {
     ///   everything. No log-probabilities are demanded of such an answer.
     /// - An answer without usage is [`ModelError::Unusable`]: nobody could say what it cost.
     /// - Tokens outside the text (hidden reasoning, stop texts, end markers) are left out.
-    pub(super) fn read(
-        &self,
-        completion: wire::Completion,
-        wanted: &Wanted<'_>,
-        latency_ms: f64,
-    ) -> Result<Response, ModelError> {
+    pub(super) fn read(&self, completion: wire::Completion, wanted: &Wanted<'_>) -> Result<Response, ModelError> {
         let unusable = |what: &str| ModelError::Unusable(self.named(what));
         let usage = self.usage(completion.usage)?;
         let choice = completion
@@ -78,11 +73,10 @@ impl OpenAi {
         Ok(Response {
             text,
             tokens,
-            option_logprobs: Vec::new(),
             usage,
             finish,
             model: completion.model.unwrap_or_else(|| self.settings.model.clone()),
-            latency_ms,
+            ..Response::default()
         })
     }
 

@@ -9,81 +9,57 @@ use time::format_description::well_known::Rfc2822;
 
 use super::wire::Complaint;
 use super::{OpenAi, Settings};
-use crate::model::ModelError;
+use crate::model::{ModelError, http};
 
 /// The longest excerpt of a server's message that goes into an error.
 const EXCERPT: usize = 400;
 
-/// Why one attempt failed.
-#[derive(Debug)]
-pub(super) enum Fault {
-    /// Trying again may help.
-    Passing {
-        /// What went wrong.
-        reason: String,
-        /// How long the server asked to wait.
-        wait: Option<Duration>,
-    },
-    /// Trying again cannot help.
-    Final(ModelError),
-}
-
-impl Fault {
-    /// A connection that could not be made, was cut or was silent for too long.
-    pub(super) fn transport(error: reqwest::Error, settings: &Settings) -> Self {
-        // The URL is left out because the caller names the server, the sources are added because reqwest's own text
-        // does not say what happened.
+impl OpenAi {
+    /// What is left of a connection that could not be made, was cut or was silent for too long.
+    pub(super) fn transport(&self, error: reqwest::Error) -> ModelError {
+        let settings = &self.settings;
+        // The URL is left out because the server is named, the sources are added because reqwest's own text does not
+        // say what happened.
         let error = error.without_url();
-        let mut reason = if error.is_timeout() && error.is_connect() {
+        let said = if error.is_timeout() && error.is_connect() {
             format!("no connection within {} s", settings.connect_timeout.as_secs_f64())
         } else if error.is_timeout() {
             format!("no answer within {} s (timeout_s)", settings.read_timeout.as_secs_f64())
         } else {
-            error.to_string()
+            http::chain(&error)
         };
-        let mut source = std::error::Error::source(&error);
-        while let Some(cause) = source {
-            reason.push_str(": ");
-            reason.push_str(&cause.to_string());
-            source = cause.source();
-        }
-        Self::Passing { reason, wait: None }
+        // Once connected, the server may have worked before it was cut off.
+        ModelError::Passing { reason: self.at_server(&said), wait: None, charged: !error.is_connect() }
     }
 
-    /// An answer that says that there is none.
-    pub(super) fn status(model: &OpenAi, status: StatusCode, headers: &HeaderMap, body: &str) -> Self {
+    /// What an answer means that says that there is none.
+    pub(super) fn status(&self, status: StatusCode, headers: &HeaderMap, body: &str) -> ModelError {
         let complaint = Complaint::read(body);
-        let said = model.excerpt(&complaint.message);
+        let said = self.excerpt(&complaint.message);
         let everything = format!("{} {}", complaint.message, complaint.tags).to_lowercase();
         let out_of_quota = everything.contains("insufficient_quota");
         let passing = matches!(status.as_u16(), 408 | 409 | 429) || status.is_server_error();
         if passing && !out_of_quota {
-            return Self::Passing {
-                reason: format!("{status}: {said}"),
+            let reason = self.at_server(&format!("{status}: {said}"));
+            return ModelError::Passing {
+                reason,
                 wait: retry_after(headers, OffsetDateTime::now_utc()),
+                charged: false,
             };
         }
         let hint = if out_of_quota {
             Some("the account has no quota left".to_owned())
         } else {
-            hint(&model.settings, status, headers, &everything)
+            hint(&self.settings, status, headers, &everything)
         };
         let hint = hint.map_or_else(String::new, |hint| format!(" ({hint})"));
-        Self::Final(ModelError::Refused(
-            model.named(&format!("{} refused the request with {status}: {said}{hint}", model.settings.base_url)),
-        ))
+        ModelError::Refused(
+            self.named(&format!("{} refused the request with {status}: {said}{hint}", self.settings.base_url)),
+        )
     }
 
-    /// The error that is left when every retry is used up.
-    pub(super) fn into_error(self, model: &OpenAi) -> ModelError {
-        match self {
-            Self::Final(error) => error,
-            Self::Passing { reason, .. } => ModelError::Unavailable(model.named(&format!(
-                "{} gave no answer in {} attempts; the last one: {reason}",
-                model.settings.base_url,
-                model.settings.max_retries + 1,
-            ))),
-        }
+    fn at_server(&self, what: &str) -> String {
+        self.named(&format!("{}: {what}", self.settings.base_url))
     }
 }
 
@@ -133,9 +109,50 @@ fn bad_request_hint(settings: &Settings, said: &str) -> Option<String> {
     None
 }
 
+/// How long a server that still answered wants no further request: until the limit that is used up is reset.
+pub(super) fn used_up(headers: &HeaderMap) -> Option<Duration> {
+    ["requests", "tokens"]
+        .into_iter()
+        .filter(|what| text(headers, &format!("x-ratelimit-remaining-{what}")) == Some("0"))
+        .filter_map(|what| spoken_duration(text(headers, &format!("x-ratelimit-reset-{what}"))?))
+        .max()
+}
+
+/// A duration as `OpenAI`'s headers have it: `6m0s`, `1.5s`, `250ms`; a bare number is in seconds.
+fn spoken_duration(text: &str) -> Option<Duration> {
+    if let Ok(seconds) = text.parse() {
+        return Duration::try_from_secs_f64(seconds).ok();
+    }
+    let mut total = 0.0;
+    let mut rest = text;
+    while !rest.is_empty() {
+        let digits = rest.find(|c: char| !c.is_ascii_digit() && c != '.')?;
+        let (number, after) = rest.split_at(digits);
+        let end = after.find(|c: char| c.is_ascii_digit()).unwrap_or(after.len());
+        let (unit, later) = after.split_at(end);
+        let seconds = match unit {
+            "ms" => 1e-3,
+            "s" => 1.0,
+            "m" => 60.0,
+            "h" => 3600.0,
+            _ => return None,
+        };
+        total += number.parse::<f64>().ok()? * seconds;
+        rest = later;
+    }
+    Duration::try_from_secs_f64(total).ok()
+}
+
+fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    headers.get(name)?.to_str().ok().map(str::trim)
+}
+
 /// The wait that the server asks for, in seconds or as a date.
 fn retry_after(headers: &HeaderMap, now: OffsetDateTime) -> Option<Duration> {
-    let value = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
+    if let Some(milliseconds) = text(headers, "retry-after-ms").and_then(|value| value.parse().ok()) {
+        return Some(Duration::from_millis(milliseconds));
+    }
+    let value = text(headers, RETRY_AFTER.as_str())?;
     if let Ok(seconds) = value.parse::<u64>() {
         return Some(Duration::from_secs(seconds));
     }
@@ -168,11 +185,13 @@ impl OpenAi {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use reqwest::header::HeaderValue;
+    use reqwest::header::{HeaderName, HeaderValue};
 
     #[test]
     fn reads_both_forms_of_retry_after() {
         let now = OffsetDateTime::parse("Wed, 21 Oct 2026 07:28:00 GMT", &Rfc2822).expect("a date");
+        let milliseconds = HeaderMap::from_iter([(HeaderName::from_static("retry-after-ms"), HeaderValue::from(1500))]);
+        assert_eq!(retry_after(&milliseconds, now), Some(Duration::from_millis(1500)));
         for (value, expected) in [
             ("20", Some(20)),
             ("Wed, 21 Oct 2026 07:28:30 GMT", Some(30)),
@@ -182,6 +201,24 @@ mod tests {
             let mut headers = HeaderMap::new();
             headers.insert(RETRY_AFTER, HeaderValue::from_static(value));
             assert_eq!(retry_after(&headers, now), expected.map(Duration::from_secs), "{value}");
+        }
+    }
+
+    #[test]
+    fn reads_the_limits_that_are_used_up() {
+        for (remaining, reset, expected) in [
+            ("0", "6m0s", Some(360.0)),
+            ("0", "1.5s", Some(1.5)),
+            ("0", "250ms", Some(0.25)),
+            ("0", "2", Some(2.0)),
+            ("0", "soon", None),
+            ("3", "6m0s", None),
+        ] {
+            let headers = HeaderMap::from_iter([
+                (HeaderName::from_static("x-ratelimit-remaining-tokens"), HeaderValue::from_static(remaining)),
+                (HeaderName::from_static("x-ratelimit-reset-tokens"), HeaderValue::from_static(reset)),
+            ]);
+            assert_eq!(used_up(&headers).map(|pause| pause.as_secs_f64()), expected, "{reset}");
         }
     }
 }

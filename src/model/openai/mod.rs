@@ -10,7 +10,6 @@ use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
-use backon::{ExponentialBuilder, Retryable};
 use reqwest::header::{ACCEPT, AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
 use reqwest::redirect::Policy;
 use reqwest::{Client, Url};
@@ -18,8 +17,8 @@ use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Map, Value, json};
 
 use self::answer::Wanted;
-use self::fault::Fault;
-use crate::model::{Capabilities, Model, ModelError, http};
+use self::fault::used_up;
+use crate::model::{Model, ModelError, http};
 use crate::types::chat::{Mode, Request, Response};
 
 /// How many stop texts are sent: `OpenAI` takes no more. The others are looked for in the answer.
@@ -57,12 +56,6 @@ pub struct Settings {
     pub connect_timeout: Duration,
     /// The longest silence of the server, the time that it takes to write an answer included.
     pub read_timeout: Duration,
-    /// How often a call is tried again.
-    pub max_retries: usize,
-    /// The wait before the first retry; it doubles with each, and is spread at random.
-    pub first_wait: Duration,
-    /// The longest wait before a retry, also where the server asks for a longer one.
-    pub longest_wait: Duration,
 }
 
 impl Settings {
@@ -172,15 +165,15 @@ impl OpenAi {
         Ok(Value::Object(body))
     }
 
-    /// One attempt; the answer's body where the server gave one.
-    async fn attempt(&self, client: &Client, body: &Value) -> Result<String, Fault> {
-        let transport = |error| Fault::transport(error, &self.settings);
+    /// Sends the request; the answer's body where the server gave one, and how long it wants no other.
+    async fn attempt(&self, client: &Client, body: &Value) -> Result<(String, Option<Duration>), ModelError> {
+        let transport = |error| self.transport(error);
         let request = client.post(self.endpoint.clone()).json(body);
         let answer = request.send().await.map_err(transport)?;
         let status = answer.status();
         let headers = answer.headers().clone();
         let text = answer.text().await.map_err(transport)?;
-        if status.is_success() { Ok(text) } else { Err(Fault::status(self, status, &headers, &text)) }
+        if status.is_success() { Ok((text, used_up(&headers))) } else { Err(self.status(status, &headers, &text)) }
     }
 }
 
@@ -211,43 +204,12 @@ fn header_map(settings: &Settings) -> Result<HeaderMap, String> {
 
 #[async_trait]
 impl Model for OpenAi {
-    fn capabilities(&self) -> Capabilities {
-        Capabilities { logprobs: self.settings.logprobs, scores_options: false, calculator: false }
-    }
-
-    fn identity(&self, _request: &Request) -> Value {
-        let settings = &self.settings;
-        json!({
-            "backend": "openai",
-            "base_url": settings.base_url,
-            "model": settings.model,
-            "send_temperature": settings.send_temperature,
-            "send_stop": settings.send_stop,
-            "token_limit_key": settings.token_limit_key,
-            "extra_body": settings.extra_body,
-        })
-    }
-
     async fn call(&self, request: &Request) -> Result<Response, ModelError> {
         let body = self.body(request)?;
         let client = self.client()?;
         let settings = &self.settings;
         let started = Instant::now();
-        let waits = ExponentialBuilder::default()
-            .with_min_delay(settings.first_wait)
-            .with_max_delay(settings.longest_wait)
-            .with_max_times(settings.max_retries)
-            .with_jitter();
-        let text = (|| self.attempt(client, &body))
-            .retry(waits)
-            .when(|fault| matches!(fault, Fault::Passing { .. }))
-            .adjust(|fault, planned| match fault {
-                // `planned` is absent when the retries are used up, and stays so.
-                Fault::Passing { wait: Some(wait), .. } => planned.map(|_| (*wait).min(settings.longest_wait)),
-                _ => planned,
-            })
-            .await
-            .map_err(|fault| fault.into_error(self))?;
+        let (text, pause) = self.attempt(client, &body).await?;
         let latency_ms = started.elapsed().as_secs_f64() * 1e3;
 
         let completion = serde_json::from_str(&text).map_err(|error| {
@@ -261,6 +223,7 @@ impl Model for OpenAi {
             Mode::Generate { stop, logprobs, .. } => (stop.as_slice(), *logprobs),
             Mode::Score { .. } => (&[][..], false),
         };
-        self.read(completion, &Wanted { stop, logprobs }, latency_ms)
+        let response = self.read(completion, &Wanted { stop, logprobs })?;
+        Ok(Response { latency_ms, pause, ..response })
     }
 }

@@ -4,12 +4,15 @@ mod answers;
 mod faults;
 mod requests;
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use intercascade::model::gate::{Gate, LineSettings, Priority};
+use intercascade::model::gateway::{Gateway, Retries, Served};
+use intercascade::model::journal::Journal;
 use intercascade::model::openai::{OpenAi, Settings};
-use intercascade::model::{Model, ModelError};
+use intercascade::model::{Identity, Model, ModelError};
 use intercascade::types::chat::{Finish, Message, Mode, Request, Response, Role};
-use intercascade::types::item::ItemId;
 use secrecy::SecretString;
 use serde_json::{Map, Value, json};
 use wiremock::matchers::{header, method, path};
@@ -33,9 +36,6 @@ fn settings(base_url: &str) -> Settings {
         extra_body: Map::new(),
         connect_timeout: Duration::from_millis(500),
         read_timeout: Duration::from_secs(5),
-        max_retries: 2,
-        first_wait: Duration::from_millis(1),
-        longest_wait: Duration::from_millis(20),
     }
 }
 
@@ -45,7 +45,7 @@ fn local(server: &MockServer) -> Settings {
 
 fn request(logprobs: bool) -> Request {
     Request {
-        item: ItemId("0".into()),
+        item: "0".into(),
         messages: vec![
             Message { role: Role::System, content: "Be brief.".into() },
             Message { role: Role::User, content: "Question: 2 + 2?\nAnswer:".into() },
@@ -59,6 +59,7 @@ fn request(logprobs: bool) -> Request {
         },
         distil: false,
         draw: 0,
+        strategies: Vec::new(),
     }
 }
 
@@ -103,8 +104,26 @@ async fn answering(body: Value) -> MockServer {
     server(ResponseTemplate::new(200).set_body_json(body)).await
 }
 
+/// One attempt.
 async fn call(settings: Settings, request: &Request) -> Result<Response, ModelError> {
     OpenAi::new(settings)?.call(request).await
+}
+
+const RETRIES: Retries =
+    Retries { most: 2, first_wait: Duration::from_millis(1), longest_wait: Duration::from_millis(20) };
+
+/// A call with all its attempts.
+async fn call_until(settings: Settings, retries: Retries) -> Result<Response, ModelError> {
+    let folder = tempfile::tempdir().expect("a folder");
+    let journal = Arc::new(Journal::open(&folder.path().join("journal.sqlite")).expect("a journal"));
+    let gate = Gate::new(8);
+    let line = gate.line(LineSettings { cap: 8, local: false, probed: true });
+    let identity = Identity { fixed: json!({}), per_item: false };
+    let model: Arc<dyn Model> = Arc::new(OpenAi::new(settings)?);
+    let served = Served { name: "weak".into(), identity, model: Some(model) };
+    let gateway = Gateway::new(served, journal, (gate, line), retries);
+    let (_, response) = gateway.call(&request(false), Priority::default()).await?;
+    Ok(Response::clone(&response))
 }
 
 /// The answer to a request without log-probabilities.

@@ -1,5 +1,9 @@
 //! What is sent: the body, the headers, what is refused before anything is sent.
 
+use intercascade::model::entry::ModelEntry;
+use intercascade::model::registry::Data;
+use intercascade::types::seed::Seed;
+
 use super::*;
 
 #[tokio::test]
@@ -89,18 +93,22 @@ async fn options_and_the_calculator_are_for_other_backends() {
 
 #[test]
 fn the_identity_holds_what_changes_the_answer_and_no_secret() {
-    let mut settings = settings("https://example.org/v1/");
-    settings.extra_body.insert("top_k".into(), json!(1));
-    let model = OpenAi::new(settings).expect("a model");
+    let entry: ModelEntry = toml::from_str(
+        "name = 'weak'\nbackend = 'openai'\nbase_url = 'https://example.org/v1/'\nmodel = 'served-model'\n\
+         api_key_env = 'TEST_API_KEY'\nextra_body = { top_k = 1 }",
+    )
+    .expect("an entry");
+    let data = Data { items: &[], sha256: "", seed: Seed(0) };
+    let identity = entry.identity(&entry, data).expect("known without a key");
     assert_eq!(
-        model.identity(&request(true)),
+        identity.of(&"7".into()),
         json!({
             "backend": "openai", "base_url": "https://example.org/v1", "model": "served-model",
             "send_temperature": true, "send_stop": true, "token_limit_key": "max_tokens",
             "extra_body": {"top_k": 1}
         })
     );
-    assert!(model.capabilities().logprobs && !model.capabilities().scores_options);
+    let model = OpenAi::new(settings("https://example.org/v1/")).expect("a model");
     let shown = format!("{model:?}");
     assert!(!shown.contains(KEY) && !shown.contains(HEADER_VALUE), "{shown}");
     assert!(shown.contains("served-model"), "{shown}");

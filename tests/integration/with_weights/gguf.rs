@@ -6,23 +6,23 @@ use intercascade::model::local::gguf::{Gguf, GgufConfig};
 use intercascade::model::{Model, ModelError};
 use intercascade::task::prompt::Style;
 use intercascade::types::chat::{Finish, Message, Mode, Request, Response, Role};
-use intercascade::types::item::ItemId;
 
 use super::llama::{SMOLLM, smollm};
 
 fn backend(prompt: Style) -> Arc<Gguf> {
     let weights = super::fetched(SMOLLM);
-    let config = GgufConfig { name: SMOLLM.to_owned(), weights, sha256: "b179".to_owned(), prompt };
+    let config = GgufConfig { name: SMOLLM.to_owned(), weights, prompt };
     Arc::new(Gguf::new(config).expect("the file is there"))
 }
 
 fn request(text: &str, mode: Mode) -> Request {
     Request {
-        item: ItemId("7".to_owned()),
+        item: "7".into(),
         messages: vec![Message { role: Role::User, content: text.to_owned() }],
         mode,
         distil: false,
         draw: 0,
+        strategies: Vec::new(),
     }
 }
 

@@ -12,16 +12,14 @@ use tokio::sync::oneshot;
 
 use super::prompt::{Template, ids};
 use super::writing::{Writing, argmax, logprob};
-use super::{GgufConfig, Job};
+use super::{GgufConfig, Job, LANES};
 use crate::model::ModelError;
 use crate::model::local::llama::{Cache, Llama, Row};
 use crate::model::local::tokenizer::Tokenizer;
 use crate::types::chat::{Finish, Mode, Request, Response, Usage};
 
 /// Names the arithmetic: another one gives other bits, and so now and then another answer.
-pub(super) const KERNEL: &str = "f32";
-/// Answers that are written side by side: beyond this two cores gain nothing.
-const LANES: usize = 8;
+pub const KERNEL: &str = "f32";
 
 /// The weights and what turns messages into their tokens.
 pub(super) struct Engine {
@@ -135,6 +133,7 @@ impl Engine {
             finish: Finish::Stop,
             model: self.config.name.clone(),
             latency_ms: milliseconds(start),
+            ..Response::default()
         })
     }
 

@@ -8,7 +8,7 @@ use std::thread;
 use async_trait::async_trait;
 use tokio::sync::{mpsc, oneshot};
 
-use crate::model::{Capabilities, Model, ModelError};
+use crate::model::{Model, ModelError};
 use crate::task::prompt::Style;
 use crate::types::chat::{Request, Response};
 
@@ -18,6 +18,11 @@ mod writing;
 
 use engine::{Engine, serve};
 
+pub use engine::KERNEL;
+
+/// Answers that are written side by side: beyond this two cores gain nothing.
+pub const LANES: usize = 8;
+
 /// What a [`Gguf`] is made from.
 #[derive(Debug, Clone)]
 pub struct GgufConfig {
@@ -25,8 +30,6 @@ pub struct GgufConfig {
     pub name: String,
     /// The weights file.
     pub weights: PathBuf,
-    /// The file's checksum, in hexadecimal: what tells one model from another in the journal.
-    pub sha256: String,
     /// How a prompt is written.
     pub prompt: Style,
 }
@@ -79,19 +82,6 @@ impl Gguf {
 
 #[async_trait]
 impl Model for Gguf {
-    fn capabilities(&self) -> Capabilities {
-        Capabilities { logprobs: true, scores_options: true, calculator: true }
-    }
-
-    fn identity(&self, _request: &Request) -> serde_json::Value {
-        serde_json::json!({
-            "backend": "gguf",
-            "weights": self.config.sha256,
-            "kernel": engine::KERNEL,
-            "prompt": self.config.prompt,
-        })
-    }
-
     async fn call(&self, request: &Request) -> Result<Response, ModelError> {
         let stopped = |_| ModelError::Unavailable("the model's thread has stopped: start the run again".to_owned());
         let (reply, answer) = oneshot::channel();

@@ -113,6 +113,7 @@ impl Writing {
             finish: self.finish.unwrap_or(Finish::Stop),
             model: model.to_owned(),
             latency_ms,
+            ..Response::default()
         }
     }
 
@@ -208,11 +209,10 @@ fn largest(logits: &[f32]) -> f64 {
 mod tests {
     use super::{Writing, argmax, logprob};
     use crate::types::chat::{Message, Mode, Request, Role, Token};
-    use crate::types::item::ItemId;
 
     fn writing(stop: &[&str]) -> Writing {
         let request = Request {
-            item: ItemId("1".to_owned()),
+            item: "1".into(),
             messages: vec![Message { role: Role::User, content: "Hello".to_owned() }],
             mode: Mode::Generate {
                 max_tokens: 8,
@@ -223,6 +223,7 @@ mod tests {
             },
             distil: false,
             draw: 0,
+            strategies: Vec::new(),
         };
         Writing::new(&request, 100)
     }

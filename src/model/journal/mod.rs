@@ -1,0 +1,265 @@
+//! The journal of calls: every answer is stored under the hash of all that determines it, durably, before it is
+//! used. Resuming, sharing calls between arms and offline replay are look-ups here. One `SQLite` file.
+
+mod schema;
+mod writer;
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use anyhow::{Context, Result, anyhow};
+use rusqlite::{Connection, OptionalExtension};
+use tokio::sync::OnceCell;
+
+use self::writer::{Entry, Writer};
+use crate::retrieval::Embedded;
+use crate::types::chat::{CallKey, Response, Usage};
+use crate::types::item::ItemId;
+
+/// A call that was made.
+#[derive(Debug, Clone)]
+pub struct Made {
+    /// Its key.
+    pub key: CallKey,
+    /// The model's name in the config.
+    pub model: String,
+    /// The item that it was about.
+    pub item: ItemId,
+    /// The canonical request: what the key is the hash of.
+    pub request: String,
+    /// The answer.
+    pub response: Response,
+}
+
+/// An answer that several may wait for, and one gets.
+pub type Flight = Arc<OnceCell<Arc<Response>>>;
+
+/// What calls of one model have taken.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Taken {
+    /// Calls.
+    pub calls: u64,
+    /// Their tokens.
+    pub usage: Usage,
+}
+
+/// An open journal.
+pub struct Journal {
+    path: PathBuf,
+    reader: Mutex<Connection>,
+    writer: Writer,
+    /// Journals of other runs, looked into where this one has no answer; never written to.
+    further: Vec<(PathBuf, Mutex<Connection>)>,
+    flights: Mutex<HashMap<CallKey, Flight>>,
+    made: AtomicU64,
+    imported: AtomicU64,
+}
+
+impl Journal {
+    /// Opens the journal at `path`, or begins one.
+    ///
+    /// # Errors
+    /// Names the file where it is damaged, of another version, or cannot be opened.
+    pub fn open(path: &Path) -> Result<Self> {
+        let writing = schema::open(path)?;
+        let reading = schema::open(path)?;
+        Ok(Self {
+            path: path.to_owned(),
+            reader: Mutex::new(reading),
+            writer: Writer::start(writing).context("the journal's thread did not start")?,
+            further: Vec::new(),
+            flights: Mutex::default(),
+            made: AtomicU64::new(0),
+            imported: AtomicU64::new(0),
+        })
+    }
+
+    /// Looks into the journal of another run too. What is taken from there is copied, and counts as never spent.
+    ///
+    /// # Errors
+    /// Names the file where it is no journal.
+    pub fn with_further(mut self, path: &Path) -> Result<Self> {
+        self.further.push((path.to_owned(), Mutex::new(schema::open_further(path)?)));
+        Ok(self)
+    }
+
+    /// The file.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Calls that were really made since the journal was opened.
+    #[must_use]
+    pub fn calls_made(&self) -> u64 {
+        self.made.load(Ordering::Relaxed)
+    }
+
+    /// Calls that were copied from other journals since this one was opened.
+    #[must_use]
+    pub fn calls_imported(&self) -> u64 {
+        self.imported.load(Ordering::Relaxed)
+    }
+
+    /// The place at which everybody waits who needs this call.
+    #[must_use]
+    pub fn flight(&self, key: &CallKey) -> Flight {
+        Arc::clone(lock(&self.flights).entry(*key).or_default())
+    }
+
+    /// The call has ended, well or not; whoever needs it later looks into the journal.
+    pub fn landed(&self, key: &CallKey) {
+        lock(&self.flights).remove(key);
+    }
+
+    /// The stored answer to a call.
+    ///
+    /// # Errors
+    /// Where a journal cannot be read, or this one not written to.
+    pub async fn get(&self, key: &CallKey) -> Result<Option<Response>> {
+        if let Some(response) = self.stored(key)? {
+            return Ok(Some(response));
+        }
+        let Some(made) = self.further.iter().find_map(|(path, further)| call(&lock(further), path, key).transpose())
+        else {
+            return Ok(None);
+        };
+        let made = made?;
+        let response = made.response.clone();
+        self.writer.write(Entry::call(made, true)?).await?;
+        self.imported.fetch_add(1, Ordering::Relaxed);
+        Ok(Some(response))
+    }
+
+    /// Stores a call that was made, and returns once it is durable. Gives the answer that stands: another process
+    /// may have stored one first, and that one is everybody's.
+    ///
+    /// # Errors
+    /// Where the journal cannot be written.
+    pub async fn put(&self, made: Made) -> Result<Response> {
+        let (key, response) = (made.key, made.response.clone());
+        let is_new = self.writer.write(Entry::call(made, false)?).await?;
+        self.made.fetch_add(1, Ordering::Relaxed);
+        if is_new {
+            return Ok(response);
+        }
+        self.stored(&key)?.ok_or_else(|| anyhow!("call {key} is there and cannot be found"))
+    }
+
+    /// Notes an attempt that got no answer and may be charged all the same; at most `worst` for it.
+    pub fn lose(&self, key: &CallKey, model: &str, reason: &str, worst: Usage) {
+        self.writer.note(Entry::Lost { key: *key, model: model.to_owned(), reason: reason.to_owned(), worst });
+    }
+
+    /// The stored embeddings of texts, by their keys.
+    ///
+    /// # Errors
+    /// Where a journal cannot be read.
+    pub fn embeddings(&self, keys: &[CallKey]) -> Result<Vec<Option<Embedded>>> {
+        let own = (&self.path, &self.reader);
+        let places = std::iter::once(own).chain(self.further.iter().map(|(path, further)| (path, further)));
+        let mut found = vec![None; keys.len()];
+        for (path, connection) in places {
+            let connection = lock(connection);
+            for (key, place) in keys.iter().zip(&mut found).filter(|(_, place)| place.is_none()) {
+                *place = embedding(&connection, key).with_context(|| cannot_read(path))?;
+            }
+        }
+        Ok(found)
+    }
+
+    /// Stores the embeddings of texts, each under its key, and returns once they are durable.
+    ///
+    /// # Errors
+    /// Where the journal cannot be written.
+    pub async fn put_embeddings(&self, embedder: &str, rows: Vec<(CallKey, Embedded)>) -> Result<()> {
+        let mut last = None;
+        for (key, embedded) in rows {
+            last = Some(self.writer.begin(Entry::Embedding { key, embedder: embedder.to_owned(), embedded })?);
+        }
+        // They are written in this order, so the last one's end is that of all.
+        match last {
+            Some(last) => writer::finish(last).await.map(|_| ()),
+            None => Ok(()),
+        }
+    }
+
+    /// What was spent on the calls of this journal, by the model's name; imported ones were spent by others.
+    ///
+    /// # Errors
+    /// Where the journal cannot be read.
+    pub fn spent(&self) -> Result<BTreeMap<String, Taken>> {
+        self.sums(
+            "SELECT model, count(*), sum(input_tokens), sum(cached_input_tokens), sum(output_tokens)
+             FROM calls WHERE NOT imported GROUP BY model",
+        )
+    }
+
+    /// What attempts without an answer may have cost at most, by the model's name.
+    ///
+    /// # Errors
+    /// Where the journal cannot be read.
+    pub fn lost(&self) -> Result<BTreeMap<String, Taken>> {
+        self.sums("SELECT model, count(*), sum(input_tokens), 0, sum(output_tokens) FROM lost GROUP BY model")
+    }
+
+    fn sums(&self, query: &str) -> Result<BTreeMap<String, Taken>> {
+        let connection = lock(&self.reader);
+        let mut statement = connection.prepare(query)?;
+        let taken = |row: &rusqlite::Row| {
+            let usage = Usage { input: row.get(2)?, cached_input: row.get(3)?, output: row.get(4)? };
+            Ok((row.get(0)?, Taken { calls: row.get(1)?, usage }))
+        };
+        let rows = statement.query_map([], taken)?;
+        rows.collect::<rusqlite::Result<_>>().with_context(|| cannot_read(&self.path))
+    }
+
+    fn stored(&self, key: &CallKey) -> Result<Option<Response>> {
+        let connection = lock(&self.reader);
+        let text: Option<String> = connection
+            .prepare_cached("SELECT response FROM calls WHERE key = ?1")?
+            .query_row([key.to_string()], |row| row.get(0))
+            .optional()
+            .with_context(|| cannot_read(&self.path))?;
+        drop(connection);
+        text.map(|text| response(key, &text)).transpose()
+    }
+}
+
+/// A whole call out of some journal.
+fn call(connection: &Connection, path: &Path, key: &CallKey) -> Result<Option<Made>> {
+    let found: Option<[String; 4]> = connection
+        .prepare_cached("SELECT model, item, request, response FROM calls WHERE key = ?1")?
+        .query_row([key.to_string()], |row| Ok([row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?]))
+        .optional()
+        .with_context(|| cannot_read(path))?;
+    let Some([model, item, request, text]) = found else { return Ok(None) };
+    Ok(Some(Made { key: *key, model, item: item.into(), request, response: response(key, &text)? }))
+}
+
+fn embedding(connection: &Connection, key: &CallKey) -> rusqlite::Result<Option<Embedded>> {
+    let mut statement = connection.prepare_cached("SELECT tokens, vector FROM embeddings WHERE key = ?1")?;
+    let row = statement.query_row([key.to_string()], |row| {
+        let bytes: Vec<u8> = row.get(1)?;
+        let (floats, _) = bytes.as_chunks::<4>();
+        Ok(Embedded { tokens: row.get(0)?, vector: floats.iter().map(|float| f32::from_le_bytes(*float)).collect() })
+    });
+    row.optional()
+}
+
+fn response(key: &CallKey, text: &str) -> Result<Response> {
+    serde_json::from_str(text).with_context(|| format!("call {key} is not readable"))
+}
+
+fn cannot_read(path: &Path) -> String {
+    format!("cannot read the journal {}", path.display())
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests;

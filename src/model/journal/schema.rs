@@ -1,0 +1,93 @@
+//! The journal's tables, for the `sqlite3` tool too, and how a file of them is opened.
+
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use rusqlite::{Connection, OpenFlags};
+
+/// The version of the tables below.
+const VERSION: i64 = 2;
+/// How long another process may hold the file.
+const BUSY: Duration = Duration::from_secs(30);
+
+/// Rows stand in the order in which they were written. Keys are hexadecimal; `request` and `response` are JSON;
+/// `vector` is little-endian 32-bit floats; `made` is in seconds since 1970, UTC; `imported` calls came from another journal.
+const TABLES: &str = "
+    CREATE TABLE IF NOT EXISTS calls (
+        id INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE, model TEXT NOT NULL, item TEXT NOT NULL,
+        request TEXT NOT NULL, response TEXT NOT NULL,
+        input_tokens INTEGER NOT NULL, cached_input_tokens INTEGER NOT NULL, output_tokens INTEGER NOT NULL,
+        imported INTEGER NOT NULL, made INTEGER NOT NULL
+    );
+    CREATE TABLE IF NOT EXISTS embeddings (
+        id INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE, embedder TEXT NOT NULL, tokens INTEGER NOT NULL,
+        vector BLOB NOT NULL, made INTEGER NOT NULL
+    );
+    CREATE TABLE IF NOT EXISTS lost (
+        id INTEGER PRIMARY KEY, key TEXT NOT NULL, model TEXT NOT NULL, reason TEXT NOT NULL,
+        input_tokens INTEGER NOT NULL, output_tokens INTEGER NOT NULL, made INTEGER NOT NULL
+    );";
+
+/// What the first version had, taken over into these tables.
+const FROM_VERSION_1: &str = "
+    ALTER TABLE calls RENAME TO calls_1;";
+const COPY_VERSION_1: &str = "
+    INSERT INTO calls (key, model, item, request, response, input_tokens, cached_input_tokens, output_tokens, imported, made)
+        SELECT key, model, '', request, response, response ->> '$.usage.input', response ->> '$.usage.cached_input',
+            response ->> '$.usage.output', 0, made FROM calls_1 ORDER BY made, key;
+    DROP TABLE calls_1;
+    UPDATE schema SET version = 2;";
+
+/// Opens a journal for reading and writing, or begins one.
+pub(super) fn open(path: &Path) -> Result<Connection> {
+    let opened = || format!("cannot open the journal {}", path.display());
+    let connection = Connection::open(path).and_then(|c| prepare(&c).map(|()| c)).with_context(opened)?;
+    check(&connection, path)?;
+    Ok(connection)
+}
+
+/// Opens another run's journal, which is never written to.
+pub(super) fn open_further(path: &Path) -> Result<Connection> {
+    let opened = || format!("cannot read the journal {}", path.display());
+    let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY).with_context(opened)?;
+    connection.busy_timeout(BUSY)?;
+    check(&connection, path)?;
+    Ok(connection)
+}
+
+fn prepare(connection: &Connection) -> rusqlite::Result<()> {
+    connection.busy_timeout(BUSY)?;
+    connection.pragma_update(None, "journal_mode", "WAL")?;
+    // An answer that was paid for must survive a power cut the moment it is used.
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    let begun = "BEGIN IMMEDIATE; CREATE TABLE IF NOT EXISTS schema (version INTEGER NOT NULL);";
+    connection.execute_batch(begun)?;
+    let version: Option<i64> = connection.query_row("SELECT max(version) FROM schema", [], |row| row.get(0))?;
+    match version {
+        Some(1) => connection.execute_batch(&format!("{FROM_VERSION_1}{TABLES}{COPY_VERSION_1}COMMIT;")),
+        Some(_) => connection.execute_batch("COMMIT;"),
+        None => connection.execute_batch(&format!("{TABLES} INSERT INTO schema VALUES ({VERSION}); COMMIT;")),
+    }
+}
+
+/// Refuses what is damaged or of another version. The end of the write-ahead log that a crash has cut is not damage:
+/// `SQLite` drops what was not committed, and no answer was used before its commit.
+fn check(connection: &Connection, path: &Path) -> Result<()> {
+    let health: String = connection
+        .query_row("PRAGMA quick_check(1)", [], |row| row.get(0))
+        .with_context(|| format!("cannot read the journal {}", path.display()))?;
+    if health != "ok" {
+        bail!(
+            "the journal {} is damaged ({health}); recover it with the sqlite3 tool or name another --out",
+            path.display()
+        );
+    }
+    let version: i64 = connection
+        .query_row("SELECT version FROM schema", [], |row| row.get(0))
+        .with_context(|| format!("{} is not a journal", path.display()))?;
+    if version != VERSION {
+        bail!("the journal {} has schema version {version}, and this program reads {VERSION}", path.display());
+    }
+    Ok(())
+}
