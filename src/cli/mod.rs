@@ -109,7 +109,7 @@ async fn interrupted() {
     }
     // Where no signal can be heard, nobody can interrupt.
     if tokio::signal::ctrl_c().await.is_err() {
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 }
 

@@ -111,7 +111,7 @@ async fn go(
     let answered_by = answered_by(&outcome.records);
     manifest.warnings.extend(warnings(assembly, &outcome, &answered_by));
     manifest.calls_made = Some(journal.calls_made());
-    manifest.spent = spent(assembly, &journal)?;
+    manifest.spent = spent(assembly, journal)?;
     manifest.answered_by = json!(answered_by);
     write(assembly, folder, &outcome, &manifest)?;
     manifest.ended = Some(now());

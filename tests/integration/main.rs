@@ -3,6 +3,7 @@
 mod bad_input;
 mod data;
 mod dialects;
+mod engine;
 mod layers;
 mod openai;
 mod runs;

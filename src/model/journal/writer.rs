@@ -19,7 +19,7 @@ const BATCH: usize = 512;
 /// A row to be written.
 pub(super) enum Entry {
     /// An answered call, its answer already as text.
-    Call { made: Made, response: String, imported: bool },
+    Call { made: Box<Made>, response: String, imported: bool },
     /// A text's embedding.
     Embedding { key: CallKey, embedder: String, embedded: Embedded },
     /// An attempt without an answer.
@@ -29,7 +29,7 @@ pub(super) enum Entry {
 impl Entry {
     pub(super) fn call(made: Made, imported: bool) -> Result<Self> {
         let response = serde_json::to_string(&made.response)?;
-        Ok(Self::Call { made, response, imported })
+        Ok(Self::Call { made: Box::new(made), response, imported })
     }
 }
 

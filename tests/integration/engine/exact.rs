@@ -1,0 +1,177 @@
+//! The scheduler against the sequential run: the same records, the same calls.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use intercascade::cascade::arm::Arm;
+use intercascade::cascade::experiment::Cells;
+use intercascade::cascade::level::Level;
+use intercascade::cascade::repository::Rule;
+use intercascade::cascade::schedule::{CellOutcome, one_by_one, side_by_side};
+use intercascade::cascade::step::Setup;
+use intercascade::model::gate::{Gate, LineSettings};
+use intercascade::model::gateway::{Gateway, Retries, Served};
+use intercascade::model::journal::Journal;
+use intercascade::model::{Identity, Model};
+use intercascade::retrieval::hashed;
+use intercascade::task::Task;
+use intercascade::task::confidence::Signal;
+use intercascade::task::prompt::Style;
+use intercascade::types::item::{Item, Target};
+use intercascade::types::seed::Seed;
+use proptest::prelude::*;
+use serde_json::json;
+
+use super::{Oracle, Watch};
+
+/// A stream, its arms, and how the models behave.
+#[derive(Debug, Clone)]
+struct Case {
+    seed: u64,
+    items: usize,
+    words: usize,
+    arms: Vec<Arm>,
+    orders: usize,
+    thresholds: Vec<f64>,
+    k: usize,
+    min_similarity: f64,
+    unreadable: f64,
+    slowest: [u64; 2],
+    concurrency: usize,
+    caps: [usize; 2],
+    local: bool,
+}
+
+fn cases() -> impl Strategy<Value = Case> {
+    let stream = (any::<u64>(), 0_usize..40, 1_usize..12);
+    let arms = proptest::sample::subsequence(Arm::ALL.to_vec(), 1..=Arm::ALL.len());
+    let cells = (arms, 1_usize..3, proptest::collection::vec(0.0..1.0, 1..3));
+    let rule = (0_usize..4, -1.0..0.9, prop_oneof![Just(0.0), Just(1.0), 0.0..1.0]);
+    let models = ([0_u64..2000, 0_u64..2000], 1_usize..20, [1_usize..8, 1_usize..8], any::<bool>());
+    (stream, cells, rule, models).prop_map(|(stream, cells, rule, models)| {
+        let (seed, items, words) = stream;
+        let (arms, orders, thresholds) = cells;
+        let (k, min_similarity, unreadable) = rule;
+        let (slowest, concurrency, caps, local) = models;
+        Case {
+            seed,
+            items,
+            words,
+            arms,
+            orders,
+            thresholds,
+            k,
+            min_similarity,
+            unreadable,
+            slowest,
+            concurrency,
+            caps,
+            local,
+        }
+    })
+}
+
+impl Case {
+    fn items(&self) -> Arc<[Item]> {
+        let seed = Seed(self.seed);
+        let item = |i: usize| {
+            let word = |w: usize| seed.hash(&["word", &i.to_string(), &w.to_string()]) % self.words as u64;
+            Item {
+                id: i.to_string().into(),
+                group: (i / 2).to_string().into(),
+                query: format!("w{} w{} w{} number {i}?", word(0), word(1), word(2)),
+                options: Vec::new(),
+                target: Target::Number("1".into()),
+                solution: None,
+            }
+        };
+        (0..self.items).map(item).collect()
+    }
+
+    /// The setup over a journal of its own.
+    fn setup(&self, journal: Journal) -> (Arc<Setup>, Arc<Gate>, [Arc<Watch>; 2]) {
+        let journal = Arc::new(journal);
+        let gate = Gate::new(self.concurrency);
+        let watches = [(); 2].map(|()| Arc::new(Watch::default()));
+        let level = |place: usize| {
+            let name = ["small", "large"][place];
+            let model: Arc<dyn Model> = Arc::new(Oracle {
+                seed: Seed(self.seed),
+                name,
+                unreadable: self.unreadable,
+                slowest: Duration::from_millis(self.slowest[place]),
+                watch: Arc::clone(&watches[place]),
+            });
+            let identity = Identity { fixed: json!({ "name": name }), per_item: false };
+            let line = gate.line(LineSettings { cap: self.caps[place], local: self.local, probed: place == 0 });
+            let retries = Retries { most: 0, first_wait: Duration::ZERO, longest_wait: Duration::ZERO };
+            let served = Served { name: name.to_owned(), identity, model: Some(model) };
+            Level {
+                name: name.into(),
+                model: Gateway::new(served, Arc::clone(&journal), (Arc::clone(&gate), line), retries),
+                style: Style::Chat,
+                max_tokens: 9,
+                temperature: 0.0,
+                calculator: false,
+            }
+        };
+        let items = self.items();
+        let embeddings = items.iter().map(|item| hashed::embed(&item.query)).collect();
+        let setup = Setup {
+            dataset: "d".into(),
+            task: Task::Math,
+            items,
+            embeddings,
+            embedder: "hashed-words".into(),
+            weak: level(0),
+            strong: level(1),
+            signal: Signal::MeanTokenProbability,
+            rule: Rule { k: self.k, min_similarity: self.min_similarity },
+            seed: Seed(self.seed),
+        };
+        (Arc::new(setup), gate, watches)
+    }
+
+    /// Runs the case with a fresh journal, and gives what it leaves with the prompts that were asked and the most
+    /// calls in flight of each level.
+    fn run(&self, in_parallel: bool) -> (Vec<CellOutcome>, Vec<usize>, [usize; 2]) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build();
+        let folder = tempfile::tempdir().expect("a folder");
+        let journal = Journal::open(&folder.path().join("journal.sqlite")).expect("a journal");
+        let (setup, gate, watches) = self.setup(journal);
+        let cells = Cells { arms: &self.arms, orders: self.orders, thresholds: &self.thresholds };
+        let streams = cells.streams(&setup);
+        let outcomes = runtime.expect("a runtime").block_on(async {
+            if in_parallel {
+                side_by_side(&setup, &streams, &gate, self.concurrency * 3, |_| ()).await
+            } else {
+                one_by_one(&setup, &streams, |_| ()).await
+            }
+        });
+        for watch in &watches {
+            let asked = watch.asked.lock().expect("no panic");
+            assert!(asked.values().all(|times| *times == 1), "a call was made twice");
+        }
+        let most = [0, 1].map(|place| watches[place].most.load(Ordering::SeqCst));
+        (outcomes.expect("every call is answered"), watches.iter().map(|watch| watch.calls()).collect(), most)
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(150))]
+
+    #[test]
+    fn items_side_by_side_are_items_one_by_one(case in cases()) {
+        let (alone, calls, _) = case.run(false);
+        let (together, calls_together, most) = case.run(true);
+        prop_assert_eq!(alone, together);
+        prop_assert_eq!(calls, calls_together, "neither a call more nor one less");
+        prop_assert!(most[0] <= case.caps[0] && most[1] <= case.caps[1], "{:?} in flight", most);
+        prop_assert!(most[0] + most[1] <= 2 * case.concurrency);
+        if case.local {
+            // One local model at a time; the calls of each still go side by side.
+            prop_assert!(most[0] <= case.concurrency && most[1] <= case.concurrency);
+        }
+    }
+}

@@ -1,0 +1,152 @@
+//! What stands between a level and its model.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use intercascade::analysis::price::{Fee, Price};
+use intercascade::model::budget::Budget;
+use intercascade::model::gate::{Gate, LineSettings, Priority};
+use intercascade::model::gateway::{Gateway, Retries, Served};
+use intercascade::model::journal::Journal;
+use intercascade::model::{Identity, Model, ModelError};
+use intercascade::types::chat::{Message, Mode, Request, Response, Role, Usage};
+use serde_json::json;
+
+/// A model that fails in this way before it answers.
+struct Shaky {
+    failures: usize,
+    error: fn() -> ModelError,
+    calls: AtomicUsize,
+}
+
+#[async_trait]
+impl Model for Shaky {
+    async fn call(&self, request: &Request) -> Result<Response, ModelError> {
+        let call = self.calls.fetch_add(1, Ordering::SeqCst);
+        tokio::time::sleep(Duration::from_millis(5)).await;
+        if call < self.failures {
+            return Err((self.error)());
+        }
+        let usage = Usage { input: 10, cached_input: 0, output: 5 };
+        Ok(Response { text: request.messages[0].content.clone(), usage, ..Response::default() })
+    }
+}
+
+fn passing() -> ModelError {
+    ModelError::Passing { reason: "busy".to_owned(), wait: None, charged: false }
+}
+
+fn cut() -> ModelError {
+    ModelError::Passing { reason: "cut off".to_owned(), wait: None, charged: true }
+}
+
+struct Stage {
+    folder: tempfile::TempDir,
+    model: Arc<Shaky>,
+    gate: Arc<Gate>,
+    journal: Arc<Journal>,
+    gateway: Gateway,
+}
+
+fn stage(failures: usize, error: fn() -> ModelError) -> Stage {
+    let folder = tempfile::tempdir().expect("a folder");
+    let journal = Arc::new(Journal::open(&folder.path().join("journal.sqlite")).expect("a journal"));
+    let model = Arc::new(Shaky { failures, error, calls: AtomicUsize::new(0) });
+    let gate = Gate::new(8);
+    let line = gate.line(LineSettings { cap: 8, local: false, probed: false });
+    let served = Served {
+        name: "m".to_owned(),
+        identity: Identity { fixed: json!({}), per_item: false },
+        model: Some(Arc::clone(&model) as Arc<dyn Model>),
+    };
+    let retries = Retries { most: 2, first_wait: Duration::from_millis(1), longest_wait: Duration::from_millis(9) };
+    let gateway = Gateway::new(served, Arc::clone(&journal), (Arc::clone(&gate), line), retries);
+    Stage { folder, model, gate, journal, gateway }
+}
+
+fn request(text: &str, draw: u32) -> Request {
+    Request {
+        item: "1".into(),
+        messages: vec![Message { role: Role::User, content: text.to_owned() }],
+        mode: Mode::Generate { max_tokens: 9, temperature: 0.0, stop: vec![], logprobs: false, calculator: false },
+        distil: false,
+        draw,
+        strategies: Vec::new(),
+    }
+}
+
+impl Stage {
+    async fn ask(&self, text: &str, draw: u32) -> Result<String, ModelError> {
+        let (_, response) = self.gateway.call(&request(text, draw), Priority::default()).await?;
+        Ok(response.text.clone())
+    }
+
+    fn calls(&self) -> usize {
+        self.model.calls.load(Ordering::SeqCst)
+    }
+}
+
+#[tokio::test]
+async fn equal_calls_in_flight_are_one_and_another_draw_is_another_call() {
+    let stage = Arc::new(stage(0, passing));
+    let asks = (0..20).map(|_| {
+        tokio::spawn({
+            let stage = Arc::clone(&stage);
+            async move { stage.ask("a", 0).await }
+        })
+    });
+    for ask in asks.collect::<Vec<_>>() {
+        assert_eq!(ask.await.expect("no panic").expect("an answer"), "a");
+    }
+    assert_eq!((stage.calls(), stage.journal.calls_made()), (1, 1));
+    stage.ask("a", 0).await.expect("from the journal");
+    stage.ask("a", 1).await.expect("an answer");
+    assert_eq!(stage.calls(), 2);
+}
+
+#[tokio::test]
+async fn an_answer_is_there_after_a_new_start_and_without_a_model() {
+    let first = stage(0, passing);
+    first.ask("a", 0).await.expect("an answer");
+    let path = first.folder.path().join("journal.sqlite");
+    let again = stage(0, passing);
+    let journal = Arc::new(Journal::open(&path).expect("a journal"));
+    let line = again.gate.line(LineSettings { cap: 1, local: false, probed: false });
+    let served = Served { name: "m".to_owned(), identity: Identity { fixed: json!({}), per_item: false }, model: None };
+    let retries = Retries { most: 0, first_wait: Duration::ZERO, longest_wait: Duration::ZERO };
+    let offline = Gateway::new(served, journal, (Arc::clone(&again.gate), line), retries);
+    let (_, response) = offline.call(&request("a", 0), Priority::default()).await.expect("from the journal");
+    assert_eq!(response.text, "a");
+    let missing = offline.call(&request("b", 0), Priority::default()).await.expect_err("not in the journal");
+    assert!(missing.to_string().contains("--offline"), "{missing}");
+}
+
+#[tokio::test]
+async fn what_passes_is_tried_again_and_ends_the_run_when_it_does_not_pass() {
+    let mends = stage(2, passing);
+    assert_eq!(mends.ask("a", 0).await.expect("the third attempt"), "a");
+    assert_eq!(mends.calls(), 3);
+    let stays = stage(9, passing);
+    let error = stays.ask("a", 0).await.expect_err("three attempts");
+    assert!(matches!(&error, ModelError::Unavailable(text) if text == "busy (no answer in 3 attempts)"), "{error}");
+    assert!(matches!(stays.ask("b", 0).await, Err(ModelError::Stopped)), "nothing begins after that");
+}
+
+#[tokio::test]
+async fn an_attempt_that_may_be_charged_counts_for_the_limit_and_is_told() {
+    let Stage { gateway, journal, model, .. } = stage(1, cut);
+    let price = Price { input: 0.0, cached_input: None, output: 1.0, read: None, nominal: false };
+    // Each attempt may write 9 tokens; the one that was cut off is taken to have.
+    let budget = Arc::new(Budget::new(22e-6, Fee::default()));
+    let gateway = gateway.within(price, budget);
+    gateway.call(&request("a", 0), Priority::default()).await.expect("9 lost, 5 spent");
+    let error = gateway.call(&request("b", 0), Priority::default()).await.expect_err("14 and 9 are more than 22");
+    assert!(matches!(error, ModelError::FeeLimit(_)), "{error}");
+    gateway.call(&request("a", 0), Priority::default()).await.expect("what is in the journal costs nothing");
+    assert_eq!(model.calls.load(Ordering::SeqCst), 2);
+    let lost = journal.lost().expect("sums")["m"];
+    assert_eq!((lost.calls, lost.usage.output), (1, 9));
+    assert_eq!(journal.spent().expect("sums")["m"].usage.output, 5);
+}

@@ -1,0 +1,69 @@
+//! The engine: items side by side are items one by one; calls in flight keep their limits; what was answered is kept.
+
+mod exact;
+mod gateway;
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use intercascade::model::{Model, ModelError};
+use intercascade::types::chat::{Request, Response, Token, Usage};
+use intercascade::types::seed::Seed;
+
+/// A model whose answers are told by its name and the whole prompt alone, and take their time.
+pub(super) struct Oracle {
+    pub(super) seed: Seed,
+    pub(super) name: &'static str,
+    /// Share of the strategies that cannot be read.
+    pub(super) unreadable: f64,
+    /// The longest time of a call.
+    pub(super) slowest: Duration,
+    pub(super) watch: Arc<Watch>,
+}
+
+/// What was seen of the calls.
+#[derive(Default)]
+pub(super) struct Watch {
+    flying: AtomicUsize,
+    pub(super) most: AtomicUsize,
+    /// How often each prompt was asked.
+    pub(super) asked: Mutex<HashMap<String, usize>>,
+}
+
+impl Watch {
+    fn begin(&self, prompt: &str) {
+        let flying = self.flying.fetch_add(1, Ordering::SeqCst) + 1;
+        self.most.fetch_max(flying, Ordering::SeqCst);
+        *self.asked.lock().expect("no panic").entry(prompt.to_owned()).or_default() += 1;
+    }
+
+    fn end(&self) {
+        self.flying.fetch_sub(1, Ordering::SeqCst);
+    }
+
+    pub(super) fn calls(&self) -> usize {
+        self.asked.lock().expect("no panic").values().sum()
+    }
+}
+
+#[async_trait]
+impl Model for Oracle {
+    async fn call(&self, request: &Request) -> Result<Response, ModelError> {
+        let prompt: String = request.messages.iter().map(|message| message.content.as_str()).collect();
+        let prompt = format!("{} {prompt}", self.name);
+        let unit = |what: &str| self.seed.unit(&[what, &prompt]);
+        self.watch.begin(&prompt);
+        tokio::time::sleep(self.slowest.mul_f64(unit("time"))).await;
+        self.watch.end();
+        let mut text = format!("#### {}", (unit("answer") * 3.0).floor());
+        if request.distil && unit("readable") >= self.unreadable {
+            text = format!("{text}\nSTRATEGY:\nNote {}.", (unit("note") * 1e6).floor());
+        }
+        let token = Token { text: text.clone(), logprob: Some(unit("sure").ln()), forced: false };
+        let usage = Usage { input: prompt.len() as u64, cached_input: 0, output: 4 };
+        Ok(Response { text, tokens: vec![token], usage, model: self.name.to_owned(), ..Response::default() })
+    }
+}
