@@ -349,7 +349,7 @@ mod tests {
             strategies_used: groups.iter().map(|group| (*group).into()).collect(),
             strategy_groups: groups.iter().map(|group| (*group).into()).collect(),
             similarity_max: None,
-            weak: Some(WeakAnswer { graded: graded(weak_right), confidence: 0.5 }),
+            weak: Some(WeakAnswer { graded: graded(weak_right), confidence: Some(0.5) }),
             deferred,
             answering_level: usize::from(deferred),
             graded: graded(weak_right || deferred),

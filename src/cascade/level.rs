@@ -88,24 +88,31 @@ impl Level {
         level: usize,
         asked: &mut Asked<'_>,
         shown: &[Shown],
-        signal: Signal,
+        signal: Option<Signal>,
     ) -> Result<WeakAnswer, StepError> {
         let item = asked.item;
         let texts: Vec<&str> = shown.iter().map(|shown| shown.strategy.text.as_str()).collect();
-        let scored = signal == Signal::OptionProbability;
-        let mode = if scored { Mode::Score { options: item.options.clone() } } else { self.generate(true) };
+        let scored = signal == Some(Signal::OptionProbability);
+        let mode = if scored {
+            Mode::Score { options: item.options.clone() }
+        } else {
+            self.generate(signal.is_some_and(Signal::needs_logprobs))
+        };
         let messages = prompt::answer(self.style, asked.task, item, &texts, !scored);
         let strategies = shown.iter().map(|shown| shown.strategy.source.clone()).collect();
         let request = Request { strategies, ..request(item, messages, mode) };
         let (key, response) = self.call(asked, &request).await?;
-        let confidence = signal.read(&response).map_err(|missing| StepError::Confidence {
-            item: item.id.to_string(),
-            model: self.name.to_string(),
-            signal: signal.name(),
-            missing,
-        })?;
+        let read = |signal: Signal| {
+            signal.read(&response).map_err(|missing| StepError::Confidence {
+                item: item.id.to_string(),
+                model: self.name.to_string(),
+                signal: signal.name(),
+                missing,
+            })
+        };
+        let confidence = signal.map(read).transpose()?;
         let call = self.row(level, Purpose::Answer, response.usage, &response, key);
-        asked.calls.push(Call { confidence: Some(confidence), ..call });
+        asked.calls.push(Call { confidence, ..call });
         Ok(WeakAnswer { graded: Task::grade(item, &response, &response.text), confidence })
     }
 

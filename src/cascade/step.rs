@@ -34,8 +34,8 @@ pub struct Setup {
     pub weak: Level,
     /// The strong level.
     pub strong: Level,
-    /// How the weak level's confidence is read.
-    pub signal: Signal,
+    /// How the weak level's confidence is read; none where no arm is gated by it and none is told.
+    pub signal: Option<Signal>,
     /// What a learning arm may show.
     pub rule: Rule,
     /// The run's seed.
@@ -86,7 +86,7 @@ pub async fn step(setup: &Setup, cell: &Cell, position: usize, shown: &[Shown]) 
         }
     };
     let deferred = match (cell.arm.deferral(), &weak) {
-        (Deferral::BelowThreshold, Some(weak)) => weak.confidence < cell.threshold,
+        (Deferral::BelowThreshold, Some(weak)) => weak.confidence.is_none_or(|confidence| confidence < cell.threshold),
         (deferral, _) => deferral == Deferral::Always,
     };
     let strong = if deferred { Some(setup.strong.resolve(STRONG, &mut asked, learns).await?) } else { None };

@@ -12,6 +12,7 @@ use super::file::Config;
 use super::suggest;
 use crate::analysis::metrics::Prices;
 use crate::analysis::price::{Fee, Price};
+use crate::cascade::arm::Deferral;
 use crate::cascade::level::Level;
 use crate::cascade::repository::Rule;
 use crate::cascade::step::Setup;
@@ -20,11 +21,12 @@ use crate::dataset::{Contents, Format, read_clean, stream};
 use crate::model::budget::Budget;
 use crate::model::entry::{Backend, ModelEntry};
 use crate::model::gate::Gate;
-use crate::model::gateway::{Gateway, Served};
+use crate::model::gateway::{Gateway, Served, Source};
 use crate::model::journal::{Journal, Taken};
 use crate::model::limiter::Limiter;
 use crate::model::reference::Reference;
 use crate::model::registry::Data;
+use crate::model::replay::Recording;
 use crate::retrieval::Embedded;
 use crate::task::Task;
 use crate::task::confidence::Signal;
@@ -59,8 +61,10 @@ pub struct Assembly {
     pub task: Task,
     /// The items of the stream.
     pub items: Vec<Item>,
-    /// How confidence is read.
-    pub signal: Signal,
+    /// How confidence is read; none where no arm is gated by it and none is told.
+    pub signal: Option<Signal>,
+    /// The recordings that stand in for models, by the model's name.
+    pub recordings: BTreeMap<String, Arc<Recording>>,
 }
 
 impl Assembly {
@@ -82,8 +86,12 @@ impl Assembly {
         for entry in [&weak, &strong] {
             entry.check().with_context(|| format!("{}", path.display()))?;
         }
-        let signal = signal(&config, &weak, task).with_context(|| format!("{}: deferral.signal", path.display()))?;
-        let assembly = Self { config, weak, strong, dataset, sha256: contents.sha256, task, items, signal };
+        let recordings = recordings([&weak, &strong]).with_context(|| format!("{}", path.display()))?;
+        let recorded = recordings.get(&weak.name).map(Arc::as_ref);
+        let signal =
+            signal(&config, &weak, recorded, task).with_context(|| format!("{}: deferral.signal", path.display()))?;
+        let sha256 = contents.sha256;
+        let assembly = Self { config, weak, strong, dataset, sha256, task, items, signal, recordings };
         assembly.check().with_context(|| format!("{}", path.display()))?;
         Ok(assembly)
     }
@@ -97,6 +105,16 @@ impl Assembly {
         if self.config.dataset.calculator && !generates {
             bail!("dataset.calculator works for math questions and a model that runs in this process (backend gguf)");
         }
+        for (entry, column) in [(&self.weak, "strategies"), (&self.strong, "distil")] {
+            if let Some(recording) = self.recordings.get(&entry.name).filter(|_| self.learns())
+                && !recording.has(column)
+            {
+                bail!(
+                    "arms: a learning arm asks model `{}` what its recording does not hold (it has no column `{column}`): leave the learning arms out",
+                    entry.name
+                );
+            }
+        }
         if self.learns() && self.strong.style() == Style::Plain {
             bail!(
                 "model `{}` is addressed plainly and cannot be asked for a strategy; give it prompt = \"chat\", or leave the learning arms out",
@@ -104,7 +122,7 @@ impl Assembly {
             );
         }
         if self.config.limits.max_fee_usd.is_some() {
-            for entry in [&self.weak, &self.strong] {
+            for entry in [&self.weak, &self.strong].into_iter().filter(|entry| entry.backend != Backend::Replay) {
                 if entry.price.is_none() {
                     bail!("limits.max_fee_usd needs a price for model `{}`", entry.name);
                 }
@@ -123,9 +141,13 @@ impl Assembly {
     #[must_use]
     pub fn prices(&self) -> Prices {
         let local = Price { input: 0.0, cached_input: None, output: 0.0, read: None, nominal: false };
+        let of = |entry: &ModelEntry| {
+            let told = self.recordings.get(&entry.name).is_none_or(|recording| recording.is_priced());
+            (entry.name.clone(), entry.price.clone().filter(|_| told))
+        };
         BTreeMap::from([
-            (self.weak.name.clone(), self.weak.price.clone()),
-            (self.strong.name.clone(), self.strong.price.clone()),
+            of(&self.weak),
+            of(&self.strong),
             (self.config.learning.embedder.name().to_owned(), Some(local)),
         ])
     }
@@ -170,6 +192,9 @@ impl Assembly {
             }
             if entry.backend == Backend::Reference {
                 object.insert("tokenizer".to_owned(), json!(entry.tokenizer_name(&self.weak)));
+            }
+            if let Some(recording) = self.recordings.get(&entry.name) {
+                object.insert("recording".to_owned(), json!(recording.sha256()));
             }
         }
         value
@@ -244,7 +269,11 @@ impl Assembly {
         let served = Served {
             name: entry.name.clone(),
             identity: entry.identity(&self.weak, data)?,
-            model: if offline { None } else { Some(entry.make(&self.weak, data)?) },
+            source: if offline && entry.backend != Backend::Replay {
+                Source::Journal
+            } else {
+                entry.make(&self.weak, data, self.recordings.get(&entry.name), journal)?
+            },
         };
         let line = gate.line(entry.line(self.config.limits.concurrency));
         let mut model = Gateway::new(served, Arc::clone(journal), (Arc::clone(gate), line), entry.retries())
@@ -279,8 +308,10 @@ impl Assembly {
             ),
             format!("weak level: {}", describe(&self.weak)),
             format!("strong level: {}", describe(&self.strong)),
-            format!("gate: {} below {} is deferred", self.signal.name(), config.deferral.threshold),
         ];
+        if let Some(signal) = self.signal {
+            lines.push(format!("gate: {} below {} is deferred", signal.name(), config.deferral.threshold));
+        }
         if self.learns() {
             lines.push(format!(
                 "strategies: at most {} shown, ranked by {}, similarity at least {}",
@@ -309,7 +340,16 @@ impl Assembly {
             lines.push("A level is simulated: the figures test the program and say nothing of any model.".to_owned());
         }
         for entry in [&self.weak, &self.strong] {
+            let recording = self.recordings.get(&entry.name);
             match &entry.price {
+                _ if recording.is_some_and(|recording| !recording.is_priced()) => lines.push(format!(
+                    "The recording of `{}` holds neither token counts nor fees: its tokens are 0 and its fees empty.",
+                    entry.name
+                )),
+                _ if recording.is_some_and(|recording| recording.has("fee_usd")) => lines.push(format!(
+                    "The fees of `{}` are those of its recording.",
+                    entry.name
+                )),
                 None => lines.push(format!("Model `{}` has no price: its fees are empty.", entry.name)),
                 Some(price) if price.nominal => lines.push(format!(
                     "The price of `{}` is nominal ({} USD a million tokens in, {} out): nobody charges it, and its fees are \
@@ -328,6 +368,10 @@ fn describe(entry: &ModelEntry) -> String {
         Backend::Openai => entry.server_name().to_owned(),
         Backend::Gguf => format!("{}, in this process", entry.weights.as_deref().unwrap_or_default()),
         Backend::Reference => "the data set's worked solutions, not a model".to_owned(),
+        Backend::Replay => match &entry.recording {
+            Some(path) => format!("recorded answers of {}", path.display()),
+            None => "the answers of journals".to_owned(),
+        },
         Backend::Simulated => "simulated".to_owned(),
     };
     format!("{} (backend {}: {what})", entry.name, entry.backend.name())
@@ -355,23 +399,51 @@ fn data(config: &Config, path: &Path) -> Result<(String, Format, Contents)> {
     Ok((entry.name.clone(), entry.format, catalogue.load(entry, split)?))
 }
 
-/// The signal that the config asks for, or the one that fits, if the weak level can give it.
-fn signal(config: &Config, weak: &ModelEntry, task: Task) -> Result<Signal> {
+/// The recordings of these entries, read.
+fn recordings(entries: [&ModelEntry; 2]) -> Result<BTreeMap<String, Arc<Recording>>> {
+    let read = |entry: &ModelEntry| {
+        let path = entry.recording.as_ref()?;
+        let recording = Recording::read(path, entry.server_name()).with_context(|| format!("model `{}`", entry.name));
+        Some(recording.map(|recording| (entry.name.clone(), Arc::new(recording))))
+    };
+    entries.into_iter().filter_map(read).collect()
+}
+
+/// The signal that the config asks for, or the one that fits, if the weak level can give it; none where nothing is
+/// gated by it and nothing was asked for.
+fn signal(config: &Config, weak: &ModelEntry, recorded: Option<&Recording>, task: Task) -> Result<Option<Signal>> {
     let can = weak.capabilities();
     let scores = task == Task::Choice && can.scores_options;
-    let signal =
-        config.deferral.signal.unwrap_or(if scores { Signal::OptionProbability } else { Signal::MeanTokenProbability });
-    match signal {
-        Signal::OptionProbability if !scores => bail!(
+    let told = recorded.is_some_and(|recording| recording.has("confidence"));
+    let fitting = match recorded {
+        Some(_) if told => Some(Signal::Recorded),
+        None if scores => Some(Signal::OptionProbability),
+        None if can.logprobs => Some(Signal::MeanTokenProbability),
+        _ => None,
+    };
+    let gated = config.arms.iter().any(|arm| arm.deferral() == Deferral::BelowThreshold);
+    match config.deferral.signal.or(fitting) {
+        None if !gated => Ok(None),
+        None if recorded.is_some() => bail!(
+            "the recording of model `{}` holds no confidence, so nothing can be gated by it: leave the gated arms out",
+            weak.name
+        ),
+        Some(Signal::OptionProbability) if !scores => bail!(
             "option-probability needs multiple-choice questions and a weak model that scores options (backend gguf), and `{}` is no such pair with {:?} questions",
             weak.name,
             task
         ),
-        Signal::MeanTokenProbability if !can.logprobs => bail!(
+        None | Some(Signal::MeanTokenProbability) if !can.logprobs => bail!(
             "mean-token-probability needs log-probabilities, and model `{}` gives none (logprobs = false); choose another weak model",
             weak.name
         ),
-        _ => Ok(signal),
+        Some(Signal::Recorded) if !told => {
+            bail!(
+                "`recorded` needs a model of backend replay whose recording holds a confidence, and `{}` is none",
+                weak.name
+            )
+        }
+        signal => Ok(signal),
     }
 }
 

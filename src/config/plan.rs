@@ -57,7 +57,7 @@ fn loads(assembly: &Assembly) -> (Load, Load) {
     let config = &assembly.config;
     let has = |is: &dyn Fn(&Arm) -> bool| config.arms.iter().any(is);
     let learning = config.arms.iter().filter(|arm| arm.learning().is_some()).count();
-    let scored = assembly.signal == Signal::OptionProbability;
+    let scored = assembly.signal == Some(Signal::OptionProbability);
     let asked = |load: &mut Load, messages: &[Message], strategies: usize, max_tokens: u32, times: usize| {
         let bytes: usize = messages.iter().map(|message| message.content.len()).sum();
         // A strategy is taken to be as long as the question.

@@ -5,6 +5,7 @@ pub mod facts;
 pub mod generate;
 pub mod gsm8k;
 pub mod mmlu;
+pub mod rows;
 pub mod stream;
 pub mod template;
 

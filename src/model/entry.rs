@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::num::NonZeroU32;
+use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
@@ -18,6 +19,8 @@ pub enum Backend {
     Gguf,
     /// The data set's own worked solutions: the upper bound of a strong level.
     Reference,
+    /// Recorded responses only.
+    Replay,
     /// A seeded stand-in for tests.
     Simulated,
 }
@@ -30,6 +33,7 @@ impl Backend {
             Self::Openai => "openai",
             Self::Gguf => "gguf",
             Self::Reference => "reference",
+            Self::Replay => "replay",
             Self::Simulated => "simulated",
         }
     }
@@ -100,6 +104,9 @@ pub struct ModelEntry {
     /// reference: what its tokens are counted with; a name of `models list`, or `words`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tokenizer: Option<String>,
+    /// replay: a table of recorded answers (.jsonl, .csv, .parquet); absent: the answers of journals.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recording: Option<PathBuf>,
     /// simulated: how it behaves.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub simulated: Option<Behaviour>,

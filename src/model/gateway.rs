@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use backon::{BackoffBuilder, ExponentialBuilder};
-use serde_json::json;
+use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use super::budget::{Budget, worst_fee, worst_usage};
@@ -16,6 +16,16 @@ use super::limiter::Limiter;
 use super::{Identity, Model, ModelError};
 use crate::analysis::price::Price;
 use crate::types::chat::{CallKey, Request, Response};
+
+/// What is asked, in one form: all that determines the answer besides who answers.
+pub(super) fn asked(request: &Request) -> Value {
+    json!({
+        "messages": request.messages,
+        "mode": request.mode,
+        "distil": request.distil,
+        "draw": request.draw,
+    })
+}
 
 /// When a call that failed is tried again.
 #[derive(Debug, Clone, Copy)]
@@ -28,6 +38,17 @@ pub struct Retries {
     pub longest_wait: Duration,
 }
 
+/// Where a model's answers come from.
+#[derive(Clone)]
+pub enum Source {
+    /// The model, and the journal that keeps what it said.
+    Model(Arc<dyn Model>),
+    /// Journals alone.
+    Journal,
+    /// A recording, which needs neither journal nor leave.
+    Recorded(Arc<dyn Model>),
+}
+
 /// A model as the gateway knows it.
 #[derive(Clone)]
 pub struct Served {
@@ -35,8 +56,8 @@ pub struct Served {
     pub name: String,
     /// What determines its answers.
     pub identity: Identity,
-    /// The model; none where only answers that are recorded may be used.
-    pub model: Option<Arc<dyn Model>>,
+    /// What answers.
+    pub source: Source,
 }
 
 /// A model behind all that its calls go through.
@@ -86,14 +107,9 @@ impl Gateway {
 
     /// All that determines the answer, in one form.
     fn canonical(&self, request: &Request) -> String {
-        json!({
-            "identity": self.served.identity.of(&request.item),
-            "messages": request.messages,
-            "mode": request.mode,
-            "distil": request.distil,
-            "draw": request.draw,
-        })
-        .to_string()
+        let mut canonical = asked(request);
+        canonical["identity"] = self.served.identity.of(&request.item);
+        canonical.to_string()
     }
 
     async fn find_or_make(
@@ -106,10 +122,13 @@ impl Gateway {
         let broken = |error: anyhow::Error| {
             ModelError::Unavailable(format!("the journal {} failed: {error:#}", self.journal.path().display()))
         };
+        if let Source::Recorded(model) = &self.served.source {
+            return model.call(request).await.map(Arc::new);
+        }
         if let Some(response) = self.journal.get(key).await.map_err(broken)? {
             return Ok(Arc::new(response));
         }
-        let Some(model) = &self.served.model else {
+        let Source::Model(model) = &self.served.source else {
             return Err(ModelError::Refused(
                 "no journal holds its answer, and only recorded answers may be used (--offline)".to_owned(),
             ));

@@ -11,6 +11,7 @@ pub mod local;
 pub mod openai;
 pub mod reference;
 pub mod registry;
+pub mod replay;
 pub mod simulated;
 
 use std::time::Duration;

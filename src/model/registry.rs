@@ -15,12 +15,14 @@ use serde_json::json;
 
 use super::entry::{Backend, ModelEntry};
 use super::gate::LineSettings;
-use super::gateway::Retries;
+use super::gateway::{Retries, Source};
+use super::journal::Journal;
 use super::local::gguf::{Gguf, GgufConfig, KERNEL, LANES};
 use super::local::tokenizer::{self, Tokenizer};
 use super::local::weights;
 use super::openai::{OpenAi, Settings};
 use super::reference::{Pieces, Reference, WORDING};
+use super::replay::{Recording, Replay};
 use super::simulated::Simulated;
 use super::{Capabilities, Identity, Model};
 use crate::types::item::Item;
@@ -54,6 +56,8 @@ impl ModelEntry {
             Backend::Openai => (self.logprobs, false, false),
             Backend::Gguf => (true, true, true),
             Backend::Reference => (false, false, false),
+            // A table holds none; what a journal holds is seen when it is read.
+            Backend::Replay => (self.recording.is_none(), false, false),
             Backend::Simulated => (true, true, false),
         };
         Capabilities { logprobs, scores_options, calculator }
@@ -98,6 +102,7 @@ impl ModelEntry {
             ("weights", self.weights.is_some(), Backend::Gguf),
             ("prompt", self.prompt.is_some(), Backend::Gguf),
             ("tokenizer", self.tokenizer.is_some(), Backend::Reference),
+            ("recording", self.recording.is_some(), Backend::Replay),
             ("simulated", self.simulated.is_some(), Backend::Simulated),
         ];
         if let Some((key, _, owner)) = given.iter().find(|(_, given, owner)| *given && *owner != backend) {
@@ -172,21 +177,35 @@ impl ModelEntry {
             Backend::Reference => {
                 json!({ "wording": WORDING, "dataset": data.sha256, "tokenizer": self.tokenizer_name(weak) })
             }
+            Backend::Replay => json!({ "name": self.name }),
             Backend::Simulated => json!({ "name": self.name, "behaviour": self.simulated, "seed": data.seed }),
         };
         fixed["backend"] = json!(self.backend.name());
         Ok(Identity { fixed, per_item: matches!(self.backend, Backend::Reference | Backend::Simulated) })
     }
 
-    /// Makes the model. The weights that it needs must be there.
+    /// Where the model's answers come from; `recording` is the entry's, read. The weights that it needs must be there.
     ///
     /// # Errors
     /// Names the model and what it lacks.
-    pub fn make(&self, weak: &Self, data: Data) -> Result<Arc<dyn Model>> {
-        self.make_inner(weak, data).with_context(|| format!("model `{}`", self.name))
+    pub fn make(
+        &self,
+        weak: &Self,
+        data: Data,
+        recording: Option<&Arc<Recording>>,
+        journal: &Arc<Journal>,
+    ) -> Result<Source> {
+        let made = || -> Result<Source> {
+            Ok(match (self.backend, recording) {
+                (Backend::Replay, Some(recording)) => Source::Recorded(Arc::<Recording>::clone(recording)),
+                (Backend::Replay, None) => Source::Recorded(Arc::new(Replay::of(&self.name, journal)?)),
+                _ => Source::Model(self.model(weak, data)?),
+            })
+        };
+        made().with_context(|| format!("model `{}`", self.name))
     }
 
-    fn make_inner(&self, weak: &Self, data: Data) -> Result<Arc<dyn Model>> {
+    fn model(&self, weak: &Self, data: Data) -> Result<Arc<dyn Model>> {
         Ok(match self.backend {
             Backend::Openai => Arc::new(OpenAi::new(self.settings()?)?),
             Backend::Gguf => {
@@ -196,6 +215,7 @@ impl ModelEntry {
                 Arc::new(Gguf::new(config)?)
             }
             Backend::Reference => Arc::new(Reference::new(data.items, pieces(self.tokenizer_name(weak))?)?),
+            Backend::Replay => bail!("recorded answers are no model"),
             Backend::Simulated => {
                 let behaviour = self.simulated.clone().ok_or_else(|| anyhow!("`simulated` is missing"))?;
                 Arc::new(Simulated::new(&self.name, behaviour, data.items, data.seed))
@@ -216,7 +236,7 @@ impl ModelEntry {
         let cap = match self.backend {
             Backend::Openai => self.concurrency.map_or(concurrency, most),
             Backend::Gguf => LANES,
-            Backend::Reference | Backend::Simulated => concurrency,
+            Backend::Reference | Backend::Replay | Backend::Simulated => concurrency,
         };
         LineSettings { cap, local: self.backend == Backend::Gguf, probed: self.backend == Backend::Openai }
     }

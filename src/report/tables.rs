@@ -105,7 +105,7 @@ fn records_table(records: &[Record]) -> Result<Table> {
             float("similarity_max", rows().map(|r| r.similarity_max)),
             text("weak_answer", rows().map(|r| r.weak.as_ref().and_then(|weak| weak.graded.answer.clone()))),
             text("weak_score", rows().map(|r| r.weak.as_ref().map(|weak| weak.graded.score.name().to_owned()))),
-            float("confidence", rows().map(|r| r.weak.as_ref().map(|weak| weak.confidence))),
+            float("confidence", rows().map(|r| r.weak.as_ref().and_then(|weak| weak.confidence))),
             flag("deferred", rows().map(|r| r.deferred)),
             int("answering_level", rows().map(|r| r.answering_level)),
             text("answer", rows().map(|r| r.graded.answer.clone())),

@@ -11,6 +11,8 @@ use crate::types::chat::{Response, Token};
 pub enum Signal {
     /// exp of the mean log-probability of the tokens that the model chose itself; range (0, 1].
     MeanTokenProbability,
+    /// The confidence that was recorded with the answer; range [0, 1].
+    Recorded,
     /// The likeliest option's share after a softmax over the options' summed log-probabilities; range [1/n, 1].
     OptionProbability,
 }
@@ -22,7 +24,14 @@ impl Signal {
         match self {
             Self::MeanTokenProbability => "mean-token-probability",
             Self::OptionProbability => "option-probability",
+            Self::Recorded => "recorded",
         }
+    }
+
+    /// Whether it is read from the log-probabilities of the tokens that are written.
+    #[must_use]
+    pub fn needs_logprobs(self) -> bool {
+        self == Self::MeanTokenProbability
     }
 
     /// The confidence that the signal reads from a response.
@@ -33,6 +42,7 @@ impl Signal {
         match self {
             Self::MeanTokenProbability => mean_token_probability(&response.tokens),
             Self::OptionProbability => option_probability(&response.option_logprobs),
+            Self::Recorded => response.confidence.ok_or(NoConfidence::NotRecorded),
         }
     }
 }
@@ -43,6 +53,9 @@ pub enum NoConfidence {
     /// The backend gave no log-probabilities, or not for every token.
     #[error("the answer carries no log-probabilities, or not for every token")]
     NoLogprobs,
+    /// No confidence was recorded.
+    #[error("the answer was recorded without a confidence")]
+    NotRecorded,
     /// The options were not scored.
     #[error("the options were not scored by likelihood")]
     NotScored,

@@ -82,8 +82,8 @@ pub struct Graded {
 pub struct WeakAnswer {
     /// Its answer.
     pub graded: Graded,
-    /// Its confidence in [0, 1].
-    pub confidence: f64,
+    /// Its confidence in [0, 1]; none where no arm of the run is gated by it and none is told.
+    pub confidence: Option<f64>,
 }
 
 /// One item in one cell. Texts that many rows share are shared in memory too.

@@ -205,6 +205,26 @@ impl Journal {
         self.sums("SELECT model, count(*), sum(input_tokens), 0, sum(output_tokens) FROM lost GROUP BY model")
     }
 
+    /// Keys and canonical requests of a model's calls, in this journal and those that it looks into.
+    ///
+    /// # Errors
+    /// Where a journal cannot be read.
+    pub fn requests(&self, model: &str) -> Result<Vec<(CallKey, String)>> {
+        let own = (&self.path, &self.reader);
+        let mut found = Vec::new();
+        for (path, connection) in std::iter::once(own).chain(self.further.iter().map(|(path, further)| (path, further)))
+        {
+            let connection = lock(connection);
+            let mut statement = connection.prepare("SELECT key, request FROM calls WHERE model = ?1 ORDER BY id")?;
+            let rows = statement.query_map([model], |row| Ok((row.get::<_, String>(0)?, row.get(1)?)))?;
+            for row in rows {
+                let (key, request) = row.with_context(|| cannot_read(path))?;
+                found.push((key.parse().with_context(|| cannot_read(path))?, request));
+            }
+        }
+        Ok(found)
+    }
+
     fn sums(&self, query: &str) -> Result<BTreeMap<String, Taken>> {
         let connection = lock(&self.reader);
         let mut statement = connection.prepare(query)?;

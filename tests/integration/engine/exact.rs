@@ -11,7 +11,7 @@ use intercascade::cascade::repository::Rule;
 use intercascade::cascade::schedule::{CellOutcome, one_by_one, side_by_side};
 use intercascade::cascade::step::Setup;
 use intercascade::model::gate::{Gate, LineSettings};
-use intercascade::model::gateway::{Gateway, Retries, Served};
+use intercascade::model::gateway::{Gateway, Retries, Served, Source};
 use intercascade::model::journal::Journal;
 use intercascade::model::{Identity, Model};
 use intercascade::retrieval::hashed;
@@ -106,7 +106,7 @@ impl Case {
             let identity = Identity { fixed: json!({ "name": name }), per_item: false };
             let line = gate.line(LineSettings { cap: self.caps[place], local: self.local, probed: place == 0 });
             let retries = Retries { most: 0, first_wait: Duration::ZERO, longest_wait: Duration::ZERO };
-            let served = Served { name: name.to_owned(), identity, model: Some(model) };
+            let served = Served { name: name.to_owned(), identity, source: Source::Model(model) };
             Level {
                 name: name.into(),
                 model: Gateway::new(served, Arc::clone(&journal), (Arc::clone(&gate), line), retries),
@@ -126,7 +126,7 @@ impl Case {
             embedder: "hashed-words".into(),
             weak: level(0),
             strong: level(1),
-            signal: Signal::MeanTokenProbability,
+            signal: Some(Signal::MeanTokenProbability),
             rule: Rule { k: self.k, min_similarity: self.min_similarity },
             seed: Seed(self.seed),
         };

@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use intercascade::analysis::price::{Fee, Price};
 use intercascade::model::budget::Budget;
 use intercascade::model::gate::{Gate, LineSettings, Priority};
-use intercascade::model::gateway::{Gateway, Retries, Served};
+use intercascade::model::gateway::{Gateway, Retries, Served, Source};
 use intercascade::model::journal::Journal;
 use intercascade::model::{Identity, Model, ModelError};
 use intercascade::types::chat::{Message, Mode, Request, Response, Role, Usage};
@@ -59,7 +59,7 @@ fn stage(failures: usize, error: fn() -> ModelError) -> Stage {
     let served = Served {
         name: "m".to_owned(),
         identity: Identity { fixed: json!({}), per_item: false },
-        model: Some(Arc::clone(&model) as Arc<dyn Model>),
+        source: Source::Model(Arc::<Shaky>::clone(&model)),
     };
     let retries = Retries { most: 2, first_wait: Duration::from_millis(1), longest_wait: Duration::from_millis(9) };
     let gateway = Gateway::new(served, Arc::clone(&journal), (Arc::clone(&gate), line), retries);
@@ -114,7 +114,11 @@ async fn an_answer_is_there_after_a_new_start_and_without_a_model() {
     let again = stage(0, passing);
     let journal = Arc::new(Journal::open(&path).expect("a journal"));
     let line = again.gate.line(LineSettings { cap: 1, local: false, probed: false });
-    let served = Served { name: "m".to_owned(), identity: Identity { fixed: json!({}), per_item: false }, model: None };
+    let served = Served {
+        name: "m".to_owned(),
+        identity: Identity { fixed: json!({}), per_item: false },
+        source: Source::Journal,
+    };
     let retries = Retries { most: 0, first_wait: Duration::ZERO, longest_wait: Duration::ZERO };
     let offline = Gateway::new(served, journal, (Arc::clone(&again.gate), line), retries);
     let (_, response) = offline.call(&request("a", 0), Priority::default()).await.expect("from the journal");

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use intercascade::model::gate::{Gate, LineSettings, Priority};
-use intercascade::model::gateway::{Gateway, Retries, Served};
+use intercascade::model::gateway::{Gateway, Retries, Served, Source};
 use intercascade::model::journal::Journal;
 use intercascade::model::openai::{OpenAi, Settings};
 use intercascade::model::{Identity, Model, ModelError};
@@ -120,7 +120,7 @@ async fn call_until(settings: Settings, retries: Retries) -> Result<Response, Mo
     let line = gate.line(LineSettings { cap: 8, local: false, probed: true });
     let identity = Identity { fixed: json!({}), per_item: false };
     let model: Arc<dyn Model> = Arc::new(OpenAi::new(settings)?);
-    let served = Served { name: "weak".into(), identity, model: Some(model) };
+    let served = Served { name: "weak".into(), identity, source: Source::Model(model) };
     let gateway = Gateway::new(served, journal, (gate, line), retries);
     let (_, response) = gateway.call(&request(false), Priority::default()).await?;
     Ok(Response::clone(&response))

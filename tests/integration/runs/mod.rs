@@ -4,6 +4,7 @@ mod commands;
 mod limits;
 mod outputs;
 mod reference;
+mod replay;
 mod resuming;
 mod rules;
 

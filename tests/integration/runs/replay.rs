@@ -1,0 +1,255 @@
+//! Recorded answers: another run's journal, a journal alone, and tables of somebody's outputs.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use polars::prelude::{Column, DataFrame, NamedFrom, ParquetWriter, Series};
+use serde_json::{Value, json};
+
+use crate::support::{Project, Settings, holds};
+
+/// A finished run in `out`, and its journal's answers.
+struct Recorded {
+    project: Project,
+    /// Item, model, source items of the strategies shown, whether a strategy was asked for, and the answer.
+    answers: Vec<(String, String, String, bool, Value)>,
+}
+
+fn recorded() -> Recorded {
+    let project = Project::with(&Settings::simulated().set("dataset.orders", 1));
+    project.trial("out", &[]).done();
+    let calls = project.sheet("out", "calls");
+    let records = project.sheet("out", "records");
+    let shown: BTreeMap<(&str, &str), &str> =
+        records.rows().map(|row| ((row.text("item_id"), row.text("arm")), row.text("strategies_used"))).collect();
+    let journal = rusqlite::Connection::open(project.path("out/journal.sqlite")).expect("a journal");
+    let mut found = BTreeMap::new();
+    for call in calls.rows().filter(|call| call.text("purpose") == "answer") {
+        let key = call.text("journal_key");
+        let (request, response): (String, String) = journal
+            .query_row("SELECT request, response FROM calls WHERE key = ?1", [key], |row| {
+                Ok((row.get(0)?, row.get(1)?))
+            })
+            .expect("in the journal");
+        let request: Value = serde_json::from_str(&request).expect("JSON");
+        let strategies = if call.text("level") == "0" { shown[&(call.text("item_id"), call.text("arm"))] } else { "" };
+        let row = (
+            call.text("item_id").to_owned(),
+            call.text("model").to_owned(),
+            strategies.to_owned(),
+            request["distil"].as_bool().expect("a flag"),
+            serde_json::from_str::<Value>(&response).expect("JSON"),
+        );
+        // Strategies of one group read alike, so that several lists of sources can share a call.
+        found.insert((row.0.clone(), row.1.clone(), row.2.clone(), row.3), (row, call.text("confidence").to_owned()));
+    }
+    let answers = found
+        .into_values()
+        .map(|((item, model, strategies, distil, mut response), confidence)| {
+            response["confidence"] = confidence.parse().map_or(Value::Null, |number: f64| json!(number));
+            (item, model, strategies, distil, response)
+        })
+        .collect();
+    Recorded { project, answers }
+}
+
+impl Recorded {
+    /// A JSONL table of the answers that keep to `which`.
+    fn table(&self, which: impl Fn(&str, &str, bool) -> bool, augmented: bool) -> String {
+        let rows = self.answers.iter().filter(|(_, model, strategies, distil, _)| which(model, strategies, *distil));
+        let line = |(item, model, strategies, distil, response): &(String, String, String, bool, Value)| {
+            let mut row = json!({
+                "item_id": item, "model": model, "text": response["text"], "confidence": response["confidence"],
+                "input_tokens": response["usage"]["input"], "output_tokens": response["usage"]["output"],
+                "fee_usd": 0.25, "latency_ms": response["latency_ms"],
+            });
+            if row["confidence"].is_null() {
+                row["confidence"] = json!(0.5);
+            }
+            if augmented {
+                row["strategies"] = json!(strategies);
+                row["distil"] = json!(distil);
+            }
+            format!("{row}\n")
+        };
+        rows.map(line).collect()
+    }
+
+    /// The run's settings with both levels replayed from this file.
+    fn settings(file: &str, arms: &[&str]) -> Settings {
+        let entry = |name: &str| format!("name = '{name}'\nbackend = 'replay'\nrecording = '{file}'");
+        let settings = Settings::simulated().set("dataset.orders", 1).set("arms", arms.to_vec());
+        settings.model("small", &entry("small")).model("large", &entry("large"))
+    }
+
+    /// The columns that a replay must repeat, of some arms.
+    fn facts(&self, out: &str, arms: &[&str]) -> Vec<Vec<String>> {
+        let columns = [
+            "item_id",
+            "arm",
+            "position",
+            "strategies_used",
+            "weak_answer",
+            "confidence",
+            "deferred",
+            "answer",
+            "score",
+            "weak_input_tokens",
+            "strong_input_tokens",
+            "latency_ms",
+        ];
+        let sheet = self.project.sheet(out, "records");
+        let rows = sheet.rows().filter(|row| arms.contains(&row.text("arm")));
+        rows.map(|row| columns.map(|column| row.text(column).to_owned()).to_vec()).collect()
+    }
+}
+
+const PLAIN: [&str; 3] = ["weak-only", "strong-only", "cascade"];
+
+#[test]
+fn a_recorded_table_of_any_form_gives_the_runs_records_at_its_own_fees() {
+    let recorded = recorded();
+    let wanted = recorded.facts("out", &PLAIN);
+    let lines = recorded.table(|_, strategies, distil| strategies.is_empty() && !distil, false);
+    recorded.project.write("answers.jsonl", &lines);
+    let rows: Vec<Value> = lines.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    recorded.project.write("answers.csv", csv(&rows));
+    recorded.project.write("answers.parquet", parquet(&rows));
+    for form in ["jsonl", "csv", "parquet"] {
+        let settings = Recorded::settings(&format!("answers.{form}"), &PLAIN);
+        recorded.project.write("trial.toml", settings.text());
+        let said = recorded.project.trial(form, &[]).done();
+        assert_eq!(said.calls_made(), 0);
+        holds(&said.out, &["The fees of `small` are those of its recording"]);
+        assert_eq!(recorded.facts(form, &PLAIN), wanted, "{form}");
+        for row in recorded.project.sheet(form, "fees").rows().filter(|row| row.text("purpose") == "total") {
+            let wanted = 0.25 * row.number("calls");
+            assert!((row.number("fee_usd") - wanted).abs() < 1e-9, "{} instead of {wanted}", row.text("fee_usd"));
+        }
+        holds(&recorded.project.text(&format!("{form}/summary.md")), &["recorded below 0.7", "recorded answers of"]);
+    }
+}
+
+fn csv(rows: &[Value]) -> Vec<u8> {
+    let mut writer = ::csv::Writer::from_writer(Vec::new());
+    let names: Vec<&String> = rows[0].as_object().expect("a row").keys().collect();
+    writer.write_record(&names).expect("written");
+    for row in rows {
+        let cells =
+            names.iter().map(|name| row[name.as_str()].as_str().map_or(row[name.as_str()].to_string(), str::to_owned));
+        writer.write_record(cells).expect("written");
+    }
+    writer.into_inner().expect("written")
+}
+
+fn parquet(rows: &[Value]) -> Vec<u8> {
+    let texts = |name: &str| -> Column {
+        Series::new(name.into(), rows.iter().map(|row| row[name].as_str().expect("a text")).collect::<Vec<_>>()).into()
+    };
+    let counts = |name: &str| -> Column {
+        Series::new(name.into(), rows.iter().map(|row| row[name].as_u64().expect("a count")).collect::<Vec<_>>()).into()
+    };
+    let numbers = |name: &str| -> Column {
+        Series::new(name.into(), rows.iter().map(|row| row[name].as_f64()).collect::<Vec<_>>()).into()
+    };
+    let columns = vec![
+        texts("item_id"),
+        texts("model"),
+        texts("text"),
+        counts("input_tokens"),
+        counts("output_tokens"),
+        numbers("confidence"),
+        numbers("fee_usd"),
+        numbers("latency_ms"),
+    ];
+    let mut bytes = Vec::new();
+    let mut frame = DataFrame::new_infer_height(columns).expect("a table");
+    ParquetWriter::new(&mut bytes).finish(&mut frame).expect("written");
+    bytes
+}
+
+#[test]
+fn a_learning_arm_needs_a_recording_of_what_it_asks() {
+    let recorded = recorded();
+    let arms = ["cascade", "inter-cascade"];
+    recorded.project.write("trial.toml", Recorded::settings("answers.jsonl", &arms).text());
+    recorded
+        .project
+        .write("answers.jsonl", recorded.table(|_, strategies, distil| strategies.is_empty() && !distil, false));
+    let error = recorded.project.trial("plain", &[]).refused_in_one_line();
+    holds(&error, &["model `small`", "no column `strategies`", "leave the learning arms out"]);
+    assert!(!recorded.project.path("plain").exists());
+
+    recorded.project.write("answers.jsonl", recorded.table(|_, _, _| true, true));
+    assert_eq!(recorded.project.trial("whole", &[]).done().calls_made(), 0);
+    assert_eq!(recorded.facts("whole", &arms), recorded.facts("out", &arms));
+
+    recorded.project.write("answers.jsonl", recorded.table(|_, strategies, _| !strategies.contains(';'), true));
+    let error = recorded.project.trial("gaps", &[]).refused();
+    holds(&error, &["item `", "model `small`", "answers.jsonl holds no answer to it with the strategies of"]);
+}
+
+#[test]
+fn a_recording_without_confidence_or_tokens_is_used_for_what_it_tells() {
+    let recorded = recorded();
+    let whole = recorded.table(|_, strategies, distil| strategies.is_empty() && !distil, false);
+    let mut table = String::new();
+    for line in whole.lines() {
+        let row: Value = serde_json::from_str(line).expect("JSON");
+        let bare = json!({ "item_id": row["item_id"], "model": row["model"], "text": row["text"] });
+        writeln!(table, "{bare}").expect("written");
+    }
+    recorded.project.write("answers.jsonl", table);
+    recorded.project.write("trial.toml", Recorded::settings("answers.jsonl", &["weak-only", "strong-only"]).text());
+    let said = recorded.project.trial("bare", &[]).done();
+    holds(&said.out, &["The recording of `small` holds neither token counts nor fees"]);
+    assert!(recorded.project.sheet("bare", "fees").rows().all(|row| row.text("fee_usd").is_empty()));
+    recorded.project.write("trial.toml", Recorded::settings("answers.jsonl", &["cascade"]).text());
+    holds(&recorded.project.trial("gated", &[]).refused_in_one_line(), &["`small` holds no confidence", "gated arms"]);
+}
+
+#[test]
+fn another_runs_journal_is_read_and_what_it_lacks_is_asked_for() {
+    let project = Project::with(&Settings::simulated());
+    let all = project.trial("whole", &[]).done().calls_made();
+    let before = std::fs::read(project.path("whole/journal.sqlite")).expect("a journal");
+    project.write("half.toml", Settings::simulated().set("arms", vec!["cascade"]).text());
+    let half = project.run(&["run", "--config", "half.toml", "--out", "half"]).done().calls_made();
+    let rest = project.trial("out", &["--journal", "half/journal.sqlite"]).done();
+    assert_eq!(rest.calls_made(), all - half);
+    holds(&rest.out, &[&format!("({half} from further journals)")]);
+    assert!(project.reports("out") == project.reports("whole"));
+    // The run's own journal is whole by itself, and knows what was not spent here.
+    assert_eq!(project.trial("out", &[]).done().calls_made(), 0);
+    let manifest: Value = serde_json::from_str(&project.text("out/manifest.json")).expect("JSON");
+    let spent: u64 = ["small", "large"].iter().filter_map(|name| manifest["spent"][name]["calls"].as_u64()).sum();
+    assert_eq!(usize::try_from(spent).expect("a count"), all - half);
+
+    let offline = project.trial("offline", &["--journal", "whole/journal.sqlite", "--offline"]).done();
+    assert_eq!(offline.calls_made(), 0);
+    assert!(project.reports("offline") == project.reports("whole"));
+    assert!(std::fs::read(project.path("whole/journal.sqlite")).expect("a journal") == before, "it is only read");
+    let missing = project.trial("missing", &["--journal", "half/journal.sqlite", "--offline"]).refused();
+    holds(&missing, &["no journal holds", "--offline", "item `"]);
+    holds(&project.trial("none", &["--journal", "trial.toml"]).refused(), &["journal trial.toml"]);
+}
+
+#[test]
+fn a_model_can_be_replayed_from_a_journal_whatever_had_answered() {
+    let project = Project::with(&Settings::simulated());
+    project.trial("whole", &[]).done();
+    let entry = |name: &str| {
+        format!("name = '{name}'\nbackend = 'replay'\nmax_tokens = {}", if name == "small" { 16 } else { 32 })
+    };
+    let settings = Settings::simulated().model("small", &entry("small")).model("large", &entry("large"));
+    project.write("trial.toml", settings.text());
+    let journal = ["--journal", "whole/journal.sqlite"];
+    assert_eq!(project.trial("out", &journal).done().calls_made(), 0);
+    let columns = ["item_id", "arm", "order", "strategies_used", "confidence", "deferred", "answer", "latency_ms"];
+    let facts = |out: &str| -> Vec<String> {
+        project.sheet(out, "records").rows().map(|row| columns.map(|column| row.text(column)).join(",")).collect()
+    };
+    assert_eq!(facts("out"), facts("whole"));
+    let error = project.trial("alone", &[]).refused();
+    holds(&error, &["model `", "no journal holds an answer to it", "backend `replay`"]);
+}
