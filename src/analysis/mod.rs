@@ -1,7 +1,11 @@
 //! Arithmetic over records: rates, money, and how sure a difference is. Pure: no I/O, no async, no clock.
 
+pub mod calibration;
 #[cfg(test)]
 mod fixtures;
 pub mod metrics;
 pub mod price;
+pub mod recalibration;
+pub mod reliability;
 pub mod stats;
+pub mod theorem;
