@@ -1,6 +1,7 @@
 //! Arithmetic over records: rates, money, and how sure a difference is. Pure: no I/O, no async, no clock.
 
 pub mod calibration;
+pub mod curves;
 #[cfg(test)]
 mod fixtures;
 pub mod metrics;
