@@ -15,7 +15,8 @@ const WORTH_MERGING: usize = 8;
 /// What each unit, an item or a group, adds to `D` sums.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Units<const D: usize> {
-    rows: Vec<[f64; D]>,
+    /// What each kind of unit adds to each sum; by sum, because adding up whole rows took three times as long.
+    columns: [Vec<f64>; D],
     population: Population,
 }
 
@@ -31,11 +32,13 @@ impl<const D: usize> Units<D> {
         rows.sort_by(lexicographic);
         let kinds: Vec<&[[f64; D]]> = rows.chunk_by(|a, b| lexicographic(a, b).is_eq()).collect();
         let size = |rows: &[[f64; D]]| u32::try_from(rows.len()).expect("fewer than 2^32 units");
+        let columns = |rows: &[[f64; D]]| std::array::from_fn(|i| rows.iter().map(|row| row[i]).collect());
         if kinds.len() * WORTH_MERGING <= rows.len() {
-            let population = Population::of_kinds(kinds.iter().map(|kind| size(kind)).collect());
-            Self { rows: kinds.iter().map(|kind| kind[0]).collect(), population }
+            let heads: Vec<[f64; D]> = kinds.iter().map(|kind| kind[0]).collect();
+            let sizes = kinds.iter().map(|kind| size(kind)).collect();
+            Self { columns: columns(&heads), population: Population::of_kinds(sizes) }
         } else {
-            Self { population: Population::distinct(size(&rows)), rows }
+            Self { columns: columns(&rows), population: Population::distinct(size(&rows)) }
         }
     }
 
@@ -69,21 +72,16 @@ impl<const D: usize> Units<D> {
     }
 
     fn sums(&self, counts: &[u32]) -> [f64; D] {
-        let mut sums = [0.0; D];
-        for (row, count) in self.rows.iter().zip(counts) {
-            for (sum, value) in sums.iter_mut().zip(row) {
-                *sum += value * f64::from(*count);
-            }
-        }
-        sums
+        let sum = |column: &Vec<f64>| column.iter().zip(counts).map(|(value, count)| value * f64::from(*count)).sum();
+        self.columns.each_ref().map(sum)
     }
 
     /// A sixth of the skewness of the figure without each unit in turn; none where one of these is undefined.
     fn acceleration(&self, figure: impl Fn([f64; D]) -> Option<f64>) -> Option<f64> {
         let sizes = self.population.sizes();
         let all = self.sums(sizes);
-        let without = |row: &[f64; D]| figure(std::array::from_fn(|i| all[i] - row[i]));
-        let left_out: Vec<f64> = self.rows.iter().map(without).collect::<Option<_>>()?;
+        let without = |unit: usize| figure(std::array::from_fn(|i| all[i] - self.columns[i][unit]));
+        let left_out: Vec<f64> = (0..sizes.len()).map(without).collect::<Option<_>>()?;
         let weighted = |power: i32, centre: f64| -> f64 {
             left_out.iter().zip(sizes).map(|(value, size)| f64::from(*size) * (centre - value).powi(power)).sum()
         };
@@ -163,7 +161,7 @@ mod tests {
     fn merging_like_units_changes_nothing_but_the_time() {
         let rows = |copies| (0..copies).flat_map(|_| [[0.0, 1.0], [1.0, 1.0], [1.0, 1.0]]);
         let merged = Units::new(rows(20));
-        assert_eq!(merged.rows.len(), 2);
+        assert_eq!(merged.population.sizes(), [20, 40]);
         // A third sum that differs everywhere keeps the units apart.
         let apart = Units::new(rows(20).zip(1_u8..).map(|([a, n], i)| [a, n, f64::from(i)]));
         let kept = apart.bca(DRAWS, |[a, n, _]| mean([a, n])).expect("defined");
