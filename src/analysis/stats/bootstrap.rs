@@ -26,15 +26,15 @@ impl Population {
         Self { sizes: vec![1; n as usize], n }
     }
 
-    /// As many units of each kind as `sizes` says.
+    /// As many units of each kind as `sizes` says: fewer kinds than units.
     #[must_use]
-    pub fn of_kinds(sizes: Vec<u32>) -> Self {
+    pub(super) fn of_kinds(sizes: Vec<u32>) -> Self {
         Self { n: sizes.iter().sum(), sizes }
     }
 
     /// Units of each kind.
     #[must_use]
-    pub fn sizes(&self) -> &[u32] {
+    pub(super) fn sizes(&self) -> &[u32] {
         &self.sizes
     }
 
