@@ -1,5 +1,12 @@
 //! Arithmetic over records: rates, money, and how sure a difference is. Pure: no I/O, no async, no clock.
 
+pub mod calibration;
+pub mod curves;
+#[cfg(test)]
+mod fixtures;
 pub mod metrics;
 pub mod price;
+pub mod recalibration;
+pub mod reliability;
 pub mod stats;
+pub mod theorem;

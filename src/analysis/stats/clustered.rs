@@ -1,10 +1,8 @@
-//! How sure a difference is. Items of one group are variants of one problem and vary together, so the spread is
-//! taken between groups, not items (cluster-robust variance of a mean; Liang and Zeger 1986).
+//! Cluster-robust interval of a mean (Liang and Zeger 1986): normal, without resampling, for a quick look at a table.
 
 use std::collections::BTreeMap;
 
-/// The 97.5 % point of the normal distribution.
-const Z: f64 = 1.959_963_984_540_054;
+use super::{Interval, Z};
 
 /// A mean with half the width of its 95 % interval.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -13,6 +11,14 @@ pub struct Estimate {
     pub mean: f64,
     /// Half the width of the interval; none with fewer than two groups.
     pub half_width: Option<f64>,
+}
+
+impl Estimate {
+    /// The interval; none with fewer than two groups.
+    #[must_use]
+    pub fn interval(&self) -> Option<Interval> {
+        self.half_width.map(|half| Interval { low: self.mean - half, high: self.mean + half })
+    }
 }
 
 /// The mean of values that vary together within their groups, with a normal interval.

@@ -1,0 +1,201 @@
+//! The threshold λ from a calibration set, with a guarantee: P(wrong | accepted) <= α with probability at least 1 - δ
+//! over the draw of the set. Fixed-sequence testing with the exact binomial bound, as in Jung, Brahman and Choi,
+//! "Trust or Escalate" (arXiv 2407.18370). Exact for exchangeable items whose risk does not fall as λ falls.
+
+use std::collections::BTreeMap;
+
+use rand::RngExt;
+use rand::rngs::ChaCha8Rng;
+
+use super::reliability::Judged;
+use super::stats::proportion::{lower_tail, upper_bound};
+
+#[cfg(test)]
+mod tests;
+
+/// Candidates of the logit grid.
+const LOGIT_STEPS: u32 = 1000;
+
+/// The logit grid's outermost candidates, but for 0 and 1, are this far from them.
+const LOGIT_MARGIN: f64 = 1e-9;
+
+/// Candidate thresholds. They are fixed before any answer is seen: the guarantee needs hypotheses that do not depend
+/// on the errors.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Grid {
+    /// i/n from 1 down to 0.
+    Uniform(u32),
+    /// 1, then a thousand steps that are even in ln(λ / (1 - λ)), from 1 - 10⁻⁹ to 10⁻⁹, then 0: for confidences that
+    /// crowd near 1.
+    Logit,
+}
+
+impl Grid {
+    /// The candidates, the strictest first.
+    #[must_use]
+    pub fn candidates(self) -> Vec<f64> {
+        match self {
+            Self::Uniform(n) => (0..=n).rev().map(|i| f64::from(i) / f64::from(n.max(1))).collect(),
+            Self::Logit => {
+                let edge = (1.0 / LOGIT_MARGIN - 1.0).ln();
+                let logit = |i: u32| edge * (1.0 - 2.0 * f64::from(i) / f64::from(LOGIT_STEPS));
+                let steps = (0..=LOGIT_STEPS).map(|i| 1.0 / (1.0 + (-logit(i)).exp()));
+                std::iter::once(1.0).chain(steps).chain([0.0]).collect()
+            }
+        }
+    }
+}
+
+/// What is to hold for the accepted answers of one level.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Guarantee {
+    /// The tolerated risk: P(wrong | accepted).
+    pub alpha: f64,
+    /// The chance that the calibration set misleads. With several levels: δ / (levels - 1) for each but the top.
+    pub delta: f64,
+    /// Candidates that accept fewer answers are passed over, whatever `alpha` would need.
+    pub min_accepted: usize,
+}
+
+impl Guarantee {
+    /// The fewest accepted answers that are tested: `min_accepted`, or as many as certify α without an error.
+    #[must_use]
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a count; α = 0 needs more than all")]
+    pub fn needed(&self) -> usize {
+        let without_error = (self.delta.ln() / (-self.alpha).ln_1p()).ceil();
+        self.min_accepted.max(without_error as usize).max(1)
+    }
+}
+
+/// The smallest α that `n` accepted answers certify, none of them being wrong: 1 - δ^(1/n).
+#[must_use]
+#[expect(clippy::cast_precision_loss, reason = "a count of items")]
+pub fn smallest_certifiable_alpha(n: usize, delta: f64) -> f64 {
+    if n == 0 { 1.0 } else { -(delta.ln() / n as f64).exp_m1() }
+}
+
+/// A candidate that was tested.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Tested {
+    /// λ: the loosest of the candidates that accept the same answers.
+    pub threshold: f64,
+    /// Share of the calibration set that is accepted.
+    pub coverage: f64,
+    /// Accepted answers.
+    pub n: usize,
+    /// Wrong ones among them.
+    pub errors: usize,
+    /// Their share.
+    pub risk: f64,
+    /// The upper confidence bound of the risk at δ.
+    pub bound: f64,
+}
+
+impl Tested {
+    #[expect(clippy::cast_precision_loss, reason = "counts of items")]
+    fn new(accepted: Accepted, errors: usize, items: usize, delta: f64) -> Self {
+        let Accepted { threshold, n } = accepted;
+        Self {
+            threshold,
+            coverage: n as f64 / items as f64,
+            n,
+            errors,
+            risk: errors as f64 / n as f64,
+            bound: upper_bound(errors, n, delta),
+        }
+    }
+}
+
+/// What a calibration set says.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Outcome {
+    /// The last candidate that passed.
+    Certified(Tested),
+    /// The first candidate tested failed already: everything is deferred.
+    NothingCertified(Tested),
+    /// No candidate accepts enough answers to certify α, were they all right; known before any answer is judged.
+    Impossible {
+        /// Answers that the loosest candidate accepts.
+        n: usize,
+        /// Answers needed.
+        needed: usize,
+    },
+}
+
+impl Outcome {
+    /// The certified λ; none where everything has to be deferred.
+    #[must_use]
+    pub fn threshold(&self) -> Option<f64> {
+        match self {
+            Self::Certified(tested) => Some(tested.threshold),
+            Self::NothingCertified(_) | Self::Impossible { .. } => None,
+        }
+    }
+}
+
+/// Tests the grid's candidates from the strictest down until one fails. The items of `answers` must be exchangeable:
+/// of a group of variants, one ([`one_per_group`]).
+#[must_use]
+pub fn calibrate(answers: &[Judged], grid: Grid, wanted: Guarantee) -> Outcome {
+    let mut descending = answers.to_vec();
+    descending.sort_by(|a, b| b.confidence.total_cmp(&a.confidence));
+    let confidences: Vec<f64> = descending.iter().map(|answer| answer.confidence).collect();
+    let sets = accepted_sets(&confidences, grid);
+    let needed = wanted.needed();
+    let large = sets.partition_point(|set| set.n < needed);
+
+    let errors = errors_among_first(&descending);
+    // The same as bound <= α, without the search for the bound.
+    let passes = |set: &&Accepted| lower_tail(errors[set.n], set.n, wanted.alpha) <= wanted.delta;
+    let tested = |set: &Accepted| Tested::new(*set, errors[set.n], answers.len(), wanted.delta);
+    match (sets[large..].iter().take_while(passes).last(), sets.get(large)) {
+        (Some(last), _) => Outcome::Certified(tested(last)),
+        (None, Some(first)) => Outcome::NothingCertified(tested(first)),
+        (None, None) => Outcome::Impossible { n: sets.last().map_or(0, |set| set.n), needed },
+    }
+}
+
+/// The answers that candidates accept.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Accepted {
+    /// The loosest candidate that accepts them.
+    threshold: f64,
+    /// How many they are.
+    n: usize,
+}
+
+/// The distinct sets that the candidates accept, the smallest first. It sees no more than the confidences, so whatever
+/// is passed over is chosen before correctness is read.
+fn accepted_sets(descending: &[f64], grid: Grid) -> Vec<Accepted> {
+    let mut sets: Vec<Accepted> = Vec::new();
+    for threshold in grid.candidates() {
+        let n = descending.partition_point(|confidence| *confidence >= threshold);
+        match sets.last_mut() {
+            // Candidates that accept the same answers are one test.
+            Some(set) if set.n == n => set.threshold = threshold,
+            _ => sets.push(Accepted { threshold, n }),
+        }
+    }
+    sets
+}
+
+/// How many of the first 0, 1, 2, ... answers are wrong.
+fn errors_among_first(answers: &[Judged]) -> Vec<usize> {
+    let counted = answers.iter().scan(0, |errors, answer| {
+        *errors += usize::from(!answer.right);
+        Some(*errors)
+    });
+    std::iter::once(0).chain(counted).collect()
+}
+
+/// One item of each group, by index, ascending: the guarantee is then for an item drawn so.
+#[must_use]
+pub fn one_per_group<K: Ord>(groups: &[K], rng: &mut ChaCha8Rng) -> Vec<usize> {
+    let mut members: BTreeMap<&K, Vec<usize>> = BTreeMap::new();
+    for (index, group) in groups.iter().enumerate() {
+        members.entry(group).or_default().push(index);
+    }
+    let mut drawn: Vec<usize> = members.values().map(|group| group[rng.random_range(0..group.len())]).collect();
+    drawn.sort_unstable();
+    drawn
+}

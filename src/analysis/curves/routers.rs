@@ -1,0 +1,177 @@
+//! Curves measured between two corners, always asking the weak level and always the strong one, and between two
+//! baselines: a router that calls the strong level at random, and one that knows the answers. A router asks one level
+//! for each item, where a cascade asks the weak one first. Sources: APGR and CPT, RouteLLM (arXiv 2406.18665); IBC,
+//! AutoMix (arXiv 2310.12963).
+#![expect(clippy::cast_precision_loss, reason = "counts of items")]
+
+use super::sweep::BothAnswers;
+use super::{Axis, Curve, Point};
+
+/// The two levels on their own.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Corners {
+    /// The weak level alone.
+    pub weak: Point,
+    /// The strong level alone.
+    pub strong: Point,
+}
+
+impl Corners {
+    /// The corners of these items; none without items.
+    #[must_use]
+    pub fn of(items: &[BothAnswers], axis: Axis) -> Option<Self> {
+        let mut sums = [[0.0; 2]; 2];
+        for item in items {
+            let rights = [item.weak_right, item.strong_right];
+            for ((sum, cost), right) in sums.iter_mut().zip(item.costs(axis)).zip(rights) {
+                *sum = [sum[0] + cost, sum[1] + f64::from(u8::from(right))];
+            }
+        }
+        let n = items.len() as f64;
+        let [weak, strong] = sums.map(|[cost, right]| Point { cost: cost / n, accuracy: right / n });
+        (!items.is_empty()).then_some(Self { weak, strong })
+    }
+
+    /// The curve through the points of an arm and both corners.
+    pub fn join(&self, points: impl IntoIterator<Item = Point>) -> Option<Curve> {
+        Curve::through(points.into_iter().chain([self.weak, self.strong]))
+    }
+
+    /// The router that calls the strong level with a fixed probability: in expectation the straight line between the
+    /// corners.
+    #[must_use]
+    pub fn random_router(&self) -> Option<Curve> {
+        self.join([])
+    }
+
+    /// The mean accuracy of a curve from one corner's cost to the other's.
+    #[must_use]
+    pub fn area(&self, curve: &Curve) -> Option<f64> {
+        curve.area(self.weak.cost, self.strong.cost)
+    }
+
+    /// RouteLLM's average performance gap recovered: where the curve's area lies between the weak level's accuracy (0)
+    /// and the strong one's (1). None where the strong level is no better.
+    #[must_use]
+    pub fn apgr(&self, curve: &Curve) -> Option<f64> {
+        Some((self.area(curve)? - self.weak.accuracy) / self.gap()?)
+    }
+
+    /// RouteLLM's call-performance threshold: the share of strong calls, or of the way from the weak level's fee to the
+    /// strong one's, at which the curve has recovered `share` of the gap (0.5 for CPT(50)). None where it never does.
+    #[must_use]
+    pub fn cpt(&self, curve: &Curve, share: f64) -> Option<f64> {
+        let cost = curve.cost_at(self.weak.accuracy + share * self.gap()?)?;
+        Some((cost - self.weak.cost) / (self.strong.cost - self.weak.cost))
+    }
+
+    /// AutoMix's lift of the incremental benefit per cost: how much more accuracy a further unit of cost buys than going
+    /// from the weak level to the strong one does; 0 is no better. None where either has no further cost, or the strong
+    /// level is no better.
+    #[must_use]
+    pub fn ibc_lift(&self, point: Point) -> Option<f64> {
+        let slope = |to: Point| {
+            let cost = to.cost - self.weak.cost;
+            (cost > 0.0).then(|| (to.accuracy - self.weak.accuracy) / cost)
+        };
+        self.gap()?;
+        let base = slope(self.strong)?;
+        Some((slope(point)? - base) / base)
+    }
+
+    /// Where the curve's area lies between those of the random router (0) and the oracle (1); none where these are
+    /// equal.
+    #[must_use]
+    pub fn oracle_normalised_area(&self, curve: &Curve, oracle: &Curve) -> Option<f64> {
+        let random = self.area(&self.random_router()?)?;
+        let room = self.area(oracle)? - random;
+        (room > 0.0).then_some((self.area(curve)? - random) / room)
+    }
+
+    fn gap(&self) -> Option<f64> {
+        let gap = self.strong.accuracy - self.weak.accuracy;
+        (gap > 0.0).then_some(gap)
+    }
+}
+
+/// The router that knows which level is right: it first sends up the items that only the strong level answers rightly,
+/// then those where it makes no difference, last those that only the weak level answers rightly, the cheapest first.
+/// None without items.
+#[must_use]
+pub fn oracle_router(items: &[BothAnswers], axis: Axis) -> Option<Curve> {
+    let step = |item: &BothAnswers| {
+        let [weak, strong] = item.costs(axis);
+        (i8::from(item.strong_right) - i8::from(item.weak_right), strong - weak)
+    };
+    let mut steps: Vec<(i8, f64)> = items.iter().map(step).collect();
+    steps.sort_by(|(gain_a, cost_a), (gain_b, cost_b)| gain_b.cmp(gain_a).then(cost_a.total_cmp(cost_b)));
+    let n = items.len() as f64;
+    let corners = Corners::of(items, axis)?;
+    let path = steps.into_iter().scan(corners.weak, |at, (gain, further)| {
+        *at = Point { cost: at.cost + further / n, accuracy: at.accuracy + f64::from(gain) / n };
+        Some(*at)
+    });
+    corners.join(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::analysis::fixtures::close;
+
+    /// Ten items: the weak level has 5 right, the strong one 8; four are right above only, one below only.
+    fn items() -> Vec<BothAnswers> {
+        let item = |i: u8| BothAnswers {
+            confidence: f64::from(i) / 10.0,
+            weak_right: i >= 5,
+            strong_right: (1..9).contains(&i),
+            weak_fee: 1.0,
+            strong_fee: if i == 1 { 2.0 } else { 11.0 },
+        };
+        (0..10).map(item).collect()
+    }
+
+    #[test]
+    fn the_random_router_is_the_zero_of_every_figure() {
+        for axis in [Axis::StrongCalls, Axis::Fee] {
+            let corners = Corners::of(&items(), axis).expect("items");
+            let (random, oracle) =
+                (corners.random_router().expect("two"), oracle_router(&items(), axis).expect("items"));
+            close(corners.apgr(&random).expect("a gap"), 0.5, 1e-12);
+            close(corners.cpt(&random, 0.8).expect("a gap"), 0.8, 1e-12);
+            close(corners.oracle_normalised_area(&random, &oracle).expect("room"), 0.0, 1e-12);
+            close(corners.oracle_normalised_area(&oracle, &oracle).expect("room"), 1.0, 1e-12);
+            let cost = f64::midpoint(corners.weak.cost, corners.strong.cost);
+            let half = Point { cost, accuracy: random.accuracy_at(cost).expect("inside") };
+            close(corners.ibc_lift(half).expect("a gap"), 0.0, 1e-12);
+        }
+    }
+
+    #[test]
+    fn the_oracle_sends_up_what_gains_first_and_what_loses_last() {
+        let oracle = oracle_router(&items(), Axis::StrongCalls).expect("items");
+        for (cost, accuracy) in [(0.0, 0.5), (0.2, 0.7), (0.4, 0.9), (0.9, 0.9), (1.0, 0.8)] {
+            close(oracle.accuracy_at(cost).expect("inside"), accuracy, 1e-12);
+        }
+        let corners = Corners::of(&items(), Axis::StrongCalls).expect("items");
+        close(corners.cpt(&oracle, 0.5).expect("a gap"), 0.15, 1e-12);
+        close(corners.apgr(&oracle).expect("a gap"), (0.4 * 0.2 + 0.5 * 0.4 + 0.1 * 0.35) / 0.3, 1e-12);
+        close(corners.ibc_lift(Point { cost: 0.4, accuracy: 0.9 }).expect("a gap"), 1.0 / 0.3 - 1.0, 1e-12);
+        let by_fee = oracle_router(&items(), Axis::Fee).expect("items");
+        close(by_fee.accuracy_at(1.1).expect("inside"), 0.6, 1e-12);
+    }
+
+    #[test]
+    fn where_the_strong_level_is_no_better_there_is_no_gap_to_recover() {
+        let swap =
+            |item: BothAnswers| BothAnswers { weak_right: item.strong_right, strong_right: item.weak_right, ..item };
+        let items: Vec<BothAnswers> = items().into_iter().map(swap).collect();
+        let corners = Corners::of(&items, Axis::StrongCalls).expect("items");
+        let line = corners.random_router().expect("two corners");
+        assert_eq!(
+            (corners.apgr(&line), corners.cpt(&line, 0.5), corners.ibc_lift(corners.strong)),
+            (None, None, None)
+        );
+        assert_eq!(Corners::of(&[], Axis::Fee), None);
+    }
+}

@@ -1,0 +1,182 @@
+//! How well confidence tells right answers from wrong ones: calibration (ECE, Brier 1950) and ranking (AUROC, AURC).
+//! Equal confidences are never told apart by the order of items.
+#![expect(clippy::cast_precision_loss, reason = "counts of items")]
+
+/// An answer's confidence, in [0, 1], and whether it is right.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Judged {
+    /// The confidence.
+    pub confidence: f64,
+    /// Whether the answer is right; no answer counts as wrong.
+    pub right: bool,
+}
+
+/// A row of the reliability table: answers of neighbouring confidence.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Bin {
+    /// The lowest confidence in it.
+    pub low: f64,
+    /// The highest.
+    pub high: f64,
+    /// Answers.
+    pub n: usize,
+    /// Their mean confidence.
+    pub confidence: f64,
+    /// The share of right ones.
+    pub accuracy: f64,
+}
+
+/// The reliability table, from the least confident up: up to `bins` rows of equal mass. A row ends at a whole multiple
+/// of n / bins answers or, where confidences are tied there, after the tie; so ties make fewer and unequal rows.
+#[must_use]
+pub fn reliability_table(answers: &[Judged], bins: usize) -> Vec<Bin> {
+    let sorted = ascending(answers);
+    let mut table = Vec::new();
+    let mut start = 0;
+    for bin in 1..=bins {
+        let mut end = (bin * sorted.len() / bins).max(start);
+        while end > start && end < sorted.len() && tied(&sorted[end - 1], &sorted[end]) {
+            end += 1;
+        }
+        if let [first, .., last] | [first @ last] = &sorted[start..end] {
+            let rows = &sorted[start..end];
+            let n = rows.len();
+            table.push(Bin {
+                low: first.confidence,
+                high: last.confidence,
+                n,
+                confidence: rows.iter().map(|answer| answer.confidence).sum::<f64>() / n as f64,
+                accuracy: right(rows) as f64 / n as f64,
+            });
+        }
+        start = end;
+    }
+    table
+}
+
+/// The expected calibration error over the rows of a reliability table, whose number belongs beside it; none without
+/// answers.
+#[must_use]
+pub fn ece(table: &[Bin]) -> Option<f64> {
+    let n: usize = table.iter().map(|bin| bin.n).sum();
+    let gaps: f64 = table.iter().map(|bin| bin.n as f64 * (bin.accuracy - bin.confidence).abs()).sum();
+    (n > 0).then(|| gaps / n as f64)
+}
+
+/// The mean squared distance of confidence from 1 (right) or 0 (wrong); none without answers.
+#[must_use]
+pub fn brier(answers: &[Judged]) -> Option<f64> {
+    let squares: f64 =
+        answers.iter().map(|answer| (answer.confidence - f64::from(u8::from(answer.right))).powi(2)).sum();
+    (!answers.is_empty()).then(|| squares / answers.len() as f64)
+}
+
+/// The chance that a right answer is more confident than a wrong one, ties counting half; none unless there are both.
+#[must_use]
+pub fn auroc(answers: &[Judged]) -> Option<f64> {
+    let sorted = ascending(answers);
+    let (mut wrong_below, mut won) = (0, 0.0);
+    for tie in sorted.chunk_by(tied) {
+        let right = right(tie);
+        let wrong = tie.len() - right;
+        won += right as f64 * (wrong_below as f64 + wrong as f64 / 2.0);
+        wrong_below += wrong;
+    }
+    let pairs = wrong_below * (sorted.len() - wrong_below);
+    (pairs > 0).then(|| won / pairs as f64)
+}
+
+/// The area under the risk-coverage curve: the mean, over c = 1..n, of the share of wrong answers among the c most
+/// confident (Geifman and El-Yaniv 2017). Among tied answers the errors count as spread evenly, which is the mean over
+/// all their orders. None without answers.
+#[must_use]
+pub fn aurc(answers: &[Judged]) -> Option<f64> {
+    let mut descending = ascending(answers);
+    descending.reverse();
+    let (mut accepted, mut errors, mut area) = (0.0, 0.0, 0.0);
+    for tie in descending.chunk_by(tied) {
+        let each = (tie.len() - right(tie)) as f64 / tie.len() as f64;
+        for _ in tie {
+            accepted += 1.0;
+            errors += each;
+            area += errors / accepted;
+        }
+    }
+    (accepted > 0.0).then(|| area / accepted)
+}
+
+pub(super) fn ascending(answers: &[Judged]) -> Vec<Judged> {
+    let mut sorted = answers.to_vec();
+    sorted.sort_by(|a, b| a.confidence.total_cmp(&b.confidence));
+    sorted
+}
+
+pub(super) fn tied(a: &Judged, b: &Judged) -> bool {
+    a.confidence.total_cmp(&b.confidence).is_eq()
+}
+
+pub(super) fn right(answers: &[Judged]) -> usize {
+    answers.iter().filter(|answer| answer.right).count()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde::Deserialize;
+
+    use super::*;
+    use crate::analysis::fixtures::{close, fixture};
+
+    #[derive(Deserialize)]
+    struct Case {
+        confidence: Vec<f64>,
+        right: Vec<bool>,
+        auroc: f64,
+        brier: f64,
+        aurc: f64,
+        ece: f64,
+        ece_bins: usize,
+    }
+
+    fn answers(rows: &[(f64, bool)]) -> Vec<Judged> {
+        rows.iter().map(|(confidence, right)| Judged { confidence: *confidence, right: *right }).collect()
+    }
+
+    #[test]
+    fn figures_are_those_of_scikit_learn_and_of_a_sum_written_out() {
+        let case: Case = fixture("reliability");
+        let rows: Vec<(f64, bool)> = case.confidence.into_iter().zip(case.right).collect();
+        let mut answers = answers(&rows);
+        for _ in 0..2 {
+            close(auroc(&answers).expect("both kinds"), case.auroc, 1e-12);
+            close(brier(&answers).expect("answers"), case.brier, 1e-12);
+            close(aurc(&answers).expect("answers"), case.aurc, 1e-12);
+            close(ece(&reliability_table(&answers, case.ece_bins)).expect("answers"), case.ece, 1e-12);
+            answers.reverse();
+        }
+    }
+
+    #[test]
+    fn ties_are_never_split() {
+        let mut rows = vec![(0.2, false); 3];
+        rows.extend([(0.5, true), (0.5, false), (0.5, true), (0.5, true), (0.9, true), (0.95, true), (1.0, true)]);
+        let table = reliability_table(&answers(&rows), 5);
+        let told: Vec<(f64, f64, usize)> = table.iter().map(|bin| (bin.low, bin.high, bin.n)).collect();
+        assert_eq!(told, [(0.2, 0.2, 3), (0.5, 0.5, 4), (0.9, 0.9, 1), (0.95, 1.0, 2)]);
+        assert!((table[1].accuracy - 0.75).abs() < 1e-12);
+    }
+
+    #[test]
+    fn a_perfect_ranking_and_one_without_information() {
+        let perfect = answers(&[(0.1, false), (0.4, false), (0.8, true), (0.9, true)]);
+        assert_eq!(auroc(&perfect), Some(1.0));
+        close(aurc(&perfect).expect("answers"), (0.0 + 0.0 + 1.0 / 3.0 + 0.5) / 4.0, 1e-12);
+        let flat = answers(&[(0.5, false), (0.5, true), (0.5, true), (0.5, false)]);
+        assert_eq!((auroc(&flat), aurc(&flat)), (Some(0.5), Some(0.5)));
+    }
+
+    #[test]
+    fn nothing_is_said_of_nothing() {
+        assert_eq!((ece(&reliability_table(&[], 10)), brier(&[]), auroc(&[]), aurc(&[])), (None, None, None, None));
+        assert_eq!(auroc(&answers(&[(0.3, true)])), None);
+    }
+}

@@ -1,0 +1,153 @@
+//! The bootstrap (Efron 1979): n units drawn with replacement, many times, and the quantiles of what comes out.
+//! Units that are alike are drawn together, as one multinomial count: the same distribution, at a fraction of the work.
+
+use rand::RngExt;
+use rand::rngs::ChaCha8Rng;
+use rand_distr::{Binomial, Distribution};
+
+use super::{Draws, Interval, Resampled};
+
+/// Resamples on which the figure may be undefined, one in this many, before there is no interval.
+const UNDEFINED: usize = 100;
+
+/// The units that are resampled, by kind: an item or a group each.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Population {
+    /// Units of each kind.
+    sizes: Vec<u32>,
+    /// Units.
+    n: u32,
+}
+
+impl Population {
+    /// `n` units that all differ.
+    #[must_use]
+    pub fn distinct(n: u32) -> Self {
+        Self { sizes: vec![1; n as usize], n }
+    }
+
+    /// As many units of each kind as `sizes` says: fewer kinds than units.
+    #[must_use]
+    pub(super) fn of_kinds(sizes: Vec<u32>) -> Self {
+        Self { n: sizes.iter().sum(), sizes }
+    }
+
+    /// Units of each kind.
+    #[must_use]
+    pub(super) fn sizes(&self) -> &[u32] {
+        &self.sizes
+    }
+
+    /// A figure with its percentile interval. `figure` reads how often each kind is in a resample, and says none where
+    /// it is undefined there. None where it is undefined on the population itself.
+    pub fn percentile(&self, draws: Draws, figure: impl Fn(&[u32]) -> Option<f64> + Sync) -> Option<Resampled> {
+        let value = figure(&self.sizes)?;
+        let interval = self
+            .replicates(draws, figure)
+            .map(|sorted| Interval { low: quantile(&sorted, 0.025), high: quantile(&sorted, 0.975) });
+        Some(Resampled { value, interval })
+    }
+
+    /// The figure on each resample, ascending. None with fewer than two units, or undefined too often.
+    pub(super) fn replicates(&self, draws: Draws, figure: impl Fn(&[u32]) -> Option<f64> + Sync) -> Option<Vec<f64>> {
+        if self.n < 2 {
+            return None;
+        }
+        let all = draws.map(
+            "bootstrap",
+            || vec![0; self.sizes.len()],
+            |counts, rng| {
+                self.resample(counts, rng);
+                figure(counts).filter(|value| value.is_finite())
+            },
+        );
+        let mut defined: Vec<f64> = all.into_iter().flatten().collect();
+        defined.sort_by(f64::total_cmp);
+        let undefined = draws.count - defined.len();
+        (!defined.is_empty() && undefined * UNDEFINED <= draws.count).then_some(defined)
+    }
+
+    /// One resample: how often each kind is drawn in n draws.
+    fn resample(&self, counts: &mut [u32], rng: &mut ChaCha8Rng) {
+        if self.sizes.len() == self.n as usize {
+            counts.fill(0);
+            for _ in 0..self.n {
+                counts[rng.random_range(0..self.n) as usize] += 1;
+            }
+        } else {
+            multinomial(&self.sizes, self.n, counts, rng);
+        }
+    }
+}
+
+/// Multinomial counts of `n` draws from kinds of these sizes, each kind's count being binomial given those before it.
+fn multinomial(sizes: &[u32], n: u32, counts: &mut [u32], rng: &mut ChaCha8Rng) {
+    let (mut left, mut units) = (n, n);
+    for (count, size) in counts.iter_mut().zip(sizes) {
+        let share = f64::from(*size) / f64::from(units);
+        let drawn = Binomial::new(u64::from(left), share).map_or(0, |binomial| binomial.sample(rng));
+        *count = u32::try_from(drawn).unwrap_or(left);
+        left -= *count;
+        units -= size;
+    }
+}
+
+/// The quantile of ascending values, interpolated linearly between neighbours; NaN where there are none.
+#[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "an index")]
+pub(super) fn quantile(sorted: &[f64], share: f64) -> f64 {
+    let place = share.clamp(0.0, 1.0) * sorted.len().saturating_sub(1) as f64;
+    let below = place.floor() as usize;
+    match (sorted.get(below), sorted.get(below + 1)) {
+        (Some(low), Some(high)) => low + (high - low) * (place - below as f64),
+        (Some(last), None) => *last,
+        _ => f64::NAN,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::types::seed::Seed;
+
+    const DRAWS: Draws = Draws { seed: Seed(1), labels: &["test"], count: 20_000 };
+
+    #[test]
+    fn kinds_are_drawn_with_the_mean_and_spread_of_single_units() {
+        let kinds = Population::of_kinds(vec![30, 60, 10]);
+        let single = Population::distinct(100);
+        let moments = |population: &Population, count: fn(&[u32]) -> u32| {
+            let drawn = population.replicates(DRAWS, |counts| Some(f64::from(count(counts)))).expect("defined");
+            let mean = drawn.iter().sum::<f64>() / 20_000.0;
+            (mean, drawn.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / 20_000.0)
+        };
+        for (mean, variance) in
+            [moments(&kinds, |counts| counts[0]), moments(&single, |counts| counts[..30].iter().sum())]
+        {
+            assert!((mean - 30.0).abs() < 0.15, "{mean}");
+            assert!((variance - 21.0).abs() < 1.0, "{variance}");
+        }
+        assert!(
+            kinds
+                .replicates(DRAWS, |counts| Some(f64::from(counts.iter().sum::<u32>())))
+                .is_some_and(|sums| { sums.iter().all(|sum| (sum - 100.0).abs() < 1e-12) })
+        );
+    }
+
+    #[test]
+    fn too_many_undefined_resamples_leave_no_interval() {
+        // A unit is missing from a resample of n with probability about exp(-1).
+        let needs_the_first = |counts: &[u32]| (counts[0] > 0).then_some(1.0);
+        let found = Population::distinct(50).percentile(DRAWS, needs_the_first).expect("defined on the sample");
+        assert_eq!(found, Resampled { value: 1.0, interval: None });
+        assert_eq!(Population::distinct(50).percentile(DRAWS, |_| None), None);
+        let alone = Population::distinct(1).percentile(DRAWS, |_| Some(1.0)).expect("defined on the sample");
+        assert_eq!(alone.interval, None);
+    }
+
+    #[test]
+    fn quantiles_lie_between_neighbours() {
+        assert!((quantile(&[1.0, 2.0, 4.0], 0.75) - 3.0).abs() < 1e-12);
+        assert!((quantile(&[1.0, 2.0, 4.0], 1.0) - 4.0).abs() < 1e-12);
+        assert!(quantile(&[], 0.5).is_nan());
+    }
+}

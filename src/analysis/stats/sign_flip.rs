@@ -1,0 +1,90 @@
+//! Sign-flip permutation test of paired differences (Fisher 1935): without an effect each group's mean difference is
+//! as likely to have the other sign.
+
+use std::collections::BTreeMap;
+
+use rand::Rng;
+
+use super::Draws;
+
+/// Sums that differ by less than this share of the observed one are the same sum, added up in another order.
+const SAME: f64 = 1e-12;
+
+/// The mean of each group's values, in the groups' order.
+#[must_use]
+pub fn group_means<K: Ord>(rows: impl IntoIterator<Item = (K, f64)>) -> Vec<f64> {
+    let mut groups: BTreeMap<K, (f64, f64)> = BTreeMap::new();
+    for (group, value) in rows {
+        let (sum, count) = groups.entry(group).or_default();
+        *sum += value;
+        *count += 1.0;
+    }
+    groups.into_values().map(|(sum, count)| sum / count).collect()
+}
+
+/// The two-sided p-value (1 + b) / (1 + B), b being how many of B draws of the signs give a mean at least as far from 0.
+#[must_use]
+#[expect(clippy::cast_precision_loss, reason = "counts of draws")]
+pub fn sign_flip_p(differences: &[f64], draws: Draws) -> f64 {
+    let observed = differences.iter().sum::<f64>().abs() * (1.0 - SAME);
+    let sizes = sizes(differences);
+    let flipped = |(): &mut (), rng: &mut _| {
+        let sum: f64 = sizes.iter().map(|(size, groups)| size * f64::from(balance(*groups, rng))).sum();
+        sum.abs() >= observed
+    };
+    let as_far = draws.map("sign-flip", || (), flipped).into_iter().filter(|far| *far).count();
+    (1 + as_far) as f64 / (1 + draws.count) as f64
+}
+
+/// The distinct absolute differences and how many groups have each; groups without a difference never matter.
+fn sizes(differences: &[f64]) -> Vec<(f64, u32)> {
+    let mut ascending: Vec<f64> = differences.iter().map(|d| d.abs()).filter(|d| *d > 0.0).collect();
+    ascending.sort_by(f64::total_cmp);
+    let run = |run: &[f64]| (run[0], u32::try_from(run.len()).expect("fewer than 2^32 groups"));
+    ascending.chunk_by(f64::eq).map(run).collect()
+}
+
+/// Heads minus tails of `n` fair coins.
+fn balance(n: u32, rng: &mut impl Rng) -> i32 {
+    let whole: u32 = (0..n / 64).map(|_| rng.next_u64().count_ones()).sum();
+    let rest = rng.next_u64() & ((1 << (n % 64)) - 1);
+    2 * (whole + rest.count_ones()).cast_signed() - n.cast_signed()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde::Deserialize;
+
+    use super::*;
+    use crate::analysis::fixtures::{close, fixture};
+    use crate::types::seed::Seed;
+
+    const DRAWS: Draws = Draws { seed: Seed(5), labels: &["test"], count: 100_000 };
+
+    #[test]
+    fn the_p_value_is_that_of_all_signs() {
+        #[derive(Deserialize)]
+        struct Case {
+            few: Vec<f64>,
+            few_p: f64,
+        }
+        let case: Case = fixture("groups");
+        close(sign_flip_p(&case.few, DRAWS), case.few_p, 0.004);
+    }
+
+    #[test]
+    fn equal_differences_give_the_exact_binomial_test() {
+        let mut differences = vec![1.0; 60];
+        differences.extend([-1.0; 40]);
+        differences.extend([0.0; 900]);
+        close(sign_flip_p(&differences, DRAWS), crate::analysis::stats::proportion::mcnemar(60, 40), 0.004);
+        close(sign_flip_p(&[0.0; 5], DRAWS), 1.0, 0.0);
+        close(sign_flip_p(&[], DRAWS), 1.0, 0.0);
+        close(sign_flip_p(&[1.0; 80], DRAWS), 1.0 / 100_001.0, 1e-12);
+    }
+
+    #[test]
+    fn orders_are_averaged_within_the_group() {
+        assert_eq!(group_means([("b", 1.0), ("a", 1.0), ("b", 0.0)]), [1.0, 0.5]);
+    }
+}

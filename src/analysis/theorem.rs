@@ -1,0 +1,88 @@
+//! The two constants of the paper's theorem, estimated: how strategies change the weak level at one threshold.
+
+use super::stats::{Draws, Resampled, Units};
+
+/// The weak level's answer to one item at the threshold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct WeakOutcome {
+    /// Whether its confidence reached λ.
+    pub accepted: bool,
+    /// Whether it is right.
+    pub right: bool,
+}
+
+/// The same item and order, with strategies and without.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Taught {
+    /// With strategies.
+    pub with: WeakOutcome,
+    /// Without.
+    pub without: WeakOutcome,
+}
+
+/// The theorem's constants, each with a BCa interval over groups.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Constants {
+    /// ε: the ratio of the error among accepted answers, with strategies to without; none where no accepted answer
+    /// without is wrong, or none is accepted.
+    pub error_ratio: Option<Resampled>,
+    /// b: the ratio of the coverage; none where nothing is accepted without.
+    pub coverage_ratio: Option<Resampled>,
+}
+
+/// Estimates both constants from paired answers, one row per item and order, resampled by group.
+pub fn constants<K: Ord>(rows: impl IntoIterator<Item = (K, Taught)>, draws: Draws) -> Constants {
+    let counts = |WeakOutcome { accepted, right }: WeakOutcome| {
+        [f64::from(u8::from(accepted && !right)), f64::from(u8::from(accepted))]
+    };
+    let units = Units::by_group(rows.into_iter().map(|(group, Taught { with, without })| {
+        let ([errors, accepted], [base_errors, base_accepted]) = (counts(with), counts(without));
+        (group, [errors, accepted, base_errors, base_accepted])
+    }));
+    let error_ratio = |[errors, accepted, base_errors, base_accepted]: [f64; 4]| {
+        (accepted > 0.0 && base_errors > 0.0).then(|| (errors / accepted) / (base_errors / base_accepted))
+    };
+    let coverage_ratio =
+        |[_, accepted, _, base_accepted]: [f64; 4]| (base_accepted > 0.0).then(|| accepted / base_accepted);
+    Constants { error_ratio: units.bca(draws, error_ratio), coverage_ratio: units.bca(draws, coverage_ratio) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::analysis::fixtures::close;
+    use crate::types::seed::Seed;
+
+    const DRAWS: Draws = Draws { seed: Seed(8), labels: &["test"], count: 2000 };
+
+    fn outcome(accepted: bool, right: bool) -> WeakOutcome {
+        WeakOutcome { accepted, right }
+    }
+
+    #[test]
+    fn ratios_are_of_the_error_among_accepted_and_of_coverage() {
+        // Without: 100 of 200 accepted, 20 of them wrong. With: 150 accepted, 15 of them wrong.
+        let row = |i: usize| Taught {
+            with: outcome(i < 150, !(85..100).contains(&i)),
+            without: outcome(i < 100, !(80..100).contains(&i)),
+        };
+        let found = constants((0..200).map(|i| (i, row(i))), DRAWS);
+        let (error, coverage) = (found.error_ratio.expect("defined"), found.coverage_ratio.expect("defined"));
+        close(error.value, 0.5, 1e-12);
+        close(coverage.value, 1.5, 1e-12);
+        let interval = coverage.interval.expect("200 groups");
+        // The delta method: the ratio's logarithm has variance (1 - 100/150) / 100.
+        let half = 1.96 * (1.0_f64 / 300.0).sqrt();
+        close(interval.low.ln(), 1.5_f64.ln() - half, 0.02);
+        close(interval.high.ln(), 1.5_f64.ln() + half, 0.02);
+        let interval = error.interval.expect("200 groups");
+        assert!(interval.low < 0.5 && interval.high < 1.0, "{interval:?}");
+    }
+
+    #[test]
+    fn a_ratio_to_nothing_is_not_given() {
+        let row = Taught { with: outcome(true, true), without: outcome(false, true) };
+        let found = constants([(0, row), (1, row)], DRAWS);
+        assert_eq!((found.error_ratio, found.coverage_ratio), (None, None));
+    }
+}
