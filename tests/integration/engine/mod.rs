@@ -2,6 +2,9 @@
 
 mod exact;
 mod gateway;
+#[cfg(unix)]
+mod interrupted;
+mod killed;
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -1,0 +1,34 @@
+//! The engine beside what it could be at best: a server of set latency, a bare loop over the same requests, and a
+//! schedule of the same graph without overhead. `cargo bench --bench engine -- NAME`; docs/PERFORMANCE.md has the
+//! figures and says what they mean.
+
+#![expect(clippy::print_stdout, reason = "its figures are what a benchmark is for")]
+#![expect(clippy::cast_precision_loss, reason = "counts of calls and milliseconds")]
+
+mod bare;
+mod list_schedule;
+mod program;
+mod runs;
+mod server;
+
+use std::time::Duration;
+
+use anyhow::{Result, bail};
+
+fn main() -> Result<()> {
+    // Cargo adds `--bench`.
+    let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    match arguments.as_slice() {
+        ["serve", weak, strong] => {
+            server::serve([weak, strong].map(|ms| Duration::from_millis(ms.parse().unwrap_or(0))))
+        }
+        ["calls"] => [64, 256].into_iter().try_for_each(|flying| runs::calls(2000, 50, flying)),
+        ["overhead"] => runs::calls(20_000, 0, 64),
+        ["learning"] => runs::learning(None),
+        ["learning", questions] => runs::learning(Some(questions)),
+        ["process"] => program::process(),
+        ["memory"] => program::memory(),
+        _ => bail!("name one of: calls, overhead, learning [QUESTIONS.jsonl], process, memory"),
+    }
+}

@@ -1,0 +1,210 @@
+//! Runs of the engine in this process, from the first call to the last record.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, ensure};
+use intercascade::cascade::experiment::{self, Cells, Outcome};
+use intercascade::config::assembly::Assembly;
+use intercascade::model::journal::Journal;
+use intercascade::retrieval::Embedded;
+use intercascade::retrieval::embedder;
+use intercascade::types::record::Record;
+use serde_json::json;
+
+use crate::bare;
+use crate::list_schedule::{Node, Policy, makespan};
+use crate::server::Server;
+
+/// Word problems of many kinds, none twice.
+pub(crate) fn questions(n: usize) -> String {
+    let words = ["apples", "boats", "chairs", "drums", "eggs", "flags", "grapes", "hats", "inks", "jars", "kites"];
+    let verbs = ["buys", "sells", "finds", "loses", "paints", "counts", "packs"];
+    let line = |i: usize| {
+        let (word, verb, other) = (words[i % 11], verbs[i / 11 % 7], words[(i / 77 + i) % 11]);
+        let question = format!(
+            "Ann {verb} {} {word} and {} {other} on day {i}. How many {word} are there?",
+            i % 13 + 2,
+            i % 17 + 3
+        );
+        json!({ "id": i.to_string(), "question": question, "answer": format!("There are {i}.\n#### {i}") }).to_string()
+    };
+    (0..n).map(line).collect::<Vec<_>>().join("\n")
+}
+
+/// A config over `questions.jsonl` with both levels on one server.
+pub(crate) fn config(address: &str, arms: &[&str], flying: usize, learning: &str) -> String {
+    let model = |name: &str| {
+        format!(
+            "[[model]]\nname = \"{name}\"\nbackend = \"openai\"\nbase_url = \"{address}\"\nmax_tokens = 64\n\
+             price = {{ input = 1.0, output = 2.0, nominal = true }}\n"
+        )
+    };
+    format!(
+        "name = \"bench\"\nseed = 1\narms = {arms:?}\nlevels = [\"weak\", \"strong\"]\n[dataset]\npath = \"questions.jsonl\"\n\
+         [deferral]\nthreshold = 0.5\n[learning]\n{learning}\n[limits]\nconcurrency = {flying}\n{}{}",
+        model("weak"),
+        model("strong")
+    )
+}
+
+/// What a run took.
+struct Timed {
+    outcome: Outcome,
+    calls: u64,
+    time: Duration,
+}
+
+async fn timed(folder: &Path) -> Result<Timed> {
+    // The config names its data from the working folder.
+    std::env::set_current_dir(folder)?;
+    let assembly = Assembly::load(Path::new("bench.toml"), &[])?;
+    let journal = Arc::new(Journal::open(&folder.join("journal.sqlite"))?);
+    let embeddings = embeddings(&assembly)?;
+    let (setup, gate) = assembly.setup(&journal, embeddings, false)?;
+    let config = &assembly.config;
+    let thresholds = [config.deferral.threshold];
+    let cells = Cells { arms: &config.arms, orders: 1, thresholds: &thresholds };
+    let started = Instant::now();
+    let outcome = experiment::run(&Arc::new(setup), &cells, &gate, config.limits.concurrency, |_| ()).await?;
+    Ok(Timed { outcome, calls: journal.calls_made(), time: started.elapsed() })
+}
+
+fn embeddings(assembly: &Assembly) -> Result<Vec<Embedded>> {
+    if !assembly.learns() {
+        return Ok(Vec::new());
+    }
+    let name = assembly.config.learning.embedder;
+    let weights = name.weights().map(intercascade::model::local::weights::path).transpose()?;
+    let queries: Vec<String> = assembly.items.iter().map(|item| item.query.clone()).collect();
+    embedder::embed(name, weights.as_deref(), &queries, |_| ())
+}
+
+fn block_on<T>(future: impl Future<Output = Result<T>>) -> Result<T> {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(future)
+}
+
+/// The standard cascade over `items`, `flying` calls at once of `latency` milliseconds, beside the bare loop and the ideal.
+pub(crate) fn calls(items: usize, latency: u64, flying: usize) -> Result<()> {
+    let mut rates = [Vec::new(), Vec::new()];
+    for _ in 0..5 {
+        let server = Server::start(latency, latency)?;
+        let folder = tempfile::tempdir()?;
+        std::fs::write(folder.path().join("questions.jsonl"), questions(items))?;
+        std::fs::write(folder.path().join("bench.toml"), config(&server.address, &["cascade"], flying, ""))?;
+        let run = block_on(timed(folder.path()))?;
+        // The first call of a model that has not been heard yet goes alone: it is told apart.
+        let alone = Duration::from_millis(latency);
+        rates[0].push(per_second(run.calls - 1, run.time.saturating_sub(alone)));
+        let bodies = (0..usize::try_from(run.calls)?).map(|i| body(&run.outcome, i)).collect();
+        let bare = block_on(bare::run(&server.address, bodies, flying))?;
+        rates[1].push(per_second(run.calls, bare));
+    }
+    let [engine, bare] = rates.map(median);
+    let of_ideal = match latency {
+        0 => String::new(),
+        _ => {
+            let ideal = flying as f64 * 1000.0 / latency as f64;
+            format!(", ideal {ideal:.0}: {:.1} % of it", 100.0 * engine / ideal)
+        }
+    };
+    println!(
+        "{items} items, {latency} ms, {flying} in flight: engine {engine:.0} calls/s, bare loop {bare:.0} ({:.1} % of it){of_ideal}",
+        100.0 * engine / bare
+    );
+    Ok(())
+}
+
+/// A request like those of the run.
+fn body(outcome: &Outcome, i: usize) -> serde_json::Value {
+    let id = &outcome.records[i % outcome.records.len()].item_id;
+    json!({
+        "model": "weak", "max_tokens": 64, "temperature": 0.0, "logprobs": true, "top_logprobs": 1,
+        "messages": [
+            { "role": "system", "content": "You solve grade-school word problems step by step, briefly. End the solution with a line." },
+            { "role": "user", "content": format!("Question: Ann finds a number of apples and hats on day {id}, call {i}. How many are there?") },
+        ],
+    })
+}
+
+fn per_second(calls: u64, time: Duration) -> f64 {
+    calls as f64 / time.as_secs_f64()
+}
+
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
+}
+
+/// Inter-Cascade over 1,300 questions beside the schedule without overhead; latencies are a tenth of 1 s and 2 s.
+pub(crate) fn learning(data: Option<&str>) -> Result<()> {
+    const ITEMS: usize = 1300;
+    let latencies = [100, 200];
+    let text = match data {
+        None => questions(ITEMS),
+        Some(path) => {
+            let whole = std::fs::read_to_string(path).with_context(|| format!("cannot read {path}"))?;
+            whole.lines().take(ITEMS).collect::<Vec<_>>().join("\n")
+        }
+    };
+    let embedder = if data.is_some() { "all-minilm-l6-v2" } else { "hashed-words" };
+    for flying in [16, 64] {
+        let server = Server::start(latencies[0], latencies[1])?;
+        let folder = tempfile::tempdir()?;
+        std::fs::write(folder.path().join("questions.jsonl"), &text)?;
+        let learning = format!("k = 2\nembedder = \"{embedder}\"");
+        std::fs::write(
+            folder.path().join("bench.toml"),
+            config(&server.address, &["inter-cascade"], flying, &learning),
+        )?;
+        let run = block_on(timed(folder.path()))?;
+        let nodes = graph(&run.outcome.records);
+        ensure!(
+            run.calls == nodes.iter().map(|node| 1 + u64::from(node.deferred)).sum::<u64>(),
+            "no call is speculative"
+        );
+        let one_by_one: u64 =
+            nodes.iter().map(|node| latencies[0] + if node.deferred { latencies[1] } else { 0 }).sum();
+        let [order, critical] = [Policy::StreamOrder, Policy::CriticalPath]
+            .map(|policy| makespan(&nodes, latencies, flying, policy) as f64 / 1000.0);
+        let took = run.time.as_secs_f64();
+        println!(
+            "{ITEMS} items, {} deferred, {flying} in flight: {took:.2} s, {:.1} times one by one; without overhead {order:.2} s \
+             ({:.1} % of its speed); longest chain first {critical:.2} s",
+            nodes.iter().filter(|node| node.deferred).count(),
+            one_by_one as f64 / 1000.0 / took,
+            100.0 * order / took,
+        );
+    }
+    Ok(())
+}
+
+/// What each item waited for, by the records: every item that its walk met down to the last strategy picked.
+fn graph(records: &[Record]) -> Vec<Node> {
+    let assembly = Assembly::load(Path::new("bench.toml"), &[]);
+    let Ok(assembly) = assembly else { return Vec::new() };
+    let Ok(embeddings) = embeddings(&assembly) else { return Vec::new() };
+    let index: std::collections::HashMap<&str, usize> =
+        assembly.items.iter().enumerate().map(|(i, item)| (&*item.id.0, i)).collect();
+    let vector = |record: &Record| &embeddings[index[&*record.item_id.0]].vector;
+    let node = |(position, record): (usize, &Record)| {
+        let mut earlier: Vec<(usize, f64)> = records[..position]
+            .iter()
+            .enumerate()
+            .map(|(at, other)| (at, intercascade::retrieval::search::cosine(vector(record), vector(other))))
+            .collect();
+        earlier.sort_by(|a, b| b.1.total_cmp(&a.1));
+        let mut left = assembly.config.learning.k;
+        let mut waits_for = Vec::new();
+        for (at, similarity) in earlier {
+            if left == 0 || similarity < assembly.config.learning.min_similarity {
+                break;
+            }
+            waits_for.push(at);
+            left -= usize::from(records[at].deferred);
+        }
+        Node { waits_for, deferred: record.deferred }
+    };
+    records.iter().enumerate().map(node).collect()
+}

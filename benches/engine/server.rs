@@ -1,0 +1,100 @@
+//! A chat-completions server in a process of its own, which answers every question after a set time.
+
+use std::convert::Infallible;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use http_body_util::{BodyExt, Full};
+use hyper::body::{Bytes, Incoming};
+use hyper::service::service_fn;
+use hyper::{Request, Response};
+use hyper_util::rt::TokioIo;
+
+/// Of a thousand weak answers, so many are below the threshold 0.5.
+const UNSURE_PER_MILLE: u64 = 500;
+/// Every answer's tokens.
+const PIECES: [&str; 7] = ["It", " works", " out", ".", " ####", " ", "7"];
+
+/// A running server; it ends with its owner.
+pub(crate) struct Server {
+    child: Child,
+    pub(crate) address: String,
+}
+
+impl Server {
+    /// Starts one whose models `weak` and `strong` take so many milliseconds.
+    pub(crate) fn start(weak: u64, strong: u64) -> Result<Self> {
+        let mut child = Command::new(std::env::current_exe()?)
+            .args(["serve", &weak.to_string(), &strong.to_string()])
+            .stdout(Stdio::piped())
+            .spawn()?;
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().context("a pipe")?).read_line(&mut line)?;
+        Ok(Self { child, address: line.trim().to_owned() })
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Serves until the process is ended.
+pub(crate) fn serve(latencies: [Duration; 2]) -> Result<()> {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(async {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
+        println!("http://{}/v1", listener.local_addr()?);
+        loop {
+            let (stream, _) = listener.accept().await?;
+            stream.set_nodelay(true)?;
+            tokio::spawn(async move {
+                let answer = service_fn(move |request| answer(request, latencies));
+                hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), answer).await
+            });
+        }
+    })
+}
+
+async fn answer(request: Request<Incoming>, latencies: [Duration; 2]) -> Result<Response<Full<Bytes>>, Infallible> {
+    let asked = request.into_body().collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default();
+    let asked = String::from_utf8_lossy(&asked);
+    let is_strong = asked.contains("\"model\":\"strong\"");
+    let latency = latencies[usize::from(is_strong)];
+    if !latency.is_zero() {
+        tokio::time::sleep(latency).await;
+    }
+    let response = Response::builder().header("content-type", "application/json");
+    Ok(response.body(Full::new(Bytes::from(completion(&asked)))).unwrap_or_default())
+}
+
+/// The answer that a request always gets. Put together by hand: the server shares the cores with what is measured.
+fn completion(asked: &str) -> String {
+    let mut hasher = DefaultHasher::new();
+    asked.hash(&mut hasher);
+    let hash = hasher.finish();
+    let logprob = if hash % 1000 < UNSURE_PER_MILLE { "-0.92" } else { "-0.51" };
+    let mut tokens = String::new();
+    for piece in PIECES {
+        let comma = if tokens.is_empty() { "" } else { "," };
+        tokens.push_str(&format!("{comma}{{\"token\":\"{piece}\",\"logprob\":{logprob}}}"));
+    }
+    let logprobs =
+        if asked.contains("\"logprobs\":true") { format!("{{\"content\":[{tokens}]}}") } else { "null".to_owned() };
+    let strategy =
+        if asked.contains("STRATEGY:") { format!("\\nSTRATEGY:\\nAdd note {}.", hash % 997) } else { String::new() };
+    let (read, written) = (asked.len() / 4, PIECES.len());
+    format!(
+        "{{\"model\":\"{}\",\"choices\":[{{\"message\":{{\"role\":\"assistant\",\"content\":\"{}{strategy}\"}},\
+         \"logprobs\":{logprobs},\"finish_reason\":\"stop\"}}],\
+         \"usage\":{{\"prompt_tokens\":{read},\"completion_tokens\":{written},\"total_tokens\":{}}}}}",
+        if asked.contains("\"model\":\"strong\"") { "strong" } else { "weak" },
+        PIECES.concat(),
+        read + written
+    )
+}

@@ -1,0 +1,136 @@
+//! The program is killed at random points of a run, again and again, until one run comes to its end.
+
+use std::collections::BTreeSet;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use intercascade::types::seed::Seed;
+use serde_json::{Value, json};
+use wiremock::matchers::any;
+use wiremock::{Mock, MockServer, Request, Respond, ResponseTemplate};
+
+use crate::support::{Project, Settings, TABLES, program};
+
+/// Kills; `INTERCASCADE_KILLS` asks for more of them.
+const KILLS: usize = 12;
+/// The longest time that the program lives, in milliseconds.
+const LONGEST: f64 = 400.0;
+
+/// Answers that depend on the prompt alone.
+struct Answers;
+
+impl Respond for Answers {
+    fn respond(&self, request: &Request) -> ResponseTemplate {
+        let body: Value = request.body_json().expect("JSON");
+        let prompt = body["messages"].to_string();
+        let unit = |what: &str| Seed(5).unit(&[what, &prompt]);
+        let number = (unit("answer") * 20.0).floor();
+        let token = |text: &str| json!({ "token": text, "logprob": unit("sure").ln() });
+        let (first, last) = ("#### ".to_owned(), number.to_string());
+        let strategy =
+            if prompt.contains("STRATEGY") { format!("\nSTRATEGY:\nNote {}.", unit("note")) } else { String::new() };
+        let answer = json!({
+            "model": body["model"],
+            "usage": { "prompt_tokens": 9, "completion_tokens": 2, "total_tokens": 11 },
+            "choices": [{
+                "finish_reason": "stop",
+                "message": { "content": format!("{first}{last}{strategy}") },
+                "logprobs": { "content": [token(&first), token(&last)] },
+            }],
+        });
+        ResponseTemplate::new(200).set_body_json(answer).set_delay(Duration::from_millis(10).mul_f64(unit("time")))
+    }
+}
+
+fn settings(server: &MockServer) -> Settings {
+    let entry = |name: &str| {
+        format!(
+            "name = '{name}'\nbackend = 'openai'\nbase_url = '{}/v1'\nprice = {{ input = 0.1, output = 0.4 }}",
+            server.uri()
+        )
+    };
+    Settings::simulated()
+        .model("small", &entry("small"))
+        .model("large", &entry("large"))
+        .set("deferral.threshold", 0.5)
+        .set("limits.concurrency", 6)
+}
+
+/// The prompts that the journal holds answers to.
+fn journaled(project: &Project) -> BTreeSet<String> {
+    let path = project.path("out/journal.sqlite");
+    let Ok(journal) = rusqlite::Connection::open(path) else { return BTreeSet::new() };
+    let Ok(mut statement) = journal.prepare("SELECT model, request FROM calls") else { return BTreeSet::new() };
+    let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).expect("rows");
+    rows.map(|row| {
+        let (model, request): (String, String) = row.expect("a row");
+        let request: Value = serde_json::from_str(&request).expect("JSON");
+        format!("{model} {}", request["messages"])
+    })
+    .collect()
+}
+
+/// What a run left, its times apart.
+fn left(project: &Project, out: &str) -> Vec<String> {
+    let mut rows = Vec::new();
+    for table in TABLES {
+        let sheet = project.sheet(out, table);
+        let columns: Vec<&String> = sheet.columns.iter().filter(|column| *column != "latency_ms").collect();
+        rows.extend(
+            sheet.rows().map(|row| columns.iter().map(|column| row.text(column)).collect::<Vec<_>>().join(",")),
+        );
+    }
+    rows.push(project.text(&format!("{out}/strategies.jsonl")));
+    rows
+}
+
+/// What was asked of the server since the last time.
+async fn asked(server: &MockServer) -> Vec<String> {
+    let requests = server.received_requests().await.expect("recorded");
+    server.reset().await;
+    Mock::given(any()).respond_with(Answers).mount(server).await;
+    let body = |request: &Request| -> Value { request.body_json().expect("JSON") };
+    requests
+        .iter()
+        .map(|request| format!("{} {}", body(request)["model"].as_str().unwrap_or_default(), body(request)["messages"]))
+        .collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_that_is_killed_at_any_point_comes_to_the_same_end_and_pays_for_nothing_twice() {
+    let server = MockServer::start().await;
+    Mock::given(any()).respond_with(Answers).mount(&server).await;
+    let project = Project::with(&settings(&server));
+    project.trial("whole", &[]).done();
+    asked(&server).await;
+    let kills = std::env::var("INTERCASCADE_KILLS").ok().and_then(|kills| kills.parse().ok()).unwrap_or(KILLS);
+    let mut survived = 0;
+    for kill in 0..kills {
+        let before = journaled(&project);
+        let mut child = Command::new(program())
+            .args(["run", "--config", "trial.toml", "--out", "out"])
+            .current_dir(project.path(""))
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("started");
+        // Early kills are the likelier ones: each run gets a little further than the one before.
+        let lives = Seed(11).unit(&["lives", &kill.to_string()]).powi(2) * LONGEST;
+        tokio::time::sleep(Duration::from_millis(1).mul_f64(lives)).await;
+        survived += usize::from(child.try_wait().expect("a child").is_some());
+        child.kill().expect("killed");
+        child.wait().expect("ended");
+        let again: Vec<String> = asked(&server).await.into_iter().filter(|prompt| before.contains(prompt)).collect();
+        assert!(again.is_empty(), "kill {kill}: asked again though the journal held the answer: {again:?}");
+        if survived * 4 > kills {
+            // The run is done; the next ones begin anew.
+            assert!(left(&project, "out") == left(&project, "whole"));
+            std::fs::remove_dir_all(project.path("out")).expect("removed");
+            survived = 0;
+        }
+    }
+    let before = journaled(&project);
+    project.trial("out", &[]).done();
+    assert!(asked(&server).await.iter().all(|prompt| !before.contains(prompt)));
+    assert!(left(&project, "out") == left(&project, "whole"));
+}
