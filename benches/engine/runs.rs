@@ -102,12 +102,11 @@ pub(crate) fn calls(items: usize, latency: u64, flying: usize) -> Result<()> {
         rates[1].push(per_second(run.calls, bare));
     }
     let [engine, bare] = rates.map(median);
-    let of_ideal = match latency {
-        0 => String::new(),
-        _ => {
-            let ideal = flying as f64 * 1000.0 / latency as f64;
-            format!(", ideal {ideal:.0}: {:.1} % of it", 100.0 * engine / ideal)
-        }
+    let of_ideal = if latency == 0 {
+        String::new()
+    } else {
+        let ideal = flying as f64 * 1000.0 / latency as f64;
+        format!(", ideal {ideal:.0}: {:.1} % of it", 100.0 * engine / ideal)
     };
     println!(
         "{items} items, {latency} ms, {flying} in flight: engine {engine:.0} calls/s, bare loop {bare:.0} ({:.1} % of it){of_ideal}",

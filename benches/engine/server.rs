@@ -79,11 +79,8 @@ fn completion(asked: &str) -> String {
     asked.hash(&mut hasher);
     let hash = hasher.finish();
     let logprob = if hash % 1000 < UNSURE_PER_MILLE { "-0.92" } else { "-0.51" };
-    let mut tokens = String::new();
-    for piece in PIECES {
-        let comma = if tokens.is_empty() { "" } else { "," };
-        tokens.push_str(&format!("{comma}{{\"token\":\"{piece}\",\"logprob\":{logprob}}}"));
-    }
+    let token = |piece: &&str| format!("{{\"token\":\"{piece}\",\"logprob\":{logprob}}}");
+    let tokens = PIECES.iter().map(token).collect::<Vec<_>>().join(",");
     let logprobs =
         if asked.contains("\"logprobs\":true") { format!("{{\"content\":[{tokens}]}}") } else { "null".to_owned() };
     let strategy =
