@@ -24,6 +24,7 @@ fn main() -> Result<()> {
             server::serve([weak, strong].map(|ms| Duration::from_millis(ms.parse().unwrap_or(0))))
         }
         ["calls"] => [64, 256].into_iter().try_for_each(|flying| runs::calls(2000, 50, flying)),
+        ["calls", items, flying] => runs::calls(items.parse()?, 50, flying.parse()?),
         ["overhead"] => runs::calls(20_000, 0, 64),
         ["learning"] => runs::learning(None),
         ["learning", questions] => runs::learning(Some(questions)),

@@ -139,9 +139,13 @@ impl<P: FnMut(&Record)> Run<'_, P> {
     /// Starts the items that can, the first ones first, until so many are under way.
     fn start(&mut self, active: usize) {
         while self.under_way.len() < active {
-            // As many walks are begun as can be started at once: memory holds no texts for the rest of the stream.
-            while self.ready.len() < active && self.begin_walk() {}
-            let Some(Reverse(Ready { place, shown })) = self.ready.pop() else { return };
+            // A walk is begun only when nothing else can start: memory holds no texts for the rest of the stream.
+            let Some(Reverse(Ready { place, shown })) = self.ready.pop() else {
+                if self.begin_walk() {
+                    continue;
+                }
+                return;
+            };
             let (setup, cell) = (Arc::clone(self.setup), Arc::clone(&self.states[place.stream].stream.cell));
             self.under_way.spawn(async move { (place, step(&setup, &cell, place.position, &shown).await) });
         }

@@ -108,6 +108,10 @@ impl Gate {
             if *self.stopped.borrow() {
                 return Err(ModelError::Stopped);
             }
+            if state.is_free(line.0, Instant::now()) {
+                let halvings = state.begin(line.0);
+                return Ok(Permit { gate: Arc::clone(self), line: line.0, halvings });
+            }
             let (sender, receiver) = oneshot::channel();
             state.arrivals += 1;
             let arrival = state.arrivals;
@@ -184,23 +188,41 @@ impl State {
         let (index, _) = open()
             .filter(|(index, line)| !line.settings.local || Some(*index) == local)
             .min_by_key(|(_, line)| first(line))?;
-        let line = &mut self.lines[index];
-        let (_, sender) = line.calls.pop_first()?;
-        line.used += 1;
+        let (_, sender) = self.lines[index].calls.pop_first()?;
+        let halvings = self.begin(index);
+        Some((index, halvings, sender))
+    }
+
+    /// Whether a call may begin at once: there is room, and nobody waits.
+    fn is_free(&self, line: usize, now: Instant) -> bool {
+        let waits = self.lines.iter().any(|line| !line.calls.is_empty());
+        let other_computes = self.computing.is_some_and(|(at_work, _)| at_work != line);
+        let line = &self.lines[line];
+        self.free > 0 && !waits && line.has_room(now) && !(line.settings.local && other_computes)
+    }
+
+    /// Counts a call of this line as in flight; gives the line's halvings so far.
+    fn begin(&mut self, index: usize) -> u64 {
         self.free -= 1;
+        let line = &mut self.lines[index];
+        line.used += 1;
         if line.settings.local {
             self.computing = Some((index, line.used));
         }
-        Some((index, line.halvings, sender))
+        line.halvings
     }
 }
 
 impl Waiting {
     /// Whether a call waits here that the model itself would take now.
-    #[expect(clippy::cast_precision_loss, reason = "a number of calls in flight")]
     fn is_open(&self, now: Instant) -> bool {
-        !self.calls.is_empty()
-            && self.paused_until.is_none_or(|until| until <= now)
+        !self.calls.is_empty() && self.has_room(now)
+    }
+
+    /// Whether the model would take another call now.
+    #[expect(clippy::cast_precision_loss, reason = "a number of calls in flight")]
+    fn has_room(&self, now: Instant) -> bool {
+        self.paused_until.is_none_or(|until| until <= now)
             && self.used < self.settings.cap
             && self.used as f64 + 1.0 <= self.window
     }

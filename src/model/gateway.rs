@@ -6,7 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use backon::{BackoffBuilder, ExponentialBuilder};
-use serde_json::{Value, json};
+use serde::Serialize;
+use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use super::budget::{Budget, worst_fee, worst_usage};
@@ -15,16 +16,24 @@ use super::journal::{Journal, Made};
 use super::limiter::Limiter;
 use super::{Identity, Model, ModelError};
 use crate::analysis::price::Price;
-use crate::types::chat::{CallKey, Request, Response};
+use crate::types::chat::{CallKey, Message, Mode, Request, Response};
 
-/// What is asked, in one form: all that determines the answer besides who answers.
-pub(super) fn asked(request: &Request) -> Value {
-    json!({
-        "messages": request.messages,
-        "mode": request.mode,
-        "distil": request.distil,
-        "draw": request.draw,
-    })
+/// All that determines an answer, in one form. What a key is the hash of: a field that is added is left out of the
+/// text where it has its default, so that what was paid for before stays found.
+#[derive(Serialize)]
+struct Canonical<'a> {
+    identity: Value,
+    messages: &'a [Message],
+    mode: &'a Mode,
+    distil: bool,
+    draw: u32,
+}
+
+/// The canonical form of a request to the model of this identity.
+pub(super) fn canonical(identity: Value, request: &Request) -> String {
+    let Request { messages, mode, distil, draw, .. } = request;
+    let canonical = Canonical { identity, messages, mode, distil: *distil, draw: *draw };
+    serde_json::to_string(&canonical).unwrap_or_else(|error| unreachable!("texts and numbers are JSON: {error}"))
 }
 
 /// When a call that failed is tried again.
@@ -97,19 +106,12 @@ impl Gateway {
     /// # Errors
     /// Those of the model; [`ModelError::Unavailable`] also where the journal cannot be read or written.
     pub async fn call(&self, request: &Request, priority: Priority) -> Result<(CallKey, Arc<Response>), ModelError> {
-        let canonical = self.canonical(request);
+        let canonical = canonical(self.served.identity.of(&request.item), request);
         let key = CallKey(Sha256::digest(canonical.as_bytes()).into());
         let flight = self.journal.flight(&key);
         let answer = flight.get_or_try_init(|| self.find_or_make(&key, canonical, request, priority)).await.cloned();
         self.journal.landed(&key);
         Ok((key, answer?))
-    }
-
-    /// All that determines the answer, in one form.
-    fn canonical(&self, request: &Request) -> String {
-        let mut canonical = asked(request);
-        canonical["identity"] = self.served.identity.of(&request.item);
-        canonical.to_string()
     }
 
     async fn find_or_make(
@@ -214,5 +216,37 @@ impl Gateway {
             Err(_) => {}
         }
         answer
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::types::chat::Role;
+
+    #[test]
+    fn the_canonical_form_never_changes() {
+        let request = Request {
+            item: "1".into(),
+            messages: vec![Message { role: Role::User, content: "2 + 2?".into() }],
+            mode: Mode::Generate {
+                max_tokens: 9,
+                temperature: 0.5,
+                stop: vec!["\n".into()],
+                logprobs: true,
+                calculator: false,
+            },
+            distil: false,
+            draw: 3,
+            strategies: vec!["0".into()],
+        };
+        assert_eq!(
+            canonical(json!({ "model": "m", "backend": "openai" }), &request),
+            r#"{"identity":{"backend":"openai","model":"m"},"messages":[{"role":"user","content":"2 + 2?"}],"mode":{"mode":"generate","max_tokens":9,"temperature":0.5,"stop":["\n"],"logprobs":true,"calculator":false},"distil":false,"draw":3}"#
+        );
+        let scored = Request { mode: Mode::Score { options: vec!["a".into()] }, ..request };
+        assert!(canonical(Value::Null, &scored).contains(r#""mode":{"mode":"score","options":["a"]}"#));
     }
 }

@@ -11,7 +11,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
-use super::gateway::asked;
+use super::gateway::canonical;
 use super::journal::Journal;
 use super::{Model, ModelError};
 use crate::dataset::rows;
@@ -188,21 +188,26 @@ impl Replay {
     pub fn of(model: &str, journal: &Arc<Journal>) -> Result<Self> {
         let mut answers = HashMap::new();
         for (key, request) in journal.requests(model)? {
-            let mut canonical: Value = serde_json::from_str(&request).with_context(|| format!("call {key}"))?;
-            if let Some(object) = canonical.as_object_mut() {
-                object.remove("identity");
-            }
-            answers.entry(Sha256::digest(canonical.to_string()).into()).or_insert(key);
+            let asked = without_identity(&request).with_context(|| format!("call {key}"))?;
+            answers.entry(asked).or_insert(key);
         }
         Ok(Self { journal: Arc::clone(journal), answers })
     }
+}
+
+/// The hash of a canonical request, whoever answers it.
+fn without_identity(canonical: &str) -> Result<[u8; 32]> {
+    let mut asked: Map<String, Value> = serde_json::from_str(canonical)?;
+    asked.remove("identity");
+    Ok(Sha256::digest(Value::Object(asked).to_string()).into())
 }
 
 #[async_trait]
 impl Model for Replay {
     async fn call(&self, request: &Request) -> Result<Response, ModelError> {
         let broken = |error: anyhow::Error| ModelError::Unavailable(format!("the journal failed: {error:#}"));
-        let found = match self.answers.get::<[u8; 32]>(&Sha256::digest(asked(request).to_string()).into()) {
+        let asked = without_identity(&canonical(Value::Null, request)).map_err(broken)?;
+        let found = match self.answers.get(&asked) {
             Some(key) => self.journal.get(key).await.map_err(broken)?,
             None => None,
         };
