@@ -160,7 +160,7 @@ impl ModelEntry {
                 let config = GgufConfig {
                     name: self.name.clone(),
                     weights: weights::path(name)?,
-                    sha256: weights::find(name)?.files[0].sha256.to_owned(),
+                    sha256: weights::find(name)?.files[0].sha256.clone(),
                     prompt: self.style(),
                 };
                 Arc::new(Gguf::new(config)?)
