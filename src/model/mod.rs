@@ -3,6 +3,7 @@
 pub mod entry;
 pub(crate) mod http;
 pub mod journal;
+pub mod llama_server;
 pub mod local;
 pub(crate) mod machine;
 pub mod openai;

@@ -61,6 +61,8 @@ fn start(pythons: &[String], arguments: &[&str], room: &Path, log: &Path) -> Res
                 .current_dir(room)
                 // pip downloads into its temporary folder first: there its progress can be seen.
                 .env("TMPDIR", room)
+                // A user's own setting would not go together with a target folder.
+                .env("PIP_USER", "0")
                 .stdin(Stdio::null())
                 .stdout(Stdio::null())
                 .stderr(log)
