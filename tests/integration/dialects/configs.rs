@@ -202,7 +202,10 @@ async fn the_papers_pair_is_refused_as_retired() {
     let stage = Stage::new().await;
     stage.redirect("paper-pair");
     let error = stage.run("paper-pair", &[]).refused_in_one_line();
-    holds(&error, &["configs/paper-pair.toml", "model `gpt-3.5-turbo`", "ended it on 2026-10-23"]);
+    holds(
+        &error,
+        &["configs/paper-pair.toml", "model `gpt-3.5-turbo`", "ended it on 2026-10-23: use `gpt-5.6-terra` instead"],
+    );
     assert!(!stage.project.path("out").exists());
     assert!(stage.server.received_requests().await.is_some_and(|requests| requests.is_empty()));
 }
