@@ -81,3 +81,61 @@ pub(super) async fn install(python: &str, folder: &Path, on_wait: OnWait<'_>) ->
         renamed => renamed.map_err(failed),
     }
 }
+
+#[cfg(all(test, unix))]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    /// A stand-in for Python that notes what pip is asked, and then does this.
+    fn stand_in(folder: &Path, then: &str) -> String {
+        let python = folder.join("python3");
+        let script = format!("#!/bin/sh\ncat requirements.txt > \"$0.asked\"\necho \"$@\" >> \"$0.asked\"\n{then}\n");
+        std::fs::write(&python, script).expect("written");
+        std::fs::set_permissions(&python, std::fs::Permissions::from_mode(0o755)).expect("made executable");
+        python.display().to_string()
+    }
+
+    /// What lies among the engines.
+    fn engines(cache: &Path) -> Vec<String> {
+        let entries = std::fs::read_dir(cache.join("engines")).into_iter().flatten();
+        entries.map(|entry| entry.expect("an entry").file_name().to_string_lossy().into_owned()).collect()
+    }
+
+    #[tokio::test]
+    async fn it_is_installed_once_by_its_checksum() {
+        let cache = tempfile::tempdir().expect("a folder");
+        let python = stand_in(cache.path(), "mkdir -p engine/xllamacpp");
+        let folder = folder(cache.path());
+        assert!(!is_installed(&folder));
+        install(&python, &folder, &|_| {}).await.expect("installed");
+        assert!(is_installed(&folder));
+        assert_eq!(engines(cache.path()), [FOLDER]);
+        let asked = std::fs::read_to_string(format!("{python}.asked")).expect("asked");
+        let hash = sha256(std::env::consts::OS, std::env::consts::ARCH).expect("a platform with a wheel");
+        assert!(
+            asked.starts_with(&format!("{REQUIREMENT} --hash=sha256:{hash}\n-m pip install --require-hashes ")),
+            "{asked}"
+        );
+        for part in ["--target engine", "--no-deps", "--no-cache-dir", "--only-binary=:all:"] {
+            assert!(asked.contains(part), "{asked}");
+        }
+        install("no-such-python", &folder, &|_| {}).await.expect("there already");
+    }
+
+    #[tokio::test]
+    async fn what_pip_refuses_leaves_nothing() {
+        let cache = tempfile::tempdir().expect("a folder");
+        let then = "mkdir -p engine/xllamacpp; echo 'ERROR: THESE PACKAGES DO NOT MATCH THE HASHES' >&2; exit 1";
+        let python = stand_in(cache.path(), then);
+        let error = install(&python, &folder(cache.path()), &|_| {}).await.expect_err("another wheel").to_string();
+        assert_eq!(
+            error,
+            "the prebuilt llama.cpp server cannot be installed: pip: THESE PACKAGES DO NOT MATCH THE HASHES"
+        );
+        assert!(engines(cache.path()).is_empty(), "{:?}", engines(cache.path()));
+        let error = install("no-such-python", &folder(cache.path()), &|_| {}).await.expect_err("no Python").to_string();
+        assert!(error.contains("there is no `python3` on the PATH"), "{error}");
+    }
+}
