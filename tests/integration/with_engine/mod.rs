@@ -35,13 +35,13 @@ fn serving(port: &str) -> Option<u32> {
     })
 }
 
-/// Waits until nobody serves on a port.
+/// Waits until nobody serves on a port; a process that ends loses its arguments before it closes its port.
 #[cfg(target_os = "linux")]
 #[track_caller]
 fn is_gone(port: &str) {
     let gone = (0..200).any(|_| {
         std::thread::sleep(std::time::Duration::from_millis(25));
-        serving(port).is_none()
+        serving(port).is_none() && std::net::TcpStream::connect(format!("127.0.0.1:{port}")).is_err()
     });
     assert!(gone, "{port}: process {:?} is still there", serving(port));
 }
