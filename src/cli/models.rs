@@ -7,7 +7,7 @@ use clap::Subcommand;
 
 use super::progress::Progress;
 use super::{Status, block_on, say, unless_interrupted, warn};
-use crate::model::local::weights::{self, CATALOGUE, Event};
+use crate::model::local::weights::{self, Catalogue, Event};
 
 /// The verbs of `models`.
 #[derive(Debug, Subcommand)]
@@ -32,8 +32,8 @@ pub(super) enum Verb {
 pub(super) fn run(verb: &Verb) -> Result<Status> {
     match verb {
         Verb::List => {
-            for set in &CATALOGUE {
-                let path = weights::path(set.name)?;
+            for set in Catalogue::builtin().entries() {
+                let path = weights::path(&set.name)?;
                 let state = if path.exists() { "there" } else { "not there" };
                 let bytes: u64 = set.files.iter().map(|file| file.bytes).sum();
                 say(&format!("{}  {} MB  {}  {state}: {}", set.name, bytes / 1_000_000, set.licence, path.display()));

@@ -21,14 +21,14 @@ pub struct Row<'a> {
     pub answer: &'a str,
 }
 
-/// The file's rows in order; blank lines are passed over.
-pub fn rows(bytes: &[u8]) -> impl Iterator<Item = Result<Item, Fault>> {
+/// The file's rows in order, each with its line; blank lines are passed over.
+pub fn rows(bytes: &[u8]) -> impl Iterator<Item = Result<(u64, Item), Fault>> {
     bytes
         .split(|byte| *byte == b'\n')
         .zip(1_u64..)
         .filter(|(line, _)| !line.trim_ascii().is_empty())
         .enumerate()
-        .map(|(row, (line, number))| parse(line, number, row))
+        .map(|(row, (line, number))| Ok((number, parse(line, number, row)?)))
 }
 
 fn parse(line: &[u8], number: u64, row: usize) -> Result<Item, Fault> {
@@ -71,7 +71,9 @@ mod tests {
     #[test]
     fn reads_rows_with_and_without_ids() {
         let file = b"{\"question\":\"2+2?\",\"answer\":\"It is <<2+2=4>>4\\n#### 4\"}\n\n{\"id\":\"x\",\"group\":\"g\",\"question\":\"q\",\"answer\":\"#### 1,000\"}\n";
-        let items: Vec<Item> = rows(file).collect::<Result<_, _>>().expect("good rows");
+        let items: Vec<(u64, Item)> = rows(file).collect::<Result<_, _>>().expect("good rows");
+        let (lines, items): (Vec<u64>, Vec<Item>) = items.into_iter().unzip();
+        assert_eq!(lines, [1, 3]);
         assert_eq!(&*items[0].id.0, "0");
         assert_eq!(&*items[0].group, "0");
         assert_eq!(&*items[1].group, "g");

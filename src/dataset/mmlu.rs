@@ -21,8 +21,8 @@ struct Layout {
     width: usize,
 }
 
-/// The file's rows in order. `subject` goes in front of the ids of rows that have none of their own.
-pub fn rows(bytes: &[u8], subject: Option<&str>) -> Vec<Result<Item, Fault>> {
+/// The file's rows in order, each with the line on which it begins. `subject` goes in front of the ids of rows that have none of their own.
+pub fn rows(bytes: &[u8], subject: Option<&str>) -> Vec<Result<(u64, Item), Fault>> {
     let mut reader = csv::ReaderBuilder::new().has_headers(false).flexible(true).from_reader(bytes);
     let mut layout = None;
     let mut items = Vec::new();
@@ -67,7 +67,7 @@ fn header(record: &StringRecord) -> Result<Layout, Fault> {
     Ok(Layout { columns, optional: OPTIONAL_COLUMNS.map(find), letters: false, width: record.len() })
 }
 
-fn parse(record: &StringRecord, layout: &Layout, row: usize, subject: Option<&str>) -> Result<Item, Fault> {
+fn parse(record: &StringRecord, layout: &Layout, row: usize, subject: Option<&str>) -> Result<(u64, Item), Fault> {
     let line = record.position().map_or(0, csv::Position::line);
     if record.len() != layout.width {
         return Err(Fault::row(line, format!("has {} fields, not {}", record.len(), layout.width)));
@@ -90,14 +90,15 @@ fn parse(record: &StringRecord, layout: &Layout, row: usize, subject: Option<&st
         Some(subject) => format!("{subject}/{row}"),
         None => row.to_string(),
     });
-    Ok(Item {
+    let item = Item {
         group: group.unwrap_or_else(|| id.clone()).into(),
         id: id.into(),
         query: text(question).to_owned(),
         options,
         target: Target::Choice(target),
         solution: explanation,
-    })
+    };
+    Ok((line, item))
 }
 
 fn target(text: &str, letters: bool) -> Option<usize> {
@@ -112,7 +113,7 @@ mod tests {
     use super::*;
 
     fn good(file: &str) -> Vec<Item> {
-        rows(file.as_bytes(), None).into_iter().collect::<Result<_, _>>().expect("good rows")
+        rows(file.as_bytes(), None).into_iter().map(|row| row.expect("a good row").1).collect()
     }
 
     #[test]
@@ -137,7 +138,7 @@ mod tests {
     #[test]
     fn a_subject_goes_in_front_of_row_numbers() {
         let rows = rows(b"Q,a,b,c,d,A\n", Some("anatomy"));
-        assert_eq!(&*rows[0].as_ref().expect("good").id.0, "anatomy/0");
+        assert_eq!(&*rows[0].as_ref().expect("good").1.id.0, "anatomy/0");
     }
 
     #[test]

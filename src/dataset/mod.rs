@@ -9,6 +9,8 @@ pub mod rows;
 pub mod stream;
 pub mod template;
 
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
@@ -17,10 +19,12 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::task::Task;
-use crate::types::item::Item;
+use crate::types::item::{Item, ItemId};
 
 /// How many faults of a file one error lists.
 const FAULTS_SHOWN: usize = 5;
+/// What Windows tools write in front of a text in UTF-8; it is no part of it.
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// The formats that can be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -102,15 +106,10 @@ pub struct Contents {
 /// # Errors
 /// Where the path cannot be read at all; the error names it.
 pub fn read(path: &Path, format: Format) -> Result<Contents> {
-    let mut contents = if path.is_dir() { read_folder(path, format)? } else { read_file(path, format, None)? };
-    let mut seen = std::collections::HashSet::new();
-    for item in &contents.items {
-        if !seen.insert(&item.id) {
-            let fault = Fault::field(0, "id", format!("`{}` stands twice; ids must be unique", item.id));
-            contents.faults.push((path.to_owned(), fault));
-        }
-    }
-    Ok(contents)
+    let mut reader = Reader::default();
+    reader.contents.sha256 =
+        if path.is_dir() { reader.read_folder(path, format)? } else { reader.read_file(path, format, None)? };
+    Ok(reader.contents)
 }
 
 /// Reads a whole file or folder in which every row must be good.
@@ -140,44 +139,65 @@ pub fn read_clean(path: &Path, format: Format) -> Result<Contents> {
     Ok(contents)
 }
 
-fn read_file(path: &Path, format: Format, prefix: Option<&str>) -> Result<Contents> {
-    let bytes = std::fs::read(path).with_context(|| format!("cannot read the data set {}", path.display()))?;
-    let rows = match format {
-        Format::Gsm8k => gsm8k::rows(&bytes).collect(),
-        Format::Mmlu => mmlu::rows(&bytes, prefix),
-    };
-    let mut contents = Contents { sha256: hex::encode(Sha256::digest(&bytes)), ..Contents::default() };
-    for row in rows {
-        match row {
-            Ok(item) => contents.items.push(item),
-            Err(fault) => contents.faults.push((path.to_owned(), fault)),
-        }
-    }
-    Ok(contents)
+/// What has been read so far.
+#[derive(Default)]
+struct Reader {
+    contents: Contents,
+    /// Where each id stands first.
+    seen: HashMap<ItemId, (PathBuf, u64)>,
 }
 
-fn read_folder(path: &Path, format: Format) -> Result<Contents> {
-    if format != Format::Mmlu {
-        bail!("{} is a folder; only the mmlu format reads folders, so name a file", path.display());
+impl Reader {
+    /// Reads a file and gives its checksum.
+    fn read_file(&mut self, path: &Path, format: Format, prefix: Option<&str>) -> Result<String> {
+        let bytes = std::fs::read(path).with_context(|| format!("cannot read the data set {}", path.display()))?;
+        let text = bytes.strip_prefix(BYTE_ORDER_MARK).unwrap_or(&bytes);
+        let rows = match format {
+            Format::Gsm8k => gsm8k::rows(text).collect(),
+            Format::Mmlu => mmlu::rows(text, prefix),
+        };
+        for row in rows {
+            match row {
+                Ok((line, item)) => self.take(path, line, item),
+                Err(fault) => self.contents.faults.push((path.to_owned(), fault)),
+            }
+        }
+        Ok(hex::encode(Sha256::digest(&bytes)))
     }
-    let mut files: Vec<PathBuf> = std::fs::read_dir(path)
-        .with_context(|| format!("cannot read the folder {}", path.display()))?
-        .collect::<std::io::Result<Vec<_>>>()?
-        .into_iter()
-        .map(|entry| entry.path())
-        .filter(|file| file.extension().is_some_and(|ending| ending == "csv"))
-        .collect();
-    files.sort();
-    let mut contents = Contents::default();
-    let mut hasher = Sha256::new();
-    for file in files {
-        let stem = file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-        let subject = ["_test", "_dev", "_val"].iter().find_map(|end| stem.strip_suffix(end)).unwrap_or(&stem);
-        let one = read_file(&file, format, Some(subject))?;
-        hasher.update(format!("{stem} {}\n", one.sha256));
-        contents.items.extend(one.items);
-        contents.faults.extend(one.faults);
+
+    fn take(&mut self, path: &Path, line: u64, item: Item) {
+        match self.seen.entry(item.id.clone()) {
+            Entry::Vacant(free) => _ = free.insert((path.to_owned(), line)),
+            Entry::Occupied(first) => {
+                let (file, first) = first.get();
+                let elsewhere = if file == path { String::new() } else { format!(" of {}", file.display()) };
+                let what = format!("`{}` stands on line {first}{elsewhere} already; ids must be unique", item.id);
+                self.contents.faults.push((path.to_owned(), Fault::field(line, "id", what)));
+            }
+        }
+        self.contents.items.push(item);
     }
-    contents.sha256 = hex::encode(hasher.finalize());
-    Ok(contents)
+
+    /// Reads a folder's files and gives a checksum over them.
+    fn read_folder(&mut self, path: &Path, format: Format) -> Result<String> {
+        if format != Format::Mmlu {
+            bail!("{} is a folder; only the mmlu format reads folders, so name a file", path.display());
+        }
+        let mut files: Vec<PathBuf> = std::fs::read_dir(path)
+            .with_context(|| format!("cannot read the folder {}", path.display()))?
+            .collect::<std::io::Result<Vec<_>>>()?
+            .into_iter()
+            .map(|entry| entry.path())
+            .filter(|file| file.extension().is_some_and(|ending| ending == "csv"))
+            .collect();
+        files.sort();
+        let mut hasher = Sha256::new();
+        for file in files {
+            let stem = file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+            let subject = ["_test", "_dev", "_val"].iter().find_map(|end| stem.strip_suffix(end)).unwrap_or(&stem);
+            let sha256 = self.read_file(&file, format, Some(subject))?;
+            hasher.update(format!("{stem} {sha256}\n"));
+        }
+        Ok(hex::encode(hasher.finalize()))
+    }
 }

@@ -8,4 +8,5 @@ mod layers;
 mod openai;
 mod runs;
 mod support;
+mod with_engine;
 mod with_weights;

@@ -82,9 +82,42 @@ fn many_faults_are_counted_and_the_first_are_shown() {
 
 #[test]
 fn ids_that_stand_twice_and_files_without_rows() {
-    holds(&over("questions.jsonl", problems(1, 2).repeat(2)), &["field `id`", "stands twice"]);
+    let error = over("questions.jsonl", format!("{}\n{}", problems(1, 2), problems(1, 2)));
+    for (line, id, first) in [(4, "apples0-0", 1), (5, "apples0-1", 2)] {
+        holds(&error, &[&format!("jsonl: line {line}: field `id`: `{id}` stands on line {first} already")]);
+    }
+    let row = "\"Which\nof these?\",a,b,c,d,0,x,x,Because.\n";
+    let error = over("questions.csv", format!("{}{row}{row}", choices(1, 1)));
+    holds(&error, &["csv: line 5: field `id`: `x` stands on line 3 already"]);
     holds(&over("questions.jsonl", "\n\n"), &["questions.jsonl holds no rows"]);
     holds(&over("questions.csv", "question,choice0,choice1,choice2,choice3,answer\n"), &["holds no rows"]);
+}
+
+#[test]
+fn ids_that_stand_twice_in_a_folder() {
+    let project = Project::with(&Settings::simulated().set("dataset.path", "subjects").set("dataset.format", "mmlu"));
+    for subject in ["anatomy", "botany"] {
+        project.write(&format!("subjects/{subject}_test.csv"), choices(1, 1));
+    }
+    let error = project.trial("out", &[]).refused();
+    holds(
+        &error,
+        &["botany_test.csv: line 2: field `id`: `c0-0` stands on line 2 of subjects/anatomy_test.csv already"],
+    );
+}
+
+#[test]
+fn a_byte_order_mark_is_no_part_of_a_file() {
+    for (name, contents) in [
+        ("questions.jsonl", problems(3, 2)),
+        ("questions.csv", choices(3, 2)),
+        ("plain.csv", "Which?,a,b,c,d,A\n".to_owned()),
+    ] {
+        let project = Project::new();
+        project.write(name, format!("\u{feff}{contents}"));
+        let rows = contents.lines().count() - usize::from(contents.starts_with("question,"));
+        holds(&project.run(&["datasets", "check", name]).done().out, &[&format!("{rows} good rows")]);
+    }
 }
 
 #[test]

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use std::sync::Mutex;
 
 /// Where these weights are, fetched by the first test that asks.
-fn fetched(name: &'static str) -> PathBuf {
+pub(crate) fn fetched(name: &'static str) -> PathBuf {
     static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
     let _guard = ONE_AT_A_TIME.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
     if let Ok(path) = intercascade::model::local::weights::check(name) {

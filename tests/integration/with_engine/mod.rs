@@ -1,0 +1,54 @@
+//! llama.cpp's server, really started: the engine and the small weights are fetched into the cache where they are not
+//! there yet. Stand-ins play what a real one does only on a bad day.
+
+mod fakes;
+mod real;
+
+use std::path::{Path, PathBuf};
+
+use intercascade::model::llama_server::EngineSettings;
+
+/// Settings for these weights, with the log in a folder.
+fn settings(weights: PathBuf, folder: &Path) -> EngineSettings {
+    EngineSettings { weights, context: 1024, slots: 2, threads: 2, chat: true, log: folder.join("server.log") }
+}
+
+/// Settings for the small model.
+fn small(folder: &Path) -> EngineSettings {
+    settings(crate::with_weights::fetched("smollm2-135m-instruct"), folder)
+}
+
+/// The port of an address.
+fn port(base_url: &str) -> String {
+    let (_, rest) = base_url.rsplit_once(':').expect("a port");
+    rest.trim_end_matches("/v1").to_owned()
+}
+
+/// The process that serves on a port: not the one that stands guard over it.
+#[cfg(target_os = "linux")]
+fn serving(port: &str) -> Option<u32> {
+    let processes = std::fs::read_dir("/proc").expect("a list of processes");
+    processes.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok()).find(|pid: &u32| {
+        let line = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+        let words: Vec<&[u8]> = line.split(|byte| *byte == 0).collect();
+        !words[0].ends_with(b"/sh") && words.contains(&port.as_bytes())
+    })
+}
+
+/// Waits until nobody serves on a port; a process that ends loses its arguments before it closes its port.
+#[cfg(target_os = "linux")]
+#[track_caller]
+fn is_gone(port: &str) {
+    let gone = (0..200).any(|_| {
+        std::thread::sleep(std::time::Duration::from_millis(25));
+        serving(port).is_none() && std::net::TcpStream::connect(format!("127.0.0.1:{port}")).is_err()
+    });
+    assert!(gone, "{port}: process {:?} is still there", serving(port));
+}
+
+/// Ends a process without asking it.
+#[cfg(target_os = "linux")]
+fn kill(pid: u32) {
+    let ended = std::process::Command::new("kill").args(["-9", &pid.to_string()]).status().expect("kill");
+    assert!(ended.success());
+}
