@@ -6,8 +6,9 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use intercascade::cascade::experiment::{self, Cells, Outcome};
-use intercascade::config::assembly::Assembly;
+use intercascade::config::assembly::{Assembly, Means};
 use intercascade::model::journal::Journal;
+use intercascade::model::llama_server::Servers;
 use intercascade::retrieval::Embedded;
 use intercascade::retrieval::embedder;
 use intercascade::types::record::Record;
@@ -62,7 +63,9 @@ async fn timed(folder: &Path) -> Result<Timed> {
     let assembly = Assembly::load(Path::new("bench.toml"), &[])?;
     let journal = Arc::new(Journal::open(&folder.join("journal.sqlite"))?);
     let embeddings = embeddings(&assembly)?;
-    let (setup, gate) = assembly.setup(&journal, embeddings, false)?;
+    let servers = Servers::new(folder.to_owned(), Arc::new(|_: &str, _| ()));
+    let means = Means { journal: Arc::clone(&journal), servers, offline: false };
+    let (setup, gate) = assembly.setup(embeddings, &means)?;
     let config = &assembly.config;
     let thresholds = [config.deferral.threshold];
     let cells = Cells { arms: &config.arms, orders: 1, thresholds: &thresholds };

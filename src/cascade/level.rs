@@ -9,7 +9,7 @@ use crate::model::gateway::Gateway;
 use crate::task::Task;
 use crate::task::confidence::{NoConfidence, Signal};
 use crate::task::prompt::{self, Style};
-use crate::types::chat::{CallKey, Message, Mode, Request, Response, Usage};
+use crate::types::chat::{Alternatives, CallKey, Generation, Message, Mode, Request, Response, Usage};
 use crate::types::item::Item;
 use crate::types::record::{Call, Graded, Purpose, Strategy, WeakAnswer};
 
@@ -156,13 +156,14 @@ impl Level {
     }
 
     fn generate(&self, logprobs: bool) -> Mode {
-        Mode::Generate {
+        Mode::Generate(Generation {
             max_tokens: self.max_tokens,
             temperature: self.temperature,
             stop: prompt::stops(self.style),
             logprobs,
             calculator: self.calculator,
-        }
+            alternatives: Alternatives::NONE,
+        })
     }
 
     async fn call(&self, asked: &Asked<'_>, request: &Request) -> Result<(CallKey, Arc<Response>), StepError> {
@@ -221,7 +222,7 @@ mod tests {
     use crate::types::chat::Token;
 
     fn response(pieces: &[&str], output: u64) -> Response {
-        let token = |text: &&str| Token { text: (*text).to_owned(), logprob: None, forced: false };
+        let token = |text: &&str| Token { text: (*text).to_owned(), ..Token::default() };
         Response {
             text: "#### 4\nSTRATEGY:\nAdd them".into(),
             tokens: pieces.iter().map(token).collect(),

@@ -1,13 +1,21 @@
 //! `intercascade models list | fetch | check`.
 
-use std::sync::Mutex;
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::Result;
 use clap::Subcommand;
 
 use super::progress::Progress;
 use super::{Status, block_on, say, unless_interrupted, warn};
-use crate::model::local::weights::{self, Catalogue, Event};
+use crate::model::llama_server::{Choice, Engine, Hear, Wait};
+use crate::model::local::weights::{Catalogue, Event};
+
+/// A line is written each time this many more percent of an engine are there.
+const PERCENT_PER_LINE: u64 = 20;
+/// A line is written each time that a server has been waited for so much longer.
+const SECONDS_PER_LINE: u64 = 10;
 
 /// The verbs of `models`.
 #[derive(Debug, Subcommand)]
@@ -21,30 +29,43 @@ pub(super) enum Verb {
         /// Name of the weights
         name: String,
     },
-    /// Verify the checksums of weights that are there
-    #[command(after_help = "Example:\n  intercascade models check all-minilm-l6-v2")]
+    /// Verify the checksums of weights that are there, or say which llama.cpp server would run
+    #[command(
+        after_help = "Examples:\n  intercascade models check all-minilm-l6-v2\n  intercascade models check llama-server"
+    )]
     Check {
-        /// Name of the weights
+        /// Name of the weights, or `llama-server`
         name: String,
     },
 }
 
+/// What `models check` calls the engine of local servers.
+const ENGINE: &str = "llama-server";
+
 pub(super) fn run(verb: &Verb) -> Result<Status> {
+    let catalogue = Catalogue::builtin();
     match verb {
         Verb::List => {
-            for set in Catalogue::builtin().entries() {
-                let path = weights::path(&set.name)?;
+            for set in catalogue.entries() {
+                let path = catalogue.path(&set.name)?;
                 let state = if path.exists() { "there" } else { "not there" };
                 let bytes: u64 = set.files.iter().map(|file| file.bytes).sum();
                 say(&format!("{}  {} MB  {}  {state}: {}", set.name, bytes / 1_000_000, set.licence, path.display()));
             }
         }
         Verb::Fetch { name } => {
-            let path = block_on(unless_interrupted(fetch(name)))?;
+            let path = block_on(unless_interrupted(fetch(catalogue, name)))?;
             say(&format!("{name}: verified, in {}", path.display()));
         }
+        Verb::Check { name } if name == ENGINE => {
+            let Choice { engine, passed_over } = Engine::choose()?;
+            say(&format!("{ENGINE}: {}", engine.describe()));
+            for reason in passed_over {
+                say(&format!("  passed over: {reason}"));
+            }
+        }
         Verb::Check { name } => {
-            let path = weights::check(name)?;
+            let path = catalogue.check(name)?;
             say(&format!("{name}: every checksum is right, in {}", path.display()));
         }
     }
@@ -52,9 +73,9 @@ pub(super) fn run(verb: &Verb) -> Result<Status> {
 }
 
 /// Fetches weights and shows how far it is.
-pub(super) async fn fetch(name: &str) -> Result<std::path::PathBuf> {
+async fn fetch(catalogue: &Catalogue, name: &str) -> Result<PathBuf> {
     let bar: Mutex<Option<Progress>> = Mutex::new(None);
-    let lock = || bar.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let lock = || bar.lock().unwrap_or_else(PoisonError::into_inner);
     let clear = || {
         if let Some(bar) = lock().take() {
             bar.finish();
@@ -73,16 +94,44 @@ pub(super) async fn fetch(name: &str) -> Result<std::path::PathBuf> {
             warn(&format!("{source}: {reason}"));
         }
     };
-    let path = weights::fetch(name, &listen).await?;
+    let path = catalogue.fetch(name, &listen).await?;
     clear();
     Ok(path)
 }
 
 /// Makes sure that weights are there and right, and fetches them where they are not.
-pub(super) async fn ensure(name: &str) -> Result<std::path::PathBuf> {
-    if let Ok(path) = weights::check(name) {
+pub(super) async fn ensure(catalogue: &Catalogue, name: &str) -> Result<PathBuf> {
+    if let Ok(path) = catalogue.check(name) {
         return Ok(path);
     }
     warn(&format!("the weights {name} are not there yet; they are fetched once, into the cache folder"));
-    fetch(name).await
+    fetch(catalogue, name).await
+}
+
+/// Says what a local server is waited for, now and then.
+pub(super) fn hearer() -> Hear {
+    let told: Mutex<BTreeMap<String, u64>> = Mutex::default();
+    Arc::new(move |label, wait| match wait {
+        Wait::Installing { bytes, total } => {
+            let percent = (bytes * 100).checked_div(total).unwrap_or_default().min(100);
+            if is_news(&told, "engine", percent / PERCENT_PER_LINE) {
+                warn(&format!("installing the llama.cpp server, once: {percent} %"));
+            }
+        }
+        Wait::Loading(waited) => {
+            if is_news(&told, label, waited.as_secs() / SECONDS_PER_LINE) {
+                warn(&format!("loading {label} into a llama.cpp server: {} s", waited.as_secs()));
+            }
+        }
+        Wait::Died(last) => {
+            warn(&format!(
+                "the llama.cpp server of {label} has died and is started once more; its last words:\n{last}"
+            ));
+        }
+    })
+}
+
+/// Whether a count has changed since it was last told.
+fn is_news(told: &Mutex<BTreeMap<String, u64>>, what: &str, count: u64) -> bool {
+    told.lock().unwrap_or_else(PoisonError::into_inner).insert(what.to_owned(), count) != Some(count)
 }

@@ -15,10 +15,11 @@ use crate::analysis::metrics::{Slice, slices};
 use crate::analysis::price::Fee;
 use crate::cascade::experiment::{self, Cells, Outcome};
 use crate::cascade::step::Setup;
-use crate::config::assembly::{Assembly, output_folder};
+use crate::config::assembly::{Assembly, Means, output_folder};
 use crate::config::plan;
 use crate::model::gate::Gate;
 use crate::model::journal::{Journal, Taken};
+use crate::model::llama_server::Servers;
 use crate::report::files::write_files;
 use crate::report::folder::{JOURNAL, prepare};
 use crate::report::manifest::Manifest;
@@ -80,26 +81,23 @@ pub(super) fn run(args: &Args) -> Result<Status> {
     for further in &args.journal {
         journal = journal.with_further(further)?;
     }
-    block_on(go(&assembly, &folder, manifest, &Arc::new(journal), args.offline))
+    let servers = Servers::new(folder.clone(), models::hearer());
+    let means = Means { journal: Arc::new(journal), servers, offline: args.offline };
+    block_on(go(&assembly, &folder, manifest, &means))
 }
 
-async fn go(
-    assembly: &Assembly,
-    folder: &Path,
-    mut manifest: Manifest,
-    journal: &Arc<Journal>,
-    offline: bool,
-) -> Result<Status> {
+async fn go(assembly: &Assembly, folder: &Path, mut manifest: Manifest, means: &Means) -> Result<Status> {
+    let journal = &means.journal;
     let embeddings = unless_interrupted(async {
-        if !offline {
-            for name in assembly.weights() {
-                models::ensure(&name).await?;
+        if !means.offline {
+            for name in assembly.needed_weights() {
+                models::ensure(&assembly.weights, &name).await?;
             }
         }
-        embed(assembly, journal, offline).await
+        embed(assembly, journal, means.offline).await
     })
     .await?;
-    let (setup, gate) = assembly.setup(journal, embeddings, offline)?;
+    let (setup, gate) = assembly.setup(embeddings, means)?;
     let outcome = through(assembly, &Arc::new(setup), &gate).await.with_context(|| {
         format!(
             "the run stopped; every answer so far is in {}, so the same command goes on",

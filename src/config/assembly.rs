@@ -16,7 +16,7 @@ use crate::cascade::arm::Deferral;
 use crate::cascade::level::Level;
 use crate::cascade::repository::Rule;
 use crate::cascade::step::Setup;
-use crate::dataset::catalogue::Catalogue;
+use crate::dataset::catalogue::Catalogue as DataCatalogue;
 use crate::dataset::{Contents, Format, read_clean, stream};
 use crate::model::budget::Budget;
 use crate::model::entry::{Backend, ModelEntry};
@@ -24,8 +24,10 @@ use crate::model::gate::Gate;
 use crate::model::gateway::{Gateway, Served, Source};
 use crate::model::journal::{Journal, Taken};
 use crate::model::limiter::Limiter;
+use crate::model::llama_server::Servers;
+use crate::model::local::weights::Catalogue;
 use crate::model::reference::Reference;
-use crate::model::registry::Data;
+use crate::model::registry::{Data, Sources};
 use crate::model::replay::Recording;
 use crate::retrieval::Embedded;
 use crate::task::Task;
@@ -34,7 +36,8 @@ use crate::task::prompt::{self, Style};
 use crate::types::item::Item;
 
 /// Keys of a model's entry that cannot change an answer.
-const NO_MATTER: [&str; 8] = [
+const NO_MATTER: [&str; 9] = [
+    "path",
     "price",
     "api_key_env",
     "headers_env",
@@ -44,6 +47,16 @@ const NO_MATTER: [&str; 8] = [
     "requests_per_minute",
     "tokens_per_minute",
 ];
+
+/// What a run may use.
+pub struct Means {
+    /// Its journal.
+    pub journal: Arc<Journal>,
+    /// Its local servers.
+    pub servers: Servers,
+    /// Whether only recorded answers may be used: no model, no weights, no network.
+    pub offline: bool,
+}
 
 /// A config with all that it names.
 pub struct Assembly {
@@ -65,6 +78,8 @@ pub struct Assembly {
     pub signal: Option<Signal>,
     /// The recordings that stand in for models, by the model's name.
     pub recordings: BTreeMap<String, Arc<Recording>>,
+    /// The weights that can be named.
+    pub weights: Catalogue,
 }
 
 impl Assembly {
@@ -74,7 +89,9 @@ impl Assembly {
     /// One error that names the place and the mend.
     pub fn load(path: &Path, sets: &[String]) -> Result<Self> {
         let config = Config::load(path, sets)?;
-        let entries = config.level_entries(path)?;
+        let weights = Catalogue::near(Some(path))?;
+        let entries =
+            config.level_entries(path)?.into_iter().map(ModelEntry::with_checksum).collect::<Result<Vec<_>>>()?;
         let [weak, strong] = <[ModelEntry; 2]>::try_from(entries).map_err(|_| anyhow!("levels: name two models"))?;
         let (dataset, format, contents) =
             data(&config, path).with_context(|| format!("{}: dataset", path.display()))?;
@@ -84,14 +101,14 @@ impl Assembly {
             bail!("{}: dataset.limit is {limit}, and there are {} items", path.display(), items.len());
         }
         for entry in [&weak, &strong] {
-            entry.check().with_context(|| format!("{}", path.display()))?;
+            entry.check(&weights).with_context(|| format!("{}", path.display()))?;
         }
         let recordings = recordings([&weak, &strong]).with_context(|| format!("{}", path.display()))?;
         let recorded = recordings.get(&weak.name).map(Arc::as_ref);
         let signal =
             signal(&config, &weak, recorded, task).with_context(|| format!("{}: deferral.signal", path.display()))?;
         let sha256 = contents.sha256;
-        let assembly = Self { config, weak, strong, dataset, sha256, task, items, signal, recordings };
+        let assembly = Self { config, weak, strong, dataset, sha256, task, items, signal, recordings, weights };
         assembly.check().with_context(|| format!("{}", path.display()))?;
         Ok(assembly)
     }
@@ -154,7 +171,7 @@ impl Assembly {
 
     /// The weights that must be there, by name.
     #[must_use]
-    pub fn weights(&self) -> BTreeSet<String> {
+    pub fn needed_weights(&self) -> BTreeSet<String> {
         let mut names = self.weak.needed_weights(&self.weak);
         names.extend(self.strong.needed_weights(&self.weak));
         if self.learns() {
@@ -222,16 +239,12 @@ impl Assembly {
     }
 
     /// Makes the models and puts everything together. The weights must be there, unless only recorded answers may be
-    /// used (`offline`).
+    /// used.
     ///
     /// # Errors
     /// Where a model cannot be made.
-    pub fn setup(
-        &self,
-        journal: &Arc<Journal>,
-        embeddings: Vec<Embedded>,
-        offline: bool,
-    ) -> Result<(Setup, Arc<Gate>)> {
+    pub fn setup(&self, embeddings: Vec<Embedded>, means: &Means) -> Result<(Setup, Arc<Gate>)> {
+        let journal = &means.journal;
         let budget = match self.config.limits.max_fee_usd {
             None => None,
             Some(limit) => {
@@ -241,7 +254,7 @@ impl Assembly {
             }
         };
         let gate = Gate::new(self.config.limits.concurrency);
-        let level = |entry: &ModelEntry| self.level(entry, journal, &gate, budget.as_ref(), offline);
+        let level = |entry: &ModelEntry| self.level(entry, means, &gate, budget.as_ref());
         let setup = Setup {
             dataset: self.dataset.as_str().into(),
             task: self.task,
@@ -260,23 +273,25 @@ impl Assembly {
     fn level(
         &self,
         entry: &ModelEntry,
-        journal: &Arc<Journal>,
+        means: &Means,
         gate: &Arc<Gate>,
         budget: Option<&Arc<Budget>>,
-        offline: bool,
     ) -> Result<Level> {
-        let data = Data { items: &self.items, sha256: &self.sha256, seed: self.config.seed };
+        let (seed, weights) = (self.config.seed, &self.weights);
+        let data = Data { items: &self.items, sha256: &self.sha256, seed, weights };
+        let recording = self.recordings.get(&entry.name);
+        let sources = Sources { recording, journal: &means.journal, servers: &means.servers };
         let served = Served {
             name: entry.name.clone(),
             identity: entry.identity(&self.weak, data)?,
-            source: if offline && entry.backend != Backend::Replay {
+            source: if means.offline && entry.backend != Backend::Replay {
                 Source::Journal
             } else {
-                entry.make(&self.weak, data, self.recordings.get(&entry.name), journal)?
+                entry.make(&self.weak, data, sources)?
             },
         };
         let line = gate.line(entry.line(self.config.limits.concurrency));
-        let mut model = Gateway::new(served, Arc::clone(journal), (Arc::clone(gate), line), entry.retries())
+        let mut model = Gateway::new(served, Arc::clone(&means.journal), (Arc::clone(gate), line), entry.retries())
             .limited(Limiter::new(entry.requests_per_minute, entry.tokens_per_minute));
         if let (Some(budget), Some(price)) = (budget, &entry.price) {
             model = model.within(price.clone(), Arc::clone(budget));
@@ -340,6 +355,13 @@ impl Assembly {
             lines.push("A level is simulated: the figures test the program and say nothing of any model.".to_owned());
         }
         for entry in [&self.weak, &self.strong] {
+            if let Some(slots) = entry.slots.filter(|slots| slots.get() > 1) {
+                lines.push(format!(
+                    "`{}` computes {slots} sequences at once: what runs beside a sequence can change its late digits, so another \
+                     run may differ from this one; the journal is the record.",
+                    entry.name
+                ));
+            }
             let recording = self.recordings.get(&entry.name);
             match &entry.price {
                 _ if recording.is_some_and(|recording| !recording.is_priced()) => lines.push(format!(
@@ -366,6 +388,10 @@ impl Assembly {
 fn describe(entry: &ModelEntry) -> String {
     let what = match entry.backend {
         Backend::Openai => entry.server_name().to_owned(),
+        Backend::LlamaServer => match (&entry.weights, &entry.path) {
+            (Some(name), _) => format!("{name}, in a llama.cpp server of its own"),
+            (None, path) => format!("{}, in a llama.cpp server of its own", path.clone().unwrap_or_default().display()),
+        },
         Backend::Gguf => format!("{}, in this process", entry.weights.as_deref().unwrap_or_default()),
         Backend::Reference => "the data set's worked solutions, not a model".to_owned(),
         Backend::Replay => match &entry.recording {
@@ -389,7 +415,7 @@ fn data(config: &Config, path: &Path) -> Result<(String, Format, Contents)> {
         let stem = file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
         return Ok((wanted.name.clone().unwrap_or(stem), format, read_clean(file, format)?));
     }
-    let catalogue = Catalogue::find(Some(path))?;
+    let catalogue = DataCatalogue::find(Some(path))?;
     let entry =
         suggest::find("data set", wanted.name.as_deref().unwrap_or_default(), &catalogue.entries, |entry| &entry.name)?;
     if wanted.format.is_some_and(|format| format != entry.format) {

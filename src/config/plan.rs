@@ -40,8 +40,8 @@ pub fn lines(assembly: &Assembly) -> Vec<String> {
     lines.push(
         "equal calls of several arms are made once; tokens in are told from text length (4 bytes each)".to_owned(),
     );
-    for name in assembly.weights() {
-        let state = if crate::model::local::weights::check(&name).is_ok() { "there" } else { "will be fetched" };
+    for name in assembly.needed_weights() {
+        let state = if assembly.weights.check(&name).is_ok() { "there" } else { "will be fetched" };
         lines.push(format!("weights {name}: {state}"));
     }
     lines

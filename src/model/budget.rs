@@ -106,7 +106,7 @@ impl Drop for Reservation {
 pub fn worst_usage(request: &Request) -> Usage {
     let bytes: usize = request.messages.iter().map(|message| message.content.len()).sum();
     let (options, output) = match &request.mode {
-        Mode::Generate { max_tokens, .. } => (0, u64::from(*max_tokens)),
+        Mode::Generate(generation) => (0, u64::from(generation.max_tokens)),
         Mode::Score { options } => (options.iter().map(String::len).sum(), 0),
     };
     Usage { input: (bytes + options + TEMPLATE_BYTES) as u64, cached_input: 0, output }

@@ -1,7 +1,7 @@
 //! A model as it is written in a config or in `models.toml`.
 
 use std::collections::BTreeMap;
-use std::num::NonZeroU32;
+use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
@@ -15,6 +15,8 @@ use crate::task::prompt::Style;
 pub enum Backend {
     /// Any OpenAI-compatible chat-completions server.
     Openai,
+    /// A llama.cpp server that this program runs.
+    LlamaServer,
     /// Weights in this process.
     Gguf,
     /// The data set's own worked solutions: the upper bound of a strong level.
@@ -31,6 +33,7 @@ impl Backend {
     pub fn name(self) -> &'static str {
         match self {
             Self::Openai => "openai",
+            Self::LlamaServer => "llama-server",
             Self::Gguf => "gguf",
             Self::Reference => "reference",
             Self::Replay => "replay",
@@ -80,10 +83,11 @@ pub struct ModelEntry {
     /// openai: fields merged into the request.
     #[serde(default, skip_serializing_if = "serde_json::Map::is_empty")]
     pub extra_body: serde_json::Map<String, serde_json::Value>,
-    /// openai: seconds without a byte after which a call is tried again.
-    #[serde(default = "timeout_s")]
-    pub timeout_s: f64,
-    /// openai: how often a call that failed is tried again.
+    /// openai, llama-server: seconds without a byte after which a call is tried again; absent: 120, and 600 for a local
+    /// server, which is slow and says nothing until it is done.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timeout_s: Option<f64>,
+    /// openai, llama-server: how often a call that failed is tried again.
     #[serde(default = "max_retries")]
     pub max_retries: usize,
     /// openai: the most calls in flight; absent: as many as `limits.concurrency` allows.
@@ -95,10 +99,25 @@ pub struct ModelEntry {
     /// openai: the most tokens a minute, counted as the prompt's and the answer's limit; absent: no limit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tokens_per_minute: Option<NonZeroU32>,
-    /// gguf: the weights by their name in `models list`.
+    /// gguf, llama-server: the weights by their name in `models list`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub weights: Option<String>,
-    /// gguf: how the model is addressed.
+    /// llama-server: a GGUF file in the place of `weights`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub path: Option<PathBuf>,
+    /// llama-server: the checksum of the file at `path`, hexadecimal; absent: taken from the file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sha256: Option<String>,
+    /// llama-server: tokens that each slot holds, the prompt's and the answer's; absent: 4096.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub context: Option<NonZeroU32>,
+    /// llama-server: sequences at once, and the most calls in flight; absent: 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub slots: Option<NonZeroU32>,
+    /// llama-server: threads that compute; absent: the machine's cores.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub threads: Option<NonZeroUsize>,
+    /// openai, llama-server, gguf: how the model is addressed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub prompt: Option<Style>,
     /// reference: what its tokens are counted with; a name of `models list`, or `words`.
@@ -142,6 +161,12 @@ impl ModelEntry {
         self.prompt.unwrap_or(if self.backend == Backend::Gguf { Style::Plain } else { Style::Chat })
     }
 
+    /// How long the server may say nothing, in seconds.
+    #[must_use]
+    pub fn timeout_s(&self) -> f64 {
+        self.timeout_s.unwrap_or(if self.backend == Backend::LlamaServer { 600.0 } else { 120.0 })
+    }
+
     /// The server's name for the model.
     #[must_use]
     pub fn server_name(&self) -> &str {
@@ -159,10 +184,6 @@ fn max_tokens() -> u32 {
 
 fn token_limit_key() -> String {
     "max_tokens".to_owned()
-}
-
-fn timeout_s() -> f64 {
-    120.0
 }
 
 fn max_retries() -> usize {

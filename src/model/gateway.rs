@@ -224,20 +224,20 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::types::chat::Role;
+    use crate::types::chat::{Generation, Role};
 
     #[test]
     fn the_canonical_form_never_changes() {
         let request = Request {
             item: "1".into(),
             messages: vec![Message { role: Role::User, content: "2 + 2?".into() }],
-            mode: Mode::Generate {
+            mode: Mode::Generate(Generation {
                 max_tokens: 9,
                 temperature: 0.5,
                 stop: vec!["\n".into()],
                 logprobs: true,
-                calculator: false,
-            },
+                ..Generation::default()
+            }),
             distil: false,
             draw: 3,
             strategies: vec!["0".into()],

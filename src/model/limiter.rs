@@ -58,10 +58,10 @@ mod tests {
     use std::time::{Duration, Instant};
 
     use super::*;
-    use crate::types::chat::Mode;
+    use crate::types::chat::{Generation, Mode};
 
     fn request(max_tokens: u32) -> Request {
-        let mode = Mode::Generate { max_tokens, temperature: 0.0, stop: vec![], logprobs: false, calculator: false };
+        let mode = Mode::Generate(Generation { max_tokens, ..Generation::default() });
         Request { item: "0".into(), messages: vec![], mode, distil: false, draw: 0, strategies: vec![] }
     }
 

@@ -59,7 +59,7 @@ impl Model for Reference {
             text = format!("{text}\n{STRATEGY_MARK}\n{}", strategy(item));
         }
         let tokens: Vec<Token> =
-            (self.pieces)(&text).into_iter().map(|text| Token { text, logprob: None, forced: false }).collect();
+            (self.pieces)(&text).into_iter().map(|text| Token { text, ..Token::default() }).collect();
         let input = request.messages.iter().map(|message| (self.pieces)(&message.content).len() as u64).sum();
         let usage = Usage { input, cached_input: 0, output: tokens.len() as u64 };
         Ok(Response { text, tokens, usage, finish: Finish::Stop, model: "reference".to_owned(), ..Response::default() })
@@ -101,7 +101,7 @@ mod tests {
     use super::*;
     use crate::task::Task;
     use crate::task::prompt::split_strategy;
-    use crate::types::chat::Mode;
+    use crate::types::chat::{Generation, Mode};
 
     fn item(target: Target, solution: Option<&str>) -> Item {
         Item {
@@ -120,7 +120,7 @@ mod tests {
 
     async fn ask(item: &Item, distil: bool) -> Response {
         let reference = Reference::new(std::slice::from_ref(item), words()).expect("has a solution");
-        let mode = Mode::Generate { max_tokens: 1, temperature: 0.0, stop: vec![], logprobs: false, calculator: false };
+        let mode = Mode::Generate(Generation { max_tokens: 1, ..Generation::default() });
         let request =
             Request { item: item.id.clone(), messages: vec![], mode, distil, draw: 0, strategies: Vec::new() };
         reference.call(&request).await.expect("answers")

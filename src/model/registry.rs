@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::BufReader;
-use std::num::NonZeroU32;
+use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,14 +17,16 @@ use super::entry::{Backend, ModelEntry};
 use super::gate::LineSettings;
 use super::gateway::{Retries, Source};
 use super::journal::Journal;
+use super::llama_server::{Place, Servers};
 use super::local::gguf::{Gguf, GgufConfig, KERNEL, LANES};
 use super::local::tokenizer::{self, Tokenizer};
-use super::local::weights;
+use super::local::weights::{self, Catalogue};
 use super::openai::{OpenAi, Settings};
 use super::reference::{Pieces, Reference, WORDING};
 use super::replay::{Recording, Replay};
 use super::simulated::Simulated;
 use super::{Capabilities, Identity, Model};
+use crate::task::prompt::Style;
 use crate::types::item::Item;
 use crate::types::seed::Seed;
 
@@ -33,11 +35,13 @@ type Keys = (Option<SecretString>, Vec<(String, SecretString)>);
 
 /// The tokenizer name that stands for counting words, for tests.
 const WORDS: &str = "words";
+/// Tokens that a slot of a local server holds where the entry does not say.
+const CONTEXT: u32 = 4096;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 const FIRST_WAIT: Duration = Duration::from_millis(500);
 const LONGEST_WAIT: Duration = Duration::from_mins(1);
 
-/// What models that answer from the data set are made from.
+/// What models are made from, besides their entries.
 #[derive(Clone, Copy)]
 pub struct Data<'a> {
     /// The items.
@@ -46,6 +50,19 @@ pub struct Data<'a> {
     pub sha256: &'a str,
     /// The run's seed.
     pub seed: Seed,
+    /// The weights that can be named.
+    pub weights: &'a Catalogue,
+}
+
+/// What a model's answers come from, where they are not made anew.
+#[derive(Clone, Copy)]
+pub struct Sources<'a> {
+    /// The recording that the entry names, read.
+    pub recording: Option<&'a Arc<Recording>>,
+    /// The run's journal.
+    pub journal: &'a Arc<Journal>,
+    /// The local servers of the run.
+    pub servers: &'a Servers,
 }
 
 impl ModelEntry {
@@ -54,6 +71,7 @@ impl ModelEntry {
     pub fn capabilities(&self) -> Capabilities {
         let (logprobs, scores_options, calculator) = match self.backend {
             Backend::Openai => (self.logprobs, false, false),
+            Backend::LlamaServer => (true, false, false),
             Backend::Gguf => (true, true, true),
             Backend::Reference => (false, false, false),
             // A table holds none; what a journal holds is seen when it is read.
@@ -68,9 +86,9 @@ impl ModelEntry {
     ///
     /// # Errors
     /// Names the model, the key and the mend.
-    pub fn check(&self) -> Result<()> {
+    pub fn check(&self, weights: &Catalogue) -> Result<()> {
         let named = || format!("model `{}`", self.name);
-        self.check_entry().with_context(named)?;
+        self.check_entry(weights).with_context(named)?;
         if self.backend == Backend::Openai {
             // Nothing is sent: this finds what is wrong with the address, the key and the extra fields.
             OpenAi::new(self.settings().with_context(named)?)?;
@@ -78,35 +96,48 @@ impl ModelEntry {
         Ok(())
     }
 
-    fn check_entry(&self) -> Result<()> {
+    fn check_entry(&self, weights: &Catalogue) -> Result<()> {
         if let Some(day) = &self.retired {
             let instead = self.substitute.as_ref().map(|name| format!(": use `{name}` instead")).unwrap_or_default();
             bail!("its provider ended it on {day}{instead}");
         }
         let backend = self.backend;
-        let needs = |key: &str| anyhow!("backend `{}` needs the key `{key}`", backend.name());
+        let needs = |key: &str| anyhow!("backend `{}` needs the key {key}", backend.name());
         match backend {
-            Backend::Openai if self.base_url.is_none() => return Err(needs("base_url")),
-            Backend::Gguf if self.weights.is_none() => return Err(needs("weights")),
-            Backend::Simulated if self.simulated.is_none() => return Err(needs("simulated")),
+            Backend::Openai if self.base_url.is_none() => return Err(needs("`base_url`")),
+            Backend::Gguf if self.weights.is_none() => return Err(needs("`weights`")),
+            Backend::LlamaServer if self.weights.is_some() == self.path.is_some() => {
+                return Err(needs("`weights` or the key `path`, and not both"));
+            }
+            Backend::Simulated if self.simulated.is_none() => return Err(needs("`simulated`")),
             _ => {}
         }
-        let given = [
-            ("base_url", self.base_url.is_some(), Backend::Openai),
-            ("api_key_env", self.api_key_env.is_some(), Backend::Openai),
-            ("headers_env", !self.headers_env.is_empty(), Backend::Openai),
-            ("extra_body", !self.extra_body.is_empty(), Backend::Openai),
-            ("concurrency", self.concurrency.is_some(), Backend::Openai),
-            ("requests_per_minute", self.requests_per_minute.is_some(), Backend::Openai),
-            ("tokens_per_minute", self.tokens_per_minute.is_some(), Backend::Openai),
-            ("weights", self.weights.is_some(), Backend::Gguf),
-            ("prompt", self.prompt.is_some(), Backend::Gguf),
-            ("tokenizer", self.tokenizer.is_some(), Backend::Reference),
-            ("recording", self.recording.is_some(), Backend::Replay),
-            ("simulated", self.simulated.is_some(), Backend::Simulated),
+        let servers: &[Backend] = &[Backend::Openai];
+        let given: [(&str, bool, &[Backend]); 17] = [
+            ("base_url", self.base_url.is_some(), servers),
+            ("api_key_env", self.api_key_env.is_some(), servers),
+            ("headers_env", !self.headers_env.is_empty(), servers),
+            ("extra_body", !self.extra_body.is_empty(), servers),
+            ("concurrency", self.concurrency.is_some(), servers),
+            ("requests_per_minute", self.requests_per_minute.is_some(), servers),
+            ("tokens_per_minute", self.tokens_per_minute.is_some(), servers),
+            ("weights", self.weights.is_some(), &[Backend::Gguf, Backend::LlamaServer]),
+            ("prompt", self.prompt.is_some(), &[Backend::Gguf, Backend::LlamaServer, Backend::Openai]),
+            ("path", self.path.is_some(), &[Backend::LlamaServer]),
+            ("sha256", self.sha256.is_some(), &[Backend::LlamaServer]),
+            ("context", self.context.is_some(), &[Backend::LlamaServer]),
+            ("slots", self.slots.is_some(), &[Backend::LlamaServer]),
+            ("threads", self.threads.is_some(), &[Backend::LlamaServer]),
+            ("tokenizer", self.tokenizer.is_some(), &[Backend::Reference]),
+            ("recording", self.recording.is_some(), &[Backend::Replay]),
+            ("simulated", self.simulated.is_some(), &[Backend::Simulated]),
         ];
-        if let Some((key, _, owner)) = given.iter().find(|(_, given, owner)| *given && *owner != backend) {
-            bail!("the key `{key}` is for backend `{}`, and this is `{}`", owner.name(), backend.name());
+        if let Some((key, _, owners)) = given.iter().find(|(_, given, owners)| *given && !owners.contains(&backend)) {
+            let owners: Vec<String> = owners.iter().map(|owner| format!("`{}`", owner.name())).collect();
+            bail!("the key `{key}` is for backend {}, and this is `{}`", owners.join(" or "), backend.name());
+        }
+        if self.sha256.is_some() && self.path.is_none() {
+            bail!("the key `sha256` goes with `path`: weights of the catalogue have theirs");
         }
         if self.max_tokens == 0 {
             bail!("max_tokens must be at least 1");
@@ -114,16 +145,43 @@ impl ModelEntry {
         if !(0.0..=2.0).contains(&self.temperature) {
             bail!("temperature must be from 0 to 2, not {}", self.temperature);
         }
-        if !(self.timeout_s > 0.0 && self.timeout_s <= 86_400.0) {
-            bail!("timeout_s must be above 0 and at most a day, not {}", self.timeout_s);
+        if !(self.timeout_s() > 0.0 && self.timeout_s() <= 86_400.0) {
+            bail!("timeout_s must be above 0 and at most a day, not {}", self.timeout_s());
         }
         if let Some(price) = &self.price {
             price.check().map_err(|error| anyhow!(error))?;
         }
         for name in self.weights.iter().chain(self.tokenizer.iter().filter(|name| *name != WORDS)) {
-            weights::find(name)?;
+            weights.find(name)?;
         }
         Ok(())
+    }
+
+    /// The checksum of the file at `path`, where the entry does not say it.
+    ///
+    /// # Errors
+    /// Where the file cannot be read, or is not the one that the entry says.
+    pub fn with_checksum(self) -> Result<Self> {
+        let Some(path) = self.path.as_ref().filter(|path| path.exists() || self.sha256.is_none()) else {
+            return Ok(self);
+        };
+        let found = weights::checksum(path)
+            .with_context(|| format!("model `{}`: cannot read the weights {}", self.name, path.display()))?;
+        match &self.sha256 {
+            Some(wanted) if *wanted != found => {
+                bail!("model `{}`: the checksum of {} is {found} instead of {wanted}", self.name, path.display())
+            }
+            _ => Ok(Self { sha256: Some(found), ..self }),
+        }
+    }
+
+    /// The checksum of the model's weights.
+    fn weights_checksum(&self, weights: &Catalogue) -> Result<String> {
+        match (&self.sha256, &self.weights) {
+            (Some(sha256), _) => Ok(sha256.clone()),
+            (None, Some(name)) => Ok(weights.find(name)?.files[0].sha256.clone()),
+            (None, None) => bail!("its weights are not named"),
+        }
     }
 
     /// The names of the weights that the model needs; `weak` is the weak level, whose tokenizer the reference uses.
@@ -137,7 +195,8 @@ impl ModelEntry {
     /// it runs in this process, else that of the small model that ships.
     #[must_use]
     pub fn tokenizer_name<'a>(&'a self, weak: &'a Self) -> &'a str {
-        self.tokenizer.as_deref().or(weak.weights.as_deref()).unwrap_or("smollm2-135m-instruct")
+        let own = weak.weights.as_deref().filter(|_| weak.backend == Backend::Gguf);
+        self.tokenizer.as_deref().or(own).unwrap_or("smollm2-135m-instruct")
     }
 
     /// The key and the secret headers, from the environment.
@@ -162,17 +221,26 @@ impl ModelEntry {
     /// Where the weights are not known by their name.
     pub fn identity(&self, weak: &Self, data: Data) -> Result<Identity> {
         let mut fixed = match self.backend {
-            Backend::Openai => json!({
-                "base_url": self.base_url.as_deref().unwrap_or_default().trim_end_matches('/'),
-                "model": self.server_name(),
-                "send_temperature": self.send_temperature,
-                "send_stop": self.send_stop,
-                "token_limit_key": self.token_limit_key,
-                "extra_body": self.extra_body,
-            }),
+            Backend::Openai => {
+                let mut fixed = json!({
+                    "base_url": self.base_url.as_deref().unwrap_or_default().trim_end_matches('/'),
+                    "model": self.server_name(),
+                    "send_temperature": self.send_temperature,
+                    "send_stop": self.send_stop,
+                    "token_limit_key": self.token_limit_key,
+                    "extra_body": self.extra_body,
+                });
+                if self.style() == Style::Plain {
+                    fixed["prompt"] = json!(Style::Plain);
+                }
+                fixed
+            }
+            // Neither the engine's build nor its port: what it answered is the journal's to keep.
+            Backend::LlamaServer => {
+                json!({ "weights": self.weights_checksum(data.weights)?, "prompt": self.style() })
+            }
             Backend::Gguf => {
-                let weights = weights::find(self.weights.as_deref().unwrap_or_default())?;
-                json!({ "weights": weights.files[0].sha256, "kernel": KERNEL, "prompt": self.style() })
+                json!({ "weights": self.weights_checksum(data.weights)?, "kernel": KERNEL, "prompt": self.style() })
             }
             Backend::Reference => {
                 json!({ "wording": WORDING, "dataset": data.sha256, "tokenizer": self.tokenizer_name(weak) })
@@ -184,25 +252,40 @@ impl ModelEntry {
         Ok(Identity { fixed, per_item: matches!(self.backend, Backend::Reference | Backend::Simulated) })
     }
 
-    /// Where the model's answers come from; `recording` is the entry's, read. The weights that it needs must be there.
+    /// Where the model's answers come from. The weights that it needs must be there.
     ///
     /// # Errors
     /// Names the model and what it lacks.
-    pub fn make(
-        &self,
-        weak: &Self,
-        data: Data,
-        recording: Option<&Arc<Recording>>,
-        journal: &Arc<Journal>,
-    ) -> Result<Source> {
+    pub fn make(&self, weak: &Self, data: Data, sources: Sources) -> Result<Source> {
         let made = || -> Result<Source> {
-            Ok(match (self.backend, recording) {
+            Ok(match (self.backend, sources.recording) {
                 (Backend::Replay, Some(recording)) => Source::Recorded(Arc::<Recording>::clone(recording)),
-                (Backend::Replay, None) => Source::Recorded(Arc::new(Replay::of(&self.name, journal)?)),
+                (Backend::Replay, None) => Source::Recorded(Arc::new(Replay::of(&self.name, sources.journal)?)),
+                (Backend::LlamaServer, _) => {
+                    let (place, timeout) = (self.place(data.weights)?, Duration::from_secs_f64(self.timeout_s()));
+                    Source::Model(Arc::new(sources.servers.model(&self.name, &place, self.style(), timeout)?))
+                }
                 _ => Source::Model(self.model(weak, data)?),
             })
         };
         made().with_context(|| format!("model `{}`", self.name))
+    }
+
+    /// Its weights, and how they are served.
+    fn place(&self, weights: &Catalogue) -> Result<Place> {
+        let (label, weights) = match (&self.weights, &self.path) {
+            (Some(name), _) => (name.clone(), weights.path(name)?),
+            (None, Some(path)) => (path.file_stem().unwrap_or_default().to_string_lossy().into_owned(), path.clone()),
+            (None, None) => bail!("its weights are not named"),
+        };
+        let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+        Ok(Place {
+            label,
+            weights,
+            context: self.context.map_or(CONTEXT, NonZeroU32::get),
+            slots: self.slots.map_or(1, NonZeroU32::get),
+            threads: self.threads.map_or(cores, NonZeroUsize::get),
+        })
     }
 
     fn model(&self, weak: &Self, data: Data) -> Result<Arc<dyn Model>> {
@@ -211,11 +294,13 @@ impl ModelEntry {
             Backend::Gguf => {
                 let name = self.weights.as_deref().unwrap_or_default();
                 let config =
-                    GgufConfig { name: self.name.clone(), weights: weights::path(name)?, prompt: self.style() };
+                    GgufConfig { name: self.name.clone(), weights: data.weights.path(name)?, prompt: self.style() };
                 Arc::new(Gguf::new(config)?)
             }
-            Backend::Reference => Arc::new(Reference::new(data.items, pieces(self.tokenizer_name(weak))?)?),
-            Backend::Replay => bail!("recorded answers are no model"),
+            Backend::Reference => {
+                Arc::new(Reference::new(data.items, pieces(self.tokenizer_name(weak), data.weights)?)?)
+            }
+            Backend::Replay | Backend::LlamaServer => unreachable!("made by their own ways"),
             Backend::Simulated => {
                 let behaviour = self.simulated.clone().ok_or_else(|| anyhow!("`simulated` is missing"))?;
                 Arc::new(Simulated::new(&self.name, behaviour, data.items, data.seed))
@@ -226,7 +311,9 @@ impl ModelEntry {
     /// When a call that failed is tried again.
     #[must_use]
     pub fn retries(&self) -> Retries {
-        Retries { most: self.max_retries, first_wait: FIRST_WAIT, longest_wait: LONGEST_WAIT }
+        // A local server that has died is started once more, and the call repeated.
+        let most = self.max_retries.max(usize::from(self.backend == Backend::LlamaServer));
+        Retries { most, first_wait: FIRST_WAIT, longest_wait: LONGEST_WAIT }
     }
 
     /// How the model is called when `concurrency` calls may be in flight over all.
@@ -235,10 +322,12 @@ impl ModelEntry {
         let most = |cap: NonZeroU32| usize::try_from(cap.get()).unwrap_or(usize::MAX);
         let cap = match self.backend {
             Backend::Openai => self.concurrency.map_or(concurrency, most),
+            Backend::LlamaServer => self.slots.map_or(1, most),
             Backend::Gguf => LANES,
             Backend::Reference | Backend::Replay | Backend::Simulated => concurrency,
         };
-        LineSettings { cap, local: self.backend == Backend::Gguf, probed: self.backend == Backend::Openai }
+        let local = matches!(self.backend, Backend::Gguf | Backend::LlamaServer);
+        LineSettings { cap, local, probed: self.backend == Backend::Openai }
     }
 
     fn settings(&self) -> Result<Settings> {
@@ -247,6 +336,7 @@ impl ModelEntry {
             name: self.name.clone(),
             base_url: self.base_url.clone().unwrap_or_default(),
             model: self.server_name().to_owned(),
+            style: self.style(),
             api_key,
             api_key_env: self.api_key_env.clone(),
             headers,
@@ -256,17 +346,17 @@ impl ModelEntry {
             send_stop: self.send_stop,
             extra_body: self.extra_body.clone(),
             connect_timeout: CONNECT_TIMEOUT,
-            read_timeout: Duration::from_secs_f64(self.timeout_s),
+            read_timeout: Duration::from_secs_f64(self.timeout_s()),
         })
     }
 }
 
 /// How a text falls into tokens.
-fn pieces(name: &str) -> Result<Pieces> {
+fn pieces(name: &str, weights: &Catalogue) -> Result<Pieces> {
     if name == WORDS {
         return Ok(Arc::new(|text: &str| text.split_inclusive(char::is_whitespace).map(str::to_owned).collect()));
     }
-    let tokenizer = open_tokenizer(&weights::path(name)?)?;
+    let tokenizer = open_tokenizer(&weights.path(name)?)?;
     Ok(Arc::new(move |text: &str| {
         let ids = tokenizer.encode(text).unwrap_or_default();
         let mut pieces = tokenizer::Pieces::default();

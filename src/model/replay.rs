@@ -220,7 +220,7 @@ impl Model for Replay {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::types::chat::Mode;
+    use crate::types::chat::{Generation, Mode};
 
     fn read(csv: &str) -> Result<Recording> {
         let folder = tempfile::tempdir()?;
@@ -230,7 +230,7 @@ mod tests {
     }
 
     async fn ask(recording: &Recording, item: &str, strategies: &[&str], distil: bool) -> Result<Response, ModelError> {
-        let mode = Mode::Generate { max_tokens: 1, temperature: 0.0, stop: vec![], logprobs: false, calculator: false };
+        let mode = Mode::Generate(Generation { max_tokens: 1, ..Generation::default() });
         let strategies = strategies.iter().map(|source| (*source).into()).collect();
         recording.call(&Request { item: item.into(), messages: vec![], mode, distil, draw: 0, strategies }).await
     }

@@ -9,7 +9,7 @@ use super::entry::Behaviour;
 use super::{Model, ModelError};
 use crate::task::choice;
 use crate::task::prompt::STRATEGY_MARK;
-use crate::types::chat::{Finish, Message, Mode, Request, Response, Token, Usage};
+use crate::types::chat::{Finish, Generation, Message, Mode, Request, Response, Token, Usage};
 use crate::types::item::{Item, ItemId, Target};
 use crate::types::seed::Seed;
 
@@ -73,7 +73,7 @@ impl Model for Simulated {
                     (0..options.len()).map(|i| share(i == chosen, confidence, options.len()).ln()).collect();
                 response.text.clone_from(&options[chosen]);
             }
-            Mode::Generate { logprobs, .. } => {
+            Mode::Generate(Generation { logprobs, .. }) => {
                 let mut text = answer(item, right);
                 if request.distil {
                     let readable =
@@ -87,7 +87,7 @@ impl Model for Simulated {
                 let logprob = logprobs.then_some(confidence.ln());
                 response.tokens = text
                     .split_inclusive(' ')
-                    .map(|piece| Token { text: piece.to_owned(), logprob, forced: false })
+                    .map(|piece| Token { text: piece.to_owned(), logprob, ..Token::default() })
                     .collect();
                 response.usage.output = response.tokens.len() as u64;
                 response.text = text;
@@ -140,8 +140,7 @@ mod tests {
             let mut right = 0.0;
             for item in &items {
                 let content = if taught { lesson(item) } else { "plain".to_owned() };
-                let mode =
-                    Mode::Generate { max_tokens: 9, temperature: 0.0, stop: vec![], logprobs: true, calculator: false };
+                let mode = Mode::Generate(Generation { max_tokens: 9, logprobs: true, ..Generation::default() });
                 let messages = vec![Message { role: Role::User, content }];
                 let request =
                     Request { item: item.id.clone(), messages, mode, distil: false, draw: 0, strategies: Vec::new() };

@@ -91,7 +91,7 @@ mod tests {
     use super::*;
 
     fn token(logprob: Option<f64>, forced: bool) -> Token {
-        Token { text: "x".into(), logprob, forced }
+        Token { text: "x".into(), logprob, forced, ..Token::default() }
     }
 
     #[test]

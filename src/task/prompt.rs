@@ -23,6 +23,12 @@ pub enum Style {
     Chat,
 }
 
+/// Messages as one text to be continued.
+#[must_use]
+pub fn continued(messages: &[Message]) -> String {
+    messages.iter().map(|message| message.content.as_str()).collect::<Vec<_>>().join("\n\n")
+}
+
 /// What ends an answer in each style.
 #[must_use]
 pub fn stops(style: Style) -> Vec<String> {

@@ -27,28 +27,68 @@ pub struct Message {
     pub content: String,
 }
 
+/// How an answer is to be written.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Generation {
+    /// The most tokens to write.
+    pub max_tokens: u32,
+    /// Sampling temperature; 0 is greedy.
+    pub temperature: f64,
+    /// Texts that end the answer where they appear; they are not part of it.
+    pub stop: Vec<String>,
+    /// Whether the log-probability of every token is wanted.
+    pub logprobs: bool,
+    /// Whether the value of an expression that the model wrote is put in after its `=`.
+    pub calculator: bool,
+    /// The alternatives to each token that are wanted.
+    #[serde(default, skip_serializing_if = "Alternatives::are_none")]
+    pub alternatives: Alternatives,
+}
+
 /// What the model has to do with the messages.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", tag = "mode")]
 pub enum Mode {
     /// Write an answer.
-    Generate {
-        /// The most tokens to write.
-        max_tokens: u32,
-        /// Sampling temperature; 0 is greedy.
-        temperature: f64,
-        /// Texts that end the answer where they appear; they are not part of it.
-        stop: Vec<String>,
-        /// Whether the log-probability of every token is wanted.
-        logprobs: bool,
-        /// Whether the value of an expression that the model wrote is put in after its `=`.
-        calculator: bool,
-    },
+    Generate(Generation),
     /// Say how likely each of these continuations of the messages is.
     Score {
         /// The continuations, each scored on its own.
         options: Vec<String>,
     },
+}
+
+/// How much is wanted of what a model could have written in a token's place.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Alternatives {
+    /// The likeliest tokens at most, the one that was written among them.
+    pub most: u32,
+    /// Whether they are kept only where the token is a letter by itself, as options are named.
+    pub letters_only: bool,
+}
+
+impl Alternatives {
+    /// None at all.
+    pub const NONE: Self = Self { most: 0, letters_only: false };
+
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "the form that serde asks for")]
+    fn are_none(&self) -> bool {
+        self.most == 0
+    }
+
+    /// Whether they are kept at a token of this text.
+    #[must_use]
+    pub fn are_kept(self, text: &str) -> bool {
+        self.most > 0 && (!self.letters_only || letter_of(text).is_some())
+    }
+}
+
+/// The letter that a token's text is by itself, whatever brackets and space are around it.
+#[must_use]
+pub fn letter_of(text: &str) -> Option<char> {
+    let mut letters = text.chars().filter(|c| !c.is_whitespace() && !matches!(c, '(' | ')' | '*' | '.' | ':'));
+    let letter = letters.next().filter(char::is_ascii_uppercase)?;
+    letters.next().is_none().then_some(letter)
 }
 
 /// One call of a model.
@@ -70,7 +110,7 @@ pub struct Request {
 }
 
 /// One token of an answer.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Token {
     /// Its text; a character split between tokens stands with the last of them. The texts together are the answer's.
     pub text: String,
@@ -78,6 +118,10 @@ pub struct Token {
     pub logprob: Option<f64>,
     /// Whether the calculator put it in, so that it was not the model's choice.
     pub forced: bool,
+    /// The likeliest tokens in its place with their natural-log probabilities, likeliest first, where they were asked
+    /// for and the backend tells; it is mostly among them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub alternatives: Vec<(String, f64)>,
 }
 
 /// Tokens counted for one call.

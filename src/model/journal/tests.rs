@@ -4,7 +4,7 @@ use super::*;
 use crate::types::chat::Token;
 
 fn made(name: &str) -> Made {
-    let token = Token { text: name.to_owned(), logprob: Some(-0.1 - 0.2), forced: false };
+    let token = Token { text: name.to_owned(), logprob: Some(-0.1 - 0.2), ..Token::default() };
     Made {
         key: CallKey(Sha256::digest(name).into()),
         model: "m".to_owned(),

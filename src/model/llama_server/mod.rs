@@ -1,6 +1,7 @@
 //! llama.cpp's server as a process of this program: which one is taken, what is looked at before it loads weights, how
 //! it is started, waited for and ended. It never outlives the program, however that ends (see `launch.rs`).
 
+mod backend;
 mod check;
 mod engine;
 mod header;
@@ -14,6 +15,7 @@ use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
+pub use backend::{Hear, LlamaServer, Place, Servers};
 pub use engine::{Choice, Engine, MIN_BUILD};
 pub use kept::KeptServer;
 pub use server::{EngineSettings, RunningServer};

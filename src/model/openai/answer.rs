@@ -3,7 +3,7 @@
 use super::OpenAi;
 use super::wire;
 use crate::model::ModelError;
-use crate::types::chat::{Finish, Response, Token, Usage};
+use crate::types::chat::{Alternatives, Finish, Response, Token, Usage};
 
 /// What the request asked for that matters when its answer is read.
 pub(super) struct Wanted<'a> {
@@ -11,6 +11,8 @@ pub(super) struct Wanted<'a> {
     pub(super) stop: &'a [String],
     /// Whether log-probabilities have to be there.
     pub(super) logprobs: bool,
+    /// The alternatives that are kept.
+    pub(super) alternatives: Alternatives,
 }
 
 /// At or below this a log-probability means "unknown, but very unlikely" (-9999 at `OpenAI` and vLLM).
@@ -35,12 +37,12 @@ impl OpenAi {
         let message = choice.message.unwrap_or_default();
         let refusal = message.refusal.filter(|text| !text.is_empty());
         let logprobs = choice.logprobs.unwrap_or_default();
-        let (mut text, tokens) = match (message.content.map(wire::Content::into_text), refusal) {
+        let (mut text, tokens) = match (message.content.map(wire::Content::into_text).or(choice.text), refusal) {
             (None | Some(_), Some(refusal)) => {
                 finish = Finish::ContentFilter;
                 (refusal, logprobs.refusal)
             }
-            (Some(text), None) => (text, logprobs.content),
+            (Some(text), None) => (text, logprobs.into_tokens()),
             (None, None) if finish == Finish::ContentFilter => (String::new(), None),
             (None, None) if finish == Finish::Length => (String::new(), None),
             (None, None) => return Err(unusable("the answer's text is null")),
@@ -60,7 +62,7 @@ impl OpenAi {
         }
         let length = cut.unwrap_or(text.len());
         let tokens = match tokens {
-            Some(tokens) if wanted.logprobs => tokens_of(&text, length, &tokens),
+            Some(tokens) if wanted.logprobs => tokens_of(&text, length, &tokens, wanted.alternatives),
             _ => Vec::new(),
         };
         text.truncate(length);
@@ -119,7 +121,8 @@ impl OpenAi {
 ///
 /// Where the tokens' bytes hold the text, those that lie outside it are left out. Where they do not (a server that
 /// trims or names tokens by number), all are kept but the end marker.
-fn tokens_of(text: &str, length: usize, tokens: &[wire::Token]) -> Vec<Token> {
+fn tokens_of(text: &str, length: usize, tokens: &[wire::Token], kept: Alternatives) -> Vec<Token> {
+    let plain = |token: &wire::Token| plain(token, kept);
     if length == 0 {
         return Vec::new();
     }
@@ -133,9 +136,9 @@ fn tokens_of(text: &str, length: usize, tokens: &[wire::Token]) -> Vec<Token> {
     // The last occurrence: reasoning that the server took out of the text stands before it.
     let place = joined.windows(text.len()).rposition(|window| window == text.as_bytes());
     let Some(place) = place else {
-        let mut kept: Vec<Token> = tokens.iter().map(plain).collect();
-        kept.pop_if(|token| is_end_marker(&token.text));
-        return kept;
+        let mut all: Vec<Token> = tokens.iter().map(plain).collect();
+        all.pop_if(|token| is_end_marker(&token.text));
+        return all;
     };
     // A token without bytes is a piece of a character that a later token shows whole (vLLM), or an end marker. At the
     // very start it can only be the former.
@@ -153,12 +156,19 @@ fn bytes_of(token: &wire::Token) -> &[u8] {
 }
 
 /// The token as the rest of the program knows it.
-fn plain(token: &wire::Token) -> Token {
-    Token {
-        text: String::from_utf8_lossy(bytes_of(token)).into_owned(),
-        logprob: token.logprob.filter(|logprob| *logprob > UNKNOWN),
-        forced: false,
+fn plain(token: &wire::Token, kept: Alternatives) -> Token {
+    let text = |token: &wire::Token| String::from_utf8_lossy(bytes_of(token)).into_owned();
+    let known = |logprob: &f64| *logprob > UNKNOWN;
+    let written = text(token);
+    let mut alternatives: Vec<(String, f64)> = Vec::new();
+    if kept.are_kept(&written) {
+        let listed = token.top_logprobs.iter().flatten();
+        alternatives.extend(listed.filter_map(|other| Some((text(other), other.logprob.filter(known)?))));
+        // Servers list them in this order, but for those that send a map.
+        alternatives.sort_by(|a, b| b.1.total_cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
+        alternatives.truncate(kept.most as usize);
     }
+    Token { text: written, logprob: token.logprob.filter(known), forced: false, alternatives }
 }
 
 /// Whether a token's text is that of an end marker, such as `<|im_end|>`, `</s>` or nothing at all.
@@ -173,12 +183,12 @@ mod tests {
     use super::*;
 
     fn token(text: &str) -> wire::Token {
-        wire::Token { text: Some(text.to_owned()), logprob: Some(-0.5), bytes: None }
+        wire::Token { text: Some(text.to_owned()), logprob: Some(-0.5), ..wire::Token::default() }
     }
 
     fn kept(text: &str, length: usize, tokens: &[&str]) -> Vec<String> {
         let tokens: Vec<_> = tokens.iter().map(|text| token(text)).collect();
-        let kept = tokens_of(text, length, &tokens);
+        let kept = tokens_of(text, length, &tokens, Alternatives::NONE);
         kept.into_iter().map(|token| token.text).collect()
     }
 
@@ -209,11 +219,39 @@ mod tests {
             text: Some("?".to_owned()),
             logprob: Some(UNKNOWN),
             bytes: Some(bytes.to_vec()),
+            top_logprobs: None,
         };
-        let kept = tokens_of("é!", 3, &[half(&[0xc3]), half(&[0xa9]), token("!")]);
+        let kept = tokens_of("é!", 3, &[half(&[0xc3]), half(&[0xa9]), token("!")], Alternatives::NONE);
         let texts: Vec<&str> = kept.iter().map(|token| token.text.as_str()).collect();
         assert_eq!(texts, ["\u{fffd}", "\u{fffd}", "!"]);
         assert_eq!(kept[0].logprob, None);
         assert_eq!(kept[2].logprob, Some(-0.5));
+    }
+
+    #[test]
+    fn alternatives_are_kept_where_they_are_wanted_and_in_order() {
+        let with = |text: &str, tops: &[(&str, f64)]| {
+            let top = |(text, logprob): &(&str, f64)| wire::Token { logprob: Some(*logprob), ..token(text) };
+            wire::Token { top_logprobs: Some(tops.iter().map(top).collect()), ..token(text) }
+        };
+        let tokens = [with("It is", &[("It", -1.0)]), with(" (B", &[("A", -3.0), (" (B", -0.1), ("C", -9999.0)])];
+        let letters = Alternatives { most: 2, letters_only: true };
+        let kept = tokens_of("It is (B", 8, &tokens, letters);
+        assert!(kept[0].alternatives.is_empty());
+        assert_eq!(kept[1].alternatives, [(" (B".to_owned(), -0.1), ("A".to_owned(), -3.0)]);
+        let all = tokens_of("It is (B", 8, &tokens, Alternatives { most: 1, letters_only: false });
+        assert_eq!(all.iter().map(|token| token.alternatives.len()).collect::<Vec<_>>(), [1, 1]);
+    }
+
+    #[test]
+    fn the_older_form_of_log_probabilities_is_read_too() {
+        let older: wire::Logprobs = serde_json::from_str(
+            r#"{"tokens": [" B", "."], "token_logprobs": [-0.5, null], "top_logprobs": [{" A": -1.0, " B": -0.5}, null]}"#,
+        )
+        .expect("JSON");
+        let tokens = older.into_tokens().expect("tokens");
+        let read = tokens_of(" B.", 3, &tokens, Alternatives { most: 9, letters_only: false });
+        assert_eq!((read[0].logprob, read[1].logprob), (Some(-0.5), None));
+        assert_eq!(read[0].alternatives, [(" B".to_owned(), -0.5), (" A".to_owned(), -1.0)]);
     }
 }

@@ -10,6 +10,7 @@ use time::format_description::well_known::Rfc2822;
 use super::wire::Complaint;
 use super::{OpenAi, Settings};
 use crate::model::{ModelError, http};
+use crate::task::prompt::Style;
 
 /// The longest excerpt of a server's message that goes into an error.
 const EXCERPT: usize = 400;
@@ -71,6 +72,10 @@ fn hint(settings: &Settings, status: StatusCode, headers: &HeaderMap, said: &str
             (None, Some(variable)) => format!("the variable {variable} holds no key"),
             _ => "no key was sent; name the variable that holds it as api_key_env".to_owned(),
         }),
+        404 | 405 | 501 if settings.style == Style::Plain => Some(
+            "plain prompts go to /completions, which not every server has: set prompt = \"chat\", or check base_url"
+                .to_owned(),
+        ),
         404 => Some(format!("check base_url, and that the server has a model {:?}", settings.model)),
         300..400 => headers
             .get(reqwest::header::LOCATION)
@@ -102,6 +107,9 @@ fn bad_request_hint(settings: &Settings, said: &str) -> Option<String> {
     }
     if said.contains("'stop'") || said.ends_with(" stop") {
         return Some("send_stop = false leaves the stop texts out; answers are then cut here".to_owned());
+    }
+    if said.contains("context") && (said.contains("exceed") || said.contains("maximum") || said.contains("length")) {
+        return Some("the prompt is longer than the model's context: show fewer strategies, shorten the question, or give a local model more context".to_owned());
     }
     if said.contains("api key") {
         return settings.api_key_env.as_ref().map(|variable| format!("check the key in the variable {variable}"));

@@ -1,4 +1,4 @@
-//! Any server that speaks `OpenAI`'s chat completions: `OpenAI` itself, Gemini's compatible endpoint, vLLM, Ollama,
+//! Any server that speaks `OpenAI`'s chat completions, and text completions for plain prompts: `OpenAI` itself, Gemini's compatible endpoint, vLLM, Ollama,
 //! llama.cpp and others. What they disagree on is a setting.
 
 mod answer;
@@ -19,13 +19,14 @@ use serde_json::{Map, Value, json};
 use self::answer::Wanted;
 use self::fault::used_up;
 use crate::model::{Model, ModelError, http};
-use crate::types::chat::{Mode, Request, Response};
+use crate::task::prompt::{Style, continued};
+use crate::types::chat::{Alternatives, Generation, Mode, Request, Response};
 
 /// How many stop texts are sent: `OpenAI` takes no more. The others are looked for in the answer.
 const STOPS_SENT: usize = 4;
 
 /// Keys of the request that `extra_body` cannot set, because the answer could then not be read.
-const OWN_KEYS: [&str; 4] = ["messages", "model", "n", "stream"];
+const OWN_KEYS: [&str; 5] = ["messages", "model", "n", "prompt", "stream"];
 
 /// A model's entry, as far as this backend goes by it.
 #[derive(Debug, Clone)]
@@ -36,6 +37,8 @@ pub struct Settings {
     pub base_url: String,
     /// The server's name for the model.
     pub model: String,
+    /// Chat completions, or text completions for plain prompts.
+    pub style: Style,
     /// The key that is sent as a bearer token; without one, none is sent.
     pub api_key: Option<SecretString>,
     /// The variable that the key is read from; only for error texts.
@@ -89,7 +92,11 @@ impl OpenAi {
     pub fn new(mut settings: Settings) -> Result<Self, ModelError> {
         let refused = |what: String| ModelError::Refused(format!("model {:?}: {what}", settings.name));
         let trimmed = settings.base_url.trim_end_matches('/').to_owned();
-        let endpoint = Url::parse(&format!("{trimmed}/chat/completions"))
+        let path = match settings.style {
+            Style::Chat => "chat/completions",
+            Style::Plain => "completions",
+        };
+        let endpoint = Url::parse(&format!("{trimmed}/{path}"))
             .map_err(|error| refused(format!("base_url is not an address: {error}")))?;
         if !matches!(endpoint.scheme(), "http" | "https") {
             return Err(refused("base_url must begin with http:// or https://".into()));
@@ -133,9 +140,10 @@ impl OpenAi {
     /// The body of the request.
     fn body(&self, request: &Request) -> Result<Value, ModelError> {
         let refused = |what: &str| Err(ModelError::Refused(self.named(what)));
-        let Mode::Generate { max_tokens, temperature, stop, logprobs, calculator } = &request.mode else {
+        let Mode::Generate(generation) = &request.mode else {
             return refused("a chat server cannot score given options");
         };
+        let Generation { max_tokens, temperature, stop, logprobs, calculator, alternatives } = generation;
         if *calculator {
             return refused("the calculator needs a model that runs in this process");
         }
@@ -146,7 +154,10 @@ impl OpenAi {
         }
         let mut body = Map::new();
         body.insert("model".into(), json!(self.settings.model));
-        body.insert("messages".into(), json!(request.messages));
+        match self.settings.style {
+            Style::Chat => body.insert("messages".into(), json!(request.messages)),
+            Style::Plain => body.insert("prompt".into(), json!(continued(&request.messages))),
+        };
         body.insert(self.settings.token_limit_key.clone(), json!(max_tokens));
         if self.settings.send_temperature {
             body.insert("temperature".into(), json!(temperature));
@@ -155,11 +166,14 @@ impl OpenAi {
             let sent = &stop[..stop.len().min(STOPS_SENT)];
             body.insert("stop".into(), json!(sent));
         }
-        if *logprobs {
+        if *logprobs && self.settings.style == Style::Plain {
+            // Text completions have one key for both.
+            body.insert("logprobs".into(), json!(alternatives.most.max(1)));
+        } else if *logprobs {
             body.insert("logprobs".into(), json!(true));
             // One, though none is read: llama.cpp gives nothing for 0 and twenty where it is absent, and early
             // versions of vLLM fail where it is absent.
-            body.insert("top_logprobs".into(), json!(1));
+            body.insert("top_logprobs".into(), json!(alternatives.most.max(1)));
         }
         body.extend(self.settings.extra_body.clone());
         Ok(Value::Object(body))
@@ -219,11 +233,13 @@ impl Model for OpenAi {
                 self.excerpt(&text)
             )))
         })?;
-        let (stop, logprobs) = match &request.mode {
-            Mode::Generate { stop, logprobs, .. } => (stop.as_slice(), *logprobs),
-            Mode::Score { .. } => (&[][..], false),
+        let wanted = match &request.mode {
+            Mode::Generate(Generation { stop, logprobs, alternatives, .. }) => {
+                Wanted { stop, logprobs: *logprobs, alternatives: *alternatives }
+            }
+            Mode::Score { .. } => Wanted { stop: &[], logprobs: false, alternatives: Alternatives::NONE },
         };
-        let response = self.read(completion, &Wanted { stop, logprobs })?;
+        let response = self.read(completion, &wanted)?;
         Ok(Response { latency_ms, pause, ..response })
     }
 }

@@ -1,6 +1,8 @@
 //! What a chat-completions server sends back. Every field is optional and unknown ones are ignored, since servers
 //! that call themselves compatible leave out, null or add fields.
 
+use std::collections::HashMap;
+
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -18,6 +20,8 @@ pub(super) struct Completion {
 #[serde(default)]
 pub(super) struct Choice {
     pub(super) message: Option<Message>,
+    /// The answer of a text completion.
+    pub(super) text: Option<String>,
     pub(super) logprobs: Option<Logprobs>,
     pub(super) finish_reason: Option<String>,
 }
@@ -61,6 +65,28 @@ pub(super) struct Part {
 pub(super) struct Logprobs {
     pub(super) content: Option<Vec<Token>>,
     pub(super) refusal: Option<Vec<Token>>,
+    /// The older form, of text completions: texts, log-probabilities and alternatives beside each other.
+    #[serde(rename = "tokens")]
+    texts: Option<Vec<String>>,
+    #[serde(rename = "token_logprobs")]
+    chosen: Option<Vec<Option<f64>>>,
+    #[serde(rename = "top_logprobs")]
+    top: Option<Vec<Option<HashMap<String, f64>>>>,
+}
+
+impl Logprobs {
+    /// The tokens of the answer, in whichever form they came.
+    pub(super) fn into_tokens(self) -> Option<Vec<Token>> {
+        let (Some(texts), None) = (self.texts, &self.content) else { return self.content };
+        let logprobs = self.chosen.unwrap_or_default().into_iter().chain(std::iter::repeat(None));
+        let tops = self.top.unwrap_or_default().into_iter().chain(std::iter::repeat(None));
+        let alternative = |(text, logprob)| Token { text: Some(text), logprob: Some(logprob), ..Token::default() };
+        let tokens = texts.into_iter().zip(logprobs).zip(tops).map(|((text, logprob), top)| {
+            let top_logprobs = top.map(|top| top.into_iter().map(alternative).collect());
+            Token { text: Some(text), logprob, bytes: None, top_logprobs }
+        });
+        Some(tokens.collect())
+    }
 }
 
 /// One token written.
@@ -71,6 +97,8 @@ pub(super) struct Token {
     pub(super) text: Option<String>,
     pub(super) logprob: Option<f64>,
     pub(super) bytes: Option<Vec<u8>>,
+    /// The likeliest tokens in its place.
+    pub(super) top_logprobs: Option<Vec<Token>>,
 }
 
 /// Tokens counted.

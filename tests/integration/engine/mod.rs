@@ -65,7 +65,7 @@ impl Model for Oracle {
         if request.distil && unit("readable") >= self.unreadable {
             text = format!("{text}\nSTRATEGY:\nNote {}.", (unit("note") * 1e6).floor());
         }
-        let token = Token { text: text.clone(), logprob: Some(unit("sure").ln()), forced: false };
+        let token = Token { text: text.clone(), logprob: Some(unit("sure").ln()), ..Token::default() };
         let usage = Usage { input: prompt.len() as u64, cached_input: 0, output: 4 };
         Ok(Response { text, tokens: vec![token], usage, model: self.name.to_owned(), ..Response::default() })
     }

@@ -12,7 +12,8 @@ use intercascade::model::gateway::{Gateway, Retries, Served, Source};
 use intercascade::model::journal::Journal;
 use intercascade::model::openai::{OpenAi, Settings};
 use intercascade::model::{Identity, Model, ModelError};
-use intercascade::types::chat::{Finish, Message, Mode, Request, Response, Role};
+use intercascade::task::prompt::Style;
+use intercascade::types::chat::{Finish, Generation, Message, Mode, Request, Response, Role};
 use secrecy::SecretString;
 use serde_json::{Map, Value, json};
 use wiremock::matchers::{header, method, path};
@@ -26,6 +27,7 @@ fn settings(base_url: &str) -> Settings {
         name: "weak".into(),
         base_url: base_url.into(),
         model: "served-model".into(),
+        style: Style::Chat,
         api_key: Some(SecretString::from(KEY)),
         api_key_env: Some("TEST_API_KEY".into()),
         headers: vec![("x-organisation".into(), SecretString::from(HEADER_VALUE))],
@@ -50,13 +52,13 @@ fn request(logprobs: bool) -> Request {
             Message { role: Role::System, content: "Be brief.".into() },
             Message { role: Role::User, content: "Question: 2 + 2?\nAnswer:".into() },
         ],
-        mode: Mode::Generate {
+        mode: Mode::Generate(Generation {
             max_tokens: 64,
             temperature: 0.0,
             stop: vec!["\n\nQuestion:".into()],
             logprobs,
-            calculator: false,
-        },
+            ..Generation::default()
+        }),
         distil: false,
         draw: 0,
         strategies: Vec::new(),

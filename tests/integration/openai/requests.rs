@@ -1,6 +1,7 @@
 //! What is sent: the body, the headers, what is refused before anything is sent.
 
 use intercascade::model::entry::ModelEntry;
+use intercascade::model::local::weights::Catalogue;
 use intercascade::model::registry::Data;
 use intercascade::types::seed::Seed;
 
@@ -85,8 +86,8 @@ async fn options_and_the_calculator_are_for_other_backends() {
     scoring.mode = Mode::Score { options: vec!["a".into()] };
     refused(call(settings("http://127.0.0.1:9/v1"), &scoring).await);
     let mut calculating = request(false);
-    if let Mode::Generate { calculator, .. } = &mut calculating.mode {
-        *calculator = true;
+    if let Mode::Generate(generation) = &mut calculating.mode {
+        generation.calculator = true;
     }
     refused(call(settings("http://127.0.0.1:9/v1"), &calculating).await);
 }
@@ -98,7 +99,7 @@ fn the_identity_holds_what_changes_the_answer_and_no_secret() {
          api_key_env = 'TEST_API_KEY'\nextra_body = { top_k = 1 }",
     )
     .expect("an entry");
-    let data = Data { items: &[], sha256: "", seed: Seed(0) };
+    let data = Data { items: &[], sha256: "", seed: Seed(0), weights: Catalogue::builtin() };
     let identity = entry.identity(&entry, data).expect("known without a key");
     assert_eq!(
         identity.of(&"7".into()),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use intercascade::model::local::gguf::{Gguf, GgufConfig};
 use intercascade::model::{Model, ModelError};
 use intercascade::task::prompt::Style;
-use intercascade::types::chat::{Finish, Message, Mode, Request, Response, Role};
+use intercascade::types::chat::{Finish, Generation, Message, Mode, Request, Response, Role};
 
 use super::llama::{SMOLLM, smollm};
 
@@ -28,7 +28,7 @@ fn request(text: &str, mode: Mode) -> Request {
 
 fn generate(max_tokens: u32, temperature: f64, stop: &[&str], calculator: bool) -> Mode {
     let stop = stop.iter().map(|stop| (*stop).to_owned()).collect();
-    Mode::Generate { max_tokens, temperature, stop, logprobs: true, calculator }
+    Mode::Generate(Generation { max_tokens, temperature, stop, logprobs: true, calculator, ..Generation::default() })
 }
 
 fn score(options: &[&str]) -> Mode {

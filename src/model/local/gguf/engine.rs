@@ -217,7 +217,7 @@ fn take_up(engine: &Result<Engine, String>, Job { request, reply }: Job) -> Opti
         _ if reply.is_closed() => return None,
         (Err(why), _) => Err(ModelError::Refused(why.clone())),
         (Ok(engine), Mode::Score { options }) => engine.score(&request, options, start),
-        (Ok(engine), Mode::Generate { .. }) => match engine.begin(&request) {
+        (Ok(engine), Mode::Generate(_)) => match engine.begin(&request) {
             Ok((writing, cache, input)) => {
                 return Some(Lane { writing, cache, input, start, reply });
             }

@@ -1,11 +1,9 @@
 //! Messages into token ids, plainly or in `ChatML`. A message's text can never become a control token.
 
 use crate::model::local::tokenizer::{Tokenizer, TokenizerError};
-use crate::task::prompt::Style;
+use crate::task::prompt::{Style, continued};
 use crate::types::chat::{Message, Role};
 
-/// What stands between messages in the plain style.
-const BLANK_LINE: &str = "\n\n";
 const START: &str = "<|im_start|>";
 const END: &str = "<|im_end|>";
 
@@ -45,8 +43,7 @@ pub(super) fn ids(
     let mut ids: Vec<u32> = tokenizer.bos().into_iter().collect();
     match style {
         Style::Plain => {
-            let texts: Vec<&str> = messages.iter().map(|message| message.content.as_str()).collect();
-            ids.extend(tokenizer.encode(&texts.join(BLANK_LINE))?);
+            ids.extend(tokenizer.encode(&continued(messages))?);
         }
         Style::Chat => {
             let template = template.ok_or(PromptError::NoTemplate)?;

