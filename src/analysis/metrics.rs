@@ -6,10 +6,13 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use super::price::{Fee, Price};
 use super::stats::{Estimate, clustered_mean};
 use crate::types::chat::Usage;
-use crate::types::record::{CellKey, Purpose, Record, Score};
+use crate::types::record::{Call, CellKey, Purpose, Record, Score};
 
 /// The arm that all others are compared with.
 pub const BASELINE: &str = "cascade";
+
+/// The top level.
+const STRONG: usize = 1;
 
 /// Prices by the model's name in the config; none where it has no price.
 pub type Prices = BTreeMap<String, Option<Price>>;
@@ -97,6 +100,12 @@ impl<'a> Slice<'a> {
     #[must_use]
     pub fn strong_calls(&self) -> usize {
         self.records.iter().filter(|record| record.deferred).count()
+    }
+
+    /// Calls of the strong level for any purpose, over all orders.
+    #[must_use]
+    pub fn strong_calls_all(&self) -> usize {
+        self.records.iter().map(|record| record.calls_of(STRONG)).sum()
     }
 
     /// Strategies shown per item, on average.
@@ -194,12 +203,15 @@ impl Sum {
 pub fn fee_rows(slice: &Slice, prices: &Prices) -> Vec<FeeRow> {
     let mut sums: BTreeMap<(&str, Option<Purpose>), Sum> = BTreeMap::new();
     let mut models: Vec<&str> = Vec::new();
-    for call in slice.records.iter().flat_map(|record| &record.calls) {
+    let calls = slice.records.iter().flat_map(|record| (0..record.calls.len()).map(move |place| (record, place)));
+    for (record, place) in calls {
+        let call = &record.calls[place];
         if !models.contains(&&*call.model) {
             models.push(&call.model);
         }
         // A strategy written in the answer's own call is no further call.
-        let further = usize::from(call.purpose != Purpose::Distil);
+        let earlier: Vec<&Call> = record.calls[..place].iter().collect();
+        let further = usize::from(!call.shares_with(&earlier));
         for (purpose, count) in [(Some(call.purpose), 1), (None, further)] {
             let sum = sums.entry((&call.model, purpose)).or_default();
             sum.calls += count;
@@ -210,8 +222,8 @@ pub fn fee_rows(slice: &Slice, prices: &Prices) -> Vec<FeeRow> {
             }
         }
     }
-    let purposes = [Some(Purpose::Answer), Some(Purpose::Distil), Some(Purpose::Embed), None];
-    let keys = models.iter().flat_map(|model| purposes.map(|purpose| (*model, purpose)));
+    let purposes = Purpose::ALL.map(Some).into_iter().chain([None]);
+    let keys = models.iter().flat_map(|model| purposes.clone().map(|purpose| (*model, purpose)));
     keys.filter_map(|(model, purpose)| {
         let sum = sums.get(&(model, purpose))?;
         let price = prices.get(model).and_then(Option::as_ref);
@@ -318,13 +330,15 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::types::record::{Call, Graded, WeakAnswer};
+    use crate::types::chat::CallKey;
+    use crate::types::record::{Graded, WeakAnswer};
 
     fn record(arm: &str, item: usize, weak_right: bool, deferred: bool, groups: &[&str]) -> Record {
         let graded = |right: bool| Graded {
             answer: Some("1".into()),
             score: if right { Score::Correct } else { Score::Incorrect },
         };
+        let key = |level: usize| CallKey(std::array::from_fn(|_| u8::try_from(10 * item + level).unwrap_or(0)));
         let call = |level, purpose, input, output| Call {
             level: Some(level),
             model: if level == 0 { "weak".into() } else { "strong".into() },
@@ -333,7 +347,7 @@ mod tests {
             confidence: None,
             latency_ms: 1.0,
             answered_by: None,
-            journal_key: None,
+            journal_key: Some(key(level)),
             journal_hit: false,
             recorded_fee_usd: None,
         };
@@ -351,10 +365,12 @@ mod tests {
             similarity_max: None,
             weak: Some(WeakAnswer { graded: graded(weak_right), confidence: Some(0.5) }),
             deferred,
-            answering_level: usize::from(deferred),
+            answering_level: Some(usize::from(deferred)),
             graded: graded(weak_right || deferred),
             repository_size: 0,
             calls,
+            strategy_scores: Vec::new(),
+            kept: None,
         }
     }
 
@@ -375,6 +391,7 @@ mod tests {
         let slices = slices(&records);
         let cascade = &slices[0];
         assert_eq!((cascade.n, cascade.orders, cascade.strong_calls()), (4, 1, 2));
+        assert_eq!(cascade.strong_calls_all(), 2, "a strategy in the answer's own call is no further call");
         assert!((cascade.accuracy() - 0.75).abs() < 1e-12);
         assert_eq!(cascade.weak_accuracy(), Some(0.25));
         assert_eq!(cascade.accepted_accuracy(), Some(0.5));

@@ -22,6 +22,47 @@ pub enum Selection {
     Random,
 }
 
+/// What is kept of a deferred item for later queries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Content {
+    /// What the strong level wrote when asked for a strategy.
+    #[default]
+    Strategy,
+    /// The question and the strong level's solution as they are.
+    WorkedCase,
+    /// A worked case with the strategy behind it.
+    Both,
+    /// The question and the answer: plain retrieval.
+    QuestionAnswer,
+}
+
+impl Content {
+    /// Whether the strong level has to write a strategy for it.
+    #[must_use]
+    pub fn is_written(self) -> bool {
+        matches!(self, Self::Strategy | Self::Both)
+    }
+}
+
+/// How an arm uses what it has kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Use {
+    /// It stands before the weak level's query: the config's content, or this one.
+    Shown(Option<Content>),
+    /// The nearest answer is given again, if it is near enough, and no model is asked.
+    Reused,
+}
+
+/// What an arm learns, and how it uses it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Learning {
+    /// How what is kept is ranked.
+    pub selection: Selection,
+    /// What becomes of the best.
+    pub used: Use,
+}
+
 /// The arms by the names that stand in configs and outputs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -36,12 +77,23 @@ pub enum Arm {
     InterCascade,
     /// The same with strategies picked at random.
     InterCascadeRandom,
+    /// The same with past questions and answers in the place of strategies.
+    Retrieval,
+    /// The cascade before which the nearest past answer is given again where it is near enough.
+    SemanticCache,
 }
 
 impl Arm {
     /// All of them.
-    pub const ALL: [Self; 5] =
-        [Self::WeakOnly, Self::StrongOnly, Self::Cascade, Self::InterCascade, Self::InterCascadeRandom];
+    pub const ALL: [Self; 7] = [
+        Self::WeakOnly,
+        Self::StrongOnly,
+        Self::Cascade,
+        Self::InterCascade,
+        Self::InterCascadeRandom,
+        Self::Retrieval,
+        Self::SemanticCache,
+    ];
 
     /// The name used in configs and outputs.
     #[must_use]
@@ -52,6 +104,8 @@ impl Arm {
             Self::Cascade => "cascade",
             Self::InterCascade => "inter-cascade",
             Self::InterCascadeRandom => "inter-cascade-random",
+            Self::Retrieval => "retrieval",
+            Self::SemanticCache => "semantic-cache",
         }
     }
 
@@ -67,17 +121,31 @@ impl Arm {
         match self {
             Self::WeakOnly => Deferral::Never,
             Self::StrongOnly => Deferral::Always,
-            Self::Cascade | Self::InterCascade | Self::InterCascadeRandom => Deferral::BelowThreshold,
+            Self::Cascade | Self::InterCascade | Self::InterCascadeRandom | Self::Retrieval | Self::SemanticCache => {
+                Deferral::BelowThreshold
+            }
         }
     }
 
-    /// How the arm picks strategies; none where it does not learn.
+    /// What the arm learns; none where it does not.
     #[must_use]
-    pub fn learning(self) -> Option<Selection> {
+    pub fn learning(self) -> Option<Learning> {
+        let learning = |selection, used| Some(Learning { selection, used });
         match self {
             Self::WeakOnly | Self::StrongOnly | Self::Cascade => None,
-            Self::InterCascade => Some(Selection::Nearest),
-            Self::InterCascadeRandom => Some(Selection::Random),
+            Self::InterCascade => learning(Selection::Nearest, Use::Shown(None)),
+            Self::InterCascadeRandom => learning(Selection::Random, Use::Shown(None)),
+            Self::Retrieval => learning(Selection::Nearest, Use::Shown(Some(Content::QuestionAnswer))),
+            Self::SemanticCache => learning(Selection::Nearest, Use::Reused),
+        }
+    }
+
+    /// Whether the arm needs the strong level to write strategies, where the config's content is this one.
+    #[must_use]
+    pub fn needs_strategies(self, content: Content) -> bool {
+        match self.learning().map(|learning| learning.used) {
+            Some(Use::Shown(own)) => own.unwrap_or(content).is_written(),
+            Some(Use::Reused) | None => false,
         }
     }
 }

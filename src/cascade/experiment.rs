@@ -10,7 +10,7 @@ use super::schedule::{CellOutcome, Stream, side_by_side};
 use super::step::{Cell, Setup};
 use crate::dataset::stream;
 use crate::model::gate::Gate;
-use crate::types::record::{CellKey, Record, Strategy};
+use crate::types::record::{CellKey, Kept, Record, Strategy};
 
 /// Items under way for each call that may be in flight: enough for the gate to choose from.
 const UNDER_WAY_PER_CALL: usize = 4;
@@ -72,9 +72,9 @@ impl Cells<'_> {
                     };
                     let number = u32::try_from(streams.len()).unwrap_or(u32::MAX);
                     let cell = Cell { key: Arc::new(key), number, arm, threshold, stream: Arc::clone(&permutation) };
-                    let rankings = arm.learning().map(|selection| {
-                        let make = || ranked(setup, selection, &permutation, order);
-                        Arc::clone(rankings.entry(selection).or_insert_with(make))
+                    let rankings = arm.learning().map(|learning| {
+                        let make = || ranked(setup, learning.selection, &permutation, order);
+                        Arc::clone(rankings.entry(learning.selection).or_insert_with(make))
                     });
                     streams.push(Stream { cell: Arc::new(cell), rankings });
                 }
@@ -109,10 +109,7 @@ pub async fn run(
 pub fn gathered(streams: &[Stream], outcomes: Vec<CellOutcome>) -> Outcome {
     let mut outcome = Outcome::default();
     for (stream, CellOutcome { records, strategies }) in streams.iter().zip(outcomes) {
-        if stream.cell.arm.learning().is_some() {
-            let deferred = records.iter().filter(|record| record.deferred).count();
-            outcome.unreadable_strategies += deferred - strategies.len();
-        }
+        outcome.unreadable_strategies += records.iter().filter(|record| record.kept == Some(Kept::Unreadable)).count();
         let stored = |(position, strategy)| Stored { cell: Arc::clone(&stream.cell.key), position, strategy };
         outcome.strategies.extend(strategies.into_iter().map(stored));
         outcome.records.extend(records);

@@ -1,17 +1,17 @@
-//! A model at its place in the cascade: what it is asked, and what is made of its answers.
+//! A model at its place in the cascade: how it is called, and the rows that its calls leave. What it is asked is in
+//! `answer.rs` and `teach.rs`.
 
 use std::sync::Arc;
 
-use super::repository::Shown;
 use crate::model::ModelError;
 use crate::model::gate::Priority;
 use crate::model::gateway::Gateway;
-use crate::task::Task;
-use crate::task::confidence::{NoConfidence, Signal};
-use crate::task::prompt::{self, Style};
-use crate::types::chat::{Alternatives, CallKey, Generation, Message, Mode, Request, Response, Usage};
+use crate::task::Grader;
+use crate::task::confidence::NoConfidence;
+use crate::task::prompt::Prompt;
+use crate::types::chat::{CallKey, Generation, Message, Mode, Request, Response, Usage, Wanted};
 use crate::types::item::Item;
-use crate::types::record::{Call, Graded, Purpose, Strategy, WeakAnswer};
+use crate::types::record::{Call, Purpose};
 
 /// A level of the cascade.
 pub struct Level {
@@ -19,8 +19,8 @@ pub struct Level {
     pub name: Arc<str>,
     /// The model behind its gateway.
     pub model: Gateway,
-    /// How it is addressed.
-    pub style: Style,
+    /// The words that are put to it.
+    pub prompt: Prompt,
     /// The most tokens of an answer.
     pub max_tokens: u32,
     /// Sampling temperature.
@@ -33,8 +33,8 @@ pub struct Level {
 pub struct Asked<'a> {
     /// The item.
     pub item: &'a Item,
-    /// Its kind of question.
-    pub task: Task,
+    /// How its answers are read and compared.
+    pub grader: &'a Grader,
     /// Where its calls stand among all.
     pub priority: Priority,
     /// The calls.
@@ -45,16 +45,18 @@ pub struct Asked<'a> {
 #[derive(Debug, thiserror::Error)]
 pub enum StepError {
     /// A call gave no answer.
-    #[error("item `{item}`, model `{model}`")]
+    #[error("item `{item}`, model `{model}` ({purpose})")]
     Call {
         /// The item.
         item: String,
         /// The model's name in the config.
         model: String,
+        /// What the call was for.
+        purpose: &'static str,
         /// What happened.
         source: ModelError,
     },
-    /// The weak answer has no confidence.
+    /// An answer has no confidence.
     #[error(
         "item `{item}`, model `{model}`: {missing}, and the signal `{signal}` needs them: choose a model that gives them or another deferral.signal"
     )]
@@ -78,126 +80,77 @@ impl StepError {
     }
 }
 
+/// A call that was answered.
+pub(super) struct Heard {
+    pub(super) key: CallKey,
+    pub(super) response: Arc<Response>,
+}
+
 impl Level {
-    /// Answers the item with strategies in front, and says how sure it is.
-    ///
-    /// # Errors
-    /// Where the call gave no usable answer, or one without what the signal needs.
-    pub async fn answer(
-        &self,
-        level: usize,
-        asked: &mut Asked<'_>,
-        shown: &[Shown],
-        signal: Option<Signal>,
-    ) -> Result<WeakAnswer, StepError> {
-        let item = asked.item;
-        let texts: Vec<&str> = shown.iter().map(|shown| shown.strategy.text.as_str()).collect();
-        let scored = signal == Some(Signal::OptionProbability);
-        let mode = if scored {
-            Mode::Score { options: item.options.clone() }
-        } else {
-            self.generate(signal.is_some_and(Signal::needs_logprobs))
-        };
-        let messages = prompt::answer(self.style, asked.task, item, &texts, !scored);
-        let strategies = shown.iter().map(|shown| shown.strategy.source.clone()).collect();
-        let request = Request { strategies, ..request(item, messages, mode) };
-        let (key, response) = self.call(asked, &request).await?;
-        let read = |signal: Signal| {
-            signal.read(&response).map_err(|missing| StepError::Confidence {
-                item: item.id.to_string(),
-                model: self.name.to_string(),
-                signal: signal.name(),
-                missing,
-            })
-        };
-        let confidence = signal.map(read).transpose()?;
-        let call = self.row(level, Purpose::Answer, response.usage, &response, key);
-        asked.calls.push(Call { confidence, ..call });
-        Ok(WeakAnswer { graded: Task::grade(item, &response, &response.text), confidence })
-    }
-
-    /// Answers a deferred item, and with `distil` writes a strategy behind the answer.
-    ///
-    /// # Errors
-    /// Where the call gave no usable answer.
-    pub async fn resolve(
-        &self,
-        level: usize,
-        asked: &mut Asked<'_>,
-        distil: bool,
-    ) -> Result<(Graded, Option<Strategy>), StepError> {
-        let item = asked.item;
-        let messages = if distil {
-            prompt::answer_and_distil(asked.task, item)
-        } else {
-            prompt::answer(self.style, asked.task, item, &[], true)
-        };
-        let request = Request { distil, ..request(item, messages, self.generate(false)) };
-        let (key, response) = self.call(asked, &request).await?;
-        let (text, strategy) =
-            if distil { prompt::split_strategy(&response.text) } else { (response.text.as_str(), None) };
-        let written = output_before(&response, text.len());
-        let answering = Usage { output: written, ..response.usage };
-        asked.calls.push(self.row(level, Purpose::Answer, answering, &response, key));
-        if distil {
-            let distilling = Usage { input: 0, cached_input: 0, output: response.usage.output - written };
-            let row = self.row(level, Purpose::Distil, distilling, &response, key);
-            asked.calls.push(Call { latency_ms: 0.0, recorded_fee_usd: row.recorded_fee_usd.map(|_| 0.0), ..row });
-        }
-        let graded = Task::grade(item, &response, text);
-        let strategy = strategy.map(|text| Strategy {
-            source: item.id.clone(),
-            group: Arc::clone(&item.group),
-            text: text.to_owned(),
-            model: Arc::clone(&self.name),
-            source_score: graded.score,
-        });
-        Ok((graded, strategy))
-    }
-
-    fn generate(&self, logprobs: bool) -> Mode {
-        Mode::Generate(Generation {
+    /// How this level writes its answers.
+    pub(super) fn generation(&self) -> Generation {
+        Generation {
             max_tokens: self.max_tokens,
             temperature: self.temperature,
-            stop: prompt::stops(self.style),
-            logprobs,
+            stop: self.prompt.stop.clone(),
             calculator: self.calculator,
-            alternatives: Alternatives::NONE,
-        })
+            ..Generation::default()
+        }
     }
 
-    async fn call(&self, asked: &Asked<'_>, request: &Request) -> Result<(CallKey, Arc<Response>), StepError> {
-        self.model.call(request, asked.priority).await.map_err(|source| StepError::Call {
+    pub(super) async fn call(
+        &self,
+        asked: &Asked<'_>,
+        purpose: Purpose,
+        request: &Request,
+    ) -> Result<Heard, StepError> {
+        let called = self.model.call(request, asked.priority).await;
+        let (key, response) = called.map_err(|source| StepError::Call {
             item: asked.item.id.to_string(),
             model: self.name.to_string(),
+            purpose: purpose.name(),
             source,
-        })
+        })?;
+        Ok(Heard { key, response })
     }
 
-    fn row(&self, level: usize, purpose: Purpose, usage: Usage, response: &Response, key: CallKey) -> Call {
+    /// A call's row: all of its tokens, for one purpose.
+    pub(super) fn row(&self, level: usize, purpose: Purpose, heard: &Heard) -> Call {
+        let Heard { key, response } = heard;
         Call {
             level: Some(level),
             model: Arc::clone(&self.name),
             purpose,
-            usage,
+            usage: response.usage,
             confidence: None,
             latency_ms: response.latency_ms,
             answered_by: Some(response.model.as_str().into()),
-            journal_key: Some(key),
+            journal_key: Some(*key),
             journal_hit: false,
             recorded_fee_usd: response.fee_usd,
         }
     }
+
+    pub(super) fn unsure(&self, item: &Item, signal: &'static str, missing: NoConfidence) -> StepError {
+        StepError::Confidence { item: item.id.to_string(), model: self.name.to_string(), signal, missing }
+    }
 }
 
-/// A first draw without strategies.
-fn request(item: &Item, messages: Vec<Message>, mode: Mode) -> Request {
-    Request { item: item.id.clone(), messages, mode, distil: false, draw: 0, strategies: Vec::new() }
+/// A first draw of an answer, without strategies.
+pub(super) fn request(item: &Item, messages: Vec<Message>, generation: Generation) -> Request {
+    Request {
+        item: item.id.clone(),
+        messages,
+        mode: Mode::Generate(generation),
+        wanted: Wanted::Answer,
+        draw: 0,
+        strategies: Vec::new(),
+    }
 }
 
 /// How many of the output tokens lie before byte `end` of the text. Exact where the backend tells the tokens; else
 /// the tokens are shared out by bytes. Hidden tokens (reasoning) count as the answer's.
-fn output_before(response: &Response, end: usize) -> u64 {
+pub(super) fn output_before(response: &Response, end: usize) -> u64 {
     let text = response.text.len();
     if end >= text {
         return response.usage.output;
@@ -214,6 +167,19 @@ fn output_before(response: &Response, end: usize) -> u64 {
         (response.tokens.len() - before.count()) as u64
     };
     response.usage.output.saturating_sub(after)
+}
+
+/// A call's row parted in two: what its output before byte `end` of the text took, and what came behind.
+pub(super) fn parted(row: Call, response: &Response, end: usize, behind: Purpose) -> [Call; 2] {
+    let before = output_before(response, end);
+    let further = Call {
+        purpose: behind,
+        usage: Usage { input: 0, cached_input: 0, output: response.usage.output - before },
+        latency_ms: 0.0,
+        recorded_fee_usd: row.recorded_fee_usd.map(|_| 0.0),
+        ..row.clone()
+    };
+    [Call { usage: Usage { output: before, ..row.usage }, ..row }, further]
 }
 
 #[cfg(test)]

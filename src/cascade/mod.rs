@@ -1,6 +1,7 @@
 //! The algorithm: arms as values, the step that takes one item through any of them, what a learning arm shows, and a
 //! run as cells.
 
+pub mod answer;
 pub mod arm;
 pub mod experiment;
 pub mod level;
@@ -8,3 +9,4 @@ pub mod ranking;
 pub mod repository;
 pub mod schedule;
 pub mod step;
+pub mod teach;

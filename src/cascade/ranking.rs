@@ -66,6 +66,12 @@ impl Rankings {
         self.selection == Selection::Nearest
     }
 
+    /// Whether the items at two positions are of one group.
+    #[must_use]
+    pub fn are_siblings(&self, position: usize, other: usize) -> bool {
+        self.items[self.stream[position]].group == self.items[self.stream[other]].group
+    }
+
     /// The first block of the ranking of the items before `position`.
     #[must_use]
     pub fn first_block(&self, position: usize) -> Arc<[Ranked]> {

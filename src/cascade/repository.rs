@@ -29,6 +29,8 @@ pub struct Rule {
     pub k: usize,
     /// The walk over a ranking by similarity ends below this cosine.
     pub min_similarity: f64,
+    /// Whether items of the own group are passed over: what is learned is then transfer, and no look-up.
+    pub exclude_same_group: bool,
 }
 
 /// A strategy that is shown.
@@ -105,6 +107,10 @@ impl Walk {
             if rankings.is_by_similarity() && similarity < rule.min_similarity {
                 break;
             }
+            if rule.exclude_same_group && rankings.are_siblings(self.position, position) {
+                self.at += 1;
+                continue;
+            }
             match &repository.slots[position] {
                 Slot::Pending => return Met::Pending(position),
                 Slot::None => {}
@@ -135,6 +141,7 @@ mod tests {
             text: name,
             model: "m".into(),
             source_score: Score::Correct,
+            answer: None,
         })
     }
 
@@ -156,7 +163,11 @@ mod tests {
 
     fn met(repository: &Repository, k: usize, min_similarity: f64) -> Result<Vec<String>, usize> {
         let rankings = rankings();
-        match Walk::new(&rankings, 4).advance(&rankings, repository, Rule { k, min_similarity }) {
+        match Walk::new(&rankings, 4).advance(
+            &rankings,
+            repository,
+            Rule { k, min_similarity, exclude_same_group: false },
+        ) {
             Met::End(shown) => Ok(shown.iter().map(|shown| shown.strategy.text.clone()).collect()),
             Met::Pending(position) => Err(position),
         }
@@ -178,12 +189,25 @@ mod tests {
     }
 
     #[test]
+    fn siblings_are_passed_over_where_that_is_the_rule() {
+        let mut repository = Repository::new(5);
+        (0..4).for_each(|position| repository.settle(position, Some(strategy(position))));
+        let rankings = rankings();
+        let rule = Rule { k: 2, min_similarity: -1.0, exclude_same_group: true };
+        assert_eq!(
+            Walk::new(&rankings, 4).advance(&rankings, &repository, rule),
+            Met::End(Vec::new()),
+            "all are of one group"
+        );
+    }
+
+    #[test]
     fn the_walk_waits_only_for_what_it_meets_and_goes_on_from_there() {
         let mut repository = Repository::new(5);
         repository.settle(3, Some(strategy(3)));
         assert_eq!(met(&repository, 1, -1.0), Ok(vec!["3".to_owned()]));
         assert_eq!(met(&repository, 2, -1.0), Err(0));
-        let (rankings, rule) = (rankings(), Rule { k: 2, min_similarity: -1.0 });
+        let (rankings, rule) = (rankings(), Rule { k: 2, min_similarity: -1.0, exclude_same_group: false });
         let mut walk = Walk::new(&rankings, 4);
         assert_eq!(walk.advance(&rankings, &repository, rule), Met::Pending(0));
         repository.settle(0, None);

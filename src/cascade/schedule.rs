@@ -48,10 +48,12 @@ pub async fn one_by_one(
         for position in 0..cell.stream.len() {
             let shown = match rankings {
                 None => Vec::new(),
-                Some(rankings) => match Walk::new(rankings, position).advance(rankings, &repository, setup.rule) {
-                    Met::End(shown) => shown,
-                    Met::Pending(earlier) => unreachable!("{earlier} stands before {position} and is decided"),
-                },
+                Some(rankings) => {
+                    match Walk::new(rankings, position).advance(rankings, &repository, cell.rule(setup)) {
+                        Met::End(shown) => shown,
+                        Met::Pending(earlier) => unreachable!("{earlier} stands before {position} and is decided"),
+                    }
+                }
             };
             let Step { record, strategy } = step(setup, cell, position, &shown).await?;
             repository.settle(position, strategy);
@@ -169,7 +171,7 @@ impl<P: FnMut(&Record)> Run<'_, P> {
     fn walk(&mut self, stream: usize, mut walk: Walk) {
         let state = &mut self.states[stream];
         let Some(rankings) = &state.stream.rankings else { return };
-        match walk.advance(rankings, &state.repository, self.setup.rule) {
+        match walk.advance(rankings, &state.repository, state.stream.cell.rule(self.setup)) {
             Met::End(shown) => {
                 self.ready.push(Reverse(Ready { place: Place { position: walk.position(), stream }, shown }));
             }

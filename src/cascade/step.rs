@@ -3,16 +3,17 @@
 
 use std::sync::Arc;
 
-use super::arm::{Arm, Deferral};
+use super::answer::Gauge;
+use super::arm::{Arm, Deferral, Use};
 use super::level::{Asked, Level, StepError};
 use super::repository::{Rule, Shown};
+use super::teach::Teaching;
 use crate::model::gate::Priority;
 use crate::retrieval::Embedded;
-use crate::task::Task;
-use crate::task::confidence::Signal;
+use crate::task::Grader;
 use crate::types::chat::Usage;
 use crate::types::item::Item;
-use crate::types::record::{Call, CellKey, Purpose, Record, Strategy};
+use crate::types::record::{Call, CellKey, Graded, Kept, Purpose, Record, Strategy};
 use crate::types::seed::Seed;
 
 const WEAK: usize = 0;
@@ -22,8 +23,8 @@ const STRONG: usize = 1;
 pub struct Setup {
     /// The data set's name.
     pub dataset: Arc<str>,
-    /// Its kind of question.
-    pub task: Task,
+    /// How answers are read and compared.
+    pub grader: Grader,
     /// Its items.
     pub items: Arc<[Item]>,
     /// Each item's embedding; empty where no arm learns.
@@ -34,10 +35,14 @@ pub struct Setup {
     pub weak: Level,
     /// The strong level.
     pub strong: Level,
-    /// How the weak level's confidence is read; none where no arm is gated by it and none is told.
-    pub signal: Option<Signal>,
+    /// How the weak level's confidence is told; none where no arm is gated by it and none is told.
+    pub gauge: Option<Gauge>,
     /// What a learning arm may show.
     pub rule: Rule,
+    /// Cosine from which on an arm may give an earlier answer again.
+    pub reuse_from: f64,
+    /// What is kept of what the strong level wrote.
+    pub teaching: Teaching,
     /// The run's seed.
     pub seed: Seed,
 }
@@ -61,7 +66,7 @@ pub struct Cell {
 pub struct Step {
     /// The row; the repository's size is not known yet, since items run side by side.
     pub record: Record,
-    /// The strategy, where the item was deferred in a learning arm and its strategy can be read.
+    /// The strategy, where one is kept.
     pub strategy: Option<Arc<Strategy>>,
 }
 
@@ -72,47 +77,41 @@ pub struct Step {
 pub async fn step(setup: &Setup, cell: &Cell, position: usize, shown: &[Shown]) -> Result<Step, StepError> {
     let index = cell.stream[position];
     let item = &setup.items[index];
-    let learns = cell.arm.learning().is_some();
+    let learning = cell.arm.learning();
     let mut calls = Vec::new();
-    if learns {
+    if learning.is_some() {
         calls.push(setup.embed_call(index));
     }
-    let mut asked = Asked { item, task: setup.task, priority: cell.priority(position), calls: &mut calls };
+    if let (Some(Use::Reused), [nearest, ..]) = (learning.map(|learning| learning.used), shown) {
+        return Ok(setup.reuse(cell, position, nearest, calls));
+    }
+    let mut asked = Asked { item, grader: &setup.grader, priority: cell.priority(position), calls: &mut calls };
 
     let weak = match cell.arm.deferral() {
         Deferral::Always => None,
         Deferral::Never | Deferral::BelowThreshold => {
-            Some(setup.weak.answer(WEAK, &mut asked, shown, setup.signal).await?)
+            Some(setup.weak.answer(WEAK, &mut asked, shown, setup.gauge.as_ref()).await?)
         }
     };
     let deferred = match (cell.arm.deferral(), &weak) {
         (Deferral::BelowThreshold, Some(weak)) => weak.confidence.is_none_or(|confidence| confidence < cell.threshold),
         (deferral, _) => deferral == Deferral::Always,
     };
-    let strong = if deferred { Some(setup.strong.resolve(STRONG, &mut asked, learns).await?) } else { None };
-    let (strong, strategy) = strong.unzip();
+    let strong = if deferred {
+        Some(setup.strong.resolve(STRONG, &mut asked, &setup.teaching.of(learning), &setup.weak).await?)
+    } else {
+        None
+    };
 
-    let graded = match (strong, &weak) {
-        (Some(strong), _) => strong,
+    let graded = match (&strong, &weak) {
+        (Some(strong), _) => strong.graded.clone(),
         (None, Some(weak)) => weak.graded.clone(),
         (None, None) => unreachable!("an arm that does not ask the weak level defers"),
     };
-    let record = Record {
-        cell: Arc::clone(&cell.key),
-        item_id: item.id.clone(),
-        group: Arc::clone(&item.group),
-        position,
-        strategies_used: shown.iter().map(|shown| shown.strategy.source.clone()).collect(),
-        strategy_groups: shown.iter().map(|shown| Arc::clone(&shown.strategy.group)).collect(),
-        similarity_max: shown.iter().map(|shown| shown.similarity).max_by(f64::total_cmp),
-        weak,
-        deferred,
-        answering_level: if deferred { STRONG } else { WEAK },
-        graded,
-        repository_size: 0,
-        calls,
-    };
-    Ok(Step { record, strategy: strategy.flatten().map(Arc::new) })
+    let (kept, strategy) = strong.map_or((None, None), |strong| (strong.kept, strong.strategy));
+    let answering_level = Some(if deferred { STRONG } else { WEAK });
+    let record = Record { weak, deferred, answering_level, kept, ..setup.record(cell, position, shown, graded, calls) };
+    Ok(Step { record, strategy: strategy.map(Arc::new) })
 }
 
 impl Cell {
@@ -120,9 +119,49 @@ impl Cell {
     fn priority(&self, position: usize) -> Priority {
         Priority { position: u32::try_from(position).unwrap_or(u32::MAX), cell: self.number }
     }
+
+    /// What its walks may pick.
+    #[must_use]
+    pub fn rule(&self, setup: &Setup) -> Rule {
+        match self.arm.learning().map(|learning| learning.used) {
+            Some(Use::Reused) => Rule { k: 1, min_similarity: setup.reuse_from, ..setup.rule },
+            Some(Use::Shown(_)) | None => setup.rule,
+        }
+    }
 }
 
 impl Setup {
+    /// An earlier answer given again: no model is asked.
+    fn reuse(&self, cell: &Cell, position: usize, nearest: &Shown, calls: Vec<Call>) -> Step {
+        let item = &self.items[cell.stream[position]];
+        let graded = self.grader.reuse(item, nearest.strategy.answer.as_deref().unwrap_or_default());
+        Step { record: self.record(cell, position, std::slice::from_ref(nearest), graded, calls), strategy: None }
+    }
+
+    /// A row of which the levels have no part yet.
+    fn record(&self, cell: &Cell, position: usize, shown: &[Shown], graded: Graded, calls: Vec<Call>) -> Record {
+        let item = &self.items[cell.stream[position]];
+        let of_shown = |shown: &Shown| Arc::clone(&shown.strategy);
+        let strategies: Vec<Arc<Strategy>> = shown.iter().map(of_shown).collect();
+        Record {
+            cell: Arc::clone(&cell.key),
+            item_id: item.id.clone(),
+            group: Arc::clone(&item.group),
+            position,
+            strategies_used: strategies.iter().map(|strategy| strategy.source.clone()).collect(),
+            strategy_groups: strategies.iter().map(|strategy| Arc::clone(&strategy.group)).collect(),
+            strategy_scores: strategies.iter().map(|strategy| strategy.source_score).collect(),
+            similarity_max: shown.iter().map(|shown| shown.similarity).max_by(f64::total_cmp),
+            weak: None,
+            deferred: false,
+            answering_level: None,
+            graded,
+            repository_size: 0,
+            calls,
+            kept: None::<Kept>,
+        }
+    }
+
     fn embed_call(&self, index: usize) -> Call {
         Call {
             level: None,

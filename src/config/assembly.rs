@@ -8,14 +8,17 @@ use std::sync::Arc;
 use anyhow::{Context, Result, anyhow, bail};
 use serde_json::{Value, json};
 
-use super::file::Config;
+use super::file::{Config, DeferralConfig};
+use super::prompts::Prompts;
 use super::suggest;
 use crate::analysis::metrics::Prices;
 use crate::analysis::price::{Fee, Price};
+use crate::cascade::answer::Gauge;
 use crate::cascade::arm::Deferral;
 use crate::cascade::level::Level;
 use crate::cascade::repository::Rule;
 use crate::cascade::step::Setup;
+use crate::cascade::teach::{Distil, Teaching};
 use crate::dataset::catalogue::Catalogue as DataCatalogue;
 use crate::dataset::{Contents, Format, read_clean, stream};
 use crate::model::budget::Budget;
@@ -30,9 +33,10 @@ use crate::model::reference::Reference;
 use crate::model::registry::{Data, Sources};
 use crate::model::replay::Recording;
 use crate::retrieval::Embedded;
-use crate::task::Task;
-use crate::task::confidence::Signal;
-use crate::task::prompt::{self, Style};
+use crate::task::confidence::{Further, Signal};
+use crate::task::extraction::{self, Extraction};
+use crate::task::prompt::Prompt;
+use crate::task::{Grader, Task};
 use crate::types::item::Item;
 
 /// Keys of a model's entry that cannot change an answer.
@@ -70,8 +74,10 @@ pub struct Assembly {
     pub dataset: String,
     /// Hex sha256 of its file.
     pub sha256: String,
-    /// Its kind of question.
-    pub task: Task,
+    /// How its answers are read and compared.
+    pub grader: Grader,
+    /// The weak and the strong level's words.
+    pub prompts: [Prompt; 2],
     /// The items of the stream.
     pub items: Vec<Item>,
     /// How confidence is read; none where no arm is gated by it and none is told.
@@ -96,7 +102,7 @@ impl Assembly {
         let (dataset, format, contents) =
             data(&config, path).with_context(|| format!("{}: dataset", path.display()))?;
         let task = format.task();
-        let items = stream::take(contents.items, config.dataset.limit);
+        let items = stream::take(contents.items, config.dataset.per_group, config.dataset.limit);
         if let Some(limit) = config.dataset.limit.filter(|limit| *limit > items.len()) {
             bail!("{}: dataset.limit is {limit}, and there are {} items", path.display(), items.len());
         }
@@ -107,8 +113,17 @@ impl Assembly {
         let recorded = recordings.get(&weak.name).map(Arc::as_ref);
         let signal =
             signal(&config, &weak, recorded, task).with_context(|| format!("{}: deferral.signal", path.display()))?;
+        let words = Prompts::near(Some(path))?;
+        let prompt = |entry: &ModelEntry| {
+            let found = words.find(entry.prompt(), task).cloned();
+            found.with_context(|| format!("{}: model `{}`: prompt", path.display(), entry.name))
+        };
+        let prompts = [prompt(&weak)?, prompt(&strong)?];
+        let rules = config.dataset.extraction.clone().unwrap_or_else(|| Extraction::usual(task).to_vec());
+        let grader = Grader { task, rules };
         let sha256 = contents.sha256;
-        let assembly = Self { config, weak, strong, dataset, sha256, task, items, signal, recordings, weights };
+        let assembly =
+            Self { config, weak, strong, dataset, sha256, grader, prompts, items, signal, recordings, weights };
         assembly.check().with_context(|| format!("{}", path.display()))?;
         Ok(assembly)
     }
@@ -117,27 +132,16 @@ impl Assembly {
         for entry in [&self.weak, &self.strong].into_iter().filter(|entry| entry.backend == Backend::Reference) {
             Reference::check(&self.items).with_context(|| format!("model `{}`", entry.name))?;
         }
-        let generates =
-            self.task == Task::Math && [&self.weak, &self.strong].iter().any(|e| e.capabilities().calculator);
+        let generates = self.grader.task == Task::Math
+            && [&self.weak, &self.strong].iter().any(|entry| entry.capabilities().calculator);
         if self.config.dataset.calculator && !generates {
             bail!("dataset.calculator works for math questions and a model that runs in this process (backend gguf)");
         }
-        for (entry, column) in [(&self.weak, "strategies"), (&self.strong, "distil")] {
-            if let Some(recording) = self.recordings.get(&entry.name).filter(|_| self.learns())
-                && !recording.has(column)
-            {
-                bail!(
-                    "arms: a learning arm asks model `{}` what its recording does not hold (it has no column `{column}`): leave the learning arms out",
-                    entry.name
-                );
-            }
+        if let Some(rule) = self.grader.rules.iter().find(|rule| !rule.reads(self.grader.task)) {
+            bail!("dataset.extraction: the rule `{}` does not read answers to these questions", rule.name());
         }
-        if self.learns() && self.strong.style() == Style::Plain {
-            bail!(
-                "model `{}` is addressed plainly and cannot be asked for a strategy; give it prompt = \"chat\", or leave the learning arms out",
-                self.strong.name
-            );
-        }
+        self.check_recordings()?;
+        self.check_prompts()?;
         if self.config.limits.max_fee_usd.is_some() {
             for entry in [&self.weak, &self.strong].into_iter().filter(|entry| entry.backend != Backend::Replay) {
                 if entry.price.is_none() {
@@ -146,6 +150,50 @@ impl Assembly {
             }
         }
         Ok(())
+    }
+
+    /// A recording must hold what the arms ask.
+    fn check_recordings(&self) -> Result<()> {
+        let learning = &self.config.learning;
+        let written = self.needs_strategies() && learning.distil == Distil::SameCall;
+        for (entry, column, needed) in [(&self.weak, "strategies", self.learns()), (&self.strong, "distil", written)] {
+            let Some(recording) = self.recordings.get(&entry.name).filter(|_| needed) else { continue };
+            if !recording.has(column) {
+                bail!(
+                    "arms: a learning arm asks model `{}` what its recording does not hold (it has no column `{column}`): leave the learning arms out",
+                    entry.name
+                );
+            }
+        }
+        Ok(())
+    }
+
+    /// The prompts must have the forms that the arms and the signal use.
+    fn check_prompts(&self) -> Result<()> {
+        let [weak, strong] = &self.prompts;
+        let second = self.config.learning.distil == Distil::SecondCall;
+        let further = self.signal.map(Signal::further);
+        let wanted = [
+            (&self.strong, strong, "distil", strong.distil.is_some(), self.needs_strategies() && !second),
+            (&self.strong, strong, "distil_after", strong.distil_after.is_some(), self.needs_strategies() && second),
+            (&self.weak, weak, "p_true", weak.p_true.is_some(), further == Some(Further::IsItRight)),
+            (&self.weak, weak, "verbalised", weak.verbalised.is_some(), further == Some(Further::HowLikely)),
+        ];
+        for (entry, prompt, form, there, needed) in wanted {
+            if needed && !there {
+                bail!(
+                    "model `{}`: its prompt `{}` has no form `{form}`: choose another prompt",
+                    entry.name,
+                    prompt.name
+                );
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether any arm needs the strong level to write strategies.
+    fn needs_strategies(&self) -> bool {
+        self.config.arms.iter().any(|arm| arm.needs_strategies(self.config.learning.content))
     }
 
     /// Whether any arm learns.
@@ -194,8 +242,8 @@ impl Assembly {
             },
             "deferral": { "signal": self.signal, "threshold": deferral.threshold },
             "learning": learning,
-            "prompts": prompt::VERSION,
-            "extraction": self.task.extraction(),
+            "prompts": self.prompts.iter().map(told).collect::<Vec<_>>(),
+            "extraction": extraction::told(&self.grader.rules),
             "weak": self.model_identity(&self.weak),
             "strong": self.model_identity(&self.strong),
         })
@@ -254,31 +302,57 @@ impl Assembly {
             }
         };
         let gate = Gate::new(self.config.limits.concurrency);
-        let level = |entry: &ModelEntry| self.level(entry, means, &gate, budget.as_ref());
+        let learning = &self.config.learning;
+        let level = |entry: &ModelEntry, prompt: &Prompt| self.level(entry, prompt, means, &gate, budget.as_ref());
         let setup = Setup {
             dataset: self.dataset.as_str().into(),
-            task: self.task,
+            grader: self.grader.clone(),
             items: self.items.clone().into(),
             embeddings: embeddings.into(),
             embedder: self.config.learning.embedder.name().into(),
-            weak: level(&self.weak)?,
-            strong: level(&self.strong)?,
-            signal: self.signal,
-            rule: Rule { k: self.config.learning.k, min_similarity: self.config.learning.min_similarity },
+            weak: level(&self.weak, &self.prompts[0])?,
+            strong: level(&self.strong, &self.prompts[1])?,
+            gauge: self.gauge(),
+            rule: Rule {
+                k: learning.k,
+                min_similarity: learning.min_similarity,
+                exclude_same_group: learning.exclude_same_group,
+            },
+            reuse_from: learning.reuse_from,
+            teaching: self.teaching(),
             seed: self.config.seed,
         };
         Ok((setup, gate))
     }
 
+    fn gauge(&self) -> Option<Gauge> {
+        let DeferralConfig { quantile, draws, draw_temperature, .. } = self.config.deferral;
+        self.signal.map(|signal| Gauge { signal, quantile, draws, draw_temperature, recalibration: None })
+    }
+
+    fn teaching(&self) -> Teaching {
+        let learning = &self.config.learning;
+        Teaching {
+            content: Some(learning.content),
+            distil: learning.distil,
+            store: learning.store.to_vec(),
+            confident_from: learning.confident_from,
+            checked_at_least: learning.checked_at_least,
+            verify_temperature: learning.verify_temperature,
+            max_tokens: learning.max_strategy_tokens,
+        }
+    }
+
     fn level(
         &self,
         entry: &ModelEntry,
+        prompt: &Prompt,
         means: &Means,
         gate: &Arc<Gate>,
         budget: Option<&Arc<Budget>>,
     ) -> Result<Level> {
         let (seed, weights) = (self.config.seed, &self.weights);
-        let data = Data { items: &self.items, sha256: &self.sha256, seed, weights };
+        let data = Data { items: &self.items, sha256: &self.sha256, seed, weights, style: prompt.style };
         let recording = self.recordings.get(&entry.name);
         let sources = Sources { recording, journal: &means.journal, servers: &means.servers };
         let served = Served {
@@ -299,7 +373,7 @@ impl Assembly {
         Ok(Level {
             name: entry.name.as_str().into(),
             model,
-            style: entry.style(),
+            prompt: prompt.clone(),
             max_tokens: entry.max_tokens,
             temperature: entry.temperature,
             calculator: self.config.dataset.calculator && entry.capabilities().calculator,
@@ -321,8 +395,8 @@ impl Assembly {
                 config.dataset.orders,
                 config.seed.0
             ),
-            format!("weak level: {}", describe(&self.weak)),
-            format!("strong level: {}", describe(&self.strong)),
+            format!("weak level: {}, prompt {}", describe(&self.weak), told(&self.prompts[0])),
+            format!("strong level: {}, prompt {}", describe(&self.strong), told(&self.prompts[1])),
         ];
         if let Some(signal) = self.signal {
             lines.push(format!("gate: {} below {} is deferred", signal.name(), config.deferral.threshold));
@@ -336,7 +410,7 @@ impl Assembly {
             ));
         }
         let calculator = if config.dataset.calculator { "; with calculator" } else { "" };
-        lines.push(format!("answers read by: {}{calculator}", self.task.extraction()));
+        lines.push(format!("answers read by: {}{calculator}", extraction::told(&self.grader.rules)));
         lines
     }
 
@@ -383,6 +457,11 @@ impl Assembly {
         }
         lines
     }
+}
+
+/// A prompt's name and version.
+fn told(prompt: &Prompt) -> String {
+    format!("{} v{}", prompt.name, prompt.version)
 }
 
 fn describe(entry: &ModelEntry) -> String {

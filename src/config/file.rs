@@ -9,11 +9,13 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::suggest;
-use crate::cascade::arm::Arm;
+use crate::cascade::arm::{Arm, Content};
+use crate::cascade::teach::{AtLeast, Distil, StoreRule};
 use crate::dataset::Format;
 use crate::model::entry::ModelEntry;
 use crate::retrieval::embedder::EmbedderName;
 use crate::task::confidence::Signal;
+use crate::task::extraction::Extraction;
 use crate::types::seed::Seed;
 
 /// A run as its author wrote it, with the defaults filled in.
@@ -63,6 +65,12 @@ pub struct DatasetConfig {
     /// Items in the stream, the first ones of the split; absent: all.
     #[serde(default)]
     pub limit: Option<usize>,
+    /// Items of each group, the first ones, before the limit is taken; absent: all.
+    #[serde(default)]
+    pub per_group: Option<usize>,
+    /// The rules that read answers, in their order; absent: the usual ones for the kind of question.
+    #[serde(default)]
+    pub extraction: Option<Vec<Extraction>>,
     /// Seeded permutations of the stream.
     #[serde(default = "one")]
     pub orders: usize,
@@ -81,6 +89,48 @@ pub struct DeferralConfig {
     pub signal: Option<Signal>,
     /// λ in [0, 1]: below it the query is deferred.
     pub threshold: f64,
+    /// The quantile of quantile-token-probability, in (0, 1].
+    #[serde(default = "quantile")]
+    pub quantile: f64,
+    /// Further draws of self-consistency.
+    #[serde(default = "draws")]
+    pub draws: u32,
+    /// Their temperature.
+    #[serde(default = "draw_temperature")]
+    pub draw_temperature: f64,
+}
+
+fn quantile() -> f64 {
+    0.1
+}
+
+fn draws() -> u32 {
+    5
+}
+
+fn draw_temperature() -> f64 {
+    0.7
+}
+
+/// One value, or several in a list.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum OneOrMany<T> {
+    /// One.
+    One(T),
+    /// Several.
+    Many(Vec<T>),
+}
+
+impl<T: Clone> OneOrMany<T> {
+    /// As a list.
+    #[must_use]
+    pub fn to_vec(&self) -> Vec<T> {
+        match self {
+            Self::One(one) => vec![one.clone()],
+            Self::Many(many) => many.clone(),
+        }
+    }
 }
 
 /// `[learning]`.
@@ -93,6 +143,25 @@ pub struct LearningConfig {
     pub min_similarity: f64,
     /// What queries are compared by.
     pub embedder: EmbedderName,
+    /// Whether strategies of the item's own group are passed over (a control: transfer without look-up).
+    pub exclude_same_group: bool,
+    /// What is kept of a deferred item.
+    pub content: Content,
+    /// When the strong level writes a strategy, where the content is one.
+    pub distil: Distil,
+    /// What must hold for it to be kept: one rule or several.
+    pub store: OneOrMany<StoreRule>,
+    /// The rule confident: the least mean token probability of the strong level's answer.
+    pub confident_from: f64,
+    /// The rule checked: the least number of calculations, or "each-line".
+    pub checked_at_least: AtLeast,
+    /// The rule verified: the temperature of the second draw.
+    pub verify_temperature: f64,
+    /// The longest strategy in tokens (of four bytes), cut at a line; absent: as it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_strategy_tokens: Option<usize>,
+    /// The arm semantic-cache: the cosine from which on an earlier answer is given again.
+    pub reuse_from: f64,
 }
 
 /// `[limits]`.
@@ -113,7 +182,20 @@ impl Default for LimitsConfig {
 
 impl Default for LearningConfig {
     fn default() -> Self {
-        Self { k: 2, min_similarity: 0.0, embedder: EmbedderName::default() }
+        Self {
+            k: 2,
+            min_similarity: 0.0,
+            embedder: EmbedderName::default(),
+            exclude_same_group: false,
+            content: Content::default(),
+            distil: Distil::default(),
+            store: OneOrMany::One(StoreRule::Always),
+            confident_from: 0.9,
+            checked_at_least: AtLeast::Count(1),
+            verify_temperature: 0.7,
+            max_strategy_tokens: None,
+            reuse_from: 0.95,
+        }
     }
 }
 
@@ -179,13 +261,26 @@ impl Config {
         if !(0.0..=1.0).contains(&self.deferral.threshold) {
             bail!("deferral.threshold: must be from 0 to 1, not {}", self.deferral.threshold);
         }
-        if !(-1.0..=1.0).contains(&self.learning.min_similarity) {
-            bail!("learning.min_similarity: must be from -1 to 1, not {}", self.learning.min_similarity);
+        let ranges = [
+            ("deferral.quantile", self.deferral.quantile, 0.0, 1.0),
+            ("deferral.draw_temperature", self.deferral.draw_temperature, 0.0, 2.0),
+            ("learning.min_similarity", self.learning.min_similarity, -1.0, 1.0),
+            ("learning.confident_from", self.learning.confident_from, 0.0, 1.0),
+            ("learning.verify_temperature", self.learning.verify_temperature, 0.0, 2.0),
+            ("learning.reuse_from", self.learning.reuse_from, -1.0, 1.0),
+        ];
+        for (key, value, least, most) in ranges {
+            if !(least..=most).contains(&value) {
+                bail!("{key}: must be from {least} to {most}, not {value}");
+            }
         }
         let counts = [
             ("dataset.orders", Some(self.dataset.orders)),
             ("dataset.limit", self.dataset.limit),
+            ("dataset.per_group", self.dataset.per_group),
             ("limits.concurrency", Some(self.limits.concurrency)),
+            ("deferral.draws", usize::try_from(self.deferral.draws).ok()),
+            ("learning.max_strategy_tokens", self.learning.max_strategy_tokens),
         ];
         for (key, value) in counts {
             if value == Some(0) {

@@ -4,4 +4,5 @@
 pub mod assembly;
 pub mod file;
 pub mod plan;
+pub mod prompts;
 pub mod suggest;

@@ -1,11 +1,12 @@
 //! `run --dry-run`: the calls, tokens and fee to expect, with no model called.
 
 use super::assembly::Assembly;
-use crate::cascade::arm::{Arm, Deferral};
-use crate::model::entry::ModelEntry;
-use crate::task::confidence::Signal;
-use crate::task::prompt;
+use crate::cascade::arm::{Deferral, Learning, Use};
+use crate::cascade::teach::{Distil, StoreRule};
+use crate::model::entry::{Backend, ModelEntry};
+use crate::task::confidence::{Further, Signal};
 use crate::types::chat::{Message, Usage};
+use crate::types::item::Item;
 
 /// English text has about this many bytes a token; for a plan that is near enough, and it says so.
 const BYTES_PER_TOKEN: usize = 4;
@@ -51,32 +52,62 @@ fn nominal(entry: &ModelEntry) -> &'static str {
     if entry.price.as_ref().is_some_and(|price| price.nominal) { " (nominal)" } else { "" }
 }
 
-/// The distinct calls of both levels: arms that do not learn share them, over all orders.
+/// The distinct calls of both levels: arms share what they ask in the same words, over all orders.
 fn loads(assembly: &Assembly) -> (Load, Load) {
-    let (mut weak, mut strong) = (Load::default(), Load::default());
     let config = &assembly.config;
-    let has = |is: &dyn Fn(&Arm) -> bool| config.arms.iter().any(is);
-    let learning = config.arms.iter().filter(|arm| arm.learning().is_some()).count();
+    let [weak_prompt, strong_prompt] = &assembly.prompts;
     let scored = assembly.signal == Some(Signal::OptionProbability);
-    let asked = |load: &mut Load, messages: &[Message], strategies: usize, max_tokens: u32, times: usize| {
-        let bytes: usize = messages.iter().map(|message| message.content.len()).sum();
-        // A strategy is taken to be as long as the question.
-        let input = bytes * (1 + strategies) / BYTES_PER_TOKEN * times;
-        let output = u64::from(max_tokens) * times as u64;
-        load.calls += times;
-        load.usage = load.usage.plus(Usage { input: input as u64, cached_input: 0, output });
+    let further = match assembly.signal.map(Signal::further) {
+        None | Some(Further::Nothing) => 0,
+        Some(Further::IsItRight | Further::HowLikely) => 1,
+        Some(Further::Draws) => config.deferral.draws as usize,
     };
-    let written = if scored { 0 } else { assembly.weak.max_tokens };
-    let answered = assembly.strong.max_tokens;
-    let plainly = usize::from(has(&|arm| arm.learning().is_none() && arm.deferral() != Deferral::Always));
-    let deferring = usize::from(has(&|arm| arm.learning().is_none() && arm.deferral() != Deferral::Never));
+    let (mut alone, mut taught, mut resolved, mut distilled) = (0, 0, 0, 0);
+    let second_call = config.learning.distil == Distil::SecondCall;
+    for arm in &config.arms {
+        let asks_weak = arm.deferral() != Deferral::Always;
+        match arm.learning() {
+            Some(Learning { used: Use::Shown(_), .. }) => taught += config.dataset.orders,
+            // The cache only saves calls.
+            _ => alone = alone.max(usize::from(asks_weak)),
+        }
+        if arm.deferral() != Deferral::Never {
+            let written = arm.needs_strategies(config.learning.content);
+            resolved = resolved.max(usize::from(!written || second_call));
+            distilled = distilled.max(usize::from(written));
+        }
+    }
+    let learns = assembly.learns();
+    let verified = usize::from(learns && config.learning.store.to_vec().contains(&StoreRule::Verified));
+    let (mut weak, mut strong) = (Load::default(), Load::default());
     for item in &assembly.items {
-        let query = prompt::answer(assembly.weak.style(), assembly.task, item, &[], !scored);
-        asked(&mut weak, &query, 0, written, plainly);
-        asked(&mut weak, &query, config.learning.k, written, learning * config.dataset.orders);
-        let query = prompt::answer(assembly.strong.style(), assembly.task, item, &[], true);
-        asked(&mut strong, &query, 0, answered, deferring);
-        asked(&mut strong, &prompt::answer_and_distil(assembly.task, item), 0, answered, learning.min(1));
+        let query = weak_prompt.answer(item, &[], !scored);
+        let written = if scored { 0 } else { written(&assembly.weak, item) };
+        weak.add(&query, 0, written, alone * (1 + further));
+        weak.add(&query, config.learning.k, written, taught * (1 + further));
+        let (query, written) = (strong_prompt.answer(item, &[], true), self::written(&assembly.strong, item));
+        strong.add(&query, 0, written, resolved + verified + if second_call { distilled } else { 0 });
+        if let Some(query) = strong_prompt.answer_and_distil(item).filter(|_| !second_call) {
+            strong.add(&query, 0, 2 * written, distilled);
+        }
     }
     (weak, strong)
+}
+
+/// The tokens of an answer: as long as is allowed, but for the reference, whose answers are there to be seen.
+fn written(entry: &ModelEntry, item: &Item) -> u64 {
+    match (entry.backend, &item.solution) {
+        (Backend::Reference, Some(solution)) => (solution.len() / BYTES_PER_TOKEN) as u64,
+        _ => u64::from(entry.max_tokens),
+    }
+}
+
+impl Load {
+    /// Some calls with these messages; a strategy is taken to be as long as the question.
+    fn add(&mut self, messages: &[Message], strategies: usize, written: u64, times: usize) {
+        let bytes: usize = messages.iter().map(|message| message.content.len()).sum();
+        let input = bytes * (1 + strategies) / BYTES_PER_TOKEN * times;
+        self.calls += times;
+        self.usage = self.usage.plus(Usage { input: input as u64, cached_input: 0, output: written * times as u64 });
+    }
 }

@@ -1,14 +1,25 @@
 //! From a data set to streams: which items, and in which order.
 
+use std::collections::HashMap;
+use std::sync::Arc;
+
 use rand::seq::SliceRandom;
 
 use crate::types::item::Item;
 use crate::types::seed::Seed;
 
-/// The items of the stream: the first `limit` of the split in the file's order, so that a file that lists a group's
-/// variants together keeps them together.
+/// The items of the stream: of the first `per_group` items of each group the first `limit`, in the file's order, so that
+/// a file that lists a group's variants together keeps them together.
 #[must_use]
-pub fn take(mut items: Vec<Item>, limit: Option<usize>) -> Vec<Item> {
+pub fn take(mut items: Vec<Item>, per_group: Option<usize>, limit: Option<usize>) -> Vec<Item> {
+    if let Some(most) = per_group {
+        let mut counts: HashMap<Arc<str>, usize> = HashMap::new();
+        items.retain(|item| {
+            let count = counts.entry(Arc::clone(&item.group)).or_default();
+            *count += 1;
+            *count <= most
+        });
+    }
     items.truncate(limit.unwrap_or(usize::MAX));
     items
 }
@@ -24,6 +35,24 @@ pub fn permutation(seed: Seed, order: usize, n: usize) -> Vec<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_first_of_each_group_are_taken() {
+        let item = |i: usize| Item {
+            id: i.to_string().into(),
+            group: (i / 3).to_string().into(),
+            query: String::new(),
+            options: Vec::new(),
+            target: crate::types::item::Target::Number("1".into()),
+            solution: None,
+        };
+        let ids = |per_group, limit| -> Vec<String> {
+            take((0..9).map(item).collect(), per_group, limit).iter().map(|item| item.id.to_string()).collect()
+        };
+        assert_eq!(ids(Some(2), Some(5)), ["0", "1", "3", "4", "6"]);
+        assert_eq!(ids(None, Some(2)), ["0", "1"]);
+        assert_eq!(ids(None, None).len(), 9);
+    }
 
     #[test]
     fn orders_are_permutations_that_differ_and_repeat() {

@@ -7,7 +7,6 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use crate::analysis::price::Price;
-use crate::task::prompt::Style;
 
 /// The backends by the names that stand in configs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -117,9 +116,10 @@ pub struct ModelEntry {
     /// llama-server: threads that compute; absent: the machine's cores.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub threads: Option<NonZeroUsize>,
-    /// openai, llama-server, gguf: how the model is addressed.
+    /// The words that are put to the model, by their name in `prompts list`; absent: `plain` for weights in this process,
+    /// `chat` for all others.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub prompt: Option<Style>,
+    pub prompt: Option<String>,
     /// reference: what its tokens are counted with; a name of `models list`, or `words`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tokenizer: Option<String>,
@@ -155,10 +155,11 @@ pub struct Behaviour {
 }
 
 impl ModelEntry {
-    /// How the model is addressed: completion weights plainly, all others by chat, unless the entry says otherwise.
+    /// The name of its prompt: completion weights are addressed plainly, all others by chat, unless the entry says
+    /// otherwise.
     #[must_use]
-    pub fn style(&self) -> Style {
-        self.prompt.unwrap_or(if self.backend == Backend::Gguf { Style::Plain } else { Style::Chat })
+    pub fn prompt(&self) -> &str {
+        self.prompt.as_deref().unwrap_or(if self.backend == Backend::Gguf { "plain" } else { "chat" })
     }
 
     /// How long the server may say nothing, in seconds.

@@ -16,7 +16,7 @@ use super::journal::{Journal, Made};
 use super::limiter::Limiter;
 use super::{Identity, Model, ModelError};
 use crate::analysis::price::Price;
-use crate::types::chat::{CallKey, Message, Mode, Request, Response};
+use crate::types::chat::{CallKey, Message, Mode, Request, Response, Wanted};
 
 /// All that determines an answer, in one form. What a key is the hash of: a field that is added is left out of the
 /// text where it has its default, so that what was paid for before stays found.
@@ -25,14 +25,15 @@ struct Canonical<'a> {
     identity: Value,
     messages: &'a [Message],
     mode: &'a Mode,
-    distil: bool,
+    #[serde(skip_serializing_if = "Wanted::is_answer")]
+    wanted: Wanted,
     draw: u32,
 }
 
 /// The canonical form of a request to the model of this identity.
 pub(super) fn canonical(identity: Value, request: &Request) -> String {
-    let Request { messages, mode, distil, draw, .. } = request;
-    let canonical = Canonical { identity, messages, mode, distil: *distil, draw: *draw };
+    let Request { messages, mode, wanted, draw, .. } = request;
+    let canonical = Canonical { identity, messages, mode, wanted: *wanted, draw: *draw };
     serde_json::to_string(&canonical).unwrap_or_else(|error| unreachable!("texts and numbers are JSON: {error}"))
 }
 
@@ -238,13 +239,13 @@ mod tests {
                 logprobs: true,
                 ..Generation::default()
             }),
-            distil: false,
+            wanted: Wanted::Answer,
             draw: 3,
             strategies: vec!["0".into()],
         };
         assert_eq!(
             canonical(json!({ "model": "m", "backend": "openai" }), &request),
-            r#"{"identity":{"backend":"openai","model":"m"},"messages":[{"role":"user","content":"2 + 2?"}],"mode":{"mode":"generate","max_tokens":9,"temperature":0.5,"stop":["\n"],"logprobs":true,"calculator":false},"distil":false,"draw":3}"#
+            r#"{"identity":{"backend":"openai","model":"m"},"messages":[{"role":"user","content":"2 + 2?"}],"mode":{"mode":"generate","max_tokens":9,"temperature":0.5,"stop":["\n"],"logprobs":true,"calculator":false},"draw":3}"#
         );
         let scored = Request { mode: Mode::Score { options: vec!["a".into()] }, ..request };
         assert!(canonical(Value::Null, &scored).contains(r#""mode":{"mode":"score","options":["a"]}"#));

@@ -58,11 +58,11 @@ mod tests {
     use std::time::{Duration, Instant};
 
     use super::*;
-    use crate::types::chat::{Generation, Mode};
+    use crate::types::chat::{Generation, Mode, Wanted};
 
     fn request(max_tokens: u32) -> Request {
         let mode = Mode::Generate(Generation { max_tokens, ..Generation::default() });
-        Request { item: "0".into(), messages: vec![], mode, distil: false, draw: 0, strategies: vec![] }
+        Request { item: "0".into(), messages: vec![], mode, wanted: Wanted::Answer, draw: 0, strategies: vec![] }
     }
 
     /// The time that some waits take.

@@ -8,8 +8,8 @@ use async_trait::async_trait;
 
 use super::{Model, ModelError};
 use crate::task::choice;
-use crate::task::prompt::STRATEGY_MARK;
-use crate::types::chat::{Finish, Request, Response, Token, Usage};
+use crate::task::strategy::MARK;
+use crate::types::chat::{Finish, Request, Response, Token, Usage, Wanted};
 use crate::types::item::{Item, ItemId, Target};
 
 /// Names what its answers and strategies read like, for their identity.
@@ -54,10 +54,14 @@ impl Model for Reference {
             .items
             .get(&request.item)
             .ok_or_else(|| ModelError::Refused(format!("the reference does not hold item `{}`", request.item)))?;
-        let mut text = answer(item);
-        if request.distil {
-            text = format!("{text}\n{STRATEGY_MARK}\n{}", strategy(item));
-        }
+        let text = match request.wanted {
+            Wanted::Answer => answer(item),
+            Wanted::AnswerAndStrategy => format!("{}\n{MARK}\n{}", answer(item), strategy(item)),
+            Wanted::Strategy => strategy(item),
+            Wanted::Confidence => {
+                return Err(ModelError::Refused("the reference does not say how sure it is".to_owned()));
+            }
+        };
         let tokens: Vec<Token> =
             (self.pieces)(&text).into_iter().map(|text| Token { text, ..Token::default() }).collect();
         let input = request.messages.iter().map(|message| (self.pieces)(&message.content).len() as u64).sum();
@@ -99,8 +103,8 @@ fn without_annotations(solution: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::task::Task;
-    use crate::task::prompt::split_strategy;
+    use crate::task::strategy::split;
+    use crate::task::{Grader, Task};
     use crate::types::chat::{Generation, Mode};
 
     fn item(target: Target, solution: Option<&str>) -> Item {
@@ -118,11 +122,11 @@ mod tests {
         Arc::new(|text: &str| text.split_inclusive(' ').map(str::to_owned).collect())
     }
 
-    async fn ask(item: &Item, distil: bool) -> Response {
+    async fn ask(item: &Item, wanted: Wanted) -> Response {
         let reference = Reference::new(std::slice::from_ref(item), words()).expect("has a solution");
         let mode = Mode::Generate(Generation { max_tokens: 1, ..Generation::default() });
         let request =
-            Request { item: item.id.clone(), messages: vec![], mode, distil, draw: 0, strategies: Vec::new() };
+            Request { item: item.id.clone(), messages: vec![], mode, wanted, draw: 0, strategies: Vec::new() };
         reference.call(&request).await.expect("answers")
     }
 
@@ -132,11 +136,13 @@ mod tests {
             item(Target::Number("24".into()), Some("48/2=<<48/2=24>>24 clips.\n#### 24")),
             item(Target::Choice(1), Some("It was right in 1961.")),
         ] {
-            for distil in [false, true] {
-                let response = ask(&item, distil).await;
-                let (text, strategy) = split_strategy(&response.text);
-                assert_eq!(Task::grade(&item, &response, text).score, crate::types::record::Score::Correct);
-                assert_eq!(strategy.is_some(), distil);
+            let task = if matches!(item.target, Target::Number(_)) { Task::Math } else { Task::Choice };
+            for wanted in [Wanted::Answer, Wanted::AnswerAndStrategy] {
+                let response = ask(&item, wanted).await;
+                let (text, strategy) = split(&response.text);
+                let score = Grader::usual(task).grade(&item, &response, text).score;
+                assert_eq!(score, crate::types::record::Score::Correct);
+                assert_eq!(strategy.is_some(), wanted == Wanted::AnswerAndStrategy);
                 let joined: String = response.tokens.iter().map(|token| token.text.as_str()).collect();
                 assert_eq!(joined, response.text, "the tokens make up the text");
             }
@@ -145,8 +151,10 @@ mod tests {
 
     #[tokio::test]
     async fn what_it_teaches_has_no_annotations() {
-        let response = ask(&item(Target::Number("24".into()), Some("48/2=<<48/2=24>>24 clips.\n#### 24")), true).await;
-        assert_eq!(split_strategy(&response.text).1, Some("Question: Which?\nAnswer: 48/2=24 clips.\n#### 24"));
+        let item = item(Target::Number("24".into()), Some("48/2=<<48/2=24>>24 clips.\n#### 24"));
+        let taught = "Question: Which?\nAnswer: 48/2=24 clips.\n#### 24";
+        assert_eq!(split(&ask(&item, Wanted::AnswerAndStrategy).await.text).1, Some(taught));
+        assert_eq!(ask(&item, Wanted::Strategy).await.text, taught);
     }
 
     #[test]

@@ -52,6 +52,8 @@ pub struct Data<'a> {
     pub seed: Seed,
     /// The weights that can be named.
     pub weights: &'a Catalogue,
+    /// How the model is addressed.
+    pub style: Style,
 }
 
 /// What a model's answers come from, where they are not made anew.
@@ -91,7 +93,7 @@ impl ModelEntry {
         self.check_entry(weights).with_context(named)?;
         if self.backend == Backend::Openai {
             // Nothing is sent: this finds what is wrong with the address, the key and the extra fields.
-            OpenAi::new(self.settings().with_context(named)?)?;
+            OpenAi::new(self.settings(Style::Chat).with_context(named)?)?;
         }
         Ok(())
     }
@@ -113,7 +115,7 @@ impl ModelEntry {
             _ => {}
         }
         let servers: &[Backend] = &[Backend::Openai];
-        let given: [(&str, bool, &[Backend]); 17] = [
+        let given: [(&str, bool, &[Backend]); 16] = [
             ("base_url", self.base_url.is_some(), servers),
             ("api_key_env", self.api_key_env.is_some(), servers),
             ("headers_env", !self.headers_env.is_empty(), servers),
@@ -122,7 +124,6 @@ impl ModelEntry {
             ("requests_per_minute", self.requests_per_minute.is_some(), servers),
             ("tokens_per_minute", self.tokens_per_minute.is_some(), servers),
             ("weights", self.weights.is_some(), &[Backend::Gguf, Backend::LlamaServer]),
-            ("prompt", self.prompt.is_some(), &[Backend::Gguf, Backend::LlamaServer, Backend::Openai]),
             ("path", self.path.is_some(), &[Backend::LlamaServer]),
             ("sha256", self.sha256.is_some(), &[Backend::LlamaServer]),
             ("context", self.context.is_some(), &[Backend::LlamaServer]),
@@ -230,17 +231,17 @@ impl ModelEntry {
                     "token_limit_key": self.token_limit_key,
                     "extra_body": self.extra_body,
                 });
-                if self.style() == Style::Plain {
+                if data.style == Style::Plain {
                     fixed["prompt"] = json!(Style::Plain);
                 }
                 fixed
             }
             // Neither the engine's build nor its port: what it answered is the journal's to keep.
             Backend::LlamaServer => {
-                json!({ "weights": self.weights_checksum(data.weights)?, "prompt": self.style() })
+                json!({ "weights": self.weights_checksum(data.weights)?, "prompt": data.style })
             }
             Backend::Gguf => {
-                json!({ "weights": self.weights_checksum(data.weights)?, "kernel": KERNEL, "prompt": self.style() })
+                json!({ "weights": self.weights_checksum(data.weights)?, "kernel": KERNEL, "prompt": data.style })
             }
             Backend::Reference => {
                 json!({ "wording": WORDING, "dataset": data.sha256, "tokenizer": self.tokenizer_name(weak) })
@@ -263,7 +264,7 @@ impl ModelEntry {
                 (Backend::Replay, None) => Source::Recorded(Arc::new(Replay::of(&self.name, sources.journal)?)),
                 (Backend::LlamaServer, _) => {
                     let (place, timeout) = (self.place(data.weights)?, Duration::from_secs_f64(self.timeout_s()));
-                    Source::Model(Arc::new(sources.servers.model(&self.name, &place, self.style(), timeout)?))
+                    Source::Model(Arc::new(sources.servers.model(&self.name, &place, data.style, timeout)?))
                 }
                 _ => Source::Model(self.model(weak, data)?),
             })
@@ -290,11 +291,11 @@ impl ModelEntry {
 
     fn model(&self, weak: &Self, data: Data) -> Result<Arc<dyn Model>> {
         Ok(match self.backend {
-            Backend::Openai => Arc::new(OpenAi::new(self.settings()?)?),
+            Backend::Openai => Arc::new(OpenAi::new(self.settings(data.style)?)?),
             Backend::Gguf => {
                 let name = self.weights.as_deref().unwrap_or_default();
                 let config =
-                    GgufConfig { name: self.name.clone(), weights: data.weights.path(name)?, prompt: self.style() };
+                    GgufConfig { name: self.name.clone(), weights: data.weights.path(name)?, prompt: data.style };
                 Arc::new(Gguf::new(config)?)
             }
             Backend::Reference => {
@@ -330,13 +331,13 @@ impl ModelEntry {
         LineSettings { cap, local, probed: self.backend == Backend::Openai }
     }
 
-    fn settings(&self) -> Result<Settings> {
+    fn settings(&self, style: Style) -> Result<Settings> {
         let (api_key, headers) = self.keys()?;
         Ok(Settings {
             name: self.name.clone(),
             base_url: self.base_url.clone().unwrap_or_default(),
             model: self.server_name().to_owned(),
-            style: self.style(),
+            style,
             api_key,
             api_key_env: self.api_key_env.clone(),
             headers,

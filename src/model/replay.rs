@@ -15,7 +15,7 @@ use super::gateway::canonical;
 use super::journal::Journal;
 use super::{Model, ModelError};
 use crate::dataset::rows;
-use crate::types::chat::{CallKey, Request, Response, Usage};
+use crate::types::chat::{CallKey, Request, Response, Usage, Wanted};
 use crate::types::item::ItemId;
 
 /// A row of a recording.
@@ -160,7 +160,11 @@ impl Row {
 impl Model for Recording {
     async fn call(&self, request: &Request) -> Result<Response, ModelError> {
         let sources: Vec<&str> = request.strategies.iter().map(|source| &*source.0).collect();
-        let asked = Asked { item: request.item.clone(), strategies: sources.join(";"), distil: request.distil };
+        let asked = Asked {
+            item: request.item.clone(),
+            strategies: sources.join(";"),
+            distil: request.wanted == Wanted::AnswerAndStrategy,
+        };
         self.answers.get(&asked).cloned().ok_or_else(|| {
             let with = if sources.is_empty() {
                 String::new()
@@ -230,9 +234,10 @@ mod tests {
     }
 
     async fn ask(recording: &Recording, item: &str, strategies: &[&str], distil: bool) -> Result<Response, ModelError> {
+        let wanted = if distil { Wanted::AnswerAndStrategy } else { Wanted::Answer };
         let mode = Mode::Generate(Generation { max_tokens: 1, ..Generation::default() });
         let strategies = strategies.iter().map(|source| (*source).into()).collect();
-        recording.call(&Request { item: item.into(), messages: vec![], mode, distil, draw: 0, strategies }).await
+        recording.call(&Request { item: item.into(), messages: vec![], mode, wanted, draw: 0, strategies }).await
     }
 
     #[tokio::test]

@@ -8,8 +8,8 @@ use async_trait::async_trait;
 use super::entry::Behaviour;
 use super::{Model, ModelError};
 use crate::task::choice;
-use crate::task::prompt::STRATEGY_MARK;
-use crate::types::chat::{Finish, Generation, Message, Mode, Request, Response, Token, Usage};
+use crate::task::strategy::MARK;
+use crate::types::chat::{Finish, Generation, Mode, Request, Response, Token, Usage, Wanted};
 use crate::types::item::{Item, ItemId, Target};
 use crate::types::seed::Seed;
 
@@ -30,15 +30,47 @@ impl Simulated {
     }
 
     /// Draws whether the answer is right and how sure the model is: the same prompt draws the same.
-    fn draw(&self, item: &Item, messages: &[Message]) -> (bool, f64) {
-        let prompt: String = messages.iter().map(|message| message.content.as_str()).collect();
+    fn draw(&self, item: &Item, request: &Request) -> (bool, f64) {
+        let prompt: String = request.messages.iter().map(|message| message.content.as_str()).collect();
         let taught = prompt.contains(&lesson(item));
         let probability = self.behaviour.accuracy + if taught { self.behaviour.gain } else { 0.0 };
-        let unit = |what: &str| self.seed.unit(&["simulated", &self.name, what, &item.id.0, &prompt]);
+        let draw = request.draw.to_string();
+        let unit = |what: &str| {
+            let labels = ["simulated", &self.name, what, &item.id.0, &prompt, &draw];
+            self.seed.unit(if request.draw == 0 { &labels[..5] } else { &labels })
+        };
         let right = unit("right") < probability;
         let confidence = if right { 0.5 + 0.5 * unit("confidence") } else { 0.25 + 0.6 * unit("confidence") };
         (right, confidence)
     }
+
+    fn text(&self, item: &Item, request: &Request, right: bool, confidence: f64) -> String {
+        let is_readable =
+            || self.seed.unit(&["simulated", &self.name, "readable", &item.id.0]) >= self.behaviour.unreadable;
+        match request.wanted {
+            Wanted::Answer => answer(item, right),
+            Wanted::AnswerAndStrategy if is_readable() => format!("{}\n{MARK}\n{}", answer(item, right), lesson(item)),
+            Wanted::AnswerAndStrategy => format!("{}\nNo strategy.", answer(item, right)),
+            Wanted::Strategy if is_readable() => lesson(item),
+            Wanted::Strategy => String::new(),
+            // How sure it is stands in the token too, whichever way it was asked.
+            Wanted::Confidence if request.messages.iter().any(|message| message.content.contains("Y or N")) => {
+                "Y".to_owned()
+            }
+            Wanted::Confidence => format!("{:.0}", confidence * 100.0),
+        }
+    }
+}
+
+/// A token of this probability; where it is a letter or a Y, so are its alternatives.
+fn written(piece: &str, confidence: f64, generation: &Generation) -> Token {
+    let logprob = generation.logprobs.then_some(confidence.ln());
+    let mut token = Token { text: piece.to_owned(), logprob, ..Token::default() };
+    if generation.alternatives.are_kept(piece) {
+        let other = if piece.trim() == "Y" { "N" } else { "other" };
+        token.alternatives = vec![(piece.to_owned(), confidence.ln()), (other.to_owned(), (1.0 - confidence).ln())];
+    }
+    token
 }
 
 /// What a simulated strategy says, and what a simulated weak model looks for.
@@ -53,7 +85,7 @@ impl Model for Simulated {
             .items
             .get(&request.item)
             .ok_or_else(|| ModelError::Refused(format!("the simulation does not hold item `{}`", request.item)))?;
-        let (right, confidence) = self.draw(item, &request.messages);
+        let (right, confidence) = self.draw(item, request);
         let input = request.messages.iter().map(|message| message.content.split_whitespace().count() as u64).sum();
         let mut response = Response {
             text: String::new(),
@@ -73,22 +105,10 @@ impl Model for Simulated {
                     (0..options.len()).map(|i| share(i == chosen, confidence, options.len()).ln()).collect();
                 response.text.clone_from(&options[chosen]);
             }
-            Mode::Generate(Generation { logprobs, .. }) => {
-                let mut text = answer(item, right);
-                if request.distil {
-                    let readable =
-                        self.seed.unit(&["simulated", &self.name, "readable", &item.id.0]) >= self.behaviour.unreadable;
-                    if readable {
-                        text = format!("{text}\n{STRATEGY_MARK}\n{}", lesson(item));
-                    } else {
-                        text.push_str("\nNo strategy.");
-                    }
-                }
-                let logprob = logprobs.then_some(confidence.ln());
-                response.tokens = text
-                    .split_inclusive(' ')
-                    .map(|piece| Token { text: piece.to_owned(), logprob, ..Token::default() })
-                    .collect();
+            Mode::Generate(generation) => {
+                let text = self.text(item, request, right, confidence);
+                response.tokens =
+                    text.split_inclusive(' ').map(|piece| written(piece, confidence, generation)).collect();
                 response.usage.output = response.tokens.len() as u64;
                 response.text = text;
             }
@@ -119,8 +139,8 @@ fn answer(item: &Item, right: bool) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::task::Task;
-    use crate::types::chat::Role;
+    use crate::task::{Grader, Task};
+    use crate::types::chat::{Message, Role};
 
     #[tokio::test]
     async fn accuracy_and_gain_are_what_was_asked_for() {
@@ -142,10 +162,16 @@ mod tests {
                 let content = if taught { lesson(item) } else { "plain".to_owned() };
                 let mode = Mode::Generate(Generation { max_tokens: 9, logprobs: true, ..Generation::default() });
                 let messages = vec![Message { role: Role::User, content }];
-                let request =
-                    Request { item: item.id.clone(), messages, mode, distil: false, draw: 0, strategies: Vec::new() };
+                let request = Request {
+                    item: item.id.clone(),
+                    messages,
+                    mode,
+                    wanted: Wanted::Answer,
+                    draw: 0,
+                    strategies: Vec::new(),
+                };
                 let response = model.call(&request).await.expect("answers");
-                let score = Task::grade(item, &response, &response.text).score;
+                let score = Grader::usual(Task::Math).grade(item, &response, &response.text).score;
                 right += f64::from(u8::from(score == crate::types::record::Score::Correct));
             }
             assert!((right - expected).abs() < 50.0, "{right} of 600 right, expected about {expected}");

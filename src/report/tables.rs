@@ -64,9 +64,9 @@ fn int<I: TryInto<i64>>(name: &str, values: impl Iterator<Item = I>) -> Column {
     Series::new(name.into(), values).into()
 }
 
-fn level(values: impl Iterator<Item = Option<usize>>) -> Column {
+fn level(name: &str, values: impl Iterator<Item = Option<usize>>) -> Column {
     let values: Vec<Option<i64>> = values.map(|level| i64::try_from(level?).ok()).collect();
-    Series::new("level".into(), values).into()
+    Series::new(name.into(), values).into()
 }
 
 fn flag(name: &str, values: impl Iterator<Item = bool>) -> Column {
@@ -107,7 +107,7 @@ fn records_table(records: &[Record]) -> Result<Table> {
             text("weak_score", rows().map(|r| r.weak.as_ref().map(|weak| weak.graded.score.name().to_owned()))),
             float("confidence", rows().map(|r| r.weak.as_ref().and_then(|weak| weak.confidence))),
             flag("deferred", rows().map(|r| r.deferred)),
-            int("answering_level", rows().map(|r| r.answering_level)),
+            level("answering_level", rows().map(|r| r.answering_level)),
             text("answer", rows().map(|r| r.graded.answer.clone())),
             text("score", rows().map(|r| r.graded.score.name().to_owned())),
             int("repository_size", rows().map(|r| r.repository_size)),
@@ -119,13 +119,18 @@ fn records_table(records: &[Record]) -> Result<Table> {
             tokens("distil_output_tokens", strong, Purpose::Distil, false),
             tokens("embed_tokens", None, Purpose::Embed, true),
             float("latency_ms", rows().map(Record::latency_ms)),
+            text("strategy_scores", rows().map(|r| names(r.strategy_scores.iter().map(|score| score.name())))),
+            text("strategy_kept", rows().map(|r| r.kept.map(|kept| kept.name().to_owned()))),
         ],
     )
 }
 
 fn joined(record: &Record) -> String {
-    let ids: Vec<&str> = record.strategies_used.iter().map(|id| &*id.0).collect();
-    ids.join(";")
+    names(record.strategies_used.iter().map(|id| &*id.0))
+}
+
+fn names<'a>(names: impl Iterator<Item = &'a str>) -> String {
+    names.collect::<Vec<_>>().join(";")
 }
 
 fn calls_table(records: &[Record]) -> Result<Table> {
@@ -138,7 +143,7 @@ fn calls_table(records: &[Record]) -> Result<Table> {
             text("arm", rows().map(|(r, _)| r.cell.arm.to_string())),
             int("order", rows().map(|(r, _)| r.cell.order)),
             float("threshold", rows().map(|(r, _)| r.cell.threshold)),
-            level(rows().map(|(_, call)| call.level)),
+            level("level", rows().map(|(_, call)| call.level)),
             text("model", rows().map(|(_, call)| call.model.to_string())),
             text("purpose", rows().map(|(_, call)| call.purpose.name().to_owned())),
             int("input_tokens", rows().map(|(_, call)| call.usage.input)),
@@ -197,6 +202,7 @@ fn strong_calls_table(records: &[Record]) -> Result<Table> {
         empty("change_low_percent", slices.len()),
         empty("change_high_percent", slices.len()),
         empty("p_value", slices.len()),
+        int("strong_calls_all", rows().map(Slice::strong_calls_all)),
     ]);
     Table::new("strong_calls", columns)
 }

@@ -1,12 +1,11 @@
-//! Options in answers. Scored options need no text; in a text the rule takes the last "answer is (X)", else a
-//! letter that opens the text, else the last "(X)", else a text that is one of the options.
+//! Options in answers. Scored options need no text; in a text they are found by the rules of [`Extraction`].
 
+use std::ops::Range;
 use std::sync::LazyLock;
 
 use regex::Regex;
 
-/// The rule's versioned name, for the manifest.
-pub const EXTRACTION: &str = "likelihood-else-answer-is-else-letter-else-option-text v1";
+use super::extraction::Extraction;
 
 static ANSWER_IS: LazyLock<Regex> =
     LazyLock::new(|| Regex::new(r"(?i:answer\s*(?:is|:)\s*:?)\s*[*_]*\(?([A-Z])\b").expect("the pattern is valid"));
@@ -20,23 +19,50 @@ pub fn letter(index: usize) -> char {
     char::from(b'A' + u8::try_from(index).unwrap_or(u8::MAX - b'A').min(25))
 }
 
+/// The option that a letter names.
+#[must_use]
+pub fn index(letter: char) -> Option<usize> {
+    letter.is_ascii_uppercase().then(|| usize::from(letter as u8 - b'A'))
+}
+
+/// Whether a text does not contradict itself: where the line that names the chosen letter names an option's text too, it
+/// is that letter's.
+#[must_use]
+pub fn agrees(text: &str, options: &[String], chosen: usize) -> bool {
+    let marked = [format!("({})", letter(chosen)), format!(" {}", letter(chosen))];
+    let mut lines = text.lines().filter(|line| marked.iter().any(|mark| line.contains(mark)));
+    let Some(line) = lines.next_back().map(str::to_lowercase) else { return true };
+    let named = |option: &String| line.contains(&option.trim().to_lowercase());
+    named(&options[chosen]) || !options.iter().any(named)
+}
+
 /// The option with the greatest log-probability, ties to the first; none where nothing was scored.
 #[must_use]
 pub fn likeliest(logprobs: &[f64]) -> Option<usize> {
     (0..logprobs.len()).rev().max_by(|a, b| logprobs[*a].total_cmp(&logprobs[*b]))
 }
 
-/// The option that a text answers with.
+/// The option that a text answers with, by the first rule that finds one, and where it stands.
 #[must_use]
-pub fn extract(text: &str, options: &[String]) -> Option<usize> {
+pub fn extract(text: &str, options: &[String], rules: &[Extraction]) -> Option<(usize, Range<usize>)> {
     let index = |letter: &str| {
         let index = usize::from(letter.bytes().next()? - b'A');
         (index < options.len()).then_some(index)
     };
-    let last = |pattern: &Regex| pattern.captures_iter(text).filter_map(|found| index(found.get(1)?.as_str())).last();
-    last(&ANSWER_IS).or_else(|| last(&OPENING)).or_else(|| last(&IN_PARENTHESES)).or_else(|| {
-        let plain = text.trim().trim_end_matches('.').to_lowercase();
-        options.iter().position(|option| option.trim().to_lowercase() == plain)
+    let last = |pattern: &Regex| {
+        let letters = pattern.captures_iter(text).filter_map(|found| found.get(1));
+        letters.filter_map(|letter| Some((index(letter.as_str())?, letter.range()))).last()
+    };
+    rules.iter().find_map(|rule| match rule {
+        Extraction::AnswerIs => last(&ANSWER_IS),
+        Extraction::Letter => last(&OPENING),
+        Extraction::LetterInParentheses => last(&IN_PARENTHESES),
+        Extraction::OptionText => {
+            let plain = text.trim().trim_end_matches('.').to_lowercase();
+            let found = options.iter().position(|option| option.trim().to_lowercase() == plain);
+            found.map(|index| (index, 0..text.len()))
+        }
+        _ => None,
     })
 }
 
@@ -46,7 +72,8 @@ mod tests {
 
     fn read(text: &str) -> Option<char> {
         let options = ["Sputnik 1", "Luna 1", "Vostok 1", "Explorer 1"].map(String::from);
-        extract(text, &options).map(letter)
+        let (index, _) = extract(text, &options, Extraction::usual(crate::task::Task::Choice))?;
+        Some(letter(index))
     }
 
     #[test]
@@ -74,6 +101,19 @@ mod tests {
         assert_eq!(read("The answer is Apollo"), None);
         assert_eq!(read("The answer is (F)."), None);
         assert_eq!(read(""), None);
+    }
+
+    #[test]
+    fn a_letter_and_the_text_beside_it_must_agree() {
+        let options = ["Sputnik 1", "Luna 1"].map(String::from);
+        assert!(
+            agrees("Luna 1 was first.\nThe answer is (A).", &options, 0),
+            "another line says nothing of the letter"
+        );
+        assert!(agrees("The answer is (A) Sputnik 1.", &options, 0));
+        assert!(!agrees("The answer is (A) Luna 1.", &options, 0));
+        assert!(agrees("nothing", &options, 1));
+        assert_eq!((index('C'), index('c')), (Some(2), None));
     }
 
     #[test]

@@ -1,50 +1,182 @@
-//! Confidence signals as pure functions of what a call gave. Definitions: the token probabilities' geometric mean
-//! (length-normalised sequence probability), and an option's share of the probability of all options.
+//! Confidence signals as pure functions of what calls gave, each in [0, 1] and larger where the model is surer.
+
+use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
 
-use crate::types::chat::{Response, Token};
+use super::{Task, choice};
+use crate::types::chat::{Alternatives, Response, Token, letter_of};
+
+/// Alternatives asked for where the two likeliest tokens are compared.
+const FOR_MARGIN: u32 = 2;
+/// Alternatives asked for where the spread over tokens counts.
+const FOR_ENTROPY: u32 = 10;
+/// Alternatives asked for where letters are compared: what servers give at most.
+const FOR_LETTERS: u32 = 20;
 
 /// The signals by the names that stand in configs and outputs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Signal {
-    /// exp of the mean log-probability of the tokens that the model chose itself; range (0, 1].
+    /// The tokens' geometric mean probability, exp(Σ ln p / n): the length-normalised sequence probability.
     MeanTokenProbability,
-    /// The confidence that was recorded with the answer; range [0, 1].
-    Recorded,
+    /// The answer's probability, exp(Σ ln p); it falls with every token.
+    SequenceProbability,
+    /// The least likely token's probability.
+    MinTokenProbability,
+    /// A low quantile of the tokens' probabilities, which the length of an answer does not move (Gupta et al. 2024,
+    /// arXiv:2404.10136).
+    QuantileTokenProbability,
+    /// Of a number: the geometric mean probability of its tokens. Of a letter: its share among the options' letters.
+    AnswerTokenProbability,
+    /// The likeliest token's probability less the second's, on average over the tokens.
+    Margin,
+    /// 1 less the tokens' entropy over the likeliest alternatives, as a share of the greatest possible, on average.
+    Entropy,
     /// The likeliest option's share after a softmax over the options' summed log-probabilities; range [1/n, 1].
     OptionProbability,
+    /// What the model says when asked how likely its answer is right (a further call); recent models nearly always say
+    /// 0.9 or more.
+    Verbalised,
+    /// The probability of Y against N when asked whether its answer is right (a further call; Kadavath et al. 2022,
+    /// arXiv:2207.05221).
+    PTrue,
+    /// The share of further draws that give the same answer (Wang et al. 2022, arXiv:2203.11171).
+    SelfConsistency,
+    /// The confidence that was recorded with the answer.
+    Recorded,
+}
+
+/// What a signal needs besides the answer's own call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Further {
+    /// Nothing.
+    Nothing,
+    /// The model is asked whether its answer is right.
+    IsItRight,
+    /// The model is asked how likely its answer is right.
+    HowLikely,
+    /// The question is asked again, some times.
+    Draws,
 }
 
 impl Signal {
+    /// All of them.
+    pub const ALL: [Self; 12] = [
+        Self::MeanTokenProbability,
+        Self::SequenceProbability,
+        Self::MinTokenProbability,
+        Self::QuantileTokenProbability,
+        Self::AnswerTokenProbability,
+        Self::Margin,
+        Self::Entropy,
+        Self::OptionProbability,
+        Self::Verbalised,
+        Self::PTrue,
+        Self::SelfConsistency,
+        Self::Recorded,
+    ];
+
     /// The name used in configs and outputs.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
             Self::MeanTokenProbability => "mean-token-probability",
+            Self::SequenceProbability => "sequence-probability",
+            Self::MinTokenProbability => "min-token-probability",
+            Self::QuantileTokenProbability => "quantile-token-probability",
+            Self::AnswerTokenProbability => "answer-token-probability",
+            Self::Margin => "margin",
+            Self::Entropy => "entropy",
             Self::OptionProbability => "option-probability",
+            Self::Verbalised => "verbalised",
+            Self::PTrue => "p-true",
+            Self::SelfConsistency => "self-consistency",
             Self::Recorded => "recorded",
         }
     }
 
-    /// Whether it is read from the log-probabilities of the tokens that are written.
+    /// Whether log-probabilities of the answer's tokens are needed.
     #[must_use]
     pub fn needs_logprobs(self) -> bool {
-        self == Self::MeanTokenProbability
+        match self {
+            Self::MeanTokenProbability
+            | Self::SequenceProbability
+            | Self::MinTokenProbability
+            | Self::QuantileTokenProbability
+            | Self::AnswerTokenProbability
+            | Self::Margin
+            | Self::Entropy => true,
+            Self::OptionProbability | Self::Verbalised | Self::PTrue | Self::SelfConsistency | Self::Recorded => false,
+        }
     }
 
-    /// The confidence that the signal reads from a response.
+    /// The alternatives to the answer's tokens that are needed.
+    #[must_use]
+    pub fn alternatives(self, task: Task) -> Alternatives {
+        match self {
+            Self::Margin => Alternatives { most: FOR_MARGIN, letters_only: false },
+            Self::Entropy => Alternatives { most: FOR_ENTROPY, letters_only: false },
+            Self::AnswerTokenProbability if task == Task::Choice => {
+                Alternatives { most: FOR_LETTERS, letters_only: true }
+            }
+            _ => Alternatives::NONE,
+        }
+    }
+
+    /// What is needed besides the answer's own call.
+    #[must_use]
+    pub fn further(self) -> Further {
+        match self {
+            Self::Verbalised => Further::HowLikely,
+            Self::PTrue => Further::IsItRight,
+            Self::SelfConsistency => Further::Draws,
+            _ => Further::Nothing,
+        }
+    }
+
+    /// The confidence that the signal reads from the answer's own call.
     ///
     /// # Errors
     /// [`NoConfidence`] where the response does not hold what the signal needs.
-    pub fn read(self, response: &Response) -> Result<f64, NoConfidence> {
-        match self {
-            Self::MeanTokenProbability => mean_token_probability(&response.tokens),
-            Self::OptionProbability => option_probability(&response.option_logprobs),
-            Self::Recorded => response.confidence.ok_or(NoConfidence::NotRecorded),
-        }
+    pub fn read(self, answer: &Answered) -> Result<f64, NoConfidence> {
+        let response = answer.response;
+        let own = || probabilities(&response.tokens);
+        Ok(match self {
+            Self::MeanTokenProbability => geometric_mean(&own()?),
+            Self::SequenceProbability => {
+                let probabilities = own()?;
+                if probabilities.is_empty() { 0.0 } else { probabilities.iter().map(|p| p.ln()).sum::<f64>().exp() }
+            }
+            Self::MinTokenProbability => own()?.into_iter().min_by(f64::total_cmp).unwrap_or(0.0),
+            Self::QuantileTokenProbability => quantile(own()?, answer.quantile),
+            Self::AnswerTokenProbability if answer.options > 0 => letter_share(answer)?,
+            Self::AnswerTokenProbability => match &answer.place {
+                Some(place) => geometric_mean(&probabilities(within(&response.tokens, place))?),
+                None => 0.0,
+            },
+            Self::Margin => mean(&response.tokens, margin)?,
+            Self::Entropy => mean(&response.tokens, |token| Ok(1.0 - relative_entropy(token)?))?,
+            Self::OptionProbability => option_probability(&response.option_logprobs)?,
+            Self::Recorded => response.confidence.ok_or(NoConfidence::NotRecorded)?,
+            Self::Verbalised | Self::PTrue | Self::SelfConsistency => {
+                unreachable!("{} is read from further calls", self.name())
+            }
+        })
     }
+}
+
+/// An answer as signals look at it.
+#[derive(Debug, Clone)]
+pub struct Answered<'a> {
+    /// What came back.
+    pub response: &'a Response,
+    /// The bytes of its text in which the answer stands; none where no answer could be read.
+    pub place: Option<Range<usize>>,
+    /// Options of the question; 0 for a number.
+    pub options: usize,
+    /// The quantile that [`Signal::QuantileTokenProbability`] takes, in [0, 1].
+    pub quantile: f64,
 }
 
 /// Why a response has no confidence.
@@ -53,6 +185,9 @@ pub enum NoConfidence {
     /// The backend gave no log-probabilities, or not for every token.
     #[error("the answer carries no log-probabilities, or not for every token")]
     NoLogprobs,
+    /// The backend gave no alternatives to a token.
+    #[error("the answer carries no alternatives to its tokens")]
+    NoAlternatives,
     /// No confidence was recorded.
     #[error("the answer was recorded without a confidence")]
     NotRecorded,
@@ -61,64 +196,251 @@ pub enum NoConfidence {
     NotScored,
 }
 
-/// exp(Σ ln p / n) over the tokens that the model chose itself. An answer without such a token has confidence 0.
-///
-/// # Errors
-/// [`NoConfidence::NoLogprobs`] where a token's log-probability is missing.
+/// The probabilities of the tokens that the model chose itself.
+fn probabilities<'a>(tokens: impl IntoIterator<Item = &'a Token>) -> Result<Vec<f64>, NoConfidence> {
+    let own = tokens.into_iter().filter(|token| !token.forced);
+    own.map(|token| token.logprob.map(f64::exp).ok_or(NoConfidence::NoLogprobs)).collect()
+}
+
+/// 0 of nothing: an answer without a token of the model's own has no confidence.
 #[expect(clippy::cast_precision_loss, reason = "no answer has 2^53 tokens")]
-pub fn mean_token_probability(tokens: &[Token]) -> Result<f64, NoConfidence> {
-    let mut sum = 0.0;
-    let mut count = 0_usize;
-    for token in tokens.iter().filter(|token| !token.forced) {
-        sum += token.logprob.ok_or(NoConfidence::NoLogprobs)?;
-        count += 1;
+fn geometric_mean(probabilities: &[f64]) -> f64 {
+    if probabilities.is_empty() {
+        return 0.0;
     }
-    Ok(if count == 0 { 0.0 } else { (sum / count as f64).exp() })
+    (probabilities.iter().map(|p| p.ln()).sum::<f64>() / probabilities.len() as f64).exp()
+}
+
+/// The smallest value that at least a share `q` of the values does not exceed; 0 of nothing.
+#[expect(
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a place among the tokens of an answer"
+)]
+fn quantile(mut values: Vec<f64>, q: f64) -> f64 {
+    values.sort_by(f64::total_cmp);
+    let place = (q * values.len() as f64).ceil() as usize;
+    values.get(place.saturating_sub(1)).copied().unwrap_or(0.0)
+}
+
+#[expect(clippy::cast_precision_loss, reason = "no answer has 2^53 tokens")]
+fn mean(tokens: &[Token], value: impl Fn(&Token) -> Result<f64, NoConfidence>) -> Result<f64, NoConfidence> {
+    let values = tokens.iter().filter(|token| !token.forced).map(value).collect::<Result<Vec<f64>, _>>()?;
+    Ok(if values.is_empty() { 0.0 } else { values.iter().sum::<f64>() / values.len() as f64 })
+}
+
+/// Best less second best (Settles 2009, Active Learning Literature Survey).
+fn margin(token: &Token) -> Result<f64, NoConfidence> {
+    match token.alternatives.as_slice() {
+        [(_, first), (_, second), ..] => Ok(first.exp() - second.exp()),
+        _ => Err(NoConfidence::NoAlternatives),
+    }
+}
+
+/// The entropy over the alternatives, renormalised, as a share of its greatest value, in [0, 1].
+#[expect(clippy::cast_precision_loss, reason = "a handful of alternatives")]
+fn relative_entropy(token: &Token) -> Result<f64, NoConfidence> {
+    let probabilities: Vec<f64> = token.alternatives.iter().map(|(_, logprob)| logprob.exp()).collect();
+    if probabilities.len() < 2 {
+        return Err(NoConfidence::NoAlternatives);
+    }
+    let total: f64 = probabilities.iter().sum();
+    let shares = probabilities.iter().map(|p| p / total).filter(|share| *share > 0.0);
+    let entropy: f64 = shares.map(|share| -share * share.ln()).sum();
+    Ok((entropy / (probabilities.len() as f64).ln()).clamp(0.0, 1.0))
 }
 
 /// max softmax(l) over the options' summed log-probabilities.
-///
-/// # Errors
-/// [`NoConfidence::NotScored`] where there are none.
-pub fn option_probability(logprobs: &[f64]) -> Result<f64, NoConfidence> {
+fn option_probability(logprobs: &[f64]) -> Result<f64, NoConfidence> {
     let best = logprobs.iter().copied().max_by(f64::total_cmp).ok_or(NoConfidence::NotScored)?;
     let total: f64 = logprobs.iter().map(|l| (l - best).exp()).sum();
     Ok(1.0 / total)
+}
+
+/// The tokens that touch some bytes of the text.
+fn within<'a>(tokens: &'a [Token], place: &Range<usize>) -> Vec<&'a Token> {
+    let mut start = 0;
+    let mut found = Vec::new();
+    for token in tokens {
+        let end = start + token.text.len();
+        if start < place.end && end > place.start {
+            found.push(token);
+        }
+        start = end;
+    }
+    found
+}
+
+/// The chosen letter's share of the probability of all options' letters; one that is not among the alternatives counts
+/// as the least likely of those that are.
+fn letter_share(answer: &Answered) -> Result<f64, NoConfidence> {
+    let Some(place) = &answer.place else { return Ok(0.0) };
+    let Some(chosen) = answer.response.text.get(place.clone()).and_then(letter_of) else { return Ok(0.0) };
+    let tokens = within(&answer.response.tokens, place);
+    let token = tokens.first().ok_or(NoConfidence::NoLogprobs)?;
+    let least = token.alternatives.iter().map(|(_, logprob)| *logprob).min_by(f64::total_cmp);
+    let least = least.ok_or(NoConfidence::NoAlternatives)?.exp();
+    let of = |letter: char| {
+        let same = token.alternatives.iter().filter(|(text, _)| letter_of(text) == Some(letter));
+        let sum: f64 = same.map(|(_, logprob)| logprob.exp()).sum();
+        if sum > 0.0 { sum } else { least }
+    };
+    let total: f64 = (0..answer.options).map(|index| of(choice::letter(index))).sum();
+    Ok(of(chosen) / total)
+}
+
+/// The probability of Y against N in the first token of a reply that has either, whatever the case or word.
+///
+/// # Errors
+/// [`NoConfidence::NoAlternatives`] where neither can be found.
+pub fn p_true(reply: &Response) -> Result<f64, NoConfidence> {
+    let is = |text: &str, letter: char| {
+        let word = text.trim_matches(|c: char| !c.is_alphabetic()).to_lowercase();
+        let whole = if letter == 'y' { "yes" } else { "no" };
+        !word.is_empty() && (word == letter.to_string() || word == whole)
+    };
+    for token in &reply.tokens {
+        let sum = |letter| -> f64 {
+            let same = token.alternatives.iter().filter(|(text, _)| is(text, letter));
+            same.map(|(_, logprob)| logprob.exp()).sum()
+        };
+        let (yes, no) = (sum('y'), sum('n'));
+        if yes + no > 0.0 {
+            return Ok(yes / (yes + no));
+        }
+    }
+    Err(NoConfidence::NoAlternatives)
+}
+
+/// The alternatives that [`p_true`] needs.
+#[must_use]
+pub fn for_p_true() -> Alternatives {
+    Alternatives { most: FOR_LETTERS, letters_only: false }
+}
+
+/// The number from 0 to 100 that a reply holds, as a share; 0 where it holds none.
+#[must_use]
+pub fn verbalised(reply: &str) -> f64 {
+    let digits = |c: char| c.is_ascii_digit() || c == '.';
+    let start = reply.find(|c: char| c.is_ascii_digit());
+    let number =
+        start.map(|start| &reply[start..]).map(|rest| &rest[..rest.find(|c| !digits(c)).unwrap_or(rest.len())]);
+    let value: f64 = number.and_then(|number| number.trim_end_matches('.').parse().ok()).unwrap_or(0.0);
+    // "0.9" is meant as 90.
+    let share = if value <= 1.0 && number.is_some_and(|number| number.contains('.')) { value } else { value / 100.0 };
+    share.clamp(0.0, 1.0)
+}
+
+/// The share of further draws whose answer is the first one's; an answer that could not be read agrees with none.
+#[must_use]
+#[expect(clippy::cast_precision_loss, reason = "a handful of draws")]
+pub fn vote_share(answer: Option<&str>, draws: &[Option<String>]) -> f64 {
+    let Some(answer) = answer.filter(|_| !draws.is_empty()) else { return 0.0 };
+    let same = draws.iter().filter(|draw| draw.as_deref() == Some(answer)).count();
+    same as f64 / draws.len() as f64
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn token(logprob: Option<f64>, forced: bool) -> Token {
-        Token { text: "x".into(), logprob, forced, ..Token::default() }
+    fn token(text: &str, probability: f64) -> Token {
+        Token { text: text.into(), logprob: Some(probability.ln()), ..Token::default() }
+    }
+
+    fn with(text: &str, alternatives: &[(&str, f64)]) -> Token {
+        let alternatives: Vec<(String, f64)> =
+            alternatives.iter().map(|(text, probability)| ((*text).to_owned(), probability.ln())).collect();
+        Token { text: text.into(), logprob: Some(alternatives[0].1), alternatives, ..Token::default() }
+    }
+
+    fn response(tokens: Vec<Token>) -> Response {
+        Response { text: tokens.iter().map(|token| token.text.as_str()).collect(), tokens, ..Response::default() }
+    }
+
+    #[track_caller]
+    fn reads(signal: Signal, tokens: Vec<Token>, place: Option<Range<usize>>, options: usize, expected: f64) {
+        let response = response(tokens);
+        let answered = Answered { response: &response, place, options, quantile: 0.25 };
+        let found = signal.read(&answered).expect("has what it needs");
+        assert!((found - expected).abs() < 1e-12, "{}: {found} instead of {expected}", signal.name());
+    }
+
+    fn four() -> Vec<Token> {
+        vec![token("It", 0.5), token(" is", 0.25), token(" 1", 0.8), token("8", 0.2)]
     }
 
     #[test]
-    fn mean_token_probability_is_the_geometric_mean() {
-        let tokens = [token(Some(0.5_f64.ln()), false), token(Some(0.125_f64.ln()), false)];
-        let value = mean_token_probability(&tokens).expect("has log-probabilities");
-        assert!((value - 0.25).abs() < 1e-12);
+    fn signals_over_the_tokens() {
+        reads(Signal::MeanTokenProbability, four(), None, 0, (0.5_f64 * 0.25 * 0.8 * 0.2).powf(0.25));
+        reads(Signal::SequenceProbability, four(), None, 0, 0.5 * 0.25 * 0.8 * 0.2);
+        reads(Signal::MinTokenProbability, four(), None, 0, 0.2);
+        reads(Signal::QuantileTokenProbability, four(), None, 0, 0.2);
+        reads(Signal::AnswerTokenProbability, four(), Some(6..8), 0, (0.8_f64 * 0.2).sqrt());
+        reads(Signal::AnswerTokenProbability, four(), Some(7..8), 0, 0.2);
+        reads(Signal::AnswerTokenProbability, four(), None, 0, 0.0);
+    }
+
+    #[test]
+    fn signals_over_the_alternatives() {
+        let tokens = || vec![with("a", &[("a", 0.6), ("b", 0.4)]), with("c", &[("c", 0.5), ("d", 0.5)])];
+        reads(Signal::Margin, tokens(), None, 0, f64::midpoint(0.2, 0.0));
+        let entropy = -(0.6 * 0.6_f64.ln() + 0.4 * 0.4_f64.ln()) / 2_f64.ln();
+        reads(Signal::Entropy, tokens(), None, 0, 1.0 - f64::midpoint(entropy, 1.0));
+        reads(Signal::Entropy, vec![with("a", &[("a", 1.0), ("b", 0.0)])], None, 0, 1.0);
+    }
+
+    #[test]
+    fn a_letters_share_is_that_among_the_options() {
+        let tokens = || vec![token("It is (", 0.9), with("B", &[("B", 0.5), (" B", 0.1), ("A", 0.2), ("the", 0.1)])];
+        // C and D are not listed, and count as the least that is: 0.1 each.
+        reads(Signal::AnswerTokenProbability, tokens(), Some(7..8), 4, 0.6 / 1.0);
+        reads(Signal::AnswerTokenProbability, tokens(), None, 4, 0.0);
     }
 
     #[test]
     fn calculator_tokens_do_not_count() {
-        let tokens = [token(Some(0.5_f64.ln()), false), token(None, true), token(Some(-9.0), true)];
-        let value = mean_token_probability(&tokens).expect("forced tokens need no log-probability");
-        assert!((value - 0.5).abs() < 1e-12);
+        let forced = |logprob| Token { text: "9".into(), logprob, forced: true, ..Token::default() };
+        let tokens = vec![token("x", 0.5), forced(None), forced(Some(-9.0))];
+        reads(Signal::MeanTokenProbability, tokens, None, 0, 0.5);
     }
 
     #[test]
-    fn missing_logprobs_are_an_error_and_an_empty_answer_has_no_confidence() {
-        assert_eq!(mean_token_probability(&[token(None, false)]), Err(NoConfidence::NoLogprobs));
-        assert_eq!(mean_token_probability(&[]), Ok(0.0));
+    fn what_is_missing_is_an_error_and_an_empty_answer_has_no_confidence() {
+        let bare = response(vec![Token { text: "x".into(), ..Token::default() }]);
+        let read = |signal: Signal, response: &Response| {
+            signal.read(&Answered { response, place: Some(0..1), options: 0, quantile: 0.1 })
+        };
+        for signal in Signal::ALL.into_iter().filter(|signal| signal.needs_logprobs()) {
+            assert!(read(signal, &bare).is_err(), "{}", signal.name());
+            assert_eq!(read(signal, &Response::default()), Ok(0.0), "{}", signal.name());
+        }
+        assert_eq!(read(Signal::Margin, &response(four())), Err(NoConfidence::NoAlternatives));
+        assert_eq!(read(Signal::OptionProbability, &bare), Err(NoConfidence::NotScored));
+        assert_eq!(read(Signal::Recorded, &bare), Err(NoConfidence::NotRecorded));
     }
 
     #[test]
     fn option_probability_is_the_likeliest_share() {
-        let logprobs = [0.2_f64.ln() - 900.0, 0.6_f64.ln() - 900.0, 0.1_f64.ln() - 900.0, 0.1_f64.ln() - 900.0];
-        let value = option_probability(&logprobs).expect("scored");
-        assert!((value - 0.6).abs() < 1e-9, "{value}");
-        assert_eq!(option_probability(&[]), Err(NoConfidence::NotScored));
+        let option_logprobs = [0.2_f64, 0.6, 0.1, 0.1].map(|p| p.ln() - 900.0).to_vec();
+        let response = Response { option_logprobs, ..Response::default() };
+        let answered = Answered { response: &response, place: None, options: 4, quantile: 0.1 };
+        assert!((Signal::OptionProbability.read(&answered).expect("scored") - 0.6).abs() < 1e-9);
+    }
+
+    #[test]
+    fn what_a_model_says_of_its_answer() {
+        let reply = response(vec![token(" ", 1.0), with("Y", &[("Y", 0.5), ("yes", 0.1), ("N", 0.2), ("The", 0.1)])]);
+        assert!((p_true(&reply).expect("has both") - 0.75).abs() < 1e-12);
+        assert_eq!(p_true(&response(four())), Err(NoConfidence::NoAlternatives));
+        for (text, share) in
+            [("90", 0.9), ("About 75 %.", 0.75), ("0.9", 0.9), ("100", 1.0), ("1", 0.01), ("high", 0.0), ("250", 1.0)]
+        {
+            assert!((verbalised(text) - share).abs() < 1e-12, "{text}");
+        }
+        let draws = ["18", "18", "20"].map(|draw| Some(draw.to_owned())).into_iter().chain([None]).collect::<Vec<_>>();
+        assert!((vote_share(Some("18"), &draws) - 0.5).abs() < 1e-12);
+        assert!(vote_share(None, &draws) < 1e-12 && vote_share(Some("18"), &[]) < 1e-12);
     }
 }

@@ -1,39 +1,129 @@
-//! Numbers in answers. The rule: the number behind the last `####` where there is one (as in GSM8K), else the last
-//! number of the text (lm-eval's flexible extraction); compared as exact fractions.
+//! Numbers in answers, found by the rules of [`Extraction`] and compared as exact fractions: thousands separators,
+//! signs, currencies, fractions and the signs of `LaTeX` and of typography are read, units are left out.
 
+use std::ops::Range;
 use std::sync::LazyLock;
 
 use num_bigint::BigInt;
 use num_rational::BigRational;
+use num_traits::Zero;
 use regex::Regex;
 
-/// The rule's versioned name, for the manifest.
-pub const EXTRACTION: &str = "hash-marks-else-last-number v1";
+use super::extraction::Extraction;
 
-static NUMBER: LazyLock<Regex> =
-    LazyLock::new(|| Regex::new(r"-?\$?(?:\d[\d,]*(?:\.\d+)?|\.\d+)").expect("the pattern is valid"));
+/// One number: a sign and a currency in either order, digits in groups, decimals, and a fraction's denominator.
+const NUMBER: &str = r"(?:[-−–]\s?)?(?:\\?[$€£¥]\s?)?(?:[-−–])?(?:\\[dt]?frac\{-?\d+\}\{\d+\}|(?:\d+(?:(?:,|\{,\}|\\,|[\u{a0}\u{2009}\u{202f}])\d{3})*(?:\.\d+)?|\.\d+)(?:/\d+)?)";
 
-/// The number that a text answers with.
+static ANY: LazyLock<Regex> = LazyLock::new(|| Regex::new(NUMBER).expect("the pattern is valid"));
+static STRICT: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"#### (-?[0-9.,]+)").expect("the pattern is valid"));
+static ANSWER_IS: LazyLock<Regex> =
+    LazyLock::new(|| Regex::new(r"(?i)\banswer\b[^.\n]{0,40}?(?:\bis\b|:|=)").expect("the pattern is valid"));
+static BOLD: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"\*\*([^*\n]+)\*\*").expect("the pattern is valid"));
+
+/// The number that a text answers with, by the first rule that finds one, and where it stands.
 #[must_use]
-pub fn extract(text: &str) -> Option<BigRational> {
-    let text = text.replace('\u{2212}', "-");
-    let marked = text.rsplit_once("####").and_then(|(_, after)| NUMBER.find(after));
-    let found = marked.or_else(|| NUMBER.find_iter(&text).last())?;
-    // "3-5" is a range or a difference, not a negative number.
-    let start = found.start();
-    let digits = found.as_str();
-    let glued = digits.starts_with('-') && marked.is_none() && text[..start].ends_with(|c: char| c.is_ascii_digit());
-    parse(if glued { &digits[1..] } else { digits })
+pub fn extract(text: &str, rules: &[Extraction]) -> Option<(BigRational, Range<usize>)> {
+    rules.iter().find_map(|rule| by(*rule, text))
 }
 
-/// Reads one number: sign, currency, thousands commas, decimals.
+fn by(rule: Extraction, text: &str) -> Option<(BigRational, Range<usize>)> {
+    match rule {
+        Extraction::Gsm8kStrict => {
+            let found = STRICT.captures(text)?.get(1)?;
+            Some((parse(found.as_str())?, found.range()))
+        }
+        Extraction::HashMarks => {
+            let mark = text.rfind("####")?;
+            let line = text[mark..].lines().next().unwrap_or_default().len();
+            first_in(text, mark..mark + line).or_else(|| last_in(text, 0..mark))
+        }
+        Extraction::Boxed => last_in(text, boxed(text)?),
+        Extraction::AnswerIs => {
+            let after = ANSWER_IS.find_iter(text).last()?.end();
+            let line = text[after..].split_inclusive('\n').next().unwrap_or_default().len();
+            first_in(text, after..after + line)
+        }
+        Extraction::Bold => BOLD.captures_iter(text).filter_map(|found| last_in(text, found.get(1)?.range())).last(),
+        Extraction::Gsm8kFlexible => last_in(text, 0..text.len()),
+        Extraction::Letter | Extraction::LetterInParentheses | Extraction::OptionText => None,
+    }
+}
+
+/// What is inside the last `\boxed{…}`, braces within it closed.
+fn boxed(text: &str) -> Option<Range<usize>> {
+    let start = text.rfind("\\boxed{")? + "\\boxed{".len();
+    let mut depth = 1;
+    for (place, character) in text[start..].char_indices() {
+        match character {
+            '{' => depth += 1,
+            '}' => depth -= 1,
+            _ => {}
+        }
+        if depth == 0 {
+            return Some(start..start + place);
+        }
+    }
+    Some(start..text.len())
+}
+
+fn first_in(text: &str, range: Range<usize>) -> Option<(BigRational, Range<usize>)> {
+    ANY.find_iter(&text[range.clone()]).find_map(|found| read(text, range.start, &found))
+}
+
+fn last_in(text: &str, range: Range<usize>) -> Option<(BigRational, Range<usize>)> {
+    ANY.find_iter(&text[range.clone()]).filter_map(|found| read(text, range.start, &found)).last()
+}
+
+/// A number where it was found. "3-5" is a range or a difference, not a negative number.
+fn read(text: &str, offset: usize, found: &regex::Match) -> Option<(BigRational, Range<usize>)> {
+    let (mut start, end) = (offset + found.start(), offset + found.end());
+    let glued = text[..start].ends_with(|c: char| c.is_alphanumeric() || c == ')');
+    if glued {
+        start += text[start..end].len() - text[start..end].trim_start_matches(['-', '−', '–', ' ']).len();
+    }
+    Some((parse(&text[start..end])?, start..end))
+}
+
+/// Reads one number: sign, currency, digits in groups, decimals, a fraction.
 #[must_use]
 pub fn parse(text: &str) -> Option<BigRational> {
-    let cleaned: String =
-        text.trim().replace('\u{2212}', "-").chars().filter(|c| !matches!(c, '$' | ',' | ' ')).collect();
-    let cleaned = cleaned.trim_end_matches('.');
-    let (whole, decimals) = cleaned.split_once('.').unwrap_or((cleaned, ""));
-    if !decimals.chars().all(|c| c.is_ascii_digit()) || !cleaned.contains(|c: char| c.is_ascii_digit()) {
+    let cleaned = cleaned(text);
+    if let Some(inner) = cleaned.find("frac{").map(|place| &cleaned[place + 5..]) {
+        let (top, bottom) = inner.strip_suffix('}')?.split_once("}{")?;
+        let negative = cleaned.starts_with('-');
+        let value = fraction(top, bottom)?;
+        return Some(if negative { -value } else { value });
+    }
+    match cleaned.split_once('/') {
+        Some((top, bottom)) => fraction(top, bottom),
+        None => decimal(&cleaned),
+    }
+}
+
+/// The text with plain signs and digits, without spaces, currencies and separators.
+fn cleaned(text: &str) -> String {
+    let text = text.replace("{,}", "").replace("\\,", "");
+    let plain = |c: char| match c {
+        '−' | '–' => Some('-'),
+        // Full-width and Arabic-Indic digits.
+        '０'..='９' => char::from_digit(u32::from(c) - u32::from('０'), 10),
+        '٠'..='٩' => char::from_digit(u32::from(c) - u32::from('٠'), 10),
+        '$' | '€' | '£' | '¥' | ',' => None,
+        c if c.is_whitespace() => None,
+        c => Some(c),
+    };
+    text.chars().filter_map(plain).collect::<String>().trim_end_matches('.').to_owned()
+}
+
+fn fraction(top: &str, bottom: &str) -> Option<BigRational> {
+    let bottom = decimal(bottom)?;
+    (!bottom.is_zero()).then_some(())?;
+    Some(decimal(top)? / bottom)
+}
+
+fn decimal(text: &str) -> Option<BigRational> {
+    let (whole, decimals) = text.split_once('.').unwrap_or((text, ""));
+    if !decimals.chars().all(|c| c.is_ascii_digit()) || !text.contains(|c: char| c.is_ascii_digit()) {
         return None;
     }
     let numerator: BigInt = format!("{whole}{decimals}").parse().ok()?;
@@ -44,9 +134,12 @@ pub fn parse(text: &str) -> Option<BigRational> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::task::Task;
 
     fn number(text: &str) -> Option<String> {
-        extract(text).map(|n| n.to_string())
+        let (value, range) = extract(text, Extraction::usual(Task::Math))?;
+        assert_eq!(parse(&text[range]), Some(value.clone()), "{text}");
+        Some(value.to_string())
     }
 
     #[test]
@@ -55,15 +148,33 @@ mod tests {
             ("48 + 24 = <<48+24=72>>72 clips.\n#### 72", "72"),
             ("#### 1,234", "1234"),
             ("#### $1,234.50", "2469/2"),
+            ("#### The farm has 1,234 hens.", "1234"),
+            ("#### 18 dollars and 20 cents", "18"),
+            ("48 + 24 = 72\n####", "72"),
+            ("48 + 24 = 72\n#### ", "72"),
             ("The answer is 18.", "18"),
+            ("The final answer is: **18** clips, not 20.", "18"),
+            ("Answer: 18\nCheck: 9 * 2", "18"),
+            ("The answer to the question is $18$.", "18"),
+            ("So \\(x = 4\\) and \\boxed{12{,}500} in all", "12500"),
+            ("\\boxed{\\frac{3}{4}}", "3/4"),
+            ("\\boxed{\\text{20 apples}}", "20"),
+            ("She needs **24** eggs. That is 2 trays.", "24"),
             ("She pays $5, so she keeps $7.00", "7"),
             ("first 3, then 4", "4"),
             ("it falls to -12 degrees", "-12"),
             ("it falls to \u{2212}12 degrees", "-12"),
+            ("it costs -$5", "-5"),
+            ("it costs $-5", "-5"),
             ("between 3-5", "5"),
             ("#### -5", "-5"),
             ("#### 10 and later 11", "10"),
             ("half of it, .5", "1/2"),
+            ("a share of 3/4", "3/4"),
+            ("that is 50%", "50"),
+            ("１２ Äpfel", "12"),
+            ("1\u{202f}250 km", "1250"),
+            ("#### 5\n#### 7", "7"),
         ];
         for (text, expected) in cases {
             assert_eq!(number(text).as_deref(), Some(expected), "{text}");
@@ -75,17 +186,32 @@ mod tests {
         assert_eq!(number("I do not know."), None);
         assert_eq!(number(""), None);
         assert_eq!(number("####"), None);
+        assert_eq!(number("a share of 3/0"), None);
     }
 
     #[test]
-    fn a_mark_without_a_number_falls_back_to_the_last_number() {
-        assert_eq!(number("It is 7\n####").as_deref(), Some("7"));
+    fn each_rule_reads_its_own_form() {
+        let text = "The answer is 3. So **4**, or \\boxed{5}.\n#### 1,006 eggs\nThat is 7.";
+        let by = |rule| extract(text, &[rule]).map(|(value, _)| value.to_string());
+        for (rule, expected) in [
+            (Extraction::Gsm8kStrict, Some("1006")),
+            (Extraction::HashMarks, Some("1006")),
+            (Extraction::Boxed, Some("5")),
+            (Extraction::AnswerIs, Some("3")),
+            (Extraction::Bold, Some("4")),
+            (Extraction::Gsm8kFlexible, Some("7")),
+            (Extraction::Letter, None),
+        ] {
+            assert_eq!(by(rule).as_deref(), expected, "{}", rule.name());
+        }
+        assert_eq!(extract("#### about 18", &[Extraction::Gsm8kStrict]), None);
     }
 
     #[test]
     fn equal_numbers_written_differently_are_equal() {
         assert_eq!(parse("18"), parse("18.00"));
         assert_eq!(parse("1,000"), parse("$1000."));
+        assert_eq!(parse("3/4"), parse("0.75"));
         assert_ne!(parse("18"), parse("18.01"));
         assert_eq!(parse("x"), None);
         assert_eq!(parse("1.2.3"), None);

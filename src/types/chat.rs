@@ -91,6 +91,29 @@ pub fn letter_of(text: &str) -> Option<char> {
     letters.next().is_none().then_some(letter)
 }
 
+/// What messages ask for.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Wanted {
+    /// The answer.
+    #[default]
+    Answer,
+    /// The answer and a strategy behind it.
+    AnswerAndStrategy,
+    /// A strategy, given the answer.
+    Strategy,
+    /// How sure an answer is.
+    Confidence,
+}
+
+impl Wanted {
+    /// Whether it is the answer alone.
+    #[must_use]
+    pub fn is_answer(&self) -> bool {
+        *self == Self::Answer
+    }
+}
+
 /// One call of a model.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Request {
@@ -100,8 +123,8 @@ pub struct Request {
     pub messages: Vec<Message>,
     /// What to do with it.
     pub mode: Mode,
-    /// Whether the answer is to be followed by a strategy (the messages say so too).
-    pub distil: bool,
+    /// What the messages ask for. Not sent; backends that answer from the data set go by it.
+    pub wanted: Wanted,
     /// Tells repetitions of one request apart where repetition is meant.
     pub draw: u32,
     /// The source items of the strategies that the messages show, in the order shown. Not sent and no part of the

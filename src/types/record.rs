@@ -41,9 +41,19 @@ pub enum Purpose {
     Distil,
     /// Embedding the query.
     Embed,
+    /// Telling how sure an answer is, by calls of its own.
+    Confidence,
+    /// Answering again, to see whether the answer holds.
+    Verify,
+    /// Answering items that the threshold is told from.
+    Calibrate,
 }
 
 impl Purpose {
+    /// All of them, in the order of reports.
+    pub const ALL: [Self; 6] =
+        [Self::Answer, Self::Distil, Self::Embed, Self::Confidence, Self::Verify, Self::Calibrate];
+
     /// The name used in every output.
     #[must_use]
     pub fn name(self) -> &'static str {
@@ -51,6 +61,9 @@ impl Purpose {
             Self::Answer => "answer",
             Self::Distil => "distil",
             Self::Embed => "embed",
+            Self::Confidence => "confidence",
+            Self::Verify => "verify",
+            Self::Calibrate => "calibrate",
         }
     }
 }
@@ -86,6 +99,29 @@ pub struct WeakAnswer {
     pub confidence: Option<f64>,
 }
 
+/// What became of the strategy of a deferred item.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Kept {
+    /// It is in the repository.
+    Stored,
+    /// None could be read.
+    Unreadable,
+    /// A store rule, by its name, kept it out.
+    Dropped(&'static str),
+}
+
+impl Kept {
+    /// The name used in every output.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Stored => "stored",
+            Self::Unreadable => "unreadable",
+            Self::Dropped(rule) => rule,
+        }
+    }
+}
+
 /// One item in one cell. Texts that many rows share are shared in memory too.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Record {
@@ -107,14 +143,19 @@ pub struct Record {
     pub weak: Option<WeakAnswer>,
     /// Whether the query went to the strong level.
     pub deferred: bool,
-    /// The level whose answer stands, counted from 0.
-    pub answering_level: usize,
+    /// The level whose answer stands, counted from 0; none where an earlier answer was used again.
+    pub answering_level: Option<usize>,
     /// The answer that stands.
     pub graded: Graded,
     /// Strategies in the repository when the item's turn came.
     pub repository_size: usize,
     /// The calls that the item needed.
     pub calls: Vec<Call>,
+    /// How the strong level's own answers were scored to the items that the strategies shown come from, in their
+    /// order; known after the fact, never used.
+    pub strategy_scores: Vec<Score>,
+    /// What became of the strategy, where the item was deferred in a learning arm.
+    pub kept: Option<Kept>,
 }
 
 impl Record {
@@ -125,6 +166,13 @@ impl Record {
             .iter()
             .filter(|call| call.level == level && call.purpose == purpose)
             .fold(Usage::default(), |sum, call| sum.plus(call.usage))
+    }
+
+    /// Calls of a level as they were made: a row that shares another row's call is none.
+    #[must_use]
+    pub fn calls_of(&self, level: usize) -> usize {
+        let own: Vec<&Call> = self.calls.iter().filter(|call| call.level == Some(level)).collect();
+        own.iter().enumerate().filter(|(place, call)| !call.shares_with(&own[..*place])).count()
     }
 
     /// Time that the calls took, one after the other, in milliseconds.
@@ -159,6 +207,13 @@ pub struct Call {
     pub recorded_fee_usd: Option<f64>,
 }
 
+impl Call {
+    /// Whether this is a further part of a call that stands among `earlier` rows of the same record.
+    pub(crate) fn shares_with(&self, earlier: &[&Self]) -> bool {
+        self.journal_key.is_some() && earlier.iter().any(|other| other.journal_key == self.journal_key)
+    }
+}
+
 /// A strategy in the repository.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Strategy {
@@ -170,6 +225,10 @@ pub struct Strategy {
     pub text: String,
     /// The model that wrote it.
     pub model: Arc<str>,
-    /// How the strong level's own answer to the source item was scored; known after the fact, never used.
+    /// How the strong level's own answer to the source item was scored; known after the fact, never used, but by the
+    /// store rule that is called an oracle for it.
     pub source_score: Score,
+    /// The strong level's answer to the source item: a number, or an option's text; none where none could be read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub answer: Option<Arc<str>>,
 }

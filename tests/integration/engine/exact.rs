@@ -4,20 +4,22 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use intercascade::cascade::arm::Arm;
+use intercascade::cascade::answer::Gauge;
+use intercascade::cascade::arm::{Arm, Content};
 use intercascade::cascade::experiment::Cells;
 use intercascade::cascade::level::Level;
 use intercascade::cascade::repository::Rule;
 use intercascade::cascade::schedule::{CellOutcome, one_by_one, side_by_side};
 use intercascade::cascade::step::Setup;
+use intercascade::cascade::teach::{AtLeast, Distil, StoreRule, Teaching};
+use intercascade::config::prompts::Prompts;
 use intercascade::model::gate::{Gate, LineSettings};
 use intercascade::model::gateway::{Gateway, Retries, Served, Source};
 use intercascade::model::journal::Journal;
 use intercascade::model::{Identity, Model};
 use intercascade::retrieval::hashed;
-use intercascade::task::Task;
 use intercascade::task::confidence::Signal;
-use intercascade::task::prompt::Style;
+use intercascade::task::{Grader, Task};
 use intercascade::types::item::{Item, Target};
 use intercascade::types::seed::Seed;
 use proptest::prelude::*;
@@ -36,7 +38,11 @@ struct Case {
     thresholds: Vec<f64>,
     k: usize,
     min_similarity: f64,
+    exclude_same_group: bool,
     unreadable: f64,
+    content: Content,
+    distil: Distil,
+    store: Vec<StoreRule>,
     slowest: [u64; 2],
     concurrency: usize,
     caps: [usize; 2],
@@ -47,12 +53,21 @@ fn cases() -> impl Strategy<Value = Case> {
     let stream = (any::<u64>(), 0_usize..40, 1_usize..12);
     let arms = proptest::sample::subsequence(Arm::ALL.to_vec(), 1..=Arm::ALL.len());
     let cells = (arms, 1_usize..3, proptest::collection::vec(0.0..1.0, 1..3));
-    let rule = (0_usize..4, -1.0..0.9, prop_oneof![Just(0.0), Just(1.0), 0.0..1.0]);
+    let rule = (0_usize..4, -1.0..0.9, any::<bool>());
+    let contents = [Content::Strategy, Content::WorkedCase, Content::Both, Content::QuestionAnswer];
+    let rules = [StoreRule::Confident, StoreRule::Checked, StoreRule::Verified, StoreRule::CorrectOnly];
+    let teaching = (
+        prop_oneof![Just(0.0), Just(1.0), 0.0..1.0],
+        proptest::sample::select(contents.to_vec()),
+        prop_oneof![Just(Distil::SameCall), Just(Distil::SecondCall)],
+        proptest::sample::subsequence(rules.to_vec(), 0..3),
+    );
     let models = ([0_u64..2000, 0_u64..2000], 1_usize..20, [1_usize..8, 1_usize..8], any::<bool>());
-    (stream, cells, rule, models).prop_map(|(stream, cells, rule, models)| {
+    (stream, cells, rule, teaching, models).prop_map(|(stream, cells, rule, teaching, models)| {
         let (seed, items, words) = stream;
         let (arms, orders, thresholds) = cells;
-        let (k, min_similarity, unreadable) = rule;
+        let (k, min_similarity, exclude_same_group) = rule;
+        let (unreadable, content, distil, store) = teaching;
         let (slowest, concurrency, caps, local) = models;
         Case {
             seed,
@@ -63,7 +78,11 @@ fn cases() -> impl Strategy<Value = Case> {
             thresholds,
             k,
             min_similarity,
+            exclude_same_group,
             unreadable,
+            content,
+            distil,
+            store,
             slowest,
             concurrency,
             caps,
@@ -93,6 +112,7 @@ impl Case {
     fn setup(&self, journal: Journal) -> (Arc<Setup>, Arc<Gate>, [Arc<Watch>; 2]) {
         let journal = Arc::new(journal);
         let gate = Gate::new(self.concurrency);
+        let prompts = Prompts::near(None).expect("good files");
         let watches = [(); 2].map(|()| Arc::new(Watch::default()));
         let level = |place: usize| {
             let name = ["small", "large"][place];
@@ -110,7 +130,7 @@ impl Case {
             Level {
                 name: name.into(),
                 model: Gateway::new(served, Arc::clone(&journal), (Arc::clone(&gate), line), retries),
-                style: Style::Chat,
+                prompt: prompts.find("chat", Task::Math).expect("there").clone(),
                 max_tokens: 9,
                 temperature: 0.0,
                 calculator: false,
@@ -120,14 +140,30 @@ impl Case {
         let embeddings = items.iter().map(|item| hashed::embed(&item.query)).collect();
         let setup = Setup {
             dataset: "d".into(),
-            task: Task::Math,
+            grader: Grader::usual(Task::Math),
             items,
             embeddings,
             embedder: "hashed-words".into(),
             weak: level(0),
             strong: level(1),
-            signal: Some(Signal::MeanTokenProbability),
-            rule: Rule { k: self.k, min_similarity: self.min_similarity },
+            gauge: Some(Gauge {
+                signal: Signal::MeanTokenProbability,
+                quantile: 0.1,
+                draws: 2,
+                draw_temperature: 0.7,
+                recalibration: None,
+            }),
+            rule: Rule { k: self.k, min_similarity: self.min_similarity, exclude_same_group: self.exclude_same_group },
+            reuse_from: 0.7,
+            teaching: Teaching {
+                content: Some(self.content),
+                distil: self.distil,
+                store: self.store.clone(),
+                confident_from: 0.5,
+                checked_at_least: AtLeast::Count(0),
+                verify_temperature: 0.7,
+                max_tokens: None,
+            },
             seed: Seed(self.seed),
         };
         (Arc::new(setup), gate, watches)

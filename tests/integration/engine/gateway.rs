@@ -11,7 +11,7 @@ use intercascade::model::gate::{Gate, LineSettings, Priority};
 use intercascade::model::gateway::{Gateway, Retries, Served, Source};
 use intercascade::model::journal::Journal;
 use intercascade::model::{Identity, Model, ModelError};
-use intercascade::types::chat::{Generation, Message, Mode, Request, Response, Role, Usage};
+use intercascade::types::chat::{Generation, Message, Mode, Request, Response, Role, Usage, Wanted};
 use serde_json::json;
 
 /// A model that fails in this way before it answers.
@@ -71,7 +71,7 @@ fn request(text: &str, draw: u32) -> Request {
         item: "1".into(),
         messages: vec![Message { role: Role::User, content: text.to_owned() }],
         mode: Mode::Generate(Generation { max_tokens: 9, ..Generation::default() }),
-        distil: false,
+        wanted: Wanted::Answer,
         draw,
         strategies: Vec::new(),
     }

@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use intercascade::model::{Model, ModelError};
-use intercascade::types::chat::{Request, Response, Token, Usage};
+use intercascade::types::chat::{Request, Response, Token, Usage, Wanted};
 use intercascade::types::seed::Seed;
 
 /// A model whose answers are told by its name and the whole prompt alone, and take their time.
@@ -56,14 +56,21 @@ impl Watch {
 impl Model for Oracle {
     async fn call(&self, request: &Request) -> Result<Response, ModelError> {
         let prompt: String = request.messages.iter().map(|message| message.content.as_str()).collect();
-        let prompt = format!("{} {prompt}", self.name);
+        let prompt = format!("{} {:?} {} {prompt}", self.name, request.wanted, request.draw);
         let unit = |what: &str| self.seed.unit(&[what, &prompt]);
         self.watch.begin(&prompt);
         tokio::time::sleep(self.slowest.mul_f64(unit("time"))).await;
         self.watch.end();
-        let mut text = format!("#### {}", (unit("answer") * 3.0).floor());
-        if request.distil && unit("readable") >= self.unreadable {
+        // Two draws of one prompt agree more often than not.
+        let answer = if request.draw > 0 && unit("same") < 0.5 { 0.0 } else { (unit("answer") * 3.0).floor() };
+        let slip = f64::from(u8::from(unit("slip") < 0.3));
+        let mut text = format!("{answer} + 0 = {}\n#### {answer}", answer + slip);
+        if request.wanted == Wanted::AnswerAndStrategy && unit("readable") >= self.unreadable {
             text = format!("{text}\nSTRATEGY:\nNote {}.", (unit("note") * 1e6).floor());
+        }
+        if request.wanted == Wanted::Strategy {
+            let readable = unit("readable") >= self.unreadable;
+            text = if readable { format!("Note {}.", (unit("note") * 1e6).floor()) } else { String::new() };
         }
         let token = Token { text: text.clone(), logprob: Some(unit("sure").ln()), ..Token::default() };
         let usage = Usage { input: prompt.len() as u64, cached_input: 0, output: 4 };

@@ -13,7 +13,7 @@ use intercascade::model::journal::Journal;
 use intercascade::model::openai::{OpenAi, Settings};
 use intercascade::model::{Identity, Model, ModelError};
 use intercascade::task::prompt::Style;
-use intercascade::types::chat::{Finish, Generation, Message, Mode, Request, Response, Role};
+use intercascade::types::chat::{Finish, Generation, Message, Mode, Request, Response, Role, Wanted};
 use secrecy::SecretString;
 use serde_json::{Map, Value, json};
 use wiremock::matchers::{header, method, path};
@@ -59,7 +59,7 @@ fn request(logprobs: bool) -> Request {
             logprobs,
             ..Generation::default()
         }),
-        distil: false,
+        wanted: Wanted::Answer,
         draw: 0,
         strategies: Vec::new(),
     }

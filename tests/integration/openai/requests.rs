@@ -99,7 +99,7 @@ fn the_identity_holds_what_changes_the_answer_and_no_secret() {
          api_key_env = 'TEST_API_KEY'\nextra_body = { top_k = 1 }",
     )
     .expect("an entry");
-    let data = Data { items: &[], sha256: "", seed: Seed(0), weights: Catalogue::builtin() };
+    let data = Data { items: &[], sha256: "", seed: Seed(0), weights: Catalogue::builtin(), style: Style::Chat };
     let identity = entry.identity(&entry, data).expect("known without a key");
     assert_eq!(
         identity.of(&"7".into()),

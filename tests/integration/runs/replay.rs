@@ -37,7 +37,7 @@ fn recorded() -> Recorded {
             call.text("item_id").to_owned(),
             call.text("model").to_owned(),
             strategies.to_owned(),
-            request["distil"].as_bool().expect("a flag"),
+            request["wanted"] == "answer-and-strategy",
             serde_json::from_str::<Value>(&response).expect("JSON"),
         );
         // Strategies of one group read alike, so that several lists of sources can share a call.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use intercascade::model::local::gguf::{Gguf, GgufConfig};
 use intercascade::model::{Model, ModelError};
 use intercascade::task::prompt::Style;
-use intercascade::types::chat::{Finish, Generation, Message, Mode, Request, Response, Role};
+use intercascade::types::chat::{Finish, Generation, Message, Mode, Request, Response, Role, Wanted};
 
 use super::llama::{SMOLLM, smollm};
 
@@ -20,7 +20,7 @@ fn request(text: &str, mode: Mode) -> Request {
         item: "7".into(),
         messages: vec![Message { role: Role::User, content: text.to_owned() }],
         mode,
-        distil: false,
+        wanted: Wanted::Answer,
         draw: 0,
         strategies: Vec::new(),
     }

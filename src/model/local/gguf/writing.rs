@@ -217,7 +217,7 @@ fn largest(logits: &[f32]) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::{Writing, argmax, logprob};
-    use crate::types::chat::{Generation, Message, Mode, Request, Role, Token};
+    use crate::types::chat::{Generation, Message, Mode, Request, Role, Token, Wanted};
 
     fn writing(stop: &[&str]) -> Writing {
         let request = Request {
@@ -230,7 +230,7 @@ mod tests {
                 logprobs: true,
                 ..Generation::default()
             }),
-            distil: false,
+            wanted: Wanted::Answer,
             draw: 0,
             strategies: Vec::new(),
         };

@@ -1,0 +1,133 @@
+//! How the weak level answers: alone or following what is shown, and how sure it is of it.
+
+use super::level::{Asked, Level, StepError, request};
+use super::repository::Shown;
+use crate::analysis::recalibration::Recalibration;
+use crate::task::confidence::{self, Answered, Further, Signal};
+use crate::task::prompt::Form;
+use crate::types::chat::{Alternatives, Generation, Mode, Request, Response, Wanted};
+use crate::types::record::{Call, Graded, Purpose, WeakAnswer};
+
+/// Tokens of a reply that says how sure an answer is.
+const REPLY_TOKENS: u32 = 8;
+
+/// How confidence is told.
+#[derive(Debug, Clone)]
+pub struct Gauge {
+    /// What it is read from.
+    pub signal: Signal,
+    /// The quantile of [`Signal::QuantileTokenProbability`], in [0, 1].
+    pub quantile: f64,
+    /// Further draws of [`Signal::SelfConsistency`].
+    pub draws: u32,
+    /// Their temperature.
+    pub draw_temperature: f64,
+    /// What makes a probability of the score, fitted on the calibration items; none: the score stands.
+    pub recalibration: Option<Recalibration>,
+}
+
+impl Level {
+    /// Answers the item with strategies in front, and says how sure it is.
+    ///
+    /// # Errors
+    /// Where a call gave no usable answer, or one without what the signal needs.
+    pub async fn answer(
+        &self,
+        level: usize,
+        asked: &mut Asked<'_>,
+        shown: &[Shown],
+        gauge: Option<&Gauge>,
+    ) -> Result<WeakAnswer, StepError> {
+        let item = asked.item;
+        let texts: Vec<&str> = shown.iter().map(|shown| shown.strategy.text.as_str()).collect();
+        let scored = gauge.is_some_and(|gauge| gauge.signal == Signal::OptionProbability);
+        let messages = self.prompt.answer(item, &texts, !scored);
+        let generation = Generation {
+            logprobs: gauge.is_some_and(|gauge| gauge.signal.needs_logprobs()),
+            alternatives: gauge.map_or(Alternatives::NONE, |gauge| gauge.signal.alternatives(asked.grader.task)),
+            ..self.generation()
+        };
+        let mode =
+            if scored { Mode::Score { options: item.options.clone() } } else { Mode::Generate(generation.clone()) };
+        let strategies = shown.iter().map(|shown| shown.strategy.source.clone()).collect();
+        let first = Request { mode, strategies, ..request(item, messages, generation) };
+        let heard = self.call(asked, Purpose::Answer, &first).await?;
+        let graded = asked.grader.grade(item, &heard.response, &heard.response.text);
+        let row = asked.calls.len();
+        asked.calls.push(self.row(level, Purpose::Answer, &heard));
+        let Some(gauge) = gauge else { return Ok(WeakAnswer { graded, confidence: None }) };
+        let score = self.score(level, asked, gauge, &first, &heard.response, &graded).await?;
+        asked.calls[row].confidence = Some(score);
+        let confidence = gauge.recalibration.as_ref().map_or(score, |map| map.apply(score));
+        Ok(WeakAnswer { graded, confidence: Some(confidence) })
+    }
+
+    /// The signal's score, with the further calls that it needs.
+    async fn score(
+        &self,
+        level: usize,
+        asked: &mut Asked<'_>,
+        gauge: &Gauge,
+        first: &Request,
+        response: &Response,
+        graded: &Graded,
+    ) -> Result<f64, StepError> {
+        let item = asked.item;
+        let signal = gauge.signal;
+        match signal.further() {
+            Further::Nothing => {
+                let place = asked.grader.place(item, &response.text);
+                let answered = Answered { response, place, options: item.options.len(), quantile: gauge.quantile };
+                signal.read(&answered).map_err(|missing| self.unsure(item, signal.name(), missing))
+            }
+            Further::Draws => {
+                let mut draws = Vec::new();
+                for draw in 1..=gauge.draws {
+                    let generation = Generation { temperature: gauge.draw_temperature, ..self.generation() };
+                    let again = Request { draw, mode: Mode::Generate(generation), ..first.clone() };
+                    let response = self.further(level, asked, &again).await?;
+                    draws.push(asked.grader.grade(item, &response, &response.text).answer);
+                }
+                Ok(confidence::vote_share(graded.answer.as_deref(), &draws))
+            }
+            Further::IsItRight => {
+                let reply = self.about(level, asked, self.prompt.p_true.as_ref(), response, true).await?;
+                confidence::p_true(&reply).map_err(|missing| self.unsure(item, signal.name(), missing))
+            }
+            Further::HowLikely => {
+                let reply = self.about(level, asked, self.prompt.verbalised.as_ref(), response, false).await?;
+                Ok(confidence::verbalised(&reply.text))
+            }
+        }
+    }
+
+    /// What the level replies when asked about its own answer.
+    async fn about(
+        &self,
+        level: usize,
+        asked: &mut Asked<'_>,
+        form: Option<&Form>,
+        response: &Response,
+        compared: bool,
+    ) -> Result<Response, StepError> {
+        let form = form.unwrap_or_else(|| unreachable!("a prompt without the form is refused with the config"));
+        let messages = self.prompt.about(form, asked.item, response.text.trim());
+        let alternatives = if compared { confidence::for_p_true() } else { Alternatives::NONE };
+        let generation = Generation {
+            max_tokens: REPLY_TOKENS,
+            logprobs: compared,
+            alternatives,
+            calculator: false,
+            ..self.generation()
+        };
+        let question = Request { wanted: Wanted::Confidence, ..request(asked.item, messages, generation) };
+        self.further(level, asked, &question).await
+    }
+
+    /// A call for the confidence alone.
+    async fn further(&self, level: usize, asked: &mut Asked<'_>, request: &Request) -> Result<Response, StepError> {
+        let heard = self.call(asked, Purpose::Confidence, request).await?;
+        asked.calls.push(Call { confidence: None, ..self.row(level, Purpose::Confidence, &heard) });
+        Ok(Response::clone(&heard.response))
+    }
+}

@@ -1,0 +1,298 @@
+//! How the strong level resolves a deferred item, and what is kept of it for the weak one.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use super::arm::{Content, Learning, Use};
+use super::level::{Asked, Heard, Level, StepError, parted, request};
+use crate::task::confidence::{Answered, Signal};
+use crate::task::prompt::Prompt;
+use crate::task::{Task, calculations, choice, strategy};
+use crate::types::chat::{Generation, Request, Wanted};
+use crate::types::item::{Item, Target};
+use crate::types::record::{Graded, Kept, Purpose, Score, Strategy};
+
+/// When the strong level writes a strategy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Distil {
+    /// In the same call as the answer, behind a mark.
+    #[default]
+    SameCall,
+    /// In a call of its own, given question and solution.
+    SecondCall,
+}
+
+/// What must hold for a strategy to be kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum StoreRule {
+    /// Nothing.
+    Always,
+    /// The strong level's mean token probability in its answer is high enough.
+    Confident,
+    /// Its calculations are written out and right when computed again, and its answer is the last result; of options,
+    /// letter and text agree. It needs no call.
+    Checked,
+    /// A second draw gives the same answer.
+    Verified,
+    /// The answer is right: an oracle, for it looks at the target.
+    CorrectOnly,
+}
+
+impl StoreRule {
+    /// The name used in configs and outputs.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Always => "always",
+            Self::Confident => "confident",
+            Self::Checked => "checked",
+            Self::Verified => "verified",
+            Self::CorrectOnly => "correct-only",
+        }
+    }
+}
+
+/// How many calculations a checked solution must have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged, rename_all = "kebab-case")]
+pub enum AtLeast {
+    /// So many.
+    Count(usize),
+    /// As many as it has lines before the answer.
+    #[serde(with = "each_line")]
+    EachLine,
+}
+
+/// `"each-line"` in configs.
+mod each_line {
+    use serde::{Deserialize, Deserializer, Serializer, de::Error};
+
+    pub(super) fn serialize<S: Serializer>(serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str("each-line")
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<(), D::Error> {
+        match String::deserialize(deserializer)?.as_str() {
+            "each-line" => Ok(()),
+            other => Err(D::Error::custom(format!("must be a number or \"each-line\", not `{other}`"))),
+        }
+    }
+}
+
+/// What is kept of what the strong level wrote.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Teaching {
+    /// What is kept; none: the arm does not learn.
+    pub content: Option<Content>,
+    /// When a strategy is written.
+    pub distil: Distil,
+    /// What must hold, all of it.
+    pub store: Vec<StoreRule>,
+    /// The least mean token probability of the rule `confident`.
+    pub confident_from: f64,
+    /// The least number of calculations of the rule `checked`.
+    pub checked_at_least: AtLeast,
+    /// The temperature of the rule `verified`'s second draw.
+    pub verify_temperature: f64,
+    /// The longest strategy, in tokens of four bytes; none: as it is.
+    pub max_tokens: Option<usize>,
+}
+
+impl Teaching {
+    /// The teaching of one arm: none where it does not learn.
+    #[must_use]
+    pub fn of(&self, learning: Option<Learning>) -> Self {
+        let content = learning.map(|learning| match learning.used {
+            Use::Shown(own) => own.or(self.content).unwrap_or_default(),
+            Use::Reused => Content::QuestionAnswer,
+        });
+        Self { content, ..self.clone() }
+    }
+
+    fn has(&self, rule: StoreRule) -> bool {
+        self.store.contains(&rule)
+    }
+}
+
+/// What the strong level made of a deferred item.
+#[derive(Debug)]
+pub struct Resolved {
+    /// Its answer.
+    pub graded: Graded,
+    /// What became of its strategy; none where the arm does not learn.
+    pub kept: Option<Kept>,
+    /// The strategy, where it is kept.
+    pub strategy: Option<Strategy>,
+}
+
+/// A solution on its way into the repository.
+struct Solution<'a> {
+    /// The answer part of what was written.
+    text: &'a str,
+    graded: Graded,
+    heard: &'a Heard,
+}
+
+impl Level {
+    /// Answers a deferred item, and keeps what the `teaching` says for the `weak` level.
+    ///
+    /// # Errors
+    /// Where a call gave no usable answer.
+    pub async fn resolve(
+        &self,
+        level: usize,
+        asked: &mut Asked<'_>,
+        teaching: &Teaching,
+        weak: &Self,
+    ) -> Result<Resolved, StepError> {
+        let item = asked.item;
+        let written = teaching.content.is_some_and(Content::is_written);
+        let (messages, wanted) = match self.prompt.answer_and_distil(item) {
+            Some(messages) if written && teaching.distil == Distil::SameCall => (messages, Wanted::AnswerAndStrategy),
+            _ => (self.prompt.answer(item, &[], true), Wanted::Answer),
+        };
+        // Log-probabilities are asked for only where a rule reads them: not every strong server gives them.
+        // An arm that does not learn asks in the same way, so that one call serves both.
+        let logprobs = teaching.has(StoreRule::Confident);
+        let generation = Generation { logprobs, ..self.generation() };
+        let heard =
+            self.call(asked, Purpose::Answer, &Request { wanted, ..request(item, messages, generation) }).await?;
+        let row = self.row(level, Purpose::Answer, &heard);
+        let (text, mut strategy) = match wanted {
+            Wanted::AnswerAndStrategy => strategy::split(&heard.response.text),
+            _ => (heard.response.text.as_str(), None),
+        };
+        if wanted == Wanted::AnswerAndStrategy {
+            asked.calls.extend(parted(row, &heard.response, text.len(), Purpose::Distil));
+        } else {
+            asked.calls.push(row);
+        }
+        let graded = asked.grader.grade(item, &heard.response, text);
+        let Some(content) = teaching.content else { return Ok(Resolved { graded, kept: None, strategy: None }) };
+
+        let solution = Solution { text, graded, heard: &heard };
+        if let Some(rule) = self.broken(level, asked, teaching, &solution).await? {
+            return Ok(Resolved { graded: solution.graded, kept: Some(Kept::Dropped(rule.name())), strategy: None });
+        }
+        let distilled;
+        if content.is_written() && teaching.distil == Distil::SecondCall {
+            distilled = self.distil(level, asked, solution.text).await?;
+            strategy = strategy::alone(&distilled);
+        }
+        let kept = content_of(content, item, &solution, strategy, &weak.prompt).map(|text| {
+            let text = strategy::quoted(&text, &weak.prompt.markers());
+            let (text, _) = strategy::within(&text, teaching.max_tokens.unwrap_or(usize::MAX));
+            Strategy {
+                source: item.id.clone(),
+                group: Arc::clone(&item.group),
+                text: text.to_owned(),
+                model: Arc::clone(&self.name),
+                source_score: solution.graded.score,
+                answer: answer_of(item, &solution.graded).map(Into::into),
+            }
+        });
+        let told = if kept.is_some() { Kept::Stored } else { Kept::Unreadable };
+        Ok(Resolved { graded: solution.graded, kept: Some(told), strategy: kept })
+    }
+
+    /// Has the level write a strategy for a question that it has solved.
+    async fn distil(&self, level: usize, asked: &mut Asked<'_>, solution: &str) -> Result<String, StepError> {
+        let messages = self.prompt.distil_after(asked.item, solution.trim());
+        let messages = messages.unwrap_or_else(|| unreachable!("a prompt without the form is refused with the config"));
+        let wanted = Request { wanted: Wanted::Strategy, ..request(asked.item, messages, self.generation()) };
+        let heard = self.call(asked, Purpose::Distil, &wanted).await?;
+        asked.calls.push(self.row(level, Purpose::Distil, &heard));
+        Ok(heard.response.text.clone())
+    }
+
+    /// The first store rule that the solution breaks; those that need no call are looked at first.
+    async fn broken(
+        &self,
+        level: usize,
+        asked: &mut Asked<'_>,
+        teaching: &Teaching,
+        solution: &Solution<'_>,
+    ) -> Result<Option<StoreRule>, StepError> {
+        if teaching.has(StoreRule::CorrectOnly) && solution.graded.score != Score::Correct {
+            return Ok(Some(StoreRule::CorrectOnly));
+        }
+        if teaching.has(StoreRule::Checked) && !is_checked(asked, solution, teaching.checked_at_least) {
+            return Ok(Some(StoreRule::Checked));
+        }
+        if teaching.has(StoreRule::Confident) {
+            let response = &*solution.heard.response;
+            let signal = Signal::MeanTokenProbability;
+            let answered = Answered { response, place: None, options: 0, quantile: 0.0 };
+            let sure = signal.read(&answered).map_err(|missing| self.unsure(asked.item, signal.name(), missing))?;
+            if sure < teaching.confident_from {
+                return Ok(Some(StoreRule::Confident));
+            }
+        }
+        if teaching.has(StoreRule::Verified) {
+            let generation = Generation { temperature: teaching.verify_temperature, ..self.generation() };
+            let messages = self.prompt.answer(asked.item, &[], true);
+            let again = Request { draw: 1, ..request(asked.item, messages, generation) };
+            let heard = self.call(asked, Purpose::Verify, &again).await?;
+            asked.calls.push(self.row(level, Purpose::Verify, &heard));
+            let second = asked.grader.grade(asked.item, &heard.response, &heard.response.text);
+            if second.answer.is_none() || second.answer != solution.graded.answer {
+                return Ok(Some(StoreRule::Verified));
+            }
+        }
+        Ok(None)
+    }
+}
+
+/// Whether a solution holds when it is looked at again, without its target.
+fn is_checked(asked: &Asked<'_>, solution: &Solution<'_>, at_least: AtLeast) -> bool {
+    match asked.grader.task {
+        Task::Math => {
+            let checked = calculations::check(solution.text);
+            let wanted = match at_least {
+                AtLeast::Count(count) => count,
+                AtLeast::EachLine => {
+                    let lines = solution.text.lines().filter(|line| !line.trim().is_empty());
+                    lines.filter(|line| !line.trim_start().starts_with("####")).count()
+                }
+            };
+            let answer = solution.graded.answer.as_ref();
+            let ends = checked.last.as_ref().is_none_or(|last| answer == Some(&last.to_string()));
+            checked.wrong == 0 && checked.written >= wanted && ends && answer.is_some()
+        }
+        Task::Choice => asked
+            .grader
+            .choice(asked.item, solution.text)
+            .is_some_and(|index| choice::agrees(solution.text, &asked.item.options, index)),
+    }
+}
+
+/// What is kept, as the weak level's prompt words it; none where it has no text.
+fn content_of(
+    content: Content,
+    item: &Item,
+    solution: &Solution<'_>,
+    strategy: Option<&str>,
+    prompt: &Prompt,
+) -> Option<String> {
+    let case = || prompt.worked_case(item, solution.text.trim());
+    match content {
+        Content::Strategy => strategy.map(str::to_owned),
+        Content::WorkedCase => (!solution.text.trim().is_empty()).then(case),
+        Content::Both => strategy.map(|strategy| format!("{}\n{strategy}", case())),
+        Content::QuestionAnswer => {
+            answer_of(item, &solution.graded).map(|answer| prompt.question_answer(item, &answer))
+        }
+    }
+}
+
+/// The answer as another item can use it: the number, or the option's text.
+fn answer_of(item: &Item, graded: &Graded) -> Option<String> {
+    let answer = graded.answer.as_ref()?;
+    match item.target {
+        Target::Number(_) => Some(answer.clone()),
+        Target::Choice(_) => choice::index(answer.chars().next()?).and_then(|index| item.options.get(index)).cloned(),
+    }
+}

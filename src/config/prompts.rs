@@ -1,0 +1,313 @@
+//! Prompts as files: those of `configs/prompts/`, compiled in, and those in a folder `prompts` beside a config, which
+//! add to them. A file has the words for one kind of question or for both.
+
+use std::path::Path;
+
+use anyhow::{Context, Result, anyhow, bail};
+use serde::Deserialize;
+use toml::Spanned;
+
+use super::suggest;
+use crate::task::Task;
+use crate::task::prompt::{Form, Prompt, Style};
+use crate::task::template::{Place, Template};
+
+/// The folder beside a config.
+const FOLDER: &str = "prompts";
+
+/// The files that are compiled in.
+const BUILTIN: [(&str, &str); 2] = [
+    ("chat.toml", include_str!("../../configs/prompts/chat.toml")),
+    ("plain.toml", include_str!("../../configs/prompts/plain.toml")),
+];
+
+/// A file as written.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    name: String,
+    version: u32,
+    style: Style,
+    source: String,
+    #[serde(default)]
+    stop: Vec<String>,
+    math: Option<Words>,
+    choice: Option<Words>,
+}
+
+/// The words for one kind of question.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Words {
+    alone: Spoken,
+    following: Spoken,
+    distil: Option<Spoken>,
+    distil_after: Option<Spoken>,
+    p_true: Option<Spoken>,
+    verbalised: Option<Spoken>,
+    strategy: Option<Spanned<String>>,
+    between: Option<String>,
+    worked_case: Option<Spanned<String>>,
+    question_answer: Option<Spanned<String>>,
+    options: Option<Spanned<String>>,
+    option: Option<Spanned<String>>,
+}
+
+/// The messages of one purpose.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Spoken {
+    system: Option<String>,
+    user: Spanned<String>,
+}
+
+/// A file that was read, its places checked.
+#[derive(Debug, Clone)]
+struct Entry {
+    file: File,
+    math: Option<Prompt>,
+    choice: Option<Prompt>,
+}
+
+/// The prompts that can be named.
+#[derive(Debug, Clone)]
+pub struct Prompts(Vec<Entry>);
+
+impl Prompts {
+    /// Those compiled in, and those beside a config where there are any. A file that is compiled in already may lie
+    /// there too, word for word.
+    ///
+    /// # Errors
+    /// Names the file and the line of what is wrong.
+    pub fn near(config: Option<&Path>) -> Result<Self> {
+        let builtin = BUILTIN.iter().map(|(name, text)| read(text).with_context(|| format!("configs/prompts/{name}")));
+        let mut prompts = Self(builtin.collect::<Result<_>>()?);
+        let Some(folder) = config.and_then(Path::parent).map(|beside| beside.join(FOLDER)).filter(|f| f.is_dir())
+        else {
+            return Ok(prompts);
+        };
+        let files = std::fs::read_dir(&folder).with_context(|| format!("cannot read {}", folder.display()))?;
+        let mut paths = files.map(|file| Ok(file?.path())).collect::<std::io::Result<Vec<_>>>()?;
+        paths.sort();
+        for path in paths.iter().filter(|path| path.extension().is_some_and(|ending| ending == "toml")) {
+            let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+            let entry = read(&text).with_context(|| format!("{}", path.display()))?;
+            prompts.add(entry).with_context(|| format!("{}", path.display()))?;
+        }
+        Ok(prompts)
+    }
+
+    fn add(&mut self, entry: Entry) -> Result<()> {
+        match self.0.iter().find(|known| known.file.name == entry.file.name) {
+            Some(known) if known.math == entry.math && known.choice == entry.choice => {}
+            Some(_) => bail!("name: another prompt is called `{}` already: rename yours", entry.file.name),
+            None => self.0.push(entry),
+        }
+        Ok(())
+    }
+
+    /// The prompt of this name for one kind of question.
+    ///
+    /// # Errors
+    /// Lists the names there are.
+    pub fn find(&self, name: &str, task: Task) -> Result<&Prompt> {
+        let entry = suggest::find("prompt", name, &self.0, |entry| &entry.file.name)?;
+        let (words, section) = match task {
+            Task::Math => (&entry.math, "math"),
+            Task::Choice => (&entry.choice, "choice"),
+        };
+        words.as_ref().ok_or_else(|| anyhow!("the prompt `{name}` has no words for these questions (no [{section}])"))
+    }
+
+    /// A line on each: name, version, style, the questions it is for, and where it comes from.
+    #[must_use]
+    pub fn lines(&self) -> Vec<String> {
+        let kinds = |entry: &Entry| match (&entry.math, &entry.choice) {
+            (Some(_), Some(_)) => "math, choice",
+            (Some(_), None) => "math",
+            _ => "choice",
+        };
+        let style = |entry: &Entry| if entry.file.style == Style::Chat { "chat" } else { "plain" };
+        let line = |entry: &Entry| {
+            let File { name, version, source, .. } = &entry.file;
+            format!("{name} v{version}  ({}; {})  {source}", style(entry), kinds(entry))
+        };
+        self.0.iter().map(line).collect()
+    }
+}
+
+/// Reads a file's text.
+fn read(text: &str) -> Result<Entry> {
+    let file: File = toml::from_str(text).map_err(|error| {
+        let line = error.span().map(|span| format!("line {}: ", line(text, span.start))).unwrap_or_default();
+        anyhow!("{line}{}", error.message())
+    })?;
+    let words = |section: &str, words: &Option<Words>| {
+        words.as_ref().map(|words| Reader { text, section }.prompt(&file, words)).transpose()
+    };
+    let (math, choice) = (words("math", &file.math)?, words("choice", &file.choice)?);
+    if math.is_none() && choice.is_none() {
+        bail!("it has neither [math] nor [choice]");
+    }
+    Ok(Entry { file, math, choice })
+}
+
+/// The one-based line of a place in a text.
+fn line(text: &str, place: usize) -> usize {
+    text[..place.min(text.len())].matches('\n').count() + 1
+}
+
+/// Reads one section of a file.
+struct Reader<'a> {
+    text: &'a str,
+    section: &'a str,
+}
+
+impl Reader<'_> {
+    fn prompt(&self, file: &File, words: &Words) -> Result<Prompt> {
+        use Place::{Answer, Letter, Lines, Option as OptionText, Options, Query, Solution, Strategies, Strategy};
+        let optional = |key, spoken: &Option<Spoken>, needed: &[Place]| {
+            spoken.as_ref().map(|spoken| self.form(key, spoken, needed)).transpose()
+        };
+        let template =
+            |key, given: &Option<Spanned<String>>, usual: &str, needed: &[Place], allowed: &[Place]| match given {
+                Some(text) => self.template(key, text, needed, allowed),
+                None => Ok(Template::parse(usual, needed, allowed)?),
+            };
+        Ok(Prompt {
+            name: file.name.clone(),
+            version: file.version,
+            style: file.style,
+            stop: file.stop.clone(),
+            alone: self.form("alone", &words.alone, &[Query])?,
+            following: self.form("following", &words.following, &[Query, Strategies])?,
+            distil: optional("distil", &words.distil, &[Query])?,
+            distil_after: optional("distil_after", &words.distil_after, &[Query, Solution])?,
+            p_true: optional("p_true", &words.p_true, &[Query, Answer])?,
+            verbalised: optional("verbalised", &words.verbalised, &[Query, Answer])?,
+            strategy: template("strategy", &words.strategy, "{strategy}", &[Strategy], &[])?,
+            between: words.between.clone().unwrap_or_else(|| "\n\n".to_owned()),
+            worked_case: template(
+                "worked_case",
+                &words.worked_case,
+                "Question: {query}{options}\nAnswer: {solution}",
+                &[Query, Solution],
+                &[Options],
+            )?,
+            question_answer: template(
+                "question_answer",
+                &words.question_answer,
+                "Question: {query}\nAnswer: {answer}",
+                &[Query, Answer],
+                &[Options],
+            )?,
+            options: template("options", &words.options, "\n{lines}", &[Lines], &[])?,
+            option: template("option", &words.option, "({letter}) {option}", &[Letter, OptionText], &[])?,
+        })
+    }
+
+    fn form(&self, key: &str, spoken: &Spoken, needed: &[Place]) -> Result<Form> {
+        let user = self.template(&format!("{key}.user"), &spoken.user, needed, &[Place::Options])?;
+        Ok(Form { system: spoken.system.clone(), user })
+    }
+
+    fn template(&self, key: &str, text: &Spanned<String>, needed: &[Place], allowed: &[Place]) -> Result<Template> {
+        Template::parse(text.get_ref(), needed, allowed)
+            .map_err(|error| anyhow!("line {}: {}.{key}: {error}", line(self.text, text.span().start), self.section))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::types::item::{Item, Target};
+
+    fn item(options: &[&str]) -> Item {
+        Item {
+            id: "1".into(),
+            group: "g".into(),
+            query: "Which was first?".into(),
+            options: options.iter().map(|option| (*option).to_owned()).collect(),
+            target: Target::Choice(0),
+            solution: None,
+        }
+    }
+
+    fn builtin(name: &str, task: Task) -> Prompt {
+        Prompts::near(None).expect("good files").find(name, task).expect("there").clone()
+    }
+
+    #[test]
+    fn every_shipped_file_is_compiled_in() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("configs/prompts");
+        let mut names: Vec<String> = std::fs::read_dir(folder)
+            .expect("a folder")
+            .map(|file| file.expect("a file").file_name().to_string_lossy().into_owned())
+            .collect();
+        names.sort();
+        assert_eq!(names, BUILTIN.map(|(name, _)| name.to_owned()));
+    }
+
+    #[test]
+    fn the_plain_form_stands_close() {
+        let plain = builtin("plain", Task::Choice);
+        let messages = plain.answer(&item(&["Sputnik 1", "Luna 1"]), &["Fact: one.", "Fact: two."], false);
+        assert_eq!(messages.len(), 1);
+        assert_eq!(messages[0].content, "Fact: one.\n\nFact: two.\n\nQuestion: Which was first?\nAnswer:");
+        let messages = plain.answer(&item(&["Sputnik 1", "Luna 1"]), &[], true);
+        assert_eq!(messages[0].content, "Question: Which was first?\n(A) Sputnik 1\n(B) Luna 1\nAnswer:");
+        let messages = builtin("plain", Task::Math).answer(&item(&[]), &[], true);
+        assert_eq!(messages[0].content, "Question: Which was first?\nAnswer:");
+    }
+
+    #[test]
+    fn the_chat_form_lists_the_options_and_says_how_to_end() {
+        let chat = builtin("chat", Task::Choice);
+        let messages = chat.answer(&item(&["Sputnik 1", "Luna 1"]), &["Fact."], true);
+        assert!(messages[0].content.contains("The answer is (X)."));
+        assert!(messages[1].content.ends_with("Question: Which was first?\n\n(A) Sputnik 1\n(B) Luna 1"));
+        assert!(messages[1].content.contains("<note>\nFact.\n</note>"));
+        assert_eq!(chat.markers(), ["note"]);
+    }
+
+    #[test]
+    fn faults_are_told_with_line_and_key() {
+        let head = "name = \"mine\"\nversion = 1\nstyle = \"chat\"\nsource = \"me\"\n";
+        for (body, what) in [
+            (
+                "[math]\nalone = { user = \"{quer}\" }\nfollowing = { user = \"{query}{strategies}\" }",
+                "line 6: math.alone.user: unknown placeholder {quer}",
+            ),
+            (
+                "[math]\nalone = { user = \"{query}\" }\nfollowing = { user = \"{query}\" }",
+                "line 7: math.following.user: the placeholder {strategies} is missing",
+            ),
+            ("[math]\nalone = { user = \"{query}\" }", "missing field `following`"),
+            ("[maths]", "line 5: unknown field `maths`"),
+            ("", "neither [math] nor [choice]"),
+        ] {
+            let error = format!("{:#}", read(&format!("{head}{body}")).expect_err("refused"));
+            assert!(error.contains(what), "{error}");
+        }
+    }
+
+    #[test]
+    fn files_beside_a_config_add_to_those_compiled_in() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let prompts = folder.path().join("prompts");
+        std::fs::create_dir(&prompts).expect("made");
+        let mine = "name = \"mine\"\nversion = 3\nstyle = \"plain\"\nsource = \"me\"\n[choice]\nalone = { user = \"{query}\" }\n\
+                    following = { user = \"{strategies} {query}\" }\n";
+        std::fs::write(prompts.join("mine.toml"), mine).expect("written");
+        std::fs::write(prompts.join("chat.toml"), BUILTIN[0].1).expect("written");
+        let config = folder.path().join("run.toml");
+        let read = Prompts::near(Some(&config)).expect("good files");
+        assert_eq!(read.find("mine", Task::Choice).expect("there").version, 3);
+        let error = read.find("mine", Task::Math).expect_err("no words").to_string();
+        assert!(error.contains("no [math]"), "{error}");
+        assert!(read.lines().iter().any(|line| line == "mine v3  (plain; choice)  me"));
+        std::fs::write(prompts.join("chat.toml"), mine.replace("\"mine\"", "\"chat\"")).expect("written");
+        let error = format!("{:#}", Prompts::near(Some(&config)).expect_err("another"));
+        assert!(error.contains("chat.toml") && error.contains("rename yours"), "{error}");
+    }
+}

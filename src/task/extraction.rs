@@ -1,0 +1,80 @@
+//! The rules that read an answer out of a text, by name. A config gives them in an order; the first that finds an
+//! answer is believed. Their versions are told in every output: a rule that comes to read otherwise gets a new one.
+
+use serde::{Deserialize, Serialize};
+
+use super::Task;
+
+/// The rules by the names that stand in configs and outputs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Extraction {
+    /// The number in the first `#### N`, and nothing else in the line's place: as GSM8K's authors and lm-eval's strict
+    /// match read it.
+    Gsm8kStrict,
+    /// The number behind the last `####` whatever words and units are around it; behind a bare one, the number before.
+    HashMarks,
+    /// The number in the last `\boxed{…}`.
+    Boxed,
+    /// Numbers: behind the last "answer is", "answer:" or "answer =". Options: the letter there.
+    AnswerIs,
+    /// The number in the last `**…**`.
+    Bold,
+    /// The last number of the text (lm-eval's flexible match).
+    Gsm8kFlexible,
+    /// The letter that opens the text.
+    Letter,
+    /// The last letter in parentheses.
+    LetterInParentheses,
+    /// A text that is one of the options.
+    OptionText,
+}
+
+impl Extraction {
+    /// The rules for one kind of question, where a config says nothing.
+    #[must_use]
+    pub fn usual(task: Task) -> &'static [Self] {
+        match task {
+            Task::Math => &[Self::HashMarks, Self::Boxed, Self::AnswerIs, Self::Bold, Self::Gsm8kFlexible],
+            Task::Choice => &[Self::AnswerIs, Self::Letter, Self::LetterInParentheses, Self::OptionText],
+        }
+    }
+
+    /// The name used in configs and outputs.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Gsm8kStrict => "gsm8k-strict",
+            Self::HashMarks => "hash-marks",
+            Self::Boxed => "boxed",
+            Self::AnswerIs => "answer-is",
+            Self::Bold => "bold",
+            Self::Gsm8kFlexible => "gsm8k-flexible",
+            Self::Letter => "letter",
+            Self::LetterInParentheses => "letter-in-parentheses",
+            Self::OptionText => "option-text",
+        }
+    }
+
+    /// Counts the changes of what the rule reads.
+    #[must_use]
+    pub fn version(self) -> u32 {
+        1
+    }
+
+    /// Whether the rule reads answers to this kind of question.
+    #[must_use]
+    pub fn reads(self, task: Task) -> bool {
+        match self {
+            Self::AnswerIs => true,
+            Self::Gsm8kStrict | Self::HashMarks | Self::Boxed | Self::Bold | Self::Gsm8kFlexible => task == Task::Math,
+            Self::Letter | Self::LetterInParentheses | Self::OptionText => task == Task::Choice,
+        }
+    }
+}
+
+/// Names and versions of some rules, in their order.
+#[must_use]
+pub fn told(rules: &[Extraction]) -> String {
+    rules.iter().map(|rule| format!("{} v{}", rule.name(), rule.version())).collect::<Vec<_>>().join(", ")
+}
