@@ -4,6 +4,7 @@ mod completions;
 mod datasets;
 mod models;
 mod progress;
+mod prompts;
 mod run;
 
 use std::io::Write;
@@ -35,6 +36,9 @@ enum Verb {
     /// List, fetch and check the weights that run in this process
     #[command(subcommand)]
     Models(models::Verb),
+    /// List prompts, and show what a model would be sent
+    #[command(subcommand)]
+    Prompts(prompts::Verb),
     /// Print a completion script for a shell
     Completions(completions::Args),
 }
@@ -54,6 +58,7 @@ pub fn main() -> ExitCode {
         Verb::Run(args) => run::run(&args),
         Verb::Datasets(verb) => datasets::run(&verb),
         Verb::Models(verb) => models::run(&verb),
+        Verb::Prompts(verb) => prompts::run(&verb),
         Verb::Completions(args) => completions::run(&args),
     };
     match outcome {

@@ -326,6 +326,26 @@ fn complaint(key: Option<&str>, error: &toml::de::Error) -> String {
     format!("{key}{message}{suggestion}")
 }
 
+/// The table at `a.b`; a `[[model]]` is named as in `model.NAME`.
+fn place<'a>(table: &'a mut toml::Table, path: &str) -> Result<&'a mut toml::Table, String> {
+    let mut place = table;
+    let mut parts = path.split('.');
+    while let Some(part) = parts.next() {
+        let value = place.entry(part).or_insert_with(|| toml::Value::Table(toml::Table::new()));
+        place = match value {
+            toml::Value::Table(table) => table,
+            toml::Value::Array(entries) => {
+                let name = parts.next().ok_or_else(|| format!("`{part}` needs a name, as in {part}.NAME.key"))?;
+                let mut tables = entries.iter_mut().filter_map(toml::Value::as_table_mut);
+                let named = tables.find(|entry| entry.get("name").and_then(toml::Value::as_str) == Some(name));
+                named.ok_or_else(|| format!("no `{part}` is called `{name}`"))?
+            }
+            _ => return Err(format!("`{part}` is no table")),
+        };
+    }
+    Ok(place)
+}
+
 /// The config with `--set` values laid over it. A value is TOML where it reads as such, else a text.
 fn overridden(text: &str, path: &Path, sets: &[String]) -> Result<Config> {
     let mut table: toml::Table = toml::from_str(text)?;
@@ -337,15 +357,12 @@ fn overridden(text: &str, path: &Path, sets: &[String]) -> Result<Config> {
             .ok()
             .and_then(|mut table| table.remove("value"))
             .unwrap_or_else(|| toml::Value::String(value.to_owned()));
-        let mut place = &mut table;
         let (parents, last) = key.rsplit_once('.').map_or((None, key), |(parents, last)| (Some(parents), last));
-        for part in parents.iter().flat_map(|parents| parents.split('.')) {
-            place = place
-                .entry(part)
-                .or_insert_with(|| toml::Value::Table(toml::Table::new()))
-                .as_table_mut()
-                .ok_or_else(|| anyhow!("--set {set}: `{part}` is no table in {}", path.display()))?;
-        }
+        let place = match parents {
+            Some(parents) => place(&mut table, parents),
+            None => Ok(&mut table),
+        };
+        let place = place.map_err(|fault| anyhow!("--set {set}: {fault} in {}", path.display()))?;
         place.insert(last.to_owned(), value);
     }
     let whole = toml::to_string(&table)?;
