@@ -11,7 +11,7 @@ use time::format_description::well_known::Rfc3339;
 
 use super::progress::Progress;
 use super::{Status, block_on, interrupted, models, say, stopped, unless_interrupted, warn};
-use crate::analysis::metrics::{Slice, slices};
+use crate::analysis::metrics::{Comparison, Slice, slices};
 use crate::analysis::price::Fee;
 use crate::cascade::experiment::{self, Cells, Outcome};
 use crate::cascade::step::Setup;
@@ -111,12 +111,14 @@ async fn go(assembly: &Assembly, folder: &Path, mut manifest: Manifest, means: &
     manifest.calls_made = Some(journal.calls_made());
     manifest.spent = spent(assembly, journal)?;
     manifest.answered_by = json!(answered_by);
-    write(assembly, folder, &outcome, &manifest)?;
+    let prices = assembly.prices();
+    let comparison = Comparison::new(&outcome.records, &[], &prices, assembly.config.seed);
+    write(assembly, folder, &outcome, &comparison, &manifest)?;
     manifest.ended = Some(now());
     manifest.write(folder)?;
 
     let width = if console::Term::stdout().is_term() { console::Term::stdout().size().1 } else { PLAIN_WIDTH };
-    say(&summary::terminal(&outcome.records, &assembly.prices(), width));
+    say(&summary::terminal(&comparison, width));
     for warning in &manifest.warnings {
         say(&format!("note: {warning}"));
     }
@@ -227,10 +229,15 @@ async fn embed_now(name: EmbedderName, lacking: &BTreeMap<CallKey, &Item>) -> Re
 }
 
 /// Writes every output; none is written over by other contents.
-fn write(assembly: &Assembly, folder: &Path, outcome: &Outcome, manifest: &Manifest) -> Result<()> {
-    let prices = assembly.prices();
+fn write(
+    assembly: &Assembly,
+    folder: &Path,
+    outcome: &Outcome,
+    comparison: &Comparison,
+    manifest: &Manifest,
+) -> Result<()> {
     let mut files = Vec::new();
-    for mut table in tables::all(&outcome.records, &prices)? {
+    for mut table in tables::of_records(&outcome.records)?.into_iter().chain(tables::of_arms(comparison)?) {
         files.extend(table.files()?);
     }
     let mut strategies = Vec::new();
@@ -254,9 +261,9 @@ fn write(assembly: &Assembly, folder: &Path, outcome: &Outcome, manifest: &Manif
         name: &assembly.config.name,
         setting: assembly.setting(),
         warnings: manifest.warnings.clone(),
-        prices: &prices,
+        comparison,
     };
-    files.push(("summary.md".to_owned(), summary::markdown(&outcome.records, &context).into_bytes()));
+    files.push(("summary.md".to_owned(), summary::markdown(&context).into_bytes()));
     let placed: Vec<(PathBuf, Vec<u8>)> = files.into_iter().map(|(name, bytes)| (folder.join(name), bytes)).collect();
     write_files(&placed)
 }
@@ -337,7 +344,7 @@ fn gate_warning(slice: &Slice) -> Option<String> {
     let threshold = slice.cell.threshold?;
     let what = match slice.strong_calls() {
         0 => "accepts everything",
-        n if n == slice.records.len() => "defers everything",
+        n if n == slice.taken.len() => "defers everything",
         _ => return None,
     };
     Some(format!("{}: the gate at {threshold} {what}; another threshold would tell more.", slice.cell.arm))

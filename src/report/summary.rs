@@ -5,13 +5,16 @@ use std::fmt::Write;
 
 use comfy_table::{CellAlignment, ColumnConstraint, ContentArrangement, LineStyle, Table, presets};
 
-use crate::analysis::metrics::{
-    Distilling, Prices, Slice, Transfer, baseline, change_percent, correct, distilling, fee_rows, paired, slices,
-    strong_calls_change, transfers, weak_right,
+use crate::analysis::metrics::changes::RESAMPLES;
+use crate::analysis::metrics::fees::FeeRow;
+use crate::analysis::metrics::learning::{
+    Distilling, Source, Teacher, Transfer, by_source, by_teacher, distilling, theorem,
 };
-use crate::analysis::stats::Estimate;
+use crate::analysis::metrics::{Changes, Comparison, Slice};
+use crate::analysis::price::Fee;
+use crate::analysis::stats::{Difference, Draws, Interval, Resampled};
 use crate::cascade::arm::Arm;
-use crate::types::record::{Purpose, Record};
+use crate::types::record::Purpose;
 
 /// What the records do not tell.
 pub struct Context<'a> {
@@ -21,18 +24,17 @@ pub struct Context<'a> {
     pub setting: Vec<String>,
     /// What a reader must know.
     pub warnings: Vec<String>,
-    /// Prices by model.
-    pub prices: &'a Prices,
+    /// What the arms reached.
+    pub comparison: &'a Comparison<'a>,
 }
 
 /// What a terminal of `width` columns shows: the arms' results, and each gain beside the control's.
 #[must_use]
-pub fn terminal(records: &[Record], prices: &Prices, width: u16) -> String {
-    let slices = slices(records);
+pub fn terminal(comparison: &Comparison, width: u16) -> String {
     let percent = |value: Option<f64>| value.map_or("–".to_owned(), |value| format!("{:.1}", value * 100.0));
     let header = ["arm", "λ", "weak %", "system %", "coverage %", "strong calls", "fee USD"];
     let mut rows = vec![header.map(str::to_owned).to_vec()];
-    for slice in &slices {
+    for slice in &comparison.slices {
         rows.push(vec![
             slice.cell.arm.to_string(),
             threshold(slice),
@@ -40,10 +42,10 @@ pub fn terminal(records: &[Record], prices: &Prices, width: u16) -> String {
             percent(Some(slice.accuracy())),
             percent(Some(slice.coverage())),
             slice.strong_calls().to_string(),
-            fee(slice, prices),
+            fee(comparison, slice),
         ]);
     }
-    let tables = std::iter::once(rows).chain(changes(&slices, prices));
+    let tables = std::iter::once(rows).chain(gains(comparison));
     tables.map(|rows| terminal_table(&rows, width)).collect::<Vec<_>>().join("\n")
 }
 
@@ -69,8 +71,8 @@ fn terminal_table(rows: &[Vec<String>], width: u16) -> String {
 
 /// The whole summary as Markdown.
 #[must_use]
-pub fn markdown(records: &[Record], context: &Context) -> String {
-    let slices = slices(records);
+pub fn markdown(context: &Context) -> String {
+    let comparison = context.comparison;
     let mut text = format!("# {}\n\n", context.name);
     for line in &context.setting {
         let _ = writeln!(text, "- {line}");
@@ -82,33 +84,39 @@ pub fn markdown(records: &[Record], context: &Context) -> String {
         }
     }
     text += "\n## Results\n\n";
-    text += &markdown_table(&results(&slices, context.prices));
+    text += &markdown_table(&results(comparison));
     text += "\nWeak accuracy counts the weak level's answers to the whole stream, deferred ones included; accuracy counts \
              the answers that stand. An answer that could not be read counts as wrong. Fees are what each arm would pay \
              alone.\n";
-    for rows in changes(&slices, context.prices) {
+    for rows in gains(comparison) {
         text += "\n## What learning changes, and how much of it any strategy gives\n\n";
         text += &markdown_table(&rows);
-        text += "\nDifferences are paired item by item; ± is half of a 95 % interval that treats the items of one group as one \
-                 (clustered, normal). It holds for this order of the stream: through the repository a learning arm's items \
-                 depend on each other, which no interval over items covers. Changes of calls and fees have no interval yet.\n";
+        text += "\nDifferences are paired item by item, over all orders; in brackets 95 % bootstrap intervals over groups, p \
+                 from sign flips of the groups' mean differences, unadjusted (the tables have Holm's). They hold for these \
+                 orders of the stream: through the repository a learning arm's items depend on each other, which no \
+                 resampling of items covers. What orders give apart stands in the last column, least and most.\n";
     }
-    text += &sources(&slices);
-    text += &strong_side(&slices);
-    text += &money(&slices, context.prices);
+    text += &sources(comparison);
+    text += &strong_side(comparison);
+    text += &theorem_constants(comparison);
+    text += &money(comparison);
     text
 }
 
 fn threshold(slice: &Slice) -> String {
-    slice.cell.threshold.map_or("–".to_owned(), |threshold| threshold.to_string())
+    slice.cell.threshold.map_or("–".to_owned(), lambda)
 }
 
-fn fee(slice: &Slice, prices: &Prices) -> String {
-    slice.fee(prices).map_or("–".to_owned(), |fee| format!("{:.5}", fee.usd()))
+fn lambda(threshold: f64) -> String {
+    if threshold.is_infinite() { "∞".to_owned() } else { threshold.to_string() }
+}
+
+fn fee(comparison: &Comparison, slice: &Slice) -> String {
+    comparison.fee(slice).map_or("–".to_owned(), |fee| format!("{:.5}", fee.usd()))
 }
 
 /// Header and rows of the results.
-fn results(slices: &[Slice], prices: &Prices) -> Vec<Vec<String>> {
+fn results(comparison: &Comparison) -> Vec<Vec<String>> {
     let header = [
         "arm",
         "λ",
@@ -121,7 +129,7 @@ fn results(slices: &[Slice], prices: &Prices) -> Vec<Vec<String>> {
         "strategies shown",
     ];
     let mut rows = vec![header.map(str::to_owned).to_vec()];
-    for slice in slices {
+    for slice in &comparison.slices {
         let optional = |value: Option<f64>| value.map_or("–".to_owned(), percent);
         rows.push(vec![
             slice.cell.arm.to_string(),
@@ -131,55 +139,69 @@ fn results(slices: &[Slice], prices: &Prices) -> Vec<Vec<String>> {
             percent(slice.coverage()),
             optional(slice.accepted_accuracy()),
             slice.strong_calls().to_string(),
-            fee(slice, prices),
+            fee(comparison, slice),
             format!("{:.2}", slice.strategies_shown()),
         ]);
     }
     rows
 }
 
+/// A change as a table shows it.
+struct Shown {
+    value: f64,
+    interval: Option<Interval>,
+    p: Option<f64>,
+    unit: &'static str,
+    /// The least and the most over the orders.
+    orders: Option<(f64, f64)>,
+}
+
+impl Shown {
+    fn points(difference: &Difference) -> Self {
+        let Difference { mean, interval, p } = *difference;
+        Self { value: mean, interval, p: Some(p), unit: "pp", orders: None }
+    }
+
+    fn over(self, orders: impl IntoIterator<Item = f64>) -> Self {
+        let mut ends: Option<(f64, f64)> = None;
+        let mut count = 0;
+        for value in orders {
+            count += 1;
+            ends = Some(ends.map_or((value, value), |(low, high)| (low.min(value), high.max(value))));
+        }
+        Self { orders: ends.filter(|_| count > 1), ..self }
+    }
+
+    fn text(&self) -> String {
+        let interval = self.interval.map(brackets).unwrap_or_default();
+        format!("{:+.1}{interval} {}", self.value * 100.0, self.unit)
+    }
+}
+
 /// Each gain of Inter-Cascade beside what random strategies give: header and rows, for each threshold.
-fn changes(slices: &[Slice], prices: &Prices) -> Vec<Vec<Vec<String>>> {
-    let find = |arm: Arm| slices.iter().filter(move |slice| &*slice.cell.arm == arm.name());
+fn gains(comparison: &Comparison) -> Vec<Vec<Vec<String>>> {
     let mut tables = Vec::new();
-    for taught in find(Arm::InterCascade) {
-        let Some(base) = baseline(slices, taught) else { continue };
-        let random = find(Arm::InterCascadeRandom).find(|slice| slice.cell.threshold == taught.cell.threshold);
+    for (taught, changes) in comparison.of_arm(Arm::InterCascade.name()) {
+        let Some(changes) = changes else { continue };
+        let same = |(slice, _): &(&Slice, Option<&Changes>)| slice.cell.threshold == taught.cell.threshold;
+        let random = comparison.of_arm(Arm::InterCascadeRandom.name()).find(same);
         let mut rows = vec![
-            ["change against cascade", "inter-cascade", "random strategies", "share random gives"]
+            ["change against cascade", "inter-cascade", "p", "random strategies", "share random gives", "orders"]
                 .map(str::to_owned)
                 .to_vec(),
         ];
-        let points: [(&str, OfRecord); 3] = [
-            ("weak accuracy", weak_right),
-            ("accuracy", correct),
-            ("coverage", |record| f64::from(u8::from(!record.deferred))),
-        ];
-        for (name, value) in points {
-            let [own, control] = [Some(taught), random].map(|slice| paired(slice?, base, value));
+        let controls = random.and_then(|(slice, changes)| Some(changed(comparison, slice, changes?)));
+        for (place, (name, own)) in changed(comparison, taught, changes).into_iter().enumerate() {
             let Some(own) = own else { continue };
-            let share = control.map(|control| share(own.mean, control.mean));
+            let control = controls.as_ref().and_then(|controls| controls[place].1.as_ref());
             rows.push(vec![
                 name.to_owned(),
-                pp(own),
-                control.map_or("not run".to_owned(), pp),
-                share.unwrap_or_default(),
-            ]);
-        }
-        let relative: [(&str, OfSlice); 2] = [
-            ("strong calls", &|slice| strong_calls_change(slice, base)),
-            ("fee", &|slice| change_percent(slice.fee(prices)?.usd(), base.fee(prices)?.usd())),
-        ];
-        for (name, change) in relative {
-            let Some(own) = change(taught) else { continue };
-            let control = random.and_then(change);
-            let shown = |change: f64| format!("{change:+.1} %");
-            let share = control.map(|control| share(own, control));
-            rows.push(vec![
-                name.to_owned(),
-                shown(own),
-                control.map_or("not run".to_owned(), shown),
-                share.unwrap_or_default(),
+                own.text(),
+                own.p.map_or("–".to_owned(), p_value),
+                control.map_or("not run".to_owned(), Shown::text),
+                control.map(|control| share(own.value, control.value)).unwrap_or_default(),
+                own.orders
+                    .map_or("–".to_owned(), |(low, high)| format!("{:+.1} to {:+.1}", low * 100.0, high * 100.0)),
             ]);
         }
         tables.push(rows);
@@ -187,13 +209,22 @@ fn changes(slices: &[Slice], prices: &Prices) -> Vec<Vec<Vec<String>>> {
     tables
 }
 
-/// A figure of one record.
-type OfRecord = fn(&Record) -> f64;
-/// A figure of one slice, where it has one.
-type OfSlice<'a> = &'a dyn Fn(&Slice) -> Option<f64>;
-
-fn learns(slice: &Slice) -> bool {
-    Arm::named(&slice.cell.arm).is_some_and(|arm| arm.learning().is_some())
+/// What a learning arm changes, figure by figure.
+fn changed(comparison: &Comparison, slice: &Slice, changes: &Changes) -> [(&'static str, Option<Shown>); 5] {
+    let calls = changes.strong_calls;
+    let calls = calls.change.map(|value| {
+        let shown = Shown { value, interval: calls.interval, p: Some(calls.p), unit: "%", orders: None };
+        shown.over(changes.strong_calls_by_order.iter().copied().flatten())
+    });
+    let (fee, interval) = comparison.fee_change(slice);
+    let fee = fee.map(|percent| Shown { value: percent / 100.0, interval, p: None, unit: "%", orders: None });
+    [
+        ("weak accuracy", changes.weak_accuracy.as_ref().map(Shown::points)),
+        ("accuracy", Some(Shown::points(&changes.accuracy).over(changes.accuracy_by_order.iter().copied()))),
+        ("coverage", Some(Shown::points(&changes.coverage))),
+        ("strong calls", calls),
+        ("fee", fee),
+    ]
 }
 
 /// How much of a gain the control has too.
@@ -207,44 +238,66 @@ fn share(own: f64, control: f64) -> String {
     }
 }
 
-/// The weak level's gain by where the strategies came from.
-fn sources(slices: &[Slice]) -> String {
-    let alone = slices.iter().find(|slice| matches!(&*slice.cell.arm, "cascade" | "weak-only"));
+fn learners<'a, 'b>(comparison: &'a Comparison<'b>) -> impl Iterator<Item = &'a Slice<'b>> {
+    let learns = |slice: &&Slice| Arm::named(&slice.cell.arm).is_some_and(|arm| arm.learning().is_some());
+    comparison.slices.iter().filter(learns)
+}
+
+/// The weak level's gain by where the strategies came from, and by whether their teacher was right.
+fn sources(comparison: &Comparison) -> String {
+    let alone = comparison.slices.iter().find(|slice| matches!(&*slice.cell.arm, "cascade" | "weak-only"));
     let Some(alone) = alone else { return String::new() };
-    let mut rows =
-        vec![["arm", "strategies from", "items", "weak alone", "weak with them", "gain"].map(str::to_owned).to_vec()];
-    for slice in slices.iter().filter(|slice| learns(slice)) {
-        for Transfer { source, n, alone, taught, gain } in transfers(slice, alone) {
-            rows.push(vec![
+    let header = |what| ["arm", "λ", what, "items", "weak alone", "weak with them", "gain"].map(str::to_owned).to_vec();
+    let (mut places, mut teachers) = (vec![header("strategies from")], vec![header("their teacher was")]);
+    for slice in learners(comparison) {
+        let row = |name: &str, Transfer { n, alone, taught, gain }: Transfer| {
+            let half = gain.half_width.map(|half| format!(" ± {:.1}", half * 100.0)).unwrap_or_default();
+            vec![
                 slice.cell.arm.to_string(),
-                source.name().to_owned(),
+                threshold(slice),
+                name.to_owned(),
                 n.to_string(),
                 percent(alone),
                 percent(taught),
-                pp(gain),
-            ]);
-        }
+                format!("{:+.1}{half} pp", gain.mean * 100.0),
+            ]
+        };
+        places.extend(by_source(slice, alone).into_iter().map(|(source, found)| row(Source::name(source), found)));
+        teachers
+            .extend(by_teacher(slice, alone).into_iter().map(|(teacher, found)| row(Teacher::name(teacher), found)));
     }
-    if rows.len() == 1 {
-        return String::new();
+    let mut text = String::new();
+    if places.len() > 1 {
+        let _ = write!(
+            text,
+            "\n## Where the weak level's gain comes from\n\n{}\nThe same group is another wording or instance of the same \
+             problem: its strategy can be looked up. Only a gain from other groups is transfer from one problem to another. \
+             ± is half of a 95 % interval, normal and clustered by group.\n",
+            markdown_table(&places)
+        );
     }
-    format!(
-        "\n## Where the weak level's gain comes from\n\n{}\nThe same group is another wording or instance of the same problem: \
-         its strategy can be looked up. Only a gain from other groups is transfer from one problem to another.\n",
-        markdown_table(&rows)
-    )
+    // A teacher that is never wrong needs no table.
+    if teachers.iter().skip(1).any(|row| row[2] != Teacher::Right.name()) {
+        let _ = write!(
+            text,
+            "\n## What a wrong teacher costs\n\n{}\nWhether the strong answers behind the strategies shown were right is \
+             known after the fact; no arm uses it.\n",
+            markdown_table(&teachers)
+        );
+    }
+    text
 }
 
 /// The strong level's answers with and without a strategy behind them.
-fn strong_side(slices: &[Slice]) -> String {
-    let Some(strong) = slices.iter().find(|slice| &*slice.cell.arm == Arm::StrongOnly.name()) else {
-        return String::new();
-    };
-    let header = ["arm", "deferred items", "right while distilling", "change against answering alone"];
+fn strong_side(comparison: &Comparison) -> String {
+    let Some((strong, _)) = comparison.of_arm(Arm::StrongOnly.name()).next() else { return String::new() };
+    let header = ["arm", "λ", "deferred items", "right while distilling", "change against answering alone"];
     let mut rows = vec![header.map(str::to_owned).to_vec()];
-    for slice in slices.iter().filter(|slice| learns(slice)) {
+    for slice in learners(comparison) {
         if let Some(Distilling { n, with, change }) = distilling(slice, strong) {
-            rows.push(vec![slice.cell.arm.to_string(), n.to_string(), percent(with), pp(change)]);
+            let half = change.half_width.map(|half| format!(" ± {:.1}", half * 100.0)).unwrap_or_default();
+            let change = format!("{:+.1}{half} pp", change.mean * 100.0);
+            rows.push(vec![slice.cell.arm.to_string(), threshold(slice), n.to_string(), percent(with), change]);
         }
     }
     if rows.len() == 1 {
@@ -253,19 +306,53 @@ fn strong_side(slices: &[Slice]) -> String {
     format!("\n## Whether teaching costs the strong level accuracy\n\n{}", markdown_table(&rows))
 }
 
+/// The paper's two constants.
+fn theorem_constants(comparison: &Comparison) -> String {
+    let header = ["arm", "λ", "ε: error among accepted, with / without", "b: coverage, with / without"];
+    let mut rows = vec![header.map(str::to_owned).to_vec()];
+    for slice in learners(comparison) {
+        let Some(base) = comparison.base(slice) else { continue };
+        let labels = ["theorem", &*slice.cell.arm, &threshold(slice)];
+        let found = theorem(slice, base, Draws { seed: comparison.seed, labels: &labels, count: RESAMPLES });
+        let told = |ratio: Option<Resampled>| {
+            ratio.map_or("–".to_owned(), |ratio| {
+                let interval = ratio.interval.map(|ends| format!(" [{:.2}, {:.2}]", ends.low, ends.high));
+                format!("{:.2}{}", ratio.value, interval.unwrap_or_default())
+            })
+        };
+        rows.push(vec![
+            slice.cell.arm.to_string(),
+            threshold(slice),
+            told(found.error_ratio),
+            told(found.coverage_ratio),
+        ]);
+    }
+    if rows.len() == 1 {
+        return String::new();
+    }
+    format!(
+        "\n## The theorem's constants, estimated\n\n{}\nBoth at the same λ. ε below 1: strategies make accepted answers less \
+         often wrong; b above 1: they let more answers be accepted. In brackets 95 % bootstrap intervals over groups.\n",
+        markdown_table(&rows)
+    )
+}
+
 /// Tokens and fees by model and purpose.
-fn money(slices: &[Slice], prices: &Prices) -> String {
-    let mut rows = vec![["arm", "model", "purpose", "calls", "input", "output", "fee USD"].map(str::to_owned).to_vec()];
-    for slice in slices {
-        for row in fee_rows(slice, prices).iter().filter(|row| row.purpose.is_some()) {
+fn money(comparison: &Comparison) -> String {
+    let header = ["arm", "λ", "model", "purpose", "calls", "input", "output", "fee USD"];
+    let mut rows = vec![header.map(str::to_owned).to_vec()];
+    for slice in &comparison.slices {
+        for FeeRow { model, purpose, calls, usage, fee } in comparison.fees(slice) {
+            let Some(purpose) = purpose.map(Purpose::name) else { continue };
             rows.push(vec![
                 slice.cell.arm.to_string(),
-                row.model.clone(),
-                row.purpose.map_or("", Purpose::name).to_owned(),
-                row.calls.to_string(),
-                row.usage.input.to_string(),
-                row.usage.output.to_string(),
-                row.fee.map_or("–".to_owned(), |fee| format!("{:.6}", fee.usd())),
+                threshold(slice),
+                model,
+                purpose.to_owned(),
+                calls.to_string(),
+                usage.input.to_string(),
+                usage.output.to_string(),
+                fee.map(Fee::usd).map_or("–".to_owned(), |fee| format!("{fee:.6}")),
             ]);
         }
     }
@@ -287,9 +374,13 @@ fn percent(value: f64) -> String {
     format!("{:.1} %", value * 100.0)
 }
 
-fn pp(estimate: Estimate) -> String {
-    let half = estimate.half_width.map(|half| format!(" ± {:.1}", half * 100.0)).unwrap_or_default();
-    format!("{:+.1}{half} pp", estimate.mean * 100.0)
+/// An interval of shares, in hundredths.
+fn brackets(interval: Interval) -> String {
+    format!(" [{:+.1}, {:+.1}]", interval.low * 100.0, interval.high * 100.0)
+}
+
+fn p_value(p: f64) -> String {
+    if p < 0.001 { "< 0.001".to_owned() } else { format!("{p:.3}") }
 }
 
 #[cfg(test)]

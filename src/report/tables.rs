@@ -1,14 +1,13 @@
-//! The tables of a run, and both their forms: CSV and parquet with the same columns and rows. Columns that need the
-//! statistics of resampling are there and empty.
+//! The tables of a run, and both their forms: CSV and parquet with the same columns and rows.
 
 use anyhow::Result;
 use polars::prelude::{Column, CsvWriter, DataFrame, NamedFrom, ParquetWriter, SerWriter, Series};
 
-use crate::analysis::metrics::{
-    Prices, Slice, baseline, change_percent, correct, fee_rows, paired, slices, strong_calls_change,
-};
+use crate::analysis::metrics::changes::RESAMPLES;
+use crate::analysis::metrics::{Changes, Comparison, Relative, Slice, ratio};
 use crate::analysis::price::Fee;
-use crate::types::record::{CellKey, Purpose, Record};
+use crate::analysis::stats::{Difference, Draws, Interval};
+use crate::types::record::{Purpose, Record};
 
 /// One table under its file name.
 pub struct Table {
@@ -35,18 +34,21 @@ impl Table {
     }
 }
 
-/// All tables of a run.
+/// The tables of what was run, row by row.
 ///
 /// # Errors
 /// Where polars refuses a table.
-pub fn all(records: &[Record], prices: &Prices) -> Result<Vec<Table>> {
-    Ok(vec![
-        records_table(records)?,
-        calls_table(records)?,
-        accuracy_table(records)?,
-        strong_calls_table(records)?,
-        fees_table(records, prices)?,
-    ])
+pub fn of_records(records: &[Record]) -> Result<Vec<Table>> {
+    Ok(vec![records_table(records)?, calls_table(records)?])
+}
+
+/// The tables of what the arms reached.
+///
+/// # Errors
+/// Where polars refuses a table.
+pub fn of_arms(comparison: &Comparison) -> Result<Vec<Table>> {
+    let arms = Arms(comparison);
+    Ok(vec![arms.accuracy()?, arms.strong_calls()?, arms.fees()?])
 }
 
 fn text<S: Into<Option<String>>>(name: &str, values: impl Iterator<Item = S>) -> Column {
@@ -72,11 +74,6 @@ fn level(name: &str, values: impl Iterator<Item = Option<usize>>) -> Column {
 fn flag(name: &str, values: impl Iterator<Item = bool>) -> Column {
     let values: Vec<bool> = values.collect();
     Series::new(name.into(), values).into()
-}
-
-/// A column that is not computed yet.
-fn empty(name: &str, rows: usize) -> Column {
-    float(name, (0..rows).map(|_| None))
 }
 
 fn records_table(records: &[Record]) -> Result<Table> {
@@ -154,83 +151,138 @@ fn calls_table(records: &[Record]) -> Result<Table> {
             flag("journal_hit", rows().map(|(_, call)| call.journal_hit)),
             text("answered_by", rows().map(|(_, call)| call.answered_by.as_deref().map(str::to_owned))),
             text("journal_key", rows().map(|(_, call)| call.journal_key.map(|key| key.to_string()))),
+            float("recorded_fee_usd", rows().map(|(_, call)| call.recorded_fee_usd)),
         ],
     )
 }
 
-fn head<'a>(cells: impl Iterator<Item = &'a CellKey> + Clone) -> Vec<Column> {
-    vec![
-        text("dataset", cells.clone().map(|cell| cell.dataset.to_string())),
-        text("arm", cells.clone().map(|cell| cell.arm.to_string())),
-        float("threshold", cells.map(|cell| cell.threshold)),
-    ]
-}
+struct Arms<'a, 'b>(&'a Comparison<'b>);
 
-fn accuracy_table(records: &[Record]) -> Result<Table> {
-    let slices = slices(records);
-    let rows = || slices.iter();
-    let change = |slice| paired(slice, baseline(&slices, slice)?, correct).map(|e| e.mean * 100.0);
-    let mut columns = head(rows().map(|slice| slice.cell));
-    columns.extend([
-        int("orders", rows().map(|slice| slice.orders)),
-        int("n", rows().map(|slice| slice.n)),
-        float("accuracy", rows().map(Slice::accuracy)),
-        empty("accuracy_low", slices.len()),
-        empty("accuracy_high", slices.len()),
-        float("weak_accuracy", rows().map(Slice::weak_accuracy)),
-        float("accepted_accuracy", rows().map(Slice::accepted_accuracy)),
-        float("coverage", rows().map(Slice::coverage)),
-        float("no_answer", rows().map(Slice::no_answer)),
-        float("change_vs_cascade_pp", rows().map(change)),
-        empty("change_low_pp", slices.len()),
-        empty("change_high_pp", slices.len()),
-        empty("p_value", slices.len()),
-    ]);
-    Table::new("accuracy", columns)
-}
-
-fn strong_calls_table(records: &[Record]) -> Result<Table> {
-    let slices = slices(records);
-    let rows = || slices.iter();
-    let mut columns = head(rows().map(|slice| slice.cell));
-    columns.extend([
-        int("orders", rows().map(|slice| slice.orders)),
-        int("n", rows().map(|slice| slice.n)),
-        int("strong_calls", rows().map(Slice::strong_calls)),
-        float("strong_call_rate", rows().map(|slice| 1.0 - slice.coverage())),
-        float("change_vs_cascade_percent", rows().map(|slice| strong_calls_change(slice, baseline(&slices, slice)?))),
-        empty("change_low_percent", slices.len()),
-        empty("change_high_percent", slices.len()),
-        empty("p_value", slices.len()),
-        int("strong_calls_all", rows().map(Slice::strong_calls_all)),
-    ]);
-    Table::new("strong_calls", columns)
-}
-
-fn fees_table(records: &[Record], prices: &Prices) -> Result<Table> {
-    let slices = slices(records);
-    let mut rows = Vec::new();
-    for slice in &slices {
-        let base = baseline(&slices, slice).map(|base| fee_rows(base, prices)).unwrap_or_default();
-        for row in fee_rows(slice, prices) {
-            let same = base.iter().find(|other| other.model == row.model && other.purpose == row.purpose);
-            let change = same.and_then(|same| change_percent(row.fee?.usd(), same.fee?.usd()));
-            rows.push((slice.cell, row, change));
-        }
+impl<'a, 'b> Arms<'a, 'b> {
+    fn rows(&self) -> std::slice::Iter<'a, Slice<'b>> {
+        self.0.slices.iter()
     }
-    let each = || rows.iter();
-    let mut columns = head(each().map(|(cell, _, _)| *cell));
-    columns.extend([
-        text("model", each().map(|(_, row, _)| row.model.clone())),
-        text("purpose", each().map(|(_, row, _)| row.purpose.map_or("total", Purpose::name).to_owned())),
-        int("calls", each().map(|(_, row, _)| row.calls)),
-        int("input_tokens", each().map(|(_, row, _)| row.usage.input)),
-        int("cached_input_tokens", each().map(|(_, row, _)| row.usage.cached_input)),
-        int("output_tokens", each().map(|(_, row, _)| row.usage.output)),
-        float("fee_usd", each().map(|(_, row, _)| row.fee.map(Fee::usd))),
-        float("change_vs_cascade_percent", each().map(|(_, _, change)| *change)),
-        empty("change_low_percent", rows.len()),
-        empty("change_high_percent", rows.len()),
-    ]);
-    Table::new("fees", columns)
+
+    fn changed<T>(&self, figure: impl Fn(&Changes) -> Option<T>) -> impl Iterator<Item = Option<T>> {
+        self.0.changes.iter().map(move |changes| changes.as_ref().and_then(&figure))
+    }
+
+    fn head(&self) -> Vec<Column> {
+        vec![
+            text("dataset", self.rows().map(|slice| slice.cell.dataset.to_string())),
+            text("arm", self.rows().map(|slice| slice.cell.arm.to_string())),
+            float("threshold", self.rows().map(|slice| slice.cell.threshold)),
+            int("orders", self.rows().map(|slice| slice.orders)),
+            int("n", self.rows().map(|slice| slice.n)),
+        ]
+    }
+
+    fn accuracy(&self) -> Result<Table> {
+        let own = |slice: &Slice| {
+            let labels = ["own-accuracy", &*slice.cell.arm];
+            slice.accuracy_interval(Draws { seed: self.0.seed, labels: &labels, count: RESAMPLES })
+        };
+        let own: Vec<Option<Interval>> = self.rows().map(own).collect();
+        let weak = |figure: fn(&Difference) -> Option<f64>| {
+            self.changed(move |changes| changes.weak_accuracy.as_ref().and_then(figure))
+        };
+        let spread = |end: fn(f64, f64) -> f64| {
+            self.changed(move |changes| changes.accuracy_by_order.iter().copied().reduce(end).map(points))
+        };
+        let mut columns = self.head();
+        columns.extend([
+            float("accuracy", self.rows().map(Slice::accuracy)),
+            float("accuracy_low", own.iter().map(|own| own.map(|own| own.low))),
+            float("accuracy_high", own.iter().map(|own| own.map(|own| own.high))),
+            float("weak_accuracy", self.rows().map(Slice::weak_accuracy)),
+            float("accepted_accuracy", self.rows().map(Slice::accepted_accuracy)),
+            float("coverage", self.rows().map(Slice::coverage)),
+            float("no_answer", self.rows().map(Slice::no_answer)),
+            float("change_vs_cascade_pp", self.changed(|changes| Some(points(changes.accuracy.mean)))),
+            float("change_low_pp", self.changed(|changes| low(&changes.accuracy))),
+            float("change_high_pp", self.changed(|changes| high(&changes.accuracy))),
+            float("p_value", self.changed(|changes| Some(changes.accuracy.p))),
+            float("p_holm", self.0.adjusted(|changes| changes.accuracy.p).into_iter()),
+            float("change_order_min_pp", spread(f64::min)),
+            float("change_order_max_pp", spread(f64::max)),
+            float("weak_change_vs_cascade_pp", weak(|change| Some(points(change.mean)))),
+            float("weak_change_low_pp", weak(low)),
+            float("weak_change_high_pp", weak(high)),
+            float("weak_p_value", weak(|change| Some(change.p))),
+            float("coverage_change_pp", self.changed(|changes| Some(points(changes.coverage.mean)))),
+        ]);
+        Table::new("accuracy", columns)
+    }
+
+    fn strong_calls(&self) -> Result<Table> {
+        let of = |figure: fn(&Relative) -> Option<f64>| self.changed(move |changes| figure(&changes.strong_calls));
+        let all = |figure: fn(&Relative) -> Option<f64>| self.changed(move |changes| figure(&changes.strong_calls_all));
+        let spread = |end: fn(f64, f64) -> f64| {
+            self.changed(move |changes| changes.strong_calls_by_order.iter().copied().flatten().reduce(end).map(points))
+        };
+        let change = |relative: &Relative| relative.change.map(points);
+        let ends = [
+            |relative: &Relative| relative.interval.map(|interval| points(interval.low)),
+            |relative: &Relative| relative.interval.map(|interval| points(interval.high)),
+        ];
+        let mut columns = self.head();
+        columns.extend([
+            int("strong_calls", self.rows().map(Slice::strong_calls)),
+            float("strong_call_rate", self.rows().map(|slice| ratio(slice.strong_calls(), slice.taken.len()))),
+            float("change_vs_cascade_percent", of(change)),
+            float("change_low_percent", of(ends[0])),
+            float("change_high_percent", of(ends[1])),
+            float("p_value", of(|relative| Some(relative.p))),
+            int("strong_calls_all", self.rows().map(Slice::strong_calls_all)),
+            float("p_holm", self.0.adjusted(|changes| changes.strong_calls.p).into_iter()),
+            float("change_order_min_percent", spread(f64::min)),
+            float("change_order_max_percent", spread(f64::max)),
+            float("change_all_vs_cascade_percent", all(change)),
+            float("change_all_low_percent", all(ends[0])),
+            float("change_all_high_percent", all(ends[1])),
+        ]);
+        Table::new("strong_calls", columns)
+    }
+
+    fn fees(&self) -> Result<Table> {
+        let mut rows = Vec::new();
+        for slice in &self.0.slices {
+            let base = self.0.base(slice).map(|base| (base, self.0.fees(base)));
+            for row in self.0.fees(slice) {
+                let against = |(base, of_base): &(&Slice, Vec<_>)| self.0.row_change(slice, &row, base, of_base);
+                let (change, interval) = base.as_ref().map_or((None, None), against);
+                rows.push((&slice.cell, row, change, interval));
+            }
+        }
+        let each = || rows.iter();
+        let columns = vec![
+            text("dataset", each().map(|(cell, ..)| cell.dataset.to_string())),
+            text("arm", each().map(|(cell, ..)| cell.arm.to_string())),
+            float("threshold", each().map(|(cell, ..)| cell.threshold)),
+            text("model", each().map(|(_, row, ..)| row.model.clone())),
+            text("purpose", each().map(|(_, row, ..)| row.purpose.map_or("total", Purpose::name).to_owned())),
+            int("calls", each().map(|(_, row, ..)| row.calls)),
+            int("input_tokens", each().map(|(_, row, ..)| row.usage.input)),
+            int("cached_input_tokens", each().map(|(_, row, ..)| row.usage.cached_input)),
+            int("output_tokens", each().map(|(_, row, ..)| row.usage.output)),
+            float("fee_usd", each().map(|(_, row, ..)| row.fee.map(Fee::usd))),
+            float("change_vs_cascade_percent", each().map(|(_, _, change, _)| *change)),
+            float("change_low_percent", each().map(|(_, _, _, interval)| interval.map(|ends| points(ends.low)))),
+            float("change_high_percent", each().map(|(_, _, _, interval)| interval.map(|ends| points(ends.high)))),
+        ];
+        Table::new("fees", columns)
+    }
+}
+
+/// In hundredths, as tables have points and percent.
+fn points(share: f64) -> f64 {
+    share * 100.0
+}
+
+fn low(difference: &Difference) -> Option<f64> {
+    difference.interval.map(|interval| points(interval.low))
+}
+
+fn high(difference: &Difference) -> Option<f64> {
+    difference.interval.map(|interval| points(interval.high))
 }

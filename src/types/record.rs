@@ -168,13 +168,6 @@ impl Record {
             .fold(Usage::default(), |sum, call| sum.plus(call.usage))
     }
 
-    /// Calls of a level as they were made: a row that shares another row's call is none.
-    #[must_use]
-    pub fn calls_of(&self, level: usize) -> usize {
-        let own: Vec<&Call> = self.calls.iter().filter(|call| call.level == Some(level)).collect();
-        own.iter().enumerate().filter(|(place, call)| !call.shares_with(&own[..*place])).count()
-    }
-
     /// Time that the calls took, one after the other, in milliseconds.
     #[must_use]
     pub fn latency_ms(&self) -> f64 {
@@ -209,7 +202,8 @@ pub struct Call {
 
 impl Call {
     /// Whether this is a further part of a call that stands among `earlier` rows of the same record.
-    pub(crate) fn shares_with(&self, earlier: &[&Self]) -> bool {
+    #[must_use]
+    pub fn shares_with(&self, earlier: &[Self]) -> bool {
         self.journal_key.is_some() && earlier.iter().any(|other| other.journal_key == self.journal_key)
     }
 }

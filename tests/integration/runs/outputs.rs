@@ -105,8 +105,21 @@ fn accuracy_is_what_the_records_say() {
         let right = (!accepted.is_empty()).then(|| share(&accepted, |record| record.text("score") == "correct"));
         assert_eq!(row.optional("accepted_accuracy").map(rounded), right.map(rounded), "{}", row.text("arm"));
         let change = share(&arm, right_answer) - share(&of_arm(&records, "cascade"), right_answer);
-        near(row.number("change_vs_cascade_pp"), 100.0 * change);
+        has_a_sure_change(&row, ["change_vs_cascade_pp", "change_low_pp", "change_high_pp"], 100.0 * change);
     }
+}
+
+/// The change with its interval and p-values, none for the cascade itself.
+fn has_a_sure_change(row: &Row<'_>, [value, low, high]: [&str; 3], change: f64) {
+    if row.text("arm") == "cascade" {
+        assert_eq!([value, low, high, "p_value", "p_holm"].map(|column| row.text(column)), [""; 5]);
+        return;
+    }
+    near(row.number(value), change);
+    let ends = [row.number(low), row.number(high)];
+    assert!(ends[0] <= change + 1e-9 && change <= ends[1] + 1e-9, "{} {change} in {ends:?}", row.text("arm"));
+    let (p, holm) = (row.number("p_value"), row.number("p_holm"));
+    assert!(0.0 < p && p <= holm && holm <= 1.0, "{} p {p}, Holm {holm}", row.text("arm"));
 }
 
 fn right_answer(record: &Row<'_>) -> bool {
@@ -138,7 +151,8 @@ fn strong_calls_are_what_records_and_calls_say() {
         near(row.number("strong_call_rate"), share(&of_arm(&records, arm), |record| record.flag("deferred")));
         let (here, base) = (row.number("strong_calls"), deferred("cascade"));
         #[expect(clippy::cast_precision_loss, reason = "a few hundred calls")]
-        near(row.number("change_vs_cascade_percent"), 100.0 * (here / base as f64 - 1.0));
+        let change = 100.0 * (here / base as f64 - 1.0);
+        has_a_sure_change(&row, ["change_vs_cascade_percent", "change_low_percent", "change_high_percent"], change);
     }
 }
 

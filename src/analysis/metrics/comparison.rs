@@ -1,0 +1,141 @@
+//! Every arm beside the cascade that it is compared with: what reports are made from.
+
+use std::collections::BTreeMap;
+
+use super::calibrated::Calibrated;
+use super::changes::{Changes, RESAMPLES};
+use super::fees::{FeeRow, Prices, fee_change, fee_of, fee_rows};
+use super::slices::{Slice, baseline, slices};
+use super::{BASELINE, change_percent};
+use crate::analysis::price::Fee;
+use crate::analysis::stats::holm::holm;
+use crate::analysis::stats::{Draws, Interval};
+use crate::types::record::{Purpose, Record};
+use crate::types::seed::Seed;
+
+/// All arms at all thresholds.
+pub struct Comparison<'a> {
+    /// The arms at their thresholds.
+    pub slices: Vec<Slice<'a>>,
+    /// What each changes against its cascade; none for the cascade itself and where there is none to compare with.
+    pub changes: Vec<Option<Changes>>,
+    /// How thresholds were told, where they were.
+    pub calibrated: &'a [Calibrated],
+    /// Prices by model.
+    pub prices: &'a Prices,
+    /// Seed of the resampling.
+    pub seed: Seed,
+}
+
+/// The change of a fee in percent, and its interval.
+pub type FeeChange = (Option<f64>, Option<Interval>);
+
+impl<'a> Comparison<'a> {
+    /// Compares what a run's records hold.
+    #[must_use]
+    pub fn new(records: &'a [Record], calibrated: &'a [Calibrated], prices: &'a Prices, seed: Seed) -> Self {
+        Self::of(slices(records), calibrated, prices, seed)
+    }
+
+    /// Compares these slices.
+    #[must_use]
+    pub fn of(slices: Vec<Slice<'a>>, calibrated: &'a [Calibrated], prices: &'a Prices, seed: Seed) -> Self {
+        let change = |slice: &Slice| {
+            let base = baseline(&slices, slice).filter(|_| &*slice.cell.arm != BASELINE)?;
+            Changes::between(slice, base, seed)
+        };
+        let changes = slices.iter().map(change).collect();
+        Self { slices, changes, calibrated, prices, seed }
+    }
+
+    /// The slices, each with what it changes.
+    pub fn rows(&self) -> impl Iterator<Item = (&Slice<'a>, Option<&Changes>)> {
+        self.slices.iter().zip(self.changes.iter().map(Option::as_ref))
+    }
+
+    /// The slices of one arm.
+    pub fn of_arm(&self, arm: &str) -> impl Iterator<Item = (&Slice<'a>, Option<&Changes>)> {
+        self.rows().filter(move |(slice, _)| &*slice.cell.arm == arm)
+    }
+
+    /// What a slice is compared with; none for the cascade itself.
+    #[must_use]
+    pub fn base(&self, slice: &Slice) -> Option<&Slice<'a>> {
+        baseline(&self.slices, slice).filter(|_| &*slice.cell.arm != BASELINE)
+    }
+
+    /// How an arm's threshold was told; none where it stood in the config.
+    #[must_use]
+    pub fn calibrated(&self, arm: &str) -> Option<&'a Calibrated> {
+        self.calibrated.iter().find(|calibrated| calibrated.arm == arm)
+    }
+
+    /// The fees of a slice, what its threshold took included.
+    #[must_use]
+    pub fn fees(&self, slice: &Slice) -> Vec<FeeRow> {
+        let calibration = self.calibrated(&slice.cell.arm).map_or(&[][..], |calibrated| &calibrated.records);
+        fee_rows(slice, calibration, self.prices)
+    }
+
+    /// What an arm would pay alone; none where a model has no price.
+    #[must_use]
+    pub fn fee(&self, slice: &Slice) -> Option<Fee> {
+        fee_of(&self.fees(slice))
+    }
+
+    /// The change of the whole fee against the base's. The interval is that of the items' calls: what a threshold took
+    /// has none.
+    #[must_use]
+    pub fn fee_change(&self, slice: &Slice) -> FeeChange {
+        let Some(base) = self.base(slice) else { return (None, None) };
+        let of = |slice| Some(self.fee(slice)?.usd());
+        self.with_interval(slice, base, of(slice).zip(of(base)), None)
+    }
+
+    /// The same for one row of the fees.
+    #[must_use]
+    pub fn row_change(&self, slice: &Slice, row: &FeeRow, base: &Slice, of_base: &[FeeRow]) -> FeeChange {
+        let same = of_base.iter().find(|other| other.model == row.model && other.purpose == row.purpose);
+        let fees = same.and_then(|same| Some((row.fee?.usd(), same.fee?.usd())));
+        self.with_interval(slice, base, fees, Some((&row.model, row.purpose)))
+    }
+
+    fn with_interval(
+        &self,
+        slice: &Slice,
+        base: &Slice,
+        fees: Option<(f64, f64)>,
+        row: Option<(&str, Option<Purpose>)>,
+    ) -> FeeChange {
+        let change = fees.and_then(|(own, base)| change_percent(own, base));
+        if change.is_none() || matches!(row, Some((_, Some(Purpose::Calibrate)))) {
+            return (change, None);
+        }
+        let (model, purpose) = row.map_or(("", None), |(model, purpose)| (model, purpose));
+        let labels = ["fees", &*slice.cell.arm, model, purpose.map_or("total", Purpose::name)];
+        let draws = Draws { seed: self.seed, labels: &labels, count: RESAMPLES };
+        (change, fee_change(slice, base, row, self.prices, draws).and_then(|found| found.interval))
+    }
+
+    /// A p-value of each slice, adjusted over the arms of its threshold (Holm 1979).
+    #[must_use]
+    pub fn adjusted(&self, p: impl Fn(&Changes) -> f64) -> Vec<Option<f64>> {
+        let mut adjusted = vec![None; self.slices.len()];
+        // Arms without a gate belong to the first threshold.
+        let first = self.slices.iter().find_map(|slice| slice.cell.threshold).map(f64::to_bits);
+        let mut families: BTreeMap<Option<u64>, Vec<(usize, f64)>> = BTreeMap::new();
+        for (place, (slice, changes)) in self.rows().enumerate() {
+            if let Some(changes) = changes {
+                let family = slice.cell.threshold.map(f64::to_bits).or(first);
+                families.entry(family).or_default().push((place, p(changes)));
+            }
+        }
+        for family in families.into_values() {
+            let raw: Vec<f64> = family.iter().map(|(_, p)| *p).collect();
+            for ((place, _), p) in family.into_iter().zip(holm(&raw)) {
+                adjusted[place] = Some(p);
+            }
+        }
+        adjusted
+    }
+}

@@ -1,0 +1,155 @@
+//! Where a learning arm's gain comes from, told after the fact: whose strategies were shown, whether their teacher was
+//! right, and what asking for them does to the strong level.
+#![expect(clippy::redundant_closure_for_method_calls, reason = "a method is not one for every lifetime of its records")]
+
+use super::slices::{Slice, Taken};
+use crate::analysis::stats::Draws;
+use crate::analysis::stats::{Estimate, clustered_mean};
+use crate::analysis::theorem::{Constants, Taught, WeakOutcome, constants};
+use crate::types::record::{Record, Score};
+
+/// Where the strategies shown for some items came from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Source {
+    /// At least one from the item's own group: another wording or instance of the same problem.
+    SameGroup,
+    /// Some, all of them from other groups.
+    OtherGroups,
+    /// None was shown.
+    Nothing,
+}
+
+impl Source {
+    /// All of them, in the order of reports.
+    pub const ALL: [Self; 3] = [Self::SameGroup, Self::OtherGroups, Self::Nothing];
+
+    /// How reports call it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::SameGroup => "same group",
+            Self::OtherGroups => "other groups only",
+            Self::Nothing => "none shown",
+        }
+    }
+
+    fn of(record: &Record) -> Self {
+        match record.strategy_groups.as_slice() {
+            [] => Self::Nothing,
+            groups if groups.contains(&record.group) => Self::SameGroup,
+            _ => Self::OtherGroups,
+        }
+    }
+}
+
+/// Whether the strong answers behind the strategies shown were right.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Teacher {
+    /// All of them.
+    Right,
+    /// Some of them.
+    Mixed,
+    /// None of them.
+    Wrong,
+}
+
+impl Teacher {
+    /// All of them, in the order of reports.
+    pub const ALL: [Self; 3] = [Self::Right, Self::Mixed, Self::Wrong];
+
+    /// How reports call it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Right => "right",
+            Self::Mixed => "mixed",
+            Self::Wrong => "wrong",
+        }
+    }
+
+    fn of(record: &Record) -> Option<Self> {
+        let scores = &record.strategy_scores;
+        let right = scores.iter().filter(|score| **score == Score::Correct).count();
+        match (right, scores.len()) {
+            (_, 0) => None,
+            (0, _) => Some(Self::Wrong),
+            (right, all) if right == all => Some(Self::Right),
+            _ => Some(Self::Mixed),
+        }
+    }
+}
+
+/// The weak level with strategies of one kind, against itself without any on the same items.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Transfer {
+    /// Items over all orders.
+    pub n: usize,
+    /// Accuracy without strategies.
+    pub alone: f64,
+    /// Accuracy with them.
+    pub taught: f64,
+    /// The paired difference.
+    pub gain: Estimate,
+}
+
+fn transfer(part: &Slice, alone: &Slice) -> Option<Transfer> {
+    let gain = paired(part, alone, |taken| taken.weak_correct())?;
+    let taught = part.weak_accuracy()?;
+    Some(Transfer { n: part.taken.len(), alone: taught - gain.mean, taught, gain })
+}
+
+/// A learning slice's weak answers by the source of what was shown; `alone` holds the weak level without strategies.
+#[must_use]
+pub fn by_source(slice: &Slice, alone: &Slice) -> Vec<(Source, Transfer)> {
+    let of = |source| slice.part(|taken| Source::of(taken.record()) == source);
+    Source::ALL.into_iter().filter_map(|source| Some((source, transfer(&of(source), alone)?))).collect()
+}
+
+/// The same by whether the strong answers behind what was shown were right: known after the fact, never used.
+#[must_use]
+pub fn by_teacher(slice: &Slice, alone: &Slice) -> Vec<(Teacher, Transfer)> {
+    let of = |teacher| slice.part(|taken| Teacher::of(taken.record()) == Some(teacher));
+    Teacher::ALL.into_iter().filter_map(|teacher| Some((teacher, transfer(&of(teacher), alone)?))).collect()
+}
+
+/// The strong level while it also writes strategies, against itself without on the same items: the request for a
+/// strategy changes its prompt.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Distilling {
+    /// Deferred items over all orders.
+    pub n: usize,
+    /// Accuracy of its answers that come with a strategy.
+    pub with: f64,
+    /// The paired difference to its answers without.
+    pub change: Estimate,
+}
+
+/// [`Distilling`] for a learning slice; `strong` holds the strong level's answers to all items.
+#[must_use]
+pub fn distilling(slice: &Slice, strong: &Slice) -> Option<Distilling> {
+    let part = slice.part(Taken::deferred);
+    Some(Distilling {
+        n: part.taken.len(),
+        with: part.accuracy(),
+        change: paired(&part, strong, |taken| taken.correct())?,
+    })
+}
+
+/// The theorem's constants for a learning slice; `base` is the cascade at the same threshold.
+#[must_use]
+pub fn theorem(slice: &Slice, base: &Slice, draws: Draws) -> Constants {
+    let outcome = |taken: Taken| WeakOutcome { accepted: !taken.deferred(), right: taken.weak_correct() };
+    let rows = slice
+        .paired(base)
+        .into_iter()
+        .map(|(one, other)| (one.group().to_owned(), Taught { with: outcome(one), without: outcome(other) }));
+    constants(rows, draws)
+}
+
+/// The paired mean difference, per item, of what holds in two slices, with an interval clustered by group.
+#[must_use]
+pub fn paired(slice: &Slice, base: &Slice, is: fn(Taken) -> bool) -> Option<Estimate> {
+    let value = |taken| f64::from(u8::from(is(taken)));
+    let pairs = slice.paired(base);
+    clustered_mean(pairs.iter().map(|(one, other)| (one.group(), value(*one) - value(*other))))
+}

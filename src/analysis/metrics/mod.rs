@@ -1,0 +1,37 @@
+//! Arithmetic over records: rates, fees, what changes against the cascade and how sure that is, where a learning arm's
+//! gain comes from. A run's records are enough, so that an old run gains a new metric or a new price without a call.
+
+pub mod calibrated;
+pub mod changes;
+pub mod comparison;
+pub mod fees;
+pub mod learning;
+pub mod slices;
+
+pub use calibrated::Calibrated;
+pub use changes::{Changes, Relative};
+pub use comparison::Comparison;
+pub use fees::{FeeRow, Prices, fee_rows};
+pub use slices::{Slice, Taken, baseline, slices};
+
+/// The arm that all others are compared with.
+pub const BASELINE: &str = "cascade";
+
+/// The top level.
+const STRONG: usize = 1;
+
+/// `part / whole`, 0 where the whole is empty.
+#[must_use]
+#[expect(clippy::cast_precision_loss, reason = "counts of items")]
+pub fn ratio(part: usize, whole: usize) -> f64 {
+    if whole == 0 { 0.0 } else { part as f64 / whole as f64 }
+}
+
+/// The change from `base` to `value` in percent of `base`; none where `base` is 0.
+#[must_use]
+pub fn change_percent(value: f64, base: f64) -> Option<f64> {
+    (base != 0.0).then(|| (value / base - 1.0) * 100.0)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,267 @@
+//! Records by arm and threshold. The cascade at any threshold is read off the records of weak-only and strong-only: it
+//! makes the same calls.
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::sync::Arc;
+
+use super::{BASELINE, STRONG, ratio};
+use crate::analysis::reliability::Judged;
+use crate::analysis::stats::proportion::wilson;
+use crate::analysis::stats::units::mean;
+use crate::analysis::stats::{Draws, Interval, Units};
+use crate::types::record::{Call, CellKey, Graded, Purpose, Record, Score, WeakAnswer};
+
+/// What an arm made of one item in one order.
+#[derive(Debug, Clone, Copy)]
+pub enum Taken<'a> {
+    /// As recorded.
+    Whole(&'a Record),
+    /// The cascade: the weak level's answer, and the strong level's where it was not sure enough.
+    Gated {
+        /// The weak level alone.
+        weak: &'a Record,
+        /// The strong level alone.
+        strong: &'a Record,
+        /// Whether the query went to the strong level.
+        deferred: bool,
+    },
+}
+
+impl<'a> Taken<'a> {
+    /// The record that says which item it was.
+    #[must_use]
+    pub fn record(self) -> &'a Record {
+        match self {
+            Self::Whole(record) | Self::Gated { weak: record, .. } => record,
+        }
+    }
+
+    /// The item's group.
+    #[must_use]
+    pub fn group(self) -> &'a str {
+        &self.record().group
+    }
+
+    /// The answer that stands.
+    #[must_use]
+    pub fn graded(self) -> &'a Graded {
+        match self {
+            Self::Whole(record) => &record.graded,
+            Self::Gated { strong, deferred: true, .. } => &strong.graded,
+            Self::Gated { weak, .. } => &weak.graded,
+        }
+    }
+
+    /// The weak level's part.
+    #[must_use]
+    pub fn weak(self) -> Option<&'a WeakAnswer> {
+        self.record().weak.as_ref()
+    }
+
+    /// Whether the query went to the strong level.
+    #[must_use]
+    pub fn deferred(self) -> bool {
+        match self {
+            Self::Whole(record) => record.deferred,
+            Self::Gated { deferred, .. } => deferred,
+        }
+    }
+
+    /// Whether the answer that stands is right.
+    #[must_use]
+    pub fn correct(self) -> bool {
+        self.graded().score == Score::Correct
+    }
+
+    /// Whether the weak level's answer is right.
+    #[must_use]
+    pub fn weak_correct(self) -> bool {
+        self.weak().is_some_and(|weak| weak.graded.score == Score::Correct)
+    }
+
+    /// The calls that the item needed, each with the earlier ones of its record.
+    pub fn calls(self) -> impl Iterator<Item = (&'a Call, &'a [Call])> {
+        let (first, second): (&[Call], &[Call]) = match self {
+            Self::Whole(record) => (&record.calls, &[]),
+            Self::Gated { weak, strong, deferred } => (&weak.calls, if deferred { &strong.calls } else { &[] }),
+        };
+        let with_earlier = |calls: &'a [Call]| calls.iter().enumerate().map(|(place, call)| (call, &calls[..place]));
+        with_earlier(first).chain(with_earlier(second))
+    }
+
+    /// Calls of the strong level, for any purpose.
+    #[must_use]
+    pub fn strong_calls_all(self) -> usize {
+        self.calls().filter(|(call, earlier)| call.level == Some(STRONG) && !call.shares_with(earlier)).count()
+    }
+}
+
+/// What one arm at one threshold made of its items, over all orders.
+#[derive(Debug, Clone)]
+pub struct Slice<'a> {
+    /// The cell, of whatever order.
+    pub cell: Arc<CellKey>,
+    /// By order, then position.
+    pub taken: Vec<Taken<'a>>,
+    /// Number of orders.
+    pub orders: usize,
+    /// Items per order.
+    pub n: usize,
+}
+
+/// The records by arm and threshold, in the order in which they first appear.
+#[must_use]
+pub fn slices(records: &[Record]) -> Vec<Slice<'_>> {
+    let mut places: HashMap<(&str, Option<u64>), usize> = HashMap::new();
+    let mut found: Vec<(Arc<CellKey>, Vec<Taken>)> = Vec::new();
+    for record in records {
+        let key = (&*record.cell.arm, record.cell.threshold.map(f64::to_bits));
+        let place = *places.entry(key).or_insert_with(|| {
+            found.push((Arc::clone(&record.cell), Vec::new()));
+            found.len() - 1
+        });
+        found[place].1.push(Taken::Whole(record));
+    }
+    found.into_iter().map(|(cell, taken)| Slice::new(cell, taken)).collect()
+}
+
+/// The cascade that `slice` is compared with: the one at its threshold; for an arm without a gate, or one whose threshold
+/// was told for itself alone, the only one there is.
+#[must_use]
+pub fn baseline<'a, 'b>(slices: &'b [Slice<'a>], slice: &Slice) -> Option<&'b Slice<'a>> {
+    let cascades = || slices.iter().filter(|other| &*other.cell.arm == BASELINE);
+    let same = cascades().find(|other| slice.cell.threshold.is_some() && other.cell.threshold == slice.cell.threshold);
+    same.or_else(|| cascades().next().filter(|_| cascades().count() == 1))
+}
+
+impl<'a> Slice<'a> {
+    fn new(cell: Arc<CellKey>, taken: Vec<Taken<'a>>) -> Self {
+        let orders = taken.iter().map(|taken| taken.record().cell.order).collect::<HashSet<_>>().len();
+        Self { cell, n: taken.len() / orders.max(1), taken, orders }
+    }
+
+    /// The cascade at a threshold, out of the weak level alone (this slice) and the strong level alone.
+    #[must_use]
+    pub fn gated(&self, strong: &Slice<'a>, threshold: f64) -> Self {
+        let answers: HashMap<_, &Record> = strong.taken.iter().map(|taken| (place(*taken), taken.record())).collect();
+        let gate = |taken: &Taken<'a>| {
+            let weak = taken.record();
+            let sure = weak.weak.as_ref().and_then(|weak| weak.confidence);
+            let deferred = sure.is_none_or(|confidence| confidence < threshold);
+            Some(Taken::Gated { weak, strong: answers.get(&place(*taken))?, deferred })
+        };
+        let cell = CellKey { arm: BASELINE.into(), threshold: Some(threshold), ..CellKey::clone(&self.cell) };
+        Self {
+            cell: Arc::new(cell),
+            taken: self.taken.iter().filter_map(gate).collect(),
+            orders: self.orders,
+            n: self.n,
+        }
+    }
+
+    /// The slice's items of one kind.
+    #[must_use]
+    pub fn part(&self, keep: impl Fn(Taken<'a>) -> bool) -> Self {
+        let taken: Vec<Taken> = self.taken.iter().copied().filter(|taken| keep(*taken)).collect();
+        Self { cell: Arc::clone(&self.cell), n: taken.len(), taken, orders: self.orders }
+    }
+
+    /// Whether the arm learns: its items then depend on each other.
+    #[must_use]
+    pub fn learns(&self) -> bool {
+        self.taken.iter().any(|taken| taken.record().calls.iter().any(|call| call.purpose == Purpose::Embed))
+    }
+
+    /// Whether items can be taken as independent: one order, no siblings, nothing learned.
+    #[must_use]
+    pub fn is_independent(&self) -> bool {
+        let groups: BTreeSet<&str> = self.taken.iter().map(|taken| taken.group()).collect();
+        self.orders == 1 && groups.len() == self.taken.len() && !self.learns()
+    }
+
+    /// Share of right answers, no-answers counted as wrong.
+    #[must_use]
+    pub fn accuracy(&self) -> f64 {
+        self.share(Taken::correct)
+    }
+
+    /// The interval of the accuracy: Wilson's where items are independent, else a bootstrap over groups.
+    #[must_use]
+    pub fn accuracy_interval(&self, draws: Draws) -> Option<Interval> {
+        if self.is_independent() {
+            return wilson(self.taken.iter().filter(|taken| taken.correct()).count(), self.taken.len());
+        }
+        let right = |taken: &Taken<'a>| (taken.group(), [f64::from(u8::from(taken.correct())), 1.0]);
+        Units::by_group(self.taken.iter().map(right)).percentile(draws, mean)?.interval
+    }
+
+    /// Share of right weak answers over the whole stream; none where the weak level is not asked of every item.
+    #[must_use]
+    pub fn weak_accuracy(&self) -> Option<f64> {
+        self.taken.iter().all(|taken| taken.weak().is_some()).then(|| self.share(Taken::weak_correct))
+    }
+
+    /// Share of right answers among those that were not deferred; none where all were.
+    #[must_use]
+    pub fn accepted_accuracy(&self) -> Option<f64> {
+        let accepted = self.taken.iter().filter(|taken| !taken.deferred());
+        let right = accepted.clone().filter(|taken| taken.correct()).count();
+        let accepted = accepted.count();
+        (accepted > 0).then(|| ratio(right, accepted))
+    }
+
+    /// Share of the items that were not deferred.
+    #[must_use]
+    pub fn coverage(&self) -> f64 {
+        self.share(|taken| !taken.deferred())
+    }
+
+    /// Share of the items whose final answer could not be read.
+    #[must_use]
+    pub fn no_answer(&self) -> f64 {
+        self.share(|taken| taken.graded().score == Score::NoAnswer)
+    }
+
+    /// Items that the strong level answered, over all orders.
+    #[must_use]
+    pub fn strong_calls(&self) -> usize {
+        self.taken.iter().filter(|taken| taken.deferred()).count()
+    }
+
+    /// Calls of the strong level for any purpose, over all orders.
+    #[must_use]
+    pub fn strong_calls_all(&self) -> usize {
+        self.taken.iter().map(|taken| taken.strong_calls_all()).sum()
+    }
+
+    /// Strategies shown per item, on average.
+    #[must_use]
+    pub fn strategies_shown(&self) -> f64 {
+        ratio(self.taken.iter().map(|taken| taken.record().strategies_used.len()).sum(), self.taken.len())
+    }
+
+    /// The weak level's confidence in each answer, and whether it is right.
+    #[must_use]
+    pub fn judged(&self) -> Vec<Judged> {
+        let judged =
+            |taken: &Taken| Some(Judged { confidence: taken.weak()?.confidence?, right: taken.weak_correct() });
+        self.taken.iter().filter_map(judged).collect()
+    }
+
+    /// The items of this slice beside the same ones of another, order by order.
+    #[must_use]
+    pub fn paired<'b>(&self, base: &Slice<'b>) -> Vec<(Taken<'a>, Taken<'b>)> {
+        let others: HashMap<_, Taken<'b>> = base.taken.iter().map(|taken| (place(*taken), *taken)).collect();
+        self.taken.iter().filter_map(|taken| Some((*taken, *others.get(&place(*taken))?))).collect()
+    }
+
+    fn share(&self, is: impl Fn(Taken<'a>) -> bool) -> f64 {
+        ratio(self.taken.iter().filter(|taken| is(**taken)).count(), self.taken.len())
+    }
+}
+
+/// What tells the items of a slice apart.
+fn place(taken: Taken<'_>) -> (usize, &str) {
+    let record = taken.record();
+    (record.cell.order, &record.item_id.0)
+}
