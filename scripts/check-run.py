@@ -11,7 +11,7 @@ import pathlib
 import sys
 from collections import defaultdict
 
-TABLES = ["records", "calls", "accuracy", "strong_calls", "fees"]
+TABLES = ["records", "calls", "accuracy", "strong_calls", "fees", "calibration", "reliability"]
 
 
 def rows(folder, name):

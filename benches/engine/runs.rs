@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
-use intercascade::cascade::experiment::{self, Cells, Outcome};
+use intercascade::cascade::experiment::{self, Outcome};
 use intercascade::config::assembly::{Assembly, Means};
 use intercascade::model::journal::Journal;
 use intercascade::model::llama_server::Servers;
@@ -17,6 +17,9 @@ use serde_json::json;
 use crate::bare;
 use crate::list_schedule::{Node, Policy, makespan};
 use crate::server::Server;
+
+/// λ: about half of the server's answers are below it.
+const THRESHOLD: f64 = 0.5;
 
 /// Word problems of many kinds, none twice.
 pub(crate) fn questions(n: usize) -> String {
@@ -44,7 +47,7 @@ pub(crate) fn config(address: &str, arms: &[&str], flying: usize, learning: &str
     };
     format!(
         "name = \"bench\"\nseed = 1\narms = {arms:?}\nlevels = [\"weak\", \"strong\"]\n[dataset]\npath = \"questions.jsonl\"\n\
-         [deferral]\nthreshold = 0.5\n[learning]\n{learning}\n[limits]\nconcurrency = {flying}\n{}{}",
+         [deferral]\nthreshold = {THRESHOLD}\n[learning]\n{learning}\n[limits]\nconcurrency = {flying}\n{}{}",
         model("weak"),
         model("strong")
     )
@@ -67,8 +70,7 @@ async fn timed(folder: &Path) -> Result<Timed> {
     let means = Means { journal: Arc::clone(&journal), servers, offline: false };
     let (setup, gate) = assembly.setup(embeddings, &means)?;
     let config = &assembly.config;
-    let thresholds = [config.deferral.threshold];
-    let cells = Cells { arms: &config.arms, orders: 1, thresholds: &thresholds };
+    let cells = assembly.gates().cells(&[], &[THRESHOLD], assembly.orders());
     let started = Instant::now();
     let outcome = experiment::run(&Arc::new(setup), &cells, &gate, config.limits.concurrency, |_| ()).await?;
     Ok(Timed { outcome, calls: journal.calls_made(), time: started.elapsed() })

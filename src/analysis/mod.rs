@@ -2,6 +2,7 @@
 
 pub mod calibration;
 pub mod curves;
+pub mod drift;
 #[cfg(test)]
 mod fixtures;
 pub mod metrics;

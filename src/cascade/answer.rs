@@ -2,7 +2,6 @@
 
 use super::level::{Asked, Level, StepError, request};
 use super::repository::Shown;
-use crate::analysis::recalibration::Recalibration;
 use crate::task::confidence::{self, Answered, Further, Signal};
 use crate::task::prompt::Form;
 use crate::types::chat::{Alternatives, Generation, Mode, Request, Response, Wanted};
@@ -22,8 +21,6 @@ pub struct Gauge {
     pub draws: u32,
     /// Their temperature.
     pub draw_temperature: f64,
-    /// What makes a probability of the score, fitted on the calibration items; none: the score stands.
-    pub recalibration: Option<Recalibration>,
 }
 
 impl Level {
@@ -58,8 +55,7 @@ impl Level {
         let Some(gauge) = gauge else { return Ok(WeakAnswer { graded, confidence: None }) };
         let score = self.score(level, asked, gauge, &first, &heard.response, &graded).await?;
         asked.calls[row].confidence = Some(score);
-        let confidence = gauge.recalibration.as_ref().map_or(score, |map| map.apply(score));
-        Ok(WeakAnswer { graded, confidence: Some(confidence) })
+        Ok(WeakAnswer { graded, confidence: Some(score) })
     }
 
     /// The signal's score, with the further calls that it needs.

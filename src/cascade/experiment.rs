@@ -4,11 +4,11 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::arm::{Arm, Deferral, Selection};
+use super::gating::Gating;
 use super::level::StepError;
 use super::ranking::Rankings;
 use super::schedule::{CellOutcome, Stream, side_by_side};
 use super::step::{Cell, Setup};
-use crate::dataset::stream;
 use crate::model::gate::Gate;
 use crate::types::record::{CellKey, Kept, Record, Strategy};
 
@@ -21,8 +21,8 @@ pub struct Stored {
     /// The cell whose repository holds it.
     #[serde(flatten)]
     pub cell: Arc<CellKey>,
-    /// Position in the stream of the item that it came from.
-    pub position: usize,
+    /// Position in the stream of the item that it came from; negative for those before the stream.
+    pub position: i64,
     /// The strategy.
     #[serde(flatten)]
     pub strategy: Arc<Strategy>,
@@ -40,51 +40,66 @@ pub struct Outcome {
 }
 
 /// What is run, besides the setup.
-#[derive(Debug, Clone, Copy)]
-pub struct Cells<'a> {
-    /// The arms.
-    pub arms: &'a [Arm],
-    /// Seeded permutations of the stream.
-    pub orders: usize,
-    /// λs; an arm without a gate runs once.
-    pub thresholds: &'a [f64],
+pub struct Cells {
+    /// The arms, each with its gates; an arm without a gate has the recalibration in one.
+    pub arms: Vec<(Arm, Vec<Arc<Gating>>)>,
+    /// The orders of the stream: at each position the item's index.
+    pub orders: Vec<Arc<[usize]>>,
+    /// Items that learning arms take before the stream, deferring all.
+    pub before: Arc<[usize]>,
 }
 
-impl Cells<'_> {
+impl Cells {
+    /// The number of steps.
+    #[must_use]
+    pub fn steps(&self) -> usize {
+        let behind = self.orders.first().map_or(0, |stream| stream.len());
+        let of_arm = |(arm, gates): &(Arm, Vec<_>)| {
+            gates.len() * (behind + if arm.learning().is_some() { self.before.len() } else { 0 })
+        };
+        self.orders.len() * self.arms.iter().map(of_arm).sum::<usize>()
+    }
+
     /// The cells in the order of their records.
     #[must_use]
     pub fn streams(&self, setup: &Setup) -> Vec<Stream> {
         let mut streams = Vec::new();
-        for order in 0..self.orders {
-            let permutation: Arc<[usize]> = stream::permutation(setup.seed, order, setup.items.len()).into();
+        let gates = self.arms.iter().map(|(_, gates)| gates.len()).max().unwrap_or(0);
+        for (order, stream) in self.orders.iter().enumerate() {
+            let taught: Arc<[usize]> = self.before.iter().chain(stream.iter()).copied().collect();
             let mut rankings = HashMap::new();
-            for (place, threshold) in self.thresholds.iter().copied().enumerate() {
-                for arm in self.arms.iter().copied() {
-                    let gated = arm.deferral() == Deferral::BelowThreshold;
-                    if !gated && place > 0 {
-                        continue;
-                    }
-                    let key = CellKey {
-                        dataset: Arc::clone(&setup.dataset),
-                        arm: arm.name().into(),
-                        order,
-                        threshold: gated.then_some(threshold),
-                    };
-                    let number = u32::try_from(streams.len()).unwrap_or(u32::MAX);
-                    let cell = Cell { key: Arc::new(key), number, arm, threshold, stream: Arc::clone(&permutation) };
-                    let rankings = arm.learning().map(|learning| {
-                        let make = || ranked(setup, learning.selection, &permutation, order);
-                        Arc::clone(rankings.entry(learning.selection).or_insert_with(make))
-                    });
-                    streams.push(Stream { cell: Arc::new(cell), rankings });
-                }
+            let arms = || self.arms.iter().map(|(arm, gates)| (*arm, gates));
+            for (arm, gating) in
+                (0..gates).flat_map(|at| arms().filter_map(move |(arm, own)| Some((arm, own.get(at)?))))
+            {
+                let key = CellKey {
+                    dataset: Arc::clone(&setup.dataset),
+                    arm: arm.name().into(),
+                    order,
+                    threshold: (arm.deferral() == Deferral::BelowThreshold).then_some(gating.threshold),
+                };
+                let (stream, before) =
+                    if arm.learning().is_some() { (&taught, self.before.len()) } else { (stream, 0) };
+                let cell = Cell {
+                    key: Arc::new(key),
+                    number: u32::try_from(streams.len()).unwrap_or(u32::MAX),
+                    arm,
+                    gating: Arc::clone(gating),
+                    stream: Arc::clone(stream),
+                    before,
+                };
+                let rankings = arm.learning().map(|learning| {
+                    let make = || ranked(setup, learning.selection, (stream, before), order);
+                    Arc::clone(rankings.entry(learning.selection).or_insert_with(make))
+                });
+                streams.push(Stream { cell: Arc::new(cell), rankings });
             }
         }
         streams
     }
 }
 
-fn ranked(setup: &Setup, selection: Selection, stream: &Arc<[usize]>, order: usize) -> Arc<Rankings> {
+fn ranked(setup: &Setup, selection: Selection, stream: (&Arc<[usize]>, usize), order: usize) -> Arc<Rankings> {
     Arc::new(Rankings::new(selection, (&setup.items, &setup.embeddings), stream, setup.seed, order))
 }
 
@@ -94,7 +109,7 @@ fn ranked(setup: &Setup, selection: Selection, stream: &Arc<[usize]>, order: usi
 /// The first call that gave no usable answer. What was answered until then is in the journal.
 pub async fn run(
     setup: &Arc<Setup>,
-    cells: &Cells<'_>,
+    cells: &Cells,
     gate: &Gate,
     concurrency: usize,
     progress: impl FnMut(&Record),
@@ -110,7 +125,11 @@ pub fn gathered(streams: &[Stream], outcomes: Vec<CellOutcome>) -> Outcome {
     let mut outcome = Outcome::default();
     for (stream, CellOutcome { records, strategies }) in streams.iter().zip(outcomes) {
         outcome.unreadable_strategies += records.iter().filter(|record| record.kept == Some(Kept::Unreadable)).count();
-        let stored = |(position, strategy)| Stored { cell: Arc::clone(&stream.cell.key), position, strategy };
+        let place = |at: usize| i64::try_from(at).unwrap_or(i64::MAX);
+        let stored = |(at, strategy)| {
+            let position = place(at) - place(stream.cell.before);
+            Stored { cell: Arc::clone(&stream.cell.key), position, strategy }
+        };
         outcome.strategies.extend(strategies.into_iter().map(stored));
         outcome.records.extend(records);
     }

@@ -4,6 +4,7 @@
 pub mod answer;
 pub mod arm;
 pub mod experiment;
+pub mod gating;
 pub mod level;
 pub mod ranking;
 pub mod repository;

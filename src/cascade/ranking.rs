@@ -16,6 +16,8 @@ use crate::types::seed::Seed;
 const FIRST_BLOCK: usize = 16;
 /// Each further block makes the ranking so many times longer.
 const GROWTH: usize = 8;
+/// The order that stands for all where they are alike.
+const FIRST_ORDER: &str = "0";
 /// Fewer earlier items than this are not worth sharing out between cores.
 const WORTH_SHARING: usize = 4096;
 
@@ -35,17 +37,20 @@ pub struct Rankings {
     embeddings: Arc<[Embedded]>,
     stream: Arc<[usize]>,
     seed: Seed,
+    /// The stream's first positions, which all orders have alike.
+    before: usize,
     order: String,
     first_blocks: Vec<OnceLock<Arc<[Ranked]>>>,
 }
 
 impl Rankings {
-    /// Rankings over `stream`, the `order`-th permutation of the items, each of which has its embedding.
+    /// Rankings over `stream`: the `order`-th permutation of the items, each of which has its embedding, behind the first
+    /// `before` ones, which do not depend on the order.
     #[must_use]
     pub fn new(
         selection: Selection,
         (items, embeddings): (&Arc<[Item]>, &Arc<[Embedded]>),
-        stream: &Arc<[usize]>,
+        (stream, before): (&Arc<[usize]>, usize),
         seed: Seed,
         order: usize,
     ) -> Self {
@@ -55,6 +60,7 @@ impl Rankings {
             embeddings: Arc::clone(embeddings),
             stream: Arc::clone(stream),
             seed,
+            before,
             order: order.to_string(),
             first_blocks: (0..stream.len()).map(|_| OnceLock::new()).collect(),
         }
@@ -94,7 +100,8 @@ impl Rankings {
             }
             Selection::Random => {
                 let id = |position: usize| &*self.items[self.stream[position]].id.0;
-                let prefix = self.seed.prefix(&["random-strategy", &self.order, id(position)]);
+                let order = if position < self.before { FIRST_ORDER } else { &self.order };
+                let prefix = self.seed.prefix(&["random-strategy", order, id(position)]);
                 let drawn = first_of(position, n, |earlier| prefix.hash(&[id(earlier)]), Ord::cmp);
                 let ranked =
                     |(earlier, _)| Ranked { position: earlier, similarity: self.similarity(position, earlier) };
@@ -145,7 +152,7 @@ mod tests {
         let items: Arc<[Item]> = queries.iter().enumerate().map(item).collect();
         let embeddings = items.iter().map(|item| hashed::embed(&item.query)).collect();
         let stream = (0..items.len()).collect();
-        Rankings::new(selection, (&items, &embeddings), &stream, Seed(1), order)
+        Rankings::new(selection, (&items, &embeddings), (&stream, 0), Seed(1), order)
     }
 
     fn positions(selection: Selection, order: usize, position: usize) -> Vec<usize> {

@@ -158,7 +158,7 @@ mod tests {
         let embedded = |cosine: f32| Embedded { vector: vec![cosine, (1.0 - cosine * cosine).sqrt()], tokens: 1 };
         let items = (0..5).map(item).collect();
         let embeddings = [0.8, 0.1, 0.4, 0.9, 1.0].map(embedded).into_iter().collect();
-        Rankings::new(Selection::Nearest, (&items, &embeddings), &(0..5).collect(), Seed(1), 0)
+        Rankings::new(Selection::Nearest, (&items, &embeddings), (&(0..5).collect(), 0), Seed(1), 0)
     }
 
     fn met(repository: &Repository, k: usize, min_similarity: f64) -> Result<Vec<String>, usize> {

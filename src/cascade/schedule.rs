@@ -26,9 +26,10 @@ pub struct Stream {
 /// What a cell leaves.
 #[derive(Debug, PartialEq)]
 pub struct CellOutcome {
-    /// One record per item, in the stream's order.
+    /// One record per item of the stream, in its order.
     pub records: Vec<Record>,
-    /// What its repository holds at the end, by the position of the item that each came from.
+    /// What its repository holds at the end, by the position of the item that each came from, counted with those before
+    /// the stream.
     pub strategies: Vec<(usize, Arc<Strategy>)>,
 }
 
@@ -60,7 +61,7 @@ pub async fn one_by_one(
             progress(&record);
             records.push(record);
         }
-        outcomes.push(CellOutcome::new(records, &repository));
+        outcomes.push(CellOutcome::new(records, &repository, cell.before));
     }
     Ok(outcomes)
 }
@@ -204,21 +205,22 @@ impl<'a> State<'a> {
     }
 
     fn finish(self) -> CellOutcome {
-        CellOutcome::new(self.records.into_iter().flatten().collect(), &self.repository)
+        CellOutcome::new(self.records.into_iter().flatten().collect(), &self.repository, self.stream.cell.before)
     }
 }
 
 impl CellOutcome {
-    /// Fills in how many strategies there were when each item's turn came in the stream.
-    fn new(mut records: Vec<Record>, repository: &Repository) -> Self {
+    /// Fills in how many strategies there were when each item's turn came, and leaves out the items `before` the stream.
+    fn new(mut records: Vec<Record>, repository: &Repository, before: usize) -> Self {
         let strategies: Vec<_> = repository.strategies().map(|(at, strategy)| (at, Arc::clone(strategy))).collect();
         let mut size = 0;
-        for record in &mut records {
-            while strategies.get(size).is_some_and(|(at, _)| *at < record.position) {
+        for (position, record) in records.iter_mut().enumerate() {
+            while strategies.get(size).is_some_and(|(at, _)| *at < position) {
                 size += 1;
             }
             record.repository_size = size;
         }
+        records.drain(..before);
         Self { records, strategies }
     }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::answer::Gauge;
 use super::arm::{Arm, Deferral, Use};
+use super::gating::Gating;
 use super::level::{Asked, Level, StepError};
 use super::repository::{Rule, Shown};
 use super::teach::Teaching;
@@ -55,10 +56,13 @@ pub struct Cell {
     pub number: u32,
     /// The arm.
     pub arm: Arm,
-    /// λ.
-    pub threshold: f64,
+    /// The gate.
+    pub gating: Arc<Gating>,
     /// At each position of the stream, the item's index.
     pub stream: Arc<[usize]>,
+    /// The stream's first items, which were set apart for calibration: the arm defers and learns from them, and their
+    /// records are not the stream's.
+    pub before: usize,
 }
 
 /// What a step leaves: its record, and what it adds to the repository.
@@ -90,11 +94,12 @@ pub async fn step(setup: &Setup, cell: &Cell, position: usize, shown: &[Shown]) 
     let weak = match cell.arm.deferral() {
         Deferral::Always => None,
         Deferral::Never | Deferral::BelowThreshold => {
-            Some(setup.weak.answer(WEAK, &mut asked, shown, setup.gauge.as_ref()).await?)
+            let answer = setup.weak.answer(WEAK, &mut asked, shown, setup.gauge.as_ref()).await?;
+            Some(cell.gating.gauged(answer))
         }
     };
     let deferred = match (cell.arm.deferral(), &weak) {
-        (Deferral::BelowThreshold, Some(weak)) => weak.confidence.is_none_or(|confidence| confidence < cell.threshold),
+        (Deferral::BelowThreshold, Some(weak)) => position < cell.before || cell.gating.defers(weak),
         (deferral, _) => deferral == Deferral::Always,
     };
     let strong = if deferred {
@@ -147,7 +152,7 @@ impl Setup {
             cell: Arc::clone(&cell.key),
             item_id: item.id.clone(),
             group: Arc::clone(&item.group),
-            position,
+            position: position.saturating_sub(cell.before),
             strategies_used: strategies.iter().map(|strategy| strategy.source.clone()).collect(),
             strategy_groups: strategies.iter().map(|strategy| Arc::clone(&strategy.group)).collect(),
             strategy_scores: strategies.iter().map(|strategy| strategy.source_score).collect(),

@@ -1,11 +1,13 @@
 //! The command line: a verb a file, one place where errors become an exit status.
 
+mod calibrate;
 mod completions;
 mod datasets;
 mod models;
 mod progress;
 mod prompts;
 mod run;
+mod session;
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -14,6 +16,9 @@ use anyhow::Result;
 use clap::{Parser, Subcommand};
 
 use crate::model::ModelError;
+
+/// Width of tables where stdout is no terminal.
+const PLAIN_WIDTH: u16 = 120;
 
 /// Does a cheap model in front of an expensive one pay, and can the expensive one teach the cheap one?
 #[derive(Debug, Parser)]
@@ -30,6 +35,8 @@ struct Args {
 enum Verb {
     /// Run the arms of a config and write accuracy, strong-call and fee reports
     Run(run::Args),
+    /// Tell a threshold with a guarantee from a config's calibration items
+    Calibrate(calibrate::Args),
     /// List, generate and check data sets
     #[command(subcommand)]
     Datasets(datasets::Verb),
@@ -56,6 +63,7 @@ pub fn main() -> ExitCode {
     let args = Args::parse();
     let outcome = match args.verb {
         Verb::Run(args) => run::run(&args),
+        Verb::Calibrate(args) => calibrate::run(&args),
         Verb::Datasets(verb) => datasets::run(&verb),
         Verb::Models(verb) => models::run(&verb),
         Verb::Prompts(verb) => prompts::run(&verb),
@@ -70,6 +78,12 @@ pub fn main() -> ExitCode {
             ExitCode::from(if limit { 1 } else { 2 })
         }
     }
+}
+
+/// Columns for tables: the terminal's, or as many as a page takes where stdout is none.
+fn terminal_width() -> u16 {
+    let stdout = console::Term::stdout();
+    if stdout.is_term() { stdout.size().1 } else { PLAIN_WIDTH }
 }
 
 /// A result, to stdout. A reader that has gone away is no error.

@@ -2,25 +2,28 @@
 //! can be found wrong is found here, before anything is called.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context, Result, anyhow, bail};
 use serde_json::{Value, json};
 
-use super::file::{Config, DeferralConfig};
+use super::data::Chosen;
+use super::deferral::DeferralConfig;
+use super::file::Config;
 use super::prompts::Prompts;
-use super::suggest;
 use crate::analysis::metrics::Prices;
+use crate::analysis::metrics::calibrated::Recalibrate;
 use crate::analysis::price::{Fee, Price};
 use crate::cascade::answer::Gauge;
 use crate::cascade::arm::Deferral;
+use crate::cascade::gating::Gates;
 use crate::cascade::level::Level;
 use crate::cascade::repository::Rule;
 use crate::cascade::step::Setup;
 use crate::cascade::teach::{Distil, Teaching};
-use crate::dataset::catalogue::Catalogue as DataCatalogue;
-use crate::dataset::{Contents, Format, read_clean, stream};
+use crate::dataset::stream;
 use crate::model::budget::Budget;
 use crate::model::entry::{Backend, ModelEntry};
 use crate::model::gate::Gate;
@@ -32,6 +35,7 @@ use crate::model::local::weights::Catalogue;
 use crate::model::reference::Reference;
 use crate::model::registry::{Data, Sources};
 use crate::model::replay::Recording;
+use crate::report::tables::Gauged;
 use crate::retrieval::Embedded;
 use crate::task::confidence::{Further, Signal};
 use crate::task::extraction::{self, Extraction};
@@ -78,8 +82,10 @@ pub struct Assembly {
     pub grader: Grader,
     /// The weak and the strong level's words.
     pub prompts: [Prompt; 2],
-    /// The items of the stream.
-    pub items: Vec<Item>,
+    /// All items: those of the stream, then those set apart for calibration.
+    pub items: Arc<[Item]>,
+    /// Where the ones and the others stand.
+    places: [Range<usize>; 2],
     /// How confidence is read; none where no arm is gated by it and none is told.
     pub signal: Option<Signal>,
     /// The recordings that stand in for models, by the model's name.
@@ -99,13 +105,8 @@ impl Assembly {
         let entries =
             config.level_entries(path)?.into_iter().map(ModelEntry::with_checksum).collect::<Result<Vec<_>>>()?;
         let [weak, strong] = <[ModelEntry; 2]>::try_from(entries).map_err(|_| anyhow!("levels: name two models"))?;
-        let (dataset, format, contents) =
-            data(&config, path).with_context(|| format!("{}: dataset", path.display()))?;
-        let task = format.task();
-        let items = stream::take(contents.items, config.dataset.per_group, config.dataset.limit);
-        if let Some(limit) = config.dataset.limit.filter(|limit| *limit > items.len()) {
-            bail!("{}: dataset.limit is {limit}, and there are {} items", path.display(), items.len());
-        }
+        let chosen = Chosen::of(&config, path).with_context(|| format!("{}: dataset", path.display()))?;
+        let task = chosen.format.task();
         for entry in [&weak, &strong] {
             entry.check(&weights).with_context(|| format!("{}", path.display()))?;
         }
@@ -121,11 +122,35 @@ impl Assembly {
         let prompts = [prompt(&weak)?, prompt(&strong)?];
         let rules = config.dataset.extraction.clone().unwrap_or_else(|| Extraction::usual(task).to_vec());
         let grader = Grader { task, rules };
-        let sha256 = contents.sha256;
+        let Chosen { name: dataset, sha256, stream, calibration, .. } = chosen;
+        let places = [0..stream.len(), stream.len()..stream.len() + calibration.len()];
+        let items = [stream, calibration].concat().into();
         let assembly =
-            Self { config, weak, strong, dataset, sha256, grader, prompts, items, signal, recordings, weights };
+            Self { config, weak, strong, dataset, sha256, grader, prompts, items, places, signal, recordings, weights };
         assembly.check().with_context(|| format!("{}", path.display()))?;
         Ok(assembly)
+    }
+
+    /// The items of the stream.
+    #[must_use]
+    pub fn stream(&self) -> &[Item] {
+        &self.items[self.places[0].clone()]
+    }
+
+    /// Where the calibration items stand among all, in the order in which they were drawn.
+    #[must_use]
+    pub fn calibration(&self) -> Range<usize> {
+        self.places[1].clone()
+    }
+
+    /// The items whose embeddings are needed, the first of all.
+    #[must_use]
+    pub fn embedded(&self) -> &[Item] {
+        match (self.learns(), self.config.deferral.calibrate_per_arm) {
+            (false, _) => &[],
+            (true, false) => self.stream(),
+            (true, true) => &self.items,
+        }
     }
 
     fn check(&self) -> Result<()> {
@@ -238,9 +263,10 @@ impl Assembly {
             "arms": arms,
             "dataset": {
                 "name": self.dataset, "sha256": self.sha256, "split": dataset.split, "limit": dataset.limit,
-                "orders": dataset.orders, "calculator": dataset.calculator,
+                "per_group": dataset.per_group, "orders": dataset.orders, "calculator": dataset.calculator,
+                "calibration": dataset.calibration, "calibration_split": dataset.calibration_split,
             },
-            "deferral": { "signal": self.signal, "threshold": deferral.threshold },
+            "deferral": DeferralConfig { signal: self.signal, ..deferral.clone() },
             "learning": learning,
             "prompts": self.prompts.iter().map(told).collect::<Vec<_>>(),
             "extraction": extraction::told(&self.grader.rules),
@@ -307,7 +333,7 @@ impl Assembly {
         let setup = Setup {
             dataset: self.dataset.as_str().into(),
             grader: self.grader.clone(),
-            items: self.items.clone().into(),
+            items: Arc::clone(&self.items),
             embeddings: embeddings.into(),
             embedder: self.config.learning.embedder.name().into(),
             weak: level(&self.weak, &self.prompts[0])?,
@@ -325,9 +351,34 @@ impl Assembly {
         Ok((setup, gate))
     }
 
+    /// Whose confidence the gates go by, and what it is read from.
+    #[must_use]
+    pub fn gauged(&self) -> Option<Gauged<'_>> {
+        self.signal.map(|signal| Gauged { model: &self.weak.name, signal: signal.name() })
+    }
+
+    /// How the arms get their gates.
+    #[must_use]
+    pub fn gates(&self) -> Gates {
+        let deferral = &self.config.deferral;
+        Gates {
+            arms: self.config.arms.clone(),
+            wanted: deferral.wanted(),
+            per_arm: deferral.calibrate_per_arm,
+            calibration: self.calibration().collect(),
+        }
+    }
+
+    /// The orders of the stream.
+    #[must_use]
+    pub fn orders(&self) -> Vec<Arc<[usize]>> {
+        let permuted = |order| stream::permutation(self.config.seed, order, self.stream().len()).into();
+        (0..self.config.dataset.orders).map(permuted).collect()
+    }
+
     fn gauge(&self) -> Option<Gauge> {
         let DeferralConfig { quantile, draws, draw_temperature, .. } = self.config.deferral;
-        self.signal.map(|signal| Gauge { signal, quantile, draws, draw_temperature, recalibration: None })
+        self.signal.map(|signal| Gauge { signal, quantile, draws, draw_temperature })
     }
 
     fn teaching(&self) -> Teaching {
@@ -385,12 +436,12 @@ impl Assembly {
     pub fn setting(&self) -> Vec<String> {
         let config = &self.config;
         let split = config.dataset.split.as_ref().map(|split| format!(", split {split}")).unwrap_or_default();
-        let groups: BTreeSet<&str> = self.items.iter().map(|item| &*item.group).collect();
+        let groups: BTreeSet<&str> = self.stream().iter().map(|item| &*item.group).collect();
         let mut lines = vec![
             format!(
                 "data: {}{split}, {} items in {} groups, {} order(s), seed {}",
                 self.dataset,
-                self.items.len(),
+                self.stream().len(),
                 groups.len(),
                 config.dataset.orders,
                 config.seed.0
@@ -399,8 +450,9 @@ impl Assembly {
             format!("strong level: {}, prompt {}", describe(&self.strong), told(&self.prompts[1])),
         ];
         if let Some(signal) = self.signal {
-            lines.push(format!("gate: {} below {} is deferred", signal.name(), config.deferral.threshold));
+            lines.push(format!("gate: {} {}", signal.name(), config.deferral.told()));
         }
+        lines.extend(self.calibrates());
         if self.learns() {
             lines.push(format!(
                 "strategies: at most {} shown, ranked by {}, similarity at least {}",
@@ -412,6 +464,30 @@ impl Assembly {
         let calculator = if config.dataset.calculator { "; with calculator" } else { "" };
         lines.push(format!("answers read by: {}{calculator}", extraction::told(&self.grader.rules)));
         lines
+    }
+
+    /// What the calibration items are for, where anything is told from them.
+    fn calibrates(&self) -> Option<String> {
+        let deferral = &self.config.deferral;
+        let n = self.calibration().len();
+        let split = self.config.dataset.calibration_split.as_ref().map(|split| format!(" of split {split}"));
+        let whose = if deferral.calibrate_per_arm {
+            "each learning arm on its own answers while it learns from them, deferring all, before its stream begins (the \
+             repository goes on)"
+        } else {
+            "for all arms on the weak level's answers without strategies"
+        };
+        let map = deferral.recalibrate.map(|map| match map {
+            Recalibrate::Platt => "; confidence recalibrated by Platt scaling",
+            Recalibrate::Isotonic => "; confidence recalibrated by isotonic regression",
+        });
+        deferral.wanted().asks().then(|| {
+            format!(
+                "calibration: {n} items{}, one of each of {n} groups that the stream does not hold, {whose}{}",
+                split.unwrap_or_default(),
+                map.unwrap_or_default()
+            )
+        })
     }
 
     /// What a reader must know before any model has answered.
@@ -480,28 +556,6 @@ fn describe(entry: &ModelEntry) -> String {
         Backend::Simulated => "simulated".to_owned(),
     };
     format!("{} (backend {}: {what})", entry.name, entry.backend.name())
-}
-
-/// The data set's name, format and contents.
-fn data(config: &Config, path: &Path) -> Result<(String, Format, Contents)> {
-    let wanted = &config.dataset;
-    if let Some(file) = &wanted.path {
-        if wanted.split.is_some() {
-            bail!("`split` goes with a name of the catalogue, not with a path");
-        }
-        let format = wanted.format.or_else(|| Format::of_path(file));
-        let format = format.ok_or_else(|| anyhow!("{}: add format = \"gsm8k\" or \"mmlu\"", file.display()))?;
-        let stem = file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-        return Ok((wanted.name.clone().unwrap_or(stem), format, read_clean(file, format)?));
-    }
-    let catalogue = DataCatalogue::find(Some(path))?;
-    let entry =
-        suggest::find("data set", wanted.name.as_deref().unwrap_or_default(), &catalogue.entries, |entry| &entry.name)?;
-    if wanted.format.is_some_and(|format| format != entry.format) {
-        bail!("`{}` has the format of its catalogue entry; leave `format` out", entry.name);
-    }
-    let split = entry.choose_split(wanted.split.as_deref())?;
-    Ok((entry.name.clone(), entry.format, catalogue.load(entry, split)?))
 }
 
 /// The recordings of these entries, read.

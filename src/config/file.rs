@@ -8,13 +8,13 @@ use regex::Regex;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use super::deferral::DeferralConfig;
 use super::suggest;
 use crate::cascade::arm::{Arm, Content};
 use crate::cascade::teach::{AtLeast, Distil, StoreRule};
 use crate::dataset::Format;
 use crate::model::entry::ModelEntry;
 use crate::retrieval::embedder::EmbedderName;
-use crate::task::confidence::Signal;
 use crate::task::extraction::Extraction;
 use crate::types::seed::Seed;
 
@@ -65,6 +65,13 @@ pub struct DatasetConfig {
     /// Items in the stream, the first ones of the split; absent: all.
     #[serde(default)]
     pub limit: Option<usize>,
+    /// Items set apart for calibration, one of each of as many groups drawn by seed; no item of these groups is in the
+    /// stream.
+    #[serde(default)]
+    pub calibration: usize,
+    /// The split that they are drawn from; absent: the stream's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub calibration_split: Option<String>,
     /// Items of each group, the first ones, before the limit is taken; absent: all.
     #[serde(default)]
     pub per_group: Option<usize>,
@@ -77,39 +84,6 @@ pub struct DatasetConfig {
     /// Math in this process: whether expressions that a model writes are computed for it.
     #[serde(default)]
     pub calculator: bool,
-}
-
-/// `[deferral]`.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct DeferralConfig {
-    /// How confidence is read; absent: option-probability where the weak level scores options, else
-    /// mean-token-probability.
-    #[serde(default)]
-    pub signal: Option<Signal>,
-    /// λ in [0, 1]: below it the query is deferred.
-    pub threshold: f64,
-    /// The quantile of quantile-token-probability, in (0, 1].
-    #[serde(default = "quantile")]
-    pub quantile: f64,
-    /// Further draws of self-consistency.
-    #[serde(default = "draws")]
-    pub draws: u32,
-    /// Their temperature.
-    #[serde(default = "draw_temperature")]
-    pub draw_temperature: f64,
-}
-
-fn quantile() -> f64 {
-    0.1
-}
-
-fn draws() -> u32 {
-    5
-}
-
-fn draw_temperature() -> f64 {
-    0.7
 }
 
 /// One value, or several in a list.
@@ -258,12 +232,7 @@ impl Config {
         {
             bail!("arms: `{}` stands twice", arm.name());
         }
-        if !(0.0..=1.0).contains(&self.deferral.threshold) {
-            bail!("deferral.threshold: must be from 0 to 1, not {}", self.deferral.threshold);
-        }
         let ranges = [
-            ("deferral.quantile", self.deferral.quantile, 0.0, 1.0),
-            ("deferral.draw_temperature", self.deferral.draw_temperature, 0.0, 2.0),
             ("learning.min_similarity", self.learning.min_similarity, -1.0, 1.0),
             ("learning.confident_from", self.learning.confident_from, 0.0, 1.0),
             ("learning.verify_temperature", self.learning.verify_temperature, 0.0, 2.0),
@@ -279,7 +248,6 @@ impl Config {
             ("dataset.limit", self.dataset.limit),
             ("dataset.per_group", self.dataset.per_group),
             ("limits.concurrency", Some(self.limits.concurrency)),
-            ("deferral.draws", usize::try_from(self.deferral.draws).ok()),
             ("learning.max_strategy_tokens", self.learning.max_strategy_tokens),
         ];
         for (key, value) in counts {
@@ -290,7 +258,10 @@ impl Config {
         if self.dataset.name.is_none() && self.dataset.path.is_none() {
             bail!("dataset: give the name of a data set (`intercascade datasets list`) or a path");
         }
-        Ok(())
+        if self.dataset.calibration_split.is_some() && self.dataset.calibration == 0 {
+            bail!("dataset.calibration_split: say with dataset.calibration how many of its items are drawn");
+        }
+        self.deferral.check(self.dataset.calibration)
     }
 }
 

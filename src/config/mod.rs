@@ -2,6 +2,8 @@
 //! anything is called.
 
 pub mod assembly;
+pub mod data;
+pub mod deferral;
 pub mod file;
 pub mod plan;
 pub mod prompts;

@@ -1,6 +1,9 @@
 //! `run --dry-run`: the calls, tokens and fee to expect, with no model called.
 
+use std::collections::BTreeSet;
+
 use super::assembly::Assembly;
+use crate::analysis::stats::power::Power;
 use crate::cascade::arm::{Deferral, Learning, Use};
 use crate::cascade::teach::{Distil, StoreRule};
 use crate::model::entry::{Backend, ModelEntry};
@@ -41,10 +44,37 @@ pub fn lines(assembly: &Assembly) -> Vec<String> {
     lines.push(
         "equal calls of several arms are made once; tokens in are told from text length (4 bytes each)".to_owned(),
     );
+    lines.extend(shown(assembly));
     for name in assembly.needed_weights() {
         let state = if assembly.weights.check(&name).is_ok() { "there" } else { "will be fetched" };
         lines.push(format!("weights {name}: {state}"));
     }
+    lines
+}
+
+/// What the stream can show, whatever the models answer.
+fn shown(assembly: &Assembly) -> Vec<String> {
+    let groups: BTreeSet<&str> = assembly.stream().iter().map(|item| &*item.group).collect();
+    let orders = assembly.config.dataset.orders;
+    let usual = Power { alpha: 0.05, power: 0.8 };
+    let mut lines = vec![format!(
+        "what {} independent groups can show of a change of accuracy (two-sided p below 0.05, found 4 times in 5):",
+        groups.len()
+    )];
+    for differ in [0.1, 0.2, 0.4] {
+        let least = usual.detectable_accuracy_difference(groups.len(), differ);
+        let least = least.map_or("none".to_owned(), |least| format!("{:.1} points", least * 100.0));
+        lines.push(format!(
+            "  where the arms differ on {:.0} % of the items: {least}; 5 points need {} groups, 2 points {}",
+            differ * 100.0,
+            usual.needed_items(0.05, differ),
+            usual.needed_items(0.02, differ)
+        ));
+    }
+    let variants = if groups.len() < assembly.stream().len() { "variants within a group and " } else { "" };
+    lines.push(format!(
+        "  {variants}further orders (here {orders}) narrow this only as far as their outcomes differ; orders show how much a          learning arm depends on the stream's order"
+    ));
     lines
 }
 
@@ -80,7 +110,7 @@ fn loads(assembly: &Assembly) -> (Load, Load) {
     let learns = assembly.learns();
     let verified = usize::from(learns && config.learning.store.to_vec().contains(&StoreRule::Verified));
     let (mut weak, mut strong) = (Load::default(), Load::default());
-    for item in &assembly.items {
+    let mut add = |item: &Item, [alone, taught, resolved, distilled, verified]: [usize; 5]| {
         let query = weak_prompt.answer(item, &[], !scored);
         let written = if scored { 0 } else { written(&assembly.weak, item) };
         weak.add(&query, 0, written, alone * (1 + further));
@@ -90,6 +120,17 @@ fn loads(assembly: &Assembly) -> (Load, Load) {
         if let Some(query) = strong_prompt.answer_and_distil(item).filter(|_| !second_call) {
             strong.add(&query, 0, 2 * written, distilled);
         }
+    };
+    for item in assembly.stream() {
+        add(item, [alone, taught, resolved, distilled, verified]);
+    }
+    // Calibration items: the weak level alone, and what learning arms with a threshold of their own ask in one order.
+    let asks = config.deferral.wanted().asks();
+    let own = config.deferral.calibrate_per_arm;
+    for item in assembly.items[assembly.calibration()].iter().filter(|_| asks) {
+        let learners = if own { [taught / config.dataset.orders, 1, distilled, verified] } else { [0; 4] };
+        let [taught, resolved, distilled, verified] = learners;
+        add(item, [1, taught, resolved, distilled, verified]);
     }
     (weak, strong)
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use rand::seq::SliceRandom;
 
+use crate::analysis::calibration::one_per_group;
 use crate::types::item::Item;
 use crate::types::seed::Seed;
 
@@ -22,6 +23,17 @@ pub fn take(mut items: Vec<Item>, per_group: Option<usize>, limit: Option<usize>
     }
     items.truncate(limit.unwrap_or(usize::MAX));
     items
+}
+
+/// The indices of `n` items, one of each of `n` groups that are drawn by seed, in the order of the drawing.
+#[must_use]
+pub fn drawn_for_calibration(items: &[Item], n: usize, seed: Seed) -> Vec<usize> {
+    let mut rng = seed.stream(&["calibration"]);
+    let groups: Vec<&str> = items.iter().map(|item| &*item.group).collect();
+    let mut drawn = one_per_group(&groups, &mut rng);
+    drawn.shuffle(&mut rng);
+    drawn.truncate(n);
+    drawn
 }
 
 /// The `order`-th seeded permutation of `n` items: at each position the item's index.

@@ -5,11 +5,14 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
-use super::files::UNFINISHED;
+use super::files::{UNFINISHED, write_files};
 use super::manifest::{Manifest, differences};
 
 /// The journal's file name.
 pub const JOURNAL: &str = "journal.sqlite";
+
+/// The file of which nothing may ever differ.
+const RECORDS: &str = "records.csv";
 
 /// Makes a folder ready for the run of this identity: new, or one that holds the same run. Gives that run's
 /// manifest. `fresh` sets outputs that are there aside first; the journal always stays.
@@ -52,6 +55,10 @@ fn outputs(folder: &Path) -> Result<Vec<PathBuf>> {
     for entry in std::fs::read_dir(folder).with_context(|| format!("cannot read {}", folder.display()))? {
         let name = entry?.file_name();
         let text = name.to_string_lossy();
+        // Logs of servers are no outputs: a calibration leaves them too.
+        if text.ends_with(".log") {
+            continue;
+        }
         if !text.starts_with(JOURNAL) && !text.starts_with("set-aside-") && !text.starts_with(UNFINISHED) {
             found.push(PathBuf::from(name));
         }
@@ -60,22 +67,61 @@ fn outputs(folder: &Path) -> Result<Vec<PathBuf>> {
     Ok(found)
 }
 
+/// Puts a run's outputs into its folder, all or none. Outputs that are there stay where they are the same.
+///
+/// # Errors
+/// Where records are there that differ: the same run cannot give others.
+pub fn place(folder: &Path, files: Vec<(String, Vec<u8>)>) -> Result<()> {
+    let old = folder.join(RECORDS);
+    let records = files.iter().find(|(name, _)| name == RECORDS);
+    if let (Some((_, new)), Ok(there)) = (records, std::fs::read(&old))
+        && *new != there
+    {
+        bail!(
+            "{} is there and this run of the same config gives other records (made by another version, or the journal was changed); \
+             set it aside with --fresh",
+            old.display()
+        );
+    }
+    let placed: Vec<(PathBuf, Vec<u8>)> = files.into_iter().map(|(name, bytes)| (folder.join(name), bytes)).collect();
+    write_files(&placed)
+}
+
+/// Puts outputs that were made again into a run's folder; those there that differ are set aside first. Gives the names of
+/// those, and where they lie now.
+///
+/// # Errors
+/// Names the file.
+pub fn replace(folder: &Path, files: Vec<(String, Vec<u8>)>) -> Result<Option<(PathBuf, Vec<String>)>> {
+    let differs = |(name, new): &&(String, Vec<u8>)| std::fs::read(folder.join(name)).is_ok_and(|there| there != *new);
+    let old: Vec<String> = files.iter().filter(differs).map(|(name, _)| name.clone()).collect();
+    let aside = if old.is_empty() { None } else { Some(move_aside(folder, old.iter().map(PathBuf::from))?) };
+    let placed: Vec<(PathBuf, Vec<u8>)> = files.into_iter().map(|(name, bytes)| (folder.join(name), bytes)).collect();
+    write_files(&placed)?;
+    Ok(aside.map(|aside| (aside, old)))
+}
+
 fn set_aside(folder: &Path) -> Result<()> {
     let outputs = outputs(folder)?;
-    if outputs.is_empty() {
-        return Ok(());
+    if !outputs.is_empty() {
+        move_aside(folder, outputs)?;
     }
+    Ok(())
+}
+
+/// Moves files into a folder of their own, which it gives.
+fn move_aside(folder: &Path, names: impl IntoIterator<Item = PathBuf>) -> Result<PathBuf> {
     let mut n = 1;
     while folder.join(format!("set-aside-{n}")).exists() {
         n += 1;
     }
     let aside = folder.join(format!("set-aside-{n}"));
     std::fs::create_dir(&aside).with_context(|| format!("cannot make {}", aside.display()))?;
-    for name in outputs {
+    for name in names {
         std::fs::rename(folder.join(&name), aside.join(&name))
             .with_context(|| format!("cannot set {} aside", name.display()))?;
     }
-    Ok(())
+    Ok(aside)
 }
 
 #[cfg(test)]
@@ -88,6 +134,7 @@ mod tests {
             version: "0".into(),
             identity,
             config: Value::Null,
+            setting: Vec::new(),
             started: String::new(),
             ended: None,
             calls_made: None,

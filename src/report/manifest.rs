@@ -20,6 +20,9 @@ pub struct Manifest {
     pub identity: Value,
     /// The config with its defaults, the models' entries, prices and limits included.
     pub config: Value,
+    /// What ran, line by line.
+    #[serde(default)]
+    pub setting: Vec<String>,
     /// When the first session began, RFC 3339.
     pub started: String,
     /// When the outputs were complete; none while they are not.

@@ -3,8 +3,9 @@
 
 use std::fmt::Write;
 
-use comfy_table::{CellAlignment, ColumnConstraint, ContentArrangement, LineStyle, Table, presets};
-
+use super::grid;
+use super::tables::Gauged;
+use crate::analysis::calibration::Tested;
 use crate::analysis::metrics::changes::RESAMPLES;
 use crate::analysis::metrics::fees::FeeRow;
 use crate::analysis::metrics::learning::{
@@ -21,11 +22,13 @@ pub struct Context<'a> {
     /// The run's name.
     pub name: &'a str,
     /// Lines that say what ran: data, models, settings.
-    pub setting: Vec<String>,
-    /// What a reader must know.
-    pub warnings: Vec<String>,
+    pub setting: &'a [String],
+    /// What a reader must know, besides what the comparison tells.
+    pub warnings: &'a [String],
     /// What the arms reached.
     pub comparison: &'a Comparison<'a>,
+    /// Whose confidence gates the arms, and what it is read from; none where nothing is gated.
+    pub gauged: Option<Gauged<'a>>,
 }
 
 /// What a terminal of `width` columns shows: the arms' results, and each gain beside the control's.
@@ -46,27 +49,7 @@ pub fn terminal(comparison: &Comparison, width: u16) -> String {
         ]);
     }
     let tables = std::iter::once(rows).chain(gains(comparison));
-    tables.map(|rows| terminal_table(&rows, width)).collect::<Vec<_>>().join("\n")
-}
-
-fn terminal_table(rows: &[Vec<String>], width: u16) -> String {
-    let mut table = Table::new();
-    table
-        .load_style(presets::UTF8_HORIZONTAL_ONLY.row_separator(LineStyle::none()))
-        .set_content_arrangement(ContentArrangement::Dynamic)
-        .set_width(width);
-    let [header, rows @ ..] = rows else { return String::new() };
-    table.set_header(header);
-    for row in rows {
-        table.add_row(row);
-    }
-    if let Some(arm) = table.column_mut(0) {
-        arm.set_constraint(ColumnConstraint::ContentWidth);
-    }
-    for column in table.column_iter_mut().skip(1) {
-        column.set_cell_alignment(CellAlignment::Right);
-    }
-    table.to_string()
+    tables.map(|rows| grid::table(&rows, 1, width)).collect::<Vec<_>>().join("\n")
 }
 
 /// The whole summary as Markdown.
@@ -74,28 +57,31 @@ fn terminal_table(rows: &[Vec<String>], width: u16) -> String {
 pub fn markdown(context: &Context) -> String {
     let comparison = context.comparison;
     let mut text = format!("# {}\n\n", context.name);
-    for line in &context.setting {
+    for line in context.setting {
         let _ = writeln!(text, "- {line}");
     }
-    if !context.warnings.is_empty() {
+    let cautions = cautions(comparison);
+    if !context.warnings.is_empty() || !cautions.is_empty() {
         text += "\n## Before you quote a figure\n\n";
-        for warning in &context.warnings {
+        for warning in context.warnings.iter().chain(&cautions) {
             let _ = writeln!(text, "- {warning}");
         }
     }
     text += "\n## Results\n\n";
-    text += &markdown_table(&results(comparison));
+    text += &grid::markdown(&results(comparison));
     text += "\nWeak accuracy counts the weak level's answers to the whole stream, deferred ones included; accuracy counts \
              the answers that stand. An answer that could not be read counts as wrong. Fees are what each arm would pay \
              alone.\n";
     for rows in gains(comparison) {
         text += "\n## What learning changes, and how much of it any strategy gives\n\n";
-        text += &markdown_table(&rows);
+        text += &grid::markdown(&rows);
         text += "\nDifferences are paired item by item, over all orders; in brackets 95 % bootstrap intervals over groups, p \
                  from sign flips of the groups' mean differences, unadjusted (the tables have Holm's). They hold for these \
                  orders of the stream: through the repository a learning arm's items depend on each other, which no \
                  resampling of items covers. What orders give apart stands in the last column, least and most.\n";
     }
+    text += &calibration(comparison);
+    text += &confidence(context);
     text += &sources(comparison);
     text += &strong_side(comparison);
     text += &theorem_constants(comparison);
@@ -183,7 +169,8 @@ fn gains(comparison: &Comparison) -> Vec<Vec<Vec<String>>> {
     let mut tables = Vec::new();
     for (taught, changes) in comparison.of_arm(Arm::InterCascade.name()) {
         let Some(changes) = changes else { continue };
-        let same = |(slice, _): &(&Slice, Option<&Changes>)| slice.cell.threshold == taught.cell.threshold;
+        let base = |slice: &Slice| comparison.base(slice).map(|base| base.cell.threshold);
+        let same = |(slice, _): &(&Slice, Option<&Changes>)| base(slice) == base(taught);
         let random = comparison.of_arm(Arm::InterCascadeRandom.name()).find(same);
         let mut rows = vec![
             ["change against cascade", "inter-cascade", "p", "random strategies", "share random gives", "orders"]
@@ -243,6 +230,115 @@ fn learners<'a, 'b>(comparison: &'a Comparison<'b>) -> impl Iterator<Item = &'a 
     comparison.slices.iter().filter(learns)
 }
 
+/// What a reader must know of the guarantees, told from the records.
+#[must_use]
+pub fn cautions(comparison: &Comparison) -> Vec<String> {
+    let mut lines = Vec::new();
+    for slice in &comparison.slices {
+        let (arm, Some(found)) = (&slice.cell.arm, comparison.guaranteed(slice)) else { continue };
+        let (alpha, delta) = (found.guarantee.alpha, found.guarantee.delta);
+        if !found.certified {
+            lines.push(format!(
+                "{arm}: NOTHING CERTIFIED: no threshold keeps the risk of accepted answers to {alpha} on these {} calibration \
+                 items (δ {delta}), so everything is deferred.",
+                found.told_from
+            ));
+        }
+        let realised = slice.realised(alpha);
+        if realised.e_value * delta >= 1.0 {
+            lines.push(format!(
+                "{arm}: accepted answers are wrong more often over the stream ({}) than the guarantee says ({alpha}): e-value \
+                 {:.0}, alarm from {:.0}. The stream is not like the calibration items, or the arm's answers have changed.",
+                realised.risk.map(percent).unwrap_or_default(),
+                realised.e_value,
+                1.0 / delta
+            ));
+        }
+    }
+    lines
+}
+
+/// What was guaranteed, and what became of it.
+fn calibration(comparison: &Comparison) -> String {
+    let header = [
+        "arm",
+        "λ",
+        "told from",
+        "items",
+        "accepted",
+        "wrong",
+        "risk",
+        "bound",
+        "α",
+        "δ",
+        "smallest α",
+        "over the stream",
+        "e-value",
+    ];
+    let mut rows = vec![header.map(str::to_owned).to_vec()];
+    for slice in &comparison.slices {
+        let Some((found, told)) = comparison.guaranteed(slice).zip(comparison.calibrated(&slice.cell.arm)) else {
+            continue;
+        };
+        let tested = |figure: fn(&Tested) -> String| found.tested.as_ref().map_or("–".to_owned(), figure);
+        let realised = slice.realised(found.guarantee.alpha);
+        rows.push(vec![
+            slice.cell.arm.to_string(),
+            if found.certified { threshold(slice) } else { "∞ (nothing certified)".to_owned() },
+            told.whose().to_owned(),
+            found.told_from.to_string(),
+            tested(|tested| tested.n.to_string()),
+            tested(|tested| tested.errors.to_string()),
+            tested(|tested| percent(tested.risk)),
+            tested(|tested| percent(tested.bound)),
+            percent(found.guarantee.alpha),
+            found.guarantee.delta.to_string(),
+            percent(found.smallest_alpha),
+            realised.risk.map_or("–".to_owned(), |risk| format!("{} of {}", percent(risk), realised.accepted)),
+            format!("{:.2}", realised.e_value),
+        ]);
+    }
+    if rows.len() == 1 {
+        return String::new();
+    }
+    format!(
+        "\n## The guarantee\n\n{}\nWith probability 1 - δ over the draw of the calibration items, one of a group, at most α of \
+         the accepted answers are wrong, if items are exchangeable with them and the weak level answers as it did there. The \
+         system's accuracy and the strong level's are not covered. A learning arm changes the weak level's answers, so its \
+         risk over the stream stands beside; the e-value doubts that it keeps to α (alarm from 1/δ).\n",
+        grid::markdown(&rows)
+    )
+}
+
+/// What confidence is worth.
+fn confidence(context: &Context) -> String {
+    let Some(Gauged { model, signal }) = context.gauged else { return String::new() };
+    let header = ["arm", "λ", "answers", "AUROC", "ECE", "bins", "Brier", "AURC"];
+    let mut rows = vec![header.map(str::to_owned).to_vec()];
+    let figure = |value: Option<f64>| value.map_or("–".to_owned(), |value| format!("{value:.3}"));
+    for slice in &context.comparison.slices {
+        let Some(found) = slice.reliability() else { continue };
+        rows.push(vec![
+            slice.cell.arm.to_string(),
+            threshold(slice),
+            found.n.to_string(),
+            figure(found.auroc),
+            figure(found.ece),
+            found.bins.len().to_string(),
+            figure(found.brier),
+            figure(found.aurc),
+        ]);
+    }
+    if rows.len() == 1 {
+        return String::new();
+    }
+    format!(
+        "\n## What confidence is worth\n\n{}\nOf {model}'s answers by {signal}, over the whole stream. AUROC: the chance that a \
+         right answer is the surer one; ECE over bins of equal mass.\n",
+        grid::markdown(&rows)
+    )
+}
+
 /// The weak level's gain by where the strategies came from, and by whether their teacher was right.
 fn sources(comparison: &Comparison) -> String {
     let alone = comparison.slices.iter().find(|slice| matches!(&*slice.cell.arm, "cascade" | "weak-only"));
@@ -273,7 +369,7 @@ fn sources(comparison: &Comparison) -> String {
             "\n## Where the weak level's gain comes from\n\n{}\nThe same group is another wording or instance of the same \
              problem: its strategy can be looked up. Only a gain from other groups is transfer from one problem to another. \
              ± is half of a 95 % interval, normal and clustered by group.\n",
-            markdown_table(&places)
+            grid::markdown(&places)
         );
     }
     // A teacher that is never wrong needs no table.
@@ -282,7 +378,7 @@ fn sources(comparison: &Comparison) -> String {
             text,
             "\n## What a wrong teacher costs\n\n{}\nWhether the strong answers behind the strategies shown were right is \
              known after the fact; no arm uses it.\n",
-            markdown_table(&teachers)
+            grid::markdown(&teachers)
         );
     }
     text
@@ -303,7 +399,7 @@ fn strong_side(comparison: &Comparison) -> String {
     if rows.len() == 1 {
         return String::new();
     }
-    format!("\n## Whether teaching costs the strong level accuracy\n\n{}", markdown_table(&rows))
+    format!("\n## Whether teaching costs the strong level accuracy\n\n{}", grid::markdown(&rows))
 }
 
 /// The paper's two constants.
@@ -333,7 +429,7 @@ fn theorem_constants(comparison: &Comparison) -> String {
     format!(
         "\n## The theorem's constants, estimated\n\n{}\nBoth at the same λ. ε below 1: strategies make accepted answers less \
          often wrong; b above 1: they let more answers be accepted. In brackets 95 % bootstrap intervals over groups.\n",
-        markdown_table(&rows)
+        grid::markdown(&rows)
     )
 }
 
@@ -356,18 +452,7 @@ fn money(comparison: &Comparison) -> String {
             ]);
         }
     }
-    format!("\n## Where the money goes\n\n{}", markdown_table(&rows))
-}
-
-fn markdown_table(rows: &[Vec<String>]) -> String {
-    let mut text = String::new();
-    for (i, row) in rows.iter().enumerate() {
-        let _ = writeln!(text, "| {} |", row.join(" | "));
-        if i == 0 {
-            let _ = writeln!(text, "|{}", " --- |".repeat(row.len()));
-        }
-    }
-    text
+    format!("\n## Where the money goes\n\n{}", grid::markdown(&rows))
 }
 
 fn percent(value: f64) -> String {

@@ -34,21 +34,39 @@ impl Table {
     }
 }
 
-/// The tables of what was run, row by row.
+/// The tables of the stream, row by row.
+pub const OF_STREAM: [&str; 2] = ["records", "calls"];
+/// The tables of the calibration items, row by row.
+pub const OF_CALIBRATION: [&str; 2] = ["calibration_items", "calibration_calls"];
+
+/// The tables of what was run, row by row, under the names of their files.
 ///
 /// # Errors
 /// Where polars refuses a table.
-pub fn of_records(records: &[Record]) -> Result<Vec<Table>> {
-    Ok(vec![records_table(records)?, calls_table(records)?])
+pub fn of_records([items, calls]: [&'static str; 2], records: &[Record]) -> Result<Vec<Table>> {
+    Ok(vec![records_table(items, records)?, calls_table(calls, records)?])
 }
 
 /// The tables of what the arms reached.
 ///
 /// # Errors
 /// Where polars refuses a table.
-pub fn of_arms(comparison: &Comparison) -> Result<Vec<Table>> {
+pub fn of_arms(comparison: &Comparison, gauged: Option<Gauged>) -> Result<Vec<Table>> {
     let arms = Arms(comparison);
-    Ok(vec![arms.accuracy()?, arms.strong_calls()?, arms.fees()?])
+    let mut tables = vec![arms.accuracy()?, arms.strong_calls()?, arms.fees()?];
+    if let Some(gauged) = gauged {
+        tables.extend([arms.calibration(gauged)?, arms.reliability()?]);
+    }
+    Ok(tables)
+}
+
+/// Whose confidence it is, and what it is read from.
+#[derive(Debug, Clone, Copy)]
+pub struct Gauged<'a> {
+    /// The weak level's model.
+    pub model: &'a str,
+    /// The signal.
+    pub signal: &'a str,
 }
 
 fn text<S: Into<Option<String>>>(name: &str, values: impl Iterator<Item = S>) -> Column {
@@ -66,8 +84,13 @@ fn int<I: TryInto<i64>>(name: &str, values: impl Iterator<Item = I>) -> Column {
     Series::new(name.into(), values).into()
 }
 
-fn level(name: &str, values: impl Iterator<Item = Option<usize>>) -> Column {
-    let values: Vec<Option<i64>> = values.map(|level| i64::try_from(level?).ok()).collect();
+fn optional_int(name: &str, values: impl Iterator<Item = Option<usize>>) -> Column {
+    let values: Vec<Option<i64>> = values.map(|value| i64::try_from(value?).ok()).collect();
+    Series::new(name.into(), values).into()
+}
+
+fn optional_flag(name: &str, values: impl Iterator<Item = Option<bool>>) -> Column {
+    let values: Vec<Option<bool>> = values.collect();
     Series::new(name.into(), values).into()
 }
 
@@ -76,7 +99,7 @@ fn flag(name: &str, values: impl Iterator<Item = bool>) -> Column {
     Series::new(name.into(), values).into()
 }
 
-fn records_table(records: &[Record]) -> Result<Table> {
+fn records_table(name: &'static str, records: &[Record]) -> Result<Table> {
     let rows = || records.iter();
     let tokens = |name: &str, level, purpose, input: bool| {
         int(
@@ -89,7 +112,7 @@ fn records_table(records: &[Record]) -> Result<Table> {
     };
     let (weak, strong) = (Some(0), Some(1));
     Table::new(
-        "records",
+        name,
         vec![
             text("dataset", rows().map(|r| r.cell.dataset.to_string())),
             text("item_id", rows().map(|r| r.item_id.to_string())),
@@ -104,7 +127,7 @@ fn records_table(records: &[Record]) -> Result<Table> {
             text("weak_score", rows().map(|r| r.weak.as_ref().map(|weak| weak.graded.score.name().to_owned()))),
             float("confidence", rows().map(|r| r.weak.as_ref().and_then(|weak| weak.confidence))),
             flag("deferred", rows().map(|r| r.deferred)),
-            level("answering_level", rows().map(|r| r.answering_level)),
+            optional_int("answering_level", rows().map(|r| r.answering_level)),
             text("answer", rows().map(|r| r.graded.answer.clone())),
             text("score", rows().map(|r| r.graded.score.name().to_owned())),
             int("repository_size", rows().map(|r| r.repository_size)),
@@ -130,17 +153,17 @@ fn names<'a>(names: impl Iterator<Item = &'a str>) -> String {
     names.collect::<Vec<_>>().join(";")
 }
 
-fn calls_table(records: &[Record]) -> Result<Table> {
+fn calls_table(name: &'static str, records: &[Record]) -> Result<Table> {
     let rows = || records.iter().flat_map(|record| record.calls.iter().map(move |call| (record, call)));
     Table::new(
-        "calls",
+        name,
         vec![
             text("dataset", rows().map(|(r, _)| r.cell.dataset.to_string())),
             text("item_id", rows().map(|(r, _)| r.item_id.to_string())),
             text("arm", rows().map(|(r, _)| r.cell.arm.to_string())),
             int("order", rows().map(|(r, _)| r.cell.order)),
             float("threshold", rows().map(|(r, _)| r.cell.threshold)),
-            level("level", rows().map(|(_, call)| call.level)),
+            optional_int("level", rows().map(|(_, call)| call.level)),
             text("model", rows().map(|(_, call)| call.model.to_string())),
             text("purpose", rows().map(|(_, call)| call.purpose.name().to_owned())),
             int("input_tokens", rows().map(|(_, call)| call.usage.input)),
@@ -271,6 +294,70 @@ impl<'a, 'b> Arms<'a, 'b> {
             float("change_high_percent", each().map(|(_, _, _, interval)| interval.map(|ends| points(ends.high)))),
         ];
         Table::new("fees", columns)
+    }
+}
+
+impl Arms<'_, '_> {
+    fn calibration(&self, gauged: Gauged) -> Result<Table> {
+        let rows: Vec<_> = self
+            .rows()
+            .filter_map(|slice| Some((slice, slice.reliability()?, self.0.calibrated(&slice.cell.arm))))
+            .collect();
+        let each = || rows.iter();
+        let wanted = || each().map(|(slice, _, told)| self.0.guaranteed(slice).zip(*told));
+        let tested = || wanted().map(|wanted| wanted.and_then(|(guaranteed, _)| guaranteed.tested));
+        let realised = || {
+            each()
+                .zip(wanted())
+                .map(|((slice, ..), wanted)| wanted.map(|(guaranteed, _)| slice.realised(guaranteed.guarantee.alpha)))
+        };
+        let columns = vec![
+            text("dataset", each().map(|(slice, ..)| slice.cell.dataset.to_string())),
+            text("arm", each().map(|(slice, ..)| slice.cell.arm.to_string())),
+            text("model", each().map(|_| gauged.model.to_owned())),
+            text("signal", each().map(|_| gauged.signal.to_owned())),
+            int("n", each().map(|(_, worth, _)| worth.n)),
+            float("ece", each().map(|(_, worth, _)| worth.ece)),
+            float("brier", each().map(|(_, worth, _)| worth.brier)),
+            float("auroc", each().map(|(_, worth, _)| worth.auroc)),
+            float("aurc", each().map(|(_, worth, _)| worth.aurc)),
+            float("threshold", each().map(|(slice, ..)| slice.cell.threshold)),
+            float("alpha", wanted().map(|wanted| wanted.map(|(guaranteed, _)| guaranteed.guarantee.alpha))),
+            float("delta", wanted().map(|wanted| wanted.map(|(guaranteed, _)| guaranteed.guarantee.delta))),
+            optional_flag("certified", wanted().map(|wanted| wanted.map(|(guaranteed, _)| guaranteed.certified))),
+            int("ece_bins", each().map(|(_, worth, _)| worth.bins.len())),
+            text("told_from", each().map(|(_, _, told)| told.map(|told| told.whose().to_owned()))),
+            optional_int("calibration_n", wanted().map(|wanted| wanted.map(|(guaranteed, _)| guaranteed.told_from))),
+            optional_int("calibration_accepted", tested().map(|tested| tested.map(|tested| tested.n))),
+            optional_int("calibration_errors", tested().map(|tested| tested.map(|tested| tested.errors))),
+            float("calibration_risk", tested().map(|tested| tested.map(|tested| tested.risk))),
+            float("risk_bound", tested().map(|tested| tested.map(|tested| tested.bound))),
+            float("smallest_alpha", wanted().map(|wanted| wanted.map(|(guaranteed, _)| guaranteed.smallest_alpha))),
+            float("realised_risk", realised().map(|realised| realised.and_then(|realised| realised.risk))),
+            float("drift_e_value", realised().map(|realised| realised.map(|realised| realised.e_value))),
+        ];
+        Table::new("calibration", columns)
+    }
+
+    fn reliability(&self) -> Result<Table> {
+        let rows: Vec<_> = self
+            .rows()
+            .filter_map(|slice| Some((slice, slice.reliability()?.bins)))
+            .flat_map(|(slice, bins)| bins.into_iter().enumerate().map(move |(place, bin)| (slice, place, bin)))
+            .collect();
+        let each = || rows.iter();
+        let columns = vec![
+            text("dataset", each().map(|(slice, ..)| slice.cell.dataset.to_string())),
+            text("arm", each().map(|(slice, ..)| slice.cell.arm.to_string())),
+            float("threshold", each().map(|(slice, ..)| slice.cell.threshold)),
+            int("bin", each().map(|(_, place, _)| *place)),
+            float("low", each().map(|(_, _, bin)| bin.low)),
+            float("high", each().map(|(_, _, bin)| bin.high)),
+            int("n", each().map(|(_, _, bin)| bin.n)),
+            float("confidence", each().map(|(_, _, bin)| bin.confidence)),
+            float("accuracy", each().map(|(_, _, bin)| bin.accuracy)),
+        ];
+        Table::new("reliability", columns)
     }
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::analysis::calibration::{Grid, Guarantee, Outcome, calibrate};
+use crate::analysis::calibration::{Grid, Guarantee, Outcome, Tested, calibrate, smallest_certifiable_alpha};
 use crate::analysis::recalibration::{Recalibration, isotonic, platt};
 use crate::analysis::reliability::Judged;
 use crate::types::record::{Record, Score};
@@ -26,6 +26,20 @@ pub struct Wanted {
     pub guarantee: Option<(Guarantee, Grid)>,
     /// The recalibration; none: scores stand.
     pub recalibrate: Option<Recalibrate>,
+}
+
+impl Wanted {
+    /// Whether anything is.
+    #[must_use]
+    pub fn asks(&self) -> bool {
+        self.guarantee.is_some() || self.recalibrate.is_some()
+    }
+
+    /// Of so many items, those that tell the threshold: where a recalibration is fitted too, it takes the first half.
+    #[must_use]
+    pub fn told_from(&self, items: usize) -> usize {
+        if self.recalibrate.is_some() { items - items / 2 } else { items }
+    }
 }
 
 /// The gate of one arm, told from items that no stream holds.
@@ -54,7 +68,7 @@ impl Calibrated {
         let (fitted_on, told_from) = match (wanted.recalibrate, wanted.guarantee) {
             (None, _) => (&[][..], &answers[..]),
             (Some(_), None) => (&answers[..], &[][..]),
-            (Some(_), Some(_)) => answers.split_at(answers.len() / 2),
+            (Some(_), Some(_)) => answers.split_at(answers.len() - wanted.told_from(answers.len())),
         };
         let recalibration = wanted.recalibrate.and_then(|method| match method {
             Recalibrate::Platt => platt(fitted_on),
@@ -69,17 +83,50 @@ impl Calibrated {
         Self { arm: arm.to_owned(), records, own, wanted, recalibration, outcome }
     }
 
+    /// Whose answers told it, as reports call them.
+    #[must_use]
+    pub fn whose(&self) -> &'static str {
+        if self.own { "own answers" } else { "answers without strategies" }
+    }
+
+    /// What can be said of the guarantee; none where none was asked for.
+    #[must_use]
+    pub fn guaranteed(&self) -> Option<Guaranteed> {
+        let (guarantee, _) = self.wanted.guarantee?;
+        let told_from = self.wanted.told_from(judged(&self.records).len());
+        let outcome = self.outcome?;
+        Some(Guaranteed {
+            guarantee,
+            certified: outcome.threshold().is_some(),
+            told_from,
+            tested: match outcome {
+                Outcome::Certified(tested) | Outcome::NothingCertified(tested) => Some(tested),
+                Outcome::Impossible { .. } => None,
+            },
+            smallest_alpha: smallest_certifiable_alpha(told_from, guarantee.delta),
+        })
+    }
+
     /// λ: infinite where nothing was certified, so that everything is deferred; none where the config has it.
     #[must_use]
     pub fn threshold(&self) -> Option<f64> {
         self.outcome.map(|outcome| outcome.threshold().unwrap_or(f64::INFINITY))
     }
+}
 
-    /// The number of items that the threshold is told from.
-    #[must_use]
-    pub fn told_from(&self) -> usize {
-        self.records.len() - if self.wanted.recalibrate.is_some() { self.records.len() / 2 } else { 0 }
-    }
+/// A guarantee, and what the calibration items say of it.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Guaranteed {
+    /// What is to hold.
+    pub guarantee: Guarantee,
+    /// Whether a threshold was found for which it does.
+    pub certified: bool,
+    /// The number of answers that the threshold is told from.
+    pub told_from: usize,
+    /// The last candidate that passed, or the first that failed; none where too few answers could be tested.
+    pub tested: Option<Tested>,
+    /// The smallest α that so many answers could ever certify.
+    pub smallest_alpha: f64,
 }
 
 /// The weak level's score of each record, and whether its answer is right.

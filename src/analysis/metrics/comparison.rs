@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::calibrated::Calibrated;
+use super::calibrated::{Calibrated, Guaranteed};
 use super::changes::{Changes, RESAMPLES};
 use super::fees::{FeeRow, Prices, fee_change, fee_of, fee_rows};
 use super::slices::{Slice, baseline, slices};
@@ -83,6 +83,12 @@ impl<'a> Comparison<'a> {
         fee_of(&self.fees(slice))
     }
 
+    /// What was guaranteed for a gated slice; none where its threshold was stated.
+    #[must_use]
+    pub fn guaranteed(&self, slice: &Slice) -> Option<Guaranteed> {
+        self.calibrated(&slice.cell.arm).filter(|_| slice.cell.threshold.is_some())?.guaranteed()
+    }
+
     /// The change of the whole fee against the base's. The interval is that of the items' calls: what a threshold took
     /// has none.
     #[must_use]
@@ -117,16 +123,14 @@ impl<'a> Comparison<'a> {
         (change, fee_change(slice, base, row, self.prices, draws).and_then(|found| found.interval))
     }
 
-    /// A p-value of each slice, adjusted over the arms of its threshold (Holm 1979).
+    /// A p-value of each slice, adjusted over the arms that are compared with the same cascade (Holm 1979).
     #[must_use]
     pub fn adjusted(&self, p: impl Fn(&Changes) -> f64) -> Vec<Option<f64>> {
         let mut adjusted = vec![None; self.slices.len()];
-        // Arms without a gate belong to the first threshold.
-        let first = self.slices.iter().find_map(|slice| slice.cell.threshold).map(f64::to_bits);
         let mut families: BTreeMap<Option<u64>, Vec<(usize, f64)>> = BTreeMap::new();
         for (place, (slice, changes)) in self.rows().enumerate() {
             if let Some(changes) = changes {
-                let family = slice.cell.threshold.map(f64::to_bits).or(first);
+                let family = self.base(slice).and_then(|base| base.cell.threshold).map(f64::to_bits);
                 families.entry(family).or_default().push((place, p(changes)));
             }
         }

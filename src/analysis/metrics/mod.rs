@@ -4,6 +4,7 @@
 pub mod calibrated;
 pub mod changes;
 pub mod comparison;
+pub mod confidence;
 pub mod fees;
 pub mod learning;
 pub mod slices;

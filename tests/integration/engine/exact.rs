@@ -4,15 +4,17 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use intercascade::analysis::metrics::calibrated::Wanted;
 use intercascade::cascade::answer::Gauge;
 use intercascade::cascade::arm::{Arm, Content};
-use intercascade::cascade::experiment::Cells;
+use intercascade::cascade::gating::Gates;
 use intercascade::cascade::level::Level;
 use intercascade::cascade::repository::Rule;
 use intercascade::cascade::schedule::{CellOutcome, one_by_one, side_by_side};
 use intercascade::cascade::step::Setup;
 use intercascade::cascade::teach::{AtLeast, Distil, StoreRule, Teaching};
 use intercascade::config::prompts::Prompts;
+use intercascade::dataset::stream::permutation;
 use intercascade::model::gate::{Gate, LineSettings};
 use intercascade::model::gateway::{Gateway, Retries, Served, Source};
 use intercascade::model::journal::Journal;
@@ -32,6 +34,8 @@ use super::{Oracle, Watch};
 struct Case {
     seed: u64,
     items: usize,
+    /// The last items, which learning arms take before the stream.
+    before: usize,
     words: usize,
     arms: Vec<Arm>,
     orders: usize,
@@ -50,7 +54,7 @@ struct Case {
 }
 
 fn cases() -> impl Strategy<Value = Case> {
-    let stream = (any::<u64>(), 0_usize..40, 1_usize..12);
+    let stream = (any::<u64>(), 0_usize..40, prop_oneof![Just(0_usize), 1_usize..8], 1_usize..12);
     let arms = proptest::sample::subsequence(Arm::ALL.to_vec(), 1..=Arm::ALL.len());
     let cells = (arms, 1_usize..3, proptest::collection::vec(0.0..1.0, 1..3));
     let rule = (0_usize..4, -1.0..0.9, any::<bool>());
@@ -64,7 +68,7 @@ fn cases() -> impl Strategy<Value = Case> {
     );
     let models = ([0_u64..2000, 0_u64..2000], 1_usize..20, [1_usize..8, 1_usize..8], any::<bool>());
     (stream, cells, rule, teaching, models).prop_map(|(stream, cells, rule, teaching, models)| {
-        let (seed, items, words) = stream;
+        let (seed, items, before, words) = stream;
         let (arms, orders, thresholds) = cells;
         let (k, min_similarity, exclude_same_group) = rule;
         let (unreadable, content, distil, store) = teaching;
@@ -72,6 +76,7 @@ fn cases() -> impl Strategy<Value = Case> {
         Case {
             seed,
             items,
+            before,
             words,
             arms,
             orders,
@@ -105,7 +110,7 @@ impl Case {
                 solution: None,
             }
         };
-        (0..self.items).map(item).collect()
+        (0..self.items + self.before).map(item).collect()
     }
 
     /// The setup over a journal of its own.
@@ -146,13 +151,7 @@ impl Case {
             embedder: "hashed-words".into(),
             weak: level(0),
             strong: level(1),
-            gauge: Some(Gauge {
-                signal: Signal::MeanTokenProbability,
-                quantile: 0.1,
-                draws: 2,
-                draw_temperature: 0.7,
-                recalibration: None,
-            }),
+            gauge: Some(Gauge { signal: Signal::MeanTokenProbability, quantile: 0.1, draws: 2, draw_temperature: 0.7 }),
             rule: Rule { k: self.k, min_similarity: self.min_similarity, exclude_same_group: self.exclude_same_group },
             reuse_from: 0.7,
             teaching: Teaching {
@@ -176,7 +175,14 @@ impl Case {
         let folder = tempfile::tempdir().expect("a folder");
         let journal = Journal::open(&folder.path().join("journal.sqlite")).expect("a journal");
         let (setup, gate, watches) = self.setup(journal);
-        let cells = Cells { arms: &self.arms, orders: self.orders, thresholds: &self.thresholds };
+        let gates = Gates {
+            arms: self.arms.clone(),
+            wanted: Wanted { guarantee: None, recalibrate: None },
+            per_arm: true,
+            calibration: (self.items..self.items + self.before).collect(),
+        };
+        let orders = (0..self.orders).map(|order| permutation(setup.seed, order, self.items).into()).collect();
+        let cells = gates.cells(&[], &self.thresholds, orders);
         let streams = cells.streams(&setup);
         let outcomes = runtime.expect("a runtime").block_on(async {
             if in_parallel {

@@ -2,8 +2,9 @@
 
 use crate::support::{Project, holds};
 
-const VERBS: [&[&str]; 8] = [
+const VERBS: [&[&str]; 9] = [
     &["run"],
+    &["calibrate"],
     &["datasets", "list"],
     &["datasets", "generate"],
     &["datasets", "check"],

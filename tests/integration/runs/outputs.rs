@@ -17,6 +17,8 @@ const STRONG_CALLS: &str = "dataset, arm, threshold, orders, n, strong_calls, st
     change_vs_cascade_percent, change_low_percent, change_high_percent, p_value";
 const FEES: &str = "dataset, arm, threshold, model, purpose, calls, input_tokens, cached_input_tokens, \
     output_tokens, fee_usd, change_vs_cascade_percent, change_low_percent, change_high_percent";
+const CALIBRATION: &str = "dataset, arm, model, signal, n, ece, brier, auroc, aurc, threshold, alpha, delta, certified";
+const RELIABILITY: &str = "dataset, arm, threshold, bin, low, high, n, confidence, accuracy";
 
 /// The prices of the config: model, input and output in USD a million tokens; the embedder costs nothing.
 const PRICES: [(&str, f64, f64); 3] = [("small", 0.1, 0.4), ("large", 2.5, 10.0), ("hashed-words", 0.0, 0.0)];
@@ -43,7 +45,8 @@ fn every_output_is_there_and_nothing_else() {
 
 #[test]
 fn the_tables_begin_with_the_agreed_columns() {
-    for (table, columns) in TABLES.iter().zip([RECORDS, CALLS, ACCURACY, STRONG_CALLS, FEES]) {
+    for (table, columns) in TABLES.iter().zip([RECORDS, CALLS, ACCURACY, STRONG_CALLS, FEES, CALIBRATION, RELIABILITY])
+    {
         let sheet = finished().sheet(table);
         let wanted: Vec<&str> = columns.split(',').map(str::trim).collect();
         assert_eq!(sheet.columns[..wanted.len()], wanted, "{table}");

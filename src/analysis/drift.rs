@@ -1,0 +1,87 @@
+//! Whether accepted answers are wrong more often than α, watched item by item: a bet against "the chance of a wrong answer
+//! is at most α, whatever came before". The wealth of the bettor is a test martingale (Shafer et al. 2011; Waudby-Smith
+//! and Ramdas 2024): while the claim holds, it reaches 1/δ with probability at most δ, however long one watches.
+#![expect(clippy::cast_precision_loss, reason = "counts of answers")]
+
+/// Bettors that each believe in one error rate above α; the wealth is their mean.
+const BETTORS: u32 = 64;
+
+/// The wealth over a stream of accepted answers.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Watched {
+    /// Answers seen.
+    pub accepted: usize,
+    /// Wrong ones.
+    pub errors: usize,
+    /// The greatest wealth on the way, from a stake of 1.
+    pub wealth: f64,
+    /// The number of answers after which it was reached.
+    pub at: usize,
+}
+
+/// Bets along `wrong`, in the stream's order, against a risk of at most `alpha`.
+pub fn watch(wrong: impl IntoIterator<Item = bool>, alpha: f64) -> Watched {
+    let mut watched = Watched { accepted: 0, errors: 0, wealth: 1.0, at: 0 };
+    for wrong in wrong {
+        watched.accepted += 1;
+        watched.errors += usize::from(wrong);
+        let wealth = wealth(watched.accepted, watched.errors, alpha);
+        if wealth > watched.wealth {
+            (watched.wealth, watched.at) = (wealth, watched.accepted);
+        }
+    }
+    watched
+}
+
+/// The bettors' mean wealth: a bettor that believes in error rate q stakes so that a wrong answer multiplies its wealth by
+/// q/α and a right one by (1-q)/(1-α).
+fn wealth(accepted: usize, errors: usize, alpha: f64) -> f64 {
+    let (wrong, right) = (errors as f64, (accepted - errors) as f64);
+    let of = |bettor: u32| {
+        let q = alpha + (1.0 - alpha) * (f64::from(bettor) + 0.5) / f64::from(BETTORS);
+        (wrong * (q / alpha).ln() + right * ((1.0 - q) / (1.0 - alpha)).ln()).exp()
+    };
+    (0..BETTORS).map(of).sum::<f64>() / f64::from(BETTORS)
+}
+
+#[cfg(test)]
+mod tests {
+    use rand::RngExt;
+
+    use super::*;
+    use crate::types::seed::Seed;
+
+    fn stream(n: usize, risk: f64, trial: usize) -> Vec<bool> {
+        let mut rng = Seed(4).stream(&["drift", &trial.to_string()]);
+        (0..n).map(|_| rng.random::<f64>() < risk).collect()
+    }
+
+    fn share_alarmed(risk: f64) -> f64 {
+        let trials = 2000;
+        let alarmed = (0..trials).filter(|trial| watch(stream(400, risk, *trial), 0.15).wealth >= 10.0).count();
+        alarmed as f64 / f64::from(u32::try_from(trials).expect("small"))
+    }
+
+    #[test]
+    fn a_claim_that_holds_is_doubted_in_at_most_delta_of_the_streams() {
+        // δ = 0.1 with three standard errors of 2000 trials.
+        let at_alpha = share_alarmed(0.15);
+        assert!(at_alpha > 0.0 && at_alpha < 0.1 + 3.0 * (0.09_f64 / 2000.0).sqrt(), "{at_alpha}");
+        // Two wrong answers at the very start are enough for an alarm.
+        assert!(share_alarmed(0.10) < 0.03);
+    }
+
+    #[test]
+    fn a_risk_well_above_alpha_is_found() {
+        assert!(share_alarmed(0.25) > 0.95);
+    }
+
+    #[test]
+    fn the_stake_is_one_and_a_right_answer_never_adds_to_it() {
+        assert_eq!(watch([], 0.1), Watched { accepted: 0, errors: 0, wealth: 1.0, at: 0 });
+        assert_eq!(watch([false; 50], 0.1).at, 0);
+        let mean = 0.2 * wealth(1, 1, 0.2) + 0.8 * wealth(1, 0, 0.2);
+        assert!((mean - 1.0).abs() < 1e-12, "a fair bet: {mean}");
+        assert!(watch([true; 2000], 0.001).wealth.is_infinite() || watch([true; 20], 0.001).wealth > 1e20);
+    }
+}

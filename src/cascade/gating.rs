@@ -1,0 +1,107 @@
+//! When a weak answer is sure enough: at a stated threshold, or at one told from calibration items. They are taken through
+//! first: by the weak level alone, and by each learning arm that gets a threshold of its own, which defers and learns from
+//! all of them and then goes on to the stream with what it has learned.
+
+use std::sync::Arc;
+
+use super::arm::{Arm, Deferral};
+use super::experiment::Cells;
+use crate::analysis::metrics::calibrated::{Calibrated, Wanted};
+use crate::analysis::recalibration::Recalibration;
+use crate::types::record::{Record, WeakAnswer};
+
+/// The gate of one cell.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Gating {
+    /// λ: below it the query is deferred; infinite where everything is.
+    pub threshold: f64,
+    /// What makes a probability of the score, fitted on the calibration items; none: the score stands.
+    pub recalibration: Option<Recalibration>,
+}
+
+impl Gating {
+    /// The answer with its score made a probability.
+    #[must_use]
+    pub fn gauged(&self, weak: WeakAnswer) -> WeakAnswer {
+        let mapped = |score| self.recalibration.as_ref().map_or(score, |map| map.apply(score));
+        WeakAnswer { confidence: weak.confidence.map(mapped), ..weak }
+    }
+
+    /// Whether the answer is not sure enough.
+    #[must_use]
+    pub fn defers(&self, weak: &WeakAnswer) -> bool {
+        weak.confidence.is_none_or(|confidence| confidence < self.threshold)
+    }
+}
+
+/// How the arms of a run get their gates.
+#[derive(Debug, Clone)]
+pub struct Gates {
+    /// The arms.
+    pub arms: Vec<Arm>,
+    /// What is asked of the calibration items.
+    pub wanted: Wanted,
+    /// Whether each learning arm is asked for itself.
+    pub per_arm: bool,
+    /// The calibration items' indices.
+    pub calibration: Arc<[usize]>,
+}
+
+impl Gates {
+    /// The cells that have to be run first; none where nothing is told from them.
+    #[must_use]
+    pub fn calibrating(&self) -> Option<Cells> {
+        let all = || Arc::new(Gating { threshold: f64::INFINITY, recalibration: None });
+        let own = self.arms.iter().copied().filter(|arm| self.is_told_alone(*arm));
+        let shared = self.told().any(|arm| !self.is_told_alone(arm)).then_some(Arm::WeakOnly);
+        self.wanted.asks().then(|| Cells {
+            arms: shared.into_iter().chain(own).map(|arm| (arm, vec![all()])).collect(),
+            orders: vec![Arc::clone(&self.calibration)],
+            before: Arc::new([]),
+        })
+    }
+
+    /// What the records of [`Self::calibrating`] say, for each arm.
+    #[must_use]
+    pub fn tell(&self, records: &[Record]) -> Vec<Calibrated> {
+        let of = |arm: Arm| records.iter().filter(|record| *record.cell.arm == *arm.name()).cloned().collect();
+        let shared: Arc<[Record]> = of(Arm::WeakOnly);
+        let told = |arm| {
+            let own = self.is_told_alone(arm);
+            let records = if own { of(arm) } else { Arc::clone(&shared) };
+            Calibrated::new(arm.name(), records, own, self.wanted)
+        };
+        self.told().map(told).collect()
+    }
+
+    /// The run's cells; `thresholds` are those of the arms for which none was told.
+    #[must_use]
+    pub fn cells(&self, calibrated: &[Calibrated], thresholds: &[f64], orders: Vec<Arc<[usize]>>) -> Cells {
+        let gates = |arm: &Arm| {
+            let told = calibrated.iter().find(|told| told.arm == arm.name());
+            let recalibration = told.and_then(|told| told.recalibration.clone());
+            let thresholds = match (arm.deferral(), told.and_then(Calibrated::threshold)) {
+                (Deferral::Never | Deferral::Always, _) => vec![0.0],
+                (Deferral::BelowThreshold, Some(threshold)) => vec![threshold],
+                (Deferral::BelowThreshold, None) => thresholds.to_vec(),
+            };
+            let gating = |threshold| Arc::new(Gating { threshold, recalibration: recalibration.clone() });
+            (*arm, thresholds.into_iter().map(gating).collect())
+        };
+        let before = if self.per_arm { Arc::clone(&self.calibration) } else { Arc::new([]) };
+        Cells { arms: self.arms.iter().map(gates).collect(), orders, before }
+    }
+
+    /// The arms for which something is told: those with a gate, and the weak level alone where its scores are mapped.
+    fn told(&self) -> impl Iterator<Item = Arm> {
+        self.arms.iter().copied().filter(|arm| match arm.deferral() {
+            Deferral::BelowThreshold => self.wanted.asks(),
+            Deferral::Never => self.wanted.recalibrate.is_some(),
+            Deferral::Always => false,
+        })
+    }
+
+    fn is_told_alone(&self, arm: Arm) -> bool {
+        self.per_arm && arm.learning().is_some()
+    }
+}

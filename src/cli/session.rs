@@ -1,0 +1,267 @@
+//! What the verbs that call models share: a config with its folder, journal and models, and the cells taken through.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::{Context, Result, bail};
+use serde_json::{Value, json};
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
+use super::progress::Progress;
+use super::{interrupted, models, say, stopped, unless_interrupted, warn};
+use crate::analysis::metrics::Calibrated;
+use crate::analysis::price::Fee;
+use crate::cascade::experiment::{self, Cells, Outcome};
+use crate::cascade::gating::Gates;
+use crate::cascade::step::Setup;
+use crate::config::assembly::{Assembly, Means};
+use crate::model::gate::Gate;
+use crate::model::journal::{Journal, Taken};
+use crate::model::llama_server::Servers;
+use crate::report::folder::JOURNAL;
+use crate::report::manifest::Manifest;
+use crate::retrieval::Embedded;
+use crate::retrieval::embedder::{self, EmbedderName};
+use crate::types::chat::CallKey;
+use crate::types::item::Item;
+use crate::types::record::Record;
+
+/// The config that a verb reads.
+#[derive(Debug, clap::Args)]
+pub(super) struct Named {
+    /// The config file (TOML)
+    #[arg(long, value_name = "FILE")]
+    config: PathBuf,
+    /// Lay a value over the config; may be repeated
+    #[arg(long, value_name = "KEY.PATH=VALUE")]
+    set: Vec<String>,
+}
+
+/// Where answers may come from, besides the run's own journal.
+#[derive(Debug, clap::Args)]
+pub(super) struct Sources {
+    /// Take answers from another run's journal too; it is only read; may be repeated
+    #[arg(long, value_name = "FILE")]
+    journal: Vec<PathBuf>,
+    /// Use answers of journals alone: no model, no weights, no network
+    #[arg(long)]
+    offline: bool,
+}
+
+impl Named {
+    /// The config with all that it names, with `more` laid over it last.
+    pub(super) fn load(&self, more: &[String]) -> Result<Assembly> {
+        Assembly::load(&self.config, &[&self.set[..], more].concat())
+    }
+}
+
+/// A config with its journal and models.
+pub(super) struct Session<'a> {
+    /// The config with all that it names.
+    pub(super) assembly: &'a Assembly,
+    /// Where the outputs belong.
+    pub(super) folder: &'a Path,
+    /// What it may use.
+    means: Means,
+}
+
+/// What the calibration items tell.
+#[derive(Default)]
+pub(super) struct Told {
+    /// Arm by arm.
+    pub(super) arms: Vec<Calibrated>,
+    /// The items' records.
+    pub(super) records: Vec<Record>,
+}
+
+/// Models that can be called.
+pub(super) struct Models {
+    setup: Arc<Setup>,
+    gate: Arc<Gate>,
+}
+
+impl<'a> Session<'a> {
+    /// Opens the folder's journal and the further ones.
+    pub(super) fn open(assembly: &'a Assembly, folder: &'a Path, sources: &Sources) -> Result<Self> {
+        let mut journal = Journal::open(&folder.join(JOURNAL))?;
+        for further in &sources.journal {
+            journal = journal.with_further(further)?;
+        }
+        let servers = Servers::new(folder.to_owned(), models::hearer());
+        Ok(Self { assembly, folder, means: Means { journal: Arc::new(journal), servers, offline: sources.offline } })
+    }
+
+    /// Fetches the weights that are needed, embeds the queries and makes the models.
+    pub(super) async fn models(&self) -> Result<Models> {
+        let Self { assembly, means, .. } = self;
+        let embeddings = unless_interrupted(async {
+            if !means.offline {
+                for name in assembly.needed_weights() {
+                    models::ensure(&assembly.weights, &name).await?;
+                }
+            }
+            embed(assembly, &means.journal, means.offline).await
+        })
+        .await?;
+        let (setup, gate) = assembly.setup(embeddings, means)?;
+        Ok(Models { setup: Arc::new(setup), gate })
+    }
+
+    /// Takes the calibration items through, where something is told from them, and says what they tell.
+    pub(super) async fn calibrate(&self, models: &Models, gates: &Gates) -> Result<Told> {
+        let Some(cells) = gates.calibrating() else { return Ok(Told::default()) };
+        let records = self.through(models, &cells, "calibration").await?.records;
+        Ok(Told { arms: gates.tell(&records), records })
+    }
+
+    /// Takes every item through every cell. The first interruption lets the calls in flight end, the second does not.
+    pub(super) async fn through(&self, models: &Models, cells: &Cells, label: &str) -> Result<Outcome> {
+        let Models { setup, gate } = models;
+        let progress = Progress::steps(label, cells.steps());
+        let mut done = 0;
+        let mut run =
+            std::pin::pin!(experiment::run(setup, cells, gate, self.assembly.config.limits.concurrency, |_| {
+                done += 1;
+                progress.set(done);
+            }));
+        let mut stopping = false;
+        let outcome = loop {
+            tokio::select! {
+                outcome = &mut run => break outcome,
+                () = interrupted() => {
+                    if stopping {
+                        return Err(stopped());
+                    }
+                    stopping = true;
+                    gate.stop();
+                    warn("stopping when the calls in flight have ended; again to stop at once");
+                }
+            }
+        };
+        progress.finish();
+        outcome.map_err(|error| if stopping && error.is_stop() { stopped() } else { error.into() }).with_context(|| {
+            format!(
+                "the run stopped; every answer so far is in {}, so the same command goes on",
+                self.folder.join(JOURNAL).display()
+            )
+        })
+    }
+
+    /// Fills in what the outcome and the journal tell.
+    pub(super) fn complete(&self, manifest: &mut Manifest, answered_by: &AnsweredBy) -> Result<()> {
+        manifest.calls_made = Some(self.means.journal.calls_made());
+        manifest.spent = spent(self.assembly, &self.means.journal)?;
+        manifest.answered_by = json!(answered_by);
+        Ok(())
+    }
+
+    /// Says how many calls were made, and where the outputs are.
+    pub(super) fn say_end(&self) {
+        let journal = &self.means.journal;
+        let imported = match journal.calls_imported() {
+            0 => String::new(),
+            imported => format!(" ({imported} from further journals)"),
+        };
+        say(&format!(
+            "{} calls made, the others came from the journal{imported}; reports are in {}",
+            journal.calls_made(),
+            self.folder.display()
+        ));
+    }
+}
+
+/// The manifest of a run that begins, or goes on.
+pub(super) fn begin(assembly: &Assembly, identity: Value, before: Option<&Manifest>) -> Manifest {
+    Manifest {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        identity,
+        config: assembly.resolved(),
+        setting: assembly.setting(),
+        started: before.map_or_else(now, |before| before.started.clone()),
+        ended: None,
+        calls_made: None,
+        spent: Value::Null,
+        answered_by: Value::Null,
+        warnings: assembly.warnings(),
+    }
+}
+
+pub(super) fn now() -> String {
+    OffsetDateTime::now_utc().format(&Rfc3339).unwrap_or_default()
+}
+
+/// The queries' embeddings, where an arm learns: those in the journal, and the embedder's, stored.
+async fn embed(assembly: &Assembly, journal: &Journal, offline: bool) -> Result<Vec<Embedded>> {
+    let name = assembly.config.learning.embedder;
+    let keys: Vec<CallKey> = assembly.embedded().iter().map(|item| name.key(&item.query)).collect();
+    let found = journal.embeddings(&keys)?;
+    let lacking: BTreeMap<CallKey, &Item> = keys
+        .iter()
+        .zip(assembly.embedded())
+        .zip(&found)
+        .filter(|(_, found)| found.is_none())
+        .map(|((key, item), _)| (*key, item))
+        .collect();
+    if let (true, Some(item)) = (offline, lacking.values().next()) {
+        bail!(
+            "no journal holds the embedding of item `{}` by {}, and --offline forbids to make it",
+            item.id,
+            name.name()
+        );
+    }
+    let made = embed_now(name, &lacking).await?;
+    journal.put_embeddings(name.name(), made.clone()).await?;
+    let made: BTreeMap<CallKey, Embedded> = made.into_iter().collect();
+    let embedding = |(key, found): (&CallKey, Option<Embedded>)| found.or_else(|| made.get(key).cloned());
+    keys.iter().zip(found).map(|row| embedding(row).context("an embedding is missing")).collect()
+}
+
+async fn embed_now(name: EmbedderName, lacking: &BTreeMap<CallKey, &Item>) -> Result<Vec<(CallKey, Embedded)>> {
+    if lacking.is_empty() {
+        return Ok(Vec::new());
+    }
+    let weights = name.weights().map(crate::model::local::weights::path).transpose()?;
+    let keys: Vec<CallKey> = lacking.keys().copied().collect();
+    let queries: Vec<String> = lacking.values().map(|item| item.query.clone()).collect();
+    // Off this thread, which listens for Ctrl-C meanwhile.
+    let rows = tokio::task::spawn_blocking(move || {
+        let progress = Progress::steps("embedding", queries.len());
+        let embeddings = embedder::embed(name, weights.as_deref(), &queries, |done| progress.set(done as u64));
+        progress.finish();
+        embeddings
+    })
+    .await??;
+    Ok(keys.into_iter().zip(rows).collect())
+}
+
+/// What the journal's calls have cost, and what attempts without an answer may have cost.
+fn spent(assembly: &Assembly, journal: &Journal) -> Result<Value> {
+    let told = |taken: BTreeMap<String, Taken>| -> Value {
+        let priced = assembly.priced(taken).into_iter();
+        let line = |(name, (taken, fee)): (String, (Taken, Option<Fee>))| {
+            (name, json!({ "calls": taken.calls, "usage": taken.usage, "fee_usd": fee.map(Fee::usd) }))
+        };
+        Value::Object(priced.map(line).collect())
+    };
+    let mut spent = told(journal.spent()?);
+    let lost = journal.lost()?;
+    if !lost.is_empty() {
+        spent["unanswered_at_most"] = told(lost);
+    }
+    Ok(spent)
+}
+
+/// By model, the names under which its answers came.
+pub(super) type AnsweredBy<'a> = BTreeMap<&'a str, BTreeSet<&'a str>>;
+
+pub(super) fn answered_by<'a>(records: impl IntoIterator<Item = &'a Record>) -> AnsweredBy<'a> {
+    let mut names = AnsweredBy::new();
+    for call in records.into_iter().flat_map(|record| &record.calls) {
+        if let Some(answered_by) = &call.answered_by {
+            names.entry(&call.model).or_default().insert(answered_by);
+        }
+    }
+    names
+}

@@ -1,0 +1,98 @@
+//! From `[dataset]` to items: those of the stream, and those set apart for calibration.
+
+use std::collections::HashSet;
+use std::path::Path;
+
+use anyhow::{Context, Result, anyhow, bail};
+
+use super::file::Config;
+use super::suggest;
+use crate::dataset::catalogue::Catalogue;
+use crate::dataset::{Contents, Format, read_clean, stream};
+use crate::types::item::{Item, ItemId};
+
+/// The items that a config names.
+pub struct Chosen {
+    /// The data set's name in outputs.
+    pub name: String,
+    /// How its files are read.
+    pub format: Format,
+    /// Hex sha256 of the stream's file, and of the calibration items' where it is another.
+    pub sha256: String,
+    /// The items of the stream.
+    pub stream: Vec<Item>,
+    /// Those set apart, in the order in which they were drawn; their ids differ from the stream's.
+    pub calibration: Vec<Item>,
+}
+
+impl Chosen {
+    /// Reads what `config` names; `path` is the config's own.
+    ///
+    /// # Errors
+    /// Names the key and the mend.
+    pub fn of(config: &Config, path: &Path) -> Result<Self> {
+        let wanted = &config.dataset;
+        let (name, format, contents) = read(config, wanted.split.as_deref(), path)?;
+        let mut sha256 = contents.sha256;
+        let mut rest = contents.items;
+        let mut pool = match &wanted.calibration_split {
+            None => rest.clone(),
+            Some(split) => {
+                let (_, _, other) = read(config, Some(split), path).context("calibration_split")?;
+                sha256 = format!("{sha256} {}", other.sha256);
+                other.items
+            }
+        };
+        let groups: HashSet<&str> = pool.iter().map(|item| &*item.group).collect();
+        if wanted.calibration > groups.len() {
+            bail!(
+                "calibration is {}, and there are {} groups: one item of each is drawn, since variants of one problem are \
+                 right or wrong together; ask for fewer",
+                wanted.calibration,
+                groups.len()
+            );
+        }
+        let calibration = stream::drawn_for_calibration(&pool, wanted.calibration, config.seed);
+        let taken: HashSet<_> = calibration.iter().map(|index| pool[*index].group.clone()).collect();
+        rest.retain(|item| !taken.contains(&item.group));
+        let ids: HashSet<ItemId> = rest.iter().map(|item| item.id.clone()).collect();
+        let calibration = calibration.into_iter().map(|index| apart(&mut pool[index], &ids)).collect();
+        let stream = stream::take(rest, wanted.per_group, wanted.limit);
+        let limit = wanted.limit.unwrap_or(1);
+        if limit > stream.len() {
+            bail!("limit is {limit}, and there are {} items", stream.len());
+        }
+        Ok(Self { name, format, sha256, stream, calibration })
+    }
+}
+
+/// The item, under an id that no item of the stream has: files number their rows alike.
+fn apart(item: &mut Item, ids: &HashSet<ItemId>) -> Item {
+    let mut item = item.clone();
+    while ids.contains(&item.id) {
+        item.id = format!("calibration-{}", item.id).into();
+    }
+    item
+}
+
+/// The data set's name, format and the contents of one split.
+fn read(config: &Config, split: Option<&str>, path: &Path) -> Result<(String, Format, Contents)> {
+    let wanted = &config.dataset;
+    if let Some(file) = &wanted.path {
+        if split.is_some() {
+            bail!("`split` goes with a name of the catalogue, not with a path");
+        }
+        let format = wanted.format.or_else(|| Format::of_path(file));
+        let format = format.ok_or_else(|| anyhow!("{}: add format = \"gsm8k\" or \"mmlu\"", file.display()))?;
+        let stem = file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        return Ok((wanted.name.clone().unwrap_or(stem), format, read_clean(file, format)?));
+    }
+    let catalogue = Catalogue::find(Some(path))?;
+    let entry =
+        suggest::find("data set", wanted.name.as_deref().unwrap_or_default(), &catalogue.entries, |entry| &entry.name)?;
+    if wanted.format.is_some_and(|format| format != entry.format) {
+        bail!("`{}` has the format of its catalogue entry; leave `format` out", entry.name);
+    }
+    let split = entry.choose_split(split)?;
+    Ok((entry.name.clone(), entry.format, catalogue.load(entry, split)?))
+}

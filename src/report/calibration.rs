@@ -1,0 +1,62 @@
+//! What calibration items say, for people: the table of `calibrate`, and a sentence for each arm.
+
+use super::grid;
+use crate::analysis::calibration::Tested;
+use crate::analysis::metrics::Calibrated;
+use crate::analysis::metrics::calibrated::Guaranteed;
+
+/// A row for each arm: what was tested last.
+#[must_use]
+pub fn terminal(arms: &[Calibrated], width: u16) -> String {
+    let header =
+        ["arm", "told from", "λ", "coverage %", "risk %", "bound %", "accepted", "wrong", "items", "smallest α"];
+    let mut rows = vec![header.map(str::to_owned).to_vec()];
+    for (arm, found) in guaranteed(arms) {
+        let tested = |figure: fn(&Tested) -> String| found.tested.as_ref().map_or("–".to_owned(), figure);
+        rows.push(vec![
+            arm.arm.clone(),
+            arm.whose().to_owned(),
+            if found.certified { tested(|tested| tested.threshold.to_string()) } else { "∞".to_owned() },
+            tested(|tested| format!("{:.1}", tested.coverage * 100.0)),
+            tested(|tested| format!("{:.1}", tested.risk * 100.0)),
+            tested(|tested| format!("{:.1}", tested.bound * 100.0)),
+            tested(|tested| tested.n.to_string()),
+            tested(|tested| tested.errors.to_string()),
+            found.told_from.to_string(),
+            format!("{:.4}", found.smallest_alpha),
+        ]);
+    }
+    if rows.len() == 1 { String::new() } else { grid::table(&rows, 2, width) }
+}
+
+/// What is guaranteed, or that nothing is.
+#[must_use]
+pub fn verdicts(arms: &[Calibrated]) -> Vec<String> {
+    let verdict = |(arm, found): (&Calibrated, Guaranteed)| {
+        let (alpha, delta) = (found.guarantee.alpha, found.guarantee.delta);
+        match (&found.tested, found.certified) {
+            (Some(tested), true) => format!(
+                "{}: with probability {} over the draw of the items, at most {alpha} of the answers accepted at {} are wrong; \
+                 for items like these, and a weak level that answers as it did here. The unit is an item drawn from a group.",
+                arm.arm,
+                1.0 - delta,
+                tested.threshold
+            ),
+            (Some(tested), false) => format!(
+                "{}: NOTHING CERTIFIED. The strictest candidate that accepts enough answers, {}, has {} of {} wrong, and the \
+                 bound {:.3} is above {alpha}. Everything would be deferred.",
+                arm.arm, tested.threshold, tested.errors, tested.n, tested.bound
+            ),
+            (None, _) => format!(
+                "{}: NOTHING CERTIFIED. Fewer than {} answers can be accepted at any threshold. Everything would be deferred.",
+                arm.arm,
+                found.guarantee.needed()
+            ),
+        }
+    };
+    guaranteed(arms).map(verdict).collect()
+}
+
+fn guaranteed(arms: &[Calibrated]) -> impl Iterator<Item = (&Calibrated, Guaranteed)> {
+    arms.iter().filter_map(|arm| Some((arm, arm.guaranteed()?)))
+}
