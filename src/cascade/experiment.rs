@@ -39,6 +39,18 @@ pub struct Outcome {
     pub unreadable_strategies: usize,
 }
 
+impl Outcome {
+    /// This outcome and then another's, calls that they share marked.
+    #[must_use]
+    pub fn and(mut self, other: Self) -> Self {
+        self.records.extend(other.records);
+        self.strategies.extend(other.strategies);
+        self.unreadable_strategies += other.unreadable_strategies;
+        mark_shared_calls(&mut self.records);
+        self
+    }
+}
+
 /// What is run, besides the setup.
 pub struct Cells {
     /// The arms, each with its gates; an arm without a gate has the recalibration in one.

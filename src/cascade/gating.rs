@@ -92,6 +92,12 @@ impl Gates {
         Cells { arms: self.arms.iter().map(gates).collect(), orders, before }
     }
 
+    /// The same for some of the arms.
+    #[must_use]
+    pub fn only(&self, keep: impl Fn(&Arm) -> bool) -> Self {
+        Self { arms: self.arms.iter().copied().filter(keep).collect(), ..self.clone() }
+    }
+
     /// The arms for which something is told: those with a gate, and the weak level alone where its scores are mapped.
     fn told(&self) -> impl Iterator<Item = Arm> {
         self.arms.iter().copied().filter(|arm| match arm.deferral() {

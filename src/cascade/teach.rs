@@ -42,6 +42,9 @@ pub enum StoreRule {
 }
 
 impl StoreRule {
+    /// All of them.
+    pub const ALL: [Self; 5] = [Self::Always, Self::Confident, Self::Checked, Self::Verified, Self::CorrectOnly];
+
     /// The name used in configs and outputs.
     #[must_use]
     pub fn name(self) -> &'static str {

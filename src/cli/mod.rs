@@ -1,13 +1,17 @@
 //! The command line: a verb a file, one place where errors become an exit status.
 
 mod calibrate;
+mod compare;
 mod completions;
 mod datasets;
 mod models;
 mod progress;
 mod prompts;
+mod report;
+mod results;
 mod run;
 mod session;
+mod sweep;
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -35,8 +39,14 @@ struct Args {
 enum Verb {
     /// Run the arms of a config and write accuracy, strong-call and fee reports
     Run(run::Args),
+    /// Run the arms at many thresholds: what accuracy costs, and what is saved at equal accuracy
+    Sweep(sweep::Args),
     /// Tell a threshold with a guarantee from a config's calibration items
     Calibrate(calibrate::Args),
+    /// Make a run's reports again from its records, by other prices if wanted
+    Report(report::Args),
+    /// Compare two runs, arm by arm
+    Compare(compare::Args),
     /// List, generate and check data sets
     #[command(subcommand)]
     Datasets(datasets::Verb),
@@ -64,6 +74,9 @@ pub fn main() -> ExitCode {
     let outcome = match args.verb {
         Verb::Run(args) => run::run(&args),
         Verb::Calibrate(args) => calibrate::run(&args),
+        Verb::Sweep(args) => sweep::run(&args),
+        Verb::Report(args) => report::run(&args),
+        Verb::Compare(args) => compare::run(&args),
         Verb::Datasets(verb) => datasets::run(&verb),
         Verb::Models(verb) => models::run(&verb),
         Verb::Prompts(verb) => prompts::run(&verb),

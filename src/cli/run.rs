@@ -4,15 +4,15 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 
+use super::results::Results;
 use super::session::{AnsweredBy, Named, Session, Sources, answered_by, begin, now};
 use super::{Status, block_on, say, terminal_width, warn};
-use crate::analysis::metrics::{Comparison, Slice, slices};
+use crate::analysis::metrics::{Slice, slices};
 use crate::cascade::experiment::{Outcome, Stored};
 use crate::config::assembly::{Assembly, output_folder};
 use crate::config::plan;
 use crate::report::folder::{place, prepare};
 use crate::report::manifest::Manifest;
-use crate::report::outputs::Outputs;
 use crate::report::summary;
 use crate::types::record::Score;
 
@@ -67,34 +67,27 @@ async fn go(session: &Session<'_>, folder: &Path, mut manifest: Manifest) -> Res
 
     let answered_by = answered_by(outcome.records.iter().chain(&told.records));
     session.complete(&mut manifest, &answered_by)?;
-    let prices = assembly.prices();
-    let comparison = Comparison::new(&outcome.records, &told.arms, &prices, assembly.config.seed);
     manifest.warnings = assembly.warnings();
+    manifest.warnings.extend(slices(&outcome.records).iter().filter_map(gate_warning));
     manifest.warnings.extend(warnings(assembly, &outcome, &answered_by));
-    let context = summary::Context {
-        name: &assembly.config.name,
-        setting: &manifest.setting,
-        warnings: &manifest.warnings,
-        comparison: &comparison,
-        gauged: assembly.gauged(),
-    };
-    let outputs = Outputs { records: &outcome.records, calibration: &told.records, context: &context };
-    let mut files = outputs.files()?;
+    manifest.ended = Some(now());
+    let results = Results::new(&manifest, &outcome.records, &told.records)?;
+    let comparison = results.comparison();
+    let mut files = results.files(&comparison)?;
     files.push(("strategies.jsonl".to_owned(), lines(&outcome.strategies)?));
     place(folder, files)?;
-    manifest.ended = Some(now());
     manifest.write(folder)?;
 
     say(&summary::terminal(&comparison, terminal_width()));
-    for warning in manifest.warnings.iter().chain(&summary::cautions(&comparison)) {
-        say(&format!("note: {warning}"));
+    for note in results.notes(&comparison) {
+        say(&format!("note: {note}"));
     }
     session.say_end();
     Ok(Status::Done)
 }
 
 /// As JSON, one line each.
-fn lines(strategies: &[Stored]) -> Result<Vec<u8>> {
+pub(super) fn lines(strategies: &[Stored]) -> Result<Vec<u8>> {
     let mut bytes = Vec::new();
     for stored in strategies {
         serde_json::to_writer(&mut bytes, stored)?;
@@ -104,7 +97,7 @@ fn lines(strategies: &[Stored]) -> Result<Vec<u8>> {
 }
 
 /// What the records show that a reader must know.
-fn warnings(assembly: &Assembly, outcome: &Outcome, answered_by: &AnsweredBy) -> Vec<String> {
+pub(super) fn warnings(assembly: &Assembly, outcome: &Outcome, answered_by: &AnsweredBy) -> Vec<String> {
     let mut lines = Vec::new();
     for entry in [&assembly.weak, &assembly.strong].into_iter().filter(|entry| entry.base_url.is_some()) {
         for name in answered_by.get(entry.name.as_str()).into_iter().flatten() {
@@ -118,7 +111,6 @@ fn warnings(assembly: &Assembly, outcome: &Outcome, answered_by: &AnsweredBy) ->
         }
     }
     for slice in slices(&outcome.records) {
-        lines.extend(gate_warning(&slice));
         let silent = slice.no_answer();
         if silent > 0.0 {
             lines.push(format!(

@@ -184,6 +184,9 @@ pub(super) fn begin(assembly: &Assembly, identity: Value, before: Option<&Manife
         calls_made: None,
         spent: Value::Null,
         answered_by: Value::Null,
+        prices: assembly.prices(),
+        swept: None,
+        price_notes: assembly.price_notes(),
         warnings: assembly.warnings(),
     }
 }

@@ -434,6 +434,12 @@ impl Assembly {
     /// Lines that say what ran.
     #[must_use]
     pub fn setting(&self) -> Vec<String> {
+        self.setting_with(&self.config.deferral.told())
+    }
+
+    /// The same with a gate other than the config's.
+    #[must_use]
+    pub fn setting_with(&self, gate: &str) -> Vec<String> {
         let config = &self.config;
         let split = config.dataset.split.as_ref().map(|split| format!(", split {split}")).unwrap_or_default();
         let groups: BTreeSet<&str> = self.stream().iter().map(|item| &*item.group).collect();
@@ -450,7 +456,7 @@ impl Assembly {
             format!("strong level: {}, prompt {}", describe(&self.strong), told(&self.prompts[1])),
         ];
         if let Some(signal) = self.signal {
-            lines.push(format!("gate: {} {}", signal.name(), config.deferral.told()));
+            lines.push(format!("gate: {} {gate}", signal.name()));
         }
         lines.extend(self.calibrates());
         if self.learns() {
@@ -512,6 +518,15 @@ impl Assembly {
                     entry.name
                 ));
             }
+        }
+        lines
+    }
+
+    /// What a reader must know of the prices.
+    #[must_use]
+    pub fn price_notes(&self) -> Vec<String> {
+        let mut lines = Vec::new();
+        for entry in [&self.weak, &self.strong] {
             let recording = self.recordings.get(&entry.name);
             match &entry.price {
                 _ if recording.is_some_and(|recording| !recording.is_priced()) => lines.push(format!(

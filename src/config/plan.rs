@@ -25,7 +25,7 @@ struct Load {
 #[must_use]
 pub fn lines(assembly: &Assembly) -> Vec<String> {
     let mut lines = assembly.setting();
-    lines.extend(assembly.warnings().iter().map(|line| format!("note: {line}")));
+    lines.extend(assembly.warnings().iter().chain(&assembly.price_notes()).map(|line| format!("note: {line}")));
     let (weak, strong) = loads(assembly);
     lines.push("expected at most, if every gated query were deferred and every answer as long as allowed:".to_owned());
     let mut total = Some(0.0);

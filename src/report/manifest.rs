@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::files::write_file;
+use crate::analysis::metrics::Prices;
 
 /// The manifest's file name.
 pub const FILE: &str = "manifest.json";
@@ -23,6 +24,12 @@ pub struct Manifest {
     /// What ran, line by line.
     #[serde(default)]
     pub setting: Vec<String>,
+    /// The prices that fees are told by.
+    #[serde(default)]
+    pub prices: Prices,
+    /// λs at which all arms were run; none where the config gives the gate.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub swept: Option<Vec<f64>>,
     /// When the first session began, RFC 3339.
     pub started: String,
     /// When the outputs were complete; none while they are not.
@@ -33,7 +40,10 @@ pub struct Manifest {
     pub spent: Value,
     /// The models' names as their answers carry them.
     pub answered_by: Value,
-    /// What a reader must know.
+    /// What a reader must know of the prices.
+    #[serde(default)]
+    pub price_notes: Vec<String>,
+    /// What else a reader must know.
     pub warnings: Vec<String>,
 }
 
@@ -58,9 +68,17 @@ impl Manifest {
     /// # Errors
     /// Names the file.
     pub fn write(&self, folder: &Path) -> Result<()> {
+        write_file(&folder.join(FILE), &self.bytes()?)
+    }
+
+    /// The file's contents.
+    ///
+    /// # Errors
+    /// Where it cannot be written as JSON.
+    pub fn bytes(&self) -> Result<Vec<u8>> {
         let mut bytes = serde_json::to_vec_pretty(self)?;
         bytes.push(b'\n');
-        write_file(&folder.join(FILE), &bytes)
+        Ok(bytes)
     }
 }
 

@@ -4,6 +4,7 @@
 use std::fmt::Write;
 
 use super::grid;
+use super::sweep::Sweep;
 use super::tables::Gauged;
 use crate::analysis::calibration::Tested;
 use crate::analysis::metrics::changes::RESAMPLES;
@@ -52,9 +53,21 @@ pub fn terminal(comparison: &Comparison, width: u16) -> String {
     tables.map(|rows| grid::table(&rows, 1, width)).collect::<Vec<_>>().join("\n")
 }
 
-/// The whole summary as Markdown.
+/// The whole summary of a sweep as Markdown.
 #[must_use]
-pub fn markdown(context: &Context) -> String {
+pub fn swept(context: &Context, sweep: &Sweep) -> String {
+    let comparison = context.comparison;
+    let results = grid::markdown(&results(comparison));
+    format!(
+        "{}{}\n## Every arm at every threshold\n\n{results}{}",
+        head(context),
+        sweep.markdown(),
+        confidence(context)
+    )
+}
+
+/// Name, setting and warnings.
+fn head(context: &Context) -> String {
     let comparison = context.comparison;
     let mut text = format!("# {}\n\n", context.name);
     for line in context.setting {
@@ -67,6 +80,14 @@ pub fn markdown(context: &Context) -> String {
             let _ = writeln!(text, "- {warning}");
         }
     }
+    text
+}
+
+/// The whole summary of a run as Markdown.
+#[must_use]
+pub fn markdown(context: &Context) -> String {
+    let comparison = context.comparison;
+    let mut text = head(context);
     text += "\n## Results\n\n";
     text += &grid::markdown(&results(comparison));
     text += "\nWeak accuracy counts the weak level's answers to the whole stream, deferred ones included; accuracy counts \

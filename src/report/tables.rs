@@ -18,7 +18,7 @@ pub struct Table {
 }
 
 impl Table {
-    fn new(name: &'static str, columns: Vec<Column>) -> Result<Self> {
+    pub(super) fn new(name: &'static str, columns: Vec<Column>) -> Result<Self> {
         Ok(Self { name, frame: DataFrame::new_infer_height(columns)? })
     }
 
@@ -69,17 +69,17 @@ pub struct Gauged<'a> {
     pub signal: &'a str,
 }
 
-fn text<S: Into<Option<String>>>(name: &str, values: impl Iterator<Item = S>) -> Column {
+pub(super) fn text<S: Into<Option<String>>>(name: &str, values: impl Iterator<Item = S>) -> Column {
     let values: Vec<Option<String>> = values.map(Into::into).collect();
     Series::new(name.into(), values).into()
 }
 
-fn float<F: Into<Option<f64>>>(name: &str, values: impl Iterator<Item = F>) -> Column {
+pub(super) fn float<F: Into<Option<f64>>>(name: &str, values: impl Iterator<Item = F>) -> Column {
     let values: Vec<Option<f64>> = values.map(Into::into).collect();
     Series::new(name.into(), values).into()
 }
 
-fn int<I: TryInto<i64>>(name: &str, values: impl Iterator<Item = I>) -> Column {
+pub(super) fn int<I: TryInto<i64>>(name: &str, values: impl Iterator<Item = I>) -> Column {
     let values: Vec<Option<i64>> = values.map(|value| value.try_into().ok()).collect();
     Series::new(name.into(), values).into()
 }

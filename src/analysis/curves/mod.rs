@@ -1,10 +1,10 @@
 //! Accuracy against what it costs, over thresholds: areas, baselines, budgets, and the saving at equal accuracy. The
 //! cost is either the share of strong calls or the fee per item; every figure here is for one of them at a time.
 
+pub mod both;
 pub mod budget;
 pub mod equal_accuracy;
 pub mod routers;
-pub mod sweep;
 
 /// What accuracy is bought with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -4,7 +4,7 @@
 //! AutoMix (arXiv 2310.12963).
 #![expect(clippy::cast_precision_loss, reason = "counts of items")]
 
-use super::sweep::BothAnswers;
+use super::both::BothAnswers;
 use super::{Axis, Curve, Point};
 
 /// The two levels on their own.
@@ -122,7 +122,6 @@ mod tests {
     /// Ten items: the weak level has 5 right, the strong one 8; four are right above only, one below only.
     fn items() -> Vec<BothAnswers> {
         let item = |i: u8| BothAnswers {
-            confidence: f64::from(i) / 10.0,
             weak_right: i >= 5,
             strong_right: (1..9).contains(&i),
             weak_fee: 1.0,

@@ -37,6 +37,25 @@ impl<'a> Comparison<'a> {
         Self::of(slices(records), calibrated, prices, seed)
     }
 
+    /// Compares what a sweep's records hold, with the cascade at each threshold read off both levels alone.
+    #[must_use]
+    pub fn swept(
+        records: &'a [Record],
+        thresholds: &[f64],
+        calibrated: &'a [Calibrated],
+        prices: &'a Prices,
+        seed: Seed,
+    ) -> Self {
+        let mut found = slices(records);
+        let place = |arm: &str| found.iter().position(|slice| &*slice.cell.arm == arm);
+        if let (Some(weak), Some(strong)) = (place("weak-only"), place("strong-only")) {
+            let cascades = found[weak].gated(&found[strong], thresholds);
+            let after = weak.max(strong) + 1;
+            found.splice(after..after, cascades);
+        }
+        Self::of(found, calibrated, prices, seed)
+    }
+
     /// Compares these slices.
     #[must_use]
     pub fn of(slices: Vec<Slice<'a>>, calibrated: &'a [Calibrated], prices: &'a Prices, seed: Seed) -> Self {

@@ -8,6 +8,7 @@ pub mod confidence;
 pub mod fees;
 pub mod learning;
 pub mod slices;
+pub mod swept;
 
 pub use calibrated::Calibrated;
 pub use changes::{Changes, Relative};

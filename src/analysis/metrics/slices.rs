@@ -140,23 +140,20 @@ impl<'a> Slice<'a> {
         Self { cell, n: taken.len() / orders.max(1), taken, orders }
     }
 
-    /// The cascade at a threshold, out of the weak level alone (this slice) and the strong level alone.
+    /// The cascade at each threshold, out of the weak level alone (this slice) and the strong level alone.
     #[must_use]
-    pub fn gated(&self, strong: &Slice<'a>, threshold: f64) -> Self {
-        let answers: HashMap<_, &Record> = strong.taken.iter().map(|taken| (place(*taken), taken.record())).collect();
-        let gate = |taken: &Taken<'a>| {
-            let weak = taken.record();
-            let sure = weak.weak.as_ref().and_then(|weak| weak.confidence);
-            let deferred = sure.is_none_or(|confidence| confidence < threshold);
-            Some(Taken::Gated { weak, strong: answers.get(&place(*taken))?, deferred })
+    pub fn gated(&self, strong: &Slice<'a>, thresholds: &[f64]) -> Vec<Self> {
+        let pairs = self.paired(strong);
+        let at = |threshold: &f64| {
+            let gate = |(weak, strong): &(Taken<'a>, Taken<'a>)| {
+                let sure = weak.weak().and_then(|weak| weak.confidence);
+                let deferred = sure.is_none_or(|confidence| confidence < *threshold);
+                Taken::Gated { weak: weak.record(), strong: strong.record(), deferred }
+            };
+            let cell = CellKey { arm: BASELINE.into(), threshold: Some(*threshold), ..CellKey::clone(&self.cell) };
+            Self { cell: Arc::new(cell), taken: pairs.iter().map(gate).collect(), orders: self.orders, n: self.n }
         };
-        let cell = CellKey { arm: BASELINE.into(), threshold: Some(threshold), ..CellKey::clone(&self.cell) };
-        Self {
-            cell: Arc::new(cell),
-            taken: self.taken.iter().filter_map(gate).collect(),
-            orders: self.orders,
-            n: self.n,
-        }
+        thresholds.iter().map(at).collect()
     }
 
     /// The slice's items of one kind.

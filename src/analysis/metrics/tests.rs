@@ -132,15 +132,15 @@ fn the_cascade_is_read_off_both_levels_alone() {
         record.calls.retain(|call| call.level == Some(1) && call.purpose == Purpose::Answer);
     });
     let alone = slices(&records);
-    let cascade = alone[0].gated(&alone[1], 0.5);
+    let cascade = &alone[0].gated(&alone[1], &[0.5])[0];
     assert_eq!((&*cascade.cell.arm, cascade.cell.threshold), ("cascade", Some(0.5)));
     assert_eq!((cascade.strong_calls(), cascade.strong_calls_all()), (2, 2));
     assert!((cascade.coverage() - 0.5).abs() < 1e-12);
-    let rows = fee_rows(&cascade, &[], &Prices::new());
+    let rows = fee_rows(cascade, &[], &Prices::new());
     let calls: Vec<(&str, usize)> =
         rows.iter().filter(|row| row.purpose.is_none()).map(|row| (row.model.as_str(), row.calls)).collect();
     assert_eq!(calls, [("weak", 4), ("strong", 2)]);
-    assert_eq!(alone[0].gated(&alone[1], 0.0).strong_calls(), 0);
+    assert_eq!(alone[0].gated(&alone[1], &[0.0])[0].strong_calls(), 0);
 }
 
 #[test]

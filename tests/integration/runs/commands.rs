@@ -2,9 +2,12 @@
 
 use crate::support::{Project, holds};
 
-const VERBS: [&[&str]; 9] = [
+const VERBS: [&[&str]; 12] = [
     &["run"],
+    &["sweep"],
     &["calibrate"],
+    &["report"],
+    &["compare"],
     &["datasets", "list"],
     &["datasets", "generate"],
     &["datasets", "check"],

@@ -8,6 +8,7 @@ mod reference;
 mod replay;
 mod resuming;
 mod rules;
+mod sweep;
 
 use std::collections::BTreeMap;
 use std::sync::OnceLock;

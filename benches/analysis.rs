@@ -1,0 +1,123 @@
+//! What is computed from records, beside the time it may take: a sweep of an arm that does not learn, and the bootstrap of
+//! a paired difference, both on as many items as MMLU has. `cargo bench --bench analysis`; docs/PERFORMANCE.md has the
+//! figures.
+
+#![expect(clippy::print_stdout, reason = "its figures are what a benchmark is for")]
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, ensure};
+use intercascade::analysis::metrics::{Comparison, Prices};
+use intercascade::analysis::price::Price;
+use intercascade::analysis::stats::Draws;
+use intercascade::analysis::stats::difference::of_answers;
+use intercascade::report::summary::Context;
+use intercascade::report::sweep::Sweep;
+use intercascade::report::tables::{Gauged, of_arms};
+use intercascade::types::chat::Usage;
+use intercascade::types::record::{Call, CellKey, Graded, Purpose, Record, Score, WeakAnswer};
+use intercascade::types::seed::Seed;
+
+/// Items of the MMLU test set.
+const ITEMS: usize = 14_042;
+/// Thresholds of the sweep.
+const THRESHOLDS: u32 = 200;
+/// What each may take.
+const LIMIT: Duration = Duration::from_secs(2);
+const REPEATS: usize = 5;
+
+fn main() -> Result<()> {
+    let (records, prices) = (records(), prices());
+    let thresholds: Vec<f64> = (1..=THRESHOLDS).map(|i| f64::from(i) / f64::from(THRESHOLDS)).collect();
+    told("a sweep of the cascade, tables and summary", || {
+        let comparison = Comparison::swept(&records, &thresholds, &[], &prices, Seed(1));
+        let sweep = Sweep::new(&comparison);
+        let gauged = Some(Gauged { model: "weak", signal: "option-probability" });
+        let context = Context { name: "bench", setting: &[], warnings: &[], comparison: &comparison, gauged };
+        let tables = [of_arms(&comparison, gauged)?, sweep.tables()?].concat();
+        let text = intercascade::report::summary::swept(&context, &sweep);
+        ensure!(tables.len() == 9 && text.len() > 1000 && comparison.slices.len() == 202, "{} tables", tables.len());
+        Ok(())
+    })?;
+    let pairs: Vec<(bool, bool)> = (0..ITEMS).map(|i| (unit("arm", i) < 0.7, unit("base", i) < 0.65)).collect();
+    told("10,000 resamples of a paired difference, and its test", || {
+        let draws = Draws { seed: Seed(1), labels: &["bench"], count: 10_000 };
+        let found = of_answers(&pairs, draws);
+        ensure!(found.is_some_and(|found| found.interval.is_some()), "no interval");
+        Ok(())
+    })
+}
+
+/// The median of some repeats, as a share of the limit.
+fn told(what: &str, work: impl Fn() -> Result<()>) -> Result<()> {
+    let mut times = Vec::new();
+    for _ in 0..REPEATS {
+        let started = Instant::now();
+        work()?;
+        times.push(started.elapsed());
+    }
+    times.sort();
+    let median = times[REPEATS / 2];
+    println!(
+        "{what}, {ITEMS} items: {:.2} s, {:.0} % of the {} s that it may take (median of {REPEATS})",
+        median.as_secs_f64(),
+        100.0 * median.as_secs_f64() / LIMIT.as_secs_f64(),
+        LIMIT.as_secs()
+    );
+    Ok(())
+}
+
+fn unit(what: &str, i: usize) -> f64 {
+    Seed(2).unit(&[what, &i.to_string()])
+}
+
+fn prices() -> Prices {
+    let price = |input, output| Some(Price { input, cached_input: None, output, read: None, nominal: false });
+    BTreeMap::from([("weak".to_owned(), price(0.1, 0.4)), ("strong".to_owned(), price(2.5, 10.0))])
+}
+
+fn records() -> Vec<Record> {
+    let mut records = Vec::new();
+    for (level, arm) in ["weak-only", "strong-only"].into_iter().enumerate() {
+        let cell = Arc::new(CellKey { dataset: "mmlu".into(), arm: arm.into(), order: 0, threshold: None });
+        records.extend((0..ITEMS).map(|i| record(&cell, level, i)));
+    }
+    records
+}
+
+fn record(cell: &Arc<CellKey>, level: usize, i: usize) -> Record {
+    let confidence = unit("confidence", i);
+    let right = if level == 0 { unit("weak", i) < confidence } else { unit("strong", i) < 0.8 };
+    let graded = Graded { answer: Some("A".to_owned()), score: if right { Score::Correct } else { Score::Incorrect } };
+    let call = Call {
+        level: Some(level),
+        model: ["weak", "strong"][level].into(),
+        purpose: Purpose::Answer,
+        usage: Usage { input: 100 + i as u64 % 50, cached_input: 0, output: 20 },
+        confidence: None,
+        latency_ms: 0.0,
+        answered_by: None,
+        journal_key: None,
+        journal_hit: false,
+        recorded_fee_usd: None,
+    };
+    Record {
+        cell: Arc::clone(cell),
+        item_id: i.to_string().into(),
+        group: i.to_string().into(),
+        position: i,
+        strategies_used: Vec::new(),
+        strategy_groups: Vec::new(),
+        strategy_scores: Vec::new(),
+        similarity_max: None,
+        weak: (level == 0).then(|| WeakAnswer { graded: graded.clone(), confidence: Some(confidence) }),
+        deferred: level == 1,
+        answering_level: Some(level),
+        graded,
+        repository_size: 0,
+        calls: vec![call],
+        kept: None,
+    }
+}

@@ -1,0 +1,212 @@
+//! All arms over many thresholds: what accuracy costs, against routers that choose at random or know the answers, and
+//! what an arm saves where it is as accurate as the cascade.
+#![expect(clippy::cast_precision_loss, reason = "counts of items")]
+
+use super::comparison::Comparison;
+use super::fees::item_fee;
+use super::{BASELINE, Slice, Taken};
+use crate::analysis::curves::both::BothAnswers;
+use crate::analysis::curves::equal_accuracy::{AtThreshold, change_at_equal_accuracy};
+use crate::analysis::curves::routers::{Corners, oracle_router};
+use crate::analysis::curves::{Axis, Curve, Point};
+use crate::analysis::stats::{Draws, Resampled};
+
+/// Resamples of a saving at equal accuracy: each takes every threshold of two arms anew.
+pub const RESAMPLES: usize = 2000;
+
+/// An arm's figures over its thresholds, on one axis.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Routing {
+    /// The arm's name.
+    pub arm: String,
+    /// Each λ with what it costs and gives.
+    pub points: Vec<(f64, Point)>,
+    /// The mean accuracy between the corners' costs.
+    pub area: Option<f64>,
+    /// RouteLLM's average performance gap recovered.
+    pub apgr: Option<f64>,
+    /// RouteLLM's call-performance thresholds for half and four fifths of the gap.
+    pub cpt: [Option<f64>; 2],
+    /// Where the area lies between the random router's (0) and the oracle's (1).
+    pub oracle_normalised: Option<f64>,
+}
+
+/// What an arm saves at the accuracy of the cascade at one threshold.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Saving {
+    /// The arm's name.
+    pub arm: String,
+    /// The cascade's λ.
+    pub threshold: f64,
+    /// The cascade's accuracy there.
+    pub accuracy: f64,
+    /// The relative change of cost; none where the arm's curve does not reach that accuracy, or starts above it.
+    pub change: Option<Resampled>,
+}
+
+/// An arm at a threshold; weak-only and strong-only have none.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Choice {
+    /// The arm's name.
+    pub arm: String,
+    /// λ.
+    pub threshold: Option<f64>,
+}
+
+/// The comparison of arms at all thresholds, on one axis.
+pub struct Swept<'c, 'a> {
+    comparison: &'c Comparison<'a>,
+    axis: Axis,
+    corners: Corners,
+    oracle: Curve,
+}
+
+impl<'c, 'a> Swept<'c, 'a> {
+    /// None without both levels alone, or without a price where fees are asked for.
+    #[must_use]
+    pub fn new(comparison: &'c Comparison<'a>, axis: Axis) -> Option<Self> {
+        let alone = |arm| comparison.of_arm(arm).next().map(|(slice, _)| slice);
+        let both = both(comparison, alone("weak-only")?, alone("strong-only")?, axis)?;
+        Some(Self { comparison, axis, corners: Corners::of(&both, axis)?, oracle: oracle_router(&both, axis)? })
+    }
+
+    /// Both levels alone.
+    #[must_use]
+    pub fn corners(&self) -> Corners {
+        self.corners
+    }
+
+    /// The router that knows which level is right.
+    #[must_use]
+    pub fn oracle(&self) -> &Curve {
+        &self.oracle
+    }
+
+    /// The arms that have a gate.
+    #[must_use]
+    pub fn arms(&self) -> Vec<&str> {
+        let mut arms: Vec<&str> = Vec::new();
+        for slice in self.comparison.slices.iter().filter(|slice| slice.cell.threshold.is_some()) {
+            if !arms.contains(&&*slice.cell.arm) {
+                arms.push(&slice.cell.arm);
+            }
+        }
+        arms
+    }
+
+    /// Each arm's curve and what it is worth.
+    #[must_use]
+    pub fn routing(&self) -> Vec<Routing> {
+        let of = |arm: &str| {
+            let points = self.points(arm);
+            let curve = self.corners.join(points.iter().map(|(_, point)| *point))?;
+            Some(Routing {
+                arm: arm.to_owned(),
+                area: self.corners.area(&curve),
+                apgr: self.corners.apgr(&curve),
+                cpt: [0.5, 0.8].map(|share| self.corners.cpt(&curve, share)),
+                oracle_normalised: self.corners.oracle_normalised_area(&curve, &self.oracle),
+                points,
+            })
+        };
+        self.arms().into_iter().filter_map(of).collect()
+    }
+
+    /// All that can be chosen, with what it costs and gives.
+    #[must_use]
+    pub fn choices(&self) -> Vec<(Choice, Point)> {
+        let choice = |slice: &Slice| {
+            let chosen = Choice { arm: slice.cell.arm.to_string(), threshold: slice.cell.threshold };
+            Some((chosen, self.point(slice)?))
+        };
+        self.comparison.slices.iter().filter_map(choice).collect()
+    }
+
+    /// What each learning arm saves at the cascade's accuracy, threshold by threshold.
+    #[must_use]
+    pub fn savings(&self) -> Vec<Saving> {
+        let Some(base) = Aligned::of(self, BASELINE) else { return Vec::new() };
+        let mut savings = Vec::new();
+        for arm in self.arms().into_iter().filter(|arm| *arm != BASELINE) {
+            let Some(own) = Aligned::of(self, arm) else { continue };
+            let [rows, base_rows] = [&own, &base].map(Aligned::rows);
+            for (at, (threshold, right, _)) in base.thresholds.iter().enumerate() {
+                let labels = ["equal-accuracy", arm, &threshold.to_string()];
+                let draws = Draws { seed: self.comparison.seed, labels: &labels, count: RESAMPLES };
+                savings.push(Saving {
+                    arm: arm.to_owned(),
+                    threshold: *threshold,
+                    accuracy: right.iter().filter(|right| **right).count() as f64 / right.len() as f64,
+                    change: change_at_equal_accuracy(&rows, &base_rows, at, &base.groups, draws),
+                });
+            }
+        }
+        savings
+    }
+
+    fn points(&self, arm: &str) -> Vec<(f64, Point)> {
+        let point = |(slice, _): (&Slice, _)| Some((slice.cell.threshold?, self.point(slice)?));
+        self.comparison.of_arm(arm).filter_map(point).collect()
+    }
+
+    fn point(&self, slice: &Slice) -> Option<Point> {
+        let cost = match self.axis {
+            Axis::StrongCalls => slice.strong_calls() as f64 / slice.taken.len() as f64,
+            Axis::Fee => self.comparison.fee(slice)?.usd() / slice.taken.len() as f64,
+        };
+        Some(Point { cost, accuracy: slice.accuracy() })
+    }
+
+    fn cost(&self, taken: Taken) -> Option<f64> {
+        match self.axis {
+            Axis::StrongCalls => Some(f64::from(u8::from(taken.deferred()))),
+            Axis::Fee => item_fee(taken, None, self.comparison.prices),
+        }
+    }
+}
+
+/// What both levels make of each item and order; none where a fee is asked for and a model has no price.
+fn both(comparison: &Comparison, weak: &Slice, strong: &Slice, axis: Axis) -> Option<Vec<BothAnswers>> {
+    let fee = |taken: Taken| match axis {
+        Axis::StrongCalls => Some(0.0),
+        Axis::Fee => item_fee(taken, None, comparison.prices),
+    };
+    let answers = |(weak, strong): &(Taken, Taken)| {
+        Some(BothAnswers {
+            weak_right: weak.correct(),
+            strong_right: strong.correct(),
+            weak_fee: fee(*weak)?,
+            strong_fee: fee(*strong)?,
+        })
+    };
+    weak.paired(strong).iter().map(answers).collect()
+}
+
+/// An arm at all its thresholds, the same items in the same order everywhere.
+struct Aligned {
+    groups: Vec<String>,
+    /// λ, whether each item's answer is right, and what it costs.
+    thresholds: Vec<(f64, Vec<bool>, Vec<f64>)>,
+}
+
+impl Aligned {
+    fn of(swept: &Swept, arm: &str) -> Option<Self> {
+        let mut groups = Vec::new();
+        let mut thresholds = Vec::new();
+        for (slice, _) in swept.comparison.of_arm(arm) {
+            let mut taken = slice.taken.clone();
+            taken.sort_by(|a, b| {
+                let key = |taken: &Taken<'_>| (taken.record().cell.order, taken.record().item_id.0.clone());
+                key(a).cmp(&key(b))
+            });
+            groups = taken.iter().map(|taken| taken.group().to_owned()).collect();
+            let costs: Option<Vec<f64>> = taken.iter().map(|taken| swept.cost(*taken)).collect();
+            thresholds.push((slice.cell.threshold?, taken.iter().map(|taken| taken.correct()).collect(), costs?));
+        }
+        Some(Self { groups, thresholds })
+    }
+
+    fn rows(&self) -> Vec<AtThreshold<'_>> {
+        self.thresholds.iter().map(|(_, right, cost)| AtThreshold { right, cost }).collect()
+    }
+}

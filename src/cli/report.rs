@@ -1,0 +1,114 @@
+//! `intercascade report`: a run's outputs made again from its records.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, anyhow, bail};
+
+use super::results::Results;
+use super::{Status, say, terminal_width};
+use crate::analysis::metrics::Prices;
+use crate::analysis::price::Price;
+use crate::report::files::write_files;
+use crate::report::folder::replace;
+use crate::report::manifest::{FILE, Manifest};
+use crate::report::read;
+use crate::report::summary;
+use crate::report::sweep::Sweep;
+use crate::report::tables::{OF_CALIBRATION, OF_STREAM};
+use crate::types::record::Record;
+
+/// Arguments of `report`.
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Examples:\n  intercascade report results/quickstart\n  intercascade report results/quickstart --prices prices.toml --out results/quickstart-repriced\n\nA file of prices has a line for each model: small = { input = 0.1, output = 0.4 }, in USD a million tokens. No model is called. Outputs that change are set aside, none is written over."
+)]
+pub(super) struct Args {
+    /// The run's folder
+    run: PathBuf,
+    /// Prices to tell fees by, instead of the run's (TOML)
+    #[arg(long, value_name = "FILE")]
+    prices: Option<PathBuf>,
+    /// Another folder for the outputs [default: the run's own]
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+}
+
+/// What is read back of a run.
+pub(super) struct Kept {
+    pub(super) manifest: Manifest,
+    pub(super) records: Vec<Record>,
+    pub(super) calibration: Vec<Record>,
+}
+
+impl Kept {
+    /// Reads a finished run's folder.
+    pub(super) fn read(folder: &Path) -> Result<Self> {
+        let manifest = Manifest::read(folder)?;
+        let manifest = manifest.with_context(|| format!("{} holds no run: there is no {FILE}", folder.display()))?;
+        if manifest.ended.is_none() {
+            bail!("the run in {} is not finished; finish it with the command that began it", folder.display());
+        }
+        let calibration = read::records(folder, OF_CALIBRATION, &[])?;
+        let records = read::records(folder, OF_STREAM, &calibration)?;
+        Ok(Self { manifest, records, calibration })
+    }
+}
+
+pub(super) fn run(args: &Args) -> Result<Status> {
+    let Kept { mut manifest, records, calibration } = Kept::read(&args.run)?;
+    if let Some(path) = &args.prices {
+        manifest.prices.extend(prices(path, &manifest.prices)?);
+        manifest.price_notes = vec![format!("Fees are told by the prices of {}.", path.display())];
+    }
+    let results = Results::new(&manifest, &records, &calibration)?;
+    let comparison = results.comparison();
+    let mut files = results.files(&comparison)?;
+    files.push((FILE.to_owned(), manifest.bytes()?));
+    let folder = args.out.as_ref().unwrap_or(&args.run);
+    if *folder == args.run {
+        match replace(folder, files)? {
+            None => say(&format!("nothing changed in {}", folder.display())),
+            Some((aside, names)) => {
+                say(&format!("made again: {}; the old ones are in {}", names.join(", "), aside.display()));
+            }
+        }
+    } else {
+        if folder.exists() {
+            bail!("{} is there already; name another folder with --out", folder.display());
+        }
+        let placed: Vec<(PathBuf, Vec<u8>)> =
+            files.into_iter().map(|(name, bytes)| (folder.join(name), bytes)).collect();
+        write_files(&placed)?;
+        say(&format!("reports are in {}", folder.display()));
+    }
+    if manifest.swept.is_some() {
+        say(&Sweep::new(&comparison).terminal(terminal_width()));
+    } else {
+        say(&summary::terminal(&comparison, terminal_width()));
+    }
+    for note in results.notes(&comparison) {
+        say(&format!("note: {note}"));
+    }
+    Ok(Status::Done)
+}
+
+/// The prices of a file, for models of the run.
+fn prices(path: &Path, known: &Prices) -> Result<Prices> {
+    let text = std::fs::read_to_string(path).with_context(|| format!("cannot read the prices {}", path.display()))?;
+    let read: BTreeMap<String, Price> = toml::from_str(&text).map_err(|error| {
+        anyhow!(
+            "{}: {}: one line for each model, as in small = {{ input = 0.1, output = 0.4 }}",
+            path.display(),
+            error.message()
+        )
+    })?;
+    for (name, price) in &read {
+        if !known.contains_key(name) {
+            let names: Vec<&str> = known.keys().map(String::as_str).collect();
+            bail!("{}: the run has no model `{name}`; it has: {}", path.display(), names.join(", "));
+        }
+        price.check().map_err(|fault| anyhow!("{}: {name}: {fault}", path.display()))?;
+    }
+    Ok(read.into_iter().map(|(name, price)| (name, Some(price))).collect())
+}

@@ -1,0 +1,82 @@
+//! Two runs side by side.
+
+use super::grid;
+use super::manifest::{self, Manifest};
+use crate::analysis::metrics::{Changes, Comparison, Slice, change_percent};
+use crate::analysis::price::Fee;
+use crate::analysis::stats::Difference;
+
+/// In what the runs differ, one line each.
+#[must_use]
+pub fn differences(first: &Manifest, second: &Manifest) -> Vec<String> {
+    let found = manifest::differences(&first.identity, &second.identity);
+    if found.is_empty() {
+        return vec!["both are the same run".to_owned()];
+    }
+    let line = |line: &String| format!("  {}", line.replace(" there, ", " first, ").replace(" here", " second"));
+    std::iter::once("the runs differ in".to_owned()).chain(found.iter().map(line)).collect()
+}
+
+/// Each arm in both, and the difference over the items that both took: of accuracy, and of what it costs.
+#[must_use]
+pub fn tables(first: &Comparison, second: &Comparison, width: u16) -> String {
+    let header = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<String>>();
+    let mut right = vec![header(&["arm", "λ", "items", "accuracy %", "change pp", "p", "weak, change pp"])];
+    let mut paid = vec![header(&["arm", "λ", "strong calls", "change %", "fee USD", "fee, change %"])];
+    for slice in &second.slices {
+        let Some(base) = counterpart(first, second, slice) else { continue };
+        let changes = Changes::between(slice, base, first.seed);
+        let of = |figure: fn(&Changes) -> String| changes.as_ref().map_or("no item in both".to_owned(), figure);
+        let arm = slice.cell.arm.to_string();
+        let told = |slice: &Slice| slice.cell.threshold.map_or("–".to_owned(), |threshold| threshold.to_string());
+        let threshold = both(&told(base), &told(slice));
+        right.push(vec![
+            arm.clone(),
+            threshold.clone(),
+            slice.paired(base).len().to_string(),
+            both(&percent(base.accuracy()), &percent(slice.accuracy())),
+            of(|changes| points(&changes.accuracy)),
+            of(|changes| format!("{:.3}", changes.accuracy.p)),
+            of(|changes| changes.weak_accuracy.as_ref().map_or("–".to_owned(), points)),
+        ]);
+        let fees = [first.fee(base), second.fee(slice)].map(|fee| fee.map(Fee::usd));
+        let usd = |fee: Option<f64>| fee.map_or("–".to_owned(), |fee| format!("{fee:.5}"));
+        let change = fees[0].zip(fees[1]).and_then(|(old, new)| change_percent(new, old));
+        paid.push(vec![
+            arm,
+            threshold,
+            both(&base.strong_calls().to_string(), &slice.strong_calls().to_string()),
+            of(|changes| {
+                changes.strong_calls.change.map_or("–".to_owned(), |change| format!("{:+.1}", change * 100.0))
+            }),
+            both(&usd(fees[0]), &usd(fees[1])),
+            change.map_or("–".to_owned(), |change| format!("{change:+.1}")),
+        ]);
+    }
+    if right.len() == 1 {
+        return "no arm is in both".to_owned();
+    }
+    [right, paid].map(|rows| grid::table(&rows, 1, width)).join("\n")
+}
+
+/// What it was and what it is, once where that is the same.
+fn both(old: &str, new: &str) -> String {
+    if old == new { old.to_owned() } else { format!("{old} → {new}") }
+}
+
+fn percent(share: f64) -> String {
+    format!("{:.1}", share * 100.0)
+}
+
+/// The same arm of the other run: at the same threshold, or its only one where both have one.
+fn counterpart<'c, 'a>(first: &'c Comparison<'a>, second: &Comparison, slice: &Slice) -> Option<&'c Slice<'a>> {
+    let of_arm = || first.of_arm(&slice.cell.arm).map(|(slice, _)| slice);
+    let same = of_arm().find(|other| other.cell.threshold == slice.cell.threshold);
+    let single = of_arm().count() == 1 && second.of_arm(&slice.cell.arm).count() == 1;
+    same.or_else(|| of_arm().next().filter(|_| single))
+}
+
+fn points(difference: &Difference) -> String {
+    let interval = difference.interval.map(|ends| format!(" [{:+.1}, {:+.1}]", ends.low * 100.0, ends.high * 100.0));
+    format!("{:+.1}{}", difference.mean * 100.0, interval.unwrap_or_default())
+}

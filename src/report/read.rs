@@ -1,0 +1,225 @@
+//! A run's records, read back from its tables.
+
+use std::collections::{HashMap, VecDeque};
+use std::fs::File;
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::{Context, Result, anyhow, bail};
+use polars::prelude::{Column, DataFrame, ParquetReader, SerReader};
+
+use super::tables::OF_STREAM;
+use crate::cascade::teach::StoreRule;
+use crate::types::chat::Usage;
+use crate::types::item::ItemId;
+use crate::types::record::{Call, CellKey, Graded, Kept, Purpose, Record, Score, WeakAnswer};
+
+/// The records in the tables of these two names, the items' and the calls'; none where there are no such tables. `known`
+/// are records of other tables whose items may have been shown here.
+///
+/// # Errors
+/// Names the file and what does not fit.
+pub fn records(folder: &Path, names: [&str; 2], known: &[Record]) -> Result<Vec<Record>> {
+    let [items, calls] = names.map(|name| folder.join(format!("{name}.parquet")));
+    if !items.exists() && names != OF_STREAM {
+        return Ok(Vec::new());
+    }
+    let mut records =
+        rows(&Table::read(&items)?, known).with_context(|| format!("{} cannot be read back", items.display()))?;
+    let mut waiting: VecDeque<(Place, Call)> =
+        call_rows(&Table::read(&calls)?).with_context(|| format!("{} cannot be read back", calls.display()))?.into();
+    for record in &mut records {
+        let place = Place::of(record);
+        while waiting.front().is_some_and(|(of, _)| *of == place) {
+            record.calls.extend(waiting.pop_front().map(|(_, call)| call));
+        }
+    }
+    if let Some((place, _)) = waiting.front() {
+        bail!(
+            "{} has a call for item `{}` of {} that {} does not list in its place",
+            calls.display(),
+            place.item,
+            place.arm,
+            items.display()
+        );
+    }
+    Ok(records)
+}
+
+/// Which record a call belongs to.
+#[derive(PartialEq)]
+struct Place {
+    item: String,
+    arm: String,
+    order: usize,
+    threshold: Option<u64>,
+}
+
+impl Place {
+    fn of(record: &Record) -> Self {
+        Self {
+            item: record.item_id.to_string(),
+            arm: record.cell.arm.to_string(),
+            order: record.cell.order,
+            threshold: record.cell.threshold.map(f64::to_bits),
+        }
+    }
+}
+
+fn rows(table: &Table, known: &[Record]) -> Result<Vec<Record>> {
+    let texts = |name| table.texts(name);
+    let (ids, groups) = (texts("item_id")?, texts("group")?);
+    let mut group_of: HashMap<&str, Arc<str>> =
+        known.iter().map(|record| (&*record.item_id.0, Arc::clone(&record.group))).collect();
+    for (id, group) in ids.iter().zip(&groups) {
+        if let (Some(id), Some(group)) = (id, group) {
+            group_of.entry(id.as_str()).or_insert_with(|| group.as_str().into());
+        }
+    }
+    let (datasets, arms, orders) = (texts("dataset")?, texts("arm")?, table.counts("order")?);
+    let (positions, thresholds) = (table.counts("position")?, table.floats("threshold")?);
+    let (used, scores) = (texts("strategies_used")?, texts("strategy_scores")?);
+    let (similarity, kept) = (table.floats("similarity_max")?, texts("strategy_kept")?);
+    let (weak_answers, weak_scores) = (texts("weak_answer")?, texts("weak_score")?);
+    let (confidence, deferred) = (table.floats("confidence")?, table.flags("deferred")?);
+    let (levels, answers) = (table.counts("answering_level")?, texts("answer")?);
+    let (final_scores, sizes) = (texts("score")?, table.counts("repository_size")?);
+    let mut cells: HashMap<(String, usize, Option<u64>), Arc<CellKey>> = HashMap::new();
+    let mut records = Vec::new();
+    for row in 0..table.height() {
+        let text = |column: &[Option<String>], name: &str| {
+            column[row].clone().with_context(|| format!("row {}: {name} is empty", row + 1))
+        };
+        let count = |column: &[Option<usize>], name: &str| {
+            column[row].with_context(|| format!("row {}: {name} is empty", row + 1))
+        };
+        let id = text(&ids, "item_id")?;
+        let (arm, order, threshold) = (text(&arms, "arm")?, count(&orders, "order")?, thresholds[row]);
+        let dataset = text(&datasets, "dataset")?;
+        let cell = cells.entry((arm, order, threshold.map(f64::to_bits))).or_insert_with_key(|(arm, ..)| {
+            Arc::new(CellKey { dataset: dataset.as_str().into(), arm: arm.as_str().into(), order, threshold })
+        });
+        let strategies_used: Vec<ItemId> = list(used[row].as_deref()).map(|id| id.to_owned().into()).collect();
+        let group = |id: &ItemId| {
+            group_of
+                .get(&*id.0)
+                .cloned()
+                .with_context(|| format!("row {}: strategy of an unknown item `{id}`", row + 1))
+        };
+        let weak_score = weak_scores[row].as_deref().map(score).transpose()?;
+        records.push(Record {
+            cell: Arc::clone(cell),
+            group: Arc::clone(&group_of[id.as_str()]),
+            item_id: id.into(),
+            position: count(&positions, "position")?,
+            strategy_groups: strategies_used.iter().map(group).collect::<Result<_>>()?,
+            strategies_used,
+            similarity_max: similarity[row],
+            weak: weak_score.map(|score| WeakAnswer {
+                graded: Graded { answer: weak_answers[row].clone(), score },
+                confidence: confidence[row],
+            }),
+            deferred: deferred[row],
+            answering_level: levels[row],
+            graded: Graded { answer: answers[row].clone(), score: score(&text(&final_scores, "score")?)? },
+            repository_size: count(&sizes, "repository_size")?,
+            calls: Vec::new(),
+            strategy_scores: list(scores[row].as_deref()).map(score).collect::<Result<_>>()?,
+            kept: kept[row].as_deref().map(fate).transpose()?,
+        });
+    }
+    Ok(records)
+}
+
+fn call_rows(table: &Table) -> Result<Vec<(Place, Call)>> {
+    let texts = |name| table.texts(name);
+    let (ids, arms, orders) = (texts("item_id")?, texts("arm")?, table.counts("order")?);
+    let (thresholds, levels, models) = (table.floats("threshold")?, table.counts("level")?, texts("model")?);
+    let (purposes, latency) = (texts("purpose")?, table.floats("latency_ms")?);
+    let tokens = ["input_tokens", "cached_input_tokens", "output_tokens"].map(|name| table.counts(name));
+    let [input, cached, output] = tokens;
+    let (input, cached, output) = (input?, cached?, output?);
+    let (confidence, hits) = (table.floats("confidence")?, table.flags("journal_hit")?);
+    let (answered_by, keys) = (texts("answered_by")?, texts("journal_key")?);
+    let fees = table.floats("recorded_fee_usd")?;
+    let row = |row: usize| -> Result<(Place, Call)> {
+        let text = |column: &[Option<String>], name: &str| {
+            column[row].clone().with_context(|| format!("row {}: {name} is empty", row + 1))
+        };
+        let named = text(&purposes, "purpose")?;
+        let purpose = Purpose::ALL.into_iter().find(|purpose| purpose.name() == named);
+        let place = Place {
+            item: text(&ids, "item_id")?,
+            arm: text(&arms, "arm")?,
+            order: orders[row].unwrap_or_default(),
+            threshold: thresholds[row].map(f64::to_bits),
+        };
+        let tokens = |column: &[Option<usize>]| column[row].unwrap_or_default() as u64;
+        let call = Call {
+            level: levels[row],
+            model: text(&models, "model")?.into(),
+            purpose: purpose.ok_or_else(|| anyhow!("row {}: no purpose is called `{named}`", row + 1))?,
+            usage: Usage { input: tokens(&input), cached_input: tokens(&cached), output: tokens(&output) },
+            confidence: confidence[row],
+            latency_ms: latency[row].unwrap_or_default(),
+            answered_by: answered_by[row].as_deref().map(Into::into),
+            journal_key: keys[row].as_deref().map(str::parse).transpose()?,
+            journal_hit: hits[row],
+            recorded_fee_usd: fees[row],
+        };
+        Ok((place, call))
+    };
+    (0..table.height()).map(row).collect()
+}
+
+/// The parts of a cell that holds several.
+fn list(cell: Option<&str>) -> impl Iterator<Item = &str> {
+    cell.unwrap_or_default().split(';').filter(|part| !part.is_empty())
+}
+
+fn score(name: &str) -> Result<Score> {
+    let all = [Score::Correct, Score::Incorrect, Score::NoAnswer];
+    all.into_iter().find(|score| score.name() == name).ok_or_else(|| anyhow!("no score is called `{name}`"))
+}
+
+fn fate(name: &str) -> Result<Kept> {
+    let dropped = StoreRule::ALL.map(|rule| Kept::Dropped(rule.name()));
+    let mut all = [Kept::Stored, Kept::Unreadable].into_iter().chain(dropped);
+    all.find(|kept| kept.name() == name).ok_or_else(|| anyhow!("no strategy can be `{name}`"))
+}
+
+/// A parquet file.
+struct Table(DataFrame);
+
+impl Table {
+    fn read(path: &Path) -> Result<Self> {
+        let file = File::open(path).with_context(|| format!("cannot read {}", path.display()))?;
+        let frame = ParquetReader::new(file).finish().with_context(|| format!("{} is no parquet", path.display()))?;
+        Ok(Self(frame))
+    }
+
+    fn height(&self) -> usize {
+        self.0.height()
+    }
+
+    fn column(&self, name: &str) -> Result<&Column> {
+        self.0.column(name).with_context(|| format!("there is no column `{name}`"))
+    }
+
+    fn texts(&self, name: &str) -> Result<Vec<Option<String>>> {
+        Ok(self.column(name)?.str()?.iter().map(|text| text.map(str::to_owned)).collect())
+    }
+
+    fn floats(&self, name: &str) -> Result<Vec<Option<f64>>> {
+        Ok(self.column(name)?.f64()?.iter().collect())
+    }
+
+    fn counts(&self, name: &str) -> Result<Vec<Option<usize>>> {
+        let count = |value: Option<i64>| value.map(usize::try_from).transpose();
+        Ok(self.column(name)?.i64()?.iter().map(count).collect::<Result<_, _>>()?)
+    }
+
+    fn flags(&self, name: &str) -> Result<Vec<bool>> {
+        Ok(self.column(name)?.bool()?.iter().map(Option::unwrap_or_default).collect())
+    }
+}

@@ -1,0 +1,238 @@
+//! Sweeps, reports made again, and comparisons of runs.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::near;
+use crate::support::{Project, Settings, Sheet, holds};
+
+const LIST: &str = "0.4,0.55,0.7,0.85";
+
+fn swept(settings: &Settings, arguments: &[&str]) -> (Project, String) {
+    swept_at(LIST, settings, arguments)
+}
+
+fn swept_at(thresholds: &str, settings: &Settings, arguments: &[&str]) -> (Project, String) {
+    let project = Project::with(settings);
+    let sweep = ["sweep", "--config", "trial.toml", "--out", "swept", "--thresholds", thresholds];
+    let said = project.run(&[&sweep, arguments].concat()).done();
+    (project, said.out)
+}
+
+fn by_threshold<'a>(sheet: &'a Sheet, arm: &str, column: &str) -> BTreeMap<u64, &'a str> {
+    let rows = sheet.rows().filter(|row| row.text("arm") == arm);
+    rows.map(|row| (row.number("threshold").to_bits(), row.text(column))).collect()
+}
+
+#[test]
+fn a_sweep_is_what_a_run_at_each_threshold_gives() {
+    let (project, _) = swept(&Settings::simulated(), &[]);
+    for threshold in LIST.split(',') {
+        let out = format!("at-{threshold}");
+        let set = format!("deferral.threshold={threshold}");
+        project.trial(&out, &["--set", &set]).done();
+        let bits = threshold.parse::<f64>().expect("a number").to_bits();
+        for (table, columns) in [
+            (
+                "accuracy",
+                &["accuracy", "coverage", "weak_accuracy", "change_vs_cascade_pp", "p_value", "accuracy_low"][..],
+            ),
+            ("strong_calls", &["strong_calls", "strong_calls_all", "change_vs_cascade_percent", "p_value"]),
+        ] {
+            let (one, all) = (project.sheet(&out, table), project.sheet("swept", table));
+            for arm in ["cascade", "inter-cascade", "inter-cascade-random"] {
+                for column in columns {
+                    let (one, all) = (by_threshold(&one, arm, column), by_threshold(&all, arm, column));
+                    assert_eq!(one[&bits], all[&bits], "{arm} {table}.{column} at {threshold}");
+                }
+            }
+        }
+        let total = |folder: &str, arm: &str| -> Vec<String> {
+            let fees = project.sheet(folder, "fees");
+            let rows = fees.rows().filter(|row| row.text("arm") == arm && row.number("threshold").to_bits() == bits);
+            rows.map(|row| format!("{} {} {}", row.text("model"), row.text("purpose"), row.text("fee_usd"))).collect()
+        };
+        for arm in ["cascade", "inter-cascade"] {
+            assert_eq!(total(&out, arm), total("swept", arm), "{arm} at {threshold}");
+        }
+    }
+}
+
+#[test]
+fn the_cascade_costs_both_levels_once_whatever_the_thresholds() {
+    let settings = Settings::simulated().set("arms", vec!["cascade"]);
+    let (project, said) = swept_at("0:1:0.005", &settings, &[]);
+    holds(&said, &["60 calls made", "APGR", "of the oracle's area"]);
+    let accuracy = project.sheet("swept", "accuracy");
+    assert_eq!(accuracy.rows().filter(|row| row.text("arm") == "cascade").count(), 201);
+    let curves = project.sheet("swept", "curves");
+    let of = |arm: &str| -> Vec<(f64, f64)> {
+        let rows = curves.rows().filter(|row| row.text("arm") == arm && row.text("axis") == "strong_call_rate");
+        rows.map(|row| (row.number("cost"), row.number("accuracy"))).collect()
+    };
+    let (weak, strong) = (of("weak-only")[0], of("strong-only")[0]);
+    assert_eq!((weak.0, strong.0), (0.0, 1.0));
+    assert_eq!(of("random-router"), [weak, strong]);
+    assert_eq!(of("cascade")[0], weak, "at λ 0 nothing is deferred");
+    let best = of("oracle-router").iter().map(|point| point.1).fold(0.0, f64::max);
+    assert!(of("cascade").iter().all(|(_, accuracy)| *accuracy <= best), "nothing beats the oracle");
+    let routing = project.sheet("swept", "routing");
+    for row in routing.rows() {
+        assert_eq!(row.count("thresholds"), 201);
+        let (area, apgr) = (row.number("area"), row.number("apgr"));
+        near(apgr, (area - weak.1) / (strong.1 - weak.1));
+        assert!(row.number("cpt_50") <= row.number("cpt_80") && row.number("oracle_normalised_area") <= 1.0);
+    }
+}
+
+#[test]
+fn a_budget_and_an_accuracy_are_answered_with_an_arm_and_a_threshold() {
+    let (project, said) = swept(&Settings::simulated(), &["--budget", "1", "--accuracy", "0.7"]);
+    holds(&said, &["within 1 USD an item: ", "for an accuracy of 70.0 %: "]);
+    let (accuracy, budgets) = (project.sheet("swept", "accuracy"), project.sheet("swept", "budgets"));
+    let best = accuracy.rows().map(|row| row.number("accuracy")).fold(0.0, f64::max);
+    let axes: BTreeSet<&str> = budgets.rows().map(|row| row.text("axis")).collect();
+    assert_eq!(axes, ["fee_per_item_usd", "strong_call_rate"].into());
+    for row in budgets.rows() {
+        match row.text("asked") {
+            "budget" => assert!(row.number("cost") <= row.number("value")),
+            _ => assert!(row.number("accuracy") >= row.number("value")),
+        }
+    }
+    let dearest =
+        budgets.rows().filter(|row| row.text("asked") == "budget" && row.text("axis") == "fee_per_item_usd").last();
+    near(dearest.expect("a ladder").number("accuracy"), best);
+    let (_, said) = swept(&Settings::simulated().without("model.large.price"), &["--budget", "1"]);
+    holds(&said, &["a budget needs a price for every model"]);
+}
+
+#[test]
+fn savings_at_equal_accuracy_are_told_for_learning_arms() {
+    let (project, said) = swept(&Settings::simulated(), &[]);
+    holds(&said, &["change at that accuracy"]);
+    let savings = project.sheet("swept", "equal_accuracy");
+    assert_eq!(savings.len(), 2 * 2 * LIST.split(',').count(), "two axes, two arms");
+    let mut told = 0;
+    for row in savings.rows() {
+        if let Some(change) = row.optional("change_percent") {
+            told += 1;
+            if let Some(low) = row.optional("change_low_percent") {
+                assert!(low <= change && change <= row.number("change_high_percent"));
+            }
+        }
+    }
+    assert!(told > 0);
+    holds(&project.text("swept/summary.md"), &["## What accuracy costs", "## What is saved", "## For a budget"]);
+}
+
+#[test]
+fn thresholds_come_from_the_weak_levels_own_confidences() {
+    let (project, _) = swept_at("auto:5", &Settings::simulated(), &[]);
+    let records = project.sheet("swept", "records");
+    let weak = records.rows().filter(|row| row.text("arm") == "weak-only");
+    let mut seen: Vec<f64> = weak.map(|row| row.number("confidence")).collect();
+    seen.sort_by(f64::total_cmp);
+    let accuracy = project.sheet("swept", "accuracy");
+    let rows = accuracy.rows().filter(|row| row.text("arm") == "cascade");
+    let used: Vec<f64> = rows.map(|row| row.number("threshold")).collect();
+    assert_eq!(used.len(), 5);
+    assert!(used.iter().all(|threshold| seen.contains(threshold)));
+    assert_eq!((used[0].to_bits(), used[4].to_bits()), (seen[0].to_bits(), seen[seen.len() - 1].to_bits()));
+}
+
+#[test]
+fn a_sweep_goes_on_where_it_was_and_is_no_run() {
+    let (project, _) = swept(&Settings::simulated(), &[]);
+    let sweep = ["sweep", "--config", "trial.toml", "--out", "swept", "--thresholds", LIST, "--offline"];
+    holds(&project.run(&sweep).done().out, &["0 calls made"]);
+    let other = ["sweep", "--config", "trial.toml", "--out", "swept", "--thresholds", "0.5"];
+    holds(&project.run(&other).refused(), &["holds another run", "deferral.threshold.swept", "--fresh"]);
+    holds(&project.trial("swept", &[]).refused(), &["holds another run"]);
+    let refused = project.run(&["sweep", "--config", "trial.toml", "--thresholds", "2"]);
+    assert_eq!(refused.code, 2);
+    holds(&refused.err, &["2 is not from 0 to 1"]);
+}
+
+#[test]
+fn reports_are_made_again_from_the_records_alone() {
+    let calibrate: toml::Table =
+        toml::from_str("calibrate = { alpha = 0.45, min_accepted = 3, delta = 0.3 }").expect("TOML");
+    let calibrated = Settings::simulated()
+        .set("dataset.calibration", 5)
+        .set("deferral.threshold", calibrate)
+        .set("deferral.calibrate_per_arm", true);
+    for (settings, verb) in [(Settings::simulated(), "run"), (calibrated, "run"), (Settings::simulated(), "sweep")] {
+        let project = Project::with(&settings);
+        project.run(&[verb, "--config", "trial.toml", "--out", "out"]).done();
+        // The journal, the config and the data are not needed.
+        for gone in ["out/journal.sqlite", "trial.toml", "questions.jsonl"] {
+            std::fs::remove_file(project.path(gone)).expect("there");
+        }
+        let before = project.reports("out");
+        let said = project.run(&["report", "out"]).done();
+        holds(&said.out, &["nothing changed in out", "inter-cascade"]);
+        assert!(before == project.reports("out"));
+        project.run(&["report", "out", "--out", "copy"]).done();
+        let mut copy = project.reports("copy");
+        copy.insert("strategies.jsonl".to_owned(), before["strategies.jsonl"].clone());
+        assert_eq!(copy.keys().collect::<Vec<_>>(), before.keys().collect::<Vec<_>>());
+        assert!(copy == before);
+    }
+}
+
+#[test]
+fn an_old_run_is_priced_anew_and_nothing_is_written_over() {
+    let project = Project::with(&Settings::simulated());
+    project.trial("out", &[]).done();
+    let before = project.reports("out");
+    project.write("prices.toml", "small = { input = 0.2, output = 0.8 }\n");
+    let said = project.run(&["report", "out", "--prices", "prices.toml"]).done();
+    holds(&said.out, &["made again: ", "fees.csv", "set-aside-1", "the prices of prices.toml"]);
+    let fee = |folder: &str, model: &str| -> Vec<f64> {
+        let sheet = project.sheet(folder, "fees");
+        sheet.rows().filter(|row| row.text("model") == model).map(|row| row.number("fee_usd")).collect()
+    };
+    for (old, new) in fee("out/set-aside-1", "small").iter().zip(fee("out", "small")) {
+        near(new, 2.0 * old);
+    }
+    for (name, bytes) in &before {
+        let aside = project.path(&format!("out/set-aside-1/{name}"));
+        let there = std::fs::read(if aside.exists() { aside } else { project.path(&format!("out/{name}")) });
+        assert_eq!(&there.expect("kept"), bytes, "{name}");
+    }
+    assert!(!project.path("out/set-aside-1/records.csv").exists(), "records never change");
+    // The new prices stand in the manifest.
+    holds(&project.run(&["report", "out"]).done().out, &["nothing changed"]);
+}
+
+#[test]
+fn what_cannot_be_reported_is_told() {
+    let project = Project::with(&Settings::simulated());
+    holds(&project.run(&["report", "nowhere"]).refused_in_one_line(), &["nowhere holds no run"]);
+    project.trial("out", &[]).done();
+    project.write("prices.toml", "tiny = { input = 0.2, output = 0.8 }\n");
+    let priced = |project: &Project| project.run(&["report", "out", "--prices", "prices.toml"]).refused_in_one_line();
+    holds(&priced(&project), &["prices.toml: the run has no model `tiny`; it has: ", "small"]);
+    project.write("prices.toml", "small = 3\n");
+    holds(&priced(&project), &["prices.toml", "one line for each model"]);
+    project.write("prices.toml", "small = { input = -1, output = 0.8 }\n");
+    holds(&priced(&project), &["price.input must be"]);
+    project.write("out/calls.parquet", "no table");
+    holds(&project.run(&["report", "out"]).refused_in_one_line(), &["calls.parquet is no parquet"]);
+}
+
+#[test]
+fn two_runs_are_compared_arm_by_arm() {
+    let project = Project::with(&Settings::simulated());
+    project.trial("one", &[]).done();
+    project.trial("two", &["--set", "deferral.threshold=0.9"]).done();
+    let said = project.run(&["compare", "one", "two"]).done().out;
+    holds(&said, &["the runs differ in", "deferral.threshold: 0.7 first, 0.9 second", "0.7 → 0.9", "cascade"]);
+    let (one, two) = (project.sheet("one", "accuracy"), project.sheet("two", "accuracy"));
+    for (old, new) in one.rows().zip(two.rows()) {
+        let [old, new] = [old, new].map(|row| format!("{:.1}", row.number("accuracy") * 100.0));
+        let told = if old == new { old } else { format!("{old} → {new}") };
+        holds(&said, &[&told]);
+    }
+    let same = project.run(&["compare", "one", "one"]).done().out;
+    holds(&same, &["both are the same run", "+0.0"]);
+}
