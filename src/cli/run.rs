@@ -17,6 +17,7 @@ use crate::cascade::experiment::{self, Cells, Outcome};
 use crate::cascade::step::Setup;
 use crate::config::assembly::{Assembly, Means, output_folder};
 use crate::config::plan;
+use crate::model::entry::Backend;
 use crate::model::gate::Gate;
 use crate::model::journal::{Journal, Taken};
 use crate::model::llama_server::Servers;
@@ -312,6 +313,7 @@ fn warnings(assembly: &Assembly, outcome: &Outcome, answered_by: &AnsweredBy) ->
             }
         }
     }
+    lines.extend(builds_warning(assembly, answered_by));
     for slice in slices(&outcome.records) {
         lines.extend(gate_warning(&slice));
         let silent = slice.no_answer();
@@ -337,6 +339,17 @@ fn warnings(assembly: &Assembly, outcome: &Outcome, answered_by: &AnsweredBy) ->
         ));
     }
     lines
+}
+
+/// Answers of local servers are those of a build of the engine: the journal may hold another's than the one that runs now.
+fn builds_warning(assembly: &Assembly, answered_by: &AnsweredBy) -> Option<String> {
+    let local = [&assembly.weak, &assembly.strong].into_iter().filter(|entry| entry.backend == Backend::LlamaServer);
+    let names = local.filter_map(|entry| answered_by.get(entry.name.as_str())).flatten();
+    let builds: BTreeSet<&str> = names.map(|name| name.rsplit_once(", ").map_or(*name, |(_, build)| build)).collect();
+    let told = builds.iter().map(|build| format!("`{build}`")).collect::<Vec<_>>().join(" and ");
+    (builds.len() > 1).then(|| {
+        format!("Answers come from {told}: another build can answer the same prompt differently, so the run mixes two engines.")
+    })
 }
 
 /// A gate that lets everything through or nothing decides nothing.
