@@ -36,7 +36,7 @@ fn main() -> Result<()> {
         let sweep = Sweep::new(&comparison);
         let gauged = Some(Gauged { model: "weak", signal: "option-probability" });
         let context = Context { name: "bench", setting: &[], warnings: &[], comparison: &comparison, gauged };
-        let tables = [of_arms(&comparison, gauged)?, sweep.tables()?].concat();
+        let tables: Vec<_> = of_arms(&comparison, gauged)?.into_iter().chain(sweep.tables()?).collect();
         let text = intercascade::report::summary::swept(&context, &sweep);
         ensure!(tables.len() == 9 && text.len() > 1000 && comparison.slices.len() == 202, "{} tables", tables.len());
         Ok(())
@@ -81,13 +81,13 @@ fn prices() -> Prices {
 fn records() -> Vec<Record> {
     let mut records = Vec::new();
     for (level, arm) in ["weak-only", "strong-only"].into_iter().enumerate() {
-        let cell = Arc::new(CellKey { dataset: "mmlu".into(), arm: arm.into(), order: 0, threshold: None });
-        records.extend((0..ITEMS).map(|i| record(&cell, level, i)));
+        let key = Arc::new(CellKey { dataset: "mmlu".into(), arm: arm.into(), order: 0, threshold: None });
+        records.extend((0..ITEMS).map(|i| record(&key, level, i)));
     }
     records
 }
 
-fn record(cell: &Arc<CellKey>, level: usize, i: usize) -> Record {
+fn record(key: &Arc<CellKey>, level: usize, i: usize) -> Record {
     let confidence = unit("confidence", i);
     let right = if level == 0 { unit("weak", i) < confidence } else { unit("strong", i) < 0.8 };
     let graded = Graded { answer: Some("A".to_owned()), score: if right { Score::Correct } else { Score::Incorrect } };
@@ -104,7 +104,7 @@ fn record(cell: &Arc<CellKey>, level: usize, i: usize) -> Record {
         recorded_fee_usd: None,
     };
     Record {
-        cell: Arc::clone(cell),
+        cell: Arc::clone(key),
         item_id: i.to_string().into(),
         group: i.to_string().into(),
         position: i,

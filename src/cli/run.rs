@@ -1,5 +1,6 @@
 //! `intercascade run`: from a config to a folder of reports.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
@@ -11,6 +12,7 @@ use crate::analysis::metrics::{Slice, slices};
 use crate::cascade::experiment::{Outcome, Stored};
 use crate::config::assembly::{Assembly, output_folder};
 use crate::config::plan;
+use crate::model::entry::Backend;
 use crate::report::folder::{place, prepare};
 use crate::report::manifest::Manifest;
 use crate::report::summary;
@@ -110,6 +112,7 @@ pub(super) fn warnings(assembly: &Assembly, outcome: &Outcome, answered_by: &Ans
             }
         }
     }
+    lines.extend(builds_warning(assembly, answered_by));
     for slice in slices(&outcome.records) {
         let silent = slice.no_answer();
         if silent > 0.0 {
@@ -134,6 +137,17 @@ pub(super) fn warnings(assembly: &Assembly, outcome: &Outcome, answered_by: &Ans
         ));
     }
     lines
+}
+
+/// Answers of local servers are those of a build of the engine: the journal may hold another's than the one that runs now.
+fn builds_warning(assembly: &Assembly, answered_by: &AnsweredBy) -> Option<String> {
+    let local = [&assembly.weak, &assembly.strong].into_iter().filter(|entry| entry.backend == Backend::LlamaServer);
+    let names = local.filter_map(|entry| answered_by.get(entry.name.as_str())).flatten();
+    let builds: BTreeSet<&str> = names.map(|name| name.rsplit_once(", ").map_or(*name, |(_, build)| build)).collect();
+    let told = builds.iter().map(|build| format!("`{build}`")).collect::<Vec<_>>().join(" and ");
+    (builds.len() > 1).then(|| {
+        format!("Answers come from {told}: another build can answer the same prompt differently, so the run mixes two engines.")
+    })
 }
 
 /// A gate that lets everything through or nothing decides nothing.

@@ -110,6 +110,7 @@ impl Assembly {
         for entry in [&weak, &strong] {
             entry.check(&weights).with_context(|| format!("{}", path.display()))?;
         }
+        weak.check_shared(&strong, &weights).with_context(|| format!("{}", path.display()))?;
         let recordings = recordings([&weak, &strong]).with_context(|| format!("{}", path.display()))?;
         let recorded = recordings.get(&weak.name).map(Arc::as_ref);
         let signal =

@@ -264,7 +264,7 @@ impl ModelEntry {
                 (Backend::Replay, None) => Source::Recorded(Arc::new(Replay::of(&self.name, sources.journal)?)),
                 (Backend::LlamaServer, _) => {
                     let (place, timeout) = (self.place(data.weights)?, Duration::from_secs_f64(self.timeout_s()));
-                    Source::Model(Arc::new(sources.servers.model(&self.name, &place, data.style, timeout)?))
+                    Source::Model(Arc::new(sources.servers.model(&self.name, place, data.style, timeout)))
                 }
                 _ => Source::Model(self.model(weak, data)?),
             })
@@ -272,21 +272,52 @@ impl ModelEntry {
         made().with_context(|| format!("model `{}`", self.name))
     }
 
+    /// Two levels with the same weights share one server, so they must want the same of it.
+    ///
+    /// # Errors
+    /// Names both, the key and the values.
+    pub fn check_shared(&self, other: &Self, weights: &Catalogue) -> Result<()> {
+        let served = |entry: &Self| entry.backend == Backend::LlamaServer;
+        if !served(self) || !served(other) || self.weights_checksum(weights)? != other.weights_checksum(weights)? {
+            return Ok(());
+        }
+        let numbers = |entry: &Self| [u64::from(entry.context()), entry.slots().into(), entry.threads() as u64];
+        let mut wanted = ["context", "slots", "threads"].into_iter().zip(numbers(self)).zip(numbers(other));
+        match wanted.find(|((_, mine), theirs)| mine != theirs) {
+            None => Ok(()),
+            Some(((key, mine), theirs)) => bail!(
+                "models `{}` and `{}` have the same weights and share one server: give both the same {key} ({mine} and {theirs} now)",
+                self.name,
+                other.name
+            ),
+        }
+    }
+
+    /// Tokens that a slot of its server holds.
+    fn context(&self) -> u32 {
+        self.context.map_or(CONTEXT, NonZeroU32::get)
+    }
+
+    /// Sequences that its server computes at once.
+    fn slots(&self) -> u32 {
+        self.slots.map_or(1, NonZeroU32::get)
+    }
+
+    /// Threads that its server computes with: the machine's cores, where the entry does not say.
+    fn threads(&self) -> usize {
+        let cores = || std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+        self.threads.map_or_else(cores, NonZeroUsize::get)
+    }
+
     /// Its weights, and how they are served.
     fn place(&self, weights: &Catalogue) -> Result<Place> {
+        let sha256 = self.weights_checksum(weights)?;
         let (label, weights) = match (&self.weights, &self.path) {
             (Some(name), _) => (name.clone(), weights.path(name)?),
             (None, Some(path)) => (path.file_stem().unwrap_or_default().to_string_lossy().into_owned(), path.clone()),
             (None, None) => bail!("its weights are not named"),
         };
-        let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
-        Ok(Place {
-            label,
-            weights,
-            context: self.context.map_or(CONTEXT, NonZeroU32::get),
-            slots: self.slots.map_or(1, NonZeroU32::get),
-            threads: self.threads.map_or(cores, NonZeroUsize::get),
-        })
+        Ok(Place { label, weights, sha256, context: self.context(), slots: self.slots(), threads: self.threads() })
     }
 
     fn model(&self, weak: &Self, data: Data) -> Result<Arc<dyn Model>> {
@@ -323,7 +354,7 @@ impl ModelEntry {
         let most = |cap: NonZeroU32| usize::try_from(cap.get()).unwrap_or(usize::MAX);
         let cap = match self.backend {
             Backend::Openai => self.concurrency.map_or(concurrency, most),
-            Backend::LlamaServer => self.slots.map_or(1, most),
+            Backend::LlamaServer => usize::try_from(self.slots()).unwrap_or(usize::MAX),
             Backend::Gguf => LANES,
             Backend::Reference | Backend::Replay | Backend::Simulated => concurrency,
         };

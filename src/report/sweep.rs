@@ -63,7 +63,7 @@ impl<'c, 'a> Sweep<'c, 'a> {
         for (axis, swept, _) in &self.axes {
             let unit = unit(*axis);
             if let (Some(budget), Axis::Fee) = (budget, axis) {
-                lines.push(match best_within(swept.choices(), budget) {
+                lines.push(match best_within(swept.choices().iter().cloned(), budget) {
                     Some((choice, point)) => format!(
                         "within {budget} USD an item: {}, accuracy {:.1} % for {} {unit}",
                         told(&choice),
@@ -74,7 +74,7 @@ impl<'c, 'a> Sweep<'c, 'a> {
                 });
             }
             if let Some(accuracy) = accuracy {
-                lines.push(match cheapest_reaching(swept.choices(), accuracy) {
+                lines.push(match cheapest_reaching(swept.choices().iter().cloned(), accuracy) {
                     Some((choice, point)) => format!(
                         "for an accuracy of {:.1} %: {}, at {} {unit}",
                         accuracy * 100.0,

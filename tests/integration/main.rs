@@ -5,6 +5,7 @@ mod data;
 mod dialects;
 mod engine;
 mod layers;
+mod llama_server;
 mod openai;
 mod runs;
 mod support;

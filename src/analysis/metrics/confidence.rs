@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::Slice;
+use super::{Slice, Taken};
 use crate::analysis::drift::{Watched, watch};
 use crate::analysis::reliability::{Bin, aurc, auroc, brier, ece, reliability_table};
 
@@ -40,9 +40,13 @@ pub struct Realised {
 }
 
 impl Slice<'_> {
-    /// What the weak level's confidence is worth; none where it has none.
+    /// What the weak level's confidence is worth; none where it has none, and where the slice is read off weak-only, which
+    /// has the same.
     #[must_use]
     pub fn reliability(&self) -> Option<Reliability> {
+        if matches!(self.taken.first(), Some(Taken::Gated { .. })) {
+            return None;
+        }
         let judged = self.judged();
         let bins = reliability_table(&judged, BINS);
         (!judged.is_empty()).then(|| Reliability {

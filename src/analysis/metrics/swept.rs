@@ -59,6 +59,8 @@ pub struct Swept<'c, 'a> {
     axis: Axis,
     corners: Corners,
     oracle: Curve,
+    /// All that can be chosen, with what it costs and gives.
+    choices: Vec<(Choice, Point)>,
 }
 
 impl<'c, 'a> Swept<'c, 'a> {
@@ -67,7 +69,17 @@ impl<'c, 'a> Swept<'c, 'a> {
     pub fn new(comparison: &'c Comparison<'a>, axis: Axis) -> Option<Self> {
         let alone = |arm| comparison.of_arm(arm).next().map(|(slice, _)| slice);
         let both = both(comparison, alone("weak-only")?, alone("strong-only")?, axis)?;
-        Some(Self { comparison, axis, corners: Corners::of(&both, axis)?, oracle: oracle_router(&both, axis)? })
+        let choice = |slice: &Slice| {
+            let chosen = Choice { arm: slice.cell.arm.to_string(), threshold: slice.cell.threshold };
+            Some((chosen, point(comparison, slice, axis)?))
+        };
+        Some(Self {
+            comparison,
+            axis,
+            corners: Corners::of(&both, axis)?,
+            oracle: oracle_router(&both, axis)?,
+            choices: comparison.slices.iter().filter_map(choice).collect(),
+        })
     }
 
     /// Both levels alone.
@@ -114,12 +126,8 @@ impl<'c, 'a> Swept<'c, 'a> {
 
     /// All that can be chosen, with what it costs and gives.
     #[must_use]
-    pub fn choices(&self) -> Vec<(Choice, Point)> {
-        let choice = |slice: &Slice| {
-            let chosen = Choice { arm: slice.cell.arm.to_string(), threshold: slice.cell.threshold };
-            Some((chosen, self.point(slice)?))
-        };
-        self.comparison.slices.iter().filter_map(choice).collect()
+    pub fn choices(&self) -> &[(Choice, Point)] {
+        &self.choices
     }
 
     /// What each learning arm saves at the cascade's accuracy, threshold by threshold.
@@ -145,16 +153,8 @@ impl<'c, 'a> Swept<'c, 'a> {
     }
 
     fn points(&self, arm: &str) -> Vec<(f64, Point)> {
-        let point = |(slice, _): (&Slice, _)| Some((slice.cell.threshold?, self.point(slice)?));
-        self.comparison.of_arm(arm).filter_map(point).collect()
-    }
-
-    fn point(&self, slice: &Slice) -> Option<Point> {
-        let cost = match self.axis {
-            Axis::StrongCalls => slice.strong_calls() as f64 / slice.taken.len() as f64,
-            Axis::Fee => self.comparison.fee(slice)?.usd() / slice.taken.len() as f64,
-        };
-        Some(Point { cost, accuracy: slice.accuracy() })
+        let own = self.choices.iter().filter(|(choice, _)| choice.arm == arm);
+        own.filter_map(|(choice, point)| Some((choice.threshold?, *point))).collect()
     }
 
     fn cost(&self, taken: Taken) -> Option<f64> {
@@ -163,6 +163,15 @@ impl<'c, 'a> Swept<'c, 'a> {
             Axis::Fee => item_fee(taken, None, self.comparison.prices),
         }
     }
+}
+
+/// What an arm at a threshold costs and gives.
+fn point(comparison: &Comparison, slice: &Slice, axis: Axis) -> Option<Point> {
+    let cost = match axis {
+        Axis::StrongCalls => slice.strong_calls() as f64 / slice.taken.len() as f64,
+        Axis::Fee => comparison.fee(slice)?.usd() / slice.taken.len() as f64,
+    };
+    Some(Point { cost, accuracy: slice.accuracy() })
 }
 
 /// What both levels make of each item and order; none where a fee is asked for and a model has no price.

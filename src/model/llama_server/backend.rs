@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -30,6 +31,8 @@ pub struct Place {
     pub label: String,
     /// Their file.
     pub weights: PathBuf,
+    /// Hex sha256 of the file: what makes weights the same.
+    pub sha256: String,
     /// Tokens that each slot can hold.
     pub context: u32,
     /// Sequences at once.
@@ -38,17 +41,19 @@ pub struct Place {
     pub threads: usize,
 }
 
-/// The servers of a run, by their weights.
+/// The servers of a run, by their weights' checksum.
 pub struct Servers {
     folder: PathBuf,
     hear: Hear,
-    by_weights: Mutex<BTreeMap<PathBuf, Arc<Shared>>>,
+    by_weights: Mutex<BTreeMap<String, Arc<Shared>>>,
 }
 
 /// A server that several levels may share.
 struct Shared {
     place: Place,
-    settings: EngineSettings,
+    log: PathBuf,
+    /// Whether any level asks by chat.
+    chat: AtomicBool,
     hear: Hear,
     kept: AsyncMutex<Option<KeptServer>>,
 }
@@ -68,37 +73,34 @@ impl Servers {
         Self { folder, hear, by_weights: Mutex::default() }
     }
 
-    /// A model on the server of these weights.
-    ///
-    /// # Errors
-    /// Where another level serves the same weights in another way.
-    pub fn model(&self, name: &str, place: &Place, style: Style, timeout: Duration) -> Result<LlamaServer, ModelError> {
+    /// A model on the server of these weights. Whoever names weights twice wants them served in one way
+    /// ([`ModelEntry::check_shared`](crate::model::entry::ModelEntry::check_shared)).
+    #[must_use]
+    pub fn model(&self, name: &str, place: Place, style: Style, timeout: Duration) -> LlamaServer {
         let mut servers = self.by_weights.lock().unwrap_or_else(PoisonError::into_inner);
-        let shared = servers.entry(place.weights.clone()).or_insert_with(|| {
+        let shared = servers.entry(place.sha256.clone()).or_insert_with(|| {
             let log = self.folder.join(format!("llama-server-{}.log", place.label));
-            let settings = EngineSettings {
-                weights: place.weights.clone(),
-                context: place.context,
-                slots: place.slots,
-                threads: place.threads,
-                chat: style == Style::Chat,
-                log,
-            };
             let hear = Arc::clone(&self.hear);
-            Arc::new(Shared { place: place.clone(), settings, hear, kept: AsyncMutex::new(None) })
+            Arc::new(Shared { place, log, chat: AtomicBool::new(false), hear, kept: AsyncMutex::new(None) })
         });
-        if shared.place != *place {
-            return Err(ModelError::Refused(format!(
-                "two levels serve {} and share one server: give both the same context, slots and threads",
-                place.weights.display()
-            )));
-        }
-        let shared = Arc::clone(shared);
-        Ok(LlamaServer { name: name.to_owned(), shared, style, timeout, client: Mutex::new(None) })
+        shared.chat.fetch_or(style == Style::Chat, Ordering::Relaxed);
+        LlamaServer { name: name.to_owned(), shared: Arc::clone(shared), style, timeout, client: Mutex::new(None) }
     }
 }
 
 impl Shared {
+    fn settings(&self) -> EngineSettings {
+        let Place { weights, context, slots, threads, .. } = self.place.clone();
+        EngineSettings {
+            weights,
+            context,
+            slots,
+            threads,
+            chat: self.chat.load(Ordering::Relaxed),
+            log: self.log.clone(),
+        }
+    }
+
     /// The server, started where it is not, and once more where it has died.
     async fn endpoint(&self) -> Result<Endpoint, ModelError> {
         let mut kept = self.kept.lock().await;
@@ -108,7 +110,7 @@ impl Shared {
         };
         if kept.is_none() {
             let engine = Engine::choose().map_err(failed)?.engine;
-            *kept = Some(KeptServer::new(engine, self.settings.clone()));
+            *kept = Some(KeptServer::new(engine, self.settings()));
         }
         let Some(server) = kept.as_mut() else { unreachable!("one was just put there") };
         let hear = |wait: Wait| (self.hear)(&self.place.label, wait);

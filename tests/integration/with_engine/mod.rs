@@ -13,9 +13,9 @@ fn settings(weights: PathBuf, folder: &Path) -> EngineSettings {
     EngineSettings { weights, context: 1024, slots: 2, threads: 2, chat: true, log: folder.join("server.log") }
 }
 
-/// Settings for the small model.
+/// Settings for the small model. Threads that wait for each other on a busy machine take many times as long as one.
 fn small(folder: &Path) -> EngineSettings {
-    settings(crate::with_weights::fetched("smollm2-135m-instruct"), folder)
+    EngineSettings { threads: 1, ..settings(crate::with_weights::fetched("smollm2-135m-instruct"), folder) }
 }
 
 /// The port of an address.
@@ -26,7 +26,7 @@ fn port(base_url: &str) -> String {
 
 /// The process that serves on a port: not the one that stands guard over it.
 #[cfg(target_os = "linux")]
-fn serving(port: &str) -> Option<u32> {
+pub(crate) fn serving(port: &str) -> Option<u32> {
     let processes = std::fs::read_dir("/proc").expect("a list of processes");
     processes.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok()).find(|pid: &u32| {
         let line = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
@@ -38,7 +38,7 @@ fn serving(port: &str) -> Option<u32> {
 /// Waits until nobody serves on a port; a process that ends loses its arguments before it closes its port.
 #[cfg(target_os = "linux")]
 #[track_caller]
-fn is_gone(port: &str) {
+pub(crate) fn is_gone(port: &str) {
     let gone = (0..200).any(|_| {
         std::thread::sleep(std::time::Duration::from_millis(25));
         serving(port).is_none() && std::net::TcpStream::connect(format!("127.0.0.1:{port}")).is_err()

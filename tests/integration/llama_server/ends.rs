@@ -1,0 +1,80 @@
+//! However the program ends, its server ends with it. (A panic: `with_engine/fakes.rs`.)
+
+use std::io::Read;
+use std::process::{Child, Command};
+
+use super::{Stage, settings};
+use crate::support::holds;
+use crate::with_engine::{is_gone, serving};
+
+fn interrupt(child: &Child) {
+    let sent = Command::new("kill").args(["-INT", &child.id().to_string()]).status().expect("kill");
+    assert!(sent.success());
+}
+
+/// What it said on stderr, and its exit status.
+fn ended(mut child: Child) -> (Option<i32>, String) {
+    let mut said = String::new();
+    child.stderr.take().expect("a pipe").read_to_string(&mut said).expect("text");
+    (child.wait().expect("ended").code(), said)
+}
+
+/// The port of the one server, which is there.
+fn port(stage: &Stage) -> String {
+    let ports = stage.ports();
+    assert!(ports.len() == 1 && serving(&ports[0]).is_some(), "{ports:?}");
+    ports[0].clone()
+}
+
+#[test]
+fn ctrl_c_keeps_the_call_in_flight_and_the_same_command_goes_on() {
+    let stage = Stage::new(&settings());
+    let child = stage.begun("begin", &[("STAND_IN_SECONDS", "1.5")]);
+    let port = port(&stage);
+    interrupt(&child);
+    let (code, said) = ended(child);
+    is_gone(&port);
+    assert_eq!(code, Some(2), "{said}");
+    holds(&said, &["stopping when the calls in flight have ended", "run the same command again to go on"]);
+    let (begun, answered) = (stage.diary("begin").len(), stage.diary("end").len());
+    assert_eq!(begun, answered);
+    // Four calls of the strong level, simulated, may have been made too.
+    stage.run(&[], &[]).done();
+    assert_eq!(stage.diary("end").len(), 4, "no call is made twice");
+}
+
+#[test]
+fn a_second_ctrl_c_ends_it_at_once_even_while_it_loads() {
+    for (line, behaviour) in [("begin", ("STAND_IN_SECONDS", "60")), ("start", ("STAND_IN_LOADS", "for ever"))] {
+        let stage = Stage::new(&settings());
+        let child = stage.begun(line, &[behaviour]);
+        let port = stage.ports()[0].clone();
+        interrupt(&child);
+        std::thread::sleep(std::time::Duration::from_millis(300));
+        interrupt(&child);
+        let (code, said) = ended(child);
+        assert_eq!(code, Some(2), "{said}");
+        is_gone(&port);
+    }
+}
+
+#[test]
+fn an_error_takes_it_away() {
+    let stage = Stage::new(&settings());
+    // The third problem.
+    let error = stage.run(&[], &[("STAND_IN_REFUSES", "Ingrid wants")]).refused();
+    holds(&error, &["the run stopped", "not this one"]);
+    stage.ports().iter().for_each(|port| is_gone(port));
+}
+
+#[test]
+fn kill_9_takes_it_away() {
+    for (line, behaviour) in [("begin", ("STAND_IN_SECONDS", "60")), ("start", ("STAND_IN_LOADS", "for ever"))] {
+        let stage = Stage::new(&settings());
+        let mut child = stage.begun(line, &[behaviour]);
+        let port = stage.ports()[0].clone();
+        child.kill().expect("killed");
+        child.wait().expect("reaped");
+        is_gone(&port);
+    }
+}
