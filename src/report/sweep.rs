@@ -114,9 +114,11 @@ impl<'c, 'a> Sweep<'c, 'a> {
         if self.saved().len() > 1 {
             let _ = write!(
                 text,
-                "\n## What is saved at the cascade's accuracy\n\n{}\nAlong the curves through each arm's thresholds: cost where both \
-                 are as accurate as the cascade at the λ named. In brackets 95 % bootstrap intervals over groups ({RESAMPLES} \
-                 resamples), conditional on the orders. – : the arm's curve never reaches that accuracy, or starts above it.\n",
+                "\n## What is saved at the cascade's accuracy\n\n{}\nAlong the curves through each arm's thresholds and both corners, so \
+                 that between neighbours one of them is chosen at random for each item: cost where both are as accurate as \
+                 the cascade at the λ named. For an arm that learns that is an interpolation: no run had those deferrals. In \
+                 brackets 95 % bootstrap intervals over groups ({RESAMPLES} resamples), conditional on the orders. – : the \
+                 arm's curve never reaches that accuracy, or starts above it.\n",
                 grid::markdown(&self.saved())
             );
         }

@@ -40,7 +40,8 @@ pub struct Saving {
     pub threshold: f64,
     /// The cascade's accuracy there.
     pub accuracy: f64,
-    /// The relative change of cost; none where the arm's curve does not reach that accuracy, or starts above it.
+    /// The relative change of cost along the curves through each arm's thresholds and both corners; none where the arm's
+    /// curve does not reach that accuracy, or starts above it.
     pub change: Option<Resampled>,
 }
 
@@ -138,7 +139,8 @@ impl<'c, 'a> Swept<'c, 'a> {
         for arm in self.arms().into_iter().filter(|arm| *arm != BASELINE) {
             let Some(own) = Aligned::of(self, arm) else { continue };
             let [rows, base_rows] = [&own, &base].map(Aligned::rows);
-            for (at, (threshold, right, _)) in base.thresholds.iter().enumerate() {
+            for (at, threshold) in base.thresholds.iter().enumerate() {
+                let right = &base.answers[at].0;
                 let labels = ["equal-accuracy", arm, &threshold.to_string()];
                 let draws = Draws { seed: self.comparison.seed, labels: &labels, count: RESAMPLES };
                 savings.push(Saving {
@@ -191,31 +193,44 @@ fn both(comparison: &Comparison, weak: &Slice, strong: &Slice, axis: Axis) -> Op
     weak.paired(strong).iter().map(answers).collect()
 }
 
-/// An arm at all its thresholds, the same items in the same order everywhere.
+/// Each item's answer, right or not, and what it costs.
+type Answers = (Vec<bool>, Vec<f64>);
+
+/// An arm at all its thresholds and at both corners, the same items in the same order everywhere.
 struct Aligned {
     groups: Vec<String>,
-    /// λ, whether each item's answer is right, and what it costs.
-    thresholds: Vec<(f64, Vec<bool>, Vec<f64>)>,
+    thresholds: Vec<f64>,
+    /// At each threshold, then weak-only and strong-only.
+    answers: Vec<Answers>,
 }
 
 impl Aligned {
     fn of(swept: &Swept, arm: &str) -> Option<Self> {
-        let mut groups = Vec::new();
-        let mut thresholds = Vec::new();
-        for (slice, _) in swept.comparison.of_arm(arm) {
-            let mut taken = slice.taken.clone();
-            taken.sort_by(|a, b| {
-                let key = |taken: &Taken<'_>| (taken.record().cell.order, taken.record().item_id.0.clone());
-                key(a).cmp(&key(b))
-            });
-            groups = taken.iter().map(|taken| taken.group().to_owned()).collect();
-            let costs: Option<Vec<f64>> = taken.iter().map(|taken| swept.cost(*taken)).collect();
-            thresholds.push((slice.cell.threshold?, taken.iter().map(|taken| taken.correct()).collect(), costs?));
-        }
-        Some(Self { groups, thresholds })
+        let slices = |arm| swept.comparison.of_arm(arm).map(|(slice, _)| slice);
+        let thresholds: Vec<f64> = slices(arm).filter_map(|slice| slice.cell.threshold).collect();
+        let all = slices(arm).chain(slices("weak-only")).chain(slices("strong-only"));
+        let answers: Vec<Answers> = all.map(|slice| answers(swept, slice)).collect::<Option<_>>()?;
+        let groups = in_order(slices(arm).next()?).iter().map(|taken| taken.group().to_owned()).collect();
+        Some(Self { groups, thresholds, answers })
     }
 
     fn rows(&self) -> Vec<AtThreshold<'_>> {
-        self.thresholds.iter().map(|(_, right, cost)| AtThreshold { right, cost }).collect()
+        self.answers.iter().map(|(right, cost)| AtThreshold { right, cost }).collect()
     }
+}
+
+fn answers(swept: &Swept, slice: &Slice) -> Option<Answers> {
+    let taken = in_order(slice);
+    let costs: Option<Vec<f64>> = taken.iter().map(|taken| swept.cost(*taken)).collect();
+    Some((taken.iter().map(|taken| taken.correct()).collect(), costs?))
+}
+
+/// The items by order and id, whatever their places in the stream.
+fn in_order<'a>(slice: &Slice<'a>) -> Vec<Taken<'a>> {
+    let mut taken = slice.taken.clone();
+    taken.sort_by(|a, b| {
+        let [a, b] = [a.record(), b.record()];
+        (a.cell.order, &a.item_id.0).cmp(&(b.cell.order, &b.item_id.0))
+    });
+    taken
 }
