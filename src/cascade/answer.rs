@@ -40,7 +40,7 @@ impl Level {
     ) -> Result<WeakAnswer, StepError> {
         let item = asked.item;
         let texts: Vec<&str> = shown.iter().map(|shown| shown.strategy.text.as_str()).collect();
-        let scored = gauge.is_some_and(|gauge| gauge.signal == Signal::OptionProbability);
+        let scored = gauge.is_some_and(|gauge| gauge.signal.scores_options());
         let messages = self.prompt.answer(item, &texts, !scored);
         let generation = Generation {
             logprobs: gauge.is_some_and(|gauge| gauge.signal.needs_logprobs()),
@@ -77,7 +77,7 @@ impl Level {
         match signal.further() {
             Further::Nothing => {
                 let place = asked.grader.place(item, &response.text);
-                let answered = Answered { response, place, options: item.options.len(), quantile: gauge.quantile };
+                let answered = Answered { response, place, options: &item.options, quantile: gauge.quantile };
                 signal.read(&answered).map_err(|missing| self.unsure(item, signal.name(), missing))
             }
             Further::Draws => {

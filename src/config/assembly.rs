@@ -20,7 +20,7 @@ use crate::cascade::repository::Rule;
 use crate::cascade::step::Setup;
 use crate::cascade::teach::{Distil, Teaching};
 use crate::dataset::catalogue::Catalogue as DataCatalogue;
-use crate::dataset::{Contents, Format, read_clean, stream};
+use crate::dataset::{Contents, Format, Reading, read_clean, stream, subjects};
 use crate::model::budget::Budget;
 use crate::model::entry::{Backend, ModelEntry};
 use crate::model::gate::Gate;
@@ -37,7 +37,7 @@ use crate::task::confidence::{Further, Signal};
 use crate::task::extraction::{self, Extraction};
 use crate::task::prompt::Prompt;
 use crate::task::{Grader, Task};
-use crate::types::item::Item;
+use crate::types::item::{Item, Target};
 
 /// Keys of a model's entry that cannot change an answer.
 const NO_MATTER: [&str; 9] = [
@@ -102,7 +102,14 @@ impl Assembly {
         let (dataset, format, contents) =
             data(&config, path).with_context(|| format!("{}: dataset", path.display()))?;
         let task = format.task();
-        let items = stream::take(contents.items, config.dataset.per_group, config.dataset.limit);
+        let items = match &config.dataset.subjects {
+            Some(names) => {
+                let only = subjects::only(contents.items, names);
+                only.with_context(|| format!("{}: dataset.subjects", path.display()))?
+            }
+            None => contents.items,
+        };
+        let items = stream::take(items, config.dataset.per_group, config.dataset.limit);
         if let Some(limit) = config.dataset.limit.filter(|limit| *limit > items.len()) {
             bail!("{}: dataset.limit is {limit}, and there are {} items", path.display(), items.len());
         }
@@ -119,7 +126,7 @@ impl Assembly {
             found.with_context(|| format!("{}: model `{}`: prompt", path.display(), entry.name))
         };
         let prompts = [prompt(&weak)?, prompt(&strong)?];
-        let rules = config.dataset.extraction.clone().unwrap_or_else(|| Extraction::usual(task).to_vec());
+        let rules = config.dataset.extraction.clone().unwrap_or_else(|| usual_rules(task, signal, &items));
         let grader = Grader { task, rules };
         let sha256 = contents.sha256;
         let assembly =
@@ -139,6 +146,18 @@ impl Assembly {
         }
         if let Some(rule) = self.grader.rules.iter().find(|rule| !rule.reads(self.grader.task)) {
             bail!("dataset.extraction: the rule `{}` does not read answers to these questions", rule.name());
+        }
+        if !self.grader.rules.iter().any(|rule| rule.reads_texts()) {
+            bail!("dataset.extraction: name a rule that reads texts too, for what a level writes");
+        }
+        let normalised = self.grader.rules.contains(&Extraction::OptionLikelihoodNormalised);
+        if self.signal.is_some_and(|signal| {
+            signal.scores_options() && (signal == Signal::OptionProbabilityNormalised) != normalised
+        }) {
+            bail!(
+                "deferral.signal: option-probability-normalised and the rule option-likelihood-normalised go together, so that the \
+                 option that is answered is the one that confidence is told of"
+            );
         }
         self.check_recordings()?;
         self.check_prompts()?;
@@ -232,7 +251,7 @@ impl Assembly {
     #[must_use]
     pub fn identity(&self) -> Value {
         let Config { name, seed, arms, dataset, deferral, learning, .. } = &self.config;
-        json!({
+        let mut identity = json!({
             "name": name,
             "seed": seed,
             "arms": arms,
@@ -246,7 +265,19 @@ impl Assembly {
             "extraction": extraction::told(&self.grader.rules),
             "weak": self.model_identity(&self.weak),
             "strong": self.model_identity(&self.strong),
-        })
+        });
+        // What is rarely set stands there only where it is, so that runs of before stay the same runs.
+        let parts = [
+            ("member", dataset.member.as_ref().map(|member| json!(member))),
+            ("group", dataset.group.as_ref().map(|group| json!(group))),
+            ("subjects", dataset.subjects.as_ref().map(|subjects| json!(subjects))),
+        ];
+        for (key, value) in parts {
+            if let Some(value) = value {
+                identity["dataset"][key] = value;
+            }
+        }
+        identity
     }
 
     fn model_identity(&self, entry: &ModelEntry) -> Value {
@@ -482,6 +513,15 @@ fn describe(entry: &ModelEntry) -> String {
     format!("{} (backend {}: {what})", entry.name, entry.backend.name())
 }
 
+/// The rules where a config says nothing: the usual ones, and in front of them what the signal or the questions ask for.
+fn usual_rules(task: Task, signal: Option<Signal>, items: &[Item]) -> Vec<Extraction> {
+    let normalised = signal == Some(Signal::OptionProbabilityNormalised);
+    let unanswerable = items.iter().any(|item| item.target == Target::Unanswerable);
+    let first =
+        [normalised.then_some(Extraction::OptionLikelihoodNormalised), unanswerable.then_some(Extraction::NoneStated)];
+    first.into_iter().flatten().chain(Extraction::usual(task).iter().copied()).collect()
+}
+
 /// The data set's name, format and contents.
 fn data(config: &Config, path: &Path) -> Result<(String, Format, Contents)> {
     let wanted = &config.dataset;
@@ -492,7 +532,12 @@ fn data(config: &Config, path: &Path) -> Result<(String, Format, Contents)> {
         let format = wanted.format.or_else(|| Format::of_path(file));
         let format = format.ok_or_else(|| anyhow!("{}: add format = \"gsm8k\" or \"mmlu\"", file.display()))?;
         let stem = file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-        return Ok((wanted.name.clone().unwrap_or(stem), format, read_clean(file, format)?));
+        let (member, group) = (wanted.member.clone(), wanted.group.clone());
+        let reading = Reading { member, group, seed: config.seed, ..Reading::of(format) };
+        return Ok((wanted.name.clone().unwrap_or(stem), format, read_clean(file, &reading)?));
+    }
+    if wanted.member.is_some() || wanted.group.is_some() {
+        bail!("`member` and `group` go with a path; the catalogue has its own");
     }
     let catalogue = DataCatalogue::find(Some(path))?;
     let entry =
@@ -501,7 +546,7 @@ fn data(config: &Config, path: &Path) -> Result<(String, Format, Contents)> {
         bail!("`{}` has the format of its catalogue entry; leave `format` out", entry.name);
     }
     let split = entry.choose_split(wanted.split.as_deref())?;
-    Ok((entry.name.clone(), entry.format, catalogue.load(entry, split)?))
+    Ok((entry.name.clone(), entry.format, catalogue.load(entry, split, config.seed)?))
 }
 
 /// The recordings of these entries, read.
@@ -533,8 +578,9 @@ fn signal(config: &Config, weak: &ModelEntry, recorded: Option<&Recording>, task
             "the recording of model `{}` holds no confidence, so nothing can be gated by it: leave the gated arms out",
             weak.name
         ),
-        Some(Signal::OptionProbability) if !scores => bail!(
-            "option-probability needs multiple-choice questions and a weak model that scores options (backend gguf), and `{}` is no such pair with {:?} questions",
+        Some(signal) if signal.scores_options() && !scores => bail!(
+            "{} needs multiple-choice questions and a weak model that scores options (backend gguf), and `{}` is no such pair with {:?} questions",
+            signal.name(),
             weak.name,
             task
         ),

@@ -230,6 +230,7 @@ mod tests {
             options: options.iter().map(|option| (*option).to_owned()).collect(),
             target: Target::Choice(0),
             solution: None,
+            subject: None,
         }
     }
 

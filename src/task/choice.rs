@@ -42,6 +42,13 @@ pub fn likeliest(logprobs: &[f64]) -> Option<usize> {
     (0..logprobs.len()).rev().max_by(|a, b| logprobs[*a].total_cmp(&logprobs[*b]))
 }
 
+/// The options' log-probabilities over the lengths of their texts in characters, as lm-eval's `acc_norm` compares them.
+#[must_use]
+#[expect(clippy::cast_precision_loss, reason = "no option is that long")]
+pub fn per_character(logprobs: &[f64], options: &[String]) -> Vec<f64> {
+    logprobs.iter().zip(options).map(|(logprob, text)| logprob / text.chars().count().max(1) as f64).collect()
+}
+
 /// The option that a text answers with, by the first rule that finds one, and where it stands.
 #[must_use]
 pub fn extract(text: &str, options: &[String], rules: &[Extraction]) -> Option<(usize, Range<usize>)> {

@@ -22,6 +22,12 @@ pub enum Extraction {
     Bold,
     /// The last number of the text (lm-eval's flexible match).
     Gsm8kFlexible,
+    /// That there is no answer: `None`, "cannot be determined" and the like in an answer's place, or in the last line.
+    NoneStated,
+    /// The option whose text is the likeliest, where options are scored (lm-eval's acc).
+    OptionLikelihood,
+    /// The option whose text is the likeliest per character (lm-eval's `acc_norm`).
+    OptionLikelihoodNormalised,
     /// The letter that opens the text.
     Letter,
     /// The last letter in parentheses.
@@ -50,6 +56,9 @@ impl Extraction {
             Self::AnswerIs => "answer-is",
             Self::Bold => "bold",
             Self::Gsm8kFlexible => "gsm8k-flexible",
+            Self::NoneStated => "none-stated",
+            Self::OptionLikelihood => "option-likelihood",
+            Self::OptionLikelihoodNormalised => "option-likelihood-normalised",
             Self::Letter => "letter",
             Self::LetterInParentheses => "letter-in-parentheses",
             Self::OptionText => "option-text",
@@ -62,13 +71,25 @@ impl Extraction {
         1
     }
 
+    /// Whether the rule reads a text, and not scores.
+    #[must_use]
+    pub fn reads_texts(self) -> bool {
+        !matches!(self, Self::OptionLikelihood | Self::OptionLikelihoodNormalised)
+    }
+
     /// Whether the rule reads answers to this kind of question.
     #[must_use]
     pub fn reads(self, task: Task) -> bool {
         match self {
             Self::AnswerIs => true,
-            Self::Gsm8kStrict | Self::HashMarks | Self::Boxed | Self::Bold | Self::Gsm8kFlexible => task == Task::Math,
-            Self::Letter | Self::LetterInParentheses | Self::OptionText => task == Task::Choice,
+            Self::Gsm8kStrict | Self::HashMarks | Self::Boxed | Self::Bold | Self::Gsm8kFlexible | Self::NoneStated => {
+                task == Task::Math
+            }
+            Self::OptionLikelihood
+            | Self::OptionLikelihoodNormalised
+            | Self::Letter
+            | Self::LetterInParentheses
+            | Self::OptionText => task == Task::Choice,
         }
     }
 }

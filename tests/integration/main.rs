@@ -1,7 +1,7 @@
 //! The program from outside: one binary, so that polars is linked once.
 
 mod bad_input;
-mod data;
+mod datasets;
 mod dialects;
 mod engine;
 mod layers;

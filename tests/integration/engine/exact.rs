@@ -103,6 +103,7 @@ impl Case {
                 options: Vec::new(),
                 target: Target::Number("1".into()),
                 solution: None,
+                subject: None,
             }
         };
         (0..self.items).map(item).collect()

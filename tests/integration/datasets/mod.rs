@@ -1,0 +1,6 @@
+//! Data sets: those that ship, those that are fetched, and the shapes in which files are published.
+
+mod fetching;
+mod server;
+mod shapes;
+mod shipped;
