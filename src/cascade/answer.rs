@@ -53,13 +53,14 @@ impl Level {
         let first = Request { mode, strategies, ..request(item, messages, generation) };
         let heard = self.call(asked, Purpose::Answer, &first).await?;
         let graded = asked.grader.grade(item, &heard.response, &heard.response.text);
+        let strict = asked.grader.grade_strictly(item, &heard.response, &heard.response.text).score;
         let row = asked.calls.len();
         asked.calls.push(self.row(level, Purpose::Answer, &heard));
-        let Some(gauge) = gauge else { return Ok(WeakAnswer { graded, confidence: None }) };
+        let Some(gauge) = gauge else { return Ok(WeakAnswer { graded, strict, confidence: None }) };
         let score = self.score(level, asked, gauge, &first, &heard.response, &graded).await?;
         asked.calls[row].confidence = Some(score);
         let confidence = gauge.recalibration.as_ref().map_or(score, |map| map.apply(score));
-        Ok(WeakAnswer { graded, confidence: Some(confidence) })
+        Ok(WeakAnswer { graded, strict, confidence: Some(confidence) })
     }
 
     /// The signal's score, with the further calls that it needs.

@@ -8,15 +8,22 @@ use anyhow::{Result, anyhow, bail};
 use clap::Subcommand;
 
 use super::progress::Progress;
-use super::{Status, block_on, say, unless_interrupted, warn};
+use super::{Status, block_on, models, say, unless_interrupted, warn};
 use crate::config::suggest;
 use crate::dataset::catalogue::{Catalogue, Entry, Split};
 use crate::dataset::fetch::{Event, Fetched};
 use crate::dataset::generate::Made;
-use crate::dataset::{Format, Reading, scan, subjects};
+use crate::dataset::{Format, Reading, read_clean, scan, subjects};
+use crate::model::local::weights::Catalogue as Weights;
 use crate::report::files::write_file;
+use crate::retrieval::embedder::{self, EmbedderName};
+use crate::retrieval::{Embedded, leakage};
 use crate::task::Task;
+use crate::types::item::Item;
 use crate::types::seed::Seed;
+
+/// How many near-duplicates are shown.
+const PAIRS_SHOWN: usize = 10;
 
 /// The verbs of `datasets`.
 #[derive(Debug, Subcommand)]
@@ -67,6 +74,15 @@ pub(super) enum Verb {
         /// The field that makes the group
         #[arg(long)]
         group: Option<String>,
+        /// A second file, read likewise: groups and near-duplicates that the two share are counted
+        #[arg(long, value_name = "PATH")]
+        against: Option<PathBuf>,
+        /// What questions are compared by
+        #[arg(long, default_value = "all-minilm-l6-v2", value_parser = ["all-minilm-l6-v2", "hashed-words"])]
+        embedder: String,
+        /// The cosine from which on two questions are near-duplicates
+        #[arg(long, default_value_t = leakage::NEAR)]
+        similar_from: f64,
     },
 }
 
@@ -82,7 +98,19 @@ pub(super) fn run(verb: &Verb) -> Result<Status> {
             }
             Ok(Status::Done)
         }
-        Verb::Check { path, format, member, group } => check(path, format.as_deref(), member.clone(), group.clone()),
+        Verb::Check { path, format, member, group, against, embedder, similar_from } => {
+            let format = match format.as_deref() {
+                Some("gsm8k") => Some(Format::Gsm8k),
+                Some(_) => Some(Format::Mmlu),
+                None => Format::of_path(path),
+            };
+            let format = format.ok_or_else(|| anyhow!("{}: no known ending; say --format", path.display()))?;
+            let reading = Reading { member: member.clone(), group: group.clone(), ..Reading::of(format) };
+            match against {
+                None => check(path, &reading),
+                Some(other) => compare(path, other, &reading, embedder, *similar_from),
+            }
+        }
     }
 }
 
@@ -177,18 +205,42 @@ fn write_made(files: &[Made]) -> Result<()> {
     Ok(())
 }
 
-fn check(path: &Path, format: Option<&str>, member: Option<String>, group: Option<String>) -> Result<Status> {
-    let format = match format {
-        Some("gsm8k") => Some(Format::Gsm8k),
-        Some(_) => Some(Format::Mmlu),
-        None => Format::of_path(path),
-    };
-    let format = format.ok_or_else(|| anyhow!("{}: no known ending; say --format", path.display()))?;
-    let reading = Reading { member, group, ..Reading::of(format) };
+/// Counts what two files share that should have nothing in common, such as calibration and stream.
+fn compare(path: &Path, against: &Path, reading: &Reading, embedder: &str, from: f64) -> Result<Status> {
+    let name =
+        [EmbedderName::AllMiniLmL6V2, EmbedderName::HashedWords].into_iter().find(|name| name.name() == embedder);
+    let name = name.unwrap_or_default();
+    let weights = name.weights().map(|weights| block_on(models::ensure(Weights::builtin(), weights))).transpose()?;
+    let [one, other] = [path, against].map(|path| -> Result<(Vec<Item>, Vec<Embedded>)> {
+        let items = read_clean(path, reading)?.items;
+        let queries: Vec<String> = items.iter().map(|item| item.query.clone()).collect();
+        let progress = Progress::steps(&path.display().to_string(), queries.len());
+        let rows = embedder::embed(name, weights.as_deref(), &queries, |done| progress.set(done as u64))?;
+        progress.finish();
+        Ok((items, rows))
+    });
+    let (one, other) = (one?, other?);
+    let found = leakage::leakage((&one.0, &one.1), (&other.0, &other.1), from);
+    for pair in found.near.iter().take(PAIRS_SHOWN) {
+        say(&format!("{} and {}: {:.3}", pair.one, pair.other, pair.similarity));
+    }
+    say(&format!(
+        "{} and {}: {} groups in both; {} of {} questions have a near-duplicate (cosine at least {from} by {})",
+        path.display(),
+        against.display(),
+        found.shared_groups,
+        found.near.len(),
+        one.0.len(),
+        name.name()
+    ));
+    Ok(if found.shared_groups > 0 { Status::CheckFailed } else { Status::Done })
+}
+
+fn check(path: &Path, reading: &Reading) -> Result<Status> {
     let mut rows = 0;
     let mut groups: BTreeSet<Arc<str>> = BTreeSet::new();
     let mut of_subject: BTreeMap<Arc<str>, usize> = BTreeMap::new();
-    let contents = scan(path, &reading, &mut |item| {
+    let contents = scan(path, reading, &mut |item| {
         rows += 1;
         groups.insert(item.group);
         if let Some(subject) = item.subject {

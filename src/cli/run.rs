@@ -20,10 +20,10 @@ use crate::config::plan;
 use crate::model::gate::Gate;
 use crate::model::journal::{Journal, Taken};
 use crate::model::llama_server::Servers;
-use crate::report::files::write_files;
+use crate::report::files::{write_file, write_files};
 use crate::report::folder::{JOURNAL, prepare};
 use crate::report::manifest::Manifest;
-use crate::report::{summary, tables};
+use crate::report::{summary, tables, unparsed};
 use crate::retrieval::Embedded;
 use crate::retrieval::embedder::{self, EmbedderName};
 use crate::types::chat::CallKey;
@@ -114,6 +114,10 @@ async fn go(assembly: &Assembly, folder: &Path, mut manifest: Manifest, means: &
     let prices = assembly.prices();
     let comparison = Comparison::new(&outcome.records, &[], &prices, assembly.config.seed);
     write(assembly, folder, &outcome, &comparison, &manifest)?;
+    let unparsed = unparsed::lines(&outcome.records, journal).await?;
+    if !unparsed.is_empty() {
+        write_file(&folder.join(unparsed::FILE), &unparsed)?;
+    }
     manifest.ended = Some(now());
     manifest.write(folder)?;
 
@@ -317,7 +321,7 @@ fn warnings(assembly: &Assembly, outcome: &Outcome, answered_by: &AnsweredBy) ->
         let silent = slice.no_answer();
         if silent > 0.0 {
             lines.push(format!(
-                "{}: no answer could be read for {:.1} % of the items.",
+                "{}: no answer could be read for {:.1} % of the items; they are listed in unparsed.jsonl.",
                 slice.cell.arm,
                 silent * 100.0
             ));

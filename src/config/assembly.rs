@@ -190,6 +190,15 @@ impl Assembly {
     /// The prompts must have the forms that the arms and the signal use.
     fn check_prompts(&self) -> Result<()> {
         let [weak, strong] = &self.prompts;
+        if let Some(prompt) = self.prompts.iter().find(|prompt| prompt.names_subject())
+            && let Some(item) = self.items.iter().find(|item| item.subject.is_none())
+        {
+            bail!(
+                "the prompt `{}` names the question's subject, and item `{}` has none: choose another prompt",
+                prompt.name,
+                item.id
+            );
+        }
         let second = self.config.learning.distil == Distil::SecondCall;
         let further = self.signal.map(Signal::further);
         let wanted = [
@@ -302,6 +311,10 @@ impl Assembly {
         let mut value = serde_json::to_value(&self.config).unwrap_or_default();
         if let Some(object) = value.as_object_mut() {
             object.insert("model".to_owned(), json!([self.weak, self.strong]));
+            // The words themselves, so that a prompt that was changed without a new version shows.
+            let words =
+                |prompt: &Prompt| json!({"name": prompt.name, "version": prompt.version, "sha256": prompt.sha256});
+            object.insert("prompts".to_owned(), self.prompts.iter().map(words).collect());
         }
         value
     }

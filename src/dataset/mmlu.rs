@@ -131,20 +131,17 @@ fn target(row: &Row, options: usize, form: Answer) -> Result<usize, Fault> {
 fn labelled<'a>(row: &Row<'a, '_>) -> Result<(&'a str, Vec<String>, usize), Fault> {
     let key = row.name("answerKey")?.unwrap_or_default();
     let wrong = |what: &str| row.fault("choices", what);
-    let (query, texts_and_labels) = match row.fields.get("question") {
-        Some(Value::Object(question)) => {
-            let stem =
-                question.get("stem").and_then(Value::as_str).ok_or_else(|| row.fault("question", "has no `stem`"))?;
-            let choices = question.get("choices").and_then(Value::as_array).ok_or_else(|| wrong("is no list"))?;
-            let pair = |choice: &'a Value| Some((choice.as_object()?.get("text")?, choice.as_object()?.get("label")?));
-            (stem, choices.iter().map(pair).collect::<Option<Vec<_>>>())
-        }
-        _ => {
-            let choices = row.fields.get("choices").and_then(Value::as_object);
-            let list = |name| choices.and_then(|choices| choices.get(name)).and_then(Value::as_array);
-            let pairs = list("text").zip(list("label")).filter(|(texts, labels)| texts.len() == labels.len());
-            (row.text("question")?, pairs.map(|(texts, labels)| texts.iter().zip(labels).collect()))
-        }
+    let (query, texts_and_labels) = if let Some(Value::Object(question)) = row.fields.get("question") {
+        let stem =
+            question.get("stem").and_then(Value::as_str).ok_or_else(|| row.fault("question", "has no `stem`"))?;
+        let choices = question.get("choices").and_then(Value::as_array).ok_or_else(|| wrong("is no list"))?;
+        let pair = |choice: &'a Value| Some((choice.as_object()?.get("text")?, choice.as_object()?.get("label")?));
+        (stem, choices.iter().map(pair).collect::<Option<Vec<_>>>())
+    } else {
+        let choices = row.fields.get("choices").and_then(Value::as_object);
+        let list = |name| choices.and_then(|choices| choices.get(name)).and_then(Value::as_array);
+        let pairs = list("text").zip(list("label")).filter(|(texts, labels)| texts.len() == labels.len());
+        (row.text("question")?, pairs.map(|(texts, labels)| texts.iter().zip(labels).collect()))
     };
     let pairs = texts_and_labels.ok_or_else(|| wrong("must hold `text` and `label` of every option"))?;
     let target = pairs.iter().position(|(_, label)| label.as_str() == Some(&key));

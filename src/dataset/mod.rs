@@ -13,6 +13,7 @@ pub mod stream;
 pub mod subjects;
 pub mod template;
 
+use std::cell::Cell;
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::ops::ControlFlow;
@@ -68,7 +69,8 @@ impl Format {
         let mut found = (kind == Kind::Json).then_some(Self::Gsm8k);
         let look = &mut |place, fields: Result<&rows::Fields, String>| {
             if let Ok(fields) = fields {
-                let row = Row { place, number: 0, fields, file_subject: None, group_field: None };
+                let numbered = Cell::default();
+                let row = Row { place, number: 0, fields, file_subject: None, group_field: None, numbered };
                 found = Some(if gsm8k::is_problem(&row) { Self::Gsm8k } else { Self::Mmlu });
             }
             ControlFlow::Break(())
@@ -127,7 +129,15 @@ pub fn read(path: &Path, reading: &Reading) -> Result<Contents> {
 /// # Errors
 /// As [`read`].
 pub fn scan(path: &Path, reading: &Reading, take: &mut dyn FnMut(Item)) -> Result<Contents> {
-    let mut reader = Reader { reading, faults: Vec::new(), seen: HashMap::new(), files: Vec::new(), take };
+    let mut reader = Reader {
+        reading,
+        faults: Vec::new(),
+        seen: HashMap::new(),
+        files: Vec::new(),
+        first_named: None,
+        first_numbered: None,
+        take,
+    };
     let sha256 = if path.is_dir() {
         reader.read_folder(path)?
     } else if stored::is_archive(path) {
@@ -172,6 +182,9 @@ struct Reader<'a> {
     /// Where each id stands first: the number of its file, and its place there.
     seen: HashMap<ItemId, (usize, Place)>,
     files: Vec<PathBuf>,
+    /// Where the first row stands that has an id of its own, and the first that has none.
+    first_named: Option<Place>,
+    first_numbered: Option<Place>,
     take: &'a mut dyn FnMut(Item),
 }
 
@@ -197,16 +210,17 @@ impl Reader<'_> {
         let mut number = 0;
         let mut each = |place, fields: Result<&rows::Fields, String>| {
             let row = fields.map_err(|what| Fault { place, field: None, what }).and_then(|fields| {
-                let group_field = group.as_deref();
-                let row = Row { place, number, fields, file_subject: subject.as_ref(), group_field };
-                match format {
+                let (group_field, numbered) = (group.as_deref(), Cell::default());
+                let row = Row { place, number, fields, file_subject: subject.as_ref(), group_field, numbered };
+                let item = match format {
                     Format::Gsm8k => gsm8k::item(&row),
                     Format::Mmlu => mmlu::item(&row, *seed),
-                }
+                };
+                Ok((item?, row.numbered.get() && subject.is_none()))
             });
             number += 1;
             match row {
-                Ok(item) => self.keep(place, item),
+                Ok((item, numbered)) => self.keep(place, item, numbered),
                 Err(fault) => self.faults.push((path.clone(), fault)),
             }
             ControlFlow::Continue(())
@@ -214,8 +228,19 @@ impl Reader<'_> {
         rows::each(kind, table, first_line, &mut each).with_context(|| format!("{} cannot be read", path.display()))
     }
 
-    fn keep(&mut self, place: Place, item: Item) {
+    /// Takes a row. Numbers are unique by themselves and are not remembered, so a file has ids on all rows or on none.
+    fn keep(&mut self, place: Place, item: Item, numbered: bool) {
         let file = self.files.len() - 1;
+        let first = if numbered { &mut self.first_numbered } else { &mut self.first_named };
+        let is_first = first.is_none();
+        first.get_or_insert(place);
+        if let (true, Some(named), Some(numbered)) = (is_first, self.first_named, self.first_numbered) {
+            let what = format!("is missing on {numbered} and there on {named}; all rows have one, or none has");
+            self.faults.push((self.files[file].clone(), Fault { place, field: Some("id".to_owned()), what }));
+        }
+        if numbered {
+            return (self.take)(item);
+        }
         match self.seen.entry(item.id.clone()) {
             Entry::Vacant(free) => _ = free.insert((file, place)),
             Entry::Occupied(first) => {

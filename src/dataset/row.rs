@@ -1,5 +1,6 @@
 //! One row of a data set's file: its fields read as texts, names and groups, and what can be wrong with them.
 
+use std::cell::Cell;
 use std::fmt;
 use std::sync::Arc;
 
@@ -42,6 +43,8 @@ pub(super) struct Row<'a, 'b> {
     pub(super) file_subject: Option<&'a Arc<str>>,
     /// The field that makes the group, where the reader was told one.
     pub(super) group_field: Option<&'a str>,
+    /// Whether it was given its number as id, since it has none of its own.
+    pub(super) numbered: Cell<bool>,
 }
 
 impl<'a> Row<'a, '_> {
@@ -78,6 +81,7 @@ impl<'a> Row<'a, '_> {
 
     /// The id of a row that has none of its own: its number, behind its file's subject.
     pub(super) fn default_id(&self) -> String {
+        self.numbered.set(true);
         match self.file_subject {
             Some(subject) => format!("{subject}/{}", self.number),
             None => self.number.to_string(),

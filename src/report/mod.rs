@@ -5,3 +5,4 @@ pub mod folder;
 pub mod manifest;
 pub mod summary;
 pub mod tables;
+pub mod unparsed;

@@ -68,7 +68,12 @@ impl Extraction {
     /// Counts the changes of what the rule reads.
     #[must_use]
     pub fn version(self) -> u32 {
-        1
+        match self {
+            // 2: of a calculation in the answer's place, as in `#### 3 * 12 = 36`, the result and not its first number; a
+            // minus sign apart from its number counts only where it opens the answer's place, else it is a dash.
+            Self::HashMarks | Self::AnswerIs | Self::Boxed | Self::Bold | Self::Gsm8kFlexible => 2,
+            _ => 1,
+        }
     }
 
     /// Whether the rule reads a text, and not scores.

@@ -49,10 +49,10 @@ pub fn by(rule: Extraction, text: &str) -> Option<(BigRational, Range<usize>)> {
         }
         Extraction::HashMarks => {
             let mark = text.rfind("####")?;
-            first_in(text, behind_marks(text)?).or_else(|| last_in(text, 0..mark))
+            result_in(text, behind_marks(text)?).or_else(|| last_in(text, 0..mark))
         }
         Extraction::Boxed => last_in(text, boxed(text)?),
-        Extraction::AnswerIs => first_in(text, behind_answer(text)?),
+        Extraction::AnswerIs => result_in(text, behind_answer(text)?),
         Extraction::Bold => BOLD.captures_iter(text).filter_map(|found| last_in(text, found.get(1)?.range())).last(),
         Extraction::Gsm8kFlexible => last_in(text, 0..text.len()),
         _ => None,
@@ -115,20 +115,33 @@ fn boxed(text: &str) -> Option<Range<usize>> {
     Some(start..text.len())
 }
 
+/// The first number in an answer's place; of a calculation there its result.
+fn result_in(text: &str, range: Range<usize>) -> Option<(BigRational, Range<usize>)> {
+    let result = text[range.clone()].rfind('=').and_then(|sign| first_in(text, range.start + sign..range.end));
+    result.or_else(|| first_in(text, range))
+}
+
 fn first_in(text: &str, range: Range<usize>) -> Option<(BigRational, Range<usize>)> {
     ANY.find_iter(&text[range.clone()]).find_map(|found| read(text, range.start, &found))
 }
 
 fn last_in(text: &str, range: Range<usize>) -> Option<(BigRational, Range<usize>)> {
-    ANY.find_iter(&text[range.clone()]).filter_map(|found| read(text, range.start, &found)).last()
+    // Only the last ones are looked at more closely: reading a number costs more than finding it.
+    let found: Vec<regex::Match> = ANY.find_iter(&text[range.clone()]).collect();
+    found.iter().rev().find_map(|found| read(text, range.start, found))
 }
 
-/// A number where it was found. "3-5" is a range or a difference, not a negative number.
+/// A number where it was found. "3-5" is a range or a difference, "- 5" behind other words a dash or a bullet: neither is
+/// a negative number.
 fn read(text: &str, offset: usize, found: &regex::Match) -> Option<(BigRational, Range<usize>)> {
     let (mut start, end) = (offset + found.start(), offset + found.end());
     let glued = text[..start].ends_with(|c: char| c.is_alphanumeric() || c == ')');
-    if glued {
-        start += text[start..end].len() - text[start..end].trim_start_matches(['-', '−', '–', ' ']).len();
+    let sign = |c: char| matches!(c, '-' | '−' | '–');
+    let apart = text[start..end].trim_start_matches(sign).starts_with(char::is_whitespace);
+    let opens_place = offset > 0 && text[offset..start].trim().is_empty();
+    if glued || (apart && !opens_place) {
+        start +=
+            text[start..end].len() - text[start..end].trim_start_matches(|c: char| sign(c) || c.is_whitespace()).len();
     }
     Some((parse(&text[start..end])?, start..end))
 }
@@ -144,6 +157,10 @@ pub fn whole(text: &str) -> Option<BigRational> {
 /// Reads one number: sign, currency, digits in groups, decimals, a fraction.
 #[must_use]
 pub fn parse(text: &str) -> Option<BigRational> {
+    // Nearly all of them are plain and small.
+    if let Ok(number) = text.trim().parse::<i64>() {
+        return Some(BigRational::from_integer(number.into()));
+    }
     let cleaned = cleaned(text);
     if let Some(inner) = cleaned.find("frac{").map(|place| &cleaned[place + 5..]) {
         let (top, bottom) = inner.strip_suffix('}')?.split_once("}{")?;
@@ -165,7 +182,7 @@ fn cleaned(text: &str) -> String {
         // Full-width and Arabic-Indic digits.
         '０'..='９' => char::from_digit(u32::from(c) - u32::from('０'), 10),
         '٠'..='٩' => char::from_digit(u32::from(c) - u32::from('٠'), 10),
-        '$' | '€' | '£' | '¥' | ',' => None,
+        '\\' | '$' | '€' | '£' | '¥' | ',' => None,
         c if c.is_whitespace() => None,
         c => Some(c),
     };
@@ -182,6 +199,9 @@ fn decimal(text: &str) -> Option<BigRational> {
     let (whole, decimals) = text.split_once('.').unwrap_or((text, ""));
     if !decimals.chars().all(|c| c.is_ascii_digit()) || !text.contains(|c: char| c.is_ascii_digit()) {
         return None;
+    }
+    if decimals.is_empty() {
+        return Some(BigRational::from_integer(whole.parse().ok()?));
     }
     let numerator: BigInt = format!("{whole}{decimals}").parse().ok()?;
     let denominator = num_traits::pow(BigInt::from(10), decimals.len());

@@ -1,5 +1,6 @@
 //! The program from outside: one binary, so that polars is linked once.
 
+mod answers;
 mod bad_input;
 mod datasets;
 mod dialects;

@@ -171,6 +171,7 @@ fn csv(reader: impl Read, first_line: FirstLine, take: Take) -> Result<()> {
     for record in reader.records() {
         let record = match record {
             Ok(record) => record,
+            Err(error) if error.is_io_error() => return Err(error.into()),
             Err(error) => {
                 let place = Place::Line(error.position().map_or(0, ::csv::Position::line));
                 if take(place, Err(format!("not readable as CSV: {error}"))).is_break() {
@@ -224,7 +225,7 @@ pub fn read(path: &Path) -> Result<Vec<Row>> {
         each(kind, Table::of_file(path)?, FirstLine::HEADER, &mut |place, fields| match fields {
             Ok(fields) => {
                 let (Place::Line(number) | Place::Row(number)) = place;
-                let there = |value: &Value| !value.is_null() && !(kind == Kind::Csv && value.as_str() == Some(""));
+                let there = |value: &Value| !(value.is_null() || kind == Kind::Csv && value.as_str() == Some(""));
                 let fields = fields.iter().filter(|(_, value)| there(value));
                 rows.push((number, fields.map(|(name, value)| (name.to_owned(), value.into())).collect()));
                 ControlFlow::Continue(())

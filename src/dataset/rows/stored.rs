@@ -18,7 +18,7 @@ pub struct Table<'a> {
     pub bytes: Box<dyn Read + 'a>,
 }
 
-impl<'a> Table<'a> {
+impl Table<'_> {
     /// The table that is this file.
     ///
     /// # Errors
@@ -52,12 +52,10 @@ pub fn is_archive(path: &Path) -> bool {
 }
 
 fn decompressed<'a>(name: &str, packed: impl Read + 'a) -> Result<Box<dyn Read + 'a>> {
-    Ok(if name.ends_with(".gz") || name.ends_with(".tgz") {
-        Box::new(MultiGzDecoder::new(packed))
-    } else if name.ends_with(".zst") {
-        Box::new(Decoder::new(packed)?)
-    } else {
-        Box::new(packed)
+    Ok(match Path::new(name).extension().and_then(|ending| ending.to_str()) {
+        Some("gz" | "tgz") => Box::new(MultiGzDecoder::new(packed)),
+        Some("zst") => Box::new(Decoder::new(packed)?),
+        _ => Box::new(packed),
     })
 }
 

@@ -74,7 +74,7 @@ fn answer(mut stream: TcpStream, state: &Mutex<State>) -> std::io::Result<()> {
     for line in BufReader::new(stream.try_clone()?).lines() {
         let line = line?;
         if path.is_empty() {
-            path = line.split(' ').nth(1).unwrap_or_default().to_owned();
+            line.split(' ').nth(1).unwrap_or_default().clone_into(&mut path);
         } else if let Some(range) = line.to_lowercase().strip_prefix("range: bytes=") {
             start = range.trim_end_matches('-').parse::<usize>().ok();
         } else if line.is_empty() {

@@ -115,7 +115,7 @@ fn options_as_the_hubs_have_them() {
 
     let text = "{\"id\": \"M1\", \"question\": {\"stem\": \"Which?\", \"choices\": [{\"text\": \"a\", \"label\": \"A\"}, \
                 {\"text\": \"b\", \"label\": \"B\"}]}, \"answerKey\": \"B\"}\n\
-                {\"question\": \"Which now?\", \"subject\": \"anatomy\", \"choices\": [\"a\", \"b\", \"c\", \"d\"], \"answer\": 3}\n";
+                {\"id\": \"M2\", \"question\": \"Which now?\", \"subject\": \"anatomy\", \"choices\": [\"a\", \"b\", \"c\", \"d\"], \"answer\": 3}\n";
     let rows = items("a.jsonl", text, &reading);
     assert_eq!((&rows[0].query[..], &rows[0].target), ("Which?", &Target::Choice(1)));
     assert_eq!((rows[1].subject.as_deref(), &rows[1].target), (Some("anatomy"), &Target::Choice(3)));
@@ -155,8 +155,9 @@ fn rows_with_options_that_are_wrong_are_named() {
 
 #[test]
 fn one_right_and_three_wrong_answers_are_put_into_an_order_by_seed() {
-    let mut text = String::from("question,correct_answer,incorrect_answer_1,incorrect_answer_2,incorrect_answer_3\n");
-    (0..40).for_each(|row| text.push_str(&format!("Which of {row}?,right,wrong one,wrong two,wrong three\n")));
+    let rows: String = (0..40)
+        .fold(String::new(), |rows, row| rows + &format!("Which of {row}?,right,wrong one,wrong two,wrong three\n"));
+    let text = format!("question,correct_answer,incorrect_answer_1,incorrect_answer_2,incorrect_answer_3\n{rows}");
     let with = |seed| items("a.csv", &text, &Reading { seed: Seed(seed), ..Reading::of(Format::Mmlu) });
     let first = with(1);
     assert_eq!(first, with(1));
@@ -233,6 +234,32 @@ fn an_archive_is_read_by_its_members_and_run_by_subject() {
     assert_eq!(Vec::from_iter(ids("stem")), ["astronomy/0"]);
     let error = project.trial("none", &["--set", "dataset.subjects=[\"botany\"]"]).refused_in_one_line();
     holds(&error, &["dataset.subjects: no item has the subject `botany`; there are: anatomy, astronomy"]);
+}
+
+#[test]
+fn what_two_files_share_is_counted() {
+    let project = Project::new();
+    let row = |id: &str, group: &str, question: &str| {
+        format!("{{\"id\": \"{id}\", \"group\": \"{group}\", \"question\": \"{question}\", \"answer\": \"#### 4\"}}\n")
+    };
+    project.write("a.jsonl", [row("a", "x", "What is two and two?"), row("b", "y", "How old is Ann?")].concat());
+    project.write("b.jsonl", [row("c", "z", "What is two and two?"), row("d", "w", "Where is the boat?")].concat());
+    project.write("c.jsonl", row("e", "y", "When was it?"));
+    let against =
+        |other| project.run(&["datasets", "check", "a.jsonl", "--against", other, "--embedder", "hashed-words"]);
+    let said = against("b.jsonl").done();
+    holds(&said.out, &["a and c: 1.000", "0 groups in both; 1 of 2 questions have a near-duplicate"]);
+    let said = against("c.jsonl");
+    assert_eq!(said.code, 1, "a group in both is a fault");
+    holds(&said.out, &["1 groups in both; 0 of 2 questions"]);
+}
+
+#[test]
+fn ids_stand_on_all_rows_or_on_none() {
+    let text =
+        "{\"question\": \"q\", \"answer\": \"#### 1\"}\n{\"id\": \"0\", \"question\": \"q\", \"answer\": \"#### 1\"}\n";
+    let wanted = "line 2: field `id`: is missing on line 1 and there on line 2; all rows have one, or none has";
+    assert_eq!(fault("a.jsonl", text, Format::Gsm8k), wanted);
 }
 
 #[test]
