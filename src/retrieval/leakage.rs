@@ -33,7 +33,10 @@ pub struct Leakage {
 /// Compares two sets, each with its items' embeddings in their order. A near-duplicate has at least the cosine `from`.
 #[must_use]
 pub fn leakage(one: (&[Item], &[Embedded]), other: (&[Item], &[Embedded]), from: f64) -> Leakage {
-    let groups = |items: &[Item]| items.iter().map(|item| item.group.to_string()).collect::<BTreeSet<_>>();
+    // An item that is its own group may only be named by its row's number, which says nothing in another file.
+    let named = |item: &&Item| *item.group != *item.id.0;
+    let groups =
+        |items: &[Item]| items.iter().filter(named).map(|item| item.group.to_string()).collect::<BTreeSet<_>>();
     let shared_groups = groups(one.0).intersection(&groups(other.0)).count();
     let nearest = |(item, embedded): (&Item, &Embedded)| {
         let similar = other.0.iter().zip(other.1).map(|(candidate, row)| {
