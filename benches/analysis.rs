@@ -112,7 +112,11 @@ fn record(key: &Arc<CellKey>, level: usize, i: usize) -> Record {
         strategy_groups: Vec::new(),
         strategy_scores: Vec::new(),
         similarity_max: None,
-        weak: (level == 0).then(|| WeakAnswer { graded: graded.clone(), confidence: Some(confidence) }),
+        weak: (level == 0).then(|| WeakAnswer {
+            strict: graded.score,
+            graded: graded.clone(),
+            confidence: Some(confidence),
+        }),
         deferred: level == 1,
         answering_level: Some(level),
         graded,

@@ -37,7 +37,7 @@ impl Level {
     ) -> Result<WeakAnswer, StepError> {
         let item = asked.item;
         let texts: Vec<&str> = shown.iter().map(|shown| shown.strategy.text.as_str()).collect();
-        let scored = gauge.is_some_and(|gauge| gauge.signal == Signal::OptionProbability);
+        let scored = gauge.is_some_and(|gauge| gauge.signal.scores_options());
         let messages = self.prompt.answer(item, &texts, !scored);
         let generation = Generation {
             logprobs: gauge.is_some_and(|gauge| gauge.signal.needs_logprobs()),
@@ -50,12 +50,13 @@ impl Level {
         let first = Request { mode, strategies, ..request(item, messages, generation) };
         let heard = self.call(asked, Purpose::Answer, &first).await?;
         let graded = asked.grader.grade(item, &heard.response, &heard.response.text);
+        let strict = asked.grader.grade_strictly(item, &heard.response, &heard.response.text).score;
         let row = asked.calls.len();
         asked.calls.push(self.row(level, Purpose::Answer, &heard));
-        let Some(gauge) = gauge else { return Ok(WeakAnswer { graded, confidence: None }) };
+        let Some(gauge) = gauge else { return Ok(WeakAnswer { graded, strict, confidence: None }) };
         let score = self.score(level, asked, gauge, &first, &heard.response, &graded).await?;
         asked.calls[row].confidence = Some(score);
-        Ok(WeakAnswer { graded, confidence: Some(score) })
+        Ok(WeakAnswer { graded, strict, confidence: Some(score) })
     }
 
     /// The signal's score, with the further calls that it needs.
@@ -73,7 +74,7 @@ impl Level {
         match signal.further() {
             Further::Nothing => {
                 let place = asked.grader.place(item, &response.text);
-                let answered = Answered { response, place, options: item.options.len(), quantile: gauge.quantile };
+                let answered = Answered { response, place, options: &item.options, quantile: gauge.quantile };
                 signal.read(&answered).map_err(|missing| self.unsure(item, signal.name(), missing))
             }
             Further::Draws => {

@@ -148,6 +148,7 @@ mod tests {
             options: Vec::new(),
             target: Target::Number("1".into()),
             solution: None,
+            subject: None,
         };
         let items: Arc<[Item]> = queries.iter().enumerate().map(item).collect();
         let embeddings = items.iter().map(|item| hashed::embed(&item.query)).collect();

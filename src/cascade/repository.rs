@@ -154,6 +154,7 @@ mod tests {
             options: Vec::new(),
             target: Target::Number("1".into()),
             solution: None,
+            subject: None,
         };
         let embedded = |cosine: f32| Embedded { vector: vec![cosine, (1.0 - cosine * cosine).sqrt()], tokens: 1 };
         let items = (0..5).map(item).collect();

@@ -228,7 +228,7 @@ impl Level {
         if teaching.has(StoreRule::Confident) {
             let response = &*solution.heard.response;
             let signal = Signal::MeanTokenProbability;
-            let answered = Answered { response, place: None, options: 0, quantile: 0.0 };
+            let answered = Answered { response, place: None, options: &[], quantile: 0.0 };
             let sure = signal.read(&answered).map_err(|missing| self.unsure(asked.item, signal.name(), missing))?;
             if sure < teaching.confident_from {
                 return Ok(Some(StoreRule::Confident));
@@ -295,7 +295,7 @@ fn content_of(
 fn answer_of(item: &Item, graded: &Graded) -> Option<String> {
     let answer = graded.answer.as_ref()?;
     match item.target {
-        Target::Number(_) => Some(answer.clone()),
         Target::Choice(_) => choice::index(answer.chars().next()?).and_then(|index| item.options.get(index)).cloned(),
+        _ => Some(answer.clone()),
     }
 }

@@ -13,6 +13,7 @@ use crate::task::Task;
 use crate::task::prompt::{Prompt, Style, continued};
 use crate::types::chat::{Message, Role};
 use crate::types::item::Item;
+use crate::types::seed::Seed;
 
 /// What stands in for a strategy and a solution.
 const STRATEGY: &str = "(a strategy)";
@@ -65,7 +66,7 @@ fn chosen(dataset: &str, id: Option<&str>) -> Result<(Task, Item)> {
     let catalogue = Catalogue::find(None)?;
     let entry = suggest::find("data set", dataset, &catalogue.entries, |entry| &entry.name)?;
     for split in &entry.split {
-        let items = catalogue.load(entry, split)?.items;
+        let items = catalogue.load(entry, split, Seed::default())?.items;
         if let Some(item) = items.into_iter().find(|item| id.is_none_or(|id| *item.id.0 == *id)) {
             return Ok((entry.format.task(), item));
         }

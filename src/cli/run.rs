@@ -77,6 +77,7 @@ async fn go(session: &Session<'_>, folder: &Path, mut manifest: Manifest) -> Res
     let comparison = results.comparison();
     let mut files = results.files(&comparison)?;
     files.push(("strategies.jsonl".to_owned(), lines(&outcome.strategies)?));
+    files.extend(session.unparsed(&outcome.records).await?);
     place(folder, files)?;
     manifest.write(folder)?;
 
@@ -117,7 +118,7 @@ pub(super) fn warnings(assembly: &Assembly, outcome: &Outcome, answered_by: &Ans
         let silent = slice.no_answer();
         if silent > 0.0 {
             lines.push(format!(
-                "{}: no answer could be read for {:.1} % of the items.",
+                "{}: no answer could be read for {:.1} % of the items; they are listed in unparsed.jsonl.",
                 slice.cell.arm,
                 silent * 100.0
             ));

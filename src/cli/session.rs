@@ -22,6 +22,7 @@ use crate::model::journal::{Journal, Taken};
 use crate::model::llama_server::Servers;
 use crate::report::folder::JOURNAL;
 use crate::report::manifest::Manifest;
+use crate::report::unparsed;
 use crate::retrieval::Embedded;
 use crate::retrieval::embedder::{self, EmbedderName};
 use crate::types::chat::CallKey;
@@ -157,6 +158,12 @@ impl<'a> Session<'a> {
         Ok(())
     }
 
+    /// The answers that could not be read, as a file; none where all could.
+    pub(super) async fn unparsed(&self, records: &[Record]) -> Result<Option<(String, Vec<u8>)>> {
+        let lines = unparsed::lines(records, &self.means.journal).await?;
+        Ok((!lines.is_empty()).then(|| (unparsed::FILE.to_owned(), lines)))
+    }
+
     /// Says how many calls were made, and where the outputs are.
     pub(super) fn say_end(&self) {
         let journal = &self.means.journal;
@@ -178,6 +185,7 @@ pub(super) fn begin(assembly: &Assembly, identity: Value, before: Option<&Manife
         version: env!("CARGO_PKG_VERSION").to_owned(),
         identity,
         config: assembly.resolved(),
+        prompts: assembly.words(),
         setting: assembly.setting(),
         started: before.map_or_else(now, |before| before.started.clone()),
         ended: None,

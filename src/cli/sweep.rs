@@ -173,6 +173,7 @@ async fn go(args: &Args, session: &Session<'_>, folder: &Path, mut manifest: Man
     let comparison = results.comparison();
     let mut files = results.files(&comparison)?;
     files.push(("strategies.jsonl".to_owned(), lines(&outcome.strategies)?));
+    files.extend(session.unparsed(&outcome.records).await?);
     place(folder, files)?;
     manifest.write(folder)?;
 

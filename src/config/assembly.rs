@@ -41,7 +41,7 @@ use crate::task::confidence::{Further, Signal};
 use crate::task::extraction::{self, Extraction};
 use crate::task::prompt::Prompt;
 use crate::task::{Grader, Task};
-use crate::types::item::Item;
+use crate::types::item::{Item, Target};
 
 /// Keys of a model's entry that cannot change an answer.
 const NO_MATTER: [&str; 9] = [
@@ -121,7 +121,7 @@ impl Assembly {
             found.with_context(|| format!("{}: model `{}`: prompt", path.display(), entry.name))
         };
         let prompts = [prompt(&weak)?, prompt(&strong)?];
-        let rules = config.dataset.extraction.clone().unwrap_or_else(|| Extraction::usual(task).to_vec());
+        let rules = config.dataset.extraction.clone().unwrap_or_else(|| usual_rules(task, signal, &chosen.stream));
         let grader = Grader { task, rules };
         let Chosen { name: dataset, sha256, stream, calibration, .. } = chosen;
         let places = [0..stream.len(), stream.len()..stream.len() + calibration.len()];
@@ -166,6 +166,18 @@ impl Assembly {
         if let Some(rule) = self.grader.rules.iter().find(|rule| !rule.reads(self.grader.task)) {
             bail!("dataset.extraction: the rule `{}` does not read answers to these questions", rule.name());
         }
+        if !self.grader.rules.iter().any(|rule| rule.reads_texts()) {
+            bail!("dataset.extraction: name a rule that reads texts too, for what a level writes");
+        }
+        let normalised = self.grader.rules.contains(&Extraction::OptionLikelihoodNormalised);
+        if self.signal.is_some_and(|signal| {
+            signal.scores_options() && (signal == Signal::OptionProbabilityNormalised) != normalised
+        }) {
+            bail!(
+                "deferral.signal: option-probability-normalised and the rule option-likelihood-normalised go together, so that the \
+                 option that is answered is the one that confidence is told of"
+            );
+        }
         self.check_recordings()?;
         self.check_prompts()?;
         if self.config.limits.max_fee_usd.is_some() {
@@ -197,6 +209,15 @@ impl Assembly {
     /// The prompts must have the forms that the arms and the signal use.
     fn check_prompts(&self) -> Result<()> {
         let [weak, strong] = &self.prompts;
+        if let Some(prompt) = self.prompts.iter().find(|prompt| prompt.names_subject())
+            && let Some(item) = self.items.iter().find(|item| item.subject.is_none())
+        {
+            bail!(
+                "the prompt `{}` names the question's subject, and item `{}` has none: choose another prompt",
+                prompt.name,
+                item.id
+            );
+        }
         let second = self.config.learning.distil == Distil::SecondCall;
         let further = self.signal.map(Signal::further);
         let wanted = [
@@ -258,7 +279,7 @@ impl Assembly {
     #[must_use]
     pub fn identity(&self) -> Value {
         let Config { name, seed, arms, dataset, deferral, learning, .. } = &self.config;
-        json!({
+        let mut identity = json!({
             "name": name,
             "seed": seed,
             "arms": arms,
@@ -273,7 +294,19 @@ impl Assembly {
             "extraction": extraction::told(&self.grader.rules),
             "weak": self.model_identity(&self.weak),
             "strong": self.model_identity(&self.strong),
-        })
+        });
+        // What is rarely set stands there only where it is, so that runs of before stay the same runs.
+        let parts = [
+            ("member", dataset.member.as_ref().map(|member| json!(member))),
+            ("group", dataset.group.as_ref().map(|group| json!(group))),
+            ("subjects", dataset.subjects.as_ref().map(|subjects| json!(subjects))),
+        ];
+        for (key, value) in parts {
+            if let Some(value) = value {
+                identity["dataset"][key] = value;
+            }
+        }
+        identity
     }
 
     fn model_identity(&self, entry: &ModelEntry) -> Value {
@@ -290,6 +323,14 @@ impl Assembly {
             }
         }
         value
+    }
+
+    /// The weak and the strong level's prompts with their checksums, so that one that was changed without a new version
+    /// shows.
+    #[must_use]
+    pub fn words(&self) -> Value {
+        let words = |prompt: &Prompt| json!({"name": prompt.name, "version": prompt.version, "sha256": prompt.sha256});
+        self.prompts.iter().map(words).collect()
     }
 
     /// The whole config with its defaults and the models that it uses.
@@ -574,6 +615,15 @@ fn describe(entry: &ModelEntry) -> String {
     format!("{} (backend {}: {what})", entry.name, entry.backend.name())
 }
 
+/// The rules where a config says nothing: the usual ones, and in front of them what the signal or the questions ask for.
+fn usual_rules(task: Task, signal: Option<Signal>, items: &[Item]) -> Vec<Extraction> {
+    let normalised = signal == Some(Signal::OptionProbabilityNormalised);
+    let unanswerable = items.iter().any(|item| item.target == Target::Unanswerable);
+    let first =
+        [normalised.then_some(Extraction::OptionLikelihoodNormalised), unanswerable.then_some(Extraction::NoneStated)];
+    first.into_iter().flatten().chain(Extraction::usual(task).iter().copied()).collect()
+}
+
 /// The recordings of these entries, read.
 fn recordings(entries: [&ModelEntry; 2]) -> Result<BTreeMap<String, Arc<Recording>>> {
     let read = |entry: &ModelEntry| {
@@ -603,8 +653,9 @@ fn signal(config: &Config, weak: &ModelEntry, recorded: Option<&Recording>, task
             "the recording of model `{}` holds no confidence, so nothing can be gated by it: leave the gated arms out",
             weak.name
         ),
-        Some(Signal::OptionProbability) if !scores => bail!(
-            "option-probability needs multiple-choice questions and a weak model that scores options (backend gguf), and `{}` is no such pair with {:?} questions",
+        Some(signal) if signal.scores_options() && !scores => bail!(
+            "{} needs multiple-choice questions and a weak model that scores options (backend gguf), and `{}` is no such pair with {:?} questions",
+            signal.name(),
             weak.name,
             task
         ),

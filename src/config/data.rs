@@ -8,7 +8,7 @@ use anyhow::{Context, Result, anyhow, bail};
 use super::file::Config;
 use super::suggest;
 use crate::dataset::catalogue::Catalogue;
-use crate::dataset::{Contents, Format, read_clean, stream};
+use crate::dataset::{Contents, Format, Reading, read_clean, stream, subjects};
 use crate::types::item::{Item, ItemId};
 
 /// The items that a config names.
@@ -85,7 +85,12 @@ fn read(config: &Config, split: Option<&str>, path: &Path) -> Result<(String, Fo
         let format = wanted.format.or_else(|| Format::of_path(file));
         let format = format.ok_or_else(|| anyhow!("{}: add format = \"gsm8k\" or \"mmlu\"", file.display()))?;
         let stem = file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-        return Ok((wanted.name.clone().unwrap_or(stem), format, read_clean(file, format)?));
+        let (member, group) = (wanted.member.clone(), wanted.group.clone());
+        let reading = Reading { member, group, seed: config.seed, ..Reading::of(format) };
+        return Ok((wanted.name.clone().unwrap_or(stem), format, subjects_of(config, read_clean(file, &reading)?)?));
+    }
+    if wanted.member.is_some() || wanted.group.is_some() {
+        bail!("`member` and `group` go with a path; the catalogue has its own");
     }
     let catalogue = Catalogue::find(Some(path))?;
     let entry =
@@ -94,5 +99,12 @@ fn read(config: &Config, split: Option<&str>, path: &Path) -> Result<(String, Fo
         bail!("`{}` has the format of its catalogue entry; leave `format` out", entry.name);
     }
     let split = entry.choose_split(split)?;
-    Ok((entry.name.clone(), entry.format, catalogue.load(entry, split)?))
+    Ok((entry.name.clone(), entry.format, subjects_of(config, catalogue.load(entry, split, config.seed)?)?))
+}
+
+/// The contents, of the subjects that the config names alone.
+fn subjects_of(config: &Config, contents: Contents) -> Result<Contents> {
+    let Some(names) = &config.dataset.subjects else { return Ok(contents) };
+    let items = subjects::only(contents.items, names).context("subjects")?;
+    Ok(Contents { items, ..contents })
 }

@@ -59,6 +59,15 @@ pub struct DatasetConfig {
     /// How the file is read; absent: told from its ending.
     #[serde(default)]
     pub format: Option<Format>,
+    /// The folder or file in it, where `path` is an archive.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub member: Option<String>,
+    /// With `path`: the field that makes the group; absent: `group`, or what the row says it was made from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group: Option<String>,
+    /// Subjects of the data set, or MMLU's groups of them; absent: all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub subjects: Option<Vec<String>>,
     /// The split; absent: the only one.
     #[serde(default)]
     pub split: Option<String>,

@@ -86,7 +86,7 @@ fn nominal(entry: &ModelEntry) -> &'static str {
 fn loads(assembly: &Assembly) -> (Load, Load) {
     let config = &assembly.config;
     let [weak_prompt, strong_prompt] = &assembly.prompts;
-    let scored = assembly.signal == Some(Signal::OptionProbability);
+    let scored = assembly.signal.is_some_and(Signal::scores_options);
     let further = match assembly.signal.map(Signal::further) {
         None | Some(Further::Nothing) => 0,
         Some(Further::IsItRight | Further::HowLikely) => 1,

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result, anyhow, bail};
 use serde::Deserialize;
+use sha2::{Digest, Sha256};
 use toml::Spanned;
 
 use super::suggest;
@@ -16,8 +17,11 @@ use crate::task::template::{Place, Template};
 const FOLDER: &str = "prompts";
 
 /// The files that are compiled in.
-const BUILTIN: [(&str, &str); 2] = [
+const BUILTIN: [(&str, &str); 5] = [
     ("chat.toml", include_str!("../../configs/prompts/chat.toml")),
+    ("gsm8k-0-shot.toml", include_str!("../../configs/prompts/gsm8k-0-shot.toml")),
+    ("gsm8k-5-shot.toml", include_str!("../../configs/prompts/gsm8k-5-shot.toml")),
+    ("mmlu-0-shot.toml", include_str!("../../configs/prompts/mmlu-0-shot.toml")),
     ("plain.toml", include_str!("../../configs/prompts/plain.toml")),
 ];
 
@@ -45,12 +49,26 @@ struct Words {
     distil_after: Option<Spoken>,
     p_true: Option<Spoken>,
     verbalised: Option<Spoken>,
+    /// Worked examples, which stand at `{shots}`.
+    #[serde(default)]
+    shots: Vec<Shot>,
+    shot: Option<Spanned<String>>,
     strategy: Option<Spanned<String>>,
     between: Option<String>,
     worked_case: Option<Spanned<String>>,
     question_answer: Option<Spanned<String>>,
     options: Option<Spanned<String>>,
     option: Option<Spanned<String>>,
+}
+
+/// A worked example.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Shot {
+    query: String,
+    #[serde(default)]
+    options: Vec<String>,
+    solution: String,
 }
 
 /// The messages of one purpose.
@@ -174,9 +192,18 @@ impl Reader<'_> {
                 Some(text) => self.template(key, text, needed, allowed),
                 None => Ok(Template::parse(usual, needed, allowed)?),
             };
-        Ok(Prompt {
+        let shot = template(
+            "shot",
+            &words.shot,
+            "Question: {query}{options}\nAnswer: {solution}",
+            &[Query, Solution],
+            &[Options],
+        )?;
+        let mut prompt = Prompt {
             name: file.name.clone(),
             version: file.version,
+            sha256: hex::encode(Sha256::digest(self.text)),
+            shots: String::new(),
             style: file.style,
             stop: file.stop.clone(),
             alone: self.form("alone", &words.alone, &[Query])?,
@@ -203,11 +230,19 @@ impl Reader<'_> {
             )?,
             options: template("options", &words.options, "\n{lines}", &[Lines], &[])?,
             option: template("option", &words.option, "({letter}) {option}", &[Letter, OptionText], &[])?,
-        })
+        };
+        let shown = |example: &Shot| {
+            let options = prompt.listed(&example.options);
+            let solution = example.solution.trim_end();
+            shot.fill(&[(Query, &example.query), (Options, &options), (Solution, solution)])
+        };
+        prompt.shots = words.shots.iter().map(|example| shown(example) + &prompt.between).collect();
+        Ok(prompt)
     }
 
     fn form(&self, key: &str, spoken: &Spoken, needed: &[Place]) -> Result<Form> {
-        let user = self.template(&format!("{key}.user"), &spoken.user, needed, &[Place::Options])?;
+        let allowed = [Place::Options, Place::Shots, Place::Subject];
+        let user = self.template(&format!("{key}.user"), &spoken.user, needed, &allowed)?;
         Ok(Form { system: spoken.system.clone(), user })
     }
 
@@ -230,6 +265,7 @@ mod tests {
             options: options.iter().map(|option| (*option).to_owned()).collect(),
             target: Target::Choice(0),
             solution: None,
+            subject: None,
         }
     }
 
@@ -268,6 +304,30 @@ mod tests {
         assert!(messages[1].content.ends_with("Question: Which was first?\n\n(A) Sputnik 1\n(B) Luna 1"));
         assert!(messages[1].content.contains("<note>\nFact.\n</note>"));
         assert_eq!(chat.markers(), ["note"]);
+    }
+
+    #[test]
+    fn the_fields_usual_forms() {
+        let math = |name| builtin(name, Task::Math).answer(&item(&[]), &[], true).remove(0).content;
+        assert_eq!(math("gsm8k-0-shot"), "Question: Which was first?\nAnswer:");
+        let five = math("gsm8k-5-shot");
+        assert_eq!((five.matches("Question: ").count(), five.matches("\n#### ").count()), (6, 5), "{five}");
+        assert!(five.ends_with("\n\nQuestion: Which was first?\nAnswer:"), "{five}");
+        let mmlu = builtin("mmlu-0-shot", Task::Choice);
+        let question = Item { subject: Some("space_history".into()), ..item(&["Sputnik 1", "Luna 1"]) };
+        assert_eq!(
+            mmlu.answer(&question, &[], true)[0].content,
+            "The following are multiple choice questions (with answers) about space history.\n\nWhich was first?\n\
+             A. Sputnik 1\nB. Luna 1\nAnswer:"
+        );
+        assert!(mmlu.names_subject() && !builtin("gsm8k-5-shot", Task::Math).names_subject());
+    }
+
+    #[test]
+    fn every_shot_is_right_by_its_own_calculations() {
+        let shots = builtin("gsm8k-5-shot", Task::Math).shots;
+        let checked = crate::task::calculations::check(&shots);
+        assert!(checked.written >= 10 && checked.wrong == 0, "{checked:?}");
     }
 
     #[test]

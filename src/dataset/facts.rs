@@ -72,6 +72,7 @@ impl Fact {
             options,
             target: Target::Choice(target),
             solution: Some(self.explanation.clone()),
+            subject: None,
         }
     }
 }

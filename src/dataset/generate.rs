@@ -88,7 +88,7 @@ fn jsonl(items: &[Item]) -> Result<Vec<u8>> {
     let mut bytes = Vec::new();
     for item in items {
         let answer = item.solution.as_deref().unwrap_or_default();
-        let row = gsm8k::Row { id: &item.id.0, group: &item.group, question: &item.query, answer };
+        let row = gsm8k::Written { id: &item.id.0, group: &item.group, question: &item.query, answer };
         serde_json::to_writer(&mut bytes, &row)?;
         bytes.push(b'\n');
     }

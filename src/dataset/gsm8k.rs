@@ -1,16 +1,22 @@
-//! The GSM8K format: a JSON object a line with `question` and `answer`, the answer a worked solution that ends in
-//! `#### N`; `id` and `group` where a file has them. Source: github.com/openai/grade-school-math.
+//! Word problems in the shapes in which they are published, told apart by their fields:
+//!
+//! - GSM8K, GSM-Symbolic and our own: `question`, and `answer`, a worked solution that ends in `#### N`
+//!   (github.com/openai/grade-school-math);
+//! - GSM-Plus: `question`, `solution`, `answer`, which may be `None`; `seed_question` makes the group;
+//! - MATH: `problem`, `solution`, `answer` in `LaTeX`;
+//! - `MetaMathQA`: `query`, and `response`, which ends in `The answer is: N`; its backward questions: `question`, `answer`
+//!   and `original_question`, which makes the group.
 
 use serde::Serialize;
-use serde_json::Value;
 
-use super::Fault;
+use super::row::{Fault, Row};
+use super::rows::Value;
 use crate::task::math;
 use crate::types::item::{Item, Target};
 
 /// A row as it is written.
 #[derive(Debug, Serialize)]
-pub struct Row<'a> {
+pub struct Written<'a> {
     /// Unique name of the row.
     pub id: &'a str,
     /// Variants of one problem share a group.
@@ -21,73 +27,78 @@ pub struct Row<'a> {
     pub answer: &'a str,
 }
 
-/// The file's rows in order, each with its line; blank lines are passed over.
-pub fn rows(bytes: &[u8]) -> impl Iterator<Item = Result<(u64, Item), Fault>> {
-    bytes
-        .split(|byte| *byte == b'\n')
-        .zip(1_u64..)
-        .filter(|(line, _)| !line.trim_ascii().is_empty())
-        .enumerate()
-        .map(|(row, (line, number))| Ok((number, parse(line, number, row)?)))
-}
+/// What `MetaMathQA` writes in front of the answer.
+const ANSWER: &str = "The answer is:";
 
-fn parse(line: &[u8], number: u64, row: usize) -> Result<Item, Fault> {
-    let value: Value = serde_json::from_slice(line)
-        .map_err(|error| Fault::row(number, format!("not a JSON object: {error} (column {})", error.column())))?;
-    let object = value.as_object().ok_or_else(|| Fault::row(number, "not a JSON object"))?;
-    let text = |field: &str| match object.get(field) {
-        Some(Value::String(text)) if !text.trim().is_empty() => Ok(text.clone()),
-        Some(Value::String(_)) => Err(Fault::field(number, field, "is empty")),
-        Some(other) => Err(Fault::field(number, field, format!("must be a text, not {other}"))),
-        None => Err(Fault::field(number, field, "is missing")),
+/// The item that a row holds.
+///
+/// # Errors
+/// What is wrong with the row.
+pub(super) fn item(row: &Row) -> Result<Item, Fault> {
+    let (query, solution, target) = if row.has("query") && row.has("response") {
+        let response = row.text("response")?;
+        let (_, answer) =
+            response.rsplit_once(ANSWER).ok_or_else(|| row.fault("response", format!("must end in `{ANSWER} N`")))?;
+        (row.text("query")?, Some(response), stated(answer))
+    } else if row.has("problem") {
+        let solution = row.has("solution").then(|| row.text("solution")).transpose()?;
+        (row.text("problem")?, solution, stated(row.text("answer")?))
+    } else if row.has("solution") {
+        let answer = row.text("answer")?.trim();
+        let target = if answer.eq_ignore_ascii_case("none") {
+            Target::Unanswerable
+        } else {
+            number(answer).ok_or_else(|| row.fault("answer", "must be a number, or None where there is no answer"))?
+        };
+        (row.text("question")?, Some(row.text("solution")?), target)
+    } else {
+        let answer = row.text("answer")?;
+        let bare = row.has("original_question").then(|| number(answer.trim())).flatten();
+        match (bare, answer.rsplit_once("####")) {
+            (Some(target), _) => (row.text("question")?, None, target),
+            (None, marked) => {
+                let target = marked.and_then(|(_, target)| number(target.trim()));
+                let target = target.ok_or_else(|| row.fault("answer", "must end in `#### N` with a number N"))?;
+                (row.text("question")?, Some(answer), target)
+            }
+        }
     };
-    let optional = |field: &str| match object.get(field) {
-        None | Some(Value::Null) => Ok(None),
-        Some(Value::String(text)) => Ok(Some(text.clone())),
-        Some(Value::Number(number)) => Ok(Some(number.to_string())),
-        Some(other) => Err(Fault::field(number, field, format!("must be a text or a number, not {other}"))),
+    // The 50 instances of a template of GSM-Symbolic share its id.
+    let id = match (row.name("id")?, row.name("instance")?) {
+        (Some(id), Some(instance)) => Some(format!("{id}-{instance}")),
+        (Some(id), None) => Some(id),
+        (None, _) => row.name("unique_id")?,
     };
-    let answer = text("answer")?;
-    let target = answer
-        .rsplit_once("####")
-        .map(|(_, target)| target.trim().to_owned())
-        .filter(|target| math::parse(target).is_some())
-        .ok_or_else(|| Fault::field(number, "answer", "must end in `#### N` with a number N"))?;
-    let id = optional("id")?.unwrap_or_else(|| row.to_string());
+    let id = id.unwrap_or_else(|| row.default_id());
+    let made_from =
+        if row.has("instance") { &["original_id", "id"][..] } else { &["seed_question", "original_question"] };
     Ok(Item {
-        group: optional("group")?.unwrap_or_else(|| id.clone()).into(),
+        group: row.group(made_from, &id)?,
+        subject: row.subject(&["subject", "perturbation_type", "type"])?,
         id: id.into(),
-        query: text("question")?.trim().to_owned(),
+        query: query.trim().to_owned(),
         options: Vec::new(),
-        target: Target::Number(target),
-        solution: Some(answer),
+        target,
+        solution: solution.map(str::to_owned),
     })
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+/// A target that is a number.
+fn number(text: &str) -> Option<Target> {
+    math::parse(text).map(|_| Target::Number(text.to_owned()))
+}
 
-    #[test]
-    fn reads_rows_with_and_without_ids() {
-        let file = b"{\"question\":\"2+2?\",\"answer\":\"It is <<2+2=4>>4\\n#### 4\"}\n\n{\"id\":\"x\",\"group\":\"g\",\"question\":\"q\",\"answer\":\"#### 1,000\"}\n";
-        let items: Vec<(u64, Item)> = rows(file).collect::<Result<_, _>>().expect("good rows");
-        let (lines, items): (Vec<u64>, Vec<Item>) = items.into_iter().unzip();
-        assert_eq!(lines, [1, 3]);
-        assert_eq!(&*items[0].id.0, "0");
-        assert_eq!(&*items[0].group, "0");
-        assert_eq!(&*items[1].group, "g");
-        assert_eq!(items[1].target, Target::Number("1,000".into()));
+/// A target that may be any expression. `3,4` is a list here, not a number.
+fn stated(text: &str) -> Target {
+    let text = text.trim();
+    match math::whole(text) {
+        Some(_) => Target::Number(text.to_owned()),
+        None => Target::Expression(text.to_owned()),
     }
+}
 
-    #[test]
-    fn faults_name_line_and_field() {
-        let file = b"{\"question\":\"q\",\"answer\":\"4\"}\n{\"question\":\n{\"answer\":\"#### 4\"}\n[1]\n{\"question\":7,\"answer\":\"#### 4\"}\n";
-        let faults: Vec<String> = rows(file).map(|row| row.expect_err("every row is bad").to_string()).collect();
-        assert!(faults[0].starts_with("line 1: field `answer`: must end in"), "{}", faults[0]);
-        assert!(faults[1].starts_with("line 2: not a JSON object"), "{}", faults[1]);
-        assert_eq!(faults[2], "line 3: field `question`: is missing");
-        assert_eq!(faults[3], "line 4: not a JSON object");
-        assert_eq!(faults[4], "line 5: field `question`: must be a text, not 7");
-    }
+/// Whether a row looks like a word problem at all, rather than a question with options.
+pub(super) fn is_problem(row: &Row) -> bool {
+    let choices = ["choices", "options", "choice0", "correct_answer", "answerKey", "A"];
+    !choices.iter().any(|field| row.has(field)) && !matches!(row.fields.get("question"), Some(Value::Object(_)))
 }

@@ -1,38 +1,48 @@
-//! Data sets: reading the two formats, the catalogue of those that ship, generating them, and cutting streams.
+//! Data sets: reading the two formats in their published shapes, the catalogue of those that are known, fetching and
+//! generating them, and cutting streams.
 
 pub mod catalogue;
 pub mod facts;
+pub mod fetch;
 pub mod generate;
 pub mod gsm8k;
 pub mod mmlu;
+mod row;
 pub mod rows;
 pub mod stream;
+pub mod subjects;
 pub mod template;
 
+use std::cell::Cell;
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
-use std::fmt;
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+pub use self::row::Fault;
+use self::row::Row;
+use self::rows::stored::{self, Table};
+use self::rows::{FirstLine, Kind, Place};
+use crate::model::download::checksum;
 use crate::task::Task;
 use crate::types::item::{Item, ItemId};
+use crate::types::seed::Seed;
 
 /// How many faults of a file one error lists.
 const FAULTS_SHOWN: usize = 5;
-/// What Windows tools write in front of a text in UTF-8; it is no part of it.
-const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
-/// The formats that can be read.
+/// The formats that can be read; each has several shapes, told from the fields.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Format {
-    /// JSONL with `question` and `answer`, the answer ending in `#### N`.
+    /// Word problems with one answer.
     Gsm8k,
-    /// CSV of four-choice questions, with or without a header; a file, or a folder of one file a subject.
+    /// Questions with options; a file, or a folder or an archive of one file a subject.
     Mmlu,
 }
 
@@ -46,47 +56,49 @@ impl Format {
         }
     }
 
-    /// The format that a path's ending suggests.
+    /// The format of a file, by its name's ending, and by its first row where both have that ending.
     #[must_use]
     pub fn of_path(path: &Path) -> Option<Self> {
-        if path.is_dir() {
+        if path.is_dir() || stored::is_archive(path) {
             return Some(Self::Mmlu);
         }
-        match path.extension()?.to_str()? {
-            "jsonl" | "json" => Some(Self::Gsm8k),
-            "csv" => Some(Self::Mmlu),
-            _ => None,
+        let kind = Kind::of(path.file_name()?.to_str()?)?;
+        if kind == Kind::Csv {
+            return Some(Self::Mmlu);
         }
+        let mut found = (kind == Kind::Json).then_some(Self::Gsm8k);
+        let look = &mut |place, fields: Result<&rows::Fields, String>| {
+            if let Ok(fields) = fields {
+                let numbered = Cell::default();
+                let row = Row { place, number: 0, fields, file_subject: None, group_field: None, numbered };
+                found = Some(if gsm8k::is_problem(&row) { Self::Gsm8k } else { Self::Mmlu });
+            }
+            ControlFlow::Break(())
+        };
+        // What cannot be read is told when it is read for good.
+        let _ = Table::of_file(path).and_then(|table| rows::each(kind, table, FirstLine::HEADER, look));
+        found
     }
 }
 
-/// One thing that is wrong with a file.
+/// How a file is read.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Fault {
-    /// One-based line on which the row begins.
-    pub line: u64,
-    /// The field, where the fault lies in one.
-    pub field: Option<String>,
-    /// What is wrong and what is wanted.
-    pub what: String,
+pub struct Reading {
+    /// Its format.
+    pub format: Format,
+    /// The folder or file in it, where it is an archive.
+    pub member: Option<String>,
+    /// The field that makes the group, where the usual ones do not.
+    pub group: Option<String>,
+    /// Draws the order of options that come without one.
+    pub seed: Seed,
 }
 
-impl Fault {
-    fn field(line: u64, field: &str, what: impl Into<String>) -> Self {
-        Self { line, field: Some(field.to_owned()), what: what.into() }
-    }
-
-    fn row(line: u64, what: impl Into<String>) -> Self {
-        Self { line, field: None, what: what.into() }
-    }
-}
-
-impl fmt::Display for Fault {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.field {
-            Some(field) => write!(f, "line {}: field `{field}`: {}", self.line, self.what),
-            None => write!(f, "line {}: {}", self.line, self.what),
-        }
+impl Reading {
+    /// Reading a file of this format as it is.
+    #[must_use]
+    pub fn of(format: Format) -> Self {
+        Self { format, member: None, group: None, seed: Seed::default() }
     }
 }
 
@@ -101,23 +113,47 @@ pub struct Contents {
     pub sha256: String,
 }
 
-/// Reads a whole file or folder and keeps going at faults.
+/// Reads a whole file, folder or archive and keeps going at faults.
 ///
 /// # Errors
 /// Where the path cannot be read at all; the error names it.
-pub fn read(path: &Path, format: Format) -> Result<Contents> {
-    let mut reader = Reader::default();
-    reader.contents.sha256 =
-        if path.is_dir() { reader.read_folder(path, format)? } else { reader.read_file(path, format, None)? };
-    Ok(reader.contents)
+pub fn read(path: &Path, reading: &Reading) -> Result<Contents> {
+    let mut items = Vec::new();
+    let mut contents = scan(path, reading, &mut |item| items.push(item))?;
+    contents.items = items;
+    Ok(contents)
 }
 
-/// Reads a whole file or folder in which every row must be good.
+/// Reads a whole file, folder or archive, hands on its good rows one by one and keeps none.
+///
+/// # Errors
+/// As [`read`].
+pub fn scan(path: &Path, reading: &Reading, take: &mut dyn FnMut(Item)) -> Result<Contents> {
+    let mut reader = Reader {
+        reading,
+        faults: Vec::new(),
+        seen: HashMap::new(),
+        files: Vec::new(),
+        first_named: None,
+        first_numbered: None,
+        take,
+    };
+    let sha256 = if path.is_dir() {
+        reader.read_folder(path)?
+    } else if stored::is_archive(path) {
+        reader.read_archive(path)?
+    } else {
+        reader.read_file(path)?
+    };
+    Ok(Contents { items: Vec::new(), faults: reader.faults, sha256 })
+}
+
+/// Reads a whole file, folder or archive in which every row must be good.
 ///
 /// # Errors
 /// Names the file and the first faults with their lines and fields.
-pub fn read_clean(path: &Path, format: Format) -> Result<Contents> {
-    let contents = read(path, format)?;
+pub fn read_clean(path: &Path, reading: &Reading) -> Result<Contents> {
+    let contents = read(path, reading)?;
     if !contents.faults.is_empty() {
         let shown: Vec<String> = contents
             .faults
@@ -140,64 +176,110 @@ pub fn read_clean(path: &Path, format: Format) -> Result<Contents> {
 }
 
 /// What has been read so far.
-#[derive(Default)]
-struct Reader {
-    contents: Contents,
-    /// Where each id stands first.
-    seen: HashMap<ItemId, (PathBuf, u64)>,
+struct Reader<'a> {
+    reading: &'a Reading,
+    faults: Vec<(PathBuf, Fault)>,
+    /// Where each id stands first: the number of its file, and its place there.
+    seen: HashMap<ItemId, (usize, Place)>,
+    files: Vec<PathBuf>,
+    /// Where the first row stands that has an id of its own, and the first that has none.
+    first_named: Option<Place>,
+    first_numbered: Option<Place>,
+    take: &'a mut dyn FnMut(Item),
 }
 
-impl Reader {
+impl Reader<'_> {
     /// Reads a file and gives its checksum.
-    fn read_file(&mut self, path: &Path, format: Format, prefix: Option<&str>) -> Result<String> {
-        let bytes = std::fs::read(path).with_context(|| format!("cannot read the data set {}", path.display()))?;
-        let text = bytes.strip_prefix(BYTE_ORDER_MARK).unwrap_or(&bytes);
-        let rows = match format {
-            Format::Gsm8k => gsm8k::rows(text).collect(),
-            Format::Mmlu => mmlu::rows(text, prefix),
-        };
-        for row in rows {
-            match row {
-                Ok((line, item)) => self.take(path, line, item),
-                Err(fault) => self.contents.faults.push((path.to_owned(), fault)),
-            }
-        }
-        Ok(hex::encode(Sha256::digest(&bytes)))
+    fn read_file(&mut self, path: &Path) -> Result<String> {
+        let told = || format!("cannot read the data set {}", path.display());
+        let sha256 = checksum(path).with_context(told)?;
+        self.read_table(Table::of_file(path).with_context(told)?, None)?;
+        Ok(sha256)
     }
 
-    fn take(&mut self, path: &Path, line: u64, item: Item) {
+    fn read_table(&mut self, table: Table, subject: Option<String>) -> Result<()> {
+        let Reading { format, group, seed, .. } = self.reading;
+        let (usual, first_line) = match format {
+            Format::Gsm8k => (Kind::Json, FirstLine::HEADER),
+            Format::Mmlu => (Kind::Csv, mmlu::FIRST_LINE),
+        };
+        let path = table.path.clone();
+        let kind = path.file_name().and_then(|name| Kind::of(name.to_str()?)).unwrap_or(usual);
+        let subject: Option<Arc<str>> = subject.map(Into::into);
+        self.files.push(path.clone());
+        let mut number = 0;
+        let mut each = |place, fields: Result<&rows::Fields, String>| {
+            let row = fields.map_err(|what| Fault { place, field: None, what }).and_then(|fields| {
+                let (group_field, numbered) = (group.as_deref(), Cell::default());
+                let row = Row { place, number, fields, file_subject: subject.as_ref(), group_field, numbered };
+                let item = match format {
+                    Format::Gsm8k => gsm8k::item(&row),
+                    Format::Mmlu => mmlu::item(&row, *seed),
+                };
+                Ok((item?, row.numbered.get() && subject.is_none()))
+            });
+            number += 1;
+            match row {
+                Ok((item, numbered)) => self.keep(place, item, numbered),
+                Err(fault) => self.faults.push((path.clone(), fault)),
+            }
+            ControlFlow::Continue(())
+        };
+        rows::each(kind, table, first_line, &mut each).with_context(|| format!("{} cannot be read", path.display()))
+    }
+
+    /// Takes a row. Numbers are unique by themselves and are not remembered, so a file has ids on all rows or on none.
+    fn keep(&mut self, place: Place, item: Item, numbered: bool) {
+        let file = self.files.len() - 1;
+        let first = if numbered { &mut self.first_numbered } else { &mut self.first_named };
+        let is_first = first.is_none();
+        first.get_or_insert(place);
+        if let (true, Some(named), Some(numbered)) = (is_first, self.first_named, self.first_numbered) {
+            let what = format!("is missing on {numbered} and there on {named}; all rows have one, or none has");
+            self.faults.push((self.files[file].clone(), Fault { place, field: Some("id".to_owned()), what }));
+        }
+        if numbered {
+            return (self.take)(item);
+        }
         match self.seen.entry(item.id.clone()) {
-            Entry::Vacant(free) => _ = free.insert((path.to_owned(), line)),
+            Entry::Vacant(free) => _ = free.insert((file, place)),
             Entry::Occupied(first) => {
-                let (file, first) = first.get();
-                let elsewhere = if file == path { String::new() } else { format!(" of {}", file.display()) };
-                let what = format!("`{}` stands on line {first}{elsewhere} already; ids must be unique", item.id);
-                self.contents.faults.push((path.to_owned(), Fault::field(line, "id", what)));
+                let (there, first) = *first.get();
+                let elsewhere =
+                    if there == file { String::new() } else { format!(" of {}", self.files[there].display()) };
+                let what = format!("`{}` stands on {first}{elsewhere} already; ids must be unique", item.id);
+                self.faults.push((self.files[file].clone(), Fault { place, field: Some("id".to_owned()), what }));
             }
         }
-        self.contents.items.push(item);
+        (self.take)(item);
     }
 
     /// Reads a folder's files and gives a checksum over them.
-    fn read_folder(&mut self, path: &Path, format: Format) -> Result<String> {
-        if format != Format::Mmlu {
+    fn read_folder(&mut self, path: &Path) -> Result<String> {
+        if self.reading.format != Format::Mmlu {
             bail!("{} is a folder; only the mmlu format reads folders, so name a file", path.display());
         }
-        let mut files: Vec<PathBuf> = std::fs::read_dir(path)
-            .with_context(|| format!("cannot read the folder {}", path.display()))?
-            .collect::<std::io::Result<Vec<_>>>()?
-            .into_iter()
-            .map(|entry| entry.path())
-            .filter(|file| file.extension().is_some_and(|ending| ending == "csv"))
-            .collect();
-        files.sort();
         let mut hasher = Sha256::new();
-        for file in files {
-            let stem = file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-            let subject = ["_test", "_dev", "_val"].iter().find_map(|end| stem.strip_suffix(end)).unwrap_or(&stem);
-            let sha256 = self.read_file(&file, format, Some(subject))?;
+        for file in stored::of_folder(path)? {
+            let sha256 = checksum(&file).with_context(|| format!("cannot read the data set {}", file.display()))?;
+            let table = Table::of_file(&file)?;
+            let stem = table.stem();
             hasher.update(format!("{stem} {sha256}\n"));
+            self.read_table(table, Some(subjects::of_file(&stem)))?;
         }
         Ok(hex::encode(hasher.finalize()))
+    }
+
+    /// Reads an archive's files and gives the archive's checksum.
+    fn read_archive(&mut self, path: &Path) -> Result<String> {
+        let told = || format!("cannot read the data set {}", path.display());
+        let sha256 = checksum(path).with_context(told)?;
+        let member = self.reading.member.as_deref();
+        stored::each_of_archive(path, member, &mut |table| {
+            let subject = subjects::of_file(&table.stem());
+            self.read_table(table, Some(subject))
+        })
+        .with_context(told)?;
+        Ok(sha256)
     }
 }

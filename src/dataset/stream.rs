@@ -57,6 +57,7 @@ mod tests {
             options: Vec::new(),
             target: crate::types::item::Target::Number("1".into()),
             solution: None,
+            subject: None,
         };
         let ids = |per_group, limit| -> Vec<String> {
             take((0..9).map(item).collect(), per_group, limit).iter().map(|item| item.id.to_string()).collect()

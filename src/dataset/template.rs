@@ -144,6 +144,7 @@ impl Template {
             query: drawing.render(&self.question)?,
             options: Vec::new(),
             solution: Some(format!("{}\n#### {target}", lines.join("\n"))),
+            subject: None,
             target: Target::Number(target),
         })
     }

@@ -1,6 +1,7 @@
 //! Backends behind one trait: each takes a [`Request`] and gives a [`Response`].
 
 pub mod budget;
+pub(crate) mod download;
 pub mod entry;
 pub mod gate;
 pub mod gateway;

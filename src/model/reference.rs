@@ -73,7 +73,8 @@ impl Model for Reference {
 fn answer(item: &Item) -> String {
     let solution = item.solution.as_deref().unwrap_or_default();
     match &item.target {
-        Target::Number(_) => solution.to_owned(),
+        Target::Number(_) | Target::Expression(_) => solution.to_owned(),
+        Target::Unanswerable => format!("{solution}\n#### None"),
         Target::Choice(index) => format!("{solution}\nThe answer is ({}).", choice::letter(*index)),
     }
 }
@@ -82,7 +83,9 @@ fn answer(item: &Item) -> String {
 fn strategy(item: &Item) -> String {
     let solution = item.solution.as_deref().unwrap_or_default();
     match &item.target {
-        Target::Number(_) => format!("Question: {}\nAnswer: {}", item.query, without_annotations(solution)),
+        Target::Number(_) | Target::Expression(_) | Target::Unanswerable => {
+            format!("Question: {}\nAnswer: {}", item.query, without_annotations(solution))
+        }
         Target::Choice(index) => {
             format!("Fact: {solution} So the answer to \"{}\" is \"{}\".", item.query, item.options[*index])
         }
@@ -115,6 +118,7 @@ mod tests {
             options: vec!["left".into(), "right".into()],
             target,
             solution: solution.map(str::to_owned),
+            subject: None,
         }
     }
 

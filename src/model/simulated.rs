@@ -129,6 +129,9 @@ fn answer(item: &Item, right: bool) -> String {
     match &item.target {
         Target::Number(target) if right => format!("It works out. #### {target}"),
         Target::Number(target) => format!("It works out. #### {target}1"),
+        Target::Expression(target) if right => format!("It works out. \\boxed{{{target}}}"),
+        Target::Expression(_) => "It works out. \\boxed{x_0}".to_owned(),
+        Target::Unanswerable => format!("It works out. #### {}", if right { "None" } else { "1" }),
         Target::Choice(target) => {
             let chosen = if right { *target } else { (target + 1) % item.options.len() };
             format!("The answer is ({}).", choice::letter(chosen))
@@ -152,6 +155,7 @@ mod tests {
                 options: Vec::new(),
                 target: Target::Number(i.to_string()),
                 solution: None,
+                subject: None,
             })
             .collect();
         let behaviour = Behaviour { accuracy: 0.4, gain: 0.5, unreadable: 0.0 };

@@ -134,6 +134,7 @@ mod tests {
             version: "0".into(),
             identity,
             config: Value::Null,
+            prompts: Value::Null,
             setting: Vec::new(),
             prices: std::collections::BTreeMap::new(),
             swept: None,

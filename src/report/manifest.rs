@@ -21,6 +21,9 @@ pub struct Manifest {
     pub identity: Value,
     /// The config with its defaults, the models' entries, prices and limits included.
     pub config: Value,
+    /// The prompts' names, versions and checksums, weak to strong.
+    #[serde(default)]
+    pub prompts: Value,
     /// What ran, line by line.
     #[serde(default)]
     pub setting: Vec<String>,

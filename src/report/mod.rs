@@ -10,3 +10,4 @@ pub mod read;
 pub mod summary;
 pub mod sweep;
 pub mod tables;
+pub mod unparsed;

@@ -81,6 +81,9 @@ fn rows(table: &Table, known: &[Record]) -> Result<Vec<Record>> {
     let (used, scores) = (texts("strategies_used")?, texts("strategy_scores")?);
     let (similarity, kept) = (table.floats("similarity_max")?, texts("strategy_kept")?);
     let (weak_answers, weak_scores) = (texts("weak_answer")?, texts("weak_score")?);
+    let strict = texts("weak_score_strict")?;
+    let strict: Vec<Score> =
+        strict.iter().map(|name| name.as_deref().map_or(Ok(Score::NoAnswer), score)).collect::<Result<_>>()?;
     let (confidence, deferred) = (table.floats("confidence")?, table.flags("deferred")?);
     let (levels, answers) = (table.counts("answering_level")?, texts("answer")?);
     let (final_scores, sizes) = (texts("score")?, table.counts("repository_size")?);
@@ -117,6 +120,7 @@ fn rows(table: &Table, known: &[Record]) -> Result<Vec<Record>> {
             similarity_max: similarity[row],
             weak: weak_score.map(|score| WeakAnswer {
                 graded: Graded { answer: weak_answers[row].clone(), score },
+                strict: strict[row],
                 confidence: confidence[row],
             }),
             deferred: deferred[row],

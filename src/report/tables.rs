@@ -141,6 +141,7 @@ fn records_table(name: &'static str, records: &[Record]) -> Result<Table> {
             float("latency_ms", rows().map(Record::latency_ms)),
             text("strategy_scores", rows().map(|r| names(r.strategy_scores.iter().map(|score| score.name())))),
             text("strategy_kept", rows().map(|r| r.kept.map(|kept| kept.name().to_owned()))),
+            text("weak_score_strict", rows().map(|r| r.weak.as_ref().map(|weak| weak.strict.name().to_owned()))),
         ],
     )
 }

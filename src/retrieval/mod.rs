@@ -2,6 +2,7 @@
 
 pub mod embedder;
 pub mod hashed;
+pub mod leakage;
 pub mod minilm;
 pub mod search;
 

@@ -7,8 +7,10 @@ use regex::Regex;
 
 use super::extraction::Extraction;
 
-static ANSWER_IS: LazyLock<Regex> =
-    LazyLock::new(|| Regex::new(r"(?i:answer\s*(?:is|:)\s*:?)\s*[*_]*\(?([A-Z])\b").expect("the pattern is valid"));
+static ANSWER_IS: LazyLock<Regex> = LazyLock::new(|| {
+    let opened = r"(?:[*_$(\[{]|\\[(\[]|\\(?:boxed|text|mathbf)\{)*";
+    Regex::new(&format!(r"(?i:answer\s*(?:is|:)\s*:?)\s*{opened}([A-Z])\b")).expect("the pattern is valid")
+});
 static OPENING: LazyLock<Regex> =
     LazyLock::new(|| Regex::new(r"^[\s*_(]*([A-Z])(?:[).:,*_]|\s*$|\s*\n)").expect("the pattern is valid"));
 static IN_PARENTHESES: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"\(([A-Z])\)").expect("the pattern is valid"));
@@ -40,6 +42,13 @@ pub fn agrees(text: &str, options: &[String], chosen: usize) -> bool {
 #[must_use]
 pub fn likeliest(logprobs: &[f64]) -> Option<usize> {
     (0..logprobs.len()).rev().max_by(|a, b| logprobs[*a].total_cmp(&logprobs[*b]))
+}
+
+/// The options' log-probabilities over the lengths of their texts in characters, as lm-eval's `acc_norm` compares them.
+#[must_use]
+#[expect(clippy::cast_precision_loss, reason = "no option is that long")]
+pub fn per_character(logprobs: &[f64], options: &[String]) -> Vec<f64> {
+    logprobs.iter().zip(options).map(|(logprob, text)| logprob / text.chars().count().max(1) as f64).collect()
 }
 
 /// The option that a text answers with, by the first rule that finds one, and where it stands.
@@ -114,6 +123,16 @@ mod tests {
         assert!(!agrees("The answer is (A) Luna 1.", &options, 0));
         assert!(agrees("nothing", &options, 1));
         assert_eq!((index('C'), index('c')), (Some(2), None));
+    }
+
+    #[test]
+    fn a_long_option_is_not_at_a_disadvantage_per_character() {
+        let options = ["Luna".to_owned(), "Пилотируемый".to_owned()];
+        let logprobs = [-4.0, -6.0];
+        assert_eq!(likeliest(&logprobs), Some(0));
+        assert_eq!(per_character(&logprobs, &options), [-1.0, -0.5]);
+        assert_eq!(likeliest(&per_character(&logprobs, &options)), Some(1));
+        assert_eq!(likeliest(&per_character(&[], &options)), None);
     }
 
     #[test]

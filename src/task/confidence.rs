@@ -35,6 +35,8 @@ pub enum Signal {
     Entropy,
     /// The likeliest option's share after a softmax over the options' summed log-probabilities; range [1/n, 1].
     OptionProbability,
+    /// The same with each option's log-probability over its length in characters, which does not favour short options.
+    OptionProbabilityNormalised,
     /// What the model says when asked how likely its answer is right (a further call); recent models nearly always say
     /// 0.9 or more.
     Verbalised,
@@ -62,7 +64,7 @@ pub enum Further {
 
 impl Signal {
     /// All of them.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::MeanTokenProbability,
         Self::SequenceProbability,
         Self::MinTokenProbability,
@@ -71,6 +73,7 @@ impl Signal {
         Self::Margin,
         Self::Entropy,
         Self::OptionProbability,
+        Self::OptionProbabilityNormalised,
         Self::Verbalised,
         Self::PTrue,
         Self::SelfConsistency,
@@ -89,6 +92,7 @@ impl Signal {
             Self::Margin => "margin",
             Self::Entropy => "entropy",
             Self::OptionProbability => "option-probability",
+            Self::OptionProbabilityNormalised => "option-probability-normalised",
             Self::Verbalised => "verbalised",
             Self::PTrue => "p-true",
             Self::SelfConsistency => "self-consistency",
@@ -107,8 +111,19 @@ impl Signal {
             | Self::AnswerTokenProbability
             | Self::Margin
             | Self::Entropy => true,
-            Self::OptionProbability | Self::Verbalised | Self::PTrue | Self::SelfConsistency | Self::Recorded => false,
+            Self::OptionProbability
+            | Self::OptionProbabilityNormalised
+            | Self::Verbalised
+            | Self::PTrue
+            | Self::SelfConsistency
+            | Self::Recorded => false,
         }
+    }
+
+    /// Whether options are scored by their likelihood, and no text is written.
+    #[must_use]
+    pub fn scores_options(self) -> bool {
+        matches!(self, Self::OptionProbability | Self::OptionProbabilityNormalised)
     }
 
     /// The alternatives to the answer's tokens that are needed.
@@ -150,7 +165,7 @@ impl Signal {
             }
             Self::MinTokenProbability => own()?.into_iter().min_by(f64::total_cmp).unwrap_or(0.0),
             Self::QuantileTokenProbability => quantile(own()?, answer.quantile),
-            Self::AnswerTokenProbability if answer.options > 0 => letter_share(answer)?,
+            Self::AnswerTokenProbability if !answer.options.is_empty() => letter_share(answer)?,
             Self::AnswerTokenProbability => match &answer.place {
                 Some(place) => geometric_mean(&probabilities(within(&response.tokens, place))?),
                 None => 0.0,
@@ -158,6 +173,9 @@ impl Signal {
             Self::Margin => mean(&response.tokens, margin)?,
             Self::Entropy => mean(&response.tokens, |token| Ok(1.0 - relative_entropy(token)?))?,
             Self::OptionProbability => option_probability(&response.option_logprobs)?,
+            Self::OptionProbabilityNormalised => {
+                option_probability(&choice::per_character(&response.option_logprobs, answer.options))?
+            }
             Self::Recorded => response.confidence.ok_or(NoConfidence::NotRecorded)?,
             Self::Verbalised | Self::PTrue | Self::SelfConsistency => {
                 unreachable!("{} is read from further calls", self.name())
@@ -173,8 +191,8 @@ pub struct Answered<'a> {
     pub response: &'a Response,
     /// The bytes of its text in which the answer stands; none where no answer could be read.
     pub place: Option<Range<usize>>,
-    /// Options of the question; 0 for a number.
-    pub options: usize,
+    /// Options of the question; none for a number.
+    pub options: &'a [String],
     /// The quantile that [`Signal::QuantileTokenProbability`] takes, in [0, 1].
     pub quantile: f64,
 }
@@ -286,7 +304,7 @@ fn letter_share(answer: &Answered) -> Result<f64, NoConfidence> {
         let sum: f64 = same.map(|(_, logprob)| logprob.exp()).sum();
         if sum > 0.0 { sum } else { least }
     };
-    let total: f64 = (0..answer.options).map(|index| of(choice::letter(index))).sum();
+    let total: f64 = (0..answer.options.len()).map(|index| of(choice::letter(index))).sum();
     Ok(of(chosen) / total)
 }
 
@@ -362,7 +380,8 @@ mod tests {
     #[track_caller]
     fn reads(signal: Signal, tokens: Vec<Token>, place: Option<Range<usize>>, options: usize, expected: f64) {
         let response = response(tokens);
-        let answered = Answered { response: &response, place, options, quantile: 0.25 };
+        let options = vec!["an option".to_owned(); options];
+        let answered = Answered { response: &response, place, options: &options, quantile: 0.25 };
         let found = signal.read(&answered).expect("has what it needs");
         assert!((found - expected).abs() < 1e-12, "{}: {found} instead of {expected}", signal.name());
     }
@@ -410,7 +429,7 @@ mod tests {
     fn what_is_missing_is_an_error_and_an_empty_answer_has_no_confidence() {
         let bare = response(vec![Token { text: "x".into(), ..Token::default() }]);
         let read = |signal: Signal, response: &Response| {
-            signal.read(&Answered { response, place: Some(0..1), options: 0, quantile: 0.1 })
+            signal.read(&Answered { response, place: Some(0..1), options: &[], quantile: 0.1 })
         };
         for signal in Signal::ALL.into_iter().filter(|signal| signal.needs_logprobs()) {
             assert!(read(signal, &bare).is_err(), "{}", signal.name());
@@ -425,7 +444,8 @@ mod tests {
     fn option_probability_is_the_likeliest_share() {
         let option_logprobs = [0.2_f64, 0.6, 0.1, 0.1].map(|p| p.ln() - 900.0).to_vec();
         let response = Response { option_logprobs, ..Response::default() };
-        let answered = Answered { response: &response, place: None, options: 4, quantile: 0.1 };
+        let options = ["aa", "a", "a", "a"].map(String::from);
+        let answered = Answered { response: &response, place: None, options: &options, quantile: 0.1 };
         assert!((Signal::OptionProbability.read(&answered).expect("scored") - 0.6).abs() < 1e-9);
     }
 

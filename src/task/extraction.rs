@@ -22,6 +22,12 @@ pub enum Extraction {
     Bold,
     /// The last number of the text (lm-eval's flexible match).
     Gsm8kFlexible,
+    /// That there is no answer: `None`, "cannot be determined" and the like in an answer's place, or in the last line.
+    NoneStated,
+    /// The option whose text is the likeliest, where options are scored (lm-eval's acc).
+    OptionLikelihood,
+    /// The option whose text is the likeliest per character (lm-eval's `acc_norm`).
+    OptionLikelihoodNormalised,
     /// The letter that opens the text.
     Letter,
     /// The last letter in parentheses.
@@ -50,6 +56,9 @@ impl Extraction {
             Self::AnswerIs => "answer-is",
             Self::Bold => "bold",
             Self::Gsm8kFlexible => "gsm8k-flexible",
+            Self::NoneStated => "none-stated",
+            Self::OptionLikelihood => "option-likelihood",
+            Self::OptionLikelihoodNormalised => "option-likelihood-normalised",
             Self::Letter => "letter",
             Self::LetterInParentheses => "letter-in-parentheses",
             Self::OptionText => "option-text",
@@ -59,7 +68,18 @@ impl Extraction {
     /// Counts the changes of what the rule reads.
     #[must_use]
     pub fn version(self) -> u32 {
-        1
+        match self {
+            // 2: of a calculation in the answer's place, as in `#### 3 * 12 = 36`, the result and not its first number; a
+            // minus sign apart from its number counts only where it opens the answer's place, else it is a dash.
+            Self::HashMarks | Self::AnswerIs | Self::Boxed | Self::Bold | Self::Gsm8kFlexible => 2,
+            _ => 1,
+        }
+    }
+
+    /// Whether the rule reads a text, and not scores.
+    #[must_use]
+    pub fn reads_texts(self) -> bool {
+        !matches!(self, Self::OptionLikelihood | Self::OptionLikelihoodNormalised)
     }
 
     /// Whether the rule reads answers to this kind of question.
@@ -67,8 +87,14 @@ impl Extraction {
     pub fn reads(self, task: Task) -> bool {
         match self {
             Self::AnswerIs => true,
-            Self::Gsm8kStrict | Self::HashMarks | Self::Boxed | Self::Bold | Self::Gsm8kFlexible => task == Task::Math,
-            Self::Letter | Self::LetterInParentheses | Self::OptionText => task == Task::Choice,
+            Self::Gsm8kStrict | Self::HashMarks | Self::Boxed | Self::Bold | Self::Gsm8kFlexible | Self::NoneStated => {
+                task == Task::Math
+            }
+            Self::OptionLikelihood
+            | Self::OptionLikelihoodNormalised
+            | Self::Letter
+            | Self::LetterInParentheses
+            | Self::OptionText => task == Task::Choice,
         }
     }
 }

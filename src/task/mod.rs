@@ -4,6 +4,7 @@ pub mod calculations;
 pub mod choice;
 pub mod confidence;
 pub mod extraction;
+pub mod latex;
 pub mod math;
 pub mod prompt;
 pub mod strategy;
@@ -49,17 +50,41 @@ impl Grader {
     /// response's text that holds the answer.
     #[must_use]
     pub fn grade(&self, item: &Item, response: &Response, text: &str) -> Graded {
-        match choice::likeliest(&response.option_logprobs) {
+        let scores = &response.option_logprobs;
+        let likeliest = if self.rules.contains(&Extraction::OptionLikelihoodNormalised) {
+            choice::likeliest(&choice::per_character(scores, &item.options))
+        } else {
+            choice::likeliest(scores)
+        };
+        match likeliest {
             Some(index) => graded(item, Some(Answer::Option(index))),
-            None => graded(item, self.read(item, text).map(|(answer, _)| answer)),
+            None => graded(item, read(item, text, &self.rules).map(|(answer, _)| answer)),
         }
+    }
+
+    /// The same by the strict rule alone, which asks for the form that prompts ask for: `#### N`, `\boxed{…}`, or "the
+    /// answer is (X)". Options that were scored are read as before.
+    #[must_use]
+    pub fn grade_strictly(&self, item: &Item, response: &Response, text: &str) -> Graded {
+        if !response.option_logprobs.is_empty() {
+            return self.grade(item, response, text);
+        }
+        let none = self.rules.contains(&Extraction::NoneStated).then_some(Extraction::NoneStated);
+        let rules: Vec<Extraction> = match item.target {
+            Target::Number(_) | Target::Unanswerable => none.into_iter().chain([Extraction::Gsm8kStrict]).collect(),
+            Target::Expression(_) => vec![Extraction::Boxed],
+            Target::Choice(_) => vec![Extraction::AnswerIs],
+        };
+        graded(item, read(item, text, &rules).map(|(answer, _)| answer))
     }
 
     /// An answer that was given to another item, as an answer to this one.
     #[must_use]
     pub fn reuse(&self, item: &Item, answer: &str) -> Graded {
         let answer = match item.target {
-            Target::Number(_) => math::parse(answer).map(Answer::Number),
+            Target::Number(_) | Target::Unanswerable if answer == NONE => Some(Answer::Nothing),
+            Target::Number(_) | Target::Unanswerable => math::parse(answer).map(Answer::Number),
+            Target::Expression(_) => Some(Answer::Expression(answer.to_owned())),
             Target::Choice(_) => item.options.iter().position(|option| option == answer).map(Answer::Option),
         };
         graded(item, answer)
@@ -68,41 +93,52 @@ impl Grader {
     /// The option that a text answers with; none for a number.
     #[must_use]
     pub fn choice(&self, item: &Item, text: &str) -> Option<usize> {
-        match self.read(item, text)?.0 {
+        match read(item, text, &self.rules)?.0 {
             Answer::Option(index) => Some(index),
-            Answer::Number(_) => None,
+            _ => None,
         }
     }
 
     /// The bytes of `text` in which the answer stands.
     #[must_use]
     pub fn place(&self, item: &Item, text: &str) -> Option<Range<usize>> {
-        self.read(item, text).map(|(_, place)| place)
-    }
-
-    fn read(&self, item: &Item, text: &str) -> Option<(Answer, Range<usize>)> {
-        match item.target {
-            Target::Number(_) => {
-                let (number, place) = math::extract(text, &self.rules)?;
-                Some((Answer::Number(number), place))
-            }
-            Target::Choice(_) => {
-                let (index, place) = choice::extract(text, &item.options, &self.rules)?;
-                Some((Answer::Option(index), place))
-            }
-        }
+        read(item, text, &self.rules).map(|(_, place)| place)
     }
 }
+
+/// How outputs write that there is no answer.
+const NONE: &str = "none";
 
 /// An answer as read.
 enum Answer {
     Number(BigRational),
+    Expression(String),
+    /// It was said that there is none.
+    Nothing,
     Option(usize),
+}
+
+fn read(item: &Item, text: &str, rules: &[Extraction]) -> Option<(Answer, Range<usize>)> {
+    match item.target {
+        Target::Number(_) | Target::Unanswerable => rules.iter().find_map(|rule| match rule {
+            Extraction::NoneStated => Some((Answer::Nothing, math::states_none(text)?)),
+            _ => math::by(*rule, text).map(|(number, place)| (Answer::Number(number), place)),
+        }),
+        Target::Expression(_) => {
+            let place = math::expression(text, rules)?;
+            Some((Answer::Expression(latex::plain(&text[place.clone()])), place))
+        }
+        Target::Choice(_) => {
+            choice::extract(text, &item.options, rules).map(|(index, place)| (Answer::Option(index), place))
+        }
+    }
 }
 
 fn graded(item: &Item, answer: Option<Answer>) -> Graded {
     let correct = match (&answer, &item.target) {
         (Some(Answer::Number(number)), Target::Number(target)) => Some(number) == math::parse(target).as_ref(),
+        (Some(Answer::Expression(text)), Target::Expression(target)) => latex::same(text, target),
+        (Some(Answer::Nothing), Target::Unanswerable) => true,
         (Some(Answer::Option(index)), Target::Choice(target)) => index == target,
         _ => false,
     };
@@ -113,6 +149,8 @@ fn graded(item: &Item, answer: Option<Answer>) -> Graded {
     };
     let answer = answer.map(|answer| match answer {
         Answer::Number(number) => number.to_string(),
+        Answer::Expression(text) => text,
+        Answer::Nothing => NONE.to_owned(),
         Answer::Option(index) => choice::letter(index).to_string(),
     });
     Graded { answer, score }

@@ -25,6 +25,8 @@ pub struct Prompt {
     pub name: String,
     /// Its version, told in outputs.
     pub version: u32,
+    /// Hex sha256 of its file.
+    pub sha256: String,
     /// How the model is addressed.
     pub style: Style,
     /// Texts that end an answer.
@@ -41,6 +43,8 @@ pub struct Prompt {
     pub p_true: Option<Form>,
     /// How likely an answer is right, to be told by a number from 0 to 100.
     pub verbalised: Option<Form>,
+    /// Its own worked examples, in their form.
+    pub shots: String,
     /// A strategy as it is shown.
     pub strategy: Template,
     /// What stands between two strategies.
@@ -77,29 +81,29 @@ impl Prompt {
                 strategies.iter().map(|text| self.strategy.fill(&[(Place::Strategy, text)])).collect();
             (&self.following, shown.join(&self.between))
         };
-        form.messages(&[(Place::Query, &item.query), (Place::Options, &options), (Place::Strategies, &shown)])
+        self.messages(form, item, &[(Place::Options, &options), (Place::Strategies, &shown)])
     }
 
     /// The question with the request for a strategy behind the answer; none where the prompt has no such form.
     #[must_use]
     pub fn answer_and_distil(&self, item: &Item) -> Option<Vec<Message>> {
         let options = self.options(item);
-        Some(self.distil.as_ref()?.messages(&[(Place::Query, &item.query), (Place::Options, &options)]))
+        Some(self.messages(self.distil.as_ref()?, item, &[(Place::Options, &options)]))
     }
 
     /// The request for a strategy, given the solution; none where the prompt has no such form.
     #[must_use]
     pub fn distil_after(&self, item: &Item, solution: &str) -> Option<Vec<Message>> {
         let options = self.options(item);
-        let given = [(Place::Query, &*item.query), (Place::Options, &options), (Place::Solution, solution)];
-        Some(self.distil_after.as_ref()?.messages(&given))
+        let given = [(Place::Options, &*options), (Place::Solution, solution)];
+        Some(self.messages(self.distil_after.as_ref()?, item, &given))
     }
 
     /// The question of whether, or of how likely, `answer` is right.
     #[must_use]
     pub fn about(&self, form: &Form, item: &Item, answer: &str) -> Vec<Message> {
         let options = self.options(item);
-        form.messages(&[(Place::Query, &item.query), (Place::Options, &options), (Place::Answer, answer)])
+        self.messages(form, item, &[(Place::Options, &options), (Place::Answer, answer)])
     }
 
     /// Question and solution, as a strategy.
@@ -123,14 +127,35 @@ impl Prompt {
         super::strategy::tags(&format!("{}{}", self.strategy, self.following.user))
     }
 
+    /// Whether any form names the question's subject.
+    #[must_use]
+    pub fn names_subject(&self) -> bool {
+        let further = [&self.distil, &self.distil_after, &self.p_true, &self.verbalised].into_iter().flatten();
+        [&self.alone, &self.following].into_iter().chain(further).any(|form| form.user.has(Place::Subject))
+    }
+
+    /// A form with the question and what goes with every question, and with what is given besides.
+    fn messages(&self, form: &Form, item: &Item, given: &[(Place, &str)]) -> Vec<Message> {
+        // Files name subjects as `abstract_algebra`.
+        let subject = item.subject.as_deref().unwrap_or_default().replace('_', " ");
+        let usual = [(Place::Query, &*item.query), (Place::Subject, &subject), (Place::Shots, &self.shots)];
+        form.messages(&[&usual, given].concat())
+    }
+
     fn options(&self, item: &Item) -> String {
-        if item.options.is_empty() {
+        self.listed(&item.options)
+    }
+
+    /// Options as a block; nothing where there are none.
+    #[must_use]
+    pub fn listed(&self, options: &[String]) -> String {
+        if options.is_empty() {
             return String::new();
         }
         let line = |(i, text): (usize, &String)| {
             self.option.fill(&[(Place::Letter, &choice::letter(i).to_string()), (Place::Option, text)])
         };
-        let lines: Vec<String> = item.options.iter().enumerate().map(line).collect();
+        let lines: Vec<String> = options.iter().enumerate().map(line).collect();
         self.options.fill(&[(Place::Lines, &lines.join("\n"))])
     }
 }

@@ -24,11 +24,15 @@ pub enum Place {
     Solution,
     /// An answer: the number, or the option's letter and text.
     Answer,
+    /// The prompt's own worked examples.
+    Shots,
+    /// What the data set files the question under.
+    Subject,
 }
 
 impl Place {
     /// All of them.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 11] = [
         Self::Query,
         Self::Options,
         Self::Lines,
@@ -38,6 +42,8 @@ impl Place {
         Self::Strategy,
         Self::Solution,
         Self::Answer,
+        Self::Shots,
+        Self::Subject,
     ];
 
     /// How it is written between braces.
@@ -53,6 +59,8 @@ impl Place {
             Self::Strategy => "strategy",
             Self::Solution => "solution",
             Self::Answer => "answer",
+            Self::Shots => "shots",
+            Self::Subject => "subject",
         }
     }
 }

@@ -33,6 +33,10 @@ impl fmt::Display for ItemId {
 pub enum Target {
     /// A number, written as in the data set's `#### N`.
     Number(String),
+    /// What is no number, in `LaTeX`: a term, an interval, a list.
+    Expression(String),
+    /// That the question has no answer, since it tells too little.
+    Unanswerable,
     /// The zero-based index of the right one among [`Item::options`].
     Choice(usize),
 }
@@ -52,4 +56,6 @@ pub struct Item {
     pub target: Target,
     /// The data set's own worked solution or explanation, where it has one.
     pub solution: Option<String>,
+    /// What the data set files it under: a subject of MMLU, a kind of perturbation of GSM-Plus.
+    pub subject: Option<Arc<str>>,
 }

@@ -95,6 +95,8 @@ pub struct Graded {
 pub struct WeakAnswer {
     /// Its answer.
     pub graded: Graded,
+    /// How the answer compares that the strict rule alone reads: `#### N`, `\boxed{…}` or "the answer is (X)".
+    pub strict: Score,
     /// Its confidence in [0, 1]; none where no arm of the run is gated by it and none is told.
     pub confidence: Option<f64>,
 }

@@ -1,7 +1,8 @@
 //! The program from outside: one binary, so that polars is linked once.
 
+mod answers;
 mod bad_input;
-mod data;
+mod datasets;
 mod dialects;
 mod engine;
 mod layers;

@@ -35,7 +35,7 @@ fn record(arm: &str, item: usize, weak_right: bool, deferred: bool, groups: &[&s
         strategies_used: groups.iter().map(|group| (*group).into()).collect(),
         strategy_groups: groups.iter().map(|group| (*group).into()).collect(),
         similarity_max: None,
-        weak: Some(WeakAnswer { graded: graded(weak_right), confidence: Some(0.5) }),
+        weak: Some(WeakAnswer { strict: graded(weak_right).score, graded: graded(weak_right), confidence: Some(0.5) }),
         deferred,
         answering_level: Some(usize::from(deferred)),
         graded: graded(weak_right || deferred),

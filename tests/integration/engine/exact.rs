@@ -108,6 +108,7 @@ impl Case {
                 options: Vec::new(),
                 target: Target::Number("1".into()),
                 solution: None,
+                subject: None,
             }
         };
         (0..self.items + self.before).map(item).collect()

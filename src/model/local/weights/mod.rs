@@ -10,7 +10,8 @@ use std::path::PathBuf;
 
 pub use catalogue::{Catalogue, Hub, Part, Weights, WeightsFile, Wheel};
 use places::Places;
-pub use places::checksum;
+
+pub use crate::model::download::checksum;
 
 /// What happens during a fetch, for a progress bar or lines of text.
 #[derive(Debug, Clone, PartialEq, Eq)]

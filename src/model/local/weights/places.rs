@@ -1,12 +1,10 @@
 //! Where weights are kept on this machine, and whether what lies there is right.
 
-use std::fs::File;
-use std::io::{self, Read};
+use std::io;
 use std::path::{Path, PathBuf};
 
-use sha2::{Digest, Sha256};
-
 use super::{Weights, WeightsError, WeightsFile};
+use crate::model::download::checksum;
 use crate::model::{machine, pip};
 
 /// Where weights are kept and fetched from.
@@ -65,22 +63,6 @@ impl Weights {
             Ok(found) => Err(WeightsError::Changed { name, file: place, found, wanted: file.sha256.clone() }),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Err(WeightsError::Missing { name, file: place }),
             Err(error) => Err(WeightsError::Io { file: place, error }),
-        }
-    }
-}
-
-/// A file's SHA-256 in hexadecimal.
-///
-/// # Errors
-/// Where the file cannot be read.
-pub fn checksum(file: &Path) -> io::Result<String> {
-    let mut file = File::open(file)?;
-    let mut hash = Sha256::new();
-    let mut buffer = vec![0; 1 << 20];
-    loop {
-        match file.read(&mut buffer)? {
-            0 => return Ok(hex::encode(hash.finalize())),
-            read => hash.update(&buffer[..read]),
         }
     }
 }

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use intercascade::dataset::catalogue::{Catalogue, Entry};
 use intercascade::dataset::facts::Facts;
 use intercascade::types::item::Item;
+use intercascade::types::seed::Seed;
 use regex::Regex;
 use sha2::{Digest, Sha256};
 
@@ -25,7 +26,8 @@ fn entry<'a>(catalogue: &'a Catalogue, name: &str) -> &'a Entry {
 fn splits(name: &str) -> BTreeMap<String, Vec<Item>> {
     let catalogue = catalogue();
     let entry = entry(&catalogue, name);
-    let load = |split| catalogue.load(entry, split).expect("the file that the catalogue describes").items;
+    let load =
+        |split| catalogue.load(entry, split, Seed::default()).expect("the file that the catalogue describes").items;
     entry.split.iter().map(|split| (split.name.clone(), load(split))).collect()
 }
 
@@ -53,8 +55,11 @@ fn generating_gives_the_files_that_ship_byte_for_byte() {
             let file = split.file.file_name().expect("a name").to_string_lossy();
             let made = std::fs::read(project.path("made").join(&*file)).expect("made");
             assert!(made == std::fs::read(repository().join(&path)).expect("readable"), "{path}");
-            assert_eq!(hex::encode(Sha256::digest(&made)), split.sha256, "{path}");
-            holds(&said.out, &[&format!("{} rows", split.rows), &split.sha256]);
+            assert_eq!(Some(hex::encode(Sha256::digest(&made))), split.sha256, "{path}");
+            holds(
+                &said.out,
+                &[&format!("{} rows", split.rows.expect("known")), split.sha256.as_deref().expect("pinned")],
+            );
         }
     }
     assert_eq!(files(&project.path("made")).len(), 4);
@@ -87,7 +92,7 @@ fn the_catalogue_counts_the_rows_and_the_splits_share_no_group() {
     for name in NAMES {
         let splits = splits(name);
         for split in &entry(&catalogue(), name).split {
-            assert_eq!(splits[&split.name].len(), split.rows, "{name}, {}", split.name);
+            assert_eq!(Some(splits[&split.name].len()), split.rows, "{name}, {}", split.name);
         }
         let (dev, test) = (groups(&splits["dev"]), groups(&splits["test"]));
         assert!(!dev.is_empty() && !test.is_empty());
@@ -247,11 +252,43 @@ fn no_two_questions_are_the_same() {
 }
 
 #[test]
-fn the_list_names_each_data_set_with_its_splits_and_licence() {
-    let said = Project::shipped().run(&["datasets", "list"]).done();
+fn the_list_names_each_data_set_with_its_splits_licence_and_state() {
+    let project = Project::shipped();
+    let said = project.run(&["datasets", "list"]).done();
     for entry in catalogue().entries {
-        let rows: Vec<String> = entry.split.iter().map(|split| format!("{} {}", split.name, split.rows)).collect();
-        holds(&said.out, &[&entry.name, &rows.join(", "), &entry.licence, &entry.summary]);
+        holds(&said.out, &[&entry.name, &entry.licence, &entry.summary]);
+        for split in &entry.split {
+            let rows = split.rows.map(|rows| format!(" {rows}")).unwrap_or_default();
+            let state = match (&entry.source, &split.url, &split.sha256) {
+                (None, ..) => "",
+                (_, None, _) => ", to be got by hand",
+                (_, _, None) => ", to be fetched, not pinned",
+                (_, _, Some(_)) => ", to be fetched",
+            };
+            holds(&said.out, &[&format!("{}{rows}{state}", split.name)]);
+        }
+        let further = [&entry.source, &entry.permits, &entry.citation].into_iter().flatten();
+        further.chain(&entry.defects).for_each(|text| holds(&said.out, &[text]));
+    }
+}
+
+#[test]
+fn the_catalogue_is_well_formed() {
+    let entries = catalogue().entries;
+    let names: BTreeSet<&str> = entries.iter().map(|entry| entry.name.as_str()).collect();
+    assert_eq!(names.len(), entries.len());
+    for (entry, split) in entries.iter().flat_map(|entry| entry.split.iter().map(move |split| (entry, split))) {
+        let name = format!("{} {}", entry.name, split.name);
+        assert_eq!(NAMES.contains(&entry.name.as_str()), entry.source.is_none(), "{name}: only our own data ships");
+        let hex = |text: &str, length| text.len() == length && text.bytes().all(|b| b"0123456789abcdef".contains(&b));
+        assert!(split.sha256.as_deref().is_none_or(|sha256| hex(sha256, 64)), "{name}");
+        // An address names a revision, so that what is behind it stays.
+        let revision = |part: &str| hex(part, 40);
+        assert!(
+            split.url.as_ref().is_none_or(|url| url.starts_with("https://") && url.split('/').any(revision)),
+            "{name}"
+        );
+        assert!(entry.source.is_none() || entry.permits.is_some(), "{name}");
     }
 }
 

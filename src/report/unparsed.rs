@@ -1,0 +1,40 @@
+//! `unparsed.jsonl`: the answers that no rule could read, each once, with what was written. They count as wrong, and are
+//! listed so that it can be seen whether they are. The text of a replayed answer is in its recording, and null here.
+
+use std::collections::BTreeSet;
+
+use anyhow::Result;
+use serde_json::json;
+
+use crate::model::journal::Journal;
+use crate::types::record::{Call, Purpose, Record, Score};
+
+/// The file's name.
+pub const FILE: &str = "unparsed.jsonl";
+
+/// The file's lines; none where every answer could be read.
+///
+/// # Errors
+/// Where the journal cannot be read.
+pub async fn lines(records: &[Record], journal: &Journal) -> Result<Vec<u8>> {
+    let (mut lines, mut seen) = (Vec::new(), BTreeSet::new());
+    for (record, call) in records.iter().flat_map(|record| unread(record).map(move |call| (record, call))) {
+        let Some(key) = call.journal_key.filter(|key| seen.insert(key.to_string())) else { continue };
+        let text = journal.get(&key).await?.map(|response| response.text);
+        let line = json!({
+            "item_id": record.item_id, "level": call.level, "model": call.model, "journal_key": key.to_string(), "text": text,
+        });
+        serde_json::to_writer(&mut lines, &line)?;
+        lines.push(b'\n');
+    }
+    Ok(lines)
+}
+
+/// The calls of a record whose answers could not be read.
+fn unread(record: &Record) -> impl Iterator<Item = &Call> {
+    let weak = record.weak.as_ref().is_some_and(|weak| weak.graded.score == Score::NoAnswer).then_some(0);
+    let stands = record.answering_level.filter(|_| record.graded.score == Score::NoAnswer);
+    let levels: BTreeSet<usize> = weak.into_iter().chain(stands).collect();
+    let answers = record.calls.iter().filter(|call| call.purpose == Purpose::Answer);
+    answers.filter(move |call| call.level.is_some_and(|level| levels.contains(&level)))
+}

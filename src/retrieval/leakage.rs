@@ -1,0 +1,85 @@
+//! What two sets of items share, such as calibration and stream: groups, and questions that say nearly the same.
+
+use std::collections::BTreeSet;
+
+use super::Embedded;
+use super::search::cosine;
+use crate::types::item::{Item, ItemId};
+
+/// From this cosine on two questions count as nearly the same, unless a user says otherwise. Between GSM8K's test
+/// questions the nearest neighbour's cosine is above 0.75 for one in ten.
+pub const NEAR: f64 = 0.9;
+
+/// A question of one set and the most similar one of the other.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Pair {
+    /// The item of the first set.
+    pub one: ItemId,
+    /// The item of the second set.
+    pub other: ItemId,
+    /// The cosine of their queries' embeddings.
+    pub similarity: f64,
+}
+
+/// What two sets share.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Leakage {
+    /// Groups that have items in both.
+    pub shared_groups: usize,
+    /// The items of the first set that have a near-duplicate in the second, the most similar pairs first.
+    pub near: Vec<Pair>,
+}
+
+/// Compares two sets, each with its items' embeddings in their order. A near-duplicate has at least the cosine `from`.
+#[must_use]
+pub fn leakage(one: (&[Item], &[Embedded]), other: (&[Item], &[Embedded]), from: f64) -> Leakage {
+    // An item that is its own group may only be named by its row's number, which says nothing in another file.
+    let named = |item: &&Item| *item.group != *item.id.0;
+    let groups =
+        |items: &[Item]| items.iter().filter(named).map(|item| item.group.to_string()).collect::<BTreeSet<_>>();
+    let shared_groups = groups(one.0).intersection(&groups(other.0)).count();
+    let nearest = |(item, embedded): (&Item, &Embedded)| {
+        let similar = other.0.iter().zip(other.1).map(|(candidate, row)| {
+            let similarity = cosine(&embedded.vector, &row.vector);
+            Pair { one: item.id.clone(), other: candidate.id.clone(), similarity }
+        });
+        similar.max_by(|a, b| a.similarity.total_cmp(&b.similarity)).filter(|pair| pair.similarity >= from)
+    };
+    let mut near: Vec<Pair> = one.0.iter().zip(one.1).filter_map(nearest).collect();
+    near.sort_by(|a, b| b.similarity.total_cmp(&a.similarity));
+    Leakage { shared_groups, near }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::retrieval::hashed;
+    use crate::types::item::Target;
+
+    fn set(rows: &[(&str, &str, &str)]) -> (Vec<Item>, Vec<Embedded>) {
+        let item = |(id, group, query): &(&str, &str, &str)| Item {
+            id: (*id).into(),
+            group: (*group).into(),
+            query: (*query).to_owned(),
+            options: Vec::new(),
+            target: Target::Number("1".into()),
+            solution: None,
+            subject: None,
+        };
+        (rows.iter().map(item).collect(), rows.iter().map(|row| hashed::embed(row.2)).collect())
+    }
+
+    #[test]
+    fn shared_groups_and_near_duplicates_are_found() {
+        let (one, one_rows) = set(&[
+            ("a", "x", "Ann has five red pens."),
+            ("b", "y", "How far is the moon?"),
+            ("c", "z", "Two and two?"),
+        ]);
+        let (other, other_rows) = set(&[("d", "x", "A boat sails north."), ("e", "w", "How far is the moon?")]);
+        let found = leakage((&one, &one_rows), (&other, &other_rows), NEAR);
+        assert_eq!((found.shared_groups, found.near.len()), (1, 1));
+        assert_eq!((&*found.near[0].one.0, &*found.near[0].other.0), ("b", "e"));
+        assert_eq!(leakage((&one, &one_rows), (&[], &[]), NEAR), Leakage { shared_groups: 0, near: Vec::new() });
+    }
+}

@@ -1,0 +1,102 @@
+//! Answers read from outputs that were labelled by hand: of two small models on our own problems, and written for what
+//! other harnesses are known to read wrongly. A label is the answer that a reader takes the text to give; `strict` is what
+//! GSM8K's own expression finds.
+
+use intercascade::task::extraction::Extraction;
+use intercascade::task::{Grader, Task};
+use intercascade::types::chat::Response;
+use intercascade::types::item::{Item, Target};
+use intercascade::types::record::Score;
+use serde::Deserialize;
+
+use crate::support::repository;
+
+#[derive(Deserialize)]
+struct Labelled {
+    by: String,
+    text: String,
+    /// None where nothing is answered.
+    answer: Option<String>,
+    #[serde(default)]
+    strict: Option<String>,
+    /// Whether the question may have no answer.
+    #[serde(default)]
+    none: bool,
+    #[serde(default)]
+    options: Vec<String>,
+}
+
+impl Labelled {
+    fn item(&self, target: &str) -> Item {
+        let place = || usize::from(target.as_bytes()[0] - b'A');
+        let target = match self.options.len() {
+            0 if target == "none" => Target::Unanswerable,
+            0 => Target::Number(target.to_owned()),
+            _ => Target::Choice(place()),
+        };
+        Item {
+            id: "1".into(),
+            group: "1".into(),
+            query: String::new(),
+            options: self.options.clone(),
+            target,
+            solution: None,
+            subject: None,
+        }
+    }
+
+    fn grader(&self) -> Grader {
+        if !self.options.is_empty() {
+            return Grader::usual(Task::Choice);
+        }
+        let mut grader = Grader::usual(Task::Math);
+        if self.none {
+            grader.rules.insert(0, Extraction::NoneStated);
+        }
+        grader
+    }
+}
+
+fn labelled() -> Vec<Labelled> {
+    let text = std::fs::read_to_string(repository().join("tests/fixtures/answers.jsonl")).expect("readable");
+    text.lines().map(|line| serde_json::from_str(line).expect("a label")).collect()
+}
+
+#[test]
+fn every_labelled_output_is_read_as_its_reader_reads_it() {
+    let labelled = labelled();
+    let recorded = labelled.iter().filter(|output| output.by != "written").count();
+    assert!(recorded >= 140 && labelled.len() >= 240, "{recorded} of {}", labelled.len());
+    let mut wrong = Vec::new();
+    for output in &labelled {
+        let grader = output.grader();
+        let (target, expected) = match output.answer.as_deref() {
+            Some(answer) => (answer, Score::Correct),
+            None if output.options.is_empty() => ("1", Score::NoAnswer),
+            None => ("A", Score::NoAnswer),
+        };
+        let item = output.item(target);
+        let read = grader.grade(&item, &Response::default(), &output.text);
+        if read.score != expected {
+            wrong.push(format!("{:?} is read as {:?} instead of {:?}", output.text, read.answer, output.answer));
+        }
+        // What is right for this target is wrong for any other.
+        if output.options.is_empty() && expected == Score::Correct {
+            let other = grader.grade(&output.item("123456789"), &Response::default(), &output.text);
+            if other.score != Score::Incorrect {
+                wrong.push(format!("{:?} is no answer at all", output.text));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{} of {}:\n{}", wrong.len(), labelled.len(), wrong.join("\n"));
+}
+
+#[test]
+fn the_strict_rule_reads_what_gsm8ks_own_expression_reads() {
+    for output in labelled().iter().filter(|output| output.options.is_empty() && !output.none) {
+        let item = output.item(output.strict.as_deref().unwrap_or("1"));
+        let strict = output.grader().grade_strictly(&item, &Response::default(), &output.text);
+        let wanted = if output.strict.is_some() { Score::Correct } else { Score::NoAnswer };
+        assert_eq!(strict.score, wanted, "{:?} is read as {:?}", output.text, strict.answer);
+    }
+}

@@ -1,0 +1,7 @@
+//! Data sets: those that ship, those that are fetched, and the shapes in which files are published.
+
+mod fetching;
+mod graded;
+mod server;
+mod shapes;
+mod shipped;
