@@ -70,6 +70,7 @@ async fn go(session: &Session<'_>, folder: &Path, mut manifest: Manifest) -> Res
     let answered_by = answered_by(outcome.records.iter().chain(&told.records));
     session.complete(&mut manifest, &answered_by)?;
     manifest.warnings = assembly.warnings();
+    manifest.warnings.extend(session.leakage(&models));
     manifest.warnings.extend(slices(&outcome.records).iter().filter_map(gate_warning));
     manifest.warnings.extend(warnings(assembly, &outcome, &answered_by));
     manifest.ended = Some(now());

@@ -25,6 +25,7 @@ use crate::report::manifest::Manifest;
 use crate::report::unparsed;
 use crate::retrieval::Embedded;
 use crate::retrieval::embedder::{self, EmbedderName};
+use crate::retrieval::leakage::{NEAR, leakage};
 use crate::types::chat::CallKey;
 use crate::types::item::Item;
 use crate::types::record::Record;
@@ -148,6 +149,25 @@ impl<'a> Session<'a> {
                 self.folder.join(JOURNAL).display()
             )
         })
+    }
+
+    /// What the calibration items share with the stream, where they can be compared.
+    pub(super) fn leakage(&self, models: &Models) -> Option<String> {
+        let places = self.assembly.calibration();
+        let Setup { items, embeddings, .. } = &*models.setup;
+        let apart = (items.get(places.clone())?, embeddings.get(places.clone())?);
+        let stream = (&items[..places.start], &embeddings[..places.start]);
+        let near = leakage(apart, stream, NEAR).near;
+        let nearest = near.first()?;
+        Some(format!(
+            "{} of {} calibration items have a near-duplicate in the stream (cosine from {NEAR} on; the nearest: `{}` and `{}`, {:.3}): \
+             what is told from them may look better than it is.",
+            near.len(),
+            places.len(),
+            nearest.one,
+            nearest.other,
+            nearest.similarity
+        ))
     }
 
     /// Fills in what the outcome and the journal tell.

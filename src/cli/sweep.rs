@@ -168,6 +168,7 @@ async fn go(args: &Args, session: &Session<'_>, folder: &Path, mut manifest: Man
     session.complete(&mut manifest, &answered_by)?;
     manifest.swept = Some(thresholds);
     manifest.warnings = [assembly.warnings(), warnings(assembly, &outcome, &answered_by)].concat();
+    manifest.warnings.extend(session.leakage(&models));
     manifest.ended = Some(now());
     let results = Results::new(&manifest, &outcome.records, &told.records)?;
     let comparison = results.comparison();

@@ -147,7 +147,8 @@ impl Assembly {
     /// The items whose embeddings are needed, the first of all.
     #[must_use]
     pub fn embedded(&self) -> &[Item] {
-        match (self.learns(), self.config.deferral.calibrate_per_arm) {
+        // Where something is told from the calibration items, what they share with the stream is told too.
+        match (self.learns(), self.config.deferral.wanted().asks()) {
             (false, _) => &[],
             (true, false) => self.stream(),
             (true, true) => &self.items,

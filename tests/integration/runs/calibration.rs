@@ -203,6 +203,33 @@ fn scores_become_probabilities_and_keep_their_order() {
 }
 
 #[test]
+fn calibration_items_that_the_stream_repeats_are_told() {
+    let twice: String = problems(80, 1)
+        .lines()
+        .flat_map(|line| {
+            [
+                line.to_owned(),
+                line.replace("\"id\":\"", "\"id\":\"again-").replace("\"group\":\"", "\"group\":\"again-"),
+            ]
+        })
+        .map(|line| line + "\n")
+        .collect();
+    let project = Project::with(&settings(0.35));
+    project.write("questions.jsonl", twice);
+    let said = project.trial("out", &[]).done();
+    holds(&said.out, &["calibration items have a near-duplicate in the stream", "1.000"]);
+    let apart = Project::shipped();
+    let mut text = settings(0.45).without("dataset.path").text();
+    text = text.replace(
+        "[dataset]",
+        "[dataset]\nname = \"space-history-mcq\"\nsplit = \"test\"\ncalibration_split = \"dev\"\nper_group = 1",
+    );
+    apart.write("configs/trial.toml", text.replace("calibration = 40", "calibration = 30"));
+    let said = apart.run(&["run", "--config", "configs/trial.toml", "--out", "out"]).done();
+    assert!(!said.out.contains("near-duplicate"), "other facts: {}", said.out);
+}
+
+#[test]
 fn a_split_of_its_own_can_be_calibrated_on() {
     let project = Project::shipped();
     let set = |value: &str| value.to_owned();
