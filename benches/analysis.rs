@@ -61,7 +61,7 @@ fn told(what: &str, work: impl Fn() -> Result<()>) -> Result<()> {
     times.sort();
     let median = times[REPEATS / 2];
     println!(
-        "{what}, {ITEMS} items: {:.2} s, {:.0} % of the {} s that it may take (median of {REPEATS})",
+        "{what}, {ITEMS} items: {:.3} s, {:.1} % of the {} s that it may take (median of {REPEATS})",
         median.as_secs_f64(),
         100.0 * median.as_secs_f64() / LIMIT.as_secs_f64(),
         LIMIT.as_secs()

@@ -464,7 +464,7 @@ fn money(comparison: &Comparison) -> String {
             rows.push(vec![
                 slice.cell.arm.to_string(),
                 threshold(slice),
-                model,
+                model.clone(),
                 purpose.to_owned(),
                 calls.to_string(),
                 usage.input.to_string(),

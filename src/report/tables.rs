@@ -4,7 +4,7 @@ use anyhow::Result;
 use polars::prelude::{Column, CsvWriter, DataFrame, NamedFrom, ParquetWriter, SerWriter, Series};
 
 use crate::analysis::metrics::changes::RESAMPLES;
-use crate::analysis::metrics::{Changes, Comparison, Relative, Slice, ratio};
+use crate::analysis::metrics::{Changes, Comparison, FeeRow, Relative, Slice, ratio};
 use crate::analysis::price::Fee;
 use crate::analysis::stats::{Difference, Draws, Interval};
 use crate::types::record::{Purpose, Record};
@@ -273,7 +273,7 @@ impl<'a, 'b> Arms<'a, 'b> {
         for slice in &self.0.slices {
             let base = self.0.base(slice).map(|base| (base, self.0.fees(base)));
             for row in self.0.fees(slice) {
-                let against = |(base, of_base): &(&Slice, Vec<_>)| self.0.row_change(slice, &row, base, of_base);
+                let against = |(base, of_base): &(&Slice, &[FeeRow])| self.0.row_change(slice, row, base, of_base);
                 let (change, interval) = base.as_ref().map_or((None, None), against);
                 rows.push((&slice.cell, row, change, interval));
             }

@@ -19,6 +19,8 @@ pub struct Comparison<'a> {
     pub slices: Vec<Slice<'a>>,
     /// What each changes against its cascade; none for the cascade itself and where there is none to compare with.
     pub changes: Vec<Option<Changes>>,
+    /// The fees of each slice.
+    fees: Vec<Vec<FeeRow>>,
     /// How thresholds were told, where they were.
     pub calibrated: &'a [Calibrated],
     /// Prices by model.
@@ -64,7 +66,12 @@ impl<'a> Comparison<'a> {
             Changes::between(slice, base, seed)
         };
         let changes = slices.iter().map(change).collect();
-        Self { slices, changes, calibrated, prices, seed }
+        let calibration = |slice: &Slice| calibrated.iter().find(|told| *told.arm == *slice.cell.arm);
+        let rows = |slice: &Slice| {
+            fee_rows(slice, calibration(slice).map_or(&[][..], |calibrated| &calibrated.records), prices)
+        };
+        let fees = slices.iter().map(rows).collect();
+        Self { slices, changes, fees, calibrated, prices, seed }
     }
 
     /// The slices, each with what it changes.
@@ -91,15 +98,15 @@ impl<'a> Comparison<'a> {
 
     /// The fees of a slice, what its threshold took included.
     #[must_use]
-    pub fn fees(&self, slice: &Slice) -> Vec<FeeRow> {
-        let calibration = self.calibrated(&slice.cell.arm).map_or(&[][..], |calibrated| &calibrated.records);
-        fee_rows(slice, calibration, self.prices)
+    pub fn fees(&self, slice: &Slice) -> &[FeeRow] {
+        let place = self.slices.iter().position(|other| other.cell == slice.cell);
+        place.map_or(&[], |place| &self.fees[place])
     }
 
     /// What an arm would pay alone; none where a model has no price.
     #[must_use]
     pub fn fee(&self, slice: &Slice) -> Option<Fee> {
-        fee_of(&self.fees(slice))
+        fee_of(self.fees(slice))
     }
 
     /// What was guaranteed for a gated slice; none where its threshold was stated.

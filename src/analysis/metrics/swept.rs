@@ -134,9 +134,11 @@ impl<'c, 'a> Swept<'c, 'a> {
     /// What each learning arm saves at the cascade's accuracy, threshold by threshold.
     #[must_use]
     pub fn savings(&self) -> Vec<Saving> {
-        let Some(base) = Aligned::of(self, BASELINE) else { return Vec::new() };
+        let others: Vec<&str> = self.arms().into_iter().filter(|arm| *arm != BASELINE).collect();
+        let base = if others.is_empty() { None } else { Aligned::of(self, BASELINE) };
+        let Some(base) = base else { return Vec::new() };
         let mut savings = Vec::new();
-        for arm in self.arms().into_iter().filter(|arm| *arm != BASELINE) {
+        for arm in others {
             let Some(own) = Aligned::of(self, arm) else { continue };
             let [rows, base_rows] = [&own, &base].map(Aligned::rows);
             for (at, threshold) in base.thresholds.iter().enumerate() {
