@@ -13,7 +13,7 @@ use crate::report::calibration;
 /// Arguments of `calibrate`.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Example:\n  intercascade calibrate --config configs/quickstart.toml --set dataset.calibration=40 --alpha 0.15\n\nAnswers go to the journal of the run's own folder, so that `run` does not ask again. Exit status 1: nothing was certified."
+    after_help = "Example:\n  intercascade calibrate --config configs/quickstart.toml --set dataset.calibration=20 --alpha 0.5 --min-accepted 5\n\nAnswers go to the journal of the run's own folder, so that `run` does not ask again. Exit status 1: nothing was certified."
 )]
 pub(super) struct Args {
     #[command(flatten)]
@@ -24,6 +24,9 @@ pub(super) struct Args {
     /// The chance that the calibration items mislead [default: the config's, or 0.1]
     #[arg(long, value_name = "D")]
     delta: Option<f64>,
+    /// Pass over candidates that accept fewer answers [default: 30]
+    #[arg(long, value_name = "N")]
+    min_accepted: Option<usize>,
     /// Folder of the run [default: results/<name>]
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
@@ -58,13 +61,14 @@ pub(super) fn run(args: &Args) -> Result<Status> {
 
 /// The arguments as values laid over the config.
 fn overrides(args: &Args) -> Result<Vec<String>> {
-    let Args { alpha, delta, .. } = args;
-    match (alpha, delta) {
-        (None, None) => Ok(Vec::new()),
-        (None, Some(_)) => bail!("--delta goes with --alpha"),
-        (Some(alpha), delta) => {
-            let delta = delta.map(|delta| format!(", delta = {delta}")).unwrap_or_default();
-            Ok(vec![format!("deferral.threshold={{ calibrate = {{ alpha = {alpha}{delta} }} }}")])
+    let Args { alpha, delta, min_accepted, .. } = args;
+    let Some(alpha) = alpha else {
+        if delta.is_some() || min_accepted.is_some() {
+            bail!("--delta and --min-accepted go with --alpha");
         }
-    }
+        return Ok(Vec::new());
+    };
+    let delta = delta.map(|delta| format!(", delta = {delta}")).unwrap_or_default();
+    let least = min_accepted.map(|n| format!(", min_accepted = {n}")).unwrap_or_default();
+    Ok(vec![format!("deferral.threshold={{ calibrate = {{ alpha = {alpha}{delta}{least} }} }}")])
 }

@@ -113,8 +113,14 @@ fn alpha_can_be_asked_for_without_a_config_that_calibrates() {
     let project = project(&stated);
     let refused = project.run(&["calibrate", "--config", "trial.toml"]).refused_in_one_line();
     holds(&refused, &["deferral.threshold is stated", "--alpha"]);
-    let said = project.run(&["calibrate", "--config", "trial.toml", "--alpha", "0.4", "--delta", "0.2"]).done();
-    holds(&said.out, &["with probability 0.8", "at most 0.4"]);
+    let said = project
+        .run(&["calibrate", "--config", "trial.toml", "--alpha", "0.4", "--delta", "0.2", "--min-accepted", "7"])
+        .done();
+    holds(&said.out, &["with probability 0.8", "at most 0.4", "at least 7 accepted"]);
+    holds(
+        &project.run(&["calibrate", "--config", "trial.toml", "--delta", "0.2"]).refused_in_one_line(),
+        &["go with --alpha"],
+    );
 }
 
 #[test]
