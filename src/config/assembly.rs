@@ -660,10 +660,15 @@ fn signal(config: &Config, weak: &ModelEntry, recorded: Option<&Recording>, task
             weak.name,
             task
         ),
-        None | Some(Signal::MeanTokenProbability) if !can.logprobs => bail!(
-            "mean-token-probability needs log-probabilities, and model `{}` gives none (logprobs = false); choose another weak model",
+        Some(signal) if recorded.is_some() && signal != Signal::Recorded => bail!(
+            "{} is read from a model, and `{}` is a recording: leave `signal` out, or say \"recorded\"",
+            signal.name(),
             weak.name
         ),
+        None if !can.logprobs => bail!("{}", no_logprobs(Signal::MeanTokenProbability, weak)),
+        Some(signal) if (signal.needs_logprobs() || signal.further() == Further::IsItRight) && !can.logprobs => {
+            bail!("{}", no_logprobs(signal, weak))
+        }
         Some(Signal::Recorded) if !told => {
             bail!(
                 "`recorded` needs a model of backend replay whose recording holds a confidence, and `{}` is none",
@@ -672,6 +677,15 @@ fn signal(config: &Config, weak: &ModelEntry, recorded: Option<&Recording>, task
         }
         signal => Ok(signal),
     }
+}
+
+fn no_logprobs(signal: Signal, weak: &ModelEntry) -> String {
+    format!(
+        "{} needs log-probabilities, and model `{}` gives none (logprobs = false); choose another weak model, or a signal that \
+         needs none: verbalised, self-consistency",
+        signal.name(),
+        weak.name
+    )
 }
 
 /// The folder of a run's outputs.

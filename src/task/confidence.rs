@@ -29,7 +29,7 @@ pub enum Signal {
     QuantileTokenProbability,
     /// Of a number: the geometric mean probability of its tokens. Of a letter: its share among the options' letters.
     AnswerTokenProbability,
-    /// The likeliest token's probability less the second's, on average over the tokens.
+    /// The likeliest token's probability less the second's, on average over the tokens; range [0, 1].
     Margin,
     /// 1 less the tokens' entropy over the likeliest alternatives, as a share of the greatest possible, on average.
     Entropy,
@@ -250,8 +250,11 @@ fn mean(tokens: &[Token], value: impl Fn(&Token) -> Result<f64, NoConfidence>) -
 
 /// Best less second best (Settles 2009, Active Learning Literature Survey).
 fn margin(token: &Token) -> Result<f64, NoConfidence> {
-    match token.alternatives.as_slice() {
-        [(_, first), (_, second), ..] => Ok(first.exp() - second.exp()),
+    // Servers list the likeliest first as a rule, and some put the chosen one there.
+    let mut logprobs: Vec<f64> = token.alternatives.iter().map(|(_, logprob)| *logprob).collect();
+    logprobs.sort_by(|a, b| b.total_cmp(a));
+    match logprobs.as_slice() {
+        [first, second, ..] => Ok(first.exp() - second.exp()),
         _ => Err(NoConfidence::NoAlternatives),
     }
 }

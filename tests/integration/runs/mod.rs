@@ -8,6 +8,7 @@ mod reference;
 mod replay;
 mod resuming;
 mod rules;
+mod signals;
 mod sweep;
 
 use std::collections::BTreeMap;
