@@ -288,6 +288,7 @@ impl Assembly {
                 "name": self.dataset, "sha256": self.sha256, "split": dataset.split, "limit": dataset.limit,
                 "per_group": dataset.per_group, "orders": dataset.orders, "calculator": dataset.calculator,
                 "calibration": dataset.calibration, "calibration_split": dataset.calibration_split,
+                "group_split": dataset.group_split,
             },
             "deferral": DeferralConfig { signal: self.signal, ..deferral.clone() },
             "learning": learning,
@@ -532,8 +533,13 @@ impl Assembly {
         });
         deferral.wanted().asks().then(|| {
             format!(
-                "calibration: {n} items{}, one of each of {n} groups that the stream does not hold, {whose}{}",
+                "calibration: {n} items{}, one of each of {n} groups {}, {whose}{}",
                 split.unwrap_or_default(),
+                if self.config.dataset.group_split {
+                    "that the stream does not hold"
+                } else {
+                    "that may be in the stream too"
+                },
                 map.unwrap_or_default()
             )
         })
@@ -552,6 +558,13 @@ impl Assembly {
         }
         if [&self.weak, &self.strong].iter().any(|entry| entry.backend == Backend::Simulated) {
             lines.push("A level is simulated: the figures test the program and say nothing of any model.".to_owned());
+        }
+        if !self.config.dataset.group_split && !self.calibration().is_empty() {
+            lines.push(
+                "Calibration items have siblings in the stream (group_split = false): what is told from them holds for problems \
+                 that were seen, not for new ones."
+                    .to_owned(),
+            );
         }
         for entry in [&self.weak, &self.strong] {
             if let Some(slots) = entry.slots.filter(|slots| slots.get() > 1) {

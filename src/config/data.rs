@@ -54,7 +54,12 @@ impl Chosen {
         }
         let calibration = stream::drawn_for_calibration(&pool, wanted.calibration, config.seed);
         let taken: HashSet<_> = calibration.iter().map(|index| pool[*index].group.clone()).collect();
-        rest.retain(|item| !taken.contains(&item.group));
+        let drawn: HashSet<ItemId> = calibration.iter().map(|index| pool[*index].id.clone()).collect();
+        match (wanted.group_split, &wanted.calibration_split) {
+            (true, _) => rest.retain(|item| !taken.contains(&item.group)),
+            (false, None) => rest.retain(|item| !drawn.contains(&item.id)),
+            (false, Some(_)) => {}
+        }
         let ids: HashSet<ItemId> = rest.iter().map(|item| item.id.clone()).collect();
         let calibration = calibration.into_iter().map(|index| apart(&mut pool[index], &ids)).collect();
         let stream = stream::take(rest, wanted.per_group, wanted.limit);

@@ -74,10 +74,12 @@ pub struct DatasetConfig {
     /// Items in the stream, the first ones of the split; absent: all.
     #[serde(default)]
     pub limit: Option<usize>,
-    /// Items set apart for calibration, one of each of as many groups drawn by seed; no item of these groups is in the
-    /// stream.
+    /// Items set apart for calibration, one of each of as many groups drawn by seed.
     #[serde(default)]
     pub calibration: usize,
+    /// Whether the whole groups of calibration items leave the stream, and not the items alone.
+    #[serde(default = "yes")]
+    pub group_split: bool,
     /// The split that they are drawn from; absent: the stream's own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub calibration_split: Option<String>,
@@ -352,6 +354,10 @@ fn overridden(text: &str, path: &Path, sets: &[String]) -> Result<Config> {
         let complaint = complaint(Some(&key), &error.into_inner());
         anyhow!("{} with --set {}: {complaint}", path.display(), sets.join(" --set "))
     })
+}
+
+fn yes() -> bool {
+    true
 }
 
 fn one() -> usize {

@@ -236,6 +236,17 @@ fn calibration_items_that_the_stream_repeats_are_told() {
 }
 
 #[test]
+fn items_alone_can_be_set_apart_and_it_is_said() {
+    let project = project(&settings(0.35).set("dataset.group_split", false));
+    let said = project.trial("out", &[]).done();
+    let (apart, stream) = (project.sheet("out", "calibration_items"), project.sheet("out", "records"));
+    assert_eq!((groups(&apart, None).len(), groups(&stream, None).len()), (40, 80), "the siblings stay");
+    let ids: BTreeSet<&str> = apart.rows().map(|row| row.text("item_id")).collect();
+    assert!(stream.rows().all(|row| !ids.contains(row.text("item_id"))));
+    holds(&said.out, &["siblings in the stream (group_split = false)"]);
+}
+
+#[test]
 fn a_split_of_its_own_can_be_calibrated_on() {
     let project = Project::shipped();
     let set = |value: &str| value.to_owned();
