@@ -92,6 +92,14 @@ impl Gates {
         Cells { arms: self.arms.iter().map(gates).collect(), orders, before }
     }
 
+    /// The same for thresholds that are given: none is told, and nothing guaranteed.
+    #[must_use]
+    pub fn without_guarantee(mut self) -> Self {
+        self.wanted.guarantee = None;
+        self.per_arm &= self.wanted.asks();
+        self
+    }
+
     /// The same for some of the arms.
     #[must_use]
     pub fn only(&self, keep: impl Fn(&Arm) -> bool) -> Self {

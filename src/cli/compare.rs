@@ -27,7 +27,7 @@ pub(super) fn run(args: &Args) -> Result<Status> {
     for line in differences(&first.manifest, &second.manifest) {
         say(&line);
     }
-    let [first, second] = [first, second].map(|run| Results::new(&run.manifest, &run.records, &run.calibration));
+    let [first, second] = [first, second].map(|run| Results::new(&run.manifest, &run.records, &run.told));
     let (first, second) = (first?, second?);
     say(&tables(&first.comparison(), &second.comparison(), terminal_width()));
     Ok(Status::Done)

@@ -12,6 +12,7 @@ mod results;
 mod run;
 mod session;
 mod sweep;
+mod warnings;
 
 use std::io::Write;
 use std::process::ExitCode;

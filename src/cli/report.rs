@@ -5,16 +5,14 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, anyhow, bail};
 
-use super::results::Results;
-use super::{Status, say, terminal_width};
+use super::results::{Results, config_of};
+use super::session::Told;
+use super::{Status, say};
 use crate::analysis::metrics::Prices;
 use crate::analysis::price::Price;
-use crate::report::files::write_files;
-use crate::report::folder::replace;
+use crate::report::folder::{place, replace};
 use crate::report::manifest::{FILE, Manifest};
 use crate::report::read;
-use crate::report::summary;
-use crate::report::sweep::Sweep;
 use crate::report::tables::{OF_CALIBRATION, OF_STREAM};
 use crate::types::record::Record;
 
@@ -38,7 +36,7 @@ pub(super) struct Args {
 pub(super) struct Kept {
     pub(super) manifest: Manifest,
     pub(super) records: Vec<Record>,
-    pub(super) calibration: Vec<Record>,
+    pub(super) told: Told,
 }
 
 impl Kept {
@@ -51,19 +49,25 @@ impl Kept {
         }
         let calibration = read::records(folder, OF_CALIBRATION, &[])?;
         let records = read::records(folder, OF_STREAM, &calibration)?;
-        Ok(Self { manifest, records, calibration })
+        let mut gates = config_of(&manifest)?.gates([]);
+        if manifest.swept.is_some() {
+            gates = gates.without_guarantee();
+        }
+        let told = Told { arms: gates.tell(&calibration), records: calibration };
+        Ok(Self { manifest, records, told })
     }
 }
 
 pub(super) fn run(args: &Args) -> Result<Status> {
-    let Kept { mut manifest, records, calibration } = Kept::read(&args.run)?;
+    let Kept { mut manifest, records, told } = Kept::read(&args.run)?;
     if let Some(path) = &args.prices {
         manifest.prices.extend(prices(path, &manifest.prices)?);
         manifest.price_notes = vec![format!("Fees are told by the prices of {}.", path.display())];
     }
-    let results = Results::new(&manifest, &records, &calibration)?;
+    let results = Results::new(&manifest, &records, &told)?;
     let comparison = results.comparison();
-    let mut files = results.files(&comparison)?;
+    let sweep = results.sweep(&comparison);
+    let mut files = results.files(&comparison, sweep.as_ref())?;
     files.push((FILE.to_owned(), manifest.bytes()?));
     let folder = args.out.as_ref().unwrap_or(&args.run);
     if *folder == args.run {
@@ -77,19 +81,10 @@ pub(super) fn run(args: &Args) -> Result<Status> {
         if folder.exists() {
             bail!("{} is there already; name another folder with --out", folder.display());
         }
-        let placed: Vec<(PathBuf, Vec<u8>)> =
-            files.into_iter().map(|(name, bytes)| (folder.join(name), bytes)).collect();
-        write_files(&placed)?;
+        place(folder, files)?;
         say(&format!("reports are in {}", folder.display()));
     }
-    if manifest.swept.is_some() {
-        say(&Sweep::new(&comparison).terminal(terminal_width()));
-    } else {
-        say(&summary::terminal(&comparison, terminal_width()));
-    }
-    for note in results.notes(&comparison) {
-        say(&format!("note: {note}"));
-    }
+    results.show(&comparison, sweep.as_ref(), |_| Vec::new());
     Ok(Status::Done)
 }
 

@@ -3,14 +3,14 @@
 use anyhow::{Context as _, Result};
 use serde_json::Value;
 
-use crate::analysis::metrics::{Calibrated, Comparison};
-use crate::cascade::gating::Gates;
+use super::session::Told;
+use super::{say, terminal_width};
+use crate::analysis::metrics::Comparison;
 use crate::config::file::Config;
 use crate::report::manifest::Manifest;
-use crate::report::summary::Context;
+use crate::report::summary::{self, Context};
 use crate::report::sweep::Sweep;
 use crate::report::tables::{Gauged, OF_CALIBRATION, OF_STREAM, of_arms, of_records};
-use crate::report::{summary, tables};
 use crate::types::record::Record;
 use crate::types::seed::Seed;
 
@@ -22,35 +22,21 @@ pub(super) struct Results<'a> {
     weak: String,
     manifest: &'a Manifest,
     records: &'a [Record],
-    calibration: &'a [Record],
-    calibrated: Vec<Calibrated>,
+    told: &'a Told,
 }
 
 impl<'a> Results<'a> {
     /// What the manifest and the records tell together.
-    pub(super) fn new(manifest: &'a Manifest, records: &'a [Record], calibration: &'a [Record]) -> Result<Self> {
-        let config: Config = serde_json::from_value(manifest.config.clone())
-            .context("the manifest's config is not one that this version reads")?;
-        let mut wanted = config.deferral.wanted();
-        if manifest.swept.is_some() {
-            wanted.guarantee = None;
-        }
-        let gates = Gates {
-            arms: config.arms.clone(),
-            wanted,
-            per_arm: config.deferral.calibrate_per_arm,
-            calibration: [].into(),
-        };
-        let signal = manifest.identity.pointer("/deferral/signal").and_then(Value::as_str).map(str::to_owned);
+    pub(super) fn new(manifest: &'a Manifest, records: &'a [Record], told: &'a Told) -> Result<Self> {
+        let config = config_of(manifest)?;
         Ok(Self {
             name: config.name,
             seed: config.seed,
-            signal,
+            signal: manifest.identity.pointer("/deferral/signal").and_then(Value::as_str).map(str::to_owned),
             weak: config.levels.first().cloned().unwrap_or_default(),
             manifest,
             records,
-            calibration,
-            calibrated: if calibration.is_empty() { Vec::new() } else { gates.tell(calibration) },
+            told,
         })
     }
 
@@ -58,28 +44,34 @@ impl<'a> Results<'a> {
     pub(super) fn comparison(&self) -> Comparison<'_> {
         let prices = &self.manifest.prices;
         match &self.manifest.swept {
-            None => Comparison::new(self.records, &self.calibrated, prices, self.seed),
-            Some(thresholds) => Comparison::swept(self.records, thresholds, &self.calibrated, prices, self.seed),
+            None => Comparison::new(self.records, &self.told.arms, prices, self.seed),
+            Some(thresholds) => Comparison::swept(self.records, thresholds, &self.told.arms, prices, self.seed),
         }
     }
 
+    /// The figures over thresholds, where the run is a sweep.
+    pub(super) fn sweep<'c>(&self, comparison: &'c Comparison<'c>) -> Option<Sweep<'c, 'c>> {
+        self.manifest.swept.is_some().then(|| Sweep::new(comparison))
+    }
+
     /// All outputs but the manifest: name and bytes.
-    pub(super) fn files(&self, comparison: &Comparison) -> Result<Vec<(String, Vec<u8>)>> {
+    pub(super) fn files(&self, comparison: &Comparison, sweep: Option<&Sweep>) -> Result<Vec<(String, Vec<u8>)>> {
         let warnings = [&self.manifest.warnings[..], &self.manifest.price_notes].concat();
         let gauged = self.signal.as_deref().map(|signal| Gauged { model: &self.weak, signal });
         let context =
             Context { name: &self.name, setting: &self.manifest.setting, warnings: &warnings, comparison, gauged };
-        let mut tables: Vec<tables::Table> = of_records(OF_STREAM, self.records)?;
-        if !self.calibration.is_empty() {
-            tables.extend(of_records(OF_CALIBRATION, self.calibration)?);
+        let mut tables = of_records(OF_STREAM, self.records)?;
+        if !self.told.records.is_empty() {
+            tables.extend(of_records(OF_CALIBRATION, &self.told.records)?);
         }
         tables.extend(of_arms(comparison, gauged)?);
-        let mut summary = summary::markdown(&context);
-        if self.manifest.swept.is_some() {
-            let sweep = Sweep::new(comparison);
+        if let Some(sweep) = sweep {
             tables.extend(sweep.tables()?);
-            summary = summary::swept(&context, &sweep);
         }
+        let summary = match sweep {
+            Some(sweep) => summary::swept(&context, sweep),
+            None => summary::markdown(&context),
+        };
         let mut files = vec![("summary.md".to_owned(), summary.into_bytes())];
         for table in &mut tables {
             files.extend(table.files()?);
@@ -87,9 +79,30 @@ impl<'a> Results<'a> {
         Ok(files)
     }
 
-    /// What a reader must know, line by line.
-    pub(super) fn notes(&self, comparison: &Comparison) -> Vec<String> {
+    /// Says what was reached, what a sweep was asked, and what a reader must know.
+    pub(super) fn show(
+        &self,
+        comparison: &Comparison,
+        sweep: Option<&Sweep>,
+        asked: impl FnOnce(&Sweep) -> Vec<String>,
+    ) {
+        match sweep {
+            None => say(&summary::terminal(comparison, terminal_width())),
+            Some(sweep) => {
+                say(&sweep.terminal(terminal_width()));
+                for line in asked(sweep) {
+                    say(&line);
+                }
+            }
+        }
         let noted = self.manifest.warnings.iter().chain(&self.manifest.price_notes).cloned();
-        noted.chain(summary::cautions(comparison)).collect()
+        for note in noted.chain(summary::cautions(comparison)) {
+            say(&format!("note: {note}"));
+        }
     }
+}
+
+/// The config that a manifest holds.
+pub(super) fn config_of(manifest: &Manifest) -> Result<Config> {
+    serde_json::from_value(manifest.config.clone()).context("the manifest's config is not one that this version reads")
 }

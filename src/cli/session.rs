@@ -10,18 +10,20 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use super::progress::Progress;
-use super::{interrupted, models, say, stopped, unless_interrupted, warn};
+use super::results::Results;
+use super::{Status, interrupted, models, say, stopped, unless_interrupted, warn, warnings};
 use crate::analysis::metrics::Calibrated;
 use crate::analysis::price::Fee;
-use crate::cascade::experiment::{self, Cells, Outcome};
+use crate::cascade::experiment::{self, Cells, Outcome, Stored};
 use crate::cascade::gating::Gates;
 use crate::cascade::step::Setup;
 use crate::config::assembly::{Assembly, Means};
 use crate::model::gate::Gate;
 use crate::model::journal::{Journal, Taken};
 use crate::model::llama_server::Servers;
-use crate::report::folder::JOURNAL;
+use crate::report::folder::{JOURNAL, place};
 use crate::report::manifest::Manifest;
+use crate::report::sweep::Sweep;
 use crate::report::unparsed;
 use crate::retrieval::Embedded;
 use crate::retrieval::embedder::{self, EmbedderName};
@@ -64,7 +66,7 @@ pub(super) struct Session<'a> {
     /// The config with all that it names.
     pub(super) assembly: &'a Assembly,
     /// Where the outputs belong.
-    pub(super) folder: &'a Path,
+    folder: &'a Path,
     /// What it may use.
     means: Means,
 }
@@ -152,7 +154,7 @@ impl<'a> Session<'a> {
     }
 
     /// What the calibration items share with the stream, where they can be compared.
-    pub(super) fn leakage(&self, models: &Models) -> Option<String> {
+    fn leakage(&self, models: &Models) -> Option<String> {
         let places = self.assembly.calibration();
         let Setup { items, embeddings, .. } = &*models.setup;
         let apart = (items.get(places.clone())?, embeddings.get(places.clone())?);
@@ -170,22 +172,47 @@ impl<'a> Session<'a> {
         ))
     }
 
-    /// Fills in what the outcome and the journal tell.
-    pub(super) fn complete(&self, manifest: &mut Manifest, answered_by: &AnsweredBy) -> Result<()> {
+    /// Completes the manifest, writes every output, and says what came of it: `gates` are warnings of gates, `asked` what a
+    /// sweep was asked.
+    pub(super) async fn finish(
+        &self,
+        models: &Models,
+        mut manifest: Manifest,
+        outcome: &Outcome,
+        told: &Told,
+        gates: Vec<String>,
+        asked: impl FnOnce(&Sweep) -> Vec<String>,
+    ) -> Result<Status> {
+        let answered_by = answered_by(outcome.records.iter().chain(&told.records));
+        let shared = self.leakage(models).into_iter().collect();
+        let shown = warnings::of_records(self.assembly, outcome, &answered_by);
+        manifest.warnings = [self.assembly.warnings(), shared, gates, shown].concat();
         manifest.calls_made = Some(self.means.journal.calls_made());
         manifest.spent = spent(self.assembly, &self.means.journal)?;
         manifest.answered_by = json!(answered_by);
-        Ok(())
+        manifest.ended = Some(now());
+
+        let results = Results::new(&manifest, &outcome.records, told)?;
+        let comparison = results.comparison();
+        let sweep = results.sweep(&comparison);
+        let mut files = results.files(&comparison, sweep.as_ref())?;
+        files.push(("strategies.jsonl".to_owned(), lines(&outcome.strategies)?));
+        files.extend(self.unparsed(&outcome.records).await?);
+        place(self.folder, files)?;
+        manifest.write(self.folder)?;
+        results.show(&comparison, sweep.as_ref(), asked);
+        self.say_end();
+        Ok(Status::Done)
     }
 
     /// The answers that could not be read, as a file; none where all could.
-    pub(super) async fn unparsed(&self, records: &[Record]) -> Result<Option<(String, Vec<u8>)>> {
+    async fn unparsed(&self, records: &[Record]) -> Result<Option<(String, Vec<u8>)>> {
         let lines = unparsed::lines(records, &self.means.journal).await?;
         Ok((!lines.is_empty()).then(|| (unparsed::FILE.to_owned(), lines)))
     }
 
     /// Says how many calls were made, and where the outputs are.
-    pub(super) fn say_end(&self) {
+    fn say_end(&self) {
         let journal = &self.means.journal;
         let imported = match journal.calls_imported() {
             0 => String::new(),
@@ -219,8 +246,18 @@ pub(super) fn begin(assembly: &Assembly, identity: Value, before: Option<&Manife
     }
 }
 
-pub(super) fn now() -> String {
+fn now() -> String {
     OffsetDateTime::now_utc().format(&Rfc3339).unwrap_or_default()
+}
+
+/// As JSON, one line each.
+fn lines(strategies: &[Stored]) -> Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    for stored in strategies {
+        serde_json::to_writer(&mut bytes, stored)?;
+        bytes.push(b'\n');
+    }
+    Ok(bytes)
 }
 
 /// The queries' embeddings, where an arm learns: those in the journal, and the embedder's, stored.
@@ -287,7 +324,7 @@ fn spent(assembly: &Assembly, journal: &Journal) -> Result<Value> {
 /// By model, the names under which its answers came.
 pub(super) type AnsweredBy<'a> = BTreeMap<&'a str, BTreeSet<&'a str>>;
 
-pub(super) fn answered_by<'a>(records: impl IntoIterator<Item = &'a Record>) -> AnsweredBy<'a> {
+fn answered_by<'a>(records: impl IntoIterator<Item = &'a Record>) -> AnsweredBy<'a> {
     let mut names = AnsweredBy::new();
     for call in records.into_iter().flat_map(|record| &record.calls) {
         if let Some(answered_by) = &call.answered_by {

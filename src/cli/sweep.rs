@@ -1,18 +1,16 @@
 //! `intercascade sweep`: the arms at many thresholds.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::str::FromStr;
 
 use anyhow::{Result, bail};
 use serde_json::json;
 
-use super::results::Results;
-use super::run::{lines, warnings};
-use super::session::{Named, Session, Sources, answered_by, begin, now};
-use super::{Status, block_on, say, terminal_width, warn};
+use super::session::{Named, Session, Sources, begin};
+use super::{Status, block_on, warn};
 use crate::cascade::arm::{Arm, Deferral};
 use crate::config::assembly::output_folder;
-use crate::report::folder::{place, prepare};
+use crate::report::folder::prepare;
 use crate::report::manifest::Manifest;
 use crate::report::sweep::Sweep;
 use crate::types::record::Record;
@@ -144,15 +142,13 @@ pub(super) fn run(args: &Args) -> Result<Status> {
     manifest.swept = Some(Vec::new());
     manifest.write(&folder)?;
     let session = Session::open(&assembly, &folder, &args.sources)?;
-    block_on(go(args, &session, &folder, manifest))
+    block_on(go(args, &session, manifest))
 }
 
-async fn go(args: &Args, session: &Session<'_>, folder: &Path, mut manifest: Manifest) -> Result<Status> {
+async fn go(args: &Args, session: &Session<'_>, mut manifest: Manifest) -> Result<Status> {
     let assembly = session.assembly;
     let models = session.models().await?;
-    let mut gates = assembly.gates();
-    gates.wanted.guarantee = None;
-    gates.per_arm &= gates.wanted.asks();
+    let mut gates = assembly.gates().without_guarantee();
     let learners: Vec<Arm> = gates.arms.iter().copied().filter(|arm| arm.learning().is_some()).collect();
     gates.arms = [&[Arm::WeakOnly, Arm::StrongOnly][..], &learners].concat();
     let told = session.calibrate(&models, &gates).await?;
@@ -164,30 +160,9 @@ async fn go(args: &Args, session: &Session<'_>, folder: &Path, mut manifest: Man
     let taught = session.through(&models, &taught.cells(&told.arms, &thresholds, assembly.orders()), "sweep").await?;
     let outcome = levels.and(taught);
 
-    let answered_by = answered_by(outcome.records.iter().chain(&told.records));
-    session.complete(&mut manifest, &answered_by)?;
     manifest.swept = Some(thresholds);
-    manifest.warnings = [assembly.warnings(), warnings(assembly, &outcome, &answered_by)].concat();
-    manifest.warnings.extend(session.leakage(&models));
-    manifest.ended = Some(now());
-    let results = Results::new(&manifest, &outcome.records, &told.records)?;
-    let comparison = results.comparison();
-    let mut files = results.files(&comparison)?;
-    files.push(("strategies.jsonl".to_owned(), lines(&outcome.strategies)?));
-    files.extend(session.unparsed(&outcome.records).await?);
-    place(folder, files)?;
-    manifest.write(folder)?;
-
-    let sweep = Sweep::new(&comparison);
-    say(&sweep.terminal(terminal_width()));
-    for line in sweep.answers(args.budget, args.accuracy) {
-        say(&line);
-    }
-    for note in results.notes(&comparison) {
-        say(&format!("note: {note}"));
-    }
-    session.say_end();
-    Ok(Status::Done)
+    let asked = |sweep: &Sweep| sweep.answers(args.budget, args.accuracy);
+    session.finish(&models, manifest, &outcome, &told, Vec::new(), asked).await
 }
 
 #[cfg(test)]

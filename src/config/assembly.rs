@@ -35,7 +35,6 @@ use crate::model::local::weights::Catalogue;
 use crate::model::reference::Reference;
 use crate::model::registry::{Data, Sources};
 use crate::model::replay::Recording;
-use crate::report::tables::Gauged;
 use crate::retrieval::Embedded;
 use crate::task::confidence::{Further, Signal};
 use crate::task::extraction::{self, Extraction};
@@ -395,22 +394,10 @@ impl Assembly {
         Ok((setup, gate))
     }
 
-    /// Whose confidence the gates go by, and what it is read from.
-    #[must_use]
-    pub fn gauged(&self) -> Option<Gauged<'_>> {
-        self.signal.map(|signal| Gauged { model: &self.weak.name, signal: signal.name() })
-    }
-
     /// How the arms get their gates.
     #[must_use]
     pub fn gates(&self) -> Gates {
-        let deferral = &self.config.deferral;
-        Gates {
-            arms: self.config.arms.clone(),
-            wanted: deferral.wanted(),
-            per_arm: deferral.calibrate_per_arm,
-            calibration: self.calibration().collect(),
-        }
+        self.config.gates(self.calibration())
     }
 
     /// The orders of the stream.

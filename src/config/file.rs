@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::deferral::DeferralConfig;
 use super::suggest;
 use crate::cascade::arm::{Arm, Content};
+use crate::cascade::gating::Gates;
 use crate::cascade::teach::{AtLeast, Distil, StoreRule};
 use crate::dataset::Format;
 use crate::model::entry::ModelEntry;
@@ -227,6 +228,17 @@ impl Config {
             })
         };
         self.levels.iter().map(find).collect()
+    }
+
+    /// How the arms get their gates, from calibration items at these indices.
+    #[must_use]
+    pub fn gates(&self, calibration: impl IntoIterator<Item = usize>) -> Gates {
+        Gates {
+            arms: self.arms.clone(),
+            wanted: self.deferral.wanted(),
+            per_arm: self.deferral.calibrate_per_arm,
+            calibration: calibration.into_iter().collect(),
+        }
     }
 
     fn check(&self) -> Result<()> {

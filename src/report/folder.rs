@@ -83,8 +83,7 @@ pub fn place(folder: &Path, files: Vec<(String, Vec<u8>)>) -> Result<()> {
             old.display()
         );
     }
-    let placed: Vec<(PathBuf, Vec<u8>)> = files.into_iter().map(|(name, bytes)| (folder.join(name), bytes)).collect();
-    write_files(&placed)
+    write_into(folder, files)
 }
 
 /// Puts outputs that were made again into a run's folder; those there that differ are set aside first. Gives the names of
@@ -96,9 +95,13 @@ pub fn replace(folder: &Path, files: Vec<(String, Vec<u8>)>) -> Result<Option<(P
     let differs = |(name, new): &&(String, Vec<u8>)| std::fs::read(folder.join(name)).is_ok_and(|there| there != *new);
     let old: Vec<String> = files.iter().filter(differs).map(|(name, _)| name.clone()).collect();
     let aside = if old.is_empty() { None } else { Some(move_aside(folder, old.iter().map(PathBuf::from))?) };
-    let placed: Vec<(PathBuf, Vec<u8>)> = files.into_iter().map(|(name, bytes)| (folder.join(name), bytes)).collect();
-    write_files(&placed)?;
+    write_into(folder, files)?;
     Ok(aside.map(|aside| (aside, old)))
+}
+
+fn write_into(folder: &Path, files: Vec<(String, Vec<u8>)>) -> Result<()> {
+    let placed: Vec<(PathBuf, Vec<u8>)> = files.into_iter().map(|(name, bytes)| (folder.join(name), bytes)).collect();
+    write_files(&placed)
 }
 
 fn set_aside(folder: &Path) -> Result<()> {

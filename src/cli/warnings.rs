@@ -1,0 +1,78 @@
+//! What a finished run's records show that a reader must know before quoting any of it.
+
+use std::collections::BTreeSet;
+
+use super::session::AnsweredBy;
+use crate::analysis::metrics::{Slice, slices};
+use crate::cascade::experiment::Outcome;
+use crate::config::assembly::Assembly;
+use crate::model::entry::Backend;
+use crate::types::record::{Record, Score};
+
+/// Those of every run.
+pub(super) fn of_records(assembly: &Assembly, outcome: &Outcome, answered_by: &AnsweredBy) -> Vec<String> {
+    let mut lines = Vec::new();
+    for entry in [&assembly.weak, &assembly.strong].into_iter().filter(|entry| entry.base_url.is_some()) {
+        for name in answered_by.get(entry.name.as_str()).into_iter().flatten() {
+            // Servers answer with a dated name for the alias that was asked for.
+            if !name.starts_with(entry.server_name()) {
+                lines.push(format!(
+                    "`{}` was asked for, and the answers say that `{name}` gave them.",
+                    entry.server_name()
+                ));
+            }
+        }
+    }
+    lines.extend(of_builds(assembly, answered_by));
+    for slice in slices(&outcome.records) {
+        let silent = slice.no_answer();
+        if silent > 0.0 {
+            lines.push(format!(
+                "{}: no answer could be read for {:.1} % of the items; they are listed in unparsed.jsonl.",
+                slice.cell.arm,
+                silent * 100.0
+            ));
+        }
+    }
+    if outcome.unreadable_strategies > 0 {
+        lines.push(format!(
+            "{} deferred answers held no readable strategy; the answers count, nothing was stored.",
+            outcome.unreadable_strategies
+        ));
+    }
+    let wrong = outcome.strategies.iter().filter(|stored| stored.strategy.source_score != Score::Correct).count();
+    if wrong > 0 {
+        lines.push(format!(
+            "{wrong} of {} stored strategies come from a wrong strong answer.",
+            outcome.strategies.len()
+        ));
+    }
+    lines
+}
+
+/// Answers of local servers are those of a build of the engine: the journal may hold another's than the one that runs now.
+fn of_builds(assembly: &Assembly, answered_by: &AnsweredBy) -> Option<String> {
+    let local = [&assembly.weak, &assembly.strong].into_iter().filter(|entry| entry.backend == Backend::LlamaServer);
+    let names = local.filter_map(|entry| answered_by.get(entry.name.as_str())).flatten();
+    let builds: BTreeSet<&str> = names.map(|name| name.rsplit_once(", ").map_or(*name, |(_, build)| build)).collect();
+    let told = builds.iter().map(|build| format!("`{build}`")).collect::<Vec<_>>().join(" and ");
+    (builds.len() > 1).then(|| {
+        format!("Answers come from {told}: another build can answer the same prompt differently, so the run mixes two engines.")
+    })
+}
+
+/// Those of the gates.
+pub(super) fn of_gates(records: &[Record]) -> Vec<String> {
+    slices(records).iter().filter_map(gate).collect()
+}
+
+/// A gate that lets everything through or nothing decides nothing.
+fn gate(slice: &Slice) -> Option<String> {
+    let threshold = slice.cell.threshold?;
+    let what = match slice.strong_calls() {
+        0 => "accepts everything",
+        n if n == slice.taken.len() => "defers everything",
+        _ => return None,
+    };
+    Some(format!("{}: the gate at {threshold} {what}; another threshold would tell more.", slice.cell.arm))
+}
