@@ -10,6 +10,7 @@ use super::suggest;
 use crate::dataset::catalogue::Catalogue;
 use crate::dataset::{Contents, Format, Reading, read_clean, stream, subjects};
 use crate::types::item::{Item, ItemId};
+use crate::types::seed::Seed;
 
 /// The items that a config names.
 pub struct Chosen {
@@ -35,33 +36,23 @@ impl Chosen {
         let (name, format, contents) = read(config, wanted.split.as_deref(), path)?;
         let mut sha256 = contents.sha256;
         let mut rest = contents.items;
-        let mut pool = match &wanted.calibration_split {
-            None => rest.clone(),
+        let other = match &wanted.calibration_split {
+            None => None,
             Some(split) => {
                 let (_, _, other) = read(config, Some(split), path).context("calibration_split")?;
                 sha256 = format!("{sha256} {}", other.sha256);
-                other.items
+                Some(other.items)
             }
         };
-        let groups: HashSet<&str> = pool.iter().map(|item| &*item.group).collect();
-        if wanted.calibration > groups.len() {
-            bail!(
-                "calibration is {}, and there are {} groups: one item of each is drawn, since variants of one problem are \
-                 right or wrong together; ask for fewer",
-                wanted.calibration,
-                groups.len()
-            );
+        let drawn = drawn(other.as_deref().unwrap_or(&rest), wanted.calibration, config.seed)?;
+        if wanted.group_split {
+            let groups: HashSet<&str> = drawn.iter().map(|item| &*item.group).collect();
+            rest.retain(|item| !groups.contains(&*item.group));
+        } else if other.is_none() {
+            let ids: HashSet<&ItemId> = drawn.iter().map(|item| &item.id).collect();
+            rest.retain(|item| !ids.contains(&item.id));
         }
-        let calibration = stream::drawn_for_calibration(&pool, wanted.calibration, config.seed);
-        let taken: HashSet<_> = calibration.iter().map(|index| pool[*index].group.clone()).collect();
-        let drawn: HashSet<ItemId> = calibration.iter().map(|index| pool[*index].id.clone()).collect();
-        match (wanted.group_split, &wanted.calibration_split) {
-            (true, _) => rest.retain(|item| !taken.contains(&item.group)),
-            (false, None) => rest.retain(|item| !drawn.contains(&item.id)),
-            (false, Some(_)) => {}
-        }
-        let ids: HashSet<ItemId> = rest.iter().map(|item| item.id.clone()).collect();
-        let calibration = calibration.into_iter().map(|index| apart(&mut pool[index], &ids)).collect();
+        let calibration = apart(drawn, &rest);
         let stream = stream::take(rest, wanted.per_group, wanted.limit);
         let limit = wanted.limit.unwrap_or(1);
         if limit > stream.len() {
@@ -71,13 +62,35 @@ impl Chosen {
     }
 }
 
-/// The item, under an id that no item of the stream has: files number their rows alike.
-fn apart(item: &mut Item, ids: &HashSet<ItemId>) -> Item {
-    let mut item = item.clone();
-    while ids.contains(&item.id) {
-        item.id = format!("calibration-{}", item.id).into();
+/// `n` items, one of each of as many groups.
+fn drawn(pool: &[Item], n: usize, seed: Seed) -> Result<Vec<Item>> {
+    if n == 0 {
+        return Ok(Vec::new());
     }
-    item
+    let mut drawn = stream::drawn_for_calibration(pool, seed);
+    if n > drawn.len() {
+        bail!(
+            "calibration is {n}, and there are {} groups: one item of each is drawn, since variants of one problem are right or \
+             wrong together; ask for fewer",
+            drawn.len()
+        );
+    }
+    drawn.truncate(n);
+    Ok(drawn.into_iter().map(|index| pool[index].clone()).collect())
+}
+
+/// The items, under ids that no item of the stream has: files number their rows alike.
+fn apart(mut items: Vec<Item>, stream: &[Item]) -> Vec<Item> {
+    if items.is_empty() {
+        return items;
+    }
+    let ids: HashSet<&ItemId> = stream.iter().map(|item| &item.id).collect();
+    for item in &mut items {
+        while ids.contains(&item.id) {
+            item.id = format!("calibration-{}", item.id).into();
+        }
+    }
+    items
 }
 
 /// The data set's name, format and the contents of one split.

@@ -25,14 +25,13 @@ pub fn take(mut items: Vec<Item>, per_group: Option<usize>, limit: Option<usize>
     items
 }
 
-/// The indices of `n` items, one of each of `n` groups that are drawn by seed, in the order of the drawing.
+/// The indices of one item of each group, drawn by seed, in the order of the drawing.
 #[must_use]
-pub fn drawn_for_calibration(items: &[Item], n: usize, seed: Seed) -> Vec<usize> {
+pub fn drawn_for_calibration(items: &[Item], seed: Seed) -> Vec<usize> {
     let mut rng = seed.stream(&["calibration"]);
     let groups: Vec<&str> = items.iter().map(|item| &*item.group).collect();
     let mut drawn = one_per_group(&groups, &mut rng);
     drawn.shuffle(&mut rng);
-    drawn.truncate(n);
     drawn
 }
 
