@@ -2,12 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use anyhow::{Result, anyhow, bail};
 use clap::Subcommand;
 
-use super::progress::Progress;
+use super::progress::{Progress, Transfers};
 use super::{Status, block_on, models, say, unless_interrupted, warn};
 use crate::config::suggest;
 use crate::dataset::catalogue::{Catalogue, Entry, Split};
@@ -153,24 +153,18 @@ async fn fetch(name: &str, split: Option<&str>, unverified: bool) -> Result<Vec<
     if let Some(permits) = &entry.permits {
         warn(&format!("{name}: {} ({permits})", entry.licence));
     }
-    let bar: Mutex<Option<Progress>> = Mutex::new(None);
-    let lock = || bar.lock().unwrap_or_else(PoisonError::into_inner);
-    let clear = || {
-        if let Some(bar) = lock().take() {
-            bar.finish();
-        }
-    };
+    let bar = Transfers::new(name);
     let listen = |event: Event| match event {
         Event::Trying(url) => {
-            clear();
+            bar.finish();
             warn(&format!("fetching {url}"));
         }
         Event::Received(bytes, total) => {
-            lock().get_or_insert_with(|| Progress::bytes(name, total.unwrap_or_default())).set(bytes);
+            bar.received(bytes, total);
         }
     };
     let fetched = catalogue.fetch(entry, split, unverified, &listen).await;
-    clear();
+    bar.finish();
     fetched
 }
 

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use anyhow::Result;
 use clap::Subcommand;
 
-use super::progress::Progress;
+use super::progress::Transfers;
 use super::{Status, block_on, say, unless_interrupted, warn};
 use crate::model::llama_server::{Choice, Engine, Hear, Wait};
 use crate::model::local::weights::{Catalogue, Event};
@@ -74,28 +74,22 @@ pub(super) fn run(verb: &Verb) -> Result<Status> {
 
 /// Fetches weights and shows how far it is.
 async fn fetch(catalogue: &Catalogue, name: &str) -> Result<PathBuf> {
-    let bar: Mutex<Option<Progress>> = Mutex::new(None);
-    let lock = || bar.lock().unwrap_or_else(PoisonError::into_inner);
-    let clear = || {
-        if let Some(bar) = lock().take() {
-            bar.finish();
-        }
-    };
+    let bar = Transfers::new(name);
     let listen = |event: Event| match event {
         Event::Trying(source) => {
-            clear();
+            bar.finish();
             warn(&format!("fetching {name} from {source}"));
         }
         Event::Received { bytes, total } => {
-            lock().get_or_insert_with(|| Progress::bytes(name, total.unwrap_or_default())).set(bytes);
+            bar.received(bytes, total);
         }
         Event::Failed { source, reason } => {
-            clear();
+            bar.finish();
             warn(&format!("{source}: {reason}"));
         }
     };
     let path = catalogue.fetch(name, &listen).await?;
-    clear();
+    bar.finish();
     Ok(path)
 }
 

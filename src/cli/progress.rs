@@ -1,12 +1,40 @@
 //! Progress on stderr: a bar on a terminal, now and then a plain line elsewhere.
 
 use std::io::IsTerminal;
-use std::sync::Mutex;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 /// Off a terminal a line is written each time this many more percent are done.
 const PERCENT_PER_LINE: u64 = 20;
+
+/// A bar for transfers that come one after the other.
+pub(super) struct Transfers<'a> {
+    label: &'a str,
+    now: Mutex<Option<Progress>>,
+}
+
+impl<'a> Transfers<'a> {
+    pub(super) fn new(label: &'a str) -> Self {
+        Self { label, now: Mutex::new(None) }
+    }
+
+    /// Says how much of the present one is there, of how much where that is known.
+    pub(super) fn received(&self, bytes: u64, total: Option<u64>) {
+        self.lock().get_or_insert_with(|| Progress::bytes(self.label, total.unwrap_or_default())).set(bytes);
+    }
+
+    /// Takes the bar away; the next transfer has its own.
+    pub(super) fn finish(&self) {
+        if let Some(bar) = self.lock().take() {
+            bar.finish();
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<Progress>> {
+        self.now.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
 
 /// One long piece of work.
 pub(super) struct Progress {
@@ -48,7 +76,7 @@ impl Progress {
         }
         let Some(percent) = (done * 100).checked_div(self.total) else { return };
         let step = percent / PERCENT_PER_LINE;
-        let mut told = self.told.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
         if told.is_none_or(|told| told < step) {
             *told = Some(step);
             let count = if self.bytes {
