@@ -13,11 +13,11 @@ use super::data::Chosen;
 use super::deferral::DeferralConfig;
 use super::file::Config;
 use super::prompts::Prompts;
+use super::setting::told;
+use super::signal::signal;
 use crate::analysis::metrics::Prices;
-use crate::analysis::metrics::calibrated::Recalibrate;
 use crate::analysis::price::{Fee, Price};
 use crate::cascade::answer::Gauge;
-use crate::cascade::arm::Deferral;
 use crate::cascade::gating::Gates;
 use crate::cascade::level::Level;
 use crate::cascade::repository::Rule;
@@ -124,7 +124,7 @@ impl Assembly {
         let grader = Grader { task, rules };
         let Chosen { name: dataset, sha256, stream, calibration, .. } = chosen;
         let places = [0..stream.len(), stream.len()..stream.len() + calibration.len()];
-        let items = [stream, calibration].concat().into();
+        let items = stream.into_iter().chain(calibration).collect();
         let assembly =
             Self { config, weak, strong, dataset, sha256, grader, prompts, items, places, signal, recordings, weights };
         assembly.check().with_context(|| format!("{}", path.display()))?;
@@ -461,159 +461,6 @@ impl Assembly {
             calculator: self.config.dataset.calculator && entry.capabilities().calculator,
         })
     }
-
-    /// Lines that say what ran.
-    #[must_use]
-    pub fn setting(&self) -> Vec<String> {
-        self.setting_with(&self.config.deferral.told())
-    }
-
-    /// The same with a gate other than the config's.
-    #[must_use]
-    pub fn setting_with(&self, gate: &str) -> Vec<String> {
-        let config = &self.config;
-        let split = config.dataset.split.as_ref().map(|split| format!(", split {split}")).unwrap_or_default();
-        let groups: BTreeSet<&str> = self.stream().iter().map(|item| &*item.group).collect();
-        let mut lines = vec![
-            format!(
-                "data: {}{split}, {} items in {} groups, {} order(s), seed {}",
-                self.dataset,
-                self.stream().len(),
-                groups.len(),
-                config.dataset.orders,
-                config.seed.0
-            ),
-            format!("weak level: {}, prompt {}", describe(&self.weak), told(&self.prompts[0])),
-            format!("strong level: {}, prompt {}", describe(&self.strong), told(&self.prompts[1])),
-        ];
-        if let Some(signal) = self.signal {
-            lines.push(format!("gate: {} {gate}", signal.name()));
-        }
-        lines.extend(self.calibrates());
-        if self.learns() {
-            lines.push(format!(
-                "strategies: at most {} shown, ranked by {}, similarity at least {}",
-                config.learning.k,
-                config.learning.embedder.name(),
-                config.learning.min_similarity
-            ));
-        }
-        let calculator = if config.dataset.calculator { "; with calculator" } else { "" };
-        lines.push(format!("answers read by: {}{calculator}", extraction::told(&self.grader.rules)));
-        lines
-    }
-
-    /// What the calibration items are for, where anything is told from them.
-    fn calibrates(&self) -> Option<String> {
-        let deferral = &self.config.deferral;
-        let n = self.calibration().len();
-        let split = self.config.dataset.calibration_split.as_ref().map(|split| format!(" of split {split}"));
-        let whose = if deferral.calibrate_per_arm {
-            "each learning arm on its own answers while it learns from them, deferring all, before its stream begins (the \
-             repository goes on)"
-        } else {
-            "for all arms on the weak level's answers without strategies"
-        };
-        let map = deferral.recalibrate.map(|map| match map {
-            Recalibrate::Platt => "; confidence recalibrated by Platt scaling",
-            Recalibrate::Isotonic => "; confidence recalibrated by isotonic regression",
-        });
-        deferral.wanted().asks().then(|| {
-            format!(
-                "calibration: {n} items{}, one of each of {n} groups {}, {whose}{}",
-                split.unwrap_or_default(),
-                if self.config.dataset.group_split {
-                    "that the stream does not hold"
-                } else {
-                    "that may be in the stream too"
-                },
-                map.unwrap_or_default()
-            )
-        })
-    }
-
-    /// What a reader must know before any model has answered.
-    #[must_use]
-    pub fn warnings(&self) -> Vec<String> {
-        let mut lines = Vec::new();
-        if [&self.weak, &self.strong].iter().any(|entry| entry.backend == Backend::Reference) {
-            lines.push(
-                "The strong level is the data set's own worked solutions (backend reference): always right, and its strategies \
-                 come from the same hand as the questions. It is the upper bound of a strong level, not a model's result."
-                    .to_owned(),
-            );
-        }
-        if [&self.weak, &self.strong].iter().any(|entry| entry.backend == Backend::Simulated) {
-            lines.push("A level is simulated: the figures test the program and say nothing of any model.".to_owned());
-        }
-        if !self.config.dataset.group_split && !self.calibration().is_empty() {
-            lines.push(
-                "Calibration items have siblings in the stream (group_split = false): what is told from them holds for problems \
-                 that were seen, not for new ones."
-                    .to_owned(),
-            );
-        }
-        for entry in [&self.weak, &self.strong] {
-            if let Some(slots) = entry.slots.filter(|slots| slots.get() > 1) {
-                lines.push(format!(
-                    "`{}` computes {slots} sequences at once: what runs beside a sequence can change its late digits, so another \
-                     run may differ from this one; the journal is the record.",
-                    entry.name
-                ));
-            }
-        }
-        lines
-    }
-
-    /// What a reader must know of the prices.
-    #[must_use]
-    pub fn price_notes(&self) -> Vec<String> {
-        let mut lines = Vec::new();
-        for entry in [&self.weak, &self.strong] {
-            let recording = self.recordings.get(&entry.name);
-            match &entry.price {
-                _ if recording.is_some_and(|recording| !recording.is_priced()) => lines.push(format!(
-                    "The recording of `{}` holds neither token counts nor fees: its tokens are 0 and its fees empty.",
-                    entry.name
-                )),
-                _ if recording.is_some_and(|recording| recording.has("fee_usd")) => lines.push(format!(
-                    "The fees of `{}` are those of its recording.",
-                    entry.name
-                )),
-                None => lines.push(format!("Model `{}` has no price: its fees are empty.", entry.name)),
-                Some(price) if price.nominal => lines.push(format!(
-                    "The price of `{}` is nominal ({} USD a million tokens in, {} out): nobody charges it, and its fees are \
-                     no money.",
-                    entry.name, price.input, price.output
-                )),
-                Some(_) => {}
-            }
-        }
-        lines
-    }
-}
-
-/// A prompt's name and version.
-fn told(prompt: &Prompt) -> String {
-    format!("{} v{}", prompt.name, prompt.version)
-}
-
-fn describe(entry: &ModelEntry) -> String {
-    let what = match entry.backend {
-        Backend::Openai => entry.server_name().to_owned(),
-        Backend::LlamaServer => match (&entry.weights, &entry.path) {
-            (Some(name), _) => format!("{name}, in a llama.cpp server of its own"),
-            (None, path) => format!("{}, in a llama.cpp server of its own", path.clone().unwrap_or_default().display()),
-        },
-        Backend::Gguf => format!("{}, in this process", entry.weights.as_deref().unwrap_or_default()),
-        Backend::Reference => "the data set's worked solutions, not a model".to_owned(),
-        Backend::Replay => match &entry.recording {
-            Some(path) => format!("recorded answers of {}", path.display()),
-            None => "the answers of journals".to_owned(),
-        },
-        Backend::Simulated => "simulated".to_owned(),
-    };
-    format!("{} (backend {}: {what})", entry.name, entry.backend.name())
 }
 
 /// The rules where a config says nothing: the usual ones, and in front of them what the signal or the questions ask for.
@@ -633,59 +480,6 @@ fn recordings(entries: [&ModelEntry; 2]) -> Result<BTreeMap<String, Arc<Recordin
         Some(recording.map(|recording| (entry.name.clone(), Arc::new(recording))))
     };
     entries.into_iter().filter_map(read).collect()
-}
-
-/// The signal that the config asks for, or the one that fits, if the weak level can give it; none where nothing is
-/// gated by it and nothing was asked for.
-fn signal(config: &Config, weak: &ModelEntry, recorded: Option<&Recording>, task: Task) -> Result<Option<Signal>> {
-    let can = weak.capabilities();
-    let scores = task == Task::Choice && can.scores_options;
-    let told = recorded.is_some_and(|recording| recording.has("confidence"));
-    let fitting = match recorded {
-        Some(_) if told => Some(Signal::Recorded),
-        None if scores => Some(Signal::OptionProbability),
-        None if can.logprobs => Some(Signal::MeanTokenProbability),
-        _ => None,
-    };
-    let gated = config.arms.iter().any(|arm| arm.deferral() == Deferral::BelowThreshold);
-    match config.deferral.signal.or(fitting) {
-        None if !gated => Ok(None),
-        None if recorded.is_some() => bail!(
-            "the recording of model `{}` holds no confidence, so nothing can be gated by it: leave the gated arms out",
-            weak.name
-        ),
-        Some(signal) if signal.scores_options() && !scores => bail!(
-            "{} needs multiple-choice questions and a weak model that scores options (backend gguf), and `{}` is no such pair with {:?} questions",
-            signal.name(),
-            weak.name,
-            task
-        ),
-        Some(signal) if recorded.is_some() && signal != Signal::Recorded => bail!(
-            "{} is read from a model, and `{}` is a recording: leave `signal` out, or say \"recorded\"",
-            signal.name(),
-            weak.name
-        ),
-        None if !can.logprobs => bail!("{}", no_logprobs(Signal::MeanTokenProbability, weak)),
-        Some(signal) if (signal.needs_logprobs() || signal.further() == Further::IsItRight) && !can.logprobs => {
-            bail!("{}", no_logprobs(signal, weak))
-        }
-        Some(Signal::Recorded) if !told => {
-            bail!(
-                "`recorded` needs a model of backend replay whose recording holds a confidence, and `{}` is none",
-                weak.name
-            )
-        }
-        signal => Ok(signal),
-    }
-}
-
-fn no_logprobs(signal: Signal, weak: &ModelEntry) -> String {
-    format!(
-        "{} needs log-probabilities, and model `{}` gives none (logprobs = false); choose another weak model, or a signal that \
-         needs none: verbalised, self-consistency",
-        signal.name(),
-        weak.name
-    )
 }
 
 /// The folder of a run's outputs.

@@ -7,4 +7,6 @@ pub mod deferral;
 pub mod file;
 pub mod plan;
 pub mod prompts;
+pub mod setting;
+mod signal;
 pub mod suggest;
