@@ -78,7 +78,7 @@ impl Gates {
     #[must_use]
     pub fn cells(&self, calibrated: &[Calibrated], thresholds: &[f64], orders: Vec<Arc<[usize]>>) -> Cells {
         let gates = |arm: &Arm| {
-            let told = calibrated.iter().find(|told| told.arm == arm.name());
+            let told = Calibrated::of(calibrated, arm.name());
             let recalibration = told.and_then(|told| told.recalibration.clone());
             let thresholds = match (arm.deferral(), told.and_then(Calibrated::threshold)) {
                 (Deferral::Never | Deferral::Always, _) => vec![0.0],

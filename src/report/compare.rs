@@ -2,6 +2,7 @@
 
 use super::grid;
 use super::manifest::{self, Manifest};
+use super::summary::threshold;
 use crate::analysis::metrics::{Changes, Comparison, Slice, change_percent};
 use crate::analysis::price::Fee;
 use crate::analysis::stats::Difference;
@@ -28,11 +29,10 @@ pub fn tables(first: &Comparison, second: &Comparison, width: u16) -> String {
         let changes = Changes::between(slice, base, first.seed);
         let of = |figure: fn(&Changes) -> String| changes.as_ref().map_or("no item in both".to_owned(), figure);
         let arm = slice.cell.arm.to_string();
-        let told = |slice: &Slice| slice.cell.threshold.map_or("–".to_owned(), |threshold| threshold.to_string());
-        let threshold = both(&told(base), &told(slice));
+        let lambda = both(&threshold(base), &threshold(slice));
         right.push(vec![
             arm.clone(),
-            threshold.clone(),
+            lambda.clone(),
             slice.paired(base).len().to_string(),
             both(&percent(base.accuracy()), &percent(slice.accuracy())),
             of(|changes| points(&changes.accuracy)),
@@ -44,7 +44,7 @@ pub fn tables(first: &Comparison, second: &Comparison, width: u16) -> String {
         let change = fees[0].zip(fees[1]).and_then(|(old, new)| change_percent(new, old));
         paid.push(vec![
             arm,
-            threshold,
+            lambda,
             both(&base.strong_calls().to_string(), &slice.strong_calls().to_string()),
             of(|changes| {
                 changes.strong_calls.change.map_or("–".to_owned(), |change| format!("{:+.1}", change * 100.0))

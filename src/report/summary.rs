@@ -110,7 +110,8 @@ pub fn markdown(context: &Context) -> String {
     text
 }
 
-fn threshold(slice: &Slice) -> String {
+/// λ as people read it.
+pub(super) fn threshold(slice: &Slice) -> String {
     slice.cell.threshold.map_or("–".to_owned(), lambda)
 }
 

@@ -8,7 +8,7 @@ use super::grid;
 use super::tables::{Table, float, int, text};
 use crate::analysis::curves::budget::{best_within, cheapest_reaching};
 use crate::analysis::curves::{Axis, Point};
-use crate::analysis::metrics::swept::{Choice, RESAMPLES, Saving, Swept};
+use crate::analysis::metrics::swept::{Choice, RESAMPLES, Routing, Saving, Swept};
 use crate::analysis::metrics::{BASELINE, Comparison};
 
 /// Rungs of the ladder of budgets, and of accuracies.
@@ -19,7 +19,15 @@ const ORACLE_POINTS: usize = 101;
 /// The figures of a sweep on both axes; on fees only where every model has a price.
 pub struct Sweep<'c, 'a> {
     dataset: String,
-    axes: Vec<(Axis, Swept<'c, 'a>, Vec<Saving>)>,
+    axes: Vec<OnAxis<'c, 'a>>,
+}
+
+/// The figures on one axis.
+struct OnAxis<'c, 'a> {
+    axis: Axis,
+    swept: Swept<'c, 'a>,
+    routing: Vec<Routing>,
+    savings: Vec<Saving>,
 }
 
 /// Axis, arm, λ, point, and AutoMix's lift there.
@@ -39,8 +47,8 @@ impl<'c, 'a> Sweep<'c, 'a> {
     pub fn new(comparison: &'c Comparison<'a>) -> Self {
         let axis = |axis| {
             let swept = Swept::new(comparison, axis)?;
-            let savings = swept.savings();
-            Some((axis, swept, savings))
+            let (routing, savings) = (swept.routing(), swept.savings());
+            Some(OnAxis { axis, swept, routing, savings })
         };
         Self {
             dataset: comparison.slices.first().map(|slice| slice.cell.dataset.to_string()).unwrap_or_default(),
@@ -60,7 +68,7 @@ impl<'c, 'a> Sweep<'c, 'a> {
     #[must_use]
     pub fn answers(&self, budget: Option<f64>, accuracy: Option<f64>) -> Vec<String> {
         let mut lines = Vec::new();
-        for (axis, swept, _) in &self.axes {
+        for OnAxis { axis, swept, .. } in &self.axes {
             let unit = unit(*axis);
             if let (Some(budget), Axis::Fee) = (budget, axis) {
                 lines.push(match best_within(swept.choices().iter().cloned(), budget) {
@@ -85,7 +93,7 @@ impl<'c, 'a> Sweep<'c, 'a> {
                 });
             }
         }
-        if budget.is_some() && !self.axes.iter().any(|(axis, ..)| *axis == Axis::Fee) {
+        if budget.is_some() && !self.axes.iter().any(|on| on.axis == Axis::Fee) {
             lines.push("a budget needs a price for every model".to_owned());
         }
         lines
@@ -111,7 +119,8 @@ impl<'c, 'a> Sweep<'c, 'a> {
              the best of many λ was picked on the same items.\n",
             grid::markdown(&self.worth())
         );
-        if self.saved().len() > 1 {
+        let saved = self.saved();
+        if saved.len() > 1 {
             let _ = write!(
                 text,
                 "\n## What is saved at the cascade's accuracy\n\n{}\nAlong the curves through each arm's thresholds and both corners, so \
@@ -119,7 +128,7 @@ impl<'c, 'a> Sweep<'c, 'a> {
                  the cascade at the λ named. For an arm that learns that is an interpolation: no run had those deferrals. In \
                  brackets 95 % bootstrap intervals over groups ({RESAMPLES} resamples), conditional on the orders. – : the \
                  arm's curve never reaches that accuracy, or starts above it.\n",
-                grid::markdown(&self.saved())
+                grid::markdown(&saved)
             );
         }
         let _ = write!(text, "\n## For a budget, for an accuracy\n\n{}", grid::markdown(&self.ladder()));
@@ -130,11 +139,11 @@ impl<'c, 'a> Sweep<'c, 'a> {
         let header = ["cost", "arm", "thresholds", "area", "APGR", "CPT(50)", "CPT(80)", "of the oracle's area"];
         let mut rows = vec![header.map(str::to_owned).to_vec()];
         let figure = |value: Option<f64>| value.map_or("–".to_owned(), |value| format!("{value:.3}"));
-        for (axis, swept, _) in &self.axes {
-            for routing in swept.routing() {
+        for OnAxis { axis, routing, .. } in &self.axes {
+            for routing in routing {
                 rows.push(vec![
                     name(*axis).to_owned(),
-                    routing.arm,
+                    routing.arm.clone(),
                     routing.points.len().to_string(),
                     figure(routing.area),
                     figure(routing.apgr),
@@ -150,7 +159,7 @@ impl<'c, 'a> Sweep<'c, 'a> {
     fn saved(&self) -> Vec<Vec<String>> {
         let header = ["cost", "arm", "cascade's λ", "accuracy", "change at that accuracy"];
         let mut rows = vec![header.map(str::to_owned).to_vec()];
-        for (axis, _, savings) in &self.axes {
+        for OnAxis { axis, savings, .. } in &self.axes {
             for saving in savings {
                 let change = saving.change.map_or("–".to_owned(), |change| {
                     let interval =
@@ -189,7 +198,7 @@ impl<'c, 'a> Sweep<'c, 'a> {
     /// Budgets in even steps from the cheapest to the dearest choice, and accuracies from the lowest to the highest.
     fn advice(&self) -> Vec<Advice> {
         let mut advice = Vec::new();
-        for (axis, swept, _) in &self.axes {
+        for OnAxis { axis, swept, .. } in &self.axes {
             let choices = swept.choices();
             let ladder = |of: fn(&Point) -> f64| {
                 let values = || choices.iter().map(|(_, point)| of(point));
@@ -210,12 +219,12 @@ impl<'c, 'a> Sweep<'c, 'a> {
 
     fn curves(&self) -> Result<Table> {
         let mut rows: Vec<CurveRow> = Vec::new();
-        for (axis, swept, _) in &self.axes {
+        for OnAxis { axis, swept, routing, .. } in &self.axes {
             let corners = swept.corners();
             for (name, point) in [("weak-only", corners.weak), ("strong-only", corners.strong)] {
                 rows.push((*axis, name.to_owned(), None, point, None));
             }
-            for routing in swept.routing() {
+            for routing in routing {
                 let own = routing.points.iter();
                 rows.extend(own.map(|(threshold, point)| {
                     (*axis, routing.arm.clone(), Some(*threshold), *point, corners.ibc_lift(*point))
@@ -244,8 +253,7 @@ impl<'c, 'a> Sweep<'c, 'a> {
     }
 
     fn routing(&self) -> Result<Table> {
-        let rows: Vec<_> =
-            self.axes.iter().flat_map(|(axis, swept, _)| swept.routing().into_iter().map(|row| (*axis, row))).collect();
+        let rows: Vec<_> = self.axes.iter().flat_map(|on| on.routing.iter().map(|row| (on.axis, row))).collect();
         let each = || rows.iter();
         let columns = vec![
             text("dataset", each().map(|_| self.dataset.clone())),
@@ -280,7 +288,7 @@ impl<'c, 'a> Sweep<'c, 'a> {
 
     fn equal_accuracy(&self) -> Result<Table> {
         let rows: Vec<(Axis, &Saving)> =
-            self.axes.iter().flat_map(|(axis, _, savings)| savings.iter().map(|saving| (*axis, saving))).collect();
+            self.axes.iter().flat_map(|on| on.savings.iter().map(|saving| (on.axis, saving))).collect();
         let each = || rows.iter();
         let ends = || each().map(|(_, saving)| saving.change.and_then(|change| change.interval));
         let columns = vec![

@@ -3,8 +3,10 @@
 use anyhow::Result;
 use polars::prelude::{Column, CsvWriter, DataFrame, NamedFrom, ParquetWriter, SerWriter, Series};
 
+use crate::analysis::metrics::calibrated::Guaranteed;
 use crate::analysis::metrics::changes::RESAMPLES;
-use crate::analysis::metrics::{Changes, Comparison, FeeRow, Relative, Slice, ratio};
+use crate::analysis::metrics::confidence::{Realised, Reliability};
+use crate::analysis::metrics::{Calibrated, Changes, Comparison, FeeRow, Relative, Slice, ratio};
 use crate::analysis::price::Fee;
 use crate::analysis::stats::{Difference, Draws, Interval};
 use crate::types::record::{Purpose, Record};
@@ -55,7 +57,8 @@ pub fn of_arms(comparison: &Comparison, gauged: Option<Gauged>) -> Result<Vec<Ta
     let arms = Arms(comparison);
     let mut tables = vec![arms.accuracy()?, arms.strong_calls()?, arms.fees()?];
     if let Some(gauged) = gauged {
-        tables.extend([arms.calibration(gauged)?, arms.reliability()?]);
+        let worth = arms.worth();
+        tables.extend([arms.calibration(gauged, &worth)?, Arms::reliability(&worth)?]);
     }
     Ok(tables)
 }
@@ -298,53 +301,75 @@ impl<'a, 'b> Arms<'a, 'b> {
     }
 }
 
+/// A slice, and what the weak level's confidence is worth in it.
+type Worth<'a> = (&'a Slice<'a>, Reliability);
+
+/// A row of the table `calibration`.
+struct GateRow<'a> {
+    slice: &'a Slice<'a>,
+    worth: &'a Reliability,
+    found: Option<Guaranteed>,
+    /// Whose answers told the threshold.
+    told_from: Option<&'static str>,
+    realised: Option<Realised>,
+}
+
+impl<'a> GateRow<'a> {
+    fn new(comparison: &Comparison, slice: &'a Slice<'a>, worth: &'a Reliability) -> Self {
+        let found = comparison.guaranteed(slice);
+        Self {
+            slice,
+            worth,
+            found,
+            told_from: comparison.calibrated(&slice.cell.arm).map(Calibrated::whose),
+            realised: found.map(|found| slice.realised(found.guarantee.alpha)),
+        }
+    }
+}
+
 impl Arms<'_, '_> {
-    fn calibration(&self, gauged: Gauged) -> Result<Table> {
-        let rows: Vec<_> = self
-            .rows()
-            .filter_map(|slice| Some((slice, slice.reliability()?, self.0.calibrated(&slice.cell.arm))))
-            .collect();
+    fn calibration(&self, gauged: Gauged, worth: &[Worth]) -> Result<Table> {
+        let rows: Vec<GateRow> = worth.iter().map(|(slice, worth)| GateRow::new(self.0, slice, worth)).collect();
         let each = || rows.iter();
-        let wanted = || each().map(|(slice, _, told)| self.0.guaranteed(slice).zip(*told));
-        let tested = || wanted().map(|wanted| wanted.and_then(|(guaranteed, _)| guaranteed.tested));
-        let realised = || {
-            each()
-                .zip(wanted())
-                .map(|((slice, ..), wanted)| wanted.map(|(guaranteed, _)| slice.realised(guaranteed.guarantee.alpha)))
-        };
+        let found = || each().map(|row| row.found.as_ref());
+        let tested = || found().map(|found| found.and_then(|found| found.tested.as_ref()));
         let columns = vec![
-            text("dataset", each().map(|(slice, ..)| slice.cell.dataset.to_string())),
-            text("arm", each().map(|(slice, ..)| slice.cell.arm.to_string())),
+            text("dataset", each().map(|row| row.slice.cell.dataset.to_string())),
+            text("arm", each().map(|row| row.slice.cell.arm.to_string())),
             text("model", each().map(|_| gauged.model.to_owned())),
             text("signal", each().map(|_| gauged.signal.to_owned())),
-            int("n", each().map(|(_, worth, _)| worth.n)),
-            float("ece", each().map(|(_, worth, _)| worth.ece)),
-            float("brier", each().map(|(_, worth, _)| worth.brier)),
-            float("auroc", each().map(|(_, worth, _)| worth.auroc)),
-            float("aurc", each().map(|(_, worth, _)| worth.aurc)),
-            float("threshold", each().map(|(slice, ..)| slice.cell.threshold)),
-            float("alpha", wanted().map(|wanted| wanted.map(|(guaranteed, _)| guaranteed.guarantee.alpha))),
-            float("delta", wanted().map(|wanted| wanted.map(|(guaranteed, _)| guaranteed.guarantee.delta))),
-            optional_flag("certified", wanted().map(|wanted| wanted.map(|(guaranteed, _)| guaranteed.certified))),
-            int("ece_bins", each().map(|(_, worth, _)| worth.bins.len())),
-            text("told_from", each().map(|(_, _, told)| told.map(|told| told.whose().to_owned()))),
-            optional_int("calibration_n", wanted().map(|wanted| wanted.map(|(guaranteed, _)| guaranteed.told_from))),
+            int("n", each().map(|row| row.worth.n)),
+            float("ece", each().map(|row| row.worth.ece)),
+            float("brier", each().map(|row| row.worth.brier)),
+            float("auroc", each().map(|row| row.worth.auroc)),
+            float("aurc", each().map(|row| row.worth.aurc)),
+            float("threshold", each().map(|row| row.slice.cell.threshold)),
+            float("alpha", found().map(|found| found.map(|found| found.guarantee.alpha))),
+            float("delta", found().map(|found| found.map(|found| found.guarantee.delta))),
+            optional_flag("certified", found().map(|found| found.map(|found| found.certified))),
+            int("ece_bins", each().map(|row| row.worth.bins.len())),
+            text("told_from", each().map(|row| row.told_from.map(str::to_owned))),
+            optional_int("calibration_n", found().map(|found| found.map(|found| found.told_from))),
             optional_int("calibration_accepted", tested().map(|tested| tested.map(|tested| tested.n))),
             optional_int("calibration_errors", tested().map(|tested| tested.map(|tested| tested.errors))),
             float("calibration_risk", tested().map(|tested| tested.map(|tested| tested.risk))),
             float("risk_bound", tested().map(|tested| tested.map(|tested| tested.bound))),
-            float("smallest_alpha", wanted().map(|wanted| wanted.map(|(guaranteed, _)| guaranteed.smallest_alpha))),
-            float("realised_risk", realised().map(|realised| realised.and_then(|realised| realised.risk))),
-            float("drift_e_value", realised().map(|realised| realised.map(|realised| realised.e_value))),
+            float("smallest_alpha", found().map(|found| found.map(|found| found.smallest_alpha))),
+            float("realised_risk", each().map(|row| row.realised.and_then(|realised| realised.risk))),
+            float("drift_e_value", each().map(|row| row.realised.map(|realised| realised.e_value))),
         ];
         Table::new("calibration", columns)
     }
 
-    fn reliability(&self) -> Result<Table> {
-        let rows: Vec<_> = self
-            .rows()
-            .filter_map(|slice| Some((slice, slice.reliability()?.bins)))
-            .flat_map(|(slice, bins)| bins.into_iter().enumerate().map(move |(place, bin)| (slice, place, bin)))
+    /// What the weak level's confidence is worth in each slice that has one.
+    fn worth(&self) -> Vec<Worth<'_>> {
+        self.rows().filter_map(|slice| Some((slice, slice.reliability()?))).collect()
+    }
+
+    fn reliability(worth: &[Worth]) -> Result<Table> {
+        let rows: Vec<_> = worth
+            .iter()
+            .flat_map(|(slice, worth)| worth.bins.iter().enumerate().map(move |(place, bin)| (slice, place, bin)))
             .collect();
         let each = || rows.iter();
         let columns = vec![

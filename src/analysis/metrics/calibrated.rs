@@ -83,6 +83,12 @@ impl Calibrated {
         Self { arm: arm.to_owned(), records, own, wanted, recalibration, outcome }
     }
 
+    /// The one of this arm; none where its threshold stands in the config.
+    #[must_use]
+    pub fn of<'a>(arms: &'a [Self], arm: &str) -> Option<&'a Self> {
+        arms.iter().find(|calibrated| calibrated.arm == arm)
+    }
+
     /// Whose answers told it, as reports call them.
     #[must_use]
     pub fn whose(&self) -> &'static str {

@@ -66,9 +66,9 @@ impl<'a> Comparison<'a> {
             Changes::between(slice, base, seed)
         };
         let changes = slices.iter().map(change).collect();
-        let calibration = |slice: &Slice| calibrated.iter().find(|told| *told.arm == *slice.cell.arm);
         let rows = |slice: &Slice| {
-            fee_rows(slice, calibration(slice).map_or(&[][..], |calibrated| &calibrated.records), prices)
+            let calibrated = Calibrated::of(calibrated, &slice.cell.arm);
+            fee_rows(slice, calibrated.map_or(&[][..], |calibrated| &calibrated.records), prices)
         };
         let fees = slices.iter().map(rows).collect();
         Self { slices, changes, fees, calibrated, prices, seed }
@@ -93,7 +93,7 @@ impl<'a> Comparison<'a> {
     /// How an arm's threshold was told; none where it stood in the config.
     #[must_use]
     pub fn calibrated(&self, arm: &str) -> Option<&'a Calibrated> {
-        self.calibrated.iter().find(|calibrated| calibrated.arm == arm)
+        Calibrated::of(self.calibrated, arm)
     }
 
     /// The fees of a slice, what its threshold took included.
