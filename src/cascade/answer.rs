@@ -2,6 +2,7 @@
 
 use super::level::{Asked, Level, StepError, request};
 use super::repository::Shown;
+use crate::task::calculations::AtLeast;
 use crate::task::confidence::{self, Answered, Further, Signal};
 use crate::task::prompt::Form;
 use crate::types::chat::{Alternatives, Generation, Mode, Request, Response, Wanted};
@@ -74,7 +75,9 @@ impl Level {
         match signal.further() {
             Further::Nothing => {
                 let place = asked.grader.place(item, &response.text);
-                let answered = Answered { response, place, options: &item.options, quantile: gauge.quantile };
+                let holds = signal != Signal::CheckedTokenProbability
+                    || asked.grader.holds(item, &response.text, graded, AtLeast::Count(0));
+                let answered = Answered { response, place, holds, options: &item.options, quantile: gauge.quantile };
                 signal.read(&answered).map_err(|missing| self.unsure(item, signal.name(), missing))
             }
             Further::Draws => {

@@ -6,9 +6,10 @@ use serde::{Deserialize, Serialize};
 
 use super::arm::{Content, Learning, Use};
 use super::level::{Asked, Heard, Level, StepError, parted, request};
+use crate::task::calculations::AtLeast;
 use crate::task::confidence::{Answered, Signal};
 use crate::task::prompt::Prompt;
-use crate::task::{Task, calculations, choice, strategy};
+use crate::task::{choice, strategy};
 use crate::types::chat::{Generation, Request, Wanted};
 use crate::types::item::{Item, Target};
 use crate::types::record::{Graded, Kept, Purpose, Score, Strategy};
@@ -54,33 +55,6 @@ impl StoreRule {
             Self::Checked => "checked",
             Self::Verified => "verified",
             Self::CorrectOnly => "correct-only",
-        }
-    }
-}
-
-/// How many calculations a checked solution must have.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(untagged, rename_all = "kebab-case")]
-pub enum AtLeast {
-    /// So many.
-    Count(usize),
-    /// As many as it has lines before the answer.
-    #[serde(with = "each_line")]
-    EachLine,
-}
-
-/// `"each-line"` in configs.
-mod each_line {
-    use serde::{Deserialize, Deserializer, Serializer, de::Error};
-
-    pub(super) fn serialize<S: Serializer>(serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str("each-line")
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<(), D::Error> {
-        match String::deserialize(deserializer)?.as_str() {
-            "each-line" => Ok(()),
-            other => Err(D::Error::custom(format!("must be a number or \"each-line\", not `{other}`"))),
         }
     }
 }
@@ -222,13 +196,15 @@ impl Level {
         if teaching.has(StoreRule::CorrectOnly) && solution.graded.score != Score::Correct {
             return Ok(Some(StoreRule::CorrectOnly));
         }
-        if teaching.has(StoreRule::Checked) && !is_checked(asked, solution, teaching.checked_at_least) {
+        if teaching.has(StoreRule::Checked)
+            && !asked.grader.holds(asked.item, solution.text, &solution.graded, teaching.checked_at_least)
+        {
             return Ok(Some(StoreRule::Checked));
         }
         if teaching.has(StoreRule::Confident) {
             let response = &*solution.heard.response;
             let signal = Signal::MeanTokenProbability;
-            let answered = Answered { response, place: None, options: &[], quantile: 0.0 };
+            let answered = Answered { response, place: None, holds: true, options: &[], quantile: 0.0 };
             let sure = signal.read(&answered).map_err(|missing| self.unsure(asked.item, signal.name(), missing))?;
             if sure < teaching.confident_from {
                 return Ok(Some(StoreRule::Confident));
@@ -246,29 +222,6 @@ impl Level {
             }
         }
         Ok(None)
-    }
-}
-
-/// Whether a solution holds when it is looked at again, without its target.
-fn is_checked(asked: &Asked<'_>, solution: &Solution<'_>, at_least: AtLeast) -> bool {
-    match asked.grader.task {
-        Task::Math => {
-            let checked = calculations::check(solution.text);
-            let wanted = match at_least {
-                AtLeast::Count(count) => count,
-                AtLeast::EachLine => {
-                    let lines = solution.text.lines().filter(|line| !line.trim().is_empty());
-                    lines.filter(|line| !line.trim_start().starts_with("####")).count()
-                }
-            };
-            let answer = solution.graded.answer.as_ref();
-            let ends = checked.last.as_ref().is_none_or(|last| answer == Some(&last.to_string()));
-            checked.wrong == 0 && checked.written >= wanted && ends && answer.is_some()
-        }
-        Task::Choice => asked
-            .grader
-            .choice(asked.item, solution.text)
-            .is_some_and(|index| choice::agrees(solution.text, &asked.item.options, index)),
     }
 }
 

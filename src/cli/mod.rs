@@ -4,6 +4,7 @@ mod calibrate;
 mod compare;
 mod completions;
 mod datasets;
+mod journal;
 mod models;
 mod progress;
 mod prompts;
@@ -54,6 +55,9 @@ enum Verb {
     /// List, fetch and check the weights that run in this process
     #[command(subcommand)]
     Models(models::Verb),
+    /// Pass the journal of a run on
+    #[command(subcommand)]
+    Journal(journal::Verb),
     /// List prompts, and show what a model would be sent
     #[command(subcommand)]
     Prompts(prompts::Verb),
@@ -80,6 +84,7 @@ pub fn main() -> ExitCode {
         Verb::Compare(args) => compare::run(&args),
         Verb::Datasets(verb) => datasets::run(&verb),
         Verb::Models(verb) => models::run(&verb),
+        Verb::Journal(verb) => journal::run(&verb),
         Verb::Prompts(verb) => prompts::run(&verb),
         Verb::Completions(args) => completions::run(&args),
     };

@@ -12,10 +12,11 @@ use super::deferral::DeferralConfig;
 use super::suggest;
 use crate::cascade::arm::{Arm, Content};
 use crate::cascade::gating::Gates;
-use crate::cascade::teach::{AtLeast, Distil, StoreRule};
+use crate::cascade::teach::{Distil, StoreRule};
 use crate::dataset::Format;
 use crate::model::entry::ModelEntry;
 use crate::retrieval::embedder::EmbedderName;
+use crate::task::calculations::AtLeast;
 use crate::task::extraction::Extraction;
 use crate::types::seed::Seed;
 

@@ -7,6 +7,48 @@ use num_bigint::BigInt;
 use num_rational::BigRational;
 use num_traits::{One, Zero};
 use regex::Regex;
+use serde::{Deserialize, Serialize};
+
+/// How many calculations a checked solution must have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged, rename_all = "kebab-case")]
+pub enum AtLeast {
+    /// So many.
+    Count(usize),
+    /// As many as it has lines before the answer.
+    #[serde(with = "each_line")]
+    EachLine,
+}
+
+/// `"each-line"` in configs.
+mod each_line {
+    use serde::{Deserialize, Deserializer, Serializer, de::Error};
+
+    pub(super) fn serialize<S: Serializer>(serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str("each-line")
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<(), D::Error> {
+        match String::deserialize(deserializer)?.as_str() {
+            "each-line" => Ok(()),
+            other => Err(D::Error::custom(format!("must be a number or \"each-line\", not `{other}`"))),
+        }
+    }
+}
+
+impl AtLeast {
+    /// How many that are of a text.
+    #[must_use]
+    pub fn of(self, text: &str) -> usize {
+        match self {
+            Self::Count(count) => count,
+            Self::EachLine => {
+                let lines = text.lines().filter(|line| !line.trim().is_empty());
+                lines.filter(|line| !line.trim_start().starts_with("####")).count()
+            }
+        }
+    }
+}
 
 /// What a solution's calculations are worth.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -23,11 +65,16 @@ pub struct Checked {
 #[must_use]
 pub fn check(text: &str) -> Checked {
     let mut checked = Checked::default();
-    for line in plain(text).lines() {
+    // `cost = 3 * 12`, whose result may stand in the next line: `cost = 36`.
+    let mut open: Option<(String, Side)> = None;
+    for line in plain(text).lines().filter(|line| !line.trim().is_empty()) {
         let tokens = tokens(line);
         let sides: Vec<&[Token]> = tokens.split(|token| *token == Token::Equals).collect();
-        for pair in sides.windows(2) {
-            let (Some(left), Some(right)) = (ending(pair[0]), beginning(pair[1])) else { continue };
+        let name = line.split('=').next().unwrap_or_default().trim().to_lowercase();
+        let resumed = open.take().filter(|(of, _)| sides.len() > 1 && *of == name).map(|(_, left)| left);
+        for (at, pair) in sides.windows(2).enumerate() {
+            let left = ending(pair[0]).or_else(|| resumed.clone().filter(|_| at == 0));
+            let (Some(left), Some(right)) = (left, beginning(pair[1])) else { continue };
             // A chain `a + b = c = d` says something twice only where a side holds an operator.
             if !left.computed && !right.computed {
                 continue;
@@ -35,6 +82,11 @@ pub fn check(text: &str) -> Checked {
             checked.written += 1;
             checked.wrong += usize::from(!agree(&left, &right));
             checked.last = Some(right.value);
+        }
+        if let [named, value] = sides[..]
+            && ending(named).is_none()
+        {
+            open = beginning(value).filter(|side| side.computed).map(|side| (name, side));
         }
     }
     checked
@@ -51,6 +103,8 @@ fn plain(text: &str) -> String {
     static ANNOTATION: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"<<[^<>]*>>").expect("the pattern is valid"));
     // GSM8K's annotations say the calculation beside them a second time.
     let text = ANNOTATION.replace_all(text, "");
+    // Words within a fraction, and a fraction within a box.
+    let text = TEXT.replace_all(&text, " $1 ");
     let text = FRACTION.replace_all(&text, "(($1)/($2))");
     let mut text = TEXT.replace_all(&text, " $1 ").into_owned();
     for (from, to) in [
@@ -82,7 +136,7 @@ fn plain(text: &str) -> String {
     for _ in 0..2 {
         text = THOUSANDS.replace_all(&text, "$1$2").into_owned();
     }
-    text
+    text.replace("\\,", " ")
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -241,11 +295,23 @@ impl<'a> Parser<'a> {
             let hundred = BigRational::from(BigInt::from(100));
             (value, rounding) = (value / &hundred, rounding / hundred);
         }
-        // Units: `3 boxes * 12 pens a box`.
-        while self.tokens.get(self.at) == Some(&Token::Word) {
-            self.at += 1;
+        while let Some(unit) = self.unit() {
+            self.at += unit;
         }
         Some((value, rounding))
+    }
+
+    /// How many tokens of a unit stand here: `3 boxes * 12 pens a box`, `90 km/h`, `4 (choices of hats)`.
+    fn unit(&self) -> Option<usize> {
+        match &self.tokens[self.at..] {
+            [Token::Word, ..] => Some(1),
+            [Token::Operator('/'), Token::Word, ..] => Some(2),
+            [Token::Open, words @ ..] => {
+                let words_in = words.iter().take_while(|token| **token == Token::Word).count();
+                (words_in > 0 && words.get(words_in) == Some(&Token::Close)).then_some(words_in + 2)
+            }
+            _ => None,
+        }
     }
 }
 
@@ -281,6 +347,11 @@ mod tests {
             "The total is 3 + 4 = 7.",
             "36 = 3 * 12",
             "8 apples + 3 apples = 11 apples in all",
+            "\\[ 91 \\text{ cans} \\times 5 \\text{ liters/can} = 455 \\text{ liters} \\]",
+            "\\[ \\frac{480 \\text{ meters}}{80 \\text{ meters/minute}} = 6 \\text{ minutes} \\]",
+            "4 \\text{ (choices for blouses)} \\times 7 \\text{ (choices for trousers)} = 28 \\text{ (outfits)}",
+            "\\text{Distance} = 15 \\, \\text{km/h} \\times 4 \\, \\text{h}\n\\text{Distance} = 60 \\, \\text{km}",
+            "\\[ x = 35 + 10 \\]\n\n\\[ x = 45 \\]",
         ] {
             assert_eq!(counts(text), (1, 0), "{text}");
         }
@@ -288,7 +359,15 @@ mod tests {
 
     #[test]
     fn wrong_calculations_are_found() {
-        for text in ["3 * 12 = 35", "7 / 2 = 4", "10 / 3 = 3.4", "20% of 50 = 20", "$5 + $7 = $13", "2 + 3 * 4 = 20"] {
+        for text in [
+            "3 * 12 = 35",
+            "7 / 2 = 4",
+            "10 / 3 = 3.4",
+            "20% of 50 = 20",
+            "$5 + $7 = $13",
+            "2 + 3 * 4 = 20",
+            "x = 3 * 4\nx = 13",
+        ] {
             assert_eq!(counts(text), (1, 1), "{text}");
         }
     }
@@ -303,7 +382,17 @@ mod tests {
 
     #[test]
     fn texts_without_calculations_have_none() {
-        for text in ["There are 28 tables.", "#### 28", "", "n = 28", "3 * 12 is 36", "5/0 = 3", "pages 3-5", "= 4"] {
+        for text in [
+            "There are 28 tables.",
+            "#### 28",
+            "",
+            "n = 28",
+            "3 * 12 is 36",
+            "5/0 = 3",
+            "pages 3-5",
+            "= 4",
+            "x = 3 * 4\ny = 13",
+        ] {
             assert_eq!(counts(text), (0, 0), "{text}");
         }
     }

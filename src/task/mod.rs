@@ -15,6 +15,7 @@ use std::ops::Range;
 use num_rational::BigRational;
 use serde::{Deserialize, Serialize};
 
+use self::calculations::AtLeast;
 use self::extraction::Extraction;
 use crate::types::chat::Response;
 use crate::types::item::{Item, Target};
@@ -76,6 +77,24 @@ impl Grader {
             Target::Choice(_) => vec![Extraction::AnswerIs],
         };
         graded(item, read(item, text, &rules).map(|(answer, _)| answer))
+    }
+
+    /// Whether an answer holds when its text is looked at again, without the target: of a number, no calculation of the
+    /// `at_least` that are written out has another result, and the answer is the last one's; of options, letter and text
+    /// agree.
+    #[must_use]
+    pub fn holds(&self, item: &Item, text: &str, graded: &Graded, at_least: AtLeast) -> bool {
+        match self.task {
+            Task::Math => {
+                let checked = calculations::check(text);
+                let ends = |last: &BigRational| graded.answer.as_ref() == Some(&last.to_string());
+                graded.answer.is_some()
+                    && checked.wrong == 0
+                    && checked.written >= at_least.of(text)
+                    && checked.last.as_ref().is_none_or(ends)
+            }
+            Task::Choice => self.choice(item, text).is_some_and(|index| choice::agrees(text, &item.options, index)),
+        }
     }
 
     /// An answer that was given to another item, as an answer to this one.
@@ -154,4 +173,47 @@ fn graded(item: &Item, answer: Option<Answer>) -> Graded {
         Answer::Option(index) => choice::letter(index).to_string(),
     });
     Graded { answer, score }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn item(target: Target, options: &[&str]) -> Item {
+        Item {
+            id: "1".into(),
+            group: "1".into(),
+            query: String::new(),
+            options: options.iter().map(|option| (*option).to_owned()).collect(),
+            solution: None,
+            subject: None,
+            target,
+        }
+    }
+
+    fn holds(task: Task, item: &Item, text: &str, at_least: usize) -> bool {
+        let grader = Grader::usual(task);
+        let response = Response { text: text.to_owned(), ..Response::default() };
+        grader.holds(item, text, &grader.grade(item, &response, text), AtLeast::Count(at_least))
+    }
+
+    #[test]
+    fn a_number_holds_whatever_the_target_says() {
+        let item = item(Target::Number("35".into()), &[]);
+        let held = |text, at_least| holds(Task::Math, &item, text, at_least);
+        assert!(held("3 * 12 = 36\n#### 36", 1), "right when computed again, whatever the target");
+        assert!(!held("3 * 12 = 35\n#### 35", 1), "wrong when computed again, whatever the target");
+        assert!(!held("3 * 12 = 36\n#### 35", 1), "the answer is not the last result");
+        assert!(held("There are 35.", 0) && !held("There are 35.", 1));
+        assert!(!held("3 * 12 = 36, so it is more.\n#### ", 2));
+        assert!(!held("I cannot say.", 0), "no answer");
+    }
+
+    #[test]
+    fn an_option_holds_where_letter_and_text_agree() {
+        let item = item(Target::Choice(0), &["Mars", "Venus"]);
+        let held = |text| holds(Task::Choice, &item, text, 0);
+        assert!(held("The answer is (B) Venus.") && held("The answer is (B)."));
+        assert!(!held("The answer is (B) Mars.") && !held("It is hard to tell."));
+    }
 }

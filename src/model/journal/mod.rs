@@ -1,6 +1,7 @@
 //! The journal of calls: every answer is stored under the hash of all that determines it, durably, before it is
 //! used. Resuming, sharing calls between arms and offline replay are look-ups here. One `SQLite` file.
 
+pub mod portable;
 mod schema;
 mod writer;
 
@@ -76,12 +77,14 @@ impl Journal {
         })
     }
 
-    /// Looks into the journal of another run too. What is taken from there is copied, and counts as never spent.
+    /// Looks into the journal of another run too, as it is or as it was exported. What is taken from there is copied, and
+    /// counts as never spent.
     ///
     /// # Errors
-    /// Names the file where it is no journal.
+    /// Names the file where it is no journal, or was changed after its export.
     pub fn with_further(mut self, path: &Path) -> Result<Self> {
-        self.further.push((path.to_owned(), Mutex::new(schema::open_further(path)?)));
+        let further = if portable::is_portable(path) { portable::open(path)? } else { schema::open_further(path)? };
+        self.further.push((path.to_owned(), Mutex::new(further)));
         Ok(self)
     }
 

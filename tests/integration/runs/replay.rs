@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use polars::prelude::{Column, DataFrame, NamedFrom, ParquetWriter, Series};
+use polars::prelude::{Column, DataFrame, NamedFrom, ParquetReader, ParquetWriter, SerReader, Series};
 use serde_json::{Value, json};
 
 use crate::support::{Project, Settings, holds};
@@ -232,6 +232,50 @@ fn another_runs_journal_is_read_and_what_it_lacks_is_asked_for() {
     let missing = project.trial("missing", &["--journal", "half/journal.sqlite", "--offline"]).refused();
     holds(&missing, &["no journal holds", "--offline", "item `"]);
     holds(&project.trial("none", &["--journal", "trial.toml"]).refused(), &["journal trial.toml"]);
+}
+
+#[test]
+fn an_exported_journal_answers_as_the_run_did() {
+    let project = Project::with(&Settings::simulated());
+    project.trial("whole", &[]).done();
+    let export = ["journal", "export", "whole", "--out", "passed-on.parquet"];
+    holds(&project.run(&export).done().out, &["passed-on.parquet: ", " calls and ", " embeddings, "]);
+    let exported = std::fs::read(project.path("passed-on.parquet")).expect("exported");
+    holds(&project.run(&export).refused_in_one_line(), &["passed-on.parquet is there", "--out"]);
+    holds(
+        &project.run(&["journal", "export", ".", "--out", "none.parquet"]).refused_in_one_line(),
+        &["holds no run", "journal.sqlite"],
+    );
+
+    let replay = ["--journal", "passed-on.parquet", "--offline"];
+    let said = project.trial("out", &replay).done();
+    assert_eq!(said.calls_made(), 0);
+    assert!(project.reports("out") == project.reports("whole"), "latencies included");
+    assert!(std::fs::read(project.path("passed-on.parquet")).expect("there") == exported, "it is only read");
+    let manifest: Value = serde_json::from_str(&project.text("out/manifest.json")).expect("JSON");
+    assert_eq!(manifest["spent"], json!({}), "others spent it");
+}
+
+#[test]
+fn an_exported_journal_that_was_changed_is_refused() {
+    let project = Project::with(&Settings::simulated());
+    project.trial("whole", &[]).done();
+    project.run(&["journal", "export", "whole", "--out", "good.parquet"]).done();
+    let file = std::fs::File::open(project.path("good.parquet")).expect("exported");
+    let frame = ParquetReader::new(file).finish().expect("readable");
+    let requests = frame.column("request").expect("a column").str().expect("texts").clone();
+    let other = requests.iter().map(|text| text.map(|text| text.replace("What do", "What will"))).collect::<Vec<_>>();
+    assert!(requests.iter().zip(&other).any(|(one, other)| one != other.as_deref()));
+    let mut changed = frame.clone();
+    changed.with_column(Series::new("request".into(), other).into()).expect("as long");
+    let refused = |name: &str, frame: &mut DataFrame, says: &[&str]| {
+        let path = project.path(name);
+        ParquetWriter::new(std::fs::File::create(path).expect("a file")).finish(frame).expect("written");
+        let error = project.trial(&format!("out-{name}"), &["--journal", name, "--offline"]).refused_in_one_line();
+        holds(&error, &[&[name][..], says].concat());
+    };
+    refused("changed.parquet", &mut changed, &["row ", "the key does not fit what was asked"]);
+    refused("narrow.parquet", &mut frame.drop("response").expect("dropped"), &["no column `response`"]);
 }
 
 #[test]
