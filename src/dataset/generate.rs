@@ -18,6 +18,8 @@ pub struct Generator {
     pub kind: Kind,
     /// Path of the source from the catalogue's folder.
     pub source: PathBuf,
+    /// A further source, all of whose groups are the split `holdout`: nothing is chosen by looking at it.
+    pub holdout: Option<PathBuf>,
     /// Seed of the drawings, the shuffles and the split.
     pub seed: Seed,
     /// Problems per template; facts have as many items as questions.
@@ -40,7 +42,7 @@ pub enum Kind {
 /// A file that was made.
 #[derive(Debug)]
 pub struct Made {
-    /// `dev` or `test`.
+    /// `dev`, `test` or `holdout`.
     pub split: &'static str,
     /// Where it would stand.
     pub path: PathBuf,
@@ -53,20 +55,27 @@ pub struct Made {
 }
 
 impl Generator {
-    /// Makes both splits for the folder `out`, and writes nothing.
+    /// Makes every split for the folder `out`, and writes nothing.
     ///
     /// # Errors
     /// Names the source and what is wrong with it.
     pub fn make(&self, catalogue: &Path, format: Format, out: &Path) -> Result<Vec<Made>> {
-        let source = catalogue.join(&self.source);
-        let text = std::fs::read_to_string(&source).with_context(|| format!("cannot read {}", source.display()))?;
-        let items = match self.kind {
+        let items = self.items(&catalogue.join(&self.source))?;
+        let (dev, others): (Vec<Item>, Vec<Item>) = items.into_iter().partition(|item| self.is_dev(&item.group));
+        let mut splits = vec![("dev", dev), ("test", others)];
+        if let Some(source) = &self.holdout {
+            splits.push(("holdout", self.items(&catalogue.join(source))?));
+        }
+        splits.into_iter().map(|(split, items)| file(split, format, &items, out)).collect()
+    }
+
+    fn items(&self, source: &Path) -> Result<Vec<Item>> {
+        let text = std::fs::read_to_string(source).with_context(|| format!("cannot read {}", source.display()))?;
+        match self.kind {
             Kind::Templates => Templates::parse(&text).and_then(|templates| templates.items(self.seed, self.instances)),
             Kind::Facts => Facts::parse(&text).map(|facts| facts.items(self.seed)),
         }
-        .with_context(|| format!("{}", source.display()))?;
-        let (dev, others): (Vec<Item>, Vec<Item>) = items.into_iter().partition(|item| self.is_dev(&item.group));
-        [("dev", dev), ("test", others)].into_iter().map(|(split, items)| file(split, format, &items, out)).collect()
+        .with_context(|| format!("{}", source.display()))
     }
 
     /// A group's split depends on its name alone, so that adding a group moves no other.

@@ -25,7 +25,9 @@ static CONTROL: LazyLock<Regex> = LazyLock::new(|| {
     )
     .expect("the pattern is valid")
 });
-static TAG: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"</?([A-Za-z][A-Za-z_-]*)>").expect("the pattern is valid"));
+/// A tag as a model would still take it for one: in any case, with spaces, line breaks or attributes.
+static TAG: LazyLock<Regex> =
+    LazyLock::new(|| Regex::new(r"<\s*/?\s*([A-Za-z][A-Za-z_-]*)[^<>]*>").expect("the pattern is valid"));
 
 /// Parts a strong answer from the strategy behind its mark, which is none where there is no mark or nothing behind it.
 /// Of several marks the first one counts that has a text behind it. The answer's length tells where the mark begins.
@@ -64,22 +66,28 @@ pub fn tags(template: &str) -> Vec<String> {
     names
 }
 
-/// The text as it may stand in a prompt: markup of chat templates and the prompt's own `markers` are broken by a space,
-/// so that nothing in it can end the quotation or begin another turn.
+/// The text as it may stand in a prompt: markup of chat templates is broken by a space and the prompt's own `markers` get
+/// another bracket, so that nothing in it can end the quotation or begin another turn.
 #[must_use]
 pub fn quoted(text: &str, markers: &[String]) -> String {
-    let broken = CONTROL.replace_all(text, |found: &regex::Captures| {
-        let whole = &found[0];
-        let mut chars = whole.chars();
+    // First, since what is left out may have kept two halves apart.
+    let visible: String = text.chars().filter(|c| !is_invisible(*c)).collect();
+    let broken = CONTROL.replace_all(&visible, |found: &regex::Captures| {
+        let mut chars = found[0].chars();
         let first = chars.next().map(String::from).unwrap_or_default();
         format!("{first} {}", chars.as_str())
     });
     let broken = TAG.replace_all(&broken, |found: &regex::Captures| {
         let is_marker = markers.contains(&found[1].to_lowercase());
-        if is_marker { found[0].replacen('<', "< ", 1) } else { found[0].to_owned() }
+        if is_marker { found[0].replacen('<', "‹", 1) } else { found[0].to_owned() }
     });
-    // A byte-order mark, zero bytes and other invisible controls have no place in a prompt.
-    broken.chars().filter(|c| !c.is_control() || matches!(c, '\n' | '\t')).collect()
+    broken.into_owned()
+}
+
+/// Zero bytes and other controls, marks of byte order and of writing direction, and spaces without width.
+fn is_invisible(c: char) -> bool {
+    let unseen = matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}');
+    unseen || (c.is_control() && !matches!(c, '\n' | '\t'))
 }
 
 /// The text within `tokens` (of four bytes each), cut at the end of a line or else of a word; the bytes that were cut.

@@ -5,6 +5,7 @@ mod bad_input;
 mod datasets;
 mod dialects;
 mod engine;
+mod injections;
 mod layers;
 mod llama_server;
 mod openai;

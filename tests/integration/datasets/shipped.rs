@@ -39,9 +39,9 @@ fn source(path: &str) -> String {
     std::fs::read_to_string(repository().join("datasets").join(path)).expect("readable")
 }
 
-/// The number of templates.
-fn templates() -> usize {
-    let file: toml::Table = toml::from_str(&source("gsm-templates/templates.toml")).expect("TOML");
+/// The number of templates in a file.
+fn templates(file: &str) -> usize {
+    let file: toml::Table = toml::from_str(&source(file)).expect("TOML");
     file["template"].as_array().expect("templates").len()
 }
 
@@ -62,7 +62,7 @@ fn generating_gives_the_files_that_ship_byte_for_byte() {
             );
         }
     }
-    assert_eq!(files(&project.path("made")).len(), 4);
+    assert_eq!(files(&project.path("made")).len(), 5);
 }
 
 #[test]
@@ -81,7 +81,7 @@ fn another_seed_makes_other_problems_of_the_same_templates() {
     let arguments = ["datasets", "generate", "gsm-templates", "--seed", "2", "--instances", "3", "--out", "made"];
     project.run(&arguments).done();
     let made = project.text("made/dev.jsonl") + &project.text("made/test.jsonl");
-    assert_eq!(made.lines().count(), 3 * templates());
+    assert_eq!(made.lines().count(), 3 * templates("gsm-templates/templates.toml"));
     let shipped = source("gsm-templates/dev.jsonl") + &source("gsm-templates/test.jsonl");
     let known: BTreeSet<&str> = shipped.lines().collect();
     assert!(made.lines().filter(|line| known.contains(line)).count() * 10 < made.lines().count());
@@ -104,8 +104,9 @@ fn the_catalogue_counts_the_rows_and_the_splits_share_no_group() {
 
 #[test]
 fn there_are_as_many_templates_and_facts_as_there_must_be() {
-    let templates = templates();
-    assert!(templates >= 60, "{templates}");
+    let [ours, holdout] = ["gsm-templates/templates.toml", "gsm-templates/holdout.toml"].map(templates);
+    assert!(ours >= 60 && holdout >= 60, "{ours}, {holdout}");
+    let templates = ours + holdout;
     let facts = Facts::parse(&source("space-history-mcq/facts.toml")).expect("facts").fact;
     assert!(facts.len() >= 120, "{}", facts.len());
     assert!(facts.iter().all(|fact| fact.questions.len() >= 5));
@@ -118,6 +119,18 @@ fn there_are_as_many_templates_and_facts_as_there_must_be() {
         .iter()
         .sum();
     assert_eq!(shipped, templates + facts.len());
+}
+
+#[test]
+fn a_holdout_problem_is_like_none_that_settings_were_chosen_on() {
+    let mut splits = splits("gsm-templates");
+    let holdout = splits.remove("holdout").expect("a split");
+    let others: Vec<Item> = splits.into_values().flatten().collect();
+    assert!(groups(&holdout).is_disjoint(&groups(&others)));
+    for item in holdout.iter().filter(|item| item.id.0.ends_with("-0")) {
+        let most = others.iter().map(|other| shared(&item.query, &other.query)).fold(0.0, f64::max);
+        assert!(most < 0.75, "{}: {most}", item.id);
+    }
 }
 
 #[test]
@@ -187,7 +200,7 @@ fn every_calculation_of_a_solution_is_right_and_the_last_is_the_answer() {
             .captures_iter(steps)
             .map(|step| (value(&step[1]), step[2].parse().unwrap_or_else(|_| panic!("{solution}"))))
             .collect();
-        assert!((1..=3).contains(&found.len()), "{solution}");
+        assert!((1..=4).contains(&found.len()), "{solution}");
         assert!(found.iter().all(|(computed, told)| (computed - told).abs() < 1e-9), "{solution}");
         assert_eq!(found.last().map(|(_, told)| *told), target.trim().parse().ok(), "{solution}");
         assert!(!item.query.contains(['{', '}', '<']) && !steps.contains(['{', '}']), "{}: {solution}", item.query);
