@@ -139,6 +139,7 @@ mod tests {
             source: name.clone().into(),
             group: "g".into(),
             text: name,
+            cut: 0,
             model: "m".into(),
             source_score: Score::Correct,
             answer: None,

@@ -161,11 +161,12 @@ impl Level {
         }
         let kept = content_of(content, item, &solution, strategy, &weak.prompt).map(|text| {
             let text = strategy::quoted(&text, &weak.prompt.markers());
-            let (text, _) = strategy::within(&text, teaching.max_tokens.unwrap_or(usize::MAX));
+            let (text, cut) = strategy::within(&text, teaching.max_tokens.unwrap_or(usize::MAX));
             Strategy {
                 source: item.id.clone(),
                 group: Arc::clone(&item.group),
                 text: text.to_owned(),
+                cut,
                 model: Arc::clone(&self.name),
                 source_score: solution.graded.score,
                 answer: answer_of(item, &solution.graded).map(Into::into),

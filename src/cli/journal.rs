@@ -6,7 +6,7 @@ use anyhow::{Result, bail};
 
 use super::{Status, say};
 use crate::model::journal::portable;
-use crate::report::files::write_files;
+use crate::report::files::write_file;
 use crate::report::folder::JOURNAL;
 
 /// The verbs of `journal`.
@@ -41,7 +41,7 @@ pub(super) fn run(verb: &Verb) -> Result<Status> {
     }
     let (bytes, exported) = portable::export(&journal)?;
     let size = bytes.len();
-    write_files(&[(out.clone(), bytes)])?;
+    write_file(out, &bytes)?;
     say(&format!(
         "{}: {} calls and {} embeddings, {:.1} MB",
         out.display(),

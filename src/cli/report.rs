@@ -10,20 +10,27 @@ use super::session::Told;
 use super::{Status, say};
 use crate::analysis::metrics::Prices;
 use crate::analysis::price::Price;
+use crate::report::files::write_file;
 use crate::report::folder::{place, replace};
 use crate::report::manifest::{FILE, Manifest};
 use crate::report::read;
+use crate::report::splice::spliced;
+use crate::report::summary::SUMMARY;
 use crate::report::tables::{OF_CALIBRATION, OF_STREAM};
 use crate::types::record::Record;
 
 /// Arguments of `report`.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  intercascade report results/quickstart\n  intercascade report results/quickstart --prices prices.toml --out results/quickstart-repriced\n\nA file of prices has a line for each model: small = { input = 0.1, output = 0.4 }, in USD a million tokens. No model is called. Outputs that change are set aside, none is written over."
+    after_help = "Examples:\n  intercascade report results/quickstart\n  intercascade report results/quickstart --prices prices.toml --out results/quickstart-repriced\n  intercascade report --splice README.md\n\nA file of prices has a line for each model: small = { input = 0.1, output = 0.4 }, in USD a million tokens. No model is called. Outputs that change are set aside, none is written over."
 )]
 pub(super) struct Args {
     /// The run's folder
-    run: PathBuf,
+    #[arg(required_unless_present = "splice")]
+    run: Option<PathBuf>,
+    /// Put tables of runs into a document, between <!-- from FOLDER: HEADING --> and <!-- end -->
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["run", "prices", "out"])]
+    splice: Option<PathBuf>,
     /// Prices to tell fees by, instead of the run's (TOML)
     #[arg(long, value_name = "FILE")]
     prices: Option<PathBuf>,
@@ -59,7 +66,33 @@ impl Kept {
 }
 
 pub(super) fn run(args: &Args) -> Result<Status> {
-    let Kept { mut manifest, records, told } = Kept::read(&args.run)?;
+    match (&args.splice, &args.run) {
+        (Some(document), _) => splice(document),
+        (None, Some(run)) => again(run, args),
+        (None, None) => unreachable!("one of them is required"),
+    }
+}
+
+/// Puts the tables of the runs that a document names into it; folders count from where it lies.
+fn splice(document: &Path) -> Result<Status> {
+    let shown = document.display();
+    let text = std::fs::read_to_string(document).with_context(|| format!("cannot read {shown}"))?;
+    let summary = |folder: &str| {
+        let path = document.with_file_name(folder).join(SUMMARY);
+        std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))
+    };
+    let (new, tables) = spliced(&text, summary).with_context(|| shown.to_string())?;
+    let told = if new == text { "nothing changed" } else { "written" };
+    if new != text {
+        write_file(document, new.as_bytes())?;
+    }
+    say(&format!("{shown}: {tables} tables of runs, {told}"));
+    Ok(Status::Done)
+}
+
+/// Makes a run's outputs again.
+fn again(run: &Path, args: &Args) -> Result<Status> {
+    let Kept { mut manifest, records, told } = Kept::read(run)?;
     if let Some(path) = &args.prices {
         manifest.prices.extend(prices(path, &manifest.prices)?);
         manifest.price_notes = vec![format!("Fees are told by the prices of {}.", path.display())];
@@ -69,8 +102,8 @@ pub(super) fn run(args: &Args) -> Result<Status> {
     let sweep = results.sweep(&comparison);
     let mut files = results.files(&comparison, sweep.as_ref())?;
     files.push((FILE.to_owned(), manifest.bytes()?));
-    let folder = args.out.as_ref().unwrap_or(&args.run);
-    if *folder == args.run {
+    let folder = args.out.as_deref().unwrap_or(run);
+    if folder == run {
         match replace(folder, files)? {
             None => say(&format!("nothing changed in {}", folder.display())),
             Some((aside, names)) => {

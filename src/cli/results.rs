@@ -72,7 +72,7 @@ impl<'a> Results<'a> {
             Some(sweep) => summary::swept(&context, sweep),
             None => summary::markdown(&context),
         };
-        let mut files = vec![("summary.md".to_owned(), summary.into_bytes())];
+        let mut files = vec![(summary::SUMMARY.to_owned(), summary.into_bytes())];
         for table in &mut tables {
             files.extend(table.files()?);
         }

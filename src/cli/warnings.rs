@@ -40,6 +40,15 @@ pub(super) fn of_records(assembly: &Assembly, outcome: &Outcome, answered_by: &A
             outcome.unreadable_strategies
         ));
     }
+    let cut: Vec<usize> = outcome.strategies.iter().map(|stored| stored.strategy.cut).filter(|cut| *cut > 0).collect();
+    if !cut.is_empty() {
+        lines.push(format!(
+            "{} of {} stored strategies were longer than learning.max_strategy_tokens allows and were cut, by {} bytes on average (a token counts as four).",
+            cut.len(),
+            outcome.strategies.len(),
+            cut.iter().sum::<usize>() / cut.len()
+        ));
+    }
     let wrong = outcome.strategies.iter().filter(|stored| stored.strategy.source_score != Score::Correct).count();
     if wrong > 0 {
         lines.push(format!(

@@ -73,7 +73,7 @@ fn shown(assembly: &Assembly) -> Vec<String> {
     }
     let variants = if groups.len() < assembly.stream().len() { "variants within a group and " } else { "" };
     lines.push(format!(
-        "  {variants}further orders (here {orders}) narrow this only as far as their outcomes differ; orders show how much a          learning arm depends on the stream's order"
+        "  {variants}further orders (here {orders}) narrow this only as far as their outcomes differ; orders show how much a learning arm depends on the stream's order"
     ));
     lines
 }

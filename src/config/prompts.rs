@@ -17,7 +17,8 @@ use crate::task::template::{Place, Template};
 const FOLDER: &str = "prompts";
 
 /// The files that are compiled in.
-const BUILTIN: [(&str, &str); 5] = [
+const BUILTIN: [(&str, &str); 6] = [
+    ("boxed.toml", include_str!("../../configs/prompts/boxed.toml")),
     ("chat.toml", include_str!("../../configs/prompts/chat.toml")),
     ("gsm8k-0-shot.toml", include_str!("../../configs/prompts/gsm8k-0-shot.toml")),
     ("gsm8k-5-shot.toml", include_str!("../../configs/prompts/gsm8k-5-shot.toml")),

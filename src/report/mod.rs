@@ -7,6 +7,7 @@ pub mod folder;
 pub mod grid;
 pub mod manifest;
 pub mod read;
+pub mod splice;
 pub mod summary;
 pub mod sweep;
 pub mod tables;

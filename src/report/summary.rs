@@ -18,6 +18,9 @@ use crate::analysis::stats::{Difference, Draws, Interval, Resampled};
 use crate::cascade::arm::Arm;
 use crate::types::record::Purpose;
 
+/// The file's name.
+pub const SUMMARY: &str = "summary.md";
+
 /// What the records do not tell.
 pub struct Context<'a> {
     /// The run's name.

@@ -1,5 +1,6 @@
 //! What a strong level wrote for the weak one: found behind its mark, made harmless, and kept within its length.
 
+use std::ops::Range;
 use std::sync::LazyLock;
 
 use regex::Regex;
@@ -11,10 +12,11 @@ pub const MARK: &str = "STRATEGY:";
 const BYTES_PER_TOKEN: usize = 4;
 
 /// The mark as models write it: at the start of a line, in any case, with quotes, `#`, `*`, `>` or a number before it, a
-/// qualifying word, and its colon or the line's end behind it.
+/// qualifying word, and its colon or the line's end behind it; or behind a sentence in the same line, with a capital and a
+/// colon.
 static MARKED: LazyLock<Regex> = LazyLock::new(|| {
     Regex::new(
-        r#"(?im)^[ \t>"'“”#*_\-\[(]*(?:\d+[.)][ \t]*)?[*_#"' ]*(?:(?:the|a|my|general|reusable|key|overall)[ \t]+)?strategy[ \t]*[*_"'”\])]*[ \t]*(?::[ \t]*[*_"'”]*|[ \t]*$)"#,
+        r#"(?im)(?:^(?P<line>[ \t>"'“”#*_\-\[(]*(?:\d+[.)][ \t]*)?[*_#"' ]*(?:(?:the|a|my|general|reusable|key|overall)[ \t]+)?strategy[ \t]*[*_"'”\])]*[ \t]*(?::[ \t]*[*_"'”]*|[ \t]*$))|[.!?)\d][ \t]+(?P<behind>(?-i:STRATEGY|Strategy):[ \t]*))"#,
     )
     .expect("the pattern is valid")
 });
@@ -33,18 +35,17 @@ static TAG: LazyLock<Regex> =
 /// Of several marks the first one counts that has a text behind it. The answer's length tells where the mark begins.
 #[must_use]
 pub fn split(text: &str) -> (&str, Option<&str>) {
-    let mut first = None;
-    for found in MARKED.find_iter(text) {
-        first.get_or_insert(found.start());
-        let rest = &text[found.end()..];
-        // A further mark right behind this one is the real one.
-        let next = MARKED.find(rest).map_or(rest.len(), |next| next.start());
-        if !rest[..next].trim().is_empty() {
-            let strategy = rest.trim().trim_end_matches(['*', '"', '”', '_']).trim_end();
-            return (&text[..first.unwrap_or(found.start())], (!strategy.is_empty()).then_some(strategy));
-        }
-    }
-    (&text[..first.unwrap_or(text.len())], None)
+    let marks: Vec<Range<usize>> = MARKED
+        .captures_iter(text)
+        .filter_map(|found| found.name("line").or_else(|| found.name("behind")))
+        .map(|mark| mark.range())
+        .collect();
+    let Some(first) = marks.first() else { return (text, None) };
+    let ends = marks.iter().skip(1).map(|next| next.start).chain([text.len()]);
+    // A further mark right behind this one is the real one.
+    let real = marks.iter().zip(ends).find(|(mark, end)| !text[mark.end..*end].trim().is_empty());
+    let strategy = real.map(|(mark, _)| text[mark.end..].trim().trim_end_matches(['*', '"', '”', '_']).trim_end());
+    (&text[..first.start], strategy.filter(|strategy| !strategy.is_empty()))
 }
 
 /// A strategy that a model wrote by itself, in answer to the request for one: a mark before it is left out.
@@ -124,6 +125,7 @@ mod tests {
             "#### 4\nGeneral strategy:\nAdd them.",
             "#### 4\nSTRATEGY:\nSTRATEGY:\nAdd them.",
             "#### 4\n- **Strategy**: Add them.",
+            "#### 4 STRATEGY: Add them.",
         ] {
             let (answer, strategy) = split(marked);
             assert_eq!((answer.trim_end(), strategy), ("#### 4", Some("Add them.")), "{marked:?}");
@@ -135,6 +137,7 @@ mod tests {
         assert_eq!(split("#### 4"), ("#### 4", None));
         assert_eq!(split("#### 4\nSTRATEGY:\n  "), ("#### 4\n", None));
         assert_eq!(split("The strategy is to add. #### 4"), ("The strategy is to add. #### 4", None));
+        assert_eq!(split("It is 4. The Strategy was to add"), ("It is 4. The Strategy was to add", None));
         assert_eq!(split("My plan or strategy: guess"), ("My plan or strategy: guess", None));
         assert_eq!(split("A good strategy of adding\n#### 4"), ("A good strategy of adding\n#### 4", None));
     }

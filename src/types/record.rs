@@ -210,6 +210,11 @@ impl Call {
     }
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde asks")]
+fn is_zero(bytes: &usize) -> bool {
+    *bytes == 0
+}
+
 /// A strategy in the repository.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Strategy {
@@ -219,6 +224,9 @@ pub struct Strategy {
     pub group: Arc<str>,
     /// The text that is put before the weak level's later prompts.
     pub text: String,
+    /// The bytes that the length budget cut off.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub cut: usize,
     /// The model that wrote it.
     pub model: Arc<str>,
     /// How the strong level's own answer to the source item was scored; known after the fact, never used, but by the

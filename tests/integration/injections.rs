@@ -153,3 +153,8 @@ fn nothing_breaks_out(prompt: &str, tag: &str, before_the_question: &str) {
 fn nothing_breaks_out_of_the_chat_prompts_quotations() {
     nothing_breaks_out("chat", "note", "\n\nQuestion: ");
 }
+
+#[test]
+fn nothing_breaks_out_of_the_boxed_prompts_quotations() {
+    nothing_breaks_out("boxed", "example", "\n\nNow solve this one:\n\n");
+}

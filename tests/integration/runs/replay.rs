@@ -254,6 +254,10 @@ fn an_exported_journal_answers_as_the_run_did() {
     assert!(std::fs::read(project.path("passed-on.parquet")).expect("there") == exported, "it is only read");
     let manifest: Value = serde_json::from_str(&project.text("out/manifest.json")).expect("JSON");
     assert_eq!(manifest["spent"], json!({}), "others spent it");
+    // What was replayed can be passed on in its turn.
+    project.run(&["journal", "export", "out", "--out", "again.parquet"]).done();
+    project.trial("again", &["--journal", "again.parquet", "--offline"]).done();
+    assert!(project.reports("again") == project.reports("whole"));
 }
 
 #[test]

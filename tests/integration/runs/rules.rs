@@ -237,6 +237,23 @@ fn strategies_that_cannot_be_read_are_never_shown() {
 }
 
 #[test]
+fn strategies_are_cut_to_their_budget_and_what_was_cut_is_told() {
+    let project = Settings::simulated().set("learning.content", "worked-case").set("learning.max_strategy_tokens", 8);
+    let project = crate::support::Project::with(&project);
+    let said = project.trial("out", &[]).done();
+    holds(&said.out, &["strategies were longer than learning.max_strategy_tokens allows and were cut, by "]);
+    let text = project.text("out/strategies.jsonl");
+    let stored: Vec<serde_json::Value> = text.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    assert!(!stored.is_empty());
+    for strategy in stored {
+        assert!(
+            strategy["text"].as_str().expect("a text").len() <= 32 && strategy["cut"].as_u64() > Some(0),
+            "{strategy}"
+        );
+    }
+}
+
+#[test]
 fn questions_with_options_are_gated_by_the_options_probability() {
     let project = crate::support::Project::with(&Settings::simulated().set("dataset.path", "questions.csv"));
     project.write("questions.csv", crate::support::choices(6, 3));
