@@ -6,6 +6,7 @@ use anyhow::{Result, bail};
 
 use super::{Status, say};
 use crate::model::journal::portable;
+use crate::model::machine::megabytes;
 use crate::report::files::write_file;
 use crate::report::folder::JOURNAL;
 
@@ -43,16 +44,11 @@ pub(super) fn run(verb: &Verb) -> Result<Status> {
     let size = bytes.len();
     write_file(out, &bytes)?;
     say(&format!(
-        "{}: {} calls and {} embeddings, {:.1} MB",
+        "{}: {} calls and {} embeddings, {}",
         out.display(),
         exported.calls,
         exported.embeddings,
-        megabytes(size)
+        megabytes(u64::try_from(size)?)
     ));
     Ok(Status::Done)
-}
-
-#[expect(clippy::cast_precision_loss, reason = "told to a tenth")]
-fn megabytes(bytes: usize) -> f64 {
-    bytes as f64 / 1e6
 }

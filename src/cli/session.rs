@@ -264,7 +264,7 @@ fn lines(strategies: &[Stored]) -> Result<Vec<u8>> {
 async fn embed(assembly: &Assembly, journal: &Journal, offline: bool) -> Result<Vec<Embedded>> {
     let name = assembly.config.learning.embedder;
     let keys: Vec<CallKey> = assembly.embedded().iter().map(|item| name.key(&item.query)).collect();
-    let found = journal.embeddings(&keys)?;
+    let found = journal.embeddings(name.name(), &keys).await?;
     let lacking: BTreeMap<CallKey, &Item> = keys
         .iter()
         .zip(assembly.embedded())
@@ -279,11 +279,11 @@ async fn embed(assembly: &Assembly, journal: &Journal, offline: bool) -> Result<
             name.name()
         );
     }
-    let mut all: BTreeMap<CallKey, Embedded> = embed_now(name, &lacking).await?.into_iter().collect();
-    all.extend(keys.iter().zip(found).filter_map(|(key, found)| Some((*key, found?))));
-    // Those of further journals too: this one must answer alone.
-    journal.put_embeddings(name.name(), all.clone().into_iter().collect()).await?;
-    keys.iter().map(|key| all.get(key).cloned().context("an embedding is missing")).collect()
+    let made = embed_now(name, &lacking).await?;
+    journal.put_embeddings(name.name(), made.clone()).await?;
+    let made: BTreeMap<CallKey, Embedded> = made.into_iter().collect();
+    let embedding = |(key, found): (&CallKey, Option<Embedded>)| found.or_else(|| made.get(key).cloned());
+    keys.iter().zip(found).map(|row| embedding(row).context("an embedding is missing")).collect()
 }
 
 async fn embed_now(name: EmbedderName, lacking: &BTreeMap<CallKey, &Item>) -> Result<Vec<(CallKey, Embedded)>> {

@@ -156,20 +156,19 @@ impl Journal {
         self.writer.note(Entry::Lost { key: *key, model: model.to_owned(), reason: reason.to_owned(), worst });
     }
 
-    /// The stored embeddings of texts, by their keys.
+    /// The stored embeddings of texts, by their keys; those that other journals hold are copied.
     ///
     /// # Errors
-    /// Where a journal cannot be read.
-    pub fn embeddings(&self, keys: &[CallKey]) -> Result<Vec<Option<Embedded>>> {
-        let own = (&self.path, &self.reader);
-        let places = std::iter::once(own).chain(self.further.iter().map(|(path, further)| (path, further)));
+    /// Where a journal cannot be read, or this one not written to.
+    pub async fn embeddings(&self, embedder: &str, keys: &[CallKey]) -> Result<Vec<Option<Embedded>>> {
         let mut found = vec![None; keys.len()];
-        for (path, connection) in places {
-            let connection = lock(connection);
-            for (key, place) in keys.iter().zip(&mut found).filter(|(_, place)| place.is_none()) {
-                *place = embedding(&connection, key).with_context(|| cannot_read(path))?;
-            }
+        look_up(&self.path, &self.reader, keys, &mut found)?;
+        let missing: Vec<usize> = (0..keys.len()).filter(|at| found[*at].is_none()).collect();
+        for (path, further) in &self.further {
+            look_up(path, further, keys, &mut found)?;
         }
+        let copied = missing.into_iter().filter_map(|at| Some((keys[at], found[at].clone()?))).collect();
+        self.put_embeddings(embedder, copied).await?;
         Ok(found)
     }
 
@@ -262,14 +261,32 @@ fn call(connection: &Connection, path: &Path, key: &CallKey) -> Result<Option<Ma
     Ok(Some(Made { key: *key, model, item: item.into(), request, response: response(key, &text)? }))
 }
 
+/// Fills in the embeddings that are still missing, as far as this journal has them.
+fn look_up(
+    path: &Path,
+    connection: &Mutex<Connection>,
+    keys: &[CallKey],
+    found: &mut [Option<Embedded>],
+) -> Result<()> {
+    let connection = lock(connection);
+    for (key, place) in keys.iter().zip(found).filter(|(_, place)| place.is_none()) {
+        *place = embedding(&connection, key).with_context(|| cannot_read(path))?;
+    }
+    Ok(())
+}
+
 fn embedding(connection: &Connection, key: &CallKey) -> rusqlite::Result<Option<Embedded>> {
     let mut statement = connection.prepare_cached("SELECT tokens, vector FROM embeddings WHERE key = ?1")?;
     let row = statement.query_row([key.to_string()], |row| {
-        let bytes: Vec<u8> = row.get(1)?;
-        let (floats, _) = bytes.as_chunks::<4>();
-        Ok(Embedded { tokens: row.get(0)?, vector: floats.iter().map(|float| f32::from_le_bytes(*float)).collect() })
+        Ok(Embedded { tokens: row.get(0)?, vector: floats(&row.get::<_, Vec<u8>>(1)?) })
     });
     row.optional()
+}
+
+/// A vector as the journal's tables have it.
+fn floats(bytes: &[u8]) -> Vec<f32> {
+    let (floats, _) = bytes.as_chunks::<4>();
+    floats.iter().map(|float| f32::from_le_bytes(*float)).collect()
 }
 
 fn response(key: &CallKey, text: &str) -> Result<Response> {

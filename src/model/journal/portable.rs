@@ -8,11 +8,13 @@ use anyhow::{Context, Result, bail};
 use polars::prelude::{
     Column, DataFrame, NamedFrom, ParquetCompression, ParquetReader, ParquetWriter, SerReader, Series,
 };
-use rusqlite::{Connection, params};
+use rusqlite::Connection;
 use sha2::{Digest, Sha256};
 
-use super::schema;
-use crate::types::chat::{CallKey, Response, Usage};
+use super::writer::{Entry, insert};
+use super::{Made, floats, schema};
+use crate::retrieval::Embedded;
+use crate::types::chat::CallKey;
 
 /// What every parquet file begins with.
 const MAGIC: &[u8] = b"PAR1";
@@ -108,42 +110,27 @@ fn fill(connection: &mut Connection, path: &Path) -> Result<()> {
     for row in 0..frame.height() {
         let wrong = |what: &str| format!("row {}: {what}", row + 1);
         let key = keys.get(row).with_context(|| wrong("the key is missing"))?;
-        let model = models.get(row).with_context(|| wrong("the model is missing"))?;
-        let Some(request) = requests.get(row) else {
-            let (tokens, vector) = (tokens.get(row), vectors.get(row));
-            let (Some(tokens), Some(vector)) = (tokens, vector) else {
-                bail!(wrong("holds neither a call nor an embedding"));
-            };
-            transaction
-                .prepare_cached(
-                    "INSERT INTO embeddings (key, embedder, tokens, vector, made) VALUES (?1, ?2, ?3, ?4, 0)",
-                )?
-                .execute(params![key, model, tokens, vector])
-                .with_context(|| wrong("the embedding cannot be taken over"))?;
-            continue;
+        let key: CallKey = key.parse().with_context(|| wrong("the key cannot be read"))?;
+        let model = models.get(row).with_context(|| wrong("the model is missing"))?.to_owned();
+        let entry = match (requests.get(row), tokens.get(row), vectors.get(row)) {
+            (Some(request), ..) => {
+                if CallKey(Sha256::digest(request).into()) != key {
+                    bail!(wrong("the key does not fit what was asked: the file was changed after its export"));
+                }
+                let response = responses.get(row).with_context(|| wrong("the answer is missing"))?;
+                let response = serde_json::from_str(response).with_context(|| wrong("the answer cannot be read"))?;
+                let item = items.get(row).unwrap_or_default().into();
+                Entry::call(Made { key, model, item, request: request.to_owned(), response }, true)?
+            }
+            (None, Some(tokens), Some(vector)) => {
+                let tokens = tokens.try_into().with_context(|| wrong("the tokens are no count"))?;
+                Entry::Embedding { key, embedder: model, embedded: Embedded { tokens, vector: floats(vector) } }
+            }
+            _ => bail!(wrong("holds neither a call nor an embedding")),
         };
-        if CallKey(Sha256::digest(request).into()).to_string() != key {
-            bail!(wrong("the key does not fit what was asked: the file was changed after its export"));
+        if !insert(&transaction, &entry).with_context(|| wrong("cannot be taken over"))? {
+            bail!(wrong("the key stands twice"));
         }
-        let response = responses.get(row).with_context(|| wrong("the answer is missing"))?;
-        let Response { usage: Usage { input, cached_input, output }, .. } =
-            serde_json::from_str(response).with_context(|| wrong("the answer cannot be read"))?;
-        transaction
-            .prepare_cached(
-                "INSERT INTO calls (key, model, item, request, response, input_tokens, cached_input_tokens,
-                 output_tokens, imported, made) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, 1, 0)",
-            )?
-            .execute(params![
-                key,
-                model,
-                items.get(row).unwrap_or_default(),
-                request,
-                response,
-                input,
-                cached_input,
-                output
-            ])
-            .with_context(|| wrong("the call cannot be taken over"))?;
     }
     Ok(transaction.commit()?)
 }

@@ -81,7 +81,7 @@ async fn a_further_journal_is_copied_from_and_never_counted_or_written() {
     let before = std::fs::read(&theirs).expect("a file");
 
     let journal = Journal::open(&own).and_then(|journal| journal.with_further(&theirs)).expect("opens");
-    assert_eq!(journal.embeddings(&[key("v"), key("w")]).expect("readable"), [Some(vector), None]);
+    assert_eq!(journal.embeddings("e", &[key("v"), key("w")]).await.expect("readable"), [Some(vector), None]);
     for _ in 0..2 {
         assert!(journal.get(&key("a")).await.expect("readable").is_some());
     }

@@ -123,7 +123,8 @@ fn commit(connection: &mut Connection, batch: &[Write]) -> rusqlite::Result<Vec<
     Ok(new)
 }
 
-fn insert(connection: &Connection, entry: &Entry) -> rusqlite::Result<bool> {
+/// Writes one row; tells whether it is new.
+pub(super) fn insert(connection: &Connection, entry: &Entry) -> rusqlite::Result<bool> {
     let rows = match entry {
         Entry::Call { made, response, imported } => {
             let Usage { input, cached_input, output } = made.response.usage;
