@@ -1,5 +1,6 @@
 //! The command line: a verb a file, one place where errors become an exit status.
 
+mod ablate;
 mod calibrate;
 mod compare;
 mod completions;
@@ -43,6 +44,8 @@ enum Verb {
     Run(run::Args),
     /// Run the arms at many thresholds: what accuracy costs, and what is saved at equal accuracy
     Sweep(sweep::Args),
+    /// Run a config with one change after the other, and put what each makes of it into one table
+    Ablate(ablate::Args),
     /// Tell a threshold with a guarantee from a config's calibration items
     Calibrate(calibrate::Args),
     /// Make a run's reports again from its records, by other prices if wanted
@@ -78,6 +81,7 @@ pub fn main() -> ExitCode {
     let args = Args::parse();
     let outcome = match args.verb {
         Verb::Run(args) => run::run(&args),
+        Verb::Ablate(args) => ablate::run(&args),
         Verb::Calibrate(args) => calibrate::run(&args),
         Verb::Sweep(args) => sweep::run(&args),
         Verb::Report(args) => report::run(&args),

@@ -51,7 +51,8 @@ pub(super) fn run(args: &Args) -> Result<Status> {
     block_on(go(&session, manifest))
 }
 
-async fn go(session: &Session<'_>, manifest: Manifest) -> Result<Status> {
+/// Takes the config's arms through the stream and writes all that came of it.
+pub(super) async fn go(session: &Session<'_>, manifest: Manifest) -> Result<Status> {
     let assembly = session.assembly;
     let models = session.models().await?;
     let gates = assembly.gates();

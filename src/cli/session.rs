@@ -69,6 +69,8 @@ pub(super) struct Session<'a> {
     folder: &'a Path,
     /// What it may use.
     means: Means,
+    /// Whether results are only written.
+    quiet: bool,
 }
 
 /// What the calibration items tell.
@@ -89,12 +91,28 @@ pub(super) struct Models {
 impl<'a> Session<'a> {
     /// Opens the folder's journal and the further ones.
     pub(super) fn open(assembly: &'a Assembly, folder: &'a Path, sources: &Sources) -> Result<Self> {
-        let mut journal = Journal::open(&folder.join(JOURNAL))?;
+        Self::open_with(assembly, folder, &folder.join(JOURNAL), sources)
+    }
+
+    /// The same with a journal that lies elsewhere, which several runs share.
+    pub(super) fn open_with(
+        assembly: &'a Assembly,
+        folder: &'a Path,
+        journal: &Path,
+        sources: &Sources,
+    ) -> Result<Self> {
+        let mut journal = Journal::open(journal)?;
         for further in &sources.journal {
             journal = journal.with_further(further)?;
         }
         let servers = Servers::new(folder.to_owned(), models::hearer());
-        Ok(Self { assembly, folder, means: Means { journal: Arc::new(journal), servers, offline: sources.offline } })
+        let means = Means { journal: Arc::new(journal), servers, offline: sources.offline };
+        Ok(Self { assembly, folder, means, quiet: false })
+    }
+
+    /// The same, but that results are only written.
+    pub(super) fn quiet(self) -> Self {
+        Self { quiet: true, ..self }
     }
 
     /// Fetches the weights that are needed, embeds the queries and makes the models.
@@ -148,7 +166,7 @@ impl<'a> Session<'a> {
         outcome.map_err(|error| if stopping && error.is_stop() { stopped() } else { error.into() }).with_context(|| {
             format!(
                 "the run stopped; every answer so far is in {}, so the same command goes on",
-                self.folder.join(JOURNAL).display()
+                self.means.journal.path().display()
             )
         })
     }
@@ -200,8 +218,10 @@ impl<'a> Session<'a> {
         files.extend(self.unparsed(&outcome.records).await?);
         place(self.folder, files)?;
         manifest.write(self.folder)?;
-        results.show(&comparison, sweep.as_ref(), asked);
-        self.say_end();
+        if !self.quiet {
+            results.show(&comparison, sweep.as_ref(), asked);
+            self.say_end();
+        }
         Ok(Status::Done)
     }
 

@@ -289,11 +289,11 @@ impl Config {
     }
 }
 
-fn read(path: &Path) -> Result<String> {
+pub(super) fn read(path: &Path) -> Result<String> {
     std::fs::read_to_string(path).with_context(|| format!("cannot read the config {}", path.display()))
 }
 
-fn parse<T: DeserializeOwned>(text: &str, path: &Path) -> Result<T> {
+pub(super) fn parse<T: DeserializeOwned>(text: &str, path: &Path) -> Result<T> {
     let parsed = toml::Deserializer::parse(text).map_err(|error| explain(path, text, None, &error))?;
     serde_path_to_error::deserialize(parsed).map_err(|error| {
         let key = error.path().to_string();

@@ -1,6 +1,7 @@
 //! From a config file to an experiment that is ready to run. All that can be found wrong is found here, before
 //! anything is called.
 
+pub mod ablation;
 pub mod assembly;
 pub mod data;
 pub mod deferral;

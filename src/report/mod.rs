@@ -1,5 +1,6 @@
 //! From records to a run folder: tables, manifest and summary. Nothing here calls a model.
 
+pub mod ablation;
 pub mod calibration;
 pub mod compare;
 pub mod files;

@@ -10,9 +10,9 @@ use crate::analysis::calibration::Tested;
 use crate::analysis::metrics::changes::RESAMPLES;
 use crate::analysis::metrics::fees::FeeRow;
 use crate::analysis::metrics::learning::{
-    Distilling, Source, Teacher, Transfer, by_source, by_teacher, distilling, theorem,
+    Distilling, Source, Storing, Teacher, Transfer, by_source, by_teacher, distilling, theorem,
 };
-use crate::analysis::metrics::{Changes, Comparison, Slice};
+use crate::analysis::metrics::{Changes, Comparison, Relative, Slice};
 use crate::analysis::price::Fee;
 use crate::analysis::stats::{Difference, Draws, Interval, Resampled};
 use crate::cascade::arm::Arm;
@@ -94,7 +94,8 @@ pub fn markdown(context: &Context) -> String {
     text += "\n## Results\n\n";
     text += &grid::markdown(&results(comparison));
     text += "\nWeak accuracy counts the weak level's answers to the whole stream, deferred ones included; accuracy counts \
-             the answers that stand. An answer that could not be read counts as wrong. Fees are what each arm would pay \
+             the answers that stand. An answer that could not be read counts as wrong. Strong calls are the items that the \
+             strong level answered, as the paper counts; all requests have those for strategies, signals and second draws too. Fees are what each arm would pay \
              alone.\n";
     for rows in gains(comparison) {
         text += "\n## What learning changes, and how much of it any strategy gives\n\n";
@@ -107,6 +108,7 @@ pub fn markdown(context: &Context) -> String {
     text += &calibration(comparison);
     text += &confidence(context);
     text += &sources(comparison);
+    text += &stored(comparison);
     text += &strong_side(comparison);
     text += &theorem_constants(comparison);
     text += &money(comparison);
@@ -136,6 +138,7 @@ fn results(comparison: &Comparison) -> Vec<Vec<String>> {
         "coverage",
         "right if accepted",
         "strong calls",
+        "all strong requests",
         "fee USD",
         "strategies shown",
     ];
@@ -150,6 +153,7 @@ fn results(comparison: &Comparison) -> Vec<Vec<String>> {
             percent(slice.coverage()),
             optional(slice.accepted_accuracy()),
             slice.strong_calls().to_string(),
+            slice.strong_calls_all().to_string(),
             fee(comparison, slice),
             format!("{:.2}", slice.strategies_shown()),
         ]);
@@ -222,19 +226,19 @@ fn gains(comparison: &Comparison) -> Vec<Vec<Vec<String>>> {
 }
 
 /// What a learning arm changes, figure by figure.
-fn changed(comparison: &Comparison, slice: &Slice, changes: &Changes) -> [(&'static str, Option<Shown>); 5] {
-    let calls = changes.strong_calls;
-    let calls = calls.change.map(|value| {
-        let shown = Shown { value, interval: calls.interval, p: Some(calls.p), unit: "%", orders: None };
-        shown.over(changes.strong_calls_by_order.iter().copied().flatten())
-    });
+fn changed(comparison: &Comparison, slice: &Slice, changes: &Changes) -> [(&'static str, Option<Shown>); 6] {
+    let relative = |Relative { change, interval, p }: Relative| {
+        change.map(|value| Shown { value, interval, p: Some(p), unit: "%", orders: None })
+    };
+    let by_order = changes.strong_calls_by_order.iter().copied().flatten();
     let (fee, interval) = comparison.fee_change(slice);
     let fee = fee.map(|percent| Shown { value: percent / 100.0, interval, p: None, unit: "%", orders: None });
     [
         ("weak accuracy", changes.weak_accuracy.as_ref().map(Shown::points)),
         ("accuracy", Some(Shown::points(&changes.accuracy).over(changes.accuracy_by_order.iter().copied()))),
         ("coverage", Some(Shown::points(&changes.coverage))),
-        ("strong calls", calls),
+        ("strong calls", relative(changes.strong_calls).map(|shown| shown.over(by_order))),
+        ("all strong requests", relative(changes.strong_calls_all)),
         ("fee", fee),
     ]
 }
@@ -366,8 +370,7 @@ fn confidence(context: &Context) -> String {
 
 /// The weak level's gain by where the strategies came from, and by whether their teacher was right.
 fn sources(comparison: &Comparison) -> String {
-    let alone = comparison.slices.iter().find(|slice| matches!(&*slice.cell.arm, "cascade" | "weak-only"));
-    let Some(alone) = alone else { return String::new() };
+    let Some(alone) = comparison.untaught() else { return String::new() };
     let header = |what| ["arm", "λ", what, "items", "weak alone", "weak with them", "gain"].map(str::to_owned).to_vec();
     let (mut places, mut teachers) = (vec![header("strategies from")], vec![header("their teacher was")]);
     for slice in learners(comparison) {
@@ -407,6 +410,31 @@ fn sources(comparison: &Comparison) -> String {
         );
     }
     text
+}
+
+/// What the store rule kept, and what of it was wrong.
+fn stored(comparison: &Comparison) -> String {
+    let header = ["arm", "λ", "deferred", "stored", "of them wrong", "kept out", "of them right", "unreadable"];
+    let mut rows = vec![header.map(str::to_owned).to_vec()];
+    for slice in learners(comparison) {
+        let found = Storing::of(slice);
+        if found.deferred == 0 {
+            continue;
+        }
+        let Storing { deferred, stored, stored_wrong, dropped, dropped_right, unreadable } = found;
+        let counts = [deferred, stored, stored_wrong, dropped, dropped_right, unreadable];
+        rows.push(
+            [slice.cell.arm.to_string(), threshold(slice)].into_iter().chain(counts.map(|n| n.to_string())).collect(),
+        );
+    }
+    if rows.len() == 1 {
+        return String::new();
+    }
+    format!(
+        "\n## What was stored\n\n{}\nWhich strategies come from wrong strong answers is known after the fact, from the \
+         targets; only a store rule that is called an oracle uses it.\n",
+        grid::markdown(&rows)
+    )
 }
 
 /// The strong level's answers with and without a strategy behind them.
@@ -480,12 +508,12 @@ fn money(comparison: &Comparison) -> String {
     format!("\n## Where the money goes\n\n{}", grid::markdown(&rows))
 }
 
-fn percent(value: f64) -> String {
+pub(super) fn percent(value: f64) -> String {
     format!("{:.1} %", value * 100.0)
 }
 
 /// An interval of shares, in hundredths.
-fn brackets(interval: Interval) -> String {
+pub(super) fn brackets(interval: Interval) -> String {
     format!(" [{:+.1}, {:+.1}]", interval.low * 100.0, interval.high * 100.0)
 }
 

@@ -388,14 +388,14 @@ impl Arms<'_, '_> {
 }
 
 /// In hundredths, as tables have points and percent.
-fn points(share: f64) -> f64 {
+pub(super) fn points(share: f64) -> f64 {
     share * 100.0
 }
 
-fn low(difference: &Difference) -> Option<f64> {
+pub(super) fn low(difference: &Difference) -> Option<f64> {
     difference.interval.map(|interval| points(interval.low))
 }
 
-fn high(difference: &Difference) -> Option<f64> {
+pub(super) fn high(difference: &Difference) -> Option<f64> {
     difference.interval.map(|interval| points(interval.high))
 }

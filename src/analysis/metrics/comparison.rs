@@ -90,6 +90,12 @@ impl<'a> Comparison<'a> {
         baseline(&self.slices, slice).filter(|_| &*slice.cell.arm != BASELINE)
     }
 
+    /// The weak level without strategies, where an arm asks it so.
+    #[must_use]
+    pub fn untaught(&self) -> Option<&Slice<'a>> {
+        self.slices.iter().find(|slice| matches!(&*slice.cell.arm, "cascade" | "weak-only"))
+    }
+
     /// How an arm's threshold was told; none where it stood in the config.
     #[must_use]
     pub fn calibrated(&self, arm: &str) -> Option<&'a Calibrated> {

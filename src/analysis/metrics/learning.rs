@@ -6,7 +6,7 @@ use super::slices::{Slice, Taken};
 use crate::analysis::stats::Draws;
 use crate::analysis::stats::{Estimate, clustered_mean};
 use crate::analysis::theorem::{Constants, Taught, WeakOutcome, constants};
-use crate::types::record::{Record, Score};
+use crate::types::record::{Kept, Record, Score};
 
 /// Where the strategies shown for some items came from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,7 +25,7 @@ impl Source {
 
     /// How reports call it.
     #[must_use]
-    pub fn name(self) -> &'static str {
+    pub const fn name(self) -> &'static str {
         match self {
             Self::SameGroup => "same group",
             Self::OtherGroups => "other groups only",
@@ -59,7 +59,7 @@ impl Teacher {
 
     /// How reports call it.
     #[must_use]
-    pub fn name(self) -> &'static str {
+    pub const fn name(self) -> &'static str {
         match self {
             Self::Right => "right",
             Self::Mixed => "mixed",
@@ -110,6 +110,48 @@ pub fn by_source(slice: &Slice, alone: &Slice) -> Vec<(Source, Transfer)> {
 pub fn by_teacher(slice: &Slice, alone: &Slice) -> Vec<(Teacher, Transfer)> {
     let of = |teacher| slice.part(|taken| Teacher::of(taken.record()) == Some(teacher));
     Teacher::ALL.into_iter().filter_map(|teacher| Some((teacher, transfer(&of(teacher), alone)?))).collect()
+}
+
+/// What became of the strategies of deferred items.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Storing {
+    /// Items that the strong level answered and could have taught from.
+    pub deferred: usize,
+    /// Strategies in the repository.
+    pub stored: usize,
+    /// Of these, from a wrong strong answer: known after the fact.
+    pub stored_wrong: usize,
+    /// Strategies that a store rule kept out.
+    pub dropped: usize,
+    /// Of these, from a right strong answer: known after the fact.
+    pub dropped_right: usize,
+    /// Answers in which no strategy could be read.
+    pub unreadable: usize,
+}
+
+impl Storing {
+    /// Of a learning slice, over all orders.
+    #[must_use]
+    pub fn of(slice: &Slice) -> Self {
+        let mut found = Self::default();
+        for taken in &slice.taken {
+            let Some(kept) = taken.record().kept else { continue };
+            let right = usize::from(taken.correct());
+            found.deferred += 1;
+            match kept {
+                Kept::Stored => {
+                    found.stored += 1;
+                    found.stored_wrong += 1 - right;
+                }
+                Kept::Dropped(_) => {
+                    found.dropped += 1;
+                    found.dropped_right += right;
+                }
+                Kept::Unreadable => found.unreadable += 1,
+            }
+        }
+        found
+    }
 }
 
 /// The strong level while it also writes strategies, against itself without on the same items: the request for a

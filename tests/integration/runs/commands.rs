@@ -2,9 +2,10 @@
 
 use crate::support::{Project, holds};
 
-const VERBS: [&[&str]; 12] = [
+const VERBS: [&[&str]; 13] = [
     &["run"],
     &["sweep"],
+    &["ablate"],
     &["calibrate"],
     &["report"],
     &["compare"],

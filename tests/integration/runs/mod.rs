@@ -1,5 +1,6 @@
 //! Whole runs through the command line, with simulated levels: what they leave, and that it keeps the rules.
 
+mod ablate;
 mod calibration;
 mod commands;
 mod limits;

@@ -1,0 +1,130 @@
+//! `ablate`: a row for each variant, the figures of a run with its settings, and no call asked for twice.
+
+use crate::support::{Project, Row, Settings, Sheet, holds};
+
+const ABLATION: &str = r#"
+name = "teaching"
+config = "trial.toml"
+set = ["dataset.orders=1"]
+
+[[table]]
+title = "How many are shown"
+variants = [
+  { name = "none", arm = "cascade" },
+  { name = "one", set = ["learning.k=1"] },
+  { name = "two" },
+]
+
+[[table]]
+title = "What is stored"
+variants = [
+  { name = "always" },
+  { name = "right ones", set = ["learning.store=correct-only"] },
+  { name = "any of them, at random", arm = "inter-cascade-random" },
+]
+"#;
+
+fn project() -> Project {
+    let project = Project::with(&Settings::simulated());
+    project.write("teaching.toml", ABLATION);
+    project
+}
+
+fn ablate(project: &Project, arguments: &[&str]) -> Sheet {
+    project.run(&[&["ablate", "--config", "teaching.toml", "--out", "out"], arguments].concat()).done();
+    project.sheet("out", "variants")
+}
+
+fn named<'a>(sheet: &'a Sheet, table: &str, variant: &str) -> Row<'a> {
+    let is = |row: &Row| row.text("table") == table && row.text("variant") == variant;
+    sheet.rows().find(is).unwrap_or_else(|| panic!("no row {variant}"))
+}
+
+#[test]
+fn a_row_has_the_figures_of_a_run_with_its_settings() {
+    let project = project();
+    let sheet = ablate(&project, &[]);
+    assert_eq!(sheet.len(), 6);
+    project.trial("one", &["--set", "dataset.orders=1", "--set", "learning.k=1"]).done();
+    let row = named(&sheet, "How many are shown", "one");
+    let (accuracy, calls, fees) = ("accuracy", "strong_calls", "fees");
+    for (table, column, figure) in [
+        (accuracy, "weak_accuracy", "weak_accuracy"),
+        (accuracy, "weak_change_low_pp", "weak_change_low_pp"),
+        (accuracy, "accuracy", "accuracy"),
+        (accuracy, "change_vs_cascade_pp", "change_vs_cascade_pp"),
+        (calls, "strong_calls", "strong_calls"),
+        (calls, "change_vs_cascade_percent", "strong_calls_change_percent"),
+        (calls, "strong_calls_all", "strong_calls_all"),
+        (fees, "fee_usd", "fee_usd"),
+    ] {
+        let run = project.sheet("one", table);
+        // Fees have a row for each model.
+        let of = |run: &Row| run.text("arm") == "inter-cascade" && (table != fees || run.text("purpose") == "total");
+        let run: f64 = run.rows().filter(of).map(|row| row.number(column)).sum();
+        assert!((row.number(figure) - run).abs() < 1e-12, "{figure}: {run}");
+    }
+    let records = project.sheet("one", "records");
+    let kept = |row: &Row| row.text("arm") == "inter-cascade" && row.text("strategy_kept") == "stored";
+    assert_eq!(row.count("strategies_stored"), records.rows().filter(kept).count());
+    let wrong = |row: &Row| kept(row) && row.text("score") != "correct";
+    assert_eq!(row.count("stored_wrong"), records.rows().filter(wrong).count());
+    assert!(row.count("stored_wrong") > 0, "the simulated teacher errs");
+
+    // What is set alike is one run, whatever it is called; an oracle keeps nothing wrong.
+    let [two, always] = [("How many are shown", "two"), ("What is stored", "always")].map(|(t, v)| named(&sheet, t, v));
+    assert_eq!(two.text("weak_accuracy"), always.text("weak_accuracy"));
+    let oracle = named(&sheet, "What is stored", "right ones");
+    assert_eq!((oracle.count("stored_wrong"), oracle.count("kept_out_right")), (0, 0));
+    assert_eq!(oracle.count("strategies_kept_out") + oracle.count("strategies_stored"), oracle.count("strong_calls"));
+    assert_eq!(named(&sheet, "How many are shown", "none").text("strategies_shown"), "0.0");
+    assert_eq!(project.files().keys().filter(|name| name.ends_with("runs/as_it_is/manifest.json")).count(), 1);
+
+    let parquet = Sheet::from_parquet(&project.files()["out/variants.parquet"]);
+    assert_eq!(parquet.len(), 6);
+    let summary = project.text("out/summary.md");
+    holds(
+        &summary,
+        &["## How many are shown", "| one | 0.7 |", "### What is stored: what was stored, and what it did"],
+    );
+}
+
+#[test]
+fn variants_share_a_journal_that_replays_them_all() {
+    let project = project();
+    ablate(&project, &[]);
+    let before = project.files();
+    ablate(&project, &[]);
+    assert_eq!(project.files()["out/variants.csv"], before["out/variants.csv"]);
+    let calls = |name: &str| project.text(name).contains("\"calls_made\": 0");
+    assert!(calls("out/runs/learning.k=1/manifest.json"), "the second time nothing is asked");
+
+    project.run(&["journal", "export", "out", "--out", "calls.parquet"]).done();
+    let replayed = ["ablate", "--config", "teaching.toml", "--journal", "calls.parquet", "--offline", "--out", "again"];
+    project.run(&replayed).done();
+    for name in ["variants.csv", "variants.parquet", "summary.md"] {
+        assert_eq!(project.files()[&format!("again/{name}")], before[&format!("out/{name}")], "{name}");
+    }
+    let said = project.run(&["ablate", "--config", "teaching.toml", "--dry-run"]).done();
+    holds(&said.out, &["learning.k=1", "learning.store=correct-only", "30 items"]);
+}
+
+#[test]
+fn what_is_wrong_in_the_file_is_named_before_any_call() {
+    for (old, new, says) in [
+        ("name = \"two\"", "name = \"one\"", "`How many are shown`: variant `one` stands twice"),
+        ("title = \"What is stored\"", "title = \"How many are shown\"", "table `How many are shown` stands twice"),
+        ("learning.k=1", "learning.q=1", "learning.q=1: "),
+        ("arm = \"cascade\"", "arm = \"cascde\"", "(did you mean `cascade`?)"),
+        ("config = \"trial.toml\"", "config = \"trail.toml\"", "cannot read the config"),
+        ("name = \"none\", ", "", "missing field `name`"),
+        ("arm = \"cascade\"", "arm = \"retrieval\"", "`none`: `arms` does not name retrieval"),
+    ] {
+        let project = project();
+        project.write("teaching.toml", ABLATION.replacen(old, new, 1));
+        let said = project.run(&["ablate", "--config", "teaching.toml", "--out", "out"]);
+        assert_eq!(said.code, 2, "{new}");
+        holds(&said.err, &[says]);
+        assert!(!project.path("out/variants.csv").exists() && !project.path("out/journal.sqlite").exists(), "{new}");
+    }
+}
