@@ -9,7 +9,7 @@ use super::results::Results;
 use super::session::{Session, Sources, begin};
 use super::{Status, block_on, run, say, terminal_width, warn};
 use crate::analysis::metrics::Comparison;
-use crate::config::ablation::Ablation;
+use crate::config::ablation::{self, Ablation};
 use crate::config::assembly::Assembly;
 use crate::config::plan;
 use crate::report::ablation::{Row, Variant, markdown, table, terminal};
@@ -42,26 +42,34 @@ pub(super) fn run(args: &Args) -> Result<Status> {
     let ablation = Ablation::load(&args.config)?;
     let out = args.out.clone().unwrap_or_else(|| Path::new("results").join(&ablation.name));
     // All are checked before the first call is made.
-    let load = |set: &[String]| Assembly::load(&ablation.config, &[&ablation.set, set].concat()).context(told(set));
-    let runs = ablation.runs().into_iter().map(|set| Ok((set, load(set)?))).collect::<Result<Vec<_>>>()?;
-    for variant in ablation.variants() {
-        let arms = runs.iter().find(|(set, _)| *set == &*variant.set).map(|(_, assembly)| &assembly.config.arms);
-        if arms.is_some_and(|arms| !arms.contains(&variant.arm)) {
+    let mut runs = Vec::new();
+    for (title, variant) in ablation.runs() {
+        let set = [&ablation.set[..], &variant.set].concat();
+        let told = format!("{title}: {}", variant.name);
+        runs.push((
+            told.clone(),
+            folder_of(&out, title, variant),
+            Assembly::load(&ablation.config, &set).context(told)?,
+        ));
+    }
+    for (_, variant) in ablation.variants() {
+        let at = place(&ablation, variant);
+        if !runs[at].2.config.arms.contains(&variant.arm) {
             bail!("{}: `{}`: `arms` does not name {}", args.config.display(), variant.name, variant.arm.name());
         }
     }
     if args.dry_run {
-        for (set, assembly) in &runs {
-            say(&format!("\n{}", told(set)));
+        for (told, _, assembly) in &runs {
+            say(&format!("\n{told}"));
             for line in plan::lines(assembly) {
                 say(&line);
             }
         }
         return Ok(Status::Done);
     }
-    for (at, (set, assembly)) in runs.iter().enumerate() {
-        warn(&format!("{} of {}: {}", at + 1, runs.len(), told(set)));
-        one(assembly, &folder_of(&out, set), &out.join(JOURNAL), args)?;
+    for (at, (told, folder, assembly)) in runs.iter().enumerate() {
+        warn(&format!("{} of {}: {told}", at + 1, runs.len()));
+        one(assembly, folder, &out.join(JOURNAL), args)?;
     }
     report(&ablation, &out)?;
     Ok(Status::Done)
@@ -78,27 +86,25 @@ fn one(assembly: &Assembly, folder: &Path, journal: &Path, args: &Args) -> Resul
 
 /// Writes and shows the tables, from the variants' records alone.
 fn report(ablation: &Ablation, out: &Path) -> Result<()> {
-    let kept = ablation.runs().into_iter().map(|set| Ok((set, Kept::read(&folder_of(out, set))?)));
-    let kept = kept.collect::<Result<Vec<(&[String], Kept)>>>()?;
-    let results = kept.iter().map(|(_, run)| Results::new(&run.manifest, &run.records, &run.told));
+    let runs = ablation.runs();
+    let kept = runs.iter().map(|(title, variant)| Kept::read(&folder_of(out, title, variant)));
+    let kept = kept.collect::<Result<Vec<Kept>>>()?;
+    let results = kept.iter().map(|run| Results::new(&run.manifest, &run.records, &run.told));
     let results = results.collect::<Result<Vec<_>>>()?;
     let comparisons: Vec<Comparison> = results.iter().map(Results::comparison).collect();
     let mut rows = Vec::new();
-    for block in &ablation.tables {
-        for variant in &block.variants {
-            let at = kept.iter().position(|(set, _)| *set == &*variant.set).context("every variant was run")?;
-            let shown = Variant { title: &block.title, name: &variant.name, settings: &variant.set, arm: variant.arm };
-            rows.push(Row::new(shown, &comparisons[at])?);
-        }
+    for (title, variant) in ablation.variants() {
+        let shown = Variant { title, name: &variant.name, settings: &variant.set, arm: variant.arm };
+        rows.push(Row::new(shown, &comparisons[place(ablation, variant)])?);
     }
     let mut notes: Vec<&str> = Vec::new();
-    for (_, run) in &kept {
+    for run in &kept {
         let all = run.manifest.warnings.iter().chain(&run.manifest.price_notes);
         notes.extend(all.map(String::as_str));
     }
     notes.sort_unstable();
     notes.dedup();
-    let summary = markdown(&ablation.name, &kept[0].1.manifest.setting, &notes, &rows);
+    let summary = markdown(&ablation.name, &kept[0].manifest.setting, &notes, &rows);
     let mut files = vec![(SUMMARY.to_owned(), summary.into_bytes())];
     files.extend(table(&rows)?.files()?);
     if let Some((aside, names)) = replace(out, files)? {
@@ -109,13 +115,13 @@ fn report(ablation: &Ablation, out: &Path) -> Result<()> {
     Ok(())
 }
 
-/// The folder of one run.
-fn folder_of(out: &Path, set: &[String]) -> PathBuf {
-    let plain = |c: char| if c.is_ascii_alphanumeric() || "=.-".contains(c) { c } else { '_' };
-    out.join("runs").join(told(set).chars().map(plain).collect::<String>())
+/// The place among the runs of the one that gives a variant's row.
+fn place(ablation: &Ablation, variant: &ablation::Variant) -> usize {
+    ablation.runs().iter().position(|(_, run)| run.set == variant.set).expect("every variant's settings are run")
 }
 
-/// What is laid over the config, as people read it.
-fn told(set: &[String]) -> String {
-    if set.is_empty() { "as it is".to_owned() } else { set.join(", ") }
+/// The folder of one run.
+fn folder_of(out: &Path, title: &str, variant: &ablation::Variant) -> PathBuf {
+    let plain = |text: &str| text.replace(|c: char| !c.is_ascii_alphanumeric() && !"=.-".contains(c), "_");
+    out.join("runs").join(plain(title)).join(plain(&variant.name))
 }

@@ -30,6 +30,9 @@ pub struct Ablation {
 pub struct Table {
     /// What it compares: a heading.
     pub title: String,
+    /// Values laid over the config for its variants.
+    #[serde(default)]
+    pub set: Vec<String>,
     /// Its rows.
     pub variants: Vec<Variant>,
 }
@@ -40,7 +43,7 @@ pub struct Table {
 pub struct Variant {
     /// Its name.
     pub name: String,
-    /// Values laid over the config last.
+    /// Values laid over the config; once read, with the table's before them.
     #[serde(default)]
     pub set: Vec<String>,
     /// The arm that the row shows.
@@ -62,28 +65,32 @@ impl Ablation {
         ablation.config = path.with_file_name(&ablation.config);
         let titles: Vec<&str> = ablation.tables.iter().map(|table| &*table.title).collect();
         unique("table", &titles, path)?;
-        for Table { title, variants } in &ablation.tables {
+        for Table { title, variants, .. } in &ablation.tables {
             unique(&format!("`{title}`: variant"), &variants.iter().map(|row| &*row.name).collect::<Vec<_>>(), path)?;
         }
         if ablation.variants().next().is_none() {
             bail!("{}: name at least one variant", path.display());
         }
+        for Table { set, variants, .. } in &mut ablation.tables {
+            for variant in variants {
+                variant.set.splice(..0, set.iter().cloned());
+            }
+        }
         Ok(ablation)
     }
 
-    /// All variants, table by table.
-    pub fn variants(&self) -> impl Iterator<Item = &Variant> {
-        self.tables.iter().flat_map(|table| &table.variants)
+    /// All variants with their table's title.
+    pub fn variants(&self) -> impl Iterator<Item = (&str, &Variant)> {
+        self.tables.iter().flat_map(|table| table.variants.iter().map(|variant| (&*table.title, variant)))
     }
 
-    /// The distinct runs that the variants need, each as the values laid over the config: what variants set alike is
-    /// run once.
+    /// The variants that are run, one of those that set the same, with their table's title.
     #[must_use]
-    pub fn runs(&self) -> Vec<&[String]> {
-        let mut runs: Vec<&[String]> = Vec::new();
-        for variant in self.variants() {
-            if !runs.contains(&&*variant.set) {
-                runs.push(&variant.set);
+    pub fn runs(&self) -> Vec<(&str, &Variant)> {
+        let mut runs: Vec<(&str, &Variant)> = Vec::new();
+        for (title, variant) in self.variants() {
+            if !runs.iter().any(|(_, run)| run.set == variant.set) {
+                runs.push((title, variant));
             }
         }
         runs

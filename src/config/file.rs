@@ -321,19 +321,31 @@ fn complaint(key: Option<&str>, error: &toml::de::Error) -> String {
     format!("{key}{message}{suggestion}")
 }
 
-/// The table at `a.b`; a `[[model]]` is named as in `model.NAME`.
+/// The table at `a.b`; a `[[model]]` is named as in `model.NAME`, where the name may have dots of its own.
 fn place<'a>(table: &'a mut toml::Table, path: &str) -> Result<&'a mut toml::Table, String> {
     let mut place = table;
-    let mut parts = path.split('.');
-    while let Some(part) = parts.next() {
+    let mut rest = path;
+    while !rest.is_empty() {
+        let (part, after) = rest.split_once('.').unwrap_or((rest, ""));
+        rest = after;
         let value = place.entry(part).or_insert_with(|| toml::Value::Table(toml::Table::new()));
         place = match value {
             toml::Value::Table(table) => table,
+            toml::Value::Array(_) if rest.is_empty() => {
+                return Err(format!("`{part}` needs a name, as in {part}.NAME.key"));
+            }
             toml::Value::Array(entries) => {
-                let name = parts.next().ok_or_else(|| format!("`{part}` needs a name, as in {part}.NAME.key"))?;
-                let mut tables = entries.iter_mut().filter_map(toml::Value::as_table_mut);
-                let named = tables.find(|entry| entry.get("name").and_then(toml::Value::as_str) == Some(name));
-                named.ok_or_else(|| format!("no `{part}` is called `{name}`"))?
+                let named = |entry: &'a mut toml::Table| {
+                    let after = rest.strip_prefix(entry.get("name")?.as_str()?)?;
+                    let after = if after.is_empty() { after } else { after.strip_prefix('.')? };
+                    Some((entry, after))
+                };
+                let found = entries.iter_mut().filter_map(toml::Value::as_table_mut).filter_map(named);
+                // Of `a` and `a.b` the longer name is meant.
+                let found = found.min_by_key(|(_, after)| after.len());
+                let (entry, after) = found.ok_or_else(|| format!("no `{part}` is called `{rest}`"))?;
+                rest = after;
+                entry
             }
             _ => return Err(format!("`{part}` is no table")),
         };
@@ -414,6 +426,19 @@ threshold = 0.8
         let config = load(GOOD, &["dataset.limit=5", "name=y", "learning.k=0", "arms=[\"weak-only\"]"]).expect("good");
         assert_eq!((config.dataset.limit, config.name.as_str(), config.learning.k), (Some(5), "y", 0));
         assert_eq!(config.arms, [Arm::WeakOnly]);
+    }
+
+    #[test]
+    fn set_reaches_a_model_whose_name_has_dots() {
+        let text = format!(
+            "{GOOD}[[model]]\nname = \"m-0.5\"\nbackend = \"reference\"\n[[model]]\nname = \"m-0\"\nbackend = \"reference\"\n"
+        );
+        let tokens = |sets: &[&str]| {
+            load(&text, sets).expect("good").models.iter().map(|model| model.max_tokens).collect::<Vec<_>>()
+        };
+        assert_eq!(tokens(&["model.m-0.5.max_tokens=7", "model.m-0.max_tokens=9"]), [7, 9]);
+        assert!(error(&text, &["model.m-1.5.max_tokens=7"]).contains("no `model` is called `m-1.5`"));
+        assert!(error(&text, &["model.max_tokens=7"]).contains("`model` needs a name"));
     }
 
     #[test]

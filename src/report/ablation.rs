@@ -9,7 +9,7 @@ use super::grid;
 use super::summary::{brackets, percent, threshold};
 use super::tables::{Table, float, high, int, low, points, text};
 use crate::analysis::metrics::learning::{Source, Storing, Teacher, Transfer, by_source, by_teacher, distilling};
-use crate::analysis::metrics::{Changes, Comparison, Slice};
+use crate::analysis::metrics::{Changes, Comparison, STRONG, Slice};
 use crate::analysis::price::Fee;
 use crate::analysis::stats::{Difference, Interval};
 use crate::cascade::arm::Arm;
@@ -86,11 +86,23 @@ impl<'a> Row<'a> {
         self.parts.iter().find(|(found, _)| *found == name).map(|(_, transfer)| transfer)
     }
 
-    /// Tokens that the strong level wrote, for whatever purpose.
-    fn strong_tokens(&self) -> u64 {
-        let purposes = [Purpose::Answer, Purpose::Distil];
-        let of = |purpose| self.slice.taken.iter().map(move |taken| taken.record().usage(Some(1), purpose).output);
-        purposes.into_iter().flat_map(of).sum()
+    /// Tokens by purpose: the name, and what they are.
+    fn tokens(&self) -> [(&'static str, u64); 7] {
+        let usage = |level, purpose| self.slice.usage(level, purpose);
+        let (weak, strong) = (usage(Some(0), Purpose::Answer), usage(Some(STRONG), Purpose::Answer));
+        [
+            ("weak_input", weak.input),
+            ("weak_output", weak.output),
+            ("strong_input", strong.input),
+            ("strong_output", strong.output),
+            ("distil_output", usage(Some(STRONG), Purpose::Distil).output),
+            ("verify_output", usage(Some(STRONG), Purpose::Verify).output),
+            ("embed", usage(None, Purpose::Embed).input),
+        ]
+    }
+
+    fn auroc(&self) -> Option<f64> {
+        self.slice.reliability()?.auroc
     }
 }
 
@@ -121,11 +133,11 @@ pub fn table(rows: &[Row]) -> Result<Table> {
         float("change_high_pp", changed(|changes| high(&changes.accuracy))),
         float("p_value", changed(|changes| Some(changes.accuracy.p))),
         float("coverage", each().map(|row| row.slice.coverage())),
+        float("auroc", each().map(Row::auroc)),
         int("strong_calls", each().map(|row| row.slice.strong_calls())),
         float("strong_calls_change_percent", changed(|changes| changes.strong_calls.change.map(points))),
         int("strong_calls_all", each().map(|row| row.slice.strong_calls_all())),
         float("strong_calls_all_change_percent", changed(|changes| changes.strong_calls_all.change.map(points))),
-        int("strong_output_tokens", each().map(Row::strong_tokens)),
         float("fee_usd", each().map(|row| row.fee)),
         float("fee_change_percent", each().map(|row| row.fee_change.0)),
         float("fee_change_low_percent", each().map(|row| row.fee_change.1.map(|ends| points(ends.low)))),
@@ -149,6 +161,11 @@ pub fn table(rows: &[Row]) -> Result<Table> {
             float(&column("taught"), part().map(|found| found.map(|found| found.taught))),
         ]);
     }
+    let tokens: Vec<_> = each().map(Row::tokens).collect();
+    for (place, (name, _)) in tokens.first().into_iter().flatten().enumerate() {
+        columns.push(int(&format!("{name}_tokens"), tokens.iter().map(|of| of[place].1)));
+    }
+    columns.push(float("model_time_s", each().map(|row| row.slice.latency_ms() / 1000.0)));
     Table::new("variants", columns)
 }
 
@@ -175,15 +192,21 @@ pub fn markdown(name: &str, setting: &[String], notes: &[&str], rows: &[Row]) ->
     for (title, rows) in blocks(rows) {
         let _ = write!(
             text,
-            "\n## {title}\n\n{}\n### {title}: what was stored, and what it did\n\n{}",
+            "\n## {title}\n\n{}\n### {title}: what was stored, and what it did\n\n{}\n### {title}: what it took\n\n{}",
             grid::markdown(&outcomes(rows)),
-            grid::markdown(&insides(rows))
+            grid::markdown(&insides(rows)),
+            grid::markdown(&costs(rows))
         );
+    }
+    text += "\n## What each row sets\n\n";
+    for Row { variant, .. } in rows.iter().filter(|row| !row.variant.settings.is_empty()) {
+        let settings: Vec<String> = variant.settings.iter().map(|setting| format!("`{setting}`")).collect();
+        let _ = writeln!(text, "- {}, {}: {}", variant.title, variant.name, settings.join(", "));
     }
     text += "\nChanges are against the cascade of the same run, paired item by item; in brackets 95 % bootstrap intervals over \
              groups, unadjusted for the number of rows: choose on one split and judge on another. Which strategies were wrong, and \
              where what was shown came from, is known after the fact. Under what was shown: items, and the weak level's accuracy \
-             on them alone and with it.\n";
+             on them alone and with it. Model time is that of all calls, one after the other, as recorded.\n";
     text
 }
 
@@ -205,6 +228,8 @@ fn outcomes(rows: &[Row]) -> Vec<Vec<String>> {
         "change",
         "accuracy",
         "change",
+        "coverage",
+        "AUROC",
         "strong calls",
         "all strong requests",
         "fee, change",
@@ -218,6 +243,8 @@ fn outcomes(rows: &[Row]) -> Vec<Vec<String>> {
             row.weak().map_or("–".to_owned(), points),
             percent(row.slice.accuracy()),
             row.changes.map_or("–".to_owned(), |changes| points(&changes.accuracy)),
+            percent(row.slice.coverage()),
+            row.auroc().map_or("–".to_owned(), |auroc| format!("{auroc:.2}")),
             row.slice.strong_calls().to_string(),
             row.slice.strong_calls_all().to_string(),
             row.fee_change.0.map_or("–".to_owned(), |change| format!("{} %", changed(change, row.fee_change.1))),
@@ -231,7 +258,7 @@ fn insides(rows: &[Row]) -> Vec<Vec<String>> {
     let shown = PARTS.map(|name| format!("shown: {name}"));
     let mut cells = vec![header(&["variant", "stored", "of them wrong", "kept out", "of them right", "unreadable"])];
     cells[0].extend(shown);
-    cells[0].extend(header(&["strong tokens written", "right while distilling"]));
+    cells[0].push("right while distilling".to_owned());
     for row in rows {
         let Storing { stored, stored_wrong, dropped, dropped_right, unreadable, .. } = row.storing;
         let counts = [stored, stored_wrong, dropped, dropped_right, unreadable].map(|n| n.to_string());
@@ -244,7 +271,29 @@ fn insides(rows: &[Row]) -> Vec<Vec<String>> {
         let mut cell = vec![row.variant.name.to_owned()];
         cell.extend(counts);
         cell.extend(parts);
-        cell.extend([row.strong_tokens().to_string(), strong]);
+        cell.push(strong);
+        cells.push(cell);
+    }
+    cells
+}
+
+/// What it took.
+fn costs(rows: &[Row]) -> Vec<Vec<String>> {
+    let mut cells = vec![header(&[
+        "variant",
+        "weak tokens read",
+        "written",
+        "strong tokens read",
+        "written to answer",
+        "strategies",
+        "second draws",
+        "tokens embedded",
+        "model time, min",
+    ])];
+    for row in rows {
+        let mut cell = vec![row.variant.name.to_owned()];
+        cell.extend(row.tokens().map(|(_, tokens)| tokens.to_string()));
+        cell.push(format!("{:.1}", row.slice.latency_ms() / 60_000.0));
         cells.push(cell);
     }
     cells

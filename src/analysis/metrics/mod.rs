@@ -20,7 +20,7 @@ pub use slices::{Slice, Taken, baseline, slices};
 pub const BASELINE: &str = "cascade";
 
 /// The top level.
-const STRONG: usize = 1;
+pub const STRONG: usize = 1;
 
 /// `part / whole`, 0 where the whole is empty.
 #[must_use]

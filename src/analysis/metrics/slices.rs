@@ -9,6 +9,7 @@ use crate::analysis::reliability::Judged;
 use crate::analysis::stats::proportion::wilson;
 use crate::analysis::stats::units::mean;
 use crate::analysis::stats::{Draws, Interval, Units};
+use crate::types::chat::Usage;
 use crate::types::record::{Call, CellKey, Graded, Purpose, Record, Score, WeakAnswer};
 
 /// What an arm made of one item in one order.
@@ -229,6 +230,24 @@ impl<'a> Slice<'a> {
     #[must_use]
     pub fn strong_calls_all(&self) -> usize {
         self.taken.iter().map(|taken| taken.strong_calls_all()).sum()
+    }
+
+    /// Tokens at `level` (none: the embedder's) for `purpose`, over all orders.
+    #[must_use]
+    pub fn usage(&self, level: Option<usize>, purpose: Purpose) -> Usage {
+        self.calls()
+            .filter(|call| call.level == level && call.purpose == purpose)
+            .fold(Usage::default(), |sum, call| sum.plus(call.usage))
+    }
+
+    /// Time that all calls took, one after the other, in milliseconds.
+    #[must_use]
+    pub fn latency_ms(&self) -> f64 {
+        self.calls().map(|call| call.latency_ms).sum()
+    }
+
+    fn calls(&self) -> impl Iterator<Item = &'a Call> {
+        self.taken.iter().flat_map(|taken| taken.calls().map(|(call, _)| call))
     }
 
     /// Strategies shown per item, on average.

@@ -17,8 +17,9 @@ variants = [
 
 [[table]]
 title = "What is stored"
+set = ["learning.min_similarity=-1"]
 variants = [
-  { name = "always" },
+  { name = "always", set = ["learning.min_similarity=0"] },
   { name = "right ones", set = ["learning.store=correct-only"] },
   { name = "any of them, at random", arm = "inter-cascade-random" },
 ]
@@ -71,21 +72,29 @@ fn a_row_has_the_figures_of_a_run_with_its_settings() {
     assert_eq!(row.count("stored_wrong"), records.rows().filter(wrong).count());
     assert!(row.count("stored_wrong") > 0, "the simulated teacher errs");
 
-    // What is set alike is one run, whatever it is called; an oracle keeps nothing wrong.
+    // A variant's values come after its table's; what is set alike is one run; an oracle keeps nothing wrong.
     let [two, always] = [("How many are shown", "two"), ("What is stored", "always")].map(|(t, v)| named(&sheet, t, v));
     assert_eq!(two.text("weak_accuracy"), always.text("weak_accuracy"));
     let oracle = named(&sheet, "What is stored", "right ones");
     assert_eq!((oracle.count("stored_wrong"), oracle.count("kept_out_right")), (0, 0));
     assert_eq!(oracle.count("strategies_kept_out") + oracle.count("strategies_stored"), oracle.count("strong_calls"));
     assert_eq!(named(&sheet, "How many are shown", "none").text("strategies_shown"), "0.0");
-    assert_eq!(project.files().keys().filter(|name| name.ends_with("runs/as_it_is/manifest.json")).count(), 1);
+    assert_eq!(
+        project.files().keys().filter(|name| name.starts_with("out/runs/") && name.ends_with("/manifest.json")).count(),
+        5
+    );
 
     let parquet = Sheet::from_parquet(&project.files()["out/variants.parquet"]);
     assert_eq!(parquet.len(), 6);
     let summary = project.text("out/summary.md");
     holds(
         &summary,
-        &["## How many are shown", "| one | 0.7 |", "### What is stored: what was stored, and what it did"],
+        &[
+            "## How many are shown",
+            "| one | 0.7 |",
+            "### What is stored: what was stored, and what it did",
+            "- What is stored, right ones: `learning.min_similarity=-1`, `learning.store=correct-only`",
+        ],
     );
 }
 
@@ -97,7 +106,7 @@ fn variants_share_a_journal_that_replays_them_all() {
     ablate(&project, &[]);
     assert_eq!(project.files()["out/variants.csv"], before["out/variants.csv"]);
     let calls = |name: &str| project.text(name).contains("\"calls_made\": 0");
-    assert!(calls("out/runs/learning.k=1/manifest.json"), "the second time nothing is asked");
+    assert!(calls("out/runs/How_many_are_shown/one/manifest.json"), "the second time nothing is asked");
 
     project.run(&["journal", "export", "out", "--out", "calls.parquet"]).done();
     let replayed = ["ablate", "--config", "teaching.toml", "--journal", "calls.parquet", "--offline", "--out", "again"];
@@ -106,7 +115,7 @@ fn variants_share_a_journal_that_replays_them_all() {
         assert_eq!(project.files()[&format!("again/{name}")], before[&format!("out/{name}")], "{name}");
     }
     let said = project.run(&["ablate", "--config", "teaching.toml", "--dry-run"]).done();
-    holds(&said.out, &["learning.k=1", "learning.store=correct-only", "30 items"]);
+    holds(&said.out, &["How many are shown: one", "What is stored: right ones", "30 items"]);
 }
 
 #[test]
@@ -114,7 +123,7 @@ fn what_is_wrong_in_the_file_is_named_before_any_call() {
     for (old, new, says) in [
         ("name = \"two\"", "name = \"one\"", "`How many are shown`: variant `one` stands twice"),
         ("title = \"What is stored\"", "title = \"How many are shown\"", "table `How many are shown` stands twice"),
-        ("learning.k=1", "learning.q=1", "learning.q=1: "),
+        ("learning.k=1", "learning.q=1", "--set learning.q=1: "),
         ("arm = \"cascade\"", "arm = \"cascde\"", "(did you mean `cascade`?)"),
         ("config = \"trial.toml\"", "config = \"trail.toml\"", "cannot read the config"),
         ("name = \"none\", ", "", "missing field `name`"),
