@@ -1,5 +1,6 @@
 //! `intercascade ablate`: one config, and what each change in it makes of the result.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
@@ -97,13 +98,17 @@ fn report(ablation: &Ablation, out: &Path) -> Result<()> {
         let shown = Variant { title, name: &variant.name, settings: &variant.set, arm: variant.arm };
         rows.push(Row::new(shown, &comparisons[place(ablation, variant)])?);
     }
-    let mut notes: Vec<&str> = Vec::new();
-    for run in &kept {
-        let all = run.manifest.warnings.iter().chain(&run.manifest.price_notes);
-        notes.extend(all.map(String::as_str));
+    // What is said of some runs alone is said with their names.
+    let mut said: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for ((_, variant), run) in runs.iter().zip(&kept) {
+        for note in run.manifest.warnings.iter().chain(&run.manifest.price_notes) {
+            said.entry(note).or_default().push(&variant.name);
+        }
     }
-    notes.sort_unstable();
-    notes.dedup();
+    let note = |(note, of): (&str, Vec<&str>)| {
+        if of.len() == runs.len() { note.to_owned() } else { format!("{}: {note}", of.join(", ")) }
+    };
+    let notes: Vec<String> = said.into_iter().map(note).collect();
     let summary = markdown(&ablation.name, &kept[0].manifest.setting, &notes, &rows);
     let mut files = vec![(SUMMARY.to_owned(), summary.into_bytes())];
     files.extend(table(&rows)?.files()?);

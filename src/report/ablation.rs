@@ -6,7 +6,7 @@ use std::fmt::Write;
 use anyhow::{Result, anyhow};
 
 use super::grid;
-use super::summary::{brackets, percent, threshold};
+use super::summary::{SUMMARY, brackets, percent, threshold};
 use super::tables::{Table, float, high, int, low, points, text};
 use crate::analysis::metrics::learning::{Source, Storing, Teacher, Transfer, by_source, by_teacher, distilling};
 use crate::analysis::metrics::{Changes, Comparison, STRONG, Slice};
@@ -172,13 +172,14 @@ pub fn table(rows: &[Row]) -> Result<Table> {
 /// For a terminal: what came of each variant.
 #[must_use]
 pub fn terminal(rows: &[Row], width: u16) -> String {
-    let tables = blocks(rows).map(|(title, rows)| format!("{title}\n{}", grid::table(&outcomes(rows), 1, width)));
-    tables.collect::<Vec<_>>().join("\n\n")
+    let tables = blocks(rows).map(|(title, rows)| format!("{title}\n{}", grid::table(&in_short(rows), 1, width)));
+    let tables = tables.collect::<Vec<_>>().join("\n\n");
+    format!("{tables}\nChanges are against the cascade of the same run; their intervals are in {SUMMARY}.")
 }
 
 /// The whole summary.
 #[must_use]
-pub fn markdown(name: &str, setting: &[String], notes: &[&str], rows: &[Row]) -> String {
+pub fn markdown(name: &str, setting: &[String], notes: &[String], rows: &[Row]) -> String {
     let mut text = format!("# {name}\n\nWhat stays the same, but where a row says otherwise:\n\n");
     for line in setting {
         let _ = writeln!(text, "- {line}");
@@ -206,7 +207,8 @@ pub fn markdown(name: &str, setting: &[String], notes: &[&str], rows: &[Row]) ->
     text += "\nChanges are against the cascade of the same run, paired item by item; in brackets 95 % bootstrap intervals over \
              groups, unadjusted for the number of rows: choose on one split and judge on another. Which strategies were wrong, and \
              where what was shown came from, is known after the fact. Under what was shown: items, and the weak level's accuracy \
-             on them alone and with it. Model time is that of all calls, one after the other, as recorded.\n";
+             on them alone and with it. Of the strong level's answers to deferred items, \
+             in brackets: the change, in points, that asking for a strategy makes. Model time is that of all calls, one after the other, as recorded.\n";
     text
 }
 
@@ -217,6 +219,25 @@ fn blocks<'r, 'a>(rows: &'r [Row<'a>]) -> impl Iterator<Item = (&'a str, &'r [Ro
 
 fn header(names: &[&str]) -> Vec<String> {
     names.iter().map(|name| (*name).to_owned()).collect()
+}
+
+/// What came of each variant, without intervals.
+fn in_short(rows: &[Row]) -> Vec<Vec<String>> {
+    let mut cells = vec![header(&["variant", "weak %", "pp", "system %", "pp", "calls", "all", "fee %"])];
+    let signed = |change: Option<f64>| change.map_or("–".to_owned(), |change| format!("{change:+.1}"));
+    for row in rows {
+        cells.push(vec![
+            row.variant.name.to_owned(),
+            row.slice.weak_accuracy().map_or("–".to_owned(), |weak| format!("{:.1}", points(weak))),
+            signed(row.weak().map(|change| points(change.mean))),
+            format!("{:.1}", points(row.slice.accuracy())),
+            signed(row.changes.map(|changes| points(changes.accuracy.mean))),
+            row.slice.strong_calls().to_string(),
+            row.slice.strong_calls_all().to_string(),
+            signed(row.fee_change.0),
+        ]);
+    }
+    cells
 }
 
 /// What came of each variant.
@@ -234,15 +255,15 @@ fn outcomes(rows: &[Row]) -> Vec<Vec<String>> {
         "all strong requests",
         "fee, change",
     ])];
-    let points = |difference: &Difference| changed(difference.mean * 100.0, difference.interval);
+    let difference = |found: &Difference| changed(points(found.mean), found.interval);
     for row in rows {
         cells.push(vec![
             row.variant.name.to_owned(),
             threshold(row.slice),
             row.slice.weak_accuracy().map_or("–".to_owned(), percent),
-            row.weak().map_or("–".to_owned(), points),
+            row.weak().map_or("–".to_owned(), difference),
             percent(row.slice.accuracy()),
-            row.changes.map_or("–".to_owned(), |changes| points(&changes.accuracy)),
+            row.changes.map_or("–".to_owned(), |changes| difference(&changes.accuracy)),
             percent(row.slice.coverage()),
             row.auroc().map_or("–".to_owned(), |auroc| format!("{auroc:.2}")),
             row.slice.strong_calls().to_string(),
@@ -258,7 +279,7 @@ fn insides(rows: &[Row]) -> Vec<Vec<String>> {
     let shown = PARTS.map(|name| format!("shown: {name}"));
     let mut cells = vec![header(&["variant", "stored", "of them wrong", "kept out", "of them right", "unreadable"])];
     cells[0].extend(shown);
-    cells[0].push("right while distilling".to_owned());
+    cells[0].push("strong right on deferred".to_owned());
     for row in rows {
         let Storing { stored, stored_wrong, dropped, dropped_right, unreadable, .. } = row.storing;
         let counts = [stored, stored_wrong, dropped, dropped_right, unreadable].map(|n| n.to_string());
@@ -267,7 +288,7 @@ fn insides(rows: &[Row]) -> Vec<Vec<String>> {
             None => "–".to_owned(),
         });
         let strong =
-            row.strong.map_or("–".to_owned(), |(with, change)| format!("{} ({:+.1})", percent(with), change * 100.0));
+            row.strong.map_or("–".to_owned(), |(with, change)| format!("{} ({:+.1})", percent(with), points(change)));
         let mut cell = vec![row.variant.name.to_owned()];
         cell.extend(counts);
         cell.extend(parts);

@@ -41,7 +41,8 @@ impl Extraction {
     #[must_use]
     pub fn usual(task: Task) -> &'static [Self] {
         match task {
-            Task::Math => &[Self::HashMarks, Self::Boxed, Self::AnswerIs, Self::Bold, Self::Gsm8kFlexible],
+            // A box is where a model ends; small models also begin with `#### N`, and then reason to another number.
+            Task::Math => &[Self::Boxed, Self::HashMarks, Self::AnswerIs, Self::Bold, Self::Gsm8kFlexible],
             Task::Choice => &[Self::AnswerIs, Self::Letter, Self::LetterInParentheses, Self::OptionText],
         }
     }
