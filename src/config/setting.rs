@@ -3,7 +3,10 @@
 use std::collections::BTreeSet;
 
 use super::assembly::Assembly;
+use super::file::LearningConfig;
 use crate::analysis::metrics::calibrated::Recalibrate;
+use crate::cascade::arm::Content;
+use crate::cascade::teach::{Distil, StoreRule};
 use crate::model::entry::{Backend, ModelEntry};
 use crate::task::extraction;
 use crate::task::prompt::Prompt;
@@ -39,10 +42,16 @@ impl Assembly {
         lines.extend(self.calibrates());
         if self.learns() {
             lines.push(format!(
-                "strategies: at most {} shown, ranked by {}, similarity at least {}",
+                "strategies: {}, at most {} shown, ranked by {}, similarity at least {}",
+                taught(&config.learning),
                 config.learning.k,
                 config.learning.embedder.name(),
                 config.learning.min_similarity
+            ));
+            lines.push(format!(
+                "baseline of every gain: the weak level with nothing shown, asked in {}'s form for answering alone; with \
+                 strategies it is asked in the form for following them",
+                self.prompts[0].name
             ));
         }
         let calculator = if config.dataset.calculator { "; with calculator" } else { "" };
@@ -141,6 +150,26 @@ impl Assembly {
 }
 
 /// A prompt's name and version.
+/// What is kept, and where.
+fn taught(learning: &LearningConfig) -> String {
+    let written = match learning.distil {
+        Distil::SameCall => "written in the answer's own call",
+        Distil::SecondCall => "written in a second call",
+    };
+    let content = match learning.content {
+        Content::Strategy => format!("texts {written}"),
+        Content::WorkedCase => "worked cases".to_owned(),
+        Content::Both => format!("worked cases with texts {written}"),
+        Content::QuestionAnswer => "questions with their answers".to_owned(),
+    };
+    let rule = |rule: StoreRule| match rule {
+        StoreRule::CorrectOnly => format!("{} (an oracle)", rule.name()),
+        _ => rule.name().to_owned(),
+    };
+    let rules: Vec<String> = learning.store.to_vec().into_iter().map(rule).collect();
+    format!("{content}, kept by the rule {}", rules.join(" and "))
+}
+
 pub(super) fn told(prompt: &Prompt) -> String {
     format!("{} v{}", prompt.name, prompt.version)
 }

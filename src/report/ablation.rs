@@ -6,7 +6,7 @@ use std::fmt::Write;
 use anyhow::{Result, anyhow};
 
 use super::grid;
-use super::summary::{SUMMARY, brackets, percent, threshold};
+use super::summary::{SUMMARY, brackets, percent, range, threshold};
 use super::tables::{Table, float, high, int, low, points, text};
 use crate::analysis::metrics::learning::{Source, Storing, Teacher, Transfer, by_source, by_teacher, distilling};
 use crate::analysis::metrics::{Changes, Comparison, STRONG, Slice};
@@ -159,6 +159,8 @@ pub fn table(rows: &[Row]) -> Result<Table> {
             int(&column("n"), part().map(|found| found.map_or(0, |found| found.n))),
             float(&column("alone"), part().map(|found| found.map(|found| found.alone))),
             float(&column("taught"), part().map(|found| found.map(|found| found.taught))),
+            float(&column("similarity_least"), part().map(|found| Some(found?.similarity?.0))),
+            float(&column("similarity_greatest"), part().map(|found| Some(found?.similarity?.1))),
         ]);
     }
     let tokens: Vec<_> = each().map(Row::tokens).collect();
@@ -206,7 +208,7 @@ pub fn markdown(name: &str, setting: &[String], notes: &[String], rows: &[Row]) 
     }
     text += "\nChanges are against the cascade of the same run, paired item by item; in brackets 95 % bootstrap intervals over \
              groups, unadjusted for the number of rows: choose on one split and judge on another. Which strategies were wrong, and \
-             where what was shown came from, is known after the fact. Under what was shown: items, and the weak level's accuracy \
+             where what was shown came from, is known after the fact. Under what was shown: items, their similarity to the nearest one shown, and the weak level's accuracy \
              on them alone and with it. Of the strong level's answers to deferred items, \
              in brackets: the change, in points, that asking for a strategy makes. Model time is that of all calls, one after the other, as recorded.\n";
     text
@@ -284,7 +286,10 @@ fn insides(rows: &[Row]) -> Vec<Vec<String>> {
         let Storing { stored, stored_wrong, dropped, dropped_right, unreadable, .. } = row.storing;
         let counts = [stored, stored_wrong, dropped, dropped_right, unreadable].map(|n| n.to_string());
         let parts = PARTS.map(|name| match row.part(name) {
-            Some(found) => format!("{}: {} → {}", found.n, percent(found.alone), percent(found.taught)),
+            Some(found) => {
+                let similar = found.similarity.map(|ends| format!(" ({})", range(ends))).unwrap_or_default();
+                format!("{}{similar}: {} → {}", found.n, percent(found.alone), percent(found.taught))
+            }
             None => "–".to_owned(),
         });
         let strong =

@@ -371,15 +371,18 @@ fn confidence(context: &Context) -> String {
 /// The weak level's gain by where the strategies came from, and by whether their teacher was right.
 fn sources(comparison: &Comparison) -> String {
     let Some(alone) = comparison.untaught() else { return String::new() };
-    let header = |what| ["arm", "λ", what, "items", "weak alone", "weak with them", "gain"].map(str::to_owned).to_vec();
+    let header = |what| {
+        ["arm", "λ", what, "similarity", "items", "weak alone", "weak with them", "gain"].map(str::to_owned).to_vec()
+    };
     let (mut places, mut teachers) = (vec![header("strategies from")], vec![header("their teacher was")]);
     for slice in learners(comparison) {
-        let row = |name: &str, Transfer { n, alone, taught, gain }: Transfer| {
+        let row = |name: &str, Transfer { n, alone, taught, gain, similarity }: Transfer| {
             let half = gain.half_width.map(|half| format!(" ± {:.1}", half * 100.0)).unwrap_or_default();
             vec![
                 slice.cell.arm.to_string(),
                 threshold(slice),
                 name.to_owned(),
+                similarity.map(range).unwrap_or_default(),
                 n.to_string(),
                 percent(alone),
                 percent(taught),
@@ -396,7 +399,7 @@ fn sources(comparison: &Comparison) -> String {
             text,
             "\n## Where the weak level's gain comes from\n\n{}\nThe same group is another wording or instance of the same \
              problem: its strategy can be looked up. Only a gain from other groups is transfer from one problem to another. \
-             ± is half of a 95 % interval, normal and clustered by group.\n",
+             ± is half of a 95 % interval, normal and clustered by group. Similarity is that of the nearest one shown.\n",
             grid::markdown(&places)
         );
     }
@@ -506,6 +509,11 @@ fn money(comparison: &Comparison) -> String {
         }
     }
     format!("\n## Where the money goes\n\n{}", grid::markdown(&rows))
+}
+
+/// The ends of some similarities.
+pub(super) fn range((least, most): (f64, f64)) -> String {
+    format!("{least:.2} to {most:.2}")
 }
 
 pub(super) fn percent(value: f64) -> String {

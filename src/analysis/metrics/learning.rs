@@ -90,12 +90,19 @@ pub struct Transfer {
     pub taught: f64,
     /// The paired difference.
     pub gain: Estimate,
+    /// The least and the greatest of the items' similarities to the nearest strategy shown; none where none was.
+    pub similarity: Option<(f64, f64)>,
 }
 
 fn transfer(part: &Slice, alone: &Slice) -> Option<Transfer> {
     let gain = paired(part, alone, |taken| taken.weak_correct())?;
     let taught = part.weak_accuracy()?;
-    Some(Transfer { n: part.taken.len(), alone: taught - gain.mean, taught, gain })
+    let similarities = part.taken.iter().filter_map(|taken| taken.record().similarity_max);
+    let similarity = similarities.fold(None, |ends, one| {
+        let (least, most) = ends.unwrap_or((one, one));
+        Some((one.min(least), one.max(most)))
+    });
+    Some(Transfer { n: part.taken.len(), alone: taught - gain.mean, taught, gain, similarity })
 }
 
 /// A learning slice's weak answers by the source of what was shown; `alone` holds the weak level without strategies.
