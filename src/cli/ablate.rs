@@ -7,14 +7,14 @@ use anyhow::{Context, Result, bail};
 
 use super::report::Kept;
 use super::results::Results;
-use super::session::{Session, Sources, begin};
-use super::{Status, block_on, run, say, terminal_width, warn};
+use super::session::Sources;
+use super::{Status, run, say, terminal_width, warn};
 use crate::analysis::metrics::Comparison;
 use crate::config::ablation::{self, Ablation};
 use crate::config::assembly::Assembly;
 use crate::config::plan;
 use crate::report::ablation::{Row, Variant, markdown, table, terminal};
-use crate::report::folder::{JOURNAL, prepare, replace};
+use crate::report::folder::{JOURNAL, replace};
 use crate::report::summary::SUMMARY;
 
 /// Arguments of `ablate`.
@@ -70,19 +70,10 @@ pub(super) fn run(args: &Args) -> Result<Status> {
     }
     for (at, (told, folder, assembly)) in runs.iter().enumerate() {
         warn(&format!("{} of {}: {told}", at + 1, runs.len()));
-        one(assembly, folder, &out.join(JOURNAL), args)?;
+        run::quietly(assembly, folder, &out.join(JOURNAL), &args.sources, args.fresh)?;
     }
     report(&ablation, &out)?;
     Ok(Status::Done)
-}
-
-/// Takes one variant through, as `run` would.
-fn one(assembly: &Assembly, folder: &Path, journal: &Path, args: &Args) -> Result<()> {
-    let before = prepare(folder, &assembly.identity(), args.fresh)?;
-    let manifest = begin(assembly, assembly.identity(), before.as_ref());
-    manifest.write(folder)?;
-    let session = Session::open_with(assembly, folder, journal, &args.sources)?.quiet();
-    block_on(run::go(&session, manifest)).map(|_| ())
 }
 
 /// Writes and shows the tables, from the variants' records alone.

@@ -10,6 +10,7 @@ mod models;
 mod progress;
 mod prompts;
 mod report;
+mod reproduce;
 mod results;
 mod run;
 mod session;
@@ -48,6 +49,8 @@ enum Verb {
     Ablate(ablate::Args),
     /// Tell a threshold with a guarantee from a config's calibration items
     Calibrate(calibrate::Args),
+    /// Make the paper's tables, and judge its claims by what comes out
+    Reproduce(reproduce::Args),
     /// Make a run's reports again from its records, by other prices if wanted
     Report(report::Args),
     /// Compare two runs, arm by arm
@@ -84,6 +87,7 @@ pub fn main() -> ExitCode {
         Verb::Ablate(args) => ablate::run(&args),
         Verb::Calibrate(args) => calibrate::run(&args),
         Verb::Sweep(args) => sweep::run(&args),
+        Verb::Reproduce(args) => reproduce::run(&args),
         Verb::Report(args) => report::run(&args),
         Verb::Compare(args) => compare::run(&args),
         Verb::Datasets(verb) => datasets::run(&verb),

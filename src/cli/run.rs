@@ -1,12 +1,12 @@
 //! `intercascade run`: from a config to a folder of reports.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 
 use super::session::{Named, Session, Sources, begin};
 use super::{Status, block_on, say, warn, warnings};
-use crate::config::assembly::output_folder;
+use crate::config::assembly::{Assembly, output_folder};
 use crate::config::plan;
 use crate::report::folder::prepare;
 use crate::report::manifest::Manifest;
@@ -51,8 +51,23 @@ pub(super) fn run(args: &Args) -> Result<Status> {
     block_on(go(&session, manifest))
 }
 
+/// The same over a journal that several runs share, for verbs that show tables of their own.
+pub(super) fn quietly(
+    assembly: &Assembly,
+    folder: &Path,
+    journal: &Path,
+    sources: &Sources,
+    fresh: bool,
+) -> Result<()> {
+    let before = prepare(folder, &assembly.identity(), fresh)?;
+    let manifest = begin(assembly, assembly.identity(), before.as_ref());
+    manifest.write(folder)?;
+    let session = Session::open_with(assembly, folder, journal, sources)?.quiet();
+    block_on(go(&session, manifest)).map(|_| ())
+}
+
 /// Takes the config's arms through the stream and writes all that came of it.
-pub(super) async fn go(session: &Session<'_>, manifest: Manifest) -> Result<Status> {
+async fn go(session: &Session<'_>, manifest: Manifest) -> Result<Status> {
     let assembly = session.assembly;
     let models = session.models().await?;
     let gates = assembly.gates();

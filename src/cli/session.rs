@@ -44,7 +44,7 @@ pub(super) struct Named {
 }
 
 /// Where answers may come from, besides the run's own journal.
-#[derive(Debug, clap::Args)]
+#[derive(Debug, Clone, clap::Args)]
 pub(super) struct Sources {
     /// Take answers from another run's journal too; it is only read; may be repeated
     #[arg(long, value_name = "FILE")]
@@ -52,6 +52,14 @@ pub(super) struct Sources {
     /// Use answers of journals alone: no model, no weights, no network
     #[arg(long)]
     offline: bool,
+}
+
+impl Sources {
+    /// The same with a recording that answers everything.
+    pub(super) fn replay(&self, recording: &Path) -> Self {
+        let journal = self.journal.iter().cloned().chain([recording.to_owned()]).collect();
+        Self { journal, offline: true }
+    }
 }
 
 impl Named {

@@ -8,6 +8,7 @@ pub mod deferral;
 pub mod file;
 pub mod plan;
 pub mod prompts;
+pub mod reproduction;
 pub mod setting;
 mod signal;
 pub mod suggest;

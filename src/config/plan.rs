@@ -21,6 +21,29 @@ struct Load {
     usage: Usage,
 }
 
+/// The calls and tokens that a run may take at most, and its fee in USD where all models have a price.
+pub struct InAll {
+    /// Calls.
+    pub calls: usize,
+    /// Tokens read and written.
+    pub tokens: u64,
+    /// The fee.
+    pub fee: Option<f64>,
+}
+
+/// What a run may take at most.
+#[must_use]
+pub fn in_all(assembly: &Assembly) -> InAll {
+    let (weak, strong) = loads(assembly);
+    let loads = [(&assembly.weak, weak), (&assembly.strong, strong)];
+    let fee = |(entry, load): &(&ModelEntry, Load)| Some(entry.price.as_ref()?.fee(load.usage).usd());
+    InAll {
+        calls: loads.iter().map(|(_, load)| load.calls).sum(),
+        tokens: loads.iter().map(|(_, load)| load.usage.input + load.usage.output).sum(),
+        fee: loads.iter().map(fee).sum(),
+    }
+}
+
 /// What a run would do, line by line.
 #[must_use]
 pub fn lines(assembly: &Assembly) -> Vec<String> {

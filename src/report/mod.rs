@@ -3,11 +3,13 @@
 pub mod ablation;
 pub mod calibration;
 pub mod compare;
+pub mod figures;
 pub mod files;
 pub mod folder;
 pub mod grid;
 pub mod manifest;
 pub mod read;
+pub mod reproduction;
 pub mod splice;
 pub mod summary;
 pub mod sweep;

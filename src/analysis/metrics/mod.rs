@@ -6,7 +6,9 @@ pub mod changes;
 pub mod comparison;
 pub mod confidence;
 pub mod fees;
+pub mod growth;
 pub mod learning;
+pub mod price_ratio;
 pub mod slices;
 pub mod swept;
 

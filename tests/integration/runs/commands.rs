@@ -2,10 +2,11 @@
 
 use crate::support::{Project, holds};
 
-const VERBS: [&[&str]; 13] = [
+const VERBS: [&[&str]; 14] = [
     &["run"],
     &["sweep"],
     &["ablate"],
+    &["reproduce"],
     &["calibrate"],
     &["report"],
     &["compare"],

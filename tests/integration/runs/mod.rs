@@ -7,6 +7,7 @@ mod limits;
 mod outputs;
 mod reference;
 mod replay;
+mod reproduce;
 mod resuming;
 mod rules;
 mod signals;

@@ -1,0 +1,114 @@
+//! A learning arm along its stream: what the first items cost, and from where on it pays.
+
+use std::collections::BTreeMap;
+
+use super::fees::{Prices, item_fee};
+use super::slices::{Slice, Taken};
+
+/// An arm and its cascade after so many items, over all orders.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Point {
+    /// Items so far, in each order.
+    pub items: usize,
+    /// Share of right answers so far.
+    pub accuracy: f64,
+    /// The cascade's.
+    pub base_accuracy: f64,
+    /// Share of deferred items so far.
+    pub deferred: f64,
+    /// The cascade's.
+    pub base_deferred: f64,
+    /// The arm's share in the last tenth of the stream up to here.
+    pub deferred_lately: f64,
+    /// Strategies in the repository when the last item's turn came, on average over the orders.
+    pub repository: f64,
+    /// Fee so far in USD, over all orders; none without prices.
+    pub fee: Option<f64>,
+    /// The cascade's.
+    pub base_fee: Option<f64>,
+}
+
+/// Sums up to an item.
+#[derive(Clone, Copy)]
+struct Sums {
+    pairs: usize,
+    right: [usize; 2],
+    deferred: [usize; 2],
+    fee: [Option<f64>; 2],
+}
+
+/// A point after each item of the stream.
+#[must_use]
+#[expect(clippy::cast_precision_loss, reason = "counts of items")]
+pub fn growth(slice: &Slice, base: &Slice, prices: &Prices) -> Vec<Point> {
+    let mut by_position: BTreeMap<usize, Vec<(Taken, Taken)>> = BTreeMap::new();
+    for pair in slice.paired(base) {
+        by_position.entry(pair.0.record().position).or_default().push(pair);
+    }
+    let mut sums = Sums { pairs: 0, right: [0; 2], deferred: [0; 2], fee: [Some(0.0); 2] };
+    let tenth = by_position.len().div_ceil(10).max(1);
+    let mut lately: Vec<(usize, usize)> = Vec::new();
+    let mut points = Vec::new();
+    for pairs in by_position.into_values() {
+        for (one, other) in &pairs {
+            for (side, taken) in [*one, *other].into_iter().enumerate() {
+                sums.right[side] += usize::from(taken.correct());
+                sums.deferred[side] += usize::from(taken.deferred());
+                sums.fee[side] = sums.fee[side].zip(item_fee(taken, None, prices)).map(|(sum, fee)| sum + fee);
+            }
+        }
+        sums.pairs += pairs.len();
+        lately.push((pairs.iter().filter(|(one, _)| one.deferred()).count(), pairs.len()));
+        let last = &lately[lately.len().saturating_sub(tenth)..];
+        let (deferred, of) = last.iter().fold((0, 0), |(some, all), (deferred, n)| (some + deferred, all + n));
+        let share = |count: usize| count as f64 / sums.pairs as f64;
+        let stored: usize = pairs.iter().map(|(one, _)| one.record().repository_size).sum();
+        points.push(Point {
+            items: points.len() + 1,
+            accuracy: share(sums.right[0]),
+            base_accuracy: share(sums.right[1]),
+            deferred: share(sums.deferred[0]),
+            base_deferred: share(sums.deferred[1]),
+            deferred_lately: deferred as f64 / of as f64,
+            repository: stored as f64 / pairs.len() as f64,
+            fee: sums.fee[0],
+            base_fee: sums.fee[1],
+        });
+    }
+    points
+}
+
+/// The number of items from which on the arm's fee so far stays below the cascade's; none where it ends above.
+#[must_use]
+pub fn pays_from(along: &[Point]) -> Option<usize> {
+    let cheaper = |point: &Point| point.fee.zip(point.base_fee).is_some_and(|(own, base)| own < base);
+    let before = along.iter().rposition(|point| !cheaper(point)).map_or(0, |last| last + 1);
+    along.get(before).map(|point| point.items)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_pays_from_where_the_fee_stays_below() {
+        let point = |items, fee, base| Point {
+            items,
+            accuracy: 0.0,
+            base_accuracy: 0.0,
+            deferred: 0.0,
+            base_deferred: 0.0,
+            deferred_lately: 0.0,
+            repository: 0.0,
+            fee: Some(fee),
+            base_fee: Some(base),
+        };
+        let along = |fees: &[(f64, f64)]| -> Vec<Point> {
+            fees.iter().enumerate().map(|(at, (own, base))| point(at + 1, *own, *base)).collect()
+        };
+        assert_eq!(pays_from(&along(&[(2.0, 1.0), (2.0, 3.0), (5.0, 4.0), (5.0, 6.0), (6.0, 8.0)])), Some(4));
+        assert_eq!(pays_from(&along(&[(1.0, 2.0), (2.0, 3.0)])), Some(1));
+        assert_eq!(pays_from(&along(&[(1.0, 2.0), (3.0, 3.0)])), None, "equal is not cheaper");
+        assert_eq!(pays_from(&[]), None);
+    }
+}

@@ -1,0 +1,197 @@
+//! `intercascade reproduce`: a paper's tables over a family of experiments, and its claims judged by what comes out.
+
+use std::fmt::Write;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+
+use super::report::Kept;
+use super::results::Results;
+use super::session::Sources;
+use super::{Status, run, say, terminal_width, warn};
+use crate::analysis::metrics::Comparison;
+use crate::config::assembly::Assembly;
+use crate::config::plan;
+use crate::config::reproduction::{Experiment, Family, Paper, Table};
+use crate::dataset::catalogue::Catalogue;
+use crate::model::entry::Backend;
+use crate::report::folder::{JOURNAL, replace};
+use crate::report::grid;
+use crate::report::reproduction::{self, Judged, Shows, figures, headline};
+
+/// Arguments of `reproduce`.
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Examples:\n  intercascade reproduce --list\n  intercascade reproduce headline\n  intercascade reproduce all --recompute\n\nThe family `offline` answers from recordings, with no model, no weights and no key. Only figures of the paper's abstract are called the paper's. Exit status 1: a figure is further from what its file expects than the file allows."
+)]
+pub(super) struct Args {
+    /// The tables, by name [default: all]
+    #[arg(value_name = "TABLE")]
+    tables: Vec<String>,
+    /// Which experiments: offline, paper-pair or live
+    #[arg(long, default_value = "offline")]
+    family: String,
+    /// The same experiments on another data set, one that the family names
+    #[arg(long, value_name = "NAME")]
+    dataset: Option<String>,
+    /// Folder for the outputs
+    #[arg(long, value_name = "DIR", default_value = "results/reproduce")]
+    out: PathBuf,
+    /// Say what there is, what it takes and whether it is recorded; call no model
+    #[arg(long)]
+    list: bool,
+    /// Leave recordings aside and ask the models
+    #[arg(long)]
+    recompute: bool,
+    /// The paper's folder
+    #[arg(long, value_name = "DIR", default_value = "configs/paper")]
+    paper: PathBuf,
+    #[command(flatten)]
+    sources: Sources,
+}
+
+/// An experiment that can be run.
+struct Ready<'a> {
+    experiment: &'a Experiment,
+    assembly: Assembly,
+    /// What answers it, where it is recorded.
+    recording: Option<&'a Path>,
+}
+
+impl<'a> Ready<'a> {
+    fn new(family: &Family, experiment: &'a Experiment, args: &Args) -> Result<Self> {
+        let set = family.set(experiment, args.dataset.as_deref())?;
+        let assembly = Assembly::load(&experiment.config, &set).with_context(|| experiment.name.clone())?;
+        // A recording is of the experiment's own data.
+        let replays = !args.recompute && args.dataset.is_none();
+        let recording = experiment.recording.as_deref().filter(|path| replays && path.exists());
+        Ok(Self { experiment, assembly, recording })
+    }
+
+    /// Why a verdict on it is none on the paper.
+    fn yardstick(&self) -> Result<Option<&'static str>> {
+        if self.assembly.strong.backend == Backend::Reference {
+            return Ok(Some("the teacher is no model"));
+        }
+        if self.assembly.config.dataset.path.is_some() {
+            return Ok(None);
+        }
+        let catalogue = Catalogue::find(Some(&self.experiment.config))?;
+        let entry = catalogue.entries.iter().find(|entry| entry.name == self.assembly.dataset);
+        let written_here = entry.is_some_and(|entry| entry.source.is_none());
+        Ok(written_here.then_some("the data set is our own"))
+    }
+}
+
+pub(super) fn run(args: &Args) -> Result<Status> {
+    let paper = Paper::load(&args.paper)?;
+    let family = paper.family(&args.family)?;
+    let tables = paper.chosen(&args.tables)?;
+    let ready = family.experiments.iter().map(|experiment| Ready::new(family, experiment, args));
+    let ready = ready.collect::<Result<Vec<_>>>()?;
+    if args.list {
+        list(&paper, family, &ready);
+        return Ok(Status::Done);
+    }
+    let needed: Vec<&Ready> = ready.iter().filter(|ready| tables.iter().any(|table| asks(table, ready))).collect();
+    for (at, ready) in needed.iter().enumerate() {
+        let how = ready.recording.map_or("its models are asked".to_owned(), |path| format!("from {}", path.display()));
+        warn(&format!("{} of {}: {}, {how}", at + 1, needed.len(), ready.experiment.name));
+        let sources = ready.recording.map_or_else(|| args.sources.clone(), |recording| args.sources.replay(recording));
+        run::quietly(&ready.assembly, &folder_of(&args.out, ready), &args.out.join(JOURNAL), &sources, false)?;
+    }
+    report(args, family, &tables, &needed)
+}
+
+/// Whether a table is made from an experiment: the headline from those that it judges, the others from all.
+fn asks(table: &Table, ready: &Ready) -> bool {
+    table.shows != Shows::Headline || table.claims.iter().any(|claim| claim.experiment == ready.experiment.name)
+}
+
+/// The folder of an experiment's run.
+fn folder_of(out: &Path, ready: &Ready) -> PathBuf {
+    out.join("runs").join(&ready.experiment.name)
+}
+
+/// Says what there is.
+fn list(paper: &Paper, family: &Family, ready: &[Ready]) {
+    say(&family.about);
+    let header = ["experiment", "items", "calls at most", "tokens", "fee USD", "recorded"];
+    let mut rows = vec![header.map(str::to_owned).to_vec()];
+    for Ready { experiment, assembly, recording } in ready {
+        let plan::InAll { calls, tokens, fee } = plan::in_all(assembly);
+        rows.push(vec![
+            experiment.name.clone(),
+            assembly.stream().len().to_string(),
+            calls.to_string(),
+            tokens.to_string(),
+            fee.map_or("–".to_owned(), |fee| format!("{fee:.4}")),
+            if recording.is_some() { "yes".to_owned() } else { "no".to_owned() },
+        ]);
+    }
+    say(&grid::table(&rows, 1, terminal_width()));
+    let mut rows = vec![["table", "what stands in it", "known from"].map(str::to_owned).to_vec()];
+    for Table { title, shows, source, .. } in &paper.tables {
+        rows.push(vec![shows.name().to_owned(), title.clone(), source.clone()]);
+    }
+    say(&grid::table(&rows, 3, terminal_width()));
+}
+
+/// Writes the tables and shows them, from the experiments' records alone.
+fn report(args: &Args, family: &Family, tables: &[&Table], needed: &[&Ready]) -> Result<Status> {
+    let kept = needed.iter().map(|ready| Kept::read(&folder_of(&args.out, ready))).collect::<Result<Vec<_>>>()?;
+    let results = kept.iter().map(|run| Results::new(&run.manifest, &run.records, &run.told));
+    let results = results.collect::<Result<Vec<_>>>()?;
+    let comparisons: Vec<Comparison> = results.iter().map(Results::comparison).collect();
+    let mut experiments = Vec::new();
+    for (ready, comparison) in needed.iter().zip(&comparisons) {
+        let name = &*ready.experiment.name;
+        experiments.push(reproduction::Experiment { name, comparison, yardstick: ready.yardstick()? });
+    }
+    let mut files = Vec::new();
+    let mut missed = Vec::new();
+    for table in tables {
+        let judged: Vec<Judged> = table.claims.iter().filter_map(|claim| Judged::new(claim, &experiments)).collect();
+        let shown = if table.shows == Shows::Headline { headline(&judged) } else { figures(table.shows, &experiments) };
+        missed.extend(judged.iter().filter(|judged| !judged.holds()).map(told));
+        let rows = shown.rows();
+        // More than a few at once are to be looked up, not read.
+        if tables.len() <= 3 || table.shows == Shows::Headline {
+            say(&format!("{}\n{}", table.title, grid::table(&rows, shown.texts(), terminal_width())));
+        }
+        let name = table.shows.name();
+        files.push((format!("{name}.md"), markdown(table, family, needed, &rows).into_bytes()));
+        files.push((format!("{name}.tex"), grid::latex(&rows, shown.texts()).into_bytes()));
+        files.extend(shown.table()?.files()?);
+    }
+    if let Some((aside, names)) = replace(&args.out, files)? {
+        warn(&format!("{} differ from before; the old ones are in {}", names.join(", "), aside.display()));
+    }
+    say(&format!("tables are in {} (.md, .tex, .csv, .parquet)", args.out.display()));
+    for line in &missed {
+        warn(&format!("not as expected: {line}"));
+    }
+    Ok(if missed.is_empty() { Status::Done } else { Status::CheckFailed })
+}
+
+/// A claim that is further from what was expected than its file allows.
+fn told(judged: &Judged) -> String {
+    let (what, unit) = judged.claim.figure.told();
+    let found = judged.change.0.map_or("none".to_owned(), |change| format!("{change:+.2}"));
+    let expected = judged.claim.expected.map(|expected| format!("{:+.2} ± {}", expected.value, expected.within));
+    format!("{}, {what}: {found} {unit} instead of {}", judged.claim.experiment, expected.unwrap_or_default())
+}
+
+/// A table with what a reader must know of it.
+fn markdown(table: &Table, family: &Family, needed: &[&Ready], rows: &[Vec<String>]) -> String {
+    let mut text = format!("# {}\n\n{} {}\n\n{}\n", table.title, table.source, family.about, grid::markdown(rows));
+    text += "In brackets 95 % bootstrap intervals over groups, unadjusted. Changes are against the standard cascade of the same \
+             experiment.\n";
+    for Ready { experiment, assembly, .. } in needed {
+        let _ = write!(text, "\n**{}**\n\n", experiment.name);
+        for line in assembly.setting().iter().chain(&experiment.choices) {
+            let _ = writeln!(text, "- {line}");
+        }
+    }
+    text
+}

@@ -1,0 +1,140 @@
+//! A paper's tables as files, and the families of experiments that they are made from.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+use serde::Deserialize;
+
+use super::file::{parse, read};
+use super::suggest;
+use crate::report::reproduction::{Claim, Shows};
+
+/// The file of the families.
+const FAMILIES: &str = "families.toml";
+
+/// All of a paper.
+#[derive(Debug)]
+pub struct Paper {
+    /// By name.
+    pub families: BTreeMap<String, Family>,
+    /// Its tables, in the order of their files' names.
+    pub tables: Vec<Table>,
+}
+
+/// Experiments that go together.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Family {
+    /// What it is, and what it is not.
+    pub about: String,
+    /// Its experiments.
+    #[serde(rename = "experiment")]
+    pub experiments: Vec<Experiment>,
+    /// Other data that they can be run on: values laid over their configs, by the name that is given for it.
+    #[serde(default)]
+    pub dataset: BTreeMap<String, Vec<String>>,
+}
+
+/// A config and, where there is one, its recording.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Experiment {
+    /// Its name in tables.
+    pub name: String,
+    /// The config; in the file its path counts from where the file lies.
+    pub config: PathBuf,
+    /// Values laid over the config.
+    #[serde(default)]
+    pub set: Vec<String>,
+    /// A journal that answers all its calls.
+    pub recording: Option<PathBuf>,
+    /// What the paper's setting is not, or is not known to be.
+    #[serde(default)]
+    pub choices: Vec<String>,
+}
+
+/// A table of the paper's, or one that it lacks.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Table {
+    /// Its heading.
+    pub title: String,
+    /// What stands in it.
+    pub shows: Shows,
+    /// Where it is known from that the paper has it, or that it is ours.
+    pub source: String,
+    /// The claims that it judges.
+    #[serde(default, rename = "claim")]
+    pub claims: Vec<Claim>,
+}
+
+impl Paper {
+    /// Reads a folder: `families.toml`, and a file for each table.
+    ///
+    /// # Errors
+    /// Names file, line and key.
+    pub fn load(folder: &Path) -> Result<Self> {
+        let path = folder.join(FAMILIES);
+        let mut families: BTreeMap<String, Family> = parse(&read(&path)?, &path)?;
+        for experiment in families.values_mut().flat_map(|family| &mut family.experiments) {
+            experiment.config = folder.join(&experiment.config);
+            experiment.recording = experiment.recording.take().map(|recording| folder.join(recording));
+        }
+        let listing = std::fs::read_dir(folder).with_context(|| format!("cannot list {}", folder.display()))?;
+        let mut paths = listing.map(|entry| Ok(entry?.path())).collect::<Result<Vec<PathBuf>>>()?;
+        paths.retain(|other| other.extension().is_some_and(|kind| kind == "toml") && *other != path);
+        paths.sort();
+        let mut tables: Vec<Table> = Vec::new();
+        for path in paths {
+            let table: Table = parse(&read(&path)?, &path)?;
+            if tables.iter().any(|other| other.shows == table.shows) {
+                bail!("{}: shows: another file has the table {} too", path.display(), table.shows.name());
+            }
+            let known = |claim: &&Claim| {
+                !families.values().any(|family| family.experiments.iter().any(|other| other.name == claim.experiment))
+            };
+            if let Some(claim) = table.claims.iter().find(known) {
+                bail!("{}: claim: no family has an experiment `{}`", path.display(), claim.experiment);
+            }
+            tables.push(table);
+        }
+        Ok(Self { families, tables })
+    }
+
+    /// A family by name.
+    ///
+    /// # Errors
+    /// Names the nearest.
+    pub fn family(&self, name: &str) -> Result<&Family> {
+        let names: Vec<&String> = self.families.keys().collect();
+        Ok(&self.families[*suggest::find("family", name, &names, |name| name)?])
+    }
+
+    /// The tables by their names, all where none is named or `all` is.
+    ///
+    /// # Errors
+    /// Names the nearest.
+    pub fn chosen(&self, names: &[String]) -> Result<Vec<&Table>> {
+        if names.is_empty() || names.iter().any(|name| name == "all") {
+            return Ok(self.tables.iter().collect());
+        }
+        names.iter().map(|name| suggest::find("table", name, &self.tables, |table| table.shows.name())).collect()
+    }
+}
+
+impl Family {
+    /// What is laid over an experiment's config, on other data where `dataset` names some.
+    ///
+    /// # Errors
+    /// Names the nearest data set that the family can be run on.
+    pub fn set(&self, experiment: &Experiment, dataset: Option<&str>) -> Result<Vec<String>> {
+        let mut set = experiment.set.clone();
+        if let Some(name) = dataset {
+            let names: Vec<&String> = self.dataset.keys().collect();
+            let name: &str = suggest::find("data set of this family", name, &names, |name| name)?;
+            set.extend(self.dataset[name].iter().cloned());
+        }
+        Ok(set)
+    }
+}

@@ -1,0 +1,107 @@
+//! Columns of figures, written down once: in full for CSV and parquet, rounded and with their intervals for Markdown, LaTeX
+//! and a terminal.
+
+use anyhow::Result;
+
+use super::tables::{Table, float, int, text};
+use crate::analysis::stats::Interval;
+
+/// A column's cells.
+pub enum Cells {
+    /// Words.
+    Text(Vec<String>),
+    /// Numbers of things; none where there is none to count.
+    Count(Vec<Option<usize>>),
+    /// Shares in [0, 1].
+    Share(Vec<Option<f64>>),
+    /// Figures that are read to so many decimals.
+    Number(Vec<Option<f64>>, usize),
+    /// Changes in points or percent, as the column's names say, with their intervals.
+    Change(Vec<(Option<f64>, Option<Interval>)>),
+}
+
+/// A column.
+pub struct Column {
+    /// Its name in CSV and parquet.
+    key: &'static str,
+    /// Its heading for people.
+    heading: &'static str,
+    cells: Cells,
+}
+
+impl Column {
+    /// A column; of changes, `key` has a sibling for each end of the interval.
+    #[must_use]
+    pub fn new(key: &'static str, heading: &'static str, cells: Cells) -> Self {
+        Self { key, heading, cells }
+    }
+}
+
+/// Columns of one length.
+pub struct Figures {
+    /// The name of the files.
+    pub name: &'static str,
+    /// The columns.
+    pub columns: Vec<Column>,
+}
+
+impl Figures {
+    /// For CSV and parquet.
+    ///
+    /// # Errors
+    /// Where polars refuses the columns.
+    pub fn table(&self) -> Result<Table> {
+        let mut columns = Vec::new();
+        for Column { key, cells, .. } in &self.columns {
+            match cells {
+                Cells::Text(words) => columns.push(text(key, words.iter().cloned())),
+                // Counts that are not there are empty, as everywhere.
+                Cells::Count(counts) if counts.iter().any(Option::is_none) => {
+                    #[expect(clippy::cast_precision_loss, reason = "counts of items and tokens")]
+                    columns.push(float(key, counts.iter().map(|count| count.map(|count| count as f64))));
+                }
+                Cells::Count(counts) => columns.push(int(key, counts.iter().flatten().copied())),
+                Cells::Share(values) | Cells::Number(values, _) => columns.push(float(key, values.iter().copied())),
+                Cells::Change(changes) => {
+                    columns.push(float(key, changes.iter().map(|(change, _)| *change)));
+                    let end = |of: fn(Interval) -> f64| changes.iter().map(move |(_, ends)| ends.map(of));
+                    columns.push(float(&format!("{key}_low"), end(|ends| ends.low)));
+                    columns.push(float(&format!("{key}_high"), end(|ends| ends.high)));
+                }
+            }
+        }
+        Table::new(self.name, columns)
+    }
+
+    /// The columns of words that come first.
+    #[must_use]
+    pub fn texts(&self) -> usize {
+        self.columns.iter().take_while(|column| matches!(column.cells, Cells::Text(_))).count()
+    }
+
+    /// Header and rows for people.
+    #[must_use]
+    pub fn rows(&self) -> Vec<Vec<String>> {
+        let columns: Vec<Vec<String>> = self.columns.iter().map(|column| shown(&column.cells)).collect();
+        let header = self.columns.iter().map(|column| column.heading.to_owned()).collect();
+        let length = columns.first().map_or(0, Vec::len);
+        let rows = (0..length).map(|row| columns.iter().map(|column| column[row].clone()).collect());
+        std::iter::once(header).chain(rows).collect()
+    }
+}
+
+fn shown(cells: &Cells) -> Vec<String> {
+    fn each<T>(values: &[T], tell: impl Fn(&T) -> Option<String>) -> Vec<String> {
+        values.iter().map(|value| tell(value).unwrap_or_else(|| "–".to_owned())).collect()
+    }
+    match cells {
+        Cells::Text(words) => words.clone(),
+        Cells::Count(counts) => each(counts, |count| Some((*count)?.to_string())),
+        Cells::Share(values) => each(values, |value| Some(format!("{:.1} %", (*value)? * 100.0))),
+        Cells::Number(values, decimals) => each(values, |value| Some(format!("{:.decimals$}", (*value)?))),
+        Cells::Change(changes) => each(changes, |(change, ends)| {
+            let ends = ends.map(|ends| format!(" [{:+.1}, {:+.1}]", ends.low, ends.high)).unwrap_or_default();
+            Some(format!("{:+.1}{ends}", (*change)?))
+        }),
+    }
+}

@@ -1,0 +1,147 @@
+//! `reproduce`: the figures are those of the runs, verdicts say no more than intervals, recordings answer for models.
+
+use crate::support::{Project, Settings, Sheet, holds};
+
+const FAMILIES: &str = r#"
+[offline]
+about = "A trial."
+
+[[offline.experiment]]
+name = "trial"
+config = "../trial.toml"
+recording = "../calls.parquet"
+choices = ["our choice: all of it"]
+
+[offline.dataset]
+short = ["dataset.limit=12"]
+
+[live]
+about = "Another."
+
+[[live.experiment]]
+name = "other"
+config = "../trial.toml"
+"#;
+
+const TABLES: [&str; 8] =
+    ["pipeline", "weak", "calibration", "fees", "price-ratio", "cold-start", "latency", "theorem"];
+
+fn headline(paper: f64, expected: &str) -> String {
+    format!(
+        "title = \"The claims\"\nshows = \"headline\"\nsource = \"Known.\"\n[[claim]]\nfigure = \"weak-accuracy\"\n\
+         paper = {paper}\nversions = \"v1\"\nexperiment = \"trial\"\n{expected}"
+    )
+}
+
+fn project() -> Project {
+    let project = Project::with(&Settings::simulated());
+    project.write("paper/families.toml", FAMILIES);
+    project.write("paper/headline.toml", headline(1.0, ""));
+    for table in TABLES {
+        let text = format!("title = \"Table {table}\"\nshows = \"{table}\"\nsource = \"Ours.\"\n");
+        project.write(&format!("paper/{table}.toml"), text);
+    }
+    project
+}
+
+const REPRODUCE: [&str; 5] = ["reproduce", "--paper", "paper", "--out", "out"];
+
+#[test]
+fn tables_have_the_figures_of_the_run_in_every_form() {
+    let project = project();
+    let said = project.run(&REPRODUCE).done();
+    holds(&said.out, &["The claims", "tables are in out"]);
+    project.trial("run", &[]).done();
+    let (run, calls) = (project.sheet("run", "accuracy"), project.sheet("run", "strong_calls"));
+    let pipeline = project.sheet("out", "pipeline");
+    assert_eq!(pipeline.len(), run.len());
+    for row in pipeline.rows() {
+        let same = |other: &crate::support::Row| other.text("arm") == row.text("arm");
+        let accuracy = run.rows().find(same).expect("the arm");
+        assert_eq!(row.text("accuracy"), accuracy.text("accuracy"));
+        assert_eq!(row.text("change_pp_low"), accuracy.text("change_low_pp"));
+        let strong = calls.rows().find(same).expect("the arm");
+        assert_eq!(row.text("strong_calls_change_percent_high"), strong.text("change_high_percent"));
+        assert_eq!(row.text("strong_calls_all"), strong.text("strong_calls_all"));
+    }
+    for table in TABLES.iter().chain(&["headline"]) {
+        let csv = project.sheet("out", table);
+        let parquet = Sheet::from_parquet(&project.files()[&format!("out/{table}.parquet")]);
+        assert_eq!((csv.len(), &csv.columns), (parquet.len(), &parquet.columns), "{table}");
+        assert!(csv.len() > 0, "{table}");
+        for (one, other) in csv.rows().zip(parquet.rows()) {
+            for column in &csv.columns {
+                let pair = [one, other].map(|row| row.text(column));
+                // Both forms write a number so that it is read back as it was.
+                let numbers = pair.map(|cell| cell.parse::<f64>().map(f64::to_bits).map_err(|_| cell));
+                assert_eq!(numbers[0], numbers[1], "{table}, {column}");
+            }
+        }
+        let latex = project.text(&format!("out/{table}.tex"));
+        assert_eq!(latex.lines().filter(|line| line.ends_with(r"\\")).count(), csv.len() + 1, "{table}");
+        holds(&latex, &[r"\begin{tabular}", r"\toprule", r"\bottomrule"]);
+        holds(&project.text(&format!("out/{table}.md")), &["our choice: all of it", "**trial**", "A trial."]);
+    }
+
+    // The stream's last point is the whole stream.
+    let growth = project.sheet("out", "cold-start");
+    let last = growth.rows().filter(|row| row.text("arm") == "inter-cascade").last().expect("a point");
+    let learning = run.rows().find(|row| row.text("arm") == "inter-cascade").expect("the arm");
+    assert!((last.number("accuracy") - learning.number("accuracy")).abs() < 1e-12);
+    // At the config's own ratio the curve passes through the run's change of the fee.
+    let curve = project.sheet("out", "price-ratio");
+    let fees = project.sheet("out", "fees");
+    let change =
+        fees.rows().find(|row| row.text("arm") == "inter-cascade").expect("the arm").number("fee_change_percent");
+    let points: Vec<_> = curve.rows().filter(|row| row.text("arm") == "inter-cascade").collect();
+    let own = points[0].number("own_ratio");
+    let at =
+        points.iter().find(|row| (row.number("price_ratio") - own).abs() < 1e-9).expect("the ratio is on the curve");
+    assert!((at.number("fee_change_percent") - change).abs() < 1e-9);
+}
+
+#[test]
+fn a_recording_answers_unless_it_is_left_aside_and_what_was_expected_is_checked() {
+    let project = project();
+    project.run(&REPRODUCE).done();
+    project.run(&["journal", "export", "out", "--out", "calls.parquet"]).done();
+    let headline_of = |out| project.run(&["reproduce", "headline", "--paper", "paper", "--out", out]);
+    let said = headline_of("replayed").done();
+    holds(&said.err, &["1 of 1: trial, from", "calls.parquet"]);
+    assert_eq!(project.text("replayed/headline.csv"), project.text("out/headline.csv"));
+    let listed = project.run(&["reproduce", "--list", "--paper", "paper"]).done();
+    holds(&listed.out, &["trial", "yes", "Table pipeline", "headline"]);
+
+    let here = project.sheet("out", "headline").rows().next().expect("the claim").number("change");
+    project.write("paper/headline.toml", headline(1.0, &format!("expected = {{ value = {here}, within = 0.001 }}\n")));
+    headline_of("replayed").done();
+    project.write("paper/headline.toml", headline(1.0, "expected = { value = 99, within = 0.5 }\n"));
+    let missed = headline_of("replayed");
+    assert_eq!(missed.code, 1);
+    holds(&missed.err, &["not as expected: trial, weak accuracy", "instead of +99.00 ± 0.5"]);
+
+    // The same experiment on other data is asked of its models; no recording is of that.
+    let short =
+        project.run(&["reproduce", "pipeline", "--dataset", "short", "--paper", "paper", "--out", "short"]).done();
+    holds(&short.err, &["its models are asked"]);
+    assert!(project.sheet("short", "pipeline").rows().all(|row| row.count("n") == 12));
+}
+
+#[test]
+fn what_is_not_there_is_named() {
+    for (arguments, says) in [
+        (vec!["heatline", "--paper", "paper"], "there is no table `heatline` (did you mean `headline`?)"),
+        (vec!["--family", "lives", "--paper", "paper"], "there is no family `lives` (did you mean `live`?)"),
+        (vec!["--dataset", "gsm8k", "--paper", "paper"], "there is no data set of this family `gsm8k`"),
+        (vec!["--paper", "papers"], "cannot read"),
+    ] {
+        let project = project();
+        let said = project.run(&[&["reproduce"], &arguments[..]].concat());
+        assert_eq!(said.code, 2, "{arguments:?}");
+        holds(&said.err, &[says]);
+    }
+    let project = project();
+    project.write("paper/headline.toml", headline(1.0, "").replace("trial", "tryal"));
+    let said = project.run(&REPRODUCE);
+    holds(&said.err, &["no family has an experiment `tryal`"]);
+}
