@@ -58,19 +58,25 @@ impl Facts {
     }
 }
 
+/// An item's options in an order by seed, and the place of the answer.
+pub(super) fn shuffled(answer: &str, wrong: &[String], id: &str, seed: Seed) -> (Vec<String>, Target) {
+    let mut options = wrong.to_vec();
+    options.push(answer.to_owned());
+    options.shuffle(&mut seed.stream(&["options", id]));
+    let place = options.iter().position(|option| option == answer).unwrap_or_default();
+    (options, Target::Choice(place))
+}
+
 impl Fact {
     fn item(&self, index: usize, query: &str, seed: Seed) -> Item {
         let id = format!("{}-{index}", self.id);
-        let mut options = self.distractors.clone();
-        options.push(self.answer.clone());
-        options.shuffle(&mut seed.stream(&["options", &id]));
-        let target = options.iter().position(|option| *option == self.answer).unwrap_or_default();
+        let (options, target) = shuffled(&self.answer, &self.distractors, &id, seed);
         Item {
             id: id.into(),
             group: self.id.as_str().into(),
             query: query.to_owned(),
             options,
-            target: Target::Choice(target),
+            target,
             solution: Some(self.explanation.clone()),
             subject: None,
         }

@@ -1,5 +1,6 @@
-//! Word problems from templates: variables are drawn by seed, derived ones computed, and a drawing in which a
-//! derived one is no positive integer is drawn again. A worked solution follows in GSM8K's notation.
+//! Problems from templates: variables are drawn by seed, derived ones computed, and a drawing in which a derived one is
+//! no positive integer is drawn again. A worked solution follows, in GSM8K's notation where the answer is a number; or there
+//! are options, all of them computed.
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::LazyLock;
@@ -11,6 +12,7 @@ use rand::seq::IndexedRandom;
 use regex::{Captures, Regex};
 use serde::Deserialize;
 
+use super::facts::shuffled;
 use crate::types::item::{Item, Target};
 use crate::types::seed::Seed;
 
@@ -38,6 +40,9 @@ struct Template {
     question: String,
     solution: Vec<String>,
     answer: String,
+    /// The wrong options' variables, where the question has options; no two options may be the same.
+    #[serde(default)]
+    wrong: Vec<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -66,6 +71,9 @@ impl Templates {
     pub fn parse(text: &str) -> Result<Self> {
         let templates: Self = toml::from_str(text)?;
         for template in &templates.template {
+            if ![0, 3].contains(&template.wrong.len()) {
+                bail!("template `{}`: three wrong options or none, not {}", template.id, template.wrong.len());
+            }
             if template.solution.len() != template.steps {
                 bail!(
                     "template `{}`: {} steps, but {} lines of solution",
@@ -90,9 +98,9 @@ impl Templates {
             for instance in 0..instances {
                 let item = (0..TRIES)
                     .find_map(|_| match self.draw(template, &mut random) {
-                        Ok(Some(drawing)) => match template.item(instance, &drawing) {
-                            Ok(item) if questions.contains(&item.query) => None,
-                            other => Some(other),
+                        Ok(Some(drawing)) => match template.item(instance, &drawing, seed) {
+                            Ok(item) => item.filter(|item| !questions.contains(&item.query)).map(Ok),
+                            Err(error) => Some(Err(error)),
                         },
                         Ok(None) => None,
                         Err(error) => Some(Err(error)),
@@ -135,18 +143,30 @@ impl Templates {
 }
 
 impl Template {
-    fn item(&self, instance: usize, drawing: &Drawing) -> Result<Item> {
+    /// The problem; none where two options would be the same.
+    fn item(&self, instance: usize, drawing: &Drawing, seed: Seed) -> Result<Option<Item>> {
         let lines: Vec<String> = self.solution.iter().map(|line| drawing.render(line)).collect::<Result<_>>()?;
-        let target = drawing.value(&self.answer)?.to_owned();
-        Ok(Item {
-            id: format!("{}-{instance}", self.id).into(),
+        let id = format!("{}-{instance}", self.id);
+        let answer = drawing.value(&self.answer)?;
+        let mut item = Item {
             group: self.id.as_str().into(),
             query: drawing.render(&self.question)?,
             options: Vec::new(),
-            solution: Some(format!("{}\n#### {target}", lines.join("\n"))),
+            solution: Some(format!("{}\n#### {answer}", lines.join("\n"))),
             subject: None,
-            target: Target::Number(target),
-        })
+            target: Target::Number(answer.to_owned()),
+            id: id.as_str().into(),
+        };
+        if !self.wrong.is_empty() {
+            let wrong = self.wrong.iter().map(|name| Ok(drawing.value(name)?.to_owned()));
+            let wrong = wrong.collect::<Result<Vec<String>>>()?;
+            if wrong.iter().enumerate().any(|(at, one)| one == answer || wrong[..at].contains(one)) {
+                return Ok(None);
+            }
+            (item.options, item.target) = shuffled(answer, &wrong, &id, seed);
+            item.solution = Some(lines.join("\n"));
+        }
+        Ok(Some(item))
     }
 }
 
@@ -233,6 +253,25 @@ mod tests {
             }
             assert_eq!(&*item.group, "halves");
         }
+    }
+
+    #[test]
+    fn options_are_computed_and_all_differ() {
+        let options = FILE.replace("answer = \"left\"", "answer = \"left\"\nwrong = [\"half\", \"all\", \"more\"]");
+        let options = options
+            .replace("{ name = \"left\"", "{ name = \"more\", is = \"all - 19\" },\n          { name = \"left\"");
+        let items = Templates::parse(&options).expect("good").items(Seed(3), 6).expect("can be drawn");
+        let mut places = HashSet::new();
+        for item in &items {
+            let Target::Choice(place) = item.target else { panic!("no choice: {item:?}") };
+            places.insert(place);
+            assert_eq!(item.options.iter().collect::<HashSet<_>>().len(), 4, "{item:?}");
+            let solution = item.solution.as_deref().expect("has a solution");
+            assert!(solution.ends_with(&format!(">>{} are left.", item.options[place])), "{item:?}");
+        }
+        assert!(places.len() > 1, "the answer's place varies");
+        let two = options.replace("\"half\", \"all\", \"more\"", "\"half\", \"all\"");
+        assert!(Templates::parse(&two).expect_err("two").to_string().contains("three wrong options or none, not 2"));
     }
 
     #[test]

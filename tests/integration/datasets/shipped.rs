@@ -5,14 +5,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use intercascade::dataset::catalogue::{Catalogue, Entry};
 use intercascade::dataset::facts::Facts;
-use intercascade::types::item::Item;
+use intercascade::types::item::{Item, Target};
 use intercascade::types::seed::Seed;
 use regex::Regex;
 use sha2::{Digest, Sha256};
 
 use crate::support::{Project, choices, files, holds, problems, repository};
 
-const NAMES: [&str; 2] = ["gsm-templates", "space-history-mcq"];
+const NAMES: [&str; 3] = ["gsm-templates", "space-history-mcq", "short-programs-mcq"];
 
 fn catalogue() -> Catalogue {
     Catalogue::find(Some(&repository().join("Cargo.toml"))).expect("the project's catalogue")
@@ -49,11 +49,11 @@ fn templates(file: &str) -> usize {
 fn generating_gives_the_files_that_ship_byte_for_byte() {
     let project = Project::shipped();
     for name in NAMES {
-        let said = project.run(&["datasets", "generate", name, "--out", "made"]).done();
+        let said = project.run(&["datasets", "generate", name, "--out", name]).done();
         for split in &entry(&catalogue(), name).split {
             let path = format!("datasets/{}", split.file.display());
             let file = split.file.file_name().expect("a name").to_string_lossy();
-            let made = std::fs::read(project.path("made").join(&*file)).expect("made");
+            let made = std::fs::read(project.path(name).join(&*file)).expect("made");
             assert!(made == std::fs::read(repository().join(&path)).expect("readable"), "{path}");
             assert_eq!(Some(hex::encode(Sha256::digest(&made))), split.sha256, "{path}");
             holds(
@@ -61,8 +61,8 @@ fn generating_gives_the_files_that_ship_byte_for_byte() {
                 &[&format!("{} rows", split.rows.expect("known")), split.sha256.as_deref().expect("pinned")],
             );
         }
+        assert_eq!(files(&project.path(name)).len(), entry(&catalogue(), name).split.len());
     }
-    assert_eq!(files(&project.path("made")).len(), 5);
 }
 
 #[test]
@@ -107,6 +107,8 @@ fn there_are_as_many_templates_and_facts_as_there_must_be() {
     let [ours, holdout] = ["gsm-templates/templates.toml", "gsm-templates/holdout.toml"].map(templates);
     assert!(ours >= 60 && holdout >= 60, "{ours}, {holdout}");
     let templates = ours + holdout;
+    let programs = self::templates("short-programs-mcq/templates.toml");
+    assert!(groups(&splits("short-programs-mcq")["test"]).len() >= 40);
     let facts = Facts::parse(&source("space-history-mcq/facts.toml")).expect("facts").fact;
     assert!(facts.len() >= 120, "{}", facts.len());
     assert!(facts.iter().all(|fact| fact.questions.len() >= 5));
@@ -114,11 +116,9 @@ fn there_are_as_many_templates_and_facts_as_there_must_be() {
     let summary = |name: &str| entry(&listed, name).summary.clone();
     holds(&summary("gsm-templates"), &[&format!("{templates} templates")]);
     holds(&summary("space-history-mcq"), &[&format!("{} facts", facts.len())]);
-    let shipped: usize = ["gsm-templates", "space-history-mcq"]
-        .map(|name| splits(name).values().map(|items| groups(items).len()).sum::<usize>())
-        .iter()
-        .sum();
-    assert_eq!(shipped, templates + facts.len());
+    let shipped: usize =
+        NAMES.map(|name| splits(name).values().map(|items| groups(items).len()).sum::<usize>()).iter().sum();
+    assert_eq!(shipped, templates + programs + facts.len());
 }
 
 #[test]
@@ -174,6 +174,17 @@ fn every_fact_has_four_different_options_and_one_sentence_that_states_it() {
         assert_eq!(different.len(), 4, "{}", item.id);
         let explanation = item.solution.expect("an explanation");
         assert!(explanation.ends_with('.') && explanation.split_whitespace().count() > 5, "{explanation}");
+    }
+}
+
+#[test]
+fn computed_options_differ_and_the_solutions_last_sentence_has_the_right_one() {
+    for item in splits("short-programs-mcq").into_values().flatten() {
+        let Target::Choice(place) = item.target else { panic!("no choice: {item:?}") };
+        assert_eq!(item.options.iter().collect::<BTreeSet<_>>().len(), 4, "{item:?}");
+        let last = item.solution.as_deref().and_then(|solution| solution.lines().last()).expect("a solution");
+        let mut numbers = last.split(|c: char| !c.is_ascii_digit());
+        assert!(numbers.any(|number| number == item.options[place]), "{item:?}");
     }
 }
 
