@@ -40,27 +40,9 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args) -> Result<Status> {
-    let ablation = Ablation::load(&args.config)?;
-    let out = args.out.clone().unwrap_or_else(|| Path::new("results").join(&ablation.name));
-    // All are checked before the first call is made.
-    let mut runs = Vec::new();
-    for (title, variant) in ablation.runs() {
-        let set = [&ablation.set[..], &variant.set].concat();
-        let told = format!("{title}: {}", variant.name);
-        runs.push((
-            told.clone(),
-            folder_of(&out, title, variant),
-            Assembly::load(&ablation.config, &set).context(told)?,
-        ));
-    }
-    for (_, variant) in ablation.variants() {
-        let at = place(&ablation, variant);
-        if !runs[at].2.config.arms.contains(&variant.arm) {
-            bail!("{}: `{}`: `arms` does not name {}", args.config.display(), variant.name, variant.arm.name());
-        }
-    }
+    let prepared = Prepared::load(&args.config, &args.sources)?;
     if args.dry_run {
-        for (told, _, assembly) in &runs {
+        for (told, assembly) in &prepared.runs {
             say(&format!("\n{told}"));
             for line in plan::lines(assembly) {
                 say(&line);
@@ -68,16 +50,51 @@ pub(super) fn run(args: &Args) -> Result<Status> {
         }
         return Ok(Status::Done);
     }
-    for (at, (told, folder, assembly)) in runs.iter().enumerate() {
-        warn(&format!("{} of {}: {told}", at + 1, runs.len()));
-        run::quietly(assembly, folder, &out.join(JOURNAL), &args.sources, args.fresh)?;
-    }
-    report(&ablation, &out)?;
+    let out = args.out.clone().unwrap_or_else(|| Path::new("results").join(&prepared.ablation.name));
+    say(&prepared.take(&out, &args.sources, args.fresh)?);
+    say(&format!("reports are in {}", out.display()));
     Ok(Status::Done)
 }
 
-/// Writes and shows the tables, from the variants' records alone.
-fn report(ablation: &Ablation, out: &Path) -> Result<()> {
+/// An ablation that can be run.
+pub(super) struct Prepared {
+    ablation: Ablation,
+    /// Its runs, in its order, with how they are called.
+    runs: Vec<(String, Assembly)>,
+}
+
+impl Prepared {
+    /// Reads a file and checks every variant, before the first call is made.
+    pub(super) fn load(file: &Path, sources: &Sources) -> Result<Self> {
+        let ablation = Ablation::load(file)?;
+        let mut runs = Vec::new();
+        for (title, variant) in ablation.runs() {
+            let told = format!("{title}: {}", variant.name);
+            let set = [&ablation.set[..], &variant.set].concat();
+            let assembly = sources.load(&ablation.config, &set).with_context(|| told.clone())?;
+            runs.push((told, assembly));
+        }
+        for (_, variant) in ablation.variants() {
+            if !runs[place(&ablation, variant)].1.config.arms.contains(&variant.arm) {
+                bail!("{}: `{}`: `arms` does not name {}", file.display(), variant.name, variant.arm.name());
+            }
+        }
+        Ok(Self { ablation, runs })
+    }
+
+    /// Takes all variants through and writes the tables; gives them for a terminal.
+    pub(super) fn take(&self, out: &Path, sources: &Sources, fresh: bool) -> Result<String> {
+        let folders = self.ablation.runs().into_iter().map(|(title, variant)| folder_of(out, title, variant));
+        for (at, (folder, (told, assembly))) in folders.zip(&self.runs).enumerate() {
+            warn(&format!("{} of {}: {told}", at + 1, self.runs.len()));
+            run::quietly(assembly, &folder, &out.join(JOURNAL), sources, fresh)?;
+        }
+        report(&self.ablation, out)
+    }
+}
+
+/// Writes the tables, from the variants' records alone; gives them for a terminal.
+fn report(ablation: &Ablation, out: &Path) -> Result<String> {
     let runs = ablation.runs();
     let kept = runs.iter().map(|(title, variant)| Kept::read(&folder_of(out, title, variant)));
     let kept = kept.collect::<Result<Vec<Kept>>>()?;
@@ -106,9 +123,7 @@ fn report(ablation: &Ablation, out: &Path) -> Result<()> {
     if let Some((aside, names)) = replace(out, files)? {
         warn(&format!("{} differ from before; the old ones are in {}", names.join(", "), aside.display()));
     }
-    say(&terminal(&rows, terminal_width()));
-    say(&format!("reports are in {}", out.display()));
-    Ok(())
+    Ok(terminal(&rows, terminal_width()))
 }
 
 /// The place among the runs of the one that gives a variant's row.

@@ -35,7 +35,7 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args) -> Result<Status> {
-    let assembly = args.named.load(&overrides(args)?)?;
+    let assembly = args.named.load(&args.sources, &overrides(args)?)?;
     if !assembly.config.deferral.wanted().asks() {
         bail!(
             "deferral.threshold is stated, so there is nothing to calibrate; ask with --alpha, or write threshold = {{ calibrate = {{ alpha = … }} }}"

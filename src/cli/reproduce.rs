@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
+use super::ablate::Prepared;
 use super::report::Kept;
 use super::results::Results;
 use super::session::Sources;
@@ -12,7 +13,7 @@ use super::{Status, run, say, terminal_width, warn};
 use crate::analysis::metrics::Comparison;
 use crate::config::assembly::Assembly;
 use crate::config::plan;
-use crate::config::reproduction::{Experiment, Family, Paper, Table};
+use crate::config::reproduction::{Ablation, Experiment, Family, Paper, Table};
 use crate::dataset::catalogue::Catalogue;
 use crate::model::entry::Backend;
 use crate::report::folder::{JOURNAL, replace};
@@ -50,22 +51,34 @@ pub(super) struct Args {
     sources: Sources,
 }
 
+impl Args {
+    /// The recording where it is there and not left aside, and with it where answers come from.
+    fn sources_with<'a>(&self, recording: Option<&'a Path>) -> (Option<&'a Path>, Sources) {
+        let recording = recording.filter(|path| !self.recompute && path.exists());
+        (recording, recording.map_or_else(|| self.sources.clone(), |path| self.sources.replay(path)))
+    }
+}
+
 /// An experiment that can be run.
 struct Ready<'a> {
     experiment: &'a Experiment,
     assembly: Assembly,
     /// What answers it, where it is recorded.
     recording: Option<&'a Path>,
+    /// Where its answers come from, the recording among it.
+    sources: Sources,
 }
 
 impl<'a> Ready<'a> {
     fn new(family: &Family, experiment: &'a Experiment, args: &Args) -> Result<Self> {
         let set = family.set(experiment, args.dataset.as_deref())?;
-        let assembly = Assembly::load(&experiment.config, &set).with_context(|| experiment.name.clone())?;
         // A recording is of the experiment's own data.
-        let replays = !args.recompute && args.dataset.is_none();
-        let recording = experiment.recording.as_deref().filter(|path| replays && path.exists());
-        Ok(Self { experiment, assembly, recording })
+        let recording = experiment.recording.as_deref().filter(|_| args.dataset.is_none());
+        let (recording, sources) = args.sources_with(recording);
+        // What is only listed need not be callable.
+        let config = &experiment.config;
+        let assembly = if args.list { Assembly::load(config, &set) } else { sources.load(config, &set) };
+        Ok(Self { experiment, assembly: assembly.with_context(|| experiment.name.clone())?, recording, sources })
     }
 
     /// Why a verdict on it is none on the paper.
@@ -86,7 +99,7 @@ impl<'a> Ready<'a> {
 pub(super) fn run(args: &Args) -> Result<Status> {
     let paper = Paper::load(&args.paper)?;
     let family = paper.family(&args.family)?;
-    let tables = paper.chosen(&args.tables)?;
+    let (tables, ablations) = paper.chosen(family, &args.tables)?;
     let ready = family.experiments.iter().map(|experiment| Ready::new(family, experiment, args));
     let ready = ready.collect::<Result<Vec<_>>>()?;
     if args.list {
@@ -97,10 +110,16 @@ pub(super) fn run(args: &Args) -> Result<Status> {
     for (at, ready) in needed.iter().enumerate() {
         let how = ready.recording.map_or("its models are asked".to_owned(), |path| format!("from {}", path.display()));
         warn(&format!("{} of {}: {}, {how}", at + 1, needed.len(), ready.experiment.name));
-        let sources = ready.recording.map_or_else(|| args.sources.clone(), |recording| args.sources.replay(recording));
-        run::quietly(&ready.assembly, &folder_of(&args.out, ready), &args.out.join(JOURNAL), &sources, false)?;
+        run::quietly(&ready.assembly, &folder_of(&args.out, ready), &args.out.join(JOURNAL), &ready.sources, false)?;
     }
-    report(args, family, &tables, &needed)
+    for Ablation { name, file, recording } in ablations {
+        let (_, sources) = args.sources_with(recording.as_deref());
+        let shown = Prepared::load(file, &sources)?.take(&args.out.join(name), &sources, false)?;
+        if args.tables.contains(name) {
+            say(&shown);
+        }
+    }
+    if tables.is_empty() { Ok(Status::Done) } else { report(args, family, &tables, &needed) }
 }
 
 /// Whether a table is made from an experiment: the headline from those that it judges, the others from all.
@@ -118,7 +137,7 @@ fn list(paper: &Paper, family: &Family, ready: &[Ready]) {
     say(&family.about);
     let header = ["experiment", "items", "calls at most", "tokens", "fee USD", "recorded"];
     let mut rows = vec![header.map(str::to_owned).to_vec()];
-    for Ready { experiment, assembly, recording } in ready {
+    for Ready { experiment, assembly, recording, .. } in ready {
         let plan::InAll { calls, tokens, fee } = plan::in_all(assembly);
         rows.push(vec![
             experiment.name.clone(),
@@ -133,6 +152,9 @@ fn list(paper: &Paper, family: &Family, ready: &[Ready]) {
     let mut rows = vec![["table", "what stands in it", "known from"].map(str::to_owned).to_vec()];
     for Table { title, shows, source, .. } in &paper.tables {
         rows.push(vec![shows.name().to_owned(), title.clone(), source.clone()]);
+    }
+    for Ablation { name, file, .. } in &family.ablations {
+        rows.push(vec![name.clone(), format!("The ablation {}", file.display()), "Ours.".to_owned()]);
     }
     say(&grid::table(&rows, 3, terminal_width()));
 }

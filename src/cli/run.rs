@@ -33,7 +33,7 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args) -> Result<Status> {
-    let assembly = args.named.load(&[])?;
+    let assembly = args.named.load(&args.sources, &[])?;
     if args.dry_run {
         for line in plan::lines(&assembly) {
             say(&line);

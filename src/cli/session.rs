@@ -55,6 +55,15 @@ pub(super) struct Sources {
 }
 
 impl Sources {
+    /// A config with all that it names, whose models can be asked where they may be.
+    pub(super) fn load(&self, config: &Path, set: &[String]) -> Result<Assembly> {
+        let assembly = Assembly::load(config, set)?;
+        if !self.offline {
+            assembly.check_models().with_context(|| format!("{}", config.display()))?;
+        }
+        Ok(assembly)
+    }
+
     /// The same with a recording that answers everything.
     pub(super) fn replay(&self, recording: &Path) -> Self {
         let journal = self.journal.iter().cloned().chain([recording.to_owned()]).collect();
@@ -64,8 +73,8 @@ impl Sources {
 
 impl Named {
     /// The config with all that it names, with `more` laid over it last.
-    pub(super) fn load(&self, more: &[String]) -> Result<Assembly> {
-        Assembly::load(&self.config, &[&self.set[..], more].concat())
+    pub(super) fn load(&self, sources: &Sources, more: &[String]) -> Result<Assembly> {
+        sources.load(&self.config, &[&self.set[..], more].concat())
     }
 }
 

@@ -124,7 +124,7 @@ fn thinned(values: &[f64], count: usize) -> Vec<f64> {
 }
 
 pub(super) fn run(args: &Args) -> Result<Status> {
-    let assembly = args.named.load(&[])?;
+    let assembly = args.named.load(&args.sources, &[])?;
     if assembly.signal.is_none() {
         bail!("a sweep needs an arm that is gated by confidence, and `arms` names none");
     }

@@ -154,6 +154,14 @@ impl Assembly {
         }
     }
 
+    /// Finds what keeps a model from being asked, before any is.
+    ///
+    /// # Errors
+    /// Names the model and the mend.
+    pub fn check_models(&self) -> Result<()> {
+        [&self.weak, &self.strong].into_iter().try_for_each(ModelEntry::check_callable)
+    }
+
     fn check(&self) -> Result<()> {
         for entry in [&self.weak, &self.strong].into_iter().filter(|entry| entry.backend == Backend::Reference) {
             Reference::check(&self.items).with_context(|| format!("model `{}`", entry.name))?;

@@ -31,6 +31,9 @@ pub struct Family {
     /// Its experiments.
     #[serde(rename = "experiment")]
     pub experiments: Vec<Experiment>,
+    /// Its ablations.
+    #[serde(default, rename = "ablation")]
+    pub ablations: Vec<Ablation>,
     /// Other data that they can be run on: values laid over their configs, by the name that is given for it.
     #[serde(default)]
     pub dataset: BTreeMap<String, Vec<String>>,
@@ -52,6 +55,18 @@ pub struct Experiment {
     /// What the paper's setting is not, or is not known to be.
     #[serde(default)]
     pub choices: Vec<String>,
+}
+
+/// An ablation's file and, where there is one, its recording.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Ablation {
+    /// Its name: that of the folder for its tables.
+    pub name: String,
+    /// The file; its path counts from where this one lies.
+    pub file: PathBuf,
+    /// A journal that answers all its calls.
+    pub recording: Option<PathBuf>,
 }
 
 /// A table of the paper's, or one that it lacks.
@@ -77,9 +92,13 @@ impl Paper {
     pub fn load(folder: &Path) -> Result<Self> {
         let path = folder.join(FAMILIES);
         let mut families: BTreeMap<String, Family> = parse(&read(&path)?, &path)?;
-        for experiment in families.values_mut().flat_map(|family| &mut family.experiments) {
-            experiment.config = folder.join(&experiment.config);
-            experiment.recording = experiment.recording.take().map(|recording| folder.join(recording));
+        for family in families.values_mut() {
+            let experiments = family.experiments.iter_mut().map(|one| (&mut one.config, &mut one.recording));
+            let ablations = family.ablations.iter_mut().map(|one| (&mut one.file, &mut one.recording));
+            for (file, recording) in experiments.chain(ablations) {
+                *file = folder.join(&*file);
+                *recording = recording.take().map(|recording| folder.join(recording));
+            }
         }
         let listing = std::fs::read_dir(folder).with_context(|| format!("cannot list {}", folder.display()))?;
         let mut paths = listing.map(|entry| Ok(entry?.path())).collect::<Result<Vec<PathBuf>>>()?;
@@ -111,15 +130,22 @@ impl Paper {
         Ok(&self.families[*suggest::find("family", name, &names, |name| name)?])
     }
 
-    /// The tables by their names, all where none is named or `all` is.
+    /// The tables and the family's ablations by their names, all where none is named or `all` is.
     ///
     /// # Errors
     /// Names the nearest.
-    pub fn chosen(&self, names: &[String]) -> Result<Vec<&Table>> {
-        if names.is_empty() || names.iter().any(|name| name == "all") {
-            return Ok(self.tables.iter().collect());
+    pub fn chosen<'a>(&'a self, family: &'a Family, names: &[String]) -> Result<(Vec<&'a Table>, Vec<&'a Ablation>)> {
+        let tables = self.tables.iter().map(|table| table.shows.name());
+        let known: Vec<&str> = tables.chain(family.ablations.iter().map(|ablation| &*ablation.name)).collect();
+        for name in names.iter().filter(|name| *name != "all") {
+            suggest::find("table", name, &known, |name| name)?;
         }
-        names.iter().map(|name| suggest::find("table", name, &self.tables, |table| table.shows.name())).collect()
+        let all = names.is_empty() || names.iter().any(|name| name == "all");
+        let wanted = |name: &str| all || names.iter().any(|other| other == name);
+        Ok((
+            self.tables.iter().filter(|table| wanted(table.shows.name())).collect(),
+            family.ablations.iter().filter(|ablation| wanted(&ablation.name)).collect(),
+        ))
     }
 }
 

@@ -83,26 +83,32 @@ impl ModelEntry {
         Capabilities { logprobs, scores_options, calculator }
     }
 
-    /// Finds what is wrong with the entry before anything is called: retirement, missing and foreign keys, the
-    /// environment's variables, prices.
+    /// Finds what keeps the model from being called: retirement, a wrong address, variables that the environment lacks.
+    /// Nothing is sent.
     ///
     /// # Errors
     /// Names the model, the key and the mend.
-    pub fn check(&self, weights: &Catalogue) -> Result<()> {
+    pub fn check_callable(&self) -> Result<()> {
         let named = || format!("model `{}`", self.name);
-        self.check_entry(weights).with_context(named)?;
+        if let Some(day) = &self.retired {
+            let instead = self.substitute.as_ref().map(|name| format!(": use `{name}` instead")).unwrap_or_default();
+            bail!("{}: its provider ended it on {day}{instead}", named());
+        }
         if self.backend == Backend::Openai {
-            // Nothing is sent: this finds what is wrong with the address, the key and the extra fields.
             OpenAi::new(self.settings(Style::Chat).with_context(named)?)?;
         }
         Ok(())
     }
 
+    /// Finds what is wrong with the entry whether it is called or not: missing and foreign keys, prices.
+    ///
+    /// # Errors
+    /// Names the model, the key and the mend.
+    pub fn check(&self, weights: &Catalogue) -> Result<()> {
+        self.check_entry(weights).with_context(|| format!("model `{}`", self.name))
+    }
+
     fn check_entry(&self, weights: &Catalogue) -> Result<()> {
-        if let Some(day) = &self.retired {
-            let instead = self.substitute.as_ref().map(|name| format!(": use `{name}` instead")).unwrap_or_default();
-            bail!("its provider ended it on {day}{instead}");
-        }
         let backend = self.backend;
         let needs = |key: &str| anyhow!("backend `{}` needs the key {key}", backend.name());
         match backend {

@@ -6,20 +6,6 @@ use anyhow::Result;
 use super::tables::{Table, float, int, text};
 use crate::analysis::stats::Interval;
 
-/// A column's cells.
-pub enum Cells {
-    /// Words.
-    Text(Vec<String>),
-    /// Numbers of things; none where there is none to count.
-    Count(Vec<Option<usize>>),
-    /// Shares in [0, 1].
-    Share(Vec<Option<f64>>),
-    /// Figures that are read to so many decimals.
-    Number(Vec<Option<f64>>, usize),
-    /// Changes in points or percent, as the column's names say, with their intervals.
-    Change(Vec<(Option<f64>, Option<Interval>)>),
-}
-
 /// A column.
 pub struct Column {
     /// Its name in CSV and parquet.
@@ -29,11 +15,60 @@ pub struct Column {
     cells: Cells,
 }
 
+/// A column's cells.
+enum Cells {
+    /// Words.
+    Text(Vec<String>),
+    /// Numbers of things; none where there is none to count.
+    Count(Vec<Option<usize>>),
+    /// Shares in [0, 1].
+    Share(Vec<Option<f64>>),
+    /// Figures that are read to so many decimals.
+    Number(Vec<Option<f64>>, usize),
+    /// Changes in points or percent, as the column's names say, with their intervals.
+    Change(Vec<Change>),
+}
+
+/// A change in points or percent, with its interval.
+pub type Change = (Option<f64>, Option<Interval>);
+
 impl Column {
-    /// A column; of changes, `key` has a sibling for each end of the interval.
-    #[must_use]
-    pub fn new(key: &'static str, heading: &'static str, cells: Cells) -> Self {
-        Self { key, heading, cells }
+    /// Words.
+    pub fn text(key: &'static str, heading: &'static str, cells: impl Iterator<Item = String>) -> Self {
+        Self { key, heading, cells: Cells::Text(cells.collect()) }
+    }
+
+    /// Numbers of things; none where there is none to count.
+    pub fn count<C: Into<Option<usize>>>(
+        key: &'static str,
+        heading: &'static str,
+        cells: impl Iterator<Item = C>,
+    ) -> Self {
+        Self { key, heading, cells: Cells::Count(cells.map(Into::into).collect()) }
+    }
+
+    /// Shares in [0, 1].
+    pub fn share<F: Into<Option<f64>>>(
+        key: &'static str,
+        heading: &'static str,
+        cells: impl Iterator<Item = F>,
+    ) -> Self {
+        Self { key, heading, cells: Cells::Share(cells.map(Into::into).collect()) }
+    }
+
+    /// Figures that are read to so many decimals.
+    pub fn number<F: Into<Option<f64>>>(
+        key: &'static str,
+        heading: &'static str,
+        decimals: usize,
+        cells: impl Iterator<Item = F>,
+    ) -> Self {
+        Self { key, heading, cells: Cells::Number(cells.map(Into::into).collect(), decimals) }
+    }
+
+    /// Changes in the unit that the column's names say; `key` has a sibling for each end of the interval.
+    pub fn change(key: &'static str, heading: &'static str, cells: impl Iterator<Item = Change>) -> Self {
+        Self { key, heading, cells: Cells::Change(cells.collect()) }
     }
 }
 

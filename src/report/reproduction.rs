@@ -2,18 +2,20 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::figures::{Cells, Column, Figures};
+use super::figures::{Change, Column, Figures};
 use super::summary::threshold;
 use super::tables::points;
 use crate::analysis::metrics::changes::RESAMPLES;
+use crate::analysis::metrics::confidence::Reliability;
 use crate::analysis::metrics::growth::{Point, growth, pays_from};
 use crate::analysis::metrics::learning::theorem;
 use crate::analysis::metrics::price_ratio::Ratio;
 use crate::analysis::metrics::{Changes, Comparison, Relative, STRONG, Slice};
 use crate::analysis::price::Fee;
-use crate::analysis::stats::{Difference, Draws, Interval};
+use crate::analysis::stats::{Difference, Draws, Interval, Resampled};
+use crate::analysis::theorem::Constants;
 use crate::cascade::arm::Arm;
-use crate::types::record::{Call, Purpose};
+use crate::types::record::Purpose;
 
 /// The tables there are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -201,21 +203,20 @@ fn verdict(claim: &Claim, interval: Option<Interval>, yardstick: bool) -> &'stat
 #[must_use]
 pub fn headline(judged: &[Judged]) -> Figures {
     let each = || judged.iter();
-    let words = |of: fn(&Judged) -> String| Cells::Text(judged.iter().map(of).collect());
     Figures {
         name: Shows::Headline.name(),
         columns: vec![
-            Column::new("claim", "change of", words(|judged| judged.claim.figure.told().0.to_owned())),
-            Column::new("unit", "unit", words(|judged| judged.claim.figure.told().1.to_owned())),
-            Column::new("experiment", "experiment", words(|judged| judged.claim.experiment.clone())),
-            Column::new("arm", "arm", words(|judged| judged.claim.arm.name().to_owned())),
-            Column::new("paper_up_to", "paper, up to", {
-                Cells::Number(each().map(|judged| Some(judged.claim.paper)).collect(), 2)
+            Column::text("claim", "change of", each().map(|judged| judged.claim.figure.told().0.to_owned())),
+            Column::text("unit", "unit", each().map(|judged| judged.claim.figure.told().1.to_owned())),
+            Column::text("experiment", "experiment", each().map(|judged| judged.claim.experiment.clone())),
+            Column::text("arm", "arm", each().map(|judged| judged.claim.arm.name().to_owned())),
+            Column::number("paper_up_to", "paper, up to", 2, each().map(|judged| judged.claim.paper)),
+            Column::text("versions", "versions", each().map(|judged| judged.claim.versions.clone())),
+            Column::change("change", "here", each().map(|judged| judged.change)),
+            Column::text("verdict", "verdict", each().map(|judged| judged.verdict.to_owned())),
+            Column::text("yardstick", "no verdict on the paper, since", {
+                each().map(|judged| judged.yardstick.unwrap_or("").to_owned())
             }),
-            Column::new("versions", "versions", words(|judged| judged.claim.versions.clone())),
-            Column::new("change", "here", Cells::Change(each().map(|judged| judged.change).collect())),
-            Column::new("verdict", "verdict", words(|judged| judged.verdict.to_owned())),
-            Column::new("yardstick", "why not the paper's", words(|judged| judged.yardstick.unwrap_or("").to_owned())),
         ],
     }
 }
@@ -237,10 +238,8 @@ pub fn figures(shows: Shows, experiments: &[Experiment]) -> Figures {
     Figures { name: shows.name(), columns }
 }
 
-/// A change with its interval, in points or percent.
-type Change = (Option<f64>, Option<Interval>);
-
 /// An arm of an experiment.
+#[derive(Clone, Copy)]
 struct Row<'a> {
     experiment: &'a str,
     comparison: &'a Comparison<'a>,
@@ -270,38 +269,32 @@ fn learners<'a>(experiments: &'a [Experiment<'a>]) -> impl Iterator<Item = (Row<
 }
 
 /// Experiment, arm and λ.
-fn head<'r, 'a: 'r>(rows: &(impl Iterator<Item = &'r Row<'a>> + Clone)) -> Vec<Column> {
-    let words = |of: fn(&Row) -> String| Cells::Text(rows.clone().map(of).collect());
+fn head<'a>(rows: impl Iterator<Item = Row<'a>> + Clone) -> Vec<Column> {
     vec![
-        Column::new("experiment", "experiment", words(|row| row.experiment.to_owned())),
-        Column::new("arm", "arm", words(|row| row.slice.cell.arm.to_string())),
-        Column::new("threshold", "λ", words(|row| threshold(row.slice))),
+        Column::text("experiment", "experiment", rows.clone().map(|row| row.experiment.to_owned())),
+        Column::text("arm", "arm", rows.clone().map(|row| row.slice.cell.arm.to_string())),
+        Column::text("threshold", "λ", rows.map(|row| threshold(row.slice))),
     ]
 }
 
 fn pipeline(experiments: &[Experiment]) -> Vec<Column> {
     let rows: Vec<Row> = rows(experiments).collect();
     let each = || rows.iter();
-    let mut columns = head(&each());
+    let change = |of: fn(&Changes) -> Change| rows.iter().map(move |row| row.change(of));
+    let mut columns = head(each().copied());
     columns.extend([
-        Column::new("n", "items", Cells::Count(each().map(|row| Some(row.slice.n)).collect())),
-        Column::new("orders", "orders", Cells::Count(each().map(|row| Some(row.slice.orders)).collect())),
-        Column::new("accuracy", "accuracy", Cells::Share(each().map(|row| Some(row.slice.accuracy())).collect())),
-        Column::new("change_pp", "change, pp", {
-            Cells::Change(each().map(|row| row.change(|changes| in_points(&changes.accuracy))).collect())
+        Column::count("n", "items", each().map(|row| row.slice.n)),
+        Column::count("orders", "orders", each().map(|row| row.slice.orders)),
+        Column::share("accuracy", "accuracy", each().map(|row| row.slice.accuracy())),
+        Column::change("change_pp", "change, pp", change(|changes| in_points(&changes.accuracy))),
+        Column::share("coverage", "coverage", each().map(|row| row.slice.coverage())),
+        Column::count("strong_calls", "strong calls", each().map(|row| row.slice.strong_calls())),
+        Column::change("strong_calls_change_percent", "change, %", {
+            change(|changes| in_percent(&changes.strong_calls))
         }),
-        Column::new("coverage", "coverage", Cells::Share(each().map(|row| Some(row.slice.coverage())).collect())),
-        Column::new("strong_calls", "strong calls", {
-            Cells::Count(each().map(|row| Some(row.slice.strong_calls())).collect())
-        }),
-        Column::new("strong_calls_change_percent", "change, %", {
-            Cells::Change(each().map(|row| row.change(|changes| in_percent(&changes.strong_calls))).collect())
-        }),
-        Column::new("strong_calls_all", "all strong requests", {
-            Cells::Count(each().map(|row| Some(row.slice.strong_calls_all())).collect())
-        }),
-        Column::new("strong_calls_all_change_percent", "change, %", {
-            Cells::Change(each().map(|row| row.change(|changes| in_percent(&changes.strong_calls_all))).collect())
+        Column::count("strong_calls_all", "all strong requests", each().map(|row| row.slice.strong_calls_all())),
+        Column::change("strong_calls_all_change_percent", "change, %", {
+            change(|changes| in_percent(&changes.strong_calls_all))
         }),
     ]);
     columns
@@ -311,37 +304,28 @@ fn weak(experiments: &[Experiment]) -> Vec<Column> {
     let rows: Vec<Row> = rows(experiments).filter(|row| row.slice.weak_accuracy().is_some()).collect();
     let each = || rows.iter();
     let of_weak = |changes: &Changes| changes.weak_accuracy.as_ref().map_or((None, None), in_points);
-    let mut columns = head(&each());
+    let mut columns = head(each().copied());
     columns.extend([
-        Column::new("strategies_shown", "strategies shown", {
-            Cells::Number(each().map(|row| Some(row.slice.strategies_shown())).collect(), 2)
-        }),
-        Column::new("weak_accuracy", "weak accuracy", {
-            Cells::Share(each().map(|row| row.slice.weak_accuracy()).collect())
-        }),
-        Column::new("change_pp", "change, pp", Cells::Change(each().map(|row| row.change(of_weak)).collect())),
-        Column::new("p_value", "p", {
-            let p = |changes: &Changes| changes.weak_accuracy.as_ref().map(|change| change.p);
-            Cells::Number(each().map(|row| row.changes.and_then(p)).collect(), 3)
-        }),
+        Column::number("strategies_shown", "strategies shown", 2, each().map(|row| row.slice.strategies_shown())),
+        Column::share("weak_accuracy", "weak accuracy", each().map(|row| row.slice.weak_accuracy())),
+        Column::change("change_pp", "change, pp", each().map(|row| row.change(of_weak))),
+        Column::number("p_value", "p", 3, each().map(|row| Some(row.changes?.weak_accuracy.as_ref()?.p))),
     ]);
     columns
 }
 
 fn calibration(experiments: &[Experiment]) -> Vec<Column> {
-    let rows: Vec<Row> = rows(experiments).filter(|row| row.slice.reliability().is_some()).collect();
-    let worth: Vec<_> = rows.iter().filter_map(|row| row.slice.reliability()).collect();
-    let each = || worth.iter();
-    let mut columns = head(&rows.iter());
+    let found = rows(experiments).filter_map(|row| Some((row, row.slice.reliability()?)));
+    let found: Vec<(Row, Reliability)> = found.collect();
+    let each = || found.iter();
+    let mut columns = head(each().map(|(row, _)| *row));
     columns.extend([
-        Column::new("n", "answers", Cells::Count(each().map(|worth| Some(worth.n)).collect())),
-        Column::new("auroc", "AUROC", Cells::Number(each().map(|worth| worth.auroc).collect(), 3)),
-        Column::new("ece", "ECE", Cells::Number(each().map(|worth| worth.ece).collect(), 3)),
-        Column::new("brier", "Brier", Cells::Number(each().map(|worth| worth.brier).collect(), 3)),
-        Column::new("aurc", "AURC", Cells::Number(each().map(|worth| worth.aurc).collect(), 3)),
-        Column::new("accepted_accuracy", "right if accepted", {
-            Cells::Share(rows.iter().map(|row| row.slice.accepted_accuracy()).collect())
-        }),
+        Column::count("n", "answers", each().map(|(_, worth)| worth.n)),
+        Column::number("auroc", "AUROC", 3, each().map(|(_, worth)| worth.auroc)),
+        Column::number("ece", "ECE", 3, each().map(|(_, worth)| worth.ece)),
+        Column::number("brier", "Brier", 3, each().map(|(_, worth)| worth.brier)),
+        Column::number("aurc", "AURC", 3, each().map(|(_, worth)| worth.aurc)),
+        Column::share("accepted_accuracy", "right if accepted", each().map(|(row, _)| row.slice.accepted_accuracy())),
     ]);
     columns
 }
@@ -350,10 +334,9 @@ fn fees(experiments: &[Experiment]) -> Vec<Column> {
     let rows: Vec<Row> = rows(experiments).collect();
     let each = || rows.iter();
     let tokens = |key, heading, of: fn(&Slice) -> u64| {
-        let counts = rows.iter().map(|row| usize::try_from(of(row.slice)).ok()).collect();
-        Column::new(key, heading, Cells::Count(counts))
+        Column::count(key, heading, rows.iter().map(|row| usize::try_from(of(row.slice)).ok()))
     };
-    let mut columns = head(&each());
+    let mut columns = head(each().copied());
     columns.extend([
         tokens("weak_input_tokens", "weak, read", |slice| slice.usage(Some(0), Purpose::Answer).input),
         tokens("weak_output_tokens", "weak, written", |slice| slice.usage(Some(0), Purpose::Answer).output),
@@ -362,51 +345,28 @@ fn fees(experiments: &[Experiment]) -> Vec<Column> {
         tokens("distil_output_tokens", "for strategies", |slice| slice.usage(Some(STRONG), Purpose::Distil).output),
         tokens("verify_output_tokens", "for second draws", |slice| slice.usage(Some(STRONG), Purpose::Verify).output),
         tokens("embed_tokens", "embedded", |slice| slice.usage(None, Purpose::Embed).input),
-        Column::new("fee_usd", "fee, USD", {
-            Cells::Number(each().map(|row| row.comparison.fee(row.slice).map(Fee::usd)).collect(), 5)
-        }),
-        Column::new("fee_change_percent", "change, %", {
-            Cells::Change(each().map(|row| fee_change(row.comparison, row.slice)).collect())
-        }),
+        Column::number("fee_usd", "fee, USD", 5, each().map(|row| row.comparison.fee(row.slice).map(Fee::usd))),
+        Column::change("fee_change_percent", "change, %", each().map(|row| fee_change(row.comparison, row.slice))),
     ]);
     columns
 }
 
 fn price_ratio(experiments: &[Experiment]) -> Vec<Column> {
-    let found: Vec<(Row, Ratio, f64, Change)> = learners(experiments)
-        .filter_map(|(row, base)| Some((Ratio::new(row.comparison, row.slice, base)?, row, base)))
-        .flat_map(|(ratio, row, base)| {
-            let at = move |times: f64| {
-                let (change, interval) = ratio.change_at(row.comparison, row.slice, base, times);
-                let row = Row { ..row };
-                (row, ratio, times, (change, interval.map(hundredfold)))
-            };
-            ratio.curve().into_iter().map(at)
-        })
-        .collect();
+    let mut found: Vec<(Row, Ratio, f64, Change)> = Vec::new();
+    for (row, base) in learners(experiments) {
+        let Some(ratio) = Ratio::new(row.comparison, row.slice, base) else { continue };
+        for times in ratio.curve() {
+            let (change, interval) = ratio.change_at(row.comparison, row.slice, base, times);
+            found.push((row, ratio, times, (change, interval.map(hundredfold))));
+        }
+    }
     let each = || found.iter();
-    let mut columns = head(&each().map(|(row, ..)| row));
+    let mut columns = head(each().map(|(row, ..)| *row));
     columns.extend([
-        Column::new(
-            "price_ratio",
-            "price, strong to weak",
-            Cells::Number(each().map(|(_, _, at, _)| Some(*at)).collect(), 1),
-        ),
-        Column::new(
-            "fee_change_percent",
-            "change of the fee, %",
-            Cells::Change(each().map(|(.., change)| *change).collect()),
-        ),
-        Column::new(
-            "own_ratio",
-            "ratio of the config",
-            Cells::Number(each().map(|(_, ratio, ..)| Some(ratio.own)).collect(), 1),
-        ),
-        Column::new(
-            "pays_from_ratio",
-            "cheaper from",
-            Cells::Number(each().map(|(_, ratio, ..)| ratio.pays_from).collect(), 2),
-        ),
+        Column::number("price_ratio", "price, strong to weak", 1, each().map(|(_, _, times, _)| *times)),
+        Column::change("fee_change_percent", "change of the fee, %", each().map(|(.., change)| *change)),
+        Column::number("own_ratio", "ratio of the config", 1, each().map(|(_, ratio, ..)| ratio.own)),
+        Column::number("pays_from_ratio", "cheaper from", 2, each().map(|(_, ratio, ..)| ratio.pays_from)),
     ]);
     columns
 }
@@ -415,32 +375,25 @@ fn cold_start(experiments: &[Experiment]) -> Vec<Column> {
     let mut found: Vec<(Row, Point, Option<usize>)> = Vec::new();
     for (row, base) in learners(experiments) {
         let along = growth(row.slice, base, row.comparison.prices);
-        let from = pays_from(&along);
-        let last = along.len();
+        let (from, last) = (pays_from(&along), along.len());
         // A tenth of the stream between two rows.
-        let tenths = along.into_iter().enumerate().filter(|(at, _)| ((at + 1) * 10) / last != (at * 10) / last);
-        found.extend(tenths.map(|(_, point)| (Row { ..row }, point, from)));
+        let tenths = along.into_iter().filter(|point| (point.items * 10) / last != ((point.items - 1) * 10) / last);
+        found.extend(tenths.map(|point| (row, point, from)));
     }
     let each = || found.iter();
-    let count = |of: fn(&Point) -> usize| Cells::Count(found.iter().map(|(_, point, _)| Some(of(point))).collect());
-    let share = |of: fn(&Point) -> f64| Cells::Share(found.iter().map(|(_, point, _)| Some(of(point))).collect());
-    let fee = |of: fn(&Point) -> Option<f64>| Cells::Number(found.iter().map(|(_, point, _)| of(point)).collect(), 5);
-    let mut columns = head(&each().map(|(row, ..)| row));
+    let points = || each().map(|(_, point, _)| point);
+    let mut columns = head(each().map(|(row, ..)| *row));
     columns.extend([
-        Column::new("items", "items so far", count(|point| point.items)),
-        Column::new("accuracy", "accuracy so far", share(|point| point.accuracy)),
-        Column::new("cascade_accuracy", "cascade's", share(|point| point.base_accuracy)),
-        Column::new("deferred", "deferred so far", share(|point| point.deferred)),
-        Column::new("cascade_deferred", "cascade's", share(|point| point.base_deferred)),
-        Column::new("deferred_lately", "of the last tenth", share(|point| point.deferred_lately)),
-        Column::new(
-            "repository",
-            "strategies",
-            Cells::Number(each().map(|(_, point, _)| Some(point.repository)).collect(), 1),
-        ),
-        Column::new("fee_usd", "fee so far, USD", fee(|point| point.fee)),
-        Column::new("cascade_fee_usd", "cascade's", fee(|point| point.base_fee)),
-        Column::new("cheaper_from", "cheaper from item", Cells::Count(each().map(|(.., from)| *from).collect())),
+        Column::count("items", "items so far", points().map(|point| point.items)),
+        Column::share("accuracy", "accuracy so far", points().map(|point| point.accuracy)),
+        Column::share("cascade_accuracy", "cascade's", points().map(|point| point.base_accuracy)),
+        Column::share("deferred", "deferred so far", points().map(|point| point.deferred)),
+        Column::share("cascade_deferred", "cascade's", points().map(|point| point.base_deferred)),
+        Column::share("deferred_lately", "of the last tenth", points().map(|point| point.deferred_lately)),
+        Column::number("repository", "strategies", 1, points().map(|point| point.repository)),
+        Column::number("fee_usd", "fee so far, USD", 5, points().map(|point| point.fee)),
+        Column::number("cascade_fee_usd", "cascade's", 5, points().map(|point| point.base_fee)),
+        Column::count("cheaper_from", "cheaper from item", each().map(|(.., from)| *from)),
     ]);
     columns
 }
@@ -449,65 +402,52 @@ fn latency(experiments: &[Experiment]) -> Vec<Column> {
     let mut found: Vec<(Row, String, Vec<f64>)> = Vec::new();
     for row in rows(experiments) {
         let mut stages: Vec<(Option<usize>, Purpose, Vec<f64>)> = Vec::new();
-        for (Call { level, purpose, latency_ms, .. }, earlier) in row.slice.taken.iter().flat_map(|taken| taken.calls())
-        {
-            // What was written in another purpose's call took no time of its own.
-            if earlier.iter().any(|other| other.level == *level) && *latency_ms == 0.0 {
-                continue;
-            }
-            match stages.iter_mut().find(|(at, what, _)| at == level && what == purpose) {
-                Some((.., times)) => times.push(*latency_ms),
-                None => stages.push((*level, *purpose, vec![*latency_ms])),
+        // What was written in another purpose's call took no time of its own.
+        let calls = row.slice.taken.iter().flat_map(|taken| taken.calls());
+        for (call, _) in calls.filter(|(call, earlier)| !call.shares_with(earlier)) {
+            match stages.iter_mut().find(|(level, purpose, _)| (*level, *purpose) == (call.level, call.purpose)) {
+                Some((.., times)) => times.push(call.latency_ms),
+                None => stages.push((call.level, call.purpose, vec![call.latency_ms])),
             }
         }
-        for (level, purpose, times) in stages {
+        for (level, purpose, mut times) in stages {
             let who = level.map_or("embedder", |level| if level == STRONG { "strong" } else { "weak" });
-            found.push((Row { ..row }, format!("{who}, {}", purpose.name()), times));
+            times.sort_by(f64::total_cmp);
+            found.push((row, format!("{who}, {}", purpose.name()), times));
         }
-    }
-    for (.., times) in &mut found {
-        times.sort_by(f64::total_cmp);
     }
     let each = || found.iter();
-    let at = |share: usize| {
-        let of = move |times: &Vec<f64>| times.get((times.len() - 1) * share / 100).copied();
-        Cells::Number(found.iter().map(|(.., times)| of(times)).collect(), 0)
-    };
-    let mut columns = head(&each().map(|(row, ..)| row));
+    let at = |share: usize| found.iter().map(move |(.., times)| times.get((times.len() - 1) * share / 100).copied());
+    let mut columns = head(each().map(|(row, ..)| *row));
     columns.extend([
-        Column::new("stage", "stage", Cells::Text(each().map(|(_, stage, _)| stage.clone()).collect())),
-        Column::new("calls", "calls", Cells::Count(each().map(|(.., times)| Some(times.len())).collect())),
-        Column::new("median_ms", "median, ms", at(50)),
-        Column::new("p90_ms", "9 in 10 within, ms", at(90)),
-        Column::new("sum_s", "in all, s", {
-            Cells::Number(each().map(|(.., times)| Some(times.iter().sum::<f64>() / 1000.0)).collect(), 1)
-        }),
+        Column::text("stage", "stage", each().map(|(_, stage, _)| stage.clone())),
+        Column::count("calls", "calls", each().map(|(.., times)| times.len())),
+        Column::number("median_ms", "median, ms", 0, at(50)),
+        Column::number("p90_ms", "9 in 10 within, ms", 0, at(90)),
+        Column::number("sum_s", "in all, s", 1, each().map(|(.., times)| times.iter().sum::<f64>() / 1000.0)),
     ]);
     columns
 }
 
 fn constants(experiments: &[Experiment]) -> Vec<Column> {
-    let found: Vec<_> = learners(experiments)
-        .map(|(row, base)| {
-            let labels = ["theorem", &*row.slice.cell.arm, &threshold(row.slice)];
-            let draws = Draws { seed: row.comparison.seed, labels: &labels, count: RESAMPLES };
-            let constants = theorem(row.slice, base, draws);
-            (row, constants)
-        })
-        .collect();
+    let found = learners(experiments).map(|(row, base)| {
+        let labels = ["theorem", &*row.slice.cell.arm, &threshold(row.slice)];
+        let draws = Draws { seed: row.comparison.seed, labels: &labels, count: RESAMPLES };
+        (row, theorem(row.slice, base, draws))
+    });
+    let found: Vec<(Row, Constants)> = found.collect();
     let each = || found.iter();
-    let mut columns = head(&each().map(|(row, _)| row));
-    for (key, heading, ends, of) in [
-        ("error_ratio", "ε", ["error_ratio_low", "error_ratio_high"], true),
-        ("coverage_ratio", "b", ["coverage_ratio_low", "coverage_ratio_high"], false),
-    ] {
-        let ratio = || each().map(move |(_, found)| if of { found.error_ratio } else { found.coverage_ratio });
-        let low = ratio().map(|ratio| Some(ratio?.interval?.low)).collect();
-        let high = ratio().map(|ratio| Some(ratio?.interval?.high)).collect();
-        columns.push(Column::new(key, heading, Cells::Number(ratio().map(|ratio| Some(ratio?.value)).collect(), 2)));
-        columns.push(Column::new(ends[0], "low", Cells::Number(low, 2)));
-        columns.push(Column::new(ends[1], "high", Cells::Number(high, 2)));
-    }
+    let mut columns = head(each().map(|(row, _)| *row));
+    let mut ratio = |keys: [&'static str; 3], symbol, of: fn(&Constants) -> Option<Resampled>| {
+        let ratios = || found.iter().map(move |(_, constants)| of(constants));
+        columns.extend([
+            Column::number(keys[0], symbol, 2, ratios().map(|ratio| Some(ratio?.value))),
+            Column::number(keys[1], "low", 2, ratios().map(|ratio| Some(ratio?.interval?.low))),
+            Column::number(keys[2], "high", 2, ratios().map(|ratio| Some(ratio?.interval?.high))),
+        ]);
+    };
+    ratio(["error_ratio", "error_ratio_low", "error_ratio_high"], "ε", |constants| constants.error_ratio);
+    ratio(["coverage_ratio", "coverage_ratio_low", "coverage_ratio_high"], "b", |constants| constants.coverage_ratio);
     columns
 }
 

@@ -210,6 +210,57 @@ async fn the_papers_pair_is_refused_as_retired() {
     assert!(stage.server.received_requests().await.is_some_and(|requests| requests.is_empty()));
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_recorded_is_replayed_with_no_key_and_after_the_model_has_been_ended() {
+    let stage = Stage::new().await;
+    stage.redirect("live");
+    stage.run("live", &[]).done();
+    let asked = stage.server.received_requests().await.expect("recorded").len();
+    let config = stage.project.text("configs/live.toml");
+    let ended = config
+        .replace("api_key_env = \"GEMINI_API_KEY\"", "api_key_env = \"GEMINI_API_KEY\"\nretired = \"2026-11-01\"");
+    assert_ne!(ended, config);
+    stage.project.write("configs/live.toml", ended);
+    holds(&stage.run_into("again", "live", &[]).refused_in_one_line(), &["its provider ended it on 2026-11-01"]);
+    let set = ["--set", "dataset.limit=6", "--set", "learning.embedder=hashed-words"];
+    let recorded = ["--journal", "out/journal.sqlite", "--offline", "--out", "again"];
+    stage.project.run(&[&["run", "--config", "configs/live.toml"], &set[..], &recorded].concat()).done();
+    for table in ["records", "fees"] {
+        let name = format!("{table}.csv");
+        assert_eq!(stage.project.text(&format!("again/{name}")), stage.project.text(&format!("out/{name}")));
+    }
+    assert_eq!(stage.server.received_requests().await.expect("recorded").len(), asked, "no call is made");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_live_family_is_run_end_to_end() {
+    let stage = Stage::new().await;
+    stage.redirect("live");
+    let text = stage.project.text("configs/paper/families.toml");
+    let set = "config = \"../live.toml\"\nset = [\"dataset.limit=6\", \"learning.embedder=hashed-words\"]";
+    stage.project.write("configs/paper/families.toml", text.replace("config = \"../live.toml\"", set));
+    let mut command = stage.project.command();
+    command.envs(KEYS).args(["reproduce", "pipeline", "fees", "--family", "live", "--out", "out"]);
+    let said = Said::of(&mut command).done();
+    holds(&said.err, &["1 of 1: live, its models are asked"]);
+    assert_eq!(stage.refusals().await.0, Vec::<String>::new());
+    for level in [&GPT_41_MINI, &GEMINI] {
+        assert!(!stage.asked(level.model).await.is_empty(), "{}", level.model);
+    }
+    assert_eq!(stage.project.sheet("out", "pipeline").len(), 5);
+    assert!(stage.project.sheet("out", "fees").rows().all(|row| row.number("fee_usd") > 0.0));
+    holds(&stage.project.text("out/pipeline.md"), &["No reproduction.", "our choice: everything"]);
+
+    // The pair that has been ended is not asked, and not looked for.
+    let mut command = stage.project.command();
+    command.envs(KEYS).args(["reproduce", "--family", "paper-pair", "--out", "pair"]);
+    let refused = Said::of(&mut command);
+    assert_eq!(refused.code, 2);
+    holds(&refused.err, &["paper-pair", "ended it on 2026-10-23"]);
+    let listed = stage.project.run(&["reproduce", "--family", "paper-pair", "--list"]).done();
+    holds(&listed.out, &["only recordings of them can answer", "paper-pair"]);
+}
+
 /// The names of the shipped configs whose text holds this.
 fn shipped(part: &str) -> BTreeSet<String> {
     let mut configs = crate::support::files(&repository().join("configs"));

@@ -12,6 +12,10 @@ config = "../trial.toml"
 recording = "../calls.parquet"
 choices = ["our choice: all of it"]
 
+[[offline.ablation]]
+name = "changes"
+file = "../changes.toml"
+
 [offline.dataset]
 short = ["dataset.limit=12"]
 
@@ -33,8 +37,17 @@ fn headline(paper: f64, expected: &str) -> String {
     )
 }
 
+const CHANGES: &str = r#"
+name = "changes"
+config = "trial.toml"
+[[table]]
+title = "How many"
+variants = [{ name = "one", set = ["learning.k=1"] }, { name = "two" }]
+"#;
+
 fn project() -> Project {
     let project = Project::with(&Settings::simulated());
+    project.write("changes.toml", CHANGES);
     project.write("paper/families.toml", FAMILIES);
     project.write("paper/headline.toml", headline(1.0, ""));
     for table in TABLES {
@@ -82,6 +95,10 @@ fn tables_have_the_figures_of_the_run_in_every_form() {
         holds(&latex, &[r"\begin{tabular}", r"\toprule", r"\bottomrule"]);
         holds(&project.text(&format!("out/{table}.md")), &["our choice: all of it", "**trial**", "A trial."]);
     }
+
+    assert_eq!(project.sheet("out/changes", "variants").len(), 2);
+    let said = project.run(&[&REPRODUCE[..], &["changes"]].concat()).done();
+    holds(&said.out, &["How many", " one "]);
 
     // The stream's last point is the whole stream.
     let growth = project.sheet("out", "cold-start");
