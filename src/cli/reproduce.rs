@@ -44,6 +44,9 @@ pub(super) struct Args {
     /// Leave recordings aside and ask the models
     #[arg(long)]
     recompute: bool,
+    /// Set the experiments' outputs that are there aside and start over; the journal stays in use
+    #[arg(long)]
+    fresh: bool,
     /// The paper's folder
     #[arg(long, value_name = "DIR", default_value = "configs/paper")]
     paper: PathBuf,
@@ -81,6 +84,12 @@ impl<'a> Ready<'a> {
         Ok(Self { experiment, assembly: assembly.with_context(|| experiment.name.clone())?, recording, sources })
     }
 
+    /// The recording that it should be told from and that is not there.
+    fn lacking(&self, args: &Args) -> Option<&'a Path> {
+        let wanted = self.experiment.recording.as_deref().filter(|_| !args.recompute && args.dataset.is_none());
+        wanted.filter(|_| self.recording.is_none())
+    }
+
     /// Why a verdict on it is none on the paper.
     fn yardstick(&self) -> Result<Option<&'static str>> {
         if self.assembly.strong.backend == Backend::Reference {
@@ -106,20 +115,30 @@ pub(super) fn run(args: &Args) -> Result<Status> {
         list(&paper, family, &ready);
         return Ok(Status::Done);
     }
-    let needed: Vec<&Ready> = ready.iter().filter(|ready| tables.iter().any(|table| asks(table, ready))).collect();
+    let mut needed: Vec<&Ready> = ready.iter().filter(|ready| tables.iter().any(|table| asks(table, ready))).collect();
+    // Nobody who asks for recorded tables expects models to be started.
+    needed.retain(|ready| {
+        let lacking = ready.lacking(args);
+        if let Some(path) = lacking {
+            let name = &ready.experiment.name;
+            warn(&format!("{name} is left out: there is no {}; --recompute asks its models", path.display()));
+        }
+        lacking.is_none()
+    });
     for (at, ready) in needed.iter().enumerate() {
         let how = ready.recording.map_or("its models are asked".to_owned(), |path| format!("from {}", path.display()));
         warn(&format!("{} of {}: {}, {how}", at + 1, needed.len(), ready.experiment.name));
-        run::quietly(&ready.assembly, &folder_of(&args.out, ready), &args.out.join(JOURNAL), &ready.sources, false)?;
+        let (folder, journal) = (folder_of(&args.out, ready), args.out.join(JOURNAL));
+        run::quietly(&ready.assembly, &folder, &journal, &ready.sources, args.fresh)?;
     }
     for Ablation { name, file, recording } in ablations {
         let (_, sources) = args.sources_with(recording.as_deref());
-        let shown = Prepared::load(file, &sources)?.take(&args.out.join(name), &sources, false)?;
+        let shown = Prepared::load(file, &sources)?.take(&args.out.join(name), &sources, args.fresh)?;
         if args.tables.contains(name) {
             say(&shown);
         }
     }
-    if tables.is_empty() { Ok(Status::Done) } else { report(args, family, &tables, &needed) }
+    if needed.is_empty() { Ok(Status::Done) } else { report(args, family, &tables, &needed) }
 }
 
 /// Whether a table is made from an experiment: the headline from those that it judges, the others from all.
@@ -174,17 +193,22 @@ fn report(args: &Args, family: &Family, tables: &[&Table], needed: &[&Ready]) ->
     let mut missed = Vec::new();
     for table in tables {
         let judged: Vec<Judged> = table.claims.iter().filter_map(|claim| Judged::new(claim, &experiments)).collect();
+        if table.shows == Shows::Headline && judged.is_empty() {
+            continue;
+        }
         let shown = if table.shows == Shows::Headline { headline(&judged) } else { figures(table.shows, &experiments) };
         missed.extend(judged.iter().filter(|judged| !judged.holds()).map(told));
-        let rows = shown.rows();
         // More than a few at once are to be looked up, not read.
         if tables.len() <= 3 || table.shows == Shows::Headline {
-            say(&format!("{}\n{}", table.title, grid::table(&rows, shown.texts(), terminal_width())));
+            say(&format!("{}\n{}", table.title, shown.terminal(terminal_width())));
         }
         let name = table.shows.name();
-        files.push((format!("{name}.md"), markdown(table, family, needed, &rows).into_bytes()));
-        files.push((format!("{name}.tex"), grid::latex(&rows, shown.texts()).into_bytes()));
+        files.push((format!("{name}.md"), markdown(table, family, needed, &shown.markdown()).into_bytes()));
+        files.push((format!("{name}.tex"), shown.latex().into_bytes()));
         files.extend(shown.table()?.files()?);
+    }
+    for reason in experiments.iter().filter_map(|one| Some(format!("{}: {}", one.name, one.yardstick?))) {
+        say(&format!("note: no verdict on the paper itself for {reason}; its figure is a yardstick"));
     }
     if let Some((aside, names)) = replace(&args.out, files)? {
         warn(&format!("{} differ from before; the old ones are in {}", names.join(", "), aside.display()));
@@ -198,15 +222,21 @@ fn report(args: &Args, family: &Family, tables: &[&Table], needed: &[&Ready]) ->
 
 /// A claim that is further from what was expected than its file allows.
 fn told(judged: &Judged) -> String {
-    let (what, unit) = judged.claim.figure.told();
+    let figure = judged.claim.figure;
     let found = judged.change.0.map_or("none".to_owned(), |change| format!("{change:+.2}"));
     let expected = judged.claim.expected.map(|expected| format!("{:+.2} ± {}", expected.value, expected.within));
-    format!("{}, {what}: {found} {unit} instead of {}", judged.claim.experiment, expected.unwrap_or_default())
+    format!(
+        "{}, {}: {found} {} instead of {}",
+        judged.claim.experiment,
+        figure.name(),
+        figure.unit(),
+        expected.unwrap_or_default()
+    )
 }
 
 /// A table with what a reader must know of it.
-fn markdown(table: &Table, family: &Family, needed: &[&Ready], rows: &[Vec<String>]) -> String {
-    let mut text = format!("# {}\n\n{} {}\n\n{}\n", table.title, table.source, family.about, grid::markdown(rows));
+fn markdown(table: &Table, family: &Family, needed: &[&Ready], shown: &str) -> String {
+    let mut text = format!("# {}\n\n{} {}\n\n{}\n", table.title, table.source, family.about, shown);
     text += "In brackets 95 % bootstrap intervals over groups, unadjusted. Changes are against the standard cascade of the same \
              experiment.\n";
     for Ready { experiment, assembly, .. } in needed {

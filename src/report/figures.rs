@@ -3,6 +3,7 @@
 
 use anyhow::Result;
 
+use super::grid;
 use super::tables::{Table, float, int, text};
 use crate::analysis::stats::Interval;
 
@@ -13,6 +14,8 @@ pub struct Column {
     /// Its heading for people.
     heading: &'static str,
     cells: Cells,
+    /// Whether a terminal does without it.
+    aside: bool,
 }
 
 /// A column's cells.
@@ -33,9 +36,19 @@ enum Cells {
 pub type Change = (Option<f64>, Option<Interval>);
 
 impl Column {
+    fn new(key: &'static str, heading: &'static str, cells: Cells) -> Self {
+        Self { key, heading, cells, aside: false }
+    }
+
+    /// The same column, without which a terminal does.
+    #[must_use]
+    pub fn aside(self) -> Self {
+        Self { aside: true, ..self }
+    }
+
     /// Words.
     pub fn text(key: &'static str, heading: &'static str, cells: impl Iterator<Item = String>) -> Self {
-        Self { key, heading, cells: Cells::Text(cells.collect()) }
+        Self::new(key, heading, Cells::Text(cells.collect()))
     }
 
     /// Numbers of things; none where there is none to count.
@@ -44,7 +57,7 @@ impl Column {
         heading: &'static str,
         cells: impl Iterator<Item = C>,
     ) -> Self {
-        Self { key, heading, cells: Cells::Count(cells.map(Into::into).collect()) }
+        Self::new(key, heading, Cells::Count(cells.map(Into::into).collect()))
     }
 
     /// Shares in [0, 1].
@@ -53,7 +66,7 @@ impl Column {
         heading: &'static str,
         cells: impl Iterator<Item = F>,
     ) -> Self {
-        Self { key, heading, cells: Cells::Share(cells.map(Into::into).collect()) }
+        Self::new(key, heading, Cells::Share(cells.map(Into::into).collect()))
     }
 
     /// Figures that are read to so many decimals.
@@ -63,12 +76,12 @@ impl Column {
         decimals: usize,
         cells: impl Iterator<Item = F>,
     ) -> Self {
-        Self { key, heading, cells: Cells::Number(cells.map(Into::into).collect(), decimals) }
+        Self::new(key, heading, Cells::Number(cells.map(Into::into).collect(), decimals))
     }
 
     /// Changes in the unit that the column's names say; `key` has a sibling for each end of the interval.
     pub fn change(key: &'static str, heading: &'static str, cells: impl Iterator<Item = Change>) -> Self {
-        Self { key, heading, cells: Cells::Change(cells.collect()) }
+        Self::new(key, heading, Cells::Change(cells.collect()))
     }
 }
 
@@ -108,21 +121,39 @@ impl Figures {
         Table::new(self.name, columns)
     }
 
-    /// The columns of words that come first.
+    /// As Markdown, with all columns.
     #[must_use]
-    pub fn texts(&self) -> usize {
-        self.columns.iter().take_while(|column| matches!(column.cells, Cells::Text(_))).count()
+    pub fn markdown(&self) -> String {
+        grid::markdown(&rows(&self.columns.iter().collect::<Vec<_>>()))
     }
 
-    /// Header and rows for people.
+    /// As LaTeX, with all columns.
     #[must_use]
-    pub fn rows(&self) -> Vec<Vec<String>> {
-        let columns: Vec<Vec<String>> = self.columns.iter().map(|column| shown(&column.cells)).collect();
-        let header = self.columns.iter().map(|column| column.heading.to_owned()).collect();
-        let length = columns.first().map_or(0, Vec::len);
-        let rows = (0..length).map(|row| columns.iter().map(|column| column[row].clone()).collect());
-        std::iter::once(header).chain(rows).collect()
+    pub fn latex(&self) -> String {
+        let columns: Vec<&Column> = self.columns.iter().collect();
+        grid::latex(&rows(&columns), words(&columns))
     }
+
+    /// For a terminal of so many columns, without those that are aside.
+    #[must_use]
+    pub fn terminal(&self, width: u16) -> String {
+        let columns: Vec<&Column> = self.columns.iter().filter(|column| !column.aside).collect();
+        grid::table(&rows(&columns), words(&columns), width)
+    }
+}
+
+/// How many columns of words come first.
+fn words(columns: &[&Column]) -> usize {
+    columns.iter().take_while(|column| matches!(column.cells, Cells::Text(_))).count()
+}
+
+/// Header and rows for people.
+fn rows(columns: &[&Column]) -> Vec<Vec<String>> {
+    let header = columns.iter().map(|column| column.heading.to_owned()).collect();
+    let columns: Vec<Vec<String>> = columns.iter().map(|column| shown(&column.cells)).collect();
+    let length = columns.first().map_or(0, Vec::len);
+    let rows = (0..length).map(|row| columns.iter().map(|column| column[row].clone()).collect());
+    std::iter::once(header).chain(rows).collect()
 }
 
 fn shown(cells: &Cells) -> Vec<String> {

@@ -76,16 +76,22 @@ pub enum Figure {
 }
 
 impl Figure {
-    /// How reports call it, with its unit.
+    /// How reports call it.
     #[must_use]
-    pub fn told(self) -> (&'static str, &'static str) {
+    pub fn name(self) -> &'static str {
         match self {
-            Self::WeakAccuracy => ("weak accuracy", "pp"),
-            Self::Accuracy => ("system accuracy", "pp"),
-            Self::StrongCalls => ("strong calls", "%"),
-            Self::StrongRequests => ("all strong requests", "%"),
-            Self::Fee => ("fee", "%"),
+            Self::WeakAccuracy => "weak accuracy",
+            Self::Accuracy => "system accuracy",
+            Self::StrongCalls => "strong calls",
+            Self::StrongRequests => "all strong requests",
+            Self::Fee => "fee",
         }
+    }
+
+    /// The unit of its change.
+    #[must_use]
+    pub fn unit(self) -> &'static str {
+        if matches!(self, Self::WeakAccuracy | Self::Accuracy) { "pp" } else { "%" }
     }
 
     /// Whether less is better.
@@ -206,17 +212,18 @@ pub fn headline(judged: &[Judged]) -> Figures {
     Figures {
         name: Shows::Headline.name(),
         columns: vec![
-            Column::text("claim", "change of", each().map(|judged| judged.claim.figure.told().0.to_owned())),
-            Column::text("unit", "unit", each().map(|judged| judged.claim.figure.told().1.to_owned())),
+            Column::text("claim", "change of", each().map(|judged| judged.claim.figure.name().to_owned())),
+            Column::text("unit", "unit", each().map(|judged| judged.claim.figure.unit().to_owned())),
             Column::text("experiment", "experiment", each().map(|judged| judged.claim.experiment.clone())),
-            Column::text("arm", "arm", each().map(|judged| judged.claim.arm.name().to_owned())),
+            Column::text("arm", "arm", each().map(|judged| judged.claim.arm.name().to_owned())).aside(),
             Column::number("paper_up_to", "paper, up to", 2, each().map(|judged| judged.claim.paper)),
-            Column::text("versions", "versions", each().map(|judged| judged.claim.versions.clone())),
+            Column::text("versions", "versions", each().map(|judged| judged.claim.versions.clone())).aside(),
             Column::change("change", "here", each().map(|judged| judged.change)),
             Column::text("verdict", "verdict", each().map(|judged| judged.verdict.to_owned())),
             Column::text("yardstick", "no verdict on the paper, since", {
                 each().map(|judged| judged.yardstick.unwrap_or("").to_owned())
-            }),
+            })
+            .aside(),
         ],
     }
 }
@@ -283,8 +290,8 @@ fn pipeline(experiments: &[Experiment]) -> Vec<Column> {
     let change = |of: fn(&Changes) -> Change| rows.iter().map(move |row| row.change(of));
     let mut columns = head(each().copied());
     columns.extend([
-        Column::count("n", "items", each().map(|row| row.slice.n)),
-        Column::count("orders", "orders", each().map(|row| row.slice.orders)),
+        Column::count("n", "items", each().map(|row| row.slice.n)).aside(),
+        Column::count("orders", "orders", each().map(|row| row.slice.orders)).aside(),
         Column::share("accuracy", "accuracy", each().map(|row| row.slice.accuracy())),
         Column::change("change_pp", "change, pp", change(|changes| in_points(&changes.accuracy))),
         Column::share("coverage", "coverage", each().map(|row| row.slice.coverage())),
@@ -292,10 +299,12 @@ fn pipeline(experiments: &[Experiment]) -> Vec<Column> {
         Column::change("strong_calls_change_percent", "change, %", {
             change(|changes| in_percent(&changes.strong_calls))
         }),
-        Column::count("strong_calls_all", "all strong requests", each().map(|row| row.slice.strong_calls_all())),
+        Column::count("strong_calls_all", "all strong requests", each().map(|row| row.slice.strong_calls_all()))
+            .aside(),
         Column::change("strong_calls_all_change_percent", "change, %", {
             change(|changes| in_percent(&changes.strong_calls_all))
-        }),
+        })
+        .aside(),
     ]);
     columns
 }
@@ -320,11 +329,11 @@ fn calibration(experiments: &[Experiment]) -> Vec<Column> {
     let each = || found.iter();
     let mut columns = head(each().map(|(row, _)| *row));
     columns.extend([
-        Column::count("n", "answers", each().map(|(_, worth)| worth.n)),
+        Column::count("n", "answers", each().map(|(_, worth)| worth.n)).aside(),
         Column::number("auroc", "AUROC", 3, each().map(|(_, worth)| worth.auroc)),
         Column::number("ece", "ECE", 3, each().map(|(_, worth)| worth.ece)),
         Column::number("brier", "Brier", 3, each().map(|(_, worth)| worth.brier)),
-        Column::number("aurc", "AURC", 3, each().map(|(_, worth)| worth.aurc)),
+        Column::number("aurc", "AURC", 3, each().map(|(_, worth)| worth.aurc)).aside(),
         Column::share("accepted_accuracy", "right if accepted", each().map(|(row, _)| row.slice.accepted_accuracy())),
     ]);
     columns
@@ -338,13 +347,14 @@ fn fees(experiments: &[Experiment]) -> Vec<Column> {
     };
     let mut columns = head(each().copied());
     columns.extend([
-        tokens("weak_input_tokens", "weak, read", |slice| slice.usage(Some(0), Purpose::Answer).input),
+        tokens("weak_input_tokens", "weak, read", |slice| slice.usage(Some(0), Purpose::Answer).input).aside(),
         tokens("weak_output_tokens", "weak, written", |slice| slice.usage(Some(0), Purpose::Answer).output),
-        tokens("strong_input_tokens", "strong, read", |slice| slice.usage(Some(STRONG), Purpose::Answer).input),
+        tokens("strong_input_tokens", "strong, read", |slice| slice.usage(Some(STRONG), Purpose::Answer).input).aside(),
         tokens("strong_output_tokens", "strong, written", |slice| slice.usage(Some(STRONG), Purpose::Answer).output),
         tokens("distil_output_tokens", "for strategies", |slice| slice.usage(Some(STRONG), Purpose::Distil).output),
-        tokens("verify_output_tokens", "for second draws", |slice| slice.usage(Some(STRONG), Purpose::Verify).output),
-        tokens("embed_tokens", "embedded", |slice| slice.usage(None, Purpose::Embed).input),
+        tokens("verify_output_tokens", "for second draws", |slice| slice.usage(Some(STRONG), Purpose::Verify).output)
+            .aside(),
+        tokens("embed_tokens", "embedded", |slice| slice.usage(None, Purpose::Embed).input).aside(),
         Column::number("fee_usd", "fee, USD", 5, each().map(|row| row.comparison.fee(row.slice).map(Fee::usd))),
         Column::change("fee_change_percent", "change, %", each().map(|row| fee_change(row.comparison, row.slice))),
     ]);
@@ -365,7 +375,7 @@ fn price_ratio(experiments: &[Experiment]) -> Vec<Column> {
     columns.extend([
         Column::number("price_ratio", "price, strong to weak", 1, each().map(|(_, _, times, _)| *times)),
         Column::change("fee_change_percent", "change of the fee, %", each().map(|(.., change)| *change)),
-        Column::number("own_ratio", "ratio of the config", 1, each().map(|(_, ratio, ..)| ratio.own)),
+        Column::number("own_ratio", "ratio of the config", 1, each().map(|(_, ratio, ..)| ratio.own)).aside(),
         Column::number("pays_from_ratio", "cheaper from", 2, each().map(|(_, ratio, ..)| ratio.pays_from)),
     ]);
     columns
@@ -386,10 +396,10 @@ fn cold_start(experiments: &[Experiment]) -> Vec<Column> {
     columns.extend([
         Column::count("items", "items so far", points().map(|point| point.items)),
         Column::share("accuracy", "accuracy so far", points().map(|point| point.accuracy)),
-        Column::share("cascade_accuracy", "cascade's", points().map(|point| point.base_accuracy)),
+        Column::share("cascade_accuracy", "cascade's", points().map(|point| point.base_accuracy)).aside(),
         Column::share("deferred", "deferred so far", points().map(|point| point.deferred)),
-        Column::share("cascade_deferred", "cascade's", points().map(|point| point.base_deferred)),
-        Column::share("deferred_lately", "of the last tenth", points().map(|point| point.deferred_lately)),
+        Column::share("cascade_deferred", "cascade's", points().map(|point| point.base_deferred)).aside(),
+        Column::share("deferred_lately", "of the last tenth", points().map(|point| point.deferred_lately)).aside(),
         Column::number("repository", "strategies", 1, points().map(|point| point.repository)),
         Column::number("fee_usd", "fee so far, USD", 5, points().map(|point| point.fee)),
         Column::number("cascade_fee_usd", "cascade's", 5, points().map(|point| point.base_fee)),

@@ -47,7 +47,7 @@ impl Ratio {
         let mut ratios = RATIOS.to_vec();
         ratios.push(self.own);
         ratios.sort_by(f64::total_cmp);
-        ratios.dedup();
+        ratios.dedup_by(|one, other| (*one - *other).abs() < 1e-9);
         ratios
     }
 

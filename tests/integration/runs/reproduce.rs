@@ -62,7 +62,7 @@ const REPRODUCE: [&str; 5] = ["reproduce", "--paper", "paper", "--out", "out"];
 #[test]
 fn tables_have_the_figures_of_the_run_in_every_form() {
     let project = project();
-    let said = project.run(&REPRODUCE).done();
+    let said = project.run(&[&REPRODUCE[..], &["--recompute"]].concat()).done();
     holds(&said.out, &["The claims", "tables are in out"]);
     project.trial("run", &[]).done();
     let (run, calls) = (project.sheet("run", "accuracy"), project.sheet("run", "strong_calls"));
@@ -97,7 +97,7 @@ fn tables_have_the_figures_of_the_run_in_every_form() {
     }
 
     assert_eq!(project.sheet("out/changes", "variants").len(), 2);
-    let said = project.run(&[&REPRODUCE[..], &["changes"]].concat()).done();
+    let said = project.run(&[&REPRODUCE[..], &["changes", "--recompute"]].concat()).done();
     holds(&said.out, &["How many", " one "]);
 
     // The stream's last point is the whole stream.
@@ -120,7 +120,10 @@ fn tables_have_the_figures_of_the_run_in_every_form() {
 #[test]
 fn a_recording_answers_unless_it_is_left_aside_and_what_was_expected_is_checked() {
     let project = project();
-    project.run(&REPRODUCE).done();
+    let said = project.run(&REPRODUCE).done();
+    holds(&said.err, &["trial is left out: there is no", "calls.parquet; --recompute asks its models"]);
+    assert!(!project.path("out/pipeline.csv").exists());
+    project.run(&[&REPRODUCE[..], &["--recompute"]].concat()).done();
     project.run(&["journal", "export", "out", "--out", "calls.parquet"]).done();
     let headline_of = |out| project.run(&["reproduce", "headline", "--paper", "paper", "--out", out]);
     let said = headline_of("replayed").done();
@@ -137,11 +140,12 @@ fn a_recording_answers_unless_it_is_left_aside_and_what_was_expected_is_checked(
     assert_eq!(missed.code, 1);
     holds(&missed.err, &["not as expected: trial, weak accuracy", "instead of +99.00 ± 0.5"]);
 
-    // The same experiment on other data is asked of its models; no recording is of that.
-    let short =
-        project.run(&["reproduce", "pipeline", "--dataset", "short", "--paper", "paper", "--out", "short"]).done();
-    holds(&short.err, &["its models are asked"]);
-    assert!(project.sheet("short", "pipeline").rows().all(|row| row.count("n") == 12));
+    // The same experiment on other data is asked of its models, no recording being of that, and is another run.
+    let short = ["reproduce", "pipeline", "--dataset", "short", "--paper", "paper", "--out", "replayed"];
+    assert_eq!(project.run(&short).code, 2);
+    let said = project.run(&[&short[..], &["--fresh"]].concat()).done();
+    holds(&said.err, &["its models are asked"]);
+    assert!(project.sheet("replayed", "pipeline").rows().all(|row| row.count("n") == 12));
 }
 
 #[test]
