@@ -202,9 +202,13 @@ pub fn markdown(name: &str, setting: &[String], notes: &[String], rows: &[Row]) 
         );
     }
     text += "\n## What each row sets\n\n";
-    for Row { variant, .. } in rows.iter().filter(|row| !row.variant.settings.is_empty()) {
-        let settings: Vec<String> = variant.settings.iter().map(|setting| format!("`{setting}`")).collect();
-        let _ = writeln!(text, "- {}, {}: {}", variant.title, variant.name, settings.join(", "));
+    let alike = |one: &Row, other: &Row| {
+        (one.variant.title, one.variant.settings) == (other.variant.title, other.variant.settings)
+    };
+    for rows in rows.chunk_by(alike).filter(|rows| !rows[0].variant.settings.is_empty()) {
+        let names: Vec<&str> = rows.iter().map(|row| row.variant.name).collect();
+        let settings: Vec<String> = rows[0].variant.settings.iter().map(|setting| format!("`{setting}`")).collect();
+        let _ = writeln!(text, "- {}, {}: {}", rows[0].variant.title, names.join("; "), settings.join(", "));
     }
     text += "\nChanges are against the cascade of the same run, paired item by item; in brackets 95 % bootstrap intervals over \
              groups, unadjusted for the number of rows: choose on one split and judge on another. Which strategies were wrong, and \
