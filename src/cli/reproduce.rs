@@ -109,7 +109,8 @@ pub(super) fn run(args: &Args) -> Result<Status> {
     let paper = Paper::load(&args.paper)?;
     let family = paper.family(&args.family)?;
     let (tables, ablations) = paper.chosen(family, &args.tables)?;
-    let ready = family.experiments.iter().map(|experiment| Ready::new(family, experiment, args));
+    let experiments = family.experiments.iter().filter(|one| args.dataset.is_none() || !one.own_data_only);
+    let ready = experiments.map(|experiment| Ready::new(family, experiment, args));
     let ready = ready.collect::<Result<Vec<_>>>()?;
     if args.list {
         list(&paper, family, &ready);

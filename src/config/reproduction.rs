@@ -52,6 +52,9 @@ pub struct Experiment {
     pub set: Vec<String>,
     /// A journal that answers all its calls.
     pub recording: Option<PathBuf>,
+    /// Whether it makes no sense on other data.
+    #[serde(default)]
+    pub own_data_only: bool,
     /// What the paper's setting is not, or is not known to be.
     #[serde(default)]
     pub choices: Vec<String>,

@@ -146,6 +146,9 @@ fn a_recording_answers_unless_it_is_left_aside_and_what_was_expected_is_checked(
     let said = project.run(&[&short[..], &["--fresh"]].concat()).done();
     holds(&said.err, &["its models are asked"]);
     assert!(project.sheet("replayed", "pipeline").rows().all(|row| row.count("n") == 12));
+    project.write("paper/families.toml", FAMILIES.replace("choices =", "own_data_only = true\nchoices ="));
+    project.run(&[&short[..6], &["--out", "none"]].concat()).done();
+    assert!(!project.path("none").exists(), "no experiment makes sense there");
 }
 
 #[test]
