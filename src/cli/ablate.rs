@@ -7,7 +7,7 @@ use anyhow::{Context, Result, bail};
 
 use super::report::Kept;
 use super::results::Results;
-use super::session::Sources;
+use super::session::{Outputs, Sources};
 use super::{Status, run, say, terminal_width, warn};
 use crate::analysis::metrics::Comparison;
 use crate::config::ablation::{self, Ablation};
@@ -26,22 +26,15 @@ pub(super) struct Args {
     /// The ablation's file (TOML)
     #[arg(long, value_name = "FILE")]
     config: PathBuf,
-    /// Folder for the outputs [default: results/<name>]
-    #[arg(long, value_name = "DIR")]
-    out: Option<PathBuf>,
-    /// Check everything and print what each variant would run; call no model
-    #[arg(long)]
-    dry_run: bool,
-    /// Set the variants' outputs that are there aside and start over; the journal stays in use
-    #[arg(long)]
-    fresh: bool,
+    #[command(flatten)]
+    outputs: Outputs,
     #[command(flatten)]
     sources: Sources,
 }
 
 pub(super) fn run(args: &Args) -> Result<Status> {
     let prepared = Prepared::load(&args.config, &args.sources)?;
-    if args.dry_run {
+    if args.outputs.dry_run {
         for (told, assembly) in &prepared.runs {
             say(&format!("\n{told}"));
             for line in plan::lines(assembly) {
@@ -50,8 +43,8 @@ pub(super) fn run(args: &Args) -> Result<Status> {
         }
         return Ok(Status::Done);
     }
-    let out = args.out.clone().unwrap_or_else(|| Path::new("results").join(&prepared.ablation.name));
-    say(&prepared.take(&out, &args.sources, args.fresh)?);
+    let out = args.outputs.out.clone().unwrap_or_else(|| Path::new("results").join(&prepared.ablation.name));
+    say(&prepared.take(&out, &args.sources, args.outputs.fresh)?);
     say(&format!("reports are in {}", out.display()));
     Ok(Status::Done)
 }

@@ -1,10 +1,10 @@
 //! `intercascade run`: from a config to a folder of reports.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::Result;
 
-use super::session::{Named, Session, Sources, begin};
+use super::session::{Named, Outputs, Session, Sources, begin};
 use super::{Status, block_on, say, warn, warnings};
 use crate::config::assembly::{Assembly, output_folder};
 use crate::config::plan;
@@ -19,29 +19,22 @@ use crate::report::manifest::Manifest;
 pub(super) struct Args {
     #[command(flatten)]
     named: Named,
-    /// Folder for the outputs [default: results/<name>]
-    #[arg(long, value_name = "DIR")]
-    out: Option<PathBuf>,
-    /// Check everything and print the calls, tokens and fee to expect; call no model
-    #[arg(long)]
-    dry_run: bool,
-    /// Set outputs that are there aside and start over; the journal of calls stays in use
-    #[arg(long)]
-    fresh: bool,
+    #[command(flatten)]
+    outputs: Outputs,
     #[command(flatten)]
     sources: Sources,
 }
 
 pub(super) fn run(args: &Args) -> Result<Status> {
     let assembly = args.named.load(&args.sources, &[])?;
-    if args.dry_run {
+    if args.outputs.dry_run {
         for line in plan::lines(&assembly) {
             say(&line);
         }
         return Ok(Status::Done);
     }
-    let folder = output_folder(&assembly.config, args.out.as_deref());
-    let before = prepare(&folder, &assembly.identity(), args.fresh)?;
+    let folder = output_folder(&assembly.config, args.outputs.out.as_deref());
+    let before = prepare(&folder, &assembly.identity(), args.outputs.fresh)?;
     if before.is_some() {
         warn("this run was begun before; answers in its journal are not asked for again");
     }

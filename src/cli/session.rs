@@ -43,6 +43,20 @@ pub(super) struct Named {
     set: Vec<String>,
 }
 
+/// What is written, and whether anything is.
+#[derive(Debug, clap::Args)]
+pub(super) struct Outputs {
+    /// Folder for the outputs [default: results/<name>]
+    #[arg(long, value_name = "DIR")]
+    pub(super) out: Option<PathBuf>,
+    /// Check everything and print the calls, tokens and fee to expect; call no model
+    #[arg(long)]
+    pub(super) dry_run: bool,
+    /// Set outputs that are there aside and start over; the journal of calls stays in use
+    #[arg(long)]
+    pub(super) fresh: bool,
+}
+
 /// Where answers may come from, besides the run's own journal.
 #[derive(Debug, Clone, clap::Args)]
 pub(super) struct Sources {

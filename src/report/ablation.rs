@@ -1,4 +1,4 @@
-//! What each variant of an ablation made of the stream: a row each, in one table of figures and, for people, two tables
+//! What each variant of an ablation made of the stream: a row each, in one table of figures and, for people, three tables
 //! for each question.
 
 use std::fmt::Write;
@@ -8,12 +8,12 @@ use anyhow::{Result, anyhow};
 use super::grid;
 use super::summary::{SUMMARY, brackets, percent, range, threshold};
 use super::tables::{Table, float, high, int, low, points, text};
+use crate::analysis::metrics::fees::TOKENS;
 use crate::analysis::metrics::learning::{Source, Storing, Teacher, Transfer, by_source, by_teacher, distilling};
-use crate::analysis::metrics::{Changes, Comparison, STRONG, Slice};
+use crate::analysis::metrics::{Changes, Comparison, Slice};
 use crate::analysis::price::Fee;
 use crate::analysis::stats::{Difference, Interval};
 use crate::cascade::arm::Arm;
-use crate::types::record::Purpose;
 
 /// What was shown to the weak level: whose strategies, and whether their teacher was right.
 const PARTS: [&str; 5] = [
@@ -45,6 +45,8 @@ pub struct Row<'a> {
     fee: Option<f64>,
     fee_change: (Option<f64>, Option<Interval>),
     storing: Storing,
+    /// The chance that a right weak answer is the surer one.
+    auroc: Option<f64>,
     /// The weak level's items by what it was shown, under the names of [`Source`] and [`Teacher`].
     parts: Vec<(&'static str, Transfer)>,
     /// The strong level's accuracy on deferred items, and what asking for strategies changed of it.
@@ -73,6 +75,7 @@ impl<'a> Row<'a> {
             fee: comparison.fee(slice).map(Fee::usd),
             fee_change: comparison.fee_change(slice),
             storing: Storing::of(slice),
+            auroc: slice.reliability().and_then(|worth| worth.auroc),
             parts: parts.unwrap_or_default(),
             strong: strong.and_then(|(strong, _)| distilling(slice, strong)).map(|d| (d.with, d.change.mean)),
         })
@@ -84,25 +87,6 @@ impl<'a> Row<'a> {
 
     fn part(&self, name: &str) -> Option<&Transfer> {
         self.parts.iter().find(|(found, _)| *found == name).map(|(_, transfer)| transfer)
-    }
-
-    /// Tokens by purpose: the name, and what they are.
-    fn tokens(&self) -> [(&'static str, u64); 7] {
-        let usage = |level, purpose| self.slice.usage(level, purpose);
-        let (weak, strong) = (usage(Some(0), Purpose::Answer), usage(Some(STRONG), Purpose::Answer));
-        [
-            ("weak_input", weak.input),
-            ("weak_output", weak.output),
-            ("strong_input", strong.input),
-            ("strong_output", strong.output),
-            ("distil_output", usage(Some(STRONG), Purpose::Distil).output),
-            ("verify_output", usage(Some(STRONG), Purpose::Verify).output),
-            ("embed", usage(None, Purpose::Embed).input),
-        ]
-    }
-
-    fn auroc(&self) -> Option<f64> {
-        self.slice.reliability()?.auroc
     }
 }
 
@@ -133,7 +117,7 @@ pub fn table(rows: &[Row]) -> Result<Table> {
         float("change_high_pp", changed(|changes| high(&changes.accuracy))),
         float("p_value", changed(|changes| Some(changes.accuracy.p))),
         float("coverage", each().map(|row| row.slice.coverage())),
-        float("auroc", each().map(Row::auroc)),
+        float("auroc", each().map(|row| row.auroc)),
         int("strong_calls", each().map(|row| row.slice.strong_calls())),
         float("strong_calls_change_percent", changed(|changes| changes.strong_calls.change.map(points))),
         int("strong_calls_all", each().map(|row| row.slice.strong_calls_all())),
@@ -163,9 +147,8 @@ pub fn table(rows: &[Row]) -> Result<Table> {
             float(&column("similarity_greatest"), part().map(|found| Some(found?.similarity?.1))),
         ]);
     }
-    let tokens: Vec<_> = each().map(Row::tokens).collect();
-    for (place, (name, _)) in tokens.first().into_iter().flatten().enumerate() {
-        columns.push(int(&format!("{name}_tokens"), tokens.iter().map(|of| of[place].1)));
+    for (name, of) in TOKENS {
+        columns.push(int(name, each().map(|row| of(row.slice))));
     }
     columns.push(float("model_time_s", each().map(|row| row.slice.latency_ms() / 1000.0)));
     Table::new("variants", columns)
@@ -271,7 +254,7 @@ fn outcomes(rows: &[Row]) -> Vec<Vec<String>> {
             percent(row.slice.accuracy()),
             row.changes.map_or("–".to_owned(), |changes| difference(&changes.accuracy)),
             percent(row.slice.coverage()),
-            row.auroc().map_or("–".to_owned(), |auroc| format!("{auroc:.2}")),
+            row.auroc.map_or("–".to_owned(), |auroc| format!("{auroc:.2}")),
             row.slice.strong_calls().to_string(),
             row.slice.strong_calls_all().to_string(),
             row.fee_change.0.map_or("–".to_owned(), |change| format!("{} %", changed(change, row.fee_change.1))),
@@ -322,7 +305,7 @@ fn costs(rows: &[Row]) -> Vec<Vec<String>> {
     ])];
     for row in rows {
         let mut cell = vec![row.variant.name.to_owned()];
-        cell.extend(row.tokens().map(|(_, tokens)| tokens.to_string()));
+        cell.extend(TOKENS.map(|(_, of)| of(row.slice).to_string()));
         cell.push(format!("{:.1}", row.slice.latency_ms() / 60_000.0));
         cells.push(cell);
     }

@@ -7,6 +7,7 @@ use super::summary::threshold;
 use super::tables::points;
 use crate::analysis::metrics::changes::RESAMPLES;
 use crate::analysis::metrics::confidence::Reliability;
+use crate::analysis::metrics::fees::TOKENS;
 use crate::analysis::metrics::growth::{Point, growth, pays_from};
 use crate::analysis::metrics::learning::theorem;
 use crate::analysis::metrics::price_ratio::Ratio;
@@ -340,21 +341,25 @@ fn calibration(experiments: &[Experiment]) -> Vec<Column> {
 }
 
 fn fees(experiments: &[Experiment]) -> Vec<Column> {
+    /// Of each of [`TOKENS`], and whether a terminal does without it.
+    const HEADINGS: [(&str, bool); TOKENS.len()] = [
+        ("weak, read", true),
+        ("weak, written", false),
+        ("strong, read", true),
+        ("strong, written", false),
+        ("for strategies", false),
+        ("for second draws", true),
+        ("embedded", true),
+    ];
     let rows: Vec<Row> = rows(experiments).collect();
     let each = || rows.iter();
-    let tokens = |key, heading, of: fn(&Slice) -> u64| {
-        Column::count(key, heading, rows.iter().map(|row| usize::try_from(of(row.slice)).ok()))
-    };
+    let tokens = TOKENS.into_iter().zip(HEADINGS).map(|((key, of), (heading, aside))| {
+        let column = Column::count(key, heading, rows.iter().map(|row| usize::try_from(of(row.slice)).ok()));
+        if aside { column.aside() } else { column }
+    });
     let mut columns = head(each().copied());
+    columns.extend(tokens);
     columns.extend([
-        tokens("weak_input_tokens", "weak, read", |slice| slice.usage(Some(0), Purpose::Answer).input).aside(),
-        tokens("weak_output_tokens", "weak, written", |slice| slice.usage(Some(0), Purpose::Answer).output),
-        tokens("strong_input_tokens", "strong, read", |slice| slice.usage(Some(STRONG), Purpose::Answer).input).aside(),
-        tokens("strong_output_tokens", "strong, written", |slice| slice.usage(Some(STRONG), Purpose::Answer).output),
-        tokens("distil_output_tokens", "for strategies", |slice| slice.usage(Some(STRONG), Purpose::Distil).output),
-        tokens("verify_output_tokens", "for second draws", |slice| slice.usage(Some(STRONG), Purpose::Verify).output)
-            .aside(),
-        tokens("embed_tokens", "embedded", |slice| slice.usage(None, Purpose::Embed).input).aside(),
         Column::number("fee_usd", "fee, USD", 5, each().map(|row| row.comparison.fee(row.slice).map(Fee::usd))),
         Column::change("fee_change_percent", "change, %", each().map(|row| fee_change(row.comparison, row.slice))),
     ]);

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use super::STRONG;
 use super::slices::{Slice, Taken};
 use crate::analysis::price::{Fee, Price};
 use crate::analysis::stats::units::relative_change;
@@ -12,6 +13,20 @@ use crate::types::record::{Call, Purpose, Record};
 
 /// Prices by the model's name in the config; none where it has no price.
 pub type Prices = BTreeMap<String, Option<Price>>;
+
+/// Some of a slice's tokens, over all orders.
+pub type Tokens = fn(&Slice) -> u64;
+
+/// The tokens of a slice that are told apart, by the names of their columns.
+pub const TOKENS: [(&str, Tokens); 7] = [
+    ("weak_input_tokens", |slice| slice.usage(Some(0), Purpose::Answer).input),
+    ("weak_output_tokens", |slice| slice.usage(Some(0), Purpose::Answer).output),
+    ("strong_input_tokens", |slice| slice.usage(Some(STRONG), Purpose::Answer).input),
+    ("strong_output_tokens", |slice| slice.usage(Some(STRONG), Purpose::Answer).output),
+    ("distil_output_tokens", |slice| slice.usage(Some(STRONG), Purpose::Distil).output),
+    ("verify_output_tokens", |slice| slice.usage(Some(STRONG), Purpose::Verify).output),
+    ("embed_tokens", |slice| slice.usage(None, Purpose::Embed).input),
+];
 
 /// A model, and a purpose; none for all of the model's.
 type Row<'a> = (&'a str, Option<Purpose>);
