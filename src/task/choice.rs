@@ -6,11 +6,16 @@ use std::sync::LazyLock;
 use regex::Regex;
 
 use super::extraction::Extraction;
+use super::math::boxed;
+
+/// What a letter may be wrapped in.
+const OPENED: &str = r"(?:[*_$(\[{]|\\[(\[]|\\(?:boxed|text|mathbf)\{)*";
 
 static ANSWER_IS: LazyLock<Regex> = LazyLock::new(|| {
-    let opened = r"(?:[*_$(\[{]|\\[(\[]|\\(?:boxed|text|mathbf)\{)*";
-    Regex::new(&format!(r"(?i:answer\s*(?:is|:)\s*:?)\s*{opened}([A-Z])\b")).expect("the pattern is valid")
+    Regex::new(&format!(r"(?i:answer\s*(?:is|:)\s*:?)\s*{OPENED}([A-Z])\b")).expect("the pattern is valid")
 });
+static BOXED: LazyLock<Regex> =
+    LazyLock::new(|| Regex::new(&format!(r"^\s*{OPENED}([A-Z])(?:[^\w\s]|\s*$)")).expect("the pattern is valid"));
 static OPENING: LazyLock<Regex> =
     LazyLock::new(|| Regex::new(r"^[\s*_(]*([A-Z])(?:[).:,*_]|\s*$|\s*\n)").expect("the pattern is valid"));
 static IN_PARENTHESES: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"\(([A-Z])\)").expect("the pattern is valid"));
@@ -62,15 +67,20 @@ pub fn extract(text: &str, options: &[String], rules: &[Extraction]) -> Option<(
         let letters = pattern.captures_iter(text).filter_map(|found| found.get(1));
         letters.filter_map(|letter| Some((index(letter.as_str())?, letter.range()))).last()
     };
+    let option = |place: Range<usize>| {
+        let plain = text[place.clone()].trim().trim_end_matches('.').to_lowercase();
+        Some((options.iter().position(|option| option.trim().to_lowercase() == plain)?, place))
+    };
+    let opening = |place: Range<usize>| {
+        let found = BOXED.captures(&text[place.clone()])?.get(1)?;
+        Some((index(found.as_str())?, place.start + found.start()..place.start + found.end()))
+    };
     rules.iter().find_map(|rule| match rule {
         Extraction::AnswerIs => last(&ANSWER_IS),
+        Extraction::Boxed => boxed(text).and_then(|place| opening(place.clone()).or_else(|| option(place))),
         Extraction::Letter => last(&OPENING),
         Extraction::LetterInParentheses => last(&IN_PARENTHESES),
-        Extraction::OptionText => {
-            let plain = text.trim().trim_end_matches('.').to_lowercase();
-            let found = options.iter().position(|option| option.trim().to_lowercase() == plain);
-            found.map(|index| (index, 0..text.len()))
-        }
+        Extraction::OptionText => option(0..text.len()),
         _ => None,
     })
 }
@@ -98,6 +108,10 @@ mod tests {
             ("(C)", 'C'),
             ("It must be (D), I think", 'D'),
             ("Vostok 1.", 'C'),
+            (r"the first was \boxed{1957}. The correct choice is \(\boxed{B}\).", 'B'),
+            (r"Therefore it prints \[\boxed{\text{(D) Explorer 1}}\]", 'D'),
+            (r"So \boxed{Luna 1}", 'B'),
+            (r"\boxed{A}, no: the answer is (C).", 'C'),
         ];
         for (text, expected) in cases {
             assert_eq!(read(text), Some(expected), "{text}");
@@ -109,6 +123,8 @@ mod tests {
         assert_eq!(read("A rocket flew to the Moon"), None);
         assert_eq!(read("The answer is Apollo"), None);
         assert_eq!(read("The answer is (F)."), None);
+        assert_eq!(read(r"\boxed{A rocket}"), None);
+        assert_eq!(read(r"Sputnik 1 flew \boxed{96} minutes"), None);
         assert_eq!(read(""), None);
     }
 

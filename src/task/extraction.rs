@@ -14,7 +14,7 @@ pub enum Extraction {
     Gsm8kStrict,
     /// The number behind the last `####` whatever words and units are around it; behind a bare one, the number before.
     HashMarks,
-    /// The number in the last `\boxed{…}`.
+    /// Numbers: the one in the last `\boxed{…}`. Options: the letter, or the option's text, there.
     Boxed,
     /// Numbers: behind the last "answer is", "answer:" or "answer =". Options: the letter there.
     AnswerIs,
@@ -43,7 +43,7 @@ impl Extraction {
         match task {
             // A box is where a model ends; small models also begin with `#### N`, and then reason to another number.
             Task::Math => &[Self::Boxed, Self::HashMarks, Self::AnswerIs, Self::Bold, Self::Gsm8kFlexible],
-            Task::Choice => &[Self::AnswerIs, Self::Letter, Self::LetterInParentheses, Self::OptionText],
+            Task::Choice => &[Self::AnswerIs, Self::Boxed, Self::Letter, Self::LetterInParentheses, Self::OptionText],
         }
     }
 
@@ -87,8 +87,8 @@ impl Extraction {
     #[must_use]
     pub fn reads(self, task: Task) -> bool {
         match self {
-            Self::AnswerIs => true,
-            Self::Gsm8kStrict | Self::HashMarks | Self::Boxed | Self::Bold | Self::Gsm8kFlexible | Self::NoneStated => {
+            Self::AnswerIs | Self::Boxed => true,
+            Self::Gsm8kStrict | Self::HashMarks | Self::Bold | Self::Gsm8kFlexible | Self::NoneStated => {
                 task == Task::Math
             }
             Self::OptionLikelihood

@@ -99,7 +99,7 @@ fn behind_answer(text: &str) -> Option<Range<usize>> {
 }
 
 /// What is inside the last `\boxed{…}`, braces within it closed.
-fn boxed(text: &str) -> Option<Range<usize>> {
+pub(super) fn boxed(text: &str) -> Option<Range<usize>> {
     let start = text.rfind("\\boxed{")? + "\\boxed{".len();
     let mut depth = 1;
     for (place, character) in text[start..].char_indices() {

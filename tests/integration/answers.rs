@@ -73,7 +73,7 @@ fn labelled() -> Vec<Labelled> {
 fn every_labelled_output_is_read_as_its_reader_reads_it() {
     let labelled = labelled();
     let recorded = labelled.iter().filter(|output| output.by != "written").count();
-    assert!(recorded >= 140 && labelled.len() >= 240, "{recorded} of {}", labelled.len());
+    assert!(recorded >= 250 && labelled.len() >= 360, "{recorded} of {}", labelled.len());
     let misread = labelled.iter().filter(|output| output.misread).count();
     assert!(misread * 100 <= recorded * 2, "{misread} of {recorded}");
     let mut wrong = Vec::new();
