@@ -1,6 +1,6 @@
 //! What is computed from records, beside the time it may take: a sweep of an arm that does not learn, and the bootstrap of
-//! a paired difference, both on as many items as MMLU has. `cargo bench --bench analysis`; docs/PERFORMANCE.md has the
-//! figures.
+//! a paired difference, both on as many items as MMLU has; then all tables of a million records. `cargo bench --bench
+//! analysis`; docs/PERFORMANCE.md has the figures.
 
 #![expect(clippy::print_stdout, reason = "its figures are what a benchmark is for")]
 
@@ -13,6 +13,7 @@ use intercascade::analysis::metrics::{Comparison, Prices};
 use intercascade::analysis::price::Price;
 use intercascade::analysis::stats::Draws;
 use intercascade::analysis::stats::difference::of_answers;
+use intercascade::report::reproduction::{Experiment, Shows, figures};
 use intercascade::report::summary::Context;
 use intercascade::report::sweep::Sweep;
 use intercascade::report::tables::{Gauged, of_arms};
@@ -47,7 +48,84 @@ fn main() -> Result<()> {
         let found = of_answers(&pairs, draws);
         ensure!(found.is_some_and(|found| found.interval.is_some()), "no interval");
         Ok(())
-    })
+    })?;
+    million()
+}
+
+/// All tables of five arms at ten thresholds on 20,000 items, those of `run` and those of `reproduce`: the time beside the 30
+/// seconds that they may take, and the memory beside 2 GB, the records' own included.
+fn million() -> Result<()> {
+    let (records, prices) = (swept(), prices());
+    println!("{} records: {} MB", records.len(), peak());
+    let started = Instant::now();
+    let comparison = Comparison::new(&records, &[], &prices, Seed(1));
+    let gauged = Some(Gauged { model: "weak", signal: "option-probability" });
+    let context = Context { name: "bench", setting: &[], warnings: &[], comparison: &comparison, gauged };
+    let text = intercascade::report::summary::markdown(&context);
+    println!("summary: {:.1} s", started.elapsed().as_secs_f64());
+    for mut table in of_arms(&comparison, gauged)? {
+        ensure!(table.frame.height() >= 50 && !table.files()?[0].1.is_empty(), "{} has too few rows", table.name);
+        println!("{}: {:.1} s", table.name, started.elapsed().as_secs_f64());
+    }
+    let experiment = [Experiment { name: "bench", comparison: &comparison, yardstick: None }];
+    for shows in [
+        Shows::Pipeline,
+        Shows::Weak,
+        Shows::Calibration,
+        Shows::Fees,
+        Shows::PriceRatio,
+        Shows::ColdStart,
+        Shows::Latency,
+        Shows::Theorem,
+    ] {
+        let figures = figures(shows, &experiment);
+        ensure!(figures.table()?.files().is_ok() && figures.latex().len() > 100, "no {}", shows.name());
+        println!("{}: {:.1} s", shows.name(), started.elapsed().as_secs_f64());
+    }
+    ensure!(text.len() > 1000, "no summary");
+    let seconds = started.elapsed().as_secs_f64();
+    println!(
+        "all tables of {} records: {seconds:.1} s, {:.0} % of 30 s; {} MB at the peak, {} % of 2 GB",
+        records.len(),
+        seconds / 0.3,
+        peak(),
+        peak() / 20
+    );
+    Ok(())
+}
+
+/// Records as a sweep of the arms that learn leaves them: the weak level answers, what is below the threshold is deferred.
+fn swept() -> Vec<Record> {
+    let mut records = Vec::new();
+    for step in 1..=10_u32 {
+        for arm in ["cascade", "inter-cascade", "inter-cascade-random", "retrieval", "semantic-cache"] {
+            let threshold = f64::from(step) / 10.0;
+            let key = Arc::new(CellKey { dataset: "mmlu".into(), arm: arm.into(), order: 0, threshold: Some(threshold) });
+            records.extend((0..20_000).map(|i| {
+                let mut own = record(&key, 0, i);
+                // No two items cost the same, in any arm: nothing can be drawn together.
+                let tokens = |level: &str| 50 + (1000.0 * unit(&format!("{arm} {level}"), i)) as u64;
+                own.calls[0].usage.output = tokens("weak");
+                own.deferred = unit(arm, i) < threshold;
+                if own.deferred {
+                    let strong = record(&key, 1, i);
+                    own.answering_level = Some(1);
+                    own.graded = strong.graded;
+                    own.calls.extend(strong.calls);
+                    own.calls[1].usage.output = tokens("strong");
+                }
+                own
+            }));
+        }
+    }
+    records
+}
+
+/// The most memory that this process had, in MB.
+fn peak() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    line.and_then(|line| line.trim().split(' ').next()?.parse::<u64>().ok()).unwrap_or_default() / 1000
 }
 
 /// The median of some repeats, as a share of the limit.
