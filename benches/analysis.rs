@@ -95,24 +95,31 @@ fn million() -> Result<()> {
 }
 
 /// Records as a sweep of the arms that learn leaves them: the weak level answers, what is below the threshold is deferred.
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a count of tokens")]
 fn swept() -> Vec<Record> {
     let mut records = Vec::new();
     for step in 1..=10_u32 {
         for arm in ["cascade", "inter-cascade", "inter-cascade-random", "retrieval", "semantic-cache"] {
             let threshold = f64::from(step) / 10.0;
-            let key = Arc::new(CellKey { dataset: "mmlu".into(), arm: arm.into(), order: 0, threshold: Some(threshold) });
+            let key =
+                Arc::new(CellKey { dataset: "mmlu".into(), arm: arm.into(), order: 0, threshold: Some(threshold) });
             records.extend((0..20_000).map(|i| {
                 let mut own = record(&key, 0, i);
                 // No two items cost the same, in any arm: nothing can be drawn together.
                 let tokens = |level: &str| 50 + (1000.0 * unit(&format!("{arm} {level}"), i)) as u64;
                 own.calls[0].usage.output = tokens("weak");
                 own.deferred = unit(arm, i) < threshold;
+                if arm != "cascade" {
+                    let embed =
+                        Call { level: None, model: "embedder".into(), purpose: Purpose::Embed, ..own.calls[0].clone() };
+                    own.calls.insert(0, embed);
+                }
                 if own.deferred {
                     let strong = record(&key, 1, i);
                     own.answering_level = Some(1);
                     own.graded = strong.graded;
                     own.calls.extend(strong.calls);
-                    own.calls[1].usage.output = tokens("strong");
+                    own.calls.last_mut().expect("a call").usage.output = tokens("strong");
                 }
                 own
             }));
@@ -153,7 +160,11 @@ fn unit(what: &str, i: usize) -> f64 {
 
 fn prices() -> Prices {
     let price = |input, output| Some(Price { input, cached_input: None, output, read: None, nominal: false });
-    BTreeMap::from([("weak".to_owned(), price(0.1, 0.4)), ("strong".to_owned(), price(2.5, 10.0))])
+    BTreeMap::from([
+        ("embedder".to_owned(), price(0.02, 0.0)),
+        ("weak".to_owned(), price(0.1, 0.4)),
+        ("strong".to_owned(), price(2.5, 10.0)),
+    ])
 }
 
 fn records() -> Vec<Record> {

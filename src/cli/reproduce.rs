@@ -16,6 +16,7 @@ use crate::config::plan;
 use crate::config::reproduction::{Ablation, Experiment, Family, Paper, Table};
 use crate::dataset::catalogue::Catalogue;
 use crate::model::entry::Backend;
+use crate::model::journal::seconds;
 use crate::report::folder::{JOURNAL, replace};
 use crate::report::grid;
 use crate::report::reproduction::{self, Judged, Shows, figures, headline};
@@ -113,8 +114,7 @@ pub(super) fn run(args: &Args) -> Result<Status> {
     let ready = experiments.map(|experiment| Ready::new(family, experiment, args));
     let ready = ready.collect::<Result<Vec<_>>>()?;
     if args.list {
-        list(&paper, family, &ready);
-        return Ok(Status::Done);
+        return list(&paper, family, &ready);
     }
     let mut needed: Vec<&Ready> = ready.iter().filter(|ready| tables.iter().any(|table| asks(table, ready))).collect();
     // Nobody who asks for recorded tables expects models to be started.
@@ -152,10 +152,10 @@ fn folder_of(out: &Path, ready: &Ready) -> PathBuf {
     out.join("runs").join(&ready.experiment.name)
 }
 
-/// Says what there is.
-fn list(paper: &Paper, family: &Family, ready: &[Ready]) {
+/// Says what there is. How long the models take is known where they were recorded.
+fn list(paper: &Paper, family: &Family, ready: &[Ready]) -> Result<Status> {
     say(&family.about);
-    let header = ["experiment", "items", "calls at most", "tokens", "fee USD", "recorded"];
+    let header = ["experiment", "items", "calls at most", "tokens", "fee USD", "recorded", "took, min"];
     let mut rows = vec![header.map(str::to_owned).to_vec()];
     for Ready { experiment, assembly, recording, .. } in ready {
         let plan::InAll { calls, tokens, fee } = plan::in_all(assembly);
@@ -166,6 +166,7 @@ fn list(paper: &Paper, family: &Family, ready: &[Ready]) {
             tokens.to_string(),
             fee.map_or("–".to_owned(), |fee| format!("{fee:.4}")),
             if recording.is_some() { "yes".to_owned() } else { "no".to_owned() },
+            recording.map(seconds).transpose()?.map_or("–".to_owned(), |seconds| format!("{:.0}", seconds / 60.0)),
         ]);
     }
     say(&grid::table(&rows, 1, terminal_width()));
@@ -177,6 +178,7 @@ fn list(paper: &Paper, family: &Family, ready: &[Ready]) {
         rows.push(vec![name.clone(), format!("The ablation {}", file.display()), "Ours.".to_owned()]);
     }
     say(&grid::table(&rows, 3, terminal_width()));
+    Ok(Status::Done)
 }
 
 /// Writes the tables and shows them, from the experiments' records alone.

@@ -6,11 +6,12 @@ use super::figures::{Change, Column, Figures};
 use super::summary::threshold;
 use super::tables::points;
 use crate::analysis::metrics::changes::RESAMPLES;
+use crate::analysis::metrics::comparison::FeeChange;
 use crate::analysis::metrics::confidence::Reliability;
 use crate::analysis::metrics::fees::TOKENS;
 use crate::analysis::metrics::growth::{Point, growth, pays_from};
 use crate::analysis::metrics::learning::theorem;
-use crate::analysis::metrics::price_ratio::Ratio;
+use crate::analysis::metrics::price_ratio::{Curve, Ratio, curves};
 use crate::analysis::metrics::{Changes, Comparison, Relative, STRONG, Slice};
 use crate::analysis::price::Fee;
 use crate::analysis::stats::{Difference, Draws, Interval, Resampled};
@@ -368,11 +369,15 @@ fn fees(experiments: &[Experiment]) -> Vec<Column> {
 
 fn price_ratio(experiments: &[Experiment]) -> Vec<Column> {
     let mut found: Vec<(Row, Ratio, f64, Change)> = Vec::new();
-    for (row, base) in learners(experiments) {
-        let Some(ratio) = Ratio::new(row.comparison, row.slice, base) else { continue };
-        for times in ratio.curve() {
-            let (change, interval) = ratio.change_at(row.comparison, row.slice, base, times);
-            found.push((row, ratio, times, (change, interval.map(hundredfold))));
+    for experiment in experiments {
+        let learning: Vec<(Row, &Slice)> = learners(std::slice::from_ref(experiment)).collect();
+        let arms: Vec<_> = learning.iter().map(|(row, base)| (row.slice, *base)).collect();
+        for ((row, _), curve) in learning.iter().zip(curves(experiment.comparison, &arms)) {
+            let Some(Curve { ratio, changes }) = curve else { continue };
+            let at = |(times, (change, interval)): (f64, FeeChange)| {
+                (*row, ratio, times, (change, interval.map(hundredfold)))
+            };
+            found.extend(ratio.curve().into_iter().zip(changes).map(at));
         }
     }
     let each = || found.iter();

@@ -6,7 +6,7 @@ use polars::prelude::{Column, CsvWriter, DataFrame, NamedFrom, ParquetWriter, Se
 use crate::analysis::metrics::calibrated::Guaranteed;
 use crate::analysis::metrics::changes::RESAMPLES;
 use crate::analysis::metrics::confidence::{Realised, Reliability};
-use crate::analysis::metrics::{Calibrated, Changes, Comparison, FeeRow, Relative, Slice, ratio};
+use crate::analysis::metrics::{Calibrated, Changes, Comparison, Relative, Slice, ratio};
 use crate::analysis::price::Fee;
 use crate::analysis::stats::{Difference, Draws, Interval};
 use crate::types::record::{Purpose, Record};
@@ -274,12 +274,8 @@ impl<'a, 'b> Arms<'a, 'b> {
     fn fees(&self) -> Result<Table> {
         let mut rows = Vec::new();
         for slice in &self.0.slices {
-            let base = self.0.base(slice).map(|base| (base, self.0.fees(base)));
-            for row in self.0.fees(slice) {
-                let against = |(base, of_base): &(&Slice, &[FeeRow])| self.0.row_change(slice, row, base, of_base);
-                let (change, interval) = base.as_ref().map_or((None, None), against);
-                rows.push((&slice.cell, row, change, interval));
-            }
+            let of_slice = self.0.fees_with_changes(slice);
+            rows.extend(of_slice.map(|(row, (change, interval))| (&slice.cell, row, change, interval)));
         }
         let each = || rows.iter();
         let columns = vec![

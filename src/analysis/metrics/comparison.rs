@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 
 use super::calibrated::{Calibrated, Guaranteed};
 use super::changes::{Changes, RESAMPLES};
-use super::fees::{FeeRow, Prices, fee_change, fee_of, fee_rows};
+use super::fees::{FeeRow, Prices, fee_of, fee_rows, paid};
 use super::slices::{Slice, baseline, slices};
 use super::{BASELINE, change_percent};
 use crate::analysis::price::Fee;
 use crate::analysis::stats::holm::holm;
-use crate::analysis::stats::{Draws, Interval};
+use crate::analysis::stats::units::relative_change;
+use crate::analysis::stats::{Draws, Interval, Units};
 use crate::types::record::{Purpose, Record};
 use crate::types::seed::Seed;
 
@@ -21,6 +22,8 @@ pub struct Comparison<'a> {
     pub changes: Vec<Option<Changes>>,
     /// The fees of each slice.
     fees: Vec<Vec<FeeRow>>,
+    /// What each slice changes of them: of the whole, then row by row.
+    fee_changes: Vec<Vec<FeeChange>>,
     /// How thresholds were told, where they were.
     pub calibrated: &'a [Calibrated],
     /// Prices by model.
@@ -71,7 +74,9 @@ impl<'a> Comparison<'a> {
             fee_rows(slice, calibrated.map_or(&[][..], |calibrated| &calibrated.records), prices)
         };
         let fees = slices.iter().map(rows).collect();
-        Self { slices, changes, fees, calibrated, prices, seed }
+        let mut comparison = Self { slices, changes, fees, fee_changes: Vec::new(), calibrated, prices, seed };
+        comparison.fee_changes = comparison.changes_of_fees();
+        comparison
     }
 
     /// The slices, each with what it changes.
@@ -105,8 +110,7 @@ impl<'a> Comparison<'a> {
     /// The fees of a slice, what its threshold took included.
     #[must_use]
     pub fn fees(&self, slice: &Slice) -> &[FeeRow] {
-        let place = self.slices.iter().position(|other| other.cell == slice.cell);
-        place.map_or(&[], |place| &self.fees[place])
+        self.place(slice).map_or(&[], |place| &self.fees[place])
     }
 
     /// What an arm would pay alone; none where a model has no price.
@@ -125,34 +129,50 @@ impl<'a> Comparison<'a> {
     /// has none.
     #[must_use]
     pub fn fee_change(&self, slice: &Slice) -> FeeChange {
-        let Some(base) = self.base(slice) else { return (None, None) };
-        let of = |slice| Some(self.fee(slice)?.usd());
-        self.with_interval(slice, base, of(slice).zip(of(base)), None)
+        self.place(slice).map_or((None, None), |place| self.fee_changes[place][0])
     }
 
-    /// The same for one row of the fees.
-    #[must_use]
-    pub fn row_change(&self, slice: &Slice, row: &FeeRow, base: &Slice, of_base: &[FeeRow]) -> FeeChange {
-        let same = of_base.iter().find(|other| other.model == row.model && other.purpose == row.purpose);
-        let fees = same.and_then(|same| Some((row.fee?.usd(), same.fee?.usd())));
-        self.with_interval(slice, base, fees, Some((&row.model, row.purpose)))
+    /// The fees of a slice, each with its change.
+    pub fn fees_with_changes(&self, slice: &Slice) -> impl Iterator<Item = (&FeeRow, FeeChange)> {
+        let changes = self.place(slice).map_or(&[][..], |place| &self.fee_changes[place][1..]);
+        self.fees(slice).iter().zip(changes.iter().copied())
     }
 
-    fn with_interval(
-        &self,
-        slice: &Slice,
-        base: &Slice,
-        fees: Option<(f64, f64)>,
-        row: Option<(&str, Option<Purpose>)>,
-    ) -> FeeChange {
-        let change = fees.and_then(|(own, base)| change_percent(own, base));
-        if change.is_none() || matches!(row, Some((_, Some(Purpose::Calibrate)))) {
-            return (change, None);
+    fn place(&self, slice: &Slice) -> Option<usize> {
+        self.slices.iter().position(|other| other.cell == slice.cell)
+    }
+
+    fn changes_of_fees(&self) -> Vec<Vec<FeeChange>> {
+        let mut changes: Vec<_> = self.fees.iter().map(|rows| vec![(None, None); rows.len() + 1]).collect();
+        let (mut units, mut intervals) = (Vec::new(), Vec::new());
+        for ((slice, fees), changes) in self.slices.iter().zip(&self.fees).zip(&mut changes) {
+            let Some(base) = self.base(slice) else { continue };
+            let pairs = slice.paired(base);
+            let rows = fees.iter().map(|row| Some((&*row.model, row.purpose)));
+            for (row, change) in [None].into_iter().chain(rows).zip(changes) {
+                let of = |slice| match row {
+                    None => self.fee(slice),
+                    Some(row) => self.fees(slice).iter().find(|other| (&*other.model, other.purpose) == row)?.fee,
+                };
+                let fees = of(slice).zip(of(base));
+                change.0 = fees.and_then(|(own, base)| change_percent(own.usd(), base.usd()));
+                let of_items = !matches!(row, Some((_, Some(Purpose::Calibrate))));
+                if let Some(paid) = paid(&pairs, row, self.prices).filter(|_| change.0.is_some() && of_items) {
+                    // A model's total is its only row again.
+                    if units.last() != Some(&paid) {
+                        units.push(paid);
+                    }
+                    intervals.push((units.len() - 1, &mut change.1));
+                }
+            }
         }
-        let (model, purpose) = row.map_or(("", None), |(model, purpose)| (model, purpose));
-        let labels = ["fees", &*slice.cell.arm, model, purpose.map_or("total", Purpose::name)];
-        let draws = Draws { seed: self.seed, labels: &labels, count: RESAMPLES };
-        (change, fee_change(slice, base, row, self.prices, draws).and_then(|found| found.interval))
+        let asked: Vec<_> = units.iter().map(|units| (units, &[relative_change][..])).collect();
+        let draws = Draws { seed: self.seed, labels: &["fees"], count: RESAMPLES };
+        let found = Units::bca_of_all(&asked, draws);
+        for (place, interval) in intervals {
+            *interval = found[place][0].and_then(|found| found.interval);
+        }
+        changes
     }
 
     /// A p-value of each slice, adjusted over the arms that are compared with the same cascade (Holm 1979).

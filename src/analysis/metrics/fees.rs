@@ -6,8 +6,7 @@ use std::collections::BTreeMap;
 use super::STRONG;
 use super::slices::{Slice, Taken};
 use crate::analysis::price::{Fee, Price};
-use crate::analysis::stats::units::relative_change;
-use crate::analysis::stats::{Draws, Resampled, Units};
+use crate::analysis::stats::Units;
 use crate::types::chat::Usage;
 use crate::types::record::{Call, Purpose, Record};
 
@@ -29,7 +28,7 @@ pub const TOKENS: [(&str, Tokens); 7] = [
 ];
 
 /// A model, and a purpose; none for all of the model's.
-type Row<'a> = (&'a str, Option<Purpose>);
+pub type Row<'a> = (&'a str, Option<Purpose>);
 
 /// Tokens and fee of one model for one purpose, or of one model in all.
 #[derive(Debug, Clone, PartialEq)]
@@ -134,7 +133,7 @@ pub fn fee_of(rows: &[FeeRow]) -> Option<Fee> {
 
 /// The fee of one item in USD; none where a model has no price. `row` keeps to one model, and to one purpose.
 #[must_use]
-pub fn item_fee(taken: Taken, row: Option<(&str, Option<Purpose>)>, prices: &Prices) -> Option<f64> {
+pub fn item_fee(taken: Taken, row: Option<Row>, prices: &Prices) -> Option<f64> {
     let mut sums: BTreeMap<&str, Sum> = BTreeMap::new();
     for (call, _) in taken.calls() {
         let kept = row.is_none_or(|(model, purpose)| {
@@ -148,18 +147,11 @@ pub fn item_fee(taken: Taken, row: Option<(&str, Option<Purpose>)>, prices: &Pri
     sums.iter().try_fold(Fee::default(), |all, row| Some(all.plus(fee(row)?))).map(Fee::usd)
 }
 
-/// The relative change of a fee against a base's, with its BCa interval over groups; `row` as in [`item_fee`].
+/// What each group pays with an arm and with its base, in USD; none where a model has no price. `row` as in [`item_fee`].
 #[must_use]
-pub fn fee_change(
-    slice: &Slice,
-    base: &Slice,
-    row: Option<(&str, Option<Purpose>)>,
-    prices: &Prices,
-    draws: Draws,
-) -> Option<Resampled> {
-    let pairs = slice.paired(base);
+pub fn paid(pairs: &[(Taken, Taken)], row: Option<Row>, prices: &Prices) -> Option<Units<2>> {
     let fees = |(one, other): &(Taken, Taken)| Some([item_fee(*one, row, prices)?, item_fee(*other, row, prices)?]);
     let sums: Vec<[f64; 2]> = pairs.iter().map(fees).collect::<Option<_>>()?;
     let groups = pairs.iter().map(|(one, _)| one.group());
-    Units::by_group(groups.zip(sums)).bca(draws, relative_change)
+    Some(Units::by_group(groups.zip(sums)))
 }

@@ -1,12 +1,12 @@
 //! The fee over the price ratio of the strong level to the weak one: prices move, tokens stay.
 
-use std::collections::BTreeMap;
-
 use super::changes::RESAMPLES;
-use super::fees::{Prices, fee_change};
-use super::{Comparison, STRONG, Slice};
-use crate::analysis::price::{Fee, Price};
-use crate::analysis::stats::{Draws, Interval};
+use super::comparison::FeeChange;
+use super::fees::item_fee;
+use super::{Comparison, STRONG, Slice, Taken};
+use crate::analysis::price::Fee;
+use crate::analysis::stats::units::relative_change;
+use crate::analysis::stats::{Draws, Resampled, Units};
 
 /// The ratios at which curves are told, beside that of the prices at hand.
 const RATIOS: [f64; 9] = [0.5, 1.0, 2.0, 3.0, 5.0, 10.0, 20.0, 50.0, 100.0];
@@ -50,33 +50,53 @@ impl Ratio {
         ratios.dedup_by(|one, other| (*one - *other).abs() < 1e-9);
         ratios
     }
+}
 
-    /// The change of the fee in percent where the strong level's prices are `times` the weak one's, with its interval as a
-    /// share.
-    #[must_use]
-    pub fn change_at(
-        self,
-        comparison: &Comparison,
-        slice: &Slice,
-        base: &Slice,
-        times: f64,
-    ) -> (Option<f64>, Option<Interval>) {
-        let factor = times / self.own;
-        let scale = |price: &Price| Price {
-            input: price.input * factor,
-            cached_input: price.cached_input.map(|cached| cached * factor),
-            output: price.output * factor,
-            ..price.clone()
+/// What becomes of an arm's fee as prices move.
+pub struct Curve {
+    /// The ratio of the prices at hand, and that from which on the arm is cheaper.
+    pub ratio: Ratio,
+    /// The change in percent at each ratio of [`Ratio::curve`], and its interval as a share.
+    pub changes: Vec<FeeChange>,
+}
+
+/// The curve of each learning arm against its cascade; none without prices, or where the weak level's is nothing.
+#[must_use]
+pub fn curves(comparison: &Comparison, learners: &[(&Slice, &Slice)]) -> Vec<Option<Curve>> {
+    let asked = |(slice, base): &(&Slice, &Slice)| {
+        let ratio = Ratio::new(comparison, slice, base)?;
+        let at = |times: f64| {
+            let factor = times / ratio.own;
+            move |[weak, strong, weak_base, strong_base]: [f64; 4]| {
+                relative_change([weak + factor * strong, weak_base + factor * strong_base])
+            }
         };
-        let mut prices: Prices = BTreeMap::clone(comparison.prices);
-        if let Some(Some(price)) = model_of(base, STRONG).and_then(|strong| prices.get_mut(strong)) {
-            *price = scale(price);
-        }
-        let labels = ["fees", &*slice.cell.arm, "", "total"];
-        let draws = Draws { seed: comparison.seed, labels: &labels, count: RESAMPLES };
-        let found = fee_change(slice, base, None, &prices, draws);
-        (found.map(|found| found.value * 100.0), found.and_then(|found| found.interval))
-    }
+        Some((ratio, paid(comparison, slice, base)?, ratio.curve().into_iter().map(at).collect::<Vec<_>>()))
+    };
+    let asked: Vec<_> = learners.iter().map(asked).collect();
+    let figures: Vec<_> = asked.iter().flatten().map(|(_, units, figures)| (units, &figures[..])).collect();
+    let draws = Draws { seed: comparison.seed, labels: &["fees"], count: RESAMPLES };
+    let mut found = Units::bca_of_all(&figures, draws).into_iter();
+    let percent = |found: Option<Resampled>| match found {
+        Some(Resampled { value, interval }) => (Some(value * 100.0), interval),
+        None => (None, None),
+    };
+    let mut told = |ratio| Some(Curve { ratio, changes: found.next()?.into_iter().map(percent).collect() });
+    asked.iter().map(|asked| asked.as_ref().and_then(|(ratio, ..)| told(*ratio))).collect()
+}
+
+/// What each group pays in USD for the weak level and the strong one: with the arm, then with its cascade.
+fn paid(comparison: &Comparison, slice: &Slice, base: &Slice) -> Option<Units<4>> {
+    let strong = Some((model_of(base, STRONG)?, None));
+    let parts = |taken: Taken| {
+        let of_strong = item_fee(taken, strong, comparison.prices)?;
+        Some([item_fee(taken, None, comparison.prices)? - of_strong, of_strong])
+    };
+    let row = |(one, other): (Taken, Taken)| {
+        let ([weak, strong], [weak_base, strong_base]) = (parts(one)?, parts(other)?);
+        Some((one.group().to_owned(), [weak, strong, weak_base, strong_base]))
+    };
+    Some(Units::by_group(slice.paired(base).into_iter().map(row).collect::<Option<Vec<_>>>()?))
 }
 
 /// The model that answers at a level.

@@ -10,6 +10,9 @@ use super::{Draws, Interval, Resampled};
 /// Resamples on which the figure may be undefined, one in this many, before there is no interval.
 const UNDEFINED: usize = 100;
 
+/// Resamples that are told from together, so that what is added up is read once for all of them.
+pub(super) const LANES: usize = 8;
+
 /// The units that are resampled, by kind: an item or a group each.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Population {
@@ -49,22 +52,33 @@ impl Population {
     }
 
     /// The figure on each resample, ascending. None with fewer than two units, or undefined too often.
-    pub(super) fn replicates(&self, draws: Draws, figure: impl Fn(&[u32]) -> Option<f64> + Sync) -> Option<Vec<f64>> {
-        if self.n < 2 {
-            return None;
-        }
-        let all = draws.map(
-            "bootstrap",
-            || vec![0; self.sizes.len()],
-            |counts, rng| {
+    fn replicates(&self, draws: Draws, figure: impl Fn(&[u32]) -> Option<f64> + Sync) -> Option<Vec<f64>> {
+        let counts = || vec![0; self.sizes.len()];
+        let on_one = |counts: &mut Vec<u32>, rng: &mut ChaCha8Rng| {
+            self.resample(counts, rng);
+            figure(counts)
+        };
+        (self.n >= 2).then(|| ascending(draws.map("bootstrap", counts, on_one).into_iter()))?
+    }
+
+    /// What is told from resamples, [`LANES`] of them at a time. None with fewer than two units.
+    pub(super) fn in_lanes<T: Send>(
+        &self,
+        draws: Draws,
+        told: impl Fn(&[[f64; LANES]]) -> [T; LANES] + Sync,
+    ) -> Option<Vec<T>> {
+        let kinds = self.sizes.len();
+        let on_some = |(counts, lanes): &mut (Vec<u32>, Vec<[f64; LANES]>), rng: &mut ChaCha8Rng| {
+            for lane in 0..LANES {
                 self.resample(counts, rng);
-                figure(counts).filter(|value| value.is_finite())
-            },
-        );
-        let mut defined: Vec<f64> = all.into_iter().flatten().collect();
-        defined.sort_by(f64::total_cmp);
-        let undefined = draws.count - defined.len();
-        (!defined.is_empty() && undefined * UNDEFINED <= draws.count).then_some(defined)
+                lanes.iter_mut().zip(&*counts).for_each(|(lanes, count)| lanes[lane] = f64::from(*count));
+            }
+            told(lanes)
+        };
+        let blocks = Draws { count: draws.count.div_ceil(LANES), ..draws };
+        let told =
+            (self.n >= 2).then(|| blocks.map("bootstrap", || (vec![0; kinds], vec![[0.0; LANES]; kinds]), on_some))?;
+        Some(told.into_iter().flatten().take(draws.count).collect())
     }
 
     /// One resample: how often each kind is drawn in n draws.
@@ -78,6 +92,14 @@ impl Population {
             multinomial(&self.sizes, self.n, counts, rng);
         }
     }
+}
+
+/// The figures of resamples, ascending; none where too many are undefined.
+pub(super) fn ascending(figures: impl ExactSizeIterator<Item = Option<f64>>) -> Option<Vec<f64>> {
+    let all = figures.len();
+    let mut defined: Vec<f64> = figures.flatten().filter(|value| value.is_finite()).collect();
+    defined.sort_by(f64::total_cmp);
+    (!defined.is_empty() && (all - defined.len()) * UNDEFINED <= all).then_some(defined)
 }
 
 /// Multinomial counts of `n` draws from kinds of these sizes, each kind's count being binomial given those before it.

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use statrs::distribution::{ContinuousCDF, Normal};
 
-use super::bootstrap::{Population, quantile};
+use super::bootstrap::{LANES, Population, ascending, quantile};
 use super::{Draws, Interval, Resampled, Z};
 
 /// Units of one kind, on average, from which on drawing kinds is quicker than drawing units.
@@ -58,37 +58,90 @@ impl<const D: usize> Units<D> {
 
     /// A figure of the sums with its percentile interval; none where it is undefined on the sample.
     pub fn percentile(&self, draws: Draws, figure: impl Fn([f64; D]) -> Option<f64> + Sync) -> Option<Resampled> {
-        self.population.percentile(draws, |counts| figure(self.sums(counts)))
+        let ends = |sorted: &[f64]| Interval { low: quantile(sorted, 0.025), high: quantile(sorted, 0.975) };
+        let found = of_all(&[(self, &[figure])], draws, |_, _, _, sorted| Some(ends(sorted)));
+        found.into_iter().flatten().next()?
     }
 
     /// A figure of the sums with its BCa interval; none where it is undefined on the sample.
     pub fn bca(&self, draws: Draws, figure: impl Fn([f64; D]) -> Option<f64> + Sync) -> Option<Resampled> {
-        let value = figure(self.sums(self.population.sizes()))?;
-        let interval = self
-            .population
-            .replicates(draws, |counts| figure(self.sums(counts)))
-            .and_then(|sorted| bca_interval(&sorted, value, self.acceleration(&figure)?));
-        Some(Resampled { value, interval })
+        Self::bca_of_all(&[(self, &[figure])], draws).into_iter().flatten().next()?
     }
 
-    fn sums(&self, counts: &[u32]) -> [f64; D] {
-        let sum = |column: &Vec<f64>| column.iter().zip(counts).map(|(value, count)| value * f64::from(*count)).sum();
-        self.columns.each_ref().map(sum)
+    /// The same for several figures of several sets of units: a resample is drawn once for all sets that have as many units.
+    pub fn bca_of_all<F>(asked: &[(&Self, &[F])], draws: Draws) -> Vec<Vec<Option<Resampled>>>
+    where
+        F: Fn([f64; D]) -> Option<f64> + Sync,
+    {
+        of_all(asked, draws, |units, figure, value, sorted| bca_interval(sorted, value, units.acceleration(figure)?))
+    }
+
+    /// The sums of each of some resamples.
+    fn sums(&self, counts: &[[f64; LANES]]) -> [[f64; D]; LANES] {
+        let by_column = self.columns.each_ref().map(|column| {
+            let each = column.iter().zip(counts);
+            each.fold([0.0; LANES], |sums, (value, counts)| {
+                std::array::from_fn(|lane| sums[lane] + value * counts[lane])
+            })
+        });
+        std::array::from_fn(|lane| by_column.map(|sums| sums[lane]))
     }
 
     /// A sixth of the skewness of the figure without each unit in turn; none where one of these is undefined.
     fn acceleration(&self, figure: impl Fn([f64; D]) -> Option<f64>) -> Option<f64> {
-        let sizes = self.population.sizes();
-        let all = self.sums(sizes);
+        let sizes: Vec<f64> = self.population.sizes().iter().copied().map(f64::from).collect();
+        let all = self.sums(&lanes(self.population.sizes()))[0];
         let without = |unit: usize| figure(std::array::from_fn(|i| all[i] - self.columns[i][unit]));
         let left_out: Vec<f64> = (0..sizes.len()).map(without).collect::<Option<_>>()?;
         let weighted = |power: i32, centre: f64| -> f64 {
-            left_out.iter().zip(sizes).map(|(value, size)| f64::from(*size) * (centre - value).powi(power)).sum()
+            left_out.iter().zip(&sizes).map(|(value, size)| size * (centre - value).powi(power)).sum()
         };
-        let mean = -weighted(1, 0.0) / sizes.iter().copied().map(f64::from).sum::<f64>();
+        let mean = -weighted(1, 0.0) / sizes.iter().sum::<f64>();
         let squares = weighted(2, mean);
         Some(if squares == 0.0 { 0.0 } else { weighted(3, mean) / (6.0 * squares.powf(1.5)) })
     }
+}
+
+/// Figures of several sets of units, each with the interval that `interval` tells from units, figure, its value on the sample
+/// and its ascending resamples.
+fn of_all<const D: usize, F: Fn([f64; D]) -> Option<f64> + Sync>(
+    asked: &[(&Units<D>, &[F])],
+    draws: Draws,
+    interval: impl Fn(&Units<D>, &F, f64, &[f64]) -> Option<Interval>,
+) -> Vec<Vec<Option<Resampled>>> {
+    let mut batches: Vec<(&Population, Vec<usize>)> = Vec::new();
+    for (place, (units, _)) in asked.iter().enumerate() {
+        match batches.iter_mut().find(|(population, _)| **population == units.population) {
+            Some((_, places)) => places.push(place),
+            None => batches.push((&units.population, vec![place])),
+        }
+    }
+    let mut found = vec![Vec::new(); asked.len()];
+    for (population, places) in batches {
+        let of_resamples = |counts: &[[f64; LANES]]| {
+            let mut told: [Vec<Option<f64>>; LANES] = Default::default();
+            for (units, figures) in places.iter().map(|place| asked[*place]) {
+                for (told, sums) in told.iter_mut().zip(units.sums(counts)) {
+                    told.extend(figures.iter().map(|figure| figure(sums)));
+                }
+            }
+            told
+        };
+        let [sample, ..] = of_resamples(&lanes(population.sizes()));
+        let resamples = population.in_lanes(draws, of_resamples);
+        let each = places.iter().flat_map(|place| asked[*place].1.iter().map(move |figure| (*place, figure)));
+        for (i, ((place, figure), value)) in each.zip(sample).enumerate() {
+            let sorted = || ascending(resamples.as_ref()?.iter().map(|figures| figures[i]));
+            let interval = |value| interval(asked[place].0, figure, value, &sorted()?);
+            found[place].push(value.map(|value| Resampled { value, interval: interval(value) }));
+        }
+    }
+    found
+}
+
+/// The sample itself in the place of every resample.
+fn lanes(sizes: &[u32]) -> Vec<[f64; LANES]> {
+    sizes.iter().map(|size| [f64::from(*size); LANES]).collect()
 }
 
 fn lexicographic<const D: usize>(a: &[f64; D], b: &[f64; D]) -> Ordering {

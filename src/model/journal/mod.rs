@@ -83,8 +83,7 @@ impl Journal {
     /// # Errors
     /// Names the file where it is no journal, or was changed after its export.
     pub fn with_further(mut self, path: &Path) -> Result<Self> {
-        let further = if portable::is_portable(path) { portable::open(path)? } else { schema::open_further(path)? };
-        self.further.push((path.to_owned(), Mutex::new(further)));
+        self.further.push((path.to_owned(), Mutex::new(opened(path)?)));
         Ok(self)
     }
 
@@ -248,6 +247,20 @@ impl Journal {
         drop(connection);
         text.map(|text| response(key, &text)).transpose()
     }
+}
+
+/// The time that the calls of a journal took, one after the other, in seconds; as it is or as it was exported.
+///
+/// # Errors
+/// Names the file where it is no journal, or was changed after its export.
+pub fn seconds(path: &Path) -> Result<f64> {
+    let query = "SELECT total(response ->> '$.latency_ms') / 1000 FROM calls";
+    opened(path)?.query_row(query, [], |row| row.get(0)).with_context(|| cannot_read(path))
+}
+
+/// The journal of another run, as it is or as it was exported.
+fn opened(path: &Path) -> Result<Connection> {
+    if portable::is_portable(path) { portable::open(path) } else { schema::open_further(path) }
 }
 
 /// A whole call out of some journal.

@@ -130,7 +130,7 @@ fn a_recording_answers_unless_it_is_left_aside_and_what_was_expected_is_checked(
     holds(&said.err, &["1 of 1: trial, from", "calls.parquet"]);
     assert_eq!(project.text("replayed/headline.csv"), project.text("out/headline.csv"));
     let listed = project.run(&["reproduce", "--list", "--paper", "paper"]).done();
-    holds(&listed.out, &["trial", "yes", "Table pipeline", "headline"]);
+    holds(&listed.out, &["trial", "took, min", "yes", "Table pipeline", "headline"]);
 
     let here = project.sheet("out", "headline").rows().next().expect("the claim").number("change");
     project.write("paper/headline.toml", headline(1.0, &format!("expected = {{ value = {here}, within = 0.001 }}\n")));
