@@ -12,6 +12,7 @@ use crate::analysis::metrics::fees::FeeRow;
 use crate::analysis::metrics::learning::{
     Distilling, Source, Storing, Teacher, Transfer, by_source, by_teacher, distilling, theorem,
 };
+use crate::analysis::metrics::price_ratio::{Curve, curves};
 use crate::analysis::metrics::{Changes, Comparison, Relative, Slice};
 use crate::analysis::price::Fee;
 use crate::analysis::stats::{Difference, Draws, Interval, Resampled};
@@ -112,6 +113,7 @@ pub fn markdown(context: &Context) -> String {
     text += &strong_side(comparison);
     text += &theorem_constants(comparison);
     text += &money(comparison);
+    text += &price_ratio(comparison);
     text
 }
 
@@ -509,6 +511,39 @@ fn money(comparison: &Comparison) -> String {
         }
     }
     format!("\n## Where the money goes\n\n{}", grid::markdown(&rows))
+}
+
+/// What each learning arm changes of its cascade's fee, over the price ratio: a row each, and the ratio from which on it
+/// is cheaper.
+fn price_ratio(comparison: &Comparison) -> String {
+    let arms: Vec<_> = learners(comparison).filter_map(|slice| Some((slice, comparison.base(slice)?))).collect();
+    let told = arms.iter().zip(curves(comparison, &arms));
+    let curves: Vec<(&Slice, Curve)> = told.filter_map(|((slice, _), curve)| Some((*slice, curve?))).collect();
+    let Some((_, Curve { ratio, .. })) = curves.first() else { return String::new() };
+    let row = |first: String, of: &dyn Fn(&Slice, &Curve) -> String| -> Vec<String> {
+        std::iter::once(first).chain(curves.iter().map(|(slice, curve)| of(slice, curve))).collect()
+    };
+    let name =
+        |slice: &Slice, _: &Curve| match curves.iter().filter(|(other, _)| other.cell.arm == slice.cell.arm).count() {
+            1 => slice.cell.arm.to_string(),
+            _ => format!("{}, λ = {}", slice.cell.arm, threshold(slice)),
+        };
+    let mut rows = vec![row("price, strong to weak".to_owned(), &name)];
+    for (place, times) in ratio.curve().into_iter().enumerate() {
+        rows.push(row(format!("{times:.1}"), &|_, curve| match curve.changes[place] {
+            (Some(change), interval) => format!("{change:+.1}{} %", interval.map(brackets).unwrap_or_default()),
+            (None, _) => "–".to_owned(),
+        }));
+    }
+    let from =
+        |_: &Slice, curve: &Curve| curve.ratio.pays_from.map_or("none".to_owned(), |ratio| format!("{ratio:.1}"));
+    rows.push(row("cheaper from".to_owned(), &from));
+    format!(
+        "\n## The fee as prices move\n\n{}\nThe change of the fee against the cascade's, with all of the strong level's prices \
+         scaled alike, so that its written token costs so many times the weak level's; tokens stay as they are. In brackets 95 % \
+         intervals.\n",
+        grid::markdown(&rows)
+    )
 }
 
 /// The ends of some similarities.

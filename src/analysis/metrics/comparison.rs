@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use super::calibrated::{Calibrated, Guaranteed};
 use super::changes::{Changes, RESAMPLES};
-use super::fees::{FeeRow, Prices, fee_of, fee_rows, paid};
-use super::slices::{Slice, baseline, slices};
+use super::fees::{FeeRow, Prices, by_group, fee_of, fee_rows, item_fee};
+use super::slices::{Slice, Taken, baseline, slices};
 use super::{BASELINE, change_percent};
 use crate::analysis::price::Fee;
 use crate::analysis::stats::holm::holm;
@@ -142,6 +142,7 @@ impl<'a> Comparison<'a> {
         self.slices.iter().position(|other| other.cell == slice.cell)
     }
 
+    /// What each slice changes of its base's fees: of the whole, then row by row.
     fn changes_of_fees(&self) -> Vec<Vec<FeeChange>> {
         let mut changes: Vec<_> = self.fees.iter().map(|rows| vec![(None, None); rows.len() + 1]).collect();
         let (mut units, mut intervals) = (Vec::new(), Vec::new());
@@ -157,7 +158,9 @@ impl<'a> Comparison<'a> {
                 let fees = of(slice).zip(of(base));
                 change.0 = fees.and_then(|(own, base)| change_percent(own.usd(), base.usd()));
                 let of_items = !matches!(row, Some((_, Some(Purpose::Calibrate))));
-                if let Some(paid) = paid(&pairs, row, self.prices).filter(|_| change.0.is_some() && of_items) {
+                let fee = |taken: Taken| item_fee(taken, row, self.prices);
+                let paid = by_group(&pairs, |one, other| Some([fee(one)?, fee(other)?]));
+                if let Some(paid) = paid.filter(|_| change.0.is_some() && of_items) {
                     // A model's total is its only row again.
                     if units.last() != Some(&paid) {
                         units.push(paid);

@@ -147,11 +147,11 @@ pub fn item_fee(taken: Taken, row: Option<Row>, prices: &Prices) -> Option<f64> 
     sums.iter().try_fold(Fee::default(), |all, row| Some(all.plus(fee(row)?))).map(Fee::usd)
 }
 
-/// What each group pays with an arm and with its base, in USD; none where a model has no price. `row` as in [`item_fee`].
-#[must_use]
-pub fn paid(pairs: &[(Taken, Taken)], row: Option<Row>, prices: &Prices) -> Option<Units<2>> {
-    let fees = |(one, other): &(Taken, Taken)| Some([item_fee(*one, row, prices)?, item_fee(*other, row, prices)?]);
-    let sums: Vec<[f64; 2]> = pairs.iter().map(fees).collect::<Option<_>>()?;
-    let groups = pairs.iter().map(|(one, _)| one.group());
-    Some(Units::by_group(groups.zip(sums)))
+/// What each group of items adds to some sums that are told from an arm's and its base's; none where a model has no price.
+pub fn by_group<const D: usize>(
+    pairs: &[(Taken, Taken)],
+    sums: impl Fn(Taken, Taken) -> Option<[f64; D]>,
+) -> Option<Units<D>> {
+    let sums: Vec<[f64; D]> = pairs.iter().map(|(one, other)| sums(*one, *other)).collect::<Option<_>>()?;
+    Some(Units::by_group(pairs.iter().map(|(one, _)| one.group()).zip(sums)))
 }

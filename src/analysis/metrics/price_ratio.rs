@@ -2,7 +2,7 @@
 
 use super::changes::RESAMPLES;
 use super::comparison::FeeChange;
-use super::fees::item_fee;
+use super::fees::{by_group, item_fee};
 use super::{Comparison, STRONG, Slice, Taken};
 use crate::analysis::price::Fee;
 use crate::analysis::stats::units::relative_change;
@@ -92,11 +92,10 @@ fn paid(comparison: &Comparison, slice: &Slice, base: &Slice) -> Option<Units<4>
         let of_strong = item_fee(taken, strong, comparison.prices)?;
         Some([item_fee(taken, None, comparison.prices)? - of_strong, of_strong])
     };
-    let row = |(one, other): (Taken, Taken)| {
+    by_group(&slice.paired(base), |one, other| {
         let ([weak, strong], [weak_base, strong_base]) = (parts(one)?, parts(other)?);
-        Some((one.group().to_owned(), [weak, strong, weak_base, strong_base]))
-    };
-    Some(Units::by_group(slice.paired(base).into_iter().map(row).collect::<Option<Vec<_>>>()?))
+        Some([weak, strong, weak_base, strong_base])
+    })
 }
 
 /// The model that answers at a level.

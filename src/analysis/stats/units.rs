@@ -28,21 +28,13 @@ impl<const D: usize> Units<D> {
     #[must_use]
     pub fn new(rows: impl IntoIterator<Item = [f64; D]>) -> Self {
         let mut rows: Vec<[f64; D]> = rows.into_iter().collect();
-        // Sorted, so that neither the order of items nor a merge changes a figure.
+        // Sorted, so that the order of items changes no figure.
         rows.sort_by(lexicographic);
-        let kinds: Vec<&[[f64; D]]> = rows.chunk_by(|a, b| lexicographic(a, b).is_eq()).collect();
-        let size = |rows: &[[f64; D]]| u32::try_from(rows.len()).expect("fewer than 2^32 units");
-        let columns = |rows: &[[f64; D]]| std::array::from_fn(|i| rows.iter().map(|row| row[i]).collect());
-        if kinds.len() * WORTH_MERGING <= rows.len() {
-            let heads: Vec<[f64; D]> = kinds.iter().map(|kind| kind[0]).collect();
-            let sizes = kinds.iter().map(|kind| size(kind)).collect();
-            Self { columns: columns(&heads), population: Population::of_kinds(sizes) }
-        } else {
-            Self { columns: columns(&rows), population: Population::distinct(size(&rows)) }
-        }
+        Self::of(&rows)
     }
 
-    /// The rows of a group, added up, are a unit.
+    /// The rows of a group, added up, are a unit. Units stand in the order of their groups, so that figures of the same
+    /// groups are told from the same resamples, whatever they add up.
     ///
     /// # Panics
     /// With 2^32 groups or more.
@@ -53,7 +45,22 @@ impl<const D: usize> Units<D> {
             let sums = groups.entry(group).or_insert([0.0; D]);
             *sums = std::array::from_fn(|i| sums[i] + row[i]);
         }
-        Self::new(groups.into_values())
+        Self::of(&groups.into_values().collect::<Vec<_>>())
+    }
+
+    fn of(rows: &[[f64; D]]) -> Self {
+        let mut sorted = rows.to_vec();
+        sorted.sort_by(lexicographic);
+        let kinds: Vec<&[[f64; D]]> = sorted.chunk_by(|a, b| lexicographic(a, b).is_eq()).collect();
+        let size = |rows: &[[f64; D]]| u32::try_from(rows.len()).expect("fewer than 2^32 units");
+        let columns = |rows: &[[f64; D]]| std::array::from_fn(|i| rows.iter().map(|row| row[i]).collect());
+        if kinds.len() * WORTH_MERGING <= rows.len() {
+            let heads: Vec<[f64; D]> = kinds.iter().map(|kind| kind[0]).collect();
+            let sizes = kinds.iter().map(|kind| size(kind)).collect();
+            Self { columns: columns(&heads), population: Population::of_kinds(sizes) }
+        } else {
+            Self { columns: columns(rows), population: Population::distinct(size(rows)) }
+        }
     }
 
     /// A figure of the sums with its percentile interval; none where it is undefined on the sample.
@@ -221,6 +228,18 @@ mod tests {
         let interval = kept.interval.expect("60 units");
         let ends = Ends { low: interval.low, high: interval.high };
         same(&merged.bca(DRAWS, mean).expect("defined"), kept.value, &ends, 1e-2);
+    }
+
+    #[test]
+    fn figures_that_are_told_together_are_those_told_alone() {
+        let units = |n: u8| Units::new((1..=n).map(|i| [f64::from(i), f64::from(n - i + 1)]));
+        let (some, as_many, others) = (units(40), Units::new((1..=40).map(|i| [1.0, f64::from(i * i)])), units(30));
+        let figures: [fn([f64; 2]) -> Option<f64>; 2] = [relative_change, |[a, b]| Some(a - b)];
+        let sets = [(&some, &figures[..]), (&others, &figures[..1]), (&as_many, &figures[..])];
+        for (together, (units, figures)) in Units::bca_of_all(&sets, DRAWS).into_iter().zip(sets) {
+            let alone: Vec<_> = figures.iter().map(|figure| units.bca(DRAWS, figure)).collect();
+            assert!(together == alone && alone.iter().all(|found| found.is_some_and(|found| found.interval.is_some())));
+        }
     }
 
     #[test]
