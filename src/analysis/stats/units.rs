@@ -33,8 +33,8 @@ impl<const D: usize> Units<D> {
         Self::of(&rows)
     }
 
-    /// The rows of a group, added up, are a unit. Units stand in the order of their groups, so that figures of the same
-    /// groups are told from the same resamples, whatever they add up.
+    /// The rows of a group, added up, are a unit. Where no kinds are drawn, units stand in the order of their groups, so that
+    /// figures of the same groups are told from the same resamples, whatever they add up.
     ///
     /// # Panics
     /// With 2^32 groups or more.
