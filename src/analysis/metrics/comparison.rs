@@ -157,16 +157,16 @@ impl<'a> Comparison<'a> {
                 };
                 let fees = of(slice).zip(of(base));
                 change.0 = fees.and_then(|(own, base)| change_percent(own.usd(), base.usd()));
-                let of_items = !matches!(row, Some((_, Some(Purpose::Calibrate))));
-                let fee = |taken: Taken| item_fee(taken, row, self.prices);
-                let paid = by_group(&pairs, |one, other| Some([fee(one)?, fee(other)?]));
-                if let Some(paid) = paid.filter(|_| change.0.is_some() && of_items) {
-                    // A model's total is its only row again.
-                    if units.last() != Some(&paid) {
-                        units.push(paid);
-                    }
-                    intervals.push((units.len() - 1, &mut change.1));
+                if change.0.is_none() || matches!(row, Some((_, Some(Purpose::Calibrate)))) {
+                    continue;
                 }
+                let fee = |taken: Taken| item_fee(taken, row, self.prices);
+                let Some(paid) = by_group(&pairs, |one, other| Some([fee(one)?, fee(other)?])) else { continue };
+                // A model's total is its only row again.
+                if units.last() != Some(&paid) {
+                    units.push(paid);
+                }
+                intervals.push((units.len() - 1, &mut change.1));
             }
         }
         let asked: Vec<_> = units.iter().map(|units| (units, &[relative_change][..])).collect();
