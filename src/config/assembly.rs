@@ -309,6 +309,7 @@ impl Assembly {
             ("member", dataset.member.as_ref().map(|member| json!(member))),
             ("group", dataset.group.as_ref().map(|group| json!(group))),
             ("subjects", dataset.subjects.as_ref().map(|subjects| json!(subjects))),
+            ("sample", dataset.sample.map(|n| json!(n))),
         ];
         for (key, value) in parts {
             if let Some(value) = value {

@@ -53,10 +53,13 @@ impl Chosen {
             rest.retain(|item| !ids.contains(&item.id));
         }
         let calibration = apart(drawn, &rest);
-        let stream = stream::take(rest, wanted.per_group, wanted.limit);
-        let limit = wanted.limit.unwrap_or(1);
-        if limit > stream.len() {
-            bail!("limit is {limit}, and there are {} items", stream.len());
+        let mut stream = stream::take(rest, wanted.per_group, wanted.limit);
+        if let Some(n) = wanted.sample {
+            stream = stream::sample(stream, n, config.seed);
+        }
+        let (key, least) = wanted.sample.map_or(("limit", wanted.limit.unwrap_or(1)), |n| ("sample", n));
+        if least > stream.len() {
+            bail!("{key} is {least}, and there are {} items", stream.len());
         }
         Ok(Self { name, format, sha256, stream, calibration })
     }

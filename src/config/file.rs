@@ -76,6 +76,9 @@ pub struct DatasetConfig {
     /// Items in the stream, the first ones of the split; absent: all.
     #[serde(default)]
     pub limit: Option<usize>,
+    /// Items in the stream, in whole groups drawn by seed; in place of `limit`, which takes a file's first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sample: Option<usize>,
     /// Items set apart for calibration, one of each of as many groups drawn by seed.
     #[serde(default)]
     pub calibration: usize,
@@ -85,7 +88,7 @@ pub struct DatasetConfig {
     /// The split that they are drawn from; absent: the stream's own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub calibration_split: Option<String>,
-    /// Items of each group, the first ones, before the limit is taken; absent: all.
+    /// Items of each group, the first ones, before `limit` or `sample` take theirs; absent: all.
     #[serde(default)]
     pub per_group: Option<usize>,
     /// The rules that read answers, in their order; absent: the usual ones for the kind of question.
@@ -270,6 +273,7 @@ impl Config {
         let counts = [
             ("dataset.orders", Some(self.dataset.orders)),
             ("dataset.limit", self.dataset.limit),
+            ("dataset.sample", self.dataset.sample),
             ("dataset.per_group", self.dataset.per_group),
             ("limits.concurrency", Some(self.limits.concurrency)),
             ("learning.max_strategy_tokens", self.learning.max_strategy_tokens),
@@ -281,6 +285,9 @@ impl Config {
         }
         if self.dataset.name.is_none() && self.dataset.path.is_none() {
             bail!("dataset: give the name of a data set (`intercascade datasets list`) or a path");
+        }
+        if self.dataset.limit.is_some() && self.dataset.sample.is_some() {
+            bail!("dataset: `limit` takes the first items and `sample` draws some; give one of them");
         }
         if self.dataset.calibration_split.is_some() && self.dataset.calibration == 0 {
             bail!("dataset.calibration_split: say with dataset.calibration how many of its items are drawn");
@@ -457,6 +464,7 @@ threshold = 0.8
         assert!(error(&GOOD.replace("\"a\", \"b\"", "\"a\""), &[]).contains("levels: name two different models"));
         assert!(error(GOOD, &["dataset.limt=5"]).contains("did you mean `limit`?"));
         assert!(error(GOOD, &["dataset.limit"]).contains("must be key.path=value"));
+        assert!(error(GOOD, &["dataset.limit=5", "dataset.sample=5"]).contains("give one of them"));
         assert!(error(GOOD, &["dataset.limit=0"]).contains("dataset.limit: must be at least 1"));
     }
 }

@@ -1,6 +1,6 @@
 //! From a data set to streams: which items, and in which order.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use rand::seq::SliceRandom;
@@ -22,6 +22,22 @@ pub fn take(mut items: Vec<Item>, per_group: Option<usize>, limit: Option<usize>
         });
     }
     items.truncate(limit.unwrap_or(usize::MAX));
+    items
+}
+
+/// `n` items in the file's order: whole groups, drawn by seed, and of the last one its first items; fewer where there are fewer.
+#[must_use]
+pub fn sample(mut items: Vec<Item>, n: usize, seed: Seed) -> Vec<Item> {
+    let mut groups: Vec<Arc<str>> = items.iter().map(|item| Arc::clone(&item.group)).collect();
+    groups.sort_unstable();
+    groups.dedup();
+    groups.shuffle(&mut seed.stream(&["sample"]));
+    let rank: HashMap<Arc<str>, usize> = groups.into_iter().zip(0..).collect();
+    let mut drawn: Vec<usize> = (0..items.len()).collect();
+    drawn.sort_by_key(|&index| rank[&items[index].group]);
+    let drawn: HashSet<usize> = drawn.into_iter().take(n).collect();
+    let mut index = 0..;
+    items.retain(|_| index.next().is_some_and(|index| drawn.contains(&index)));
     items
 }
 
@@ -47,9 +63,9 @@ pub fn permutation(seed: Seed, order: usize, n: usize) -> Vec<usize> {
 mod tests {
     use super::*;
 
-    #[test]
-    fn the_first_of_each_group_are_taken() {
-        let item = |i: usize| Item {
+    /// The `i`-th item of a file in which three in a row are of one group.
+    fn item(i: usize) -> Item {
+        Item {
             id: i.to_string().into(),
             group: (i / 3).to_string().into(),
             query: String::new(),
@@ -57,7 +73,28 @@ mod tests {
             target: crate::types::item::Target::Number("1".into()),
             solution: None,
             subject: None,
+        }
+    }
+
+    #[test]
+    fn a_sample_is_of_whole_groups_from_everywhere_in_the_file() {
+        let drawn = |n, seed| -> Vec<usize> {
+            let drawn = sample((0..300).map(item).collect(), n, Seed(seed));
+            drawn.iter().map(|item| item.id.to_string().parse().expect("a number")).collect()
         };
+        let ids = drawn(61, 7);
+        assert_eq!(ids.len(), 61);
+        assert!(ids.is_sorted(), "the file's order");
+        let whole = (0..100).filter(|group| (0..3).all(|i| ids.contains(&(group * 3 + i)))).count();
+        assert_eq!(whole, 20, "and of one more group the first item");
+        assert!(ids.iter().filter(|&&id| id >= 150).count() > 15);
+        assert_eq!(ids, drawn(61, 7));
+        assert_ne!(ids, drawn(61, 8));
+        assert_eq!(drawn(1000, 7).len(), 300);
+    }
+
+    #[test]
+    fn the_first_of_each_group_are_taken() {
         let ids = |per_group, limit| -> Vec<String> {
             take((0..9).map(item).collect(), per_group, limit).iter().map(|item| item.id.to_string()).collect()
         };
