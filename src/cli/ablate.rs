@@ -33,7 +33,7 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args) -> Result<Status> {
-    let prepared = Prepared::load(&args.config, &args.sources)?;
+    let prepared = Prepared::load(&args.config, &[], &args.sources)?;
     if args.outputs.dry_run {
         for (told, assembly) in &prepared.runs {
             say(&format!("\n{told}"));
@@ -57,13 +57,13 @@ pub(super) struct Prepared {
 }
 
 impl Prepared {
-    /// Reads a file and checks every variant, before the first call is made.
-    pub(super) fn load(file: &Path, sources: &Sources) -> Result<Self> {
+    /// Reads a file, with `more` laid over every config last, and checks every variant, before the first call is made.
+    pub(super) fn load(file: &Path, more: &[String], sources: &Sources) -> Result<Self> {
         let ablation = Ablation::load(file)?;
         let mut runs = Vec::new();
         for (title, variant) in ablation.runs() {
             let told = format!("{title}: {}", variant.name);
-            let set = [&ablation.set[..], &variant.set].concat();
+            let set = [&ablation.set, &variant.set, more].concat();
             let assembly = sources.load(&ablation.config, &set).with_context(|| told.clone())?;
             runs.push((told, assembly));
         }
@@ -73,6 +73,11 @@ impl Prepared {
             }
         }
         Ok(Self { ablation, runs })
+    }
+
+    /// The configs of its runs.
+    pub(super) fn assemblies(&self) -> impl Iterator<Item = &Assembly> {
+        self.runs.iter().map(|(_, assembly)| assembly)
     }
 
     /// Takes all variants through and writes the tables; gives them for a terminal.

@@ -1,9 +1,10 @@
 //! `intercascade reproduce`: a paper's tables over a family of experiments, and its claims judged by what comes out.
 
+use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 
 use super::ablate::Prepared;
 use super::report::Kept;
@@ -12,11 +13,11 @@ use super::session::Sources;
 use super::{Status, run, say, terminal_width, warn};
 use crate::analysis::metrics::Comparison;
 use crate::config::assembly::Assembly;
-use crate::config::plan;
+use crate::config::plan::{self, InAll};
 use crate::config::reproduction::{Ablation, Experiment, Family, Paper, Table};
 use crate::dataset::catalogue::Catalogue;
 use crate::model::entry::Backend;
-use crate::model::journal::seconds;
+use crate::model::journal::{Took, times};
 use crate::report::folder::{JOURNAL, replace};
 use crate::report::grid;
 use crate::report::reproduction::{self, Judged, Shows, figures, headline};
@@ -55,11 +56,36 @@ pub(super) struct Args {
     sources: Sources,
 }
 
-impl Args {
-    /// The recording where it is there and not left aside, and with it where answers come from.
-    fn sources_with<'a>(&self, recording: Option<&'a Path>) -> (Option<&'a Path>, Sources) {
-        let recording = recording.filter(|path| !self.recompute && path.exists());
-        (recording, recording.map_or_else(|| self.sources.clone(), |path| self.sources.replay(path)))
+/// Where the answers of an experiment or an ablation come from.
+struct Answers<'a> {
+    /// What answers everything, where it is there and not left aside.
+    recording: Option<&'a Path>,
+    /// The recording that it should be told from and that is not there.
+    lacking: Option<&'a Path>,
+    /// All that may be asked, the recording among it.
+    sources: Sources,
+}
+
+impl<'a> Answers<'a> {
+    fn new(recording: Option<&'a Path>, args: &Args) -> Self {
+        // A recording is of the experiment's own data.
+        let wanted = recording.filter(|_| !args.recompute && args.dataset.is_none());
+        let recording = wanted.filter(|path| path.exists());
+        let sources = match recording {
+            Some(path) => args.sources.replay(path),
+            // What is only listed need not be callable.
+            None if args.list => args.sources.unasked(),
+            None => args.sources.clone(),
+        };
+        Self { recording, lacking: wanted.filter(|_| recording.is_none()), sources }
+    }
+
+    /// Whether it can be told. Nobody who asks for recorded tables expects models to be started.
+    fn there(&self, name: &str) -> bool {
+        if let Some(path) = self.lacking {
+            warn(&format!("{name} is left out: there is no {}; --recompute asks its models", path.display()));
+        }
+        self.lacking.is_none()
     }
 }
 
@@ -67,28 +93,15 @@ impl Args {
 struct Ready<'a> {
     experiment: &'a Experiment,
     assembly: Assembly,
-    /// What answers it, where it is recorded.
-    recording: Option<&'a Path>,
-    /// Where its answers come from, the recording among it.
-    sources: Sources,
+    answers: Answers<'a>,
 }
 
 impl<'a> Ready<'a> {
-    fn new(family: &Family, experiment: &'a Experiment, args: &Args) -> Result<Self> {
-        let set = family.set(experiment, args.dataset.as_deref())?;
-        // A recording is of the experiment's own data.
-        let recording = experiment.recording.as_deref().filter(|_| args.dataset.is_none());
-        let (recording, sources) = args.sources_with(recording);
-        // What is only listed need not be callable.
-        let config = &experiment.config;
-        let assembly = if args.list { Assembly::load(config, &set) } else { sources.load(config, &set) };
-        Ok(Self { experiment, assembly: assembly.with_context(|| experiment.name.clone())?, recording, sources })
-    }
-
-    /// The recording that it should be told from and that is not there.
-    fn lacking(&self, args: &Args) -> Option<&'a Path> {
-        let wanted = self.experiment.recording.as_deref().filter(|_| !args.recompute && args.dataset.is_none());
-        wanted.filter(|_| self.recording.is_none())
+    /// `data` is laid over its config last.
+    fn new(experiment: &'a Experiment, data: &[String], args: &Args) -> Result<Self> {
+        let answers = Answers::new(experiment.recording.as_deref(), args);
+        let assembly = answers.sources.load(&experiment.config, &[&experiment.set, data].concat());
+        Ok(Self { experiment, assembly: assembly.with_context(|| experiment.name.clone())?, answers })
     }
 
     /// Why a verdict on it is none on the paper.
@@ -106,36 +119,52 @@ impl<'a> Ready<'a> {
     }
 }
 
+/// An ablation that can be run.
+struct Compared<'a> {
+    name: &'a str,
+    prepared: Prepared,
+    answers: Answers<'a>,
+}
+
+impl<'a> Compared<'a> {
+    /// `data` is laid over its configs last.
+    fn new(ablation: &'a Ablation, data: &[String], args: &Args) -> Result<Self> {
+        let answers = Answers::new(ablation.recording.as_deref(), args);
+        let prepared = Prepared::load(&ablation.file, data, &answers.sources)?;
+        Ok(Self { name: &ablation.name, prepared, answers })
+    }
+}
+
 pub(super) fn run(args: &Args) -> Result<Status> {
     let paper = Paper::load(&args.paper)?;
     let family = paper.family(&args.family)?;
     let (tables, ablations) = paper.chosen(family, &args.tables)?;
+    let data = family.other_data(args.dataset.as_deref())?;
     let experiments = family.experiments.iter().filter(|one| args.dataset.is_none() || !one.own_data_only);
-    let ready = experiments.map(|experiment| Ready::new(family, experiment, args));
-    let ready = ready.collect::<Result<Vec<_>>>()?;
+    let ready = experiments.map(|experiment| Ready::new(experiment, data, args)).collect::<Result<Vec<_>>>()?;
+    let compared = ablations.into_iter().map(|ablation| Compared::new(ablation, data, args));
+    let mut compared = compared.collect::<Result<Vec<_>>>()?;
     if args.list {
-        return list(&paper, family, &ready);
+        return list(&paper, family, &ready, &compared);
     }
     let mut needed: Vec<&Ready> = ready.iter().filter(|ready| tables.iter().any(|table| asks(table, ready))).collect();
-    // Nobody who asks for recorded tables expects models to be started.
-    needed.retain(|ready| {
-        let lacking = ready.lacking(args);
-        if let Some(path) = lacking {
-            let name = &ready.experiment.name;
-            warn(&format!("{name} is left out: there is no {}; --recompute asks its models", path.display()));
-        }
-        lacking.is_none()
-    });
-    for (at, ready) in needed.iter().enumerate() {
-        let how = ready.recording.map_or("its models are asked".to_owned(), |path| format!("from {}", path.display()));
-        warn(&format!("{} of {}: {}, {how}", at + 1, needed.len(), ready.experiment.name));
-        let (folder, journal) = (folder_of(&args.out, ready), args.out.join(JOURNAL));
-        run::quietly(&ready.assembly, &folder, &journal, &ready.sources, args.fresh)?;
+    needed.retain(|ready| ready.answers.there(&ready.experiment.name));
+    compared.retain(|compared| compared.answers.there(compared.name));
+    if needed.is_empty() && compared.is_empty() {
+        bail!(
+            "no experiment that can be told here makes what is asked for; `intercascade reproduce --list` says what there is"
+        );
     }
-    for Ablation { name, file, recording } in ablations {
-        let (_, sources) = args.sources_with(recording.as_deref());
-        let shown = Prepared::load(file, &sources)?.take(&args.out.join(name), &sources, args.fresh)?;
-        if args.tables.contains(name) {
+    for (at, Ready { experiment, assembly, answers }) in needed.iter().enumerate() {
+        let how =
+            answers.recording.map_or("its models are asked".to_owned(), |path| format!("from {}", path.display()));
+        warn(&format!("{} of {}: {}, {how}", at + 1, needed.len(), experiment.name));
+        let (folder, journal) = (folder_of(&args.out, experiment), args.out.join(JOURNAL));
+        run::quietly(assembly, &folder, &journal, &answers.sources, args.fresh)?;
+    }
+    for Compared { name, prepared, answers } in &compared {
+        let shown = prepared.take(&args.out.join(name), &answers.sources, args.fresh)?;
+        if args.tables.iter().any(|table| table == name) {
             say(&shown);
         }
     }
@@ -148,42 +177,79 @@ fn asks(table: &Table, ready: &Ready) -> bool {
 }
 
 /// The folder of an experiment's run.
-fn folder_of(out: &Path, ready: &Ready) -> PathBuf {
-    out.join("runs").join(&ready.experiment.name)
+fn folder_of(out: &Path, experiment: &Experiment) -> PathBuf {
+    out.join("runs").join(&experiment.name)
 }
 
-/// Says what there is. How long the models take is known where they were recorded.
-fn list(paper: &Paper, family: &Family, ready: &[Ready]) -> Result<Status> {
+/// What the models of some recordings took, by model.
+type Pace = BTreeMap<String, Took>;
+
+/// Says what there is.
+fn list(paper: &Paper, family: &Family, ready: &[Ready], compared: &[Compared]) -> Result<Status> {
     say(&family.about);
-    let header = ["experiment", "items", "calls at most", "tokens", "fee USD", "recorded", "took, min"];
+    let recordings = family.recordings().filter(|path| path.exists());
+    let recorded = recordings.map(|path| Ok((path, times(path)?))).collect::<Result<BTreeMap<&Path, Pace>>>()?;
+    let mut pace = Pace::new();
+    for (model, took) in recorded.values().flatten() {
+        pace.entry(model.clone()).or_default().add(took);
+    }
+    let header = ["experiment", "items", "calls at most", "tokens", "fee USD", "recorded", "minutes"];
     let mut rows = vec![header.map(str::to_owned).to_vec()];
-    for Ready { experiment, assembly, recording, .. } in ready {
-        let plan::InAll { calls, tokens, fee } = plan::in_all(assembly);
+    let mut row = |name: &str, runs: &[&Assembly], answers: &Answers| {
+        let loads: Vec<InAll> = runs.iter().map(|run| plan::in_all(run)).collect();
+        let fee: Option<f64> = loads.iter().map(|load| load.fee).sum();
+        let minutes = match answers.recording {
+            Some(path) => {
+                Some(format!("took {:.0}", recorded[path].values().map(|took| took.seconds).sum::<f64>() / 60.0))
+            }
+            None => seconds(&loads, &pace).map(|seconds| format!("at most {:.0}", seconds / 60.0)),
+        };
         rows.push(vec![
-            experiment.name.clone(),
-            assembly.stream().len().to_string(),
-            calls.to_string(),
-            tokens.to_string(),
+            name.to_owned(),
+            runs[0].stream().len().to_string(),
+            loads.iter().map(InAll::all_calls).sum::<usize>().to_string(),
+            loads.iter().map(|load| load.tokens).sum::<u64>().to_string(),
             fee.map_or("–".to_owned(), |fee| format!("{fee:.4}")),
-            if recording.is_some() { "yes".to_owned() } else { "no".to_owned() },
-            recording.map(seconds).transpose()?.map_or("–".to_owned(), |seconds| format!("{:.0}", seconds / 60.0)),
+            if answers.recording.is_some() { "yes".to_owned() } else { "no".to_owned() },
+            minutes.unwrap_or("–".to_owned()),
         ]);
+    };
+    for Ready { experiment, assembly, answers } in ready {
+        row(&experiment.name, &[assembly], answers);
+    }
+    for Compared { name, prepared, answers } in compared {
+        row(name, &prepared.assemblies().collect::<Vec<_>>(), answers);
     }
     say(&grid::table(&rows, 1, terminal_width()));
+    say(
+        "minutes: what the recording took, or all calls at the pace of the recordings, one after the other; the runs of an ablation \
+         share calls, and take far fewer",
+    );
     let mut rows = vec![["table", "what stands in it", "known from"].map(str::to_owned).to_vec()];
     for Table { title, shows, source, .. } in &paper.tables {
         rows.push(vec![shows.name().to_owned(), title.clone(), source.clone()]);
     }
     for Ablation { name, file, .. } in &family.ablations {
-        rows.push(vec![name.clone(), format!("The ablation {}", file.display()), "Ours.".to_owned()]);
+        rows.push(vec![
+            name.clone(),
+            format!("The ablation {}", file.file_name().unwrap_or_default().display()),
+            "Ours.".to_owned(),
+        ]);
     }
     say(&grid::table(&rows, 3, terminal_width()));
     Ok(Status::Done)
 }
 
+/// The seconds that calls take, where the pace of all their models is known.
+fn seconds(loads: &[InAll], pace: &Pace) -> Option<f64> {
+    let calls = loads.iter().flat_map(|load| load.calls);
+    calls.map(|(model, calls)| Some(pace.get(model)?.seconds_for(calls))).sum()
+}
+
 /// Writes the tables and shows them, from the experiments' records alone.
 fn report(args: &Args, family: &Family, tables: &[&Table], needed: &[&Ready]) -> Result<Status> {
-    let kept = needed.iter().map(|ready| Kept::read(&folder_of(&args.out, ready))).collect::<Result<Vec<_>>>()?;
+    let kept =
+        needed.iter().map(|ready| Kept::read(&folder_of(&args.out, ready.experiment))).collect::<Result<Vec<_>>>()?;
     let results = kept.iter().map(|run| Results::new(&run.manifest, &run.records, &run.told));
     let results = results.collect::<Result<Vec<_>>>()?;
     let comparisons: Vec<Comparison> = results.iter().map(Results::comparison).collect();

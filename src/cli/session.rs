@@ -78,6 +78,11 @@ impl Sources {
         Ok(assembly)
     }
 
+    /// The same where no model is asked.
+    pub(super) fn unasked(&self) -> Self {
+        Self { offline: true, ..self.clone() }
+    }
+
     /// The same with a recording that answers everything.
     pub(super) fn replay(&self, recording: &Path) -> Self {
         let journal = self.journal.iter().cloned().chain([recording.to_owned()]).collect();

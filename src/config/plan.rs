@@ -22,23 +22,31 @@ struct Load {
 }
 
 /// The calls and tokens that a run may take at most, and its fee in USD where all models have a price.
-pub struct InAll {
-    /// Calls.
-    pub calls: usize,
+pub struct InAll<'a> {
+    /// Calls of the weak and the strong level, with their models' names.
+    pub calls: [(&'a str, usize); 2],
     /// Tokens read and written.
     pub tokens: u64,
     /// The fee.
     pub fee: Option<f64>,
 }
 
+impl InAll<'_> {
+    /// Calls of both levels.
+    #[must_use]
+    pub fn all_calls(&self) -> usize {
+        self.calls.iter().map(|(_, calls)| calls).sum()
+    }
+}
+
 /// What a run may take at most.
 #[must_use]
-pub fn in_all(assembly: &Assembly) -> InAll {
+pub fn in_all(assembly: &Assembly) -> InAll<'_> {
     let (weak, strong) = loads(assembly);
     let loads = [(&assembly.weak, weak), (&assembly.strong, strong)];
     let fee = |(entry, load): &(&ModelEntry, Load)| Some(entry.price.as_ref()?.fee(load.usage).usd());
     InAll {
-        calls: loads.iter().map(|(_, load)| load.calls).sum(),
+        calls: loads.each_ref().map(|(entry, load)| (&*entry.name, load.calls)),
         tokens: loads.iter().map(|(_, load)| load.usage.input + load.usage.output).sum(),
         fee: loads.iter().map(fee).sum(),
     }

@@ -153,17 +153,19 @@ impl Paper {
 }
 
 impl Family {
-    /// What is laid over an experiment's config, on other data where `dataset` names some.
+    /// What is laid over the configs, on other data where `dataset` names some.
     ///
     /// # Errors
     /// Names the nearest data set that the family can be run on.
-    pub fn set(&self, experiment: &Experiment, dataset: Option<&str>) -> Result<Vec<String>> {
-        let mut set = experiment.set.clone();
-        if let Some(name) = dataset {
-            let names: Vec<&String> = self.dataset.keys().collect();
-            let name: &str = suggest::find("data set of this family", name, &names, |name| name)?;
-            set.extend(self.dataset[name].iter().cloned());
-        }
-        Ok(set)
+    pub fn other_data(&self, dataset: Option<&str>) -> Result<&[String]> {
+        let Some(name) = dataset else { return Ok(&[]) };
+        let names: Vec<&String> = self.dataset.keys().collect();
+        Ok(&self.dataset[*suggest::find("data set of this family", name, &names, |name| name)?])
+    }
+
+    /// The recordings that it names.
+    pub fn recordings(&self) -> impl Iterator<Item = &Path> {
+        let experiments = self.experiments.iter().map(|one| &one.recording);
+        experiments.chain(self.ablations.iter().map(|one| &one.recording)).filter_map(Option::as_deref)
     }
 }

@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use anyhow::{Context, Result, anyhow};
-use rusqlite::{Connection, OptionalExtension};
+use rusqlite::{Connection, OptionalExtension, Row};
 use tokio::sync::OnceCell;
 
 use self::writer::{Entry, Writer};
@@ -229,7 +229,7 @@ impl Journal {
     fn sums(&self, query: &str) -> Result<BTreeMap<String, Taken>> {
         let connection = lock(&self.reader);
         let mut statement = connection.prepare(query)?;
-        let taken = |row: &rusqlite::Row| {
+        let taken = |row: &Row| {
             let usage = Usage { input: row.get(2)?, cached_input: row.get(3)?, output: row.get(4)? };
             Ok((row.get(0)?, Taken { calls: row.get(1)?, usage }))
         };
@@ -249,13 +249,41 @@ impl Journal {
     }
 }
 
-/// The time that the calls of a journal took, one after the other, in seconds; as it is or as it was exported.
+/// What a model's calls took.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Took {
+    /// Calls.
+    pub calls: u64,
+    /// Their time, one after the other.
+    pub seconds: f64,
+}
+
+impl Took {
+    /// Counts further calls too.
+    pub fn add(&mut self, other: &Self) {
+        self.calls += other.calls;
+        self.seconds += other.seconds;
+    }
+
+    /// The seconds that so many calls take at this pace.
+    #[must_use]
+    #[expect(clippy::cast_precision_loss, reason = "a number of calls")]
+    pub fn seconds_for(&self, calls: usize) -> f64 {
+        self.seconds / self.calls as f64 * calls as f64
+    }
+}
+
+/// What the calls of a journal took, by model; as it is or as it was exported.
 ///
 /// # Errors
 /// Names the file where it is no journal, or was changed after its export.
-pub fn seconds(path: &Path) -> Result<f64> {
-    let query = "SELECT total(response ->> '$.latency_ms') / 1000 FROM calls";
-    opened(path)?.query_row(query, [], |row| row.get(0)).with_context(|| cannot_read(path))
+pub fn times(path: &Path) -> Result<BTreeMap<String, Took>> {
+    let connection = opened(path)?;
+    let query = "SELECT model, count(*), total(response ->> '$.latency_ms') / 1000 FROM calls GROUP BY model";
+    let mut statement = connection.prepare(query).with_context(|| cannot_read(path))?;
+    let took = |row: &Row| Ok((row.get(0)?, Took { calls: row.get(1)?, seconds: row.get(2)? }));
+    let rows = statement.query_map([], took).with_context(|| cannot_read(path))?;
+    rows.collect::<rusqlite::Result<_>>().with_context(|| cannot_read(path))
 }
 
 /// The journal of another run, as it is or as it was exported.

@@ -137,7 +137,7 @@ fn a_recording_answers_unless_it_is_left_aside_and_what_was_expected_is_checked(
     holds(&said.err, &["1 of 1: trial, from", "calls.parquet"]);
     assert_eq!(project.text("replayed/headline.csv"), project.text("out/headline.csv"));
     let listed = project.run(&["reproduce", "--list", "--paper", "paper"]).done();
-    holds(&listed.out, &["trial", "took, min", "yes", "Table pipeline", "headline"]);
+    holds(&listed.out, &["trial", "took 0", "yes", "changes", "at most 0", "Table pipeline", "headline"]);
 
     let here = project.sheet("out", "headline").rows().next().expect("the claim").number("change");
     project.write("paper/headline.toml", headline(1.0, &format!("expected = {{ value = {here}, within = 0.001 }}\n")));
@@ -154,7 +154,9 @@ fn a_recording_answers_unless_it_is_left_aside_and_what_was_expected_is_checked(
     holds(&said.err, &["its models are asked"]);
     assert!(project.sheet("replayed", "pipeline").rows().all(|row| row.count("n") == 12));
     project.write("paper/families.toml", FAMILIES.replace("choices =", "own_data_only = true\nchoices ="));
-    project.run(&[&short[..6], &["--out", "none"]].concat()).done();
+    let said = project.run(&[&short[..6], &["--out", "none"]].concat());
+    assert_eq!(said.code, 2);
+    holds(&said.err, &["no experiment that can be told here makes what is asked for"]);
     assert!(!project.path("none").exists(), "no experiment makes sense there");
 }
 
