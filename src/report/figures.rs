@@ -5,6 +5,7 @@ use anyhow::Result;
 
 use super::grid;
 use super::tables::{Table, float, int, text};
+use crate::analysis::metrics::comparison::Change;
 use crate::analysis::stats::Interval;
 
 /// A column.
@@ -31,9 +32,6 @@ enum Cells {
     /// Changes in points or percent, as the column's names say, with their intervals.
     Change(Vec<Change>),
 }
-
-/// A change in points or percent, with its interval.
-pub type Change = (Option<f64>, Option<Interval>);
 
 impl Column {
     fn new(key: &'static str, heading: &'static str, cells: Cells) -> Self {

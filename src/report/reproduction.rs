@@ -2,11 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::figures::{Change, Column, Figures};
+use super::figures::{Column, Figures};
 use super::summary::threshold;
 use super::tables::points;
 use crate::analysis::metrics::changes::RESAMPLES;
-use crate::analysis::metrics::comparison::FeeChange;
+use crate::analysis::metrics::comparison::Change;
 use crate::analysis::metrics::confidence::Reliability;
 use crate::analysis::metrics::fees::TOKENS;
 use crate::analysis::metrics::growth::{Point, growth, pays_from};
@@ -374,9 +374,8 @@ fn price_ratio(experiments: &[Experiment]) -> Vec<Column> {
         let arms: Vec<_> = learning.iter().map(|(row, base)| (row.slice, *base)).collect();
         for ((row, _), curve) in learning.iter().zip(curves(experiment.comparison, &arms)) {
             let Some(Curve { ratio, changes }) = curve else { continue };
-            let at = |(times, (change, interval)): (f64, FeeChange)| {
-                (*row, ratio, times, (change, interval.map(hundredfold)))
-            };
+            let at =
+                |(times, (change, interval)): (f64, Change)| (*row, ratio, times, (change, interval.map(hundredfold)));
             found.extend(ratio.curve().into_iter().zip(changes).map(at));
         }
     }

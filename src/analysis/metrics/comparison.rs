@@ -23,7 +23,7 @@ pub struct Comparison<'a> {
     /// The fees of each slice.
     fees: Vec<Vec<FeeRow>>,
     /// What each slice changes of them: of the whole, then row by row.
-    fee_changes: Vec<Vec<FeeChange>>,
+    fee_changes: Vec<Vec<Change>>,
     /// How thresholds were told, where they were.
     pub calibrated: &'a [Calibrated],
     /// Prices by model.
@@ -32,8 +32,8 @@ pub struct Comparison<'a> {
     pub seed: Seed,
 }
 
-/// The change of a fee in percent, and its interval.
-pub type FeeChange = (Option<f64>, Option<Interval>);
+/// A change in points or percent, with its interval.
+pub type Change = (Option<f64>, Option<Interval>);
 
 impl<'a> Comparison<'a> {
     /// Compares what a run's records hold.
@@ -128,12 +128,12 @@ impl<'a> Comparison<'a> {
     /// The change of the whole fee against the base's. The interval is that of the items' calls: what a threshold took
     /// has none.
     #[must_use]
-    pub fn fee_change(&self, slice: &Slice) -> FeeChange {
+    pub fn fee_change(&self, slice: &Slice) -> Change {
         self.place(slice).map_or((None, None), |place| self.fee_changes[place][0])
     }
 
     /// The fees of a slice, each with its change.
-    pub fn fees_with_changes(&self, slice: &Slice) -> impl Iterator<Item = (&FeeRow, FeeChange)> {
+    pub fn fees_with_changes(&self, slice: &Slice) -> impl Iterator<Item = (&FeeRow, Change)> {
         let changes = self.place(slice).map_or(&[][..], |place| &self.fee_changes[place][1..]);
         self.fees(slice).iter().zip(changes.iter().copied())
     }
@@ -143,7 +143,7 @@ impl<'a> Comparison<'a> {
     }
 
     /// What each slice changes of its base's fees: of the whole, then row by row.
-    fn changes_of_fees(&self) -> Vec<Vec<FeeChange>> {
+    fn changes_of_fees(&self) -> Vec<Vec<Change>> {
         let mut changes: Vec<_> = self.fees.iter().map(|rows| vec![(None, None); rows.len() + 1]).collect();
         let (mut units, mut intervals) = (Vec::new(), Vec::new());
         for ((slice, fees), changes) in self.slices.iter().zip(&self.fees).zip(&mut changes) {

@@ -1,7 +1,7 @@
 //! The fee over the price ratio of the strong level to the weak one: prices move, tokens stay.
 
 use super::changes::RESAMPLES;
-use super::comparison::FeeChange;
+use super::comparison::Change;
 use super::fees::{by_group, item_fee};
 use super::{Comparison, STRONG, Slice, Taken};
 use crate::analysis::price::Fee;
@@ -57,7 +57,7 @@ pub struct Curve {
     /// The ratio of the prices at hand, and that from which on the arm is cheaper.
     pub ratio: Ratio,
     /// The change in percent at each ratio of [`Ratio::curve`], and its interval as a share.
-    pub changes: Vec<FeeChange>,
+    pub changes: Vec<Change>,
 }
 
 /// The curve of each learning arm against its cascade; none without prices, or where the weak level's is nothing.
