@@ -21,7 +21,7 @@ pub struct Taught {
 }
 
 /// The theorem's constants, each with a BCa interval over groups.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Constants {
     /// ε: the ratio of the error among accepted answers, with strategies to without; none where no accepted answer
     /// without is wrong, or none is accepted.

@@ -100,6 +100,14 @@ impl Gates {
         self
     }
 
+    /// The same for a sweep: both levels alone, the cascade that is read off them, and the arms that learn.
+    #[must_use]
+    pub fn swept(&self) -> Self {
+        let learners = self.arms.iter().copied().filter(|arm| arm.learning().is_some());
+        let arms = [Arm::WeakOnly, Arm::StrongOnly, Arm::Cascade].into_iter().chain(learners).collect();
+        Self { arms, ..self.clone() }.without_guarantee()
+    }
+
     /// The same for some of the arms.
     #[must_use]
     pub fn only(&self, keep: impl Fn(&Arm) -> bool) -> Self {

@@ -33,8 +33,8 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args) -> Result<Status> {
-    let prepared = Prepared::load(&args.config, &[], &args.sources)?;
     if args.outputs.dry_run {
+        let prepared = Prepared::load(&args.config, &[], &args.sources.unasked())?;
         for (told, assembly) in &prepared.runs {
             say(&format!("\n{told}"));
             for line in plan::lines(assembly) {
@@ -43,6 +43,7 @@ pub(super) fn run(args: &Args) -> Result<Status> {
         }
         return Ok(Status::Done);
     }
+    let prepared = Prepared::load(&args.config, &[], &args.sources)?;
     let out = args.outputs.out.clone().unwrap_or_else(|| Path::new("results").join(&prepared.ablation.name));
     say(&prepared.take(&out, &args.sources, args.outputs.fresh)?);
     say(&format!("reports are in {}", out.display()));
@@ -66,6 +67,15 @@ impl Prepared {
             let set = [&ablation.set, &variant.set, more].concat();
             let assembly = sources.load(&ablation.config, &set).with_context(|| told.clone())?;
             runs.push((told, assembly));
+        }
+        let folders: Vec<PathBuf> =
+            ablation.runs().iter().map(|(title, run)| folder_of(Path::new(""), title, run)).collect();
+        if let Some(second) = (1..folders.len()).find(|at| folders[..*at].contains(&folders[*at])) {
+            bail!(
+                "{}: {}: its folder would be another run's; its name must differ in letters or digits",
+                file.display(),
+                runs[second].0
+            );
         }
         for (_, variant) in ablation.variants() {
             if !runs[place(&ablation, variant)].1.config.arms.contains(&variant.arm) {
@@ -131,6 +141,9 @@ fn place(ablation: &Ablation, variant: &ablation::Variant) -> usize {
 
 /// The folder of one run.
 fn folder_of(out: &Path, title: &str, variant: &ablation::Variant) -> PathBuf {
-    let plain = |text: &str| text.replace(|c: char| !c.is_ascii_alphanumeric() && !"=.-".contains(c), "_");
+    let plain = |text: &str| {
+        let name = text.replace(|c: char| !c.is_alphanumeric() && !"=.-".contains(c), "_");
+        if name.chars().all(|c| c == '.') { name.replace('.', "_") } else { name }
+    };
     out.join("runs").join(plain(title)).join(plain(&variant.name))
 }

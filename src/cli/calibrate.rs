@@ -24,7 +24,7 @@ pub(super) struct Args {
     /// The chance that the calibration items mislead [default: the config's, or 0.1]
     #[arg(long, value_name = "D")]
     delta: Option<f64>,
-    /// Pass over candidates that accept fewer answers [default: 30]
+    /// Pass over candidates that accept fewer answers [default: the config's, or 30]
     #[arg(long, value_name = "N")]
     min_accepted: Option<usize>,
     /// Folder of the run [default: results/<name>]
@@ -35,7 +35,11 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args) -> Result<Status> {
-    let assembly = args.named.load(&args.sources, &overrides(args)?)?;
+    let mut assembly = args.named.load(&args.sources, &[])?;
+    let overrides = overrides(args, assembly.config.deferral.stated().is_some())?;
+    if !overrides.is_empty() {
+        assembly = args.named.load(&args.sources, &overrides)?;
+    }
     if !assembly.config.deferral.wanted().asks() {
         bail!(
             "deferral.threshold is stated, so there is nothing to calibrate; ask with --alpha, or write threshold = {{ calibrate = {{ alpha = … }} }}"
@@ -55,20 +59,26 @@ pub(super) fn run(args: &Args) -> Result<Status> {
     for line in calibration::verdicts(&told.arms) {
         say(&line);
     }
+    if told.arms.iter().all(|arm| arm.guaranteed().is_none()) {
+        bail!("`arms` names none that is gated by confidence, so there is no threshold to tell");
+    }
     let certified = told.arms.iter().filter_map(Calibrated::guaranteed).all(|found| found.certified);
     Ok(if certified { Status::Done } else { Status::CheckFailed })
 }
 
-/// The arguments as values laid over the config.
-fn overrides(args: &Args) -> Result<Vec<String>> {
+/// The arguments as values laid over the config: over what it calibrates for, or in place of the threshold that it states.
+fn overrides(args: &Args, stated: bool) -> Result<Vec<String>> {
     let Args { alpha, delta, min_accepted, .. } = args;
-    let Some(alpha) = alpha else {
-        if delta.is_some() || min_accepted.is_some() {
-            bail!("--delta and --min-accepted go with --alpha");
-        }
-        return Ok(Vec::new());
-    };
-    let delta = delta.map(|delta| format!(", delta = {delta}")).unwrap_or_default();
-    let least = min_accepted.map(|n| format!(", min_accepted = {n}")).unwrap_or_default();
-    Ok(vec![format!("deferral.threshold={{ calibrate = {{ alpha = {alpha}{delta}{least} }} }}")])
+    if stated && alpha.is_none() && (delta.is_some() || min_accepted.is_some()) {
+        bail!("--delta and --min-accepted go with --alpha, where the config states a threshold");
+    }
+    let alpha = alpha.map(|alpha| format!("alpha={alpha}"));
+    let delta = delta.map(|delta| format!("delta={delta}"));
+    let least = min_accepted.map(|least| format!("min_accepted={least}"));
+    let given: Vec<String> = alpha.into_iter().chain(delta).chain(least).collect();
+    Ok(match (given.is_empty(), stated) {
+        (true, _) => Vec::new(),
+        (_, true) => vec![format!("deferral.threshold={{ calibrate = {{ {} }} }}", given.join(", "))],
+        (_, false) => given.iter().map(|one| format!("deferral.threshold.calibrate.{one}")).collect(),
+    })
 }

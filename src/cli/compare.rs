@@ -2,12 +2,12 @@
 
 use std::path::PathBuf;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 
 use super::report::Kept;
 use super::results::Results;
 use super::{Status, say, terminal_width};
-use crate::report::compare::{differences, tables};
+use crate::report::compare::{differences, same_data, tables};
 
 /// Arguments of `compare`.
 #[derive(Debug, clap::Args)]
@@ -26,6 +26,9 @@ pub(super) fn run(args: &Args) -> Result<Status> {
     let [first, second] = &runs;
     for line in differences(&first.manifest, &second.manifest) {
         say(&line);
+    }
+    if !same_data(&first.manifest, &second.manifest) {
+        bail!("the runs took other data sets, or other versions of one: no item is in both");
     }
     let [first, second] = [first, second].map(|run| Results::new(&run.manifest, &run.records, &run.told));
     let (first, second) = (first?, second?);

@@ -58,7 +58,7 @@ impl Kept {
         let records = read::records(folder, OF_STREAM, &calibration)?;
         let mut gates = config_of(&manifest)?.gates([]);
         if manifest.swept.is_some() {
-            gates = gates.without_guarantee();
+            gates = gates.swept();
         }
         let told = Told { arms: gates.tell(&calibration), records: calibration };
         Ok(Self { manifest, records, told })

@@ -159,11 +159,12 @@ pub(super) fn run(args: &Args) -> Result<Status> {
         let how =
             answers.recording.map_or("its models are asked".to_owned(), |path| format!("from {}", path.display()));
         warn(&format!("{} of {}: {}, {how}", at + 1, needed.len(), experiment.name));
-        let (folder, journal) = (folder_of(&args.out, experiment), args.out.join(JOURNAL));
+        let (folder, journal) = (folder_of(args, experiment), args.out.join(JOURNAL));
         run::quietly(assembly, &folder, &journal, &answers.sources, args.fresh)?;
     }
     for Compared { name, prepared, answers } in &compared {
-        let shown = prepared.take(&args.out.join(name), &answers.sources, args.fresh)?;
+        let folder = args.dataset.as_ref().map_or((*name).to_owned(), |dataset| format!("{name}, {dataset}"));
+        let shown = prepared.take(&args.out.join(folder), &answers.sources, args.fresh)?;
         if args.tables.iter().any(|table| table == name) {
             say(&shown);
         }
@@ -177,8 +178,9 @@ fn asks(table: &Table, ready: &Ready) -> bool {
 }
 
 /// The folder of an experiment's run.
-fn folder_of(out: &Path, experiment: &Experiment) -> PathBuf {
-    out.join("runs").join(&experiment.name)
+fn folder_of(args: &Args, experiment: &Experiment) -> PathBuf {
+    let name = &experiment.name;
+    args.out.join("runs").join(args.dataset.as_ref().map_or(name.clone(), |dataset| format!("{name}, {dataset}")))
 }
 
 /// What the models of some recordings took, by model.
@@ -230,11 +232,7 @@ fn list(paper: &Paper, family: &Family, ready: &[Ready], compared: &[Compared]) 
         rows.push(vec![shows.name().to_owned(), title.clone(), source.clone()]);
     }
     for Ablation { name, file, .. } in &family.ablations {
-        rows.push(vec![
-            name.clone(),
-            format!("The ablation {}", file.file_name().unwrap_or_default().display()),
-            "Ours.".to_owned(),
-        ]);
+        rows.push(vec![name.clone(), format!("The ablation {}", file.display()), "Ours.".to_owned()]);
     }
     say(&grid::table(&rows, 3, terminal_width()));
     Ok(Status::Done)
@@ -248,8 +246,7 @@ fn seconds(loads: &[InAll], pace: &Pace) -> Option<f64> {
 
 /// Writes the tables and shows them, from the experiments' records alone.
 fn report(args: &Args, family: &Family, tables: &[&Table], needed: &[&Ready]) -> Result<Status> {
-    let kept =
-        needed.iter().map(|ready| Kept::read(&folder_of(&args.out, ready.experiment))).collect::<Result<Vec<_>>>()?;
+    let kept = needed.iter().map(|ready| Kept::read(&folder_of(args, ready.experiment))).collect::<Result<Vec<_>>>()?;
     let results = kept.iter().map(|run| Results::new(&run.manifest, &run.records, &run.told));
     let results = results.collect::<Result<Vec<_>>>()?;
     let comparisons: Vec<Comparison> = results.iter().map(Results::comparison).collect();
@@ -266,7 +263,8 @@ fn report(args: &Args, family: &Family, tables: &[&Table], needed: &[&Ready]) ->
             continue;
         }
         let shown = if table.shows == Shows::Headline { headline(&judged) } else { figures(table.shows, &experiments) };
-        missed.extend(judged.iter().filter(|judged| !judged.holds()).map(told));
+        // What is expected is expected of the experiment's own data.
+        missed.extend(judged.iter().filter(|judged| args.dataset.is_none() && !judged.holds()).map(told));
         // More than a few at once are to be looked up, not read.
         if tables.len() <= 3 || table.shows == Shows::Headline {
             say(&format!("{}\n{}", table.title, shown.terminal(terminal_width())));

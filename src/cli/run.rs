@@ -26,13 +26,13 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args) -> Result<Status> {
-    let assembly = args.named.load(&args.sources, &[])?;
     if args.outputs.dry_run {
-        for line in plan::lines(&assembly) {
+        for line in plan::lines(&args.named.load(&args.sources.unasked(), &[])?) {
             say(&line);
         }
         return Ok(Status::Done);
     }
+    let assembly = args.named.load(&args.sources, &[])?;
     let folder = output_folder(&assembly.config, args.outputs.out.as_deref());
     let before = prepare(&folder, &assembly.identity(), args.outputs.fresh)?;
     if before.is_some() {

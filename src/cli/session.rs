@@ -38,7 +38,7 @@ pub(super) struct Named {
     /// The config file (TOML)
     #[arg(long, value_name = "FILE")]
     config: PathBuf,
-    /// Lay a value over the config; may be repeated
+    /// Lay a value over the config, or with none after the = take the key out; may be repeated
     #[arg(long, value_name = "KEY.PATH=VALUE")]
     set: Vec<String>,
 }
@@ -177,12 +177,16 @@ impl<'a> Session<'a> {
     /// Takes every item through every cell. The first interruption lets the calls in flight end, the second does not.
     pub(super) async fn through(&self, models: &Models, cells: &Cells, label: &str) -> Result<Outcome> {
         let Models { setup, gate } = models;
-        let progress = Progress::steps(label, cells.steps());
+        // Recorded answers of many runs are there at once.
+        let silent = self.quiet && self.means.offline;
+        let progress = (!silent).then(|| Progress::steps(label, cells.steps()));
         let mut done = 0;
         let mut run =
             std::pin::pin!(experiment::run(setup, cells, gate, self.assembly.config.limits.concurrency, |_| {
                 done += 1;
-                progress.set(done);
+                if let Some(progress) = &progress {
+                    progress.set(done);
+                }
             }));
         let mut stopping = false;
         let outcome = loop {
@@ -198,8 +202,13 @@ impl<'a> Session<'a> {
                 }
             }
         };
-        progress.finish();
+        if let Some(progress) = &progress {
+            progress.finish();
+        }
         outcome.map_err(|error| if stopping && error.is_stop() { stopped() } else { error.into() }).with_context(|| {
+            if self.means.offline {
+                return "no journal that is named answers all; leave --offline out, or name with --journal one that does".to_owned();
+            }
             format!(
                 "the run stopped; every answer so far is in {}, so the same command goes on",
                 self.means.journal.path().display()

@@ -148,9 +148,7 @@ pub(super) fn run(args: &Args) -> Result<Status> {
 async fn go(args: &Args, session: &Session<'_>, mut manifest: Manifest) -> Result<Status> {
     let assembly = session.assembly;
     let models = session.models().await?;
-    let mut gates = assembly.gates().without_guarantee();
-    let learners: Vec<Arm> = gates.arms.iter().copied().filter(|arm| arm.learning().is_some()).collect();
-    gates.arms = [&[Arm::WeakOnly, Arm::StrongOnly][..], &learners].concat();
+    let gates = assembly.gates().swept();
     let told = session.calibrate(&models, &gates).await?;
 
     let alone = gates.only(|arm| arm.deferral() != Deferral::BelowThreshold);

@@ -22,7 +22,7 @@ use crate::cascade::gating::Gates;
 use crate::cascade::level::Level;
 use crate::cascade::repository::Rule;
 use crate::cascade::step::Setup;
-use crate::cascade::teach::{Distil, Teaching};
+use crate::cascade::teach::{Distil, StoreRule, Teaching};
 use crate::dataset::stream;
 use crate::model::budget::Budget;
 use crate::model::entry::{Backend, ModelEntry};
@@ -187,6 +187,7 @@ impl Assembly {
             );
         }
         self.check_recordings()?;
+        self.check_store_rules()?;
         self.check_prompts()?;
         if self.config.limits.max_fee_usd.is_some() {
             for entry in [&self.weak, &self.strong].into_iter().filter(|entry| entry.backend != Backend::Replay) {
@@ -210,6 +211,28 @@ impl Assembly {
                     entry.name
                 );
             }
+        }
+        Ok(())
+    }
+
+    /// The strong level must be able to give what decides what is kept.
+    fn check_store_rules(&self) -> Result<()> {
+        let learning = &self.config.learning;
+        let rules = learning.store.to_vec();
+        let Self { strong, recordings, .. } = self;
+        if !self.learns() {
+            return Ok(());
+        }
+        if rules.contains(&StoreRule::Confident) && !strong.capabilities().logprobs {
+            bail!("learning.store: `confident` needs log-probabilities, and model `{}` gives none", strong.name);
+        }
+        let second = self.needs_strategies() && learning.distil == Distil::SecondCall;
+        let what = [(rules.contains(&StoreRule::Verified), "a second draw"), (second, "a strategy in a second call")];
+        if let Some((_, what)) = what.iter().find(|(asked, _)| *asked && recordings.contains_key(&strong.name)) {
+            bail!(
+                "learning: {what} is asked of model `{}`, and its recording holds one answer to each item",
+                strong.name
+            );
         }
         Ok(())
     }
@@ -356,12 +379,7 @@ impl Assembly {
     /// What some tokens cost by the prices of this run; none where the model has no price.
     #[must_use]
     pub fn priced(&self, taken: BTreeMap<String, Taken>) -> BTreeMap<String, (Taken, Option<Fee>)> {
-        let prices = self.prices();
-        let with_fee = |(name, taken): (String, Taken)| {
-            let fee = prices.get(&name).and_then(Option::as_ref).map(|price| price.fee(taken.usage));
-            (name, (taken, fee))
-        };
-        taken.into_iter().map(with_fee).collect()
+        priced(&self.prices(), taken)
     }
 
     /// Makes the models and puts everything together. The weights must be there, unless only recorded answers may be
@@ -374,7 +392,12 @@ impl Assembly {
         let budget = match self.config.limits.max_fee_usd {
             None => None,
             Some(limit) => {
-                let gone = [journal.spent()?, journal.lost()?].map(|taken| self.priced(taken));
+                // Runs that share a journal share the limit, whichever of the config's models they ask.
+                let mut prices = self.prices();
+                for entry in &self.config.models {
+                    prices.entry(entry.name.clone()).or_insert_with(|| entry.price.clone());
+                }
+                let gone = [journal.spent()?, journal.lost()?].map(|taken| priced(&prices, taken));
                 let fees = gone.into_iter().flat_map(BTreeMap::into_values).filter_map(|(_, fee)| fee);
                 Some(Arc::new(Budget::new(limit, fees.fold(Fee::default(), Fee::plus))))
             }
@@ -495,4 +518,12 @@ fn recordings(entries: [&ModelEntry; 2]) -> Result<BTreeMap<String, Arc<Recordin
 #[must_use]
 pub fn output_folder(config: &Config, out: Option<&Path>) -> PathBuf {
     out.map_or_else(|| Path::new("results").join(&config.name), Path::to_path_buf)
+}
+
+fn priced(prices: &Prices, taken: BTreeMap<String, Taken>) -> BTreeMap<String, (Taken, Option<Fee>)> {
+    let with_fee = |(name, taken): (String, Taken)| {
+        let fee = prices.get(&name).and_then(Option::as_ref).map(|price| price.fee(taken.usage));
+        (name, (taken, fee))
+    };
+    taken.into_iter().map(with_fee).collect()
 }

@@ -39,8 +39,12 @@ impl Chosen {
         let other = match &wanted.calibration_split {
             None => None,
             Some(split) => {
-                let (_, _, other) = read(config, Some(split), path).context("calibration_split")?;
+                let (_, _, mut other) = read(config, Some(split), path).context("calibration_split")?;
                 sha256 = format!("{sha256} {}", other.sha256);
+                // Files number their rows alike: an item of no group has no siblings in another file.
+                for item in other.items.iter_mut().filter(|item| *item.group == *item.id.0) {
+                    item.group = format!("{split}: {}", item.id).into();
+                }
                 Some(other.items)
             }
         };

@@ -283,6 +283,9 @@ impl Config {
                 bail!("{key}: must be at least 1");
             }
         }
+        if self.limits.max_fee_usd.is_some_and(|limit| !(limit >= 0.0 && limit.is_finite())) {
+            bail!("limits.max_fee_usd: must be a number of USD from 0 on");
+        }
         if self.dataset.name.is_none() && self.dataset.path.is_none() {
             bail!("dataset: give the name of a data set (`intercascade datasets list`) or a path");
         }
@@ -360,23 +363,28 @@ fn place<'a>(table: &'a mut toml::Table, path: &str) -> Result<&'a mut toml::Tab
     Ok(place)
 }
 
-/// The config with `--set` values laid over it. A value is TOML where it reads as such, else a text.
+/// The config with `--set` values laid over it. A value is TOML where it reads as such, else a text; an empty one takes the key
+/// out.
 fn overridden(text: &str, path: &Path, sets: &[String]) -> Result<Config> {
     let mut table: toml::Table = toml::from_str(text)?;
     for set in sets {
         let (key, value) = set
             .split_once('=')
             .ok_or_else(|| anyhow!("--set {set}: must be key.path=value, as in dataset.limit=50"))?;
-        let value = toml::from_str::<toml::Table>(&format!("value = {value}"))
-            .ok()
-            .and_then(|mut table| table.remove("value"))
-            .unwrap_or_else(|| toml::Value::String(value.to_owned()));
         let (parents, last) = key.rsplit_once('.').map_or((None, key), |(parents, last)| (Some(parents), last));
         let place = match parents {
             Some(parents) => place(&mut table, parents),
             None => Ok(&mut table),
         };
         let place = place.map_err(|fault| anyhow!("--set {set}: {fault} in {}", path.display()))?;
+        if value.is_empty() {
+            place.remove(last);
+            continue;
+        }
+        let value = toml::from_str::<toml::Table>(&format!("value = {value}"))
+            .ok()
+            .and_then(|mut table| table.remove("value"))
+            .unwrap_or_else(|| toml::Value::String(value.to_owned()));
         place.insert(last.to_owned(), value);
     }
     let whole = toml::to_string(&table)?;
@@ -464,7 +472,10 @@ threshold = 0.8
         assert!(error(&GOOD.replace("\"a\", \"b\"", "\"a\""), &[]).contains("levels: name two different models"));
         assert!(error(GOOD, &["dataset.limt=5"]).contains("did you mean `limit`?"));
         assert!(error(GOOD, &["dataset.limit"]).contains("must be key.path=value"));
+        let config = load(GOOD, &["dataset.limit=5", "dataset.limit=", "dataset.sample=6"]).expect("good");
+        assert_eq!((config.dataset.limit, config.dataset.sample), (None, Some(6)));
         assert!(error(GOOD, &["dataset.limit=5", "dataset.sample=5"]).contains("give one of them"));
+        assert!(error(GOOD, &["limits.max_fee_usd=-1.0"]).contains("limits.max_fee_usd: must be a number"));
         assert!(error(GOOD, &["dataset.limit=0"]).contains("dataset.limit: must be at least 1"));
     }
 }

@@ -72,6 +72,14 @@ pub fn lines(assembly: &Assembly) -> Vec<String> {
     if let Some(total) = total {
         lines.push(format!("  in all: {total:.4} USD"));
     }
+    if let Some(limit) = assembly.config.limits.max_fee_usd.filter(|limit| total.is_none_or(|total| total > *limit)) {
+        lines.push(format!(
+            "limits.max_fee_usd = {limit}: the run stops before a call could pass that, perhaps before its end"
+        ));
+    }
+    if let Err(error) = assembly.check_models() {
+        lines.push(format!("note: its models cannot be asked yet: {error:#}"));
+    }
     lines.push(
         "equal calls of several arms are made once; tokens in are told from text length (4 bytes each)".to_owned(),
     );

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
+use path_clean::PathClean;
 use serde::Deserialize;
 
 use super::file::{parse, read};
@@ -99,8 +100,8 @@ impl Paper {
             let experiments = family.experiments.iter_mut().map(|one| (&mut one.config, &mut one.recording));
             let ablations = family.ablations.iter_mut().map(|one| (&mut one.file, &mut one.recording));
             for (file, recording) in experiments.chain(ablations) {
-                *file = folder.join(&*file);
-                *recording = recording.take().map(|recording| folder.join(recording));
+                *file = folder.join(&*file).clean();
+                *recording = recording.take().map(|recording| folder.join(recording).clean());
             }
         }
         let listing = std::fs::read_dir(folder).with_context(|| format!("cannot list {}", folder.display()))?;

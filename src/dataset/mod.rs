@@ -241,6 +241,10 @@ impl Reader<'_> {
         if numbered {
             return (self.take)(item);
         }
+        if item.id.0.contains(';') {
+            let what = format!("`{}` has a `;`, which parts ids in the outputs", item.id);
+            self.faults.push((self.files[file].clone(), Fault { place, field: Some("id".to_owned()), what }));
+        }
         match self.seen.entry(item.id.clone()) {
             Entry::Vacant(free) => _ = free.insert((file, place)),
             Entry::Occupied(first) => {

@@ -3,6 +3,7 @@
 use super::grid;
 use super::manifest::{self, Manifest};
 use super::summary::threshold;
+use crate::analysis::metrics::fees::item_fee;
 use crate::analysis::metrics::{Changes, Comparison, Slice, change_percent};
 use crate::analysis::price::Fee;
 use crate::analysis::stats::Difference;
@@ -18,30 +19,42 @@ pub fn differences(first: &Manifest, second: &Manifest) -> Vec<String> {
     std::iter::once("the runs differ in".to_owned()).chain(found.iter().map(line)).collect()
 }
 
+/// Whether the runs took the same data set, so that equal ids are equal items.
+#[must_use]
+pub fn same_data(first: &Manifest, second: &Manifest) -> bool {
+    // A calibration split's checksum stands behind that of the stream's.
+    let sha256 = |run: &Manifest| {
+        run.identity["dataset"]["sha256"].as_str().and_then(|sums| sums.split(' ').next()).map(str::to_owned)
+    };
+    sha256(first) == sha256(second)
+}
+
 /// Each arm in both, and the difference over the items that both took: of accuracy, and of what it costs.
 #[must_use]
 pub fn tables(first: &Comparison, second: &Comparison, width: u16) -> String {
     let header = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<String>>();
-    let mut right = vec![header(&["arm", "λ", "items", "accuracy %", "change pp", "p", "weak, change pp"])];
+    let mut right = vec![header(&["arm", "λ", "items in both", "accuracy %", "change pp", "p", "weak, change pp"])];
     let mut paid = vec![header(&["arm", "λ", "strong calls", "change %", "fee USD", "fee, change %"])];
     for slice in &second.slices {
         let Some(base) = counterpart(first, second, slice) else { continue };
         let changes = Changes::between(slice, base, first.seed);
         let of = |figure: fn(&Changes) -> String| changes.as_ref().map_or("no item in both".to_owned(), figure);
         let arm = slice.cell.arm.to_string();
+        let pairs = slice.paired(base);
         let lambda = both(&threshold(base), &threshold(slice));
         right.push(vec![
             arm.clone(),
             lambda.clone(),
-            slice.paired(base).len().to_string(),
+            pairs.len().to_string(),
             both(&percent(base.accuracy()), &percent(slice.accuracy())),
             of(|changes| points(&changes.accuracy)),
             of(|changes| format!("{:.3}", changes.accuracy.p)),
             of(|changes| changes.weak_accuracy.as_ref().map_or("–".to_owned(), points)),
         ]);
-        let fees = [first.fee(base), second.fee(slice)].map(|fee| fee.map(Fee::usd));
-        let usd = |fee: Option<f64>| fee.map_or("–".to_owned(), |fee| format!("{fee:.5}"));
-        let change = fees[0].zip(fees[1]).and_then(|(old, new)| change_percent(new, old));
+        let usd = |fee: Option<Fee>| fee.map_or("–".to_owned(), |fee| format!("{:.5}", fee.usd()));
+        let new: Option<f64> = pairs.iter().map(|(taken, _)| item_fee(*taken, None, second.prices)).sum();
+        let old: Option<f64> = pairs.iter().map(|(_, taken)| item_fee(*taken, None, first.prices)).sum();
+        let change = old.zip(new).and_then(|(old, new)| change_percent(new, old));
         paid.push(vec![
             arm,
             lambda,
@@ -49,14 +62,15 @@ pub fn tables(first: &Comparison, second: &Comparison, width: u16) -> String {
             of(|changes| {
                 changes.strong_calls.change.map_or("–".to_owned(), |change| format!("{:+.1}", change * 100.0))
             }),
-            both(&usd(fees[0]), &usd(fees[1])),
+            both(&usd(first.fee(base)), &usd(second.fee(slice))),
             change.map_or("–".to_owned(), |change| format!("{change:+.1}")),
         ]);
     }
     if right.len() == 1 {
         return "no arm is in both".to_owned();
     }
-    [right, paid].map(|rows| grid::table(&rows, 1, width)).join("\n")
+    let [right, paid] = [right, paid].map(|rows| grid::table(&rows, 1, width));
+    format!("{right}\n{paid}\nChanges are over the items that are in both runs.")
 }
 
 /// What it was and what it is, once where that is the same.

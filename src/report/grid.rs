@@ -37,7 +37,8 @@ pub fn table(rows: &[Vec<String>], texts: usize, width: u16) -> String {
 pub fn markdown(rows: &[Vec<String>]) -> String {
     let mut text = String::new();
     for (i, row) in rows.iter().enumerate() {
-        let _ = writeln!(text, "| {} |", row.join(" | "));
+        let cells: Vec<String> = row.iter().map(|cell| cell.replace('|', r"\|")).collect();
+        let _ = writeln!(text, "| {} |", cells.join(" | "));
         if i == 0 {
             let _ = writeln!(text, "|{}", " --- |".repeat(row.len()));
         }

@@ -8,6 +8,7 @@ use super::sweep::Sweep;
 use super::tables::Gauged;
 use crate::analysis::calibration::Tested;
 use crate::analysis::metrics::changes::RESAMPLES;
+use crate::analysis::metrics::comparison::Change;
 use crate::analysis::metrics::fees::FeeRow;
 use crate::analysis::metrics::learning::{
     Distilling, Source, Storing, Teacher, Transfer, by_source, by_teacher, distilling, theorem,
@@ -53,8 +54,21 @@ pub fn terminal(comparison: &Comparison, width: u16) -> String {
             fee(comparison, slice),
         ]);
     }
-    let tables = std::iter::once(rows).chain(gains(comparison));
+    let gains = gains(comparison).into_iter().map(|rows| narrowed(rows, width));
+    let tables = std::iter::once(rows).chain(gains);
     tables.map(|rows| grid::table(&rows, 1, width)).collect::<Vec<_>>().join("\n")
+}
+
+/// Without the columns that say nothing, and in a narrow terminal without p, which the interval nearly tells.
+fn narrowed(mut rows: Vec<Vec<String>>, width: u16) -> Vec<Vec<String>> {
+    let header = rows[0].clone();
+    let told = |column: usize| rows[1..].iter().any(|row| row[column] != "–");
+    let keep: Vec<bool> = (0..header.len()).map(|at| told(at) && (width >= 100 || header[at] != "p")).collect();
+    for row in &mut rows {
+        let mut kept = keep.iter();
+        row.retain(|_| kept.next().is_some_and(|keep| *keep));
+    }
+    rows
 }
 
 /// The whole summary of a sweep as Markdown.
@@ -106,6 +120,7 @@ pub fn markdown(context: &Context) -> String {
                  orders of the stream: through the repository a learning arm's items depend on each other, which no \
                  resampling of items covers. What orders give apart stands in the last column, least and most.\n";
     }
+    text += &against_strong(comparison);
     text += &calibration(comparison);
     text += &confidence(context);
     text += &sources(comparison);
@@ -122,7 +137,8 @@ pub(super) fn threshold(slice: &Slice) -> String {
     slice.cell.threshold.map_or("–".to_owned(), lambda)
 }
 
-fn lambda(threshold: f64) -> String {
+/// A λ in full: between two confidences near 1 lie the digits that tell.
+pub(super) fn lambda(threshold: f64) -> String {
     if threshold.is_infinite() { "∞".to_owned() } else { threshold.to_string() }
 }
 
@@ -179,6 +195,15 @@ impl Shown {
         Self { value: mean, interval, p: Some(p), unit: "pp", orders: None }
     }
 
+    /// How much better it is: what changes in points is to be more, what changes in percent is a cost.
+    fn gain(&self) -> f64 {
+        if self.unit == "%" { -self.value } else { self.value }
+    }
+
+    fn relative(Relative { change, interval, p }: Relative) -> Option<Self> {
+        change.map(|value| Self { value, interval, p: Some(p), unit: "%", orders: None })
+    }
+
     fn over(self, orders: impl IntoIterator<Item = f64>) -> Self {
         let mut ends: Option<(f64, f64)> = None;
         let mut count = 0;
@@ -217,7 +242,7 @@ fn gains(comparison: &Comparison) -> Vec<Vec<Vec<String>>> {
                 own.text(),
                 own.p.map_or("–".to_owned(), p_value),
                 control.map_or("not run".to_owned(), Shown::text),
-                control.map(|control| share(own.value, control.value)).unwrap_or_default(),
+                control.map(|control| share(&own, control)).unwrap_or_default(),
                 own.orders
                     .map_or("–".to_owned(), |(low, high)| format!("{:+.1} to {:+.1}", low * 100.0, high * 100.0)),
             ]);
@@ -229,9 +254,6 @@ fn gains(comparison: &Comparison) -> Vec<Vec<Vec<String>>> {
 
 /// What a learning arm changes, figure by figure.
 fn changed(comparison: &Comparison, slice: &Slice, changes: &Changes) -> [(&'static str, Option<Shown>); 6] {
-    let relative = |Relative { change, interval, p }: Relative| {
-        change.map(|value| Shown { value, interval, p: Some(p), unit: "%", orders: None })
-    };
     let by_order = changes.strong_calls_by_order.iter().copied().flatten();
     let (fee, interval) = comparison.fee_change(slice);
     let fee = fee.map(|percent| Shown { value: percent / 100.0, interval, p: None, unit: "%", orders: None });
@@ -239,18 +261,18 @@ fn changed(comparison: &Comparison, slice: &Slice, changes: &Changes) -> [(&'sta
         ("weak accuracy", changes.weak_accuracy.as_ref().map(Shown::points)),
         ("accuracy", Some(Shown::points(&changes.accuracy).over(changes.accuracy_by_order.iter().copied()))),
         ("coverage", Some(Shown::points(&changes.coverage))),
-        ("strong calls", relative(changes.strong_calls).map(|shown| shown.over(by_order))),
-        ("all strong requests", relative(changes.strong_calls_all)),
+        ("strong calls", Shown::relative(changes.strong_calls).map(|shown| shown.over(by_order))),
+        ("all strong requests", Shown::relative(changes.strong_calls_all)),
         ("fee", fee),
     ]
 }
 
-/// How much of a gain the control has too.
-fn share(own: f64, control: f64) -> String {
-    if own == 0.0 {
+/// How much of a gain the control has too; of a loss nothing is asked.
+fn share(own: &Shown, control: &Shown) -> String {
+    if own.gain() <= 0.0 {
         "–".to_owned()
-    } else if own.signum() == control.signum() && control != 0.0 {
-        format!("{:.0} %", 100.0 * control / own)
+    } else if control.gain() > 0.0 {
+        format!("{:.0} %", 100.0 * control.value / own.value)
     } else {
         "none".to_owned()
     }
@@ -513,6 +535,48 @@ fn money(comparison: &Comparison) -> String {
     format!("\n## Where the money goes\n\n{}", grid::markdown(&rows))
 }
 
+/// What each gated arm changes against the strong level asked alone: whether a weak level in front of it pays. Of a run;
+/// a sweep's curves show it for every threshold.
+fn against_strong(comparison: &Comparison) -> String {
+    let Some((strong, _)) = comparison.of_arm(Arm::StrongOnly.name()).next() else { return String::new() };
+    let gated: Vec<&Slice> = comparison.slices.iter().filter(|slice| slice.cell.threshold.is_some()).collect();
+    let swept = gated.iter().any(|slice| comparison.of_arm(&slice.cell.arm).count() > 1);
+    if swept || gated.is_empty() {
+        return String::new();
+    }
+    let header = ["arm", "λ", "accuracy, change", "strong calls, change", "fee, change", "cheaper from"];
+    let mut rows = vec![header.map(str::to_owned).to_vec()];
+    let pairs: Vec<(&Slice, &Slice)> = gated.into_iter().map(|slice| (slice, strong)).collect();
+    for ((slice, _), curve) in pairs.iter().zip(curves(comparison, &pairs)) {
+        let Some(changes) = Changes::between(slice, strong, comparison.seed) else { continue };
+        let dash = || "–".to_owned();
+        rows.push(vec![
+            slice.cell.arm.to_string(),
+            threshold(slice),
+            Shown::points(&changes.accuracy).text(),
+            Shown::relative(changes.strong_calls).map_or_else(dash, |shown| shown.text()),
+            curve.as_ref().map_or_else(dash, |curve| change_of_fee(curve.own_change())),
+            curve.as_ref().map_or_else(dash, cheaper_from),
+        ]);
+    }
+    format!(
+        "\n## Against the strong level alone\n\n{}\nWhether a weak level in front pays at all: paired with strong-only item by item, in \
+         brackets 95 % intervals. Cheaper from: the price of the strong level's written token, in those of the weak level's, from \
+         which on the arm is cheaper than asking the strong level alone.\n",
+        grid::markdown(&rows)
+    )
+}
+
+/// A change of a fee, in percent.
+fn change_of_fee((change, interval): Change) -> String {
+    change.map_or("–".to_owned(), |change| format!("{change:+.1}{} %", interval.map(brackets).unwrap_or_default()))
+}
+
+/// The price ratio from which on an arm is cheaper.
+fn cheaper_from(curve: &Curve) -> String {
+    curve.ratio.pays_from.map_or("none".to_owned(), |ratio| format!("{ratio:.1}"))
+}
+
 /// What each learning arm changes of its cascade's fee, over the price ratio: a row each, and the ratio from which on it
 /// is cheaper.
 fn price_ratio(comparison: &Comparison) -> String {
@@ -530,14 +594,9 @@ fn price_ratio(comparison: &Comparison) -> String {
         };
     let mut rows = vec![row("price, strong to weak".to_owned(), &name)];
     for (place, times) in ratio.curve().into_iter().enumerate() {
-        rows.push(row(format!("{times:.1}"), &|_, curve| match curve.changes[place] {
-            (Some(change), interval) => format!("{change:+.1}{} %", interval.map(brackets).unwrap_or_default()),
-            (None, _) => "–".to_owned(),
-        }));
+        rows.push(row(format!("{times:.1}"), &|_, curve| change_of_fee(curve.changes[place])));
     }
-    let from =
-        |_: &Slice, curve: &Curve| curve.ratio.pays_from.map_or("none".to_owned(), |ratio| format!("{ratio:.1}"));
-    rows.push(row("cheaper from".to_owned(), &from));
+    rows.push(row("cheaper from".to_owned(), &|_, curve| cheaper_from(curve)));
     format!(
         "\n## The fee as prices move\n\n{}\nThe change of the fee against the cascade's, with all of the strong level's prices \
          scaled alike, so that its written token costs so many times the weak level's; tokens stay as they are. In brackets 95 % \
@@ -566,14 +625,20 @@ fn p_value(p: f64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::share;
+    use super::{Shown, share};
 
     #[test]
-    fn the_controls_share_is_told_only_where_it_points_the_same_way() {
-        assert_eq!(share(20.0, 5.0), "25 %");
-        assert_eq!(share(-20.0, -30.0), "150 %");
-        assert_eq!(share(20.0, -5.0), "none");
-        assert_eq!(share(20.0, 0.0), "none");
-        assert_eq!(share(0.0, 5.0), "–");
+    fn the_controls_share_is_told_of_gains_and_only_where_it_gains_too() {
+        let told = |unit, [own, control]: [f64; 2]| {
+            let shown = |value| Shown { value, interval: None, p: None, unit, orders: None };
+            share(&shown(own), &shown(control))
+        };
+        assert_eq!(told("pp", [0.2, 0.05]), "25 %");
+        assert_eq!(told("%", [-0.2, -0.3]), "150 %");
+        assert_eq!(told("pp", [0.2, -0.05]), "none");
+        assert_eq!(told("pp", [0.2, 0.0]), "none");
+        assert_eq!(told("pp", [0.0, 0.05]), "–");
+        assert_eq!(told("pp", [-0.2, -0.1]), "–");
+        assert_eq!(told("%", [0.2, 0.4]), "–");
     }
 }

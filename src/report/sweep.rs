@@ -5,6 +5,7 @@ use std::fmt::Write;
 use anyhow::Result;
 
 use super::grid;
+use super::summary::lambda;
 use super::tables::{Table, float, int, text};
 use crate::analysis::curves::budget::{best_within, cheapest_reaching};
 use crate::analysis::curves::{Axis, Point};
@@ -308,10 +309,6 @@ impl<'c, 'a> Sweep<'c, 'a> {
 fn told(choice: &Choice) -> String {
     let at = choice.threshold.map(|threshold| format!(" at λ {}", lambda(threshold))).unwrap_or_default();
     format!("{}{at}{}", choice.arm, if choice.arm == BASELINE { " (standard)" } else { "" })
-}
-
-fn lambda(threshold: f64) -> String {
-    format!("{threshold:.4}").trim_end_matches('0').trim_end_matches('.').to_owned()
 }
 
 fn name(axis: Axis) -> &'static str {

@@ -60,7 +60,7 @@ impl Changes {
             weak_accuracy: if asked { weak() } else { None },
             coverage: both.difference("coverage", |taken| !taken.deferred())?,
             strong_calls: both.relative("strong-calls", |taken| usize::from(taken.deferred())),
-            strong_calls_all: both.relative("strong-calls-all", |taken| taken.strong_calls_all()),
+            strong_calls_all: both.relative("strong-calls", |taken| taken.strong_calls_all()),
             accuracy_by_order: both.by_order(|some| {
                 let sum: f64 = some.iter().map(|(one, other)| change(*one, *other, |taken| taken.correct())).sum();
                 sum / count(some.len())

@@ -59,12 +59,12 @@ impl Slice<'_> {
         })
     }
 
-    /// Whether accepted answers keep to a risk of `alpha`.
+    /// Whether accepted answers of the weak level keep to a risk of `alpha`; strong ones given again are none of its.
     #[must_use]
     #[expect(clippy::cast_precision_loss, reason = "counts of items")]
     pub fn realised(&self, alpha: f64) -> Realised {
         let mut orders: BTreeMap<usize, Vec<bool>> = BTreeMap::new();
-        for taken in self.taken.iter().filter(|taken| !taken.deferred()) {
+        for taken in self.taken.iter().filter(|taken| !taken.deferred() && taken.weak().is_some()) {
             orders.entry(taken.record().cell.order).or_default().push(!taken.correct());
         }
         let watched: Vec<Watched> = orders.into_values().map(|wrong| watch(wrong, alpha)).collect();

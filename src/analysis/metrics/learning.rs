@@ -184,9 +184,13 @@ pub fn distilling(slice: &Slice, strong: &Slice) -> Option<Distilling> {
     })
 }
 
-/// The theorem's constants for a learning slice; `base` is the cascade at the same threshold.
+/// The theorem's constants for a learning slice; `base` is the cascade at the same threshold. They are of the weak level's
+/// answers: none for an arm that gives strong ones again.
 #[must_use]
 pub fn theorem(slice: &Slice, base: &Slice, draws: Draws) -> Constants {
+    if slice.taken.iter().any(|taken| taken.weak().is_none()) {
+        return Constants::default();
+    }
     let outcome = |taken: Taken| WeakOutcome { accepted: !taken.deferred(), right: taken.weak_correct() };
     let rows = slice
         .paired(base)

@@ -11,18 +11,18 @@ use crate::analysis::stats::{Draws, Resampled, Units};
 /// The ratios at which curves are told, beside that of the prices at hand.
 const RATIOS: [f64; 9] = [0.5, 1.0, 2.0, 3.0, 5.0, 10.0, 20.0, 50.0, 100.0];
 
-/// The two levels' parts of an arm's fee and of its cascade's. All of the strong level's prices are scaled alike, so a
+/// The two levels' parts of an arm's fee and of its base's. All of the strong level's prices are scaled alike, so a
 /// ratio is that of the prices of written tokens.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Ratio {
     /// The ratio in the prices at hand.
     pub own: f64,
-    /// The ratio from which on the arm is cheaper than the cascade; none where it is at none.
+    /// The ratio from which on the arm is cheaper than its base; none where it is at none.
     pub pays_from: Option<f64>,
 }
 
 impl Ratio {
-    /// Of a learning arm and its cascade; none without prices, or where the weak level's is nothing.
+    /// Of an arm and its base; none without prices, or where a level's is nothing.
     #[must_use]
     pub fn new(comparison: &Comparison, slice: &Slice, base: &Slice) -> Option<Self> {
         let strong = model_of(base, STRONG)?;
@@ -38,7 +38,7 @@ impl Ratio {
         // Per unit of the own ratio the arm spares this much of the strong level's fee.
         let pays_from =
             if more <= 0.0 && spared >= 0.0 { Some(0.0) } else { (spared > 0.0).then(|| own * more / spared) };
-        own.is_finite().then_some(Self { own, pays_from })
+        (own.is_finite() && own > 0.0).then_some(Self { own, pays_from })
     }
 
     /// The ratios at which the arm's curve is told.
@@ -60,9 +60,18 @@ pub struct Curve {
     pub changes: Vec<Change>,
 }
 
-/// The curve of each learning arm against its cascade; none without prices, or where the weak level's is nothing.
+impl Curve {
+    /// The change at the prices at hand.
+    #[must_use]
+    pub fn own_change(&self) -> Change {
+        let near = |ratio: &f64| (*ratio - self.ratio.own).abs() < 1e-9;
+        self.ratio.curve().iter().position(near).map_or((None, None), |place| self.changes[place])
+    }
+}
+
+/// The curve of each arm against its base; none without prices, or where the weak level's is nothing.
 #[must_use]
-pub fn curves(comparison: &Comparison, learners: &[(&Slice, &Slice)]) -> Vec<Option<Curve>> {
+pub fn curves(comparison: &Comparison, arms: &[(&Slice, &Slice)]) -> Vec<Option<Curve>> {
     let asked = |(slice, base): &(&Slice, &Slice)| {
         let ratio = Ratio::new(comparison, slice, base)?;
         let at = |times: f64| {
@@ -73,7 +82,7 @@ pub fn curves(comparison: &Comparison, learners: &[(&Slice, &Slice)]) -> Vec<Opt
         };
         Some((ratio, paid(comparison, slice, base)?, ratio.curve().into_iter().map(at).collect::<Vec<_>>()))
     };
-    let asked: Vec<_> = learners.iter().map(asked).collect();
+    let asked: Vec<_> = arms.iter().map(asked).collect();
     let figures: Vec<_> = asked.iter().flatten().map(|(_, units, figures)| (units, &figures[..])).collect();
     let draws = Draws { seed: comparison.seed, labels: &["fees"], count: RESAMPLES };
     let mut found = Units::bca_of_all(&figures, draws).into_iter();
@@ -85,7 +94,7 @@ pub fn curves(comparison: &Comparison, learners: &[(&Slice, &Slice)]) -> Vec<Opt
     asked.iter().map(|asked| asked.as_ref().and_then(|(ratio, ..)| told(*ratio))).collect()
 }
 
-/// What each group pays in USD for the weak level and the strong one: with the arm, then with its cascade.
+/// What each group pays in USD for the weak level and the strong one: with the arm, then with its base.
 fn paid(comparison: &Comparison, slice: &Slice, base: &Slice) -> Option<Units<4>> {
     let strong = Some((model_of(base, STRONG)?, None));
     let parts = |taken: Taken| {

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result, anyhow, bail};
 use rusqlite::{Connection, OptionalExtension, Row};
 use tokio::sync::OnceCell;
 
@@ -288,6 +288,9 @@ pub fn times(path: &Path) -> Result<BTreeMap<String, Took>> {
 
 /// The journal of another run, as it is or as it was exported.
 fn opened(path: &Path) -> Result<Connection> {
+    if !path.exists() {
+        bail!("there is no journal {}", path.display());
+    }
     if portable::is_portable(path) { portable::open(path) } else { schema::open_further(path) }
 }
 

@@ -28,6 +28,9 @@ const STOPS_SENT: usize = 4;
 /// Keys of the request that `extra_body` cannot set, because the answer could then not be read.
 const OWN_KEYS: [&str; 5] = ["messages", "model", "n", "prompt", "stream"];
 
+/// Names under which servers take the token limit.
+const TOKEN_LIMITS: [&str; 2] = ["max_tokens", "max_completion_tokens"];
+
 /// A model's entry, as far as this backend goes by it.
 #[derive(Debug, Clone)]
 pub struct Settings {
@@ -109,6 +112,11 @@ impl OpenAi {
         }
         if let Some(key) = OWN_KEYS.iter().find(|key| settings.extra_body.contains_key(**key)) {
             return Err(refused(format!("extra_body cannot set {key:?}")));
+        }
+        if let Some(key) = TOKEN_LIMITS.iter().find(|key| settings.extra_body.contains_key(**key)) {
+            return Err(refused(format!(
+                "extra_body cannot set {key:?}: a fee limit goes by the entry's `max_tokens`"
+            )));
         }
         let headers = header_map(&settings).map_err(&refused)?;
         settings.base_url = trimmed;

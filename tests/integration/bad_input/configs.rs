@@ -1,6 +1,6 @@
 //! Configs that cannot be used, and models that cannot be called.
 
-use super::refusal;
+use super::{refusal, refusal_to_ask};
 use crate::support::{Project, Settings, holds};
 
 fn simulated() -> Settings {
@@ -109,9 +109,9 @@ const SERVED: &str = "name = 'large'\nbackend = 'openai'\nbase_url = 'http://127
 #[test]
 fn a_key_variable_that_is_not_set() {
     let served = simulated().model("large", &format!("{SERVED}api_key_env = 'TRIAL_KEY_THAT_IS_NOT_SET'"));
-    holds(&refusal(&served), &["model `large`", "TRIAL_KEY_THAT_IS_NOT_SET, which is not set", "export"]);
+    holds(&refusal_to_ask(&served), &["model `large`", "TRIAL_KEY_THAT_IS_NOT_SET, which is not set", "export"]);
     let header = format!("{SERVED}headers_env = {{ x-team = 'TRIAL_TEAM_THAT_IS_NOT_SET' }}");
-    holds(&refusal(&simulated().model("large", &header)), &["headers_env", "TRIAL_TEAM_THAT_IS_NOT_SET"]);
+    holds(&refusal_to_ask(&simulated().model("large", &header)), &["headers_env", "TRIAL_TEAM_THAT_IS_NOT_SET"]);
     let empty = Project::with(&served);
     let mut command = empty.command();
     command.env("TRIAL_KEY_THAT_IS_NOT_SET", " ").args(["run", "--config", "trial.toml"]);
@@ -121,9 +121,9 @@ fn a_key_variable_that_is_not_set() {
 #[test]
 fn a_model_that_its_provider_has_ended() {
     let ended = simulated().set("model.large.retired", "2026-10-23");
-    let error = refusal(&ended);
+    let error = refusal_to_ask(&ended);
     holds(&error, &["model `large`", "ended it on 2026-10-23"]);
-    holds(&refusal(&ended.set("model.large.substitute", "larger")), &["use `larger` instead"]);
+    holds(&refusal_to_ask(&ended.set("model.large.substitute", "larger")), &["use `larger` instead"]);
 }
 
 #[test]
