@@ -7,6 +7,7 @@ use anyhow::{Result, bail};
 use super::session::{Named, Session, Sources};
 use super::{Status, block_on, say, terminal_width};
 use crate::analysis::metrics::Calibrated;
+use crate::cascade::arm::Deferral;
 use crate::config::assembly::output_folder;
 use crate::report::calibration;
 
@@ -45,6 +46,9 @@ pub(super) fn run(args: &Args) -> Result<Status> {
             "deferral.threshold is stated, so there is nothing to calibrate; ask with --alpha, or write threshold = {{ calibrate = {{ alpha = … }} }}"
         );
     }
+    if !assembly.config.arms.iter().any(|arm| arm.deferral() == Deferral::BelowThreshold) {
+        bail!("`arms` names none that is gated by confidence, so there is no threshold to tell");
+    }
     let folder = output_folder(&assembly.config, args.out.as_deref());
     std::fs::create_dir_all(&folder)?;
     let session = Session::open(&assembly, &folder, &args.sources)?;
@@ -58,9 +62,6 @@ pub(super) fn run(args: &Args) -> Result<Status> {
     say(&calibration::terminal(&told.arms, terminal_width()));
     for line in calibration::verdicts(&told.arms) {
         say(&line);
-    }
-    if told.arms.iter().all(|arm| arm.guaranteed().is_none()) {
-        bail!("`arms` names none that is gated by confidence, so there is no threshold to tell");
     }
     let certified = told.arms.iter().filter_map(Calibrated::guaranteed).all(|found| found.certified);
     Ok(if certified { Status::Done } else { Status::CheckFailed })

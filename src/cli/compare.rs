@@ -24,11 +24,11 @@ pub(super) struct Args {
 pub(super) fn run(args: &Args) -> Result<Status> {
     let runs = [Kept::read(&args.first)?, Kept::read(&args.second)?];
     let [first, second] = &runs;
-    for line in differences(&first.manifest, &second.manifest) {
-        say(&line);
-    }
     if !same_data(&first.manifest, &second.manifest) {
         bail!("the runs took other data sets, or other versions of one: no item is in both");
+    }
+    for line in differences(&first.manifest, &second.manifest) {
+        say(&line);
     }
     let [first, second] = [first, second].map(|run| Results::new(&run.manifest, &run.records, &run.told));
     let (first, second) = (first?, second?);

@@ -39,13 +39,9 @@ impl Chosen {
         let other = match &wanted.calibration_split {
             None => None,
             Some(split) => {
-                let (_, _, mut other) = read(config, Some(split), path).context("calibration_split")?;
+                let (_, _, other) = read(config, Some(split), path).context("calibration_split")?;
                 sha256 = format!("{sha256} {}", other.sha256);
-                // Files number their rows alike: an item of no group has no siblings in another file.
-                for item in other.items.iter_mut().filter(|item| *item.group == *item.id.0) {
-                    item.group = format!("{split}: {}", item.id).into();
-                }
-                Some(other.items)
+                Some(of_split(other.items, split))
             }
         };
         let drawn = drawn(other.as_deref().unwrap_or(&rest), wanted.calibration, config.seed)?;
@@ -84,6 +80,14 @@ fn drawn(pool: &[Item], n: usize, seed: Seed) -> Result<Vec<Item>> {
     }
     drawn.truncate(n);
     Ok(drawn.into_iter().map(|index| pool[index].clone()).collect())
+}
+
+/// Another split's items. Files number their rows alike, and an item of no group has no siblings in another file.
+fn of_split(mut items: Vec<Item>, split: &str) -> Vec<Item> {
+    for item in items.iter_mut().filter(|item| *item.group == *item.id.0) {
+        item.group = format!("{split}: {}", item.id).into();
+    }
+    items
 }
 
 /// The items, under ids that no item of the stream has: files number their rows alike.
@@ -132,4 +136,27 @@ fn subjects_of(config: &Config, contents: Contents) -> Result<Contents> {
     let Some(names) = &config.dataset.subjects else { return Ok(contents) };
     let items = subjects::only(contents.items, names).context("subjects")?;
     Ok(Contents { items, ..contents })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::types::item::Target;
+
+    #[test]
+    fn rows_of_two_files_are_no_siblings_by_their_numbers() {
+        let item = |id: &str, group: &str| Item {
+            id: id.into(),
+            group: group.into(),
+            query: String::new(),
+            options: Vec::new(),
+            target: Target::Number("1".into()),
+            solution: None,
+            subject: None,
+        };
+        let items = of_split(vec![item("7", "7"), item("8", "trains")], "train");
+        let groups: Vec<&str> = items.iter().map(|item| &*item.group).collect();
+        assert_eq!(groups, ["train: 7", "trains"], "a named group is the same in every file");
+        assert_eq!(items[0].id, "7".into());
+    }
 }

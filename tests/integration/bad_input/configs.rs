@@ -54,6 +54,11 @@ fn wrong_types_and_values_name_their_key() {
         (simulated().set("arms", vec!["cascade", "inter-cascad"]), "did you mean `inter-cascade`?"),
         (simulated().set("arms", vec!["cascade", "cascade"]), "`cascade` stands twice"),
         (simulated().set("levels", vec!["small"]), "levels: name two different models"),
+        (
+            Settings::reference().set("learning.store", "confident"),
+            "learning.store: `confident` needs log-probabilities, and model `large` gives none",
+        ),
+        (simulated().set("limits.max_fee_usd", f64::NAN), "limits.max_fee_usd: must be a number of USD from 0 on"),
         (simulated().set("name", "a/b"), "name: `a/b` cannot name a folder"),
         (simulated().set("model.small.price.output", -1.0), "price.output"),
         (simulated().set("model.small.temperature", 3.0), "temperature must be from 0 to 2, not 3"),
@@ -116,6 +121,12 @@ fn a_key_variable_that_is_not_set() {
     let mut command = empty.command();
     command.env("TRIAL_KEY_THAT_IS_NOT_SET", " ").args(["run", "--config", "trial.toml"]);
     holds(&crate::support::Said::of(&mut command).refused_in_one_line(), &["which is not set"]);
+}
+
+#[test]
+fn a_token_limit_that_a_fee_limit_would_not_see() {
+    let lifted = simulated().model("large", &format!("{SERVED}extra_body = {{ max_tokens = 5000 }}"));
+    holds(&refusal_to_ask(&lifted), &["model \"large\"", "extra_body cannot set \"max_tokens\": a fee limit goes by"]);
 }
 
 #[test]

@@ -27,6 +27,12 @@ fn a_file_of_no_known_kind() {
 }
 
 #[test]
+fn an_id_that_outputs_could_not_be_read_by() {
+    let row = r#"{"id": "a;b", "question": "How many?", "answer": "Three.\n#### 3"}"#;
+    holds(&over("questions.jsonl", format!("{row}\n")), &["line 1", "`id`", "`a;b` has a `;`"]);
+}
+
+#[test]
 fn rows_that_are_no_json_or_lack_a_field() {
     let good = problems(1, 2);
     for (bad, parts) in [

@@ -128,6 +128,11 @@ fn what_is_wrong_in_the_file_is_named_before_any_call() {
         ("config = \"trial.toml\"", "config = \"trail.toml\"", "cannot read the config"),
         ("name = \"none\", ", "", "missing field `name`"),
         ("arm = \"cascade\"", "arm = \"retrieval\"", "`none`: `arms` does not name retrieval"),
+        (
+            "{ name = \"one\", set = [\"learning.k=1\"] }",
+            "{ name = \"≤ 1\", set = [\"learning.k=1\"] }, { name = \"≥ 1\", set = [\"learning.k=3\"] }",
+            "How many are shown: ≥ 1: its folder would be another run's",
+        ),
     ] {
         let project = project();
         project.write("teaching.toml", ABLATION.replacen(old, new, 1));

@@ -108,6 +108,18 @@ fn calibrate_prints_what_run_will_use_and_pays_for_it_once() {
 }
 
 #[test]
+fn what_is_asked_for_lies_over_the_guarantee_of_the_config() {
+    let calibrate = |text: &str| -> toml::Table { toml::from_str(&format!("calibrate = {text}")).expect("TOML") };
+    let own = calibrate("{ alpha = 0.45, delta = 0.01, grid = \"logit\", min_accepted = 3 }");
+    let project = project(&settings(0.45).set("deferral.threshold", own));
+    let told = |arguments: &[&str]| project.run(&[&["calibrate", "--config", "trial.toml"], arguments].concat()).out;
+    assert_eq!(told(&["--alpha", "0.45"]), told(&[]), "delta, grid and least number stay the config's");
+    holds(&told(&["--delta", "0.2"]), &["with probability 0.8", "at most 0.45", "at least 3 accepted"]);
+    let ungated = ["calibrate", "--config", "trial.toml", "--set", "arms=[\"weak-only\", \"strong-only\"]"];
+    holds(&project.run(&ungated).refused_in_one_line(), &["`arms` names none that is gated by confidence"]);
+}
+
+#[test]
 fn alpha_can_be_asked_for_without_a_config_that_calibrates() {
     let stated = settings(0.35).set("deferral.threshold", 0.5);
     let project = project(&stated);

@@ -120,6 +120,21 @@ fn tables_have_the_figures_of_the_run_in_every_form() {
         let (here, there) = (at.number(figure), of_run.number(figure));
         assert!((here - there).abs() < tolerance, "{figure}: {here}, {there}");
     }
+    // Whether a weak level pays at all is told beside it, from the same fees.
+    let fee_of = |arm: &str| {
+        let total = project.sheet("run", "fees");
+        let rows: Vec<f64> = total
+            .rows()
+            .filter(|row| row.text("arm") == arm && row.text("purpose") == "total")
+            .map(|row| row.number("fee_usd"))
+            .collect();
+        rows.iter().sum::<f64>()
+    };
+    let against = format!("{:+.1} [", (fee_of("cascade") / fee_of("strong-only") - 1.0) * 100.0);
+    let summary = project.text("out/runs/trial/summary.md");
+    let section = summary.split("## Against the strong level alone").nth(1).expect("the section");
+    let cascade = section.lines().find(|line| line.starts_with("| cascade |")).expect("the cascade");
+    holds(cascade, &[&against]);
     let told = format!("| {own:.1} | {:+.1} [", of_run.number("fee_change_percent"));
     holds(&project.text("out/runs/trial/summary.md"), &["## The fee as prices move", &told, "| cheaper from |"]);
 }

@@ -221,6 +221,21 @@ fn what_cannot_be_reported_is_told() {
 }
 
 #[test]
+fn a_sweep_charges_its_cascade_for_what_its_scores_were_mapped_by() {
+    let project = Project::with(&Settings::simulated());
+    project.write("questions.jsonl", crate::support::problems(40, 2));
+    let sets = ["dataset.calibration=20", "deferral.recalibrate=\"platt\"", "arms=[\"cascade\", \"inter-cascade\"]"];
+    let mut sweep = vec!["sweep", "--config", "trial.toml", "--thresholds", "0.3,0.6", "--out", "out"];
+    sweep.extend(sets.iter().flat_map(|set| ["--set", set]));
+    project.run(&sweep).done();
+    let fees = project.sheet("out", "fees");
+    let calibrated: Vec<_> =
+        fees.rows().filter(|row| row.text("purpose") == "calibrate").map(|row| row.text("arm")).collect();
+    assert_eq!(calibrated, ["weak-only", "cascade", "cascade", "inter-cascade", "inter-cascade"]);
+    holds(&project.run(&["report", "out"]).done().out, &["nothing changed"]);
+}
+
+#[test]
 fn two_runs_are_compared_arm_by_arm() {
     let project = Project::with(&Settings::simulated());
     project.trial("one", &[]).done();
@@ -235,4 +250,12 @@ fn two_runs_are_compared_arm_by_arm() {
     }
     let same = project.run(&["compare", "one", "one"]).done().out;
     holds(&same, &["both are the same run", "+0.0"]);
+    // Half of the items cost half as much, and no item costs another fee.
+    project.trial("half", &["--set", "dataset.limit=15", "--set", "arms=[\"strong-only\"]"]).done();
+    let said = project.run(&["compare", "half", "one"]).done().out;
+    let costs = said.lines().rfind(|line| line.contains("strong-only")).expect("the arm");
+    assert!(costs.contains(" +0.0") && !costs.contains("+100.0"), "{costs}");
+    project.write("questions.jsonl", crate::support::problems(9, 3));
+    project.trial("other", &[]).done();
+    holds(&project.run(&["compare", "one", "other"]).refused_in_one_line(), &["other data sets"]);
 }
