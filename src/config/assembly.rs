@@ -43,9 +43,11 @@ use crate::task::{Grader, Task};
 use crate::types::item::{Item, Target};
 
 /// Keys of a model's entry that cannot change an answer.
-const NO_MATTER: [&str; 9] = [
+const NO_MATTER: [&str; 11] = [
     "path",
     "price",
+    "retired",
+    "substitute",
     "api_key_env",
     "headers_env",
     "timeout_s",

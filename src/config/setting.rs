@@ -109,6 +109,12 @@ impl Assembly {
                     .to_owned(),
             );
         }
+        if !self.config.deferral.wanted().asks() && !self.calibration().is_empty() {
+            lines.push(format!(
+                "{} items are set apart for calibration (dataset.calibration), and nothing is told from them: the threshold is stated.",
+                self.calibration().len()
+            ));
+        }
         for entry in [&self.weak, &self.strong] {
             if let Some(slots) = entry.slots.filter(|slots| slots.get() > 1) {
                 lines.push(format!(

@@ -134,7 +134,12 @@ fn a_model_that_its_provider_has_ended() {
     let ended = simulated().set("model.large.retired", "2026-10-23");
     let error = refusal_to_ask(&ended);
     holds(&error, &["model `large`", "ended it on 2026-10-23"]);
-    holds(&refusal_to_ask(&ended.set("model.large.substitute", "larger")), &["use `larger` instead"]);
+    holds(&refusal_to_ask(&ended.clone().set("model.large.substitute", "larger")), &["use `larger` instead"]);
+    // What it has answered stays a finished run.
+    let project = Project::with(&simulated());
+    project.trial("out", &[]).done();
+    project.write("trial.toml", ended.text());
+    assert_eq!(project.trial("out", &["--offline"]).done().calls_made(), 0);
 }
 
 #[test]

@@ -123,6 +123,11 @@ fn what_is_asked_for_lies_over_the_guarantee_of_the_config() {
 fn alpha_can_be_asked_for_without_a_config_that_calibrates() {
     let stated = settings(0.35).set("deferral.threshold", 0.5);
     let project = project(&stated);
+    let unused = project.trial("stated", &["--dry-run"]).done();
+    holds(
+        &unused.out,
+        &["40 items are set apart for calibration (dataset.calibration), and nothing is told from them"],
+    );
     let refused = project.run(&["calibrate", "--config", "trial.toml"]).refused_in_one_line();
     holds(&refused, &["deferral.threshold is stated", "--alpha"]);
     let said = project
