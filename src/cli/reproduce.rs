@@ -56,6 +56,13 @@ pub(super) struct Args {
     sources: Sources,
 }
 
+impl Args {
+    /// The name of an experiment's folder: of another on other data.
+    fn on_data(&self, name: &str) -> String {
+        self.dataset.as_ref().map_or(name.to_owned(), |dataset| format!("{name}, {dataset}"))
+    }
+}
+
 /// Where the answers of an experiment or an ablation come from.
 struct Answers<'a> {
     /// What answers everything, where it is there and not left aside.
@@ -163,8 +170,7 @@ pub(super) fn run(args: &Args) -> Result<Status> {
         run::quietly(assembly, &folder, &journal, &answers.sources, args.fresh)?;
     }
     for Compared { name, prepared, answers } in &compared {
-        let folder = args.dataset.as_ref().map_or((*name).to_owned(), |dataset| format!("{name}, {dataset}"));
-        let shown = prepared.take(&args.out.join(folder), &answers.sources, args.fresh)?;
+        let shown = prepared.take(&args.out.join(args.on_data(name)), &answers.sources, args.fresh)?;
         if args.tables.iter().any(|table| table == name) {
             say(&shown);
         }
@@ -179,8 +185,7 @@ fn asks(table: &Table, ready: &Ready) -> bool {
 
 /// The folder of an experiment's run.
 fn folder_of(args: &Args, experiment: &Experiment) -> PathBuf {
-    let name = &experiment.name;
-    args.out.join("runs").join(args.dataset.as_ref().map_or(name.clone(), |dataset| format!("{name}, {dataset}")))
+    args.out.join("runs").join(args.on_data(&experiment.name))
 }
 
 /// What the models of some recordings took, by model.

@@ -201,11 +201,12 @@ impl Assembly {
         Ok(())
     }
 
-    /// A recording must hold what the arms ask.
+    /// A recording must hold what the arms ask: of the strong level one answer to each item, with the strategy or without.
     fn check_recordings(&self) -> Result<()> {
         let learning = &self.config.learning;
-        let written = self.needs_strategies() && learning.distil == Distil::SameCall;
-        for (entry, column, needed) in [(&self.weak, "strategies", self.learns()), (&self.strong, "distil", written)] {
+        let (written, second) = (self.needs_strategies(), learning.distil == Distil::SecondCall);
+        let columns = [(&self.weak, "strategies", self.learns()), (&self.strong, "distil", written && !second)];
+        for (entry, column, needed) in columns {
             let Some(recording) = self.recordings.get(&entry.name).filter(|_| needed) else { continue };
             if !recording.has(column) {
                 bail!(
@@ -214,27 +215,20 @@ impl Assembly {
                 );
             }
         }
+        let verified = self.learns() && learning.store.to_vec().contains(&StoreRule::Verified);
+        let more = [(verified, "a second draw"), (written && second, "a strategy in a second call")];
+        let strong = &self.strong.name;
+        if let Some((_, what)) = more.iter().find(|(asked, _)| *asked && self.recordings.contains_key(strong)) {
+            bail!("learning: {what} is asked of model `{strong}`, and its recording holds one answer to each item");
+        }
         Ok(())
     }
 
     /// The strong level must be able to give what decides what is kept.
     fn check_store_rules(&self) -> Result<()> {
-        let learning = &self.config.learning;
-        let rules = learning.store.to_vec();
-        let Self { strong, recordings, .. } = self;
-        if !self.learns() {
-            return Ok(());
-        }
-        if rules.contains(&StoreRule::Confident) && !strong.capabilities().logprobs {
-            bail!("learning.store: `confident` needs log-probabilities, and model `{}` gives none", strong.name);
-        }
-        let second = self.needs_strategies() && learning.distil == Distil::SecondCall;
-        let what = [(rules.contains(&StoreRule::Verified), "a second draw"), (second, "a strategy in a second call")];
-        if let Some((_, what)) = what.iter().find(|(asked, _)| *asked && recordings.contains_key(&strong.name)) {
-            bail!(
-                "learning: {what} is asked of model `{}`, and its recording holds one answer to each item",
-                strong.name
-            );
+        let confident = self.learns() && self.config.learning.store.to_vec().contains(&StoreRule::Confident);
+        if confident && !self.strong.capabilities().logprobs {
+            bail!("learning.store: `confident` needs log-probabilities, and model `{}` gives none", self.strong.name);
         }
         Ok(())
     }

@@ -8,6 +8,7 @@ pub mod files;
 pub mod folder;
 pub mod grid;
 pub mod manifest;
+mod pays;
 pub mod read;
 pub mod reproduction;
 pub mod splice;

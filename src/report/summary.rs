@@ -4,21 +4,17 @@
 use std::fmt::Write;
 
 use super::grid;
+use super::pays;
 use super::sweep::Sweep;
 use super::tables::Gauged;
 use crate::analysis::calibration::Tested;
 use crate::analysis::metrics::changes::RESAMPLES;
-use crate::analysis::metrics::comparison::Change;
-use crate::analysis::metrics::fees::FeeRow;
 use crate::analysis::metrics::learning::{
     Distilling, Source, Storing, Teacher, Transfer, by_source, by_teacher, distilling, theorem,
 };
-use crate::analysis::metrics::price_ratio::{Curve, curves};
 use crate::analysis::metrics::{Changes, Comparison, Relative, Slice};
-use crate::analysis::price::Fee;
 use crate::analysis::stats::{Difference, Draws, Interval, Resampled};
 use crate::cascade::arm::Arm;
-use crate::types::record::Purpose;
 
 /// The file's name.
 pub const SUMMARY: &str = "summary.md";
@@ -120,15 +116,15 @@ pub fn markdown(context: &Context) -> String {
                  orders of the stream: through the repository a learning arm's items depend on each other, which no \
                  resampling of items covers. What orders give apart stands in the last column, least and most.\n";
     }
-    text += &against_strong(comparison);
+    text += &pays::against_strong(comparison);
     text += &calibration(comparison);
     text += &confidence(context);
     text += &sources(comparison);
     text += &stored(comparison);
     text += &strong_side(comparison);
     text += &theorem_constants(comparison);
-    text += &money(comparison);
-    text += &price_ratio(comparison);
+    text += &pays::money(comparison);
+    text += &pays::price_ratio(comparison);
     text
 }
 
@@ -180,7 +176,7 @@ fn results(comparison: &Comparison) -> Vec<Vec<String>> {
 }
 
 /// A change as a table shows it.
-struct Shown {
+pub(super) struct Shown {
     value: f64,
     interval: Option<Interval>,
     p: Option<f64>,
@@ -190,7 +186,7 @@ struct Shown {
 }
 
 impl Shown {
-    fn points(difference: &Difference) -> Self {
+    pub(super) fn points(difference: &Difference) -> Self {
         let Difference { mean, interval, p } = *difference;
         Self { value: mean, interval, p: Some(p), unit: "pp", orders: None }
     }
@@ -200,7 +196,7 @@ impl Shown {
         if self.unit == "%" { -self.value } else { self.value }
     }
 
-    fn relative(Relative { change, interval, p }: Relative) -> Option<Self> {
+    pub(super) fn relative(Relative { change, interval, p }: Relative) -> Option<Self> {
         change.map(|value| Self { value, interval, p: Some(p), unit: "%", orders: None })
     }
 
@@ -214,7 +210,7 @@ impl Shown {
         Self { orders: ends.filter(|_| count > 1), ..self }
     }
 
-    fn text(&self) -> String {
+    pub(super) fn text(&self) -> String {
         let interval = self.interval.map(brackets).unwrap_or_default();
         format!("{:+.1}{interval} {}", self.value * 100.0, self.unit)
     }
@@ -278,7 +274,7 @@ fn share(own: &Shown, control: &Shown) -> String {
     }
 }
 
-fn learners<'a, 'b>(comparison: &'a Comparison<'b>) -> impl Iterator<Item = &'a Slice<'b>> {
+pub(super) fn learners<'a, 'b>(comparison: &'a Comparison<'b>) -> impl Iterator<Item = &'a Slice<'b>> {
     let learns = |slice: &&Slice| Arm::named(&slice.cell.arm).is_some_and(|arm| arm.learning().is_some());
     comparison.slices.iter().filter(learns)
 }
@@ -509,98 +505,6 @@ fn theorem_constants(comparison: &Comparison) -> String {
     format!(
         "\n## The theorem's constants, estimated\n\n{}\nBoth at the same λ. ε below 1: strategies make accepted answers less \
          often wrong; b above 1: they let more answers be accepted. In brackets 95 % bootstrap intervals over groups.\n",
-        grid::markdown(&rows)
-    )
-}
-
-/// Tokens and fees by model and purpose.
-fn money(comparison: &Comparison) -> String {
-    let header = ["arm", "λ", "model", "purpose", "calls", "input", "output", "fee USD"];
-    let mut rows = vec![header.map(str::to_owned).to_vec()];
-    for slice in &comparison.slices {
-        for FeeRow { model, purpose, calls, usage, fee } in comparison.fees(slice) {
-            let Some(purpose) = purpose.map(Purpose::name) else { continue };
-            rows.push(vec![
-                slice.cell.arm.to_string(),
-                threshold(slice),
-                model.clone(),
-                purpose.to_owned(),
-                calls.to_string(),
-                usage.input.to_string(),
-                usage.output.to_string(),
-                fee.map(Fee::usd).map_or("–".to_owned(), |fee| format!("{fee:.6}")),
-            ]);
-        }
-    }
-    format!("\n## Where the money goes\n\n{}", grid::markdown(&rows))
-}
-
-/// What each gated arm changes against the strong level asked alone: whether a weak level in front of it pays. Of a run;
-/// a sweep's curves show it for every threshold.
-fn against_strong(comparison: &Comparison) -> String {
-    let Some((strong, _)) = comparison.of_arm(Arm::StrongOnly.name()).next() else { return String::new() };
-    let gated: Vec<&Slice> = comparison.slices.iter().filter(|slice| slice.cell.threshold.is_some()).collect();
-    let swept = gated.iter().any(|slice| comparison.of_arm(&slice.cell.arm).count() > 1);
-    if swept || gated.is_empty() {
-        return String::new();
-    }
-    let header = ["arm", "λ", "accuracy, change", "strong calls, change", "fee, change", "cheaper from"];
-    let mut rows = vec![header.map(str::to_owned).to_vec()];
-    let pairs: Vec<(&Slice, &Slice)> = gated.into_iter().map(|slice| (slice, strong)).collect();
-    for ((slice, _), curve) in pairs.iter().zip(curves(comparison, &pairs)) {
-        let Some(changes) = Changes::between(slice, strong, comparison.seed) else { continue };
-        let dash = || "–".to_owned();
-        rows.push(vec![
-            slice.cell.arm.to_string(),
-            threshold(slice),
-            Shown::points(&changes.accuracy).text(),
-            Shown::relative(changes.strong_calls).map_or_else(dash, |shown| shown.text()),
-            curve.as_ref().map_or_else(dash, |curve| change_of_fee(curve.own_change())),
-            curve.as_ref().map_or_else(dash, cheaper_from),
-        ]);
-    }
-    format!(
-        "\n## Against the strong level alone\n\n{}\nWhether a weak level in front pays at all: paired with strong-only item by item, in \
-         brackets 95 % intervals. Cheaper from: the price of the strong level's written token, in those of the weak level's, from \
-         which on the arm is cheaper than asking the strong level alone.\n",
-        grid::markdown(&rows)
-    )
-}
-
-/// A change of a fee, in percent.
-fn change_of_fee((change, interval): Change) -> String {
-    change.map_or("–".to_owned(), |change| format!("{change:+.1}{} %", interval.map(brackets).unwrap_or_default()))
-}
-
-/// The price ratio from which on an arm is cheaper.
-fn cheaper_from(curve: &Curve) -> String {
-    curve.ratio.pays_from.map_or("none".to_owned(), |ratio| format!("{ratio:.1}"))
-}
-
-/// What each learning arm changes of its cascade's fee, over the price ratio: a row each, and the ratio from which on it
-/// is cheaper.
-fn price_ratio(comparison: &Comparison) -> String {
-    let arms: Vec<_> = learners(comparison).filter_map(|slice| Some((slice, comparison.base(slice)?))).collect();
-    let told = arms.iter().zip(curves(comparison, &arms));
-    let curves: Vec<(&Slice, Curve)> = told.filter_map(|((slice, _), curve)| Some((*slice, curve?))).collect();
-    let Some((_, Curve { ratio, .. })) = curves.first() else { return String::new() };
-    let row = |first: String, of: &dyn Fn(&Slice, &Curve) -> String| -> Vec<String> {
-        std::iter::once(first).chain(curves.iter().map(|(slice, curve)| of(slice, curve))).collect()
-    };
-    let name =
-        |slice: &Slice, _: &Curve| match curves.iter().filter(|(other, _)| other.cell.arm == slice.cell.arm).count() {
-            1 => slice.cell.arm.to_string(),
-            _ => format!("{}, λ = {}", slice.cell.arm, threshold(slice)),
-        };
-    let mut rows = vec![row("price, strong to weak".to_owned(), &name)];
-    for (place, times) in ratio.curve().into_iter().enumerate() {
-        rows.push(row(format!("{times:.1}"), &|_, curve| change_of_fee(curve.changes[place])));
-    }
-    rows.push(row("cheaper from".to_owned(), &|_, curve| cheaper_from(curve)));
-    format!(
-        "\n## The fee as prices move\n\n{}\nThe change of the fee against the cascade's, with all of the strong level's prices \
-         scaled alike, so that its written token costs so many times the weak level's; tokens stay as they are. In brackets 95 % \
-         intervals.\n",
         grid::markdown(&rows)
     )
 }

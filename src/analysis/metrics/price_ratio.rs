@@ -56,31 +56,22 @@ impl Ratio {
 pub struct Curve {
     /// The ratio of the prices at hand, and that from which on the arm is cheaper.
     pub ratio: Ratio,
-    /// The change in percent at each ratio of [`Ratio::curve`], and its interval as a share.
+    /// The change in percent at each ratio that was asked for, and its interval as a share.
     pub changes: Vec<Change>,
 }
 
-impl Curve {
-    /// The change at the prices at hand.
-    #[must_use]
-    pub fn own_change(&self) -> Change {
-        let near = |ratio: &f64| (*ratio - self.ratio.own).abs() < 1e-9;
-        self.ratio.curve().iter().position(near).map_or((None, None), |place| self.changes[place])
-    }
-}
-
-/// The curve of each arm against its base; none without prices, or where the weak level's is nothing.
+/// The curve of each arm against its base, at the ratios that `at` gives; none without prices, or where a level's is nothing.
 #[must_use]
-pub fn curves(comparison: &Comparison, arms: &[(&Slice, &Slice)]) -> Vec<Option<Curve>> {
+pub fn curves(comparison: &Comparison, arms: &[(&Slice, &Slice)], at: fn(Ratio) -> Vec<f64>) -> Vec<Option<Curve>> {
     let asked = |(slice, base): &(&Slice, &Slice)| {
         let ratio = Ratio::new(comparison, slice, base)?;
-        let at = |times: f64| {
+        let figure = |times: f64| {
             let factor = times / ratio.own;
             move |[weak, strong, weak_base, strong_base]: [f64; 4]| {
                 relative_change([weak + factor * strong, weak_base + factor * strong_base])
             }
         };
-        Some((ratio, paid(comparison, slice, base)?, ratio.curve().into_iter().map(at).collect::<Vec<_>>()))
+        Some((ratio, paid(comparison, slice, base)?, at(ratio).into_iter().map(figure).collect::<Vec<_>>()))
     };
     let asked: Vec<_> = arms.iter().map(asked).collect();
     let figures: Vec<_> = asked.iter().flatten().map(|(_, units, figures)| (units, &figures[..])).collect();

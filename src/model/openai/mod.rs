@@ -113,7 +113,8 @@ impl OpenAi {
         if let Some(key) = OWN_KEYS.iter().find(|key| settings.extra_body.contains_key(**key)) {
             return Err(refused(format!("extra_body cannot set {key:?}")));
         }
-        if let Some(key) = TOKEN_LIMITS.iter().find(|key| settings.extra_body.contains_key(**key)) {
+        let limits = [&TOKEN_LIMITS[..], &[&settings.token_limit_key]].concat();
+        if let Some(key) = limits.iter().find(|key| settings.extra_body.contains_key(**key)) {
             return Err(refused(format!(
                 "extra_body cannot set {key:?}: a fee limit goes by the entry's `max_tokens`"
             )));

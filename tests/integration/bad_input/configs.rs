@@ -127,6 +127,9 @@ fn a_key_variable_that_is_not_set() {
 fn a_token_limit_that_a_fee_limit_would_not_see() {
     let lifted = simulated().model("large", &format!("{SERVED}extra_body = {{ max_tokens = 5000 }}"));
     holds(&refusal_to_ask(&lifted), &["model \"large\"", "extra_body cannot set \"max_tokens\": a fee limit goes by"]);
+    let own = "token_limit_key = 'most'\nextra_body = { most = 5000 }";
+    let lifted = simulated().model("large", &format!("{SERVED}{own}"));
+    holds(&refusal_to_ask(&lifted), &["extra_body cannot set \"most\": a fee limit goes by"]);
 }
 
 #[test]

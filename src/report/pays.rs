@@ -1,0 +1,103 @@
+//! The parts of `summary.md` that say what is paid, and whether it pays: by model, against the strong level alone, and as prices move.
+
+use super::grid;
+use super::summary::{Shown, brackets, learners, threshold};
+use crate::analysis::metrics::comparison::Change;
+use crate::analysis::metrics::fees::FeeRow;
+use crate::analysis::metrics::price_ratio::{Curve, Ratio, curves};
+use crate::analysis::metrics::{Changes, Comparison, Slice};
+use crate::analysis::price::Fee;
+use crate::cascade::arm::Arm;
+use crate::types::record::Purpose;
+
+/// Tokens and fees by model and purpose.
+pub(super) fn money(comparison: &Comparison) -> String {
+    let header = ["arm", "λ", "model", "purpose", "calls", "input", "output", "fee USD"];
+    let mut rows = vec![header.map(str::to_owned).to_vec()];
+    for slice in &comparison.slices {
+        for FeeRow { model, purpose, calls, usage, fee } in comparison.fees(slice) {
+            let Some(purpose) = purpose.map(Purpose::name) else { continue };
+            rows.push(vec![
+                slice.cell.arm.to_string(),
+                threshold(slice),
+                model.clone(),
+                purpose.to_owned(),
+                calls.to_string(),
+                usage.input.to_string(),
+                usage.output.to_string(),
+                fee.map(Fee::usd).map_or("–".to_owned(), |fee| format!("{fee:.6}")),
+            ]);
+        }
+    }
+    format!("\n## Where the money goes\n\n{}", grid::markdown(&rows))
+}
+
+/// What each gated arm changes against the strong level asked alone: whether a weak level in front of it pays. Of a run;
+/// a sweep's curves show it for every threshold.
+pub(super) fn against_strong(comparison: &Comparison) -> String {
+    let Some((strong, _)) = comparison.of_arm(Arm::StrongOnly.name()).next() else { return String::new() };
+    let gated: Vec<&Slice> = comparison.slices.iter().filter(|slice| slice.cell.threshold.is_some()).collect();
+    let swept = gated.iter().any(|slice| comparison.of_arm(&slice.cell.arm).count() > 1);
+    if swept || gated.is_empty() {
+        return String::new();
+    }
+    let header = ["arm", "λ", "accuracy, change", "strong calls, change", "fee, change", "cheaper from"];
+    let mut rows = vec![header.map(str::to_owned).to_vec()];
+    let pairs: Vec<(&Slice, &Slice)> = gated.into_iter().map(|slice| (slice, strong)).collect();
+    for ((slice, _), curve) in pairs.iter().zip(curves(comparison, &pairs, |ratio| vec![ratio.own])) {
+        let Some(changes) = Changes::between(slice, strong, comparison.seed) else { continue };
+        let dash = || "–".to_owned();
+        rows.push(vec![
+            slice.cell.arm.to_string(),
+            threshold(slice),
+            Shown::points(&changes.accuracy).text(),
+            Shown::relative(changes.strong_calls).map_or_else(dash, |shown| shown.text()),
+            curve.as_ref().map_or_else(dash, |curve| change_of_fee(curve.changes[0])),
+            curve.as_ref().map_or_else(dash, cheaper_from),
+        ]);
+    }
+    format!(
+        "\n## Against the strong level alone\n\n{}\nWhether a weak level in front pays at all: paired with strong-only item by item, in \
+         brackets 95 % intervals. Cheaper from: the price of the strong level's written token, in those of the weak level's, from \
+         which on the arm is cheaper than asking the strong level alone.\n",
+        grid::markdown(&rows)
+    )
+}
+
+/// A change of a fee, in percent.
+fn change_of_fee((change, interval): Change) -> String {
+    change.map_or("–".to_owned(), |change| format!("{change:+.1}{} %", interval.map(brackets).unwrap_or_default()))
+}
+
+/// The price ratio from which on an arm is cheaper.
+fn cheaper_from(curve: &Curve) -> String {
+    curve.ratio.pays_from.map_or("none".to_owned(), |ratio| format!("{ratio:.1}"))
+}
+
+/// What each learning arm changes of its cascade's fee, over the price ratio: a row each, and the ratio from which on it
+/// is cheaper.
+pub(super) fn price_ratio(comparison: &Comparison) -> String {
+    let arms: Vec<_> = learners(comparison).filter_map(|slice| Some((slice, comparison.base(slice)?))).collect();
+    let told = arms.iter().zip(curves(comparison, &arms, Ratio::curve));
+    let curves: Vec<(&Slice, Curve)> = told.filter_map(|((slice, _), curve)| Some((*slice, curve?))).collect();
+    let Some((_, Curve { ratio, .. })) = curves.first() else { return String::new() };
+    let row = |first: String, of: &dyn Fn(&Slice, &Curve) -> String| -> Vec<String> {
+        std::iter::once(first).chain(curves.iter().map(|(slice, curve)| of(slice, curve))).collect()
+    };
+    let name =
+        |slice: &Slice, _: &Curve| match curves.iter().filter(|(other, _)| other.cell.arm == slice.cell.arm).count() {
+            1 => slice.cell.arm.to_string(),
+            _ => format!("{}, λ = {}", slice.cell.arm, threshold(slice)),
+        };
+    let mut rows = vec![row("price, strong to weak".to_owned(), &name)];
+    for (place, times) in ratio.curve().into_iter().enumerate() {
+        rows.push(row(format!("{times:.1}"), &|_, curve| change_of_fee(curve.changes[place])));
+    }
+    rows.push(row("cheaper from".to_owned(), &|_, curve| cheaper_from(curve)));
+    format!(
+        "\n## The fee as prices move\n\n{}\nThe change of the fee against the cascade's, with all of the strong level's prices \
+         scaled alike, so that its written token costs so many times the weak level's; tokens stay as they are. In brackets 95 % \
+         intervals.\n",
+        grid::markdown(&rows)
+    )
+}
