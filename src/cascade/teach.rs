@@ -111,6 +111,8 @@ struct Solution<'a> {
     text: &'a str,
     graded: Graded,
     heard: &'a Heard,
+    /// Whether the strategy that was written with it could be read; true where none was to be.
+    readable: bool,
 }
 
 impl Level {
@@ -150,7 +152,8 @@ impl Level {
         let graded = asked.grader.grade(item, &heard.response, text);
         let Some(content) = teaching.content else { return Ok(Resolved { graded, kept: None, strategy: None }) };
 
-        let solution = Solution { text, graded, heard: &heard };
+        let readable = wanted == Wanted::Answer || strategy.is_some();
+        let solution = Solution { text, graded, heard: &heard, readable };
         if let Some(rule) = self.broken(level, asked, teaching, &solution).await? {
             return Ok(Resolved { graded: solution.graded, kept: Some(Kept::Dropped(rule.name())), strategy: None });
         }
@@ -211,7 +214,8 @@ impl Level {
                 return Ok(Some(StoreRule::Confident));
             }
         }
-        if teaching.has(StoreRule::Verified) {
+        // What cannot be kept needs no second draw.
+        if teaching.has(StoreRule::Verified) && solution.readable {
             let generation = Generation { temperature: teaching.verify_temperature, ..self.generation() };
             let messages = self.prompt.answer(asked.item, &[], true);
             let again = Request { draw: 1, ..request(asked.item, messages, generation) };

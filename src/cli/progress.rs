@@ -2,11 +2,15 @@
 
 use std::io::IsTerminal;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 /// Off a terminal a line is written each time this many more percent are done.
 const PERCENT_PER_LINE: u64 = 20;
+
+/// And this long after the last one.
+const PER_LINE: Duration = Duration::from_mins(5);
 
 /// A bar for transfers that come one after the other.
 pub(super) struct Transfers<'a> {
@@ -42,7 +46,7 @@ pub(super) struct Progress {
     total: u64,
     bytes: bool,
     bar: Option<ProgressBar>,
-    told: Mutex<Option<u64>>,
+    told: Mutex<Option<(u64, Instant)>>,
 }
 
 impl Progress {
@@ -77,8 +81,8 @@ impl Progress {
         let Some(percent) = (done * 100).checked_div(self.total) else { return };
         let step = percent / PERCENT_PER_LINE;
         let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
-        if told.is_none_or(|told| told < step) {
-            *told = Some(step);
+        if told.is_none_or(|(told, at)| told < step || at.elapsed() >= PER_LINE) {
+            *told = Some((step, Instant::now()));
             let count = if self.bytes {
                 format!("{} of {} MB", done / 1_000_000, self.total / 1_000_000)
             } else {

@@ -4,11 +4,10 @@ use std::path::Path;
 
 use anyhow::Result;
 
-use super::session::{Named, Outputs, Session, Sources, begin};
-use super::{Status, block_on, say, warn, warnings};
+use super::session::{Named, Outputs, Session, Sources};
+use super::{Status, block_on, say, warnings};
 use crate::config::assembly::{Assembly, output_folder};
 use crate::config::plan;
-use crate::report::folder::prepare;
 use crate::report::manifest::Manifest;
 
 /// Arguments of `run`.
@@ -34,13 +33,8 @@ pub(super) fn run(args: &Args) -> Result<Status> {
     }
     let assembly = args.named.load(&args.sources, &[])?;
     let folder = output_folder(&assembly.config, args.outputs.out.as_deref());
-    let before = prepare(&folder, &assembly.identity(), args.outputs.fresh)?;
-    if before.is_some() {
-        warn("this run was begun before; answers in its journal are not asked for again");
-    }
-    let manifest = begin(&assembly, assembly.identity(), before.as_ref());
-    manifest.write(&folder)?;
-    let session = Session::open(&assembly, &folder, &args.sources)?;
+    let (session, manifest) =
+        Session::begin(&assembly, assembly.identity(), &folder, None, &args.sources, args.outputs.fresh)?;
     block_on(go(&session, manifest))
 }
 
@@ -52,15 +46,13 @@ pub(super) fn quietly(
     sources: &Sources,
     fresh: bool,
 ) -> Result<()> {
-    let before = prepare(folder, &assembly.identity(), fresh)?;
-    let manifest = begin(assembly, assembly.identity(), before.as_ref());
-    manifest.write(folder)?;
-    let session = Session::open_with(assembly, folder, journal, sources)?.quiet();
+    let (session, manifest) = Session::begin(assembly, assembly.identity(), folder, Some(journal), sources, fresh)?;
     block_on(go(&session, manifest)).map(|_| ())
 }
 
 /// Takes the config's arms through the stream and writes all that came of it.
 async fn go(session: &Session<'_>, manifest: Manifest) -> Result<Status> {
+    manifest.write(session.folder)?;
     let assembly = session.assembly;
     let models = session.models().await?;
     let gates = assembly.gates();

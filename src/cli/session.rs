@@ -21,7 +21,7 @@ use crate::config::assembly::{Assembly, Means};
 use crate::model::gate::Gate;
 use crate::model::journal::{Journal, Taken};
 use crate::model::llama_server::Servers;
-use crate::report::folder::{JOURNAL, place};
+use crate::report::folder::{JOURNAL, place, prepare};
 use crate::report::manifest::Manifest;
 use crate::report::sweep::Sweep;
 use crate::report::unparsed;
@@ -102,7 +102,7 @@ pub(super) struct Session<'a> {
     /// The config with all that it names.
     pub(super) assembly: &'a Assembly,
     /// Where the outputs belong.
-    folder: &'a Path,
+    pub(super) folder: &'a Path,
     /// What it may use.
     means: Means,
     /// Whether results are only written.
@@ -125,18 +125,33 @@ pub(super) struct Models {
 }
 
 impl<'a> Session<'a> {
+    /// Makes the folder ready for the run of this identity, and opens the journals; gives the manifest too, of a run that
+    /// begins or goes on. Over a journal that several runs share, results are only written.
+    pub(super) fn begin(
+        assembly: &'a Assembly,
+        identity: Value,
+        folder: &'a Path,
+        shared: Option<&Path>,
+        sources: &Sources,
+        fresh: bool,
+    ) -> Result<(Self, Manifest)> {
+        let before = prepare(folder, &identity, fresh)?;
+        if before.is_some() && shared.is_none() {
+            warn("this run was begun before; answers in its journal are not asked for again");
+        }
+        let session = match shared {
+            Some(journal) => Self { quiet: true, ..Self::open_with(assembly, folder, journal, sources)? },
+            None => Self::open(assembly, folder, sources)?,
+        };
+        Ok((session, begun(assembly, identity, before.as_ref())))
+    }
+
     /// Opens the folder's journal and the further ones.
     pub(super) fn open(assembly: &'a Assembly, folder: &'a Path, sources: &Sources) -> Result<Self> {
         Self::open_with(assembly, folder, &folder.join(JOURNAL), sources)
     }
 
-    /// The same with a journal that lies elsewhere, which several runs share.
-    pub(super) fn open_with(
-        assembly: &'a Assembly,
-        folder: &'a Path,
-        journal: &Path,
-        sources: &Sources,
-    ) -> Result<Self> {
+    fn open_with(assembly: &'a Assembly, folder: &'a Path, journal: &Path, sources: &Sources) -> Result<Self> {
         let mut journal = Journal::open(journal)?;
         for further in &sources.journal {
             journal = journal.with_further(further)?;
@@ -144,11 +159,6 @@ impl<'a> Session<'a> {
         let servers = Servers::new(folder.to_owned(), models::hearer());
         let means = Means { journal: Arc::new(journal), servers, offline: sources.offline };
         Ok(Self { assembly, folder, means, quiet: false })
-    }
-
-    /// The same, but that results are only written.
-    pub(super) fn quiet(self) -> Self {
-        Self { quiet: true, ..self }
     }
 
     /// Fetches the weights that are needed, embeds the queries and makes the models.
@@ -292,7 +302,7 @@ impl<'a> Session<'a> {
 }
 
 /// The manifest of a run that begins, or goes on.
-pub(super) fn begin(assembly: &Assembly, identity: Value, before: Option<&Manifest>) -> Manifest {
+fn begun(assembly: &Assembly, identity: Value, before: Option<&Manifest>) -> Manifest {
     Manifest {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         identity,

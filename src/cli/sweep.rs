@@ -6,11 +6,10 @@ use std::str::FromStr;
 use anyhow::{Result, bail};
 use serde_json::json;
 
-use super::session::{Named, Session, Sources, begin};
-use super::{Status, block_on, warn};
+use super::session::{Named, Session, Sources};
+use super::{Status, block_on};
 use crate::cascade::arm::{Arm, Deferral};
 use crate::config::assembly::output_folder;
-use crate::report::folder::prepare;
 use crate::report::manifest::Manifest;
 use crate::report::sweep::Sweep;
 use crate::types::record::Record;
@@ -133,19 +132,14 @@ pub(super) fn run(args: &Args) -> Result<Status> {
     let folder = args.out.clone().unwrap_or(beside);
     let mut identity = assembly.identity();
     identity["deferral"]["threshold"] = json!({ "swept": args.thresholds.told() });
-    let before = prepare(&folder, &identity, args.fresh)?;
-    if before.is_some() {
-        warn("this sweep was begun before; answers in its journal are not asked for again");
-    }
-    let mut manifest = begin(&assembly, identity, before.as_ref());
+    let (session, mut manifest) = Session::begin(&assembly, identity, &folder, None, &args.sources, args.fresh)?;
     manifest.setting = assembly.setting_with(&format!("below a threshold is deferred: {}", args.thresholds.told()));
     manifest.swept = Some(Vec::new());
-    manifest.write(&folder)?;
-    let session = Session::open(&assembly, &folder, &args.sources)?;
     block_on(go(args, &session, manifest))
 }
 
 async fn go(args: &Args, session: &Session<'_>, mut manifest: Manifest) -> Result<Status> {
+    manifest.write(session.folder)?;
     let assembly = session.assembly;
     let models = session.models().await?;
     let gates = assembly.gates().swept();

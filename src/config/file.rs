@@ -203,6 +203,9 @@ impl Config {
     /// Names file, line and key, and the nearest right key for a wrong one.
     pub fn load(path: &Path, sets: &[String]) -> Result<Self> {
         let text = read(path)?;
+        if holds(&text, &["config", "table"]) {
+            bail!("{0}: this is an ablation's file: intercascade ablate --config {0}", path.display());
+        }
         let config: Self = parse(&text, path)?;
         let config = if sets.is_empty() { config } else { overridden(&text, path, sets)? };
         config.check().with_context(|| format!("{}", path.display()))?;
@@ -301,6 +304,11 @@ impl Config {
 
 pub(super) fn read(path: &Path) -> Result<String> {
     std::fs::read_to_string(path).with_context(|| format!("cannot read the config {}", path.display()))
+}
+
+/// Whether a file has these keys at its top: which verb it is for.
+pub(super) fn holds(text: &str, keys: &[&str]) -> bool {
+    toml::from_str::<toml::Table>(text).is_ok_and(|table| keys.iter().all(|key| table.contains_key(*key)))
 }
 
 pub(super) fn parse<T: DeserializeOwned>(text: &str, path: &Path) -> Result<T> {

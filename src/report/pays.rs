@@ -59,7 +59,7 @@ pub(super) fn against_strong(comparison: &Comparison) -> String {
     format!(
         "\n## Against the strong level alone\n\n{}\nWhether a weak level in front pays at all: paired with strong-only item by item, in \
          brackets 95 % intervals. Cheaper from: the price of the strong level's written token, in those of the weak level's, from \
-         which on the arm is cheaper than asking the strong level alone.\n",
+         which on the arm is cheaper than asking the strong level alone; none: at no price.\n",
         grid::markdown(&rows)
     )
 }
@@ -69,9 +69,14 @@ fn change_of_fee((change, interval): Change) -> String {
     change.map_or("–".to_owned(), |change| format!("{change:+.1}{} %", interval.map(brackets).unwrap_or_default()))
 }
 
-/// The price ratio from which on an arm is cheaper.
+/// The price ratio from which on an arm is cheaper, and its interval.
 fn cheaper_from(curve: &Curve) -> String {
-    curve.ratio.pays_from.map_or("none".to_owned(), |ratio| format!("{ratio:.1}"))
+    let told = |ratio: f64| if ratio.is_finite() { format!("{ratio:.1}") } else { "none".to_owned() };
+    let value = told(curve.ratio.pays_from.unwrap_or(f64::INFINITY));
+    match curve.pays_from {
+        Some(interval) => format!("{value} [{}, {}]", told(interval.low), told(interval.high)),
+        None => value,
+    }
 }
 
 /// What each learning arm changes of its cascade's fee, over the price ratio: a row each, and the ratio from which on it
@@ -97,7 +102,7 @@ pub(super) fn price_ratio(comparison: &Comparison) -> String {
     format!(
         "\n## The fee as prices move\n\n{}\nThe change of the fee against the cascade's, with all of the strong level's prices \
          scaled alike, so that its written token costs so many times the weak level's; tokens stay as they are. In brackets 95 % \
-         intervals.\n",
+         intervals; none: at no price.\n",
         grid::markdown(&rows)
     )
 }

@@ -373,7 +373,7 @@ fn price_ratio(experiments: &[Experiment]) -> Vec<Column> {
         let learning: Vec<(Row, &Slice)> = learners(std::slice::from_ref(experiment)).collect();
         let arms: Vec<_> = learning.iter().map(|(row, base)| (row.slice, *base)).collect();
         for ((row, _), curve) in learning.iter().zip(curves(experiment.comparison, &arms, Ratio::curve)) {
-            let Some(Curve { ratio, changes }) = curve else { continue };
+            let Some(Curve { ratio, changes, .. }) = curve else { continue };
             let at =
                 |(times, (change, interval)): (f64, Change)| (*row, ratio, times, (change, interval.map(hundredfold)));
             found.extend(ratio.curve().into_iter().zip(changes).map(at));

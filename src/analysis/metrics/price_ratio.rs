@@ -6,7 +6,7 @@ use super::fees::{by_group, item_fee};
 use super::{Comparison, STRONG, Slice, Taken};
 use crate::analysis::price::Fee;
 use crate::analysis::stats::units::relative_change;
-use crate::analysis::stats::{Draws, Resampled, Units};
+use crate::analysis::stats::{Draws, Interval, Resampled, Units};
 
 /// The ratios at which curves are told, beside that of the prices at hand.
 const RATIOS: [f64; 9] = [0.5, 1.0, 2.0, 3.0, 5.0, 10.0, 20.0, 50.0, 100.0];
@@ -33,11 +33,8 @@ impl Ratio {
             let some = totals.filter(|row| (row.model == strong) == of_strong);
             some.map(|row| row.fee.map(Fee::usd)).sum::<Option<f64>>()
         };
-        let more = part(slice, false)? - part(base, false)?;
-        let spared = part(base, true)? - part(slice, true)?;
-        // Per unit of the own ratio the arm spares this much of the strong level's fee.
-        let pays_from =
-            if more <= 0.0 && spared >= 0.0 { Some(0.0) } else { (spared > 0.0).then(|| own * more / spared) };
+        let share = added([part(slice, false)?, part(slice, true)?, part(base, false)?, part(base, true)?]);
+        let pays_from = Some(own * odds(share)).filter(|ratio| ratio.is_finite());
         (own.is_finite() && own > 0.0).then_some(Self { own, pays_from })
     }
 
@@ -56,6 +53,8 @@ impl Ratio {
 pub struct Curve {
     /// The ratio of the prices at hand, and that from which on the arm is cheaper.
     pub ratio: Ratio,
+    /// The interval of that ratio; an end is infinite where the arm is cheaper at none. None with fewer than two groups.
+    pub pays_from: Option<Interval>,
     /// The change in percent at each ratio that was asked for, and its interval as a share.
     pub changes: Vec<Change>,
 }
@@ -65,13 +64,16 @@ pub struct Curve {
 pub fn curves(comparison: &Comparison, arms: &[(&Slice, &Slice)], at: fn(Ratio) -> Vec<f64>) -> Vec<Option<Curve>> {
     let asked = |(slice, base): &(&Slice, &Slice)| {
         let ratio = Ratio::new(comparison, slice, base)?;
-        let figure = |times: f64| {
-            let factor = times / ratio.own;
-            move |[weak, strong, weak_base, strong_base]: [f64; 4]| {
-                relative_change([weak + factor * strong, weak_base + factor * strong_base])
+        // At a ratio, or where the arm begins to be cheaper.
+        let figure = |times: Option<f64>| {
+            let factor = times.map(|times| times / ratio.own);
+            move |[weak, strong, weak_base, strong_base]: [f64; 4]| match factor {
+                Some(factor) => relative_change([weak + factor * strong, weak_base + factor * strong_base]),
+                None => Some(added([weak, strong, weak_base, strong_base])),
             }
         };
-        Some((ratio, paid(comparison, slice, base)?, at(ratio).into_iter().map(figure).collect::<Vec<_>>()))
+        let figures = std::iter::once(None).chain(at(ratio).into_iter().map(Some)).map(figure);
+        Some((ratio, paid(comparison, slice, base)?, figures.collect::<Vec<_>>()))
     };
     let asked: Vec<_> = arms.iter().map(asked).collect();
     let figures: Vec<_> = asked.iter().flatten().map(|(_, units, figures)| (units, &figures[..])).collect();
@@ -81,8 +83,32 @@ pub fn curves(comparison: &Comparison, arms: &[(&Slice, &Slice)], at: fn(Ratio) 
         Some(Resampled { value, interval }) => (Some(value * 100.0), interval),
         None => (None, None),
     };
-    let mut told = |ratio| Some(Curve { ratio, changes: found.next()?.into_iter().map(percent).collect() });
+    let mut told = |ratio: Ratio| {
+        let mut found = found.next()?.into_iter();
+        let end = |share| ratio.own * odds(share);
+        let pays_from = found.next()?.and_then(|found| found.interval);
+        let pays_from = pays_from.map(|Interval { low, high }| Interval { low: end(low), high: end(high) });
+        Some(Curve { ratio, pays_from, changes: found.map(percent).collect() })
+    };
     asked.iter().map(|asked| asked.as_ref().and_then(|(ratio, ..)| told(*ratio))).collect()
+}
+
+/// What an arm adds to the weak level's fee, as a share of that and of what it spares of the strong level's: 0 where it is cheaper
+/// at any price ratio, 1 where at none. The arguments are as in [`paid`]. Unlike the ratio itself it is finite, so that quantiles
+/// of resamples can be told.
+fn added([weak, strong, weak_base, strong_base]: [f64; 4]) -> f64 {
+    let (more, spared) = (weak - weak_base, strong_base - strong);
+    match (more > 0.0, spared > 0.0) {
+        (true, true) => more / (more + spared),
+        (false, true) => 0.0,
+        (false, false) if spared == 0.0 => 0.0,
+        _ => 1.0,
+    }
+}
+
+/// The odds of a share: infinite of 1.
+fn odds(share: f64) -> f64 {
+    share / (1.0 - share)
 }
 
 /// What each group pays in USD for the weak level and the strong one: with the arm, then with its base.
@@ -102,4 +128,20 @@ fn paid(comparison: &Comparison, slice: &Slice, base: &Slice) -> Option<Units<4>
 fn model_of<'s>(slice: &'s Slice, level: usize) -> Option<&'s str> {
     let mut calls = slice.taken.iter().flat_map(|taken| taken.calls());
     calls.find_map(|(call, _)| (call.level == Some(level)).then_some(&*call.model))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{added, odds};
+
+    #[test]
+    fn an_arm_is_cheaper_from_where_what_it_spares_is_worth_what_it_adds() {
+        // It adds 2 of the weak level's fee and spares 4 of the strong level's: half the prices at hand are enough.
+        assert!((odds(added([3.0, 6.0, 1.0, 10.0])) - 0.5).abs() < 1e-12);
+        assert!(added([1.0, 6.0, 1.0, 10.0]).abs() < 1e-12, "it adds nothing");
+        assert!(added([1.0, 10.0, 1.0, 10.0]).abs() < 1e-12, "it is never dearer");
+        for never in [[3.0, 10.0, 1.0, 10.0], [3.0, 11.0, 1.0, 10.0], [0.5, 11.0, 1.0, 10.0]] {
+            assert!(odds(added(never)).is_infinite(), "{never:?}");
+        }
+    }
 }

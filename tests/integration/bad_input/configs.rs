@@ -32,6 +32,21 @@ fn a_config_that_is_no_toml() {
 }
 
 #[test]
+fn a_file_for_another_verb_names_the_verb() {
+    let project = Project::with(&simulated());
+    let ablation = "name = 'x'\nconfig = 'trial.toml'\n[[table]]\ntitle = 't'\nvariants = [{ name = 'one' }]\n";
+    project.write("ablation.toml", ablation);
+    let refused = |verb: &str, file: &str| project.run(&[verb, "--config", file]).refused_in_one_line();
+    for verb in ["run", "sweep"] {
+        holds(
+            &refused(verb, "ablation.toml"),
+            &["ablation.toml: this is an ablation's file: intercascade ablate --config"],
+        );
+    }
+    holds(&refused("ablate", "trial.toml"), &["trial.toml: this is a run's config: intercascade run --config"]);
+}
+
+#[test]
 fn an_unknown_key_is_named_with_its_line_and_the_nearest_key() {
     let text = simulated().text();
     let (before, _) = text.split_once("threshold").expect("a threshold");

@@ -280,6 +280,9 @@ fn an_exported_journal_that_was_changed_is_refused() {
     };
     refused("changed.parquet", &mut changed, &["row ", "the key does not fit what was asked"]);
     refused("narrow.parquet", &mut frame.drop("response").expect("dropped"), &["no column `response`"]);
+    // Nothing has begun in the folder: another run may.
+    let said = project.trial("out-narrow.parquet", &["--set", "seed=9"]).done();
+    assert!(!said.err.contains("begun before"), "{}", said.err);
 }
 
 #[test]

@@ -237,6 +237,21 @@ fn strategies_that_cannot_be_read_are_never_shown() {
 }
 
 #[test]
+fn no_second_draw_is_paid_for_where_there_is_no_strategy_to_keep() {
+    let settings = Settings::simulated().set("model.large.simulated.unreadable", 0.5);
+    let run = Finished::of(&settings.set("learning.store", "verified").set("arms", vec!["inter-cascade"]));
+    let (records, calls) = (run.sheet("records"), run.sheet("calls"));
+    let item = |row: &Row| (row.count("order"), row.text("item_id").to_owned());
+    let second: BTreeSet<_> =
+        calls.rows().filter(|call| call.text("purpose") == "verify").map(|row| item(&row)).collect();
+    let (unreadable, readable): (Vec<Row>, Vec<Row>) =
+        records.rows().filter(|row| row.flag("deferred")).partition(|row| row.text("strategy_kept") == "unreadable");
+    assert!(!unreadable.is_empty() && !readable.is_empty());
+    assert!(unreadable.iter().all(|row| !second.contains(&item(row))));
+    assert!(readable.iter().all(|row| second.contains(&item(row))));
+}
+
+#[test]
 fn strategies_are_cut_to_their_budget_and_what_was_cut_is_told() {
     let project = Settings::simulated().set("learning.content", "worked-case").set("learning.max_strategy_tokens", 8);
     let project = crate::support::Project::with(&project);
