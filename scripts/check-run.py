@@ -61,6 +61,8 @@ def main(folder):
 
     tokens = defaultdict(lambda: [0, 0])
     for call in calls:
+        if call["arm"] == "weak-only" and call["purpose"] == "confidence":
+            continue  # Asked alone it needs no gate.
         for purpose in (call["purpose"], "total"):
             sums = tokens[call["arm"], call["model"], purpose]
             sums[0] += int(call["input_tokens"])

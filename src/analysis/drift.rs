@@ -17,17 +17,19 @@ pub struct Watched {
     pub wealth: f64,
     /// The number of answers after which it was reached.
     pub at: usize,
+    /// The wrong ones among those.
+    pub errors_at: usize,
 }
 
 /// Bets along `wrong`, in the stream's order, against a risk of at most `alpha`.
 pub fn watch(wrong: impl IntoIterator<Item = bool>, alpha: f64) -> Watched {
-    let mut watched = Watched { accepted: 0, errors: 0, wealth: 1.0, at: 0 };
+    let mut watched = Watched { accepted: 0, errors: 0, wealth: 1.0, at: 0, errors_at: 0 };
     for wrong in wrong {
         watched.accepted += 1;
         watched.errors += usize::from(wrong);
         let wealth = wealth(watched.accepted, watched.errors, alpha);
         if wealth > watched.wealth {
-            (watched.wealth, watched.at) = (wealth, watched.accepted);
+            (watched.wealth, watched.at, watched.errors_at) = (wealth, watched.accepted, watched.errors);
         }
     }
     watched
@@ -78,7 +80,7 @@ mod tests {
 
     #[test]
     fn the_stake_is_one_and_a_right_answer_never_adds_to_it() {
-        assert_eq!(watch([], 0.1), Watched { accepted: 0, errors: 0, wealth: 1.0, at: 0 });
+        assert_eq!(watch([], 0.1), Watched { accepted: 0, errors: 0, wealth: 1.0, at: 0, errors_at: 0 });
         assert_eq!(watch([false; 50], 0.1).at, 0);
         let mean = 0.2 * wealth(1, 1, 0.2) + 0.8 * wealth(1, 0, 0.2);
         assert!((mean - 1.0).abs() < 1e-12, "a fair bet: {mean}");

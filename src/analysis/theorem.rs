@@ -23,6 +23,10 @@ pub struct Taught {
 /// The theorem's constants, each with a BCa interval over groups.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Constants {
+    /// Accepted answers with strategies, and the wrong ones among them.
+    pub with: [usize; 2],
+    /// The same without.
+    pub without: [usize; 2],
     /// ε: the ratio of the error among accepted answers, with strategies to without; none where no accepted answer
     /// without is wrong, or none is accepted.
     pub error_ratio: Option<Resampled>,
@@ -32,6 +36,13 @@ pub struct Constants {
 
 /// Estimates both constants from paired answers, one row per item and order, resampled by group.
 pub fn constants<K: Ord>(rows: impl IntoIterator<Item = (K, Taught)>, draws: Draws) -> Constants {
+    let rows: Vec<(K, Taught)> = rows.into_iter().collect();
+    let counted = |of: fn(&Taught) -> WeakOutcome| {
+        let accepted = rows.iter().map(|(_, taught)| of(taught)).filter(|outcome| outcome.accepted);
+        let (right, wrong): (Vec<_>, Vec<_>) = accepted.partition(|outcome| outcome.right);
+        [right.len() + wrong.len(), wrong.len()]
+    };
+    let (with, without) = (counted(|taught| taught.with), counted(|taught| taught.without));
     let counts = |WeakOutcome { accepted, right }: WeakOutcome| {
         [f64::from(u8::from(accepted && !right)), f64::from(u8::from(accepted))]
     };
@@ -44,7 +55,8 @@ pub fn constants<K: Ord>(rows: impl IntoIterator<Item = (K, Taught)>, draws: Dra
     };
     let coverage_ratio =
         |[_, accepted, _, base_accepted]: [f64; 4]| (base_accepted > 0.0).then(|| accepted / base_accepted);
-    Constants { error_ratio: units.bca(draws, error_ratio), coverage_ratio: units.bca(draws, coverage_ratio) }
+    let (error_ratio, coverage_ratio) = (units.bca(draws, error_ratio), units.bca(draws, coverage_ratio));
+    Constants { with, without, error_ratio, coverage_ratio }
 }
 
 #[cfg(test)]

@@ -19,6 +19,7 @@ mod warnings;
 
 use std::io::Write;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
@@ -70,6 +71,9 @@ enum Verb {
     /// Print a completion script for a shell
     Completions(completions::Args),
 }
+
+/// How long calls that are given up may take to be noted.
+const GIVING_UP: Duration = Duration::from_secs(1);
 
 /// How a verb ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -127,8 +131,8 @@ fn warn(text: &str) {
 fn block_on<T>(future: impl Future<Output = Result<T>>) -> Result<T> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let outcome = runtime.block_on(future);
-    // After Ctrl-C nothing is waited for that runs on another thread.
-    runtime.shutdown_background();
+    // After Ctrl-C calls that are under way are given up, and noted as such; nothing is waited for that computes on another thread.
+    runtime.shutdown_timeout(GIVING_UP);
     outcome
 }
 

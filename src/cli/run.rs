@@ -52,7 +52,7 @@ pub(super) fn quietly(
 
 /// Takes the config's arms through the stream and writes all that came of it.
 async fn go(session: &Session<'_>, manifest: Manifest) -> Result<Status> {
-    manifest.write(session.folder)?;
+    session.note(&manifest)?;
     let assembly = session.assembly;
     let models = session.models().await?;
     let gates = assembly.gates();

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};
@@ -19,9 +20,9 @@ use crate::cascade::gating::Gates;
 use crate::cascade::step::Setup;
 use crate::config::assembly::{Assembly, Means};
 use crate::model::gate::Gate;
-use crate::model::journal::{Journal, Taken};
+use crate::model::journal::{Claim, Journal, Taken};
 use crate::model::llama_server::Servers;
-use crate::report::folder::{JOURNAL, place, prepare};
+use crate::report::folder::{JOURNAL, place, prepare, set_aside};
 use crate::report::manifest::Manifest;
 use crate::report::sweep::Sweep;
 use crate::report::unparsed;
@@ -102,12 +103,19 @@ pub(super) struct Session<'a> {
     /// The config with all that it names.
     pub(super) assembly: &'a Assembly,
     /// Where the outputs belong.
-    pub(super) folder: &'a Path,
+    folder: &'a Path,
     /// What it may use.
     means: Means,
     /// Whether results are only written.
     quiet: bool,
+    /// Whether the folder holds the whole of this run.
+    finished: bool,
+    /// Its own journal is no other process's.
+    _claim: Claim,
 }
+
+/// Whether somebody wants the program to stop: a verb of several runs begins no further one then.
+static STOPPING: AtomicBool = AtomicBool::new(false);
 
 /// What the calibration items tell.
 #[derive(Default)]
@@ -135,6 +143,9 @@ impl<'a> Session<'a> {
         sources: &Sources,
         fresh: bool,
     ) -> Result<(Self, Manifest)> {
+        if shared.is_some() && STOPPING.load(Ordering::Relaxed) {
+            return Err(stopped());
+        }
         let before = prepare(folder, &identity, fresh)?;
         if before.is_some() && shared.is_none() {
             warn("this run was begun before; answers in its journal are not asked for again");
@@ -143,7 +154,18 @@ impl<'a> Session<'a> {
             Some(journal) => Self { quiet: true, ..Self::open_with(assembly, folder, journal, sources)? },
             None => Self::open(assembly, folder, sources)?,
         };
-        Ok((session, begun(assembly, identity, before.as_ref())))
+        // Not before the journals could be opened: a mistake in the command moves nothing.
+        if fresh {
+            set_aside(folder)?;
+        }
+        let manifest = begun(assembly, identity, before.as_ref());
+        let finished = before.is_some_and(|before| before.ended.is_some());
+        Ok((Self { finished, ..session }, manifest))
+    }
+
+    /// Notes in the folder that the run has begun. A finished one stays finished: its rerun may fail.
+    pub(super) fn note(&self, manifest: &Manifest) -> Result<()> {
+        if self.finished { Ok(()) } else { manifest.write(self.folder) }
     }
 
     /// Opens the folder's journal and the further ones.
@@ -152,13 +174,14 @@ impl<'a> Session<'a> {
     }
 
     fn open_with(assembly: &'a Assembly, folder: &'a Path, journal: &Path, sources: &Sources) -> Result<Self> {
+        let claim = Claim::of(journal)?;
         let mut journal = Journal::open(journal)?;
         for further in &sources.journal {
             journal = journal.with_further(further)?;
         }
         let servers = Servers::new(folder.to_owned(), models::hearer());
         let means = Means { journal: Arc::new(journal), servers, offline: sources.offline };
-        Ok(Self { assembly, folder, means, quiet: false })
+        Ok(Self { assembly, folder, means, quiet: false, finished: false, _claim: claim })
     }
 
     /// Fetches the weights that are needed, embeds the queries and makes the models.
@@ -207,6 +230,7 @@ impl<'a> Session<'a> {
                         return Err(stopped());
                     }
                     stopping = true;
+                    STOPPING.store(true, Ordering::Relaxed);
                     gate.stop();
                     warn("stopping when the calls in flight have ended; again to stop at once");
                 }
@@ -271,8 +295,11 @@ impl<'a> Session<'a> {
         let mut files = results.files(&comparison, sweep.as_ref())?;
         files.push(("strategies.jsonl".to_owned(), lines(&outcome.strategies)?));
         files.extend(self.unparsed(&outcome.records).await?);
-        place(self.folder, files)?;
+        let aside = place(self.folder, files)?;
         manifest.write(self.folder)?;
+        if let Some((aside, names)) = aside {
+            warn(&format!("{} differed from what was there, which is in {} now", names.join(", "), aside.display()));
+        }
         if !self.quiet {
             results.show(&comparison, sweep.as_ref(), asked);
             self.say_end();

@@ -44,6 +44,9 @@ pub(super) struct Args {
     sources: Sources,
 }
 
+/// The most thresholds of a range.
+const MOST: f64 = 10_000.0;
+
 /// Which thresholds are swept.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Thresholds {
@@ -67,7 +70,12 @@ impl FromStr for Thresholds {
         }
         let parts: Vec<f64> = text.split([':', ',']).map(number).collect::<Result<_, _>>()?;
         let mut thresholds = match (text.contains(':'), parts.as_slice()) {
-            (true, [first, last, step]) if *step > 0.0 && first <= last => steps(*first, *last, *step),
+            (true, [first, last, step]) if *step > 0.0 && first <= last => {
+                if (last - first) / step > MOST {
+                    return Err(format!("more than {MOST} thresholds; take a wider step"));
+                }
+                steps(*first, *last, *step)
+            }
             (true, _) => return Err("first:last:step, as in 0.5:0.95:0.05".to_owned()),
             (false, _) => parts,
         };
@@ -139,7 +147,7 @@ pub(super) fn run(args: &Args) -> Result<Status> {
 }
 
 async fn go(args: &Args, session: &Session<'_>, mut manifest: Manifest) -> Result<Status> {
-    manifest.write(session.folder)?;
+    session.note(&manifest)?;
     let assembly = session.assembly;
     let models = session.models().await?;
     let gates = assembly.gates().swept();
@@ -168,7 +176,7 @@ mod tests {
         assert_eq!(read("0.9,0.5,0.9"), Ok(Thresholds::Listed(vec![0.5, 0.9])));
         assert_eq!(read("auto"), Ok(Thresholds::Observed(USUAL)));
         assert_eq!(read("auto:5"), Ok(Thresholds::Observed(5)));
-        for wrong in ["0.5:0.8", "0.8:0.5:0.1", "0:1:0", "1.5", "high", "auto5", "auto:0", ""] {
+        for wrong in ["0.5:0.8", "0.8:0.5:0.1", "0:1:0", "0:1:0.00001", "1.5", "high", "auto5", "auto:0", ""] {
             assert!(read(wrong).is_err(), "{wrong}");
         }
         let Ok(Thresholds::Listed(steps)) = read("0:1:0.005") else { panic!("a range") };

@@ -71,6 +71,8 @@ pub struct Means {
 pub struct Assembly {
     /// The config.
     pub config: Config,
+    /// All models that it could name.
+    pub known: Vec<ModelEntry>,
     /// The weak level's entry.
     pub weak: ModelEntry,
     /// The strong level's entry.
@@ -103,8 +105,12 @@ impl Assembly {
     pub fn load(path: &Path, sets: &[String]) -> Result<Self> {
         let config = Config::load(path, sets)?;
         let weights = Catalogue::near(Some(path))?;
-        let entries =
-            config.level_entries(path)?.into_iter().map(ModelEntry::with_checksum).collect::<Result<Vec<_>>>()?;
+        let known = config.known_entries(path)?;
+        let entries = config
+            .level_entries(&known, path)?
+            .into_iter()
+            .map(ModelEntry::with_checksum)
+            .collect::<Result<Vec<_>>>()?;
         let [weak, strong] = <[ModelEntry; 2]>::try_from(entries).map_err(|_| anyhow!("levels: name two models"))?;
         let chosen = Chosen::of(&config, path).with_context(|| format!("{}: dataset", path.display()))?;
         let task = chosen.format.task();
@@ -127,8 +133,21 @@ impl Assembly {
         let Chosen { name: dataset, sha256, stream, calibration, .. } = chosen;
         let places = [0..stream.len(), stream.len()..stream.len() + calibration.len()];
         let items = stream.into_iter().chain(calibration).collect();
-        let assembly =
-            Self { config, weak, strong, dataset, sha256, grader, prompts, items, places, signal, recordings, weights };
+        let assembly = Self {
+            config,
+            known,
+            weak,
+            strong,
+            dataset,
+            sha256,
+            grader,
+            prompts,
+            items,
+            places,
+            signal,
+            recordings,
+            weights,
+        };
         assembly.check().with_context(|| format!("{}", path.display()))?;
         Ok(assembly)
     }
@@ -388,14 +407,25 @@ impl Assembly {
         let budget = match self.config.limits.max_fee_usd {
             None => None,
             Some(limit) => {
-                // Runs that share a journal share the limit, whichever of the config's models they ask.
+                // Runs that share a journal share the limit, whichever models they ask.
                 let mut prices = self.prices();
-                for entry in &self.config.models {
+                for entry in &self.known {
                     prices.entry(entry.name.clone()).or_insert_with(|| entry.price.clone());
                 }
                 let gone = [journal.spent()?, journal.lost()?].map(|taken| priced(&prices, taken));
-                let fees = gone.into_iter().flat_map(BTreeMap::into_values).filter_map(|(_, fee)| fee);
-                Some(Arc::new(Budget::new(limit, fees.fold(Fee::default(), Fee::plus))))
+                let gone = gone.into_iter().flatten();
+                let fees: Vec<Fee> = gone
+                    .map(|(name, (_, fee))| {
+                        fee.with_context(|| {
+                            format!(
+                                "limits.max_fee_usd cannot be kept: the journal {} has calls of `{name}`, for which no price is known; \
+                                 give it one in the config or in models.toml",
+                                journal.path().display()
+                            )
+                        })
+                    })
+                    .collect::<Result<_>>()?;
+                Some(Arc::new(Budget::new(limit, fees.into_iter().fold(Fee::default(), Fee::plus))))
             }
         };
         let gate = Gate::new(self.config.limits.concurrency);

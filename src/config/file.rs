@@ -196,6 +196,9 @@ struct ModelsFile {
     model: Vec<ModelEntry>,
 }
 
+/// More calls in flight than any server takes.
+const MOST_AT_ONCE: usize = 65_536;
+
 impl Config {
     /// Reads a config file, with `sets` (`key.path=value`) laid over it.
     ///
@@ -212,16 +215,24 @@ impl Config {
         Ok(config)
     }
 
-    /// The entries of `levels`, weak to strong: this config's, else those of the `models.toml` beside it.
+    /// All entries that can be named: this config's, then those of the `models.toml` beside it.
     ///
     /// # Errors
-    /// Names a model that is in neither, and the nearest name.
-    pub fn level_entries(&self, path: &Path) -> Result<Vec<ModelEntry>> {
-        let file = path.parent().unwrap_or(Path::new(".")).join("models.toml");
+    /// Where that file cannot be read.
+    pub fn known_entries(&self, path: &Path) -> Result<Vec<ModelEntry>> {
+        let file = models_file(path);
         let mut known = self.models.clone();
         if file.is_file() {
             known.extend(parse::<ModelsFile>(&read(&file)?, &file)?.model);
         }
+        Ok(known)
+    }
+
+    /// The entries of `levels` among those that are known, weak to strong.
+    ///
+    /// # Errors
+    /// Names a model that is in neither file, and the nearest name.
+    pub fn level_entries(&self, known: &[ModelEntry], path: &Path) -> Result<Vec<ModelEntry>> {
         let find = |name: &String| {
             known.iter().find(|entry| entry.name == *name).cloned().ok_or_else(|| {
                 let names: Vec<&str> = known.iter().map(|entry| entry.name.as_str()).collect();
@@ -230,7 +241,7 @@ impl Config {
                     path.display(),
                     suggest::nearest(name, &names),
                     if names.is_empty() { "none".to_owned() } else { names.join(", ") },
-                    file.display()
+                    models_file(path).display()
                 )
             })
         };
@@ -286,6 +297,9 @@ impl Config {
                 bail!("{key}: must be at least 1");
             }
         }
+        if self.limits.concurrency > MOST_AT_ONCE {
+            bail!("limits.concurrency: must be at most {MOST_AT_ONCE}, not {}", self.limits.concurrency);
+        }
         if self.limits.max_fee_usd.is_some_and(|limit| !(limit >= 0.0 && limit.is_finite())) {
             bail!("limits.max_fee_usd: must be a number of USD from 0 on");
         }
@@ -300,6 +314,11 @@ impl Config {
         }
         self.deferral.check(self.dataset.calibration)
     }
+}
+
+/// The file of models that configs of a folder share.
+fn models_file(config: &Path) -> PathBuf {
+    config.parent().unwrap_or(Path::new(".")).join("models.toml")
 }
 
 pub(super) fn read(path: &Path) -> Result<String> {

@@ -157,7 +157,9 @@ fn loads(assembly: &Assembly) -> (Load, Load) {
         let (query, written) = (strong_prompt.answer(item, &[], true), self::written(&assembly.strong, item));
         strong.add(&query, 0, written, resolved + verified + if second_call { distilled } else { 0 });
         if let Some(query) = strong_prompt.answer_and_distil(item).filter(|_| !second_call) {
-            strong.add(&query, 0, 2 * written, distilled);
+            // A model's answer and strategy share its limit; the reference writes both out.
+            let both = if assembly.strong.backend == Backend::Reference { 2 * written } else { written };
+            strong.add(&query, 0, both, distilled);
         }
     };
     for item in assembly.stream() {

@@ -10,13 +10,13 @@ use serde::Serialize;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use super::budget::{Budget, worst_fee, worst_usage};
+use super::budget::{Budget, Reservation, worst_fee, worst_usage};
 use super::gate::{Gate, Line, Priority};
 use super::journal::{Journal, Made};
 use super::limiter::Limiter;
 use super::{Identity, Model, ModelError};
 use crate::analysis::price::Price;
-use crate::types::chat::{CallKey, Message, Mode, Request, Response, Wanted};
+use crate::types::chat::{CallKey, Message, Mode, Request, Response, Usage, Wanted};
 
 /// All that determines an answer, in one form. What a key is the hash of: a field that is added is left out of the
 /// text where it has its default, so that what was paid for before stays found.
@@ -144,7 +144,12 @@ impl Gateway {
             request: canonical,
             response,
         };
-        Ok(Arc::new(self.journal.put(made).await.map_err(broken)?))
+        let stored = self.journal.put(made).await;
+        if stored.is_err() {
+            // Nobody who waits for this answer shall pay for it again.
+            self.gate.stop();
+        }
+        Ok(Arc::new(stored.map_err(broken)?))
     }
 
     /// Attempts until one is answered, one cannot succeed, or all have failed.
@@ -198,10 +203,12 @@ impl Gateway {
             Some((price, budget)) => Some(self.gate.unless_stopped(budget.reserve(worst_fee(price, request))).await??),
             None => None,
         };
+        let mut attempt = Attempt { gateway: self, key, worst: worst_usage(request), reservation, open: true };
         let answer = model.call(request).await;
+        attempt.open = false;
         match &answer {
             Ok(response) => {
-                if let (Some((price, _)), Some(reservation)) = (&self.budget, reservation) {
+                if let (Some((price, _)), Some(reservation)) = (&self.budget, attempt.reservation.take()) {
                     reservation.settle(price.fee(response.usage));
                 }
                 if let Some(pause) = response.pause {
@@ -209,14 +216,40 @@ impl Gateway {
                 }
             }
             Err(ModelError::Passing { charged: true, reason, .. } | ModelError::Unusable(reason)) => {
-                self.journal.lose(key, &self.served.name, reason, worst_usage(request));
-                if let Some(reservation) = reservation {
-                    reservation.lose();
-                }
+                attempt.lose(reason);
             }
             Err(_) => {}
         }
         answer
+    }
+}
+
+/// A call that is under way.
+struct Attempt<'a> {
+    gateway: &'a Gateway,
+    key: &'a CallKey,
+    /// The most that it may take.
+    worst: Usage,
+    reservation: Option<Reservation>,
+    open: bool,
+}
+
+impl Attempt<'_> {
+    /// It has no answer and may be charged all the same.
+    fn lose(&mut self, reason: &str) {
+        self.gateway.journal.lose(self.key, &self.gateway.served.name, reason, self.worst);
+        if let Some(reservation) = self.reservation.take() {
+            reservation.lose();
+        }
+    }
+}
+
+impl Drop for Attempt<'_> {
+    fn drop(&mut self) {
+        // Somebody did not want to wait for it; the server may work on.
+        if self.open {
+            self.lose("given up before an answer came");
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 use std::num::NonZeroU32;
 
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
+use tokio::sync::Mutex;
 
 use super::budget::worst_usage;
 use crate::types::chat::Request;
@@ -19,6 +20,8 @@ pub struct Limiter {
     requests: Option<DefaultDirectRateLimiter>,
     /// With the most that may go at once.
     tokens: Option<(DefaultDirectRateLimiter, NonZeroU32)>,
+    /// Whose tokens are being waited for: requests of more than may go at once would else all be sent at the end.
+    turn: Mutex<()>,
 }
 
 impl Limiter {
@@ -34,21 +37,25 @@ impl Limiter {
                 let burst = part(minute, TOKEN_BURSTS_A_MINUTE);
                 (RateLimiter::direct(Quota::per_minute(minute).allow_burst(burst)), burst)
             }),
+            turn: Mutex::const_new(()),
         }
     }
 
     /// Waits until the request keeps within the limits. Servers count the tokens that an answer may have, so they are
-    /// counted here; a request beyond what may go at once counts as that.
+    /// counted here.
     pub async fn wait(&self, request: &Request) {
         if let Some(requests) = &self.requests {
             requests.until_ready().await;
         }
         if let Some((tokens, burst)) = &self.tokens {
             let worst = worst_usage(request);
-            let estimate = u32::try_from(worst.input / BYTES_PER_TOKEN + worst.output).unwrap_or(u32::MAX);
-            let estimate = NonZeroU32::new(estimate).map_or(NonZeroU32::MIN, |estimate| estimate.min(*burst));
-            // The burst is never passed, so this can only wait.
-            let _ = tokens.until_n_ready(estimate).await;
+            let mut left = u32::try_from(worst.input / BYTES_PER_TOKEN + worst.output).unwrap_or(u32::MAX);
+            let _turn = self.turn.lock().await;
+            while let Some(some) = NonZeroU32::new(left.min(burst.get())) {
+                // The burst is never passed, so this can only wait.
+                let _ = tokens.until_n_ready(some).await;
+                left -= some.get();
+            }
         }
     }
 }
@@ -82,6 +89,9 @@ mod tests {
         let long = Limiter::new(None, NonZeroU32::new(6_000_000));
         // A million may go at once; each of these counts as 100,000 a second's share.
         assert!(taken(&long, &vec![request(99_936); 12]).await >= Duration::from_millis(1500));
+        // Twice what may go at once takes half of that more than its share of the minute.
+        let beyond = Limiter::new(None, NonZeroU32::new(6_000_000));
+        assert!(taken(&beyond, &[request(1_100_000)]).await >= Duration::from_millis(900));
         assert!(taken(&Limiter::new(None, None), &vec![request(1000); 1000]).await < Duration::from_secs(5));
     }
 }

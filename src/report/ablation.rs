@@ -50,7 +50,7 @@ pub struct Row<'a> {
     /// The weak level's items by what it was shown, under the names of [`Source`] and [`Teacher`].
     parts: Vec<(&'static str, Transfer)>,
     /// The strong level's accuracy on deferred items, and what asking for strategies changed of it.
-    strong: Option<(f64, f64)>,
+    strong: Option<(f64, Option<f64>)>,
 }
 
 impl<'a> Row<'a> {
@@ -77,7 +77,9 @@ impl<'a> Row<'a> {
             storing: Storing::of(slice),
             auroc: slice.reliability().and_then(|worth| worth.auroc),
             parts: parts.unwrap_or_default(),
-            strong: strong.and_then(|(strong, _)| distilling(slice, strong)).map(|d| (d.with, d.change.mean)),
+            strong: strong
+                .and_then(|(strong, _)| distilling(slice, strong))
+                .map(|d| (d.with, d.change.map(|change| change.mean))),
         })
     }
 
@@ -134,7 +136,7 @@ pub fn table(rows: &[Row]) -> Result<Table> {
         int("kept_out_right", each().map(|row| row.storing.dropped_right)),
         int("strategies_unreadable", each().map(|row| row.storing.unreadable)),
         float("strong_accuracy_while_distilling", each().map(|row| row.strong.map(|(with, _)| with))),
-        float("strong_change_while_distilling_pp", each().map(|row| row.strong.map(|(_, change)| points(change)))),
+        float("strong_change_while_distilling_pp", each().map(|row| row.strong?.1.map(points))),
     ];
     for name in PARTS {
         let part = || each().map(move |row| row.part(name));
@@ -279,8 +281,10 @@ fn insides(rows: &[Row]) -> Vec<Vec<String>> {
             }
             None => "–".to_owned(),
         });
-        let strong =
-            row.strong.map_or("–".to_owned(), |(with, change)| format!("{} ({:+.1})", percent(with), points(change)));
+        let strong = row.strong.map_or("–".to_owned(), |(with, change)| {
+            let change = change.map(|change| format!(" ({:+.1})", points(change)));
+            format!("{}{}", percent(with), change.unwrap_or_default())
+        });
         let mut cell = vec![row.variant.name.to_owned()];
         cell.extend(counts);
         cell.extend(parts);

@@ -1,9 +1,10 @@
 //! Files that are there whole or not at all.
 
 use std::io::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
+use tempfile::NamedTempFile;
 
 /// How the files that are not finished yet are called.
 pub const UNFINISHED: &str = ".part-";
@@ -22,23 +23,43 @@ pub fn write_file(path: &Path, bytes: &[u8]) -> Result<()> {
 /// # Errors
 /// Names the file.
 pub fn write_files<P: AsRef<Path>, B: AsRef<[u8]>>(files: &[(P, B)]) -> Result<()> {
-    let mut staged = Vec::new();
-    for (path, bytes) in files {
-        let path = path.as_ref();
-        let file = stage(path, bytes.as_ref())
-            .with_context(|| format!("cannot write {}; nothing that was there has changed", path.display()))?;
-        staged.push((path, file));
-    }
-    for (path, file) in staged {
-        // The error alone: with the file in it, the file would live as long.
-        file.persist(path)
-            .map_err(|refused| refused.error)
-            .with_context(|| format!("cannot write {}: it cannot be moved to its place", path.display()))?;
-    }
-    Ok(())
+    Staged::new(files)?.persist()
 }
 
-fn stage(path: &Path, bytes: &[u8]) -> Result<tempfile::NamedTempFile> {
+/// Files that are written, and not yet in their places.
+pub struct Staged(Vec<(PathBuf, NamedTempFile)>);
+
+impl Staged {
+    /// Writes them beside their places.
+    ///
+    /// # Errors
+    /// Names the file.
+    pub fn new<P: AsRef<Path>, B: AsRef<[u8]>>(files: &[(P, B)]) -> Result<Self> {
+        let staged = |(path, bytes): &(P, B)| {
+            let path = path.as_ref();
+            let file = stage(path, bytes.as_ref())
+                .with_context(|| format!("cannot write {}; nothing that was there has changed", path.display()))?;
+            Ok((path.to_owned(), file))
+        };
+        files.iter().map(staged).collect::<Result<_>>().map(Self)
+    }
+
+    /// Moves each to its place.
+    ///
+    /// # Errors
+    /// Names the file.
+    pub fn persist(self) -> Result<()> {
+        for (path, file) in self.0 {
+            // The error alone: with the file in it, the file would live as long.
+            file.persist(&path)
+                .map_err(|refused| refused.error)
+                .with_context(|| format!("cannot write {}: it cannot be moved to its place", path.display()))?;
+        }
+        Ok(())
+    }
+}
+
+fn stage(path: &Path, bytes: &[u8]) -> Result<NamedTempFile> {
     let folder = path.parent().unwrap_or(Path::new("."));
     std::fs::create_dir_all(folder)?;
     let mut file = builder().tempfile_in(folder)?;

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
-use super::files::{UNFINISHED, write_files};
+use super::files::{Staged, UNFINISHED};
 use super::manifest::{Manifest, differences};
 
 /// The journal's file name.
@@ -14,18 +14,16 @@ pub const JOURNAL: &str = "journal.sqlite";
 /// The file of which nothing may ever differ.
 const RECORDS: &str = "records.csv";
 
-/// Makes a folder ready for the run of this identity: new, or one that holds the same run. Gives that run's
-/// manifest. `fresh` sets outputs that are there aside first; the journal always stays.
+/// Makes a folder for the run of this identity, or finds that it is one that holds the same run. Gives that run's manifest. A
+/// run that starts `fresh` may find any other run there, which [`set_aside`] is for.
 ///
 /// # Errors
 /// Where the folder holds another run (says what differs) or files of no run.
 pub fn prepare(folder: &Path, identity: &Value, fresh: bool) -> Result<Option<Manifest>> {
     std::fs::create_dir_all(folder).with_context(|| format!("cannot make the folder {}", folder.display()))?;
-    if fresh {
-        set_aside(folder)?;
-    }
     let manifest = Manifest::read(folder)?;
     match &manifest {
+        Some(_) if fresh => return Ok(None),
         Some(manifest) => {
             let differences = differences(&manifest.identity, identity);
             if !differences.is_empty() {
@@ -67,11 +65,12 @@ fn outputs(folder: &Path) -> Result<Vec<PathBuf>> {
     Ok(found)
 }
 
-/// Puts a run's outputs into its folder, all or none. Outputs that are there stay where they are the same.
+/// Puts a run's outputs into its folder, all or none. Reports that are there and differ, since prices or this program have
+/// changed, are set aside; gives their names, and where they lie now.
 ///
 /// # Errors
 /// Where records are there that differ: the same run cannot give others.
-pub fn place(folder: &Path, files: Vec<(String, Vec<u8>)>) -> Result<()> {
+pub fn place(folder: &Path, files: Vec<(String, Vec<u8>)>) -> Result<Option<(PathBuf, Vec<String>)>> {
     let old = folder.join(RECORDS);
     let records = files.iter().find(|(name, _)| name == RECORDS);
     if let (Some((_, new)), Ok(there)) = (records, std::fs::read(&old))
@@ -83,7 +82,7 @@ pub fn place(folder: &Path, files: Vec<(String, Vec<u8>)>) -> Result<()> {
             old.display()
         );
     }
-    write_into(folder, files)
+    replace(folder, files)
 }
 
 /// Puts outputs that were made again into a run's folder; those there that differ are set aside first. Gives the names of
@@ -94,17 +93,19 @@ pub fn place(folder: &Path, files: Vec<(String, Vec<u8>)>) -> Result<()> {
 pub fn replace(folder: &Path, files: Vec<(String, Vec<u8>)>) -> Result<Option<(PathBuf, Vec<String>)>> {
     let differs = |(name, new): &&(String, Vec<u8>)| std::fs::read(folder.join(name)).is_ok_and(|there| there != *new);
     let old: Vec<String> = files.iter().filter(differs).map(|(name, _)| name.clone()).collect();
+    let placed: Vec<(PathBuf, Vec<u8>)> = files.into_iter().map(|(name, bytes)| (folder.join(name), bytes)).collect();
+    // Before anything is moved: a disk that is full leaves all as it was.
+    let new = Staged::new(&placed)?;
     let aside = if old.is_empty() { None } else { Some(move_aside(folder, old.iter().map(PathBuf::from))?) };
-    write_into(folder, files)?;
+    new.persist()?;
     Ok(aside.map(|aside| (aside, old)))
 }
 
-fn write_into(folder: &Path, files: Vec<(String, Vec<u8>)>) -> Result<()> {
-    let placed: Vec<(PathBuf, Vec<u8>)> = files.into_iter().map(|(name, bytes)| (folder.join(name), bytes)).collect();
-    write_files(&placed)
-}
-
-fn set_aside(folder: &Path) -> Result<()> {
+/// Moves a run's outputs into a folder of their own beside the journal, which stays.
+///
+/// # Errors
+/// Where they cannot be moved.
+pub fn set_aside(folder: &Path) -> Result<()> {
     let outputs = outputs(folder)?;
     if !outputs.is_empty() {
         move_aside(folder, outputs)?;
@@ -162,7 +163,8 @@ mod tests {
         let error = prepare(folder, &json!({"seed": 2}), false).expect_err("another");
         assert!(error.to_string().contains("seed: 1 there, 2 here"), "{error}");
         for n in 1..=2 {
-            assert!(prepare(folder, &json!({"seed": 2}), true).expect("set aside").is_none());
+            assert!(prepare(folder, &json!({"seed": 2}), true).expect("it is a run's").is_none());
+            set_aside(folder).expect("set aside");
             assert!(folder.join(format!("set-aside-{n}/manifest.json")).is_file());
             assert_eq!(std::fs::read_to_string(folder.join(JOURNAL)).expect("there"), "calls");
             manifest(json!({"seed": 2})).write(folder).expect("written");
@@ -173,7 +175,9 @@ mod tests {
     fn files_of_no_run_are_left_alone() {
         let folder = tempfile::tempdir().expect("a folder");
         std::fs::write(folder.path().join("summary.md"), "mine").expect("written");
-        let error = prepare(folder.path(), &Value::Null, false).expect_err("refused");
-        assert!(error.to_string().contains("summary.md, which no run put there"), "{error}");
+        for fresh in [false, true] {
+            let error = prepare(folder.path(), &Value::Null, fresh).expect_err("refused");
+            assert!(error.to_string().contains("summary.md, which no run put there"), "{error}");
+        }
     }
 }

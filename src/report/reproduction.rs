@@ -436,7 +436,10 @@ fn latency(experiments: &[Experiment]) -> Vec<Column> {
         }
     }
     let each = || found.iter();
-    let at = |share: usize| found.iter().map(move |(.., times)| times.get((times.len() - 1) * share / 100).copied());
+    // The least time within which that many in a hundred are.
+    let at = |share: usize| {
+        found.iter().map(move |(.., times)| times.get((times.len() * share).div_ceil(100).saturating_sub(1)).copied())
+    };
     let mut columns = head(each().map(|(row, ..)| *row));
     columns.extend([
         Column::text("stage", "stage", each().map(|(_, stage, _)| stage.clone())),

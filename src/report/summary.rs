@@ -295,12 +295,15 @@ pub fn cautions(comparison: &Comparison) -> Vec<String> {
         }
         let realised = slice.realised(alpha);
         if realised.e_value * delta >= 1.0 {
+            let [at, errors] = realised.alarmed;
             lines.push(format!(
-                "{arm}: accepted answers are wrong more often over the stream ({}) than the guarantee says ({alpha}): e-value \
-                 {:.0}, alarm from {:.0}. The stream is not like the calibration items, or the arm's answers have changed.",
+                "{arm}: {errors} of the first {at} accepted answers were wrong, more than the guarantee allows ({alpha}; over the whole \
+                 stream {}): e-value {:.0}, alarm from {:.0}. The stream is not like the calibration items, the arm's answers have \
+                 changed, variants of one problem err together, or the calibration is one of the {} in a hundred that mislead.",
                 realised.risk.map(percent).unwrap_or_default(),
                 realised.e_value,
-                1.0 / delta
+                1.0 / delta,
+                delta * 100.0
             ));
         }
     }
@@ -455,7 +458,8 @@ fn stored(comparison: &Comparison) -> String {
     }
     format!(
         "\n## What was stored\n\n{}\nWhich strategies come from wrong strong answers is known after the fact, from the \
-         targets; only a store rule that is called an oracle uses it.\n",
+         targets; only a store rule that is called an oracle uses it. Of the stream's items: what calibration items left in the \
+         repository is not counted.\n",
         grid::markdown(&rows)
     )
 }
@@ -466,7 +470,7 @@ fn strong_side(comparison: &Comparison) -> String {
     let header = ["arm", "λ", "deferred items", "right while distilling", "change against answering alone"];
     let mut rows = vec![header.map(str::to_owned).to_vec()];
     for slice in learners(comparison) {
-        if let Some(Distilling { n, with, change }) = distilling(slice, strong) {
+        if let Some(Distilling { n, with, change: Some(change) }) = distilling(slice, strong) {
             let half = change.half_width.map(|half| format!(" ± {:.1}", half * 100.0)).unwrap_or_default();
             let change = format!("{:+.1}{half} pp", change.mean * 100.0);
             rows.push(vec![slice.cell.arm.to_string(), threshold(slice), n.to_string(), percent(with), change]);
@@ -480,7 +484,14 @@ fn strong_side(comparison: &Comparison) -> String {
 
 /// The paper's two constants.
 fn theorem_constants(comparison: &Comparison) -> String {
-    let header = ["arm", "λ", "ε: error among accepted, with / without", "b: coverage, with / without"];
+    let header = [
+        "arm",
+        "λ",
+        "accepted (wrong) with",
+        "accepted (wrong) without",
+        "ε: error among accepted, with / without",
+        "b: coverage, with / without",
+    ];
     let mut rows = vec![header.map(str::to_owned).to_vec()];
     for slice in learners(comparison) {
         let Some(base) = comparison.base(slice) else { continue };
@@ -492,9 +503,12 @@ fn theorem_constants(comparison: &Comparison) -> String {
                 format!("{:.2}{}", ratio.value, interval.unwrap_or_default())
             })
         };
+        let accepted = |[accepted, wrong]: [usize; 2]| format!("{accepted} ({wrong})");
         rows.push(vec![
             slice.cell.arm.to_string(),
             threshold(slice),
+            accepted(found.with),
+            accepted(found.without),
             told(found.error_ratio),
             told(found.coverage_ratio),
         ]);
@@ -504,7 +518,8 @@ fn theorem_constants(comparison: &Comparison) -> String {
     }
     format!(
         "\n## The theorem's constants, estimated\n\n{}\nBoth at the same λ. ε below 1: strategies make accepted answers less \
-         often wrong; b above 1: they let more answers be accepted. In brackets 95 % bootstrap intervals over groups.\n",
+         often wrong; b above 1: they let more answers be accepted. In brackets 95 % bootstrap intervals over groups; none where too \
+         few answers are accepted without strategies.\n",
         grid::markdown(&rows)
     )
 }

@@ -70,7 +70,8 @@ impl<'a> Comparison<'a> {
         };
         let changes = slices.iter().map(change).collect();
         let rows = |slice: &Slice| {
-            let calibrated = Calibrated::of(calibrated, &slice.cell.arm);
+            // An arm without a gate needs no threshold.
+            let calibrated = Calibrated::of(calibrated, &slice.cell.arm).filter(|_| slice.cell.threshold.is_some());
             fee_rows(slice, calibrated.map_or(&[][..], |calibrated| &calibrated.records), prices)
         };
         let fees = slices.iter().map(rows).collect();
@@ -125,8 +126,8 @@ impl<'a> Comparison<'a> {
         self.calibrated(&slice.cell.arm).filter(|_| slice.cell.threshold.is_some())?.guaranteed()
     }
 
-    /// The change of the whole fee against the base's. The interval is that of the items' calls: what a threshold took
-    /// has none.
+    /// The change of the whole fee against the base's. Its interval is that of the stream's items; what a threshold took is added
+    /// as it is.
     #[must_use]
     pub fn fee_change(&self, slice: &Slice) -> Change {
         self.place(slice).map_or((None, None), |place| self.fee_changes[place][0])
@@ -136,6 +137,12 @@ impl<'a> Comparison<'a> {
     pub fn fees_with_changes(&self, slice: &Slice) -> impl Iterator<Item = (&FeeRow, Change)> {
         let changes = self.place(slice).map_or(&[][..], |place| &self.fee_changes[place][1..]);
         self.fees(slice).iter().zip(changes.iter().copied())
+    }
+
+    /// What a slice's threshold took, in USD, of one model or of all.
+    pub(super) fn calibration_fee(&self, slice: &Slice, model: Option<&str>) -> f64 {
+        let told = self.fees(slice).iter().filter(|row| row.purpose == Some(Purpose::Calibrate));
+        told.filter(|row| model.is_none_or(|model| row.model == model)).filter_map(|row| row.fee).map(Fee::usd).sum()
     }
 
     fn place(&self, slice: &Slice) -> Option<usize> {
@@ -163,13 +170,17 @@ impl<'a> Comparison<'a> {
                 let fee = |taken: Taken| item_fee(taken, row, self.prices);
                 let Some(paid) = by_group(&pairs, |one, other| Some([fee(one)?, fee(other)?])) else { continue };
                 // A model's total is its only row again.
-                if units.last() != Some(&paid) {
-                    units.push(paid);
+                let apart = [slice, base].map(|slice| self.calibration_fee(slice, row.map(|(model, _)| model)));
+                let apart = if row.is_some_and(|(_, purpose)| purpose.is_some()) { [0.0; 2] } else { apart };
+                if units.last() != Some(&(paid.clone(), apart)) {
+                    units.push((paid, apart));
                 }
                 intervals.push((units.len() - 1, &mut change.1));
             }
         }
-        let asked: Vec<_> = units.iter().map(|units| (units, &[relative_change][..])).collect();
+        let figure = |[c, c_base]: [f64; 2]| [move |[own, base]: [f64; 2]| relative_change([own + c, base + c_base])];
+        let figures: Vec<_> = units.iter().map(|(_, apart)| figure(*apart)).collect();
+        let asked: Vec<_> = units.iter().zip(&figures).map(|((units, _), figures)| (units, &figures[..])).collect();
         let draws = Draws { seed: self.seed, labels: &["fees"], count: RESAMPLES };
         let found = Units::bca_of_all(&asked, draws);
         for (place, interval) in intervals {

@@ -37,6 +37,8 @@ pub struct Realised {
     pub risk: Option<f64>,
     /// The e-value against the guarantee: the greatest wealth of any order, divided by the number of orders.
     pub e_value: f64,
+    /// The accepted answers of that order by then, and the wrong ones among them.
+    pub alarmed: [usize; 2],
 }
 
 impl Slice<'_> {
@@ -70,12 +72,13 @@ impl Slice<'_> {
         let watched: Vec<Watched> = orders.into_values().map(|wrong| watch(wrong, alpha)).collect();
         let sum = |of: fn(&Watched) -> usize| watched.iter().map(of).sum::<usize>();
         let (accepted, errors) = (sum(|order| order.accepted), sum(|order| order.errors));
-        let most = watched.iter().map(|order| order.wealth).fold(0.0, f64::max);
+        let most = watched.iter().max_by(|one, other| one.wealth.total_cmp(&other.wealth));
         Realised {
             accepted,
             errors,
             risk: (accepted > 0).then(|| errors as f64 / accepted as f64),
-            e_value: most / self.orders.max(1) as f64,
+            e_value: most.map_or(0.0, |most| most.wealth) / self.orders.max(1) as f64,
+            alarmed: most.map_or([0; 2], |most| [most.at, most.errors_at]),
         }
     }
 }

@@ -6,7 +6,7 @@ use super::slices::{Slice, Taken};
 use crate::analysis::stats::Draws;
 use crate::analysis::stats::{Estimate, clustered_mean};
 use crate::analysis::theorem::{Constants, Taught, WeakOutcome, constants};
-use crate::types::record::{Kept, Record, Score};
+use crate::types::record::{Kept, Purpose, Record, Score};
 
 /// Where the strategies shown for some items came from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -161,34 +161,33 @@ impl Storing {
     }
 }
 
-/// The strong level while it also writes strategies, against itself without on the same items: the request for a
-/// strategy changes its prompt.
+/// The strong level on the items that an arm defers, against itself without strategies.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Distilling {
     /// Deferred items over all orders.
     pub n: usize,
-    /// Accuracy of its answers that come with a strategy.
+    /// Its accuracy there.
     pub with: f64,
-    /// The paired difference to its answers without.
-    pub change: Estimate,
+    /// The paired difference to its answers alone; none where no strategy is written in the answer's call, so that the prompt is
+    /// the same.
+    pub change: Option<Estimate>,
 }
 
 /// [`Distilling`] for a learning slice; `strong` holds the strong level's answers to all items.
 #[must_use]
 pub fn distilling(slice: &Slice, strong: &Slice) -> Option<Distilling> {
     let part = slice.part(Taken::deferred);
-    Some(Distilling {
-        n: part.taken.len(),
-        with: part.accuracy(),
-        change: paired(&part, strong, |taken| taken.correct())?,
-    })
+    let change = paired(&part, strong, |taken| taken.correct())?;
+    let mut calls = part.taken.iter().flat_map(|taken| taken.calls());
+    let together = calls.any(|(call, earlier)| call.purpose == Purpose::Distil && call.shares_with(earlier));
+    Some(Distilling { n: part.taken.len(), with: part.accuracy(), change: together.then_some(change) })
 }
 
-/// The theorem's constants for a learning slice; `base` is the cascade at the same threshold. They are of the weak level's
-/// answers: none for an arm that gives strong ones again.
+/// The theorem's constants for a learning slice; `base` is its cascade: none where that has another threshold, and none for an arm
+/// that gives strong answers again, since they are of the weak level's.
 #[must_use]
 pub fn theorem(slice: &Slice, base: &Slice, draws: Draws) -> Constants {
-    if slice.taken.iter().any(|taken| taken.weak().is_none()) {
+    if slice.cell.threshold != base.cell.threshold || slice.taken.iter().any(|taken| taken.weak().is_none()) {
         return Constants::default();
     }
     let outcome = |taken: Taken| WeakOutcome { accepted: !taken.deferred(), right: taken.weak_correct() };

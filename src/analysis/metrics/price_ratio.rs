@@ -64,12 +64,17 @@ pub struct Curve {
 pub fn curves(comparison: &Comparison, arms: &[(&Slice, &Slice)], at: fn(Ratio) -> Vec<f64>) -> Vec<Option<Curve>> {
     let asked = |(slice, base): &(&Slice, &Slice)| {
         let ratio = Ratio::new(comparison, slice, base)?;
+        let [apart, apart_base] = [slice, base].map(|slice| apart(comparison, slice, base));
+        let apart = [apart[0], apart[1], apart_base[0], apart_base[1]];
         // At a ratio, or where the arm begins to be cheaper.
         let figure = |times: Option<f64>| {
             let factor = times.map(|times| times / ratio.own);
-            move |[weak, strong, weak_base, strong_base]: [f64; 4]| match factor {
-                Some(factor) => relative_change([weak + factor * strong, weak_base + factor * strong_base]),
-                None => Some(added([weak, strong, weak_base, strong_base])),
+            move |items: [f64; 4]| {
+                let all @ [weak, strong, weak_base, strong_base] = std::array::from_fn(|i| items[i] + apart[i]);
+                match factor {
+                    Some(factor) => relative_change([weak + factor * strong, weak_base + factor * strong_base]),
+                    None => Some(added(all)),
+                }
             }
         };
         let figures = std::iter::once(None).chain(at(ratio).into_iter().map(Some)).map(figure);
@@ -122,6 +127,12 @@ fn paid(comparison: &Comparison, slice: &Slice, base: &Slice) -> Option<Units<4>
         let ([weak, strong], [weak_base, strong_base]) = (parts(one)?, parts(other)?);
         Some([weak, strong, weak_base, strong_base])
     })
+}
+
+/// What a slice's threshold took in USD of the weak level, and of the strong one.
+fn apart(comparison: &Comparison, slice: &Slice, base: &Slice) -> [f64; 2] {
+    let strong = model_of(base, STRONG).map_or(0.0, |strong| comparison.calibration_fee(slice, Some(strong)));
+    [comparison.calibration_fee(slice, None) - strong, strong]
 }
 
 /// The model that answers at a level.

@@ -80,14 +80,17 @@ impl<'a> Taken<'a> {
         self.weak().is_some_and(|weak| weak.graded.score == Score::Correct)
     }
 
-    /// The calls that the item needed, each with the earlier ones of its record.
+    /// The calls that the item needed, each with the earlier ones of its record. Asked alone, the weak level has no gate: what its
+    /// confidence took is needed by the cascades that are read off it.
     pub fn calls(self) -> impl Iterator<Item = (&'a Call, &'a [Call])> {
         let (first, second): (&[Call], &[Call]) = match self {
             Self::Whole(record) => (&record.calls, &[]),
             Self::Gated { weak, strong, deferred } => (&weak.calls, if deferred { &strong.calls } else { &[] }),
         };
         let with_earlier = |calls: &'a [Call]| calls.iter().enumerate().map(|(place, call)| (call, &calls[..place]));
-        with_earlier(first).chain(with_earlier(second))
+        let alone = matches!(self, Self::Whole(record) if &*record.cell.arm == "weak-only");
+        let needed = with_earlier(first).chain(with_earlier(second));
+        needed.filter(move |(call, _)| !alone || call.purpose != Purpose::Confidence)
     }
 
     /// Calls of the strong level, for any purpose.

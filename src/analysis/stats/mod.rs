@@ -34,6 +34,6 @@ pub struct Interval {
 pub struct Resampled {
     /// The figure on the sample itself.
     pub value: f64,
-    /// Its interval; none with fewer than two units, or where the figure is undefined on too many resamples.
+    /// Its interval; none with fewer than two units, and where the figure is undefined on too many resamples or the same on all.
     pub interval: Option<Interval>,
 }

@@ -243,9 +243,11 @@ mod tests {
     }
 
     #[test]
-    fn a_figure_that_never_moves_has_an_interval_without_width() {
-        let found = Units::new([[2.0, 4.0]; 9]).bca(DRAWS, relative_change).expect("defined");
-        assert_eq!((found.value, found.interval), (-0.5, Some(Interval { low: -0.5, high: -0.5 })));
+    fn a_figure_that_never_moves_has_no_interval() {
+        let units = Units::new([[2.0, 4.0]; 9]);
+        for found in [units.bca(DRAWS, relative_change), units.percentile(DRAWS, relative_change)] {
+            assert_eq!(found, Some(Resampled { value: -0.5, interval: None }));
+        }
         assert_eq!(Units::new([[1.0, 0.0]; 9]).bca(DRAWS, relative_change), None);
     }
 }

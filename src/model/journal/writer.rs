@@ -3,6 +3,7 @@
 
 use std::sync::{Mutex, PoisonError};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use anyhow::{Result, anyhow};
 use rusqlite::{Connection, params};
@@ -15,6 +16,9 @@ use crate::types::chat::{CallKey, Usage};
 
 /// Rows of one transaction at most: the first must not wait for the thousandth.
 const BATCH: usize = 512;
+
+/// The waits before a batch is tried again.
+const RETRIES: [Duration; 3] = [Duration::from_millis(250), Duration::from_secs(1), Duration::from_secs(3)];
 
 /// A row to be written.
 pub(super) enum Entry {
@@ -105,7 +109,14 @@ fn serve(mut connection: Connection, mut queue: UnboundedReceiver<Write>) {
         {
             batch.push(next);
         }
-        let outcome = commit(&mut connection, &batch).map_err(|error| error.to_string());
+        // Paid answers wait here for a disk that is full for a moment, or a file that somebody else holds.
+        let mut waits = RETRIES.iter();
+        let outcome = loop {
+            match (commit(&mut connection, &batch), waits.next()) {
+                (Err(_), Some(wait)) => std::thread::sleep(*wait),
+                (outcome, _) => break outcome.map_err(|error| error.to_string()),
+            }
+        };
         for (place, write) in batch.into_iter().enumerate() {
             if let Some(done) = write.done {
                 // Where the caller has gone, nobody needs to know.

@@ -42,11 +42,9 @@ impl OpenAi {
         let passing = matches!(status.as_u16(), 408 | 409 | 429) || status.is_server_error();
         if passing && !out_of_quota {
             let reason = self.at_server(&format!("{status}: {said}"));
-            return ModelError::Passing {
-                reason,
-                wait: retry_after(headers, OffsetDateTime::now_utc()),
-                charged: false,
-            };
+            // Who stands before the server has waited for it in vain: it may have worked.
+            let charged = matches!(status.as_u16(), 408 | 504 | 524);
+            return ModelError::Passing { reason, wait: retry_after(headers, OffsetDateTime::now_utc()), charged };
         }
         let hint = if out_of_quota {
             Some("the account has no quota left".to_owned())

@@ -26,7 +26,10 @@ use crate::types::chat::{Alternatives, Generation, Mode, Request, Response};
 const STOPS_SENT: usize = 4;
 
 /// Keys of the request that `extra_body` cannot set, because the answer could then not be read.
-const OWN_KEYS: [&str; 5] = ["messages", "model", "n", "prompt", "stream"];
+const OWN_KEYS: [&str; 6] = ["best_of", "messages", "model", "n", "prompt", "stream"];
+
+/// A word of a header that is as long may be a key: `Bearer` is none.
+const SECRET_WORD: usize = 8;
 
 /// Names under which servers take the token limit.
 const TOKEN_LIMITS: [&str; 2] = ["max_tokens", "max_completion_tokens"];
@@ -65,10 +68,13 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// Everything that must not be shown.
+    /// Everything that must not be shown: keys as they are sent, and what may be one in a header of several words.
     fn secrets(&self) -> impl Iterator<Item = &str> {
         let headers = self.headers.iter().map(|(_, value)| value);
-        self.api_key.iter().chain(headers).map(ExposeSecret::expose_secret)
+        self.api_key.iter().chain(headers).flat_map(|secret| {
+            let whole = secret.expose_secret().trim();
+            std::iter::once(whole).chain(whole.split_whitespace().filter(|word| word.len() >= SECRET_WORD))
+        })
     }
 }
 

@@ -64,6 +64,7 @@ fn wrong_types_and_values_name_their_key() {
         (simulated().set("deferral.threshold", 1.5), "deferral.threshold: must be from 0 to 1, not 1.5"),
         (simulated().set("dataset.limit", -3), "dataset.limit"),
         (simulated().set("dataset.orders", 0), "dataset.orders: must be at least 1"),
+        (simulated().set("limits.concurrency", 1_000_000), "limits.concurrency: must be at most 65536, not 1000000"),
         (simulated().set("learning.min_similarity", 2.0), "learning.min_similarity"),
         (simulated().set("learning.embedder", "hashed-word"), "did you mean `hashed-words`?"),
         (simulated().set("arms", vec!["cascade", "inter-cascad"]), "did you mean `inter-cascade`?"),

@@ -38,9 +38,12 @@ fn a_disk_that_fills_up_while_a_table_is_written() {
     assert_eq!(unfinished(&project), Vec::<String>::new());
     assert!(project.reports("out") == before, "the old reports are as they were");
     let manifest: serde_json::Value = serde_json::from_str(&project.text("out/manifest.json")).expect("JSON");
-    assert!(manifest["ended"].is_null(), "the manifest does not call the run complete");
-    assert_eq!(project.trial("out", &[]).done().calls_made(), 0);
+    assert!(manifest["ended"].is_string(), "and so is the manifest");
+    let said = project.trial("out", &[]).done();
+    assert_eq!(said.calls_made(), 0);
     assert_ne!(project.reports("out")["fees.csv"], before["fees.csv"]);
+    holds(&said.err, &["fees.csv, fees.parquet", "differed from what was there, which is in out/set-aside-1 now"]);
+    assert_eq!(project.reports("out/set-aside-1")["fees.csv"], before["fees.csv"]);
 }
 
 #[cfg(unix)]

@@ -50,9 +50,11 @@ fn interrupt(child: &Child) {
     assert!(sent.success());
 }
 
-fn calls(project: &Project) -> u64 {
+/// The weak level's rows of a table of the journal.
+fn rows(project: &Project, table: &str) -> u64 {
     let journal = rusqlite::Connection::open(project.path("out/journal.sqlite")).expect("a journal");
-    journal.query_row("SELECT count(*) FROM calls WHERE model = 'small'", [], |row| row.get(0)).expect("a count")
+    let count = format!("SELECT count(*) FROM {table} WHERE model = 'small'");
+    journal.query_row(&count, [], |row| row.get(0)).expect("a count")
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -65,14 +67,14 @@ async fn the_first_interruption_waits_for_the_calls_in_flight() {
     stderr.read_to_string(&mut said).expect("text");
     holds(&said, &["stopping when the calls in flight have ended", "every answer so far is kept", "same command"]);
     let asked = server.received_requests().await.expect("recorded").len() as u64;
-    assert_eq!(calls(&project), asked, "every call that was made is in the journal");
+    assert_eq!(rows(&project, "calls"), asked, "every call that was made is in the journal");
     assert!(project.reports("out").is_empty());
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_second_interruption_does_not_wait() {
     let server = server().await;
-    let (_project, mut child, mut stderr) = running(&server).await;
+    let (project, mut child, mut stderr) = running(&server).await;
     let started = Instant::now();
     interrupt(&child);
     let mut line = String::new();
@@ -83,4 +85,5 @@ async fn the_second_interruption_does_not_wait() {
     interrupt(&child);
     assert_eq!(child.wait().expect("ended").code(), Some(2));
     assert!(started.elapsed() < SLOW, "it did not wait for the call");
+    assert!(rows(&project, "lost") > 0, "what may be charged all the same is noted");
 }

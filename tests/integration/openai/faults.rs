@@ -132,6 +132,16 @@ async fn something_else_than_json() {
 }
 
 #[tokio::test]
+async fn a_key_is_hidden_as_it_is_sent() {
+    let server = server(ResponseTemplate::new(401).set_body_string(format!("wrong key: {KEY}, and {KEY}2."))).await;
+    // As a file with another system's line ends leaves it in the environment, and in a header of several words.
+    let api_key = Some(format!("{KEY}\r\n").into());
+    let headers = vec![("X-Key".to_owned(), format!("Bearer {KEY}2").into())];
+    let text = refused(call(Settings { api_key, headers, ..local(&server) }, &request(false)).await);
+    assert!(text.contains("[key]") && !text.contains(KEY), "{text}");
+}
+
+#[tokio::test]
 async fn a_redirect_is_not_followed() {
     let moved = ResponseTemplate::new(308).insert_header("location", "https://elsewhere.example/v1");
     let server = server(moved).await;

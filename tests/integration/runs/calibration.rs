@@ -38,6 +38,14 @@ fn a_threshold_is_told_from_items_that_the_stream_does_not_hold() {
     assert!(groups(&apart, None).is_disjoint(&groups(&stream, None)));
     assert_eq!(groups(&stream, None).len(), 40);
 
+    // What the threshold took stands in a fee's change and in its interval.
+    let ends = ["change_vs_cascade_percent", "change_low_percent", "change_high_percent"];
+    for row in project.sheet("out", "fees").rows().filter(|row| row.text("purpose") == "total") {
+        if let [Some(change), Some(low), Some(high)] = ends.map(|column| row.optional(column)) {
+            assert!(low <= change && change <= high, "{}: {change} in {low} to {high}", row.text("arm"));
+        }
+    }
+
     let table = project.sheet("out", "calibration");
     let gated: Vec<_> = table.rows().filter(|row| row.optional("alpha").is_some()).collect();
     assert_eq!(gated.len(), 3, "the arms that have a gate");

@@ -39,6 +39,26 @@ fn what_the_limit_lets_through_stays_below_it() {
 }
 
 #[test]
+fn what_other_models_took_of_a_shared_journal_counts() {
+    let settings = Settings::simulated();
+    let project = Project::with(&settings);
+    project.trial("out", &[]).done();
+    let taken = spent(&project, "out");
+    // The same journal for another strong level; the first one's price is not in this config.
+    let other = Settings::simulated().set("model.large.name", "larger").set("levels", vec!["small", "larger"]);
+    project.write("other.toml", other.set("limits.max_fee_usd", taken * 1.01).text());
+    let command = ["run", "--config", "other.toml", "--out", "out", "--fresh"];
+    let error = project.run(&command).refused_in_one_line();
+    holds(&error, &["limits.max_fee_usd cannot be kept", "`large`", "models.toml"]);
+    let text = settings.text();
+    let entry = text.split("[[model]]").find(|entry| entry.contains("name = \"large\"")).expect("an entry");
+    project.write("models.toml", format!("[[model]]{entry}"));
+    let stopped = project.run(&command);
+    assert_eq!(stopped.code, 1, "{}", stopped.err);
+    holds(&stopped.err, &["would be passed"]);
+}
+
+#[test]
 fn a_limit_needs_the_price_of_every_model() {
     let project = Project::with(&Settings::simulated().without("model.large.price").set("limits.max_fee_usd", 1.0));
     let error = project.trial("out", &[]).refused_in_one_line();

@@ -126,6 +126,40 @@ fn a_fresh_run_sets_the_outputs_aside_and_keeps_the_journal() {
 }
 
 #[test]
+fn a_fresh_run_moves_nothing_that_no_run_put_there() {
+    let project = project();
+    project.write("out/thesis.tex", "mine");
+    let error = project.trial("out", &["--fresh"]).refused_in_one_line();
+    holds(&error, &["out holds thesis.tex, which no run put there", "--out"]);
+    assert_eq!(project.text("out/thesis.tex"), "mine");
+}
+
+#[test]
+fn a_command_that_fails_leaves_a_finished_run_finished() {
+    let project = project();
+    project.trial("out", &[]).done();
+    let (before, manifest) = (project.reports("out"), project.text("out/manifest.json"));
+    project.trial("out", &["--fresh", "--journal", "missing.parquet"]).refused();
+    for name in ["journal.sqlite", "journal.sqlite-wal", "journal.sqlite-shm"] {
+        let _ = std::fs::remove_file(project.path(&format!("out/{name}")));
+    }
+    project.trial("out", &["--offline"]).refused();
+    assert!(project.reports("out") == before && project.text("out/manifest.json") == manifest);
+}
+
+#[test]
+fn two_processes_make_no_calls_for_one_journal() {
+    let project = project();
+    project.write("out/journal.sqlite.lock", "");
+    let lock = std::fs::File::open(project.path("out/journal.sqlite.lock")).expect("there");
+    lock.lock().expect("free");
+    let error = project.trial("out", &[]).refused_in_one_line();
+    holds(&error, &["another intercascade is making calls for out/journal.sqlite", "--out"]);
+    drop(lock);
+    project.trial("out", &[]).done();
+}
+
+#[test]
 fn another_config_is_refused_and_changes_nothing() {
     let project = project();
     project.trial("out", &[]).done();

@@ -52,7 +52,7 @@ fn every_signal_gates_and_its_further_calls_are_made_and_charged() {
         assert!(asked.values().all(|times| *times == further), "{signal}");
         let paid = fees.rows().filter(|row| row.text("purpose") == "confidence");
         let paid: Vec<f64> = paid.map(|row| row.number("fee_usd")).collect();
-        assert_eq!(paid.len(), if further == 0 { 0 } else { 4 }, "{signal}: each arm that asks the weak level");
+        assert_eq!(paid.len(), if further == 0 { 0 } else { 3 }, "{signal}: each arm that is gated by it");
         assert!(paid.iter().all(|fee| *fee > 0.0));
         let table = project.sheet("out", "calibration");
         assert!(table.rows().all(|row| row.text("signal") == signal));
