@@ -72,6 +72,9 @@ pub(super) struct Sources {
 impl Sources {
     /// A config with all that it names, whose models can be asked where they may be.
     pub(super) fn load(&self, config: &Path, set: &[String]) -> Result<Assembly> {
+        if let Some(missing) = self.journal.iter().find(|path| !path.is_file()) {
+            bail!("--journal: there is no file {}", missing.display());
+        }
         let assembly = Assembly::load(config, set)?;
         if !self.offline {
             assembly.check_models().with_context(|| format!("{}", config.display()))?;
@@ -239,10 +242,11 @@ impl<'a> Session<'a> {
         if let Some(progress) = &progress {
             progress.finish();
         }
-        outcome.map_err(|error| if stopping && error.is_stop() { stopped() } else { error.into() }).with_context(|| {
-            if self.means.offline {
-                return "no journal that is named answers all; leave --offline out, or name with --journal one that does".to_owned();
-            }
+        let outcome = outcome.map_err(|error| if stopping && error.is_stop() { stopped() } else { error.into() });
+        if self.means.offline {
+            return outcome;
+        }
+        outcome.with_context(|| {
             format!(
                 "the run stopped; every answer so far is in {}, so the same command goes on",
                 self.means.journal.path().display()

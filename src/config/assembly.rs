@@ -406,27 +406,7 @@ impl Assembly {
         let journal = &means.journal;
         let budget = match self.config.limits.max_fee_usd {
             None => None,
-            Some(limit) => {
-                // Runs that share a journal share the limit, whichever models they ask.
-                let mut prices = self.prices();
-                for entry in &self.known {
-                    prices.entry(entry.name.clone()).or_insert_with(|| entry.price.clone());
-                }
-                let gone = [journal.spent()?, journal.lost()?].map(|taken| priced(&prices, taken));
-                let gone = gone.into_iter().flatten();
-                let fees: Vec<Fee> = gone
-                    .map(|(name, (_, fee))| {
-                        fee.with_context(|| {
-                            format!(
-                                "limits.max_fee_usd cannot be kept: the journal {} has calls of `{name}`, for which no price is known; \
-                                 give it one in the config or in models.toml",
-                                journal.path().display()
-                            )
-                        })
-                    })
-                    .collect::<Result<_>>()?;
-                Some(Arc::new(Budget::new(limit, fees.into_iter().fold(Fee::default(), Fee::plus))))
-            }
+            Some(limit) => Some(Arc::new(Budget::new(limit, self.gone(journal)?))),
         };
         let gate = Gate::new(self.config.limits.concurrency);
         let learning = &self.config.learning;
@@ -450,6 +430,25 @@ impl Assembly {
             seed: self.config.seed,
         };
         Ok((setup, gate))
+    }
+
+    /// What the journal's calls have taken: runs that share it share the limit, whichever models they ask.
+    fn gone(&self, journal: &Journal) -> Result<Fee> {
+        let mut prices = self.prices();
+        for entry in &self.known {
+            prices.entry(entry.name.clone()).or_insert_with(|| entry.price.clone());
+        }
+        let taken = [journal.spent()?, journal.lost()?].map(|taken| priced(&prices, taken));
+        taken.into_iter().flatten().try_fold(Fee::default(), |sum, (name, (_, fee))| {
+            let fee = fee.with_context(|| {
+                format!(
+                    "limits.max_fee_usd cannot be kept: the journal {} has calls of `{name}`, for which no price is known; give it one in \
+                     the config or in models.toml",
+                    journal.path().display()
+                )
+            })?;
+            Ok(sum.plus(fee))
+        })
     }
 
     /// How the arms get their gates.

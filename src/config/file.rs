@@ -365,6 +365,9 @@ fn place<'a>(table: &'a mut toml::Table, path: &str) -> Result<&'a mut toml::Tab
     while !rest.is_empty() {
         let (part, after) = rest.split_once('.').unwrap_or((rest, ""));
         rest = after;
+        if part == "model" && !place.contains_key(part) {
+            return Err("there is no [[model]] (change those of models.toml there)".to_owned());
+        }
         let value = place.entry(part).or_insert_with(|| toml::Value::Table(toml::Table::new()));
         place = match value {
             toml::Value::Table(table) => table,

@@ -183,7 +183,7 @@ fn max_tokens() -> u32 {
     512
 }
 
-fn token_limit_key() -> String {
+pub(super) fn token_limit_key() -> String {
     "max_tokens".to_owned()
 }
 

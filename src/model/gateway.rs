@@ -133,7 +133,7 @@ impl Gateway {
         }
         let Source::Model(model) = &self.served.source else {
             return Err(ModelError::Refused(
-                "no journal holds its answer, and only recorded answers may be used (--offline)".to_owned(),
+                "no journal holds its answer, and --offline allows no other; leave it out, or name with --journal one that does".to_owned(),
             ));
         };
         let response = self.make(model.as_ref(), key, request, priority).await?;

@@ -13,7 +13,7 @@ use candle_core::quantized::gguf_file::Content;
 use secrecy::SecretString;
 use serde_json::json;
 
-use super::entry::{Backend, ModelEntry};
+use super::entry::{Backend, ModelEntry, token_limit_key};
 use super::gate::LineSettings;
 use super::gateway::{Retries, Source};
 use super::journal::Journal;
@@ -121,8 +121,13 @@ impl ModelEntry {
             _ => {}
         }
         let servers: &[Backend] = &[Backend::Openai];
-        let given: [(&str, bool, &[Backend]); 16] = [
+        let given: [(&str, bool, &[Backend]); 21] = [
             ("base_url", self.base_url.is_some(), servers),
+            ("model", self.model.is_some(), &[Backend::Openai, Backend::Replay]),
+            ("send_temperature", !self.send_temperature, servers),
+            ("send_stop", !self.send_stop, servers),
+            ("logprobs", !self.logprobs, servers),
+            ("token_limit_key", self.token_limit_key != token_limit_key(), servers),
             ("api_key_env", self.api_key_env.is_some(), servers),
             ("headers_env", !self.headers_env.is_empty(), servers),
             ("extra_body", !self.extra_body.is_empty(), servers),

@@ -152,7 +152,8 @@ impl<'a> Comparison<'a> {
     /// What each slice changes of its base's fees: of the whole, then row by row.
     fn changes_of_fees(&self) -> Vec<Vec<Change>> {
         let mut changes: Vec<_> = self.fees.iter().map(|rows| vec![(None, None); rows.len() + 1]).collect();
-        let (mut units, mut intervals) = (Vec::new(), Vec::new());
+        let mut units: Vec<(Units<2>, [f64; 2])> = Vec::new();
+        let mut intervals = Vec::new();
         for ((slice, fees), changes) in self.slices.iter().zip(&self.fees).zip(&mut changes) {
             let Some(base) = self.base(slice) else { continue };
             let pairs = slice.paired(base);
@@ -170,10 +171,14 @@ impl<'a> Comparison<'a> {
                 let fee = |taken: Taken| item_fee(taken, row, self.prices);
                 let Some(paid) = by_group(&pairs, |one, other| Some([fee(one)?, fee(other)?])) else { continue };
                 // A model's total is its only row again.
-                let apart = [slice, base].map(|slice| self.calibration_fee(slice, row.map(|(model, _)| model)));
-                let apart = if row.is_some_and(|(_, purpose)| purpose.is_some()) { [0.0; 2] } else { apart };
-                if units.last() != Some(&(paid.clone(), apart)) {
-                    units.push((paid, apart));
+                // What thresholds took stands in the fees of all models and of one, and under no other purpose.
+                let apart = match row {
+                    Some((_, Some(_))) => [0.0; 2],
+                    _ => [slice, base].map(|slice| self.calibration_fee(slice, row.map(|(model, _)| model))),
+                };
+                let paid = (paid, apart);
+                if units.last() != Some(&paid) {
+                    units.push(paid);
                 }
                 intervals.push((units.len() - 1, &mut change.1));
             }

@@ -94,14 +94,18 @@ impl Population {
     }
 }
 
+/// Figures that differ by less, as a share, are alike.
+const ROUNDING: f64 = 1e-12;
+
 /// The figures of resamples, ascending; none where too many are undefined, or where all are alike: a sample that has seen only
 /// one value says nothing of how far the next one may lie.
 pub(super) fn ascending(figures: impl ExactSizeIterator<Item = Option<f64>>) -> Option<Vec<f64>> {
     let all = figures.len();
     let mut defined: Vec<f64> = figures.flatten().filter(|value| value.is_finite()).collect();
     defined.sort_by(f64::total_cmp);
-    let varied = defined.first() < defined.last();
-    (varied && (all - defined.len()) * UNDEFINED <= all).then_some(defined)
+    let varied = |(least, most): (&f64, &f64)| most - least > ROUNDING * most.abs().max(least.abs());
+    (defined.first().zip(defined.last()).is_some_and(varied) && (all - defined.len()) * UNDEFINED <= all)
+        .then_some(defined)
 }
 
 /// Multinomial counts of `n` draws from kinds of these sizes, each kind's count being binomial given those before it.

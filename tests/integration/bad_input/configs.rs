@@ -79,6 +79,8 @@ fn wrong_types_and_values_name_their_key() {
         (simulated().set("model.small.price.output", -1.0), "price.output"),
         (simulated().set("model.small.temperature", 3.0), "temperature must be from 0 to 2, not 3"),
         (simulated().set("model.small.base_url", "http://localhost"), "`base_url` is for backend `openai`"),
+        (simulated().set("model.small.send_stop", false), "`send_stop` is for backend `openai`"),
+        (simulated().set("model.small.token_limit_key", "most"), "`token_limit_key` is for backend `openai`"),
         (simulated().without("model.small.simulated"), "needs the key `simulated`"),
         (simulated().without("deferral"), "missing field `deferral`"),
     ];
@@ -123,6 +125,16 @@ fn models_come_from_models_toml_beside_the_config_where_the_config_has_none() {
     project.write("models.toml", entry.replace("accuracy", "acuracy"));
     let error = project.trial("other", &[]).refused_in_one_line();
     holds(&error, &["models.toml: line 4:", "did you mean `accuracy`?"]);
+    // What is laid over a config changes none of the models that it shares with others.
+    let text = simulated().text();
+    let (bare, models) = text.split_once("[[model]]").expect("models");
+    project.write("bare.toml", bare);
+    project.write("models.toml", format!("[[model]]{models}"));
+    let set = ["run", "--config", "bare.toml", "--set", "model.small.max_tokens=9"];
+    holds(
+        &project.run(&set).refused_in_one_line(),
+        &["there is no [[model]] (change those of models.toml there) in bare.toml"],
+    );
 }
 
 const SERVED: &str = "name = 'large'\nbackend = 'openai'\nbase_url = 'http://127.0.0.1:9/v1'\n";
