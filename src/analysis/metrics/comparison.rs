@@ -170,13 +170,13 @@ impl<'a> Comparison<'a> {
                 }
                 let fee = |taken: Taken| item_fee(taken, row, self.prices);
                 let Some(paid) = by_group(&pairs, |one, other| Some([fee(one)?, fee(other)?])) else { continue };
-                // A model's total is its only row again.
                 // What thresholds took stands in the fees of all models and of one, and under no other purpose.
                 let apart = match row {
                     Some((_, Some(_))) => [0.0; 2],
                     _ => [slice, base].map(|slice| self.calibration_fee(slice, row.map(|(model, _)| model))),
                 };
                 let paid = (paid, apart);
+                // A model's total is its only row again.
                 if units.last() != Some(&paid) {
                     units.push(paid);
                 }
