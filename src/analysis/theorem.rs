@@ -36,18 +36,15 @@ pub struct Constants {
 
 /// Estimates both constants from paired answers, one row per item and order, resampled by group.
 pub fn constants<K: Ord>(rows: impl IntoIterator<Item = (K, Taught)>, draws: Draws) -> Constants {
-    let rows: Vec<(K, Taught)> = rows.into_iter().collect();
-    let counted = |of: fn(&Taught) -> WeakOutcome| {
-        let accepted = rows.iter().map(|(_, taught)| of(taught)).filter(|outcome| outcome.accepted);
-        let (right, wrong): (Vec<_>, Vec<_>) = accepted.partition(|outcome| outcome.right);
-        [right.len() + wrong.len(), wrong.len()]
+    let (mut with, mut without) = ([0; 2], [0; 2]);
+    let counted = |sums: &mut [usize; 2], WeakOutcome { accepted, right }: WeakOutcome| {
+        let counts = [accepted, accepted && !right];
+        sums.iter_mut().zip(counts).for_each(|(sum, count)| *sum += usize::from(count));
+        counts.map(|count| f64::from(u8::from(count)))
     };
-    let (with, without) = (counted(|taught| taught.with), counted(|taught| taught.without));
-    let counts = |WeakOutcome { accepted, right }: WeakOutcome| {
-        [f64::from(u8::from(accepted && !right)), f64::from(u8::from(accepted))]
-    };
-    let units = Units::by_group(rows.into_iter().map(|(group, Taught { with, without })| {
-        let ([errors, accepted], [base_errors, base_accepted]) = (counts(with), counts(without));
+    let units = Units::by_group(rows.into_iter().map(|(group, taught)| {
+        let [accepted, errors] = counted(&mut with, taught.with);
+        let [base_accepted, base_errors] = counted(&mut without, taught.without);
         (group, [errors, accepted, base_errors, base_accepted])
     }));
     let error_ratio = |[errors, accepted, base_errors, base_accepted]: [f64; 4]| {

@@ -8,7 +8,7 @@ use anyhow::{Context, Result, bail};
 use super::report::Kept;
 use super::results::Results;
 use super::session::{Outputs, Sources};
-use super::{Status, run, say, terminal_width, warn};
+use super::{Status, run, say, terminal_width, warn, warn_of_old};
 use crate::analysis::metrics::Comparison;
 use crate::config::ablation::{self, Ablation};
 use crate::config::assembly::Assembly;
@@ -128,9 +128,7 @@ fn report(ablation: &Ablation, out: &Path) -> Result<String> {
     let summary = markdown(&ablation.name, &kept[0].manifest.setting, &notes, &rows);
     let mut files = vec![(SUMMARY.to_owned(), summary.into_bytes())];
     files.extend(table(&rows)?.files()?);
-    if let Some((aside, names)) = replace(out, files)? {
-        warn(&format!("{} differ from before; the old ones are in {}", names.join(", "), aside.display()));
-    }
+    warn_of_old(replace(out, files)?);
     Ok(terminal(&rows, terminal_width()))
 }
 

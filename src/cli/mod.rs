@@ -18,6 +18,7 @@ mod sweep;
 mod warnings;
 
 use std::io::Write;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -125,6 +126,13 @@ fn say(text: &str) {
 /// A message, to stderr.
 fn warn(text: &str) {
     let _ = writeln!(std::io::stderr().lock(), "{text}");
+}
+
+/// Says which outputs were set aside, and where.
+fn warn_of_old(aside: Option<(PathBuf, Vec<String>)>) {
+    if let Some((aside, names)) = aside {
+        warn(&format!("{} differ from before; the old ones are in {}", names.join(", "), aside.display()));
+    }
 }
 
 /// Runs a future to its end.

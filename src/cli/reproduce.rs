@@ -10,7 +10,7 @@ use super::ablate::Prepared;
 use super::report::Kept;
 use super::results::Results;
 use super::session::Sources;
-use super::{Status, run, say, terminal_width, warn};
+use super::{Status, run, say, terminal_width, warn, warn_of_old};
 use crate::analysis::metrics::Comparison;
 use crate::config::assembly::Assembly;
 use crate::config::plan::{self, InAll};
@@ -282,9 +282,7 @@ fn report(args: &Args, family: &Family, tables: &[&Table], needed: &[&Ready]) ->
     for reason in experiments.iter().filter_map(|one| Some(format!("{}: {}", one.name, one.yardstick?))) {
         say(&format!("note: no verdict on the paper itself for {reason}; its figure is a yardstick"));
     }
-    if let Some((aside, names)) = replace(&args.out, files)? {
-        warn(&format!("{} differ from before; the old ones are in {}", names.join(", "), aside.display()));
-    }
+    warn_of_old(replace(&args.out, files)?);
     say(&format!("tables are in {} (.md, .tex, .csv, .parquet)", args.out.display()));
     for line in &missed {
         warn(&format!("not as expected: {line}"));

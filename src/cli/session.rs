@@ -12,7 +12,7 @@ use time::format_description::well_known::Rfc3339;
 
 use super::progress::Progress;
 use super::results::Results;
-use super::{Status, interrupted, models, say, stopped, unless_interrupted, warn, warnings};
+use super::{Status, interrupted, models, say, stopped, unless_interrupted, warn, warn_of_old, warnings};
 use crate::analysis::metrics::Calibrated;
 use crate::analysis::price::Fee;
 use crate::cascade::experiment::{self, Cells, Outcome, Stored};
@@ -20,7 +20,7 @@ use crate::cascade::gating::Gates;
 use crate::cascade::step::Setup;
 use crate::config::assembly::{Assembly, Means};
 use crate::model::gate::Gate;
-use crate::model::journal::{Claim, Journal, Taken};
+use crate::model::journal::{self, Claim, Journal, Taken};
 use crate::model::llama_server::Servers;
 use crate::report::folder::{JOURNAL, place, prepare, set_aside};
 use crate::report::manifest::Manifest;
@@ -72,9 +72,7 @@ pub(super) struct Sources {
 impl Sources {
     /// A config with all that it names, whose models can be asked where they may be.
     pub(super) fn load(&self, config: &Path, set: &[String]) -> Result<Assembly> {
-        if let Some(missing) = self.journal.iter().find(|path| !path.is_file()) {
-            bail!("--journal: there is no file {}", missing.display());
-        }
+        self.journal.iter().try_for_each(|path| journal::check_there(path)).context("--journal")?;
         let assembly = Assembly::load(config, set)?;
         if !self.offline {
             assembly.check_models().with_context(|| format!("{}", config.display()))?;
@@ -153,17 +151,15 @@ impl<'a> Session<'a> {
         if before.is_some() && shared.is_none() {
             warn("this run was begun before; answers in its journal are not asked for again");
         }
-        let session = match shared {
-            Some(journal) => Self { quiet: true, ..Self::open_with(assembly, folder, journal, sources)? },
-            None => Self::open(assembly, folder, sources)?,
-        };
+        let own = folder.join(JOURNAL);
+        let session = Self::open_with(assembly, folder, shared.unwrap_or(&own), sources)?;
         // Not before the journals could be opened: a mistake in the command moves nothing.
         if fresh {
             set_aside(folder)?;
         }
         let manifest = begun(assembly, identity, before.as_ref());
         let finished = before.is_some_and(|before| before.ended.is_some());
-        Ok((Self { finished, ..session }, manifest))
+        Ok((Self { finished, quiet: shared.is_some(), ..session }, manifest))
     }
 
     /// Notes in the folder that the run has begun. A finished one stays finished: its rerun may fail.
@@ -301,9 +297,7 @@ impl<'a> Session<'a> {
         files.extend(self.unparsed(&outcome.records).await?);
         let aside = place(self.folder, files)?;
         manifest.write(self.folder)?;
-        if let Some((aside, names)) = aside {
-            warn(&format!("{} differed from what was there, which is in {} now", names.join(", "), aside.display()));
-        }
+        warn_of_old(aside);
         if !self.quiet {
             results.show(&comparison, sweep.as_ref(), asked);
             self.say_end();

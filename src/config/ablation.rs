@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Result, bail};
 use serde::Deserialize;
 
-use super::file::{holds, parse, read};
+use super::file::{for_another_verb, parse, read};
 use crate::cascade::arm::Arm;
 
 /// What is compared.
@@ -62,10 +62,9 @@ impl Ablation {
     /// Names file, line and key, and names that stand twice.
     pub fn load(path: &Path) -> Result<Self> {
         let text = read(path)?;
-        if holds(&text, &["levels"]) {
-            bail!("{0}: this is a run's config: intercascade run --config {0}", path.display());
-        }
-        let mut ablation: Self = parse(&text, path)?;
+        let mut ablation: Self = parse(&text, path).map_err(|error| {
+            for_another_verb(&text, &["levels"], path, "a run's config: intercascade run").unwrap_or(error)
+        })?;
         ablation.config = path.with_file_name(&ablation.config);
         let titles: Vec<&str> = ablation.tables.iter().map(|table| &*table.title).collect();
         unique("table", &titles, path)?;

@@ -206,10 +206,10 @@ impl Config {
     /// Names file, line and key, and the nearest right key for a wrong one.
     pub fn load(path: &Path, sets: &[String]) -> Result<Self> {
         let text = read(path)?;
-        if holds(&text, &["config", "table"]) {
-            bail!("{0}: this is an ablation's file: intercascade ablate --config {0}", path.display());
-        }
-        let config: Self = parse(&text, path)?;
+        let config: Self = parse(&text, path).map_err(|error| {
+            for_another_verb(&text, &["config", "table"], path, "an ablation's file: intercascade ablate")
+                .unwrap_or(error)
+        })?;
         let config = if sets.is_empty() { config } else { overridden(&text, path, sets)? };
         config.check().with_context(|| format!("{}", path.display()))?;
         Ok(config)
@@ -325,9 +325,11 @@ pub(super) fn read(path: &Path) -> Result<String> {
     std::fs::read_to_string(path).with_context(|| format!("cannot read the config {}", path.display()))
 }
 
-/// Whether a file has these keys at its top: which verb it is for.
-pub(super) fn holds(text: &str, keys: &[&str]) -> bool {
-    toml::from_str::<toml::Table>(text).is_ok_and(|table| keys.iter().all(|key| table.contains_key(*key)))
+/// The error of a file that could not be read because it is for another verb: it has that one's keys at its top.
+pub(super) fn for_another_verb(text: &str, keys: &[&str], path: &Path, verb: &str) -> Option<anyhow::Error> {
+    let table: toml::Table = toml::from_str(text).ok()?;
+    let is = keys.iter().all(|key| table.contains_key(*key));
+    is.then(|| anyhow!("{0}: this is {verb} --config {0}", path.display()))
 }
 
 pub(super) fn parse<T: DeserializeOwned>(text: &str, path: &Path) -> Result<T> {

@@ -324,10 +324,16 @@ pub fn times(path: &Path) -> Result<BTreeMap<String, Took>> {
 }
 
 /// The journal of another run, as it is or as it was exported.
+/// Whether there is a journal to look into.
+///
+/// # Errors
+/// Names the file where there is none.
+pub fn check_there(path: &Path) -> Result<()> {
+    if path.is_file() { Ok(()) } else { bail!("there is no journal {}", path.display()) }
+}
+
 fn opened(path: &Path) -> Result<Connection> {
-    if !path.exists() {
-        bail!("there is no journal {}", path.display());
-    }
+    check_there(path)?;
     if portable::is_portable(path) { portable::open(path) } else { schema::open_further(path) }
 }
 

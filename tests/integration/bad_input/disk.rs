@@ -42,7 +42,7 @@ fn a_disk_that_fills_up_while_a_table_is_written() {
     let said = project.trial("out", &[]).done();
     assert_eq!(said.calls_made(), 0);
     assert_ne!(project.reports("out")["fees.csv"], before["fees.csv"]);
-    holds(&said.err, &["fees.csv, fees.parquet", "differed from what was there, which is in out/set-aside-1 now"]);
+    holds(&said.err, &["fees.csv, fees.parquet", "differ from before; the old ones are in out/set-aside-1"]);
     assert_eq!(project.reports("out/set-aside-1")["fees.csv"], before["fees.csv"]);
 }
 

@@ -105,7 +105,7 @@ fn a_dry_run_tells_the_cost_and_writes_nothing() {
     // The weak level alone once, and in each order with what two arms have learned.
     holds(&said.out, &["small: 150 calls, about", "large: 60 calls, about", "tokens in", "USD", "in all:"]);
     let unknown = project.trial("out", &["--dry-run", "--journal", "missing.parquet"]).refused_in_one_line();
-    holds(&unknown, &["--journal: there is no file missing.parquet"]);
+    holds(&unknown, &["--journal: there is no journal missing.parquet"]);
     let limited = project.trial("out", &["--dry-run", "--set", "limits.max_fee_usd=0.001"]).done();
     holds(&limited.out, &["limits.max_fee_usd = 0.001: the run stops before a call could pass that"]);
     let made = project.trial("out", &[]).done().calls_made();
