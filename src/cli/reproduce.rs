@@ -17,7 +17,7 @@ use crate::config::plan::{self, InAll};
 use crate::config::reproduction::{Ablation, Experiment, Family, Paper, Table};
 use crate::dataset::catalogue::Catalogue;
 use crate::model::entry::Backend;
-use crate::model::journal::{Took, times};
+use crate::model::journal::{Elapsed, times};
 use crate::report::folder::{JOURNAL, replace};
 use crate::report::grid;
 use crate::report::reproduction::{self, Judged, Shows, figures, headline};
@@ -188,17 +188,18 @@ fn folder_of(args: &Args, experiment: &Experiment) -> PathBuf {
     args.out.join("runs").join(args.on_data(&experiment.name))
 }
 
-/// What the models of some recordings took, by model.
-type Pace = BTreeMap<String, Took>;
+/// How fast models are, by the model.
+type Pace = BTreeMap<String, Elapsed>;
 
 /// Says what there is.
 fn list(paper: &Paper, family: &Family, ready: &[Ready], compared: &[Compared]) -> Result<Status> {
     say(&family.about);
     let recordings = family.recordings().filter(|path| path.exists());
-    let recorded = recordings.map(|path| Ok((path, times(path)?))).collect::<Result<BTreeMap<&Path, Pace>>>()?;
+    let recorded =
+        recordings.map(|path| Ok((path, times(path)?))).collect::<Result<BTreeMap<&Path, (Elapsed, Pace)>>>()?;
     let mut pace = Pace::new();
-    for (model, took) in recorded.values().flatten() {
-        pace.entry(model.clone()).or_default().add(took);
+    for (model, elapsed) in recorded.values().flat_map(|(_, models)| models) {
+        pace.entry(model.clone()).or_default().add(elapsed);
     }
     let header = ["experiment", "items", "calls at most", "tokens", "fee USD", "recorded", "minutes"];
     let mut rows = vec![header.map(str::to_owned).to_vec()];
@@ -206,9 +207,7 @@ fn list(paper: &Paper, family: &Family, ready: &[Ready], compared: &[Compared]) 
         let loads: Vec<InAll> = runs.iter().map(|run| plan::in_all(run)).collect();
         let fee: Option<f64> = loads.iter().map(|load| load.fee).sum();
         let minutes = match answers.recording {
-            Some(path) => {
-                Some(format!("took {:.0}", recorded[path].values().map(|took| took.seconds).sum::<f64>() / 60.0))
-            }
+            Some(path) => Some(format!("took {:.0}", recorded[path].0.seconds / 60.0)),
             None => seconds(&loads, &pace).map(|seconds| format!("at most {:.0}", seconds / 60.0)),
         };
         rows.push(vec![
@@ -229,8 +228,8 @@ fn list(paper: &Paper, family: &Family, ready: &[Ready], compared: &[Compared]) 
     }
     say(&grid::table(&rows, 1, terminal_width()));
     say(
-        "minutes: what the recording took, or all calls at the pace of the recordings, one after the other; the runs of an ablation \
-         share calls, and take far fewer",
+        "minutes: those in which the recording's calls were made, or all calls at the pace of the recordings, one model after the \
+         other; the runs of an ablation share calls, and take far fewer",
     );
     let mut rows = vec![["table", "what stands in it", "known from"].map(str::to_owned).to_vec()];
     for Table { title, shows, source, .. } in &paper.tables {

@@ -15,7 +15,7 @@ use anyhow::{Context, Result, anyhow, bail};
 use rusqlite::{Connection, OptionalExtension, Row};
 use tokio::sync::OnceCell;
 
-use self::writer::{Entry, Writer};
+use self::writer::{Entry, Origin, Writer};
 use crate::retrieval::Embedded;
 use crate::types::chat::{CallKey, Response, Usage};
 use crate::types::item::ItemId;
@@ -167,7 +167,7 @@ impl Journal {
         };
         let made = made?;
         let response = made.response.clone();
-        self.writer.write(Entry::call(made, true)?).await?;
+        self.writer.write(Entry::call(made, Origin::Imported)?).await?;
         self.imported.fetch_add(1, Ordering::Relaxed);
         Ok(Some(response))
     }
@@ -179,7 +179,7 @@ impl Journal {
     /// Where the journal cannot be written.
     pub async fn put(&self, made: Made) -> Result<Response> {
         let (key, response) = (made.key, made.response.clone());
-        let is_new = self.writer.write(Entry::call(made, false)?).await?;
+        let is_new = self.writer.write(Entry::call(made, Origin::Own)?).await?;
         self.made.fetch_add(1, Ordering::Relaxed);
         if is_new {
             return Ok(response);
@@ -286,17 +286,29 @@ impl Journal {
     }
 }
 
-/// What a model's calls took.
+/// What calls took, by the clock.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Took {
+pub struct Elapsed {
     /// Calls.
     pub calls: u64,
-    /// Their time, one after the other.
+    /// The seconds in which at least one of them was in flight.
     pub seconds: f64,
+    /// The last of these, in seconds since 1970.
+    until: f64,
 }
 
-impl Took {
-    /// Counts further calls too.
+impl Elapsed {
+    /// Counts a call of so many seconds, in the order of their beginnings; one whose end is not known stands for itself.
+    fn count(&mut self, seconds: f64, end: Option<f64>) {
+        self.calls += 1;
+        self.seconds += match end {
+            Some(end) => (end - self.until.max(end - seconds)).max(0.0),
+            None => seconds,
+        };
+        self.until = self.until.max(end.unwrap_or(0.0));
+    }
+
+    /// Counts calls of another time too.
     pub fn add(&mut self, other: &Self) {
         self.calls += other.calls;
         self.seconds += other.seconds;
@@ -310,20 +322,30 @@ impl Took {
     }
 }
 
-/// What the calls of a journal took, by model; as it is or as it was exported.
+/// What the calls of a journal took, all together and by model; as it is or as it was exported. Of imported ones nobody knows when
+/// they were made: each counts as if alone.
 ///
 /// # Errors
 /// Names the file where it is no journal, or was changed after its export.
-pub fn times(path: &Path) -> Result<BTreeMap<String, Took>> {
+pub fn times(path: &Path) -> Result<(Elapsed, BTreeMap<String, Elapsed>)> {
     let connection = opened(path)?;
-    let query = "SELECT model, count(*), total(response ->> '$.latency_ms') / 1000 FROM calls GROUP BY model";
-    let mut statement = connection.prepare(query).with_context(|| cannot_read(path))?;
-    let took = |row: &Row| Ok((row.get(0)?, Took { calls: row.get(1)?, seconds: row.get(2)? }));
-    let rows = statement.query_map([], took).with_context(|| cannot_read(path))?;
-    rows.collect::<rusqlite::Result<_>>().with_context(|| cannot_read(path))
+    let read = || -> rusqlite::Result<(Elapsed, BTreeMap<String, Elapsed>)> {
+        let mut statement = connection.prepare(
+            "SELECT model, response ->> '$.latency_ms' / 1000.0 AS seconds, CASE WHEN imported THEN NULL ELSE made END AS made
+             FROM calls ORDER BY made - seconds",
+        )?;
+        let (mut all, mut models) = (Elapsed::default(), BTreeMap::<String, Elapsed>::new());
+        let mut rows = statement.query([])?;
+        while let Some(row) = rows.next()? {
+            let (seconds, end) = (row.get(1)?, row.get(2)?);
+            all.count(seconds, end);
+            models.entry(row.get(0)?).or_default().count(seconds, end);
+        }
+        Ok((all, models))
+    };
+    read().with_context(|| cannot_read(path))
 }
 
-/// The journal of another run, as it is or as it was exported.
 /// Whether there is a journal to look into.
 ///
 /// # Errors
@@ -332,6 +354,7 @@ pub fn check_there(path: &Path) -> Result<()> {
     if path.is_file() { Ok(()) } else { bail!("there is no journal {}", path.display()) }
 }
 
+/// The journal of another run, as it is or as it was exported.
 fn opened(path: &Path) -> Result<Connection> {
     check_there(path)?;
     if portable::is_portable(path) { portable::open(path) } else { schema::open_further(path) }

@@ -11,7 +11,7 @@ use polars::prelude::{
 use rusqlite::Connection;
 use sha2::{Digest, Sha256};
 
-use super::writer::{Entry, insert};
+use super::writer::{Entry, Origin, insert};
 use super::{Made, floats, schema};
 use crate::retrieval::Embedded;
 use crate::types::chat::CallKey;
@@ -28,7 +28,8 @@ pub struct Exported {
     pub embeddings: usize,
 }
 
-/// A call's row, or an embedding's: `model` is then the embedder, and only `tokens` and `vector` follow.
+/// A call's row, or an embedding's: `model` is then the embedder, and only `tokens` and `vector` follow. `made` is known of
+/// calls that the exported run made itself.
 struct Row {
     key: String,
     model: String,
@@ -37,6 +38,7 @@ struct Row {
     response: Option<String>,
     tokens: Option<i64>,
     vector: Option<Vec<u8>>,
+    made: Option<i64>,
 }
 
 /// The journal at `path` as a parquet file's bytes.
@@ -56,12 +58,16 @@ pub fn export(path: &Path) -> Result<(Vec<u8>, Exported)> {
                 response: row.get(4)?,
                 tokens: row.get(5)?,
                 vector: row.get(6)?,
+                made: row.get(7)?,
             })
         })?;
         rows.collect()
     };
-    let calls = read("SELECT key, model, item, request, response, NULL, NULL FROM calls ORDER BY id");
-    let embeddings = read("SELECT key, embedder, NULL, NULL, NULL, tokens, vector FROM embeddings ORDER BY id");
+    let calls = read(
+        "SELECT key, model, item, request, response, NULL, NULL, CASE WHEN imported THEN NULL ELSE made END
+         FROM calls ORDER BY id",
+    );
+    let embeddings = read("SELECT key, embedder, NULL, NULL, NULL, tokens, vector, NULL FROM embeddings ORDER BY id");
     let cannot = || format!("cannot read the journal {}", path.display());
     let (mut rows, embeddings) = (calls.with_context(cannot)?, embeddings.with_context(cannot)?);
     let exported = Exported { calls: rows.len(), embeddings: embeddings.len() };
@@ -77,6 +83,7 @@ pub fn export(path: &Path) -> Result<(Vec<u8>, Exported)> {
         text("response", |row| row.response.as_deref()),
         Series::new("tokens".into(), rows.iter().map(|row| row.tokens).collect::<Vec<_>>()).into(),
         Series::new("vector".into(), rows.iter().map(|row| row.vector.as_deref()).collect::<Vec<_>>()).into(),
+        Series::new("made".into(), rows.iter().map(|row| row.made).collect::<Vec<_>>()).into(),
     ])?;
     let mut bytes = Vec::new();
     ParquetWriter::new(&mut bytes).with_compression(ParquetCompression::Zstd(None)).finish(&mut frame)?;
@@ -106,6 +113,8 @@ fn fill(connection: &mut Connection, path: &Path) -> Result<()> {
         ["key", "model", "item", "request", "response"].map(|name| column(name).and_then(|column| Ok(column.str()?)));
     let (keys, models, items, requests, responses) = (keys?, models?, items?, requests?, responses?);
     let (tokens, vectors) = (column("tokens")?.i64()?, column("vector")?.binary()?);
+    // The first exports did not tell it.
+    let made_at = frame.column("made").ok().map(|column| column.i64()).transpose()?;
     let transaction = connection.transaction()?;
     for row in 0..frame.height() {
         let wrong = |what: &str| format!("row {}: {what}", row + 1);
@@ -120,7 +129,8 @@ fn fill(connection: &mut Connection, path: &Path) -> Result<()> {
                 let response = responses.get(row).with_context(|| wrong("the answer is missing"))?;
                 let response = serde_json::from_str(response).with_context(|| wrong("the answer cannot be read"))?;
                 let item = items.get(row).unwrap_or_default().into();
-                Entry::call(Made { key, model, item, request: request.to_owned(), response }, true)?
+                let origin = made_at.and_then(|at| at.get(row)).map_or(Origin::Imported, Origin::OwnAt);
+                Entry::call(Made { key, model, item, request: request.to_owned(), response }, origin)?
             }
             (None, Some(tokens), Some(vector)) => {
                 let tokens = tokens.try_into().with_context(|| wrong("the tokens are no count"))?;

@@ -94,6 +94,35 @@ async fn a_further_journal_is_copied_from_and_never_counted_or_written() {
 }
 
 #[test]
+fn calls_side_by_side_take_their_time_once() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let [journal, exported] = ["journal.sqlite", "journal.parquet"].map(|name| folder.path().join(name));
+    let connection = schema::open(&journal).expect("opens");
+    let insert = |name: &str, model: &str, seconds: f64, origin| {
+        let mut made = Made { model: model.to_owned(), request: name.to_owned(), ..made(name) };
+        made.response.latency_ms = seconds * 1e3;
+        assert!(writer::insert(&connection, &Entry::call(made, origin).expect("a row")).expect("written"));
+    };
+    // From 0 to 20, 5 to 10, 15 to 40 and 60 to 70.
+    insert("a", "m", 20.0, Origin::OwnAt(20));
+    insert("b", "n", 5.0, Origin::OwnAt(10));
+    insert("c", "n", 25.0, Origin::OwnAt(40));
+    insert("d", "m", 10.0, Origin::OwnAt(70));
+    let told = |path: &Path| {
+        let (all, models) = times(path).expect("readable");
+        [all, models["m"], models["n"]].map(|elapsed| (elapsed.calls, elapsed.seconds))
+    };
+    assert_eq!(told(&journal), [(4, 50.0), (2, 30.0), (2, 30.0)]);
+    // Nobody knows when others made theirs.
+    insert("e", "m", 7.0, Origin::Imported);
+    insert("f", "m", 8.0, Origin::Imported);
+    assert_eq!(told(&journal), [(6, 65.0), (4, 45.0), (2, 30.0)]);
+    drop(connection);
+    std::fs::write(&exported, portable::export(&journal).expect("readable").0).expect("written");
+    assert_eq!(told(&exported), told(&journal));
+}
+
+#[test]
 fn an_attempt_without_an_answer_is_noted() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("journal.sqlite");

@@ -23,17 +23,28 @@ const RETRIES: [Duration; 3] = [Duration::from_millis(250), Duration::from_secs(
 /// A row to be written.
 pub(super) enum Entry {
     /// An answered call, its answer already as text.
-    Call { made: Box<Made>, response: String, imported: bool },
+    Call { made: Box<Made>, response: String, origin: Origin },
     /// A text's embedding.
     Embedding { key: CallKey, embedder: String, embedded: Embedded },
     /// An attempt without an answer.
     Lost { key: CallKey, model: String, reason: String, worst: Usage },
 }
 
+/// Whose call it is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Origin {
+    /// This journal's, made just now.
+    Own,
+    /// This journal's, made at this second since 1970, UTC.
+    OwnAt(i64),
+    /// Another journal's.
+    Imported,
+}
+
 impl Entry {
-    pub(super) fn call(made: Made, imported: bool) -> Result<Self> {
+    pub(super) fn call(made: Made, origin: Origin) -> Result<Self> {
         let response = serde_json::to_string(&made.response)?;
-        Ok(Self::Call { made: Box::new(made), response, imported })
+        Ok(Self::Call { made: Box::new(made), response, origin })
     }
 }
 
@@ -137,12 +148,13 @@ fn commit(connection: &mut Connection, batch: &[Write]) -> rusqlite::Result<Vec<
 /// Writes one row; tells whether it is new.
 pub(super) fn insert(connection: &Connection, entry: &Entry) -> rusqlite::Result<bool> {
     let rows = match entry {
-        Entry::Call { made, response, imported } => {
+        Entry::Call { made, response, origin } => {
+            let at = if let Origin::OwnAt(at) = origin { Some(*at) } else { None };
             let Usage { input, cached_input, output } = made.response.usage;
             connection
                 .prepare_cached(
                     "INSERT INTO calls (key, model, item, request, response, input_tokens, cached_input_tokens,
-                     output_tokens, imported, made) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, unixepoch())
+                     output_tokens, imported, made) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, coalesce(?10, unixepoch()))
                      ON CONFLICT (key) DO NOTHING",
                 )?
                 .execute(params![
@@ -154,7 +166,8 @@ pub(super) fn insert(connection: &Connection, entry: &Entry) -> rusqlite::Result
                     input,
                     cached_input,
                     output,
-                    imported
+                    *origin == Origin::Imported,
+                    at
                 ])?
         }
         Entry::Embedding { key, embedder, embedded } => {
