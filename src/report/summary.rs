@@ -10,7 +10,8 @@ use super::tables::Gauged;
 use crate::analysis::calibration::Tested;
 use crate::analysis::metrics::changes::RESAMPLES;
 use crate::analysis::metrics::learning::{
-    Distilling, Source, Storing, Teacher, Transfer, by_source, by_teacher, distilling, theorem,
+    Distilling, ENCOUNTERS, Source, Storing, Teacher, Transfer, by_encounter, by_source, by_teacher, distilling,
+    theorem,
 };
 use crate::analysis::metrics::{Changes, Comparison, Relative, Slice};
 use crate::analysis::stats::{Difference, Draws, Interval, Resampled};
@@ -391,13 +392,17 @@ fn confidence(context: &Context) -> String {
     )
 }
 
-/// The weak level's gain by where the strategies came from, and by whether their teacher was right.
+/// The weak level's gain by where the strategies came from, by how often a kind of problem came before, and by whether the teacher
+/// was right.
 fn sources(comparison: &Comparison) -> String {
     let Some(alone) = comparison.untaught() else { return String::new() };
-    let header = |what| {
-        ["arm", "λ", what, "similarity", "items", "weak alone", "weak with them", "gain"].map(str::to_owned).to_vec()
+    let header = |what, more: &[&str]| {
+        let columns = ["arm", "λ", what, "similarity", "items", "weak alone", "weak with them", "gain"];
+        columns.iter().chain(more).map(|column| (*column).to_owned()).collect()
     };
-    let (mut places, mut teachers) = (vec![header("strategies from")], vec![header("their teacher was")]);
+    let mut places: Vec<Vec<String>> = vec![header("strategies from", &[])];
+    let mut encounters = vec![header("of its group", &["deferred", "accuracy"])];
+    let mut teachers = vec![header("their teacher was", &[])];
     for slice in learners(comparison) {
         let row = |name: &str, Transfer { n, alone, taught, gain, similarity }: Transfer| {
             let half = gain.half_width.map(|half| format!(" ± {:.1}", half * 100.0)).unwrap_or_default();
@@ -413,6 +418,10 @@ fn sources(comparison: &Comparison) -> String {
             ]
         };
         places.extend(by_source(slice, alone).into_iter().map(|(source, found)| row(Source::name(source), found)));
+        encounters.extend(by_encounter(slice, alone).into_iter().map(|(nth, part, found)| {
+            let more = [percent(1.0 - part.coverage()), percent(part.accuracy())];
+            row(nth, found).into_iter().chain(more).collect()
+        }));
         teachers
             .extend(by_teacher(slice, alone).into_iter().map(|(teacher, found)| row(Teacher::name(teacher), found)));
     }
@@ -424,6 +433,15 @@ fn sources(comparison: &Comparison) -> String {
              problem: its strategy can be looked up. Only a gain from other groups is transfer from one problem to another. \
              ± is half of a 95 % interval, normal and clustered by group. Similarity is that of the nearest one shown.\n",
             grid::markdown(&places)
+        );
+    }
+    // Where no group comes again, all are the first.
+    if encounters.iter().skip(1).any(|row| row[2] != ENCOUNTERS[0]) {
+        let _ = write!(
+            text,
+            "\n## How often a group comes again\n\n{}\nThe items by which one of their group they are in their stream: the first finds \
+             none of it in the repository, the others those before them that were deferred and kept.\n",
+            grid::markdown(&encounters)
         );
     }
     // A teacher that is never wrong needs no table.

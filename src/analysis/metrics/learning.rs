@@ -119,6 +119,16 @@ pub fn by_teacher(slice: &Slice, alone: &Slice) -> Vec<(Teacher, Transfer)> {
     Teacher::ALL.into_iter().filter_map(|teacher| Some((teacher, transfer(&of(teacher), alone)?))).collect()
 }
 
+/// Which problem of its group an item is in its stream, as reports tell them apart.
+pub const ENCOUNTERS: [&str; 5] = ["first", "second", "third", "fourth", "later"];
+
+/// The same by how often a problem of the group was met before, each with its part of the slice.
+#[must_use]
+pub fn by_encounter<'a>(slice: &Slice<'a>, alone: &Slice) -> Vec<(&'static str, Slice<'a>, Transfer)> {
+    let parts = ENCOUNTERS.into_iter().zip(slice.by_encounter(ENCOUNTERS.len() - 1));
+    parts.filter_map(|(name, part)| transfer(&part, alone).map(|found| (name, part, found))).collect()
+}
+
 /// What became of the strategies of deferred items.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Storing {

@@ -167,6 +167,20 @@ impl<'a> Slice<'a> {
         Self { cell: Arc::clone(&self.cell), n: taken.len(), taken, orders: self.orders }
     }
 
+    /// The items by how many of their group came before them in their order: none, one, and so on, the last part from `most` on.
+    #[must_use]
+    pub fn by_encounter(&self, most: usize) -> Vec<Self> {
+        let mut met: HashMap<(usize, &str), usize> = HashMap::new();
+        let mut parts = vec![Vec::new(); most + 1];
+        for taken in &self.taken {
+            let before = met.entry((taken.record().cell.order, taken.group())).or_default();
+            parts[(*before).min(most)].push(*taken);
+            *before += 1;
+        }
+        let part = |taken: Vec<_>| Self { cell: Arc::clone(&self.cell), n: taken.len(), taken, orders: self.orders };
+        parts.into_iter().map(part).collect()
+    }
+
     /// Whether the arm learns: its items then depend on each other.
     #[must_use]
     pub fn learns(&self) -> bool {

@@ -1,7 +1,7 @@
 #![expect(clippy::redundant_closure_for_method_calls, reason = "a method is not one for every lifetime of its records")]
 use std::sync::Arc;
 
-use super::learning::{Source, by_source, distilling, paired};
+use super::learning::{Source, by_encounter, by_source, distilling, paired};
 use super::*;
 use crate::analysis::price::{Fee, Price};
 use crate::types::chat::{CallKey, Usage};
@@ -117,6 +117,20 @@ fn gains_are_told_apart_by_the_strategies_source() {
     let told: Vec<(Source, usize, f64)> =
         by_source(&slices[1], &slices[0]).iter().map(|(source, t)| (*source, t.n, t.gain.mean)).collect();
     assert_eq!(told, [(Source::SameGroup, 2, 1.0), (Source::OtherGroups, 1, 0.0), (Source::Nothing, 1, 0.0)]);
+}
+
+#[test]
+fn gains_are_told_apart_by_how_often_a_group_came_before_in_the_order() {
+    let mut records = run();
+    for mut record in run() {
+        record.cell = Arc::new(CellKey { order: 1, ..CellKey::clone(&record.cell) });
+        records.push(record);
+    }
+    let slices = slices(&records);
+    let told = by_encounter(&slices[1], &slices[0]);
+    let told: Vec<(&str, usize, f64, usize)> =
+        told.iter().map(|(nth, part, found)| (*nth, found.n, found.gain.mean, part.strong_calls())).collect();
+    assert_eq!(told, [("first", 4, 0.0, 2), ("second", 4, 1.0, 0)]);
 }
 
 #[test]
