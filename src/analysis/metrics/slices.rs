@@ -163,8 +163,7 @@ impl<'a> Slice<'a> {
     /// The slice's items of one kind.
     #[must_use]
     pub fn part(&self, keep: impl Fn(Taken<'a>) -> bool) -> Self {
-        let taken: Vec<Taken> = self.taken.iter().copied().filter(|taken| keep(*taken)).collect();
-        Self { cell: Arc::clone(&self.cell), n: taken.len(), taken, orders: self.orders }
+        self.holding(self.taken.iter().copied().filter(|taken| keep(*taken)).collect())
     }
 
     /// The items by how many of their group came before them in their order: none, one, and so on, the last part from `most` on.
@@ -177,8 +176,12 @@ impl<'a> Slice<'a> {
             parts[(*before).min(most)].push(*taken);
             *before += 1;
         }
-        let part = |taken: Vec<_>| Self { cell: Arc::clone(&self.cell), n: taken.len(), taken, orders: self.orders };
-        parts.into_iter().map(part).collect()
+        parts.into_iter().map(|taken| self.holding(taken)).collect()
+    }
+
+    /// A part of the slice, of these items.
+    fn holding(&self, taken: Vec<Taken<'a>>) -> Self {
+        Self { cell: Arc::clone(&self.cell), n: taken.len(), taken, orders: self.orders }
     }
 
     /// Whether the arm learns: its items then depend on each other.

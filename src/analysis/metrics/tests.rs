@@ -57,6 +57,15 @@ fn run() -> Vec<Record> {
     records
 }
 
+/// The same in a second order.
+fn in_two_orders() -> Vec<Record> {
+    let second = |record: Record| {
+        let cell = CellKey { order: 1, ..CellKey::clone(&record.cell) };
+        Record { cell: Arc::new(cell), ..record }
+    };
+    run().into_iter().chain(run().into_iter().map(second)).collect()
+}
+
 #[test]
 fn accuracy_coverage_and_strong_calls() {
     let records = run();
@@ -121,11 +130,7 @@ fn gains_are_told_apart_by_the_strategies_source() {
 
 #[test]
 fn gains_are_told_apart_by_how_often_a_group_came_before_in_the_order() {
-    let mut records = run();
-    for mut record in run() {
-        record.cell = Arc::new(CellKey { order: 1, ..CellKey::clone(&record.cell) });
-        records.push(record);
-    }
+    let records = in_two_orders();
     let slices = slices(&records);
     let told = by_encounter(&slices[1], &slices[0]);
     let told: Vec<(&str, usize, f64, usize)> =
@@ -159,11 +164,7 @@ fn the_cascade_is_read_off_both_levels_alone() {
 
 #[test]
 fn changes_are_paired_and_told_by_order() {
-    let mut records = run();
-    for mut record in run() {
-        record.cell = Arc::new(CellKey { order: 1, ..CellKey::clone(&record.cell) });
-        records.push(record);
-    }
+    let records = in_two_orders();
     let slices = slices(&records);
     let changes = Changes::between(&slices[1], &slices[0], crate::types::seed::Seed(1)).expect("paired");
     assert!((changes.weak_accuracy.expect("asked").mean - 0.5).abs() < 1e-12);

@@ -15,6 +15,7 @@ use anyhow::{Context, Result, anyhow, bail};
 use rusqlite::{Connection, OptionalExtension, Row};
 use tokio::sync::OnceCell;
 
+use self::schema::MADE;
 use self::writer::{Entry, Origin, Writer};
 use crate::retrieval::Embedded;
 use crate::types::chat::{CallKey, Response, Usage};
@@ -330,10 +331,9 @@ impl Elapsed {
 pub fn times(path: &Path) -> Result<(Elapsed, BTreeMap<String, Elapsed>)> {
     let connection = opened(path)?;
     let read = || -> rusqlite::Result<(Elapsed, BTreeMap<String, Elapsed>)> {
-        let mut statement = connection.prepare(
-            "SELECT model, response ->> '$.latency_ms' / 1000.0 AS seconds, CASE WHEN imported THEN NULL ELSE made END AS made
-             FROM calls ORDER BY made - seconds",
-        )?;
+        let mut statement = connection.prepare(&format!(
+            "SELECT model, response ->> '$.latency_ms' / 1000.0 AS seconds, {MADE} FROM calls ORDER BY made - seconds"
+        ))?;
         let (mut all, mut models) = (Elapsed::default(), BTreeMap::<String, Elapsed>::new());
         let mut rows = statement.query([])?;
         while let Some(row) = rows.next()? {

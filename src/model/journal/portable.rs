@@ -11,6 +11,7 @@ use polars::prelude::{
 use rusqlite::Connection;
 use sha2::{Digest, Sha256};
 
+use super::schema::MADE;
 use super::writer::{Entry, Origin, insert};
 use super::{Made, floats, schema};
 use crate::retrieval::Embedded;
@@ -63,10 +64,7 @@ pub fn export(path: &Path) -> Result<(Vec<u8>, Exported)> {
         })?;
         rows.collect()
     };
-    let calls = read(
-        "SELECT key, model, item, request, response, NULL, NULL, CASE WHEN imported THEN NULL ELSE made END
-         FROM calls ORDER BY id",
-    );
+    let calls = read(&format!("SELECT key, model, item, request, response, NULL, NULL, {MADE} FROM calls ORDER BY id"));
     let embeddings = read("SELECT key, embedder, NULL, NULL, NULL, tokens, vector, NULL FROM embeddings ORDER BY id");
     let cannot = || format!("cannot read the journal {}", path.display());
     let (mut rows, embeddings) = (calls.with_context(cannot)?, embeddings.with_context(cannot)?);

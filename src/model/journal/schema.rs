@@ -29,6 +29,9 @@ const TABLES: &str = "
         input_tokens INTEGER NOT NULL, output_tokens INTEGER NOT NULL, made INTEGER NOT NULL
     );";
 
+/// When a call was made, where it is known: of an imported one it is only known when that was.
+pub(super) const MADE: &str = "CASE WHEN imported THEN NULL ELSE made END";
+
 /// What the first version had, taken over into these tables.
 const FROM_VERSION_1: &str = "
     ALTER TABLE calls RENAME TO calls_1;";
