@@ -6,6 +6,7 @@ pub mod arm;
 pub mod experiment;
 pub mod gating;
 pub mod level;
+pub mod matrix;
 pub mod ranking;
 pub mod repository;
 pub mod schedule;

@@ -17,8 +17,8 @@ use crate::types::item::Item;
 use crate::types::record::{Call, CellKey, Graded, Kept, Purpose, Record, Strategy};
 use crate::types::seed::Seed;
 
-const WEAK: usize = 0;
-const STRONG: usize = 1;
+pub(super) const WEAK: usize = 0;
+pub(super) const STRONG: usize = 1;
 
 /// What all cells of a run share.
 pub struct Setup {

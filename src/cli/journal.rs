@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use anyhow::{Result, bail};
 
 use super::{Status, say};
-use crate::model::journal::portable;
+use crate::model::journal::portable::{self, Selection};
 use crate::model::machine::megabytes;
 use crate::report::files::write_file;
 use crate::report::folder::JOURNAL;
@@ -15,7 +15,7 @@ use crate::report::folder::JOURNAL;
 pub(super) enum Verb {
     /// Write the calls and embeddings of a run into one parquet file, which `run --journal FILE` answers from
     #[command(
-        after_help = "Examples:\n  intercascade journal export results/quickstart --out quickstart.parquet\n  intercascade run --config configs/quickstart.toml --journal quickstart.parquet --offline --out replayed"
+        after_help = "Examples:\n  intercascade journal export results/quickstart --out quickstart.parquet\n  intercascade run --config configs/quickstart.toml --journal quickstart.parquet --offline --out replayed\n  intercascade journal export results/mine --answers-only --except results/mine/journal-01.parquet --out results/mine/journal-02.parquet\n\nWith --answers-only the file answers for whoever has the data set: keys are computed from the questions at hand. --journal also takes a folder of parts (journal*.parquet)."
     )]
     Export(Export),
 }
@@ -28,11 +28,17 @@ pub(super) struct Export {
     /// The file to write (parquet)
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
+    /// Leave the requests out: nothing of the questions is passed on
+    #[arg(long)]
+    answers_only: bool,
+    /// Leave out what this earlier export or journal holds; may be repeated
+    #[arg(long, value_name = "FILE")]
+    except: Vec<PathBuf>,
 }
 
 /// Carries a verb out.
 pub(super) fn run(verb: &Verb) -> Result<Status> {
-    let Verb::Export(Export { run, out }) = verb;
+    let Verb::Export(Export { run, out, answers_only, except }) = verb;
     let journal = run.join(JOURNAL);
     if !journal.is_file() {
         bail!("{} holds no run: there is no {JOURNAL}", run.display());
@@ -40,7 +46,11 @@ pub(super) fn run(verb: &Verb) -> Result<Status> {
     if out.exists() {
         bail!("{} is there; name another file with --out", out.display());
     }
-    let (bytes, exported) = portable::export(&journal)?;
+    let selection = Selection { answers_only: *answers_only, except: except.clone() };
+    let (bytes, exported) = portable::export(&journal, &selection)?;
+    if (exported.calls, exported.embeddings) == (0, 0) {
+        bail!("nothing to export: {} holds no call or embedding that the files of --except do not hold", run.display());
+    }
     let size = bytes.len();
     write_file(out, &bytes)?;
     say(&format!(

@@ -6,6 +6,7 @@ mod compare;
 mod completions;
 mod datasets;
 mod journal;
+mod matrix;
 mod models;
 mod progress;
 mod prompts;
@@ -49,6 +50,8 @@ enum Verb {
     Sweep(sweep::Args),
     /// Run a config with one change after the other, and put what each makes of it into one table
     Ablate(ablate::Args),
+    /// Record the weak level's answers with each other item of a group as the example
+    Matrix(matrix::Args),
     /// Tell a threshold with a guarantee from a config's calibration items
     Calibrate(calibrate::Args),
     /// Make the paper's tables, and judge its claims by what comes out
@@ -89,6 +92,7 @@ pub fn main() -> ExitCode {
     let args = Args::parse();
     let outcome = match args.verb {
         Verb::Run(args) => run::run(&args),
+        Verb::Matrix(args) => matrix::run(&args),
         Verb::Ablate(args) => ablate::run(&args),
         Verb::Calibrate(args) => calibrate::run(&args),
         Verb::Sweep(args) => sweep::run(&args),

@@ -17,6 +17,8 @@ use crate::analysis::metrics::Calibrated;
 use crate::analysis::price::Fee;
 use crate::cascade::experiment::{self, Cells, Outcome, Stored};
 use crate::cascade::gating::Gates;
+use crate::cascade::level::StepError;
+use crate::cascade::matrix::{self, Row};
 use crate::cascade::step::Setup;
 use crate::config::assembly::{Assembly, Means};
 use crate::model::gate::Gate;
@@ -61,8 +63,8 @@ pub(super) struct Outputs {
 /// Where answers may come from, besides the run's own journal.
 #[derive(Debug, Clone, clap::Args)]
 pub(super) struct Sources {
-    /// Take answers from another run's journal too; it is only read; may be repeated
-    #[arg(long, value_name = "FILE")]
+    /// Take answers from another journal, an export or a folder of exports; may be repeated
+    #[arg(long, value_name = "PATH")]
     journal: Vec<PathBuf>,
     /// Use answers of journals alone: no model, no weights, no network
     #[arg(long)]
@@ -129,7 +131,7 @@ pub(super) struct Told {
 
 /// Models that can be called.
 pub(super) struct Models {
-    setup: Arc<Setup>,
+    pub(super) setup: Arc<Setup>,
     gate: Arc<Gate>,
 }
 
@@ -206,24 +208,49 @@ impl<'a> Session<'a> {
         Ok(Told { arms: gates.tell(&records), records })
     }
 
-    /// Takes every item through every cell. The first interruption lets the calls in flight end, the second does not.
+    /// Takes every item through every cell.
     pub(super) async fn through(&self, models: &Models, cells: &Cells, label: &str) -> Result<Outcome> {
         let Models { setup, gate } = models;
         // Recorded answers of many runs are there at once.
         let silent = self.quiet && self.means.offline;
         let progress = (!silent).then(|| Progress::steps(label, cells.steps()));
         let mut done = 0;
-        let mut run =
-            std::pin::pin!(experiment::run(setup, cells, gate, self.assembly.config.limits.concurrency, |_| {
-                done += 1;
-                if let Some(progress) = &progress {
-                    progress.set(done);
-                }
-            }));
+        let run = experiment::run(setup, cells, gate, self.assembly.config.limits.concurrency, |_| {
+            done += 1;
+            if let Some(progress) = &progress {
+                progress.set(done);
+            }
+        });
+        let outcome = self.driven(gate, run).await;
+        if let Some(progress) = &progress {
+            progress.finish();
+        }
+        outcome
+    }
+
+    /// Makes the calls of the pair matrix, and gives its rows.
+    pub(super) async fn matrix(&self, models: &Models) -> Result<Vec<Row>> {
+        let Models { setup, gate } = models;
+        let items = self.assembly.stream().len();
+        let total = 2 * items + matrix::pairs(setup, items).len();
+        let progress = Progress::steps(&self.assembly.config.name, total);
+        let mut done = 0;
+        let rows = matrix::matrix(setup, items, gate, self.assembly.config.limits.concurrency, || {
+            done += 1;
+            progress.set(done);
+        });
+        let rows = self.driven(gate, rows).await;
+        progress.finish();
+        rows
+    }
+
+    /// Waits for work that makes calls. The first interruption lets the calls in flight end, the second does not.
+    async fn driven<T>(&self, gate: &Gate, work: impl Future<Output = Result<T, StepError>>) -> Result<T> {
+        let mut work = std::pin::pin!(work);
         let mut stopping = false;
         let outcome = loop {
             tokio::select! {
-                outcome = &mut run => break outcome,
+                outcome = &mut work => break outcome,
                 () = interrupted() => {
                     if stopping {
                         return Err(stopped());
@@ -235,9 +262,6 @@ impl<'a> Session<'a> {
                 }
             }
         };
-        if let Some(progress) = &progress {
-            progress.finish();
-        }
         let outcome = outcome.map_err(|error| if stopping && error.is_stop() { stopped() } else { error.into() });
         if self.means.offline {
             return outcome;
@@ -309,6 +333,11 @@ impl<'a> Session<'a> {
     async fn unparsed(&self, records: &[Record]) -> Result<Option<(String, Vec<u8>)>> {
         let lines = unparsed::lines(records, &self.means.journal).await?;
         Ok((!lines.is_empty()).then(|| (unparsed::FILE.to_owned(), lines)))
+    }
+
+    /// Calls that were really made since the journal was opened.
+    pub(super) fn calls_made(&self) -> u64 {
+        self.means.journal.calls_made()
     }
 
     /// Says how many calls were made, and where the outputs are.

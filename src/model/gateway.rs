@@ -128,7 +128,7 @@ impl Gateway {
         if let Source::Recorded(model) = &self.served.source {
             return model.call(request).await.map(Arc::new);
         }
-        if let Some(response) = self.journal.get(key).await.map_err(broken)? {
+        if let Some(response) = self.journal.answer_to(key, &canonical).await.map_err(broken)? {
             return Ok(Arc::new(response));
         }
         let Source::Model(model) = &self.served.source else {

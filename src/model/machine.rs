@@ -1,8 +1,9 @@
 //! What this machine has for models: a folder that keeps what was fetched, free disk and free memory.
 
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
 
-use sysinfo::System;
+use sysinfo::{CpuRefreshKind, System};
 
 /// The folder for what is fetched once: `INTERCASCADE_CACHE`, else the platform's; none where the platform names none.
 pub(crate) fn cache_folder() -> Option<PathBuf> {
@@ -32,6 +33,16 @@ pub(crate) fn free_memory() -> Option<u64> {
     let container = system.cgroup_limits().map(|limits| limits.total_memory.saturating_sub(limits.rss));
     let free = system.available_memory().min(container.unwrap_or(u64::MAX));
     (free > 0).then_some(free)
+}
+
+/// The processor's name as it gives it itself; `None` if it gives none.
+pub(crate) fn processor() -> Option<&'static str> {
+    static NAME: LazyLock<String> = LazyLock::new(|| {
+        let mut system = System::new();
+        system.refresh_cpu_list(CpuRefreshKind::nothing());
+        system.cpus().first().map(|cpu| cpu.brand().trim().to_owned()).unwrap_or_default()
+    });
+    Some(NAME.as_str()).filter(|name| !name.is_empty())
 }
 
 /// A number of bytes as people read it.

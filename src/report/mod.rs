@@ -8,6 +8,7 @@ pub mod files;
 pub mod folder;
 pub mod grid;
 pub mod manifest;
+pub mod matrix;
 mod pays;
 pub mod read;
 pub mod reproduction;

@@ -115,13 +115,16 @@ impl Journal {
         })
     }
 
-    /// Looks into the journal of another run too, as it is or as it was exported. What is taken from there is copied, and
-    /// counts as never spent.
+    /// Looks into the journal of another run too: a journal, an export of one, or a folder with an export in parts
+    /// (`journal*.parquet`). What is taken from there is copied, and counts as never spent.
     ///
     /// # Errors
-    /// Names the file where it is no journal, or was changed after its export.
+    /// Names the file that is no journal or was changed after its export, or the folder that holds none.
     pub fn with_further(mut self, path: &Path) -> Result<Self> {
-        self.further.push((path.to_owned(), Mutex::new(opened(path)?)));
+        for part in parts(path)? {
+            let connection = opened(&part)?;
+            self.further.push((part, Mutex::new(connection)));
+        }
         Ok(self)
     }
 
@@ -154,11 +157,23 @@ impl Journal {
         lock(&self.flights).remove(key);
     }
 
+    /// The stored answer to a call whose canonical request is known: a recording without requests gets it here.
+    ///
+    /// # Errors
+    /// If a journal cannot be read, or this one not written to.
+    pub async fn answer_to(&self, key: &CallKey, request: &str) -> Result<Option<Response>> {
+        self.find(key, Some(request)).await
+    }
+
     /// The stored answer to a call.
     ///
     /// # Errors
-    /// Where a journal cannot be read, or this one not written to.
+    /// If a journal cannot be read, or this one not written to.
     pub async fn get(&self, key: &CallKey) -> Result<Option<Response>> {
+        self.find(key, None).await
+    }
+
+    async fn find(&self, key: &CallKey, request: Option<&str>) -> Result<Option<Response>> {
         if let Some(response) = self.stored(key)? {
             return Ok(Some(response));
         }
@@ -166,7 +181,10 @@ impl Journal {
         else {
             return Ok(None);
         };
-        let made = made?;
+        let mut made = made?;
+        if let Some(request) = request {
+            request.clone_into(&mut made.request);
+        }
         let response = made.response.clone();
         self.writer.write(Entry::call(made, Origin::Imported)?).await?;
         self.imported.fetch_add(1, Ordering::Relaxed);
@@ -255,9 +273,16 @@ impl Journal {
         {
             let connection = lock(connection);
             let mut statement = connection.prepare("SELECT key, request FROM calls WHERE model = ?1 ORDER BY id")?;
-            let rows = statement.query_map([model], |row| Ok((row.get::<_, String>(0)?, row.get(1)?)))?;
+            let rows = statement.query_map([model], |row| Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?)))?;
             for row in rows {
                 let (key, request) = row.with_context(|| cannot_read(path))?;
+                if request.is_empty() {
+                    bail!(
+                        "{} holds answers without their requests, so backend `replay` cannot tell what they answer; \
+                         name the backend that gave them, and the file with --journal",
+                        path.display()
+                    );
+                }
                 found.push((key.parse().with_context(|| cannot_read(path))?, request));
             }
         }
@@ -346,17 +371,40 @@ pub fn times(path: &Path) -> Result<(Elapsed, BTreeMap<String, Elapsed>)> {
     read().with_context(|| cannot_read(path))
 }
 
-/// Whether there is a journal to look into.
+/// Checks that there is a journal to look into.
 ///
 /// # Errors
-/// Names the file where there is none.
+/// Names the path at which there is none.
 pub fn check_there(path: &Path) -> Result<()> {
-    if path.is_file() { Ok(()) } else { bail!("there is no journal {}", path.display()) }
+    parts(path).map(|_| ())
+}
+
+/// The files that a path stands for: itself, or a folder's exports in the order of their names.
+fn parts(path: &Path) -> Result<Vec<PathBuf>> {
+    if path.is_file() {
+        return Ok(vec![path.to_owned()]);
+    }
+    let Ok(entries) = std::fs::read_dir(path) else { bail!("there is no journal {}", path.display()) };
+    let mut parts = Vec::new();
+    for entry in entries {
+        let entry = entry.with_context(|| cannot_read(path))?;
+        let name = entry.file_name().to_string_lossy().into_owned();
+        if name.starts_with("journal") && name.ends_with(".parquet") {
+            parts.push(entry.path());
+        }
+    }
+    if parts.is_empty() {
+        bail!("the folder {} holds no exported journal (journal*.parquet)", path.display());
+    }
+    parts.sort();
+    Ok(parts)
 }
 
 /// The journal of another run, as it is or as it was exported.
 fn opened(path: &Path) -> Result<Connection> {
-    check_there(path)?;
+    if !path.is_file() {
+        bail!("there is no journal {}", path.display());
+    }
     if portable::is_portable(path) { portable::open(path) } else { schema::open_further(path) }
 }
 

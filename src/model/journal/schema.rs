@@ -7,18 +7,21 @@ use anyhow::{Context, Result, bail};
 use rusqlite::{Connection, OpenFlags};
 
 /// The version of the tables below.
-const VERSION: i64 = 2;
+const VERSION: i64 = 3;
+/// The oldest version that is read without being taken over.
+const OLDEST_READ: i64 = 2;
 /// How long another process may hold the file.
 const BUSY: Duration = Duration::from_secs(30);
 
 /// Rows stand in the order in which they were written. Keys are hexadecimal; `request` and `response` are JSON;
-/// `vector` is little-endian 32-bit floats; `made` is in seconds since 1970, UTC; `imported` calls came from another journal.
+/// `vector` is little-endian 32-bit floats; `made` is in seconds since 1970, UTC; `imported` calls came from another journal;
+/// `processor` is that of the machine which made the call.
 const TABLES: &str = "
     CREATE TABLE IF NOT EXISTS calls (
         id INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE, model TEXT NOT NULL, item TEXT NOT NULL,
         request TEXT NOT NULL, response TEXT NOT NULL,
         input_tokens INTEGER NOT NULL, cached_input_tokens INTEGER NOT NULL, output_tokens INTEGER NOT NULL,
-        imported INTEGER NOT NULL, made INTEGER NOT NULL
+        imported INTEGER NOT NULL, made INTEGER NOT NULL, processor TEXT
     );
     CREATE TABLE IF NOT EXISTS embeddings (
         id INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE, embedder TEXT NOT NULL, tokens INTEGER NOT NULL,
@@ -40,13 +43,17 @@ const COPY_VERSION_1: &str = "
         SELECT key, model, '', request, response, response ->> '$.usage.input', response ->> '$.usage.cached_input',
             response ->> '$.usage.output', 0, made FROM calls_1 ORDER BY made, key;
     DROP TABLE calls_1;
-    UPDATE schema SET version = 2;";
+    UPDATE schema SET version = 3;";
+/// What the third version has and the second had not.
+const FROM_VERSION_2: &str = "
+    ALTER TABLE calls ADD COLUMN processor TEXT;
+    UPDATE schema SET version = 3;";
 
 /// Opens a journal for reading and writing, or begins one.
 pub(super) fn open(path: &Path) -> Result<Connection> {
     let opened = || format!("cannot open the journal {}", path.display());
     let connection = Connection::open(path).and_then(|c| prepare(&c).map(|()| c)).with_context(opened)?;
-    check(&connection, path)?;
+    check(&connection, path, VERSION)?;
     Ok(connection)
 }
 
@@ -55,8 +62,15 @@ pub(super) fn open_further(path: &Path) -> Result<Connection> {
     let opened = || format!("cannot read the journal {}", path.display());
     let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY).with_context(opened)?;
     connection.busy_timeout(BUSY)?;
-    check(&connection, path)?;
+    check(&connection, path, OLDEST_READ)?;
     Ok(connection)
+}
+
+/// The column that holds a call's processor, as an SQL expression: null in journals of versions that had none.
+pub(super) fn processor(connection: &Connection) -> rusqlite::Result<&'static str> {
+    let query = "SELECT count(*) FROM pragma_table_info('calls') WHERE name = 'processor'";
+    let has: bool = connection.query_row(query, [], |row| row.get(0))?;
+    Ok(if has { "processor" } else { "NULL" })
 }
 
 /// An empty journal in memory.
@@ -76,6 +90,7 @@ fn prepare(connection: &Connection) -> rusqlite::Result<()> {
     let version: Option<i64> = connection.query_row("SELECT max(version) FROM schema", [], |row| row.get(0))?;
     match version {
         Some(1) => connection.execute_batch(&format!("{FROM_VERSION_1}{TABLES}{COPY_VERSION_1}COMMIT;")),
+        Some(2) => connection.execute_batch(&format!("{FROM_VERSION_2}COMMIT;")),
         Some(_) => connection.execute_batch("COMMIT;"),
         None => connection.execute_batch(&format!("{TABLES} INSERT INTO schema VALUES ({VERSION}); COMMIT;")),
     }
@@ -83,7 +98,7 @@ fn prepare(connection: &Connection) -> rusqlite::Result<()> {
 
 /// Refuses what is damaged or of another version. The end of the write-ahead log that a crash has cut is not damage:
 /// `SQLite` drops what was not committed, and no answer was used before its commit.
-fn check(connection: &Connection, path: &Path) -> Result<()> {
+fn check(connection: &Connection, path: &Path, oldest: i64) -> Result<()> {
     let health: String = connection
         .query_row("PRAGMA quick_check(1)", [], |row| row.get(0))
         .with_context(|| format!("cannot read the journal {}", path.display()))?;
@@ -96,7 +111,7 @@ fn check(connection: &Connection, path: &Path) -> Result<()> {
     let version: i64 = connection
         .query_row("SELECT version FROM schema", [], |row| row.get(0))
         .with_context(|| format!("{} is not a journal", path.display()))?;
-    if version != VERSION {
+    if !(oldest..=VERSION).contains(&version) {
         bail!("the journal {} has schema version {version}, and this program reads {VERSION}", path.display());
     }
     Ok(())

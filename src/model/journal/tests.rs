@@ -1,6 +1,7 @@
 use sha2::{Digest, Sha256};
 
 use super::*;
+use crate::model::machine;
 use crate::types::chat::Token;
 
 fn made(name: &str) -> Made {
@@ -118,7 +119,8 @@ fn calls_side_by_side_take_their_time_once() {
     insert("f", "m", 8.0, Origin::Imported);
     assert_eq!(told(&journal), [(6, 65.0), (4, 45.0), (2, 30.0)]);
     drop(connection);
-    std::fs::write(&exported, portable::export(&journal).expect("readable").0).expect("written");
+    std::fs::write(&exported, portable::export(&journal, &portable::Selection::default()).expect("readable").0)
+        .expect("written");
     assert_eq!(told(&exported), told(&journal));
 }
 
@@ -151,6 +153,43 @@ async fn a_journal_of_the_first_version_is_taken_over() {
     let journal = Journal::open(&path).expect("opens");
     assert_eq!(journal.get(&key("a")).await.expect("readable"), Some(made("a").response));
     assert_eq!(journal.spent().expect("sums")["m"].usage, made("a").response.usage);
+}
+
+/// The journal of the second version: as today's, without the processor.
+fn second_version(path: &Path) {
+    let journal = Journal::open(path).expect("opens");
+    drop(journal);
+    let connection = Connection::open(path).expect("opens");
+    let response = serde_json::to_string(&made("a").response).expect("JSON");
+    connection.execute_batch("ALTER TABLE calls DROP COLUMN processor; UPDATE schema SET version = 2;").expect("made");
+    connection
+        .execute(
+            "INSERT INTO calls (key, model, item, request, response, input_tokens, cached_input_tokens, output_tokens, imported, made)
+             VALUES (?1, 'm', '1', '{}', ?2, 7, 2, 3, 0, 5)",
+            [key("a").to_string(), response],
+        )
+        .expect("inserted");
+}
+
+#[tokio::test]
+async fn a_journal_of_the_second_version_is_read_and_taken_over() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let [old, own] = ["old.sqlite", "own.sqlite"].map(|name| folder.path().join(name));
+    second_version(&old);
+    let before = std::fs::read(&old).expect("there");
+    let journal = Journal::open(&own).expect("opens").with_further(&old).expect("is read");
+    assert_eq!(journal.get(&key("a")).await.expect("readable"), Some(made("a").response));
+    assert_eq!(portable::export(&old, &portable::Selection::default()).expect("exported").1.calls, 1);
+    assert!(std::fs::read(&old).expect("there") == before, "a journal of another run is not changed");
+
+    let journal = Journal::open(&old).expect("is taken over");
+    journal.put(made("b")).await.expect("durable");
+    drop(journal);
+    let connection = Connection::open(&old).expect("opens");
+    let mut statement = connection.prepare("SELECT processor FROM calls ORDER BY id").expect("has the column");
+    let processors: Vec<Option<String>> =
+        statement.query_map([], |row| row.get(0)).expect("rows").collect::<Result<_, _>>().expect("texts");
+    assert_eq!(processors, [None, machine::processor().map(str::to_owned)]);
 }
 
 #[test]

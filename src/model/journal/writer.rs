@@ -11,6 +11,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::oneshot;
 
 use super::Made;
+use crate::model::machine;
 use crate::retrieval::Embedded;
 use crate::types::chat::{CallKey, Usage};
 
@@ -154,7 +155,8 @@ pub(super) fn insert(connection: &Connection, entry: &Entry) -> rusqlite::Result
             connection
                 .prepare_cached(
                     "INSERT INTO calls (key, model, item, request, response, input_tokens, cached_input_tokens,
-                     output_tokens, imported, made) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, coalesce(?10, unixepoch()))
+                     output_tokens, imported, made, processor)
+                     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, coalesce(?10, unixepoch()), ?11)
                      ON CONFLICT (key) DO NOTHING",
                 )?
                 .execute(params![
@@ -167,7 +169,8 @@ pub(super) fn insert(connection: &Connection, entry: &Entry) -> rusqlite::Result
                     cached_input,
                     output,
                     *origin == Origin::Imported,
-                    at
+                    at,
+                    (*origin == Origin::Own).then(machine::processor).flatten()
                 ])?
         }
         Entry::Embedding { key, embedder, embedded } => {

@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::path::Path;
 
 use polars::prelude::{Column, DataFrame, NamedFrom, ParquetReader, ParquetWriter, SerReader, Series};
 use serde_json::{Value, json};
 
-use crate::support::{Project, Settings, holds};
+use crate::support::{Project, Settings, holds, problems};
 
 /// A finished run in `out`, and its journal's answers.
 struct Recorded {
@@ -258,6 +259,101 @@ fn an_exported_journal_answers_as_the_run_did() {
     project.run(&["journal", "export", "out", "--out", "again.parquet"]).done();
     project.trial("again", &["--journal", "again.parquet", "--offline"]).done();
     assert!(project.reports("again") == project.reports("whole"));
+}
+
+/// The text of a parquet file's column, row by row.
+fn column(path: &Path, name: &str) -> Vec<String> {
+    let frame = ParquetReader::new(std::fs::File::open(path).expect("there")).finish().expect("readable");
+    let texts = frame.column(name).expect("a column").str().expect("texts");
+    texts.iter().flatten().map(str::to_owned).collect()
+}
+
+#[test]
+fn answers_alone_replay_for_whoever_has_the_questions() {
+    let project = Project::with(&Settings::simulated());
+    project.trial("whole", &[]).done();
+    let export = |out: &str, more: &[&str]| {
+        project.run(&[&["journal", "export", "whole", "--answers-only", "--out", out], more].concat())
+    };
+    export("answers.parquet", &[]).done();
+    let file = project.path("answers.parquet");
+    let frame = ParquetReader::new(std::fs::File::open(&file).expect("there")).finish().expect("readable");
+    assert!(frame.column("request").is_err());
+    let purposes = column(&file, "purpose");
+    assert!(purposes.iter().any(|purpose| purpose == "answer"));
+    assert!(purposes.iter().any(|purpose| purpose == "answer-and-strategy"), "the strong level writes strategies");
+    assert!(column(&file, "response").iter().all(|text| !text.contains(" wants ")), "no question is passed on");
+
+    let offline = ["--journal", "answers.parquet", "--offline"];
+    project.trial("out", &offline).done();
+    assert!(project.reports("out") == project.reports("whole"), "latencies included");
+    // The copy in the run's own journal has the requests again.
+    project.run(&["journal", "export", "out", "--out", "full.parquet"]).done();
+    assert!(column(&project.path("full.parquet"), "request").iter().any(|request| request.contains(" wants ")));
+
+    // Other questions find nothing.
+    project.write("questions.jsonl", problems(10, 3).replace("dollars each", "euros each"));
+    holds(&project.trial("others", &offline).refused(), &["no journal holds", "--offline"]);
+    project.write("questions.jsonl", problems(10, 3));
+    let entry = "name = 'small'\nbackend = 'replay'\nmax_tokens = 16";
+    project.write("trial.toml", Settings::simulated().model("small", entry).text());
+    let error = project.trial("replayed", &["--journal", "answers.parquet"]).refused();
+    holds(&error, &["answers.parquet holds answers without their requests", "backend `replay`", "--journal"]);
+}
+
+#[test]
+fn an_export_in_parts_is_read_as_one() {
+    let project = Project::with(&Settings::simulated());
+    let part = |run: &str, out: &str, except: &[&str]| {
+        let mut command = vec!["journal", "export", run, "--answers-only", "--out", out];
+        command.extend(except.iter().flat_map(|file| ["--except", file]));
+        project.run(&command)
+    };
+    project.trial("whole", &["--set", "dataset.limit=12"]).done();
+    part("whole", "parts/journal-01.parquet", &[]).done();
+    project.trial("whole", &["--fresh"]).done();
+    part("whole", "parts/journal-02.parquet", &["parts/journal-01.parquet"]).done();
+    let keys = ["journal-01", "journal-02"].map(|part| column(&project.path(&format!("parts/{part}.parquet")), "key"));
+    assert!(!keys[1].is_empty() && keys[1].iter().all(|key| !keys[0].contains(key)), "a part holds what is new");
+    let empty = part("whole", "parts/journal-03.parquet", &["parts/journal-01.parquet", "parts/journal-02.parquet"]);
+    holds(&empty.refused_in_one_line(), &["nothing to export"]);
+    project.trial("out", &["--journal", "parts", "--offline"]).done();
+    assert!(project.reports("out") == project.reports("whole"));
+    project.write("empty/note.txt", "");
+    holds(&project.trial("none", &["--journal", "empty"]).refused(), &["the folder empty holds no exported journal"]);
+}
+
+#[test]
+fn the_pair_matrix_replays_every_order() {
+    let settings = Settings::simulated()
+        .set("arms", vec!["weak-only", "strong-only", "cascade", "inter-cascade"])
+        .set("learning.k", 1)
+        .set("learning.content", "worked-case")
+        .set("learning.min_similarity", 0.75)
+        .set("dataset.orders", 4);
+    let project = Project::with(&settings);
+    let matrix = |arguments: &[&str]| project.run(&[&["matrix", "--config", "trial.toml"], arguments].concat());
+    let said = matrix(&["--out", "pairs"]).done();
+    // 30 items in groups of three: both levels alone, and two examples each.
+    holds(&said.out, &["120 answers, of which 120 calls were made now"]);
+    holds(&matrix(&["--out", "pairs"]).done().out, &["of which 0 calls were made now"]);
+    let table = project.sheet("pairs", "matrix");
+    assert_eq!(table.rows().filter(|row| row.text("level") == "1").count(), 30);
+    for row in table.rows().filter(|row| !row.text("example_id").is_empty()) {
+        assert_eq!(row.text("level"), "0");
+        let (kind, example) = (row.text("group"), row.text("example_id"));
+        assert!(example.starts_with(&format!("{kind}-")) && example != row.text("item_id"));
+    }
+
+    project.trial("whole", &[]).done();
+    assert!(project.sheet("whole", "records").rows().any(|row| !row.text("strategies_used").is_empty()));
+    let said = project.trial("out", &["--journal", "pairs/journal.sqlite", "--offline"]).done();
+    assert_eq!(said.calls_made(), 0, "its keys are those of the run");
+    assert!(project.reports("out") == project.reports("whole"));
+
+    holds(&matrix(&["--out", "two", "--set", "learning.k=2"]).refused_in_one_line(), &["learning.k is 2"]);
+    let error = matrix(&["--out", "none", "--set", "arms=[\"weak-only\"]"]).refused_in_one_line();
+    holds(&error, &["names none that learns", "inter-cascade"]);
 }
 
 #[test]

@@ -1,0 +1,132 @@
+//! The pair matrix: the weak level's answer to every item alone and with each other item of its group as the one example.
+//! With these calls recorded, any gate, store rule and order of a learning arm with k = 1 is exact offline. The calls are
+//! those of `step`: the levels answer and resolve through the same code, so the keys are those of a run.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use futures_util::{StreamExt, stream};
+
+use super::arm::Arm;
+use super::level::{Asked, StepError};
+use super::repository::Shown;
+use super::step::{STRONG, Setup, WEAK};
+use super::teach::Teaching;
+use crate::model::gate::{Gate, Priority};
+use crate::retrieval::search::cosine;
+use crate::types::record::{Call, Graded, Strategy};
+
+/// One answer: a level's to an item, of the weak level alone or with one example.
+#[derive(Debug)]
+pub struct Row {
+    /// Index of the item in [`Setup::items`].
+    pub item: usize,
+    /// The level that answered, 0 = weak.
+    pub level: usize,
+    /// Index of the item whose solution was the example; `None` if there was none.
+    pub example: Option<usize>,
+    /// Cosine similarity of the two queries; `None` without an example or without embeddings.
+    pub similarity: Option<f64>,
+    /// The answer and its score.
+    pub graded: Graded,
+    /// Confidence in [0, 1], before any recalibration; `None` for the strong level, or if no arm is gated.
+    pub confidence: Option<f64>,
+    /// The calls that it took.
+    pub calls: Vec<Call>,
+}
+
+/// The ordered pairs (item, example) of items of one group, by item and then by example.
+#[must_use]
+pub fn pairs(setup: &Setup, items: usize) -> Vec<(usize, usize)> {
+    let mut groups: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
+    for (index, item) in setup.items[..items].iter().enumerate() {
+        groups.entry(&item.group).or_default().push(index);
+    }
+    let of = |index: usize| groups[&*setup.items[index].group].iter().copied().filter(move |other| *other != index);
+    (0..items).flat_map(|index| of(index).map(move |other| (index, other))).collect()
+}
+
+/// Takes the first `items` of the setup through: the strong level's answers, the weak level's alone, then the weak level's
+/// with examples, one level after the other. `concurrency` calls are under way at most; `progress` is called after each.
+///
+/// # Errors
+/// The first call that gave no usable answer, once those in flight have ended. What was answered is in the journal.
+pub async fn matrix(
+    setup: &Setup,
+    items: usize,
+    gate: &Gate,
+    concurrency: usize,
+    mut progress: impl FnMut(),
+) -> Result<Vec<Row>, StepError> {
+    // Whether a solution may be stored is for the rules that are compared on these answers later.
+    let teaching = Teaching { store: Vec::new(), ..setup.teaching.of(Arm::InterCascade.learning()) };
+    let solved = stream::iter(0..items).map(|item| solve(setup, &teaching, item));
+    let solved = gathered(solved.buffered(concurrency), gate, &mut progress).await?;
+    let (mut rows, strategies): (Vec<Row>, Vec<Option<Arc<Strategy>>>) = solved.into_iter().unzip();
+    let alone = stream::iter(0..items).map(|item| answer(setup, item, None));
+    rows.extend(gathered(alone.buffered(concurrency), gate, &mut progress).await?);
+    let shown = pairs(setup, items).into_iter().filter_map(|(item, example)| {
+        let strategy = Arc::clone(strategies[example].as_ref()?);
+        Some((item, example, strategy))
+    });
+    let taught = stream::iter(shown).map(|(item, example, strategy)| answer(setup, item, Some((example, strategy))));
+    rows.extend(gathered(taught.buffered(concurrency), gate, &mut progress).await?);
+    Ok(rows)
+}
+
+/// The strong level's answer to an item, and what can be shown of it.
+async fn solve(setup: &Setup, teaching: &Teaching, index: usize) -> Result<(Row, Option<Arc<Strategy>>), StepError> {
+    let mut calls = Vec::new();
+    let mut asked = asked(setup, index, &mut calls);
+    let resolved = setup.strong.resolve(STRONG, &mut asked, teaching, &setup.weak).await?;
+    let graded = resolved.graded;
+    let row = Row { item: index, level: STRONG, example: None, similarity: None, graded, confidence: None, calls };
+    Ok((row, resolved.strategy.map(Arc::new)))
+}
+
+/// The weak level's answer to an item, alone or with the strategy of another one.
+async fn answer(setup: &Setup, index: usize, shown: Option<(usize, Arc<Strategy>)>) -> Result<Row, StepError> {
+    let mut calls = Vec::new();
+    let (example, strategy) = shown.unzip();
+    let similarity = example.and_then(|example| similarity(setup, index, example));
+    let shown: Vec<Shown> =
+        strategy.into_iter().map(|strategy| Shown { strategy, similarity: similarity.unwrap_or(f64::NAN) }).collect();
+    let mut asked = asked(setup, index, &mut calls);
+    let weak = setup.weak.answer(WEAK, &mut asked, &shown, setup.gauge.as_ref()).await?;
+    let (graded, confidence) = (weak.graded, weak.confidence);
+    Ok(Row { item: index, level: WEAK, example, similarity, graded, confidence, calls })
+}
+
+fn similarity(setup: &Setup, item: usize, example: usize) -> Option<f64> {
+    Some(cosine(&setup.embeddings.get(item)?.vector, &setup.embeddings.get(example)?.vector))
+}
+
+fn asked<'a>(setup: &'a Setup, index: usize, calls: &'a mut Vec<Call>) -> Asked<'a> {
+    let priority = Priority { position: u32::try_from(index).unwrap_or(u32::MAX), cell: 0 };
+    Asked { item: &setup.items[index], grader: &setup.grader, priority, calls }
+}
+
+/// What a stream of answers gives, in its order. After a failure no further call begins, and those in flight end.
+async fn gathered<T>(
+    answers: impl stream::Stream<Item = Result<T, StepError>>,
+    gate: &Gate,
+    progress: &mut impl FnMut(),
+) -> Result<Vec<T>, StepError> {
+    let mut answers = std::pin::pin!(answers);
+    let (mut rows, mut failed) = (Vec::new(), None::<StepError>);
+    while let Some(answer) = answers.next().await {
+        match answer {
+            Ok(row) => {
+                progress();
+                rows.push(row);
+            }
+            Err(error) => {
+                gate.stop();
+                if failed.as_ref().is_none_or(|earlier| earlier.is_stop() && !error.is_stop()) {
+                    failed = Some(error);
+                }
+            }
+        }
+    }
+    failed.map_or(Ok(rows), Err)
+}
