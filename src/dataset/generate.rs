@@ -90,7 +90,8 @@ impl Generator {
         let mut splits = vec![("dev", dev), ("test", others)];
         for Further { split, source, instances } in &self.further {
             if splits.iter().any(|(there, _)| *there == split.as_str()) {
-                bail!("catalogue: `further` names the split `{split}`, which is there already: rename one");
+                let file = catalogue.join("catalogue.toml");
+                bail!("{}: `further`: there is a split `{split}` already: rename this one", file.display());
             }
             splits.push((split.as_str(), self.items(&catalogue.join(source), instances.unwrap_or(self.instances))?));
         }

@@ -335,8 +335,12 @@ mod tests {
     #[test]
     fn faults_name_the_template() {
         let unknown = FILE.replace("{who} has", "{whom} has");
+        let error = Templates::parse(&unknown).expect_err("unknown variable");
+        let wanted = "template `halves`: wording 1 has the slot `{whom}`, but there is no variable `whom`";
+        assert_eq!(format!("{error:#}"), wanted);
+        let unknown = FILE.replace("all - half - 5", "all - third - 5");
         let error = Templates::parse(&unknown).expect("parses").items(Seed(1), 1).expect_err("unknown variable");
-        assert_eq!(format!("{error:#}"), "template `halves`: variable `whom` is not there yet");
+        assert_eq!(format!("{error:#}"), "template `halves`: variable `third` is not there yet");
         let none = FILE.replace("question = \"{who} has {all} eggs. How many are left?\"", "question = []");
         let error = Templates::parse(&none).expect_err("no wording");
         assert_eq!(format!("{error:#}"), "template `halves`: `question` needs at least one wording");

@@ -84,6 +84,14 @@ impl Wordings {
                 bail!("wordings {} and {} are the same: change or remove one", same + 1, at + 1);
             }
         }
+        let known = |name: &&str| *name == "extra" || variables.contains(name);
+        let named = texts.iter().map(|text| ("wording", text)).enumerate();
+        let named = named.chain(extra.iter().map(|text| ("`extra` sentence", text)).enumerate());
+        for (at, (what, text)) in named {
+            if let Some(name) = slots(text).find(|name| !known(name)) {
+                bail!("{what} {} has the slot `{{{name}}}`, but there is no variable `{name}`", at + 1);
+            }
+        }
         if extra.is_empty() {
             let slot = texts.iter().position(|text| text.contains(EXTRA) && !variables.contains("extra"));
             return slot.map_or(Ok(()), |at| bail!("wording {} has the slot `{EXTRA}`: add `extra`", at + 1));
@@ -183,6 +191,10 @@ mod tests {
         for text in ["No slot.", "{extra} Two. {extra} Slots.", "At the end. {extra}"] {
             assert_eq!(fault(&several(&["A. {extra} B?", text]), &["It is {odd}."]), slot);
         }
+        let unknown = fault(&several(&["A {all}. {extra} B?", "C {al}. {extra} D?"]), &["It is {odd}."]);
+        assert_eq!(unknown, "wording 2 has the slot `{al}`, but there is no variable `al`");
+        let unknown = fault(&good, &["It is {even}."]);
+        assert_eq!(unknown, "`extra` sentence 1 has the slot `{even}`, but there is no variable `even`");
         let three = fault(&good, &["It is {odd}.", "It was {odd}.", "It has {odd}."]);
         assert_eq!(three, "`extra` needs one sentence, or one for each of the 2 wordings, not 3");
         for sentence in ["No number.", "{who} is here.", "{all} again."] {

@@ -7,6 +7,7 @@ use intercascade::types::item::Item;
 use regex::{Captures, Regex};
 
 use super::shipped::{groups, shared, source, splits};
+use crate::support::{Project, holds};
 
 /// The splits whose templates have wordings, with the number of kinds of two, three, four and five steps.
 const WORDED: [(&str, [usize; 4]); 2] = [("holdout-2", [14, 18, 12, 4]), ("dev-2", [7, 9, 6, 2])];
@@ -277,5 +278,45 @@ fn a_problem_of_the_new_splits_is_like_none_of_another_split() {
                 assert!(near.is_none(), "{}: {:?}", item.id, near.map(|other| &other.query));
             }
         }
+    }
+}
+
+#[test]
+fn faults_name_the_file_and_the_template_or_the_split() {
+    let (catalogue, kinds) = ("datasets/catalogue.toml", "datasets/gsm-templates/dev-2.toml");
+    for (path, from, to, wanted) in [
+        (
+            kinds,
+            "{extra} How many dollars does the restaurant pay",
+            "How many dollars does the restaurant pay",
+            ["dev-2.toml", "template `oysters-by-the-dozen`: wording 1 needs the slot `{extra}`"],
+        ),
+        (
+            kinds,
+            "It is {odd} kilometers to the nearest harbor.",
+            "The harbor is not far.",
+            ["dev-2.toml", "template `oysters-by-the-dozen`: `extra` sentence 1 needs one number variable"],
+        ),
+        (
+            kinds,
+            "extra = [\"It is {odd} kilometers",
+            "question_marks = [\"It is {odd} kilometers",
+            ["dev-2.toml", "unknown field `question_marks`"],
+        ),
+        (
+            catalogue,
+            "{ split = \"dev-2\"",
+            "{ split = \"holdout\"",
+            ["catalogue.toml: `further`", "there is a split `holdout` already"],
+        ),
+        (catalogue, "gsm-templates/dev-2.toml", "gsm-templates/dev-3.toml", ["cannot read", "dev-3.toml"]),
+    ] {
+        let project = Project::shipped();
+        let text = project.text(path);
+        assert_eq!(text.matches(from).count(), 1, "{from}");
+        project.write(path, text.replace(from, to));
+        let said = project.run(&["datasets", "generate", "gsm-templates", "--out", "made"]).refused();
+        holds(&said, &wanted);
+        assert!(!project.path("made").exists(), "{from}: nothing is written");
     }
 }
