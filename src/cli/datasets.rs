@@ -171,9 +171,8 @@ async fn fetch(name: &str, split: Option<&str>, unverified: bool) -> Result<Vec<
 fn generate_files(name: &str, out: Option<PathBuf>, seed: Option<Seed>, instances: Option<usize>) -> Result<Status> {
     let catalogue = Catalogue::find(None)?;
     let entry = suggest::find("data set", name, &catalogue.entries, |entry| &entry.name)?;
-    let mut generator = entry.generator.clone().ok_or_else(|| anyhow!("`{name}` is not generated"))?;
-    generator.seed = seed.unwrap_or(generator.seed);
-    generator.instances = instances.unwrap_or(generator.instances);
+    let generator = entry.generator.clone().ok_or_else(|| anyhow!("`{name}` is not generated"))?;
+    let generator = generator.with(seed, instances);
     let out = out.unwrap_or_else(|| catalogue.folder.join(name));
     let files = generator.make(&catalogue.folder, entry.format, &out)?;
     write_made(&files)?;

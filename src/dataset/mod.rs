@@ -12,6 +12,7 @@ pub mod rows;
 pub mod stream;
 pub mod subjects;
 pub mod template;
+mod wording;
 
 use std::cell::Cell;
 use std::collections::HashMap;

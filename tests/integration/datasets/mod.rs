@@ -5,3 +5,4 @@ mod graded;
 mod server;
 mod shapes;
 mod shipped;
+mod wordings;
