@@ -314,7 +314,8 @@ impl Config {
             bail!("dataset: `limit` takes the first items and `sample` draws some; give one of them");
         }
         let other = [("limit", self.dataset.limit), ("sample", self.dataset.sample)];
-        let other = other.into_iter().find(|(_, items)| items.is_some()).filter(|_| self.dataset.sample_groups.is_some());
+        let other =
+            other.into_iter().find(|(_, items)| items.is_some()).filter(|_| self.dataset.sample_groups.is_some());
         if let Some((key, _)) = other {
             bail!("dataset: `sample_groups` counts whole groups and `{key}` counts items; give one of them");
         }

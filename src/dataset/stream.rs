@@ -124,7 +124,8 @@ mod tests {
         assert_eq!(drawn(101, 7), Err(100));
 
         // Groups of one to three items: a group counts once, whatever its size.
-        let uneven = || all().into_iter().filter(|item| item.id.to_string().parse::<usize>().expect("a number") % 7 != 0);
+        let uneven =
+            || all().into_iter().filter(|item| item.id.to_string().parse::<usize>().expect("a number") % 7 != 0);
         let drawn = sample_groups(uneven().collect(), 20, Seed(7)).expect("there are 100 groups");
         let groups: HashSet<&str> = drawn.iter().map(|item| &*item.group).collect();
         assert_eq!(groups.len(), 20);

@@ -131,9 +131,8 @@ fn start(pythons: &[String], set_up: &dyn Fn(&mut Command), room: &Path, log: &P
     for python in pythons {
         let mut command = Command::new(python);
         set_up(&mut command);
-        let started = File::create(log).and_then(|log| {
-            command.current_dir(room).stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).spawn()
-        });
+        let started = File::create(log)
+            .and_then(|log| command.current_dir(room).stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).spawn());
         match started {
             Ok(child) => return Ok(Running(child)),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
