@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
 """Computes anew what the worked solutions of a JSON-lines file say: every `expression = value` in plain numbers.
 
-    python3 scripts/recompute-solutions.py FILE
+    python3 scripts/recompute-solutions.py FILE [-v]
 
-Prints the calculations that do not hold, then the shares of calculations and of solutions that hold. Units and words around numbers are
-left out; what has letters in its terms (`2x + 80 = 216`) or no number is not read, and is counted as such.
+Prints the calculations that do not hold, then the shares of calculations and of solutions that hold. Units and words
+around numbers are left out. What has letters in its terms (`2x + 80 = 216`) or no number is not read, and is counted as
+such; `-v` prints it.
 """
 
 import json

