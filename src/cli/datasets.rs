@@ -137,7 +137,7 @@ fn list() -> Result<Status> {
 fn listed(catalogue: &Catalogue, entry: &Entry, split: &Split) -> String {
     let rows = split.rows.map(|rows| format!(" {rows}")).unwrap_or_default();
     let there = catalogue.path(entry, split).is_ok_and(|path| path.exists());
-    let state = match (there, split.sha256.is_some(), split.url.is_some()) {
+    let state = match (there, split.sha256.is_some(), split.url.is_some() || entry.package.is_some()) {
         (true, ..) => "",
         (false, _, false) => ", to be got by hand",
         (false, true, true) => ", to be fetched",

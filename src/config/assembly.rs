@@ -348,6 +348,7 @@ impl Assembly {
             ("group", dataset.group.as_ref().map(|group| json!(group))),
             ("subjects", dataset.subjects.as_ref().map(|subjects| json!(subjects))),
             ("sample", dataset.sample.map(|n| json!(n))),
+            ("sample_groups", dataset.sample_groups.map(|n| json!(n))),
         ];
         for (key, value) in parts {
             if let Some(value) = value {

@@ -57,6 +57,10 @@ impl Chosen {
         if let Some(n) = wanted.sample {
             stream = stream::sample(stream, n, config.seed);
         }
+        if let Some(n) = wanted.sample_groups {
+            stream = stream::sample_groups(stream, n, config.seed)
+                .map_err(|there| anyhow!("sample_groups is {n}, and there are {there} groups"))?;
+        }
         let (key, least) = wanted.sample.map_or(("limit", wanted.limit.unwrap_or(1)), |n| ("sample", n));
         if least > stream.len() {
             bail!("{key} is {least}, and there are {} items", stream.len());

@@ -79,6 +79,9 @@ pub struct DatasetConfig {
     /// Items in the stream, in whole groups drawn by seed; in place of `limit`, which takes a file's first.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sample: Option<usize>,
+    /// Groups in the stream, drawn by seed, each with all its items, or its first `per_group`; absent: all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sample_groups: Option<usize>,
     /// Items set apart for calibration, one of each of as many groups drawn by seed.
     #[serde(default)]
     pub calibration: usize,
@@ -88,7 +91,7 @@ pub struct DatasetConfig {
     /// The split that they are drawn from; absent: the stream's own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub calibration_split: Option<String>,
-    /// Items of each group, the first ones, before `limit` or `sample` take theirs; absent: all.
+    /// Items of each group, the first ones, before `limit`, `sample` or `sample_groups` take theirs; absent: all.
     #[serde(default)]
     pub per_group: Option<usize>,
     /// The rules that read answers, in their order; absent: the usual ones for the kind of question.
@@ -288,6 +291,7 @@ impl Config {
             ("dataset.orders", Some(self.dataset.orders)),
             ("dataset.limit", self.dataset.limit),
             ("dataset.sample", self.dataset.sample),
+            ("dataset.sample_groups", self.dataset.sample_groups),
             ("dataset.per_group", self.dataset.per_group),
             ("limits.concurrency", Some(self.limits.concurrency)),
             ("learning.max_strategy_tokens", self.learning.max_strategy_tokens),
@@ -308,6 +312,12 @@ impl Config {
         }
         if self.dataset.limit.is_some() && self.dataset.sample.is_some() {
             bail!("dataset: `limit` takes the first items and `sample` draws some; give one of them");
+        }
+        let other = [("limit", self.dataset.limit), ("sample", self.dataset.sample)];
+        let other =
+            other.into_iter().find(|(_, items)| items.is_some()).filter(|_| self.dataset.sample_groups.is_some());
+        if let Some((key, _)) = other {
+            bail!("dataset: `sample_groups` counts whole groups and `{key}` counts items; give one of them");
         }
         if self.dataset.calibration_split.is_some() && self.dataset.calibration == 0 {
             bail!("dataset.calibration_split: say with dataset.calibration how many of its items are drawn");
@@ -507,6 +517,11 @@ threshold = 0.8
         let config = load(GOOD, &["dataset.limit=5", "dataset.limit=", "dataset.sample=6"]).expect("good");
         assert_eq!((config.dataset.limit, config.dataset.sample), (None, Some(6)));
         assert!(error(GOOD, &["dataset.limit=5", "dataset.sample=5"]).contains("give one of them"));
+        for key in ["limit", "sample"] {
+            let error = error(GOOD, &[&format!("dataset.{key}=5"), "dataset.sample_groups=5"]);
+            assert!(error.contains(&format!("`{key}` counts items; give one of them")), "{error}");
+        }
+        assert!(error(GOOD, &["dataset.sample_groups=0"]).contains("dataset.sample_groups: must be at least 1"));
         assert!(error(GOOD, &["limits.max_fee_usd=-1.0"]).contains("limits.max_fee_usd: must be a number"));
         assert!(error(GOOD, &["dataset.limit=0"]).contains("dataset.limit: must be at least 1"));
     }

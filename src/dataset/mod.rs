@@ -7,6 +7,7 @@ pub mod fetch;
 pub mod generate;
 pub mod gsm8k;
 pub mod mmlu;
+pub mod package;
 mod row;
 pub mod rows;
 pub mod stream;

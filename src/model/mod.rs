@@ -13,6 +13,7 @@ pub mod local;
 pub(crate) mod machine;
 pub mod openai;
 pub(crate) mod pip;
+pub(crate) mod process;
 pub mod reference;
 pub mod registry;
 pub mod replay;

@@ -286,9 +286,10 @@ fn the_list_names_each_data_set_with_its_splits_licence_and_state() {
         holds(&said.out, &[&entry.name, &entry.licence, &entry.summary]);
         for split in &entry.split {
             let rows = split.rows.map(|rows| format!(" {rows}")).unwrap_or_default();
-            let state = match (&entry.source, &split.url, &split.sha256) {
+            let comes = split.url.is_some() || entry.package.is_some();
+            let state = match (&entry.source, comes, &split.sha256) {
                 (None, ..) => "",
-                (_, None, _) => ", to be got by hand",
+                (_, false, _) => ", to be got by hand",
                 (_, _, None) => ", to be fetched, not pinned",
                 (_, _, Some(_)) => ", to be fetched",
             };
@@ -316,6 +317,9 @@ fn the_catalogue_is_well_formed() {
             "{name}"
         );
         assert!(entry.source.is_none() || entry.permits.is_some(), "{name}");
+        // A package holds code that is run, and what it draws is published nowhere else.
+        let package = entry.package.as_ref();
+        assert!(package.is_none_or(|package| hex(&package.sha256, 64) && split.sha256.is_some()), "{name}");
     }
 }
 
