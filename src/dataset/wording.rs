@@ -84,6 +84,9 @@ impl Wordings {
                 bail!("wordings {} and {} are the same: change or remove one", same + 1, at + 1);
             }
         }
+        if !extra.is_empty() && variables.contains("extra") {
+            bail!("a variable is named `extra`, as the slot of the extra sentence: rename the variable");
+        }
         let known = |name: &&str| *name == "extra" || variables.contains(name);
         let named = texts.iter().map(|text| ("wording", text)).enumerate();
         let named = named.chain(extra.iter().map(|text| ("`extra` sentence", text)).enumerate());
@@ -95,9 +98,6 @@ impl Wordings {
         if extra.is_empty() {
             let slot = texts.iter().position(|text| text.contains(EXTRA) && !variables.contains("extra"));
             return slot.map_or(Ok(()), |at| bail!("wording {} has the slot `{EXTRA}`: add `extra`", at + 1));
-        }
-        if variables.contains("extra") {
-            bail!("a variable is named `extra`, as the slot of the extra sentence: rename the variable");
         }
         let slot = format!("{EXTRA} ");
         if let Some(at) =
