@@ -201,7 +201,8 @@ mod tests {
             let fault = fault(&good, &["It is {odd}.", sentence]);
             assert_eq!(fault, "`extra` sentence 2 needs one number variable that nothing else uses");
         }
-        let named = good.check(&["It is {odd}.".to_owned()], &["odd"], &HashSet::from(["extra"]), &HashSet::new());
+        let variables = HashSet::from(["extra", "who", "all", "odd"]);
+        let named = good.check(&["It is {odd}.".to_owned()], &["odd"], &variables, &HashSet::new());
         assert!(named.expect_err("a variable").to_string().contains("rename the variable"));
     }
 
