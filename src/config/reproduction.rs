@@ -120,6 +120,9 @@ impl Paper {
             if let Some(claim) = table.claims.iter().find(known) {
                 bail!("{}: claim: no family has an experiment `{}`", path.display(), claim.experiment);
             }
+            if let Some(fault) = table.claims.iter().find_map(Claim::fault) {
+                bail!("{}: claim: {fault}", path.display());
+            }
             tables.push(table);
         }
         Ok(Self { families, tables })

@@ -54,7 +54,18 @@ pub fn verdicts(arms: &[Calibrated]) -> Vec<String> {
             ),
         }
     };
-    guaranteed(arms).map(verdict).collect()
+    guaranteed(arms).map(verdict).chain(arms.iter().filter_map(flat)).collect()
+}
+
+/// That an arm's recalibration tells no answers apart, where it is so.
+pub(super) fn flat(arm: &Calibrated) -> Option<String> {
+    let map = arm.recalibration.as_ref().filter(|map| map.is_flat())?;
+    Some(format!(
+        "{}: the recalibration is flat: on the items that it was fitted on, surer answers were not more often right. Every confidence \
+         becomes {:.2}, so that the gate accepts all answers or none.",
+        arm.arm,
+        map.apply(0.5)
+    ))
 }
 
 fn guaranteed(arms: &[Calibrated]) -> impl Iterator<Item = (&Calibrated, Guaranteed)> {

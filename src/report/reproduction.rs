@@ -1,5 +1,7 @@
 //! The tables that reproduce a paper, over several experiments: one function a table, all from records alone.
 
+use std::rc::Rc;
+
 use serde::{Deserialize, Serialize};
 
 use super::figures::{Column, Figures};
@@ -7,11 +9,11 @@ use super::summary::threshold;
 use super::tables::points;
 use crate::analysis::metrics::changes::RESAMPLES;
 use crate::analysis::metrics::comparison::Change;
-use crate::analysis::metrics::confidence::Reliability;
+use crate::analysis::metrics::confidence::{Ends, Reliability};
 use crate::analysis::metrics::fees::TOKENS;
 use crate::analysis::metrics::growth::{Point, growth, pays_from};
 use crate::analysis::metrics::learning::theorem;
-use crate::analysis::metrics::price_ratio::{Curve, Ratio, curves};
+use crate::analysis::metrics::price_ratio::{Curve, Shape, curves, ratios};
 use crate::analysis::metrics::{Changes, Comparison, Relative, STRONG, Slice};
 use crate::analysis::price::Fee;
 use crate::analysis::stats::{Difference, Draws, Interval, Resampled};
@@ -100,17 +102,6 @@ impl Figure {
     fn falls(self) -> bool {
         matches!(self, Self::StrongCalls | Self::StrongRequests | Self::Fee)
     }
-
-    /// The change in an arm against its cascade, in the claim's unit.
-    fn of(self, comparison: &Comparison, slice: &Slice, changes: &Changes) -> Change {
-        match self {
-            Self::WeakAccuracy => changes.weak_accuracy.as_ref().map_or((None, None), in_points),
-            Self::Accuracy => in_points(&changes.accuracy),
-            Self::StrongCalls => in_percent(&changes.strong_calls),
-            Self::StrongRequests => in_percent(&changes.strong_calls_all),
-            Self::Fee => fee_change(comparison, slice),
-        }
-    }
 }
 
 /// A figure of the paper's abstract, and the cell that is judged by it.
@@ -128,8 +119,55 @@ pub struct Claim {
     /// The arm that is judged.
     #[serde(default = "inter_cascade")]
     pub arm: Arm,
+    /// Of a fee: what a written token costs in read ones, for both levels alike; none: the config's prices.
+    pub written_to_read: Option<f64>,
     /// What a recording gives: the figure, and how far another may be from it before the exit status says so.
     pub expected: Option<Expected>,
+}
+
+impl Claim {
+    /// How reports call what it is about.
+    #[must_use]
+    pub fn name(&self) -> String {
+        let shape = self.written_to_read.map(|times| format!(" at {}", Shape::Written(times).name()));
+        format!("{}{}", self.figure.name(), shape.unwrap_or_default())
+    }
+
+    /// What is wrong with it; none where nothing is.
+    #[must_use]
+    pub fn fault(&self) -> Option<String> {
+        let times = self.written_to_read?;
+        if self.figure != Figure::Fee {
+            return Some(format!("written_to_read is of a fee, and the claim is about the {}", self.figure.name()));
+        }
+        let sound = times.is_finite() && times > 0.0;
+        (!sound).then(|| format!("written_to_read must be a number above 0, not {times}"))
+    }
+
+    /// The change in an arm against its cascade, in the claim's unit; of a fee with the price ratio from which on it falls.
+    fn of(&self, comparison: &Comparison, slice: &Slice, changes: &Changes) -> (Change, Option<Curve>) {
+        let change = match self.figure {
+            Figure::WeakAccuracy => changes.weak_accuracy.as_ref().map_or((None, None), in_points),
+            Figure::Accuracy => in_points(&changes.accuracy),
+            Figure::StrongCalls => in_percent(&changes.strong_calls),
+            Figure::StrongRequests => in_percent(&changes.strong_calls_all),
+            Figure::Fee => return self.of_fee(comparison, slice),
+        };
+        (change, None)
+    }
+
+    fn of_fee(&self, comparison: &Comparison, slice: &Slice) -> (Change, Option<Curve>) {
+        let shape = self.written_to_read.map_or(Shape::Config, Shape::Written);
+        let base = comparison.base(slice).map(|base| [(slice, base)]);
+        let found = base.map(|arms| curves(comparison, &arms, &[shape], |own| vec![own]));
+        let curve = found.and_then(|mut found| found.pop()?.pop());
+        let at = curve.as_ref().and_then(|curve| curve.changes.first().copied()).unwrap_or((None, None));
+        let change = match shape {
+            Shape::Config => fee_change(comparison, slice),
+            Shape::Written(_) => (at.0, at.1.map(hundredfold)),
+        };
+        (change, curve)
+    }
 }
 
 /// A figure and a tolerance, in the claim's unit.
@@ -163,6 +201,12 @@ pub struct Judged<'a> {
     pub claim: &'a Claim,
     /// The change here, with its interval.
     pub change: Change,
+    /// Orders of the stream that it is over.
+    pub orders: usize,
+    /// The least and the most over the orders of what changes by order; none in one order, or of another figure.
+    pub by_order: Option<(f64, f64)>,
+    /// Of a fee: from which price ratio on it falls; none without prices.
+    pub curve: Option<Curve>,
     /// What the interval allows to say.
     pub verdict: &'static str,
     /// Why no more can be said, where it is so.
@@ -174,11 +218,13 @@ impl<'a> Judged<'a> {
     #[must_use]
     pub fn new(claim: &'a Claim, experiments: &[Experiment]) -> Option<Self> {
         let found = experiments.iter().find(|experiment| experiment.name == claim.experiment)?;
-        let mut slices = found.comparison.of_arm(claim.arm.name());
-        let change = slices.find_map(|(slice, changes)| Some(claim.figure.of(found.comparison, slice, changes?)));
-        let change = change.unwrap_or((None, None));
+        let arm = found.comparison.of_arm(claim.arm.name()).find_map(|(slice, changes)| Some((slice, changes?)));
+        let (change, curve) =
+            arm.map_or(((None, None), None), |(slice, changes)| claim.of(found.comparison, slice, changes));
+        let by_order = arm.and_then(|(_, changes)| spread(claim.figure, changes));
+        let orders = arm.map_or(0, |(slice, _)| slice.orders);
         let verdict = verdict(claim, change.1, found.yardstick.is_some());
-        Some(Self { claim, change, verdict, yardstick: found.yardstick })
+        Some(Self { claim, change, orders, by_order, curve, verdict, yardstick: found.yardstick })
     }
 
     /// Whether it is as far from what was expected as the file allows; true where nothing was expected.
@@ -188,6 +234,17 @@ impl<'a> Judged<'a> {
             self.change.0.is_some_and(|change| (change - expected.value).abs() <= expected.within)
         })
     }
+}
+
+/// The least and the most over several orders of a figure that is told by order, in the claim's unit.
+fn spread(figure: Figure, changes: &Changes) -> Option<(f64, f64)> {
+    let each: Vec<f64> = match figure {
+        Figure::Accuracy => changes.accuracy_by_order.clone(),
+        Figure::StrongCalls => changes.strong_calls_by_order.iter().copied().flatten().collect(),
+        _ => Vec::new(),
+    };
+    let ends = |of: fn(f64, f64) -> f64| each.iter().copied().reduce(of).map(points);
+    ends(f64::min).zip(ends(f64::max)).filter(|_| each.len() > 1)
 }
 
 /// What a 95 % interval allows to say of a claim: `reached` where all of it is at least as good as the paper's figure, a
@@ -211,10 +268,11 @@ fn verdict(claim: &Claim, interval: Option<Interval>, yardstick: bool) -> &'stat
 #[must_use]
 pub fn headline(judged: &[Judged]) -> Figures {
     let each = || judged.iter();
+    let curve = |of: fn(&Curve) -> Option<f64>| judged.iter().map(move |judged| of(judged.curve.as_ref()?));
     Figures {
         name: Shows::Headline.name(),
         columns: vec![
-            Column::text("claim", "change of", each().map(|judged| judged.claim.figure.name().to_owned())),
+            Column::text("claim", "change of", each().map(|judged| judged.claim.name())),
             Column::text("unit", "unit", each().map(|judged| judged.claim.figure.unit().to_owned())),
             Column::text("experiment", "experiment", each().map(|judged| judged.claim.experiment.clone())),
             Column::text("arm", "arm", each().map(|judged| judged.claim.arm.name().to_owned())).aside(),
@@ -226,6 +284,13 @@ pub fn headline(judged: &[Judged]) -> Figures {
                 each().map(|judged| judged.yardstick.unwrap_or("").to_owned())
             })
             .aside(),
+            Column::count("orders", "orders", each().map(|judged| judged.orders)),
+            Column::number("order_least", "least of the orders", 1, each().map(|judged| Some(judged.by_order?.0)))
+                .aside(),
+            Column::number("order_most", "most", 1, each().map(|judged| Some(judged.by_order?.1))).aside(),
+            Column::number("pays_from_ratio", "falls from a price ratio of", 2, curve(|curve| curve.pays_from)),
+            Column::number("pays_from_low", "low", 2, curve(|curve| Some(curve.interval?.low))),
+            Column::number("pays_from_high", "high", 2, curve(|curve| Some(curve.interval?.high))),
         ],
     }
 }
@@ -328,6 +393,7 @@ fn weak(experiments: &[Experiment]) -> Vec<Column> {
 fn calibration(experiments: &[Experiment]) -> Vec<Column> {
     let found = rows(experiments).filter_map(|row| Some((row, row.slice.reliability()?)));
     let found: Vec<(Row, Reliability)> = found.collect();
+    let ends: Vec<Ends> = found.iter().map(|(row, _)| row.comparison.confidence_ends(row.slice)).collect();
     let each = || found.iter();
     let mut columns = head(each().map(|(row, _)| *row));
     columns.extend([
@@ -338,6 +404,14 @@ fn calibration(experiments: &[Experiment]) -> Vec<Column> {
         Column::number("aurc", "AURC", 3, each().map(|(_, worth)| worth.aurc)).aside(),
         Column::share("accepted_accuracy", "right if accepted", each().map(|(row, _)| row.slice.accepted_accuracy())),
     ]);
+    let mut sure = |keys: [&'static str; 2], headings: [&'static str; 2], of: fn(&Ends) -> Option<Interval>| {
+        let ends = || ends.iter().map(move |ends| of(ends));
+        columns.push(Column::number(keys[0], headings[0], 3, ends().map(|ends| Some(ends?.low))).aside());
+        columns.push(Column::number(keys[1], headings[1], 3, ends().map(|ends| Some(ends?.high))).aside());
+    };
+    sure(["auroc_low", "auroc_high"], ["AUROC from", "to"], |ends| ends.auroc);
+    sure(["ece_low", "ece_high"], ["ECE from", "to"], |ends| ends.ece);
+    sure(["brier_low", "brier_high"], ["Brier from", "to"], |ends| ends.brier);
     columns
 }
 
@@ -368,15 +442,18 @@ fn fees(experiments: &[Experiment]) -> Vec<Column> {
 }
 
 fn price_ratio(experiments: &[Experiment]) -> Vec<Column> {
-    let mut found: Vec<(Row, Ratio, f64, Change)> = Vec::new();
+    let mut found: Vec<(Row, Rc<Curve>, f64, Change)> = Vec::new();
     for experiment in experiments {
         let learning: Vec<(Row, &Slice)> = learners(std::slice::from_ref(experiment)).collect();
         let arms: Vec<_> = learning.iter().map(|(row, base)| (row.slice, *base)).collect();
-        for ((row, _), curve) in learning.iter().zip(curves(experiment.comparison, &arms, Ratio::curve)) {
-            let Some(Curve { ratio, changes, .. }) = curve else { continue };
-            let at =
-                |(times, (change, interval)): (f64, Change)| (*row, ratio, times, (change, interval.map(hundredfold)));
-            found.extend(ratio.curve().into_iter().zip(changes).map(at));
+        let shapes = Shape::shown(experiment.comparison);
+        for ((row, _), curves) in learning.iter().zip(curves(experiment.comparison, &arms, &shapes, ratios)) {
+            for curve in curves.into_iter().map(Rc::new) {
+                let at = |(times, (change, interval)): (f64, &Change)| {
+                    (*row, Rc::clone(&curve), times, (*change, interval.map(hundredfold)))
+                };
+                found.extend(ratios(curve.own).into_iter().zip(&curve.changes).map(at));
+            }
         }
     }
     let each = || found.iter();
@@ -384,8 +461,11 @@ fn price_ratio(experiments: &[Experiment]) -> Vec<Column> {
     columns.extend([
         Column::number("price_ratio", "price, strong to weak", 1, each().map(|(_, _, times, _)| *times)),
         Column::change("fee_change_percent", "change of the fee, %", each().map(|(.., change)| *change)),
-        Column::number("own_ratio", "ratio of the config", 1, each().map(|(_, ratio, ..)| ratio.own)).aside(),
-        Column::number("pays_from_ratio", "cheaper from", 2, each().map(|(_, ratio, ..)| ratio.pays_from)),
+        Column::number("own_ratio", "ratio of the config", 1, each().map(|(_, curve, ..)| curve.own)).aside(),
+        Column::number("pays_from_ratio", "cheaper from", 2, each().map(|(_, curve, ..)| curve.pays_from)),
+        Column::text("read_to_written", "price, read : written", each().map(|(_, curve, ..)| curve.shape.name())),
+        Column::number("pays_from_low", "from", 2, each().map(|(_, curve, ..)| Some(curve.interval?.low))).aside(),
+        Column::number("pays_from_high", "to", 2, each().map(|(_, curve, ..)| Some(curve.interval?.high))).aside(),
     ]);
     columns
 }
@@ -502,6 +582,7 @@ mod tests {
             versions: String::new(),
             experiment: String::new(),
             arm: Arm::InterCascade,
+            written_to_read: None,
             expected: None,
         };
         let (weak, calls) = (claim(Figure::WeakAccuracy, 33.06), claim(Figure::StrongCalls, -48.05));
