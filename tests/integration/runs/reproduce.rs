@@ -31,10 +31,14 @@ const TABLES: [&str; 8] =
     ["pipeline", "weak", "calibration", "fees", "price-ratio", "cold-start", "latency", "theorem"];
 
 fn headline(paper: f64, expected: &str) -> String {
-    format!(
-        "title = \"The claims\"\nshows = \"headline\"\nsource = \"Known.\"\n[[claim]]\nfigure = \"weak-accuracy\"\n\
-         paper = {paper}\nversions = \"v1\"\nexperiment = \"trial\"\n{expected}"
-    )
+    let claim = |figure: &str, paper: f64, more: &str| {
+        format!(
+            "[[claim]]\nfigure = \"{figure}\"\npaper = {paper}\nversions = \"v1\"\nexperiment = \"trial\"\n{more}\n"
+        )
+    };
+    let title = "title = \"The claims\"\nshows = \"headline\"\nsource = \"Known.\"\n";
+    let fees = claim("fee", -49.63, "") + &claim("fee", -49.63, "written_to_read = 1.0");
+    format!("{title}{}{fees}", claim("weak-accuracy", paper, expected))
 }
 
 const CHANGES: &str = r#"
@@ -120,6 +124,50 @@ fn tables_have_the_figures_of_the_run_in_every_form() {
         let (here, there) = (at.number(figure), of_run.number(figure));
         assert!((here - there).abs() < tolerance, "{figure}: {here}, {there}");
     }
+    // Where a read token costs as much as a written one, fees are told from the tokens.
+    let calls = project.sheet("run", "calls");
+    let even = |arm: &str| -> f64 {
+        let of_arm = calls.rows().filter(|row| row.text("arm") == arm);
+        of_arm
+            .map(|row| {
+                (row.number("input_tokens") + row.number("output_tokens"))
+                    * if row.text("model") == "large" {
+                        10.0
+                    } else if row.text("model") == "small" {
+                        0.4
+                    } else {
+                        0.0
+                    }
+            })
+            .sum()
+    };
+    let change = (even("inter-cascade") / even("cascade") - 1.0) * 100.0;
+    let of_shape = |shape: &str| points.iter().filter(|row| row.text("read_to_written") == shape).count();
+    assert_eq!(
+        (of_shape("1 : 4"), of_shape("1 : 1"), of_shape("as configured")),
+        (10, 10, 0),
+        "the config's prices are 1 : 4"
+    );
+    let at_even = points
+        .iter()
+        .find(|row| row.text("read_to_written") == "1 : 1" && (row.number("price_ratio") - own).abs() < 1e-9)
+        .expect("the ratio is on the curve");
+    assert!((at_even.number("fee_change_percent") - change).abs() < 1e-9, "{change}");
+    let claims = project.sheet("out", "headline");
+    let claims: Vec<_> = claims.rows().collect();
+    assert_eq!(
+        claims.iter().map(|row| row.text("claim")).collect::<Vec<_>>(),
+        ["weak accuracy", "fee", "fee at 1 : 1"]
+    );
+    assert!((claims[1].number("change") - of_run.number("fee_change_percent")).abs() < 1e-9);
+    assert!((claims[2].number("change") - change).abs() < 1e-9);
+    assert_eq!((claims[0].text("pays_from_ratio"), claims[0].count("orders")), ("", 2));
+    for (claim, point) in [(claims[1], at), (claims[2], at_even)] {
+        for column in ["pays_from_ratio", "pays_from_low", "pays_from_high"] {
+            let same = [claim, *point].map(|row| row.optional(column).map(|ratio| (ratio * 1e6).round()));
+            assert_eq!(same[0], same[1], "{column}");
+        }
+    }
     // Whether a weak level pays at all is told beside it, from the same fees.
     let fee_of = |arm: &str| {
         let total = project.sheet("run", "fees");
@@ -135,8 +183,13 @@ fn tables_have_the_figures_of_the_run_in_every_form() {
     let section = summary.split("## Against the strong level alone").nth(1).expect("the section");
     let cascade = section.lines().find(|line| line.starts_with("| cascade |")).expect("the cascade");
     holds(cascade, &[&against]);
-    let told = format!("| {own:.1} | {:+.1} [", of_run.number("fee_change_percent"));
-    holds(&project.text("out/runs/trial/summary.md"), &["## The fee as prices move", &told, "| cheaper from |"]);
+    let told = format!("| 1 : 4 | {own:.1} | {:+.1} [", of_run.number("fee_change_percent"));
+    let told_even = format!("| 1 : 1 | {own:.1} | {change:+.1} [");
+    holds(
+        &summary,
+        &["## The fee as prices move", &told, &told_even, "| 1 : 4 | cheaper from |", "| 1 : 1 | cheaper from |"],
+    );
+    holds(section, &["fee at 1 : 1, change", "cheaper from at 1 : 1"]);
 }
 
 #[test]
@@ -193,7 +246,19 @@ fn what_is_not_there_is_named() {
         assert_eq!(said.code, 2, "{arguments:?}");
         holds(&said.err, &[says]);
     }
+    for (value, says) in [("0", "written_to_read must be a number above 0, not 0"), ("nan", "not NaN")] {
+        let project = self::project();
+        project.write(
+            "paper/headline.toml",
+            headline(1.0, "").replace("written_to_read = 1.0", &format!("written_to_read = {value}")),
+        );
+        let said = project.run(&REPRODUCE);
+        assert_eq!(said.code, 2);
+        holds(&said.err, &["headline.toml", says]);
+    }
     let project = project();
+    project.write("paper/headline.toml", headline(1.0, "written_to_read = 4.0"));
+    holds(&project.run(&REPRODUCE).err, &["written_to_read is of a fee, and the claim is about the weak accuracy"]);
     project.write("paper/headline.toml", headline(1.0, "").replace("trial", "tryal"));
     let said = project.run(&REPRODUCE);
     holds(&said.err, &["no family has an experiment `tryal`"]);
