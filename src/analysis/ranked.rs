@@ -115,8 +115,8 @@ mod tests {
         let ranked = Ranked::new(&rows);
         assert_eq!((ranked.groups(), ranked.has_both()), (30, true));
         for resample in 0..60 {
-            let times: Vec<u32> =
-                (0..30).map(|group| (unit(&format!("times {resample}"), group) * 3.0) as u32).collect();
+            let drawn = |group: usize| Seed(3).hash(&["times", &resample.to_string(), &group.to_string()]) % 3;
+            let times: Vec<u32> = (0..30).map(|group| u32::try_from(drawn(group)).expect("below 3")).collect();
             let times = if resample == 0 { vec![1; 30] } else { times };
             let written: Vec<Judged> =
                 rows.iter().flat_map(|(group, judged)| (0..times[*group]).map(|_| *judged)).collect();

@@ -1,5 +1,6 @@
 //! The two constants of the paper's theorem, estimated: how strategies change the weak level at one threshold.
 
+use super::stats::units::differ;
 use super::stats::{Draws, Resampled, Units};
 
 /// Accepted answers below which a ratio says nothing: with two, one of them wrong, an error is 0, a half or all.
@@ -55,9 +56,9 @@ pub fn constants<K: Ord>(rows: impl IntoIterator<Item = (K, Taught)>, draws: Dra
     };
     let coverage_ratio =
         |[_, accepted, _, base_accepted]: [f64; 4]| (base_accepted > 0.0).then(|| accepted / base_accepted);
-    let coverages = units.clone().contributing(|[_, accepted, _, base_accepted]| accepted != base_accepted);
+    let coverages = units.clone().contributing(|[_, accepted, _, base_accepted]| differ([accepted, base_accepted]));
     let errors = units.contributing(|[errors, accepted, base_errors, base_accepted]| {
-        [errors, accepted] != [base_errors, base_accepted]
+        differ([errors, base_errors]) || differ([accepted, base_accepted])
     });
     let enough = |[accepted, _]: [usize; 2]| accepted >= FEWEST_ACCEPTED;
     let coverage_ratio = if enough(without) { coverages.bca(draws, coverage_ratio) } else { None };

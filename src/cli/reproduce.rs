@@ -18,9 +18,10 @@ use crate::config::reproduction::{Ablation, Experiment, Family, Paper, Table};
 use crate::dataset::catalogue::Catalogue;
 use crate::model::entry::Backend;
 use crate::model::journal::{Elapsed, times};
+use crate::report::claims::{Judged, headline};
 use crate::report::folder::{JOURNAL, replace};
 use crate::report::grid;
-use crate::report::reproduction::{self, Judged, Shows, figures, headline};
+use crate::report::reproduction::{self, Shows, figures};
 
 /// Arguments of `reproduce`.
 #[derive(Debug, clap::Args)]

@@ -9,7 +9,8 @@ use serde::Deserialize;
 
 use super::file::{parse, read};
 use super::suggest;
-use crate::report::reproduction::{Claim, Shows};
+use crate::report::claims::Claim;
+use crate::report::reproduction::Shows;
 
 /// The file of the families.
 const FAMILIES: &str = "families.toml";

@@ -92,7 +92,9 @@ fn cheaper_from(curve: &Curve) -> String {
 fn of_shapes(shapes: &[Shape]) -> String {
     let own = match shapes[0] {
         Shape::Config => "Prices are first those of the config, then".to_owned(),
-        shape => format!("The config's prices of a read and a written token are as {}; beside them", shape.name()),
+        shape @ Shape::Written(_) => {
+            format!("The config's prices of a read and a written token are as {}; beside them", shape.name())
+        }
     };
     let others: Vec<String> = shapes[1..].iter().map(|shape| shape.name()).collect();
     format!(

@@ -300,6 +300,9 @@ impl<'a, 'b> Arms<'a, 'b> {
 /// A slice, and what the weak level's confidence is worth in it.
 type Worth<'a> = (&'a Slice<'a>, Reliability);
 
+/// The interval of one figure of what confidence is worth.
+type End = fn(&Ends) -> Option<Interval>;
+
 /// A row of the table `calibration`.
 struct GateRow<'a> {
     slice: &'a Slice<'a>,
@@ -357,7 +360,7 @@ impl Arms<'_, '_> {
             float("drift_wealth", each().map(|row| row.realised.map(|realised| realised.wealth))),
             float("drift_p_value", each().map(|row| row.realised.map(|realised| realised.p))),
         ];
-        let ends: [(&str, fn(&Ends) -> Option<Interval>); 3] =
+        let ends: [(&str, End); 3] =
             [("auroc", |ends| ends.auroc), ("ece", |ends| ends.ece), ("brier", |ends| ends.brier)];
         for (name, of) in ends {
             columns.push(float(&format!("{name}_low"), each().map(|row| of(&row.ends).map(|ends| ends.low))));

@@ -8,7 +8,7 @@ use super::change_percent;
 use super::slices::{Slice, Taken};
 use crate::analysis::stats::difference::{of_answers, of_groups};
 use crate::analysis::stats::sign_flip::{group_sums, sign_flip_p};
-use crate::analysis::stats::units::relative_change;
+use crate::analysis::stats::units::{differ, relative_change};
 use crate::analysis::stats::{Difference, Draws, Interval, Units};
 use crate::types::seed::Seed;
 
@@ -100,7 +100,7 @@ impl<'p, 'a, 'b> Both<'p, 'a, 'b> {
         let labels = [what, self.cell[0], self.cell[1]];
         let draws = Draws { seed: self.seed, labels: &labels, count: RESAMPLES };
         let sums = |(one, other): &Pair<'a, 'b>| (one.group(), [count(calls(*one)), count(calls(*other))]);
-        let units = Units::by_group(self.pairs.iter().map(sums)).contributing(|[own, base]| own != base);
+        let units = Units::by_group(self.pairs.iter().map(sums)).contributing(differ);
         let found = units.bca(draws, relative_change);
         let difference = |(one, other): &Pair<'a, 'b>| (one.group(), count(calls(*one)) - count(calls(*other)));
         Relative {

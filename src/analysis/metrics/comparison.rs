@@ -11,7 +11,7 @@ use super::slices::{Slice, Taken, baseline, slices};
 use super::{BASELINE, change_percent};
 use crate::analysis::price::Fee;
 use crate::analysis::stats::holm::holm;
-use crate::analysis::stats::units::relative_change;
+use crate::analysis::stats::units::{differ, relative_change};
 use crate::analysis::stats::{Draws, Interval, Units};
 use crate::types::record::{Purpose, Record};
 use crate::types::seed::Seed;
@@ -181,7 +181,7 @@ impl<'a> Comparison<'a> {
                 }
                 let fee = |taken: Taken| item_fee(taken, row, self.prices);
                 let Some(paid) = by_group(&pairs, |one, other| Some([fee(one)?, fee(other)?])) else { continue };
-                let paid = paid.contributing(|[own, base]| own != base);
+                let paid = paid.contributing(differ);
                 // What thresholds took stands in the fees of all models and of one, and under no other purpose.
                 let apart = match row {
                     Some((_, Some(_))) => [0.0; 2],

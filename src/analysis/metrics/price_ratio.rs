@@ -46,9 +46,9 @@ impl Shape {
     /// The prices of this shape; none where the config's stand.
     fn prices(self, prices: &Prices) -> Option<Prices> {
         let Self::Written(times) = self else { return None };
-        let shaped = |price: &Price| match writes(price) {
-            true => Price { input: price.output / times, cached_input: None, ..price.clone() },
-            false => price.clone(),
+        let shaped = |price: &Price| {
+            let read = price.output / times;
+            if writes(price) { Price { input: read, cached_input: None, ..price.clone() } } else { price.clone() }
         };
         Some(prices.iter().map(|(model, price)| (model.clone(), price.as_ref().map(shaped))).collect())
     }

@@ -188,6 +188,12 @@ pub fn mean([sum, count]: [f64; 2]) -> Option<f64> {
     (count != 0.0).then(|| sum / count)
 }
 
+/// Whether two sums differ.
+#[must_use]
+pub fn differ([one, other]: [f64; 2]) -> bool {
+    one - other != 0.0
+}
+
 /// The relative change from the second sum to the first: -0.2 is a fifth less. None where the second is 0.
 #[must_use]
 pub fn relative_change([new, base]: [f64; 2]) -> Option<f64> {
