@@ -226,8 +226,8 @@ pub fn headline(judged: &[Judged]) -> Figures {
                 .aside(),
             Column::number("order_most", "most", 1, each().map(|judged| Some(judged.by_order?.1))).aside(),
             Column::number("pays_from_ratio", "falls from a price ratio of", 2, curve(|curve| curve.pays_from)),
-            Column::number("pays_from_low", "low", 2, curve(|curve| Some(curve.interval?.low))),
-            Column::number("pays_from_high", "high", 2, curve(|curve| Some(curve.interval?.high))),
+            Column::number("pays_from_low", "low", 2, curve(|curve| Some(curve.interval?.low))).aside(),
+            Column::number("pays_from_high", "high", 2, curve(|curve| Some(curve.interval?.high))).aside(),
         ],
     }
 }

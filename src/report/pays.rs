@@ -80,11 +80,17 @@ fn change_of_fee((change, interval): Change) -> String {
 
 /// The price ratio from which on an arm is cheaper, and its interval.
 fn cheaper_from(curve: &Curve) -> String {
-    let told = |ratio: f64| if ratio.is_finite() { format!("{ratio:.1}") } else { "none".to_owned() };
+    let told = |ratio: f64| match ratio {
+        ratio if ratio.is_infinite() => "none".to_owned(),
+        ratio if ratio < 1.0 => format!("{ratio:.2}"),
+        ratio => format!("{ratio:.1}"),
+    };
     let value = told(curve.pays_from.unwrap_or(f64::INFINITY));
     match curve.interval {
-        Some(interval) => format!("{value} [{}, {}]", told(interval.low), told(interval.high)),
-        None => value,
+        Some(interval) if interval.low.is_finite() => {
+            format!("{value} [{}, {}]", told(interval.low), told(interval.high))
+        }
+        _ => value,
     }
 }
 

@@ -6,7 +6,7 @@ use super::fees::{Prices, by_group, item_fee, token_fee};
 use super::{Comparison, STRONG, Slice, Taken};
 use crate::analysis::price::{Fee, Price};
 use crate::analysis::stats::units::relative_change;
-use crate::analysis::stats::{Draws, Interval, Resampled, Units};
+use crate::analysis::stats::{Draws, FEWEST, Interval, Resampled, Units};
 use crate::types::record::Purpose;
 
 /// The ratios at which curves are told, beside that of the prices at hand.
@@ -98,8 +98,8 @@ pub struct Curve {
     pub own: f64,
     /// The ratio from which on the arm is cheaper than its base. None if it is at none, as an arm that changes nothing.
     pub pays_from: Option<f64>,
-    /// The interval of that ratio; an end is infinite where the arm is cheaper at none. None if fewer than three groups pay
-    /// another fee than with the base, or if more than 1 % of the resamples hold none of these.
+    /// The interval of that ratio; an end is infinite where the arm is cheaper at none. None if the weak level's fee changes in fewer
+    /// than three groups or the strong level's in fewer, or if more than 1 % of the resamples hold no change.
     pub interval: Option<Interval>,
     /// The change in percent at each ratio that was asked for, and its interval as a share.
     pub changes: Vec<Change>,
@@ -134,17 +134,21 @@ pub fn curves(
             }
         };
         let figures = std::iter::once(None).chain(at(own).into_iter().map(Some)).map(figure);
-        Some((own, tariff.paid(slice, base)?, figures.collect::<Vec<_>>()))
+        let units = tariff.paid(slice, base)?;
+        // The break-even ratio is of two changes, and needs enough groups for both.
+        let enough = units.count(|row| row[0] != 0.0) >= FEWEST
+            && units.count(|[_, strong_more, ..]| strong_more != 0.0) >= FEWEST;
+        Some((own, units, figures.collect::<Vec<_>>(), enough))
     };
     let asked: Vec<_> = each().map(asked).collect();
-    let figures: Vec<_> = asked.iter().flatten().map(|(_, units, figures)| (units, &figures[..])).collect();
+    let figures: Vec<_> = asked.iter().flatten().map(|(_, units, figures, _)| (units, &figures[..])).collect();
     let draws = Draws { seed: comparison.seed, labels: &["fees"], count: RESAMPLES };
     let mut found = Units::bca_of_all(&figures, draws).into_iter();
     let percent = |found: Option<Resampled>| match found {
         Some(Resampled { value, interval }) => (Some(value * 100.0), interval),
         None => (None, None),
     };
-    let mut told = |own: f64, shape: Shape| {
+    let mut told = |own: f64, shape: Shape, enough: bool| {
         let mut found = found.next()?.into_iter();
         let ratio = |share| own * odds(share);
         let share = found.next()?;
@@ -153,13 +157,13 @@ pub fn curves(
             shape,
             own,
             pays_from: share.map(|share| ratio(share.value)).filter(|ratio| ratio.is_finite()),
-            interval: share.and_then(|share| share.interval).map(ends),
+            interval: share.and_then(|share| share.interval).filter(|_| enough).map(ends),
             changes: found.map(percent).collect(),
         })
     };
     let curves = asked.iter().zip(shapes.iter().cycle());
     let curves: Vec<Option<Curve>> =
-        curves.map(|(asked, shape)| asked.as_ref().and_then(|(own, ..)| told(*own, *shape))).collect();
+        curves.map(|(asked, shape)| asked.as_ref().and_then(|(own, .., enough)| told(*own, *shape, *enough))).collect();
     curves.chunks(shapes.len().max(1)).map(|curves| curves.iter().flatten().cloned().collect()).collect()
 }
 

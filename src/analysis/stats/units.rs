@@ -70,10 +70,15 @@ impl<const D: usize> Units<D> {
     /// the least number counts.
     #[must_use]
     pub fn contributing(self, contributes: impl Fn([f64; D]) -> bool) -> Self {
+        Self { contributing: self.contributing.min(self.count(contributes)), ..self }
+    }
+
+    /// The number of units of which something holds.
+    #[must_use]
+    pub fn count(&self, holds: impl Fn([f64; D]) -> bool) -> usize {
         let row = |kind: usize| std::array::from_fn(|i| self.columns[i][kind]);
         let sizes = self.population.sizes().iter().enumerate();
-        let some: u32 = sizes.filter(|(kind, _)| contributes(row(*kind))).map(|(_, size)| size).sum();
-        Self { contributing: self.contributing.min(some as usize), ..self }
+        sizes.filter(|(kind, _)| holds(row(*kind))).map(|(_, size)| *size as usize).sum()
     }
 
     /// A figure of the sums with its percentile interval; none where it is undefined on the sample.
