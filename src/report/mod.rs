@@ -2,6 +2,7 @@
 
 pub mod ablation;
 pub mod calibration;
+pub mod claims;
 pub mod compare;
 pub mod figures;
 pub mod files;

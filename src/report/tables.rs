@@ -5,7 +5,7 @@ use polars::prelude::{Column, CsvWriter, DataFrame, NamedFrom, ParquetWriter, Se
 
 use crate::analysis::metrics::calibrated::Guaranteed;
 use crate::analysis::metrics::changes::RESAMPLES;
-use crate::analysis::metrics::confidence::{Realised, Reliability};
+use crate::analysis::metrics::confidence::{Ends, Realised, Reliability};
 use crate::analysis::metrics::{Calibrated, Changes, Comparison, Relative, Slice, ratio};
 use crate::analysis::price::Fee;
 use crate::analysis::stats::{Difference, Draws, Interval};
@@ -300,6 +300,9 @@ impl<'a, 'b> Arms<'a, 'b> {
 /// A slice, and what the weak level's confidence is worth in it.
 type Worth<'a> = (&'a Slice<'a>, Reliability);
 
+/// The interval of one figure of what confidence is worth.
+type End = fn(&Ends) -> Option<Interval>;
+
 /// A row of the table `calibration`.
 struct GateRow<'a> {
     slice: &'a Slice<'a>,
@@ -308,6 +311,7 @@ struct GateRow<'a> {
     /// Whose answers told the threshold.
     told_from: Option<&'static str>,
     realised: Option<Realised>,
+    ends: Ends,
 }
 
 impl<'a> GateRow<'a> {
@@ -319,6 +323,7 @@ impl<'a> GateRow<'a> {
             found,
             told_from: comparison.calibrated(&slice.cell.arm).map(Calibrated::whose),
             realised: found.map(|found| slice.realised(found.guarantee.alpha)),
+            ends: comparison.confidence_ends(slice),
         }
     }
 }
@@ -329,7 +334,7 @@ impl Arms<'_, '_> {
         let each = || rows.iter();
         let found = || each().map(|row| row.found.as_ref());
         let tested = || found().map(|found| found.and_then(|found| found.tested.as_ref()));
-        let columns = vec![
+        let mut columns = vec![
             text("dataset", each().map(|row| row.slice.cell.dataset.to_string())),
             text("arm", each().map(|row| row.slice.cell.arm.to_string())),
             text("model", each().map(|_| gauged.model.to_owned())),
@@ -352,8 +357,15 @@ impl Arms<'_, '_> {
             float("risk_bound", tested().map(|tested| tested.map(|tested| tested.bound))),
             float("smallest_alpha", found().map(|found| found.map(|found| found.smallest_alpha))),
             float("realised_risk", each().map(|row| row.realised.and_then(|realised| realised.risk))),
-            float("drift_e_value", each().map(|row| row.realised.map(|realised| realised.e_value))),
+            float("drift_wealth", each().map(|row| row.realised.map(|realised| realised.wealth))),
+            float("drift_p_value", each().map(|row| row.realised.map(|realised| realised.p))),
         ];
+        let ends: [(&str, End); 3] =
+            [("auroc", |ends| ends.auroc), ("ece", |ends| ends.ece), ("brier", |ends| ends.brier)];
+        for (name, of) in ends {
+            columns.push(float(&format!("{name}_low"), each().map(|row| of(&row.ends).map(|ends| ends.low))));
+            columns.push(float(&format!("{name}_high"), each().map(|row| of(&row.ends).map(|ends| ends.high))));
+        }
         Table::new("calibration", columns)
     }
 
