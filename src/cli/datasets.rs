@@ -234,9 +234,11 @@ fn check(path: &Path, reading: &Reading) -> Result<Status> {
     let mut rows = 0;
     let mut groups: BTreeSet<Arc<str>> = BTreeSet::new();
     let mut of_subject: BTreeMap<Arc<str>, usize> = BTreeMap::new();
+    let mut of_options: BTreeMap<usize, usize> = BTreeMap::new();
     let contents = scan(path, reading, &mut |item| {
         rows += 1;
         groups.insert(item.group);
+        *of_options.entry(item.options.len()).or_default() += 1;
         if let Some(subject) = item.subject {
             *of_subject.entry(subject).or_default() += 1;
         }
@@ -253,6 +255,13 @@ fn check(path: &Path, reading: &Reading) -> Result<Status> {
     ));
     if !of_subject.is_empty() {
         say(&format!("{} subjects: {}", of_subject.len(), counts(&of_subject)));
+    }
+    if of_options.len() > 1 {
+        let told = of_options.iter().map(|(options, rows)| format!("{options} in {rows} rows"));
+        say(&format!("numbers of options: {}", told.collect::<Vec<_>>().join(", ")));
+    }
+    for notice in &contents.notices {
+        say(&format!("note: {notice}"));
     }
     let bad = !contents.faults.is_empty() || rows == 0;
     Ok(if bad { Status::CheckFailed } else { Status::Done })
