@@ -43,7 +43,8 @@ impl Chosen {
             Some(split) => {
                 let (_, _, other) = read(config, Some(split), path).context("calibration_split")?;
                 sha256 = format!("{sha256} {}", other.sha256);
-                notices.extend(other.notices.into_iter().filter(|notice| !notices.contains(notice)).collect::<Vec<_>>());
+                notices
+                    .extend(other.notices.into_iter().filter(|notice| !notices.contains(notice)).collect::<Vec<_>>());
                 Some(of_split(other.items, split))
             }
         };

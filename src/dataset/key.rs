@@ -18,7 +18,11 @@ fn is_index(field: &str) -> bool {
 /// The place of the right option.
 pub(super) fn target(row: &Row, options: &Options) -> Result<usize, Fault> {
     let fields: Vec<&str> = ANSWERS.into_iter().filter(|field| row.has(field)).collect();
-    let fields = if fields.is_empty() { OTHERWISE.into_iter().find(|field| row.has(field)).into_iter().collect() } else { fields };
+    let fields = if fields.is_empty() {
+        OTHERWISE.into_iter().find(|field| row.has(field)).into_iter().collect()
+    } else {
+        fields
+    };
     let mut found: Option<(&str, usize)> = None;
     for field in fields {
         let index = of_field(row, field, options)?;
@@ -34,11 +38,12 @@ pub(super) fn target(row: &Row, options: &Options) -> Result<usize, Fault> {
             _ => found = found.or(Some((field, index))),
         }
     }
-    let what = if row.fields.spelled("answer").is_some_and(|name| row.fields.get(name).is_ok_and(|value| value.is_some())) {
-        "is empty"
-    } else {
-        "is missing"
-    };
+    let what =
+        if row.fields.spelled("answer").is_some_and(|name| row.fields.get(name).is_ok_and(|value| value.is_some())) {
+            "is empty"
+        } else {
+            "is missing"
+        };
     found.map(|(_, index)| index).ok_or_else(|| row.fault("answer", what))
 }
 
@@ -87,7 +92,11 @@ fn read(answer: &str, options: &Options, is_index: bool) -> Read {
             Form::Number => numbers,
             Form::Either => format!("{letters} or {numbers}"),
         };
-        if labels.is_empty() { format!("must be {wanted}, not `{answer}`") } else { format!("`{answer}` is the label of no option; it must be {wanted}") }
+        if labels.is_empty() {
+            format!("must be {wanted}, not `{answer}`")
+        } else {
+            format!("`{answer}` is the label of no option; it must be {wanted}")
+        }
     });
     Read { index, number }
 }
@@ -127,4 +136,3 @@ pub(super) fn corrected(row: &Row, options: &Options, error: &str) -> Option<usi
     let answer = row.name("correct_answer").ok()??;
     read(answer.trim(), options, true).index.ok()
 }
-

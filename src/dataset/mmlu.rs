@@ -38,9 +38,8 @@ fn is_known(column: &str) -> bool {
 /// The columns that a header lacks; other shapes' rows are judged one by one.
 fn lacking(header: &[String]) -> Option<String> {
     let has = |name: &str| header.iter().any(|column| same(column, name));
-    let missing = |name: &str| {
-        Some(format!("field `{name}`: is missing from the header; it must hold {}", COLUMNS.join(",")))
-    };
+    let missing =
+        |name: &str| Some(format!("field `{name}`: is missing from the header; it must hold {}", COLUMNS.join(",")));
     match options::of_header(header) {
         (Some(gap), _) => missing(&gap),
         (None, true) => None,

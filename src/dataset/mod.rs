@@ -8,6 +8,8 @@ pub mod generate;
 pub mod gsm8k;
 mod key;
 pub mod mmlu;
+#[cfg(test)]
+mod mutations;
 mod noticed;
 mod options;
 mod row;

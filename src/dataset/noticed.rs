@@ -8,14 +8,16 @@ use super::rows::Place;
 
 /// A column of keys without a 0 is refused if that many keys counted from 0 would have one with this probability at least.
 const SURE: f64 = 0.99;
-/// Fewer keys than this say nothing.
-const FEW: usize = 3;
+/// A reader is told of it from this probability on.
+const LIKELY: f64 = 0.7;
 
 /// What the rows of a file have shown so far.
 #[derive(Debug)]
 pub(super) struct Noticed {
     /// Keys that are numbers counted from 0.
     keys: usize,
+    /// The first of them.
+    first: Option<Place>,
     /// Whether one of them is 0.
     zero: bool,
     /// The first that is as great as the number of options, and how many are.
@@ -30,14 +32,7 @@ pub(super) struct Noticed {
 
 impl Default for Noticed {
     fn default() -> Self {
-        Self {
-            keys: 0,
-            zero: false,
-            past: None,
-            chance: 1.0,
-            equal: None,
-            errors: BTreeMap::new(),
-        }
+        Self { keys: 0, first: None, zero: false, past: None, chance: 1.0, equal: None, errors: BTreeMap::new() }
     }
 }
 
@@ -46,6 +41,7 @@ impl Noticed {
     #[expect(clippy::cast_precision_loss, reason = "a number of options")]
     pub(super) fn key(&mut self, place: Place, key: usize, options: usize) {
         self.keys += 1;
+        self.first.get_or_insert(place);
         self.zero |= key == 0;
         self.chance *= 1.0 - 1.0 / options.max(1) as f64;
         if key == options {
@@ -56,7 +52,8 @@ impl Noticed {
     /// Notes a question's options, of which `right` is the right one.
     pub(super) fn options(&mut self, place: Place, options: &[String], right: usize) {
         let mut seen = HashSet::new();
-        let repeated: HashSet<&str> = options.iter().map(|text| text.trim()).filter(|text| !seen.insert(*text)).collect();
+        let repeated: HashSet<&str> =
+            options.iter().map(|text| text.trim()).filter(|text| !seen.insert(*text)).collect();
         if !repeated.is_empty() {
             let (_, rows, hit) = self.equal.get_or_insert((place, 0, 0));
             *rows += 1;
@@ -73,7 +70,7 @@ impl Noticed {
 
     /// That the keys of a file count from one, if the whole column says so.
     pub(super) fn fault(&self) -> Option<Fault> {
-        if self.zero {
+        if self.zero || self.keys < 2 {
             return None;
         }
         let what = match self.past {
@@ -81,7 +78,7 @@ impl Noticed {
             None if self.chance < 1.0 - SURE => "none of so many would be by chance".to_owned(),
             None => return None,
         };
-        let place = self.past.map_or(Place::Row(1), |(place, _)| place);
+        let place = self.past.map(|(place, _)| place).or(self.first)?;
         let what = format!(
             "none of the file's {} numbers is 0, and {what}: they seem to count from 1, and here 0 is the first option; take \
              1 off each, or write letters",
@@ -93,7 +90,7 @@ impl Noticed {
     /// What a reader of the file must know.
     pub(super) fn notices(&self) -> Vec<String> {
         let mut notices = Vec::new();
-        if !self.zero && self.keys >= FEW && self.fault().is_none() {
+        if !self.zero && self.chance < 1.0 - LIKELY && self.fault().is_none() {
             notices.push(format!(
                 "none of the {} answers that are numbers is 0; they are taken to count from 0: if they count from 1, take 1 off each",
                 self.keys

@@ -75,7 +75,11 @@ impl Family<'_> {
     /// The number that is lacking before a later one.
     fn gap(&self) -> Option<usize> {
         let base = self.base();
-        self.members.iter().enumerate().find(|(place, (number, _))| *number != base + place).map(|(place, _)| base + place)
+        self.members
+            .iter()
+            .enumerate()
+            .find(|(place, (number, _))| *number != base + place)
+            .map(|(place, _)| base + place)
     }
 }
 
@@ -130,7 +134,9 @@ pub(super) fn families<'a>(row: &Row<'a, '_>) -> Vec<Family<'a>> {
 
 /// Whether a column's name is that of an option.
 pub(super) fn is_option(name: &str) -> bool {
-    column(name, &PREFIXES).is_some() || column(name, &WRONG).is_some() || LISTS.iter().any(|list| super::rows::fields::same(list, name))
+    column(name, &PREFIXES).is_some()
+        || column(name, &WRONG).is_some()
+        || LISTS.iter().any(|list| super::rows::fields::same(list, name))
 }
 
 /// The column that a header lacks between its options' columns, and whether it has any at all.
@@ -150,10 +156,15 @@ pub(super) fn of_row(row: &Row) -> Result<Option<Options>, Fault> {
         ([_, second, ..], _) => Some((*second, lists[0])),
         ([list], [family, ..]) => Some((family.members[0].1, *list)),
         (_, [family, second, ..]) => Some((second.members[0].1, family.members[0].1)),
-        _ => wrong.first().zip(lists.first().copied().or(families.first().map(|family| family.members[0].1))).map(|(wrong, first)| (wrong.1, first)),
+        _ => wrong
+            .first()
+            .zip(lists.first().copied().or(families.first().map(|family| family.members[0].1)))
+            .map(|(wrong, first)| (wrong.1, first)),
     };
     if let Some((second, first)) = second {
-        return Err(row.fault(second, format!("looks like an option, and options are in `{first}` too: rename or remove one")));
+        return Err(
+            row.fault(second, format!("looks like an option, and options are in `{first}` too: rename or remove one"))
+        );
     }
     match (lists.first(), families.first()) {
         (Some(list), _) => of_field(row, list).map(Some),
@@ -180,7 +191,9 @@ pub(super) fn wrong(row: &Row) -> Result<Vec<String>, Fault> {
     let first = columns.first().map_or(0, |(number, _)| *number);
     for (place, (number, name)) in columns.iter().enumerate() {
         if *number != first + place || first > 1 {
-            return Err(row.fault(name, format!("looks like an option, and the one before it is missing ({place} are there)")));
+            return Err(
+                row.fault(name, format!("looks like an option, and the one before it is missing ({place} are there)"))
+            );
         }
     }
     columns.into_iter().map(|(_, name)| Ok(row.text(name)?.trim().to_owned())).collect()
@@ -261,7 +274,11 @@ fn label(value: &Value) -> Option<String> {
 }
 
 /// Options as texts.
-pub(super) fn texts<'v>(row: &Row, field: &str, list: impl Iterator<Item = &'v Value<'v>>) -> Result<Vec<String>, Fault> {
+pub(super) fn texts<'v>(
+    row: &Row,
+    field: &str,
+    list: impl Iterator<Item = &'v Value<'v>>,
+) -> Result<Vec<String>, Fault> {
     let text = |(place, value): (usize, &Value)| match value {
         Value::Str(text) if !text.trim().is_empty() => Ok(text.trim().to_owned()),
         Value::Number(_) => Ok(number_text(value)),

@@ -107,6 +107,14 @@ impl Recording {
         self.columns.contains(column)
     }
 
+    /// The answer to an item with these source items of strategies shown, with a strategy or without; `None` if the table
+    /// has none.
+    #[must_use]
+    pub fn answer(&self, item: &ItemId, strategies: &[ItemId], distil: bool) -> Option<&Response> {
+        let sources: Vec<&str> = strategies.iter().map(|source| &*source.0).collect();
+        self.answers.get(&Asked { item: item.clone(), strategies: sources.join(";"), distil })
+    }
+
     /// Whether its answers have fees, recorded or told from their tokens.
     #[must_use]
     pub fn is_priced(&self) -> bool {
@@ -184,19 +192,16 @@ impl Row {
 #[async_trait]
 impl Model for Recording {
     async fn call(&self, request: &Request) -> Result<Response, ModelError> {
-        let sources: Vec<&str> = request.strategies.iter().map(|source| &*source.0).collect();
-        let asked = Asked {
-            item: request.item.clone(),
-            strategies: sources.join(";"),
-            distil: request.wanted == chat::Wanted::AnswerAndStrategy,
-        };
-        self.answers.get(&asked).cloned().ok_or_else(|| {
+        let Request { item, strategies, .. } = request;
+        let distil = request.wanted == chat::Wanted::AnswerAndStrategy;
+        self.answer(item, strategies, distil).cloned().ok_or_else(|| {
+            let sources: Vec<&str> = strategies.iter().map(|source| &*source.0).collect();
             let with = if sources.is_empty() {
                 String::new()
             } else {
-                format!(" with the strategies of {}", asked.strategies)
+                format!(" with the strategies of {}", sources.join(";"))
             };
-            let distil = if asked.distil { " together with a strategy" } else { "" };
+            let distil = if distil { " together with a strategy" } else { "" };
             ModelError::Refused(format!("the recording {} holds no answer to it{with}{distil}", self.path.display()))
         })
     }

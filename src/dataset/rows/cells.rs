@@ -76,7 +76,9 @@ pub(super) fn value(array: &dyn Array, row: usize) -> Result<Value<'_>, String> 
     if let Some(numbers) = any.downcast_ref::<Float16Array>() {
         return finite(numbers.value(row).0.to_f64());
     }
-    if let (Some(numbers), ArrowDataType::Decimal(_, scale)) = (any.downcast_ref::<PrimitiveArray<i128>>(), array.dtype()) {
+    if let (Some(numbers), ArrowDataType::Decimal(_, scale)) =
+        (any.downcast_ref::<PrimitiveArray<i128>>(), array.dtype())
+    {
         return decimal(numbers.value(row), *scale);
     }
     if let Some(texts) = any.downcast_ref::<Utf8ViewArray>() {
@@ -174,7 +176,9 @@ mod tests {
         assert_eq!(told(decimal(-5, 2)), Ok("-0.05".into()));
         assert_eq!(told(decimal(7, 0)), Ok("7".into()));
         assert!(decimal(7, 99).is_err() && finite(f64::NAN).is_err() && finite(f64::NEG_INFINITY).is_err());
-        let date = |dtype, count| dated(&dtype, count).map(|value| value.map(|value| value.as_str().unwrap_or_default().to_owned()));
+        let date = |dtype, count| {
+            dated(&dtype, count).map(|value| value.map(|value| value.as_str().unwrap_or_default().to_owned()))
+        };
         assert_eq!(date(ArrowDataType::Date32, 19_722), Some(Ok("2023-12-31".into())));
         let moment = ArrowDataType::Timestamp(TimeUnit::Millisecond, None);
         assert_eq!(date(moment.clone(), 1_500), Some(Ok("1970-01-01T00:00:01.5Z".into())));

@@ -55,7 +55,9 @@ pub(super) fn of_bytes(bytes: &[u8], path: &Path) -> Option<String> {
 fn refusal(name: &str, from: &str, path: &Path) -> String {
     let file = path.file_name().unwrap_or_default().to_string_lossy();
     let plain = uncompressed(&file);
-    format!("the text is {name}, and only UTF-8 is read; convert it: iconv -f {from} -t UTF-8 '{plain}' > 'utf8-{plain}'")
+    format!(
+        "the text is {name}, and only UTF-8 is read; convert it: iconv -f {from} -t UTF-8 '{plain}' > 'utf8-{plain}'"
+    )
 }
 
 #[cfg(test)]

@@ -66,9 +66,8 @@ impl<'a> Fields<'a> {
 #[must_use]
 pub fn same(one: &str, other: &str) -> bool {
     if let ([first, ..], [second, ..]) = (one.as_bytes(), other.as_bytes()) {
-        let differ = first.is_ascii_alphanumeric()
-            && second.is_ascii_alphanumeric()
-            && !first.eq_ignore_ascii_case(second);
+        let differ =
+            first.is_ascii_alphanumeric() && second.is_ascii_alphanumeric() && !first.eq_ignore_ascii_case(second);
         if differ {
             return false;
         }
@@ -107,7 +106,9 @@ mod tests {
 
     #[test]
     fn names_are_found_in_any_case_and_spacing() {
-        for spelling in ["Correct Answer", "correct_answer", "correctAnswer", "\u{feff}CORRECT-ANSWER", " correct answer "] {
+        for spelling in
+            ["Correct Answer", "correct_answer", "correctAnswer", "\u{feff}CORRECT-ANSWER", " correct answer "]
+        {
             assert!(same(spelling, "correct_answer"), "{spelling}");
         }
         assert!(!same("answer", "answers") && !same("a", "b") && !same("", "a"));

@@ -77,7 +77,11 @@ fn check(metadata: &FileMetadata, fields: &[Field], bytes: usize) -> Result<(), 
 }
 
 /// A column's pieces, or why cells of its type cannot be read.
-fn column(field: &Field, group: &RowGroupMetadata, bytes: &Buffer<u8>) -> Result<Result<Vec<Box<dyn Array>>, String>, String> {
+fn column(
+    field: &Field,
+    group: &RowGroupMetadata,
+    bytes: &Buffer<u8>,
+) -> Result<Result<Vec<Box<dyn Array>>, String>, String> {
     if let Err(why) = cells::readable(&field.dtype) {
         return Ok(Err(why));
     }
@@ -105,10 +109,13 @@ fn fields_of<'a>(columns: &'a [Column], row: usize) -> Result<Fields<'a>, String
             Ok(arrays) => cell(arrays, row).ok_or_else(|| format!("column {name}: it has no such row"))?,
             Err(why) => Err(why.clone()),
         };
-        found.push((*name, value.unwrap_or_else(|why| {
-            unusable.push((*name, why));
-            Value::Null
-        })));
+        found.push((
+            *name,
+            value.unwrap_or_else(|why| {
+                unusable.push((*name, why));
+                Value::Null
+            }),
+        ));
     }
     Ok(Fields::of_columns(found, unusable))
 }
