@@ -45,9 +45,9 @@ pub(super) fn audit(path: &Path, reading: &Reading, run: &Path) -> Result<Status
     let items: HashMap<&str, (usize, &Item)> =
         contents.items.iter().enumerate().map(|(place, item)| (&*item.id.0, (place, item))).collect();
     let place_of = |answer: &Answer| items.get(&*answer.record.item_id.0).copied();
-    let graded = answers(&records);
+    let all = answers(&records);
     let mut known: Vec<(usize, &Item, Answer)> =
-        graded.iter().filter_map(|answer| place_of(answer).map(|(place, item)| (place, item, *answer))).collect();
+        all.iter().filter_map(|answer| place_of(answer).map(|(place, item)| (place, item, *answer))).collect();
     if known.is_empty() {
         bail!(
             "no item of the run in {} stands in {}: name the file that it took (data set `{}`)",
@@ -57,7 +57,7 @@ pub(super) fn audit(path: &Path, reading: &Reading, run: &Path) -> Result<Status
         );
     }
     known.sort_by_key(|(place, _, answer)| (*place, answer.level));
-    list(&known, &grader, &Texts::of(run, &manifest)?, graded.len() - known.len())
+    list(&known, &grader, &Texts::of(run, &manifest)?, all.len() - known.len())
 }
 
 fn list(known: &[(usize, &Item, Answer)], grader: &Grader, texts: &Texts, elsewhere: usize) -> Result<Status> {

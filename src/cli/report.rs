@@ -62,8 +62,7 @@ impl Kept {
         lacking.extend(of_stream);
         if lacking.iter().any(|lacking| lacking.column == "cached_input_tokens") {
             // How much of the input was cheaper is not known.
-            let split =
-                |price: &Price| price.cached_input.is_some_and(|cached| cached < price.input || cached > price.input);
+            let split = |price: &Price| price.cached_input.is_some_and(|cached| (cached - price.input).abs() > 0.0);
             manifest.prices.values_mut().for_each(|price| *price = price.take().filter(|price| !split(price)));
         }
         let mut gates = config_of(&manifest)?.gates([]);

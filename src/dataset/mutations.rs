@@ -42,14 +42,14 @@ const TOKENS: [&[u8]; 14] = [
     b"A",
 ];
 
-const LINES: &str = r###"{"id": "a", "question": "What is 2+2?", "answer": "Add.\n#### 4", "group": "g"}
+const LINES: &str = r#"{"id": "a", "question": "What is 2+2?", "answer": "Add.\n#### 4", "group": "g"}
 {"id": "b", "question": "Which?", "choices": ["x", "y", "z"], "answer": 1, "subject": "anatomy", "error_type": "ok"}
 {"id": "c", "question": "Which?", "choices": {"text": ["x", "y"], "label": ["A", "B"]}, "answerKey": "B"}
 {"id": "d", "question": {"stem": "Which?", "choices": [{"text": "x", "label": "1"}, {"text": "y", "label": "2"}]}, "answerKey": "2"}
 {"id": "e", "question": "Which?", "option_a": "x", "option_b": "y", "answer": "B", "explanation": "So."}
 {"id": "f", "problem": "What is $x$?", "solution": "So.", "answer": "\\frac{1}{2}", "level": 2.0}
 {"item_id": 1.0, "text": "It is 1.", "confidence": 0.5, "input_tokens": 3, "output_tokens": 4, "distil": false}
-"###;
+"#;
 const HEADED: &str =
     "id,Question,A,B,C,D,E,answer,group\n1,\"Which, of\nthese?\",a,b,c,d,e,B,x\n2,Which?,a,b,c,d,,D,y\n";
 const BARE: &str = "Which?,a,b,c,d,A\n\"What, now?\",a,b,c,d,D\n";
@@ -78,8 +78,8 @@ pub(super) fn columns() -> Vec<(&'static str, Box<dyn Array>)> {
     let labels = || list(texts(&[Some("A"), Some("B"), Some("A"), Some("B"), Some("A"), Some("B")]), [2, 2, 2]);
     let options = || list(texts(&[Some("x"), Some("y"), Some("x"), None, Some("z"), Some("w")]), [2, 2, 2]);
     let fields = |names: [&str; 2], arrays: &[Box<dyn Array>]| {
-        let field = |(name, array): (&str, &Box<dyn Array>)| Field::new(name.into(), array.dtype().clone(), true);
-        names.into_iter().zip(arrays).map(field).collect::<Vec<_>>()
+        let field = |(name, array): (&str, &dyn Array)| Field::new(name.into(), array.dtype().clone(), true);
+        names.into_iter().zip(arrays.iter().map(|array| &**array)).map(field).collect::<Vec<_>>()
     };
     let pair = vec![options(), labels()];
     let choices = StructArray::new(ArrowDataType::Struct(fields(["text", "label"], &pair)), 3, pair, None).boxed();

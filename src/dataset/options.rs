@@ -4,7 +4,7 @@
 
 use super::row::{Fault, Row, number_text};
 use super::rows::Value;
-use super::rows::fields::significant;
+use super::rows::fields::{same, significant};
 use crate::task::choice;
 
 /// As many options as there are letters.
@@ -61,6 +61,13 @@ impl Family<'_> {
     /// Whether it has its first two columns, so that it is one at all.
     fn is_whole(&self) -> bool {
         matches!(self.members[..], [(first, _), (second, _), ..] if first <= 1 && second == first + 1 && !(self.lettered && first == 1))
+    }
+
+    /// Whether its columns are options for all that the first ones are missing: several in a row, or one that no other name
+    /// would be given.
+    fn is_torn(&self) -> bool {
+        let said = ["alternative", "candidate", "choice", "option", "ending"].contains(&self.prefix);
+        !self.is_whole() && (said || self.members.windows(2).any(|pair| pair[1].0 == pair[0].0 + 1))
     }
 
     /// The name of the column of this number.
@@ -132,11 +139,18 @@ pub(super) fn families<'a>(row: &Row<'a, '_>) -> Vec<Family<'a>> {
     families
 }
 
+/// The columns with something in them that look like options, though no question could have only these.
+fn torn<'a>(row: &Row<'a, '_>) -> Option<(String, &'a str)> {
+    let families = gathered(row.fields.names(), &PREFIXES);
+    families.iter().filter(|family| family.is_torn()).find_map(|family| {
+        let (_, name) = family.members.iter().find(|(_, name)| row.has(name))?;
+        Some((family.name(0), *name))
+    })
+}
+
 /// Whether a column's name is that of an option.
 pub(super) fn is_option(name: &str) -> bool {
-    column(name, &PREFIXES).is_some()
-        || column(name, &WRONG).is_some()
-        || LISTS.iter().any(|list| super::rows::fields::same(list, name))
+    column(name, &PREFIXES).is_some() || column(name, &WRONG).is_some() || LISTS.iter().any(|list| same(list, name))
 }
 
 /// The column that a header lacks between its options' columns, and whether it has any at all.
@@ -165,6 +179,13 @@ pub(super) fn of_row(row: &Row) -> Result<Option<Options>, Fault> {
         return Err(
             row.fault(second, format!("looks like an option, and options are in `{first}` too: rename or remove one"))
         );
+    }
+    if let Some((first, name)) = torn(row) {
+        let what = match lists.first().copied().or(families.first().map(|family| family.members[0].1)) {
+            Some(used) => format!("looks like an option, and options are in `{used}`: rename or remove one"),
+            None => format!("looks like an option, and there is no `{first}` before it"),
+        };
+        return Err(row.fault(name, what));
     }
     match (lists.first(), families.first()) {
         (Some(list), _) => of_field(row, list).map(Some),

@@ -91,7 +91,7 @@ pub(super) fn array(mut reader: impl Read, path: &Path, take: Take) -> Result<()
         Ok(text) => text,
         Err(error) => {
             let before = &bytes[..error.valid_up_to()];
-            let line = before.iter().filter(|byte| **byte == b'\n').count() + 1;
+            let line = before.split(|byte| *byte == b'\n').count();
             let start = before.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
             bail!("line {line}: {}", encoding::of_bytes(&bytes[start..], path).unwrap_or_default());
         }

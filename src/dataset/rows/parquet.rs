@@ -68,7 +68,7 @@ fn check(metadata: &FileMetadata, fields: &[Field], bytes: usize) -> Result<(), 
             let values = usize::try_from(column.num_values()).unwrap_or(usize::MAX);
             let inside = range.start <= range.end && usize::try_from(range.end).is_ok_and(|end| end <= bytes);
             if !inside || values > MOST_ROWS {
-                let name = column.descriptor().path_in_schema.iter().map(|part| part.as_str()).collect::<Vec<_>>();
+                let name = column.descriptor().path_in_schema.iter().map(ToString::to_string).collect::<Vec<_>>();
                 return Err(format!("column {}: it is damaged (the file is too short for it)", name.join(".")));
             }
         }

@@ -95,9 +95,9 @@ pub fn each_of_archive(path: &Path, member: Option<&str>, take: &mut dyn FnMut(T
         Ok(())
     };
     if is_zip(path) {
-        of_zip(path, &mut keep)?
+        of_zip(path, &mut keep)?;
     } else {
-        of_tar(path, &mut keep)?
+        of_tar(path, &mut keep)?;
     }
     if found.is_empty() {
         bail!("{} holds no tables{}", path.display(), member.map(|name| format!(" in {name}")).unwrap_or_default());

@@ -72,6 +72,8 @@ fn an_option_that_would_be_dropped_is_named() {
     for (name, text, parts) in [
         ("a.csv", "question,A,B,C,E,answer\nq,1,2,3,5,A\n", ["line 1", "`D`: is missing from the header"]),
         ("a.csv", "question,A,B,choice0,choice1,answer\nq,1,2,3,4,A\n", ["line 2: field `choice0`", "in `A` too"]),
+        ("a.csv", "question,A,B,option_e,answer\nq,1,2,3,A\n", ["line 2: field `option_e`", "options are in `A`"]),
+        ("a.jsonl", r#"{"question": "q", "B": "1", "C": "2", "answer": "B"}"#, ["field `B`: looks like", "no `A`"]),
         (
             "a.jsonl",
             r#"{"question": "q", "A": "1", "B": "2", "D": "4", "answer": "A"}"#,
