@@ -81,7 +81,7 @@ fn read(answer: &str, options: &Options, is_index: bool) -> Read {
         number = whole(answer).filter(|_| form != Form::Letter && labels.is_empty());
         number.and_then(|number| number.checked_sub(*base))
     });
-    let index = index.filter(|index| *index < texts.len()).or_else(|| by_text(answer, texts));
+    let index = index.filter(|index| *index < texts.len()).or_else(|| by_text(answer, texts, labels.is_empty()));
     let last = texts.len().saturating_sub(1);
     let index = index.ok_or_else(|| {
         let letters = format!("a letter from A to {}", choice::letter(last));
@@ -117,9 +117,9 @@ fn whole(answer: &str) -> Option<usize> {
     digits.parse().ok()
 }
 
-/// The one option whose text an answer is; a number or a letter is none.
-fn by_text(answer: &str, texts: &[String]) -> Option<usize> {
-    if answer.chars().count() < 2 || answer.parse::<f64>().is_ok() {
+/// The one option whose text an answer is. A number or a letter is none if it could be a key that is wrong.
+fn by_text(answer: &str, texts: &[String], could_be_key: bool) -> Option<usize> {
+    if could_be_key && (answer.chars().count() < 2 || answer.parse::<f64>().is_ok()) {
         return None;
     }
     let mut found = texts.iter().enumerate().filter(|(_, text)| text.trim() == answer);

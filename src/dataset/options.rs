@@ -148,6 +148,15 @@ fn torn<'a>(row: &Row<'a, '_>) -> Option<(String, &'a str)> {
     })
 }
 
+/// Two columns of one option that have something in them.
+fn doubled<'a>(row: &Row<'a, '_>) -> Option<(&'a str, &'a str)> {
+    gathered(row.fields.names(), &PREFIXES).iter().find_map(|family| {
+        let same_number =
+            |pair: &&[(usize, &'a str)]| pair[0].0 == pair[1].0 && pair.iter().all(|(_, name)| row.has(name));
+        family.members.windows(2).find(same_number).map(|pair| (pair[0].1, pair[1].1))
+    })
+}
+
 /// Whether a column's name is that of an option.
 pub(super) fn is_option(name: &str) -> bool {
     column(name, &PREFIXES).is_some() || column(name, &WRONG).is_some() || LISTS.iter().any(|list| same(list, name))
@@ -163,6 +172,9 @@ pub(super) fn of_header(header: &[String]) -> (Option<String>, bool) {
 
 /// The options of a row; `None` if it has only one right and some wrong answers, or nothing.
 pub(super) fn of_row(row: &Row) -> Result<Option<Options>, Fault> {
+    if let Some((first, second)) = doubled(row) {
+        return Err(row.fault(second, format!("is given twice, as `{first}` and as `{second}`: rename one of the two")));
+    }
     let lists: Vec<&str> = LISTS.into_iter().filter(|field| row.has(field)).collect();
     let families = families(row);
     let wrong = wrong_columns(row);

@@ -129,7 +129,7 @@ fn delimiters_are_told_from_the_header() {
         ("a.csv", "question;A;B;answer\n\"a, b; or c?\";x;y;B\n"),
         ("a.tsv", "question\tA\tB\tanswer\na, b; or c?\tx\ty\tB\n"),
         ("a.csv", "\"question\",\"A\",\"B\",\"answer\",\"note; more; and; more; still\"\n\"a, b; or c?\",x,y,B,n\n"),
-        ("a.csv", "a, b; or c?;w;x;y;z;B\n"),
+        ("a.csv", "\"a, b; or c?\";w;x;y;z;B\n"),
     ] {
         let contents = contents(name, text);
         assert!(contents.faults.is_empty(), "{text}: {:?}", contents.faults);
