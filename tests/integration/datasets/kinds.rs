@@ -98,9 +98,10 @@ fn keys_that_contradict_or_count_from_one_are_faults() {
     let row = r#"{"question": "q", "options": ["x", "y", "z"], "answer": "B", "answer_index": 2}"#;
     holds(&fault("a.jsonl", row), &["field `answer_index`", "names option C", "`answer` names option B"]);
     let rows = |keys: &[usize]| -> String {
-        keys.iter()
-            .map(|key| format!("{{\"question\": \"q\", \"choices\": [\"x\", \"y\", \"z\"], \"answer\": {key}}}\n"))
-            .collect()
+        let row = |rows: String, key: &usize| {
+            rows + &format!("{{\"question\": \"q\", \"choices\": [\"x\", \"y\", \"z\"], \"answer\": {key}}}\n")
+        };
+        keys.iter().fold(String::new(), row)
     };
     holds(
         &fault("a.jsonl", &rows(&[1, 2, 3])),
