@@ -81,6 +81,8 @@ pub struct Assembly {
     pub dataset: String,
     /// Hex sha256 of its file.
     pub sha256: String,
+    /// What a reader must know of its files.
+    pub(super) notices: Vec<String>,
     /// How its answers are read and compared.
     pub grader: Grader,
     /// The weak and the strong level's words.
@@ -130,7 +132,7 @@ impl Assembly {
         let prompts = [prompt(&weak)?, prompt(&strong)?];
         let rules = config.dataset.extraction.clone().unwrap_or_else(|| usual_rules(task, signal, &chosen.stream));
         let grader = Grader { task, rules };
-        let Chosen { name: dataset, sha256, stream, calibration, .. } = chosen;
+        let Chosen { name: dataset, sha256, notices, stream, calibration, .. } = chosen;
         let places = [0..stream.len(), stream.len()..stream.len() + calibration.len()];
         let items = stream.into_iter().chain(calibration).collect();
         let assembly = Self {
@@ -140,6 +142,7 @@ impl Assembly {
             strong,
             dataset,
             sha256,
+            notices,
             grader,
             prompts,
             items,

@@ -9,6 +9,7 @@
 
 use serde::Serialize;
 
+use super::options;
 use super::row::{Fault, Row};
 use super::rows::Value;
 use crate::task::math;
@@ -99,6 +100,8 @@ fn stated(text: &str) -> Target {
 
 /// Whether a row looks like a word problem at all, rather than a question with options.
 pub(super) fn is_problem(row: &Row) -> bool {
-    let choices = ["choices", "options", "choice0", "correct_answer", "answerKey", "A"];
-    !choices.iter().any(|field| row.has(field)) && !matches!(row.fields.get("question"), Some(Value::Object(_)))
+    let choices = ["choices", "options", "endings", "correct_answer", "answerKey"];
+    !choices.iter().any(|field| row.has(field))
+        && options::families(row).is_empty()
+        && !matches!(row.fields.get("question"), Ok(Some(Value::Object(_))))
 }

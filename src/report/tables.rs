@@ -24,6 +24,21 @@ impl Table {
         Ok(Self { name, frame: DataFrame::new_infer_height(columns)? })
     }
 
+    /// Takes every value out of these columns: they were not known.
+    ///
+    /// # Errors
+    /// If polars cannot build the column.
+    pub fn empty<'a>(&mut self, columns: impl Iterator<Item = &'a str>) -> Result<()> {
+        for name in columns {
+            let nulls = {
+                let column = self.frame.column(name)?;
+                Series::full_null(name.into(), column.len(), column.dtype())
+            };
+            self.frame.with_column(nulls.into())?;
+        }
+        Ok(())
+    }
+
     /// The table's two files: name and bytes.
     ///
     /// # Errors

@@ -1,6 +1,7 @@
 //! The journal of calls: every answer is stored under the hash of all that determines it, durably, before it is
 //! used. Resuming, sharing calls between arms and offline replay are look-ups here. One `SQLite` file.
 
+pub mod answers;
 pub mod portable;
 mod schema;
 mod writer;

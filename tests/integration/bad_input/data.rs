@@ -73,7 +73,7 @@ fn rows_of_options_that_are_not_as_the_header_says() {
     ] {
         holds(&over("questions.csv", format!("{good}{bad}\n")), &["questions.csv", part]);
     }
-    let error = over("questions.csv", good.replace("choice2", "choice_2"));
+    let error = over("questions.csv", good.replace("choice2", "third"));
     holds(&error, &["line 1: field `choice2`: is missing from the header"]);
     let letters = over("questions.csv", "Which?,a,b,c,d,A\nWhich?,a,b,c,d,E\n");
     holds(&letters, &["line 2: field `answer`: must be a letter from A to D, not `E`"]);
