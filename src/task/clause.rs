@@ -10,6 +10,10 @@ use super::number::{self, Found, Kind, Scanner};
 
 /// Numbers of a place that are looked at.
 const MOST: usize = 64;
+/// Bytes before a label's number at most.
+const LABEL: usize = 20;
+/// Letters before a number in words at most.
+const SPOKEN_WITHIN: usize = 60;
 
 /// Words that begin another clause.
 const CLAUSES: [&str; 22] = [
@@ -75,20 +79,43 @@ const LIGHT: [&str; 50] = [
     "quad",
 ];
 
-/// The number that an answer's place gives, and whether it stands there plainly: behind nothing but words such as "about",
-/// or as the result of a calculation. `None` if there is none, or several without a choice.
-pub(super) fn result(text: &str, place: Range<usize>) -> Option<(Found, bool)> {
+/// What an answer's place gives.
+pub(super) enum Given {
+    /// A number, and whether it stands there plainly: behind nothing but words such as "about", or as the result of a
+    /// calculation.
+    Number(Found, bool),
+    /// Several numbers without a choice among them, or a calculation without its result.
+    Several,
+    /// No number.
+    Nothing,
+}
+
+/// Reads an answer's place.
+pub(super) fn result(text: &str, place: Range<usize>) -> Given {
     let numbers: Vec<Found> = Scanner::new(text, place.clone(), Kind::Place).take(MOST).collect();
     if numbers.is_empty() {
-        let found = number::spoken(text, place.clone())?;
-        let light = is_light(&text[place.start..found.range.start]);
-        let begins_clause = text[place.start..found.range.start].chars().filter(|c| c.is_alphabetic()).count() < 60;
-        return (light || begins_clause).then_some((found, light));
+        let Some(found) = number::spoken(text, place.clone()) else { return Given::Nothing };
+        let lead = &text[place.start..found.range.start];
+        let light = is_light(lead);
+        let near = lead.chars().filter(|c| c.is_alphabetic()).count() < SPOKEN_WITHIN;
+        return if light || near { Given::Number(found, light) } else { Given::Nothing };
     }
     let gap = |at: usize| {
         let start = if at == 0 { place.start } else { numbers[at - 1].range.end };
         let end = numbers.get(at).map_or(place.end, |found| found.range.start);
         &text[start.min(end)..end]
+    };
+    // `twelve, not 5`
+    if !is_light(gap(0))
+        && let Some(found) = number::spoken(text, place.start..numbers[0].range.start)
+        && is_light(&text[place.start..found.range.start])
+        && !text[found.range.end..].starts_with(" of")
+    {
+        return Given::Number(found, true);
+    }
+    let given = |at: usize, firm: bool| {
+        // Of a division by 0 there is no number.
+        if numbers[at].value(text).is_some() { Given::Number(numbers[at].clone(), firm) } else { Given::Several }
     };
     let mut begin = 0;
     let mut aside = None;
@@ -97,18 +124,15 @@ pub(super) fn result(text: &str, place: Range<usize>) -> Option<(Found, bool)> {
         while end < numbers.len() && !parts_clauses(gap(end)) {
             end += 1;
         }
-        match in_clause(text, &numbers, begin..end, &gap) {
-            Clause::Gives(at, firm) => {
-                numbers[at].value(text)?;
-                return Some((numbers[at].clone(), firm && (begin == 0 || is_light(gap(begin)))));
-            }
-            Clause::Several => return None,
+        match in_clause(numbers.len(), begin..end, &gap) {
+            Clause::Gives(at, firm) => return given(at, firm && (begin == 0 || is_light(gap(begin)))),
+            Clause::Several => return Given::Several,
             Clause::Aside(at) => aside = aside.or(Some(at)),
             Clause::Nothing => {}
         }
         begin = end;
     }
-    aside.and_then(|at| numbers[at].value(text).map(|_| (numbers[at].clone(), false)))
+    aside.map_or(Given::Nothing, |at| given(at, false))
 }
 
 /// What a clause says.
@@ -122,12 +146,13 @@ enum Clause {
     Nothing,
 }
 
-fn in_clause<'a>(text: &str, numbers: &[Found], clause: Range<usize>, gap: &dyn Fn(usize) -> &'a str) -> Clause {
+fn in_clause<'a>(numbers: usize, clause: Range<usize>, gap: &dyn Fn(usize) -> &'a str) -> Clause {
     let equals =
         |at: usize| gap(at).contains(['=', '≈']) || gap(at).contains("\\approx") || gap(at).contains("\\Rightarrow");
     if let Some(at) = clause.clone().rev().find(|at| equals(*at)) {
         // A calculation behind the last sign has no result.
-        let open = at + 1 < clause.end && is_operator(gap(at + 1));
+        let tail = gap(at).rsplit(['=', '≈']).next().unwrap_or_default();
+        let open = (at + 1 < clause.end && is_operator(gap(at + 1))) || goes_on(gap(at + 1)) || is_end_of_term(tail);
         return if open { Clause::Several } else { Clause::Gives(at, true) };
     }
     let stands = |at: &usize| !is_denied(gap(*at));
@@ -136,19 +161,20 @@ fn in_clause<'a>(text: &str, numbers: &[Found], clause: Range<usize>, gap: &dyn 
     let opening = gap(clause.start);
     if first == clause.start && is_light(opening) || first > clause.start {
         let next = first + 1;
-        if next < numbers.len() && joins(gap(next)) {
+        if (next < numbers && joins(gap(next))) || goes_on(gap(next)) {
             return Clause::Several;
         }
         return Clause::Gives(first, true);
     }
     let main = kept.iter().rev().find(|at| !is_aside(gap(**at)));
     match main {
-        Some(at) if is_operator(gap(*at)) && *at > clause.start => Clause::Several,
-        Some(at) => Clause::Gives(*at, false),
-        None => {
-            let _ = text;
-            Clause::Aside(*kept.last().unwrap_or(&first))
+        Some(at)
+            if (is_operator(gap(*at)) && *at > clause.start) || is_end_of_term(gap(*at)) || goes_on(gap(at + 1)) =>
+        {
+            Clause::Several
         }
+        Some(at) => Clause::Gives(*at, false),
+        None => Clause::Aside(*kept.last().unwrap_or(&first)),
     }
 }
 
@@ -229,6 +255,42 @@ fn is_operator(gap: &str) -> bool {
     )
 }
 
+/// Whether a term goes on behind its number with what is no number: `5 + 2x`, `5 - x`.
+fn goes_on(gap: &str) -> bool {
+    let rest = gap.trim_start_matches([' ', '$', '}']);
+    let Some(c) = rest.chars().next().filter(|c| matches!(c, '+' | '-' | '−' | '×' | '÷' | '/' | '*')) else {
+        return false;
+    };
+    let behind = rest[c.len_utf8()..].trim_start();
+    let letters = behind.chars().take_while(|c| c.is_alphabetic()).count();
+    let variable = letters == 1 && !behind.starts_with(['a', 'A', 'I']);
+    match c {
+        // `60 / hour`, and bold.
+        '/' => behind.starts_with(|c: char| c.is_ascii_digit()),
+        '*' if rest.starts_with("**") => false,
+        _ => {
+            variable
+                || behind.starts_with(|c: char| c.is_ascii_digit() || c == '\\')
+                    && !behind.starts_with("\\)")
+                    && !behind.starts_with("\\]")
+        }
+    }
+}
+
+/// Whether a text ends in an operator behind what is no number: `2x + `.
+fn is_end_of_term(tail: &str) -> bool {
+    let head = tail.trim_end_matches([' ', '$', '\\', '{', '(']);
+    let Some(left) =
+        ["+", "-", "−", "×", "÷", "*", "/", "^", "times", "cdot"].iter().find_map(|sign| head.strip_suffix(*sign))
+    else {
+        return false;
+    };
+    let left = left.trim_end_matches([' ', '\\']);
+    let term = left.rsplit(|c: char| c.is_whitespace() || c == '=').next().unwrap_or_default();
+    let short = term.chars().filter(|c| c.is_alphabetic()).count() <= 1;
+    !term.is_empty() && (term.ends_with([')', '}', '^']) || (short && term.ends_with(char::is_alphanumeric)))
+}
+
 /// The last word of a text, in lower case.
 fn last_word(text: &str) -> String {
     let text = text.trim_end_matches(|c: char| !c.is_alphanumeric());
@@ -260,19 +322,21 @@ fn is_aside(gap: &str) -> bool {
     ASIDE.contains(&last_word(gap).as_str())
 }
 
-/// Whether a number is a label at a line's start, as in `2. Add them`.
+/// Whether a number is a label at a line's start, as in `2. Add them` or `**Step 2**`.
 pub(super) fn is_list_label(text: &str, range: &Range<usize>) -> bool {
-    let behind = &text[range.end..];
-    let mut chars = behind.chars();
-    if !matches!(chars.next(), Some('.' | ')'))
-        || chars.next() != Some(' ')
-        || chars.next().is_none_or(char::is_whitespace)
-    {
-        return false;
+    let mut from = range.start.saturating_sub(LABEL);
+    while !text.is_char_boundary(from) {
+        from += 1;
     }
-    let line = text[..range.start].rfind('\n').map_or(0, |at| at + 1);
-    range.start - line <= 16
-        && text[line..range.start].chars().all(|c| c.is_whitespace() || matches!(c, '*' | '#' | '-' | '('))
+    let line = text[from..range.start].rfind('\n').map(|at| from + at + 1).or((from == 0).then_some(0));
+    let Some(line) = line else { return false };
+    let head =
+        text[line..range.start].trim_matches(|c: char| c.is_whitespace() || matches!(c, '*' | '#' | '-' | '(' | '>'));
+    let mut behind = text[range.end..].chars();
+    let listed = matches!(behind.next(), Some('.' | ')'))
+        && behind.next() == Some(' ')
+        && behind.next().is_some_and(|c| !c.is_whitespace());
+    head.is_empty() && listed || ["Step", "Part", "Case", "Question", "Problem"].contains(&head)
 }
 
 static SENTENCE_END: LazyLock<Regex> = LazyLock::new(|| {

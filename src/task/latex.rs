@@ -89,7 +89,7 @@ fn elements(text: &str) -> Vec<&str> {
 #[must_use]
 pub fn plain(text: &str) -> String {
     static UNIT: LazyLock<Regex> = LazyLock::new(|| {
-        Regex::new(r"(\d|\})\s*(?:\\[,!;: ]\s*)*\\(?:text|mathrm|mbox|textrm)\s*\{[^{}]*(?:\^\{?\d\}?[^{}]*)?\}(?:\^\{?\d\}?)?\s*$").expect("valid")
+        Regex::new(r"(\d|\}|\\pi)\s*(?:\\[,!;: ]\s*)*\\(?:text|mathrm|mbox|textrm)\s*\{[^{}]*(?:\^\{?\d\}?[^{}]*)?\}(?:\^\{?\d\}?)?\s*$").expect("valid")
     });
     static WORDS: LazyLock<Regex> = LazyLock::new(|| {
         Regex::new(

@@ -7,7 +7,7 @@ use std::sync::LazyLock;
 use num_rational::BigRational;
 use regex::Regex;
 
-use super::clause;
+use super::clause::{self, Given};
 use super::extraction::Extraction;
 use super::number::{self, Found, Kind, Scanner};
 use super::passage;
@@ -33,7 +33,20 @@ struct Marked {
     /// The bytes of its place.
     place: Range<usize>,
     /// The number there. `None` if the place holds something else.
-    number: Option<(Found, bool)>,
+    number: Option<Found>,
+    /// 2 if the place says plainly what it says, 1 if a sentence there has a number, 0 if it has none.
+    rank: u8,
+}
+
+impl Marked {
+    fn new(rule: Extraction, place: Range<usize>, given: Given) -> Self {
+        let (number, rank) = match given {
+            Given::Number(found, firm) => (Some(found), 1 + u8::from(firm)),
+            Given::Several => (None, 2),
+            Given::Nothing => (None, u8::from(rule == Extraction::Boxed) * 2),
+        };
+        Self { rule, place, number, rank }
+    }
 }
 
 /// The number that a text answers with, by the first rule that finds one, and its bytes.
@@ -56,7 +69,7 @@ pub fn read(text: &str, rules: &[Extraction], cut: bool) -> Option<(Extraction, 
                 }
                 marked_done = true;
                 match by_marks(text, rules, cut) {
-                    Some(Marked { rule, number: Some((found, _)), .. }) => Some((rule, found)),
+                    Some(Marked { rule, number: Some(found), .. }) => Some((rule, found)),
                     // A final place that holds no number is an answer that is no number.
                     Some(_) => return None,
                     None => None,
@@ -87,41 +100,45 @@ fn by_marks(text: &str, rules: &[Extraction], cut: bool) -> Option<Marked> {
     if rules.contains(&Extraction::Boxed)
         && let Some(Place { range, .. }) = place::filled_boxes(text).find(|place| place.closed || !cut)
     {
-        let number = clause::result(text, range.clone());
-        marks.push(Marked { rule: Extraction::Boxed, place: range, number });
+        let given = clause::result(text, range.clone());
+        marks.push(Marked::new(Extraction::Boxed, range, given));
     }
     if rules.contains(&Extraction::HashMarks)
         && let Some((mark, range)) = place::behind_marks(text)
     {
         let empty = text[range.clone()].trim_matches(|c: char| c.is_whitespace() || c == '*' || c == '#').is_empty();
-        let number =
-            if empty { last(&text[..mark], 0).map(|found| (found, true)) } else { clause::result(text, range.clone()) };
-        if number.is_some() || !empty {
-            marks.push(Marked { rule: Extraction::HashMarks, place: range, number });
+        if !empty {
+            let given = clause::result(text, range.clone());
+            marks.push(Marked::new(Extraction::HashMarks, range, given));
+        } else if let Some(found) = last(&text[..mark], 0) {
+            marks.push(Marked::new(Extraction::HashMarks, range, Given::Number(found, true)));
         }
     }
     if rules.contains(&Extraction::AnswerIs) {
-        let read = |place: Range<usize>| {
-            let number = clause::result(text, place.clone())?;
-            Some(Marked { rule: Extraction::AnswerIs, place, number: Some(number) })
+        let read = |place: Range<usize>| match clause::result(text, place.clone()) {
+            Given::Nothing => None,
+            given => Some(Marked::new(Extraction::AnswerIs, place, given)),
         };
         marks.extend(place::behind_answers(text).into_iter().find_map(read));
     }
-    // The last that says its number plainly, else the last that says one, else one that says none.
-    let rank = |mark: &Marked| (mark.number.as_ref().map_or(0, |(_, firm)| 1 + u8::from(*firm)), mark.place.start);
-    let mark = marks.into_iter().max_by_key(rank)?;
-    let behind = mark.place.end.max(mark.number.as_ref().map_or(0, |(found, _)| found.range.end));
-    let corrected = corrected(text, behind);
-    Some(match corrected {
-        Some(found) => Marked { number: Some((found, true)), ..mark },
+    let mark = marks.into_iter().max_by_key(|mark| (mark.rank, mark.place.start))?;
+    let behind = match &mark.number {
+        Some(found) if mark.rule != Extraction::Boxed => found.range.end.max(mark.place.start),
+        _ => mark.place.end,
+    };
+    Some(match corrected(text, behind) {
+        Some(found) => Marked { number: Some(found), ..mark },
         None => mark,
     })
 }
 
 /// The number in the last bold text that is no heading.
 fn in_bold(text: &str) -> Option<Found> {
-    let (place, found) =
-        place::bold(text).into_iter().find_map(|place| Some((place.clone(), clause::result(text, place)?.0)))?;
+    let number = |place: Range<usize>| match clause::result(text, place.clone()) {
+        Given::Number(found, _) => Some((place, found)),
+        _ => None,
+    };
+    let (place, found) = place::bold(text).into_iter().find_map(number)?;
     Some(corrected(text, place.end).unwrap_or(found))
 }
 

@@ -349,7 +349,7 @@ pub(super) fn concluded(text: &str, options: &[String]) -> Said {
 
 /// What the last line of some bytes concludes with.
 pub(super) fn concluded_in(text: &str, range: Range<usize>, options: &[String]) -> Said {
-    let end = range.start + text[range.clone()].trim_end().len();
+    let end = range.start + text[range.clone()].trim_end_matches(|c: char| c.is_whitespace() || c == '`').len();
     let mut start = text[range.start..end].rfind('\n').map_or(range.start, |at| range.start + at + 1);
     while end - start > 3000 {
         start += 1000;

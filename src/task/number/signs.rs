@@ -119,8 +119,11 @@ pub(super) fn signed(
             && let Some(c) = before(text, end).filter(|c| end > floor && (is_minus(*c) || matches!(c, '+' | '＋')))
         {
             let at = end - c.len_utf8();
-            let glued = before(text, at).is_some_and(|c| c.is_alphanumeric() || matches!(c, ')' | '}' | '%' | ']'));
-            let opens = kind != Kind::Text && text[begin..at].chars().all(is_markup);
+            let glued = before(text, at).is_some_and(|c| c.is_alphanumeric() || matches!(c, ')' | '}' | '%' | ']'))
+                && currency_before(text, at).is_none();
+            let left = &text[begin..at];
+            let opens =
+                kind != Kind::Text && (left.chars().all(is_markup) || left.trim_end().ends_with(['=', '≈', '(']));
             // In `$x$-5` the dollars are no currency.
             if glued || (gap > 0 && !opens) {
                 break;
