@@ -36,6 +36,7 @@ use crate::model::reference::Reference;
 use crate::model::registry::{Data, Sources};
 use crate::model::replay::Recording;
 use crate::retrieval::Embedded;
+use crate::task::choice::MOST_OPTIONS;
 use crate::task::confidence::{Further, Signal};
 use crate::task::extraction::{self, Extraction};
 use crate::task::prompt::Prompt;
@@ -186,6 +187,14 @@ impl Assembly {
     fn check(&self) -> Result<()> {
         for entry in [&self.weak, &self.strong].into_iter().filter(|entry| entry.backend == Backend::Reference) {
             Reference::check(&self.items).with_context(|| format!("model `{}`", entry.name))?;
+        }
+        if let Some(item) = self.items.iter().find(|item| item.options.len() > MOST_OPTIONS) {
+            bail!(
+                "dataset: item `{}` has {} options, and {MOST_OPTIONS} at most can be named by one letter each: shorten its list, \
+                 or take the item out",
+                item.id,
+                item.options.len()
+            );
         }
         let generates = self.grader.task == Task::Math
             && [&self.weak, &self.strong].iter().any(|entry| entry.capabilities().calculator);

@@ -1,6 +1,7 @@
 //! Options in answers. Scored options need no text; in a text they are found by the rules of [`Extraction`]: a letter by
 //! itself, or an option's own text.
 
+mod conclusions;
 mod letters;
 mod options;
 
@@ -14,7 +15,7 @@ use super::passage;
 use super::place;
 pub use options::{agrees, equal};
 
-/// Options that one letter each can name.
+/// The options of a question that one letter each can name; with more a run is refused.
 pub const MOST_OPTIONS: usize = 26;
 
 /// The letter of an option, from A.
@@ -87,8 +88,8 @@ pub fn extract(
                     _ => Said::Nothing,
                 }
             }
-            Extraction::Letter if !cut => letters::concluded(text, options),
-            Extraction::LetterInParentheses if !cut => letters::in_parentheses(text, options.len()),
+            Extraction::Letter if !cut => conclusions::concluded(text, options),
+            Extraction::LetterInParentheses if !cut => conclusions::in_parentheses(text, options.len()),
             Extraction::OptionText if !cut => options::named_last(text, options),
             _ => Said::Nothing,
         };
@@ -121,7 +122,7 @@ fn by_marks(text: &str, options: &[String], rules: &[Extraction], cut: bool) -> 
         _ => place.end,
     };
     if let Some(at) = passage::correction(&text[behind..]) {
-        let corrected = letters::concluded_in(text, behind + at..text.len(), options);
+        let corrected = conclusions::concluded_in(text, behind + at..text.len(), options);
         if corrected != Said::Nothing {
             return Some((rule, corrected));
         }

@@ -79,9 +79,8 @@ impl Extraction {
             Self::HashMarks | Self::AnswerIs | Self::Boxed | Self::Bold | Self::Gsm8kFlexible => 3,
             // 2: a letter by itself in any markup, on the last line, or as its conclusion; the option's own text on the
             // last line; of several letters, or of a list of the options, none. The same parts of a text are left out.
-            Self::Letter | Self::LetterInParentheses | Self::OptionText => 2,
-            // 2: not of reasoning blocks; of a text cut off only in a final marker's place.
-            Self::NoneStated | Self::Gsm8kStrict => 2,
+            // Of the rules below: not of reasoning blocks, and of a text cut off only in a final marker's place.
+            Self::Letter | Self::LetterInParentheses | Self::OptionText | Self::NoneStated | Self::Gsm8kStrict => 2,
             _ => 1,
         }
     }

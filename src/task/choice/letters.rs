@@ -15,27 +15,15 @@ static ANNOUNCED: LazyLock<Regex> = LazyLock::new(|| {
     let noun = r"(?:answers?|options?|choices?|verdict|letter|solution)";
     let verb = r"(?-u:\b)(?:is|was|be|equals|are)(?-u:\b)";
     Regex::new(&format!(
-        r#"(?im)(?-u:\b){noun}(?-u:\b)(?:[^.\n<>]{{0,60}}?(?:{verb}|[:：=])|>|\s?[-–—]\s)[:：]?|^[#*_ \t]*(?:(?:the|final|correct|best) )*answers?[*_ \t]*$"#
+        r"(?im)(?-u:\b){noun}(?-u:\b)(?:[^.\n<>]{{0,60}}?(?:{verb}|[:：=])|>|\s?[-–—]\s)[:：]?|^[#*_ \t]*(?:(?:the|final|correct|best) )*answers?[*_ \t]*$"
     ))
     .expect("the pattern is valid")
-});
-/// What concludes with a letter: before it, or behind it.
-static BEHIND: LazyLock<Regex> = LazyLock::new(|| {
-    let mark = r"[*_(\[`\x22'$\\]*";
-    Regex::new(&format!(
-        r"(?:(?i:so|thus|therefore|hence|then|it is|it's|it must be|must be|choose|chose|pick|select|go with|going with|say|is|option|choice|letter|answer with|conclude|->|→|⇒))[:,]?\s+(?:(?i:it is|it's|it must be|option|choice|letter|clearly|definitely|the))?\s*{mark}([A-Z])(?:[*_)\]`\x22'$]|\b)"
-    ))
-    .expect("the pattern is valid")
-});
-static JUDGED: LazyLock<Regex> = LazyLock::new(|| {
-    Regex::new(r"(?:^|[\s(\[*_`])([A-Z])[)\]*_`.:]*\s+(?:is|seems|looks|must be|would be|fits|matches|appears)\b(?:\s+(?:clearly|definitely|thus|therefore|the|to be|most|likely|my|our|indeed|obviously))*\s*(correct|right|true|best|answer|choice|option|it|\.|,|$|incorrect|wrong|false|not)?")
-        .expect("the pattern is valid")
 });
 static IN_PARENTHESES: LazyLock<Regex> =
     LazyLock::new(|| Regex::new(r"\(([A-Z])\)|\[\[?([A-Z])\]\]?").expect("the pattern is valid"));
 
 /// Words that may stand before the letter.
-const LEAD: [&str; 34] = [
+pub(super) const LEAD: [&str; 34] = [
     "option",
     "choice",
     "letter",
@@ -94,7 +82,7 @@ pub(super) fn behind_answers(text: &str) -> Vec<Range<usize>> {
 }
 
 /// Whether a character is only there for the looks.
-fn is_markup(c: char) -> bool {
+pub(super) fn is_markup(c: char) -> bool {
     c.is_whitespace()
         || matches!(
             c,
@@ -121,17 +109,17 @@ fn is_markup(c: char) -> bool {
 }
 
 /// A letter by itself from a byte on, behind markup.
-struct Lone {
-    index: usize,
-    range: Range<usize>,
+pub(super) struct Lone {
+    pub(super) index: usize,
+    pub(super) range: Range<usize>,
     /// Whether brackets, quotes or markup set it off.
-    set_off: bool,
+    pub(super) set_off: bool,
     /// Whether it is a capital.
-    capital: bool,
+    pub(super) capital: bool,
 }
 
 /// The letter that a text begins with, if it stands by itself.
-fn lone(text: &str, start: usize, end: usize) -> Option<Lone> {
+pub(super) fn lone(text: &str, start: usize, end: usize) -> Option<Lone> {
     let part = &text[start..end];
     let mut at = part.len() - part.trim_start_matches(is_markup).len();
     // Words such as "option", and commands.
@@ -243,7 +231,7 @@ pub(super) fn said(text: &str, place: Range<usize>, options: &[String]) -> Said 
 }
 
 /// What a letter that begins a place says, by what stands behind it. `None` if it is a word.
-fn lettered(text: &str, letter: &Lone, rest: &str, options: &[String]) -> Option<Said> {
+pub(super) fn lettered(text: &str, letter: &Lone, rest: &str, options: &[String]) -> Option<Said> {
     let tail = rest.trim_start_matches([')', ']', '}', '"', '\'', '`', '*', '_', '$', '”', '’', '<', '>']);
     let closed = tail.len() < rest.len() && letter.set_off;
     let spaced = tail.trim_start();
@@ -265,8 +253,7 @@ fn lettered(text: &str, letter: &Lone, rest: &str, options: &[String]) -> Option
                 && behind.trim_start().starts_with(|c: char| c.is_lowercase())
                 && joiner.len() == 1
         });
-        if apart && let Some(other) = other.filter(|other| other.index != letter.index && !article) {
-            let _ = other;
+        if apart && !article && other.is_some_and(|other| other.index != letter.index) {
             return Some(Said::Several);
         }
     }
@@ -294,7 +281,7 @@ fn lettered(text: &str, letter: &Lone, rest: &str, options: &[String]) -> Option
 }
 
 /// Whether a text ends in a denial.
-fn denies(head: &str) -> bool {
+pub(super) fn denies(head: &str) -> bool {
     let head = head.trim_end_matches(|c: char| is_markup(c)).to_lowercase();
     [" not", "n't", "n’t", " unlike", "rather than", "instead of", "not option", " than"]
         .iter()
@@ -303,182 +290,10 @@ fn denies(head: &str) -> bool {
 }
 
 /// The letters in brackets of a text.
-fn bracketed(text: &str, options: usize) -> impl Iterator<Item = (usize, Range<usize>)> + '_ {
+pub(super) fn bracketed(text: &str, options: usize) -> impl Iterator<Item = (usize, Range<usize>)> + '_ {
     IN_PARENTHESES.captures_iter(text).filter_map(move |found| {
         let letter = found.get(1).or_else(|| found.get(2))?;
         let place = index(letter.as_str().chars().next()?)?;
         (place < options).then(|| (place, letter.range()))
     })
-}
-
-/// What the last line or the text's opening concludes with.
-pub(super) fn concluded(text: &str, options: &[String]) -> Said {
-    let said = concluded_in(text, 0..text.len(), options);
-    if said != Said::Nothing {
-        return said;
-    }
-    // The letter that opens the text, if the text is no list of the options.
-    let start = text.len() - text.trim_start().len();
-    let line_end = text[start..].find('\n').map_or(text.len(), |end| start + end);
-    let Some(letter) = lone(text, start, line_end).filter(|letter| letter.index < options.len()) else {
-        return Said::Nothing;
-    };
-    let lists = text[line_end..].lines().take(200).any(|line| {
-        let other = lone(line, 0, line.len());
-        other.is_some_and(|other| {
-            other.index != letter.index
-                && other.index < options.len()
-                && line[other.range.end..].starts_with([')', '.', ':'])
-        })
-    });
-    let rest = &text[letter.range.end..line_end];
-    let tail = rest.trim_start_matches([')', ']', '}', '*', '_', '.', ':', '"', '`', ',', ' ', '-', '–', '$', '\\']);
-    let other_text = begins(tail, options)
-        .is_some_and(|named| named != letter.index && !super::equal(&options[named], &options[letter.index]));
-    match lettered(text, &letter, rest, options) {
-        Some(said)
-            if !lists
-                && !other_text
-                && (letter.capital || tail.is_empty() || begins(tail, options) == Some(letter.index)) =>
-        {
-            said
-        }
-        _ => Said::Nothing,
-    }
-}
-
-/// What the last line of some bytes concludes with.
-pub(super) fn concluded_in(text: &str, range: Range<usize>, options: &[String]) -> Said {
-    let end = range.start + text[range.clone()].trim_end_matches(|c: char| c.is_whitespace() || c == '`').len();
-    let mut start = text[range.start..end].rfind('\n').map_or(range.start, |at| range.start + at + 1);
-    while end - start > 3000 {
-        start += 1000;
-        while !text.is_char_boundary(start) {
-            start += 1;
-        }
-    }
-    let line = &text[start..end];
-    let bare = line.trim_matches(|c: char| is_markup(c) || matches!(c, ')' | ']' | '}' | '.' | ','));
-    if let Some(letter) = lone(text, start, end).filter(|letter| letter.index < options.len()) {
-        let whole = bare.len() <= 2
-            || bare.len() - 1 <= LEAD.iter().map(|lead| lead.len()).max().unwrap_or(0)
-                && bare.split_whitespace().count() <= 2;
-        if whole
-            && text[letter.range.end..end].chars().all(|c| is_markup(c) || matches!(c, ')' | ']' | '}' | '.' | '!'))
-        {
-            return Said::One(letter.index, letter.range);
-        }
-        // `B. Luna 1` as the last line, with nothing of the kind before it.
-        let tail =
-            text[letter.range.end..end].trim_start_matches([')', ']', '.', ':', '*', '_', ' ', '-', '–', '`', '"']);
-        let lists = text[range.start..start].lines().rev().take(60).any(|line| {
-            lone(line, 0, line.len()).is_some_and(|other| {
-                other.index != letter.index && line[other.range.end..].starts_with([')', '.', ':'])
-            })
-        });
-        if !lists && named(tail, options) == Some(letter.index) {
-            return Said::One(letter.index, letter.range);
-        }
-    }
-    let mut found: Vec<(usize, Range<usize>)> = Vec::new();
-    let mut judged_wrong: Vec<usize> = Vec::new();
-    for judged in JUDGED.captures_iter(line) {
-        let Some(letter) = judged.get(1) else { continue };
-        let verdict = judged.get(2).map_or("", |verdict| verdict.as_str());
-        let whole = judged.get(0).map_or("", |whole| whole.as_str());
-        let Some(place) =
-            index(letter.as_str().chars().next().unwrap_or_default()).filter(|place| *place < options.len())
-        else {
-            continue;
-        };
-        match verdict {
-            "incorrect" | "wrong" | "false" | "not" => judged_wrong.push(place),
-            "correct" | "right" | "true" | "best" | "answer" | "choice" | "option" => {
-                found.push((place, letter.range()))
-            }
-            _ if whole.contains("fits") || whole.contains("matches") => found.push((place, letter.range())),
-            _ => {}
-        }
-    }
-    if found.is_empty() {
-        for announced in BEHIND.captures_iter(line) {
-            let Some(letter) = announced.get(1) else { continue };
-            let Some(place) =
-                index(letter.as_str().chars().next().unwrap_or_default()).filter(|place| *place < options.len())
-            else {
-                continue;
-            };
-            let behind = &line[letter.end()..];
-            // An article, "I", `B cells` and `C-14`.
-            let word = behind.starts_with(' ')
-                && behind.trim_start().starts_with(char::is_alphanumeric)
-                && begins(behind.trim_start(), &options[place..=place]).is_none();
-            let glued = behind.starts_with(['-', '\'', '’']) || behind.starts_with(char::is_alphanumeric);
-            let opened = line[..letter.start()].ends_with(['(', '[', '*', '`', '"']);
-            if (word && !opened) || glued || judged_wrong.contains(&place) || denies(&line[..letter.start()]) {
-                continue;
-            }
-            let joined = JOINED.is_match(behind);
-            if joined {
-                return Said::Several;
-            }
-            found.push((place, letter.range()));
-        }
-    }
-    let shifted = |range: &Range<usize>| start + range.start..start + range.end;
-    match found.as_slice() {
-        [] => Said::Nothing,
-        [.., (last, range)] => {
-            if found.iter().all(|(place, _)| place == last) {
-                Said::One(*last, shifted(range))
-            } else {
-                Said::Several
-            }
-        }
-    }
-}
-
-static JOINED: LazyLock<Regex> = LazyLock::new(|| {
-    Regex::new(r"^[)\]*_`]*\s*(?:and|or|/|&)\s*[(\[*_`]*[A-Z](?:[)\]*_`.,;:]|$)").expect("the pattern is valid")
-});
-
-/// The letter in brackets of the last line that has one. Several different ones there are no answer.
-pub(super) fn in_parentheses(text: &str, options: usize) -> Said {
-    let mut last: Option<(usize, Range<usize>)> = None;
-    let mut line = 0;
-    let mut several = false;
-    for (index, range) in bracketed(text, options) {
-        if denies(&text[text[..range.start].char_indices().rev().take(30).last().map_or(0, |(at, _)| at)..range.start])
-        {
-            continue;
-        }
-        let new_line = last.as_ref().is_none_or(|(_, held)| text[held.end..range.start].contains('\n'));
-        if new_line {
-            (several, line) = (false, line + 1);
-        } else if last.as_ref().is_some_and(|(held, _)| *held != index) {
-            several = true;
-        }
-        last = Some((index, range));
-    }
-    let _ = line;
-    match last {
-        // A list of the options names each in a line of its own.
-        Some((index, range)) => {
-            let start = text[..range.start].rfind('\n').map_or(0, |at| at + 1);
-            let opens = text[start..range.start].chars().all(is_markup);
-            let listed = opens
-                && bracketed(&text[..start], options).any(|(other, at)| {
-                    let begin = text[..at.start].rfind('\n').map_or(0, |at| at + 1);
-                    other != index && text[begin..at.start].chars().all(is_markup)
-                });
-            if listed {
-                Said::Nothing
-            } else if several {
-                Said::Several
-            } else {
-                Said::One(index, range)
-            }
-        }
-        None => Said::Nothing,
-    }
 }

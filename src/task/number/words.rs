@@ -170,15 +170,15 @@ fn found(list: &[Word], at: usize, (top, bottom, taken): (i64, i64, usize)) -> F
 pub(super) fn last(text: &str) -> Option<Found> {
     let end = text.trim_end().len();
     let start = text[..end].rfind('\n').map_or(0, |at| at + 1);
-    let list: Vec<Word> = words(text, start..end).take(400).collect();
+    let found_words: Vec<Word> = words(text, start..end).take(400).collect();
     let (mut at, mut last) = (0, None);
-    while at < list.len() {
-        match value(text, &list[at..list.len().min(at + MOST)]) {
+    while at < found_words.len() {
+        match value(text, &found_words[at..found_words.len().min(at + MOST)]) {
             Some(read) => {
-                let alone = list.len() == read.2;
-                let vague = read.2 == 1 && matches!(list[at].0.to_ascii_lowercase().as_str(), "one" | "zero");
+                let alone = found_words.len() == read.2;
+                let vague = read.2 == 1 && matches!(found_words[at].0.to_ascii_lowercase().as_str(), "one" | "zero");
                 if alone || !vague {
-                    last = Some(found(&list, at, read));
+                    last = Some(found(&found_words, at, read));
                 }
                 at += read.2;
             }
