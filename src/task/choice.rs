@@ -117,6 +117,13 @@ fn by_marks(text: &str, options: &[String], rules: &[Extraction], cut: bool) -> 
         marks.extend(read.into_iter().find(|(_, _, said)| *said != Said::Nothing));
     }
     let (rule, place, said) = marks.into_iter().max_by_key(|(_, place, _)| place.start)?;
+    // `It could be A or B, but I would go with B.`
+    if said == Said::Several && rule == Extraction::AnswerIs {
+        let chosen = conclusions::concluded_in(text, place.clone(), options);
+        if matches!(chosen, Said::One(..)) {
+            return Some((rule, chosen));
+        }
+    }
     let behind = match &said {
         Said::One(_, range) => range.end,
         _ => place.end,

@@ -29,7 +29,7 @@ static TAG: LazyLock<Regex> = LazyLock::new(|| {
 
 /// What opens a sentence in which a model corrects itself.
 static CORRECTION: LazyLock<Regex> = LazyLock::new(|| {
-    let slip = "wait|actually|correction|sorry|oops|hold on|hmm|scratch that|on second thoughts?|my mistake|i made an? (?:mistake|error)|no,";
+    let slip = "wait|actually|correction|sorry|oops|hold on|hmm|scratch that|i meant?|on second thoughts?|my mistake|i made an? (?:mistake|error)|no,";
     let wrong = "(?:that|my (?:answer|result|calculation))(?:'s| is| was|’s) (?:wrong|incorrect|not right|not correct|a mistake)";
     let again = "let me (?:correct|fix|redo|recalculate|recompute|re-?check|double[- ]check)";
     Regex::new(&format!(

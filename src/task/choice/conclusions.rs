@@ -14,7 +14,7 @@ use super::{Said, index};
 static BEHIND: LazyLock<Regex> = LazyLock::new(|| {
     let mark = r"[*_(\[`\x22'$\\]*";
     Regex::new(&format!(
-        r"(?:(?i:so|thus|therefore|hence|then|it is|it's|it must be|must be|choose|chose|pick|select|go with|going with|say|is|option|choice|letter|answer with|conclude|->|→|⇒))[:,]?\s+(?:(?i:it is|it's|it must be|option|choice|letter|clearly|definitely|the))?\s*{mark}([A-Z])(?:[*_)\]`\x22'$]|\b)"
+        r"(?:(?i:so|thus|therefore|hence|then|it is|it's|it must be|must be|choose|chose|pick|select|think|believe|means?|meant|go with|going with|say|is|option|choice|letter|answer with|conclude|->|→|⇒))[:,]?\s+(?:(?i:it is|it's|it must be|option|choice|letter|clearly|definitely|the))?\s*{mark}([A-Z])(?:[*_)\]`\x22'$]|\b)"
     ))
     .expect("the pattern is valid")
 });
@@ -75,13 +75,15 @@ pub(super) fn concluded_in(text: &str, range: Range<usize>, options: &[String]) 
         }
     }
     let line = &text[start..end];
-    let bare = line.trim_matches(|c: char| is_markup(c) || matches!(c, ')' | ']' | '}' | '.' | ','));
+    let bare = line.trim_matches(|c: char| is_markup(c) || matches!(c, ')' | ']' | '}' | '.' | '．' | ','));
     if let Some(letter) = lone(text, start, end).filter(|letter| letter.index < options.len()) {
         let whole = bare.len() <= 2
             || bare.len() - 1 <= LEAD.iter().map(|lead| lead.len()).max().unwrap_or(0)
                 && bare.split_whitespace().count() <= 2;
         if whole
-            && text[letter.range.end..end].chars().all(|c| is_markup(c) || matches!(c, ')' | ']' | '}' | '.' | '!'))
+            && text[letter.range.end..end]
+                .chars()
+                .all(|c| is_markup(c) || matches!(c, ')' | ']' | '}' | '.' | '．' | '!'))
         {
             return Said::One(letter.index, letter.range);
         }

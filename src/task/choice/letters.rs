@@ -15,7 +15,7 @@ static ANNOUNCED: LazyLock<Regex> = LazyLock::new(|| {
     let noun = r"(?:answers?|options?|choices?|verdict|letter|solution)";
     let verb = r"(?-u:\b)(?:is|was|be|equals|are)(?-u:\b)";
     Regex::new(&format!(
-        r"(?im)(?-u:\b){noun}(?-u:\b)(?:[^.\n<>]{{0,60}}?(?:{verb}|[:：=])|>|\s?[-–—]\s)[:：]?|^[#*_ \t]*(?:(?:the|final|correct|best) )*answers?[*_ \t]*$"
+        r"(?im)(?-u:\b){noun}(?-u:\b)(?:[^.\n<>]{{0,60}}?(?:{verb}|[:：=])|>|\s?[-–—]\s)[:：]?|^[#*_ \t]*(?:(?:the|final|correct|best) )*answers?[*_ \t]*$|(?-u:\b)ans\s?[.:]\s?|(?:答案|答え|正解)(?:是|为|は)?[:：]?"
     ))
     .expect("the pattern is valid")
 });
@@ -129,11 +129,16 @@ pub(super) fn lone(text: &str, start: usize, end: usize) -> Option<Lone> {
             break;
         }
         at += word;
-        at += part[at..].len() - part[at..].trim_start_matches(|c: char| is_markup(c) || c == ',').len();
+        at += part[at..].len() - part[at..].trim_start_matches(|c: char| is_markup(c) || matches!(c, ',' | '}')).len();
     }
-    let c = part[at..].chars().next()?;
+    let letter = part[at..].chars().next()?;
+    // A letter of full width is one, too.
+    let c = match letter {
+        'Ａ'..='Ｚ' => char::from_u32(u32::from(letter) - u32::from('Ａ') + u32::from('A'))?,
+        _ => letter,
+    };
     let place = index(c.to_ascii_uppercase()).filter(|_| c.is_ascii_alphabetic())?;
-    let behind = &part[at + 1..];
+    let behind = &part[at + letter.len_utf8()..];
     if behind.starts_with(|c: char| {
         c.is_alphanumeric()
             || matches!(c, '\'' | '’' | '_') && behind[c.len_utf8()..].starts_with(char::is_alphanumeric)
@@ -143,7 +148,12 @@ pub(super) fn lone(text: &str, start: usize, end: usize) -> Option<Lone> {
     let before = part[..at].trim_end_matches([' ', '\t']);
     let set_off =
         before.len() == at && before.ends_with(['(', '[', '{', '"', '\'', '`', '*', '$', '“', '‘', '<', '>', '_']);
-    Some(Lone { index: place, range: start + at..start + at + 1, set_off, capital: c.is_ascii_uppercase() })
+    Some(Lone {
+        index: place,
+        range: start + at..start + at + letter.len_utf8(),
+        set_off,
+        capital: c.is_ascii_uppercase(),
+    })
 }
 
 /// Where the clause ends that begins a place.
@@ -175,7 +185,7 @@ pub(super) fn said(text: &str, place: Range<usize>, options: &[String]) -> Said 
     let part = &text[place.clone()];
     let trimmed_end = place.start + part.trim_end().len();
     let single = |range: &Range<usize>| {
-        part.trim_matches(|c: char| is_markup(c) || matches!(c, ')' | ']' | '}' | '.')).len() == range.len()
+        part.trim_matches(|c: char| is_markup(c) || matches!(c, ')' | ']' | '}' | '.' | '．')).len() == range.len()
     };
     let letter = lone(text, place.start, place.end);
     if let Some(letter) = letter.as_ref().filter(|letter| single(&letter.range) && letter.index < options.len()) {
@@ -261,7 +271,7 @@ pub(super) fn lettered(text: &str, letter: &Lone, rest: &str, options: &[String]
         return one();
     }
     let first = tail.chars().next()?;
-    if matches!(first, '.' | ')' | ':' | ',' | ';' | '!' | '?' | ']' | '}' | '\\' | '：') {
+    if matches!(first, '.' | '．' | ')' | ':' | ',' | ';' | '!' | '?' | ']' | '}' | '\\' | '：') {
         return one();
     }
     if spaced.starts_with(['-', '–', '—', '(', '=', '>']) && tail.starts_with([' ', '(']) {

@@ -2,6 +2,9 @@
 
 use super::{Said, letter};
 
+/// The bytes of a last line at most that is looked through for an option's text.
+const LAST_LINE: usize = 400;
+
 /// Whether two options say the same, so that either letter is right.
 #[must_use]
 pub fn equal(one: &str, other: &str) -> bool {
@@ -138,7 +141,14 @@ pub(super) fn named_last(text: &str, options: &[String]) -> Said {
     }
     let end = text.trim_end().len();
     let line = text[..end].rfind('\n').map_or(0, |at| at + 1);
-    match named(&text[line..end], options) {
+    let last = &text[line..end];
+    let denies = ["not", "unlike", "wrong", "incorrect", "boxed", "?", "n't", "n’t", "whereas"]
+        .iter()
+        .any(|word| last.contains(word));
+    // Numbers stand in a last line for many reasons.
+    let one =
+        || mentioned(last, options).filter(|index| options[*index].chars().filter(|c| c.is_alphabetic()).count() > 2);
+    match named(last, options).or_else(|| if denies || last.len() > LAST_LINE { None } else { one() }) {
         Some(index) => Said::One(index, line..end),
         None => Said::Nothing,
     }

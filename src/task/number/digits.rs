@@ -42,7 +42,16 @@ enum Separator {
 fn separator(text: &str, at: usize) -> Option<(Separator, usize)> {
     let rest = &text[at..];
     let (kind, length) = match rest.chars().next()? {
-        ',' => (Separator::Comma, if rest.starts_with(",\\!") { 3 } else { 1 }),
+        ',' => (
+            Separator::Comma,
+            if rest.starts_with(",\\! ") {
+                4
+            } else if rest.starts_with(",\\!") {
+                3
+            } else {
+                1
+            },
+        ),
         '{' if rest.starts_with("{,}") => (Separator::Comma, 3),
         '٬' | '，' => (Separator::Comma, after(text, at)?.len_utf8()),
         ' ' => (Separator::Space, 1),

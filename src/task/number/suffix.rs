@@ -211,6 +211,10 @@ pub(super) fn ends(text: &str, end: usize) -> Result<(), usize> {
         return Err(end);
     }
     let Some(c) = after(text, end) else { return Ok(()) };
+    // A factorial; in running text an exclamation.
+    if text[end..].starts_with("!}") || text[end..].starts_with("!$") {
+        return Err(end);
+    }
     if c == '_' {
         let index = end + 1 + usize::from(text[end + 1..].starts_with('{'));
         return if after(text, index).is_some_and(|c| digit(c).is_some()) { Err(run(text, index).0) } else { Ok(()) };
