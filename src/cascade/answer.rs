@@ -74,7 +74,7 @@ impl Level {
         let signal = gauge.signal;
         match signal.further() {
             Further::Nothing => {
-                let place = asked.grader.place(item, &response.text);
+                let place = asked.grader.place(item, response);
                 let holds = signal != Signal::CheckedTokenProbability
                     || asked.grader.holds(item, &response.text, graded, AtLeast::Count(0));
                 let answered = Answered { response, place, holds, options: &item.options, quantile: gauge.quantile };

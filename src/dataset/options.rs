@@ -8,7 +8,7 @@ use super::rows::fields::{same, significant};
 use crate::task::choice;
 
 /// As many options as there are letters.
-pub(super) const MOST: usize = 26;
+pub(super) use crate::task::choice::MOST_OPTIONS as MOST;
 
 /// The fields that hold all options of a question.
 pub(super) const LISTS: [&str; 3] = ["choices", "options", "endings"];

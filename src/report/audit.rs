@@ -100,11 +100,7 @@ impl<'a> Read<'a> {
     pub fn of(grader: &Grader, item: &'a Item, answer: Answer<'a>, response: &Response) -> Self {
         let text = if answer.with_strategy() { strategy::split(&response.text).0 } else { &response.text };
         let scored = !response.option_logprobs.is_empty();
-        let by = |rule: &Extraction| {
-            let alone = Grader { task: grader.task, rules: vec![*rule] };
-            Some((*rule, alone.place(item, text)?))
-        };
-        let found = grader.rules.iter().find_map(by).filter(|_| !scored);
+        let found = grader.reading(item, response, text).map(|read| (read.rule, read.span)).filter(|_| !scored);
         let now = grader.grade(item, response, text);
         Self { item, answer, text: text.to_owned(), found, scored, now }
     }

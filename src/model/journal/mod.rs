@@ -349,27 +349,31 @@ impl Elapsed {
     }
 }
 
-/// What the calls of a journal took, all together and by model; as it is or as it was exported. Of imported ones nobody knows when
-/// they were made: each counts as if alone.
+/// The time that the calls of a journal took, all together and by model: of a journal, an export, or a folder of parts. When
+/// an imported call was made is not known: each counts as if alone.
 ///
 /// # Errors
-/// Names the file where it is no journal, or was changed after its export.
+/// Names the file that is no journal or was changed after its export.
 pub fn times(path: &Path) -> Result<(Elapsed, BTreeMap<String, Elapsed>)> {
-    let connection = opened(path)?;
-    let read = || -> rusqlite::Result<(Elapsed, BTreeMap<String, Elapsed>)> {
-        let mut statement = connection.prepare(&format!(
-            "SELECT model, response ->> '$.latency_ms' / 1000.0 AS seconds, {MADE} FROM calls ORDER BY made - seconds"
-        ))?;
-        let (mut all, mut models) = (Elapsed::default(), BTreeMap::<String, Elapsed>::new());
-        let mut rows = statement.query([])?;
-        while let Some(row) = rows.next()? {
-            let (seconds, end) = (row.get(1)?, row.get(2)?);
-            all.count(seconds, end);
-            models.entry(row.get(0)?).or_default().count(seconds, end);
-        }
-        Ok((all, models))
-    };
-    read().with_context(|| cannot_read(path))
+    let mut calls: Vec<(f64, String, f64, Option<f64>)> = Vec::new();
+    for part in parts(path)? {
+        let connection = opened(&part)?;
+        let mut read = || -> rusqlite::Result<()> {
+            let mut statement = connection.prepare(&format!(
+                "SELECT made - seconds, model, seconds, {MADE} FROM (SELECT *, response ->> '$.latency_ms' / 1000.0 AS seconds FROM calls)"
+            ))?;
+            let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))?;
+            rows.into_iter().try_for_each(|row| row.map(|row| calls.push(row)))
+        };
+        read().with_context(|| cannot_read(&part))?;
+    }
+    calls.sort_by(|(one, ..), (other, ..)| one.total_cmp(other));
+    let (mut all, mut models) = (Elapsed::default(), BTreeMap::<String, Elapsed>::new());
+    for (_, model, seconds, end) in calls {
+        all.count(seconds, end);
+        models.entry(model).or_default().count(seconds, end);
+    }
+    Ok((all, models))
 }
 
 /// Checks that there is a journal to look into.
