@@ -35,11 +35,11 @@ impl Model for Shaky {
 }
 
 fn passing() -> ModelError {
-    ModelError::Passing { reason: "busy".to_owned(), wait: None, charged: false }
+    ModelError::Passing { reason: "busy".to_owned(), wait: None, charged: false, notice: None }
 }
 
 fn cut() -> ModelError {
-    ModelError::Passing { reason: "cut off".to_owned(), wait: None, charged: true }
+    ModelError::Passing { reason: "cut off".to_owned(), wait: None, charged: true, notice: None }
 }
 
 struct Stage {
