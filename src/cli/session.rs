@@ -128,6 +128,9 @@ const AT_ONCE: Duration = Duration::from_millis(150);
 /// Whether somebody wants the program to stop: a verb of several runs begins no further one then.
 static STOPPING: AtomicBool = AtomicBool::new(false);
 
+/// The journals whose refused calls are asked again by this command.
+static RETRIED: Mutex<BTreeSet<PathBuf>> = Mutex::new(BTreeSet::new());
+
 /// What the calibration items tell.
 #[derive(Default)]
 pub(super) struct Told {
@@ -190,8 +193,13 @@ impl<'a> Session<'a> {
         }
         let servers = Servers::new(folder.to_owned(), models::hearer());
         if sources.retry_refused {
-            let refused = journal.forget_refused()?;
-            warn(&format!("{refused} refused calls of this journal are asked again"));
+            journal.pass_over_refused();
+            // Runs that share a journal ask once, not each of them again.
+            let new = RETRIED.lock().unwrap_or_else(PoisonError::into_inner).insert(journal.path().to_owned());
+            if new {
+                let refused = journal.forget_refused()?;
+                warn(&format!("{refused} refused calls of this journal are asked again"));
+            }
         }
         let means = Means { journal: Arc::new(journal), servers, offline: sources.offline, hear: hearer() };
         Ok(Self { assembly, folder, means, quiet: false, finished: false, _claim: claim })
@@ -289,7 +297,7 @@ impl<'a> Session<'a> {
         let path = self.means.journal.path().display();
         let how = if error.is_lasting() {
             format!(
-                "the run stopped, and the same command stops here again until what follows is mended; every answer so far is kept in {path}"
+                "the run stopped, and the same command stops here again unless something is changed first; every answer so far is kept in {path}"
             )
         } else {
             format!("the run stopped; every answer so far is in {path}, so the same command goes on")
@@ -378,7 +386,7 @@ impl<'a> Session<'a> {
     }
 }
 
-/// Says once of each server that it cannot be reached, whichever level asked it.
+/// A function that prints each notice once, whichever level it comes from.
 fn hearer() -> Hear {
     let told: Mutex<BTreeSet<String>> = Mutex::default();
     Arc::new(move |notice| {

@@ -68,7 +68,7 @@ pub struct Means {
     pub servers: Servers,
     /// Whether only recorded answers may be used: no model, no weights, no network.
     pub offline: bool,
-    /// Is told at once of a server that cannot be reached.
+    /// A function that shows notices about servers that cannot be reached.
     pub hear: Hear,
 }
 

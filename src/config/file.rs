@@ -172,11 +172,7 @@ pub struct LimitsConfig {
 const MAX_REFUSED: f64 = 0.01;
 
 /// What is not written stays out of manifests of earlier versions too.
-#[expect(
-    clippy::trivially_copy_pass_by_ref,
-    clippy::float_cmp,
-    reason = "the form that serde asks for; the very default"
-)]
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the form that serde asks for")]
 fn is_usual_share(share: &f64) -> bool {
     *share == MAX_REFUSED
 }

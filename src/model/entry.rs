@@ -44,6 +44,7 @@ impl Backend {
 /// One `[[model]]`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a key of its own")]
 pub struct ModelEntry {
     /// The name used in `levels` and outputs.
     pub name: String,

@@ -53,7 +53,6 @@ pub struct Retries {
 impl Retries {
     /// The waits of one call before its retries, in their order. Calls that fail together do not come back together: each
     /// draws from a seed of its own.
-    #[must_use]
     pub fn waits(&self) -> impl Iterator<Item = Duration> + use<> {
         let Self { most, first_wait, longest_wait } = *self;
         // Without a seed, backon draws the same numbers for every call of every run.
@@ -64,7 +63,7 @@ impl Retries {
     }
 }
 
-/// Is told at once what a user should know of a server that cannot be reached.
+/// A function that shows a notice about a server that cannot be reached.
 pub type Hear = Arc<dyn Fn(&str) + Send + Sync>;
 
 /// Where a model's answers come from.
@@ -101,7 +100,7 @@ pub struct Gateway {
     budget: Option<(Price, Arc<Budget>)>,
     refusals: Option<Arc<Refusals>>,
     hear: Option<Hear>,
-    /// Whether the model's server was reached, or its absence told.
+    /// Whether a notice was passed on.
     told: Arc<AtomicBool>,
 }
 
@@ -120,7 +119,7 @@ impl Gateway {
         Self { refusals: Some(Arc::new(refusals)), ..self }
     }
 
-    /// Tells somebody of a server that cannot be reached, once.
+    /// Passes the first notice about a server that cannot be reached to a function.
     #[must_use]
     pub fn telling(self, hear: Hear) -> Self {
         Self { hear: Some(hear), ..self }
@@ -225,8 +224,13 @@ impl Gateway {
                     if next.is_some() {
                         self.tell(notice.as_deref());
                     }
-                    next.map(|planned| (planned, wait))
-                        .ok_or(ModelError::Unavailable(format!("{reason} (no answer in {attempts} attempts)")))
+                    let beyond = wait.filter(|wait| *wait > longest_wait).map_or_else(String::new, |wait| {
+                        let (wait, longest) = (wait.as_secs_f64(), longest_wait.as_secs_f64());
+                        format!("; the server asks for a wait of {wait} s, and longest_wait_s = {longest} allows no longer one")
+                    });
+                    next.map(|planned| (planned, wait)).ok_or_else(|| {
+                        ModelError::Unavailable(format!("{reason} (no answer in {attempts} attempts{beyond})"))
+                    })
                 }
                 Err(error) => Err(error),
             };
@@ -249,7 +253,7 @@ impl Gateway {
         }
     }
 
-    /// Tells of a server that cannot be reached, unless it was reached before.
+    /// Passes a notice on, if it is the first.
     fn tell(&self, notice: Option<&str>) {
         if let (Some(hear), Some(notice)) = (&self.hear, notice)
             && !self.told.swap(true, Ordering::Relaxed)
@@ -327,7 +331,7 @@ mod tests {
 
     #[test]
     fn waits_are_spread_at_random_between_calls_and_within_bounds() {
-        let (first_wait, longest_wait) = (Duration::from_millis(500), Duration::from_secs(60));
+        let (first_wait, longest_wait) = (Duration::from_millis(500), Duration::from_mins(1));
         let retries = Retries { most: 5, first_wait, longest_wait };
         let calls: Vec<Vec<Duration>> = (0..400).map(|_| retries.waits().collect()).collect();
         assert!(calls.iter().skip(1).all(|waits| waits.len() == 5 && *waits != calls[0]), "no two calls are alike");

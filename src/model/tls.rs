@@ -114,7 +114,7 @@ impl ServerCertVerifier for Named {
     }
 }
 
-/// What is wrong with a certificate, and what mends it, in one line.
+/// What is wrong with a certificate, and what to do about it, in one line.
 pub(super) fn explained(error: &CertificateError) -> String {
     let trust =
         "if the server is your own, name its certificate, or that of your authority, as a PEM file with ca_file";

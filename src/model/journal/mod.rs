@@ -137,13 +137,16 @@ impl Journal {
         &self.path
     }
 
-    /// Takes out the refused calls, so that they are asked again; those of the further journals are passed over. Gives how
-    /// many there were in this one.
+    /// Passes over the refused calls of the further journals, so that they are asked again.
+    pub fn pass_over_refused(&mut self) {
+        self.passes_over_refused = true;
+    }
+
+    /// Takes out the refused calls of this journal, so that they are asked again. Gives how many there were.
     ///
     /// # Errors
     /// If the journal cannot be written.
-    pub fn forget_refused(&mut self) -> Result<usize> {
-        self.passes_over_refused = true;
+    pub fn forget_refused(&self) -> Result<usize> {
         let gone = lock(&self.reader).execute(
             "DELETE FROM calls WHERE response ->> '$.finish' = 'refused'
              OR (response ->> '$.finish' = 'content-filter' AND response ->> '$.text' = '')",

@@ -1,5 +1,5 @@
 //! What to do about a request that got no answer: try again, take a refusal for the item's outcome, or end with an error
-//! that names the mend.
+//! that names what to change.
 
 use reqwest::StatusCode;
 use reqwest::header::HeaderMap;
@@ -178,5 +178,35 @@ mod tests {
         assert!(busy.into_iter().all(is_busy));
         let lasting = [400, 401, 402, 403, 404, 405, 406, 410, 413, 415, 422, 426, 431, 451, 501, 505];
         assert!(!lasting.into_iter().any(is_busy));
+    }
+
+    #[test]
+    fn a_server_of_this_machine_is_named_with_how_it_starts() {
+        let absent = |base_url: &str| {
+            let settings = crate::model::openai::Settings {
+                name: "m".into(),
+                base_url: base_url.into(),
+                model: "m".into(),
+                style: crate::task::prompt::Style::Chat,
+                api_key: None,
+                api_key_env: None,
+                headers: Vec::new(),
+                send_temperature: true,
+                logprobs: true,
+                token_limit_key: "max_tokens".into(),
+                send_stop: true,
+                send_system: true,
+                trusted: crate::model::tls::Trusted::default(),
+                extra_body: serde_json::Map::new(),
+                connect_timeout: std::time::Duration::from_secs(1),
+                timeout: std::time::Duration::from_secs(1),
+            };
+            OpenAi::new(settings).expect("settings").absent("refused")
+        };
+        let ollama = absent("http://localhost:11434/v1");
+        assert!(ollama.starts_with("http://localhost:11434/v1 cannot be reached (refused)"), "{ollama}");
+        assert!(ollama.ends_with("Ollama starts with: ollama serve."), "{ollama}");
+        assert!(!absent("http://localhost:9/v1").contains("starts with"));
+        assert!(!absent("https://models.example.org:8000/v1").contains("starts with"));
     }
 }

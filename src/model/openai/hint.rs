@@ -1,4 +1,4 @@
-//! Which key of a model's entry, or what else, mends a refusal that every item would meet.
+//! Which key of a model's entry, or what else, corrects a request that is refused for every item.
 
 use std::sync::LazyLock;
 
@@ -44,7 +44,7 @@ pub(super) fn out_of_quota(complaint: &Complaint, body: &str) -> bool {
         || complaint.tags.contains("exceeded_quota")
 }
 
-/// How the config mends a refusal; `None` if nothing is known.
+/// What to change in the config after a refusal; `None` if nothing is known.
 pub(super) fn hint(settings: &Settings, status: u16, headers: &HeaderMap, complaint: &Complaint) -> Option<String> {
     match status {
         401 | 403 => Some(match (&settings.api_key, &settings.api_key_env) {
@@ -97,7 +97,7 @@ fn of_request(settings: &Settings, complaint: &Complaint) -> Option<String> {
         let other =
             if settings.token_limit_key == "max_completion_tokens" { "max_tokens" } else { "max_completion_tokens" };
         return Some(format!(
-            "token_limit_key = {other:?} names the limit in another way; a limit that is too large is mended by max_tokens"
+            "token_limit_key = {other:?} names the limit in another way; a limit that is too large is lowered by max_tokens"
         ));
     }
     if is_about_stop(&said) {

@@ -48,6 +48,7 @@ const TOKEN_LIMITS: [&str; 2] = ["max_tokens", "max_completion_tokens"];
 
 /// A model's entry, as far as this backend goes by it.
 #[derive(Debug, Clone)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a key of an entry")]
 pub struct Settings {
     /// The model's name in the config.
     pub name: String,

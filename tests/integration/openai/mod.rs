@@ -3,6 +3,7 @@
 mod answers;
 mod faults;
 mod requests;
+mod transport;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
