@@ -15,7 +15,7 @@ fn nowhere() -> String {
 #[test]
 fn it_is_named_at_once_and_once() {
     let address = nowhere();
-    let project = Project::with(&settings(&address));
+    let project = Project::with(&settings(&address).set("arms", vec![toml::Value::from("cascade")]));
     let error = project.trial("out", &[]).refused();
     let lines: Vec<&str> = error.lines().collect();
     assert_eq!(lines.len(), 2, "{error}");
@@ -25,7 +25,9 @@ fn it_is_named_at_once_and_once() {
 
 #[test]
 fn ctrl_c_ends_the_wait_with_one_sentence() {
-    let project = Project::with(&settings(&nowhere()).set("model.small.max_retries", 9));
+    let project = Project::with(
+        &settings(&nowhere()).set("arms", vec![toml::Value::from("cascade")]).set("model.small.max_retries", 9),
+    );
     let mut child = Command::new(program())
         .args(["run", "--config", "trial.toml", "--out", "out"])
         .current_dir(project.path(""))

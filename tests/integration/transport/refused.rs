@@ -59,7 +59,7 @@ async fn at_the_top_a_refused_item_has_no_answer_and_gives_no_strategy() {
 
     turn(&server, answers_all).await;
     let said = project.trial("out", &["--retry-refused"]).done();
-    holds(&said.err, &["1 refused calls of this journal are asked again"]);
+    holds(&said.err, &["2 refused calls of this journal are asked again"]);
     assert!(said.calls_made() > 0);
     assert!(project.sheet("out", "records").rows().all(|row| row.text("refused").is_empty()));
     assert!(!project.text("out/summary.md").contains("refused"));
