@@ -34,6 +34,18 @@ pub(super) fn of_records(assembly: &Assembly, outcome: &Outcome, answered_by: &A
             ));
         }
     }
+    for slice in slices(&outcome.records) {
+        let of = |level: usize| slice.taken.iter().filter(|taken| taken.is_refused(level)).count();
+        let [weak, strong] = [of(0), of(1)];
+        if weak + strong > 0 {
+            lines.push(format!(
+                "{}: of {} items the weak level's provider refused {weak} and the strong level's {strong}; the first are deferred, the \
+                 second count as items without an answer (column `refused` of records; --retry-refused asks again).",
+                slice.cell.arm,
+                slice.taken.len()
+            ));
+        }
+    }
     if outcome.unreadable_strategies > 0 {
         lines.push(format!(
             "{} deferred answers held no readable strategy; the answers count, nothing was stored.",

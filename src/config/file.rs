@@ -165,11 +165,24 @@ pub struct LimitsConfig {
     pub concurrency: usize,
     /// Fee in USD that the run's calls may not pass; needs a price for every model.
     pub max_fee_usd: Option<f64>,
+    /// The share of a model's items, in [0, 1], that its provider may refuse before the run stops; five may always be, unless
+    /// the share is 0.
+    #[serde(skip_serializing_if = "is_usual_share")]
+    pub max_refused: f64,
+}
+
+/// The share of refused items above which a run stops, unless its config says another.
+const MAX_REFUSED: f64 = 0.01;
+
+/// What is not written stays out of manifests of earlier versions too.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the form that serde asks for")]
+fn is_usual_share(share: &f64) -> bool {
+    *share == MAX_REFUSED
 }
 
 impl Default for LimitsConfig {
     fn default() -> Self {
-        Self { concurrency: 32, max_fee_usd: None }
+        Self { concurrency: 32, max_fee_usd: None, max_refused: MAX_REFUSED }
     }
 }
 
@@ -281,6 +294,7 @@ impl Config {
             ("learning.confident_from", self.learning.confident_from, 0.0, 1.0),
             ("learning.verify_temperature", self.learning.verify_temperature, 0.0, 2.0),
             ("learning.reuse_from", self.learning.reuse_from, -1.0, 1.0),
+            ("limits.max_refused", self.limits.max_refused, 0.0, 1.0),
         ];
         for (key, value, least, most) in ranges {
             if !(least..=most).contains(&value) {

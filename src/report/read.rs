@@ -10,7 +10,7 @@ use std::sync::Arc;
 use anyhow::{Context, Result, anyhow, bail};
 use polars::prelude::{Column, DataFrame, DataType, ParallelStrategy, ParquetReader, SerReader};
 
-use super::tables::OF_STREAM;
+use super::tables::{LEVELS, OF_STREAM};
 use crate::cascade::teach::StoreRule;
 use crate::dataset::rows::guarded::guarded;
 use crate::types::chat::Usage;
@@ -152,6 +152,8 @@ fn rows(table: &Table, known: &[Record]) -> Result<Vec<Record>> {
         strict.iter().map(|name| name.as_deref().map_or(Ok(Score::NoAnswer), score)).collect::<Result<_>>()?;
     let (confidence, deferred) = (table.floats("confidence")?, table.flags("deferred")?);
     let (levels, answers) = (table.counts("answering_level")?, texts("answer")?);
+    // Tables of earlier versions do not have it: nothing was refused.
+    let refused = if table.column("refused").is_ok() { texts("refused")? } else { vec![None; table.height()] };
     let (final_scores, sizes) = (texts("score")?, table.counts("repository_size")?);
     let mut cells: HashMap<(String, usize, Option<u64>), Arc<CellKey>> = HashMap::new();
     let mut records = Vec::new();
@@ -196,6 +198,7 @@ fn rows(table: &Table, known: &[Record]) -> Result<Vec<Record>> {
             calls: Vec::new(),
             strategy_scores: list(scores[row].as_deref()).map(score).collect::<Result<_>>()?,
             kept: kept[row].as_deref().map(fate).transpose()?,
+            refused: list(refused[row].as_deref()).map(level).collect::<Result<_>>()?,
         });
     }
     Ok(records)
@@ -252,9 +255,14 @@ fn score(name: &str) -> Result<Score> {
     all.into_iter().find(|score| score.name() == name).ok_or_else(|| anyhow!("no score is called `{name}`"))
 }
 
+/// The level of a name in the column `refused`.
+fn level(name: &str) -> Result<usize> {
+    LEVELS.iter().position(|level| *level == name).ok_or_else(|| anyhow!("no level is called `{name}`"))
+}
+
 fn fate(name: &str) -> Result<Kept> {
     let dropped = StoreRule::ALL.map(|rule| Kept::Dropped(rule.name()));
-    let mut all = [Kept::Stored, Kept::Unreadable].into_iter().chain(dropped);
+    let mut all = [Kept::Stored, Kept::Unreadable, Kept::Refused].into_iter().chain(dropped);
     all.find(|kept| kept.name() == name).ok_or_else(|| anyhow!("no strategy can be `{name}`"))
 }
 

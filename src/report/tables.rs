@@ -51,6 +51,9 @@ impl Table {
     }
 }
 
+/// The levels in the column `refused` of `records`.
+pub(super) const LEVELS: [&str; 2] = ["weak", "strong"];
+
 /// The tables of the stream, row by row.
 pub const OF_STREAM: [&str; 2] = ["records", "calls"];
 /// The tables of the calibration items, row by row.
@@ -160,6 +163,7 @@ fn records_table(name: &'static str, records: &[Record]) -> Result<Table> {
             text("strategy_scores", rows().map(|r| names(r.strategy_scores.iter().map(|score| score.name())))),
             text("strategy_kept", rows().map(|r| r.kept.map(|kept| kept.name().to_owned()))),
             text("weak_score_strict", rows().map(|r| r.weak.as_ref().map(|weak| weak.strict.name().to_owned()))),
+            text("refused", rows().map(|r| names(r.refused.iter().filter_map(|level| LEVELS.get(*level).copied())))),
         ],
     )
 }

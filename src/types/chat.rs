@@ -169,6 +169,8 @@ pub enum Finish {
     Length,
     /// The server withheld the rest.
     ContentFilter,
+    /// The provider refused the request for what it holds: there is no text.
+    Refused,
 }
 
 /// What came back from one call.
@@ -194,9 +196,21 @@ pub struct Response {
     /// A fee in USD that was recorded with the answer; it stands instead of one told from tokens and prices.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fee_usd: Option<f64>,
+    /// The provider's words about a request that it refused; `None` if it answered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refusal: Option<String>,
     /// How long the server wants no further call, told by its rate-limit headers; passed on, never stored.
     #[serde(skip)]
     pub pause: Option<Duration>,
+}
+
+impl Response {
+    /// Whether the provider gave no word of an answer because of what was asked: it refused the request, or withheld all
+    /// of the text.
+    #[must_use]
+    pub fn is_refused(&self) -> bool {
+        self.finish == Finish::Refused || (self.finish == Finish::ContentFilter && self.text.is_empty())
+    }
 }
 
 impl Usage {

@@ -4,3 +4,4 @@ pub mod chat;
 pub mod item;
 pub mod record;
 pub mod seed;
+pub mod shown;

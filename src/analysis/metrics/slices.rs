@@ -68,6 +68,16 @@ impl<'a> Taken<'a> {
         }
     }
 
+    /// Whether the provider of this level refused to answer.
+    #[must_use]
+    pub fn is_refused(self, level: usize) -> bool {
+        let by = |record: &Record| record.refused.contains(&level);
+        match self {
+            Self::Whole(record) => by(record),
+            Self::Gated { weak, strong, deferred } => by(weak) || (deferred && by(strong)),
+        }
+    }
+
     /// Whether the answer that stands is right.
     #[must_use]
     pub fn correct(self) -> bool {

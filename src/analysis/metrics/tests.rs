@@ -46,6 +46,7 @@ fn record(arm: &str, item: usize, weak_right: bool, deferred: bool, groups: &[&s
         calls,
         strategy_scores: Vec::new(),
         kept: None,
+        refused: Vec::new(),
     }
 }
 

@@ -56,6 +56,8 @@ pub struct Journal {
     writer: Writer,
     /// Journals of other runs, looked into where this one has no answer; never written to.
     further: Vec<(PathBuf, Mutex<Connection>)>,
+    /// Whether refused calls of the further journals are asked again.
+    passes_over_refused: bool,
     flights: Mutex<HashMap<CallKey, Flight>>,
     made: AtomicU64,
     imported: AtomicU64,
@@ -110,6 +112,7 @@ impl Journal {
             reader: Mutex::new(reading),
             writer: Writer::start(writing).context("the journal's thread did not start")?,
             further: Vec::new(),
+            passes_over_refused: false,
             flights: Mutex::default(),
             made: AtomicU64::new(0),
             imported: AtomicU64::new(0),
@@ -133,6 +136,24 @@ impl Journal {
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Passes over the refused calls of the further journals, so that they are asked again.
+    pub fn pass_over_refused(&mut self) {
+        self.passes_over_refused = true;
+    }
+
+    /// Takes out the refused calls of this journal, so that they are asked again. Gives how many there were.
+    ///
+    /// # Errors
+    /// If the journal cannot be written.
+    pub fn forget_refused(&self) -> Result<usize> {
+        let gone = lock(&self.reader).execute(
+            "DELETE FROM calls WHERE response ->> '$.finish' = 'refused'
+             OR (response ->> '$.finish' = 'content-filter' AND response ->> '$.text' = '')",
+            [],
+        );
+        gone.with_context(|| format!("cannot write the journal {}", self.path.display()))
     }
 
     /// Calls that were really made since the journal was opened.
@@ -183,6 +204,9 @@ impl Journal {
             return Ok(None);
         };
         let mut made = made?;
+        if self.passes_over_refused && made.response.is_refused() {
+            return Ok(None);
+        }
         if let Some(request) = request {
             request.clone_into(&mut made.request);
         }

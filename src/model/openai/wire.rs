@@ -4,7 +4,6 @@
 use std::collections::HashMap;
 
 use serde::Deserialize;
-use serde_json::Value;
 
 /// The body of a successful answer.
 #[derive(Debug, Default, Deserialize)]
@@ -124,30 +123,4 @@ pub(super) struct PromptDetails {
 #[serde(default)]
 pub(super) struct CompletionDetails {
     pub(super) reasoning_tokens: Option<u64>,
-}
-
-/// What a server says about a request that it did not answer.
-#[derive(Debug, Default)]
-pub(super) struct Complaint {
-    pub(super) message: String,
-    /// Its machine-readable `code`, `type` and `param`, put together.
-    pub(super) tags: String,
-}
-
-impl Complaint {
-    /// Reads the body of an error: `{"error": {…}}`, the same in a list (Gemini), `{"error": "…"}`, `{"message": …}`,
-    /// `{"detail": …}` or plain text.
-    pub(super) fn read(body: &str) -> Self {
-        let Ok(value) = serde_json::from_str::<Value>(body) else {
-            return Self { message: body.to_owned(), tags: String::new() };
-        };
-        let value = value.get(0).unwrap_or(&value);
-        let error = value.get("error").unwrap_or(value);
-        let field = |name: &str| error.get(name).and_then(Value::as_str).unwrap_or_default();
-        let message = [error.as_str().unwrap_or_default(), field("message"), field("detail")]
-            .into_iter()
-            .find(|text| !text.is_empty())
-            .map_or_else(|| error.to_string(), ToOwned::to_owned);
-        Self { message, tags: [field("code"), field("type"), field("param")].join(" ") }
-    }
 }
