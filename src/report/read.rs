@@ -153,7 +153,7 @@ fn rows(table: &Table, known: &[Record]) -> Result<Vec<Record>> {
     let (confidence, deferred) = (table.floats("confidence")?, table.flags("deferred")?);
     let (levels, answers) = (table.counts("answering_level")?, texts("answer")?);
     // Tables of earlier versions do not have it: nothing was refused.
-    let refused = if table.column("refused").is_ok() { texts("refused")? } else { vec![None; table.height()] };
+    let refused = if table.frame.column("refused").is_ok() { texts("refused")? } else { vec![None; table.height()] };
     let (final_scores, sizes) = (texts("score")?, table.counts("repository_size")?);
     let mut cells: HashMap<(String, usize, Option<u64>), Arc<CellKey>> = HashMap::new();
     let mut records = Vec::new();
