@@ -123,7 +123,9 @@ impl Texts {
                 .with_context(|| format!("model `{}`", entry.name))
         };
         let recordings = entries.iter().filter_map(|entry| entry.recording.as_ref().map(|path| read(path, entry)));
-        Ok(Self { journal: Answers::open(path)?, path: path.clone(), recordings: recordings.collect::<Result<_>>()? })
+        // An export may have further parts beside it.
+        let source = if path.ends_with(EXPORTED) { path.parent().unwrap_or(path) } else { path };
+        Ok(Self { journal: Answers::open(source)?, path: path.clone(), recordings: recordings.collect::<Result<_>>()? })
     }
 
     /// What came back from the call of an answer.

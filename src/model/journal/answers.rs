@@ -5,22 +5,23 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use rusqlite::Connection;
 
-use super::{call, opened};
+use super::{call, opened, parts};
 use crate::types::chat::{CallKey, Response};
 
-/// A journal that is only looked into.
-pub struct Answers {
-    path: PathBuf,
-    connection: Connection,
-}
+/// Journals that are only looked into.
+pub struct Answers(Vec<(PathBuf, Connection)>);
 
 impl Answers {
-    /// Opens the journal at `path`.
+    /// Opens the journal at `path`, or an export's parts in the folder there.
     ///
     /// # Errors
     /// Names a file that is no journal, or was changed after its export.
     pub fn open(path: &Path) -> Result<Self> {
-        Ok(Self { path: path.to_owned(), connection: opened(path)? })
+        parts(path)?
+            .into_iter()
+            .map(|part| opened(&part).map(|connection| (part, connection)))
+            .collect::<Result<_>>()
+            .map(Self)
     }
 
     /// The answer to a call; `None` if the journal has none.
@@ -28,6 +29,7 @@ impl Answers {
     /// # Errors
     /// Names the file if it cannot be read.
     pub fn get(&self, key: &CallKey) -> Result<Option<Response>> {
-        Ok(call(&self.connection, &self.path, key)?.map(|made| made.response))
+        let found = self.0.iter().find_map(|(path, connection)| call(connection, path, key).transpose());
+        Ok(found.transpose()?.map(|made| made.response))
     }
 }
