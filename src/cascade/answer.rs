@@ -6,6 +6,7 @@ use crate::task::calculations::AtLeast;
 use crate::task::confidence::{self, Answered, Further, Signal};
 use crate::task::prompt::Form;
 use crate::types::chat::{Alternatives, Generation, Mode, Request, Response, Wanted};
+use crate::types::confidence::Confidence;
 use crate::types::record::{Call, Graded, Purpose, WeakAnswer};
 
 /// Tokens of a reply that says how sure an answer is.
@@ -55,7 +56,12 @@ impl Level {
         let row = asked.calls.len();
         asked.calls.push(self.row(level, Purpose::Answer, &heard));
         let Some(gauge) = gauge else { return Ok(WeakAnswer { graded, strict, confidence: None }) };
-        let score = self.score(level, asked, gauge, &first, &heard.response, &graded).await?;
+        // Nothing can be said of an answer without a word, and nothing is asked of it.
+        let score = if heard.response.text.trim().is_empty() {
+            Confidence::NONE
+        } else {
+            self.score(level, asked, gauge, &first, &heard.response, &graded).await?
+        };
         asked.calls[row].confidence = Some(score);
         Ok(WeakAnswer { graded, strict, confidence: Some(score) })
     }
@@ -69,7 +75,7 @@ impl Level {
         first: &Request,
         response: &Response,
         graded: &Graded,
-    ) -> Result<f64, StepError> {
+    ) -> Result<Confidence, StepError> {
         let item = asked.item;
         let signal = gauge.signal;
         match signal.further() {

@@ -179,6 +179,7 @@ impl Setup {
             journal_key: None,
             journal_hit: false,
             recorded_fee_usd: None,
+            noted: None,
         }
     }
 }

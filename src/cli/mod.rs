@@ -1,6 +1,7 @@
 //! The command line: a verb a file, one place where errors become an exit status.
 
 mod ablate;
+mod answers;
 mod calibrate;
 mod compare;
 mod completions;

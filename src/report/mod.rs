@@ -3,6 +3,7 @@
 pub mod ablation;
 pub mod calibration;
 pub mod compare;
+mod ends;
 pub mod figures;
 pub mod files;
 pub mod folder;

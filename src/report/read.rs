@@ -11,7 +11,9 @@ use polars::prelude::{Column, DataFrame, ParquetReader, SerReader};
 use super::tables::OF_STREAM;
 use crate::cascade::teach::StoreRule;
 use crate::types::chat::Usage;
+use crate::types::confidence::Confidence;
 use crate::types::item::ItemId;
+use crate::types::noted::Noted;
 use crate::types::record::{Call, CellKey, Graded, Kept, Purpose, Record, Score, WeakAnswer};
 
 /// The records in the tables of these two names, the items' and the calls'; none where there are no such tables. `known`
@@ -110,6 +112,7 @@ fn rows(table: &Table, known: &[Record]) -> Result<Vec<Record>> {
                 .with_context(|| format!("row {}: strategy of an unknown item `{id}`", row + 1))
         };
         let weak_score = weak_scores[row].as_deref().map(score).transpose()?;
+        let sure = sure(confidence[row], row)?;
         records.push(Record {
             cell: Arc::clone(cell),
             group: Arc::clone(&group_of[id.as_str()]),
@@ -121,7 +124,7 @@ fn rows(table: &Table, known: &[Record]) -> Result<Vec<Record>> {
             weak: weak_score.map(|score| WeakAnswer {
                 graded: Graded { answer: weak_answers[row].clone(), score },
                 strict: strict[row],
-                confidence: confidence[row],
+                confidence: sure,
             }),
             deferred: deferred[row],
             answering_level: levels[row],
@@ -146,6 +149,11 @@ fn call_rows(table: &Table) -> Result<Vec<(Place, Call)>> {
     let (confidence, hits) = (table.floats("confidence")?, table.flags("journal_hit")?);
     let (answered_by, keys) = (texts("answered_by")?, texts("journal_key")?);
     let fees = table.floats("recorded_fee_usd")?;
+    // Tables of earlier versions do not have these.
+    let later = |name| if table.has(name) { table.texts(name) } else { Ok(vec![None; table.height()]) };
+    let (ends, notes) = (later("finish")?, later("notes")?);
+    let later = |name| if table.has(name) { table.optional_flags(name) } else { Ok(vec![None; table.height()]) };
+    let (empty, estimated) = (later("empty")?, later("estimated")?);
     let row = |row: usize| -> Result<(Place, Call)> {
         let text = |column: &[Option<String>], name: &str| {
             column[row].clone().with_context(|| format!("row {}: {name} is empty", row + 1))
@@ -164,16 +172,25 @@ fn call_rows(table: &Table) -> Result<Vec<(Place, Call)>> {
             model: text(&models, "model")?.into(),
             purpose: purpose.ok_or_else(|| anyhow!("row {}: no purpose is called `{named}`", row + 1))?,
             usage: Usage { input: tokens(&input), cached_input: tokens(&cached), output: tokens(&output) },
-            confidence: confidence[row],
+            confidence: sure(confidence[row], row)?,
             latency_ms: latency[row].unwrap_or_default(),
             answered_by: answered_by[row].as_deref().map(Into::into),
             journal_key: keys[row].as_deref().map(str::parse).transpose()?,
             journal_hit: hits[row],
             recorded_fee_usd: fees[row],
+            noted: ends[row].as_deref().map(|end| {
+                let is = |column: &[Option<bool>]| column[row].unwrap_or_default();
+                Noted::read(end, is(&empty), is(&estimated), notes[row].as_deref().unwrap_or_default())
+            }),
         };
         Ok((place, call))
     };
     (0..table.height()).map(row).collect()
+}
+
+/// A confidence as a table has it.
+fn sure(value: Option<f64>, row: usize) -> Result<Option<Confidence>> {
+    value.map(Confidence::new).transpose().with_context(|| format!("row {}: column `confidence`", row + 1))
 }
 
 /// The parts of a cell that holds several.
@@ -206,6 +223,10 @@ impl Table {
         self.0.height()
     }
 
+    fn has(&self, name: &str) -> bool {
+        self.0.column(name).is_ok()
+    }
+
     fn column(&self, name: &str) -> Result<&Column> {
         self.0.column(name).with_context(|| format!("there is no column `{name}`"))
     }
@@ -224,6 +245,10 @@ impl Table {
     }
 
     fn flags(&self, name: &str) -> Result<Vec<bool>> {
-        Ok(self.column(name)?.bool()?.iter().map(Option::unwrap_or_default).collect())
+        Ok(self.optional_flags(name)?.into_iter().map(Option::unwrap_or_default).collect())
+    }
+
+    fn optional_flags(&self, name: &str) -> Result<Vec<Option<bool>>> {
+        Ok(self.column(name)?.bool()?.iter().collect())
     }
 }

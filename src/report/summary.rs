@@ -3,6 +3,7 @@
 
 use std::fmt::Write;
 
+use super::ends;
 use super::grid;
 use super::pays;
 use super::sweep::Sweep;
@@ -74,9 +75,10 @@ pub fn swept(context: &Context, sweep: &Sweep) -> String {
     let comparison = context.comparison;
     let results = grid::markdown(&results(comparison));
     format!(
-        "{}{}\n## Every arm at every threshold\n\n{results}{}",
+        "{}{}\n## Every arm at every threshold\n\n{results}{}{}",
         head(context),
         sweep.markdown(),
+        ends::section(comparison),
         confidence(context)
     )
 }
@@ -117,6 +119,7 @@ pub fn markdown(context: &Context) -> String {
                  orders of the stream: through the repository a learning arm's items depend on each other, which no \
                  resampling of items covers. What orders give apart stands in the last column, least and most.\n";
     }
+    text += &ends::section(comparison);
     text += &pays::against_strong(comparison);
     text += &calibration(comparison);
     text += &confidence(context);

@@ -169,6 +169,24 @@ pub enum Finish {
     Length,
     /// The server withheld the rest.
     ContentFilter,
+    /// It called a tool, or meant to.
+    ToolCalls,
+}
+
+impl Finish {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Stop, Self::Length, Self::ContentFilter, Self::ToolCalls];
+
+    /// The name used in every output.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Stop => "stop",
+            Self::Length => "length",
+            Self::ContentFilter => "content-filter",
+            Self::ToolCalls => "tool-calls",
+        }
+    }
 }
 
 /// What came back from one call.
@@ -194,9 +212,23 @@ pub struct Response {
     /// A fee in USD that was recorded with the answer; it stands instead of one told from tokens and prices.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fee_usd: Option<f64>,
+    /// The server's word for why it stopped, if no meaning of that word is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended: Option<String>,
+    /// Whether a count of `usage` is the program's estimate, because the server gave none or one that cannot be true.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub estimated: bool,
+    /// Whether the tokens could not be matched with the text.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub unplaced: bool,
     /// How long the server wants no further call, told by its rate-limit headers; passed on, never stored.
     #[serde(skip)]
     pub pause: Option<Duration>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the form that serde asks for")]
+fn is_false(flag: &bool) -> bool {
+    !flag
 }
 
 impl Usage {

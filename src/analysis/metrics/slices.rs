@@ -151,7 +151,7 @@ impl<'a> Slice<'a> {
         let at = |threshold: &f64| {
             let gate = |(weak, strong): &(Taken<'a>, Taken<'a>)| {
                 let sure = weak.weak().and_then(|weak| weak.confidence);
-                let deferred = sure.is_none_or(|confidence| confidence < *threshold);
+                let deferred = sure.is_none_or(|confidence| confidence.value() < *threshold);
                 Taken::Gated { weak: weak.record(), strong: strong.record(), deferred }
             };
             let cell = CellKey { arm: BASELINE.into(), threshold: Some(*threshold), ..CellKey::clone(&self.cell) };
@@ -280,7 +280,7 @@ impl<'a> Slice<'a> {
     #[must_use]
     pub fn judged(&self) -> Vec<Judged> {
         let judged =
-            |taken: &Taken| Some(Judged { confidence: taken.weak()?.confidence?, right: taken.weak_correct() });
+            |taken: &Taken| Some(Judged { confidence: taken.weak()?.confidence?.value(), right: taken.weak_correct() });
         self.taken.iter().filter_map(judged).collect()
     }
 

@@ -2,7 +2,10 @@
 //! llama.cpp and others. What they disagree on is a setting.
 
 mod answer;
+mod ending;
 mod fault;
+mod tokens;
+mod usage;
 mod wire;
 
 use std::fmt;
@@ -20,7 +23,7 @@ use self::answer::Wanted;
 use self::fault::used_up;
 use crate::model::{Model, ModelError, http};
 use crate::task::prompt::{Style, continued};
-use crate::types::chat::{Alternatives, Generation, Mode, Request, Response};
+use crate::types::chat::{Generation, Mode, Request, Response};
 
 /// How many stop texts are sent: `OpenAI` takes no more. The others are looked for in the answer.
 const STOPS_SENT: usize = 4;
@@ -241,20 +244,14 @@ impl Model for OpenAi {
         let (text, pause) = self.attempt(client, &body).await?;
         let latency_ms = started.elapsed().as_secs_f64() * 1e3;
 
-        let completion = serde_json::from_str(&text).map_err(|error| {
+        let completion = wire::Completion::read(&text).map_err(|error| {
             ModelError::Unusable(self.named(&format!(
                 "{} answered with something else than a chat completion ({error}): {}",
                 settings.base_url,
                 self.excerpt(&text)
             )))
         })?;
-        let wanted = match &request.mode {
-            Mode::Generate(Generation { stop, logprobs, alternatives, .. }) => {
-                Wanted { stop, logprobs: *logprobs, alternatives: *alternatives }
-            }
-            Mode::Score { .. } => Wanted { stop: &[], logprobs: false, alternatives: Alternatives::NONE },
-        };
-        let response = self.read(completion, &wanted)?;
+        let response = self.read(completion, &Wanted::of(request))?;
         Ok(Response { latency_ms, pause, ..response })
     }
 }

@@ -77,15 +77,7 @@ async fn log_probabilities_that_are_all_unknown_are_none() {
 
 #[tokio::test]
 async fn answers_that_cannot_be_used() {
-    for (answer, part) in [
-        (with("/choices", json!([])), "no choices"),
-        (with("/choices", Value::Null), "no choices"),
-        (with("/choices/0/message/content", Value::Null), "null"),
-        (with("/choices/0/finish_reason", json!("abort")), "broke"),
-        (with("/usage", Value::Null), "how many tokens"),
-        (with("/usage", json!({})), "how many tokens"),
-        (with("/usage", json!({"prompt_tokens": 3})), "how many tokens"),
-    ] {
+    for (answer, part) in [(with("/choices", json!([])), "no choices"), (with("/choices", Value::Null), "no choices")] {
         let text = unusable(plain(answer).await);
         assert!(text.contains(part), "{text}");
     }
@@ -107,12 +99,6 @@ async fn withheld_answers() {
 async fn the_token_limit() {
     let answer = plain(with("/choices/0/finish_reason", json!("length"))).await.expect("an answer");
     assert_eq!(answer.finish, Finish::Length);
-    for nothing in [json!(""), Value::Null] {
-        let mut answer = with("/choices/0/message/content", nothing);
-        answer["choices"][0]["finish_reason"] = json!("length");
-        let text = unusable(plain(answer).await);
-        assert!(text.contains("raise max_tokens"), "{text}");
-    }
 }
 
 #[tokio::test]
