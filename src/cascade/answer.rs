@@ -56,8 +56,9 @@ impl Level {
         let row = asked.calls.len();
         asked.calls.push(self.row(level, Purpose::Answer, &heard));
         let Some(gauge) = gauge else { return Ok(WeakAnswer { graded, strict, confidence: None }) };
-        // Nothing can be said of an answer without a word, and nothing is asked of it.
-        let score = if heard.response.text.trim().is_empty() {
+        // Of an answer without a word nothing is asked.
+        let empty = heard.response.text.trim().is_empty();
+        let score = if empty && gauge.signal.further() != Further::Nothing {
             Confidence::NONE
         } else {
             self.score(level, asked, gauge, &first, &heard.response, &graded).await?

@@ -60,7 +60,7 @@ pub enum StepError {
     },
     /// An answer has no confidence.
     #[error(
-        "item `{item}`, model `{model}`: {missing}, and the signal `{signal}` needs it: choose a model that gives it or another deferral.signal"
+        "item `{item}`, model `{model}`: {missing}, and the signal `{signal}` needs it: choose a model that gives it or another deferral.signal; until then the run stops at this answer again"
     )]
     Confidence {
         /// The item.

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::analysis::metrics::ends::Ends;
-use crate::analysis::metrics::slices;
+use crate::analysis::metrics::{Slice, slices};
 use crate::types::chat::Finish;
 use crate::types::noted::Noted;
 use crate::types::record::{Call, Record};
@@ -16,22 +16,7 @@ const LEVELS: [&str; 2] = ["weak", "strong"];
 
 /// The warnings: those of the arms of `stream`, then those of the models, whose calls for `calibration` count too.
 pub(super) fn warnings(stream: &[Record], calibration: &[Record]) -> Vec<String> {
-    let mut lines = Vec::new();
-    for slice in slices(stream) {
-        for (level, name) in LEVELS.into_iter().enumerate() {
-            let ends = Ends::of(&slice, level);
-            let threshold = slice.cell.threshold.map_or_else(String::new, |threshold| format!(" at {threshold}"));
-            if ends.cut_share() > CUT {
-                lines.push(format!(
-                    "{}{threshold}: {:.1} % of the {name} level's answers ({} of {}) ended at the token limit: raise max_tokens in that model's entry.",
-                    slice.cell.arm,
-                    ends.cut_share() * 100.0,
-                    ends.cut,
-                    ends.answers
-                ));
-            }
-        }
-    }
+    let mut lines: Vec<String> = (0..LEVELS.len()).filter_map(|level| of_level(stream, level)).collect();
     let mut models: BTreeMap<&str, Vec<&Noted>> = BTreeMap::new();
     let mut seen = BTreeSet::new();
     for call in stream.iter().chain(calibration).flat_map(|record| &record.calls) {
@@ -41,6 +26,26 @@ pub(super) fn warnings(stream: &[Record], calibration: &[Record]) -> Vec<String>
     }
     lines.extend(models.into_iter().flat_map(|(model, noted)| of_model(model, &noted)));
     lines
+}
+
+/// The arms in which too many of a level's answers were cut; `None` if there is no such arm.
+fn of_level(stream: &[Record], level: usize) -> Option<String> {
+    let share = |slice: &Slice| {
+        let ends = Ends::of(slice, level);
+        let threshold = slice.cell.threshold.map_or_else(String::new, |threshold| format!(" at {threshold}"));
+        let Ends { answers, cut, .. } = ends;
+        let share = ends.cut_share();
+        (share > CUT).then(|| format!("{}{threshold} {:.1} % ({cut} of {answers})", slice.cell.arm, share * 100.0))
+    };
+    let shares: Vec<String> = slices(stream).iter().filter_map(share).collect();
+    (!shares.is_empty()).then(|| {
+        format!(
+            "More than {:.0} % of the {} level's answers ended at the token limit (raise max_tokens in that model's entry): {}.",
+            CUT * 100.0,
+            LEVELS[level],
+            shares.join(", ")
+        )
+    })
 }
 
 /// Whether a call stands here for the first time: arms share calls.

@@ -127,13 +127,13 @@ impl OpenAi {
             entries.filter_map(|token| Some((token, token.logprob.filter(|value| *value > ROUNDING)?))).next();
         if let Some((token, value)) = positive {
             return unusable(&format!(
-                "the answer's log-probabilities are none: that of {:?} is {value}, above 0 (perhaps they are probabilities): take another server or another signal, or set logprobs = false if this level needs none",
+                "the answer's log-probabilities are none: that of {:?} is {value}, above 0 (perhaps they are probabilities): take another server or another signal, or set logprobs = false if this level needs none; until then the run stops here again",
                 token.text.as_deref().unwrap_or_default()
             ));
         }
         if needed && listed.iter().all(|token| token.logprob.is_none()) {
             return unusable(
-                "the answer has no log-probabilities, which the confidence signal needs: take another model or another signal, or set logprobs = false if this level needs none",
+                "the answer has no log-probabilities, which the confidence signal needs: take another model or another signal, or set logprobs = false if this level needs none; until then the run stops here again",
             );
         }
         Ok(())

@@ -211,7 +211,6 @@ impl Logprobs {
         let (Some(texts), None) = (self.texts, &self.content) else { return self.content };
         let logprobs = self.chosen.unwrap_or_default().into_iter().chain(std::iter::repeat(Value::Null));
         let tops = self.top.unwrap_or_default().into_iter().chain(std::iter::repeat(None));
-        let alternative = |(text, logprob)| Token { text: Some(text), logprob: number(&logprob), ..Token::default() };
         let tokens = texts.into_iter().zip(logprobs).zip(tops).map(|((text, logprob), top)| {
             let top_logprobs = top.map(|top| top.into_iter().map(alternative).collect());
             Token { text: Some(text), logprob: number(&logprob), bytes: None, top_logprobs }
@@ -230,7 +229,23 @@ pub(super) struct Token {
     pub(super) logprob: Option<f64>,
     pub(super) bytes: Option<Vec<u8>>,
     /// The likeliest tokens in its place.
+    #[serde(deserialize_with = "entries")]
     pub(super) top_logprobs: Option<Vec<Token>>,
+}
+
+/// Alternatives as a list, or as a map from text to log-probability; those in another form are left out.
+fn entries<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Vec<Token>>, D::Error> {
+    Ok(match Value::deserialize(deserializer)? {
+        Value::Array(listed) => {
+            Some(listed.into_iter().filter_map(|token| serde_json::from_value(token).ok()).collect())
+        }
+        Value::Object(map) => Some(map.into_iter().map(alternative).collect()),
+        _ => None,
+    })
+}
+
+fn alternative((text, logprob): (String, Value)) -> Token {
+    Token { text: Some(text), logprob: number(&logprob), ..Token::default() }
 }
 
 fn lenient<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<f64>, D::Error> {
