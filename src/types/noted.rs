@@ -6,6 +6,7 @@ use super::chat::{Finish, Response};
 
 /// What the answer behind a call was like.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each says another thing of an answer")]
 pub struct Noted {
     /// Why the model stopped.
     pub finish: Finish,

@@ -118,7 +118,7 @@ fn trimmed(text: &str, range: Range<usize>) -> Range<usize> {
 pub fn without(response: Arc<Response>) -> Arc<Response> {
     let text = &response.text;
     let visible = visible(text);
-    if visible == [0..text.len()] || text.is_empty() {
+    if text.is_empty() || visible.first() == Some(&(0..text.len())) {
         return response;
     }
     let left: String = visible.iter().map(|range| &text[range.clone()]).collect();

@@ -122,9 +122,8 @@ impl OpenAi {
     /// Refuses what cannot be log-probabilities, and that there are none where they are `needed`.
     fn check(&self, listed: &[wire::Token], needed: bool) -> Result<(), ModelError> {
         let unusable = |what: &str| Err(ModelError::Unusable(self.named(what)));
-        let entries = listed.iter().chain(listed.iter().flat_map(|token| token.top_logprobs.iter().flatten()));
-        let positive =
-            entries.filter_map(|token| Some((token, token.logprob.filter(|value| *value > ROUNDING)?))).next();
+        let mut entries = listed.iter().chain(listed.iter().flat_map(|token| token.top_logprobs.iter().flatten()));
+        let positive = entries.find_map(|token| Some((token, token.logprob.filter(|value| *value > ROUNDING)?)));
         if let Some((token, value)) = positive {
             return unusable(&format!(
                 "the answer's log-probabilities are none: that of {:?} is {value}, above 0 (perhaps they are probabilities): take another server or another signal, or set logprobs = false if this level needs none; until then the run stops here again",

@@ -37,7 +37,7 @@ pub(super) fn placed(text: &str, length: usize, tokens: &[wire::Token], kept: Al
         return Placed::default();
     }
     let spellings = spellings(text, tokens);
-    let matches: [fn(&str, &[Vec<u8>]) -> Option<Spans>; 2] = [exactly, but_for_spaces];
+    let matches: [Match; 2] = [exactly, but_for_spaces];
     let found = matches.iter().find_map(|matched| {
         spellings.iter().find_map(|spelling| {
             let texts: Vec<Vec<u8>> = tokens.iter().map(|token| bytes_of(token, *spelling)).collect();
@@ -63,6 +63,8 @@ pub(super) fn placed(text: &str, length: usize, tokens: &[wire::Token], kept: Al
 
 /// For each token, where it stands in the text; `None` outside it.
 type Spans = Vec<Option<(usize, usize)>>;
+/// How tokens are matched with a text.
+type Match = fn(&str, &[Vec<u8>]) -> Option<Spans>;
 
 /// The spans of tokens whose bytes hold the text.
 fn exactly(text: &str, texts: &[Vec<u8>]) -> Option<Spans> {

@@ -201,6 +201,7 @@ mod tests {
     const KNOWN: Known = Known { prompt: 400, written: 80, listed: 0, limit: None };
 
     #[track_caller]
+    #[expect(clippy::needless_pass_by_value, reason = "written where it is used")]
     fn reads(usage: Value, [input, cached_input, output]: [u64; 3], estimated: bool) {
         assert_eq!(read(&usage, &KNOWN), (Usage { input, cached_input, output }, estimated), "{usage}");
     }

@@ -292,6 +292,7 @@ mod tests {
 
     use super::*;
 
+    #[expect(clippy::needless_pass_by_value, reason = "written where it is used")]
     fn said(message: Value) -> Said {
         let completion = json!({"choices": [{"message": message}]}).to_string();
         let choices = Completion::read(&completion).expect("a completion").choices;
