@@ -214,5 +214,6 @@ fn record(key: &Arc<CellKey>, level: usize, i: usize) -> Record {
         repository_size: 0,
         calls: vec![call],
         kept: None,
+        refused: Vec::new(),
     }
 }

@@ -9,7 +9,7 @@ import sys
 
 import numpy as np
 import statsmodels.api as sm
-from scipy import stats
+from scipy import optimize, stats
 from sklearn.isotonic import IsotonicRegression
 from sklearn.metrics import brier_score_loss, roc_auc_score
 from statsmodels.stats.contingency_tables import mcnemar
@@ -103,6 +103,56 @@ def groups():
     }
 
 
+def unequal_groups():
+    """The sign-flip p-value of the mean over rows: a group's rows change sign together, so what is flipped is their sum."""
+    rng = np.random.default_rng(20261127)
+    sizes = [9, 1, 1, 2, 1, 5, 1, 3, 1, 1, 2, 1]
+    differences = [np.clip(np.round(rng.normal(0.35 if size > 4 else -0.1, 0.6, size)), -1, 1) for size in sizes]
+    n = sum(sizes)
+    sums = np.array([d.sum() for d in differences])
+    exact = stats.permutation_test(
+        (sums,), lambda x, axis: x.sum(axis=axis) / n, permutation_type="samples", vectorized=True, n_resamples=np.inf
+    )
+    means = np.array([d.mean() for d in differences])
+    other = stats.permutation_test(
+        (means,), lambda x, axis: x.mean(axis=axis), permutation_type="samples", vectorized=True, n_resamples=np.inf
+    )
+    assert abs(exact.pvalue - other.pvalue) > 0.1, (exact.pvalue, other.pvalue)
+    return {"rows": [[g, float(x)] for g, d in enumerate(differences) for x in d], "mean": sums.sum() / n, "p": exact.pvalue}
+
+
+def bias_corrected(rows, figure):
+    """Efron's bias-corrected percentile interval over groups of rows (confidence, right), from scipy's resamples."""
+    members = [np.flatnonzero(rows["group"] == g) for g in range(rows["group"].max() + 1)]
+
+    def of(groups):
+        at = np.concatenate([members[int(g)] for g in groups])
+        return figure(rows["confidence"][at], rows["right"][at])
+
+    draws = stats.bootstrap(
+        (np.arange(len(members)),), of, vectorized=False, method="percentile", n_resamples=20_000, rng=np.random.default_rng(5)
+    ).bootstrap_distribution
+    value = of(range(len(members)))
+    z0 = stats.norm.ppf(((draws < value).mean() + (draws <= value).mean()) / 2)
+    low, high = np.quantile(draws, stats.norm.cdf(2 * z0 + stats.norm.ppf([0.025, 0.975])))
+    return {"value": float(value), "low": float(low), "high": float(high)}
+
+
+def confidence_by_group():
+    rng = np.random.default_rng(20261128)
+    group = np.repeat(np.arange(50), 3)
+    shift = np.repeat(rng.normal(0, 0.15, 50), 3)
+    confidence = np.round(np.clip(rng.beta(6, 2, 150), 0, 1), 2)
+    right = rng.random(150) < np.clip(confidence - 0.15 + shift, 0, 1)
+    rows = {"group": group, "confidence": confidence, "right": right}
+    return {
+        "rows": [[int(g), float(c), bool(r)] for g, c, r in zip(group, confidence, right)],
+        "auroc": bias_corrected(rows, lambda c, y: roc_auc_score(y, c)),
+        "ece": bias_corrected(rows, lambda c, y: ece(c, y, 10)),
+        "brier": bias_corrected(rows, lambda c, y: brier_score_loss(y, c)),
+    }
+
+
 def ece(confidence, right, bins):
     """Rows of equal mass; a row that would end inside a tie ends after it."""
     order = np.argsort(confidence, kind="stable")
@@ -130,6 +180,13 @@ def reliability():
     positives, negatives = right.sum(), (~right).sum()
     target = np.where(right, (positives + 1) / (positives + 2), 1 / (negatives + 2))
     intercept, slope = sm.GLM(target, sm.add_constant(confidence), family=sm.families.Binomial()).fit(tol=1e-14).params
+    turned = np.where(right, 1 / (positives + 2), (negatives + 1) / (negatives + 2))
+
+    def loss(line):
+        log_odds = line[0] * confidence + line[1]
+        return (np.logaddexp(0, log_odds) - turned * log_odds).sum()
+
+    bounded = optimize.minimize(loss, [1.0, 0.0], bounds=[(0, None), (None, None)], method="L-BFGS-B", options={"ftol": 1e-15, "gtol": 1e-9}).x
     return {
         "confidence": confidence.tolist(),
         "right": right.tolist(),
@@ -139,6 +196,7 @@ def reliability():
         "ece": ece(confidence, right, 10),
         "ece_bins": 10,
         "platt": {"slope": slope, "intercept": intercept},
+        "platt_turned": {"slope": bounded[0], "intercept": bounded[1]},
         "at": at.tolist(),
         "isotonic": isotonic.predict(at).tolist(),
     }
@@ -154,6 +212,8 @@ parts = {
     "ratio_change": ratio_change(),
     "groups": groups(),
     "reliability": reliability(),
+    "unequal_groups": unequal_groups(),
+    "confidence_by_group": confidence_by_group(),
 }
 lines = ",\n".join(f"{json.dumps(name)}: {json.dumps(part)}" for name, part in parts.items())
 sys.stdout.write(f"{{\n{lines}\n}}\n")

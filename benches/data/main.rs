@@ -102,7 +102,10 @@ fn answers() -> Result<()> {
     };
     let (grader, response) = (Grader::usual(Task::Math), Response::default());
     let marked: Vec<&str> = texts.iter().copied().filter(|text| text.contains("####")).collect();
-    for (what, texts) in [("labelled outputs", &texts), ("those of them with ####", &marked)] {
+    let short: Vec<&str> = texts.iter().copied().filter(|text| (80..=120).contains(&text.len())).collect();
+    let groups =
+        [("labelled outputs", &texts), ("those of them with ####", &marked), ("those of 80 to 120 bytes", &short)];
+    for (what, texts) in groups {
         let bytes: usize = texts.iter().map(|text| text.len()).sum();
         let begun = Instant::now();
         let read =
@@ -114,6 +117,11 @@ fn answers() -> Result<()> {
             bytes / texts.len()
         );
     }
+    // One line without an answer in it, so that all of it is looked at.
+    let long = "1 boxed ".repeat(ANSWERS / 8);
+    let begun = Instant::now();
+    let read = grader.grade(&item, &response, &long).answer.is_some();
+    println!("a text of {} bytes: {:.3} s, read: {read}", long.len(), begun.elapsed().as_secs_f64());
     Ok(())
 }
 

@@ -67,7 +67,7 @@ async fn timed(folder: &Path) -> Result<Timed> {
     let journal = Arc::new(Journal::open(&folder.join("journal.sqlite"))?);
     let embeddings = embeddings(&assembly)?;
     let servers = Servers::new(folder.to_owned(), Arc::new(|_: &str, _| ()));
-    let means = Means { journal: Arc::clone(&journal), servers, offline: false };
+    let means = Means { journal: Arc::clone(&journal), servers, offline: false, hear: Arc::new(|_| {}) };
     let (setup, gate) = assembly.setup(embeddings, &means)?;
     let config = &assembly.config;
     let cells = assembly.gates().cells(&[], &[THRESHOLD], assembly.orders());

@@ -1,6 +1,7 @@
 //! Whether accepted answers are wrong more often than α, watched item by item: a bet against "the chance of a wrong answer
 //! is at most α, whatever came before". The wealth of the bettor is a test martingale (Shafer et al. 2011; Waudby-Smith
-//! and Ramdas 2024): while the claim holds, it reaches 1/δ with probability at most δ, however long one watches.
+//! and Ramdas 2024): while the claim holds, it reaches 1/δ with probability at most δ, however long one watches (Ville 1939). So
+//! 1 / the greatest wealth is a p-value at any time. The greatest wealth itself is no e-value: its mean is above 1.
 #![expect(clippy::cast_precision_loss, reason = "counts of answers")]
 
 /// Bettors that each believe in one error rate above α; the wealth is their mean.
@@ -19,6 +20,13 @@ pub struct Watched {
     pub at: usize,
     /// The wrong ones among those.
     pub errors_at: usize,
+}
+
+/// The p-value at any time of some streams that are watched side by side: how many they are, over the greatest wealth of any, at
+/// most 1 (Ville's inequality, and Bonferroni's).
+#[must_use]
+pub fn anytime_p(greatest_wealth: f64, streams: usize) -> f64 {
+    (streams as f64 / greatest_wealth).min(1.0)
 }
 
 /// Bets along `wrong`, in the stream's order, against a risk of at most `alpha`.
@@ -71,6 +79,25 @@ mod tests {
         assert!(at_alpha > 0.0 && at_alpha < 0.1 + 3.0 * (0.09_f64 / 2000.0).sqrt(), "{at_alpha}");
         // Two wrong answers at the very start are enough for an alarm.
         assert!(share_alarmed(0.10) < 0.03);
+    }
+
+    #[test]
+    fn one_over_the_greatest_wealth_is_a_p_value_and_the_wealth_is_no_e_value() {
+        // All streams of 12 answers at a risk of exactly α = 0.2.
+        let alpha = 0.2_f64;
+        let (mut mean, mut below) = (0.0, [0.0; 3]);
+        for stream in 0..1_u32 << 12 {
+            let errors = stream.count_ones();
+            let chance = alpha.powi(errors.cast_signed()) * (1.0 - alpha).powi(12 - errors.cast_signed());
+            let watched = watch((0..12).map(|place| stream >> place & 1 == 1), alpha);
+            mean += chance * watched.wealth;
+            for (below, level) in below.iter_mut().zip([0.05, 0.1, 0.3]) {
+                *below += if anytime_p(watched.wealth, 1) <= level { chance } else { 0.0 };
+            }
+        }
+        assert!(mean > 1.5, "the mean of the greatest wealth is {mean}, and an e-value's is at most 1");
+        assert!(below[0] <= 0.05 && below[1] <= 0.1 && below[2] <= 0.3 && below[2] > 0.0, "{below:?}");
+        assert!((anytime_p(0.5, 1) - 1.0).abs() < 1e-12 && (anytime_p(60.0, 3) - 0.05).abs() < 1e-12);
     }
 
     #[test]

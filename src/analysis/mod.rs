@@ -7,6 +7,7 @@ pub mod drift;
 mod fixtures;
 pub mod metrics;
 pub mod price;
+pub mod ranked;
 pub mod recalibration;
 pub mod reliability;
 pub mod stats;

@@ -1,6 +1,6 @@
 //! Confidence mapped to the chance of being right, fitted on the calibration split alone: Platt scaling (1999) or
-//! isotonic regression (Zadrozny and Elkan 2002). Neither changes which of two answers is the surer one, though isotonic
-//! regression can make them equal.
+//! isotonic regression (Zadrozny and Elkan 2002). Neither makes the less sure of two answers the surer one, though both can make
+//! them equal: a map that turned the order round would gate by distrust of the signal.
 
 use serde::{Deserialize, Serialize};
 
@@ -15,7 +15,7 @@ const STEPS: usize = 100;
 pub enum Recalibration {
     /// 1 / (1 + exp(-(slope · confidence + intercept))).
     Platt {
-        /// Change of the log-odds from confidence 0 to 1.
+        /// Change of the log-odds from confidence 0 to 1, from 0 up.
         slope: f64,
         /// The log-odds at confidence 0.
         intercept: f64,
@@ -36,11 +36,21 @@ impl Recalibration {
             Self::Isotonic { knots } => interpolate(knots, confidence),
         }
     }
+
+    /// Whether all confidences become the same: among the items that it was fitted on, surer answers were not more often right.
+    #[must_use]
+    pub fn is_flat(&self) -> bool {
+        match self {
+            Self::Platt { slope, .. } => *slope == 0.0,
+            Self::Isotonic { knots } => knots.windows(2).all(|pair| pair[0].1.total_cmp(&pair[1].1).is_eq()),
+        }
+    }
 }
 
 /// Platt scaling: the logistic curve likeliest for targets (right + 1) / (right + 2) and 1 / (wrong + 2), which stay
 /// off 0 and 1, so that a clean split gives no infinite slope. Newton's method with step halving (Lin, Lin and Weng
-/// 2007). None unless two confidences differ.
+/// 2007). Among the curves that do not fall: the loss is convex, so where the likeliest of all falls, the likeliest of these is
+/// flat at the targets' mean. None unless two confidences differ.
 #[must_use]
 pub fn platt(answers: &[Judged]) -> Option<Recalibration> {
     if ascending(answers).chunk_by(tied).count() < 2 {
@@ -60,7 +70,17 @@ pub fn platt(answers: &[Judged]) -> Option<Recalibration> {
         };
         fit = better;
     }
+    if fit[0] <= 0.0 {
+        return Some(Recalibration::Platt { slope: 0.0, intercept: mean_log_odds(&points) });
+    }
     Some(Recalibration::Platt { slope: fit[0], intercept: fit[1] })
+}
+
+/// The log-odds of the targets' mean.
+#[expect(clippy::cast_precision_loss, reason = "a count of items")]
+fn mean_log_odds(points: &[(f64, f64)]) -> f64 {
+    let mean = points.iter().map(|(_, target)| target).sum::<f64>() / points.len() as f64;
+    (mean / (1.0 - mean)).ln()
 }
 
 /// Isotonic regression: the non-decreasing curve nearest to right (1) and wrong (0) in squares, by pooling neighbours
@@ -157,6 +177,8 @@ mod tests {
         confidence: Vec<f64>,
         right: Vec<bool>,
         platt: Line,
+        /// Of the same confidences where right and wrong change places, among the curves that do not fall.
+        platt_turned: Line,
         at: Vec<f64>,
         isotonic: Vec<f64>,
     }
@@ -173,6 +195,28 @@ mod tests {
         let Some(Recalibration::Platt { slope, intercept }) = platt(&case.answers()) else { panic!("a fit") };
         close(slope, case.platt.slope, 1e-6);
         close(intercept, case.platt.intercept, 1e-6);
+    }
+
+    #[test]
+    fn where_surer_answers_are_less_often_right_no_order_is_turned_round() {
+        let case: Case = fixture("reliability");
+        let turned: Vec<Judged> = case.answers().iter().map(|a| Judged { right: !a.right, ..*a }).collect();
+        let flat = platt(&turned).expect("a fit");
+        let Recalibration::Platt { slope, intercept } = flat else { panic!("a line") };
+        close(slope, case.platt_turned.slope, 0.0);
+        close(intercept, case.platt_turned.intercept, 1e-4);
+        assert!(flat.is_flat() && flat.apply(0.9) >= flat.apply(0.5));
+        // Two of twelve right at 0.9, ten of twelve at 0.5.
+        let ties = |at, right: usize| (0..12).map(move |i| Judged { confidence: at, right: i < right });
+        let answers: Vec<Judged> = ties(0.9, 2).chain(ties(0.5, 10)).collect();
+        for map in [platt(&answers), isotonic(&answers)].map(|map| map.expect("a fit")) {
+            assert!(map.is_flat(), "{map:?}");
+            close(map.apply(0.9), map.apply(0.5), 1e-12);
+            close(map.apply(0.9), 0.5, 1e-12);
+        }
+        assert!(
+            !platt(&case.answers()).expect("a fit").is_flat() && !isotonic(&case.answers()).expect("answers").is_flat()
+        );
     }
 
     #[test]

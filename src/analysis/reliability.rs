@@ -2,6 +2,8 @@
 //! Equal confidences are never told apart by the order of items.
 #![expect(clippy::cast_precision_loss, reason = "counts of items")]
 
+use std::cmp::Ordering;
+
 /// An answer's confidence, in [0, 1], and whether it is right.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Judged {
@@ -107,12 +109,17 @@ pub fn aurc(answers: &[Judged]) -> Option<f64> {
 
 pub(super) fn ascending(answers: &[Judged]) -> Vec<Judged> {
     let mut sorted = answers.to_vec();
-    sorted.sort_by(|a, b| a.confidence.total_cmp(&b.confidence));
+    sorted.sort_by(by_confidence);
     sorted
 }
 
+/// The order of confidence, in which -0.0 and 0.0 are equal.
+fn by_confidence(a: &Judged, b: &Judged) -> Ordering {
+    (a.confidence + 0.0).total_cmp(&(b.confidence + 0.0))
+}
+
 pub(super) fn tied(a: &Judged, b: &Judged) -> bool {
-    a.confidence.total_cmp(&b.confidence).is_eq()
+    by_confidence(a, b).is_eq()
 }
 
 pub(super) fn right(answers: &[Judged]) -> usize {
@@ -172,6 +179,16 @@ mod tests {
         close(aurc(&perfect).expect("answers"), (0.0 + 0.0 + 1.0 / 3.0 + 0.5) / 4.0, 1e-12);
         let flat = answers(&[(0.5, false), (0.5, true), (0.5, true), (0.5, false)]);
         assert_eq!((auroc(&flat), aurc(&flat)), (Some(0.5), Some(0.5)));
+    }
+
+    #[test]
+    fn both_zeros_are_one_confidence() {
+        let rows =
+            |zero: f64| answers(&[(0.0, true), (zero, false), (0.0, false), (zero, true), (1.0, true), (0.5, false)]);
+        let [mixed, plain] = [rows(-0.0), rows(0.0)];
+        assert_eq!((auroc(&mixed), aurc(&mixed)), (auroc(&plain), aurc(&plain)));
+        assert_eq!(reliability_table(&mixed, 3).len(), reliability_table(&plain, 3).len());
+        assert_eq!(ece(&reliability_table(&mixed, 3)), ece(&reliability_table(&plain, 3)));
     }
 
     #[test]

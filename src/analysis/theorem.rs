@@ -1,6 +1,10 @@
 //! The two constants of the paper's theorem, estimated: how strategies change the weak level at one threshold.
 
+use super::stats::units::differ;
 use super::stats::{Draws, Resampled, Units};
+
+/// Accepted answers below which a ratio says nothing: with two, one of them wrong, an error is 0, a half or all.
+const FEWEST_ACCEPTED: usize = 10;
 
 /// The weak level's answer to one item at the threshold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,10 +31,10 @@ pub struct Constants {
     pub with: [usize; 2],
     /// The same without.
     pub without: [usize; 2],
-    /// ε: the ratio of the error among accepted answers, with strategies to without; none where no accepted answer
-    /// without is wrong, or none is accepted.
+    /// ε: the ratio of the error among accepted answers, with strategies to without. None if fewer than ten answers are accepted
+    /// on either side, or if no accepted answer without is wrong.
     pub error_ratio: Option<Resampled>,
-    /// b: the ratio of the coverage; none where nothing is accepted without.
+    /// b: the ratio of the coverage. None if fewer than ten answers are accepted without.
     pub coverage_ratio: Option<Resampled>,
 }
 
@@ -52,7 +56,13 @@ pub fn constants<K: Ord>(rows: impl IntoIterator<Item = (K, Taught)>, draws: Dra
     };
     let coverage_ratio =
         |[_, accepted, _, base_accepted]: [f64; 4]| (base_accepted > 0.0).then(|| accepted / base_accepted);
-    let (error_ratio, coverage_ratio) = (units.bca(draws, error_ratio), units.bca(draws, coverage_ratio));
+    let coverages = units.clone().contributing(|[_, accepted, _, base_accepted]| differ([accepted, base_accepted]));
+    let errors = units.contributing(|[errors, accepted, base_errors, base_accepted]| {
+        differ([errors, base_errors]) || differ([accepted, base_accepted])
+    });
+    let enough = |[accepted, _]: [usize; 2]| accepted >= FEWEST_ACCEPTED;
+    let coverage_ratio = if enough(without) { coverages.bca(draws, coverage_ratio) } else { None };
+    let error_ratio = if enough(without) && enough(with) { errors.bca(draws, error_ratio) } else { None };
     Constants { with, without, error_ratio, coverage_ratio }
 }
 
@@ -93,5 +103,23 @@ mod tests {
         let row = Taught { with: outcome(true, true), without: outcome(false, true) };
         let found = constants([(0, row), (1, row)], DRAWS);
         assert_eq!((found.error_ratio, found.coverage_ratio), (None, None));
+    }
+
+    #[test]
+    fn ratios_of_fewer_than_ten_accepted_answers_are_withheld() {
+        // Of 100 answers with strategies 60 are accepted and 6 of them wrong; without, as many as named and one of them wrong.
+        let found = |accepted: usize| {
+            let row = |i: usize| Taught { with: outcome(i < 60, i >= 6), without: outcome(i < accepted, i > 0) };
+            constants((0..100).map(|i| (i, row(i))), DRAWS)
+        };
+        let few = found(9);
+        assert_eq!((few.without, few.error_ratio, few.coverage_ratio), ([9, 1], None, None));
+        let enough = found(10);
+        close(enough.error_ratio.expect("defined").value, 1.0, 1e-12);
+        close(enough.coverage_ratio.expect("defined").value, 6.0, 1e-12);
+        // Few with strategies: the coverage fell, and of the error nothing can be said.
+        let row = |i: usize| Taught { with: outcome(i < 2, i > 0), without: outcome(i < 40, i >= 4) };
+        let fell = constants((0..100).map(|i| (i, row(i))), DRAWS);
+        assert_eq!((fell.error_ratio, fell.coverage_ratio.map(|ratio| ratio.value)), (None, Some(0.05)));
     }
 }

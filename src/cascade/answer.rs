@@ -5,7 +5,7 @@ use super::repository::Shown;
 use crate::task::calculations::AtLeast;
 use crate::task::confidence::{self, Answered, Further, Signal};
 use crate::task::prompt::Form;
-use crate::types::chat::{Alternatives, Generation, Mode, Request, Response, Wanted};
+use crate::types::chat::{Alternatives, Finish, Generation, Mode, Request, Response, Wanted};
 use crate::types::confidence::Confidence;
 use crate::types::record::{Call, Graded, Purpose, WeakAnswer};
 
@@ -55,19 +55,24 @@ impl Level {
         let strict = asked.grader.grade_strictly(item, &heard.response, &heard.response.text).score;
         let row = asked.calls.len();
         asked.calls.push(self.row(level, Purpose::Answer, &heard));
+        if heard.response.is_refused() {
+            asked.refused.push(level);
+            // No answer has no confidence, whatever the signal: the item is deferred.
+            return Ok(WeakAnswer { graded, strict, confidence: None });
+        }
         let Some(gauge) = gauge else { return Ok(WeakAnswer { graded, strict, confidence: None }) };
         // Of an answer without a word nothing is asked.
-        let empty = heard.response.text.trim().is_empty();
-        let score = if empty && gauge.signal.further() != Further::Nothing {
-            Confidence::NONE
+        let score = if heard.response.is_empty() && gauge.signal.further() != Further::Nothing {
+            Some(Confidence::NONE)
         } else {
             self.score(level, asked, gauge, &first, &heard.response, &graded).await?
         };
-        asked.calls[row].confidence = Some(score);
-        Ok(WeakAnswer { graded, strict, confidence: Some(score) })
+        asked.calls[row].confidence = score;
+        Ok(WeakAnswer { graded, strict, confidence: score })
     }
 
-    /// The signal's score, with the further calls that it needs.
+    /// The signal's score, with the further calls that it needs; `None` if the provider withheld part of the answer, or
+    /// refused to say how sure it is.
     async fn score(
         &self,
         level: usize,
@@ -76,16 +81,19 @@ impl Level {
         first: &Request,
         response: &Response,
         graded: &Graded,
-    ) -> Result<Confidence, StepError> {
+    ) -> Result<Option<Confidence>, StepError> {
         let item = asked.item;
         let signal = gauge.signal;
         match signal.further() {
             Further::Nothing => {
-                let place = asked.grader.place(item, &response.text);
+                let place = asked.grader.place(item, response);
                 let holds = signal != Signal::CheckedTokenProbability
                     || asked.grader.holds(item, &response.text, graded, AtLeast::Count(0));
                 let answered = Answered { response, place, holds, options: &item.options, quantile: gauge.quantile };
-                signal.read(&answered).map_err(|missing| self.unsure(item, signal.name(), missing))
+                match signal.read(&answered) {
+                    Err(_) if response.finish == Finish::ContentFilter => Ok(None),
+                    read => read.map(Some).map_err(|missing| self.unsure(item, signal.name(), missing)),
+                }
             }
             Further::Draws => {
                 let mut draws = Vec::new();
@@ -95,15 +103,18 @@ impl Level {
                     let response = self.further(level, asked, &again).await?;
                     draws.push(asked.grader.grade(item, &response, &response.text).answer);
                 }
-                Ok(confidence::vote_share(graded.answer.as_deref(), &draws))
+                Ok(Some(confidence::vote_share(graded.answer.as_deref(), &draws)))
             }
             Further::IsItRight => {
                 let reply = self.about(level, asked, self.prompt.p_true.as_ref(), response, true).await?;
-                confidence::p_true(&reply).map_err(|missing| self.unsure(item, signal.name(), missing))
+                if reply.is_refused() {
+                    return Ok(None);
+                }
+                confidence::p_true(&reply).map(Some).map_err(|missing| self.unsure(item, signal.name(), missing))
             }
             Further::HowLikely => {
                 let reply = self.about(level, asked, self.prompt.verbalised.as_ref(), response, false).await?;
-                Ok(confidence::verbalised(&reply.text))
+                Ok((!reply.is_refused()).then(|| confidence::verbalised(&reply.text)))
             }
         }
     }

@@ -14,6 +14,7 @@ use crate::types::item::Item;
 use crate::types::noted::Noted;
 use crate::types::reasoning;
 use crate::types::record::{Call, Purpose};
+use crate::types::shown::shown_in_line;
 
 /// A level of the cascade.
 pub struct Level {
@@ -41,6 +42,8 @@ pub struct Asked<'a> {
     pub priority: Priority,
     /// The calls.
     pub calls: &'a mut Vec<Call>,
+    /// The levels whose provider refused to answer.
+    pub refused: Vec<usize>,
 }
 
 /// Why an item could not be taken through its arm.
@@ -75,6 +78,21 @@ pub enum StepError {
 }
 
 impl StepError {
+    /// Whether the same command would stop again in the same place, unless something is changed first.
+    #[must_use]
+    pub fn is_lasting(&self) -> bool {
+        match self {
+            Self::Confidence { .. } => true,
+            Self::Call { source, .. } => matches!(
+                source,
+                ModelError::Refused(_)
+                    | ModelError::Unusable(_)
+                    | ModelError::FeeLimit(_)
+                    | ModelError::TooManyRefused(_)
+            ),
+        }
+    }
+
     /// Whether the call was only not made because the run is being stopped for another reason.
     #[must_use]
     pub fn is_stop(&self) -> bool {
@@ -108,8 +126,8 @@ impl Level {
     ) -> Result<Heard, StepError> {
         let called = self.model.call(request, asked.priority).await;
         let (key, response) = called.map_err(|source| StepError::Call {
-            item: asked.item.id.to_string(),
-            model: self.name.to_string(),
+            item: shown_in_line(&asked.item.id.0).into_owned(),
+            model: shown_in_line(&self.name).into_owned(),
             purpose: purpose.name(),
             source,
         })?;
@@ -136,7 +154,8 @@ impl Level {
     }
 
     pub(super) fn unsure(&self, item: &Item, signal: &'static str, missing: NoConfidence) -> StepError {
-        StepError::Confidence { item: item.id.to_string(), model: self.name.to_string(), signal, missing }
+        let (item, model) = (shown_in_line(&item.id.0).into_owned(), shown_in_line(&self.name).into_owned());
+        StepError::Confidence { item, model, signal, missing }
     }
 }
 

@@ -104,7 +104,7 @@ fn similarity(setup: &Setup, item: usize, example: usize) -> Option<f64> {
 
 fn asked<'a>(setup: &'a Setup, index: usize, calls: &'a mut Vec<Call>) -> Asked<'a> {
     let priority = Priority { position: u32::try_from(index).unwrap_or(u32::MAX), cell: 0 };
-    Asked { item: &setup.items[index], grader: &setup.grader, priority, calls }
+    Asked { item: &setup.items[index], grader: &setup.grader, priority, calls, refused: Vec::new() }
 }
 
 /// What a stream of answers gives, in its order. After a failure no further call begins, and those in flight end.

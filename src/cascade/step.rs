@@ -89,7 +89,8 @@ pub async fn step(setup: &Setup, cell: &Cell, position: usize, shown: &[Shown]) 
     if let (Some(Use::Reused), [nearest, ..]) = (learning.map(|learning| learning.used), shown) {
         return Ok(setup.reuse(cell, position, nearest, calls));
     }
-    let mut asked = Asked { item, grader: &setup.grader, priority: cell.priority(position), calls: &mut calls };
+    let priority = cell.priority(position);
+    let mut asked = Asked { item, grader: &setup.grader, priority, calls: &mut calls, refused: Vec::new() };
 
     let weak = match cell.arm.deferral() {
         Deferral::Always => None,
@@ -115,7 +116,9 @@ pub async fn step(setup: &Setup, cell: &Cell, position: usize, shown: &[Shown]) 
     };
     let (kept, strategy) = strong.map_or((None, None), |strong| (strong.kept, strong.strategy));
     let answering_level = Some(if deferred { STRONG } else { WEAK });
-    let record = Record { weak, deferred, answering_level, kept, ..setup.record(cell, position, shown, graded, calls) };
+    let refused = asked.refused;
+    let record =
+        Record { weak, deferred, answering_level, kept, refused, ..setup.record(cell, position, shown, graded, calls) };
     Ok(Step { record, strategy: strategy.map(Arc::new) })
 }
 
@@ -164,6 +167,7 @@ impl Setup {
             repository_size: 0,
             calls,
             kept: None::<Kept>,
+            refused: Vec::new(),
         }
     }
 

@@ -10,7 +10,7 @@ use crate::task::calculations::AtLeast;
 use crate::task::confidence::{Answered, Signal};
 use crate::task::prompt::Prompt;
 use crate::task::{choice, strategy};
-use crate::types::chat::{Generation, Request, Wanted};
+use crate::types::chat::{Generation, Request, Response, Wanted};
 use crate::types::item::{Item, Target};
 use crate::types::record::{Graded, Kept, Purpose, Score, Strategy};
 
@@ -150,6 +150,10 @@ impl Level {
             asked.calls.push(row);
         }
         let graded = asked.grader.grade(item, &heard.response, text);
+        if heard.response.is_refused() {
+            asked.refused.push(level);
+            return Ok(Resolved { graded, kept: teaching.content.map(|_| Kept::Refused), strategy: None });
+        }
         let Some(content) = teaching.content else { return Ok(Resolved { graded, kept: None, strategy: None }) };
 
         let readable = wanted == Wanted::Answer || strategy.is_some();
@@ -158,9 +162,11 @@ impl Level {
             return Ok(Resolved { graded: solution.graded, kept: Some(Kept::Dropped(rule.name())), strategy: None });
         }
         let distilled;
+        let mut distil_refused = false;
         if content.is_written() && teaching.distil == Distil::SecondCall {
             distilled = self.distil(level, asked, solution.text).await?;
-            strategy = strategy::alone(&distilled);
+            distil_refused = distilled.is_refused();
+            strategy = strategy::alone(&distilled.text);
         }
         let kept = content_of(content, item, &solution, strategy, &weak.prompt).map(|text| {
             let text = strategy::quoted(&text, &weak.prompt.markers());
@@ -175,18 +181,22 @@ impl Level {
                 answer: answer_of(item, &solution.graded).map(Into::into),
             }
         });
-        let told = if kept.is_some() { Kept::Stored } else { Kept::Unreadable };
+        let told = match &kept {
+            Some(_) => Kept::Stored,
+            None if distil_refused => Kept::Refused,
+            None => Kept::Unreadable,
+        };
         Ok(Resolved { graded: solution.graded, kept: Some(told), strategy: kept })
     }
 
     /// Has the level write a strategy for a question that it has solved.
-    async fn distil(&self, level: usize, asked: &mut Asked<'_>, solution: &str) -> Result<String, StepError> {
+    async fn distil(&self, level: usize, asked: &mut Asked<'_>, solution: &str) -> Result<Arc<Response>, StepError> {
         let messages = self.prompt.distil_after(asked.item, solution.trim());
         let messages = messages.unwrap_or_else(|| unreachable!("a prompt without the form is refused with the config"));
         let wanted = Request { wanted: Wanted::Strategy, ..request(asked.item, messages, self.generation()) };
         let heard = self.call(asked, Purpose::Distil, &wanted).await?;
         asked.calls.push(self.row(level, Purpose::Distil, &heard));
-        Ok(heard.response.text.clone())
+        Ok(heard.response)
     }
 
     /// The first store rule that the solution breaks; those that need no call are looked at first.

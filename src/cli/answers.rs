@@ -1,135 +1,143 @@
-//! What a run's calls show of its answers that a reader must know: cut ones, empty ones, estimated counts, log-probabilities that
-//! are none, ends that no one knows.
+//! `intercascade datasets check FILE --answers RUN`: what was read of each answer of a run, item by item.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, HashMap};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use crate::analysis::metrics::ends::Ends;
-use crate::analysis::metrics::{Slice, slices};
-use crate::types::chat::Finish;
-use crate::types::noted::Noted;
-use crate::types::record::{Call, Record};
+use anyhow::{Context, Result, bail};
+use serde_json::Value;
 
-/// The share of cut answers above which the run warns.
-const CUT: f64 = 0.02;
-/// The names of the levels.
-const LEVELS: [&str; 2] = ["weak", "strong"];
+use super::report::Kept;
+use super::results::config_of;
+use super::{Status, say, warn};
+use crate::dataset::{Reading, read_clean};
+use crate::model::journal::answers::Answers;
+use crate::model::replay::Recording;
+use crate::report::audit::{Answer, Read, answers, rules};
+use crate::report::folder::JOURNAL;
+use crate::report::manifest::Manifest;
+use crate::task::Grader;
+use crate::types::chat::Response;
+use crate::types::item::Item;
+use crate::types::reasoning;
+use crate::types::record::Score;
 
-/// The warnings: those of the arms of `stream`, then those of the models, whose calls for `calibration` count too.
-pub(super) fn warnings(stream: &[Record], calibration: &[Record]) -> Vec<String> {
-    let mut lines: Vec<String> = (0..LEVELS.len()).filter_map(|level| of_level(stream, level)).collect();
-    let mut models: BTreeMap<&str, Vec<&Noted>> = BTreeMap::new();
-    let mut seen = BTreeSet::new();
-    for call in stream.iter().chain(calibration).flat_map(|record| &record.calls) {
-        if let (Some(noted), true) = (&call.noted, is_new(call, &mut seen)) {
-            models.entry(&call.model).or_default().push(noted);
-        }
+/// The journal's name where a run's folder was passed on.
+const EXPORTED: &str = "journal.parquet";
+/// Columns of a line.
+const WIDTH: usize = 80;
+
+/// Lists the answers of the run in `run` to the questions of a file.
+pub(super) fn audit(path: &Path, reading: &Reading, run: &Path) -> Result<Status> {
+    let contents = read_clean(path, reading)?;
+    let Kept { manifest, records, .. } = Kept::read(run)?;
+    let (rules, differ) = rules(&manifest.identity).with_context(|| format!("{}", run.display()))?;
+    let grader = Grader { task: reading.format.task(), rules };
+    for line in differ {
+        warn(&format!("note: {line}: what is read now may differ from what was recorded"));
     }
-    lines.extend(models.into_iter().flat_map(|(model, noted)| of_model(model, &noted)));
-    lines
-}
-
-/// The arms in which too many of a level's answers were cut; `None` if there is no such arm.
-fn of_level(stream: &[Record], level: usize) -> Option<String> {
-    let share = |slice: &Slice| {
-        let ends = Ends::of(slice, level);
-        let threshold = slice.cell.threshold.map_or_else(String::new, |threshold| format!(" at {threshold}"));
-        let Ends { answers, cut, .. } = ends;
-        let share = ends.cut_share();
-        (share > CUT).then(|| format!("{}{threshold} {:.1} % ({cut} of {answers})", slice.cell.arm, share * 100.0))
-    };
-    let shares: Vec<String> = slices(stream).iter().filter_map(share).collect();
-    (!shares.is_empty()).then(|| {
-        format!(
-            "More than {:.0} % of the {} level's answers ended at the token limit (raise max_tokens in that model's entry): {}.",
-            CUT * 100.0,
-            LEVELS[level],
-            shares.join(", ")
-        )
-    })
-}
-
-/// Whether a call stands here for the first time: arms share calls.
-fn is_new<'a>(call: &'a Call, seen: &mut BTreeSet<(&'a str, String)>) -> bool {
-    call.journal_key.is_none_or(|key| seen.insert((&call.model, key.to_string())))
-}
-
-fn of_model(model: &str, noted: &[&Noted]) -> Vec<String> {
-    let all = noted.len();
-    let count = |is: fn(&Noted) -> bool| noted.iter().filter(|noted| is(noted)).count();
-    let mut lines = Vec::new();
-    let empty = count(|noted| noted.empty && noted.finish != Finish::ContentFilter);
-    if empty > 0 {
-        let cut = count(|noted| noted.empty && noted.finish == Finish::Length);
-        lines.push(format!(
-            "`{model}`: {empty} of {all} answers have no text besides reasoning ({cut} of them ended at the token limit) and count as wrong: raise max_tokens, or switch thinking off in that model's entry (extra_body = {{ chat_template_kwargs = {{ enable_thinking = false }} }} for vLLM, SGLang and llama.cpp, extra_body = {{ reasoning_effort = \"none\" }} for Ollama and OpenAI)."
+    let of_run = manifest.identity.pointer("/dataset/sha256").and_then(Value::as_str).unwrap_or_default();
+    if !of_run.contains(&contents.sha256) {
+        warn(&format!(
+            "note: the run took another file than {} (sha256 {of_run} there, {} here): gold answers may differ",
+            path.display(),
+            contents.sha256
         ));
     }
-    let estimated = count(|noted| noted.estimated);
-    if estimated > 0 {
-        lines.push(format!(
-            "`{model}`: the token counts of {estimated} of {all} answers are missing or cannot be true, and are the program's estimate (a quarter of the bytes); so are the fees made with them (column `estimated` of calls)."
-        ));
-    }
-    let replaced = count(|noted| noted.replaced > 0);
-    if replaced > 0 {
-        let tokens: usize = noted.iter().map(|noted| noted.replaced).sum();
-        lines.push(format!(
-            "`{model}`: {tokens} tokens in {replaced} of {all} answers have no usable log-probability; each counts as the smallest that its answer lists."
-        ));
-    }
-    let certain = count(|noted| noted.certain);
-    if certain > 0 && 2 * certain >= all {
-        lines.push(format!(
-            "`{model}`: in {certain} of {all} answers every token has a log-probability of exactly 0, as servers write that do not compute them (llama.cpp with a draft model): the confidence says nothing."
-        ));
-    }
-    let unplaced = count(|noted| noted.unplaced);
-    if unplaced > 0 {
-        lines.push(format!(
-            "`{model}`: the tokens of {unplaced} of {all} answers could not be matched with their texts: all of them count in the confidence, or none where reasoning is among them."
-        ));
-    }
-    let ends: BTreeSet<&str> = noted.iter().filter_map(|noted| noted.ended.as_deref()).collect();
-    if !ends.is_empty() {
-        let unknown = count(|noted| noted.ended.is_some());
-        let ends = ends.iter().map(|end| format!("`{end}`")).collect::<Vec<_>>().join(", ");
-        lines.push(format!(
-            "`{model}`: {unknown} of {all} answers ended for a reason that is not known ({ends}); they count as whole."
-        ));
-    }
-    lines
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn each_oddity_has_words_of_its_own() {
-        let whole = Noted::default();
-        assert!(of_model("m", &[&whole]).is_empty());
-        for (odd, words) in [
-            (
-                Noted { empty: true, finish: Finish::Length, ..whole.clone() },
-                "1 of 2 answers have no text besides reasoning (1 of",
-            ),
-            (Noted { estimated: true, ..whole.clone() }, "the token counts of 1 of 2 answers"),
-            (Noted { replaced: 3, ..whole.clone() }, "3 tokens in 1 of 2 answers"),
-            (
-                Noted { certain: true, ..whole.clone() },
-                "in 1 of 2 answers every token has a log-probability of exactly 0",
-            ),
-            (Noted { unplaced: true, ..whole.clone() }, "the tokens of 1 of 2 answers could not be matched"),
-            (Noted { ended: Some("tired".into()), ..whole.clone() }, "(`tired`)"),
-        ] {
-            let lines = of_model("m", &[&whole, &odd]);
-            assert!(lines.len() == 1 && lines[0].contains(words), "{lines:?}");
-        }
-        let withheld = Noted { empty: true, finish: Finish::ContentFilter, ..whole.clone() };
-        let certain = Noted { certain: true, ..whole.clone() };
-        assert!(
-            of_model("m", &[&withheld, &whole, &whole, &certain]).is_empty(),
-            "a filter's, and a sure answer among others"
+    let items: HashMap<&str, (usize, &Item)> =
+        contents.items.iter().enumerate().map(|(place, item)| (&*item.id.0, (place, item))).collect();
+    let place_of = |answer: &Answer| items.get(&*answer.record.item_id.0).copied();
+    let all = answers(&records);
+    let mut known: Vec<(usize, &Item, Answer)> =
+        all.iter().filter_map(|answer| place_of(answer).map(|(place, item)| (place, item, *answer))).collect();
+    if known.is_empty() {
+        bail!(
+            "no item of the run in {} stands in {}: name the file that it took (data set `{}`)",
+            run.display(),
+            path.display(),
+            records.first().map_or("", |record| &*record.cell.dataset)
         );
+    }
+    known.sort_by_key(|(place, _, answer)| (*place, answer.level));
+    list(&known, &grader, &Texts::of(run, &manifest)?, all.len() - known.len())
+}
+
+fn list(known: &[(usize, &Item, Answer)], grader: &Grader, texts: &Texts, elsewhere: usize) -> Result<Status> {
+    let mut counts = [0_usize; 3];
+    let (mut without, mut differ) = (0, 0);
+    for (_, item, answer) in known {
+        let Some(response) = texts.response(answer)? else {
+            without += 1;
+            continue;
+        };
+        let read = Read::of(grader, item, *answer, &response);
+        differ += usize::from(!read.is_as_recorded());
+        counts[match answer.graded.score {
+            Score::Correct => 0,
+            Score::Incorrect => 1,
+            Score::NoAnswer => 2,
+        }] += 1;
+        read.lines(WIDTH).iter().for_each(|line| say(line));
+    }
+    let [correct, incorrect, none] = counts;
+    if correct + incorrect + none == 0 {
+        bail!(
+            "{} holds no text of these answers: name a run that made or copied its calls itself",
+            texts.path.display()
+        );
+    }
+    say(&format!("{correct} correct, {incorrect} incorrect, {none} without an answer"));
+    say(&format!("{differ} are read in another way than they were recorded"));
+    for (count, what) in
+        [(without, "answers have no text in the journal"), (elsewhere, "answers are to items of another file")]
+    {
+        if count > 0 {
+            say(&format!("{count} {what}"));
+        }
+    }
+    Ok(if differ > 0 { Status::CheckFailed } else { Status::Done })
+}
+
+/// Where the texts of a run's answers are.
+struct Texts {
+    path: PathBuf,
+    journal: Answers,
+    /// Recordings by the model's name.
+    recordings: BTreeMap<String, Recording>,
+}
+
+impl Texts {
+    fn of(run: &Path, manifest: &Manifest) -> Result<Self> {
+        let beside = run.parent().unwrap_or(run);
+        let places = [run.join(JOURNAL), run.join(EXPORTED), beside.join(JOURNAL), beside.join(EXPORTED)];
+        let Some(path) = places.iter().find(|path| path.is_file()) else {
+            bail!(
+                "{} has no journal, and the texts of its answers are only there: put its {JOURNAL}, or what `journal export` \
+                 made of it as {EXPORTED}, into the folder",
+                run.display()
+            );
+        };
+        let entries = config_of(manifest)?.models;
+        let read = |path: &PathBuf, entry: &crate::model::entry::ModelEntry| {
+            let recording = Recording::read(path, entry.server_name());
+            recording
+                .map(|recording| (entry.name.clone(), recording))
+                .with_context(|| format!("model `{}`", entry.name))
+        };
+        let recordings = entries.iter().filter_map(|entry| entry.recording.as_ref().map(|path| read(path, entry)));
+        Ok(Self { journal: Answers::open(path)?, path: path.clone(), recordings: recordings.collect::<Result<_>>()? })
+    }
+
+    /// What came back from the call of an answer, without reasoning.
+    fn response(&self, answer: &Answer) -> Result<Option<Arc<Response>>> {
+        Ok(self.found(answer)?.map(|response| reasoning::without(Arc::new(response))))
+    }
+
+    fn found(&self, answer: &Answer) -> Result<Option<Response>> {
+        if let Some(recording) = self.recordings.get(&*answer.call.model) {
+            let shown = if answer.level == 0 { &answer.record.strategies_used[..] } else { &[] };
+            return Ok(recording.answer(&answer.record.item_id, shown, answer.with_strategy()).cloned());
+        }
+        answer.call.journal_key.map_or(Ok(None), |key| self.journal.get(&key))
     }
 }

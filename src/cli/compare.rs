@@ -30,6 +30,11 @@ pub(super) fn run(args: &Args) -> Result<Status> {
     for line in differences(&first.manifest, &second.manifest) {
         say(&line);
     }
+    for (run, folder) in runs.iter().zip([&args.first, &args.second]) {
+        for lacking in &run.lacking {
+            say(&format!("note: {}: {}", folder.display(), lacking.told()));
+        }
+    }
     let [first, second] = [first, second].map(|run| Results::new(&run.manifest, &run.records, &run.told));
     let (first, second) = (first?, second?);
     say(&tables(&first.comparison(), &second.comparison(), terminal_width()));

@@ -61,9 +61,11 @@ pub(super) enum Verb {
         instances: Option<usize>,
     },
     /// Read any GSM8K- or MMLU-style file and say row by row what is wrong
-    #[command(after_help = "Example:\n  intercascade datasets check my-questions.jsonl")]
+    #[command(
+        after_help = "Examples:\n  intercascade datasets check my-questions.jsonl\n  intercascade datasets check my-questions.jsonl --answers results/my-run"
+    )]
     Check {
-        /// A .jsonl, .json, .csv or .parquet file (also .gz, .zst), or a folder or .tar archive of them, one a subject
+        /// A .jsonl, .json, .csv, .tsv or .parquet file (also .gz, .zst), or a folder, .tar or .zip archive of them, one a subject
         path: PathBuf,
         /// How it is read; told from its ending and its first row where absent
         #[arg(long, value_parser = ["gsm8k", "mmlu"])]
@@ -77,6 +79,9 @@ pub(super) enum Verb {
         /// A second file, read likewise: groups and near-duplicates that the two share are counted
         #[arg(long, value_name = "PATH")]
         against: Option<PathBuf>,
+        /// A run's folder: what was read of each of its answers to this file is listed, with rule and place
+        #[arg(long, value_name = "RUN", conflicts_with = "against")]
+        answers: Option<PathBuf>,
         /// What questions are compared by
         #[arg(long, default_value = "all-minilm-l6-v2", value_parser = ["all-minilm-l6-v2", "hashed-words"])]
         embedder: String,
@@ -98,7 +103,7 @@ pub(super) fn run(verb: &Verb) -> Result<Status> {
             }
             Ok(Status::Done)
         }
-        Verb::Check { path, format, member, group, against, embedder, similar_from } => {
+        Verb::Check { path, format, member, group, against, answers, embedder, similar_from } => {
             let format = match format.as_deref() {
                 Some("gsm8k") => Some(Format::Gsm8k),
                 Some(_) => Some(Format::Mmlu),
@@ -106,9 +111,10 @@ pub(super) fn run(verb: &Verb) -> Result<Status> {
             };
             let format = format.ok_or_else(|| anyhow!("{}: no known ending; say --format", path.display()))?;
             let reading = Reading { member: member.clone(), group: group.clone(), ..Reading::of(format) };
-            match against {
-                None => check(path, &reading),
-                Some(other) => compare(path, other, &reading, embedder, *similar_from),
+            match (against, answers) {
+                (None, None) => check(path, &reading),
+                (None, Some(run)) => super::answers::audit(path, &reading, run),
+                (Some(other), _) => compare(path, other, &reading, embedder, *similar_from),
             }
         }
     }
@@ -137,7 +143,7 @@ fn list() -> Result<Status> {
 fn listed(catalogue: &Catalogue, entry: &Entry, split: &Split) -> String {
     let rows = split.rows.map(|rows| format!(" {rows}")).unwrap_or_default();
     let there = catalogue.path(entry, split).is_ok_and(|path| path.exists());
-    let state = match (there, split.sha256.is_some(), split.url.is_some()) {
+    let state = match (there, split.sha256.is_some(), split.url.is_some() || entry.package.is_some()) {
         (true, ..) => "",
         (false, _, false) => ", to be got by hand",
         (false, true, true) => ", to be fetched",
@@ -171,9 +177,8 @@ async fn fetch(name: &str, split: Option<&str>, unverified: bool) -> Result<Vec<
 fn generate_files(name: &str, out: Option<PathBuf>, seed: Option<Seed>, instances: Option<usize>) -> Result<Status> {
     let catalogue = Catalogue::find(None)?;
     let entry = suggest::find("data set", name, &catalogue.entries, |entry| &entry.name)?;
-    let mut generator = entry.generator.clone().ok_or_else(|| anyhow!("`{name}` is not generated"))?;
-    generator.seed = seed.unwrap_or(generator.seed);
-    generator.instances = instances.unwrap_or(generator.instances);
+    let generator = entry.generator.clone().ok_or_else(|| anyhow!("`{name}` is not generated"))?;
+    let generator = generator.with(seed, instances);
     let out = out.unwrap_or_else(|| catalogue.folder.join(name));
     let files = generator.make(&catalogue.folder, entry.format, &out)?;
     write_made(&files)?;
@@ -234,9 +239,11 @@ fn check(path: &Path, reading: &Reading) -> Result<Status> {
     let mut rows = 0;
     let mut groups: BTreeSet<Arc<str>> = BTreeSet::new();
     let mut of_subject: BTreeMap<Arc<str>, usize> = BTreeMap::new();
+    let mut of_options: BTreeMap<usize, usize> = BTreeMap::new();
     let contents = scan(path, reading, &mut |item| {
         rows += 1;
         groups.insert(item.group);
+        *of_options.entry(item.options.len()).or_default() += 1;
         if let Some(subject) = item.subject {
             *of_subject.entry(subject).or_default() += 1;
         }
@@ -253,6 +260,13 @@ fn check(path: &Path, reading: &Reading) -> Result<Status> {
     ));
     if !of_subject.is_empty() {
         say(&format!("{} subjects: {}", of_subject.len(), counts(&of_subject)));
+    }
+    if of_options.len() > 1 {
+        let told = of_options.iter().map(|(options, rows)| format!("{options} in {rows} rows"));
+        say(&format!("numbers of options: {}", told.collect::<Vec<_>>().join(", ")));
+    }
+    for notice in &contents.notices {
+        say(&format!("note: {notice}"));
     }
     let bad = !contents.faults.is_empty() || rows == 0;
     Ok(if bad { Status::CheckFailed } else { Status::Done })

@@ -9,6 +9,7 @@ mod datasets;
 mod journal;
 mod matrix;
 mod models;
+mod odd_answers;
 mod progress;
 mod prompts;
 mod report;
@@ -28,6 +29,7 @@ use anyhow::Result;
 use clap::{Parser, Subcommand};
 
 use crate::model::ModelError;
+use crate::types::shown::shown;
 
 /// Width of tables where stdout is no terminal.
 const PLAIN_WIDTH: u16 = 120;
@@ -111,7 +113,9 @@ pub fn main() -> ExitCode {
         Ok(Status::CheckFailed) => ExitCode::from(1),
         Err(error) => {
             warn(&format!("error: {error:#}"));
-            let limit = error.chain().any(|cause| matches!(cause.downcast_ref(), Some(ModelError::FeeLimit(_))));
+            let limit = error.chain().any(|cause| {
+                matches!(cause.downcast_ref(), Some(ModelError::FeeLimit(_) | ModelError::TooManyRefused(_)))
+            });
             ExitCode::from(if limit { 1 } else { 2 })
         }
     }
@@ -123,14 +127,14 @@ fn terminal_width() -> u16 {
     if stdout.is_term() { stdout.size().1 } else { PLAIN_WIDTH }
 }
 
-/// A result, to stdout. A reader that has gone away is no error.
+/// A result, to stdout, without what a terminal obeys. A reader that has gone away is no error.
 fn say(text: &str) {
-    let _ = writeln!(std::io::stdout().lock(), "{text}");
+    let _ = writeln!(std::io::stdout().lock(), "{}", shown(text));
 }
 
-/// A message, to stderr.
+/// A message, to stderr, in the same way.
 fn warn(text: &str) {
-    let _ = writeln!(std::io::stderr().lock(), "{text}");
+    let _ = writeln!(std::io::stderr().lock(), "{}", shown(text));
 }
 
 /// Says which outputs were set aside, and where.

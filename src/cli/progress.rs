@@ -6,6 +6,8 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+use crate::types::shown::shown_in_line;
+
 /// Off a terminal a line is written each time this many more percent are done.
 const PERCENT_PER_LINE: u64 = 20;
 
@@ -61,6 +63,7 @@ impl Progress {
     }
 
     fn new(label: &str, total: u64, bytes: bool) -> Self {
+        let label = &*shown_in_line(label);
         let bar = std::io::stderr().is_terminal().then(|| {
             let bar = ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::stderr());
             let count = if bytes { "{bytes}/{total_bytes} {bytes_per_sec}" } else { "{pos}/{len} {per_sec}" };

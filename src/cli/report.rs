@@ -13,7 +13,7 @@ use crate::analysis::price::Price;
 use crate::report::files::write_file;
 use crate::report::folder::{place, replace};
 use crate::report::manifest::{FILE, Manifest};
-use crate::report::read;
+use crate::report::read::{self, Lacking};
 use crate::report::splice::spliced;
 use crate::report::summary::SUMMARY;
 use crate::report::tables::{OF_CALIBRATION, OF_STREAM};
@@ -44,24 +44,33 @@ pub(super) struct Kept {
     pub(super) manifest: Manifest,
     pub(super) records: Vec<Record>,
     pub(super) told: Told,
+    /// Columns that its tables lack, since an earlier version wrote them.
+    pub(super) lacking: Vec<Lacking>,
 }
 
 impl Kept {
     /// Reads a finished run's folder.
     pub(super) fn read(folder: &Path) -> Result<Self> {
         let manifest = Manifest::read(folder)?;
-        let manifest = manifest.with_context(|| format!("{} holds no run: there is no {FILE}", folder.display()))?;
+        let mut manifest =
+            manifest.with_context(|| format!("{} holds no run: there is no {FILE}", folder.display()))?;
         if manifest.ended.is_none() {
             bail!("the run in {} is not finished; finish it with the command that began it", folder.display());
         }
-        let calibration = read::records(folder, OF_CALIBRATION, &[])?;
-        let records = read::records(folder, OF_STREAM, &calibration)?;
+        let (calibration, mut lacking) = read::records(folder, OF_CALIBRATION, &[])?;
+        let (records, of_stream) = read::records(folder, OF_STREAM, &calibration)?;
+        lacking.extend(of_stream);
+        if lacking.iter().any(|lacking| lacking.column == "cached_input_tokens") {
+            // How much of the input was cheaper is not known.
+            let split = |price: &Price| price.cached_input.is_some_and(|cached| (cached - price.input).abs() > 0.0);
+            manifest.prices.values_mut().for_each(|price| *price = price.take().filter(|price| !split(price)));
+        }
         let mut gates = config_of(&manifest)?.gates([]);
         if manifest.swept.is_some() {
             gates = gates.swept();
         }
         let told = Told { arms: gates.tell(&calibration), records: calibration };
-        Ok(Self { manifest, records, told })
+        Ok(Self { manifest, records, told, lacking })
     }
 }
 
@@ -92,12 +101,12 @@ fn splice(document: &Path) -> Result<Status> {
 
 /// Makes a run's outputs again.
 fn again(run: &Path, args: &Args) -> Result<Status> {
-    let Kept { mut manifest, records, told } = Kept::read(run)?;
+    let Kept { mut manifest, records, told, lacking } = Kept::read(run)?;
     if let Some(path) = &args.prices {
         manifest.prices.extend(prices(path, &manifest.prices)?);
         manifest.price_notes = vec![format!("Fees are told by the prices of {}.", path.display())];
     }
-    let results = Results::new(&manifest, &records, &told)?;
+    let results = Results::new(&manifest, &records, &told)?.lacking(&lacking);
     let comparison = results.comparison();
     let sweep = results.sweep(&comparison);
     let mut files = results.files(&comparison, sweep.as_ref())?;

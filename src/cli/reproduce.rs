@@ -18,9 +18,10 @@ use crate::config::reproduction::{Ablation, Experiment, Family, Paper, Table};
 use crate::dataset::catalogue::Catalogue;
 use crate::model::entry::Backend;
 use crate::model::journal::{Elapsed, times};
+use crate::report::claims::{Judged, headline};
 use crate::report::folder::{JOURNAL, replace};
 use crate::report::grid;
-use crate::report::reproduction::{self, Judged, Shows, figures, headline};
+use crate::report::reproduction::{self, Shows, figures};
 
 /// Arguments of `reproduce`.
 #[derive(Debug, clap::Args)]
@@ -291,14 +292,13 @@ fn report(args: &Args, family: &Family, tables: &[&Table], needed: &[&Ready]) ->
 
 /// A claim that is further from what was expected than its file allows.
 fn told(judged: &Judged) -> String {
-    let figure = judged.claim.figure;
     let found = judged.change.0.map_or("none".to_owned(), |change| format!("{change:+.2}"));
     let expected = judged.claim.expected.map(|expected| format!("{:+.2} ± {}", expected.value, expected.within));
     format!(
         "{}, {}: {found} {} instead of {}",
         judged.claim.experiment,
-        figure.name(),
-        figure.unit(),
+        judged.claim.name(),
+        judged.claim.figure.unit(),
         expected.unwrap_or_default()
     )
 }

@@ -8,6 +8,7 @@ use super::{say, terminal_width};
 use crate::analysis::metrics::Comparison;
 use crate::config::file::Config;
 use crate::report::manifest::Manifest;
+use crate::report::read::Lacking;
 use crate::report::summary::{self, Context};
 use crate::report::sweep::Sweep;
 use crate::report::tables::{Gauged, OF_CALIBRATION, OF_STREAM, of_arms, of_records};
@@ -23,6 +24,7 @@ pub(super) struct Results<'a> {
     manifest: &'a Manifest,
     records: &'a [Record],
     told: &'a Told,
+    lacking: &'a [Lacking],
 }
 
 impl<'a> Results<'a> {
@@ -37,7 +39,13 @@ impl<'a> Results<'a> {
             manifest,
             records,
             told,
+            lacking: &[],
         })
+    }
+
+    /// The same of records whose tables lack columns.
+    pub(super) fn lacking(self, lacking: &'a [Lacking]) -> Self {
+        Self { lacking, ..self }
     }
 
     /// The arms compared.
@@ -56,13 +64,18 @@ impl<'a> Results<'a> {
 
     /// All outputs but the manifest: name and bytes.
     pub(super) fn files(&self, comparison: &Comparison, sweep: Option<&Sweep>) -> Result<Vec<(String, Vec<u8>)>> {
-        let warnings = [&self.manifest.warnings[..], &self.manifest.price_notes].concat();
+        let lacking: Vec<String> = self.lacking.iter().map(Lacking::told).collect();
+        let warnings = [&lacking[..], &self.manifest.warnings, &self.manifest.price_notes].concat();
         let gauged = self.signal.as_deref().map(|signal| Gauged { model: &self.weak, signal });
         let context =
             Context { name: &self.name, setting: &self.manifest.setting, warnings: &warnings, comparison, gauged };
         let mut tables = of_records(OF_STREAM, self.records)?;
         if !self.told.records.is_empty() {
             tables.extend(of_records(OF_CALIBRATION, &self.told.records)?);
+        }
+        for table in &mut tables {
+            let name = table.name;
+            table.empty(self.lacking.iter().filter(|lacking| lacking.table == name).map(|lacking| lacking.column))?;
         }
         tables.extend(of_arms(comparison, gauged)?);
         if let Some(sweep) = sweep {
@@ -94,6 +107,9 @@ impl<'a> Results<'a> {
                     say(&line);
                 }
             }
+        }
+        for lacking in self.lacking {
+            say(&format!("note: {}", lacking.told()));
         }
         let noted = self.manifest.warnings.iter().chain(&self.manifest.price_notes).cloned();
         for note in noted.chain(summary::cautions(comparison)) {

@@ -2,8 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};
@@ -22,6 +23,7 @@ use crate::cascade::matrix::{self, Row};
 use crate::cascade::step::Setup;
 use crate::config::assembly::{Assembly, Means};
 use crate::model::gate::Gate;
+use crate::model::gateway::Hear;
 use crate::model::journal::{self, Claim, Journal, Taken};
 use crate::model::llama_server::Servers;
 use crate::report::folder::{JOURNAL, place, prepare, set_aside};
@@ -69,6 +71,9 @@ pub(super) struct Sources {
     /// Use answers of journals alone: no model, no weights, no network
     #[arg(long)]
     offline: bool,
+    /// Ask again what a provider has refused; outputs that are there are set aside
+    #[arg(long, conflicts_with = "offline")]
+    retry_refused: bool,
 }
 
 impl Sources {
@@ -84,13 +89,13 @@ impl Sources {
 
     /// The same where no model is asked.
     pub(super) fn unasked(&self) -> Self {
-        Self { offline: true, ..self.clone() }
+        Self { offline: true, retry_refused: false, ..self.clone() }
     }
 
     /// The same with a recording that answers everything.
     pub(super) fn replay(&self, recording: &Path) -> Self {
         let journal = self.journal.iter().cloned().chain([recording.to_owned()]).collect();
-        Self { journal, offline: true }
+        Self { journal, offline: true, retry_refused: false }
     }
 }
 
@@ -117,8 +122,14 @@ pub(super) struct Session<'a> {
     _claim: Claim,
 }
 
+/// So long after Ctrl-C a run may still end by itself without a word about calls in flight.
+const AT_ONCE: Duration = Duration::from_millis(150);
+
 /// Whether somebody wants the program to stop: a verb of several runs begins no further one then.
 static STOPPING: AtomicBool = AtomicBool::new(false);
+
+/// The journals whose refused calls are asked again by this command.
+static RETRIED: Mutex<BTreeSet<PathBuf>> = Mutex::new(BTreeSet::new());
 
 /// What the calibration items tell.
 #[derive(Default)]
@@ -156,7 +167,7 @@ impl<'a> Session<'a> {
         let own = folder.join(JOURNAL);
         let session = Self::open_with(assembly, folder, shared.unwrap_or(&own), sources)?;
         // Not before the journals could be opened: a mistake in the command moves nothing.
-        if fresh {
+        if fresh || (sources.retry_refused && before.is_some()) {
             set_aside(folder)?;
         }
         let manifest = begun(assembly, identity, before.as_ref());
@@ -181,7 +192,16 @@ impl<'a> Session<'a> {
             journal = journal.with_further(further)?;
         }
         let servers = Servers::new(folder.to_owned(), models::hearer());
-        let means = Means { journal: Arc::new(journal), servers, offline: sources.offline };
+        if sources.retry_refused {
+            journal.pass_over_refused();
+            // Runs that share a journal ask once, not each of them again.
+            let new = RETRIED.lock().unwrap_or_else(PoisonError::into_inner).insert(journal.path().to_owned());
+            if new {
+                let refused = journal.forget_refused()?;
+                warn(&format!("{refused} refused calls of this journal are asked again"));
+            }
+        }
+        let means = Means { journal: Arc::new(journal), servers, offline: sources.offline, hear: hearer() };
         Ok(Self { assembly, folder, means, quiet: false, finished: false, _claim: claim })
     }
 
@@ -258,20 +278,31 @@ impl<'a> Session<'a> {
                     stopping = true;
                     STOPPING.store(true, Ordering::Relaxed);
                     gate.stop();
-                    warn("stopping when the calls in flight have ended; again to stop at once");
+                    // Where no call is in flight, there is nothing to wait for and nothing to say of it.
+                    match tokio::time::timeout(AT_ONCE, &mut work).await {
+                        Ok(outcome) => break outcome,
+                        Err(_) => warn("stopping when the calls in flight have ended; again to stop at once"),
+                    }
                 }
             }
         };
-        let outcome = outcome.map_err(|error| if stopping && error.is_stop() { stopped() } else { error.into() });
+        let error = match outcome {
+            Ok(done) => return Ok(done),
+            Err(error) if stopping && error.is_stop() => return Err(stopped()),
+            Err(error) => error,
+        };
         if self.means.offline {
-            return outcome;
+            return Err(error.into());
         }
-        outcome.with_context(|| {
+        let path = self.means.journal.path().display();
+        let how = if error.is_lasting() {
             format!(
-                "the run stopped; every answer so far is in {}, so the same command goes on",
-                self.means.journal.path().display()
+                "the run stopped, and the same command stops here again unless something is changed first; every answer so far is kept in {path}"
             )
-        })
+        } else {
+            format!("the run stopped; every answer so far is in {path}, so the same command goes on")
+        };
+        Err(anyhow::Error::from(error).context(how))
     }
 
     /// What the calibration items share with the stream, where they can be compared.
@@ -353,6 +384,16 @@ impl<'a> Session<'a> {
             self.folder.display()
         ));
     }
+}
+
+/// A function that prints each notice once, whichever level it comes from.
+fn hearer() -> Hear {
+    let told: Mutex<BTreeSet<String>> = Mutex::default();
+    Arc::new(move |notice| {
+        if told.lock().unwrap_or_else(PoisonError::into_inner).insert(notice.to_owned()) {
+            warn(notice);
+        }
+    })
 }
 
 /// The manifest of a run that begins, or goes on.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::answers;
+use super::odd_answers;
 use super::session::AnsweredBy;
 use crate::analysis::metrics::{Slice, slices};
 use crate::cascade::experiment::Outcome;
@@ -30,7 +30,7 @@ pub(super) fn of_records(
         }
     }
     lines.extend(of_builds(assembly, answered_by));
-    lines.extend(answers::warnings(&outcome.records, calibration));
+    lines.extend(odd_answers::warnings(&outcome.records, calibration));
     for slice in slices(&outcome.records) {
         let silent = slice.no_answer();
         if silent > 0.0 {
@@ -38,6 +38,18 @@ pub(super) fn of_records(
                 "{}: no answer could be read for {:.1} % of the items; they are listed in unparsed.jsonl.",
                 slice.cell.arm,
                 silent * 100.0
+            ));
+        }
+    }
+    for slice in slices(&outcome.records) {
+        let of = |level: usize| slice.taken.iter().filter(|taken| taken.is_refused(level)).count();
+        let [weak, strong] = [of(0), of(1)];
+        if weak + strong > 0 {
+            lines.push(format!(
+                "{}: of {} items the weak level's provider refused {weak} and the strong level's {strong}; the first are deferred, the \
+                 second count as items without an answer (column `refused` of records; --retry-refused asks again).",
+                slice.cell.arm,
+                slice.taken.len()
             ));
         }
     }

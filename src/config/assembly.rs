@@ -27,12 +27,13 @@ use crate::dataset::stream;
 use crate::model::budget::Budget;
 use crate::model::entry::{Backend, ModelEntry};
 use crate::model::gate::Gate;
-use crate::model::gateway::{Gateway, Served, Source};
+use crate::model::gateway::{Gateway, Hear, Served, Source};
 use crate::model::journal::{Journal, Taken};
 use crate::model::limiter::Limiter;
 use crate::model::llama_server::Servers;
 use crate::model::local::weights::Catalogue;
 use crate::model::reference::Reference;
+use crate::model::refusals::Refusals;
 use crate::model::registry::{Data, Sources};
 use crate::model::replay::Recording;
 use crate::retrieval::Embedded;
@@ -43,15 +44,17 @@ use crate::task::{Grader, Task};
 use crate::types::item::{Item, Target};
 
 /// Keys of a model's entry that cannot change an answer.
-const NO_MATTER: [&str; 11] = [
+const NO_MATTER: [&str; 13] = [
     "path",
     "price",
     "retired",
     "substitute",
     "api_key_env",
     "headers_env",
+    "ca_file",
     "timeout_s",
     "max_retries",
+    "longest_wait_s",
     "concurrency",
     "requests_per_minute",
     "tokens_per_minute",
@@ -65,6 +68,8 @@ pub struct Means {
     pub servers: Servers,
     /// Whether only recorded answers may be used: no model, no weights, no network.
     pub offline: bool,
+    /// A function that shows notices about servers that cannot be reached.
+    pub hear: Hear,
 }
 
 /// A config with all that it names.
@@ -81,6 +86,8 @@ pub struct Assembly {
     pub dataset: String,
     /// Hex sha256 of its file.
     pub sha256: String,
+    /// What a reader must know of its files.
+    pub(super) notices: Vec<String>,
     /// How its answers are read and compared.
     pub grader: Grader,
     /// The weak and the strong level's words.
@@ -130,7 +137,7 @@ impl Assembly {
         let prompts = [prompt(&weak)?, prompt(&strong)?];
         let rules = config.dataset.extraction.clone().unwrap_or_else(|| usual_rules(task, signal, &chosen.stream));
         let grader = Grader { task, rules };
-        let Chosen { name: dataset, sha256, stream, calibration, .. } = chosen;
+        let Chosen { name: dataset, sha256, notices, stream, calibration, .. } = chosen;
         let places = [0..stream.len(), stream.len()..stream.len() + calibration.len()];
         let items = stream.into_iter().chain(calibration).collect();
         let assembly = Self {
@@ -140,6 +147,7 @@ impl Assembly {
             strong,
             dataset,
             sha256,
+            notices,
             grader,
             prompts,
             items,
@@ -348,6 +356,7 @@ impl Assembly {
             ("group", dataset.group.as_ref().map(|group| json!(group))),
             ("subjects", dataset.subjects.as_ref().map(|subjects| json!(subjects))),
             ("sample", dataset.sample.map(|n| json!(n))),
+            ("sample_groups", dataset.sample_groups.map(|n| json!(n))),
         ];
         for (key, value) in parts {
             if let Some(value) = value {
@@ -505,7 +514,9 @@ impl Assembly {
         };
         let line = gate.line(entry.line(self.config.limits.concurrency));
         let mut model = Gateway::new(served, Arc::clone(&means.journal), (Arc::clone(gate), line), entry.retries())
-            .limited(Limiter::new(entry.requests_per_minute, entry.tokens_per_minute));
+            .limited(Limiter::new(entry.requests_per_minute, entry.tokens_per_minute))
+            .refusing(Refusals::new(self.config.limits.max_refused))
+            .telling(Arc::clone(&means.hear));
         if let (Some(budget), Some(price)) = (budget, &entry.price) {
             model = model.within(price.clone(), Arc::clone(budget));
         }

@@ -20,6 +20,8 @@ pub struct Chosen {
     pub format: Format,
     /// Hex sha256 of the stream's file, and of the calibration items' where it is another.
     pub sha256: String,
+    /// What a reader must know of the files.
+    pub notices: Vec<String>,
     /// The items of the stream.
     pub stream: Vec<Item>,
     /// Those set apart, in the order in which they were drawn; their ids differ from the stream's.
@@ -34,13 +36,15 @@ impl Chosen {
     pub fn of(config: &Config, path: &Path) -> Result<Self> {
         let wanted = &config.dataset;
         let (name, format, contents) = read(config, wanted.split.as_deref(), path)?;
-        let mut sha256 = contents.sha256;
+        let (mut sha256, mut notices) = (contents.sha256, contents.notices);
         let mut rest = contents.items;
         let other = match &wanted.calibration_split {
             None => None,
             Some(split) => {
                 let (_, _, other) = read(config, Some(split), path).context("calibration_split")?;
                 sha256 = format!("{sha256} {}", other.sha256);
+                notices
+                    .extend(other.notices.into_iter().filter(|notice| !notices.contains(notice)).collect::<Vec<_>>());
                 Some(of_split(other.items, split))
             }
         };
@@ -57,11 +61,15 @@ impl Chosen {
         if let Some(n) = wanted.sample {
             stream = stream::sample(stream, n, config.seed);
         }
+        if let Some(n) = wanted.sample_groups {
+            stream = stream::sample_groups(stream, n, config.seed)
+                .map_err(|there| anyhow!("sample_groups is {n}, and there are {there} groups"))?;
+        }
         let (key, least) = wanted.sample.map_or(("limit", wanted.limit.unwrap_or(1)), |n| ("sample", n));
         if least > stream.len() {
             bail!("{key} is {least}, and there are {} items", stream.len());
         }
-        Ok(Self { name, format, sha256, stream, calibration })
+        Ok(Self { name, format, sha256, notices, stream, calibration })
     }
 }
 

@@ -79,6 +79,9 @@ pub struct DatasetConfig {
     /// Items in the stream, in whole groups drawn by seed; in place of `limit`, which takes a file's first.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sample: Option<usize>,
+    /// Groups in the stream, drawn by seed, each with all its items, or its first `per_group`; absent: all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sample_groups: Option<usize>,
     /// Items set apart for calibration, one of each of as many groups drawn by seed.
     #[serde(default)]
     pub calibration: usize,
@@ -88,7 +91,7 @@ pub struct DatasetConfig {
     /// The split that they are drawn from; absent: the stream's own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub calibration_split: Option<String>,
-    /// Items of each group, the first ones, before `limit` or `sample` take theirs; absent: all.
+    /// Items of each group, the first ones, before `limit`, `sample` or `sample_groups` take theirs; absent: all.
     #[serde(default)]
     pub per_group: Option<usize>,
     /// The rules that read answers, in their order; absent: the usual ones for the kind of question.
@@ -162,11 +165,24 @@ pub struct LimitsConfig {
     pub concurrency: usize,
     /// Fee in USD that the run's calls may not pass; needs a price for every model.
     pub max_fee_usd: Option<f64>,
+    /// The share of a model's items, in [0, 1], that its provider may refuse before the run stops; five may always be, unless
+    /// the share is 0.
+    #[serde(skip_serializing_if = "is_usual_share")]
+    pub max_refused: f64,
+}
+
+/// The share of refused items above which a run stops, unless its config says another.
+const MAX_REFUSED: f64 = 0.01;
+
+/// What is not written stays out of manifests of earlier versions too.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the form that serde asks for")]
+fn is_usual_share(share: &f64) -> bool {
+    *share == MAX_REFUSED
 }
 
 impl Default for LimitsConfig {
     fn default() -> Self {
-        Self { concurrency: 32, max_fee_usd: None }
+        Self { concurrency: 32, max_fee_usd: None, max_refused: MAX_REFUSED }
     }
 }
 
@@ -278,6 +294,7 @@ impl Config {
             ("learning.confident_from", self.learning.confident_from, 0.0, 1.0),
             ("learning.verify_temperature", self.learning.verify_temperature, 0.0, 2.0),
             ("learning.reuse_from", self.learning.reuse_from, -1.0, 1.0),
+            ("limits.max_refused", self.limits.max_refused, 0.0, 1.0),
         ];
         for (key, value, least, most) in ranges {
             if !(least..=most).contains(&value) {
@@ -288,6 +305,7 @@ impl Config {
             ("dataset.orders", Some(self.dataset.orders)),
             ("dataset.limit", self.dataset.limit),
             ("dataset.sample", self.dataset.sample),
+            ("dataset.sample_groups", self.dataset.sample_groups),
             ("dataset.per_group", self.dataset.per_group),
             ("limits.concurrency", Some(self.limits.concurrency)),
             ("learning.max_strategy_tokens", self.learning.max_strategy_tokens),
@@ -308,6 +326,12 @@ impl Config {
         }
         if self.dataset.limit.is_some() && self.dataset.sample.is_some() {
             bail!("dataset: `limit` takes the first items and `sample` draws some; give one of them");
+        }
+        let other = [("limit", self.dataset.limit), ("sample", self.dataset.sample)];
+        let other =
+            other.into_iter().find(|(_, items)| items.is_some()).filter(|_| self.dataset.sample_groups.is_some());
+        if let Some((key, _)) = other {
+            bail!("dataset: `sample_groups` counts whole groups and `{key}` counts items; give one of them");
         }
         if self.dataset.calibration_split.is_some() && self.dataset.calibration == 0 {
             bail!("dataset.calibration_split: say with dataset.calibration how many of its items are drawn");
@@ -507,6 +531,11 @@ threshold = 0.8
         let config = load(GOOD, &["dataset.limit=5", "dataset.limit=", "dataset.sample=6"]).expect("good");
         assert_eq!((config.dataset.limit, config.dataset.sample), (None, Some(6)));
         assert!(error(GOOD, &["dataset.limit=5", "dataset.sample=5"]).contains("give one of them"));
+        for key in ["limit", "sample"] {
+            let error = error(GOOD, &[&format!("dataset.{key}=5"), "dataset.sample_groups=5"]);
+            assert!(error.contains(&format!("`{key}` counts items; give one of them")), "{error}");
+        }
+        assert!(error(GOOD, &["dataset.sample_groups=0"]).contains("dataset.sample_groups: must be at least 1"));
         assert!(error(GOOD, &["limits.max_fee_usd=-1.0"]).contains("limits.max_fee_usd: must be a number"));
         assert!(error(GOOD, &["dataset.limit=0"]).contains("dataset.limit: must be at least 1"));
     }

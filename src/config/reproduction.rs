@@ -9,7 +9,8 @@ use serde::Deserialize;
 
 use super::file::{parse, read};
 use super::suggest;
-use crate::report::reproduction::{Claim, Shows};
+use crate::report::claims::Claim;
+use crate::report::reproduction::Shows;
 
 /// The file of the families.
 const FAMILIES: &str = "families.toml";
@@ -119,6 +120,9 @@ impl Paper {
             };
             if let Some(claim) = table.claims.iter().find(known) {
                 bail!("{}: claim: no family has an experiment `{}`", path.display(), claim.experiment);
+            }
+            if let Some(fault) = table.claims.iter().find_map(Claim::fault) {
+                bail!("{}: claim: {fault}", path.display());
             }
             tables.push(table);
         }

@@ -91,7 +91,8 @@ impl Assembly {
     /// What a reader must know before any model has answered.
     #[must_use]
     pub fn warnings(&self) -> Vec<String> {
-        let mut lines = Vec::new();
+        let mut lines = self.notices.clone();
+        lines.extend(self.one_recording());
         if [&self.weak, &self.strong].iter().any(|entry| entry.backend == Backend::Reference) {
             lines.push(
                 "The strong level is the data set's own worked solutions (backend reference): always right, and its strategies \
@@ -125,6 +126,22 @@ impl Assembly {
             }
         }
         lines
+    }
+
+    /// That both levels answer from the same rows of one recording, as a name that was copied and not changed would make them.
+    fn one_recording(&self) -> Option<String> {
+        let [weak, strong] = [&self.weak, &self.strong].map(|entry| self.recordings.get(&entry.name));
+        let (weak, strong) = (weak?, strong?);
+        let parted = weak.has("model") && self.weak.server_name() != self.strong.server_name();
+        (weak.sha256() == strong.sha256() && !parted).then(|| {
+            format!(
+                "The recordings of `{}` and `{}` are one file (sha256 {}…): both levels give the same answers, so nothing can be \
+                 gained by deferring. Name another recording, or give the file a column `model`.",
+                self.weak.name,
+                self.strong.name,
+                &weak.sha256()[..12]
+            )
+        })
     }
 
     /// What a reader must know of the prices.

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, anyhow, bail};
 use serde::Deserialize;
 
-use super::{Contents, Format, Reading, generate::Generator, read_clean};
+use super::{Contents, Format, Reading, generate::Generator, package::Package, read_clean};
 use crate::model::machine;
 use crate::types::seed::Seed;
 
@@ -61,6 +61,9 @@ pub struct Entry {
     pub split: Vec<Split>,
     /// How `datasets generate` makes them.
     pub generator: Option<Generator>,
+    /// The Python package that `datasets fetch` draws the splits without an address with; None if there is none.
+    #[serde(default)]
+    pub package: Option<Package>,
 }
 
 /// One file of a data set, or a part of one.

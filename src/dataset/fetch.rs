@@ -10,7 +10,7 @@ use crate::model::download::{Wanted, checksum, client, download};
 /// What happens during a fetch, for a progress bar or lines of text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Event {
-    /// A file is asked for at this address.
+    /// A file is asked for at this address, or drawn with this Python package.
     Trying(String),
     /// Bytes of it so far, and in all where known.
     Received(u64, Option<u64>),
@@ -76,14 +76,14 @@ async fn one(entry: &Entry, split: &Split, path: PathBuf, unverified: bool, prog
         return Ok(Fetched { path, sha256, pinned });
     }
     let folder = path.parent().unwrap_or(Path::new("."));
-    let Some(url) = &split.url else {
+    if split.url.is_none() && entry.package.is_none() {
         bail!(
             "the catalogue knows no address for the {} split of `{}`; put the file at {}, or name it with dataset.path",
             split.name,
             entry.name,
             path.display()
         );
-    };
+    }
     if !pinned && !unverified {
         bail!(
             "the catalogue has no checksum for the {} split of `{}`, so nothing can tell whether what comes is the right file: \
@@ -93,16 +93,30 @@ async fn one(entry: &Entry, split: &Split, path: PathBuf, unverified: bool, prog
         );
     }
     std::fs::create_dir_all(folder).with_context(|| format!("cannot make the folder {}", folder.display()))?;
-    progress(Event::Trying(url.clone()));
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let wanted = Wanted { name: &name, bytes: split.bytes, sha256: split.sha256.as_deref() };
-    let received = |bytes, total| progress(Event::Received(bytes, total));
-    let client = client(url).map_err(|reason| anyhow!("{url}: {reason}"))?;
-    let sha256 = download(&client, url, wanted, folder, &received).await;
-    let sha256 = sha256.map_err(|reason| anyhow!("{url}: {reason}"))?;
+    let sha256 = match (&split.url, &entry.package) {
+        (None, Some(package)) => {
+            let told = format!("Python package {} {}", package.name, package.version);
+            progress(Event::Trying(told.clone()));
+            let received = |bytes| progress(Event::Received(bytes, None));
+            let drawn = package.draw(&path, split.sha256.as_deref(), &received).await;
+            drawn.map_err(|reason| anyhow!("{told}: {reason}"))?
+        }
+        (url, _) => from_web(url.as_deref().unwrap_or_default(), split, &path, progress).await?,
+    };
     if !pinned {
         let note = note(&path);
         std::fs::write(&note, format!("{sha256}\n")).with_context(|| format!("cannot write {}", note.display()))?;
     }
     Ok(Fetched { path, sha256, pinned })
+}
+
+/// Puts the file behind `url` at `path`, and gives its SHA-256.
+async fn from_web(url: &str, split: &Split, path: &Path, progress: Progress<'_>) -> Result<String> {
+    progress(Event::Trying(url.to_owned()));
+    let folder = path.parent().unwrap_or(Path::new("."));
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let wanted = Wanted { name: &name, bytes: split.bytes, sha256: split.sha256.as_deref() };
+    let received = |bytes, total| progress(Event::Received(bytes, total));
+    let client = client(url).map_err(|reason| anyhow!("{url}: {reason}"))?;
+    download(&client, url, wanted, folder, &received).await.map_err(|reason| anyhow!("{url}: {reason}"))
 }

@@ -18,8 +18,9 @@ pub struct Generator {
     pub kind: Kind,
     /// Path of the source from the catalogue's folder.
     pub source: PathBuf,
-    /// A further source, all of whose groups are the split `holdout`: nothing is chosen by looking at it.
-    pub holdout: Option<PathBuf>,
+    /// Splits with sources of their own.
+    #[serde(default)]
+    pub further: Vec<Further>,
     /// Seed of the drawings, the shuffles and the split.
     pub seed: Seed,
     /// Problems per template; facts have as many items as questions.
@@ -27,6 +28,19 @@ pub struct Generator {
     pub instances: usize,
     /// Share of the groups that go to `dev`; the others are `test`.
     pub dev_share: f64,
+}
+
+/// A split all of whose groups come from a source of its own.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Further {
+    /// Name of the split, and of its file without the ending.
+    pub split: String,
+    /// Path of the source from the catalogue's folder.
+    pub source: PathBuf,
+    /// Problems per template; `None` if as many as the generator's.
+    #[serde(default)]
+    pub instances: Option<usize>,
 }
 
 /// What a generator's source holds.
@@ -42,8 +56,8 @@ pub enum Kind {
 /// A file that was made.
 #[derive(Debug)]
 pub struct Made {
-    /// `dev`, `test` or `holdout`.
-    pub split: &'static str,
+    /// `dev`, `test`, or a further split's name.
+    pub split: String,
     /// Where it would stand.
     pub path: PathBuf,
     /// Its bytes.
@@ -55,24 +69,39 @@ pub struct Made {
 }
 
 impl Generator {
+    /// The generator with another seed, and another number of problems per template in every split, if they are given.
+    #[must_use]
+    pub fn with(mut self, seed: Option<Seed>, instances: Option<usize>) -> Self {
+        self.seed = seed.unwrap_or(self.seed);
+        if let Some(instances) = instances {
+            self.instances = instances;
+            self.further.iter_mut().for_each(|further| further.instances = None);
+        }
+        self
+    }
+
     /// Makes every split for the folder `out`, and writes nothing.
     ///
     /// # Errors
     /// Names the source and what is wrong with it.
     pub fn make(&self, catalogue: &Path, format: Format, out: &Path) -> Result<Vec<Made>> {
-        let items = self.items(&catalogue.join(&self.source))?;
+        let items = self.items(&catalogue.join(&self.source), self.instances)?;
         let (dev, others): (Vec<Item>, Vec<Item>) = items.into_iter().partition(|item| self.is_dev(&item.group));
         let mut splits = vec![("dev", dev), ("test", others)];
-        if let Some(source) = &self.holdout {
-            splits.push(("holdout", self.items(&catalogue.join(source))?));
+        for Further { split, source, instances } in &self.further {
+            if splits.iter().any(|(there, _)| *there == split.as_str()) {
+                let file = catalogue.join("catalogue.toml");
+                bail!("{}: `further`: there is a split `{split}` already: rename this one", file.display());
+            }
+            splits.push((split.as_str(), self.items(&catalogue.join(source), instances.unwrap_or(self.instances))?));
         }
         splits.into_iter().map(|(split, items)| file(split, format, &items, out)).collect()
     }
 
-    fn items(&self, source: &Path) -> Result<Vec<Item>> {
+    fn items(&self, source: &Path, instances: usize) -> Result<Vec<Item>> {
         let text = std::fs::read_to_string(source).with_context(|| format!("cannot read {}", source.display()))?;
         match self.kind {
-            Kind::Templates => Templates::parse(&text).and_then(|templates| templates.items(self.seed, self.instances)),
+            Kind::Templates => Templates::parse(&text).and_then(|templates| templates.items(self.seed, instances)),
             Kind::Facts => Facts::parse(&text).map(|facts| facts.items(self.seed)),
         }
         .with_context(|| format!("{}", source.display()))
@@ -84,13 +113,13 @@ impl Generator {
     }
 }
 
-fn file(split: &'static str, format: Format, items: &[Item], out: &Path) -> Result<Made> {
+fn file(split: &str, format: Format, items: &[Item], out: &Path) -> Result<Made> {
     let (ending, bytes) = match format {
         Format::Gsm8k => ("jsonl", jsonl(items)?),
         Format::Mmlu => ("csv", csv(items)?),
     };
     let path = out.join(format!("{split}.{ending}"));
-    Ok(Made { split, path, rows: items.len(), sha256: hex::encode(Sha256::digest(&bytes)), bytes })
+    Ok(Made { split: split.to_owned(), path, rows: items.len(), sha256: hex::encode(Sha256::digest(&bytes)), bytes })
 }
 
 fn jsonl(items: &[Item]) -> Result<Vec<u8>> {

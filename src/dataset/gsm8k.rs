@@ -9,6 +9,7 @@
 
 use serde::Serialize;
 
+use super::options;
 use super::row::{Fault, Row};
 use super::rows::Value;
 use crate::task::math;
@@ -57,8 +58,11 @@ pub(super) fn item(row: &Row) -> Result<Item, Fault> {
         match (bare, answer.rsplit_once("####")) {
             (Some(target), _) => (row.text("question")?, None, target),
             (None, marked) => {
-                let target = marked.and_then(|(_, target)| number(target.trim()));
-                let target = target.ok_or_else(|| row.fault("answer", "must end in `#### N` with a number N"))?;
+                let Some((_, marked)) = marked else {
+                    return Err(row.fault("answer", "must end in `#### N` with a number N"));
+                };
+                let wrong = || format!("must end in `#### N` with one number N, not `{}`", marked.trim());
+                let target = number(marked.trim()).ok_or_else(|| row.fault("answer", wrong()))?;
                 (row.text("question")?, Some(answer), target)
             }
         }
@@ -83,9 +87,9 @@ pub(super) fn item(row: &Row) -> Result<Item, Fault> {
     })
 }
 
-/// A target that is a number.
+/// A target that is a number, read whole: `3, 4` is none.
 fn number(text: &str) -> Option<Target> {
-    math::parse(text).map(|_| Target::Number(text.to_owned()))
+    math::gold(text).map(|_| Target::Number(text.to_owned()))
 }
 
 /// A target that may be any expression. `3,4` is a list here, not a number.
@@ -99,6 +103,8 @@ fn stated(text: &str) -> Target {
 
 /// Whether a row looks like a word problem at all, rather than a question with options.
 pub(super) fn is_problem(row: &Row) -> bool {
-    let choices = ["choices", "options", "choice0", "correct_answer", "answerKey", "A"];
-    !choices.iter().any(|field| row.has(field)) && !matches!(row.fields.get("question"), Some(Value::Object(_)))
+    let choices = ["choices", "options", "endings", "correct_answer", "answerKey"];
+    !choices.iter().any(|field| row.has(field))
+        && options::families(row).is_empty()
+        && !matches!(row.fields.get("question"), Ok(Some(Value::Object(_))))
 }

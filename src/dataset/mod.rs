@@ -6,14 +6,21 @@ pub mod facts;
 pub mod fetch;
 pub mod generate;
 pub mod gsm8k;
+mod key;
 pub mod mmlu;
+#[cfg(test)]
+mod mutations;
+mod noticed;
+mod options;
+pub mod package;
 mod row;
 pub mod rows;
 pub mod stream;
 pub mod subjects;
 pub mod template;
+mod wording;
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::ops::ControlFlow;
@@ -24,6 +31,7 @@ use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use self::noticed::Noticed;
 pub use self::row::Fault;
 use self::row::Row;
 use self::rows::stored::{self, Table};
@@ -66,11 +74,11 @@ impl Format {
         if kind == Kind::Csv {
             return Some(Self::Mmlu);
         }
-        let mut found = (kind == Kind::Json).then_some(Self::Gsm8k);
+        let mut found = Some(Self::Gsm8k);
         let look = &mut |place, fields: Result<&rows::Fields, String>| {
             if let Ok(fields) = fields {
-                let numbered = Cell::default();
-                let row = Row { place, number: 0, fields, file_subject: None, group_field: None, numbered };
+                let (numbered, noticed) = (Cell::default(), &RefCell::default());
+                let row = Row { place, number: 0, fields, file_subject: None, group_field: None, numbered, noticed };
                 found = Some(if gsm8k::is_problem(&row) { Self::Gsm8k } else { Self::Mmlu });
             }
             ControlFlow::Break(())
@@ -109,6 +117,8 @@ pub struct Contents {
     pub items: Vec<Item>,
     /// The file of each fault, and the fault.
     pub faults: Vec<(PathBuf, Fault)>,
+    /// What a reader must know of the good rows, each with its file.
+    pub notices: Vec<String>,
     /// Hex sha256 of the file; of a folder: over its files' names and contents in order.
     pub sha256: String,
 }
@@ -132,6 +142,7 @@ pub fn scan(path: &Path, reading: &Reading, take: &mut dyn FnMut(Item)) -> Resul
     let mut reader = Reader {
         reading,
         faults: Vec::new(),
+        notices: Vec::new(),
         seen: HashMap::new(),
         files: Vec::new(),
         first_named: None,
@@ -145,7 +156,7 @@ pub fn scan(path: &Path, reading: &Reading, take: &mut dyn FnMut(Item)) -> Resul
     } else {
         reader.read_file(path)?
     };
-    Ok(Contents { items: Vec::new(), faults: reader.faults, sha256 })
+    Ok(Contents { items: Vec::new(), faults: reader.faults, notices: reader.notices, sha256 })
 }
 
 /// Reads a whole file, folder or archive in which every row must be good.
@@ -179,6 +190,7 @@ pub fn read_clean(path: &Path, reading: &Reading) -> Result<Contents> {
 struct Reader<'a> {
     reading: &'a Reading,
     faults: Vec<(PathBuf, Fault)>,
+    notices: Vec<String>,
     /// Where each id stands first: the number of its file, and its place there.
     seen: HashMap<ItemId, (usize, Place)>,
     files: Vec<PathBuf>,
@@ -208,10 +220,12 @@ impl Reader<'_> {
         let subject: Option<Arc<str>> = subject.map(Into::into);
         self.files.push(path.clone());
         let mut number = 0;
+        let (noticed, before) = (RefCell::<Noticed>::default(), self.faults.len());
         let mut each = |place, fields: Result<&rows::Fields, String>| {
             let row = fields.map_err(|what| Fault { place, field: None, what }).and_then(|fields| {
                 let (group_field, numbered) = (group.as_deref(), Cell::default());
-                let row = Row { place, number, fields, file_subject: subject.as_ref(), group_field, numbered };
+                let (file_subject, noticed) = (subject.as_ref(), &noticed);
+                let row = Row { place, number, fields, file_subject, group_field, numbered, noticed };
                 let item = match format {
                     Format::Gsm8k => gsm8k::item(&row),
                     Format::Mmlu => mmlu::item(&row, *seed),
@@ -225,7 +239,12 @@ impl Reader<'_> {
             }
             ControlFlow::Continue(())
         };
-        rows::each(kind, table, first_line, &mut each).with_context(|| format!("{} cannot be read", path.display()))
+        rows::each(kind, table, first_line, &mut each).with_context(|| format!("{} cannot be read", path.display()))?;
+        let noticed = noticed.into_inner();
+        // What explains many faults comes before them.
+        self.faults.splice(before..before, noticed.fault().map(|fault| (path.clone(), fault)));
+        self.notices.extend(noticed.notices().into_iter().map(|notice| format!("{}: {notice}", path.display())));
+        Ok(())
     }
 
     /// Takes a row. Numbers are unique by themselves and are not remembered, so a file has ids on all rows or on none.

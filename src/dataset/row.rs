@@ -1,11 +1,12 @@
 //! One row of a data set's file: its fields read as texts, names and groups, and what can be wrong with them.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 
+use super::noticed::Noticed;
 use super::rows::{Fields, Place, Value};
 
 /// A text that is longer, or holds spaces, names a group by its hash.
@@ -45,36 +46,45 @@ pub(super) struct Row<'a, 'b> {
     pub(super) group_field: Option<&'a str>,
     /// Whether it was given its number as id, since it has none of its own.
     pub(super) numbered: Cell<bool>,
+    /// What is noticed of the file that no row shows by itself.
+    pub(super) noticed: &'a RefCell<Noticed>,
 }
 
-impl<'a> Row<'a, '_> {
-    /// A fault in a field.
+impl<'a, 'b> Row<'a, 'b> {
+    /// A fault in a field, under the name that the file gives it.
     pub(super) fn fault(&self, field: &str, what: impl Into<String>) -> Fault {
-        Fault { place: self.place, field: Some(field.to_owned()), what: what.into() }
+        let field = self.fields.spelled(field).unwrap_or(field).to_owned();
+        Fault { place: self.place, field: Some(field), what: what.into() }
     }
 
-    /// Whether there is anything in a field.
+    /// A field's value; `None` if it is absent or null.
+    pub(super) fn get(&self, field: &str) -> Result<Option<&'a Value<'b>>, Fault> {
+        self.fields.get(field).map_err(|why| self.fault(field, why))
+    }
+
+    /// Whether there is anything in a field; a text without a character is nothing.
     pub(super) fn has(&self, field: &str) -> bool {
-        self.fields.get(field).is_some_and(|value| !value.is_null())
+        let something = |value: &Value| value.as_str().is_none_or(|text| !text.trim().is_empty());
+        self.fields.get(field).map_or(true, |value| value.is_some_and(something))
     }
 
     /// A field that must hold a text.
     pub(super) fn text(&self, field: &str) -> Result<&'a str, Fault> {
-        match self.fields.get(field) {
+        match self.get(field)? {
             Some(Value::Str(text)) if !text.trim().is_empty() => Ok(text),
             Some(Value::Str(_)) => Err(self.fault(field, "is empty")),
-            Some(other) if !other.is_null() => Err(self.fault(field, format!("must be a text, not {other}"))),
-            _ => Err(self.fault(field, "is missing")),
+            Some(other) => Err(self.fault(field, format!("must be a text, not {other}"))),
+            None => Err(self.fault(field, "is missing")),
         }
     }
 
-    /// A field that may hold a text or a number.
+    /// A field that may hold a text or a number; a whole number is written without a point.
     pub(super) fn name(&self, field: &str) -> Result<Option<String>, Fault> {
-        match self.fields.get(field) {
-            None | Some(Value::Null) => Ok(None),
+        match self.get(field)? {
+            None => Ok(None),
             Some(Value::Str(text)) if text.is_empty() => Ok(None),
             Some(Value::Str(text)) => Ok(Some(text.clone().into_owned())),
-            Some(number @ Value::Number(_)) => Ok(Some(number.to_string())),
+            Some(number @ Value::Number(_)) => Ok(Some(number_text(number))),
             Some(other) => Err(self.fault(field, format!("must be a text or a number, not {other}"))),
         }
     }
@@ -113,6 +123,14 @@ impl<'a> Row<'a, '_> {
             }
         }
         Ok(self.file_subject.cloned())
+    }
+}
+
+/// A number as a text: `3` for 3.0, since tools that know no missing integers write floats.
+pub(super) fn number_text(number: &Value) -> String {
+    match number.as_f64() {
+        Some(float) if float.fract() == 0.0 && float.abs() < 1e15 => format!("{float:.0}"),
+        _ => number.to_string(),
     }
 }
 

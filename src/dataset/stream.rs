@@ -25,14 +25,32 @@ pub fn take(mut items: Vec<Item>, per_group: Option<usize>, limit: Option<usize>
     items
 }
 
-/// `n` items in the file's order: whole groups, drawn by seed, and of the last one its first items; fewer where there are fewer.
-#[must_use]
-pub fn sample(mut items: Vec<Item>, n: usize, seed: Seed) -> Vec<Item> {
+/// The place of each group in an order drawn by seed, from 0 on.
+fn ranks(items: &[Item], seed: Seed) -> HashMap<Arc<str>, usize> {
     let mut groups: Vec<Arc<str>> = items.iter().map(|item| Arc::clone(&item.group)).collect();
     groups.sort_unstable();
     groups.dedup();
     groups.shuffle(&mut seed.stream(&["sample"]));
-    let rank: HashMap<Arc<str>, usize> = groups.into_iter().zip(0..).collect();
+    groups.into_iter().zip(0..).collect()
+}
+
+/// The items of `n` whole groups, drawn by seed, in the file's order. They are the groups that [`sample`] starts with.
+///
+/// # Errors
+/// The number of groups, if there are fewer than `n`.
+pub fn sample_groups(mut items: Vec<Item>, n: usize, seed: Seed) -> Result<Vec<Item>, usize> {
+    let rank = ranks(&items, seed);
+    if rank.len() < n {
+        return Err(rank.len());
+    }
+    items.retain(|item| rank[&item.group] < n);
+    Ok(items)
+}
+
+/// `n` items in the file's order: whole groups, drawn by seed, and of the last one its first items; fewer where there are fewer.
+#[must_use]
+pub fn sample(mut items: Vec<Item>, n: usize, seed: Seed) -> Vec<Item> {
+    let rank = ranks(&items, seed);
     let mut drawn: Vec<usize> = (0..items.len()).collect();
     drawn.sort_by_key(|&index| rank[&items[index].group]);
     let drawn: HashSet<usize> = drawn.into_iter().take(n).collect();
@@ -91,6 +109,27 @@ mod tests {
         assert_eq!(ids, drawn(61, 7));
         assert_ne!(ids, drawn(61, 8));
         assert_eq!(drawn(1000, 7).len(), 300);
+    }
+
+    #[test]
+    fn a_sample_of_groups_keeps_each_group_whole() {
+        let ids = |items: Vec<Item>| items.iter().map(|item| item.id.to_string()).collect::<Vec<_>>();
+        let all = || (0..300).map(item).collect::<Vec<_>>();
+        let drawn = |n, seed| sample_groups(all(), n, Seed(seed)).map(ids);
+        let seven = drawn(20, 7).expect("there are 100 groups");
+        assert_eq!(seven.len(), 60);
+        assert_eq!(seven, ids(sample(all(), 60, Seed(7))), "the groups that a sample of as many items has");
+        assert_ne!(Ok(seven), drawn(20, 8));
+        assert_eq!(drawn(100, 7), Ok(ids(all())), "all groups, in the file's order");
+        assert_eq!(drawn(101, 7), Err(100));
+
+        // Groups of one to three items: a group counts once, whatever its size.
+        let uneven =
+            || all().into_iter().filter(|item| item.id.to_string().parse::<usize>().expect("a number") % 7 != 0);
+        let drawn = sample_groups(uneven().collect(), 20, Seed(7)).expect("there are 100 groups");
+        let groups: HashSet<&str> = drawn.iter().map(|item| &*item.group).collect();
+        assert_eq!(groups.len(), 20);
+        assert_eq!(drawn.len(), uneven().filter(|item| groups.contains(&*item.group)).count());
     }
 
     #[test]

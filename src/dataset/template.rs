@@ -1,6 +1,6 @@
 //! Problems from templates: variables are drawn by seed, derived ones computed, and a drawing in which a derived one is
 //! no positive integer is drawn again. A worked solution follows, in GSM8K's notation where the answer is a number; or there
-//! are options, all of them computed.
+//! are options, all of them computed. A template may have several wordings, and sentences with an unneeded number.
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::LazyLock;
@@ -13,6 +13,7 @@ use regex::{Captures, Regex};
 use serde::Deserialize;
 
 use super::facts::shuffled;
+use super::wording::{Wordings, numbers, slots};
 use crate::types::item::{Item, Target};
 use crate::types::seed::Seed;
 
@@ -20,7 +21,8 @@ use crate::types::seed::Seed;
 const TRIES: usize = 10_000;
 
 static NAME: LazyLock<Regex> = LazyLock::new(|| Regex::new("[a-z][a-z0-9_]*").expect("the pattern is valid"));
-static SLOT: LazyLock<Regex> =
+/// A slot of a sentence: `{x}` is a value, `{=x}` a calculation.
+pub(super) static SLOT: LazyLock<Regex> =
     LazyLock::new(|| Regex::new(r"\{(=?)([a-z][a-z0-9_]*)\}").expect("the pattern is valid"));
 
 /// The template file.
@@ -37,7 +39,11 @@ struct Template {
     id: String,
     steps: usize,
     vars: Vec<Variable>,
-    question: String,
+    /// One text or several wordings, which the problems take in turn.
+    question: Wordings,
+    /// Sentences with a number that the answer does not need, one for all wordings or one each, in their slot `{extra}`.
+    #[serde(default)]
+    extra: Vec<String>,
     solution: Vec<String>,
     answer: String,
     /// The wrong options' variables, where the question has options; no two options may be the same.
@@ -82,6 +88,7 @@ impl Templates {
                     template.solution.len()
                 );
             }
+            template.check().with_context(|| format!("template `{}`", template.id))?;
         }
         Ok(templates)
     }
@@ -143,14 +150,39 @@ impl Templates {
 }
 
 impl Template {
-    /// The problem; none where two options would be the same.
+    /// Checks the wordings against the variables and what uses them.
+    fn check(&self) -> Result<()> {
+        let names: HashSet<&str> = self.vars.iter().map(|variable| variable.name.as_str()).collect();
+        let drawn = self.vars.iter().filter(|variable| variable.from.is_some());
+        let drawn: Vec<&str> = drawn.map(|variable| variable.name.as_str()).collect();
+        let expressions = self.vars.iter().filter_map(|variable| variable.is.as_deref());
+        let mut used: HashSet<&str> = expressions.flat_map(|text| NAME.find_iter(text)).map(|n| n.as_str()).collect();
+        used.extend(self.solution.iter().flat_map(|line| slots(line)));
+        used.extend(self.wrong.iter().map(String::as_str).chain([self.answer.as_str()]));
+        self.question.check(&self.extra, &drawn, &names, &used)
+    }
+
+    /// The question; `None` if the template has `extra` sentences, and the question would state the answer, or the
+    /// solution would use the number that must be unneeded.
+    fn query(&self, instance: usize, drawing: &Drawing, seed: Seed, solution: &str) -> Result<Option<String>> {
+        let asked = self.question.asked(&self.extra, instance, &self.id, seed);
+        let extra = asked.extra.map(|sentence| drawing.render(sentence)).transpose()?.unwrap_or_default();
+        let query = format!("{}{extra}{}", drawing.render(asked.before)?, drawing.render(asked.after)?);
+        let clear = self.extra.is_empty()
+            || !numbers(&query).contains(drawing.value(&self.answer)?)
+                && numbers(&extra).is_disjoint(&numbers(solution));
+        Ok(clear.then_some(query))
+    }
+
+    /// The problem; none where two options would be the same, or the question has numbers that it must not have.
     fn item(&self, instance: usize, drawing: &Drawing, seed: Seed) -> Result<Option<Item>> {
         let lines: Vec<String> = self.solution.iter().map(|line| drawing.render(line)).collect::<Result<_>>()?;
         let id = format!("{}-{instance}", self.id);
         let answer = drawing.value(&self.answer)?;
+        let Some(query) = self.query(instance, drawing, seed, &lines.join("\n"))? else { return Ok(None) };
         let mut item = Item {
             group: self.id.as_str().into(),
-            query: drawing.render(&self.question)?,
+            query,
             options: Vec::new(),
             solution: Some(format!("{}\n#### {answer}", lines.join("\n"))),
             subject: None,
@@ -275,6 +307,25 @@ mod tests {
     }
 
     #[test]
+    fn the_extra_number_is_used_by_nothing_and_the_question_does_not_state_the_answer() {
+        let wordings = "question = [\"{who} has {all} eggs. {extra} How many?\", \"Of {all} eggs, {who} cooks. {extra} How many?\"]";
+        let extra = FILE
+            .replace("question = \"{who} has {all} eggs. How many are left?\"", wordings)
+            .replace("{ name = \"half\"", "{ name = \"odd\", from = 1, to = 9 },\n          { name = \"half\"")
+            .replace("answer =", "extra = [\"It is {odd} o'clock.\"]\nanswer =");
+        let items = Templates::parse(&extra).expect("good").items(Seed(5), 8).expect("can be drawn");
+        let with: Vec<usize> = (0..8).filter(|at| items[*at].query.contains("o'clock. How")).collect();
+        assert_eq!(with, [with[0], with[0] + 4]);
+        assert!(items.iter().all(|item| !item.query.contains('{') && !item.query.contains("  ")), "{items:?}");
+        for (at, item) in items.iter().enumerate() {
+            let (solution, answer) = item.solution.as_deref().expect("one").rsplit_once("#### ").expect("an answer");
+            assert!(!numbers(&item.query).contains(answer), "{item:?}");
+            let unneeded = numbers(&item.query).difference(&numbers(solution)).count();
+            assert_eq!(unneeded, usize::from(with.contains(&at)), "{item:?}");
+        }
+    }
+
+    #[test]
     fn the_same_seed_draws_the_same_items() {
         let templates = Templates::parse(FILE).expect("good");
         assert_eq!(templates.items(Seed(3), 5).expect("ok"), templates.items(Seed(3), 5).expect("ok"));
@@ -284,8 +335,18 @@ mod tests {
     #[test]
     fn faults_name_the_template() {
         let unknown = FILE.replace("{who} has", "{whom} has");
+        let error = Templates::parse(&unknown).expect_err("unknown variable");
+        let wanted = "template `halves`: wording 1 has the slot `{whom}`, but there is no variable `whom`";
+        assert_eq!(format!("{error:#}"), wanted);
+        let unknown = FILE.replace("all - half - 5", "all - third - 5");
         let error = Templates::parse(&unknown).expect("parses").items(Seed(1), 1).expect_err("unknown variable");
-        assert_eq!(format!("{error:#}"), "template `halves`: variable `whom` is not there yet");
+        assert_eq!(format!("{error:#}"), "template `halves`: variable `third` is not there yet");
+        let none = FILE.replace("question = \"{who} has {all} eggs. How many are left?\"", "question = []");
+        let error = Templates::parse(&none).expect_err("no wording");
+        assert_eq!(format!("{error:#}"), "template `halves`: `question` needs at least one wording");
+        let slot = FILE.replace("answer =", "extra = [\"It is {all}.\"]\nanswer =");
+        let error = Templates::parse(&slot).expect_err("no slot");
+        assert!(format!("{error:#}").starts_with("template `halves`: wording 1 needs the slot"), "{error:#}");
         let few = FILE.replace("to = 40", "to = 13");
         let error = Templates::parse(&few).expect("parses").items(Seed(1), 8).expect_err("too few problems");
         assert!(format!("{error:#}").contains("no new problem"), "{error:#}");

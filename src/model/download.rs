@@ -11,6 +11,7 @@ use reqwest::{Client, Response, StatusCode, Url};
 use sha2::{Digest, Sha256};
 
 use super::http;
+use super::tls::Trusted;
 
 /// A machine without a network falls through to the next source after this.
 const CONNECT: Duration = Duration::from_secs(10);
@@ -34,7 +35,7 @@ pub(crate) type Progress<'a> = &'a (dyn Fn(u64, Option<u64>) + Send + Sync);
 /// A client for the server of `address`; redirects are followed.
 pub(crate) fn client(address: &str) -> Result<Client, String> {
     let url = Url::parse(address).map_err(text)?;
-    let builder = http::client_builder(&url).map_err(text)?;
+    let builder = http::client_builder(&url, &Trusted::default()).map_err(text)?;
     builder.connect_timeout(CONNECT).read_timeout(SILENCE).build().map_err(|error| http::chain(&error))
 }
 

@@ -44,6 +44,7 @@ impl Backend {
 /// One `[[model]]`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a key of its own")]
 pub struct ModelEntry {
     /// The name used in `levels` and outputs.
     pub name: String,
@@ -73,6 +74,12 @@ pub struct ModelEntry {
     /// openai: false for servers that refuse `stop`.
     #[serde(default = "yes")]
     pub send_stop: bool,
+    /// openai: false for models that refuse a system message; its text then stands in front of the user's.
+    #[serde(default = "yes", skip_serializing_if = "is_yes")]
+    pub send_system: bool,
+    /// openai: a PEM file with certificates that are accepted besides the usual ones: a server's own, or an authority's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ca_file: Option<PathBuf>,
     /// openai: whether the server gives log-probabilities.
     #[serde(default = "yes")]
     pub logprobs: bool,
@@ -82,13 +89,16 @@ pub struct ModelEntry {
     /// openai: fields merged into the request.
     #[serde(default, skip_serializing_if = "serde_json::Map::is_empty")]
     pub extra_body: serde_json::Map<String, serde_json::Value>,
-    /// openai, llama-server: seconds without a byte after which a call is tried again; absent: 120, and 600 for a local
-    /// server, which is slow and says nothing until it is done.
+    /// openai, llama-server: the longest time of an attempt in seconds, after which the call is tried again; absent: 120,
+    /// and 600 for a local server, which is slow.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timeout_s: Option<f64>,
     /// openai, llama-server: how often a call that failed is tried again.
     #[serde(default = "max_retries")]
     pub max_retries: usize,
+    /// openai: the longest wait before a call is tried again, in seconds, also if the server asks for more; absent: 60.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub longest_wait_s: Option<f64>,
     /// openai: the most calls in flight; absent: as many as `limits.concurrency` allows.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub concurrency: Option<NonZeroU32>,
@@ -162,7 +172,7 @@ impl ModelEntry {
         self.prompt.as_deref().unwrap_or(if self.backend == Backend::Gguf { "plain" } else { "chat" })
     }
 
-    /// How long the server may say nothing, in seconds.
+    /// How long an attempt may take, in seconds.
     #[must_use]
     pub fn timeout_s(&self) -> f64 {
         self.timeout_s.unwrap_or(if self.backend == Backend::LlamaServer { 600.0 } else { 120.0 })
@@ -177,6 +187,11 @@ impl ModelEntry {
 
 fn yes() -> bool {
     true
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the form that serde asks for")]
+fn is_yes(value: &bool) -> bool {
+    *value
 }
 
 fn max_tokens() -> u32 {

@@ -3,6 +3,7 @@
 //! same are one call, in whatever arm and at whatever time.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use backon::{BackoffBuilder, ExponentialBuilder};
@@ -14,9 +15,10 @@ use super::budget::{Budget, Reservation, worst_fee, worst_usage};
 use super::gate::{Gate, Line, Priority};
 use super::journal::{Journal, Made};
 use super::limiter::Limiter;
+use super::refusals::Refusals;
 use super::{Identity, Model, ModelError};
 use crate::analysis::price::Price;
-use crate::types::chat::{CallKey, Message, Mode, Request, Response, Usage, Wanted};
+use crate::types::chat::{CallKey, Finish, Message, Mode, Request, Response, Usage, Wanted};
 
 /// All that determines an answer, in one form. What a key is the hash of: a field that is added is left out of the
 /// text where it has its default, so that what was paid for before stays found.
@@ -42,11 +44,27 @@ pub(super) fn canonical(identity: Value, request: &Request) -> String {
 pub struct Retries {
     /// How often, after the first attempt.
     pub most: usize,
-    /// The wait before the first retry; it doubles with each, and is spread at random.
+    /// The wait before the first retry; it doubles with each, and is spread at random up to twice as long.
     pub first_wait: Duration,
     /// The longest wait before a retry, also where the server asks for a longer one.
     pub longest_wait: Duration,
 }
+
+impl Retries {
+    /// The waits of one call before its retries, in their order. Calls that fail together do not come back together: each
+    /// draws from a seed of its own.
+    pub fn waits(&self) -> impl Iterator<Item = Duration> + use<> {
+        let Self { most, first_wait, longest_wait } = *self;
+        // Without a seed, backon draws the same numbers for every call of every run.
+        let seed = getrandom::u64().unwrap_or_else(|_| u64::from(std::process::id()));
+        let waits = ExponentialBuilder::default().with_min_delay(first_wait).with_max_delay(longest_wait);
+        let waits = waits.with_max_times(most).with_jitter().with_jitter_seed(seed).build();
+        waits.map(move |wait| wait.min(longest_wait))
+    }
+}
+
+/// A function that shows a notice about a server that cannot be reached.
+pub type Hear = Arc<dyn Fn(&str) + Send + Sync>;
 
 /// Where a model's answers come from.
 #[derive(Clone)]
@@ -80,6 +98,10 @@ pub struct Gateway {
     limiter: Arc<Limiter>,
     retries: Retries,
     budget: Option<(Price, Arc<Budget>)>,
+    refusals: Option<Arc<Refusals>>,
+    hear: Option<Hear>,
+    /// Whether a notice was passed on.
+    told: Arc<AtomicBool>,
 }
 
 impl Gateway {
@@ -87,7 +109,20 @@ impl Gateway {
     #[must_use]
     pub fn new(served: Served, journal: Arc<Journal>, (gate, line): (Arc<Gate>, Line), retries: Retries) -> Self {
         let limiter = Arc::new(Limiter::new(None, None));
-        Self { served, journal, gate, line, limiter, retries, budget: None }
+        let told = Arc::new(AtomicBool::new(false));
+        Self { served, journal, gate, line, limiter, retries, budget: None, refusals: None, hear: None, told }
+    }
+
+    /// Stops the run when the model refuses too many items.
+    #[must_use]
+    pub fn refusing(self, refusals: Refusals) -> Self {
+        Self { refusals: Some(Arc::new(refusals)), ..self }
+    }
+
+    /// Passes the first notice about a server that cannot be reached to a function.
+    #[must_use]
+    pub fn telling(self, hear: Hear) -> Self {
+        Self { hear: Some(hear), ..self }
     }
 
     /// Keeps calls within the server's limits.
@@ -129,6 +164,9 @@ impl Gateway {
             return model.call(request).await.map(Arc::new);
         }
         if let Some(response) = self.journal.answer_to(key, &canonical).await.map_err(broken)? {
+            if let Some(refusals) = &self.refusals {
+                refusals.count(&request.item, response.is_refused());
+            }
             return Ok(Arc::new(response));
         }
         let Source::Model(model) = &self.served.source else {
@@ -149,7 +187,16 @@ impl Gateway {
             // Nobody who waits for this answer shall pay for it again.
             self.gate.stop();
         }
-        Ok(Arc::new(stored.map_err(broken)?))
+        let stored = Arc::new(stored.map_err(broken)?);
+        if let Some(refusals) = &self.refusals {
+            refusals.count(&request.item, stored.is_refused());
+            // Of what is replayed the run that made it has judged.
+            if stored.is_refused() {
+                let words = stored.refusal.as_deref().unwrap_or("the answer was withheld");
+                refusals.check(&self.served.name, words).inspect_err(|_| self.gate.stop())?;
+            }
+        }
+        Ok(stored)
     }
 
     /// Attempts until one is answered, one cannot succeed, or all have failed.
@@ -160,9 +207,8 @@ impl Gateway {
         request: &Request,
         priority: Priority,
     ) -> Result<Response, ModelError> {
-        let Retries { most, first_wait, longest_wait } = self.retries;
-        let waits = ExponentialBuilder::default().with_min_delay(first_wait).with_max_delay(longest_wait);
-        let mut waits = waits.with_max_times(most).with_jitter().build();
+        let longest_wait = self.retries.longest_wait;
+        let mut waits = self.retries.waits();
         let mut attempts = 0;
         loop {
             self.gate.unless_stopped(self.limiter.wait(request)).await?;
@@ -173,19 +219,29 @@ impl Gateway {
                     permit.answered();
                     return Ok(response);
                 }
-                Err(ModelError::Passing { reason, wait, .. }) => waits
-                    .next()
-                    .map(|planned| (planned, wait))
-                    .ok_or(ModelError::Unavailable(format!("{reason} (no answer in {attempts} attempts)"))),
+                Err(ModelError::Passing { reason, wait, notice, .. }) => {
+                    let next = waits.next();
+                    if next.is_some() {
+                        self.tell(notice.as_deref());
+                    }
+                    let beyond = wait.filter(|wait| *wait > longest_wait).map_or_else(String::new, |wait| {
+                        let (wait, longest) = (wait.as_secs_f64(), longest_wait.as_secs_f64());
+                        format!("; the server asks for a wait of {wait} s, and longest_wait_s = {longest} allows no longer one")
+                    });
+                    next.map(|planned| (planned, wait)).ok_or_else(|| {
+                        ModelError::Unavailable(format!("{reason} (no answer in {attempts} attempts{beyond})"))
+                    })
+                }
                 Err(error) => Err(error),
             };
             match failed {
                 Ok((planned, asked)) => {
                     permit.overloaded();
-                    let wait = asked.map_or(planned, |asked| asked.min(longest_wait));
-                    if asked.is_some() {
-                        self.gate.pause(self.line, wait);
+                    // Some servers ask for no wait at all while they are busy: their word can only make it longer.
+                    if let Some(asked) = asked.filter(|asked| !asked.is_zero()) {
+                        self.gate.pause(self.line, asked.min(longest_wait));
                     }
+                    let wait = asked.unwrap_or_default().max(planned).min(longest_wait);
                     self.gate.unless_stopped(tokio::time::sleep(wait)).await?;
                 }
                 Err(error) => {
@@ -194,6 +250,15 @@ impl Gateway {
                     return Err(error);
                 }
             }
+        }
+    }
+
+    /// Passes a notice on, if it is the first.
+    fn tell(&self, notice: Option<&str>) {
+        if let (Some(hear), Some(notice)) = (&self.hear, notice)
+            && !self.told.swap(true, Ordering::Relaxed)
+        {
+            hear(notice);
         }
     }
 
@@ -207,6 +272,10 @@ impl Gateway {
         let answer = model.call(request).await;
         attempt.open = false;
         match &answer {
+            // Some providers charge for what they have looked at and refused.
+            Ok(response) if response.finish == Finish::Refused => {
+                attempt.lose(response.refusal.as_deref().unwrap_or_default());
+            }
             Ok(response) => {
                 if let (Some((price, _)), Some(reservation)) = (&self.budget, attempt.reservation.take()) {
                     reservation.settle(price.fee(response.usage));
@@ -259,6 +328,23 @@ mod tests {
 
     use super::*;
     use crate::types::chat::{Generation, Role};
+
+    #[test]
+    fn waits_are_spread_at_random_between_calls_and_within_bounds() {
+        let (first_wait, longest_wait) = (Duration::from_millis(500), Duration::from_mins(1));
+        let retries = Retries { most: 5, first_wait, longest_wait };
+        let calls: Vec<Vec<Duration>> = (0..400).map(|_| retries.waits().collect()).collect();
+        assert!(calls.iter().skip(1).all(|waits| waits.len() == 5 && *waits != calls[0]), "no two calls are alike");
+        for (n, own) in [0.5, 1.0, 2.0, 4.0, 8.0].into_iter().enumerate() {
+            let waits = || calls.iter().map(|waits| waits[n].as_secs_f64());
+            assert!(waits().all(|wait| (own..=2.0 * own).contains(&wait)), "never shorter than planned");
+            // The mean of 400 uniform draws from [1, 2] is off by 0.1 less than once in 10^11.
+            let mean = waits().sum::<f64>() / 400.0;
+            assert!((1.4 * own..1.6 * own).contains(&mean), "{mean} for {own}");
+        }
+        let short = Retries { longest_wait: Duration::from_secs(1), ..retries };
+        assert!(short.waits().all(|wait| wait <= Duration::from_secs(1)));
+    }
 
     #[test]
     fn the_canonical_form_never_changes() {

@@ -1,52 +1,66 @@
-//! Makes HTTP clients: rustls with the ring provider, the platform's root certificates where there are any, else
-//! those of webpki-roots, so that a client can be built on a bare machine too.
+//! Makes HTTP clients, and says what went wrong with them: which proxy stands before a server, and what an error came from.
 
-use std::net::IpAddr;
-use std::sync::Arc;
+use std::error::Error;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+use hyper_util::client::proxy::matcher::Matcher;
 use reqwest::{ClientBuilder, Url};
-use rustls::{ClientConfig, RootCertStore};
-use rustls_platform_verifier::BuilderVerifierExt;
+
+use super::tls::{self, Trusted};
 
 /// The name under which every request introduces itself.
 const USER_AGENT: &str = concat!("intercascade/", env!("CARGO_PKG_VERSION"));
 
-/// A builder for a client that talks to the server of `url`; timeouts and redirects are the caller's.
+/// A builder for a client that talks to the server of `url`; timeouts and redirects are the caller's. `trusted` are
+/// certificates that are accepted besides the usual ones.
 ///
-/// A proxy of the environment is used, except for a server on this machine.
+/// A proxy of the environment is used, except for a server on this machine or in its own network.
 ///
 /// # Errors
-/// Only where rustls and ring share no TLS version.
-pub(crate) fn client_builder(url: &Url) -> Result<ClientBuilder, rustls::Error> {
-    let builder = reqwest::Client::builder().user_agent(USER_AGENT).tls_backend_preconfigured(tls()?);
-    Ok(if is_loopback(url) { builder.no_proxy() } else { builder })
+/// Only if rustls and ring share no TLS version.
+pub(crate) fn client_builder(url: &Url, trusted: &Trusted) -> Result<ClientBuilder, rustls::Error> {
+    let builder = reqwest::Client::builder().user_agent(USER_AGENT).tls_backend_preconfigured(tls::config(trusted)?);
+    Ok(if is_near(url) { builder.no_proxy() } else { builder })
 }
 
-/// The TLS settings. The provider is handed over, so no process-wide default has to be installed.
-fn tls() -> Result<ClientConfig, rustls::Error> {
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
-    if let Ok(builder) = builder.clone().with_platform_verifier() {
-        return Ok(builder.with_no_client_auth());
+/// The proxy through which `url` is reached, without a name and a password; `None` if there is none.
+pub(crate) fn proxy(url: &Url) -> Option<String> {
+    if is_near(url) {
+        return None;
     }
-    // The platform verifier fails where the machine has no certificate store at all.
-    let roots: RootCertStore = webpki_roots::TLS_SERVER_ROOTS.iter().cloned().collect();
-    Ok(builder.with_root_certificates(roots).with_no_client_auth())
+    let found = Matcher::from_system().intercept(&url.as_str().parse().ok()?)?;
+    let uri = found.uri();
+    let port = uri.port().map(|port| format!(":{port}")).unwrap_or_default();
+    Some(format!("{}://{}{port}", uri.scheme_str().unwrap_or("http"), uri.host().unwrap_or_default()))
 }
 
-/// Whether `url` names this machine.
-fn is_loopback(url: &Url) -> bool {
+/// Whether `url` names this machine or an address that only its own network has.
+pub(crate) fn is_near(url: &Url) -> bool {
     let Some(host) = url.host_str() else {
         return false;
     };
     let address = host.trim_start_matches('[').trim_end_matches(']');
-    host == "localhost"
-        || host.ends_with(".localhost")
-        || address.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+    match address.parse::<IpAddr>() {
+        Ok(IpAddr::V4(address)) => is_near_v4(address),
+        Ok(IpAddr::V6(address)) => is_near_v6(address),
+        Err(_) => host == "localhost" || host.ends_with(".localhost") || host == "host.docker.internal",
+    }
+}
+
+fn is_near_v4(address: Ipv4Addr) -> bool {
+    // 100.64.0.0/10 is shared within a provider's or a virtual private network.
+    let shared = address.octets()[0] == 100 && address.octets()[1] & 0b1100_0000 == 64;
+    address.is_loopback() || address.is_unspecified() || address.is_private() || address.is_link_local() || shared
+}
+
+fn is_near_v6(address: Ipv6Addr) -> bool {
+    let mapped = address.to_ipv4_mapped().is_some_and(is_near_v4);
+    let near = address.is_loopback() || address.is_unspecified();
+    near || address.is_unique_local() || address.is_unicast_link_local() || mapped
 }
 
 /// An error with everything that it came from, since reqwest's own message leaves the cause out.
-pub(crate) fn chain(error: &dyn std::error::Error) -> String {
+pub(crate) fn chain(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(cause) = source {
@@ -60,27 +74,73 @@ pub(crate) fn chain(error: &dyn std::error::Error) -> String {
     text
 }
 
+/// Why the server's certificate was not accepted, and what to do; `None` if the error is another.
+pub(crate) fn distrust(error: &(dyn Error + 'static)) -> Option<String> {
+    match tls_error(error)? {
+        rustls::Error::InvalidCertificate(why) => Some(tls::explained(why)),
+        _ => None,
+    }
+}
+
+/// Whether what answered speaks no TLS at all.
+pub(crate) fn speaks_no_tls(error: &(dyn Error + 'static)) -> bool {
+    matches!(tls_error(error), Some(rustls::Error::InvalidMessage(rustls::InvalidMessage::InvalidContentType)))
+}
+
+/// The error of rustls that an error came from.
+fn tls_error<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a rustls::Error> {
+    let mut next = Some(error);
+    while let Some(cause) = next {
+        if let Some(found) = cause.downcast_ref() {
+            return Some(found);
+        }
+        // An error of I/O hides the one in it from `source`.
+        if let Some(inner) = cause.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref)
+            && let Some(found) = tls_error(inner)
+        {
+            return Some(found);
+        }
+        next = cause.source();
+    }
+    None
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn knows_this_machine() {
+    fn knows_this_machine_and_its_network() {
         for (url, expected) in [
             ("http://localhost:11434/v1", true),
             ("http://127.0.0.1:8000/v1", true),
+            ("http://0.0.0.0:8000/v1", true),
             ("http://[::1]:8080/v1", true),
+            ("http://[::]:8080/v1", true),
+            ("http://[::ffff:10.1.2.3]/v1", true),
+            ("http://[fd00::1]/v1", true),
+            ("http://[fe80::1]/v1", true),
+            ("http://10.0.0.1/v1", true),
+            ("http://172.31.0.1/v1", true),
+            ("http://192.168.1.20:1234/v1", true),
+            ("http://169.254.1.1/v1", true),
+            ("http://100.100.1.1/v1", true),
+            ("http://host.docker.internal:11434/v1", true),
             ("https://api.openai.com/v1", false),
-            ("http://10.0.0.1/v1", false),
+            ("http://172.32.0.1/v1", false),
+            ("http://100.128.0.1/v1", false),
+            ("http://8.8.8.8/v1", false),
+            ("http://[2001:db8::1]/v1", false),
+            ("http://localhost.example.org/v1", false),
         ] {
             let url = Url::parse(url).expect("a URL");
-            assert_eq!(is_loopback(&url), expected, "{url}");
+            assert_eq!(is_near(&url), expected, "{url}");
         }
     }
 
     #[test]
     fn builds_without_a_default_provider() {
         let url = Url::parse("https://example.org").expect("a URL");
-        assert!(client_builder(&url).expect("TLS").build().is_ok());
+        assert!(client_builder(&url, &Trusted::default()).expect("TLS").build().is_ok());
     }
 }

@@ -13,10 +13,13 @@ pub mod local;
 pub(crate) mod machine;
 pub mod openai;
 pub(crate) mod pip;
+pub(crate) mod process;
 pub mod reference;
+pub mod refusals;
 pub mod registry;
 pub mod replay;
 pub mod simulated;
+pub mod tls;
 
 use std::time::Duration;
 
@@ -38,6 +41,9 @@ pub enum ModelError {
     /// The server answered with something that cannot be used.
     #[error("{0}")]
     Unusable(String),
+    /// The provider refused more requests than the run allows.
+    #[error("{0}")]
+    TooManyRefused(String),
     /// One attempt failed, and another may succeed.
     #[error("{reason}")]
     Passing {
@@ -47,6 +53,8 @@ pub enum ModelError {
         wait: Option<Duration>,
         /// Whether the server may have worked, and charge for it, without its answer coming through.
         charged: bool,
+        /// What a user should know at once, if the server could not be reached: where it is, and how it starts.
+        notice: Option<String>,
     },
     /// The call could pass the fee limit, and was not made.
     #[error("{0}")]

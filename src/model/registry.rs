@@ -25,6 +25,7 @@ use super::openai::{OpenAi, Settings};
 use super::reference::{Pieces, Reference, WORDING};
 use super::replay::{Recording, Replay};
 use super::simulated::Simulated;
+use super::tls::Trusted;
 use super::{Capabilities, Identity, Model};
 use crate::task::prompt::Style;
 use crate::types::item::Item;
@@ -121,11 +122,14 @@ impl ModelEntry {
             _ => {}
         }
         let servers: &[Backend] = &[Backend::Openai];
-        let given: [(&str, bool, &[Backend]); 21] = [
+        let given: [(&str, bool, &[Backend]); 24] = [
             ("base_url", self.base_url.is_some(), servers),
             ("model", self.model.is_some(), &[Backend::Openai, Backend::Replay]),
             ("send_temperature", !self.send_temperature, servers),
             ("send_stop", !self.send_stop, servers),
+            ("send_system", !self.send_system, servers),
+            ("ca_file", self.ca_file.is_some(), servers),
+            ("longest_wait_s", self.longest_wait_s.is_some(), servers),
             ("logprobs", !self.logprobs, servers),
             ("token_limit_key", self.token_limit_key != token_limit_key(), servers),
             ("api_key_env", self.api_key_env.is_some(), servers),
@@ -159,6 +163,9 @@ impl ModelEntry {
         }
         if !(self.timeout_s() > 0.0 && self.timeout_s() <= 86_400.0) {
             bail!("timeout_s must be above 0 and at most a day, not {}", self.timeout_s());
+        }
+        if let Some(wait) = self.longest_wait_s.filter(|wait| !(*wait >= 0.0 && *wait <= 86_400.0)) {
+            bail!("longest_wait_s must be from 0 to a day, not {wait}");
         }
         if let Some(price) = &self.price {
             price.check().map_err(|error| anyhow!(error))?;
@@ -244,6 +251,9 @@ impl ModelEntry {
                 });
                 if data.style == Style::Plain {
                     fixed["prompt"] = json!(Style::Plain);
+                }
+                if !self.send_system {
+                    fixed["send_system"] = json!(false);
                 }
                 fixed
             }
@@ -356,7 +366,8 @@ impl ModelEntry {
     pub fn retries(&self) -> Retries {
         // A local server that has died is started once more, and the call repeated.
         let most = self.max_retries.max(usize::from(self.backend == Backend::LlamaServer));
-        Retries { most, first_wait: FIRST_WAIT, longest_wait: LONGEST_WAIT }
+        let longest_wait = self.longest_wait_s.map_or(LONGEST_WAIT, Duration::from_secs_f64);
+        Retries { most, first_wait: FIRST_WAIT, longest_wait }
     }
 
     /// How the model is called when `concurrency` calls may be in flight over all.
@@ -387,9 +398,11 @@ impl ModelEntry {
             logprobs: self.logprobs,
             token_limit_key: self.token_limit_key.clone(),
             send_stop: self.send_stop,
+            send_system: self.send_system,
+            trusted: self.ca_file.as_deref().map(Trusted::read).transpose()?.unwrap_or_default(),
             extra_body: self.extra_body.clone(),
             connect_timeout: CONNECT_TIMEOUT,
-            read_timeout: Duration::from_secs_f64(self.timeout_s()),
+            timeout: Duration::from_secs_f64(self.timeout_s()),
         })
     }
 }

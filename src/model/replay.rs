@@ -14,8 +14,8 @@ use sha2::{Digest, Sha256};
 use super::gateway::canonical;
 use super::journal::Journal;
 use super::{Model, ModelError};
-use crate::dataset::rows;
-use crate::types::chat::{CallKey, Request, Response, Usage, Wanted};
+use crate::dataset::rows::{self, Wanted};
+use crate::types::chat::{self, CallKey, Request, Response, Usage};
 use crate::types::item::ItemId;
 
 /// A row of a recording.
@@ -33,6 +33,20 @@ struct Row {
     #[serde(default)]
     distil: bool,
 }
+
+/// The columns that are read.
+const COLUMNS: [&str; 10] = [
+    "item_id",
+    "text",
+    "model",
+    "confidence",
+    "input_tokens",
+    "output_tokens",
+    "fee_usd",
+    "latency_ms",
+    "strategies",
+    "distil",
+];
 
 /// What an answer is looked up by.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -61,8 +75,8 @@ impl Recording {
     /// Names the file, the line and what is wrong.
     pub fn read(path: &Path, model: &str) -> Result<Self> {
         let bytes = std::fs::read(path).with_context(|| format!("cannot read the recording {}", path.display()))?;
-        let rows = rows::read(path)?;
-        let columns: BTreeSet<String> = rows.iter().flat_map(|(_, fields)| fields.keys().cloned()).collect();
+        // A model may have answered with nothing, which is an answer all the same.
+        let (rows, columns) = rows::read(path, Wanted { columns: &COLUMNS, empty: &["text"] })?;
         let mut answers = HashMap::new();
         for (line, fields) in rows {
             let at = || format!("{}: line {line}", path.display());
@@ -93,6 +107,14 @@ impl Recording {
         self.columns.contains(column)
     }
 
+    /// The answer to an item with these source items of strategies shown, with a strategy or without; `None` if the table
+    /// has none.
+    #[must_use]
+    pub fn answer(&self, item: &ItemId, strategies: &[ItemId], distil: bool) -> Option<&Response> {
+        let sources: Vec<&str> = strategies.iter().map(|source| &*source.0).collect();
+        self.answers.get(&Asked { item: item.clone(), strategies: sources.join(";"), distil })
+    }
+
     /// Whether its answers have fees, recorded or told from their tokens.
     #[must_use]
     pub fn is_priced(&self) -> bool {
@@ -104,9 +126,17 @@ impl Recording {
 fn parsed(mut fields: Map<String, Value>) -> Result<(Asked, Row)> {
     let item = match fields.remove("item_id") {
         Some(Value::String(id)) => id,
-        Some(Value::Number(number)) => number.to_string(),
+        Some(Value::Number(number)) => match number.as_f64() {
+            Some(float) if float.fract() == 0.0 && float.abs() < 1e15 => format!("{float:.0}"),
+            _ => number.to_string(),
+        },
         _ => bail!("field `item_id`: missing"),
     };
+    match fields.get("text") {
+        Some(Value::String(_)) => {}
+        Some(other) => bail!("field `text`: must be a text, not {other}"),
+        None => bail!("field `text`: missing; an answer of length zero is an empty text"),
+    }
     for name in ["confidence", "input_tokens", "output_tokens", "fee_usd", "latency_ms", "distil"] {
         if let Some(Value::String(text)) = fields.get(name) {
             let value = serde_json::from_str(&text.to_lowercase());
@@ -136,6 +166,9 @@ impl Row {
         if let Some(confidence) = self.confidence.filter(|confidence| !(0.0..=1.0).contains(confidence)) {
             bail!("field `confidence`: must be from 0 to 1, not {confidence}");
         }
+        if let Some(time) = self.latency_ms.filter(|time| !(time.is_finite() && *time >= 0.0)) {
+            bail!("field `latency_ms`: must be a number of milliseconds from 0 up, not {time}");
+        }
         if let Some(fee) = self.fee_usd.filter(|fee| !(fee.is_finite() && *fee >= 0.0)) {
             bail!("field `fee_usd`: must be a number of USD from 0 up, not {fee}");
         }
@@ -159,19 +192,16 @@ impl Row {
 #[async_trait]
 impl Model for Recording {
     async fn call(&self, request: &Request) -> Result<Response, ModelError> {
-        let sources: Vec<&str> = request.strategies.iter().map(|source| &*source.0).collect();
-        let asked = Asked {
-            item: request.item.clone(),
-            strategies: sources.join(";"),
-            distil: request.wanted == Wanted::AnswerAndStrategy,
-        };
-        self.answers.get(&asked).cloned().ok_or_else(|| {
+        let Request { item, strategies, .. } = request;
+        let distil = request.wanted == chat::Wanted::AnswerAndStrategy;
+        self.answer(item, strategies, distil).cloned().ok_or_else(|| {
+            let sources: Vec<&str> = strategies.iter().map(|source| &*source.0).collect();
             let with = if sources.is_empty() {
                 String::new()
             } else {
-                format!(" with the strategies of {}", asked.strategies)
+                format!(" with the strategies of {}", sources.join(";"))
             };
-            let distil = if asked.distil { " together with a strategy" } else { "" };
+            let distil = if distil { " together with a strategy" } else { "" };
             ModelError::Refused(format!("the recording {} holds no answer to it{with}{distil}", self.path.display()))
         })
     }
@@ -224,7 +254,7 @@ impl Model for Replay {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::types::chat::{Generation, Mode};
+    use crate::types::chat::{Generation, Mode, Wanted};
 
     fn read(csv: &str) -> Result<Recording> {
         let folder = tempfile::tempdir()?;
@@ -260,7 +290,8 @@ mod tests {
     fn bad_rows_are_told_with_their_line_and_field() {
         for (csv, line, what) in [
             ("item_id,text\n1,a\n,b\n", 3, "item_id"),
-            ("item_id,text\n1,\n", 2, "text"),
+            ("item_id,confidence\n1,0.5\n", 2, "field `text`: missing"),
+            ("item_id,text,latency_ms\n1,a,-3\n", 2, "latency_ms"),
             ("item_id,text,confidence\n1,a,0.5\n2,b,\n", 3, "confidence"),
             ("item_id,text,confidence\n1,a,1.5\n", 2, "from 0 to 1"),
             ("item_id,text,fee_usd\n1,a,-1\n", 2, "fee_usd"),

@@ -54,9 +54,47 @@ pub fn verdicts(arms: &[Calibrated]) -> Vec<String> {
             ),
         }
     };
-    guaranteed(arms).map(verdict).collect()
+    guaranteed(arms).map(verdict).chain(arms.iter().filter_map(flat)).collect()
+}
+
+/// That an arm's recalibration tells no answers apart, where it is so.
+pub(super) fn flat(arm: &Calibrated) -> Option<String> {
+    let map = arm.recalibration.as_ref().filter(|map| map.is_flat())?;
+    Some(format!(
+        "{}: the recalibration is flat: on the items that it was fitted on, surer answers were not more often right. Every confidence \
+         becomes {:.2}, so that the gate accepts all answers or none.",
+        arm.arm,
+        map.apply(0.5)
+    ))
 }
 
 fn guaranteed(arms: &[Calibrated]) -> impl Iterator<Item = (&Calibrated, Guaranteed)> {
     arms.iter().filter_map(|arm| Some((arm, arm.guaranteed()?)))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::analysis::metrics::calibrated::{Recalibrate, Wanted};
+    use crate::analysis::recalibration::Recalibration;
+
+    #[test]
+    fn a_flat_recalibration_is_said() {
+        let arm = |slope, intercept| Calibrated {
+            arm: "cascade".to_owned(),
+            records: Arc::from([]),
+            own: false,
+            wanted: Wanted { guarantee: None, recalibrate: Some(Recalibrate::Platt) },
+            recalibration: Some(Recalibration::Platt { slope, intercept }),
+            outcome: None,
+        };
+        let said = verdicts(&[arm(0.0, 0.0)]);
+        assert!(
+            said.len() == 1 && said[0].contains("cascade: the recalibration is flat") && said[0].contains("0.50"),
+            "{said:?}"
+        );
+        assert!(verdicts(&[arm(3.0, -1.0)]).is_empty());
+    }
 }

@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::files::{Staged, UNFINISHED};
 use super::manifest::{Manifest, differences};
+use crate::types::shown::shown;
 
 /// The journal's file name.
 pub const JOURNAL: &str = "journal.sqlite";
@@ -91,6 +92,7 @@ pub fn place(folder: &Path, files: Vec<(String, Vec<u8>)>) -> Result<Option<(Pat
 /// # Errors
 /// Names the file.
 pub fn replace(folder: &Path, files: Vec<(String, Vec<u8>)>) -> Result<Option<(PathBuf, Vec<String>)>> {
+    let files: Vec<(String, Vec<u8>)> = files.into_iter().map(readable).collect();
     let differs = |(name, new): &&(String, Vec<u8>)| std::fs::read(folder.join(name)).is_ok_and(|there| there != *new);
     let old: Vec<String> = files.iter().filter(differs).map(|(name, _)| name.clone()).collect();
     let placed: Vec<(PathBuf, Vec<u8>)> = files.into_iter().map(|(name, bytes)| (folder.join(name), bytes)).collect();
@@ -99,6 +101,17 @@ pub fn replace(folder: &Path, files: Vec<(String, Vec<u8>)>) -> Result<Option<(P
     let aside = if old.is_empty() { None } else { Some(move_aside(folder, old.iter().map(PathBuf::from))?) };
     new.persist()?;
     Ok(aside.map(|aside| (aside, old)))
+}
+
+/// A file as it may be shown: documents hold nothing of a server, a model or a data set that a terminal obeys. Tables keep
+/// what was there.
+fn readable((name, bytes): (String, Vec<u8>)) -> (String, Vec<u8>) {
+    let is_document = [".md", ".tex"].iter().any(|ending| name.ends_with(ending));
+    match String::from_utf8(bytes) {
+        Ok(text) if is_document => (name, shown(&text).into_owned().into_bytes()),
+        Ok(text) => (name, text.into_bytes()),
+        Err(error) => (name, error.into_bytes()),
+    }
 }
 
 /// Moves a run's outputs into a folder of their own beside the journal, which stays.
@@ -169,6 +182,17 @@ mod tests {
             assert_eq!(std::fs::read_to_string(folder.join(JOURNAL)).expect("there"), "calls");
             manifest(json!({"seed": 2})).write(folder).expect("written");
         }
+    }
+
+    #[test]
+    fn documents_hold_nothing_that_a_terminal_obeys_and_tables_what_was_there() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let hostile = "a\u{1b}[2Jb\u{202e}c\n";
+        let files = ["summary.md", "table.csv"].map(|name| (name.to_owned(), hostile.as_bytes().to_vec()));
+        replace(folder.path(), files.to_vec()).expect("written");
+        let text = |name: &str| std::fs::read_to_string(folder.path().join(name)).expect("there");
+        assert_eq!(text("summary.md"), "a\\u{1b}[2Jb\\u{202e}c\n");
+        assert_eq!(text("table.csv"), hostile);
     }
 
     #[test]

@@ -1,7 +1,9 @@
 //! From records to a run folder: tables, manifest and summary. Nothing here calls a model.
 
 pub mod ablation;
+pub mod audit;
 pub mod calibration;
+pub mod claims;
 pub mod compare;
 mod ends;
 pub mod figures;

@@ -4,7 +4,7 @@ use super::grid;
 use super::summary::{Shown, brackets, learners, threshold};
 use crate::analysis::metrics::comparison::Change;
 use crate::analysis::metrics::fees::FeeRow;
-use crate::analysis::metrics::price_ratio::{Curve, Ratio, curves};
+use crate::analysis::metrics::price_ratio::{Curve, Shape, curves, ratios};
 use crate::analysis::metrics::{Changes, Comparison, Slice};
 use crate::analysis::price::Fee;
 use crate::cascade::arm::Arm;
@@ -43,24 +43,33 @@ pub(super) fn against_strong(comparison: &Comparison) -> String {
     }
     let header = ["arm", "λ", "accuracy, change", "strong calls, change", "fee, change", "cheaper from"];
     let mut rows = vec![header.map(str::to_owned).to_vec()];
+    let shapes = Shape::shown(comparison);
+    for shape in &shapes[1..] {
+        rows[0].extend([format!("fee at {}, change", shape.name()), format!("cheaper from at {}", shape.name())]);
+    }
     let pairs: Vec<(&Slice, &Slice)> = gated.into_iter().map(|slice| (slice, strong)).collect();
-    for ((slice, _), curve) in pairs.iter().zip(curves(comparison, &pairs, |ratio| vec![ratio.own])) {
+    for ((slice, _), curves) in pairs.iter().zip(curves(comparison, &pairs, &shapes, |own| vec![own])) {
         let Some(changes) = Changes::between(slice, strong, comparison.seed) else { continue };
         let dash = || "–".to_owned();
-        rows.push(vec![
+        let mut row = vec![
             slice.cell.arm.to_string(),
             threshold(slice),
             Shown::points(&changes.accuracy).text(),
             Shown::relative(changes.strong_calls).map_or_else(dash, |shown| shown.text()),
-            curve.as_ref().map_or_else(dash, |curve| change_of_fee(curve.changes[0])),
-            curve.as_ref().map_or_else(dash, cheaper_from),
-        ]);
+        ];
+        for shape in &shapes {
+            let curve = curves.iter().find(|curve| curve.shape == *shape);
+            row.push(curve.map_or_else(dash, |curve| change_of_fee(curve.changes[0])));
+            row.push(curve.map_or_else(dash, cheaper_from));
+        }
+        rows.push(row);
     }
     format!(
         "\n## Against the strong level alone\n\n{}\nWhether a weak level in front pays at all: paired with strong-only item by item, in \
          brackets 95 % intervals. Cheaper from: the price of the strong level's written token, in those of the weak level's, from \
-         which on the arm is cheaper than asking the strong level alone; none: at no price.\n",
-        grid::markdown(&rows)
+         which on the arm is cheaper than asking the strong level alone; none: at no price. {}\n",
+        grid::markdown(&rows),
+        of_shapes(&shapes)
     )
 }
 
@@ -71,38 +80,69 @@ fn change_of_fee((change, interval): Change) -> String {
 
 /// The price ratio from which on an arm is cheaper, and its interval.
 fn cheaper_from(curve: &Curve) -> String {
-    let told = |ratio: f64| if ratio.is_finite() { format!("{ratio:.1}") } else { "none".to_owned() };
-    let value = told(curve.ratio.pays_from.unwrap_or(f64::INFINITY));
-    match curve.pays_from {
-        Some(interval) => format!("{value} [{}, {}]", told(interval.low), told(interval.high)),
-        None => value,
+    let told = |ratio: f64| match ratio {
+        ratio if ratio.is_infinite() => "none".to_owned(),
+        ratio if ratio < 1.0 => format!("{ratio:.2}"),
+        ratio => format!("{ratio:.1}"),
+    };
+    let value = told(curve.pays_from.unwrap_or(f64::INFINITY));
+    match curve.interval {
+        Some(interval) if interval.low.is_finite() => {
+            format!("{value} [{}, {}]", told(interval.low), told(interval.high))
+        }
+        _ => value,
     }
 }
 
-/// What each learning arm changes of its cascade's fee, over the price ratio: a row each, and the ratio from which on it
-/// is cheaper.
+/// What the shapes of prices mean.
+fn of_shapes(shapes: &[Shape]) -> String {
+    let own = match shapes[0] {
+        Shape::Config => "Prices are first those of the config, then".to_owned(),
+        shape @ Shape::Written(_) => {
+            format!("The config's prices of a read and a written token are as {}; beside them", shape.name())
+        }
+    };
+    let others: Vec<String> = shapes[1..].iter().map(|shape| shape.name()).collect();
+    format!(
+        "{own} {}, with the written token's price as it is and no token cheaper for being read from a cache: learning adds tokens that \
+         are read.",
+        others.join(" and ")
+    )
+}
+
+/// What each learning arm changes of its cascade's fee, over the price ratio at each shape of prices: a row each, and the ratio from
+/// which on it is cheaper.
 pub(super) fn price_ratio(comparison: &Comparison) -> String {
     let arms: Vec<_> = learners(comparison).filter_map(|slice| Some((slice, comparison.base(slice)?))).collect();
-    let told = arms.iter().zip(curves(comparison, &arms, Ratio::curve));
-    let curves: Vec<(&Slice, Curve)> = told.filter_map(|((slice, _), curve)| Some((*slice, curve?))).collect();
-    let Some((_, Curve { ratio, .. })) = curves.first() else { return String::new() };
-    let row = |first: String, of: &dyn Fn(&Slice, &Curve) -> String| -> Vec<String> {
-        std::iter::once(first).chain(curves.iter().map(|(slice, curve)| of(slice, curve))).collect()
+    let shapes = Shape::shown(comparison);
+    let told = arms.iter().zip(curves(comparison, &arms, &shapes, ratios));
+    let found: Vec<(&Slice, Vec<Curve>)> =
+        told.filter(|(_, curves)| !curves.is_empty()).map(|((slice, _), curves)| (*slice, curves)).collect();
+    let Some(own) = found.first().map(|(_, curves)| curves[0].own) else { return String::new() };
+    let row = |first: [String; 2], of: &dyn Fn(&Slice, &[Curve]) -> String| -> Vec<String> {
+        first.into_iter().chain(found.iter().map(|(slice, curves)| of(slice, curves))).collect()
     };
     let name =
-        |slice: &Slice, _: &Curve| match curves.iter().filter(|(other, _)| other.cell.arm == slice.cell.arm).count() {
+        |slice: &Slice, _: &[Curve]| match found.iter().filter(|(other, _)| other.cell.arm == slice.cell.arm).count() {
             1 => slice.cell.arm.to_string(),
             _ => format!("{}, λ = {}", slice.cell.arm, threshold(slice)),
         };
-    let mut rows = vec![row("price, strong to weak".to_owned(), &name)];
-    for (place, times) in ratio.curve().into_iter().enumerate() {
-        rows.push(row(format!("{times:.1}"), &|_, curve| change_of_fee(curve.changes[place])));
+    let mut rows = vec![row(["price, read : written", "strong to weak"].map(str::to_owned), &name)];
+    for (shape, place) in shapes.iter().zip(0..) {
+        for (at, times) in ratios(own).into_iter().enumerate() {
+            let change = |_: &Slice, curves: &[Curve]| {
+                curves.get(place).map_or("–".to_owned(), |curve| change_of_fee(curve.changes[at]))
+            };
+            rows.push(row([shape.name(), format!("{times:.1}")], &change));
+        }
+        let from = |_: &Slice, curves: &[Curve]| curves.get(place).map_or("–".to_owned(), cheaper_from);
+        rows.push(row([shape.name(), "cheaper from".to_owned()], &from));
     }
-    rows.push(row("cheaper from".to_owned(), &|_, curve| cheaper_from(curve)));
     format!(
         "\n## The fee as prices move\n\n{}\nThe change of the fee against the cascade's, with all of the strong level's prices \
          scaled alike, so that its written token costs so many times the weak level's; tokens stay as they are. In brackets 95 % \
-         intervals; none: at no price.\n",
-        grid::markdown(&rows)
+         intervals; none: at no price. {}\n",
+        grid::markdown(&rows),
+        of_shapes(&shapes)
     )
 }

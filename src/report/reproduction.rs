@@ -1,5 +1,7 @@
 //! The tables that reproduce a paper, over several experiments: one function a table, all from records alone.
 
+use std::rc::Rc;
+
 use serde::{Deserialize, Serialize};
 
 use super::figures::{Column, Figures};
@@ -7,16 +9,15 @@ use super::summary::threshold;
 use super::tables::points;
 use crate::analysis::metrics::changes::RESAMPLES;
 use crate::analysis::metrics::comparison::Change;
-use crate::analysis::metrics::confidence::Reliability;
+use crate::analysis::metrics::confidence::{Ends, Reliability};
 use crate::analysis::metrics::fees::TOKENS;
 use crate::analysis::metrics::growth::{Point, growth, pays_from};
 use crate::analysis::metrics::learning::theorem;
-use crate::analysis::metrics::price_ratio::{Curve, Ratio, curves};
+use crate::analysis::metrics::price_ratio::{Curve, Shape, curves, ratios};
 use crate::analysis::metrics::{Changes, Comparison, Relative, STRONG, Slice};
 use crate::analysis::price::Fee;
 use crate::analysis::stats::{Difference, Draws, Interval, Resampled};
 use crate::analysis::theorem::Constants;
-use crate::cascade::arm::Arm;
 use crate::types::record::Purpose;
 
 /// The tables there are.
@@ -61,91 +62,6 @@ impl Shows {
     }
 }
 
-/// What a claim is about.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Figure {
-    /// The change of the weak level's accuracy, in points.
-    WeakAccuracy,
-    /// The change of the system's accuracy, in points.
-    Accuracy,
-    /// The relative change of the items that the strong level answers, in percent.
-    StrongCalls,
-    /// The same of all its requests.
-    StrongRequests,
-    /// The relative change of the fee, in percent.
-    Fee,
-}
-
-impl Figure {
-    /// How reports call it.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::WeakAccuracy => "weak accuracy",
-            Self::Accuracy => "system accuracy",
-            Self::StrongCalls => "strong calls",
-            Self::StrongRequests => "all strong requests",
-            Self::Fee => "fee",
-        }
-    }
-
-    /// The unit of its change.
-    #[must_use]
-    pub fn unit(self) -> &'static str {
-        if matches!(self, Self::WeakAccuracy | Self::Accuracy) { "pp" } else { "%" }
-    }
-
-    /// Whether less is better.
-    fn falls(self) -> bool {
-        matches!(self, Self::StrongCalls | Self::StrongRequests | Self::Fee)
-    }
-
-    /// The change in an arm against its cascade, in the claim's unit.
-    fn of(self, comparison: &Comparison, slice: &Slice, changes: &Changes) -> Change {
-        match self {
-            Self::WeakAccuracy => changes.weak_accuracy.as_ref().map_or((None, None), in_points),
-            Self::Accuracy => in_points(&changes.accuracy),
-            Self::StrongCalls => in_percent(&changes.strong_calls),
-            Self::StrongRequests => in_percent(&changes.strong_calls_all),
-            Self::Fee => fee_change(comparison, slice),
-        }
-    }
-}
-
-/// A figure of the paper's abstract, and the cell that is judged by it.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Claim {
-    /// What it is about.
-    pub figure: Figure,
-    /// The paper's "up to" figure, in the figure's unit and with its sign.
-    pub paper: f64,
-    /// The versions of the abstract that have it.
-    pub versions: String,
-    /// The experiment that is judged.
-    pub experiment: String,
-    /// The arm that is judged.
-    #[serde(default = "inter_cascade")]
-    pub arm: Arm,
-    /// What a recording gives: the figure, and how far another may be from it before the exit status says so.
-    pub expected: Option<Expected>,
-}
-
-/// A figure and a tolerance, in the claim's unit.
-#[derive(Debug, Clone, Copy, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Expected {
-    /// The figure.
-    pub value: f64,
-    /// How far off is still the same.
-    pub within: f64,
-}
-
-fn inter_cascade() -> Arm {
-    Arm::InterCascade
-}
-
 /// An experiment that was run.
 pub struct Experiment<'a> {
     /// Its name.
@@ -155,79 +71,6 @@ pub struct Experiment<'a> {
     /// Whether the paper's own verdicts cannot be given on it, and why: a data set written here, or a teacher that is no
     /// model.
     pub yardstick: Option<&'static str>,
-}
-
-/// A claim with what came out.
-pub struct Judged<'a> {
-    /// The claim.
-    pub claim: &'a Claim,
-    /// The change here, with its interval.
-    pub change: Change,
-    /// What the interval allows to say.
-    pub verdict: &'static str,
-    /// Why no more can be said, where it is so.
-    pub yardstick: Option<&'static str>,
-}
-
-impl<'a> Judged<'a> {
-    /// Judges a claim; none where the family has no such experiment.
-    #[must_use]
-    pub fn new(claim: &'a Claim, experiments: &[Experiment]) -> Option<Self> {
-        let found = experiments.iter().find(|experiment| experiment.name == claim.experiment)?;
-        let mut slices = found.comparison.of_arm(claim.arm.name());
-        let change = slices.find_map(|(slice, changes)| Some(claim.figure.of(found.comparison, slice, changes?)));
-        let change = change.unwrap_or((None, None));
-        let verdict = verdict(claim, change.1, found.yardstick.is_some());
-        Some(Self { claim, change, verdict, yardstick: found.yardstick })
-    }
-
-    /// Whether it is as far from what was expected as the file allows; true where nothing was expected.
-    #[must_use]
-    pub fn holds(&self) -> bool {
-        self.claim.expected.is_none_or(|expected| {
-            self.change.0.is_some_and(|change| (change - expected.value).abs() <= expected.within)
-        })
-    }
-}
-
-/// What a 95 % interval allows to say of a claim: `reached` where all of it is at least as good as the paper's figure, a
-/// direction where it does not hold zero. On a yardstick it is never the paper's claim that is judged.
-fn verdict(claim: &Claim, interval: Option<Interval>, yardstick: bool) -> &'static str {
-    let Some(interval) = interval else { return "not shown" };
-    // As gains: more is better.
-    let sign = if claim.figure.falls() { -1.0 } else { 1.0 };
-    let least = (interval.low * sign).min(interval.high * sign);
-    let most = (interval.low * sign).max(interval.high * sign);
-    match (least > 0.0, most < 0.0) {
-        (true, _) if yardstick => "shown",
-        (true, _) if least >= claim.paper * sign => "reached",
-        (true, _) => "same direction",
-        (_, true) => "opposite",
-        _ => "not shown",
-    }
-}
-
-/// The claims, judged.
-#[must_use]
-pub fn headline(judged: &[Judged]) -> Figures {
-    let each = || judged.iter();
-    Figures {
-        name: Shows::Headline.name(),
-        columns: vec![
-            Column::text("claim", "change of", each().map(|judged| judged.claim.figure.name().to_owned())),
-            Column::text("unit", "unit", each().map(|judged| judged.claim.figure.unit().to_owned())),
-            Column::text("experiment", "experiment", each().map(|judged| judged.claim.experiment.clone())),
-            Column::text("arm", "arm", each().map(|judged| judged.claim.arm.name().to_owned())).aside(),
-            Column::number("paper_up_to", "paper, up to", 2, each().map(|judged| judged.claim.paper)),
-            Column::text("versions", "versions", each().map(|judged| judged.claim.versions.clone())).aside(),
-            Column::change("change", "here", each().map(|judged| judged.change)),
-            Column::text("verdict", "verdict", each().map(|judged| judged.verdict.to_owned())),
-            Column::text("yardstick", "no verdict on the paper, since", {
-                each().map(|judged| judged.yardstick.unwrap_or("").to_owned())
-            })
-            .aside(),
-        ],
-    }
 }
 
 /// A table but the headline, over all experiments.
@@ -328,6 +171,7 @@ fn weak(experiments: &[Experiment]) -> Vec<Column> {
 fn calibration(experiments: &[Experiment]) -> Vec<Column> {
     let found = rows(experiments).filter_map(|row| Some((row, row.slice.reliability()?)));
     let found: Vec<(Row, Reliability)> = found.collect();
+    let ends: Vec<Ends> = found.iter().map(|(row, _)| row.comparison.confidence_ends(row.slice)).collect();
     let each = || found.iter();
     let mut columns = head(each().map(|(row, _)| *row));
     columns.extend([
@@ -338,6 +182,14 @@ fn calibration(experiments: &[Experiment]) -> Vec<Column> {
         Column::number("aurc", "AURC", 3, each().map(|(_, worth)| worth.aurc)).aside(),
         Column::share("accepted_accuracy", "right if accepted", each().map(|(row, _)| row.slice.accepted_accuracy())),
     ]);
+    let mut sure = |keys: [&'static str; 2], headings: [&'static str; 2], of: fn(&Ends) -> Option<Interval>| {
+        let ends = || ends.iter().map(of);
+        columns.push(Column::number(keys[0], headings[0], 3, ends().map(|ends| Some(ends?.low))).aside());
+        columns.push(Column::number(keys[1], headings[1], 3, ends().map(|ends| Some(ends?.high))).aside());
+    };
+    sure(["auroc_low", "auroc_high"], ["AUROC from", "to"], |ends| ends.auroc);
+    sure(["ece_low", "ece_high"], ["ECE from", "to"], |ends| ends.ece);
+    sure(["brier_low", "brier_high"], ["Brier from", "to"], |ends| ends.brier);
     columns
 }
 
@@ -368,15 +220,18 @@ fn fees(experiments: &[Experiment]) -> Vec<Column> {
 }
 
 fn price_ratio(experiments: &[Experiment]) -> Vec<Column> {
-    let mut found: Vec<(Row, Ratio, f64, Change)> = Vec::new();
+    let mut found: Vec<(Row, Rc<Curve>, f64, Change)> = Vec::new();
     for experiment in experiments {
         let learning: Vec<(Row, &Slice)> = learners(std::slice::from_ref(experiment)).collect();
         let arms: Vec<_> = learning.iter().map(|(row, base)| (row.slice, *base)).collect();
-        for ((row, _), curve) in learning.iter().zip(curves(experiment.comparison, &arms, Ratio::curve)) {
-            let Some(Curve { ratio, changes, .. }) = curve else { continue };
-            let at =
-                |(times, (change, interval)): (f64, Change)| (*row, ratio, times, (change, interval.map(hundredfold)));
-            found.extend(ratio.curve().into_iter().zip(changes).map(at));
+        let shapes = Shape::shown(experiment.comparison);
+        for ((row, _), curves) in learning.iter().zip(curves(experiment.comparison, &arms, &shapes, ratios)) {
+            for curve in curves.into_iter().map(Rc::new) {
+                let at = |(times, (change, interval)): (f64, &Change)| {
+                    (*row, Rc::clone(&curve), times, (*change, interval.map(hundredfold)))
+                };
+                found.extend(ratios(curve.own).into_iter().zip(&curve.changes).map(at));
+            }
         }
     }
     let each = || found.iter();
@@ -384,8 +239,11 @@ fn price_ratio(experiments: &[Experiment]) -> Vec<Column> {
     columns.extend([
         Column::number("price_ratio", "price, strong to weak", 1, each().map(|(_, _, times, _)| *times)),
         Column::change("fee_change_percent", "change of the fee, %", each().map(|(.., change)| *change)),
-        Column::number("own_ratio", "ratio of the config", 1, each().map(|(_, ratio, ..)| ratio.own)).aside(),
-        Column::number("pays_from_ratio", "cheaper from", 2, each().map(|(_, ratio, ..)| ratio.pays_from)),
+        Column::number("own_ratio", "ratio of the config", 1, each().map(|(_, curve, ..)| curve.own)).aside(),
+        Column::number("pays_from_ratio", "cheaper from", 2, each().map(|(_, curve, ..)| curve.pays_from)),
+        Column::text("read_to_written", "price, read : written", each().map(|(_, curve, ..)| curve.shape.name())),
+        Column::number("pays_from_low", "from", 2, each().map(|(_, curve, ..)| Some(curve.interval?.low))).aside(),
+        Column::number("pays_from_high", "to", 2, each().map(|(_, curve, ..)| Some(curve.interval?.high))).aside(),
     ]);
     columns
 }
@@ -473,53 +331,19 @@ fn constants(experiments: &[Experiment]) -> Vec<Column> {
     columns
 }
 
-fn in_points(difference: &Difference) -> Change {
+pub(super) fn in_points(difference: &Difference) -> Change {
     (Some(points(difference.mean)), difference.interval.map(hundredfold))
 }
 
-fn in_percent(relative: &Relative) -> Change {
+pub(super) fn in_percent(relative: &Relative) -> Change {
     (relative.change.map(points), relative.interval.map(hundredfold))
 }
 
-fn fee_change(comparison: &Comparison, slice: &Slice) -> Change {
+pub(super) fn fee_change(comparison: &Comparison, slice: &Slice) -> Change {
     let (percent, interval) = comparison.fee_change(slice);
     (percent, interval.map(hundredfold))
 }
 
-fn hundredfold(ends: Interval) -> Interval {
+pub(super) fn hundredfold(ends: Interval) -> Interval {
     Interval { low: points(ends.low), high: points(ends.high) }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_verdict_says_no_more_than_the_interval() {
-        let claim = |figure, paper| Claim {
-            figure,
-            paper,
-            versions: String::new(),
-            experiment: String::new(),
-            arm: Arm::InterCascade,
-            expected: None,
-        };
-        let (weak, calls) = (claim(Figure::WeakAccuracy, 33.06), claim(Figure::StrongCalls, -48.05));
-        let ends = |low, high| Some(Interval { low, high });
-        for (claim, interval, paper, yardstick) in [
-            (&weak, ends(33.06, 40.0), "reached", "shown"),
-            (&weak, ends(33.0, 40.0), "same direction", "shown"),
-            (&weak, ends(0.1, 90.0), "same direction", "shown"),
-            (&weak, ends(0.0, 90.0), "not shown", "not shown"),
-            (&weak, ends(-9.0, -0.1), "opposite", "opposite"),
-            (&weak, None, "not shown", "not shown"),
-            (&calls, ends(-60.0, -48.1), "reached", "shown"),
-            (&calls, ends(-60.0, -48.0), "same direction", "shown"),
-            (&calls, ends(-60.0, 0.1), "not shown", "not shown"),
-            (&calls, ends(0.1, 3.0), "opposite", "opposite"),
-        ] {
-            assert_eq!(verdict(claim, interval, false), paper, "{interval:?}");
-            assert_eq!(verdict(claim, interval, true), yardstick, "{interval:?}");
-        }
-    }
 }

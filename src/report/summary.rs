@@ -3,6 +3,7 @@
 
 use std::fmt::Write;
 
+use super::calibration;
 use super::ends;
 use super::grid;
 use super::pays;
@@ -10,6 +11,7 @@ use super::sweep::Sweep;
 use super::tables::Gauged;
 use crate::analysis::calibration::Tested;
 use crate::analysis::metrics::changes::RESAMPLES;
+use crate::analysis::metrics::control::{Gain, share};
 use crate::analysis::metrics::learning::{
     Distilling, ENCOUNTERS, Source, Storing, Teacher, Transfer, by_encounter, by_source, by_teacher, distilling,
     theorem,
@@ -115,13 +117,14 @@ pub fn markdown(context: &Context) -> String {
         text += "\n## What learning changes, and how much of it any strategy gives\n\n";
         text += &grid::markdown(&rows);
         text += "\nDifferences are paired item by item, over all orders; in brackets 95 % bootstrap intervals over groups, p \
-                 from sign flips of the groups' mean differences, unadjusted (the tables have Holm's). They hold for these \
+                 from sign flips of the groups' sums, unadjusted (the tables have Holm's). They hold for these \
                  orders of the stream: through the repository a learning arm's items depend on each other, which no \
-                 resampling of items covers. What orders give apart stands in the last column, least and most.\n";
+                 resampling of items covers. Where fewer than three groups differ there is no interval. What orders give apart stands \
+                 in the last column, least and most.\n";
     }
     text += &ends::section(comparison);
     text += &pays::against_strong(comparison);
-    text += &calibration(comparison);
+    text += &guarantee(comparison);
     text += &confidence(context);
     text += &sources(comparison);
     text += &stored(comparison);
@@ -195,11 +198,6 @@ impl Shown {
         Self { value: mean, interval, p: Some(p), unit: "pp", orders: None }
     }
 
-    /// How much better it is: what changes in points is to be more, what changes in percent is a cost.
-    fn gain(&self) -> f64 {
-        if self.unit == "%" { -self.value } else { self.value }
-    }
-
     pub(super) fn relative(Relative { change, interval, p }: Relative) -> Option<Self> {
         change.map(|value| Self { value, interval, p: Some(p), unit: "%", orders: None })
     }
@@ -233,16 +231,20 @@ fn gains(comparison: &Comparison) -> Vec<Vec<Vec<String>>> {
                 .map(str::to_owned)
                 .to_vec(),
         ];
-        let controls = random.and_then(|(slice, changes)| Some(changed(comparison, slice, changes?)));
-        for (place, (name, own)) in changed(comparison, taught, changes).into_iter().enumerate() {
+        let controls = random.and_then(|(slice, changes)| Some((slice, changed(comparison, slice, changes?))));
+        for (place, (gain, name, own)) in changed(comparison, taught, changes).into_iter().enumerate() {
             let Some(own) = own else { continue };
-            let control = controls.as_ref().and_then(|controls| controls[place].1.as_ref());
+            let control = controls.as_ref().and_then(|(_, controls)| controls[place].2.as_ref());
+            let shared = controls.as_ref().zip(comparison.base(taught));
+            let shared = shared.filter(|_| control.is_some());
             rows.push(vec![
                 name.to_owned(),
                 own.text(),
                 own.p.map_or("–".to_owned(), p_value),
                 control.map_or("not run".to_owned(), Shown::text),
-                control.map(|control| share(&own, control)).unwrap_or_default(),
+                shared
+                    .map(|((slice, _), base)| shared_gain(share(comparison, gain, taught, slice, base)))
+                    .unwrap_or_default(),
                 own.orders
                     .map_or("–".to_owned(), |(low, high)| format!("{:+.1} to {:+.1}", low * 100.0, high * 100.0)),
             ]);
@@ -253,28 +255,32 @@ fn gains(comparison: &Comparison) -> Vec<Vec<Vec<String>>> {
 }
 
 /// What a learning arm changes, figure by figure.
-fn changed(comparison: &Comparison, slice: &Slice, changes: &Changes) -> [(&'static str, Option<Shown>); 6] {
+fn changed(comparison: &Comparison, slice: &Slice, changes: &Changes) -> [(Gain, &'static str, Option<Shown>); 6] {
     let by_order = changes.strong_calls_by_order.iter().copied().flatten();
     let (fee, interval) = comparison.fee_change(slice);
     let fee = fee.map(|percent| Shown { value: percent / 100.0, interval, p: None, unit: "%", orders: None });
     [
-        ("weak accuracy", changes.weak_accuracy.as_ref().map(Shown::points)),
-        ("accuracy", Some(Shown::points(&changes.accuracy).over(changes.accuracy_by_order.iter().copied()))),
-        ("coverage", Some(Shown::points(&changes.coverage))),
-        ("strong calls", Shown::relative(changes.strong_calls).map(|shown| shown.over(by_order))),
-        ("all strong requests", Shown::relative(changes.strong_calls_all)),
-        ("fee", fee),
+        (Gain::WeakAccuracy, "weak accuracy", changes.weak_accuracy.as_ref().map(Shown::points)),
+        (
+            Gain::Accuracy,
+            "accuracy",
+            Some(Shown::points(&changes.accuracy).over(changes.accuracy_by_order.iter().copied())),
+        ),
+        (Gain::Coverage, "coverage", Some(Shown::points(&changes.coverage))),
+        (Gain::StrongCalls, "strong calls", Shown::relative(changes.strong_calls).map(|shown| shown.over(by_order))),
+        (Gain::StrongRequests, "all strong requests", Shown::relative(changes.strong_calls_all)),
+        (Gain::Fee, "fee", fee),
     ]
 }
 
-/// How much of a gain the control has too; of a loss nothing is asked.
-fn share(own: &Shown, control: &Shown) -> String {
-    if own.gain() <= 0.0 {
-        "–".to_owned()
-    } else if control.gain() > 0.0 {
-        format!("{:.0} %", 100.0 * control.value / own.value)
-    } else {
-        "none".to_owned()
+/// How much of a gain the control has too, in percent of it; `none` where it has none, a dash where there is no gain.
+fn shared_gain(share: Option<Resampled>) -> String {
+    let Some(Resampled { value, interval }) = share else { return "–".to_owned() };
+    let ends = interval.map(|ends| format!(" [{:+.0}, {:+.0}]", ends.low * 100.0, ends.high * 100.0));
+    match (value > 0.0, ends) {
+        (true, ends) => format!("{:.0}{} %", value * 100.0, ends.unwrap_or_default()),
+        (false, Some(ends)) => format!("none{ends} %"),
+        (false, None) => "none".to_owned(),
     }
 }
 
@@ -298,24 +304,24 @@ pub fn cautions(comparison: &Comparison) -> Vec<String> {
             ));
         }
         let realised = slice.realised(alpha);
-        if realised.e_value * delta >= 1.0 {
+        if realised.p <= delta {
             let [at, errors] = realised.alarmed;
             lines.push(format!(
                 "{arm}: {errors} of the first {at} accepted answers were wrong, more than the guarantee allows ({alpha}; over the whole \
-                 stream {}): e-value {:.0}, alarm from {:.0}. The stream is not like the calibration items, the arm's answers have \
+                 stream {}): p {} at any time, alarm up to {delta}. The stream is not like the calibration items, the arm's answers have \
                  changed, variants of one problem err together, or the calibration is one of the {} in a hundred that mislead.",
                 realised.risk.map(percent).unwrap_or_default(),
-                realised.e_value,
-                1.0 / delta,
+                p_value(realised.p),
                 delta * 100.0
             ));
         }
     }
+    lines.extend(comparison.calibrated.iter().filter_map(calibration::flat));
     lines
 }
 
 /// What was guaranteed, and what became of it.
-fn calibration(comparison: &Comparison) -> String {
+fn guarantee(comparison: &Comparison) -> String {
     let header = [
         "arm",
         "λ",
@@ -329,7 +335,8 @@ fn calibration(comparison: &Comparison) -> String {
         "δ",
         "smallest α",
         "over the stream",
-        "e-value",
+        "greatest wealth",
+        "p",
     ];
     let mut rows = vec![header.map(str::to_owned).to_vec()];
     for slice in &comparison.slices {
@@ -351,7 +358,8 @@ fn calibration(comparison: &Comparison) -> String {
             found.guarantee.delta.to_string(),
             percent(found.smallest_alpha),
             realised.risk.map_or("–".to_owned(), |risk| format!("{} of {}", percent(risk), realised.accepted)),
-            format!("{:.2}", realised.e_value),
+            format!("{:.2}", realised.wealth),
+            p_value(realised.p),
         ]);
     }
     if rows.len() == 1 {
@@ -361,7 +369,8 @@ fn calibration(comparison: &Comparison) -> String {
         "\n## The guarantee\n\n{}\nWith probability 1 - δ over the draw of the calibration items, one of a group, at most α of \
          the accepted answers are wrong, if items are exchangeable with them and the weak level answers as it did there. The \
          system's accuracy and the strong level's are not covered. A learning arm changes the weak level's answers, so its \
-         risk over the stream stands beside; the e-value doubts that it keeps to α (alarm from 1/δ).\n",
+         risk over the stream stands beside, with a bet against `at most α, whatever came before`: the greatest wealth of any \
+         order from a stake of 1, and p, the number of orders over it, which holds at any time (alarm up to δ).\n",
         grid::markdown(&rows)
     )
 }
@@ -372,16 +381,21 @@ fn confidence(context: &Context) -> String {
     let header = ["arm", "λ", "answers", "AUROC", "ECE", "bins", "Brier", "AURC"];
     let mut rows = vec![header.map(str::to_owned).to_vec()];
     let figure = |value: Option<f64>| value.map_or("–".to_owned(), |value| format!("{value:.3}"));
+    let sure = |value: Option<f64>, ends: Option<Interval>| {
+        let ends = ends.map(|ends| format!(" [{:.3}, {:.3}]", ends.low, ends.high));
+        figure(value) + &ends.unwrap_or_default()
+    };
     for slice in &context.comparison.slices {
         let Some(found) = slice.reliability() else { continue };
+        let ends = context.comparison.confidence_ends(slice);
         rows.push(vec![
             slice.cell.arm.to_string(),
             threshold(slice),
             found.n.to_string(),
-            figure(found.auroc),
-            figure(found.ece),
+            sure(found.auroc, ends.auroc),
+            sure(found.ece, ends.ece),
             found.bins.len().to_string(),
-            figure(found.brier),
+            sure(found.brier, ends.brier),
             figure(found.aurc),
         ]);
     }
@@ -390,7 +404,8 @@ fn confidence(context: &Context) -> String {
     }
     format!(
         "\n## What confidence is worth\n\n{}\nOf {model}'s answers by {signal}, over the whole stream. AUROC: the chance that a \
-         right answer is the surer one; ECE over bins of equal mass.\n",
+         right answer is the surer one; ECE over bins of equal mass. In brackets 95 % bootstrap intervals over groups, bias-corrected, since \
+         a resample's ECE lies above the sample's; none where fewer than three groups have a right answer, or a wrong one.\n",
         grid::markdown(&rows)
     )
 }
@@ -434,7 +449,7 @@ fn sources(comparison: &Comparison) -> String {
             text,
             "\n## Where the weak level's gain comes from\n\n{}\nThe same group is another wording or instance of the same \
              problem: its strategy can be looked up. Only a gain from other groups is transfer from one problem to another. \
-             ± is half of a 95 % interval, normal and clustered by group. Similarity is that of the nearest one shown.\n",
+             ± is half of a 95 % interval, normal and clustered by group; none where fewer than three groups change. Similarity is that of the nearest one shown.\n",
             grid::markdown(&places)
         );
     }
@@ -539,8 +554,8 @@ fn theorem_constants(comparison: &Comparison) -> String {
     }
     format!(
         "\n## The theorem's constants, estimated\n\n{}\nBoth at the same λ. ε below 1: strategies make accepted answers less \
-         often wrong; b above 1: they let more answers be accepted. In brackets 95 % bootstrap intervals over groups; none where too \
-         few answers are accepted without strategies.\n",
+         often wrong; b above 1: they let more answers be accepted. In brackets 95 % bootstrap intervals over groups; a dash where \
+         fewer than ten answers are accepted without strategies, of ε on either side.\n",
         grid::markdown(&rows)
     )
 }
@@ -565,20 +580,19 @@ fn p_value(p: f64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{Shown, share};
+    use super::shared_gain;
+    use crate::analysis::stats::{Interval, Resampled};
 
     #[test]
-    fn the_controls_share_is_told_of_gains_and_only_where_it_gains_too() {
-        let told = |unit, [own, control]: [f64; 2]| {
-            let shown = |value| Shown { value, interval: None, p: None, unit, orders: None };
-            share(&shown(own), &shown(control))
+    fn the_controls_share_is_told_with_how_sure_it_is() {
+        let told = |value, interval: Option<(f64, f64)>| {
+            let interval = interval.map(|(low, high)| Interval { low, high });
+            shared_gain(Some(Resampled { value, interval }))
         };
-        assert_eq!(told("pp", [0.2, 0.05]), "25 %");
-        assert_eq!(told("%", [-0.2, -0.3]), "150 %");
-        assert_eq!(told("pp", [0.2, -0.05]), "none");
-        assert_eq!(told("pp", [0.2, 0.0]), "none");
-        assert_eq!(told("pp", [0.0, 0.05]), "–");
-        assert_eq!(told("pp", [-0.2, -0.1]), "–");
-        assert_eq!(told("%", [0.2, 0.4]), "–");
+        assert_eq!(told(0.25, None), "25 %");
+        assert_eq!(told(0.09, Some((-0.17, 0.3))), "9 [-17, +30] %");
+        assert_eq!(told(-0.1, Some((-0.3, 0.12))), "none [-30, +12] %");
+        assert_eq!(told(0.0, None), "none");
+        assert_eq!(shared_gain(None), "–");
     }
 }

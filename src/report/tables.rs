@@ -5,7 +5,7 @@ use polars::prelude::{Column, CsvWriter, DataFrame, NamedFrom, ParquetWriter, Se
 
 use crate::analysis::metrics::calibrated::Guaranteed;
 use crate::analysis::metrics::changes::RESAMPLES;
-use crate::analysis::metrics::confidence::{Realised, Reliability};
+use crate::analysis::metrics::confidence::{Ends, Realised, Reliability};
 use crate::analysis::metrics::{Calibrated, Changes, Comparison, Relative, Slice, ratio};
 use crate::analysis::price::Fee;
 use crate::analysis::stats::{Difference, Draws, Interval};
@@ -27,6 +27,21 @@ impl Table {
         Ok(Self { name, frame: DataFrame::new_infer_height(columns)? })
     }
 
+    /// Takes every value out of these columns: they were not known.
+    ///
+    /// # Errors
+    /// If polars cannot build the column.
+    pub fn empty<'a>(&mut self, columns: impl Iterator<Item = &'a str>) -> Result<()> {
+        for name in columns {
+            let nulls = {
+                let column = self.frame.column(name)?;
+                Series::full_null(name.into(), column.len(), column.dtype())
+            };
+            self.frame.with_column(nulls.into())?;
+        }
+        Ok(())
+    }
+
     /// The table's two files: name and bytes.
     ///
     /// # Errors
@@ -38,6 +53,9 @@ impl Table {
         Ok([(format!("{}.csv", self.name), csv), (format!("{}.parquet", self.name), parquet)])
     }
 }
+
+/// The levels in the column `refused` of `records`.
+pub(super) const LEVELS: [&str; 2] = ["weak", "strong"];
 
 /// The tables of the stream, row by row.
 pub const OF_STREAM: [&str; 2] = ["records", "calls"];
@@ -151,6 +169,7 @@ fn records_table(name: &'static str, records: &[Record]) -> Result<Table> {
             text("strategy_scores", rows().map(|r| names(r.strategy_scores.iter().map(|score| score.name())))),
             text("strategy_kept", rows().map(|r| r.kept.map(|kept| kept.name().to_owned()))),
             text("weak_score_strict", rows().map(|r| r.weak.as_ref().map(|weak| weak.strict.name().to_owned()))),
+            text("refused", rows().map(|r| names(r.refused.iter().filter_map(|level| LEVELS.get(*level).copied())))),
             noted("weak_cut", 0, |noted| noted.finish == Finish::Length),
             noted("strong_cut", 1, |noted| noted.finish == Finish::Length),
             noted("weak_empty", 0, |noted| noted.empty),
@@ -315,6 +334,9 @@ impl<'a, 'b> Arms<'a, 'b> {
 /// A slice, and what the weak level's confidence is worth in it.
 type Worth<'a> = (&'a Slice<'a>, Reliability);
 
+/// The interval of one figure of what confidence is worth.
+type End = fn(&Ends) -> Option<Interval>;
+
 /// A row of the table `calibration`.
 struct GateRow<'a> {
     slice: &'a Slice<'a>,
@@ -323,6 +345,7 @@ struct GateRow<'a> {
     /// Whose answers told the threshold.
     told_from: Option<&'static str>,
     realised: Option<Realised>,
+    ends: Ends,
 }
 
 impl<'a> GateRow<'a> {
@@ -334,6 +357,7 @@ impl<'a> GateRow<'a> {
             found,
             told_from: comparison.calibrated(&slice.cell.arm).map(Calibrated::whose),
             realised: found.map(|found| slice.realised(found.guarantee.alpha)),
+            ends: comparison.confidence_ends(slice),
         }
     }
 }
@@ -344,7 +368,7 @@ impl Arms<'_, '_> {
         let each = || rows.iter();
         let found = || each().map(|row| row.found.as_ref());
         let tested = || found().map(|found| found.and_then(|found| found.tested.as_ref()));
-        let columns = vec![
+        let mut columns = vec![
             text("dataset", each().map(|row| row.slice.cell.dataset.to_string())),
             text("arm", each().map(|row| row.slice.cell.arm.to_string())),
             text("model", each().map(|_| gauged.model.to_owned())),
@@ -367,8 +391,15 @@ impl Arms<'_, '_> {
             float("risk_bound", tested().map(|tested| tested.map(|tested| tested.bound))),
             float("smallest_alpha", found().map(|found| found.map(|found| found.smallest_alpha))),
             float("realised_risk", each().map(|row| row.realised.and_then(|realised| realised.risk))),
-            float("drift_e_value", each().map(|row| row.realised.map(|realised| realised.e_value))),
+            float("drift_wealth", each().map(|row| row.realised.map(|realised| realised.wealth))),
+            float("drift_p_value", each().map(|row| row.realised.map(|realised| realised.p))),
         ];
+        let ends: [(&str, End); 3] =
+            [("auroc", |ends| ends.auroc), ("ece", |ends| ends.ece), ("brier", |ends| ends.brier)];
+        for (name, of) in ends {
+            columns.push(float(&format!("{name}_low"), each().map(|row| of(&row.ends).map(|ends| ends.low))));
+            columns.push(float(&format!("{name}_high"), each().map(|row| of(&row.ends).map(|ends| ends.high))));
+        }
         Table::new("calibration", columns)
     }
 

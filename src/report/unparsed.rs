@@ -20,7 +20,8 @@ pub async fn lines(records: &[Record], journal: &Journal) -> Result<Vec<u8>> {
     let (mut lines, mut seen) = (Vec::new(), BTreeSet::new());
     for (record, call) in records.iter().flat_map(|record| unread(record).map(move |call| (record, call))) {
         let Some(key) = call.journal_key.filter(|key| seen.insert(key.to_string())) else { continue };
-        let text = journal.get(&key).await?.map(|response| response.text);
+        // Of an answer that was refused, the provider's words.
+        let text = journal.get(&key).await?.map(|response| response.refusal.unwrap_or(response.text));
         let line = json!({
             "item_id": record.item_id, "level": call.level, "model": call.model, "journal_key": key.to_string(), "text": text,
         });

@@ -1,4 +1,9 @@
-//! Options in answers. Scored options need no text; in a text they are found by the rules of [`Extraction`].
+//! Options in answers. Scored options need no text; in a text they are found by the rules of [`Extraction`]: a letter by
+//! itself, or an option's own text.
+
+mod conclusions;
+mod letters;
+mod options;
 
 use std::ops::Range;
 use std::sync::LazyLock;
@@ -6,19 +11,12 @@ use std::sync::LazyLock;
 use regex::Regex;
 
 use super::extraction::Extraction;
-use super::math::boxed;
+use super::passage;
+use super::place;
+pub use options::{agrees, equal};
 
-/// What a letter may be wrapped in.
-const OPENED: &str = r"(?:[*_$(\[{]|\\[(\[]|\\(?:boxed|text|mathbf)\{)*";
-
-static ANSWER_IS: LazyLock<Regex> = LazyLock::new(|| {
-    Regex::new(&format!(r"(?i:answer\s*(?:is|:)\s*:?)\s*{OPENED}([A-Z])\b")).expect("the pattern is valid")
-});
-static BOXED: LazyLock<Regex> =
-    LazyLock::new(|| Regex::new(&format!(r"^\s*{OPENED}([A-Z])(?:[^\w\s]|\s*$)")).expect("the pattern is valid"));
-static OPENING: LazyLock<Regex> =
-    LazyLock::new(|| Regex::new(r"^[\s*_(]*([A-Z])(?:[).:,*_]|\s*$|\s*\n)").expect("the pattern is valid"));
-static IN_PARENTHESES: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"\(([A-Z])\)").expect("the pattern is valid"));
+/// The options of a question that one letter each can name; with more a run is refused.
+pub const MOST_OPTIONS: usize = 26;
 
 /// The letter of an option, from A.
 #[must_use]
@@ -30,17 +28,6 @@ pub fn letter(index: usize) -> char {
 #[must_use]
 pub fn index(letter: char) -> Option<usize> {
     letter.is_ascii_uppercase().then(|| usize::from(letter as u8 - b'A'))
-}
-
-/// Whether a text does not contradict itself: where the line that names the chosen letter names an option's text too, it
-/// is that letter's.
-#[must_use]
-pub fn agrees(text: &str, options: &[String], chosen: usize) -> bool {
-    let marked = [format!("({})", letter(chosen)), format!(" {}", letter(chosen))];
-    let mut lines = text.lines().filter(|line| marked.iter().any(|mark| line.contains(mark)));
-    let Some(line) = lines.next_back().map(str::to_lowercase) else { return true };
-    let named = |option: &String| line.contains(&option.trim().to_lowercase());
-    named(&options[chosen]) || !options.iter().any(named)
 }
 
 /// The option with the greatest log-probability, ties to the first; none where nothing was scored.
@@ -56,33 +43,98 @@ pub fn per_character(logprobs: &[f64], options: &[String]) -> Vec<f64> {
     logprobs.iter().zip(options).map(|(logprob, text)| logprob / text.chars().count().max(1) as f64).collect()
 }
 
-/// The option that a text answers with, by the first rule that finds one, and where it stands.
+/// The letter behind the last "answer is" or "answer:", as the strict rule asks for it, and its bytes.
 #[must_use]
-pub fn extract(text: &str, options: &[String], rules: &[Extraction]) -> Option<(usize, Range<usize>)> {
-    let index = |letter: &str| {
-        let index = usize::from(letter.bytes().next()? - b'A');
-        (index < options.len()).then_some(index)
+pub fn strictly(text: &str, options: usize) -> Option<(usize, Range<usize>)> {
+    static ANSWER_IS: LazyLock<Regex> = LazyLock::new(|| {
+        let opened = r"(?:[*_$(\[{]|\\[(\[]|\\(?:boxed|text|mathbf)\{)*";
+        Regex::new(&format!(r"(?i:answer\s*(?:is|:)\s*:?)\s*{opened}([A-Z])\b")).expect("the pattern is valid")
+    });
+    let letters = ANSWER_IS.captures_iter(text).filter_map(|found| found.get(1));
+    let named = letters.filter_map(|found| Some((index(found.as_str().chars().next()?)?, found.range())));
+    named.filter(|(index, _)| *index < options).last()
+}
+
+/// What a part of a text says of the options.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Said {
+    /// One option, by the letter or the text in these bytes.
+    One(usize, Range<usize>),
+    /// Several without a choice among them.
+    Several,
+    Nothing,
+}
+
+/// The option that a text answers with, by the first rule that finds one, and its bytes. Of a text that was `cut` off only
+/// what stands in a box or behind "the answer is" is read.
+#[must_use]
+pub fn extract(
+    text: &str,
+    options: &[String],
+    rules: &[Extraction],
+    cut: bool,
+) -> Option<(Extraction, usize, Range<usize>)> {
+    let mut marked_done = false;
+    for rule in rules {
+        let said = match rule {
+            Extraction::AnswerIs | Extraction::Boxed => {
+                if marked_done {
+                    continue;
+                }
+                marked_done = true;
+                match by_marks(text, options, rules, cut) {
+                    Some((rule, Said::One(index, range))) => return Some((rule, index, range)),
+                    Some((_, Said::Several)) => return None,
+                    _ => Said::Nothing,
+                }
+            }
+            Extraction::Letter if !cut => conclusions::concluded(text, options),
+            Extraction::LetterInParentheses if !cut => conclusions::in_parentheses(text, options.len()),
+            Extraction::OptionText if !cut => options::named_last(text, options),
+            _ => Said::Nothing,
+        };
+        match said {
+            Said::One(index, range) => return Some((*rule, index, range)),
+            Said::Several => return None,
+            Said::Nothing => {}
+        }
+    }
+    None
+}
+
+/// What the last box or "the answer is" says that says anything, or what corrects it.
+fn by_marks(text: &str, options: &[String], rules: &[Extraction], cut: bool) -> Option<(Extraction, Said)> {
+    let mut marks: Vec<(Extraction, Range<usize>, Said)> = Vec::new();
+    if rules.contains(&Extraction::Boxed) {
+        let boxes = place::filled_boxes(text).filter(|place| place.closed || !cut);
+        let read =
+            boxes.map(|place| (Extraction::Boxed, place.range.clone(), letters::said(text, place.range, options)));
+        marks.extend(read.into_iter().find(|(_, _, said)| *said != Said::Nothing));
+    }
+    if rules.contains(&Extraction::AnswerIs) {
+        let places = letters::behind_answers(text).into_iter();
+        let read = places.map(|place| (Extraction::AnswerIs, place.clone(), letters::said(text, place, options)));
+        marks.extend(read.into_iter().find(|(_, _, said)| *said != Said::Nothing));
+    }
+    let (rule, place, said) = marks.into_iter().max_by_key(|(_, place, _)| place.start)?;
+    // `It could be A or B, but I would go with B.`
+    if said == Said::Several && rule == Extraction::AnswerIs {
+        let chosen = conclusions::concluded_in(text, place.clone(), options);
+        if matches!(chosen, Said::One(..)) {
+            return Some((rule, chosen));
+        }
+    }
+    let behind = match &said {
+        Said::One(_, range) => range.end,
+        _ => place.end,
     };
-    let last = |pattern: &Regex| {
-        let letters = pattern.captures_iter(text).filter_map(|found| found.get(1));
-        letters.filter_map(|letter| Some((index(letter.as_str())?, letter.range()))).last()
-    };
-    let option = |place: Range<usize>| {
-        let plain = text[place.clone()].trim().trim_end_matches('.').to_lowercase();
-        Some((options.iter().position(|option| option.trim().to_lowercase() == plain)?, place))
-    };
-    let opening = |place: Range<usize>| {
-        let found = BOXED.captures(&text[place.clone()])?.get(1)?;
-        Some((index(found.as_str())?, place.start + found.start()..place.start + found.end()))
-    };
-    rules.iter().find_map(|rule| match rule {
-        Extraction::AnswerIs => last(&ANSWER_IS),
-        Extraction::Boxed => boxed(text).and_then(|place| opening(place.clone()).or_else(|| option(place))),
-        Extraction::Letter => last(&OPENING),
-        Extraction::LetterInParentheses => last(&IN_PARENTHESES),
-        Extraction::OptionText => option(0..text.len()),
-        _ => None,
-    })
+    if let Some(at) = passage::correction(&text[behind..]) {
+        let corrected = conclusions::concluded_in(text, behind + at..text.len(), options);
+        if corrected != Said::Nothing {
+            return Some((rule, corrected));
+        }
+    }
+    Some((rule, said))
 }
 
 #[cfg(test)]
@@ -91,7 +143,7 @@ mod tests {
 
     fn read(text: &str) -> Option<char> {
         let options = ["Sputnik 1", "Luna 1", "Vostok 1", "Explorer 1"].map(String::from);
-        let (index, _) = extract(text, &options, Extraction::usual(crate::task::Task::Choice))?;
+        let (_, index, _) = extract(text, &options, Extraction::usual(crate::task::Task::Choice), false)?;
         Some(letter(index))
     }
 

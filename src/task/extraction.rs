@@ -1,5 +1,6 @@
-//! The rules that read an answer out of a text, by name. A config gives them in an order; the first that finds an
-//! answer is believed. Their versions are told in every output: a rule that comes to read otherwise gets a new one.
+//! The rules that read an answer out of a text, by name. A config gives them in an order, and the first that finds an
+//! answer is read; of a box, hash marks and "the answer is" the last in the text. Their versions are in every output: a
+//! rule that comes to read otherwise gets a new one.
 
 use serde::{Deserialize, Serialize};
 
@@ -12,15 +13,15 @@ pub enum Extraction {
     /// The number in the first `#### N`, and nothing else in the line's place: as GSM8K's authors and lm-eval's strict
     /// match read it.
     Gsm8kStrict,
-    /// The number behind the last `####` whatever words and units are around it; behind a bare one, the number before.
+    /// The number behind the last `####`, whatever words and units are around it; of a bare one, the number before.
     HashMarks,
-    /// Numbers: the one in the last `\boxed{…}`. Options: the letter, or the option's text, there.
+    /// The number, or the option's letter or text, in the last `\boxed{…}` that is not empty.
     Boxed,
-    /// Numbers: behind the last "answer is", "answer:" or "answer =". Options: the letter there.
+    /// The number, or the option's letter or text, in the clause behind the last "answer is", "answer:" or the like.
     AnswerIs,
-    /// The number in the last `**…**`.
+    /// The number in the last `**…**` that is no heading and no label.
     Bold,
-    /// The last number of the text (lm-eval's flexible match).
+    /// The last number of the text, read whole (lm-eval's flexible match reads its digits).
     Gsm8kFlexible,
     /// That there is no answer: `None`, "cannot be determined" and the like in an answer's place, or in the last line.
     NoneStated,
@@ -28,11 +29,11 @@ pub enum Extraction {
     OptionLikelihood,
     /// The option whose text is the likeliest per character (lm-eval's `acc_norm`).
     OptionLikelihoodNormalised,
-    /// The letter that opens the text.
+    /// The letter that the last line is or concludes with, else the one that opens the text.
     Letter,
-    /// The last letter in parentheses.
+    /// The last letter in brackets.
     LetterInParentheses,
-    /// A text that is one of the options.
+    /// A text, or its last line, that is one of the options.
     OptionText,
 }
 
@@ -72,7 +73,14 @@ impl Extraction {
         match self {
             // 2: of a calculation in the answer's place, as in `#### 3 * 12 = 36`, the result and not its first number; a
             // minus sign apart from its number counts only where it opens the answer's place, else it is a dash.
-            Self::HashMarks | Self::AnswerIs | Self::Boxed | Self::Bold | Self::Gsm8kFlexible => 2,
+            // 3: one grammar of numbers, each read whole or not at all; the last final marker whatever the rules' order,
+            // with what corrects it; the clause behind it and no later one; no headings in bold; nothing of reasoning
+            // blocks, of a new question behind the answer, or, without a final marker, of a text cut off at the limit.
+            Self::HashMarks | Self::AnswerIs | Self::Boxed | Self::Bold | Self::Gsm8kFlexible => 3,
+            // 2: a letter by itself in any markup, on the last line, or as its conclusion; the option's own text on the
+            // last line; of several letters, or of a list of the options, none. The same parts of a text are left out.
+            // Of the rules below: not of reasoning blocks, and of a text cut off only in a final marker's place.
+            Self::Letter | Self::LetterInParentheses | Self::OptionText | Self::NoneStated | Self::Gsm8kStrict => 2,
             _ => 1,
         }
     }

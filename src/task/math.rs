@@ -1,25 +1,19 @@
-//! Numbers in answers, found by the rules of [`Extraction`] and compared as exact fractions: thousands separators,
-//! signs, currencies, fractions and the signs of `LaTeX` and of typography are read, units are left out. Where a rule
-//! looks is the same for answers that are no numbers.
+//! Numbers in answers, found by the rules of [`Extraction`], read by the grammar of [`number`] and compared as exact
+//! fractions. Where a rule looks is the same for answers that are no numbers.
 
 use std::ops::Range;
 use std::sync::LazyLock;
 
-use num_bigint::BigInt;
 use num_rational::BigRational;
-use num_traits::Zero;
 use regex::Regex;
 
+use super::clause::{self, Given};
 use super::extraction::Extraction;
+use super::number::{self, Found, Kind, Scanner};
+use super::passage;
+use super::place::{self, Place};
 
-/// One number: a sign and a currency in either order, digits in groups, decimals, and a fraction's denominator.
-const NUMBER: &str = r"(?:[-−–]\s?)?(?:\\?[$€£¥]\s?)?(?:[-−–])?(?:\\[dt]?frac\{-?\d+\}\{\d+\}|(?:\d+(?:(?:,|\{,\}|\\,|[\u{a0}\u{2009}\u{202f}])\d{3})*(?:\.\d+)?|\.\d+)(?:/\d+)?)";
-
-static ANY: LazyLock<Regex> = LazyLock::new(|| Regex::new(NUMBER).expect("the pattern is valid"));
 static STRICT: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"#### (-?[0-9.,]+)").expect("the pattern is valid"));
-static ANSWER_IS: LazyLock<Regex> =
-    LazyLock::new(|| Regex::new(r"(?i)\banswer\b[^.\n]{0,40}?(?:\bis\b|:|=)").expect("the pattern is valid"));
-static BOLD: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"\*\*([^*\n]+)\*\*").expect("the pattern is valid"));
 
 static NOTHING: LazyLock<Regex> = LazyLock::new(|| {
     let words = "none|n/a|null|unknown|undetermined|indeterminate|unanswerable|impossible|insufficient|not (?:enough|possible|given|known)";
@@ -33,264 +27,244 @@ static UNTOLD: LazyLock<Regex> = LazyLock::new(|| {
     Regex::new(&format!(r"(?i)\b(?:{cannot} (?:be )?{known}|{lacking})\b")).expect("the pattern is valid")
 });
 
-/// The number that a text answers with, by the first rule that finds one, and where it stands.
-#[must_use]
-pub fn extract(text: &str, rules: &[Extraction]) -> Option<(BigRational, Range<usize>)> {
-    rules.iter().find_map(|rule| by(*rule, text))
+/// What a final marker gives.
+struct Marked {
+    rule: Extraction,
+    /// The bytes of its place.
+    place: Range<usize>,
+    /// The number there. `None` if the place holds something else.
+    number: Option<Found>,
+    /// 2 if the place says plainly what it says, 1 if a sentence there has a number, 0 if it has none.
+    rank: u8,
 }
 
-/// The number that one rule finds, and where it stands.
-#[must_use]
-pub fn by(rule: Extraction, text: &str) -> Option<(BigRational, Range<usize>)> {
-    match rule {
-        Extraction::Gsm8kStrict => {
-            let found = STRICT.captures(text)?.get(1)?;
-            Some((parse(found.as_str())?, found.range()))
-        }
-        Extraction::HashMarks => {
-            let mark = text.rfind("####")?;
-            result_in(text, behind_marks(text)?).or_else(|| last_in(text, 0..mark))
-        }
-        Extraction::Boxed => last_in(text, boxed(text)?),
-        Extraction::AnswerIs => result_in(text, behind_answer(text)?),
-        Extraction::Bold => BOLD.captures_iter(text).filter_map(|found| last_in(text, found.get(1)?.range())).last(),
-        Extraction::Gsm8kFlexible => last_in(text, 0..text.len()),
-        _ => None,
+impl Marked {
+    fn new(rule: Extraction, place: Range<usize>, given: Given) -> Self {
+        let (number, rank) = match given {
+            Given::Number(found, firm) => (Some(found), 1 + u8::from(firm)),
+            Given::Several => (None, 2),
+            Given::Nothing => (None, u8::from(rule == Extraction::Boxed) * 2),
+        };
+        Self { rule, place, number, rank }
     }
 }
 
-/// The bytes in which an answer stands that may be anything, by the first rule that names such a place.
+/// The number that a text answers with, by the first rule that finds one, and its bytes.
 #[must_use]
-pub fn expression(text: &str, rules: &[Extraction]) -> Option<Range<usize>> {
-    let place = |rule: &Extraction| match rule {
-        Extraction::HashMarks => behind_marks(text),
-        Extraction::Boxed => boxed(text),
-        Extraction::AnswerIs => behind_answer(text),
-        Extraction::Bold => Some(BOLD.captures_iter(text).last()?.get(1)?.range()),
-        _ => None,
-    };
-    rules.iter().filter_map(place).find(|place| !text[place.clone()].trim().is_empty())
+pub fn extract(text: &str, rules: &[Extraction]) -> Option<(BigRational, Range<usize>)> {
+    read(text, rules, false).map(|(_, value, range)| (value, range))
 }
 
-/// The bytes in which a text says that there is no answer: in an answer's place, or in its last line where it has none.
+/// The rule that reads a text, the number and its bytes. Of a box, hash marks and "the answer is" the last in the text is
+/// read whatever the order of their rules; the other rules follow in their order, if there is no such place. Of a text
+/// that was `cut` off only such a place is read.
 #[must_use]
-pub fn states_none(text: &str) -> Option<Range<usize>> {
-    let marked = behind_marks(text).or_else(|| boxed(text)).or_else(|| behind_answer(text));
+pub fn read(text: &str, rules: &[Extraction], cut: bool) -> Option<(Extraction, BigRational, Range<usize>)> {
+    let mut marked_done = false;
+    for rule in rules {
+        let found = match rule {
+            Extraction::Boxed | Extraction::HashMarks | Extraction::AnswerIs => {
+                if marked_done {
+                    continue;
+                }
+                marked_done = true;
+                match by_marks(text, rules, cut) {
+                    Some(Marked { rule, number: Some(found), .. }) => Some((rule, found)),
+                    // A final place that holds no number is an answer that is no number.
+                    Some(_) => return None,
+                    None => None,
+                }
+            }
+            Extraction::Gsm8kStrict => {
+                let found = STRICT.captures(text).and_then(|found| found.get(1));
+                if let Some((value, range)) = found.and_then(|found| Some((strict(found.as_str())?, found.range()))) {
+                    return Some((*rule, value, range));
+                }
+                None
+            }
+            Extraction::Bold if !cut => in_bold(text).map(|found| (*rule, found)),
+            Extraction::Gsm8kFlexible if !cut && !declines(text) => last(text, 0).map(|found| (*rule, found)),
+            _ => None,
+        };
+        if let Some((rule, found)) = found {
+            let value = found.value(text)?;
+            return Some((rule, value, found.range));
+        }
+    }
+    None
+}
+
+/// Whether the last line of a text says that it gives no answer.
+fn declines(text: &str) -> bool {
+    let text = text.trim_end();
+    let line = text.rfind('\n').map_or(0, |end| end + 1);
+    UNTOLD.is_match(&text[line..])
+}
+
+/// The last final marker of the rules' kinds, or what corrects it.
+fn by_marks(text: &str, rules: &[Extraction], cut: bool) -> Option<Marked> {
+    let mut marks: Vec<Marked> = Vec::new();
+    if rules.contains(&Extraction::Boxed)
+        && let Some(Place { range, .. }) = place::filled_boxes(text).find(|place| place.closed || !cut)
+    {
+        let joined = place::is_joined(text, range.start);
+        let given = if joined { Given::Several } else { clause::result(text, range.clone()) };
+        marks.push(Marked::new(Extraction::Boxed, range, given));
+    }
+    if rules.contains(&Extraction::HashMarks)
+        && let Some((mark, range)) = place::behind_marks(text)
+    {
+        let empty = text[range.clone()].trim_matches(|c: char| c.is_whitespace() || c == '*' || c == '#').is_empty();
+        if !empty {
+            let given = clause::result(text, range.clone());
+            marks.push(Marked::new(Extraction::HashMarks, range, given));
+        } else if let Some(found) = last(&text[..mark], 0) {
+            marks.push(Marked::new(Extraction::HashMarks, range, Given::Number(found, true)));
+        }
+    }
+    if rules.contains(&Extraction::AnswerIs)
+        && let Some(place) = place::structured(text).into_iter().next()
+    {
+        // The field of an answer is one, whatever stands in other fields.
+        let given = match clause::result(text, place.clone()) {
+            Given::Nothing => Given::Several,
+            given => given,
+        };
+        let mut mark = Marked::new(Extraction::AnswerIs, place, given);
+        mark.rank = 2;
+        marks.push(mark);
+    } else if rules.contains(&Extraction::AnswerIs) {
+        let read = |place: Range<usize>| match clause::result(text, place.clone()) {
+            Given::Nothing => None,
+            given => Some(Marked::new(Extraction::AnswerIs, place, given)),
+        };
+        marks.extend(place::behind_answers(text).into_iter().find_map(read));
+    }
+    let mark = marks.into_iter().max_by_key(|mark| (mark.rank, mark.place.start))?;
+    let behind = match &mark.number {
+        Some(found) if mark.rule != Extraction::Boxed => found.range.end.max(mark.place.start),
+        _ => mark.place.end,
+    };
+    Some(match corrected(text, behind) {
+        Some(found) => Marked { number: Some(found), ..mark },
+        None => mark,
+    })
+}
+
+/// The number in the last bold text that is no heading.
+fn in_bold(text: &str) -> Option<Found> {
+    let number = |place: Range<usize>| match clause::result(text, place.clone()) {
+        Given::Number(found, _) => Some((place, found)),
+        _ => None,
+    };
+    let (place, found) = place::bold(text).into_iter().find_map(number)?;
+    Some(corrected(text, place.end).unwrap_or(found))
+}
+
+/// The last result that a correction behind a byte states. `None` if nothing is corrected there.
+fn corrected(text: &str, behind: usize) -> Option<Found> {
+    let start = behind + passage::correction(&text[behind..])?;
+    let mut end = start;
+    let mut last = None;
+    for found in Scanner::new(text, start..text.len(), Kind::Text) {
+        if clause::is_stated(&text[end..found.range.start]) {
+            last = Some(found.clone());
+        }
+        end = found.range.end;
+    }
+    last
+}
+
+/// The last number from a byte on, which is no label of a list; in words, if there are no digits.
+fn last(text: &str, from: usize) -> Option<Found> {
+    let mut last = None;
+    let mut digits = false;
+    for found in Scanner::new(text, from..text.len(), Kind::Text) {
+        digits = true;
+        if !clause::is_list_label(text, &found.range) && !clause::is_day_of_month(text, &found.range) {
+            last = Some(found);
+        }
+    }
+    if let Some(found) = last {
+        if found.value(text).is_some() {
+            return Some(found);
+        }
+        // A division by 0, or a power beyond all bounds: the one before it.
+        let all: Vec<Found> = Scanner::new(text, from..text.len(), Kind::Text).collect();
+        return all.into_iter().rev().find(|found| found.value(text).is_some());
+    }
+    if digits || from > 0 || text.bytes().any(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
+    number::last_spoken(text)
+}
+
+/// The bytes in which an answer stands that may be anything: the last final marker's, else the last formula of the text.
+#[must_use]
+pub fn expression(text: &str, rules: &[Extraction], cut: bool) -> Option<(Extraction, Range<usize>)> {
+    let mut places: Vec<(Extraction, Range<usize>)> = Vec::new();
+    for rule in rules {
+        let place = match rule {
+            Extraction::HashMarks => place::behind_marks(text).map(|(_, range)| range),
+            Extraction::Boxed => place::filled_boxes(text).find(|place| place.closed || !cut).map(|place| place.range),
+            Extraction::AnswerIs => {
+                place::behind_answers(text).into_iter().find(|range| !text[range.clone()].trim().is_empty())
+            }
+            _ => None,
+        };
+        places.extend(place.filter(|range| !text[range.clone()].trim().is_empty()).map(|range| (*rule, range)));
+    }
+    // A box within "the answer is \boxed{…}" begins later than the words.
+    if let Some((rule, range)) = places.into_iter().max_by_key(|(_, range)| range.start) {
+        let range = if rule == Extraction::Boxed { range } else { clause::term(text, range) };
+        return Some((rule, range));
+    }
+    if cut {
+        return None;
+    }
+    rules.iter().find_map(|rule| match rule {
+        Extraction::Bold => Some((*rule, place::bold(text).into_iter().next()?)),
+        Extraction::Gsm8kFlexible => Some((*rule, clause::last_formula(text)?)),
+        _ => None,
+    })
+}
+
+/// The bytes in which a text says that there is no answer: in an answer's place, or in its last line if it has none.
+#[must_use]
+pub fn states_none(text: &str, cut: bool) -> Option<Range<usize>> {
+    let marked = place::behind_marks(text).map(|(_, range)| range);
+    let marked = marked.or_else(|| place::filled_boxes(text).next().map(|place| place.range));
+    let marked = marked.or_else(|| place::behind_answers(text).into_iter().next());
     if let Some(place) = marked.filter(|place| !text[place.clone()].trim().is_empty()) {
         return NOTHING.is_match(&text[place.clone()]).then_some(place);
+    }
+    if cut {
+        return None;
     }
     let last = text.trim_end();
     let start = last.rfind('\n').map_or(0, |end| end + 1);
     UNTOLD.is_match(&last[start..]).then_some(start..last.len())
 }
 
-/// The rest of the line behind the last `####`.
-fn behind_marks(text: &str) -> Option<Range<usize>> {
-    let mark = text.rfind("####")?;
-    let line = text[mark..].lines().next().unwrap_or_default().len();
-    Some(mark + "####".len()..mark + line)
-}
-
-/// The rest of the line behind the last "answer is".
-fn behind_answer(text: &str) -> Option<Range<usize>> {
-    let after = ANSWER_IS.find_iter(text).last()?.end();
-    let line = text[after..].split_inclusive('\n').next().unwrap_or_default().len();
-    Some(after..after + line)
-}
-
-/// What is inside the last `\boxed{…}`, braces within it closed.
-pub(super) fn boxed(text: &str) -> Option<Range<usize>> {
-    let start = text.rfind("\\boxed{")? + "\\boxed{".len();
-    let mut depth = 1;
-    for (place, character) in text[start..].char_indices() {
-        match character {
-            '{' => depth += 1,
-            '}' => depth -= 1,
-            _ => {}
-        }
-        if depth == 0 {
-            return Some(start..start + place);
-        }
-    }
-    Some(start..text.len())
-}
-
-/// The first number in an answer's place; of a calculation there its result.
-fn result_in(text: &str, range: Range<usize>) -> Option<(BigRational, Range<usize>)> {
-    let result = text[range.clone()].rfind('=').and_then(|sign| first_in(text, range.start + sign..range.end));
-    result.or_else(|| first_in(text, range))
-}
-
-fn first_in(text: &str, range: Range<usize>) -> Option<(BigRational, Range<usize>)> {
-    ANY.find_iter(&text[range.clone()]).find_map(|found| read(text, range.start, &found))
-}
-
-fn last_in(text: &str, range: Range<usize>) -> Option<(BigRational, Range<usize>)> {
-    // Only the last ones are looked at more closely: reading a number costs more than finding it.
-    let found: Vec<regex::Match> = ANY.find_iter(&text[range.clone()]).collect();
-    found.iter().rev().find_map(|found| read(text, range.start, found))
-}
-
-/// A number where it was found. "3-5" is a range or a difference, "- 5" behind other words a dash or a bullet: neither is
-/// a negative number.
-fn read(text: &str, offset: usize, found: &regex::Match) -> Option<(BigRational, Range<usize>)> {
-    let (mut start, end) = (offset + found.start(), offset + found.end());
-    let glued = text[..start].ends_with(|c: char| c.is_alphanumeric() || c == ')');
-    let sign = |c: char| matches!(c, '-' | '−' | '–');
-    let apart = text[start..end].trim_start_matches(sign).starts_with(char::is_whitespace);
-    let opens_place = offset > 0 && text[offset..start].trim().is_empty();
-    if glued || (apart && !opens_place) {
-        start +=
-            text[start..end].len() - text[start..end].trim_start_matches(|c: char| sign(c) || c.is_whitespace()).len();
-    }
-    Some((parse(&text[start..end])?, start..end))
+/// The number as GSM8K's authors take it from their expression: without commas, and the full stop that ends a sentence.
+fn strict(text: &str) -> Option<BigRational> {
+    number::whole(text.replace(',', "").trim_end_matches('.'), Kind::Term)
 }
 
 /// The number that a text is, with nothing beside it: `3,4` is a list, and none.
 #[must_use]
 pub fn whole(text: &str) -> Option<BigRational> {
-    let text = text.trim().trim_end_matches('.');
-    let found = ANY.find(text)?;
-    if found.range() == (0..text.len()) { parse(text) } else { None }
+    number::whole(text, Kind::Term)
 }
 
-/// Reads one number: sign, currency, digits in groups, decimals, a fraction.
+/// The number that a gold answer is, read whole; a comma before one or two digits is a decimal comma.
+#[must_use]
+pub fn gold(text: &str) -> Option<BigRational> {
+    number::whole(text, Kind::Place)
+}
+
+/// Reads one number that stands by itself, in digits or in words.
 #[must_use]
 pub fn parse(text: &str) -> Option<BigRational> {
-    // Nearly all of them are plain and small.
-    if let Ok(number) = text.trim().parse::<i64>() {
-        return Some(BigRational::from_integer(number.into()));
-    }
-    let cleaned = cleaned(text);
-    if let Some(inner) = cleaned.find("frac{").map(|place| &cleaned[place + 5..]) {
-        let (top, bottom) = inner.strip_suffix('}')?.split_once("}{")?;
-        let negative = cleaned.starts_with('-');
-        let value = fraction(top, bottom)?;
-        return Some(if negative { -value } else { value });
-    }
-    match cleaned.split_once('/') {
-        Some((top, bottom)) => fraction(top, bottom),
-        None => decimal(&cleaned),
-    }
-}
-
-/// The text with plain signs and digits, without spaces, currencies and separators.
-fn cleaned(text: &str) -> String {
-    let text = text.replace("{,}", "").replace("\\,", "");
-    let plain = |c: char| match c {
-        '−' | '–' => Some('-'),
-        // Full-width and Arabic-Indic digits.
-        '０'..='９' => char::from_digit(u32::from(c) - u32::from('０'), 10),
-        '٠'..='٩' => char::from_digit(u32::from(c) - u32::from('٠'), 10),
-        '\\' | '$' | '€' | '£' | '¥' | ',' => None,
-        c if c.is_whitespace() => None,
-        c => Some(c),
-    };
-    text.chars().filter_map(plain).collect::<String>().trim_end_matches('.').to_owned()
-}
-
-fn fraction(top: &str, bottom: &str) -> Option<BigRational> {
-    let bottom = decimal(bottom)?;
-    (!bottom.is_zero()).then_some(())?;
-    Some(decimal(top)? / bottom)
-}
-
-fn decimal(text: &str) -> Option<BigRational> {
-    let (whole, decimals) = text.split_once('.').unwrap_or((text, ""));
-    if !decimals.chars().all(|c| c.is_ascii_digit()) || !text.contains(|c: char| c.is_ascii_digit()) {
-        return None;
-    }
-    if decimals.is_empty() {
-        return Some(BigRational::from_integer(whole.parse().ok()?));
-    }
-    let numerator: BigInt = format!("{whole}{decimals}").parse().ok()?;
-    let denominator = num_traits::pow(BigInt::from(10), decimals.len());
-    Some(BigRational::new(numerator, denominator))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::task::Task;
-
-    fn number(text: &str) -> Option<String> {
-        let (value, range) = extract(text, Extraction::usual(Task::Math))?;
-        assert_eq!(parse(&text[range]), Some(value.clone()), "{text}");
-        Some(value.to_string())
-    }
-
-    #[test]
-    fn reads_what_models_write() {
-        let cases = [
-            ("48 + 24 = <<48+24=72>>72 clips.\n#### 72", "72"),
-            ("#### 1,234", "1234"),
-            ("#### $1,234.50", "2469/2"),
-            ("#### The farm has 1,234 hens.", "1234"),
-            ("#### 18 dollars and 20 cents", "18"),
-            ("48 + 24 = 72\n####", "72"),
-            ("48 + 24 = 72\n#### ", "72"),
-            ("The answer is 18.", "18"),
-            ("The final answer is: **18** clips, not 20.", "18"),
-            ("Answer: 18\nCheck: 9 * 2", "18"),
-            ("The answer to the question is $18$.", "18"),
-            ("So \\(x = 4\\) and \\boxed{12{,}500} in all", "12500"),
-            ("\\boxed{\\frac{3}{4}}", "3/4"),
-            ("\\boxed{\\text{20 apples}}", "20"),
-            ("She needs **24** eggs. That is 2 trays.", "24"),
-            ("She pays $5, so she keeps $7.00", "7"),
-            ("first 3, then 4", "4"),
-            ("it falls to -12 degrees", "-12"),
-            ("it falls to \u{2212}12 degrees", "-12"),
-            ("it costs -$5", "-5"),
-            ("it costs $-5", "-5"),
-            ("between 3-5", "5"),
-            ("#### -5", "-5"),
-            ("#### 10 and later 11", "10"),
-            ("half of it, .5", "1/2"),
-            ("a share of 3/4", "3/4"),
-            ("that is 50%", "50"),
-            ("１２ Äpfel", "12"),
-            ("1\u{202f}250 km", "1250"),
-            ("#### 5\n#### 7", "7"),
-        ];
-        for (text, expected) in cases {
-            assert_eq!(number(text).as_deref(), Some(expected), "{text}");
-        }
-    }
-
-    #[test]
-    fn a_text_without_a_number_has_no_answer() {
-        assert_eq!(number("I do not know."), None);
-        assert_eq!(number(""), None);
-        assert_eq!(number("####"), None);
-        assert_eq!(number("a share of 3/0"), None);
-    }
-
-    #[test]
-    fn each_rule_reads_its_own_form() {
-        let text = "The answer is 3. So **4**, or \\boxed{5}.\n#### 1,006 eggs\nThat is 7.";
-        let by = |rule| extract(text, &[rule]).map(|(value, _)| value.to_string());
-        for (rule, expected) in [
-            (Extraction::Gsm8kStrict, Some("1006")),
-            (Extraction::HashMarks, Some("1006")),
-            (Extraction::Boxed, Some("5")),
-            (Extraction::AnswerIs, Some("3")),
-            (Extraction::Bold, Some("4")),
-            (Extraction::Gsm8kFlexible, Some("7")),
-            (Extraction::Letter, None),
-        ] {
-            assert_eq!(by(rule).as_deref(), expected, "{}", rule.name());
-        }
-        assert_eq!(extract("#### about 18", &[Extraction::Gsm8kStrict]), None);
-    }
-
-    #[test]
-    fn equal_numbers_written_differently_are_equal() {
-        assert_eq!(parse("18"), parse("18.00"));
-        assert_eq!(parse("1,000"), parse("$1000."));
-        assert_eq!(parse("3/4"), parse("0.75"));
-        assert_ne!(parse("18"), parse("18.01"));
-        assert_eq!(parse("x"), None);
-        assert_eq!(parse("1.2.3"), None);
-    }
+    number::whole(text, Kind::Place).or_else(|| number::whole_in_words(text))
 }

@@ -2,14 +2,19 @@
 
 pub mod calculations;
 pub mod choice;
+mod clause;
 pub mod confidence;
 pub mod extraction;
 pub mod latex;
 pub mod math;
+mod number;
+pub mod passage;
+mod place;
 pub mod prompt;
 pub mod strategy;
 pub mod template;
 
+use std::borrow::Cow;
 use std::ops::Range;
 
 use num_rational::BigRational;
@@ -17,7 +22,7 @@ use serde::{Deserialize, Serialize};
 
 use self::calculations::AtLeast;
 use self::extraction::Extraction;
-use crate::types::chat::Response;
+use crate::types::chat::{Finish, Response};
 use crate::types::item::{Item, Target};
 use crate::types::record::{Graded, Score};
 
@@ -40,6 +45,17 @@ pub struct Grader {
     pub rules: Vec<Extraction>,
 }
 
+/// What was read from a text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Read {
+    /// The rule that found it.
+    pub rule: Extraction,
+    /// The bytes of the text in which it stands.
+    pub span: Range<usize>,
+    /// The answer as [`Graded::answer`] gives it: an exact fraction, a term, a letter, or `none`.
+    pub value: String,
+}
+
 impl Grader {
     /// The usual rules for a kind of question.
     #[must_use]
@@ -59,7 +75,7 @@ impl Grader {
         };
         match likeliest {
             Some(index) => graded(item, Some(Answer::Option(index))),
-            None => graded(item, read(item, text, &self.rules).map(|(answer, _)| answer)),
+            None => graded(item, read(item, text, &self.rules, is_cut(response, text)).map(|(_, answer, _)| answer)),
         }
     }
 
@@ -74,9 +90,23 @@ impl Grader {
         let rules: Vec<Extraction> = match item.target {
             Target::Number(_) | Target::Unanswerable => none.into_iter().chain([Extraction::Gsm8kStrict]).collect(),
             Target::Expression(_) => vec![Extraction::Boxed],
-            Target::Choice(_) => vec![Extraction::AnswerIs],
+            Target::Choice(_) => {
+                let text = passage::visible(text);
+                return graded(
+                    item,
+                    choice::strictly(&text, item.options.len()).map(|(index, _)| Answer::Option(index)),
+                );
+            }
         };
-        graded(item, read(item, text, &rules).map(|(answer, _)| answer))
+        graded(item, read(item, text, &rules, is_cut(response, text)).map(|(_, answer, _)| answer))
+    }
+
+    /// What is read of a text that a model wrote to `item`, and where; `None` if nothing is. Options that were scored are
+    /// not read from a text.
+    #[must_use]
+    pub fn reading(&self, item: &Item, response: &Response, text: &str) -> Option<Read> {
+        let (rule, answer, span) = read(item, text, &self.rules, is_cut(response, text))?;
+        Some(Read { rule, span, value: answer.written() })
     }
 
     /// Whether an answer holds when its text is looked at again, without the target: of a number, no calculation of the
@@ -86,7 +116,7 @@ impl Grader {
     pub fn holds(&self, item: &Item, text: &str, graded: &Graded, at_least: AtLeast) -> bool {
         match self.task {
             Task::Math => {
-                let checked = calculations::check(text);
+                let checked = calculations::check(&passage::visible(text));
                 let ends = |last: &BigRational| graded.answer.as_ref() == Some(&last.to_string());
                 graded.answer.is_some()
                     && checked.wrong == 0
@@ -112,17 +142,24 @@ impl Grader {
     /// The option that a text answers with; none for a number.
     #[must_use]
     pub fn choice(&self, item: &Item, text: &str) -> Option<usize> {
-        match read(item, text, &self.rules)?.0 {
+        match read(item, text, &self.rules, false)?.1 {
             Answer::Option(index) => Some(index),
             _ => None,
         }
     }
 
-    /// The bytes of `text` in which the answer stands.
+    /// The bytes of a response's text in which the answer stands.
     #[must_use]
-    pub fn place(&self, item: &Item, text: &str) -> Option<Range<usize>> {
-        read(item, text, &self.rules).map(|(_, place)| place)
+    pub fn place(&self, item: &Item, response: &Response) -> Option<Range<usize>> {
+        self.reading(item, response, &response.text).map(|read| read.span)
     }
+}
+
+/// Whether the part of a response that holds the answer was cut off: by the token limit, by a filter, or perhaps, for a
+/// reason that is not known.
+fn is_cut(response: &Response, text: &str) -> bool {
+    let partial = matches!(response.finish, Finish::Length | Finish::ContentFilter) || response.ended.is_some();
+    partial && text.len() >= response.text.len()
 }
 
 /// How outputs write that there is no answer.
@@ -137,28 +174,60 @@ enum Answer {
     Option(usize),
 }
 
-fn read(item: &Item, text: &str, rules: &[Extraction]) -> Option<(Answer, Range<usize>)> {
+impl Answer {
+    /// The form in which answers are compared with each other and written out.
+    fn written(&self) -> String {
+        match self {
+            Self::Number(number) => number.to_string(),
+            Self::Expression(text) => text.clone(),
+            Self::Nothing => NONE.to_owned(),
+            Self::Option(index) => choice::letter(*index).to_string(),
+        }
+    }
+}
+
+/// The rule that reads a text, what it reads, and the bytes. What stands before a new question is read first: a model that
+/// goes on writing questions has answered its own before.
+fn read(item: &Item, text: &str, rules: &[Extraction], cut: bool) -> Option<(Extraction, Answer, Range<usize>)> {
+    let visible: Cow<'_, str> = passage::visible(text);
+    let parts = passage::cuts(&visible).into_iter().filter(|at| !visible[..*at].trim().is_empty());
+    let cut = cut || place::is_open_ended(&visible);
+    for at in parts {
+        if let Some(found) = read_in(item, &visible[..at], rules, false) {
+            return Some(found);
+        }
+    }
+    read_in(item, &visible, rules, cut)
+}
+
+fn read_in(item: &Item, text: &str, rules: &[Extraction], cut: bool) -> Option<(Extraction, Answer, Range<usize>)> {
     match item.target {
-        Target::Number(_) | Target::Unanswerable => rules.iter().find_map(|rule| match rule {
-            Extraction::NoneStated => Some((Answer::Nothing, math::states_none(text)?)),
-            _ => math::by(*rule, text).map(|(number, place)| (Answer::Number(number), place)),
-        }),
+        Target::Number(_) | Target::Unanswerable => {
+            if rules.contains(&Extraction::NoneStated)
+                && let Some(place) = math::states_none(text, cut)
+            {
+                return Some((Extraction::NoneStated, Answer::Nothing, place));
+            }
+            math::read(text, rules, cut).map(|(rule, number, place)| (rule, Answer::Number(number), place))
+        }
         Target::Expression(_) => {
-            let place = math::expression(text, rules)?;
-            Some((Answer::Expression(latex::plain(&text[place.clone()])), place))
+            let (rule, place) = math::expression(text, rules, cut)?;
+            Some((rule, Answer::Expression(latex::plain(&text[place.clone()])), place))
         }
-        Target::Choice(_) => {
-            choice::extract(text, &item.options, rules).map(|(index, place)| (Answer::Option(index), place))
-        }
+        Target::Choice(_) => choice::extract(text, &item.options, rules, cut)
+            .map(|(rule, index, place)| (rule, Answer::Option(index), place)),
     }
 }
 
 fn graded(item: &Item, answer: Option<Answer>) -> Graded {
     let correct = match (&answer, &item.target) {
-        (Some(Answer::Number(number)), Target::Number(target)) => Some(number) == math::parse(target).as_ref(),
+        (Some(Answer::Number(number)), Target::Number(target)) => Some(number) == math::gold(target).as_ref(),
         (Some(Answer::Expression(text)), Target::Expression(target)) => latex::same(text, target),
         (Some(Answer::Nothing), Target::Unanswerable) => true,
-        (Some(Answer::Option(index)), Target::Choice(target)) => index == target,
+        (Some(Answer::Option(index)), Target::Choice(target)) => {
+            index == target
+                || matches!((item.options.get(*index), item.options.get(*target)), (Some(one), Some(other)) if choice::equal(one, other))
+        }
         _ => false,
     };
     let score = match answer {
@@ -166,13 +235,7 @@ fn graded(item: &Item, answer: Option<Answer>) -> Graded {
         Some(_) if correct => Score::Correct,
         Some(_) => Score::Incorrect,
     };
-    let answer = answer.map(|answer| match answer {
-        Answer::Number(number) => number.to_string(),
-        Answer::Expression(text) => text,
-        Answer::Nothing => NONE.to_owned(),
-        Answer::Option(index) => choice::letter(index).to_string(),
-    });
-    Graded { answer, score }
+    Graded { answer: answer.map(|answer| answer.written()), score }
 }
 
 #[cfg(test)]
@@ -207,6 +270,26 @@ mod tests {
         assert!(held("There are 35.", 0) && !held("There are 35.", 1));
         assert!(!held("3 * 12 = 36, so it is more.\n#### ", 2));
         assert!(!held("I cannot say.", 0), "no answer");
+    }
+
+    #[test]
+    fn of_an_answer_that_is_perhaps_not_whole_only_a_mark_is_read() {
+        let item = item(Target::Number("35".into()), &[]);
+        let whole = Response::default();
+        let ends = [
+            Response { finish: Finish::Length, ..whole.clone() },
+            Response { finish: Finish::ContentFilter, ..whole.clone() },
+            Response { ended: Some("tired".into()), ..whole.clone() },
+        ];
+        let score = |response: &Response, text: &str| {
+            let response = Response { text: text.to_owned(), ..response.clone() };
+            Grader::usual(Task::Math).grade(&item, &response, text).score
+        };
+        let (bare, marked) = ("First there are 35", "There are 30 and 5.\n#### 35\n");
+        assert_eq!((score(&whole, bare), score(&whole, marked)), (Score::Correct, Score::Correct));
+        for end in &ends {
+            assert_eq!((score(end, bare), score(end, marked)), (Score::NoAnswer, Score::Correct), "{end:?}");
+        }
     }
 
     #[test]

@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::item::ItemId;
+use super::reasoning;
 
 /// Who speaks a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -171,11 +172,13 @@ pub enum Finish {
     ContentFilter,
     /// It called a tool, or meant to.
     ToolCalls,
+    /// The provider refused the request for what it holds: there is no text.
+    Refused,
 }
 
 impl Finish {
     /// All of them.
-    pub const ALL: [Self; 4] = [Self::Stop, Self::Length, Self::ContentFilter, Self::ToolCalls];
+    pub const ALL: [Self; 5] = [Self::Stop, Self::Length, Self::ContentFilter, Self::ToolCalls, Self::Refused];
 
     /// The name used in every output.
     #[must_use]
@@ -185,6 +188,7 @@ impl Finish {
             Self::Length => "length",
             Self::ContentFilter => "content-filter",
             Self::ToolCalls => "tool-calls",
+            Self::Refused => "refused",
         }
     }
 }
@@ -212,6 +216,9 @@ pub struct Response {
     /// A fee in USD that was recorded with the answer; it stands instead of one told from tokens and prices.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fee_usd: Option<f64>,
+    /// The provider's words about a request that it refused; `None` if it answered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refusal: Option<String>,
     /// The server's word for why it stopped, if no meaning of that word is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ended: Option<String>,
@@ -229,6 +236,21 @@ pub struct Response {
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "the form that serde asks for")]
 fn is_false(flag: &bool) -> bool {
     !flag
+}
+
+impl Response {
+    /// Whether there is no text besides reasoning.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        reasoning::visible(&self.text).into_iter().all(|range| self.text[range].trim().is_empty())
+    }
+
+    /// Whether the provider gave no word of an answer because of what was asked: it refused the request, or withheld all
+    /// of the text.
+    #[must_use]
+    pub fn is_refused(&self) -> bool {
+        self.finish == Finish::Refused || (self.finish == Finish::ContentFilter && self.is_empty())
+    }
 }
 
 impl Usage {

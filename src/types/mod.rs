@@ -7,3 +7,4 @@ pub mod noted;
 pub mod reasoning;
 pub mod record;
 pub mod seed;
+pub mod shown;

@@ -8,11 +8,11 @@ use super::chat::{Finish, Response};
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[expect(clippy::struct_excessive_bools, reason = "each says another thing of an answer")]
 pub struct Noted {
-    /// Why the model stopped.
+    /// Why the model stopped; a withheld answer without a text is refused.
     pub finish: Finish,
     /// The server's word for it, if no meaning of that word is known.
     pub ended: Option<Arc<str>>,
-    /// Whether there is no text besides reasoning.
+    /// Whether there is no text besides reasoning, though nothing was refused.
     pub empty: bool,
     /// Whether a token count is the program's estimate.
     pub estimated: bool,
@@ -36,9 +36,9 @@ impl Noted {
         let known = || own().filter_map(|token| token.logprob);
         let lacking = own().filter(|token| token.logprob.is_none()).count();
         Self {
-            finish: response.finish,
+            finish: if response.is_refused() { Finish::Refused } else { response.finish },
             ended: response.ended.as_deref().map(Into::into),
-            empty: response.text.trim().is_empty(),
+            empty: response.is_empty() && !response.is_refused(),
             estimated: response.estimated,
             replaced: if known().next().is_some() { lacking } else { 0 },
             certain: lacking == 0 && known().next().is_some() && known().all(|logprob| logprob == 0.0),
@@ -104,7 +104,9 @@ mod tests {
         let noted = Noted::of(&odd);
         assert_eq!((noted.replaced, noted.end(), noted.empty, noted.certain), (2, "tired", true, false));
         assert!(Noted::of(&sure).certain && !Noted::of(&sure).empty);
-        for noted in [Noted::of(&odd), Noted::of(&sure), Noted::of(&Response::default())] {
+        let withheld = Noted::of(&Response { finish: Finish::ContentFilter, ..Response::default() });
+        assert_eq!((withheld.end(), withheld.empty), ("refused", false));
+        for noted in [Noted::of(&odd), Noted::of(&sure), withheld, Noted::of(&Response::default())] {
             assert_eq!(Noted::read(noted.end(), noted.empty, noted.estimated, &noted.notes()), noted);
         }
     }

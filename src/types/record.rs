@@ -110,6 +110,8 @@ pub enum Kept {
     Stored,
     /// None could be read.
     Unreadable,
+    /// The provider refused to answer, so that there was none.
+    Refused,
     /// A store rule, by its name, kept it out.
     Dropped(&'static str),
 }
@@ -121,6 +123,7 @@ impl Kept {
         match self {
             Self::Stored => "stored",
             Self::Unreadable => "unreadable",
+            Self::Refused => "refused",
             Self::Dropped(rule) => rule,
         }
     }
@@ -160,6 +163,8 @@ pub struct Record {
     pub strategy_scores: Vec<Score>,
     /// What became of the strategy, where the item was deferred in a learning arm.
     pub kept: Option<Kept>,
+    /// The levels, counted from 0, whose provider refused to answer; ascending.
+    pub refused: Vec<usize>,
 }
 
 impl Record {

@@ -11,5 +11,6 @@ mod llama_server;
 mod openai;
 mod runs;
 mod support;
+mod transport;
 mod with_engine;
 mod with_weights;

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{Curve, Point};
 use crate::analysis::stats::bootstrap::Population;
 use crate::analysis::stats::units::relative_change;
-use crate::analysis::stats::{Draws, Resampled};
+use crate::analysis::stats::{Draws, FEWEST, Resampled};
 
 /// An arm at one threshold, a row per item and order; all that are compared list the same rows.
 #[derive(Debug, Clone, Copy)]
@@ -26,7 +26,7 @@ pub fn change_at(arm: &Curve, base: &Curve, accuracy: f64) -> Option<f64> {
 
 /// The relative change of cost at the accuracy of `base`'s threshold number `at`, with its percentile interval over
 /// groups; `groups` names the group of each row. In each resample both curves and that accuracy are taken anew. None
-/// where the change is undefined on the sample.
+/// where the change is undefined on the sample; no interval if fewer than three groups differ between the arms.
 #[must_use]
 pub fn change_at_equal_accuracy<K: Ord>(
     arm: &[AtThreshold],
@@ -38,11 +38,13 @@ pub fn change_at_equal_accuracy<K: Ord>(
     let index: BTreeMap<&K, usize> = groups.iter().collect::<BTreeSet<_>>().into_iter().zip(0..).collect();
     let group_of: Vec<usize> = groups.iter().map(|group| index[group]).collect();
     let (arm, base) = (GroupSums::of(arm, &group_of, index.len()), GroupSums::of(base, &group_of, index.len()));
-    Population::distinct(u32::try_from(index.len()).ok()?).percentile(draws, |times| {
+    let differing = (0..index.len()).filter(|group| !arm.sums_of(*group).eq(base.sums_of(*group))).count();
+    let found = Population::distinct(u32::try_from(index.len()).ok()?).percentile(draws, |times| {
         let (arm, base) = (arm.points(times), base.points(times));
         let accuracy = base.get(at)?.accuracy;
         change_at(&Curve::through(arm)?, &Curve::through(base)?, accuracy)
-    })
+    })?;
+    Some(Resampled { interval: found.interval.filter(|_| differing >= FEWEST), ..found })
 }
 
 /// An arm's sums within each group, so that a resample adds groups and not rows.
@@ -68,6 +70,11 @@ impl GroupSums {
             sums
         };
         Self { rows, sums: arm.iter().map(sums).collect() }
+    }
+
+    /// A group's right answers and cost at each threshold.
+    fn sums_of(&self, group: usize) -> impl Iterator<Item = &[f64; 2]> {
+        self.sums.iter().map(move |sums| &sums[group])
     }
 
     /// The arm's points on a resample that holds each group so many times.
@@ -134,6 +141,14 @@ mod tests {
         close(found.value, -1.0 / 12.0, 1e-12);
         let interval = found.interval.expect("300 groups");
         assert!((-0.17..-0.12).contains(&interval.low) && (-0.05..-0.02).contains(&interval.high), "{interval:?}");
+        // The same arm but for two rows, each a group of its own.
+        let mut near = [base[1].clone()];
+        near[0].1[..2].fill(0.5);
+        let found = change_at_equal_accuracy(&cells(&near), &cells(&middle), 0, &groups, DRAWS).expect("inside");
+        assert_eq!(found.interval, None, "two rows differ");
+        near[0].1[..3].fill(0.5);
+        let found = change_at_equal_accuracy(&cells(&near), &cells(&middle), 0, &groups, DRAWS).expect("inside");
+        assert!(found.interval.is_some(), "three rows differ");
         let high = [base[2].clone()];
         assert_eq!(change_at_equal_accuracy(&cells(&high), &cells(&middle), 0, &groups, DRAWS), None);
         assert_eq!(change_at_equal_accuracy(&cells(&high), &cells(&middle), 7, &groups, DRAWS), None);

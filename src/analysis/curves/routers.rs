@@ -94,24 +94,37 @@ impl Corners {
     }
 }
 
-/// The router that knows which level is right: it first sends up the items that only the strong level answers rightly,
-/// then those where it makes no difference, last those that only the weak level answers rightly, the cheapest first.
-/// None without items.
+/// The router that knows which level is right: the greatest accuracy at each mean cost. It begins with the cheaper level of every
+/// item (nearly always the weak one) and moves to the dearer one first where only that is right, the least further cost first;
+/// then where it makes no difference; last where only the cheaper one is right, the greatest further cost first, since each loses
+/// one right answer. None without items.
 #[must_use]
 pub fn oracle_router(items: &[BothAnswers], axis: Axis) -> Option<Curve> {
-    let step = |item: &BothAnswers| {
-        let [weak, strong] = item.costs(axis);
-        (i8::from(item.strong_right) - i8::from(item.weak_right), strong - weak)
-    };
-    let mut steps: Vec<(i8, f64)> = items.iter().map(step).collect();
-    steps.sort_by(|(gain_a, cost_a), (gain_b, cost_b)| gain_b.cmp(gain_a).then(cost_a.total_cmp(cost_b)));
-    let n = items.len() as f64;
     let corners = Corners::of(items, axis)?;
-    let path = steps.into_iter().scan(corners.weak, |at, (gain, further)| {
+    let n = items.len() as f64;
+    let mut start = [0.0; 2];
+    let mut steps: Vec<(i8, f64)> = Vec::with_capacity(items.len());
+    for item in items {
+        let weak = (item.costs(axis)[0], i8::from(item.weak_right));
+        let strong = (item.costs(axis)[1], i8::from(item.strong_right));
+        let (cheap, dear) = if strong.0 < weak.0 { (strong, weak) } else { (weak, strong) };
+        start = [start[0] + cheap.0, start[1] + f64::from(cheap.1)];
+        steps.push((dear.1 - cheap.1, dear.0 - cheap.0));
+    }
+    steps.sort_by(|(gain_a, cost_a), (gain_b, cost_b)| {
+        let ascending = cost_a.total_cmp(cost_b);
+        gain_b.cmp(gain_a).then(if *gain_a < 0 { ascending.reverse() } else { ascending })
+    });
+    let start = Point { cost: start[0] / n, accuracy: start[1] / n };
+    let moved = steps.into_iter().scan(start, |at, (gain, further)| {
         *at = Point { cost: at.cost + further / n, accuracy: at.accuracy + f64::from(gain) / n };
         Some(*at)
     });
-    corners.join(path)
+    let path: Vec<Point> = std::iter::once(start).chain(moved).collect();
+    // A corner lies on the path's end or, where one level is not always the cheaper one, below the path.
+    let last = path.last().copied().unwrap_or(start);
+    let ends = [corners.weak, corners.strong].into_iter().filter(|at| at.cost <= start.cost || at.cost >= last.cost);
+    Curve::through(path.iter().copied().chain(ends))
 }
 
 #[cfg(test)]
@@ -158,6 +171,42 @@ mod tests {
         close(corners.ibc_lift(Point { cost: 0.4, accuracy: 0.9 }).expect("a gap"), 1.0 / 0.3 - 1.0, 1e-12);
         let by_fee = oracle_router(&items(), Axis::Fee).expect("items");
         close(by_fee.accuracy_at(1.1).expect("inside"), 0.6, 1e-12);
+    }
+
+    #[test]
+    fn no_choice_of_levels_is_above_the_oracle_at_its_fee() {
+        let item = |rights: [bool; 2], fees: [f64; 2]| BothAnswers {
+            weak_right: rights[0],
+            strong_right: rights[1],
+            weak_fee: fees[0],
+            strong_fee: fees[1],
+        };
+        // Three gain for 2; of two that lose, one spends 1 and one 20; on one the strong level is the cheaper one.
+        let mut items = vec![item([false, true], [1.0, 3.0]); 3];
+        items.extend([item([true, false], [1.0, 2.0]), item([true, false], [1.0, 21.0])]);
+        let oracle = oracle_router(&items, Axis::Fee).expect("items");
+        // All three gains at (5 + 6) / 5, then the dear loss: 4 of 5 right at (11 + 20) / 5.
+        close(oracle.accuracy_at(11.0 / 5.0).expect("inside"), 1.0, 1e-12);
+        close(oracle.accuracy_at(31.0 / 5.0).expect("inside"), 0.8, 1e-12);
+        for cheap in [item([false, true], [5.0, 1.0]), item([true, false], [5.0, 1.0]), item([true, true], [5.0, 1.0])]
+        {
+            let mut items = items.clone();
+            items.push(cheap);
+            let oracle = oracle_router(&items, Axis::Fee).expect("items");
+            let n = items.len() as f64;
+            for choice in 0..1_u32 << items.len() {
+                let level = |place: usize| usize::from(choice >> place & 1 == 1);
+                let cost =
+                    items.iter().enumerate().map(|(place, item)| item.costs(Axis::Fee)[level(place)]).sum::<f64>() / n;
+                let right = items
+                    .iter()
+                    .enumerate()
+                    .filter(|(place, item)| [item.weak_right, item.strong_right][level(*place)]);
+                let accuracy = right.count() as f64 / n;
+                let best = oracle.accuracy_at(cost).unwrap_or(1.0);
+                assert!(accuracy <= best + 1e-9, "{accuracy} for {cost}, where the oracle has {best}");
+            }
+        }
     }
 
     #[test]

@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 use super::change_percent;
 use super::slices::{Slice, Taken};
 use crate::analysis::stats::difference::{of_answers, of_groups};
-use crate::analysis::stats::sign_flip::{group_means, sign_flip_p};
-use crate::analysis::stats::units::relative_change;
+use crate::analysis::stats::sign_flip::{group_sums, sign_flip_p};
+use crate::analysis::stats::units::{differ, relative_change};
 use crate::analysis::stats::{Difference, Draws, Interval, Units};
 use crate::types::seed::Seed;
 
@@ -22,7 +22,7 @@ pub struct Relative {
     pub change: Option<f64>,
     /// Its BCa interval over groups.
     pub interval: Option<Interval>,
-    /// The two-sided p-value of no change per item.
+    /// The two-sided p-value of no change, by sign flips of the groups' sums.
     pub p: f64,
 }
 
@@ -100,12 +100,13 @@ impl<'p, 'a, 'b> Both<'p, 'a, 'b> {
         let labels = [what, self.cell[0], self.cell[1]];
         let draws = Draws { seed: self.seed, labels: &labels, count: RESAMPLES };
         let sums = |(one, other): &Pair<'a, 'b>| (one.group(), [count(calls(*one)), count(calls(*other))]);
-        let found = Units::by_group(self.pairs.iter().map(sums)).bca(draws, relative_change);
-        let differences = self.per_item(|one, other| count(calls(one)) - count(calls(other)));
+        let units = Units::by_group(self.pairs.iter().map(sums)).contributing(differ);
+        let found = units.bca(draws, relative_change);
+        let difference = |(one, other): &Pair<'a, 'b>| (one.group(), count(calls(*one)) - count(calls(*other)));
         Relative {
             change: found.map(|found| found.value),
             interval: found.and_then(|found| found.interval),
-            p: sign_flip_p(&group_means(differences), draws),
+            p: sign_flip_p(&group_sums(self.pairs.iter().map(difference)), draws),
         }
     }
 

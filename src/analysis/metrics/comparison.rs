@@ -1,15 +1,17 @@
 //! Every arm beside the cascade that it is compared with: what reports are made from.
 
 use std::collections::BTreeMap;
+use std::sync::OnceLock;
 
 use super::calibrated::{Calibrated, Guaranteed};
 use super::changes::{Changes, RESAMPLES};
+use super::confidence::{Ends, ends};
 use super::fees::{FeeRow, Prices, by_group, fee_of, fee_rows, item_fee};
 use super::slices::{Slice, Taken, baseline, slices};
 use super::{BASELINE, change_percent};
 use crate::analysis::price::Fee;
 use crate::analysis::stats::holm::holm;
-use crate::analysis::stats::units::relative_change;
+use crate::analysis::stats::units::{differ, relative_change};
 use crate::analysis::stats::{Draws, Interval, Units};
 use crate::types::record::{Purpose, Record};
 use crate::types::seed::Seed;
@@ -24,6 +26,8 @@ pub struct Comparison<'a> {
     fees: Vec<Vec<FeeRow>>,
     /// What each slice changes of them: of the whole, then row by row.
     fee_changes: Vec<Vec<Change>>,
+    /// How sure what each slice's confidence is worth is, once somebody asks.
+    ends: OnceLock<Vec<Ends>>,
     /// How thresholds were told, where they were.
     pub calibrated: &'a [Calibrated],
     /// Prices by model.
@@ -75,7 +79,8 @@ impl<'a> Comparison<'a> {
             fee_rows(slice, calibrated.map_or(&[][..], |calibrated| &calibrated.records), prices)
         };
         let fees = slices.iter().map(rows).collect();
-        let mut comparison = Self { slices, changes, fees, fee_changes: Vec::new(), calibrated, prices, seed };
+        let (fee_changes, ends) = (Vec::new(), OnceLock::new());
+        let mut comparison = Self { slices, changes, fees, fee_changes, ends, calibrated, prices, seed };
         comparison.fee_changes = comparison.changes_of_fees();
         comparison
     }
@@ -118,6 +123,12 @@ impl<'a> Comparison<'a> {
     #[must_use]
     pub fn fee(&self, slice: &Slice) -> Option<Fee> {
         fee_of(self.fees(slice))
+    }
+
+    /// The intervals of what a slice's confidence is worth.
+    #[must_use]
+    pub fn confidence_ends(&self, slice: &Slice) -> Ends {
+        self.place(slice).map_or_else(Ends::default, |place| self.ends.get_or_init(|| ends(self))[place])
     }
 
     /// What was guaranteed for a gated slice; none where its threshold was stated.
@@ -170,6 +181,7 @@ impl<'a> Comparison<'a> {
                 }
                 let fee = |taken: Taken| item_fee(taken, row, self.prices);
                 let Some(paid) = by_group(&pairs, |one, other| Some([fee(one)?, fee(other)?])) else { continue };
+                let paid = paid.contributing(differ);
                 // What thresholds took stands in the fees of all models and of one, and under no other purpose.
                 let apart = match row {
                     Some((_, Some(_))) => [0.0; 2],
@@ -194,13 +206,14 @@ impl<'a> Comparison<'a> {
         changes
     }
 
-    /// A p-value of each slice, adjusted over the arms that are compared with the same cascade (Holm 1979).
+    /// A p-value of each slice, adjusted over the arms that are compared with the same cascade (Holm 1979). None for the levels
+    /// asked alone: they are the ends of the range, and no hypotheses on learning.
     #[must_use]
     pub fn adjusted(&self, p: impl Fn(&Changes) -> f64) -> Vec<Option<f64>> {
         let mut adjusted = vec![None; self.slices.len()];
         let mut families: BTreeMap<Option<u64>, Vec<(usize, f64)>> = BTreeMap::new();
         for (place, (slice, changes)) in self.rows().enumerate() {
-            if let Some(changes) = changes {
+            if let Some(changes) = changes.filter(|_| !matches!(&*slice.cell.arm, "weak-only" | "strong-only")) {
                 let family = self.base(slice).and_then(|base| base.cell.threshold).map(f64::to_bits);
                 families.entry(family).or_default().push((place, p(changes)));
             }

@@ -2,12 +2,18 @@
 
 use std::collections::BTreeMap;
 
-use super::{Slice, Taken};
-use crate::analysis::drift::{Watched, watch};
-use crate::analysis::reliability::{Bin, aurc, auroc, brier, ece, reliability_table};
+use super::{Comparison, Slice, Taken};
+use crate::analysis::drift::{Watched, anytime_p, watch};
+use crate::analysis::ranked::Ranked;
+use crate::analysis::reliability::{Bin, Judged, aurc, auroc, brier, ece, reliability_table};
+use crate::analysis::stats::bootstrap::Population;
+use crate::analysis::stats::{Draws, Interval};
 
 /// Rows of equal mass in a reliability table.
 pub const BINS: usize = 10;
+
+/// Resamples of the intervals of AUROC, ECE and Brier's score: each goes through all answers again.
+pub const RESAMPLES: usize = 2000;
 
 /// How well confidence tells right answers from wrong ones.
 #[derive(Debug, Clone, PartialEq)]
@@ -26,6 +32,46 @@ pub struct Reliability {
     pub aurc: Option<f64>,
 }
 
+/// The 95 % intervals of what confidence is worth: bias-corrected bootstrap over groups, since a resample's ECE lies above the
+/// sample's as that lies above the truth. None where too few groups contribute, or where all resamples lie on one side.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Ends {
+    /// Of the AUROC. None if fewer than three groups have a right answer, or fewer than three a wrong one.
+    pub auroc: Option<Interval>,
+    /// Of the ECE.
+    pub ece: Option<Interval>,
+    /// Of Brier's score.
+    pub brier: Option<Interval>,
+}
+
+/// The intervals of each slice of a comparison; empty ones where a slice has no confidence of its own. Slices with as many groups are
+/// resampled together.
+#[must_use]
+pub(super) fn ends(comparison: &Comparison) -> Vec<Ends> {
+    let mut batches: BTreeMap<usize, Vec<(usize, Ranked)>> = BTreeMap::new();
+    for (place, slice) in comparison.slices.iter().enumerate().filter(|(_, slice)| !slice.is_read_off()) {
+        let rows: Vec<(&str, Judged)> =
+            slice.taken.iter().filter_map(|taken| Some((taken.group(), taken.judged()?))).collect();
+        if !rows.is_empty() {
+            let ranked = Ranked::new(&rows);
+            batches.entry(ranked.groups()).or_default().push((place, ranked));
+        }
+    }
+    let mut found = vec![Ends::default(); comparison.slices.len()];
+    let draws = Draws { seed: comparison.seed, labels: &["confidence"], count: RESAMPLES };
+    for (groups, slices) in batches {
+        let Ok(groups) = u32::try_from(groups) else { continue };
+        let figures = |times: &[u32]| slices.iter().flat_map(|(_, ranked)| ranked.worth(times, BINS as u64)).collect();
+        let told = Population::distinct(groups).bias_corrected(draws, figures);
+        for ((place, ranked), told) in slices.iter().zip(told.chunks(3)) {
+            let interval = |figure: usize| told[figure].and_then(|found| found.interval);
+            found[*place] =
+                Ends { auroc: interval(0).filter(|_| ranked.has_both()), ece: interval(1), brier: interval(2) };
+        }
+    }
+    found
+}
+
 /// What became of a guarantee over the stream.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Realised {
@@ -35,8 +81,10 @@ pub struct Realised {
     pub errors: usize,
     /// Their share; none where nothing was accepted.
     pub risk: Option<f64>,
-    /// The e-value against the guarantee: the greatest wealth of any order, divided by the number of orders.
-    pub e_value: f64,
+    /// The greatest wealth of any order, from a stake of 1, of the bet against the guarantee.
+    pub wealth: f64,
+    /// The p-value at any time of the guarantee: the number of orders over that wealth, at most 1.
+    pub p: f64,
     /// The accepted answers of that order by then, and the wrong ones among them.
     pub alarmed: [usize; 2],
 }
@@ -46,7 +94,7 @@ impl Slice<'_> {
     /// has the same.
     #[must_use]
     pub fn reliability(&self) -> Option<Reliability> {
-        if matches!(self.taken.first(), Some(Taken::Gated { .. })) {
+        if self.is_read_off() {
             return None;
         }
         let judged = self.judged();
@@ -59,6 +107,11 @@ impl Slice<'_> {
             aurc: aurc(&judged),
             bins,
         })
+    }
+
+    /// Whether it is read off weak-only and strong-only.
+    fn is_read_off(&self) -> bool {
+        matches!(self.taken.first(), Some(Taken::Gated { .. }))
     }
 
     /// Whether accepted answers of the weak level keep to a risk of `alpha`; strong ones given again are none of its.
@@ -77,7 +130,8 @@ impl Slice<'_> {
             accepted,
             errors,
             risk: (accepted > 0).then(|| errors as f64 / accepted as f64),
-            e_value: most.map_or(0.0, |most| most.wealth) / self.orders.max(1) as f64,
+            wealth: most.map_or(1.0, |most| most.wealth),
+            p: most.map_or(1.0, |most| anytime_p(most.wealth, self.orders.max(1))),
             alarmed: most.map_or([0; 2], |most| [most.at, most.errors_at]),
         }
     }

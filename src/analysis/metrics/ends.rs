@@ -7,7 +7,7 @@ use crate::types::record::Purpose;
 /// The answers of one level in one arm, over all orders.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Ends {
-    /// Answers of which it is known how they ended.
+    /// Answers of which it is known how they ended; what was refused is none.
     pub answers: usize,
     /// Those that the token limit cut off.
     pub cut: usize,
@@ -21,7 +21,8 @@ impl Ends {
     pub fn of(slice: &Slice, level: usize) -> Self {
         let calls = slice.taken.iter().flat_map(|taken| taken.calls()).map(|(call, _)| call);
         let answers = calls.filter(|call| call.level == Some(level) && call.purpose == Purpose::Answer);
-        answers.filter_map(|call| call.noted.as_ref()).fold(Self::default(), |sum, noted| Self {
+        let known = answers.filter_map(|call| call.noted.as_ref()).filter(|noted| noted.finish != Finish::Refused);
+        known.fold(Self::default(), |sum, noted| Self {
             answers: sum.answers + 1,
             cut: sum.cut + usize::from(noted.finish == Finish::Length),
             empty: sum.empty + usize::from(noted.empty),

@@ -134,6 +134,21 @@ pub fn fee_of(rows: &[FeeRow]) -> Option<Fee> {
 /// The fee of one item in USD; none where a model has no price. `row` keeps to one model, and to one purpose.
 #[must_use]
 pub fn item_fee(taken: Taken, row: Option<Row>, prices: &Prices) -> Option<f64> {
+    of_models(taken, row, |model, sum| sum.fee(price_of(prices, model)))
+}
+
+/// The same by its tokens alone, whatever fee was recorded: for prices that nobody charged.
+#[must_use]
+pub fn token_fee(taken: Taken, row: Option<Row>, prices: &Prices) -> Option<f64> {
+    of_models(taken, row, |model, sum| Some(price_of(prices, model)?.fee(sum.usage)))
+}
+
+fn price_of<'p>(prices: &'p Prices, model: &str) -> Option<&'p Price> {
+    prices.get(model).and_then(Option::as_ref)
+}
+
+/// An item's fees by model, added up.
+fn of_models(taken: Taken, row: Option<Row>, fee: impl Fn(&str, &Sum) -> Option<Fee>) -> Option<f64> {
     let mut sums: BTreeMap<&str, Sum> = BTreeMap::new();
     for (call, _) in taken.calls() {
         let kept = row.is_none_or(|(model, purpose)| {
@@ -143,8 +158,7 @@ pub fn item_fee(taken: Taken, row: Option<Row>, prices: &Prices) -> Option<f64> 
             sums.entry(&call.model).or_default().add(call, true);
         }
     }
-    let fee = |(model, sum): (&&str, &Sum)| sum.fee(prices.get(*model).and_then(Option::as_ref));
-    sums.iter().try_fold(Fee::default(), |all, row| Some(all.plus(fee(row)?))).map(Fee::usd)
+    sums.iter().try_fold(Fee::default(), |all, (model, sum)| Some(all.plus(fee(model, sum)?))).map(Fee::usd)
 }
 
 /// What each group of items adds to some sums that are told from an arm's and its base's; none where a model has no price.

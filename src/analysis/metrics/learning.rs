@@ -142,7 +142,7 @@ pub struct Storing {
     pub dropped: usize,
     /// Of these, from a right strong answer: known after the fact.
     pub dropped_right: usize,
-    /// Answers in which no strategy could be read.
+    /// Answers in which no strategy could be read, refused ones included.
     pub unreadable: usize,
 }
 
@@ -164,7 +164,7 @@ impl Storing {
                     found.dropped += 1;
                     found.dropped_right += right;
                 }
-                Kept::Unreadable => found.unreadable += 1,
+                Kept::Unreadable | Kept::Refused => found.unreadable += 1,
             }
         }
         found

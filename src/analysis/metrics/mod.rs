@@ -5,6 +5,7 @@ pub mod calibrated;
 pub mod changes;
 pub mod comparison;
 pub mod confidence;
+pub mod control;
 pub mod ends;
 pub mod fees;
 pub mod growth;

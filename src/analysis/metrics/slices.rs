@@ -68,6 +68,16 @@ impl<'a> Taken<'a> {
         }
     }
 
+    /// Whether the provider of this level refused to answer.
+    #[must_use]
+    pub fn is_refused(self, level: usize) -> bool {
+        let by = |record: &Record| record.refused.contains(&level);
+        match self {
+            Self::Whole(record) => by(record),
+            Self::Gated { weak, strong, deferred } => by(weak) || (deferred && by(strong)),
+        }
+    }
+
     /// Whether the answer that stands is right.
     #[must_use]
     pub fn correct(self) -> bool {
@@ -78,6 +88,12 @@ impl<'a> Taken<'a> {
     #[must_use]
     pub fn weak_correct(self) -> bool {
         self.weak().is_some_and(|weak| weak.graded.score == Score::Correct)
+    }
+
+    /// The weak level's confidence, and whether it is right; none without a confidence.
+    #[must_use]
+    pub fn judged(self) -> Option<Judged> {
+        Some(Judged { confidence: self.weak()?.confidence?.value(), right: self.weak_correct() })
     }
 
     /// The calls that the item needed, each with the earlier ones of its record. Asked alone, the weak level has no gate: what its
@@ -203,14 +219,16 @@ impl<'a> Slice<'a> {
         self.share(Taken::correct)
     }
 
-    /// The interval of the accuracy: Wilson's where items are independent, else a bootstrap over groups.
+    /// The interval of the accuracy: Wilson's where items are independent, else a bootstrap over groups. None if fewer than three
+    /// groups have a right answer, or fewer than three a wrong one.
     #[must_use]
     pub fn accuracy_interval(&self, draws: Draws) -> Option<Interval> {
         if self.is_independent() {
             return wilson(self.taken.iter().filter(|taken| taken.correct()).count(), self.taken.len());
         }
         let right = |taken: &Taken<'a>| (taken.group(), [f64::from(u8::from(taken.correct())), 1.0]);
-        Units::by_group(self.taken.iter().map(right)).percentile(draws, mean)?.interval
+        let units = Units::by_group(self.taken.iter().map(right)).contributing(|[right, _]| right > 0.0);
+        units.contributing(|[right, n]| right < n).percentile(draws, mean)?.interval
     }
 
     /// Share of right weak answers over the whole stream; none where the weak level is not asked of every item.
@@ -279,9 +297,7 @@ impl<'a> Slice<'a> {
     /// The weak level's confidence in each answer, and whether it is right.
     #[must_use]
     pub fn judged(&self) -> Vec<Judged> {
-        let judged =
-            |taken: &Taken| Some(Judged { confidence: taken.weak()?.confidence?.value(), right: taken.weak_correct() });
-        self.taken.iter().filter_map(judged).collect()
+        self.taken.iter().filter_map(|taken| taken.judged()).collect()
     }
 
     /// The items of this slice beside the same ones of another, order by order.

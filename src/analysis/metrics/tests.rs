@@ -1,12 +1,15 @@
 #![expect(clippy::redundant_closure_for_method_calls, reason = "a method is not one for every lifetime of its records")]
 use std::sync::Arc;
 
+use super::control::{Gain, share};
 use super::learning::{Source, by_encounter, by_source, distilling, paired};
+use super::price_ratio::{Shape, curves};
 use super::*;
 use crate::analysis::price::{Fee, Price};
 use crate::types::chat::{CallKey, Usage};
 use crate::types::confidence::Confidence;
 use crate::types::record::{Call, CellKey, Graded, Purpose, Record, Score, WeakAnswer};
+use crate::types::seed::Seed;
 
 fn record(arm: &str, item: usize, weak_right: bool, deferred: bool, groups: &[&str]) -> Record {
     let graded =
@@ -49,6 +52,7 @@ fn record(arm: &str, item: usize, weak_right: bool, deferred: bool, groups: &[&s
         calls,
         strategy_scores: Vec::new(),
         kept: None,
+        refused: Vec::new(),
     }
 }
 
@@ -178,4 +182,128 @@ fn changes_are_paired_and_told_by_order() {
     assert_eq!(changes.accuracy_by_order.len(), 2);
     assert_eq!(changes.strong_calls_by_order, [Some(-0.5), Some(-0.5)]);
     assert!(changes.accuracy.p > 0.0 && changes.accuracy.p <= 1.0);
+}
+
+/// 24 items in twelve groups, at prices of 1 for a token of the weak level and 3 for one of the strong level: the cascade defers all,
+/// inter-cascade reads ten tokens more and defers every other group, its control reads as much and defers all but three items.
+fn taught() -> (Vec<Record>, Prices) {
+    let longer = |mut record: Record| {
+        record.calls[0].usage.input += 10;
+        record
+    };
+    let mut records: Vec<Record> = (0..24).map(|i| record("cascade", i, false, true, &[])).collect();
+    records.extend((0..24).map(|i| longer(record("inter-cascade", i, i % 4 < 2, i % 4 >= 2, &[]))));
+    records.extend((0..24).map(|i| longer(record("inter-cascade-random", i, i % 8 == 0, i % 8 != 0, &[]))));
+    let price = |each| Some(Price { input: each, cached_input: None, output: each, read: None, nominal: true });
+    (records, Prices::from([("weak".into(), price(1.0)), ("strong".into(), price(3.0))]))
+}
+
+#[test]
+fn fees_at_two_shapes_of_prices_are_those_of_the_tokens() {
+    let (mut records, prices) = taught();
+    let comparison = Comparison::new(&records, &[], &prices, Seed(3));
+    let shapes = Shape::shown(&comparison);
+    assert_eq!(shapes, [Shape::Written(1.0), Shape::Written(4.0)], "the prices at hand are one of them");
+    let arms = [(&comparison.slices[1], &comparison.slices[0])];
+    let found = curves(&comparison, &arms, &shapes, |own| vec![own, 1.0]);
+    // By item. At 1 : 1: 15 and 3 · 32 against 25 and half of that. At 1 : 4: 7.5 and 3 · 17 against 10 and half of that.
+    for (curve, [change, at_1, from]) in found[0].iter().zip([
+        [(25.0 + 48.0) / 111.0, (25.0 + 16.0) / 47.0, 3.0 * 10.0 / 48.0],
+        [(10.0 + 25.5) / 58.5, (10.0 + 8.5) / 24.5, 3.0 * 2.5 / 25.5],
+    ]) {
+        assert!((curve.changes[0].0.expect("a fee") - (change - 1.0) * 100.0).abs() < 1e-9, "{curve:?}");
+        assert!((curve.changes[1].0.expect("a fee") - (at_1 - 1.0) * 100.0).abs() < 1e-9, "{curve:?}");
+        assert!((curve.pays_from.expect("a ratio") - from).abs() < 1e-9, "{curve:?}");
+        let ends = curve.interval.expect("twelve groups");
+        assert!(ends.low < from && from < ends.high, "{ends:?}");
+    }
+    // The cascade against itself costs the same at every ratio.
+    let same = [(&comparison.slices[0], &comparison.slices[0])];
+    let found = curves(&comparison, &same, &shapes, |own| vec![own]);
+    assert!(found[0].iter().all(|curve| curve.pays_from.is_none() && curve.interval.is_none()), "{found:?}");
+    assert_eq!(found[0][0].changes, [(Some(0.0), None)]);
+    // A fee that was recorded is of no shape.
+    records[0].calls[0].recorded_fee_usd = Some(1.0);
+    let comparison = Comparison::new(&records, &[], &prices, Seed(3));
+    assert_eq!(Shape::shown(&comparison), [Shape::Config, Shape::Written(1.0), Shape::Written(4.0)]);
+}
+
+#[test]
+fn an_arm_that_differs_on_one_item_has_no_interval_of_its_break_even() {
+    let (mut records, prices) = taught();
+    records.retain(|record| &*record.cell.arm == "cascade");
+    let twin = |record: &Record| {
+        let cell = CellKey { arm: "inter-cascade".into(), ..CellKey::clone(&record.cell) };
+        Record { cell: Arc::new(cell), ..record.clone() }
+    };
+    let mut arm: Vec<Record> = records.iter().map(twin).collect();
+    arm[5] = record("inter-cascade", 5, true, false, &[]);
+    arm[5].calls[0].usage.input += 10;
+    records.extend(arm);
+    let comparison = Comparison::new(&records, &[], &prices, Seed(3));
+    let arms = [(&comparison.slices[1], &comparison.slices[0])];
+    let found = curves(&comparison, &arms, &[Shape::Written(1.0)], |own| vec![own]);
+    assert!((found[0][0].pays_from.expect("a ratio") - 3.0 * 10.0 / 96.0).abs() < 1e-9);
+    assert_eq!((found[0][0].interval, found[0][0].changes[0].1), (None, None));
+    assert_eq!(comparison.changes[1].as_ref().and_then(|changes| changes.accuracy.interval), None);
+    assert_eq!(comparison.fee_change(&comparison.slices[1]).1, None);
+}
+
+#[test]
+fn the_controls_share_of_a_gain_has_an_interval() {
+    let (records, prices) = taught();
+    let comparison = Comparison::new(&records, &[], &prices, Seed(3));
+    let [cascade, arm, control] = [0, 1, 2].map(|place| &comparison.slices[place]);
+    // Twelve weak answers more, and three with the control; as many calls fewer.
+    for gain in [Gain::WeakAccuracy, Gain::Coverage, Gain::StrongCalls] {
+        let found = share(&comparison, gain, arm, control, cascade).expect("a gain");
+        assert!((found.value - 0.25).abs() < 1e-12, "{gain:?}: {}", found.value);
+        let ends = found.interval.expect("twelve groups");
+        assert!(ends.low < 0.25 && ends.high > 0.25, "{gain:?}: {ends:?}");
+    }
+    let fee = share(&comparison, Gain::Fee, arm, control, cascade).expect("it spares").value;
+    assert!((fee - (3.0 * 96.0 - 240.0) / (12.0 * 96.0 - 240.0)).abs() < 1e-9, "{fee}");
+    assert_eq!(share(&comparison, Gain::Accuracy, arm, control, cascade), None, "all answers that stand are right");
+    assert_eq!(share(&comparison, Gain::WeakAccuracy, cascade, control, cascade), None, "no gain, no share");
+}
+
+#[test]
+fn the_levels_alone_are_no_hypotheses_on_learning() {
+    let (mut records, prices) = taught();
+    records.extend((0..24).map(|i| record("weak-only", i, false, false, &[])));
+    records.extend((0..24).map(|i| record("strong-only", i, false, true, &[])));
+    let comparison = Comparison::new(&records, &[], &prices, Seed(3));
+    let p = |changes: &Changes| changes.coverage.p;
+    let raw: Vec<f64> = comparison.changes.iter().flatten().map(p).collect();
+    let adjusted = comparison.adjusted(p);
+    let two = crate::analysis::stats::holm::holm(&raw[..2]);
+    assert_eq!(adjusted, [None, Some(two[0]), Some(two[1]), None, None]);
+}
+
+#[test]
+fn what_confidence_is_worth_has_intervals_over_groups() {
+    let (mut records, prices) = taught();
+    for (place, record) in records.iter_mut().enumerate() {
+        let step = f64::from(u8::try_from(place * 7 % 24).unwrap_or(0)) / 24.0;
+        let weak = record.weak.as_mut().expect("asked");
+        let sure = if weak.graded.score == Score::Correct { 0.3 + 0.7 * step } else { 0.7 * step };
+        weak.confidence = Some(Confidence::nearest(sure));
+    }
+    let comparison = Comparison::new(&records, &[], &prices, Seed(3));
+    let found = |place: usize| {
+        (
+            comparison.slices[place].reliability().expect("confidences"),
+            comparison.confidence_ends(&comparison.slices[place]),
+        )
+    };
+    let (worth, ends) = found(1);
+    for (value, ends) in [(worth.auroc, ends.auroc), (worth.brier, ends.brier)] {
+        let (value, ends) = (value.expect("both kinds"), ends.expect("twelve groups"));
+        assert!(ends.low < value && value < ends.high, "{value} in {ends:?}");
+    }
+    let (worth, ends) = found(0);
+    assert_eq!((worth.auroc, ends.auroc), (None, None), "no answer is right");
+    assert!(ends.brier.is_some());
+    // With three groups of twelve that have a right answer, 3 % of the resamples hold none.
+    assert_eq!(found(2).1.auroc, None);
 }

@@ -5,7 +5,8 @@ use rand::RngExt;
 use rand::rngs::ChaCha8Rng;
 use rand_distr::{Binomial, Distribution};
 
-use super::{Draws, Interval, Resampled};
+use super::units::bca_interval;
+use super::{Draws, FEWEST, Interval, Resampled};
 
 /// Resamples on which the figure may be undefined, one in this many, before there is no interval.
 const UNDEFINED: usize = 100;
@@ -51,17 +52,46 @@ impl Population {
         Some(Resampled { value, interval })
     }
 
-    /// The figure on each resample, ascending. None with fewer than two units, or undefined too often.
+    /// Several figures of the same resamples, each with its bias-corrected percentile interval (Efron 1981: BCa without
+    /// acceleration), for figures that a resample moves to one side. `figures` gives the same number of them every time.
+    pub fn bias_corrected(
+        &self,
+        draws: Draws,
+        figures: impl Fn(&[u32]) -> Vec<Option<f64>> + Sync,
+    ) -> Vec<Option<Resampled>> {
+        let sample = figures(&self.sizes);
+        let counts = || vec![0; self.sizes.len()];
+        let on_one = |counts: &mut Vec<u32>, rng: &mut ChaCha8Rng| {
+            self.resample(counts, rng);
+            figures(counts)
+        };
+        let resamples = self.has_enough().then(|| draws.map("bootstrap", counts, on_one));
+        let interval = |place: usize, value: f64| {
+            let sorted = ascending(resamples.as_ref()?.iter().map(|figures| figures[place]))?;
+            bca_interval(&sorted, value, 0.0)
+        };
+        let told = |(place, value): (usize, Option<f64>)| {
+            value.map(|value| Resampled { value, interval: interval(place, value) })
+        };
+        sample.into_iter().enumerate().map(told).collect()
+    }
+
+    /// Whether there are enough units for an interval.
+    fn has_enough(&self) -> bool {
+        self.n as usize >= FEWEST
+    }
+
+    /// The figure on each resample, ascending. None with too few units, or undefined too often.
     fn replicates(&self, draws: Draws, figure: impl Fn(&[u32]) -> Option<f64> + Sync) -> Option<Vec<f64>> {
         let counts = || vec![0; self.sizes.len()];
         let on_one = |counts: &mut Vec<u32>, rng: &mut ChaCha8Rng| {
             self.resample(counts, rng);
             figure(counts)
         };
-        (self.n >= 2).then(|| ascending(draws.map("bootstrap", counts, on_one).into_iter()))?
+        self.has_enough().then(|| ascending(draws.map("bootstrap", counts, on_one).into_iter()))?
     }
 
-    /// What is told from resamples, [`LANES`] of them at a time. None with fewer than two units.
+    /// What is told from resamples, [`LANES`] of them at a time. None with too few units.
     pub(super) fn in_lanes<T: Send>(
         &self,
         draws: Draws,
@@ -76,8 +106,9 @@ impl Population {
             told(lanes)
         };
         let blocks = Draws { count: draws.count.div_ceil(LANES), ..draws };
-        let told =
-            (self.n >= 2).then(|| blocks.map("bootstrap", || (vec![0; kinds], vec![[0.0; LANES]; kinds]), on_some))?;
+        let told = self
+            .has_enough()
+            .then(|| blocks.map("bootstrap", || (vec![0; kinds], vec![[0.0; LANES]; kinds]), on_some))?;
         Some(told.into_iter().flatten().take(draws.count).collect())
     }
 
@@ -94,8 +125,9 @@ impl Population {
     }
 }
 
-/// Figures that differ by less, as a share, are alike.
-const ROUNDING: f64 = 1e-12;
+/// Figures that differ by less, as a share of the largest, are alike: sums of a million terms in another order differ by up to a
+/// tenth of this.
+pub(super) const ROUNDING: f64 = 1e-9;
 
 /// The figures of resamples, ascending; none where too many are undefined, or where all are alike: a sample that has seen only
 /// one value says nothing of how far the next one may lie.
@@ -168,8 +200,16 @@ mod tests {
         let found = Population::distinct(50).percentile(DRAWS, needs_the_first).expect("defined on the sample");
         assert_eq!(found, Resampled { value: 1.0, interval: None });
         assert_eq!(Population::distinct(50).percentile(DRAWS, |_| None), None);
-        let alone = Population::distinct(1).percentile(DRAWS, |_| Some(1.0)).expect("defined on the sample");
-        assert_eq!(alone.interval, None);
+        for few in 1..=2 {
+            let first = |counts: &[u32]| Some(f64::from(counts[0]));
+            let alone = Population::distinct(few).percentile(DRAWS, first).expect("defined on the sample");
+            assert_eq!(alone.interval, None);
+        }
+        assert!(
+            Population::distinct(3)
+                .percentile(DRAWS, |counts| Some(f64::from(counts[0])))
+                .is_some_and(|found| found.interval.is_some())
+        );
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! The paired difference between two arms as tables show it: mean, interval and p-value.
 
 use super::proportion::mcnemar;
-use super::sign_flip::{group_means, sign_flip_p};
+use super::sign_flip::{group_sums, sign_flip_p};
 use super::units::{Units, mean};
 use super::{Draws, Interval};
 
@@ -10,7 +10,7 @@ use super::{Draws, Interval};
 pub struct Difference {
     /// The mean over items.
     pub mean: f64,
-    /// Its percentile bootstrap interval; none with fewer than two units.
+    /// Its percentile bootstrap interval. None if fewer than three units differ.
     pub interval: Option<Interval>,
     /// The two-sided p-value of no difference.
     pub p: f64,
@@ -22,19 +22,26 @@ pub struct Difference {
 pub fn of_answers(pairs: &[(bool, bool)], draws: Draws) -> Option<Difference> {
     let count = |pair| pairs.iter().filter(|other| **other == pair).count();
     let change = |(arm, base): &(bool, bool)| f64::from(u8::from(*arm)) - f64::from(u8::from(*base));
-    let found = Units::new(pairs.iter().map(|pair| [change(pair), 1.0])).percentile(draws, mean)?;
+    let units = Units::new(pairs.iter().map(|pair| [change(pair), 1.0])).contributing(differs);
+    let found = units.percentile(draws, mean)?;
     let p = mcnemar(count((true, false)), count((false, true)));
     Some(Difference { mean: found.value, interval: found.interval, p })
 }
 
-/// Differences between an arm and its base by group, one row per item and order: the sign-flip test on the groups' mean
-/// differences, and the bootstrap over groups with items weighted alike. None without rows.
+/// Differences between an arm and its base by group, one row per item and order: the sign-flip test on the groups' sums, and the
+/// bootstrap over groups, both with items weighted alike. None without rows.
 pub fn of_groups<K: Ord + Clone>(rows: impl IntoIterator<Item = (K, f64)>, draws: Draws) -> Option<Difference> {
     let rows: Vec<(K, f64)> = rows.into_iter().collect();
-    let units = Units::by_group(rows.iter().map(|(group, difference)| (group, [*difference, 1.0])));
+    let units =
+        Units::by_group(rows.iter().map(|(group, difference)| (group, [*difference, 1.0]))).contributing(differs);
     let found = units.percentile(draws, mean)?;
-    let p = sign_flip_p(&group_means(rows), draws);
+    let p = sign_flip_p(&group_sums(rows), draws);
     Some(Difference { mean: found.value, interval: found.interval, p })
+}
+
+/// Whether a unit's sum of differences is not zero.
+fn differs([sum, _]: [f64; 2]) -> bool {
+    sum != 0.0
 }
 
 #[cfg(test)]
@@ -66,6 +73,26 @@ mod tests {
         close(found.mean, case.mean, 1e-12);
         close(interval.low, case.percentile.low, 3e-3);
         close(interval.high, case.percentile.high, 3e-3);
+    }
+
+    #[test]
+    fn the_p_value_is_of_the_mean_that_is_reported() {
+        // Eight rows of one group gain and five groups of one row lose: 3 in 13 over items, and nothing unlikely for their sums.
+        let rows = (0..8).map(|_| (0, 1.0)).chain((1..6).map(|group| (group, -1.0)));
+        let found = of_groups(rows, DRAWS).expect("rows");
+        close(found.mean, 3.0 / 13.0, 1e-12);
+        // Any signs of the five leave a sum of at least 3 in size.
+        close(found.p, 1.0, 1e-12);
+    }
+
+    #[test]
+    fn one_item_that_differs_is_no_interval() {
+        let mut pairs = vec![(true, true); 99];
+        pairs.push((true, false));
+        let found = of_answers(&pairs, DRAWS).expect("items");
+        assert_eq!((found.mean, found.interval), (0.01, None));
+        pairs.extend([(true, false), (false, true)]);
+        assert!(of_answers(&pairs, DRAWS).is_some_and(|found| found.interval.is_some()));
     }
 
     #[test]

@@ -20,6 +20,10 @@ pub use units::Units;
 /// The 97.5 % point of the normal distribution.
 const Z: f64 = 1.959_963_984_540_054;
 
+/// The fewest groups that must contribute to a figure for it to have an interval. A resample cannot pass a side that the sample
+/// has not seen, so that one or two groups give an interval that ends at their own figure.
+pub const FEWEST: usize = 3;
+
 /// The two ends of a 95 % interval, in the unit of the figure.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Interval {
@@ -34,6 +38,7 @@ pub struct Interval {
 pub struct Resampled {
     /// The figure on the sample itself.
     pub value: f64,
-    /// Its interval; none with fewer than two units, and where the figure is undefined on too many resamples or the same on all.
+    /// Its interval. None if fewer than [`FEWEST`] units contribute, or if the figure is undefined on too many resamples or the
+    /// same on all.
     pub interval: Option<Interval>,
 }

@@ -1,4 +1,4 @@
-//! Sign-flip permutation test of paired differences (Fisher 1935): without an effect each group's mean difference is
+//! Sign-flip permutation test of paired differences (Fisher 1935): without an effect the sum of each group's differences is
 //! as likely to have the other sign.
 
 use std::collections::BTreeMap;
@@ -10,19 +10,18 @@ use super::Draws;
 /// Sums that differ by less than this share of the observed one are the same sum, added up in another order.
 const SAME: f64 = 1e-12;
 
-/// The mean of each group's values, in the groups' order.
+/// The sum of each group's values, in the groups' order. Flipped sums test the mean over items, which is what is reported; flipped
+/// means of groups would test the mean of these, which can have the other sign when groups are unequal.
 #[must_use]
-pub fn group_means<K: Ord>(rows: impl IntoIterator<Item = (K, f64)>) -> Vec<f64> {
-    let mut groups: BTreeMap<K, (f64, f64)> = BTreeMap::new();
+pub fn group_sums<K: Ord>(rows: impl IntoIterator<Item = (K, f64)>) -> Vec<f64> {
+    let mut groups: BTreeMap<K, f64> = BTreeMap::new();
     for (group, value) in rows {
-        let (sum, count) = groups.entry(group).or_default();
-        *sum += value;
-        *count += 1.0;
+        *groups.entry(group).or_default() += value;
     }
-    groups.into_values().map(|(sum, count)| sum / count).collect()
+    groups.into_values().collect()
 }
 
-/// The two-sided p-value (1 + b) / (1 + B), b being how many of B draws of the signs give a mean at least as far from 0.
+/// The two-sided p-value (1 + b) / (1 + B), b being how many of B draws of the signs give a sum at least as far from 0.
 #[must_use]
 #[expect(clippy::cast_precision_loss, reason = "counts of draws")]
 pub fn sign_flip_p(differences: &[f64], draws: Draws) -> f64 {
@@ -84,7 +83,18 @@ mod tests {
     }
 
     #[test]
-    fn orders_are_averaged_within_the_group() {
-        assert_eq!(group_means([("b", 1.0), ("a", 1.0), ("b", 0.0)]), [1.0, 0.5]);
+    fn a_group_counts_by_what_it_adds_to_the_sum() {
+        assert_eq!(group_sums([("b", 1.0), ("a", 1.0), ("b", 1.0), ("b", -0.5)]), [1.0, 1.5]);
+    }
+
+    #[test]
+    fn unequal_groups_are_tested_by_the_statistic_that_is_reported() {
+        #[derive(Deserialize)]
+        struct Case {
+            rows: Vec<(u32, f64)>,
+            p: f64,
+        }
+        let case: Case = fixture("unequal_groups");
+        close(sign_flip_p(&group_sums(case.rows), DRAWS), case.p, 0.005);
     }
 }

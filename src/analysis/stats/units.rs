@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 
 use statrs::distribution::{ContinuousCDF, Normal};
 
-use super::bootstrap::{LANES, Population, ascending, quantile};
-use super::{Draws, Interval, Resampled, Z};
+use super::bootstrap::{LANES, Population, ROUNDING, ascending, quantile};
+use super::{Draws, FEWEST, Interval, Resampled, Z};
 
 /// Units of one kind, on average, from which on drawing kinds is quicker than drawing units.
 const WORTH_MERGING: usize = 8;
@@ -18,6 +18,8 @@ pub struct Units<const D: usize> {
     /// What each kind of unit adds to each sum; by sum, because adding up whole rows took three times as long.
     columns: [Vec<f64>; D],
     population: Population,
+    /// The number of units that contribute to the figures.
+    contributing: usize,
 }
 
 impl<const D: usize> Units<D> {
@@ -57,10 +59,26 @@ impl<const D: usize> Units<D> {
         if kinds.len() * WORTH_MERGING <= rows.len() {
             let heads: Vec<[f64; D]> = kinds.iter().map(|kind| kind[0]).collect();
             let sizes = kinds.iter().map(|kind| size(kind)).collect();
-            Self { columns: columns(&heads), population: Population::of_kinds(sizes) }
+            Self { columns: columns(&heads), population: Population::of_kinds(sizes), contributing: rows.len() }
         } else {
-            Self { columns: columns(rows), population: Population::distinct(size(rows)) }
+            Self { columns: columns(rows), population: Population::distinct(size(rows)), contributing: rows.len() }
         }
+    }
+
+    /// The same units with the number of those that contribute to the figures: without them all the figure would be one that is
+    /// known beforehand, such as no change. Figures to which fewer than [`FEWEST`] contribute have no interval. After several calls
+    /// the least number counts.
+    #[must_use]
+    pub fn contributing(self, contributes: impl Fn([f64; D]) -> bool) -> Self {
+        Self { contributing: self.contributing.min(self.count(contributes)), ..self }
+    }
+
+    /// The number of units of which something holds.
+    #[must_use]
+    pub fn count(&self, holds: impl Fn([f64; D]) -> bool) -> usize {
+        let row = |kind: usize| std::array::from_fn(|i| self.columns[i][kind]);
+        let sizes = self.population.sizes().iter().enumerate();
+        sizes.filter(|(kind, _)| holds(row(*kind))).map(|(_, size)| *size as usize).sum()
     }
 
     /// A figure of the sums with its percentile interval; none where it is undefined on the sample.
@@ -138,7 +156,8 @@ fn of_all<const D: usize, F: Fn([f64; D]) -> Option<f64> + Sync>(
         let resamples = population.in_lanes(draws, of_resamples);
         let each = places.iter().flat_map(|place| asked[*place].1.iter().map(move |figure| (*place, figure)));
         for (i, ((place, figure), value)) in each.zip(sample).enumerate() {
-            let sorted = || ascending(resamples.as_ref()?.iter().map(|figures| figures[i]));
+            let enough = asked[place].0.contributing >= FEWEST;
+            let sorted = || ascending(resamples.as_ref().filter(|_| enough)?.iter().map(|figures| figures[i]));
             let interval = |value| interval(asked[place].0, figure, value, &sorted()?);
             found[place].push(value.map(|value| Resampled { value, interval: interval(value) }));
         }
@@ -155,12 +174,14 @@ fn lexicographic<const D: usize>(a: &[f64; D], b: &[f64; D]) -> Ordering {
     a.iter().zip(b).fold(Ordering::Equal, |order, (a, b)| order.then(a.total_cmp(b)))
 }
 
-/// The interval from ascending resamples of a figure; none where all of them lie on one side of it.
+/// The interval from ascending resamples of a figure. Resamples that differ from it by rounding alone are equal to it, and count
+/// half as below. None if all of them lie on one side.
 #[expect(clippy::cast_precision_loss, reason = "counts of resamples")]
-fn bca_interval(sorted: &[f64], value: f64, acceleration: f64) -> Option<Interval> {
+pub(super) fn bca_interval(sorted: &[f64], value: f64, acceleration: f64) -> Option<Interval> {
     let normal = Normal::standard();
-    let below = sorted.partition_point(|x| *x < value);
-    let not_above = sorted.partition_point(|x| *x <= value);
+    let largest = sorted.first().zip(sorted.last()).map_or(0.0, |(least, most)| least.abs().max(most.abs()));
+    let below = sorted.partition_point(|x| *x < value - ROUNDING * largest);
+    let not_above = sorted.partition_point(|x| *x <= value + ROUNDING * largest);
     let bias = normal.inverse_cdf((below + not_above) as f64 / (2 * sorted.len()) as f64);
     let end = |z: f64| quantile(sorted, normal.cdf(bias + (bias + z) / (1.0 - acceleration * (bias + z))));
     bias.is_finite().then(|| Interval { low: end(-Z), high: end(Z) })
@@ -170,6 +191,12 @@ fn bca_interval(sorted: &[f64], value: f64, acceleration: f64) -> Option<Interva
 #[must_use]
 pub fn mean([sum, count]: [f64; 2]) -> Option<f64> {
     (count != 0.0).then(|| sum / count)
+}
+
+/// Whether two sums differ.
+#[must_use]
+pub fn differ([one, other]: [f64; 2]) -> bool {
+    one - other != 0.0
 }
 
 /// The relative change from the second sum to the first: -0.2 is a fifth less. None where the second is 0.
@@ -240,6 +267,33 @@ mod tests {
             let alone: Vec<_> = figures.iter().map(|figure| units.bca(DRAWS, figure)).collect();
             assert!(together == alone && alone.iter().all(|found| found.is_some_and(|found| found.interval.is_some())));
         }
+    }
+
+    #[test]
+    fn resamples_that_equal_the_figure_but_for_rounding_are_ties() {
+        let value = 0.7_f64;
+        let resamples = |ulp: f64| -> Vec<f64> {
+            // Of 1000 resamples 370 are 0, 10 lie above, and the others are the value, half of them a rounding below it.
+            let near = (0..620).map(|i| if i < 310 { value - ulp } else { value });
+            (0..370).map(|_| 0.0).chain(near).chain((0..10).map(|_| 0.9)).collect()
+        };
+        let exact = bca_interval(&resamples(0.0), value, 0.01).expect("both sides");
+        let rounded = bca_interval(&resamples(4.0 * f64::EPSILON), value, 0.01).expect("both sides");
+        close(exact.low, 0.0, 1e-12);
+        close(rounded.low, exact.low, 1e-9);
+        close(rounded.high, exact.high, 1e-9);
+    }
+
+    #[test]
+    fn fewer_than_three_groups_that_differ_give_no_interval() {
+        let found = |differ: u32| {
+            let rows = (0..90).map(|group| (group, [f64::from(u8::from(group < differ)), 1.0]));
+            Units::by_group(rows).contributing(|[change, _]| change != 0.0).percentile(DRAWS, mean).expect("rows")
+        };
+        for differ in [1, 2] {
+            assert_eq!(found(differ), Resampled { value: f64::from(differ) / 90.0, interval: None });
+        }
+        assert!(found(3).interval.is_some_and(|ends| ends.low < 3.0 / 90.0 && ends.high > 3.0 / 90.0));
     }
 
     #[test]

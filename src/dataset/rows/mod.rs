@@ -1,23 +1,33 @@
 //! The rows of a table: JSON lines, one JSON array, CSV, or parquet, each perhaps compressed, perhaps in an archive. Every
 //! row is handed on and let go, so that a table of lines needs no more memory than what is kept of it.
 
+mod cells;
+mod csv;
+mod encoding;
+pub mod fields;
+pub mod guarded;
+mod json;
 mod parquet;
 pub mod stored;
 
+use std::collections::BTreeSet;
 use std::fmt;
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufReader, Cursor, Read};
 use std::ops::ControlFlow;
 use std::path::Path;
 
 use anyhow::{Context, Result, anyhow, bail};
-use serde::de::{DeserializeSeed, SeqAccess, Visitor};
 use serde_json::Map;
-pub use serde_json_borrow::{ObjectAsVec as Fields, Value};
+pub use serde_json_borrow::Value;
 
-use stored::Table;
+pub use self::fields::Fields;
+use self::fields::same;
+use self::stored::Table;
 
 /// Bytes that are read at a time.
 const BUFFER: usize = 1 << 17;
+/// Bytes of a text that are looked at before it is read.
+const HEAD: u64 = 1 << 16;
 /// What Windows tools write in front of a text in UTF-8; it is no part of it.
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
@@ -26,7 +36,7 @@ const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 pub enum Kind {
     /// A JSON object a line, or all of them in one array.
     Json,
-    /// CSV.
+    /// CSV; with semicolons or tabs in the place of commas if the header has them.
     Csv,
     /// Parquet.
     Parquet,
@@ -56,24 +66,46 @@ pub type Take<'a> = &'a mut dyn FnMut(Place, Result<&Fields, String>) -> Control
 /// What the first line of a CSV may be.
 #[derive(Clone, Copy)]
 pub struct FirstLine {
-    /// The columns of a file whose first line is a row already; none: the first line is always a header.
+    /// The columns of a file whose first line is a row already; `None` if the first line is always a header.
     pub bare: Option<&'static [&'static str]>,
-    /// What is wrong with these columns of a header, if anything.
+    /// Names of which every header has one; empty if the first line is always a header.
+    pub lead: &'static [&'static str],
+    /// Whether a column is one that is read; the delimiter is found by it.
+    pub known: fn(&str) -> bool,
+    /// What is wrong with these columns of a header; `None` if nothing is.
     pub fault: fn(&[String]) -> Option<String>,
 }
 
 impl FirstLine {
     /// A header with any columns.
-    pub const HEADER: Self = Self { bare: None, fault: |_| None };
+    pub const HEADER: Self = Self { bare: None, lead: &[], known: |_| false, fault: |_| None };
+
+    /// The number of columns that are read.
+    fn known(self, cells: &[&str]) -> usize {
+        if self.leads(cells).is_none() { 0 } else { cells.iter().filter(|cell| (self.known)(cell)).count() + 1 }
+    }
+
+    /// The place of the column that every header has.
+    fn leads(self, cells: &[&str]) -> Option<usize> {
+        if self.lead.is_empty() {
+            return Some(0);
+        }
+        cells.iter().position(|cell| self.lead.iter().any(|name| same(cell, name)))
+    }
+
+    /// Whether these cells are names of columns and not a row.
+    fn is_header(self, cells: &[&str]) -> bool {
+        self.leads(cells).is_some_and(|place| place == 0 || self.known(cells) > 1)
+    }
 }
 
 impl Kind {
     /// The kind that a file's name ends in, once the endings of compression are taken off.
     #[must_use]
     pub fn of(name: &str) -> Option<Self> {
-        match stored::uncompressed(name).rsplit_once('.')?.1 {
-            "jsonl" | "json" => Some(Self::Json),
-            "csv" => Some(Self::Csv),
+        match stored::uncompressed(name).rsplit_once('.')?.1.to_ascii_lowercase().as_str() {
+            "jsonl" | "json" | "ndjson" => Some(Self::Json),
+            "csv" | "tsv" => Some(Self::Csv),
             "parquet" => Some(Self::Parquet),
             _ => None,
         }
@@ -85,204 +117,87 @@ impl Kind {
 /// # Errors
 /// Where the table cannot be read at all, or no further.
 pub fn each(kind: Kind, table: Table, first_line: FirstLine, take: Take) -> Result<()> {
-    let mut reader = BufReader::with_capacity(BUFFER, table.bytes);
+    let Table { path, bytes } = table;
+    let mut reader = BufReader::with_capacity(BUFFER, bytes);
     if kind == Kind::Parquet {
         let mut bytes = Vec::new();
         reader.read_to_end(&mut bytes)?;
         return parquet::each(bytes, take);
     }
-    if reader.fill_buf()?.starts_with(BYTE_ORDER_MARK) {
-        reader.consume(BYTE_ORDER_MARK.len());
+    let mut head = Vec::new();
+    reader.by_ref().take(HEAD).read_to_end(&mut head)?;
+    if let Some(what) = encoding::of_start(&head, &path) {
+        bail!(what);
     }
+    let head = head.strip_prefix(BYTE_ORDER_MARK).unwrap_or(&head);
+    let whole = Cursor::new(head).chain(reader);
     match kind {
-        Kind::Csv => csv(reader, first_line, take),
-        _ if reader.fill_buf()?.trim_ascii_start().starts_with(b"[") => array(reader, take),
-        _ => lines(reader, take),
+        Kind::Csv => csv::each(whole, head, first_line, &path, take),
+        _ if head.trim_ascii_start().starts_with(b"[") => json::array(whole, &path, take),
+        _ => json::lines(whole, &path, take),
     }
 }
 
-fn lines(mut reader: impl BufRead, take: Take) -> Result<()> {
-    let mut line = Vec::new();
-    for number in 1.. {
-        line.clear();
-        if reader.read_until(b'\n', &mut line)? == 0 {
-            break;
-        }
-        if line.trim_ascii().is_empty() {
-            continue;
-        }
-        let place = Place::Line(number);
-        let taken = match serde_json::from_slice(&line) {
-            Ok(Value::Object(fields)) => take(place, Ok(&fields)),
-            Ok(_) => take(place, Err("not a JSON object".to_owned())),
-            Err(error) => take(place, Err(format!("not a JSON object: {error} (column {})", error.column()))),
-        };
-        if taken.is_break() {
-            break;
-        }
-    }
-    Ok(())
-}
-
-/// One array of objects. All of its bytes are held, but only one of its rows.
-fn array(mut reader: impl Read, take: Take) -> Result<()> {
-    struct Rows<'a>(Take<'a>);
-
-    impl<'de> Visitor<'de> for Rows<'_> {
-        type Value = ();
-
-        fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
-            f.write_str("an array of objects")
-        }
-
-        fn visit_seq<A: SeqAccess<'de>>(self, mut rows: A) -> Result<(), A::Error> {
-            let mut going = ControlFlow::Continue(());
-            for number in 1.. {
-                let Some(row) = rows.next_element::<Value<'de>>()? else { break };
-                // The rest is read all the same: a broken end is a fault of the file.
-                if going.is_continue() {
-                    going = match &row {
-                        Value::Object(fields) => (self.0)(Place::Row(number), Ok(fields)),
-                        _ => (self.0)(Place::Row(number), Err("not a JSON object".to_owned())),
-                    };
-                }
-            }
-            Ok(())
-        }
-    }
-
-    impl<'de> DeserializeSeed<'de> for Rows<'_> {
-        type Value = ();
-
-        fn deserialize<D: serde::Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
-            deserializer.deserialize_seq(self)
-        }
-    }
-
-    let mut bytes = Vec::new();
-    reader.read_to_end(&mut bytes)?;
-    let mut deserializer = serde_json::Deserializer::from_slice(&bytes);
-    Rows(take).deserialize(&mut deserializer).and_then(|()| deserializer.end()).context("not an array of JSON objects")
-}
-
-fn csv(reader: impl Read, first_line: FirstLine, take: Take) -> Result<()> {
-    let mut reader = ::csv::ReaderBuilder::new().has_headers(false).flexible(true).from_reader(reader);
-    let mut names: Option<Vec<String>> = None;
-    for record in reader.records() {
-        let record = match record {
-            Ok(record) => record,
-            Err(error) if error.is_io_error() => return Err(error.into()),
-            Err(error) => {
-                let place = Place::Line(error.position().map_or(0, ::csv::Position::line));
-                if take(place, Err(format!("not readable as CSV: {error}"))).is_break() {
-                    break;
-                }
-                continue;
-            }
-        };
-        let place = Place::Line(record.position().map_or(0, ::csv::Position::line));
-        let names = match (&names, first_line.bare) {
-            (Some(names), _) => names,
-            (None, Some(bare)) if !record.iter().any(|cell| cell.trim() == bare[0]) => {
-                names.insert(bare.iter().map(|name| (*name).to_owned()).collect())
-            }
-            (None, _) => {
-                let header: Vec<String> = record.iter().map(|name| name.trim().to_owned()).collect();
-                if let Some(fault) = (first_line.fault)(&header) {
-                    let _ = take(place, Err(fault));
-                    break;
-                }
-                names = Some(header);
-                continue;
-            }
-        };
-        let taken = if record.len() == names.len() {
-            let cells = names.iter().zip(&record).map(|(name, cell)| (name.as_str(), Value::from(cell)));
-            take(place, Ok(&cells.collect()))
-        } else {
-            take(place, Err(format!("has {} fields, not {}", record.len(), names.len())))
-        };
-        if taken.is_break() {
-            break;
-        }
-    }
-    Ok(())
-}
-
-/// One row of a whole table: where it stands and its fields.
+/// One row of a whole table: where it stands and its fields, under the names that were asked for.
 pub type Row = (u64, Map<String, serde_json::Value>);
 
-/// Reads a whole table; an empty cell of a CSV is a field that is not there, and so is a null.
+/// The columns that are taken out of a table.
+#[derive(Debug, Clone, Copy)]
+pub struct Wanted<'a> {
+    /// Their names.
+    pub columns: &'a [&'a str],
+    /// Of these, the columns whose empty cells in a CSV are texts of length zero.
+    pub empty: &'a [&'a str],
+}
+
+/// A table's rows in its order, and those of the wanted columns that any row has.
+pub type Rows = (Vec<Row>, BTreeSet<String>);
+
+/// Reads some columns of a whole table; an empty cell of a CSV is a field that is not there, and so is a null.
 ///
 /// # Errors
-/// Names the file and the line.
-pub fn read(path: &Path) -> Result<Vec<Row>> {
+/// Names the file and the line or row, and a wanted column whose value cannot be used.
+pub fn read(path: &Path, wanted: Wanted) -> Result<Rows> {
     let whole = || {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
-        let kind = Kind::of(&name).ok_or_else(|| anyhow!("its name ends in neither .jsonl, .csv nor .parquet"))?;
-        let mut rows = Vec::new();
-        let mut fault = None;
-        each(kind, Table::of_file(path)?, FirstLine::HEADER, &mut |place, fields| match fields {
-            Ok(fields) => {
-                let (Place::Line(number) | Place::Row(number)) = place;
-                let there = |value: &Value| !(value.is_null() || kind == Kind::Csv && value.as_str() == Some(""));
-                let fields = fields.iter().filter(|(_, value)| there(value));
-                rows.push((number, fields.map(|(name, value)| (name.to_owned(), value.into())).collect()));
-                ControlFlow::Continue(())
-            }
-            Err(what) => {
-                fault = Some(format!("{place}: {what}"));
-                ControlFlow::Break(())
+        let kind =
+            Kind::of(&name).ok_or_else(|| anyhow!("its name ends in neither .jsonl, .csv, .tsv nor .parquet"))?;
+        let known = |fields: &Fields| picked(fields, wanted, kind);
+        let (mut rows, mut columns, mut fault) = (Vec::new(), BTreeSet::new(), None);
+        each(kind, Table::of_file(path)?, FirstLine { known: |_| true, ..FirstLine::HEADER }, &mut |place, fields| {
+            match fields.and_then(known) {
+                Ok(fields) => {
+                    let (Place::Line(number) | Place::Row(number)) = place;
+                    columns.extend(fields.keys().filter(|name| !columns.contains(*name)).cloned().collect::<Vec<_>>());
+                    rows.push((number, fields));
+                    ControlFlow::Continue(())
+                }
+                Err(what) => {
+                    fault = Some(format!("{place}: {what}"));
+                    ControlFlow::Break(())
+                }
             }
         })?;
         match fault {
             Some(fault) => bail!(fault),
-            None => Ok(rows),
+            None => Ok((rows, columns)),
         }
     };
     whole().with_context(|| format!("cannot read {}", path.display()))
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn written(name: &str, bytes: &[u8]) -> (tempfile::TempDir, std::path::PathBuf) {
-        let folder = tempfile::tempdir().expect("a folder");
-        let path = folder.path().join(name);
-        std::fs::write(&path, bytes).expect("written");
-        (folder, path)
-    }
-
-    #[test]
-    fn each_form_gives_the_same_fields() {
-        let (_folder, lines) = written("a.jsonl", b"\xef\xbb\xbf{\"id\": \"a\", \"n\": 1}\n\n{\"id\": \"b\"}\n");
-        let rows = read(&lines).expect("good rows");
-        assert_eq!(rows.iter().map(|(line, _)| *line).collect::<Vec<_>>(), [1, 3]);
-        assert_eq!((&rows[0].1["n"], rows[1].1.get("n")), (&serde_json::Value::from(1), None));
-        let (_folder, cells) = written("a.csv", b"\xef\xbb\xbfid,n\na,1\n\"b\nc\",\nd,2\n");
-        let rows = read(&cells).expect("good rows");
-        assert_eq!(rows.iter().map(|(line, _)| *line).collect::<Vec<_>>(), [2, 3, 5]);
-        assert_eq!((&rows[1].1["id"], rows[1].1.get("n")), (&serde_json::Value::from("b\nc"), None));
-        let (_folder, array) = written("a.json", b"\n [{\"id\": \"a\", \"n\": null}, {\"id\": \"\"}]\n");
-        let rows = read(&array).expect("good rows");
-        assert_eq!(rows.iter().map(|(row, _)| *row).collect::<Vec<_>>(), [1, 2]);
-        assert_eq!((rows[0].1.get("n"), &rows[1].1["id"]), (None, &serde_json::Value::from("")));
-    }
-
-    #[test]
-    fn a_row_that_cannot_be_read_is_named() {
-        for (name, bytes, parts) in [
-            ("a.jsonl", "{}\nnot JSON\n", ["a.jsonl", "line 2: not a JSON object"]),
-            ("a.csv", "a,b\n1,2\n3\n", ["a.csv", "line 3: has 1 fields, not 2"]),
-            ("a.json", "[{}, 7]", ["a.json", "row 2: not a JSON object"]),
-            ("a.json", "[{}, {}", ["a.json", "not an array of JSON objects"]),
-            ("a.txt", "", ["a.txt", ".parquet"]),
-            ("a.parquet", "no", ["a.parquet", "parquet"]),
-        ] {
-            let (_folder, path) = written(name, bytes.as_bytes());
-            let error = format!("{:#}", read(&path).expect_err("refused"));
-            assert!(parts.iter().all(|part| error.contains(part)), "{error}");
+/// The wanted fields of a row.
+fn picked(fields: &Fields, wanted: Wanted, kind: Kind) -> Result<Map<String, serde_json::Value>, String> {
+    let mut found = Map::new();
+    for name in wanted.columns {
+        let value = fields.get(name).map_err(|why| format!("field `{name}`: {why}"))?;
+        let there = |value: &&Value| kind != Kind::Csv || value.as_str() != Some("") || wanted.empty.contains(name);
+        if let Some(value) = value.filter(there) {
+            found.insert((*name).to_owned(), value.into());
         }
     }
+    Ok(found)
 }
+
+#[cfg(test)]
+mod tests;

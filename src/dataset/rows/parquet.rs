@@ -1,49 +1,47 @@
 //! Parquet, a row group at a time, nested columns included: the data frames of polars as they are built here know no
-//! structs, and hubs publish options as one.
+//! structs, and hubs publish options as one. A column that cannot be read is an error of the cells that are asked for.
 
 use std::io::Cursor;
 use std::ops::ControlFlow;
 
 use anyhow::{Result, anyhow, bail};
-use polars_arrow::array::{
-    Array, BinaryViewArray, BooleanArray, ListArray, NullArray, PrimitiveArray, StructArray, Utf8ViewArray,
-};
+use polars_arrow::array::Array;
+use polars_arrow::datatypes::Field;
 use polars_buffer::Buffer;
-use polars_parquet::read::{BasicDecompressor, PageReader, column_iter_to_arrays, infer_schema, read_metadata};
+use polars_parquet::read::schema::parquet_to_arrow_schema;
+use polars_parquet::read::{
+    BasicDecompressor, FileMetadata, PageReader, RowGroupMetadata, column_iter_to_arrays, read_metadata,
+};
 
-use super::{Fields, Place, Take, Value};
+use super::guarded::guarded;
+use super::{Fields, Place, Take, Value, cells};
+
+/// Rows of one file at most: its counts are believed up to here.
+const MOST_ROWS: usize = 1 << 30;
+
+/// A column of one row group: its name, and its pieces or why it cannot be read.
+type Column<'a> = (&'a str, Result<Vec<Box<dyn Array>>, String>);
 
 /// Hands on the rows of a file's bytes.
 pub(super) fn each(bytes: Vec<u8>, take: Take) -> Result<()> {
-    let unreadable = |error: polars_error::PolarsError| anyhow!("not readable as parquet: {error}");
-    let metadata = read_metadata(&mut Cursor::new(&bytes)).map_err(unreadable)?;
-    let schema = infer_schema(&metadata).map_err(unreadable)?;
+    let unreadable = |what: String| anyhow!("not readable as parquet: {what}");
+    let opened = guarded(|| {
+        let metadata = read_metadata(&mut Cursor::new(&bytes)).map_err(|error| error.to_string())?;
+        // Only parquet's own types: what other tools note beside them, such as categories, is how they hold a column.
+        let fields: Vec<Field> = parquet_to_arrow_schema(metadata.schema().fields()).iter_values().cloned().collect();
+        Ok::<_, String>((metadata, fields))
+    });
+    let (metadata, fields) = opened.and_then(|opened| opened).map_err(unreadable)?;
+    check(&metadata, &fields, bytes.len()).map_err(unreadable)?;
     let bytes = Buffer::from(bytes);
     let mut number = 0;
     for group in &metadata.row_groups {
-        let mut columns = Vec::new();
-        for field in schema.iter_values() {
-            let (pages, types) = group
-                .columns_under_root_iter(&field.name)
-                .into_iter()
-                .flatten()
-                .map(|column| {
-                    let range = column.byte_range();
-                    let chunk = bytes.clone().sliced(usize::try_from(range.start)?..usize::try_from(range.end)?);
-                    let pages = PageReader::new(Cursor::new(chunk), column, Vec::new(), usize::MAX);
-                    Ok((BasicDecompressor::new(pages, Vec::new()), &column.descriptor().descriptor.primitive_type))
-                })
-                .collect::<Result<(Vec<_>, Vec<_>)>>()?;
-            let (arrays, _) = column_iter_to_arrays(pages, types, field.clone(), None).map_err(unreadable)?;
-            columns.push((field.name.as_str(), arrays));
-        }
+        let columns = fields.iter().map(|field| Ok((field.name.as_str(), column(field, group, &bytes)?)));
+        let columns: Vec<Column> = columns.collect::<Result<_, String>>().map_err(unreadable)?;
         for row in 0..group.num_rows() {
             number += 1;
-            let cells = columns.iter().map(|(name, arrays)| {
-                let value = cell(arrays, row).map_err(|error| anyhow!("row {number}: column {name}: {error}"))?;
-                Ok((*name, value))
-            });
-            let fields: Fields = cells.collect::<Result<Vec<_>>>()?.into();
+            let fields = guarded(|| fields_of(&columns, row)).and_then(|fields| fields);
+            let fields = fields.map_err(|what| anyhow!("not readable as parquet: row {number}: {what}"))?;
             if take(Place::Row(number), Ok(&fields)) == ControlFlow::Break(()) {
                 return Ok(());
             }
@@ -52,52 +50,83 @@ pub(super) fn each(bytes: Vec<u8>, take: Take) -> Result<()> {
     Ok(())
 }
 
-/// The cell of a column in pieces.
-fn cell(arrays: &[Box<dyn Array>], mut row: usize) -> Result<Value<'_>> {
+/// Whether the file's own counts and places can be true.
+fn check(metadata: &FileMetadata, fields: &[Field], bytes: usize) -> Result<(), String> {
+    if fields.is_empty() {
+        return Err("it has no columns".to_owned());
+    }
+    for (place, field) in fields.iter().enumerate() {
+        if fields[..place].iter().any(|earlier| earlier.name == field.name) {
+            return Err(format!("it has two columns `{}`: rename one", field.name));
+        }
+    }
+    let mut rows = 0_usize;
+    for group in &metadata.row_groups {
+        rows = rows.saturating_add(group.num_rows());
+        for column in group.parquet_columns() {
+            let range = guarded(|| column.byte_range())?;
+            let values = usize::try_from(column.num_values()).unwrap_or(usize::MAX);
+            let inside = range.start <= range.end && usize::try_from(range.end).is_ok_and(|end| end <= bytes);
+            if !inside || values > MOST_ROWS {
+                let name = column.descriptor().path_in_schema.iter().map(ToString::to_string).collect::<Vec<_>>();
+                return Err(format!("column {}: it is damaged (the file is too short for it)", name.join(".")));
+            }
+        }
+    }
+    if rows > MOST_ROWS { Err(format!("it says that it has {rows} rows")) } else { Ok(()) }
+}
+
+/// A column's pieces, or why cells of its type cannot be read.
+fn column(
+    field: &Field,
+    group: &RowGroupMetadata,
+    bytes: &Buffer<u8>,
+) -> Result<Result<Vec<Box<dyn Array>>, String>, String> {
+    if let Err(why) = cells::readable(&field.dtype) {
+        return Ok(Err(why));
+    }
+    let decode = || -> Result<Vec<Box<dyn Array>>> {
+        let Some(chunks) = group.columns_under_root_iter(&field.name) else { bail!("it is missing in a row group") };
+        let (pages, types) = chunks
+            .map(|column| {
+                let range = column.byte_range();
+                let chunk = bytes.clone().sliced(usize::try_from(range.start)?..usize::try_from(range.end)?);
+                let pages = PageReader::new(Cursor::new(chunk), column, Vec::new(), usize::MAX);
+                Ok((BasicDecompressor::new(pages, Vec::new()), &column.descriptor().descriptor.primitive_type))
+            })
+            .collect::<Result<(Vec<_>, Vec<_>)>>()?;
+        Ok(column_iter_to_arrays(pages, types, field.clone(), None).map(|(arrays, _)| arrays)?)
+    };
+    let decoded = guarded(decode).and_then(|decoded| decoded.map_err(|error| format!("{error:#}")));
+    decoded.map(Ok).map_err(|what| format!("column {}: {what}", field.name))
+}
+
+/// The fields of one row of a group.
+fn fields_of<'a>(columns: &'a [Column], row: usize) -> Result<Fields<'a>, String> {
+    let (mut found, mut unusable) = (Vec::with_capacity(columns.len()), Vec::new());
+    for (name, arrays) in columns {
+        let value = match arrays {
+            Ok(arrays) => cell(arrays, row).ok_or_else(|| format!("column {name}: it has no such row"))?,
+            Err(why) => Err(why.clone()),
+        };
+        found.push((
+            *name,
+            value.unwrap_or_else(|why| {
+                unusable.push((*name, why));
+                Value::Null
+            }),
+        ));
+    }
+    Ok(Fields::of_columns(found, unusable))
+}
+
+/// The cell of a column in pieces; `None` if the column is shorter.
+fn cell(arrays: &[Box<dyn Array>], mut row: usize) -> Option<Result<Value<'_>, String>> {
     for array in arrays {
         if row < array.len() {
-            return value(&**array, row);
+            return Some(cells::value(&**array, row));
         }
         row -= array.len();
     }
-    bail!("it has no such row")
-}
-
-fn value(array: &dyn Array, row: usize) -> Result<Value<'_>> {
-    if array.is_null(row) {
-        return Ok(Value::Null);
-    }
-    let any = array.as_any();
-    macro_rules! number {
-        ($($native:ty as $wide:ty),*) => {
-            $(if let Some(numbers) = any.downcast_ref::<PrimitiveArray<$native>>() {
-                return Ok(Value::from(<$wide>::from(numbers.value(row))));
-            })*
-        };
-    }
-    number!(i8 as i64, i16 as i64, i32 as i64, i64 as i64, u8 as u64, u16 as u64, u32 as u64, u64 as u64);
-    number!(f32 as f64, f64 as f64);
-    if let Some(texts) = any.downcast_ref::<Utf8ViewArray>() {
-        return Ok(Value::from(texts.value(row)));
-    }
-    if let Some(texts) = any.downcast_ref::<BinaryViewArray>() {
-        return Ok(Value::from(std::str::from_utf8(texts.value(row))?));
-    }
-    if let Some(flags) = any.downcast_ref::<BooleanArray>() {
-        return Ok(Value::from(flags.value(row)));
-    }
-    if let Some(lists) = any.downcast_ref::<ListArray<i64>>() {
-        let (start, end) = lists.offsets().start_end(row);
-        let cells = (start..end).map(|place| value(&**lists.values(), place));
-        return Ok(Value::Array(cells.collect::<Result<_>>()?));
-    }
-    if let Some(structs) = any.downcast_ref::<StructArray>() {
-        let cells = structs.fields().iter().zip(structs.values());
-        let cells = cells.map(|(field, cells)| Ok((field.name.as_str(), value(&**cells, row)?)));
-        return Ok(Value::Object(cells.collect::<Result<Vec<_>>>()?.into()));
-    }
-    if any.is::<NullArray>() {
-        return Ok(Value::Null);
-    }
-    bail!("values of the type {:?} are not read", array.dtype())
+    None
 }

@@ -1,8 +1,8 @@
-//! How tables lie on the disk: as they are, compressed (`.gz`, `.zst`), in a folder, or in a tar archive.
+//! How tables lie on the disk: as they are, compressed (`.gz`, `.zst`), in a folder, or in a tar or zip archive.
 
 use std::fs::File;
 use std::io::Read;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use flate2::read::MultiGzDecoder;
@@ -44,11 +44,15 @@ pub fn uncompressed(name: &str) -> &str {
     name.strip_suffix(".gz").or(name.strip_suffix(".zst")).unwrap_or(name)
 }
 
-/// Whether a path is a tar archive, by its name.
+/// Whether a path is a tar or zip archive, by its name.
 #[must_use]
 pub fn is_archive(path: &Path) -> bool {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
-    [".tar", ".tgz"].iter().any(|ending| uncompressed(&name).ends_with(ending))
+    is_zip(path) || [".tar", ".tgz"].iter().any(|ending| uncompressed(&name).ends_with(ending))
+}
+
+fn is_zip(path: &Path) -> bool {
+    path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("zip"))
 }
 
 fn decompressed<'a>(name: &str, packed: impl Read + 'a) -> Result<Box<dyn Read + 'a>> {
@@ -75,32 +79,68 @@ pub fn of_folder(folder: &Path) -> Result<Vec<PathBuf>> {
 /// their names. They are held while the archive is read.
 ///
 /// # Errors
-/// Where the archive cannot be read, or holds no such table.
+/// Where the archive cannot be read, or holds no such table, or one twice.
 pub fn each_of_archive(path: &Path, member: Option<&str>, take: &mut dyn FnMut(Table) -> Result<()>) -> Result<()> {
-    let wanted = Path::new(member.unwrap_or_default());
-    let mut archive = tar::Archive::new(Table::of_file(path)?.bytes);
+    let wanted = plain(Path::new(member.unwrap_or_default()));
     let mut found: Vec<(PathBuf, Vec<u8>)> = Vec::new();
-    for entry in archive.entries()? {
-        let mut entry = entry?;
-        let inside = entry.path()?.into_owned();
+    let mut keep = |inside: &Path, bytes: &mut dyn Read| -> Result<()> {
+        let inside = plain(inside);
         let name = inside.file_name().unwrap_or_default().to_string_lossy();
         // What macOS puts beside its files begins with a dot.
-        if inside.starts_with(wanted) && entry.header().entry_type().is_file() && !name.starts_with('.') {
-            if Kind::of(&name).is_none() {
-                continue;
-            }
-            let mut bytes = Vec::new();
-            entry.read_to_end(&mut bytes)?;
-            found.push((inside, bytes));
+        if inside.starts_with(&wanted) && !name.starts_with('.') && Kind::of(&name).is_some() {
+            let mut whole = Vec::new();
+            bytes.read_to_end(&mut whole).with_context(|| format!("member {}", inside.display()))?;
+            found.push((inside, whole));
         }
+        Ok(())
+    };
+    if is_zip(path) {
+        of_zip(path, &mut keep)?;
+    } else {
+        of_tar(path, &mut keep)?;
     }
     if found.is_empty() {
         bail!("{} holds no tables{}", path.display(), member.map(|name| format!(" in {name}")).unwrap_or_default());
     }
     found.sort();
+    if let Some(pair) = found.windows(2).find(|pair| pair[0].0 == pair[1].0) {
+        bail!("{} holds {} twice: pack it anew with one of them", path.display(), pair[0].0.display());
+    }
     for (inside, bytes) in &found {
         let name = inside.file_name().unwrap_or_default().to_string_lossy();
         take(Table { path: path.join(inside), bytes: decompressed(&name, bytes.as_slice())? })?;
     }
     Ok(())
+}
+
+/// Takes a member's path and its bytes.
+type Keep<'a> = &'a mut dyn FnMut(&Path, &mut dyn Read) -> Result<()>;
+
+fn of_tar(path: &Path, keep: Keep) -> Result<()> {
+    let mut archive = tar::Archive::new(Table::of_file(path)?.bytes);
+    for entry in archive.entries()? {
+        let mut entry = entry?;
+        let inside = entry.path()?.into_owned();
+        if entry.header().entry_type().is_file() {
+            keep(&inside, &mut entry)?;
+        }
+    }
+    Ok(())
+}
+
+fn of_zip(path: &Path, keep: Keep) -> Result<()> {
+    let mut archive = zip::ZipArchive::new(File::open(path)?)?;
+    for number in 0..archive.len() {
+        let mut entry = archive.by_index(number)?;
+        if entry.is_file() {
+            let inside = PathBuf::from(&*entry.name()?);
+            keep(&inside, &mut entry)?;
+        }
+    }
+    Ok(())
+}
+
+/// A path without the `./` that tar writes in front of what it packs.
+fn plain(path: &Path) -> PathBuf {
+    path.components().filter(|part| !matches!(part, Component::CurDir)).collect()
 }

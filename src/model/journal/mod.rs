@@ -1,6 +1,7 @@
 //! The journal of calls: every answer is stored under the hash of all that determines it, durably, before it is
 //! used. Resuming, sharing calls between arms and offline replay are look-ups here. One `SQLite` file.
 
+pub mod answers;
 pub mod portable;
 mod schema;
 mod writer;
@@ -55,6 +56,8 @@ pub struct Journal {
     writer: Writer,
     /// Journals of other runs, looked into where this one has no answer; never written to.
     further: Vec<(PathBuf, Mutex<Connection>)>,
+    /// Whether refused calls of the further journals are asked again.
+    passes_over_refused: bool,
     flights: Mutex<HashMap<CallKey, Flight>>,
     made: AtomicU64,
     imported: AtomicU64,
@@ -109,6 +112,7 @@ impl Journal {
             reader: Mutex::new(reading),
             writer: Writer::start(writing).context("the journal's thread did not start")?,
             further: Vec::new(),
+            passes_over_refused: false,
             flights: Mutex::default(),
             made: AtomicU64::new(0),
             imported: AtomicU64::new(0),
@@ -132,6 +136,24 @@ impl Journal {
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Passes over the refused calls of the further journals, so that they are asked again.
+    pub fn pass_over_refused(&mut self) {
+        self.passes_over_refused = true;
+    }
+
+    /// Takes out the refused calls of this journal, so that they are asked again. Gives how many there were.
+    ///
+    /// # Errors
+    /// If the journal cannot be written.
+    pub fn forget_refused(&self) -> Result<usize> {
+        let gone = lock(&self.reader).execute(
+            "DELETE FROM calls WHERE response ->> '$.finish' = 'refused'
+             OR (response ->> '$.finish' = 'content-filter' AND response ->> '$.text' = '')",
+            [],
+        );
+        gone.with_context(|| format!("cannot write the journal {}", self.path.display()))
     }
 
     /// Calls that were really made since the journal was opened.
@@ -182,6 +204,9 @@ impl Journal {
             return Ok(None);
         };
         let mut made = made?;
+        if self.passes_over_refused && made.response.is_refused() {
+            return Ok(None);
+        }
         if let Some(request) = request {
             request.clone_into(&mut made.request);
         }
@@ -348,27 +373,31 @@ impl Elapsed {
     }
 }
 
-/// What the calls of a journal took, all together and by model; as it is or as it was exported. Of imported ones nobody knows when
-/// they were made: each counts as if alone.
+/// The time that the calls of a journal took, all together and by model: of a journal, an export, or a folder of parts. When
+/// an imported call was made is not known: each counts as if alone.
 ///
 /// # Errors
-/// Names the file where it is no journal, or was changed after its export.
+/// Names the file that is no journal or was changed after its export.
 pub fn times(path: &Path) -> Result<(Elapsed, BTreeMap<String, Elapsed>)> {
-    let connection = opened(path)?;
-    let read = || -> rusqlite::Result<(Elapsed, BTreeMap<String, Elapsed>)> {
-        let mut statement = connection.prepare(&format!(
-            "SELECT model, response ->> '$.latency_ms' / 1000.0 AS seconds, {MADE} FROM calls ORDER BY made - seconds"
-        ))?;
-        let (mut all, mut models) = (Elapsed::default(), BTreeMap::<String, Elapsed>::new());
-        let mut rows = statement.query([])?;
-        while let Some(row) = rows.next()? {
-            let (seconds, end) = (row.get(1)?, row.get(2)?);
-            all.count(seconds, end);
-            models.entry(row.get(0)?).or_default().count(seconds, end);
-        }
-        Ok((all, models))
-    };
-    read().with_context(|| cannot_read(path))
+    let mut calls: Vec<(f64, String, f64, Option<f64>)> = Vec::new();
+    for part in parts(path)? {
+        let connection = opened(&part)?;
+        let mut read = || -> rusqlite::Result<()> {
+            let mut statement = connection.prepare(&format!(
+                "SELECT made - seconds, model, seconds, {MADE} FROM (SELECT *, response ->> '$.latency_ms' / 1000.0 AS seconds FROM calls)"
+            ))?;
+            let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))?;
+            rows.into_iter().try_for_each(|row| row.map(|row| calls.push(row)))
+        };
+        read().with_context(|| cannot_read(&part))?;
+    }
+    calls.sort_by(|(one, ..), (other, ..)| one.total_cmp(other));
+    let (mut all, mut models) = (Elapsed::default(), BTreeMap::<String, Elapsed>::new());
+    for (_, model, seconds, end) in calls {
+        all.count(seconds, end);
+        models.entry(model).or_default().count(seconds, end);
+    }
+    Ok((all, models))
 }
 
 /// Checks that there is a journal to look into.

@@ -14,6 +14,7 @@ use tokio::sync::Mutex as AsyncMutex;
 
 use super::{Engine, EngineError, EngineSettings, KeptServer, Wait};
 use crate::model::openai::{OpenAi, Settings};
+use crate::model::tls::Trusted;
 use crate::model::{Model, ModelError};
 use crate::task::prompt::Style;
 use crate::types::chat::{Request, Response};
@@ -159,9 +160,11 @@ impl LlamaServer {
             logprobs: true,
             token_limit_key: "max_tokens".to_owned(),
             send_stop: true,
+            send_system: true,
+            trusted: Trusted::default(),
             extra_body: Map::new(),
             connect_timeout: CONNECT,
-            read_timeout: self.timeout,
+            timeout: self.timeout,
         })?);
         *client = Some((endpoint.base_url.clone(), Arc::clone(&made)));
         Ok(made)

@@ -2,15 +2,15 @@
 //! wheel.
 
 use std::ffi::OsString;
-use std::io::Read;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::sync::LazyLock;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use regex::Regex;
 
 use super::{EngineError, wheel};
+use crate::model::process::output;
 use crate::model::{machine, pip};
 
 /// The oldest build of `llama-server` that is taken, of February 2026: `--no-cache-prompt` came in January (llama.cpp's
@@ -160,28 +160,6 @@ fn build(program: &Path) -> Result<Option<u32>, String> {
     let said = output(Command::new(program).arg("--version"), PATIENCE)?;
     let build = BUILD.captures(&said).and_then(|found| found[1].parse().ok());
     Ok(build.filter(|build| *build > 0))
-}
-
-/// What a program says on stdout and stderr.
-pub(super) fn output(command: &mut Command, patience: Duration) -> Result<String, String> {
-    let text = |error: std::io::Error| error.to_string();
-    let (mut reader, writer) = std::io::pipe().map_err(text)?;
-    let mut child =
-        command.stdin(Stdio::null()).stdout(writer.try_clone().map_err(text)?).stderr(writer).spawn().map_err(text)?;
-    // The command holds the pipe's other ends, and the reader would wait for them.
-    command.stdout(Stdio::null()).stderr(Stdio::null());
-    let begun = Instant::now();
-    while child.try_wait().map_err(text)?.is_none() {
-        if begun.elapsed() > patience {
-            let _ = child.kill();
-            let _ = child.wait();
-            return Err(format!("says nothing for {} s", patience.as_secs()));
-        }
-        std::thread::sleep(Duration::from_millis(5));
-    }
-    let mut said = Vec::new();
-    reader.read_to_end(&mut said).map_err(text)?;
-    Ok(String::from_utf8_lossy(&said).into_owned())
 }
 
 #[cfg(all(test, unix))]

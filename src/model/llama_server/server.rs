@@ -11,6 +11,7 @@ use secrecy::{ExposeSecret, SecretString};
 
 use super::log::Log;
 use super::{Engine, EngineError, OnWait, Wait, check, launch, wheel};
+use crate::model::tls::Trusted;
 use crate::model::{http, machine};
 
 /// Between two looks at whether it is ready.
@@ -192,7 +193,7 @@ impl Drop for RunningServer {
 fn client(origin: &str) -> Result<Client, EngineError> {
     let other = |error: String| EngineError::Start(std::io::Error::other(error));
     let url = Url::parse(origin).map_err(|error| other(error.to_string()))?;
-    let builder = http::client_builder(&url).map_err(|error| other(error.to_string()))?;
+    let builder = http::client_builder(&url, &Trusted::default()).map_err(|error| other(error.to_string()))?;
     builder.timeout(LOOK).build().map_err(|error| other(http::chain(&error)))
 }
 

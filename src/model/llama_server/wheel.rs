@@ -2,10 +2,7 @@
 //! the cache folder, where it changes nothing for anybody else, and its checksum is pip's to verify.
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
-use std::time::Duration;
 
-use super::engine::output;
 use super::{EngineError, OnWait, Wait};
 use crate::model::{machine, pip};
 
@@ -23,8 +20,6 @@ const WHEELS: [(&str, &str, &str); 5] = [
 ];
 /// About what it takes while it is installed: the wheel, its contents, and a copy of them.
 const BYTES: u64 = 260_000_000;
-/// How long Python may take to tell its version.
-const PATIENCE: Duration = Duration::from_secs(20);
 
 /// The checksum of the wheel for a platform; none where there is no wheel.
 pub(super) fn sha256(system: &str, processor: &str) -> Option<&'static str> {
@@ -43,14 +38,7 @@ pub(super) fn is_installed(folder: &Path) -> bool {
 
 /// The first Python that is new enough for the wheel.
 pub(super) fn python(pythons: &[String]) -> Result<String, String> {
-    let is_new_enough = |python: &&String| {
-        let script = "import sys; print('%d.%d' % sys.version_info[:2])";
-        let version = output(Command::new(python).args(["-c", script]), PATIENCE).unwrap_or_default();
-        let number = |part: Option<&str>| part.and_then(|part| part.trim().parse::<u32>().ok()).unwrap_or(0);
-        let mut parts = version.split('.');
-        (number(parts.next()), number(parts.next())) >= (3, 10)
-    };
-    pythons.iter().find(is_new_enough).cloned().ok_or_else(|| "no Python 3.10 or newer for the prebuilt one".to_owned())
+    pip::new_enough(pythons, (3, 10)).ok_or_else(|| "no Python 3.10 or newer for the prebuilt one".to_owned())
 }
 
 /// Installs it, where it is not there yet.

@@ -60,8 +60,7 @@ impl OpenAi {
         let end = choice.end().map(str::to_owned);
         let ending = end.as_deref().map(ending::of);
         if let (Some(Some(Ending::Broken)), Some(end)) = (&ending, &end) {
-            let reason = self.named(&format!("{}: the server broke the answer off ({end})", self.settings.base_url));
-            return Err(ModelError::Passing { reason, wait: None, charged: true });
+            return Err(self.broken(&format!("the server broke the answer off ({end})")));
         }
         let logprobs = choice.take_logprobs();
         let said = choice.said();

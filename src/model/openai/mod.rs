@@ -2,10 +2,15 @@
 //! llama.cpp and others. What they disagree on is a setting.
 
 mod answer;
+mod body;
+mod complaint;
 mod ending;
 mod fault;
+mod hint;
+mod refusal;
 mod tokens;
 mod usage;
+mod wait;
 mod wire;
 
 use std::fmt;
@@ -15,15 +20,18 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 use reqwest::header::{ACCEPT, AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
 use reqwest::redirect::Policy;
-use reqwest::{Client, Url};
+use reqwest::{Client, StatusCode, Url};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Map, Value, json};
+use time::OffsetDateTime;
 
 use self::answer::Wanted;
-use self::fault::used_up;
+use self::complaint::Complaint;
+use self::fault::Fault;
+use crate::model::tls::Trusted;
 use crate::model::{Model, ModelError, http};
 use crate::task::prompt::{Style, continued};
-use crate::types::chat::{Generation, Mode, Request, Response};
+use crate::types::chat::{Finish, Generation, Message, Mode, Request, Response, Role};
 
 /// How many stop texts are sent: `OpenAI` takes no more. The others are looked for in the answer.
 const STOPS_SENT: usize = 4;
@@ -34,15 +42,20 @@ const OWN_KEYS: [&str; 6] = ["best_of", "messages", "model", "n", "prompt", "str
 /// A word of a header that is as long may be a key: `Bearer` is none.
 const SECRET_WORD: usize = 8;
 
+/// Names of a query's fields that hold keys, which an address must not carry.
+const KEY_FIELDS: [&str; 9] =
+    ["key", "token", "secret", "password", "signature", "sig", "code", "auth", "authorization"];
+
 /// Names under which servers take the token limit.
 const TOKEN_LIMITS: [&str; 2] = ["max_tokens", "max_completion_tokens"];
 
 /// A model's entry, as far as this backend goes by it.
 #[derive(Debug, Clone)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a key of an entry")]
 pub struct Settings {
     /// The model's name in the config.
     pub name: String,
-    /// The address up to and without `/chat/completions`.
+    /// The address up to and without `/chat/completions`; a query in it is sent with every request.
     pub base_url: String,
     /// The server's name for the model.
     pub model: String,
@@ -62,12 +75,16 @@ pub struct Settings {
     pub token_limit_key: String,
     /// Whether stop texts are sent; where they are not, answers are cut here.
     pub send_stop: bool,
+    /// Whether the system text is a message of its own; else it is put in front of the user's.
+    pub send_system: bool,
+    /// Certificates that are accepted besides the usual ones.
+    pub trusted: Trusted,
     /// Merged last into the body of every request.
     pub extra_body: Map<String, Value>,
     /// The longest wait for a connection.
     pub connect_timeout: Duration,
-    /// The longest silence of the server, the time that it takes to write an answer included.
-    pub read_timeout: Duration,
+    /// The longest time of an attempt, from the connection to the last byte of the answer.
+    pub timeout: Duration,
 }
 
 impl Settings {
@@ -86,6 +103,8 @@ pub struct OpenAi {
     settings: Settings,
     endpoint: Url,
     headers: HeaderMap,
+    /// The proxy before the server, for errors; `None` if there is none.
+    proxy: Option<String>,
     client: OnceLock<Result<Client, String>>,
 }
 
@@ -103,20 +122,30 @@ impl OpenAi {
     /// that cannot be sent, and for an `extra_body` that would change the form of the answer.
     pub fn new(mut settings: Settings) -> Result<Self, ModelError> {
         let refused = |what: String| ModelError::Refused(format!("model {:?}: {what}", settings.name));
-        let trimmed = settings.base_url.trim_end_matches('/').to_owned();
+        let (address, query) = match settings.base_url.split_once('?') {
+            Some((address, query)) => (address, Some(query)),
+            None => (settings.base_url.as_str(), None),
+        };
+        let trimmed = address.trim_end_matches('/').to_owned();
         let path = match settings.style {
             Style::Chat => "chat/completions",
             Style::Plain => "completions",
         };
-        let endpoint = Url::parse(&format!("{trimmed}/{path}"))
+        let mut endpoint = Url::parse(&format!("{trimmed}/{path}"))
             .map_err(|error| refused(format!("base_url is not an address: {error}")))?;
         if !matches!(endpoint.scheme(), "http" | "https") {
             return Err(refused("base_url must begin with http:// or https://".into()));
         }
         let carries_key = !endpoint.username().is_empty() || endpoint.password().is_some();
-        if carries_key || trimmed.contains(['?', '#']) {
+        endpoint.set_query(query);
+        let is_key = |name: &str| {
+            let name = name.to_lowercase();
+            KEY_FIELDS.iter().any(|field| name.split(['-', '_', '.']).any(|part| part == *field))
+                || name.contains("apikey")
+        };
+        if carries_key || endpoint.query_pairs().any(|(name, _)| is_key(&name)) || settings.base_url.contains('#') {
             return Err(refused(
-                "base_url must be a bare address; a key belongs into the variable that api_key_env names".into(),
+                "base_url must carry no key, no name and no `#`; a key belongs into the variable that api_key_env names".into(),
             ));
         }
         if let Some(key) = OWN_KEYS.iter().find(|key| settings.extra_body.contains_key(**key)) {
@@ -129,8 +158,9 @@ impl OpenAi {
             )));
         }
         let headers = header_map(&settings).map_err(&refused)?;
-        settings.base_url = trimmed;
-        Ok(Self { settings, endpoint, headers, client: OnceLock::new() })
+        settings.base_url = query.map_or(trimmed.clone(), |query| format!("{trimmed}?{query}"));
+        let proxy = http::proxy(&endpoint);
+        Ok(Self { settings, endpoint, headers, proxy, client: OnceLock::new() })
     }
 
     /// `text` with the model's name in front, for errors.
@@ -141,11 +171,10 @@ impl OpenAi {
 
     fn client(&self) -> Result<&Client, ModelError> {
         let made = self.client.get_or_init(|| {
-            http::client_builder(&self.endpoint)
+            http::client_builder(&self.endpoint, &self.settings.trusted)
                 .map_err(|error| error.to_string())?
                 .default_headers(self.headers.clone())
                 .connect_timeout(self.settings.connect_timeout)
-                .read_timeout(self.settings.read_timeout)
                 // A redirected POST would become a GET, and the key could go elsewhere.
                 .redirect(Policy::none())
                 .build()
@@ -173,7 +202,8 @@ impl OpenAi {
         let mut body = Map::new();
         body.insert("model".into(), json!(self.settings.model));
         match self.settings.style {
-            Style::Chat => body.insert("messages".into(), json!(request.messages)),
+            Style::Chat if self.settings.send_system => body.insert("messages".into(), json!(request.messages)),
+            Style::Chat => body.insert("messages".into(), json!(without_system(&request.messages))),
             Style::Plain => body.insert("prompt".into(), json!(continued(&request.messages))),
         };
         body.insert(self.settings.token_limit_key.clone(), json!(max_tokens));
@@ -197,16 +227,74 @@ impl OpenAi {
         Ok(Value::Object(body))
     }
 
-    /// Sends the request; the answer's body where the server gave one, and how long it wants no other.
-    async fn attempt(&self, client: &Client, body: &Value) -> Result<(String, Option<Duration>), ModelError> {
+    /// Sends the request, and takes in what comes back.
+    async fn attempt(&self, client: &Client, body: &Value) -> Result<Received, ModelError> {
         let transport = |error| self.transport(error);
         let request = client.post(self.endpoint.clone()).json(body);
-        let answer = request.send().await.map_err(transport)?;
+        let mut answer = request.send().await.map_err(transport)?;
         let status = answer.status();
         let headers = answer.headers().clone();
-        let text = answer.text().await.map_err(transport)?;
-        if status.is_success() { Ok((text, used_up(&headers))) } else { Err(self.status(status, &headers, &text)) }
+        let mut bytes = Vec::new();
+        while let Some(chunk) = answer.chunk().await.map_err(transport)? {
+            bytes.extend_from_slice(&chunk);
+            if bytes.len() > body::LONGEST {
+                return Err(ModelError::Unusable(self.named(&body::too_long())));
+            }
+        }
+        let text = body::text(&headers, &bytes).map_err(|what| self.broken(&format!("{status}: {what}")))?;
+        Ok(Received { status, headers, text })
     }
+
+    /// The JSON of an answer; whatever else stands in its place is a fault.
+    fn opened(&self, received: &Received) -> Result<Value, Fault> {
+        let Received { status, headers, text } = received;
+        if !status.is_success() {
+            return Err(self.fault(*status, headers, text, &Complaint::read(text)));
+        }
+        if text.trim().is_empty() {
+            return Err(Fault::Failed(self.broken(&format!("{status} with an empty body"))));
+        }
+        let value = body::json(text).map_err(|error| {
+            let cut = error.is_eof() && text.trim_start().starts_with('{');
+            Fault::Failed(if cut {
+                self.broken(&format!("the answer was cut off: {}", self.excerpt(text)))
+            } else {
+                self.something_else(&error, text)
+            })
+        })?;
+        match Complaint::in_answer(&value) {
+            Some(complaint) => Err(self.fault(*status, headers, text, &complaint)),
+            None => Ok(value),
+        }
+    }
+
+    fn something_else(&self, error: &serde_json::Error, text: &str) -> ModelError {
+        ModelError::Unusable(self.named(&format!(
+            "{} answered with something else than a chat completion ({error}): {}",
+            self.settings.base_url,
+            self.excerpt(text)
+        )))
+    }
+}
+
+/// What came back from an attempt.
+struct Received {
+    status: StatusCode,
+    headers: HeaderMap,
+    text: String,
+}
+
+/// The messages with the system's text in front of the first user's.
+fn without_system(messages: &[Message]) -> Vec<Message> {
+    let (system, mut rest): (Vec<Message>, Vec<Message>) =
+        messages.iter().cloned().partition(|message| message.role == Role::System);
+    let system: Vec<String> = system.into_iter().map(|message| message.content).collect();
+    match rest.first_mut() {
+        Some(first) if !system.is_empty() => first.content = format!("{}\n\n{}", system.join("\n\n"), first.content),
+        Some(_) => {}
+        None => rest.push(Message { role: Role::User, content: system.join("\n\n") }),
+    }
+    rest
 }
 
 /// The headers of every request.
@@ -241,16 +329,27 @@ impl Model for OpenAi {
         let client = self.client()?;
         let settings = &self.settings;
         let started = Instant::now();
-        let (text, pause) = self.attempt(client, &body).await?;
+        let received = tokio::time::timeout(settings.timeout, self.attempt(client, &body)).await;
+        let received = received.unwrap_or_else(|_| Err(self.timed_out()))?;
         let latency_ms = started.elapsed().as_secs_f64() * 1e3;
+        let pause = wait::used_up(&received.headers, OffsetDateTime::now_utc());
 
-        let completion = wire::Completion::read(&text).map_err(|error| {
-            ModelError::Unusable(self.named(&format!(
-                "{} answered with something else than a chat completion ({error}): {}",
-                settings.base_url,
-                self.excerpt(&text)
-            )))
-        })?;
+        let value = match self.opened(&received) {
+            Ok(value) => value,
+            Err(Fault::Refused(words)) => {
+                let (refusal, model) = (Some(words), settings.model.clone());
+                return Ok(Response {
+                    finish: Finish::Refused,
+                    refusal,
+                    model,
+                    latency_ms,
+                    pause,
+                    ..Response::default()
+                });
+            }
+            Err(Fault::Failed(error)) => return Err(error),
+        };
+        let completion = serde_json::from_value(value).map_err(|error| self.something_else(&error, &received.text))?;
         let response = self.read(completion, &Wanted::of(request))?;
         Ok(Response { latency_ms, pause, ..response })
     }

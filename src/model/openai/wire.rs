@@ -37,18 +37,6 @@ pub(super) struct Completion {
 }
 
 impl Completion {
-    /// Reads an answer's body. Numbers that are none in JSON (`NaN`, `-Infinity`), as some servers write log-probabilities, are read too.
-    ///
-    /// # Errors
-    /// Where it is no completion.
-    pub(super) fn read(body: &str) -> Result<Self, serde_json::Error> {
-        let value: Value = serde_json::from_str(body).or_else(|error| {
-            let finite = with_finite_numbers(body);
-            if finite == body { Err(error) } else { serde_json::from_str(&finite) }
-        })?;
-        serde_json::from_value(value)
-    }
-
     /// The token counts, wherever they stand; null if they do not.
     pub(super) fn take_usage(&mut self) -> Value {
         let own = [&mut self.usage, &mut self.usage_metadata].into_iter().find(|value| value.is_object());
@@ -160,36 +148,6 @@ fn texts(value: &Value) -> String {
     }
 }
 
-/// The body with what is no number in JSON replaced: `NaN` by null, and infinities by numbers that no log-probability has.
-fn with_finite_numbers(body: &str) -> String {
-    let mut finite = String::with_capacity(body.len());
-    let (mut quoted, mut escaped, mut word) = (false, false, String::new());
-    for c in body.chars() {
-        if !quoted && (c.is_ascii_alphanumeric() || matches!(c, '-' | '+' | '.')) {
-            word.push(c);
-            continue;
-        }
-        finite.push_str(known_word(&word));
-        word.clear();
-        finite.push(c);
-        (quoted, escaped) = match c {
-            '"' if !escaped => (!quoted, false),
-            '\\' if quoted => (true, !escaped),
-            _ => (quoted, false),
-        };
-    }
-    finite + known_word(&word)
-}
-
-fn known_word(word: &str) -> &str {
-    match word.to_ascii_lowercase().as_str() {
-        "nan" | "-nan" | "+nan" => "null",
-        "-inf" | "-infinity" => "-1e300",
-        "inf" | "+inf" | "infinity" | "+infinity" => "1e300",
-        _ => word,
-    }
-}
-
 /// Log-probabilities of the answer, or of the refusal that stands in its place.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
@@ -260,42 +218,20 @@ fn number(value: &Value) -> Option<f64> {
     }
 }
 
-/// What a server says about a request that it did not answer.
-#[derive(Debug, Default)]
-pub(super) struct Complaint {
-    pub(super) message: String,
-    /// Its machine-readable `code`, `type` and `param`, put together.
-    pub(super) tags: String,
-}
-
-impl Complaint {
-    /// Reads the body of an error: `{"error": {…}}`, the same in a list (Gemini), `{"error": "…"}`, `{"message": …}`,
-    /// `{"detail": …}` or plain text.
-    pub(super) fn read(body: &str) -> Self {
-        let Ok(value) = serde_json::from_str::<Value>(body) else {
-            return Self { message: body.to_owned(), tags: String::new() };
-        };
-        let value = value.get(0).unwrap_or(&value);
-        let error = value.get("error").unwrap_or(value);
-        let field = |name: &str| error.get(name).and_then(Value::as_str).unwrap_or_default();
-        let message = [error.as_str().unwrap_or_default(), field("message"), field("detail")]
-            .into_iter()
-            .find(|text| !text.is_empty())
-            .map_or_else(|| error.to_string(), ToOwned::to_owned);
-        Self { message, tags: [field("code"), field("type"), field("param")].join(" ") }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::model::openai::body;
+
+    fn completion(body: &str) -> Completion {
+        serde_json::from_value(body::json(body).expect("JSON")).expect("a completion")
+    }
 
     #[expect(clippy::needless_pass_by_value, reason = "written where it is used")]
     fn said(message: Value) -> Said {
-        let completion = json!({"choices": [{"message": message}]}).to_string();
-        let choices = Completion::read(&completion).expect("a completion").choices;
+        let choices = completion(&json!({"choices": [{"message": message}]}).to_string()).choices;
         choices.and_then(|choices| choices.into_iter().next()).expect("a choice").said()
     }
 
@@ -328,14 +264,13 @@ mod tests {
     fn numbers_that_are_none_are_read_and_texts_stay() {
         let body = r#"{"model": "NaN, \"-Infinity\" \\", "choices": [{"message": {"content": "inf"}, "logprobs":
             {"content": [{"token": "a", "logprob": -Infinity}, {"token": "b", "logprob": NaN}, {"token": "c", "logprob": "-0.5"}, {"token": "d", "logprob": -inf}]}}]}"#;
-        let mut completion = Completion::read(body).expect("a completion");
+        let mut completion = completion(body);
         assert_eq!(completion.model.as_deref(), Some("NaN, \"-Infinity\" \\"));
         let mut choice = completion.choices.take().and_then(|mut choices| choices.pop()).expect("a choice");
         let tokens = choice.take_logprobs().into_tokens().expect("tokens");
         let values: Vec<_> = tokens.iter().map(|token| token.logprob).collect();
         assert_eq!(values, [Some(-1e300), None, Some(-0.5), Some(-1e300)]);
         assert_eq!(choice.said().text, "inf");
-        assert!(Completion::read("{\"model\": nothing}").is_err());
     }
 
     #[test]
@@ -346,7 +281,7 @@ mod tests {
             json!({"choices": [{"usage": {"n": 1}}]}),
             json!({"choices": [{}], "x_groq": {"usage": {"n": 1}}}),
         ] {
-            let mut completion = Completion::read(&body.to_string()).expect("a completion");
+            let mut completion = completion(&body.to_string());
             assert_eq!(completion.take_usage(), json!({"n": 1}), "{body}");
         }
         let end = |choice: Value| serde_json::from_value::<Choice>(choice).expect("a choice").end().map(str::to_owned);

@@ -44,11 +44,27 @@ fn rows_that_are_no_json_or_lack_a_field() {
         ("{\"question\": \" \", \"answer\": \"#### 1\"}", ["line 3: field `question`", "is empty"]),
         ("{\"question\": \"q\", \"answer\": \"It is 1.\"}", ["line 3: field `answer`", "must end in `#### N`"]),
         ("{\"question\": \"q\", \"answer\": \"#### one\"}", ["line 3: field `answer`", "must end in `#### N`"]),
+        (
+            "{\"question\": \"q\", \"answer\": \"#### 3, 4\"}",
+            ["line 3: field `answer`", "with one number N, not `3, 4`"],
+        ),
+        ("{\"question\": \"q\", \"answer\": \"#### 1 1/2 or 2\"}", ["line 3: field `answer`", "not `1 1/2 or 2`"]),
+        ("{\"question\": \"q\", \"answer\": \"#### 3:45\"}", ["line 3: field `answer`", "not `3:45`"]),
     ] {
         let error = over("questions.jsonl", format!("{good}{bad}\n"));
         holds(&error, &["questions.jsonl: line 3"]);
         holds(&error, &parts);
     }
+}
+
+#[test]
+fn a_question_with_more_options_than_letters() {
+    let row = |options: usize| {
+        let texts: Vec<String> = (0..options).map(|number| format!("option {number}")).collect();
+        serde_json::json!({"id": "long", "question": "Which?", "options": texts, "answer": "B"}).to_string()
+    };
+    let rows = format!("{}\n{}\n", row(26).replace("long", "short"), row(27));
+    holds(&over("questions.jsonl", rows), &["questions.jsonl: line 2", "has 27 options", "at most 26"]);
 }
 
 #[test]
@@ -73,7 +89,7 @@ fn rows_of_options_that_are_not_as_the_header_says() {
     ] {
         holds(&over("questions.csv", format!("{good}{bad}\n")), &["questions.csv", part]);
     }
-    let error = over("questions.csv", good.replace("choice2", "choice_2"));
+    let error = over("questions.csv", good.replace("choice2", "third"));
     holds(&error, &["line 1: field `choice2`: is missing from the header"]);
     let letters = over("questions.csv", "Which?,a,b,c,d,A\nWhich?,a,b,c,d,E\n");
     holds(&letters, &["line 2: field `answer`: must be a letter from A to D, not `E`"]);

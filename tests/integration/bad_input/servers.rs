@@ -47,7 +47,7 @@ async fn refused(template: ResponseTemplate) -> String {
     let error = run(&project).refused();
     assert!(project.reports("out").is_empty(), "a call that failed is never scored");
     assert!(!error.contains(KEY), "{error}");
-    holds(&error, &["item `", "model `small`", "the same command goes on"]);
+    holds(&error, &["item `", "model `small`", "the same command"]);
     assert_eq!(error.matches("model \"small\"").count(), 1, "the reason is given once: {error}");
     assert_eq!(server.received_requests().await.map(|requests| requests.len()), Some(1), "it stops at the first");
     error

@@ -56,7 +56,7 @@ fn both_scores_stand_in_the_records_and_unread_answers_are_listed() {
     assert_eq!(lines[0]["text"], Value::Null, "a replayed answer's text is in the recording, not in the journal");
     let manifest: Value = serde_json::from_str(&project.text("out/manifest.json")).expect("JSON");
     let rules = manifest["identity"]["extraction"].as_str().expect("a text");
-    assert!(rules.starts_with("none-stated v1, boxed v2"), "{rules}");
+    assert!(rules.starts_with("none-stated v2, boxed v3"), "{rules}");
     assert_eq!(manifest["prompts"][0]["sha256"].as_str().map(str::len), Some(64));
 }
 
@@ -87,7 +87,7 @@ fn options_are_compared_per_character_where_the_signal_says_so() {
     project.write("choices.csv", crate::support::choices(2, 2));
     project.trial("out", &[]).done();
     let manifest = project.text("out/manifest.json");
-    holds(&manifest, &["option-likelihood-normalised v1, answer-is v2", "option-probability-normalised"]);
+    holds(&manifest, &["option-likelihood-normalised v1, answer-is v3", "option-probability-normalised"]);
     let set = "dataset.extraction=[\"answer-is\"]";
     holds(&project.trial("other", &["--set", set]).refused_in_one_line(), &["go together"]);
 }

@@ -1,7 +1,12 @@
 //! Data sets: those that ship, those that are fetched, and the shapes in which files are published.
 
+mod audited;
+#[cfg(unix)]
+mod drawn;
 mod fetching;
 mod graded;
+mod kinds;
 mod server;
 mod shapes;
 mod shipped;
+mod wordings;

@@ -272,3 +272,31 @@ fn a_field_of_the_users_choice_makes_the_groups() {
     let said = project.run(&["datasets", "check", "a.jsonl", "--group", "sort"]);
     holds(&said.out, &["line 1: field `sort`: is missing, and groups are to be made by it"]);
 }
+
+#[test]
+fn the_config_for_gsm_plus_takes_whole_groups_of_four_perturbations() {
+    let project = Project::shipped();
+    let perturbations =
+        ["numerical substitution", "critical thinking", "digit expansion", "adding operation", "distraction insertion"];
+    let file = |groups: usize| -> String {
+        let row = |group: usize, perturbation: &str| {
+            let answer = if perturbation == "critical thinking" { "None".to_owned() } else { group.to_string() };
+            let row = serde_json::json!({
+                "question": format!("{perturbation}: what is {group}?"), "solution": "It is.", "answer": answer,
+                "perturbation_type": perturbation, "seed_question": format!("What is the number {group}?"),
+            });
+            format!("{row}\n")
+        };
+        (0..groups).flat_map(|group| perturbations.map(|perturbation| row(group, perturbation))).collect()
+    };
+    let run = |groups: usize| {
+        project.write("plus.jsonl", file(groups));
+        let sets = ["--set", "dataset.path=plus.jsonl", "--set", "dataset.split="];
+        project.run(&[&["run", "--dry-run", "--config", "configs/pair-gsm-plus.toml"], &sets[..]].concat())
+    };
+    holds(
+        &run(60).done().out,
+        &["qwen-0.5b: 192 calls", "qwen-1.5b: 192 calls", "what 48 independent groups can show"],
+    );
+    holds(&run(47).refused_in_one_line(), &["dataset: sample_groups is 48, and there are 47 groups"]);
+}

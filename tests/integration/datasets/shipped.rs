@@ -23,7 +23,7 @@ fn entry<'a>(catalogue: &'a Catalogue, name: &str) -> &'a Entry {
 }
 
 /// A data set's items by split, checksums verified.
-fn splits(name: &str) -> BTreeMap<String, Vec<Item>> {
+pub(super) fn splits(name: &str) -> BTreeMap<String, Vec<Item>> {
     let catalogue = catalogue();
     let entry = entry(&catalogue, name);
     let load =
@@ -31,11 +31,11 @@ fn splits(name: &str) -> BTreeMap<String, Vec<Item>> {
     entry.split.iter().map(|split| (split.name.clone(), load(split))).collect()
 }
 
-fn groups(items: &[Item]) -> BTreeSet<&str> {
+pub(super) fn groups(items: &[Item]) -> BTreeSet<&str> {
     items.iter().map(|item| &*item.group).collect()
 }
 
-fn source(path: &str) -> String {
+pub(super) fn source(path: &str) -> String {
     std::fs::read_to_string(repository().join("datasets").join(path)).expect("readable")
 }
 
@@ -80,6 +80,8 @@ fn another_seed_makes_other_problems_of_the_same_templates() {
     let project = Project::shipped();
     let arguments = ["datasets", "generate", "gsm-templates", "--seed", "2", "--instances", "3", "--out", "made"];
     project.run(&arguments).done();
+    let further = project.text("made/holdout-2.jsonl");
+    assert_eq!(further.lines().count(), 3 * templates("gsm-templates/holdout-2.toml"));
     let made = project.text("made/dev.jsonl") + &project.text("made/test.jsonl");
     assert_eq!(made.lines().count(), 3 * templates("gsm-templates/templates.toml"));
     let shipped = source("gsm-templates/dev.jsonl") + &source("gsm-templates/test.jsonl");
@@ -104,9 +106,10 @@ fn the_catalogue_counts_the_rows_and_the_splits_share_no_group() {
 
 #[test]
 fn there_are_as_many_templates_and_facts_as_there_must_be() {
-    let [ours, holdout] = ["gsm-templates/templates.toml", "gsm-templates/holdout.toml"].map(templates);
-    assert!(ours >= 60 && holdout >= 60, "{ours}, {holdout}");
-    let templates = ours + holdout;
+    let [ours, holdout, second, choosing] =
+        ["templates", "holdout", "holdout-2", "dev-2"].map(|name| templates(&format!("gsm-templates/{name}.toml")));
+    assert!(ours >= 60 && holdout >= 60 && second >= 48 && choosing >= 24, "{ours}, {holdout}, {second}, {choosing}");
+    let templates = ours + holdout + second + choosing;
     let programs = self::templates("short-programs-mcq/templates.toml");
     assert!(groups(&splits("short-programs-mcq")["test"]).len() >= 40);
     let facts = Facts::parse(&source("space-history-mcq/facts.toml")).expect("facts").fact;
@@ -157,7 +160,7 @@ fn words(text: &str) -> BTreeSet<String> {
 
 /// The share of the shorter question's words that the other one has too.
 #[expect(clippy::cast_precision_loss, reason = "a few words")]
-fn shared(one: &str, other: &str) -> f64 {
+pub(super) fn shared(one: &str, other: &str) -> f64 {
     let (one, other) = (words(one), words(other));
     one.intersection(&other).count() as f64 / one.len().min(other.len()) as f64
 }
@@ -211,7 +214,7 @@ fn every_calculation_of_a_solution_is_right_and_the_last_is_the_answer() {
             .captures_iter(steps)
             .map(|step| (value(&step[1]), step[2].parse().unwrap_or_else(|_| panic!("{solution}"))))
             .collect();
-        assert!((1..=4).contains(&found.len()), "{solution}");
+        assert!((1..=5).contains(&found.len()), "{solution}");
         assert!(found.iter().all(|(computed, told)| (computed - told).abs() < 1e-9), "{solution}");
         assert_eq!(found.last().map(|(_, told)| *told), target.trim().parse().ok(), "{solution}");
         assert!(!item.query.contains(['{', '}', '<']) && !steps.contains(['{', '}']), "{}: {solution}", item.query);
@@ -283,9 +286,10 @@ fn the_list_names_each_data_set_with_its_splits_licence_and_state() {
         holds(&said.out, &[&entry.name, &entry.licence, &entry.summary]);
         for split in &entry.split {
             let rows = split.rows.map(|rows| format!(" {rows}")).unwrap_or_default();
-            let state = match (&entry.source, &split.url, &split.sha256) {
+            let comes = split.url.is_some() || entry.package.is_some();
+            let state = match (&entry.source, comes, &split.sha256) {
                 (None, ..) => "",
-                (_, None, _) => ", to be got by hand",
+                (_, false, _) => ", to be got by hand",
                 (_, _, None) => ", to be fetched, not pinned",
                 (_, _, Some(_)) => ", to be fetched",
             };
@@ -313,6 +317,9 @@ fn the_catalogue_is_well_formed() {
             "{name}"
         );
         assert!(entry.source.is_none() || entry.permits.is_some(), "{name}");
+        // A package holds code that is run, and what it draws is published nowhere else.
+        let package = entry.package.as_ref();
+        assert!(package.is_none_or(|package| hex(&package.sha256, 64) && split.sha256.is_some()), "{name}");
     }
 }
 

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeSet;
 
+use intercascade::dataset::catalogue::Catalogue;
 use serde_json::Value;
 
 use super::{KEYS, Stage};
-use crate::support::{Project, Said, Settings, holds, repository};
+use crate::support::{Project, Said, Settings, holds, problems, repository};
 
 /// Tokens that a server says it has read, had in its cache and written in one call.
 type Tokens = [usize; 3];
@@ -278,11 +279,31 @@ fn every_shipped_config_that_names_a_server_is_among_these() {
 #[test]
 fn every_shipped_config_passes_its_own_check() {
     let project = Project::shipped();
+    project.write("questions.jsonl", problems(10, 3));
     let before = project.files();
+    let catalogue = Catalogue::find(Some(&repository().join("Cargo.toml"))).expect("the project's catalogue");
+    let fetched: Vec<&str> =
+        catalogue.entries.iter().filter(|entry| entry.source.is_some()).map(|entry| entry.name.as_str()).collect();
     for config in shipped("").difference(&shipped("retired = ")) {
-        let mut command = project.command();
-        command.envs(KEYS).args(["run", "--dry-run", "--config", &format!("configs/{config}.toml")]);
-        holds(&Said::of(&mut command).done().out, &["weak level: ", "strong level: ", " calls, about "]);
+        let path = format!("configs/{config}.toml");
+        let check = |sets: &[&str]| {
+            let mut command = project.command();
+            Said::of(command.envs(KEYS).args(["run", "--dry-run", "--config", &path]).args(sets))
+        };
+        let settings: toml::Table = toml::from_str(&project.text(&path)).expect("TOML");
+        let name = settings["dataset"].get("name").and_then(toml::Value::as_str).unwrap_or_default();
+        let said = if fetched.contains(&name) {
+            holds(
+                &check(&[]).refused_in_one_line(),
+                &["is not there; fetch it with", &format!("datasets fetch {name}`")],
+            );
+            // All else is checked with another file in its place.
+            let sets = ["path=questions.jsonl", "split=", "subjects=", "sample_groups="];
+            check(&sets.map(|set| format!("--set=dataset.{set}")).each_ref().map(String::as_str))
+        } else {
+            check(&[])
+        };
+        holds(&said.done().out, &["weak level: ", "strong level: ", " calls, about "]);
     }
     assert!(project.files() == before);
 }

@@ -9,9 +9,9 @@ use intercascade::analysis::price::{Fee, Price};
 use intercascade::model::budget::Budget;
 use intercascade::model::gate::{Gate, LineSettings, Priority};
 use intercascade::model::gateway::{Gateway, Retries, Served, Source};
-use intercascade::model::journal::Journal;
+use intercascade::model::journal::{Journal, Made};
 use intercascade::model::{Identity, Model, ModelError};
-use intercascade::types::chat::{Generation, Message, Mode, Request, Response, Role, Usage, Wanted};
+use intercascade::types::chat::{CallKey, Finish, Generation, Message, Mode, Request, Response, Role, Usage, Wanted};
 use serde_json::json;
 
 /// A model that fails in this way before it answers.
@@ -35,11 +35,11 @@ impl Model for Shaky {
 }
 
 fn passing() -> ModelError {
-    ModelError::Passing { reason: "busy".to_owned(), wait: None, charged: false }
+    ModelError::Passing { reason: "busy".to_owned(), wait: None, charged: false, notice: None }
 }
 
 fn cut() -> ModelError {
-    ModelError::Passing { reason: "cut off".to_owned(), wait: None, charged: true }
+    ModelError::Passing { reason: "cut off".to_owned(), wait: None, charged: true, notice: None }
 }
 
 struct Stage {
@@ -136,6 +136,53 @@ async fn what_passes_is_tried_again_and_ends_the_run_when_it_does_not_pass() {
     let error = stays.ask("a", 0).await.expect_err("three attempts");
     assert!(matches!(&error, ModelError::Unavailable(text) if text == "busy (no answer in 3 attempts)"), "{error}");
     assert!(matches!(stays.ask("b", 0).await, Err(ModelError::Stopped)), "nothing begins after that");
+}
+
+#[tokio::test]
+async fn a_server_that_cannot_be_reached_is_told_of_once_and_only_if_it_is_tried_again() {
+    let absent = || ModelError::Passing {
+        reason: "refused".to_owned(),
+        wait: None,
+        charged: false,
+        notice: Some("nobody is there".to_owned()),
+    };
+    let said = Arc::new(std::sync::Mutex::new(Vec::new()));
+    let Stage { gateway, model, .. } = stage(2, absent);
+    let heard = Arc::clone(&said);
+    let gateway = gateway.telling(Arc::new(move |text: &str| heard.lock().expect("no panic").push(text.to_owned())));
+    gateway.call(&request("a", 0), Priority::default()).await.expect("the third attempt");
+    gateway.call(&request("b", 0), Priority::default()).await.expect("at once");
+    assert_eq!(model.calls.load(Ordering::SeqCst), 4);
+    assert_eq!(*said.lock().expect("no panic"), ["nobody is there"]);
+}
+
+#[tokio::test]
+async fn a_refused_call_is_kept_counted_as_charged_at_most_and_asked_again_on_request() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("journal.sqlite");
+    let refused = Response { finish: Finish::Refused, refusal: Some("filtered".to_owned()), ..Response::default() };
+    let made = |key: u8, response: &Response| Made {
+        key: CallKey([key; 32]),
+        model: "m".to_owned(),
+        item: "1".into(),
+        request: "{}".to_owned(),
+        response: response.clone(),
+    };
+    let journal = Journal::open(&path).expect("a journal");
+    journal.put(made(1, &refused)).await.expect("stored");
+    let withheld = Response { finish: Finish::ContentFilter, ..Response::default() };
+    journal.put(made(2, &withheld)).await.expect("stored");
+    let answered = Response { text: "4".to_owned(), ..Response::default() };
+    journal.put(made(3, &answered)).await.expect("stored");
+    let there = journal.get(&CallKey([1; 32])).await.expect("readable").expect("there");
+    assert_eq!((there.finish, there.refusal.as_deref()), (Finish::Refused, Some("filtered")));
+    let elsewhere = folder.path().join("other.sqlite");
+    let mut other = Journal::open(&elsewhere).expect("a journal").with_further(&path).expect("a journal");
+    other.pass_over_refused();
+    assert!(other.get(&CallKey([1; 32])).await.expect("readable").is_none(), "passed over");
+    assert_eq!(journal.forget_refused().expect("written"), 2);
+    assert!(journal.get(&CallKey([1; 32])).await.expect("readable").is_none());
+    assert_eq!(journal.get(&CallKey([3; 32])).await.expect("readable").expect("there").text, "4");
 }
 
 #[tokio::test]

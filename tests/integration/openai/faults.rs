@@ -93,7 +93,7 @@ async fn retries_end() {
 async fn a_silent_server_is_given_up() {
     let server = server(ResponseTemplate::new(200).set_delay(Duration::from_secs(30))).await;
     let mut settings = local(&server);
-    settings.read_timeout = Duration::from_millis(50);
+    settings.timeout = Duration::from_millis(50);
     let text = unavailable(call_until(settings, Retries { most: 1, ..RETRIES }).await);
     assert!(text.contains("timeout_s") && text.contains("2 attempts"), "{text}");
     assert_eq!(sent(&server).await.len(), 2);

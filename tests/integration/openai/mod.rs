@@ -4,6 +4,7 @@ mod answers;
 mod faults;
 mod requests;
 mod runs;
+mod transport;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -12,6 +13,7 @@ use intercascade::model::gate::{Gate, LineSettings, Priority};
 use intercascade::model::gateway::{Gateway, Retries, Served, Source};
 use intercascade::model::journal::Journal;
 use intercascade::model::openai::{OpenAi, Settings};
+use intercascade::model::tls::Trusted;
 use intercascade::model::{Identity, Model, ModelError};
 use intercascade::task::prompt::Style;
 use intercascade::types::chat::{Finish, Generation, Message, Mode, Request, Response, Role, Wanted};
@@ -38,7 +40,9 @@ fn settings(base_url: &str) -> Settings {
         send_stop: true,
         extra_body: Map::new(),
         connect_timeout: Duration::from_millis(500),
-        read_timeout: Duration::from_secs(5),
+        send_system: true,
+        trusted: Trusted::default(),
+        timeout: Duration::from_secs(5),
     }
 }
 

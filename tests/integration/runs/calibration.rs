@@ -70,12 +70,15 @@ fn a_threshold_is_told_from_items_that_the_stream_does_not_hold() {
         #[expect(clippy::cast_precision_loss, reason = "a test's counts")]
         let risk = wrong as f64 / accepted as f64;
         near(row.number("realised_risk"), risk);
+        near(row.number("drift_p_value"), (1.0 / row.number("drift_wealth")).min(1.0));
     }
     for item in stream.rows().filter(|row| row.optional("threshold").is_some()) {
         near(item.number("threshold"), lambda);
         assert_eq!(item.flag("deferred"), item.number("confidence") < lambda);
     }
-    holds(&project.text("out/summary.md"), &["## The guarantee", "one of each of 40 groups", "smallest α"]);
+    let summary = project.text("out/summary.md");
+    holds(&summary, &["## The guarantee", "one of each of 40 groups", "smallest α", "greatest wealth"]);
+    assert!(!summary.contains("e-value"));
     assert!(!said.err.contains("NOTHING CERTIFIED"));
 }
 

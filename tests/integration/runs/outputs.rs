@@ -107,22 +107,47 @@ fn accuracy_is_what_the_records_say() {
         assert_eq!(row.optional("weak_accuracy").map(rounded), weak.map(rounded), "{}", row.text("arm"));
         let right = (!accepted.is_empty()).then(|| share(&accepted, |record| record.text("score") == "correct"));
         assert_eq!(row.optional("accepted_accuracy").map(rounded), right.map(rounded), "{}", row.text("arm"));
-        let change = share(&arm, right_answer) - share(&of_arm(&records, "cascade"), right_answer);
-        has_a_sure_change(&row, ["change_vs_cascade_pp", "change_low_pp", "change_high_pp"], 100.0 * change);
+        let base = of_arm(&records, "cascade");
+        let change = share(&arm, right_answer) - share(&base, right_answer);
+        let differing = differing(&arm, &base, right_answer);
+        has_a_sure_change(&row, ["change_vs_cascade_pp", "change_low_pp", "change_high_pp"], 100.0 * change, differing);
     }
 }
 
-/// The change with its interval and p-values, none for the cascade itself.
-fn has_a_sure_change(row: &Row<'_>, [value, low, high]: [&str; 3], change: f64) {
+/// Groups in which an arm and its base differ.
+fn differing(arm: &[Row<'_>], base: &[Row<'_>], is: impl Fn(&Row<'_>) -> bool) -> usize {
+    let mut sums: BTreeMap<String, i32> = BTreeMap::new();
+    for (rows, sign) in [(arm, 1), (base, -1)] {
+        for row in rows {
+            *sums.entry(row.text("group").to_owned()).or_default() += sign * i32::from(is(row));
+        }
+    }
+    sums.values().filter(|sum| **sum != 0).count()
+}
+
+/// The change with its p-values, and with an interval if at least three groups differ; none for the cascade itself.
+fn has_a_sure_change(row: &Row<'_>, [value, low, high]: [&str; 3], change: f64, differing: usize) {
     if row.text("arm") == "cascade" {
         assert_eq!([value, low, high, "p_value", "p_holm"].map(|column| row.text(column)), [""; 5]);
         return;
     }
     near(row.number(value), change);
-    let ends = [row.number(low), row.number(high)];
-    assert!(ends[0] <= change + 1e-9 && change <= ends[1] + 1e-9, "{} {change} in {ends:?}", row.text("arm"));
-    let (p, holm) = (row.number("p_value"), row.number("p_holm"));
-    assert!(0.0 < p && p <= holm && holm <= 1.0, "{} p {p}, Holm {holm}", row.text("arm"));
+    let ends = [row.optional(low), row.optional(high)];
+    assert_eq!(ends.map(|end| end.is_some()), [differing >= 3; 2], "{}: {differing} groups differ", row.text("arm"));
+    if let [Some(low), Some(high)] = ends {
+        assert!(low <= change + 1e-9 && change <= high + 1e-9, "{} {change} in {ends:?}", row.text("arm"));
+    }
+    let (p, holm) = (row.number("p_value"), row.optional("p_holm"));
+    assert!(
+        0.0 < p && p <= holm.unwrap_or(1.0) && holm.is_none_or(|holm| holm <= 1.0),
+        "{} p {p}, {holm:?}",
+        row.text("arm")
+    );
+    assert_eq!(
+        holm.is_some(),
+        row.text("arm").starts_with("inter-cascade"),
+        "the levels alone are no hypotheses on learning"
+    );
 }
 
 fn right_answer(record: &Row<'_>) -> bool {
@@ -137,6 +162,21 @@ fn share(rows: &[Row<'_>], is: impl Fn(&Row<'_>) -> bool) -> f64 {
 #[expect(clippy::cast_possible_truncation, reason = "shares")]
 fn rounded(value: f64) -> i64 {
     (value * 1e9).round() as i64
+}
+
+#[test]
+fn what_confidence_is_worth_is_told_with_intervals() {
+    let calibration = finished().sheet("calibration");
+    for row in calibration.rows() {
+        for figure in ["auroc", "brier"] {
+            let ends = ["low", "high"].map(|end| row.number(&format!("{figure}_{end}")));
+            let value = row.number(figure);
+            assert!(ends[0] < value && value < ends[1], "{} {figure}: {value} in {ends:?}", row.text("arm"));
+        }
+    }
+    let columns: Vec<&str> = calibration.columns.iter().rev().take(7).map(String::as_str).collect();
+    let last = ["brier_high", "brier_low", "ece_high", "ece_low", "auroc_high", "auroc_low", "drift_p_value"];
+    assert_eq!(columns, last, "new columns stand at the end");
 }
 
 #[test]
@@ -161,7 +201,10 @@ fn strong_calls_are_what_records_and_calls_say() {
             assert_eq!(row.optional("change_low_percent"), None);
             continue;
         }
-        has_a_sure_change(&row, ["change_vs_cascade_percent", "change_low_percent", "change_high_percent"], change);
+        let differing =
+            differing(&of_arm(&records, arm), &of_arm(&records, "cascade"), |record| record.flag("deferred"));
+        let columns = ["change_vs_cascade_percent", "change_low_percent", "change_high_percent"];
+        has_a_sure_change(&row, columns, change, differing);
     }
 }
 

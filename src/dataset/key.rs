@@ -1,0 +1,138 @@
+//! Which option is right: every field that says so is read, and all must say the same.
+
+use super::options::{Form, Options};
+use super::row::{Fault, Row};
+use crate::task::choice;
+
+/// The fields that name the right option.
+pub(super) const ANSWERS: [&str; 5] = ["answer", "answer_index", "answer_idx", "answerKey", "target"];
+/// The fields that do so if none of those is there.
+const OTHERWISE: [&str; 7] =
+    ["correct_answer", "correct_option", "correct_index", "correct_answer_index", "cop", "label", "gold"];
+
+/// A field by which options are counted, whatever their columns are called.
+fn is_index(field: &str) -> bool {
+    ["answer_index", "answer_idx", "correct_index", "correct_answer_index", "cop", "label"].contains(&field)
+}
+
+/// The place of the right option.
+pub(super) fn target(row: &Row, options: &Options) -> Result<usize, Fault> {
+    let fields: Vec<&str> = ANSWERS.into_iter().filter(|field| row.has(field)).collect();
+    let fields = if fields.is_empty() {
+        OTHERWISE.into_iter().find(|field| row.has(field)).into_iter().collect()
+    } else {
+        fields
+    };
+    let mut found: Option<(&str, usize)> = None;
+    for field in fields {
+        let index = of_field(row, field, options)?;
+        match found {
+            Some((first, other)) if other != index => {
+                let what = format!(
+                    "names option {}, and `{first}` names option {}: correct one of the two",
+                    choice::letter(index),
+                    choice::letter(other)
+                );
+                return Err(row.fault(field, what));
+            }
+            _ => found = found.or(Some((field, index))),
+        }
+    }
+    let what =
+        if row.fields.spelled("answer").is_some_and(|name| row.fields.get(name).is_ok_and(|value| value.is_some())) {
+            "is empty"
+        } else {
+            "is missing"
+        };
+    found.map(|(_, index)| index).ok_or_else(|| row.fault("answer", what))
+}
+
+/// The place of the option that a field names.
+///
+/// # Errors
+/// Says what the field may hold.
+pub(super) fn of_field(row: &Row, field: &str, options: &Options) -> Result<usize, Fault> {
+    let answer = row.name(field)?.unwrap_or_default();
+    let answer = answer.trim();
+    let read = read(answer, options, is_index(field));
+    if let Some(number) = read.number.filter(|_| options.base == 0) {
+        row.noticed.borrow_mut().key(row.place, number, options.texts.len());
+    }
+    read.index.map_err(|what| row.fault(field, what))
+}
+
+/// What a key says.
+struct Read {
+    index: Result<usize, String>,
+    /// The number that it is, if it is one that counts options.
+    number: Option<usize>,
+}
+
+fn read(answer: &str, options: &Options, is_index: bool) -> Read {
+    let Options { texts, labels, base, .. } = options;
+    let form = if is_index { Form::Either } else { options.form };
+    let by_label = |label: &String| label == answer || label.len() == 1 && label.eq_ignore_ascii_case(answer);
+    if let Some(index) = labels.iter().position(by_label) {
+        return Read { index: Ok(index), number: None };
+    }
+    let mut number = None;
+    let index = letter(answer).filter(|_| form != Form::Number);
+    let index = index.or_else(|| {
+        number = whole(answer).filter(|_| form != Form::Letter && labels.is_empty());
+        number.and_then(|number| number.checked_sub(*base))
+    });
+    let index = index.filter(|index| *index < texts.len()).or_else(|| by_text(answer, texts, labels.is_empty()));
+    let last = texts.len().saturating_sub(1);
+    let index = index.ok_or_else(|| {
+        let letters = format!("a letter from A to {}", choice::letter(last));
+        let numbers = format!("a number from {base} to {}", base + last);
+        let wanted = match form {
+            _ if !labels.is_empty() => format!("the label of an option ({})", labels.join(", ")),
+            Form::Letter => letters,
+            Form::Number => numbers,
+            Form::Either => format!("{letters} or {numbers}"),
+        };
+        if labels.is_empty() {
+            format!("must be {wanted}, not `{answer}`")
+        } else {
+            format!("`{answer}` is the label of no option; it must be {wanted}")
+        }
+    });
+    Read { index, number }
+}
+
+/// The option of a letter, with or without what is put around one: `B`, `b`, `(B)`, `B.`.
+fn letter(answer: &str) -> Option<usize> {
+    let bare = answer.trim_matches(|c: char| matches!(c, '(' | ')' | '[' | ']' | '.' | ':') || c.is_whitespace());
+    let mut chars = bare.chars();
+    let letter = chars.next().filter(|_| chars.next().is_none())?;
+    choice::index(letter.to_ascii_uppercase())
+}
+
+/// A whole number, also where it is written as a float.
+fn whole(answer: &str) -> Option<usize> {
+    let digits = answer.split_once('.').map_or(answer, |(whole, part)| {
+        if !part.is_empty() && part.bytes().all(|byte| byte == b'0') { whole } else { answer }
+    });
+    digits.parse().ok()
+}
+
+/// The one option whose text an answer is. A number or a letter is none if it could be a key that is wrong.
+fn by_text(answer: &str, texts: &[String], could_be_key: bool) -> Option<usize> {
+    if could_be_key && (answer.chars().count() < 2 || answer.parse::<f64>().is_ok()) {
+        return None;
+    }
+    let mut found = texts.iter().enumerate().filter(|(_, text)| text.trim() == answer);
+    let (index, _) = found.next()?;
+    found.next().is_none().then_some(index)
+}
+
+/// The option that a file gives as the right one in place of its own key, if it says that the key is wrong and the
+/// correction can be read.
+pub(super) fn corrected(row: &Row, options: &Options, error: &str) -> Option<usize> {
+    if error != "wrong_groundtruth" || !row.has("correct_answer") {
+        return None;
+    }
+    let answer = row.name("correct_answer").ok()??;
+    read(answer.trim(), options, true).index.ok()
+}

@@ -1,0 +1,100 @@
+//! Rows as text with a delimiter: a comma, a semicolon or a tab, as the header says.
+
+use std::io::Read;
+use std::path::Path;
+
+use ::csv::{ByteRecord, Reader, ReaderBuilder};
+use anyhow::Result;
+use serde_json_borrow::Value;
+
+use super::fields::{same, significant};
+use super::{Fields, FirstLine, Place, Take, encoding};
+
+/// The delimiters, the usual one first.
+const DELIMITERS: [u8; 3] = [b',', b';', b'\t'];
+
+fn reader<R: Read>(delimiter: u8, bytes: R) -> Reader<R> {
+    ReaderBuilder::new().delimiter(delimiter).has_headers(false).flexible(true).from_reader(bytes)
+}
+
+/// Hands on the rows behind the header; `head` are the first bytes of `bytes`.
+pub(super) fn each(bytes: impl Read, head: &[u8], first_line: FirstLine, path: &Path, take: Take) -> Result<()> {
+    let mut reader = reader(delimiter(head, first_line), bytes);
+    let mut names: Option<Vec<String>> = None;
+    let mut record = ByteRecord::new();
+    while reader.read_byte_record(&mut record)? {
+        let place = Place::Line(record.position().map_or(0, ::csv::Position::line));
+        let Some(cells) = texts(&record) else {
+            let bytes = record.iter().collect::<Vec<_>>().join(&b',');
+            if take(place, Err(encoding::of_bytes(&bytes, path).unwrap_or_default())).is_break() {
+                break;
+            }
+            continue;
+        };
+        let names = match (&names, first_line.bare) {
+            (Some(names), _) => names,
+            (None, Some(bare)) if !first_line.is_header(&cells) => {
+                names.insert(bare.iter().map(|name| (*name).to_owned()).collect())
+            }
+            (None, _) => {
+                let header: Vec<String> = cells.iter().map(|name| plain(name)).collect();
+                if let Some(fault) = twice(&header).or_else(|| (first_line.fault)(&header)) {
+                    let _ = take(place, Err(fault));
+                    break;
+                }
+                names = Some(header);
+                continue;
+            }
+        };
+        let taken = if cells.len() == names.len() {
+            let pairs = names.iter().zip(&cells).map(|(name, cell)| (name.as_str(), Value::from(*cell)));
+            take(place, Ok(&Fields::of_columns(pairs.collect(), Vec::new())))
+        } else {
+            take(place, Err(format!("has {} fields, not {}", cells.len(), names.len())))
+        };
+        if taken.is_break() {
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// A column's name without what tools put around it.
+fn plain(name: &str) -> String {
+    name.trim_matches(|c: char| c.is_whitespace() || c == '\u{feff}').to_owned()
+}
+
+/// The cells as texts; `None` if one is not UTF-8.
+fn texts(record: &ByteRecord) -> Option<Vec<&str>> {
+    record.iter().map(|cell| std::str::from_utf8(cell).ok()).collect()
+}
+
+/// A column that a header names twice. Columns without a name are never read.
+fn twice(header: &[String]) -> Option<String> {
+    let named = |name: &&String| significant(name).next().is_some();
+    let mut columns = header.iter().filter(named).enumerate();
+    columns.find_map(|(place, name)| {
+        let first = header.iter().filter(named).take(place).find(|earlier| same(earlier, name))?;
+        let as_what = if first == name { String::new() } else { format!(", once as `{first}`") };
+        Some(format!("the header names the column `{name}` twice{as_what}: rename or remove one of the two"))
+    })
+}
+
+/// The delimiter under which the first line is a header, else the one that gives as many columns as a file without a
+/// header has; a comma if none does.
+fn delimiter(head: &[u8], first_line: FirstLine) -> u8 {
+    let first = |delimiter: u8| {
+        let mut record = ByteRecord::new();
+        let _ = reader(delimiter, head).read_byte_record(&mut record);
+        record
+    };
+    let records = DELIMITERS.map(first);
+    let known = |record: &ByteRecord| texts(record).map_or(0, |cells| first_line.known(&cells));
+    let most = records.iter().map(known).max().filter(|most| *most > 0);
+    let wanted = first_line.bare.map(<[_]>::len);
+    let chosen = records.iter().position(|record| match most {
+        Some(most) => known(record) == most,
+        None => wanted == Some(record.len()),
+    });
+    DELIMITERS[chosen.unwrap_or_default()]
+}

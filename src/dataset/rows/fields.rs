@@ -1,0 +1,130 @@
+//! The fields of one row by name: spelling, names that are given twice, and cells that hold no usable value.
+
+use std::collections::HashSet;
+
+use serde_json_borrow::{ObjectAsVec, Value};
+
+/// Up to so many names are compared pair by pair.
+const FEW: usize = 24;
+
+/// One row's fields in the file's order.
+#[derive(Debug, Default)]
+pub struct Fields<'a> {
+    cells: ObjectAsVec<'a>,
+    /// Names of cells that hold no usable value, and why; the cell itself is null.
+    unusable: Vec<(&'a str, String)>,
+}
+
+impl<'a> Fields<'a> {
+    /// The fields of a row.
+    ///
+    /// # Errors
+    /// Names a field that is given twice, in the row or in an object in it.
+    pub fn new(cells: ObjectAsVec<'a>) -> Result<Self, String> {
+        match repeated(&cells) {
+            Some(name) => Err(format!("the field `{name}` is given twice: remove one of the two")),
+            None => Ok(Self { cells, unusable: Vec::new() }),
+        }
+    }
+
+    /// The fields of a row whose names are known to be different, with the reasons of unusable cells.
+    #[must_use]
+    pub(super) fn of_columns(cells: Vec<(&'a str, Value<'a>)>, unusable: Vec<(&'a str, String)>) -> Self {
+        Self { cells: cells.into(), unusable }
+    }
+
+    /// The value of a field, whatever case and spaces its name is written with; `None` if it is absent or null.
+    ///
+    /// # Errors
+    /// Says why the cell cannot be used, or that two spellings of the name have a value.
+    pub fn get(&self, name: &str) -> Result<Option<&Value<'a>>, String> {
+        if let Some((_, why)) = self.unusable.iter().find(|(column, _)| same(column, name)) {
+            return Err(why.clone());
+        }
+        let mut found: Option<(&str, &Value<'a>)> = None;
+        for (key, value) in self.cells.iter().filter(|(key, value)| same(key, name) && !value.is_null()) {
+            if let Some((first, _)) = found.replace((key, value)) {
+                return Err(format!("is given twice, as `{first}` and as `{key}`: rename one of the two"));
+            }
+        }
+        Ok(found.map(|(_, value)| value))
+    }
+
+    /// The field's name as the file writes it; `None` if it is absent.
+    #[must_use]
+    pub fn spelled(&self, name: &str) -> Option<&str> {
+        self.names().find(|key| *key == name).or_else(|| self.names().find(|key| same(key, name)))
+    }
+
+    /// All names in the file's order.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.cells.iter().map(|(name, _)| name)
+    }
+}
+
+/// Whether two names are the same but for case, spaces, `_`, `-` and a byte order mark.
+#[must_use]
+pub fn same(one: &str, other: &str) -> bool {
+    if let ([first, ..], [second, ..]) = (one.as_bytes(), other.as_bytes()) {
+        let differ =
+            first.is_ascii_alphanumeric() && second.is_ascii_alphanumeric() && !first.eq_ignore_ascii_case(second);
+        if differ {
+            return false;
+        }
+    }
+    one == other || significant(one).eq(significant(other))
+}
+
+/// The characters of a name by which names are compared, in lower case.
+pub fn significant(name: &str) -> impl Iterator<Item = char> + '_ {
+    let counts = |c: &char| !(c.is_whitespace() || matches!(c, '_' | '-' | '\u{feff}' | '\u{200b}'));
+    name.chars().filter(counts).flat_map(char::to_lowercase)
+}
+
+/// The name that stands twice in an object, or in one inside it.
+fn repeated(object: &ObjectAsVec) -> Option<String> {
+    let twice = if object.len() <= FEW {
+        object.keys().enumerate().find(|(place, name)| object.keys().take(*place).any(|earlier| earlier == *name))
+    } else {
+        let mut seen = HashSet::new();
+        object.keys().enumerate().find(|(_, name)| !seen.insert(*name))
+    };
+    twice.map(|(_, name)| name.to_owned()).or_else(|| object.values().find_map(repeated_inside))
+}
+
+fn repeated_inside(value: &Value) -> Option<String> {
+    match value {
+        Value::Object(object) => repeated(object),
+        Value::Array(values) => values.iter().find_map(repeated_inside),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_found_in_any_case_and_spacing() {
+        for spelling in
+            ["Correct Answer", "correct_answer", "correctAnswer", "\u{feff}CORRECT-ANSWER", " correct answer "]
+        {
+            assert!(same(spelling, "correct_answer"), "{spelling}");
+        }
+        assert!(!same("answer", "answers") && !same("a", "b") && !same("", "a"));
+        let fields = |text| match serde_json::from_str(text).expect("JSON") {
+            Value::Object(cells) => Fields::new(cells),
+            other => panic!("{other}"),
+        };
+        let row = fields(r#"{"Question": "q", "ANSWER": 1, "answer": null}"#).expect("different names");
+        assert_eq!(row.get("question").expect("one").and_then(Value::as_str), Some("q"));
+        assert_eq!(row.get("answer").expect("one with a value").and_then(Value::as_u64), Some(1));
+        assert_eq!((row.spelled("question"), row.spelled("options")), (Some("Question"), None));
+        let row = fields(r#"{"A": "x", "a": "y"}"#).expect("different names");
+        let error = row.get("a").expect_err("two values");
+        assert!(error.contains("`A`") && error.contains("`a`"), "{error}");
+        for twice in [r#"{"a": 1, "a": 1}"#, r#"{"x": [{"a": 1, "a": 2}]}"#, r#"{"\u0061": 1, "a": 1}"#] {
+            assert!(fields(twice).expect_err("twice").contains("`a` is given twice"), "{twice}");
+        }
+    }
+}

@@ -1,0 +1,49 @@
+//! Decoders of other crates take a damaged file for granted here and there: their panic becomes an error of the file.
+
+use std::any::Any;
+use std::cell::Cell;
+use std::panic::{AssertUnwindSafe, catch_unwind, set_hook, take_hook};
+use std::sync::Once;
+
+thread_local! {
+    /// Whether a panic of this thread is an error of a file, and not to be printed.
+    static QUIET: Cell<bool> = const { Cell::new(false) };
+}
+
+/// The result of some decoding on this thread.
+///
+/// # Errors
+/// The message of its panic.
+pub fn guarded<T>(decode: impl FnOnce() -> T) -> Result<T, String> {
+    static HOOK: Once = Once::new();
+    HOOK.call_once(|| {
+        let printed = take_hook();
+        set_hook(Box::new(move |panic| {
+            if !QUIET.get() {
+                printed(panic);
+            }
+        }));
+    });
+    let before = QUIET.replace(true);
+    let decoded = catch_unwind(AssertUnwindSafe(decode));
+    QUIET.set(before);
+    decoded.map_err(|panic| message(&*panic))
+}
+
+fn message(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    let text = text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_default();
+    format!("it is damaged, or written in a way that is not known ({})", text.lines().next().unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_is_an_error_with_its_message() {
+        assert_eq!(guarded(|| 7), Ok(7));
+        let error = guarded(|| [1, 2][std::hint::black_box(5)]).expect_err("out of bounds");
+        assert!(error.contains("index out of bounds"), "{error}");
+    }
+}

@@ -1,0 +1,238 @@
+//! What was read of each graded answer, by which rule and where: for a person who checks the grading.
+
+use std::collections::BTreeSet;
+use std::ops::Range;
+
+use anyhow::{Result, anyhow, bail};
+use console::measure_text_width;
+use serde_json::{Value, json};
+
+use crate::task::extraction::Extraction;
+use crate::task::{Grader, choice, strategy};
+use crate::types::chat::Response;
+use crate::types::item::{Item, Target};
+use crate::types::record::{Call, Graded, Purpose, Record};
+
+/// Columns of a value or a gold answer at most.
+const VALUE: usize = 20;
+/// Columns of an id or a model's name at most.
+const NAME: usize = 28;
+/// What stands around the bytes that were read.
+const MARKS: [char; 2] = ['⟦', '⟧'];
+
+/// An answer that a run graded.
+#[derive(Debug, Clone, Copy)]
+pub struct Answer<'a> {
+    /// The first record that it stands in.
+    pub record: &'a Record,
+    /// The level that gave it, counted from 0.
+    pub level: usize,
+    /// Its call.
+    pub call: &'a Call,
+    /// How it was graded.
+    pub graded: &'a Graded,
+}
+
+/// The answers that were graded, each call once, in the order of the records.
+#[must_use]
+pub fn answers(records: &[Record]) -> Vec<Answer<'_>> {
+    let mut seen = BTreeSet::new();
+    let mut found = Vec::new();
+    for record in records {
+        let weak = record.weak.as_ref().map(|weak| (0, &weak.graded));
+        let strong = record.answering_level.filter(|level| *level > 0).map(|level| (level, &record.graded));
+        for (level, graded) in weak.into_iter().chain(strong) {
+            let is_its = |call: &&Call| call.level == Some(level) && call.purpose == Purpose::Answer;
+            let Some(call) = record.calls.iter().find(is_its) else { continue };
+            let key = call.journal_key.map(|key| key.to_string());
+            if seen.insert((key, level)) {
+                found.push(Answer { record, level, call, graded });
+            }
+        }
+    }
+    found
+}
+
+impl Answer<'_> {
+    /// Whether its text holds a strategy too.
+    #[must_use]
+    pub fn with_strategy(&self) -> bool {
+        let key = self.call.journal_key;
+        self.record.calls.iter().any(|call| call.purpose == Purpose::Distil && call.journal_key == key)
+    }
+}
+
+/// The rules that a run's identity names, and what differs between them and those of this version.
+///
+/// # Errors
+/// Names a rule that is not known.
+pub fn rules(identity: &Value) -> Result<(Vec<Extraction>, Vec<String>)> {
+    let Some(told) = identity.get("extraction").and_then(Value::as_str) else {
+        bail!("its manifest names no rules that answers were read by (identity.extraction)");
+    };
+    let (mut rules, mut differ) = (Vec::new(), Vec::new());
+    for part in told.split(", ") {
+        let (name, version) = part.rsplit_once(" v").unwrap_or((part, ""));
+        let rule: Extraction = serde_json::from_value(json!(name))
+            .map_err(|_| anyhow!("its answers were read by the rule `{name}`, which this version does not know"))?;
+        if rule.version().to_string() != version {
+            differ.push(format!("the run read answers by {part}, and this version has {name} v{}", rule.version()));
+        }
+        rules.push(rule);
+    }
+    Ok((rules, differ))
+}
+
+/// What is read of an answer.
+pub struct Read<'a> {
+    item: &'a Item,
+    answer: Answer<'a>,
+    text: String,
+    /// The rule, and the bytes that it read; `None` if no rule found anything, or options were scored.
+    found: Option<(Extraction, Range<usize>)>,
+    scored: bool,
+    now: Graded,
+}
+
+impl<'a> Read<'a> {
+    /// Reads an answer again.
+    #[must_use]
+    pub fn of(grader: &Grader, item: &'a Item, answer: Answer<'a>, response: &Response) -> Self {
+        let text = if answer.with_strategy() { strategy::split(&response.text).0 } else { &response.text };
+        let scored = !response.option_logprobs.is_empty();
+        let found = grader.reading(item, response, text).map(|read| (read.rule, read.span)).filter(|_| !scored);
+        let now = grader.grade(item, response, text);
+        Self { item, answer, text: text.to_owned(), found, scored, now }
+    }
+
+    /// Whether this version reads what was recorded.
+    #[must_use]
+    pub fn is_as_recorded(&self) -> bool {
+        self.now == *self.answer.graded
+    }
+
+    /// The lines that show it, none wider than `width` columns.
+    #[must_use]
+    pub fn lines(&self, width: usize) -> Vec<String> {
+        let Answer { call, level, graded, .. } = self.answer;
+        let mut lines = vec![format!(
+            "item {}  {} (level {level})  {}",
+            short(&self.item.id.0, NAME),
+            short(&call.model, NAME - 8),
+            graded.score.name()
+        )];
+        let gold = short(&gold(&self.item.target), VALUE);
+        let value = short(self.now.answer.as_deref().unwrap_or("nothing"), VALUE);
+        lines.push(match &self.found {
+            Some((rule, place)) => {
+                format!("  gold {gold}, read {value} by {}, bytes {}..{}", rule.name(), place.start, place.end)
+            }
+            None if self.scored => format!("  gold {gold}, read {value}: the likeliest of the scored options"),
+            None => format!("  gold {gold}, nothing read by any rule; the text ends:"),
+        });
+        let place = self.found.as_ref().map_or(self.text.len()..self.text.len(), |(_, place)| place.clone());
+        lines.push(format!("  | {}", around(&self.text, place, self.found.is_some(), width.saturating_sub(4))));
+        if !self.is_as_recorded() {
+            let recorded = short(graded.answer.as_deref().unwrap_or("nothing"), VALUE);
+            lines.push(format!(
+                "  recorded: {recorded} ({}); now it is {}",
+                graded.score.name(),
+                self.now.score.name()
+            ));
+        }
+        lines
+    }
+}
+
+fn gold(target: &Target) -> String {
+    match target {
+        Target::Number(text) | Target::Expression(text) => text.clone(),
+        Target::Unanswerable => "none".to_owned(),
+        Target::Choice(index) => choice::letter(*index).to_string(),
+    }
+}
+
+/// A character as a line of a terminal can hold it.
+fn shown(c: char) -> char {
+    match c {
+        '\n' => '⏎',
+        c if c.is_control() || c.is_whitespace() => ' ',
+        c => c,
+    }
+}
+
+fn columns(c: char) -> usize {
+    measure_text_width(c.encode_utf8(&mut [0; 4]))
+}
+
+/// The characters that fit into so many columns, and whether all did.
+fn fitting(chars: impl Iterator<Item = char>, room: usize) -> (Vec<char>, bool) {
+    let (mut taken, mut used) = (Vec::new(), 0);
+    for c in chars.map(shown) {
+        used += columns(c);
+        if used > room {
+            return (taken, false);
+        }
+        taken.push(c);
+    }
+    (taken, true)
+}
+
+/// A text in so many columns at most.
+fn short(text: &str, room: usize) -> String {
+    let (whole, all) = fitting(text.chars(), room);
+    if all { whole.into_iter().collect() } else { cut(text, room) }
+}
+
+fn cut(text: &str, room: usize) -> String {
+    let (taken, _) = fitting(text.chars(), room.saturating_sub(1));
+    taken.into_iter().chain(['…']).collect()
+}
+
+/// The text around the bytes that were read, which stand in marks, in so many columns at most.
+fn around(text: &str, place: Range<usize>, marked: bool, room: usize) -> String {
+    let (before, read, behind) = (&text[..place.start], &text[place.clone()], &text[place.end..]);
+    let read = short(read, room / 2);
+    let read = if marked { format!("{}{read}{}", MARKS[0], MARKS[1]) } else { read };
+    let left = room.saturating_sub(measure_text_width(&read) + 2);
+    let wanted_behind = if behind.is_empty() { 0 } else { left / 3 };
+    let (mut front, all_before) = fitting(before.chars().rev(), left - wanted_behind);
+    let used: usize = front.iter().copied().map(columns).sum();
+    let (back, all_behind) = fitting(behind.chars(), left.saturating_sub(used));
+    front.reverse();
+    let dots = |all: bool| if all { "" } else { "…" };
+    let text = |chars: Vec<char>| chars.into_iter().collect::<String>();
+    format!("{}{}{read}{}{}", dots(all_before), text(front), text(back), dots(all_behind))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_place_stands_in_marks_and_lines_keep_their_width() {
+        let text = format!("{}so it is 18 dollars.\n{}", "word ".repeat(40), "more ".repeat(40));
+        let start = text.find("18").expect("there");
+        for room in [20, 40, 76] {
+            let line = around(&text, start..start + 2, true, room);
+            assert!(line.contains("⟦18⟧") && line.starts_with('…') && line.ends_with('…'), "{line}");
+            assert!(measure_text_width(&line) <= room, "{line}");
+        }
+        assert_eq!(around("#### 18", 5..7, true, 40), "#### ⟦18⟧");
+        assert_eq!(around("a\nb\u{1b}[31m", 8..8, false, 40), "a⏎b [31m");
+        let wide = around(&"漢字".repeat(60), 0..180, true, 40);
+        assert!(measure_text_width(&wide) <= 40, "{wide}");
+        assert_eq!(short("abcdef", 4), "abc…");
+        assert_eq!(gold(&Target::Choice(2)), "C");
+    }
+
+    #[test]
+    fn rules_are_read_from_the_identity() {
+        let (found, differ) = rules(&json!({"extraction": "boxed v2, letter v1"})).expect("known");
+        assert_eq!((found, differ.len()), (vec![Extraction::Boxed, Extraction::Letter], 0));
+        let (_, differ) = rules(&json!({"extraction": "letter v0"})).expect("known");
+        assert!(differ[0].contains("letter v0") && differ[0].contains("letter v1"), "{differ:?}");
+        let error = rules(&json!({"extraction": "guess v1"})).expect_err("unknown").to_string();
+        assert!(error.contains("`guess`") && rules(&json!({})).is_err(), "{error}");
+    }
+}

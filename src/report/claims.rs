@@ -1,0 +1,268 @@
+//! The claims of a paper's abstract, judged by what came out: the table of the headline.
+
+use serde::Deserialize;
+
+use super::figures::{Column, Figures};
+use super::reproduction::{Experiment, Shows, fee_change, hundredfold, in_percent, in_points};
+use super::tables::points;
+use crate::analysis::metrics::comparison::Change;
+use crate::analysis::metrics::price_ratio::{Curve, Shape, curves};
+use crate::analysis::metrics::{Changes, Comparison, Slice};
+use crate::analysis::stats::Interval;
+use crate::cascade::arm::Arm;
+
+/// What a claim is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Figure {
+    /// The change of the weak level's accuracy, in points.
+    WeakAccuracy,
+    /// The change of the system's accuracy, in points.
+    Accuracy,
+    /// The relative change of the items that the strong level answers, in percent.
+    StrongCalls,
+    /// The same of all its requests.
+    StrongRequests,
+    /// The relative change of the fee, in percent.
+    Fee,
+}
+
+impl Figure {
+    /// How reports call it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::WeakAccuracy => "weak accuracy",
+            Self::Accuracy => "system accuracy",
+            Self::StrongCalls => "strong calls",
+            Self::StrongRequests => "all strong requests",
+            Self::Fee => "fee",
+        }
+    }
+
+    /// The unit of its change.
+    #[must_use]
+    pub fn unit(self) -> &'static str {
+        if matches!(self, Self::WeakAccuracy | Self::Accuracy) { "pp" } else { "%" }
+    }
+
+    /// Whether less is better.
+    fn falls(self) -> bool {
+        matches!(self, Self::StrongCalls | Self::StrongRequests | Self::Fee)
+    }
+}
+
+/// A figure of the paper's abstract, and the cell that is judged by it.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Claim {
+    /// What it is about.
+    pub figure: Figure,
+    /// The paper's "up to" figure, in the figure's unit and with its sign.
+    pub paper: f64,
+    /// The versions of the abstract that have it.
+    pub versions: String,
+    /// The experiment that is judged.
+    pub experiment: String,
+    /// The arm that is judged.
+    #[serde(default = "inter_cascade")]
+    pub arm: Arm,
+    /// Of a fee: what a written token costs in read ones, for both levels alike; none: the config's prices.
+    pub written_to_read: Option<f64>,
+    /// What a recording gives: the figure, and how far another may be from it before the exit status says so.
+    pub expected: Option<Expected>,
+}
+
+impl Claim {
+    /// How reports call what it is about.
+    #[must_use]
+    pub fn name(&self) -> String {
+        let shape = self.written_to_read.map(|times| format!(" at {}", Shape::Written(times).name()));
+        format!("{}{}", self.figure.name(), shape.unwrap_or_default())
+    }
+
+    /// What is wrong with it; none where nothing is.
+    #[must_use]
+    pub fn fault(&self) -> Option<String> {
+        let times = self.written_to_read?;
+        if self.figure != Figure::Fee {
+            return Some(format!("written_to_read is of a fee, and the claim is about the {}", self.figure.name()));
+        }
+        let sound = times.is_finite() && times > 0.0;
+        (!sound).then(|| format!("written_to_read must be a number above 0, not {times}"))
+    }
+
+    /// The change in an arm against its cascade, in the claim's unit; of a fee with the price ratio from which on it falls.
+    fn of(&self, comparison: &Comparison, slice: &Slice, changes: &Changes) -> (Change, Option<Curve>) {
+        let change = match self.figure {
+            Figure::WeakAccuracy => changes.weak_accuracy.as_ref().map_or((None, None), in_points),
+            Figure::Accuracy => in_points(&changes.accuracy),
+            Figure::StrongCalls => in_percent(&changes.strong_calls),
+            Figure::StrongRequests => in_percent(&changes.strong_calls_all),
+            Figure::Fee => return self.of_fee(comparison, slice),
+        };
+        (change, None)
+    }
+
+    fn of_fee(&self, comparison: &Comparison, slice: &Slice) -> (Change, Option<Curve>) {
+        let shape = self.written_to_read.map_or(Shape::Config, Shape::Written);
+        let base = comparison.base(slice).map(|base| [(slice, base)]);
+        let found = base.map(|arms| curves(comparison, &arms, &[shape], |own| vec![own]));
+        let curve = found.and_then(|mut found| found.pop()?.pop());
+        let at = curve.as_ref().and_then(|curve| curve.changes.first().copied()).unwrap_or((None, None));
+        let change = match shape {
+            Shape::Config => fee_change(comparison, slice),
+            Shape::Written(_) => (at.0, at.1.map(hundredfold)),
+        };
+        (change, curve)
+    }
+}
+
+/// A figure and a tolerance, in the claim's unit.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Expected {
+    /// The figure.
+    pub value: f64,
+    /// How far off is still the same.
+    pub within: f64,
+}
+
+fn inter_cascade() -> Arm {
+    Arm::InterCascade
+}
+
+/// A claim with what came out.
+pub struct Judged<'a> {
+    /// The claim.
+    pub claim: &'a Claim,
+    /// The change here, with its interval.
+    pub change: Change,
+    /// Orders of the stream that it is over.
+    pub orders: usize,
+    /// The least and the most over the orders of what changes by order; none in one order, or of another figure.
+    pub by_order: Option<(f64, f64)>,
+    /// Of a fee: from which price ratio on it falls; none without prices.
+    pub curve: Option<Curve>,
+    /// What the interval allows to say.
+    pub verdict: &'static str,
+    /// Why no more can be said, where it is so.
+    pub yardstick: Option<&'static str>,
+}
+
+impl<'a> Judged<'a> {
+    /// Judges a claim; none where the family has no such experiment.
+    #[must_use]
+    pub fn new(claim: &'a Claim, experiments: &[Experiment]) -> Option<Self> {
+        let found = experiments.iter().find(|experiment| experiment.name == claim.experiment)?;
+        let arm = found.comparison.of_arm(claim.arm.name()).find_map(|(slice, changes)| Some((slice, changes?)));
+        let (change, curve) =
+            arm.map_or(((None, None), None), |(slice, changes)| claim.of(found.comparison, slice, changes));
+        let by_order = arm.and_then(|(_, changes)| spread(claim.figure, changes));
+        let orders = arm.map_or(0, |(slice, _)| slice.orders);
+        let verdict = verdict(claim, change.1, found.yardstick.is_some());
+        Some(Self { claim, change, orders, by_order, curve, verdict, yardstick: found.yardstick })
+    }
+
+    /// Whether it is as far from what was expected as the file allows; true where nothing was expected.
+    #[must_use]
+    pub fn holds(&self) -> bool {
+        self.claim.expected.is_none_or(|expected| {
+            self.change.0.is_some_and(|change| (change - expected.value).abs() <= expected.within)
+        })
+    }
+}
+
+/// The least and the most over several orders of a figure that is told by order, in the claim's unit.
+fn spread(figure: Figure, changes: &Changes) -> Option<(f64, f64)> {
+    let each: Vec<f64> = match figure {
+        Figure::Accuracy => changes.accuracy_by_order.clone(),
+        Figure::StrongCalls => changes.strong_calls_by_order.iter().copied().flatten().collect(),
+        _ => Vec::new(),
+    };
+    let ends = |of: fn(f64, f64) -> f64| each.iter().copied().reduce(of).map(points);
+    ends(f64::min).zip(ends(f64::max)).filter(|_| each.len() > 1)
+}
+
+/// What a 95 % interval allows to say of a claim: `reached` where all of it is at least as good as the paper's figure, a
+/// direction where it does not hold zero. On a yardstick it is never the paper's claim that is judged.
+fn verdict(claim: &Claim, interval: Option<Interval>, yardstick: bool) -> &'static str {
+    let Some(interval) = interval else { return "not shown" };
+    // As gains: more is better.
+    let sign = if claim.figure.falls() { -1.0 } else { 1.0 };
+    let least = (interval.low * sign).min(interval.high * sign);
+    let most = (interval.low * sign).max(interval.high * sign);
+    match (least > 0.0, most < 0.0) {
+        (true, _) if yardstick => "shown",
+        (true, _) if least >= claim.paper * sign => "reached",
+        (true, _) => "same direction",
+        (_, true) => "opposite",
+        _ => "not shown",
+    }
+}
+
+/// The claims, judged.
+#[must_use]
+pub fn headline(judged: &[Judged]) -> Figures {
+    let each = || judged.iter();
+    let curve = |of: fn(&Curve) -> Option<f64>| judged.iter().map(move |judged| of(judged.curve.as_ref()?));
+    Figures {
+        name: Shows::Headline.name(),
+        columns: vec![
+            Column::text("claim", "change of", each().map(|judged| judged.claim.name())),
+            Column::text("unit", "unit", each().map(|judged| judged.claim.figure.unit().to_owned())),
+            Column::text("experiment", "experiment", each().map(|judged| judged.claim.experiment.clone())),
+            Column::text("arm", "arm", each().map(|judged| judged.claim.arm.name().to_owned())).aside(),
+            Column::number("paper_up_to", "paper, up to", 2, each().map(|judged| judged.claim.paper)),
+            Column::text("versions", "versions", each().map(|judged| judged.claim.versions.clone())).aside(),
+            Column::change("change", "here", each().map(|judged| judged.change)),
+            Column::text("verdict", "verdict", each().map(|judged| judged.verdict.to_owned())),
+            Column::text("yardstick", "no verdict on the paper, since", {
+                each().map(|judged| judged.yardstick.unwrap_or("").to_owned())
+            })
+            .aside(),
+            Column::count("orders", "orders", each().map(|judged| judged.orders)),
+            Column::number("order_least", "least of the orders", 1, each().map(|judged| Some(judged.by_order?.0)))
+                .aside(),
+            Column::number("order_most", "most", 1, each().map(|judged| Some(judged.by_order?.1))).aside(),
+            Column::number("pays_from_ratio", "falls from a price ratio of", 2, curve(|curve| curve.pays_from)),
+            Column::number("pays_from_low", "low", 2, curve(|curve| Some(curve.interval?.low))).aside(),
+            Column::number("pays_from_high", "high", 2, curve(|curve| Some(curve.interval?.high))).aside(),
+        ],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_verdict_says_no_more_than_the_interval() {
+        let claim = |figure, paper| Claim {
+            figure,
+            paper,
+            versions: String::new(),
+            experiment: String::new(),
+            arm: Arm::InterCascade,
+            written_to_read: None,
+            expected: None,
+        };
+        let (weak, calls) = (claim(Figure::WeakAccuracy, 33.06), claim(Figure::StrongCalls, -48.05));
+        let ends = |low, high| Some(Interval { low, high });
+        for (claim, interval, paper, yardstick) in [
+            (&weak, ends(33.06, 40.0), "reached", "shown"),
+            (&weak, ends(33.0, 40.0), "same direction", "shown"),
+            (&weak, ends(0.1, 90.0), "same direction", "shown"),
+            (&weak, ends(0.0, 90.0), "not shown", "not shown"),
+            (&weak, ends(-9.0, -0.1), "opposite", "opposite"),
+            (&weak, None, "not shown", "not shown"),
+            (&calls, ends(-60.0, -48.1), "reached", "shown"),
+            (&calls, ends(-60.0, -48.0), "same direction", "shown"),
+            (&calls, ends(-60.0, 0.1), "not shown", "not shown"),
+            (&calls, ends(0.1, 3.0), "opposite", "opposite"),
+        ] {
+            assert_eq!(verdict(claim, interval, false), paper, "{interval:?}");
+            assert_eq!(verdict(claim, interval, true), yardstick, "{interval:?}");
+        }
+    }
+}

@@ -1,0 +1,180 @@
+//! Digits in groups with decimals, of any script: Western and Indian groups, and what stands between them.
+
+use super::value::Digits;
+use super::{MOST_DIGITS, after};
+
+/// The zeros of the scripts whose digits are read.
+const ZEROS: [u32; 21] = [
+    0x660, 0x6F0, 0x7C0, 0x966, 0x9E6, 0xA66, 0xAE6, 0xB66, 0xBE6, 0xC66, 0xCE6, 0xD66, 0xDE6, 0xE50, 0xED0, 0xF20,
+    0x1040, 0x1090, 0x17E0, 0x1810, 0xFF10,
+];
+
+/// The value of a digit of any script.
+pub(super) fn digit(c: char) -> Option<u32> {
+    if c.is_ascii() {
+        return c.to_digit(10);
+    }
+    let code = u32::from(c);
+    ZEROS.iter().find(|zero| (**zero..**zero + 10).contains(&code)).map(|zero| code - zero)
+}
+
+/// The end of a run of digits, and how many there are.
+pub(super) fn run(text: &str, start: usize) -> (usize, usize) {
+    let (mut at, mut count) = (start, 0);
+    while let Some(c) = after(text, at).filter(|c| digit(*c).is_some()) {
+        at += c.len_utf8();
+        count += 1;
+    }
+    (at, count)
+}
+
+/// What may stand between groups of digits.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Separator {
+    Comma,
+    Space,
+    /// An apostrophe, a space that does not break, or one of `LaTeX`.
+    Narrow,
+    Underscore,
+}
+
+/// The separator at a byte with a digit behind it, and its length.
+fn separator(text: &str, at: usize) -> Option<(Separator, usize)> {
+    let rest = &text[at..];
+    let (kind, length) = match rest.chars().next()? {
+        ',' => (
+            Separator::Comma,
+            if rest.starts_with(",\\! ") {
+                4
+            } else if rest.starts_with(",\\!") {
+                3
+            } else {
+                1
+            },
+        ),
+        '{' if rest.starts_with("{,}") => (Separator::Comma, 3),
+        '٬' | '，' => (Separator::Comma, after(text, at)?.len_utf8()),
+        ' ' => (Separator::Space, 1),
+        c @ ('\'' | '’' | '\u{a0}' | '\u{2007}' | '\u{2008}' | '\u{2009}' | '\u{202f}' | '\u{200a}') => {
+            (Separator::Narrow, c.len_utf8())
+        }
+        '\\' if rest.starts_with("\\,")
+            || rest.starts_with("\\!")
+            || rest.starts_with("\\ ")
+            || rest.starts_with("\\;") =>
+        {
+            (Separator::Narrow, 2)
+        }
+        '_' => (Separator::Underscore, 1),
+        _ => return None,
+    };
+    digit(after(text, at + length)?).map(|_| (kind, length))
+}
+
+/// The decimal point at a byte with a digit behind it, and its length.
+fn point(text: &str, at: usize) -> Option<usize> {
+    let c = after(text, at).filter(|c| matches!(c, '.' | '٫' | '．'))?;
+    digit(after(text, at + c.len_utf8())?).map(|_| c.len_utf8())
+}
+
+/// The digits from a byte on. A comma before decimals is read if `decimal_comma`.
+///
+/// # Errors
+/// The end of what is no single number: a version, a list without spaces.
+pub(super) fn read(text: &str, start: usize, decimal_comma: bool) -> Result<Digits, usize> {
+    let (mut end, first) = run(text, start);
+    let mut total = first;
+    let zero = after(text, start).and_then(digit) == Some(0);
+    let mut grouped = None;
+    if first > 0
+        && let Some((kind, _)) = separator(text, end)
+    {
+        let groups = groups(text, end, kind);
+        let western = first <= 3 && groups.lengths_are_three && !(zero && kind == Separator::Comma);
+        let indian = kind == Separator::Comma && first <= 2 && groups.lengths_are_indian;
+        match kind {
+            _ if western || indian => {
+                (end, total, grouped) = (groups.end, total + groups.digits, Some(kind));
+            }
+            Separator::Comma if groups.count == 1 && decimal_comma && point(text, groups.end).is_none() => {
+                return checked(Digits { start, end: groups.end, point: end }, total + groups.digits);
+            }
+            // A list, or a base.
+            Separator::Comma | Separator::Underscore => return Err(groups.end),
+            Separator::Space | Separator::Narrow => {}
+        }
+    }
+    let whole = end;
+    let mut dots = 0;
+    let mut of_three = first <= 3 && !zero;
+    while let Some(length) = point(text, end) {
+        let (next, count) = run(text, end + length);
+        (end, total, dots, of_three) = (next, total + count, dots + 1, of_three && count == 3);
+    }
+    let comma = |end: usize| {
+        let (_, length) = separator(text, end).filter(|(kind, _)| *kind == Separator::Comma)?;
+        let (next, count) = run(text, end + length);
+        let single = separator(text, next).is_none_or(|(kind, _)| kind != Separator::Comma);
+        (single && point(text, next).is_none()).then_some((next, count))
+    };
+    let points_group = grouped.is_none() && of_three && dots > 0;
+    match dots {
+        0 => {}
+        // 1.234,5 and 1.234.567
+        _ if points_group && (dots > 1 || comma(end).is_some()) => {
+            if let Some((next, count)) = comma(end).filter(|_| decimal_comma) {
+                return checked(Digits { start, end: next, point: end }, total + count);
+            }
+            return checked(Digits { start, end, point: end }, total);
+        }
+        1 => {
+            // Decimals in groups of three.
+            while let Some((Separator::Narrow | Separator::Underscore, length)) = separator(text, end) {
+                let (next, count) = run(text, end + length);
+                if count != 3 {
+                    break;
+                }
+                (end, total) = (next, total + count);
+            }
+            return checked(Digits { start, end, point: whole }, total);
+        }
+        _ => return Err(end),
+    }
+    // 12 500,50
+    if matches!(grouped, Some(Separator::Space | Separator::Narrow))
+        && let Some((next, count)) = comma(end)
+    {
+        return checked(Digits { start, end: next, point: end }, total + count);
+    }
+    checked(Digits { start, end, point: end }, total)
+}
+
+fn checked(digits: Digits, count: usize) -> Result<Digits, usize> {
+    if count > MOST_DIGITS { Err(digits.end) } else { Ok(digits) }
+}
+
+/// Groups of digits behind the first.
+struct Groups {
+    end: usize,
+    count: usize,
+    digits: usize,
+    lengths_are_three: bool,
+    lengths_are_indian: bool,
+}
+
+fn groups(text: &str, start: usize, kind: Separator) -> Groups {
+    let mut groups = Groups { end: start, count: 0, digits: 0, lengths_are_three: true, lengths_are_indian: true };
+    let mut before_last_are_two = true;
+    while let Some((_, length)) = separator(text, groups.end).filter(|(next, _)| *next == kind) {
+        let (end, digits) = run(text, groups.end + length);
+        groups.lengths_are_three &= digits == 3;
+        groups.lengths_are_indian = before_last_are_two && digits == 3;
+        before_last_are_two &= digits == 2;
+        (groups.end, groups.count, groups.digits) = (end, groups.count + 1, groups.digits + digits);
+        // Spaces part words too: they go on only while they part groups.
+        if kind == Separator::Space && digits != 3 {
+            break;
+        }
+    }
+    groups
+}

@@ -1,0 +1,233 @@
+//! What of an output is read: not the text of reasoning blocks, and nothing from a new question on.
+
+use std::borrow::Cow;
+use std::sync::LazyLock;
+
+use regex::Regex;
+
+/// New questions that are looked at; an output with more of them is read as a whole.
+const MOST_CUTS: usize = 8;
+
+/// The groups of [`TAG`] that take part in a tag that begins reasoning.
+const OPENS: [&str; 6] = ["a", "b", "c", "d", "e", "f"];
+
+/// Tags that begin and end reasoning.
+static TAG: LazyLock<Regex> = LazyLock::new(|| {
+    let names =
+        "think|thinking|thought|thoughts|reasoning|reason|reflection|analysis|scratchpad|inner_monologue|seed:think";
+    let sources = [
+        format!(r"<\s*(?:{names})(?:\s[^<>]{{0,80}})?>(?P<a>)"),
+        format!(r"<\s*/\s*(?:{names})\s*>"),
+        r"◁think▷(?P<b>)|◁/think▷".to_owned(),
+        r"<\|begin_of_thought\|>(?P<c>)|<\|end_of_thought\|>".to_owned(),
+        r"\[THINK(?:ING)?\](?P<d>)|\[/THINK(?:ING)?\]".to_owned(),
+        r"<\|channel\|>\s*(?:analysis|commentary)\b[^<]{0,80}<\|message\|>(?P<e>)|<\|channel\|>\s*final\b[^<]{0,80}<\|message\|>".to_owned(),
+        r"<unused94>(?P<f>)|<unused95>".to_owned(),
+    ];
+    Regex::new(&format!("(?i){}", sources.join("|"))).expect("the pattern is valid")
+});
+
+/// Text that is struck out.
+static STRUCK: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"~~[^~\n]{1,400}~~").expect("the pattern is valid"));
+
+/// What opens a sentence in which a model corrects itself.
+static CORRECTION: LazyLock<Regex> = LazyLock::new(|| {
+    let slip = "wait|actually|correction|sorry|oops|hold on|hmm|scratch that|i meant?|on second thoughts?|my mistake|i made an? (?:mistake|error)|no,";
+    let wrong = "(?:that|my (?:answer|result|calculation))(?:'s| is| was|’s) (?:wrong|incorrect|not right|not correct|a mistake)";
+    let again = "let me (?:correct|fix|redo|recalculate|recompute|re-?check|double[- ]check)";
+    Regex::new(&format!(
+        r"(?im)(?:^|[.!?;)\-–—]\s+|[-–—,]\s*)[*_\s]*(?:but |oh,? )?(?:{slip}|{wrong}|{again})(?-u:\b)?"
+    ))
+    .expect("the pattern is valid")
+});
+
+/// The text with blanks in place of reasoning and of what is struck out, byte for byte, so that places in it are places in the
+/// text.
+#[must_use]
+pub fn visible(text: &str) -> Cow<'_, str> {
+    if !text.contains("~~") {
+        return without_reasoning(text);
+    }
+    let mut bytes = without_reasoning(text).into_owned().into_bytes();
+    STRUCK.find_iter(text).for_each(|struck| bytes[struck.range()].fill(b' '));
+    Cow::Owned(String::from_utf8(bytes).unwrap_or_default())
+}
+
+fn without_reasoning(text: &str) -> Cow<'_, str> {
+    if !text.bytes().any(|byte| matches!(byte, b'<' | b'[')) && !text.contains('◁') {
+        return Cow::Borrowed(text);
+    }
+    let mut hidden = Vec::new();
+    let mut open = None;
+    // A closing tag alone ends a block that the prompt began.
+    let mut from = 0;
+    for found in TAG.captures_iter(text) {
+        let (start, end) = found.get(0).map_or((0, 0), |tag| (tag.start(), tag.end()));
+        if OPENS.iter().any(|name| found.name(name).is_some()) {
+            open = open.or(Some(start));
+        } else if let Some(start) = open.take() {
+            hidden.push(start..end);
+        } else {
+            from = end;
+        }
+    }
+    hidden.extend(open.map(|start| start..text.len()));
+    if hidden.is_empty() && from == 0 {
+        return Cow::Borrowed(text);
+    }
+    let mut bytes = text.as_bytes().to_vec();
+    bytes[..from].fill(b' ');
+    for range in hidden {
+        bytes[range].fill(b' ');
+    }
+    Cow::Owned(String::from_utf8(bytes).unwrap_or_default())
+}
+
+/// The places where an output may go on with a new question or another speaker, first to last.
+#[must_use]
+pub fn cuts(text: &str) -> Vec<usize> {
+    let mut cuts = Vec::new();
+    let mut start = 0;
+    let tagged = text.bytes().any(|byte| matches!(byte, b'<' | b'['));
+    let marked = text.contains("####");
+    if numbers_its_parts(text) {
+        return cuts;
+    }
+    for line in text.split_inclusive('\n') {
+        if let Some(at) = cut_in(line, tagged, marked) {
+            cuts.push(start + at);
+            if cuts.len() > MOST_CUTS {
+                return Vec::new();
+            }
+        }
+        start += line.len();
+    }
+    cuts
+}
+
+/// Whether a text begins with a numbered question of its own, as in `Question 1: …`: the next ones are parts of its solution.
+fn numbers_its_parts(text: &str) -> bool {
+    let first = text.trim_start_matches(|c: char| c.is_whitespace() || matches!(c, '*' | '#' | '_'));
+    let Some(rest) = ["Question", "Problem"].iter().find_map(|label| first.strip_prefix(label)) else { return false };
+    let number = rest.trim_start_matches([' ', '#']);
+    let behind = number.trim_start_matches(|c: char| c.is_ascii_digit());
+    behind.len() < number.len() && behind.trim_start_matches(['*', '_']).starts_with([':', '.', ')'])
+}
+
+/// Where a line begins a new question.
+fn cut_in(line: &str, tagged: bool, marked: bool) -> Option<usize> {
+    const LABELS: [&str; 11] = [
+        "question",
+        "problem",
+        "q",
+        "exercise",
+        "human",
+        "user",
+        "query",
+        "new question",
+        "new problem",
+        "next question",
+        "next problem",
+    ];
+    const HEADINGS: [&str; 8] = ["instruction", "question", "problem", "input", "user", "human", "task", "exercise"];
+    const TURNS: [&str; 11] = [
+        "<|im_end|>",
+        "<|im_start|>",
+        "<|eot_id|>",
+        "<|endoftext|>",
+        "<|end_of_text|>",
+        "<|end|>",
+        "<|user|>",
+        "<end_of_turn>",
+        "<start_of_turn>",
+        "[INST]",
+        "</s>",
+    ];
+    if tagged
+        && let Some(open) = line.find(['<', '['])
+        && let Some(at) = TURNS.iter().filter_map(|turn| line[open..].find(turn)).min()
+    {
+        return Some(open + at);
+    }
+    let bare = line.trim_start_matches([' ', '\t', '>', '*', '#', '_', '-']);
+    let heading = line.trim_start().starts_with('#');
+    let opening = bare.as_bytes().first()?.to_ascii_lowercase();
+    if matches!(opening, b'q' | b'p' | b'e' | b'h' | b'u' | b'n' | b'i' | b't') {
+        let word = |label: &str| {
+            bare.get(..label.len()).filter(|head| head.eq_ignore_ascii_case(label)).map(|_| &bare[label.len()..])
+        };
+        let labelled = |rest: &str| {
+            let rest = rest
+                .trim_start_matches(|c: char| c == ' ' || c == '#' || c.is_ascii_digit())
+                .trim_start_matches(['*', '_']);
+            rest.starts_with([':', '：']) || (rest.starts_with(['.', ')']) && !rest[1..].trim().is_empty())
+        };
+        let headed = |rest: &str| !rest.starts_with(|c: char| c.is_alphabetic());
+        let begins = LABELS.iter().filter_map(|label| word(label)).any(labelled)
+            || heading && HEADINGS.iter().filter_map(|label| word(label)).any(headed);
+        if begins {
+            return Some(0);
+        }
+    }
+    // Behind an answer in its own line: `#### 18 Question: …`
+    if !marked {
+        return None;
+    }
+    ["Question:", "Problem:", " Q:"]
+        .iter()
+        .filter_map(|label| line.find(label))
+        .find(|at| *at > 0 && line[..*at].contains("####"))
+}
+
+/// Where a text begins to correct what stands before it.
+#[must_use]
+pub fn correction(text: &str) -> Option<usize> {
+    if text.trim().is_empty() {
+        return None;
+    }
+    CORRECTION.find(text).map(|found| found.start())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reasoning_is_blank_and_keeps_its_length() {
+        for (text, left) in [
+            ("<think>It is 9.</think>\nThe answer is 7.", "The answer is 7."),
+            ("<Thinking mode=\"deep\">9</Thinking>7", "7"),
+            ("so 9.</think>7", "7"),
+            ("7 <think>or 9", "7"),
+            ("<think>é <think>9</think> 8</think> 7", "7"),
+            ("◁think▷9◁/think▷7", "7"),
+            ("<|begin_of_thought|>9<|end_of_thought|>7", "7"),
+            ("[THINK]9[/THINK]7", "7"),
+            ("<reflection>9</reflection>7<reasoning>8</reasoning>", "7"),
+            ("<|channel|>analysis<|message|>9<|end|><|channel|>final<|message|>7", "7"),
+            ("a < b and c > d, 7", "a < b and c > d, 7"),
+            ("~~9~~ 7", "7"),
+        ] {
+            let read = visible(text);
+            assert_eq!((read.len(), read.trim()), (text.len(), left), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_new_question_is_where_a_line_names_it() {
+        for (text, at) in [
+            ("18\nQuestion: A robe", Some(3)),
+            ("18\n**Problem 2:** A robe", Some(3)),
+            ("18\n### Instruction:\nA robe", Some(3)),
+            ("18\nQ: A robe", Some(3)),
+            ("18<|im_end|>", Some(2)),
+            ("#### 18 Question: A robe", Some(8)),
+            ("Question 1: 8\nQuestion 2: 24", None),
+            ("The problem: none", None),
+            ("Quite: 4", None),
+            ("Problems are hard", None),
+        ] {
+            assert_eq!(cuts(text).first().copied(), at, "{text}");
+        }
+    }
+}

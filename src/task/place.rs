@@ -1,0 +1,228 @@
+//! Where an answer stands in a text: in a box, behind hash marks, behind "the answer is", in bold.
+
+use std::ops::Range;
+use std::sync::LazyLock;
+
+use regex::Regex;
+
+/// The bytes of an answer's place at most.
+const LONGEST: usize = 2000;
+/// Places of one kind that are looked at, from the last one on.
+pub(super) const MOST: usize = 8;
+
+static ANSWER_IS: LazyLock<Regex> = LazyLock::new(|| {
+    let verb = r"(?-u:\b)(?:is|was|be|equals?|becomes)(?-u:\b)";
+    let one = format!(r"(?:(?-u:\b)|_)answer(?-u:\b)(?:[^.\n<>?]{{0,40}}?(?:{verb}|:|：|=)|>|\s?[-–]\s)");
+    let several = r"(?-u:\b)answers(?-u:\b)[*_ ]{0,4}(?:are(?-u:\b)|:|：|=)";
+    let behind = format!("{one}|{several}");
+    let heading = r"[#*_ \t]*(?:(?:the|final|correct) )*answers?[*_ \t]*$";
+    Regex::new(&format!(r"(?im)(?:{behind}|^{heading})[:*_ \t]*")).expect("the pattern is valid")
+});
+static BOLD: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"\*\*([^*\n]+)\*\*").expect("the pattern is valid"));
+static LABEL: LazyLock<Regex> = LazyLock::new(|| {
+    let words = "step|part|case|day|week|month|year|method|option|question|problem|phase|stage|section|note|round|example|scenario|approach|item|task|exercise|solution|hour|lesson|chapter|page";
+    Regex::new(&format!(r"(?i)^\W*(?:(?:{words})s?\s*#?(?:\d+|[a-z])\b|\(?\d+[.)](?:\s|$)|[a-z][.)]\s)"))
+        .expect("the pattern is valid")
+});
+
+/// Words that go on from an amount without another one taking its place.
+const BEHIND_AMOUNT: [&str; 24] = [
+    "for",
+    "per",
+    "each",
+    "every",
+    "from",
+    "with",
+    "after",
+    "and",
+    "because",
+    "since",
+    "when",
+    "than",
+    "more",
+    "less",
+    "left",
+    "total",
+    "instead",
+    "out",
+    "over",
+    "during",
+    "within",
+    "until",
+    "plus",
+    "altogether",
+];
+
+/// A part of a text where an answer may stand.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Place {
+    /// The bytes inside.
+    pub(super) range: Range<usize>,
+    /// Whether its end was written; a box may be cut off.
+    pub(super) closed: bool,
+}
+
+/// The boxes of a text by their beginnings, braces within them closed.
+pub(super) fn boxes(text: &str) -> Vec<Place> {
+    let mut places = Vec::new();
+    if !text.contains("ox") {
+        return places;
+    }
+    let bytes = text.as_bytes();
+    let mut open: Vec<Option<usize>> = Vec::new();
+    let mut at = 0;
+    while at < bytes.len() {
+        match bytes[at] {
+            b'\\' if matches!(bytes.get(at + 1), Some(b'{' | b'}' | b'\\')) => at += 1,
+            b'{' => {
+                open.push(is_box(&bytes[..at]).then_some(places.len()));
+                if open.last() != Some(&None) {
+                    places.push(Place { range: at + 1..text.len(), closed: false });
+                }
+            }
+            b'}' => {
+                if let Some(Some(number)) = open.pop() {
+                    let place: &mut Place = &mut places[number];
+                    (place.range.end, place.closed) = (at, true);
+                }
+            }
+            _ => {}
+        }
+        at += 1;
+    }
+    places
+}
+
+/// Whether a text ends in the name of a box. `\b` is a backspace where an escape was taken off.
+fn is_box(head: &[u8]) -> bool {
+    let head = head.trim_ascii_end();
+    [&b"boxed"[..], b"\x08oxed", b"\\fbox", b"\\framebox"].iter().any(|name| head.ends_with(name))
+}
+
+/// What the last boxes hold that hold anything, last to first.
+pub(super) fn filled_boxes(text: &str) -> impl Iterator<Item = Place> + '_ {
+    boxes(text)
+        .into_iter()
+        .rev()
+        .filter(|place| !text[place.range.clone()].trim_matches(is_frame).is_empty())
+        .take(MOST)
+}
+
+/// The values of answers in JSON or XML, last to first: what `"answer": …` or `<answer>…</answer>` holds, perhaps nothing.
+pub(super) fn structured(text: &str) -> Vec<Range<usize>> {
+    static KEY: LazyLock<Regex> = LazyLock::new(|| {
+        let name = "(?:final_|correct_|the_)?answer";
+        Regex::new(&format!(
+            r#"(?is)"{name}"\s*:\s*(?:"((?:[^"\\]|\\.){{0,2000}})"|([^",\}}\]\n]{{0,200}}))|<{name}>(.{{0,2000}}?)</{name}>"#
+        ))
+        .expect("the pattern is valid")
+    });
+    if !text.contains("nswer") {
+        return Vec::new();
+    }
+    let all = KEY.captures_iter(text).filter_map(|found| (1..=3).find_map(|group| found.get(group)));
+    let mut ranges: Vec<Range<usize>> = all.map(|value| value.range()).collect();
+    ranges.reverse();
+    ranges
+}
+
+/// Whether a text breaks off before what it announces: it ends in an operator, or in an open box, bracket or quotation.
+pub(super) fn is_open_ended(text: &str) -> bool {
+    let text = text.trim_end().trim_end_matches(['$', '\\']).trim_end();
+    let operator =
+        text.ends_with(['=', '+', '×', '÷', '{', '(', '[']) || text.ends_with(":\"") || text.ends_with("\":");
+    operator || text.ends_with('*') && !text.ends_with("**") && text.ends_with(" *")
+}
+
+/// Whether the box whose contents begin at this byte is joined to one before it: `\\boxed{25} and \\boxed{20}`.
+pub(super) fn is_joined(text: &str, start: usize) -> bool {
+    let Some(before) = boxes(text).into_iter().rfind(|place| place.closed && place.range.end < start) else {
+        return false;
+    };
+    let gap = text[before.range.end + 1..start].trim_end_matches(is_frame);
+    let gap = ["boxed", "fbox"].iter().find_map(|name| gap.strip_suffix(name)).unwrap_or(gap);
+    matches!(gap.trim_matches(|c: char| is_frame(c) || matches!(c, '(' | ')' | '[' | ']')), "and" | "or" | "&" | ",")
+}
+
+/// What may be around nothing.
+fn is_frame(c: char) -> bool {
+    c.is_whitespace() || matches!(c, '{' | '}' | '$' | '\\' | '*' | '_' | '?')
+}
+
+/// The last `####` that is no heading, and the rest of its line.
+pub(super) fn behind_marks(text: &str) -> Option<(usize, Range<usize>)> {
+    let marks = text.rmatch_indices("####").take(MOST).map(|(mark, _)| (mark, line_from(text, mark + "####".len())));
+    marks.into_iter().find(|(_, range)| !is_heading(text, range))
+}
+
+/// Whether the line behind hash marks is a heading: a label such as `1. Find …` or `Step 2: …`, or words and a colon, with
+/// more text below.
+fn is_heading(text: &str, range: &Range<usize>) -> bool {
+    let line = text[range.clone()].trim().trim_matches('*');
+    if line.is_empty() || text[range.end..].trim().is_empty() {
+        return false;
+    }
+    let words = line.contains(|c: char| c.is_alphabetic());
+    words && (line.ends_with([':', '：']) || (!line.ends_with('.') && LABEL.is_match(line)))
+}
+
+/// The rest of the line, or the next line if that is empty, behind each "answer is", last to first.
+pub(super) fn behind_answers(text: &str) -> Vec<Range<usize>> {
+    if !text.contains("nswer") && !text.contains("NSWER") {
+        return Vec::new();
+    }
+    let found: Vec<usize> = ANSWER_IS.find_iter(text).map(|found| found.end()).collect();
+    let filled = |start: usize| {
+        let line = line_from(text, start);
+        if !text[line.clone()].trim_matches(is_frame).is_empty() {
+            return line;
+        }
+        let next = line.end + text[line.end..].len() - text[line.end..].trim_start().len();
+        line_from(text, next)
+    };
+    found.into_iter().rev().take(MOST).map(filled).collect()
+}
+
+/// From a byte to its line's end, within what is looked at.
+fn line_from(text: &str, start: usize) -> Range<usize> {
+    let line = text[start..].find('\n').map_or(text.len(), |end| start + end);
+    let line = line - usize::from(text[start..line].ends_with('\r'));
+    let mut end = line.min(start + LONGEST);
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    start..end
+}
+
+/// The last texts in bold that may be an answer: no headings, no labels; last to first.
+pub(super) fn bold(text: &str) -> Vec<Range<usize>> {
+    if !text.contains("**") {
+        return Vec::new();
+    }
+    let all: Vec<Range<usize>> = BOLD.captures_iter(text).filter_map(|found| Some(found.get(1)?.range())).collect();
+    all.into_iter().rev().filter(|range| !is_label(text, range)).take(MOST).collect()
+}
+
+/// Whether a text in bold is a heading, or the label of what follows.
+fn is_label(text: &str, range: &Range<usize>) -> bool {
+    let inner = text[range.clone()].trim();
+    let behind = &text[range.end + 2..];
+    if inner.ends_with([':', '：']) || behind.trim_start_matches(' ').starts_with([':', '：']) || LABEL.is_match(inner)
+    {
+        return true;
+    }
+    let opens_line = text[..range.start - 2]
+        .rsplit('\n')
+        .next()
+        .is_none_or(|head| head.trim_matches([' ', '#', '-', '\t', '>']).is_empty());
+    // `**5 pens** cost $15`: the sentence goes on to another number, and not with `of 12` or `for 3 days`.
+    let goes_on = behind.split(['\n', '(']).next().unwrap_or_default();
+    let next = goes_on.split_whitespace().next().unwrap_or_default();
+    let verb = next.len() > 2 && next.chars().all(char::is_alphabetic) && !BEHIND_AMOUNT.contains(&next);
+    if verb && inner.contains(char::is_alphabetic) && goes_on.contains(|c: char| c.is_ascii_digit()) {
+        return true;
+    }
+    let ends_line = behind.split('\n').next().is_none_or(|tail| tail.trim().is_empty());
+    let begins_with_value = inner.starts_with(|c: char| c.is_numeric() || !c.is_alphanumeric());
+    opens_line && ends_line && !behind.trim().is_empty() && !begins_with_value && !inner.contains('=')
+}

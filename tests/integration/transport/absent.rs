@@ -1,0 +1,48 @@
+//! A server that is not there: one line at once, and one sentence after Ctrl-C.
+
+use std::io::{BufRead, BufReader, Read};
+use std::process::{Command, Stdio};
+
+use super::*;
+use crate::support::{Project, holds, program};
+
+/// An address at which nothing listens.
+fn nowhere() -> String {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    format!("http://{}", listener.local_addr().expect("bound"))
+}
+
+#[test]
+fn it_is_named_at_once_and_once() {
+    let address = nowhere();
+    let project = Project::with(&settings(&address).set("arms", vec![toml::Value::from("cascade")]));
+    let error = project.trial("out", &[]).refused();
+    let lines: Vec<&str> = error.lines().collect();
+    assert_eq!(lines.len(), 2, "{error}");
+    holds(lines[0], &[&address, "cannot be reached", "onnection refused", "tried again", "Ctrl-C"]);
+    holds(lines[1], &["the same command goes on", "no answer in 2 attempts"]);
+}
+
+#[test]
+fn ctrl_c_ends_the_wait_with_one_sentence() {
+    let project = Project::with(
+        &settings(&nowhere()).set("arms", vec![toml::Value::from("cascade")]).set("model.small.max_retries", 9),
+    );
+    let mut child = Command::new(program())
+        .args(["run", "--config", "trial.toml", "--out", "out"])
+        .current_dir(project.path(""))
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("started");
+    let mut stderr = BufReader::new(child.stderr.take().expect("a pipe"));
+    let mut line = String::new();
+    stderr.read_line(&mut line).expect("text");
+    holds(&line, &["cannot be reached"]);
+    let sent = Command::new("kill").args(["-INT", &child.id().to_string()]).status().expect("kill");
+    assert!(sent.success());
+    assert_eq!(child.wait().expect("ended").code(), Some(2));
+    let mut rest = String::new();
+    stderr.read_to_string(&mut rest).expect("text");
+    assert_eq!(rest, "error: stopped; every answer so far is kept: run the same command again to go on\n");
+}

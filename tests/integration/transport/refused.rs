@@ -1,0 +1,142 @@
+//! Items that a provider refuses: the outcome of that item, journaled and counted; too many of them stop the run.
+
+use serde_json::json;
+use wiremock::ResponseTemplate;
+
+use super::*;
+use crate::support::{Project, holds};
+
+fn filtered() -> ResponseTemplate {
+    let error = json!({"error": {"message": "The prompt triggered the content management policy.", "param": "prompt",
+        "code": "content_filter", "innererror": {"code": "ResponsibleAIPolicyViolation"}}});
+    ResponseTemplate::new(400).set_body_json(error)
+}
+
+fn strong_refuses_stamps(asked: &Asked) -> Option<ResponseTemplate> {
+    (asked.is_strong() && asked.is_about("stamps")).then(filtered)
+}
+
+fn weak_refuses_ropes(asked: &Asked) -> Option<ResponseTemplate> {
+    (!asked.is_strong() && asked.is_about("ropes")).then(filtered)
+}
+
+fn weak_refuses_all(asked: &Asked) -> Option<ResponseTemplate> {
+    (!asked.is_strong()).then(filtered)
+}
+
+fn answers_all(_: &Asked) -> Option<ResponseTemplate> {
+    None
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn at_the_top_a_refused_item_has_no_answer_and_gives_no_strategy() {
+    let server = provider(strong_refuses_stamps).await;
+    let project = Project::with(&settings(&server.uri()));
+    let said = project.trial("out", &[]).done();
+    holds(&said.out, &["the strong level's 1", "--retry-refused"]);
+    let records = project.sheet("out", "records");
+    let refused: Vec<_> = records.rows().filter(|row| !row.text("refused").is_empty()).collect();
+    assert_eq!(refused.len(), 2, "one item in two arms");
+    for row in &refused {
+        assert_eq!(["item_id", "refused", "score"].map(|name| row.text(name)), ["stamps5-0", "strong", "no-answer"]);
+        let kept = if row.text("arm") == "cascade" { "" } else { "refused" };
+        assert_eq!((row.text("answer"), row.text("strategy_kept")), ("", kept));
+    }
+    holds(&project.text("out/summary.md"), &["cascade: of 30 items", "refused 0 and the strong level's 1"]);
+    assert!(!project.text("out/strategies.jsonl").contains("stamps5-0"));
+    holds(&project.text("out/unparsed.jsonl"), &["stamps5-0", "content management policy"]);
+
+    // The refusal is in the journal: nothing is asked again, and every output is the same.
+    let (asked, before) = (requests(&server).await, project.reports("out"));
+    assert_eq!(project.trial("out", &[]).done().calls_made(), 0);
+    assert!(project.reports("out") == before && requests(&server).await == asked);
+    project.run(&["report", "out", "--out", "again"]).done();
+    assert_eq!(project.text("again/summary.md"), project.text("out/summary.md"), "the column is read back");
+    assert_eq!(project.text("again/records.csv"), project.text("out/records.csv"));
+    let offline = ["--journal", "out/journal.sqlite", "--offline"];
+    project.trial("replayed", &offline).done();
+    assert_eq!(project.text("replayed/records.csv"), project.text("out/records.csv"));
+
+    turn(&server, answers_all).await;
+    let said = project.trial("out", &["--retry-refused"]).done();
+    holds(&said.err, &["2 refused calls of this journal are asked again"]);
+    assert!(said.calls_made() > 0);
+    assert!(project.sheet("out", "records").rows().all(|row| row.text("refused").is_empty()));
+    assert!(!project.text("out/summary.md").contains("refused"));
+    assert_eq!(project.text("out/set-aside-1/records.csv"), project.text("replayed/records.csv"));
+    holds(&project.text("out/strategies.jsonl"), &["stamps5-0"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn below_the_top_a_refused_item_is_deferred() {
+    for withheld in [false, true] {
+        // The same without an error: the text is withheld.
+        let instead: fn(&Asked) -> Option<ResponseTemplate> = if withheld {
+            |asked| {
+                let mut body = answer(asked);
+                body["choices"][0]["message"]["content"] = Value::Null;
+                body["choices"][0]["finish_reason"] = json!("content_filter");
+                body["choices"][0]["logprobs"] = Value::Null;
+                weak_refuses_ropes(asked).map(|_| ResponseTemplate::new(200).set_body_json(body))
+            }
+        } else {
+            weak_refuses_ropes
+        };
+        let server = provider(instead).await;
+        let project = Project::with(&settings(&server.uri()));
+        project.trial("out", &[]).done();
+        let records = project.sheet("out", "records");
+        let refused: Vec<_> = records.rows().filter(|row| row.text("refused") == "weak").collect();
+        assert_eq!(refused.len(), 6, "three items in two arms");
+        for row in refused {
+            assert!(row.text("item_id").starts_with("ropes"));
+            assert_eq!(
+                ["weak_answer", "confidence", "deferred", "score"].map(|name| row.text(name)),
+                ["", "", "true", "correct"]
+            );
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn too_many_refusals_stop_the_run_and_say_what_to_change() {
+    let server = provider(weak_refuses_all).await;
+    let project = Project::with(&settings(&server.uri()));
+    let stopped = project.trial("out", &[]);
+    assert_eq!(stopped.code, 1, "{}", stopped.err);
+    let parts = [
+        "the same command stops here again",
+        "limits.max_refused = 0.01",
+        "model \"small\"",
+        "content management policy",
+    ];
+    holds(&stopped.err, &parts);
+    assert!(project.reports("out").is_empty());
+    assert!(requests(&server).await < 60, "it stops before every item was asked");
+
+    let strict = project.trial("strict", &["--set", "limits.max_refused=0"]);
+    holds(&strict.err, &["1 of the 1 items so far were refused"]);
+    let error = project.trial("wrong", &["--set", "limits.max_refused=2"]).refused_in_one_line();
+    holds(&error, &["limits.max_refused: must be from 0 to 1"]);
+
+    project.trial("out", &["--set", "limits.max_refused=1"]).done();
+    let records = project.sheet("out", "records");
+    assert!(records.rows().all(|row| row.text("refused") == "weak" && row.flag("deferred")));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refusal_that_a_key_mends_stops_the_run_at_its_first_call() {
+    let server = provider(|_| {
+        let error =
+            json!({"object": "error", "message": "System role not supported", "type": "BadRequestError", "code": 400});
+        Some(ResponseTemplate::new(400).set_body_json(error))
+    })
+    .await;
+    let project = Project::with(&settings(&server.uri()));
+    let error = project.trial("out", &[]).refused();
+    holds(&error, &["the same command stops here again", "send_system = false"]);
+    assert_eq!(requests(&server).await, 1);
+    turn(&server, |asked| asked.body.to_string().contains("\"system\"").then(|| ResponseTemplate::new(400))).await;
+    let sets = ["--set", "model.small.send_system=false", "--set", "model.large.send_system=false"];
+    project.trial("merged", &sets).done();
+}
