@@ -18,6 +18,7 @@ use intercascade::report::summary::Context;
 use intercascade::report::sweep::Sweep;
 use intercascade::report::tables::{Gauged, of_arms};
 use intercascade::types::chat::Usage;
+use intercascade::types::confidence::Confidence;
 use intercascade::types::record::{Call, CellKey, Graded, Purpose, Record, Score, WeakAnswer};
 use intercascade::types::seed::Seed;
 
@@ -191,6 +192,7 @@ fn record(key: &Arc<CellKey>, level: usize, i: usize) -> Record {
         journal_key: None,
         journal_hit: false,
         recorded_fee_usd: None,
+        noted: None,
     };
     Record {
         cell: Arc::clone(key),
@@ -204,7 +206,7 @@ fn record(key: &Arc<CellKey>, level: usize, i: usize) -> Record {
         weak: (level == 0).then(|| WeakAnswer {
             strict: graded.score,
             graded: graded.clone(),
-            confidence: Some(confidence),
+            confidence: Some(Confidence::nearest(confidence)),
         }),
         deferred: level == 1,
         answering_level: Some(level),

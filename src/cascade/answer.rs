@@ -6,6 +6,7 @@ use crate::task::calculations::AtLeast;
 use crate::task::confidence::{self, Answered, Further, Signal};
 use crate::task::prompt::Form;
 use crate::types::chat::{Alternatives, Finish, Generation, Mode, Request, Response, Wanted};
+use crate::types::confidence::Confidence;
 use crate::types::record::{Call, Graded, Purpose, WeakAnswer};
 
 /// Tokens of a reply that says how sure an answer is.
@@ -60,7 +61,12 @@ impl Level {
             return Ok(WeakAnswer { graded, strict, confidence: None });
         }
         let Some(gauge) = gauge else { return Ok(WeakAnswer { graded, strict, confidence: None }) };
-        let score = self.score(level, asked, gauge, &first, &heard.response, &graded).await?;
+        // Of an answer without a word nothing is asked.
+        let score = if heard.response.is_empty() && gauge.signal.further() != Further::Nothing {
+            Some(Confidence::NONE)
+        } else {
+            self.score(level, asked, gauge, &first, &heard.response, &graded).await?
+        };
         asked.calls[row].confidence = score;
         Ok(WeakAnswer { graded, strict, confidence: score })
     }
@@ -75,7 +81,7 @@ impl Level {
         first: &Request,
         response: &Response,
         graded: &Graded,
-    ) -> Result<Option<f64>, StepError> {
+    ) -> Result<Option<Confidence>, StepError> {
         let item = asked.item;
         let signal = gauge.signal;
         match signal.further() {

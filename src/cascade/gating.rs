@@ -8,6 +8,7 @@ use super::arm::{Arm, Deferral};
 use super::experiment::Cells;
 use crate::analysis::metrics::calibrated::{Calibrated, Wanted};
 use crate::analysis::recalibration::Recalibration;
+use crate::types::confidence::Confidence;
 use crate::types::record::{Record, WeakAnswer};
 
 /// The gate of one cell.
@@ -23,14 +24,16 @@ impl Gating {
     /// The answer with its score made a probability.
     #[must_use]
     pub fn gauged(&self, weak: WeakAnswer) -> WeakAnswer {
-        let mapped = |score| self.recalibration.as_ref().map_or(score, |map| map.apply(score));
+        let mapped = |score: Confidence| {
+            self.recalibration.as_ref().map_or(score, |map| Confidence::nearest(map.apply(score.value())))
+        };
         WeakAnswer { confidence: weak.confidence.map(mapped), ..weak }
     }
 
     /// Whether the answer is not sure enough.
     #[must_use]
     pub fn defers(&self, weak: &WeakAnswer) -> bool {
-        weak.confidence.is_none_or(|confidence| confidence < self.threshold)
+        weak.confidence.is_none_or(|confidence| confidence.value() < self.threshold)
     }
 }
 

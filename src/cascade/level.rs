@@ -11,6 +11,8 @@ use crate::task::confidence::NoConfidence;
 use crate::task::prompt::Prompt;
 use crate::types::chat::{CallKey, Generation, Message, Mode, Request, Response, Usage, Wanted};
 use crate::types::item::Item;
+use crate::types::noted::Noted;
+use crate::types::reasoning;
 use crate::types::record::{Call, Purpose};
 use crate::types::shown::shown_in_line;
 
@@ -61,7 +63,7 @@ pub enum StepError {
     },
     /// An answer has no confidence.
     #[error(
-        "item `{item}`, model `{model}`: {missing}, and the signal `{signal}` needs them: choose a model that gives them or another deferral.signal"
+        "item `{item}`, model `{model}`: {missing}, and the signal `{signal}` needs it: choose a model that gives it or another deferral.signal; until then the run stops at this answer again"
     )]
     Confidence {
         /// The item.
@@ -129,7 +131,8 @@ impl Level {
             purpose: purpose.name(),
             source,
         })?;
-        Ok(Heard { key, response })
+        // The journal keeps the reasoning; nobody grades, splits or judges it.
+        Ok(Heard { key, response: reasoning::without(response) })
     }
 
     /// A call's row: all of its tokens, for one purpose.
@@ -146,6 +149,7 @@ impl Level {
             journal_key: Some(*key),
             journal_hit: false,
             recorded_fee_usd: response.fee_usd,
+            noted: Some(Noted::of(response)),
         }
     }
 

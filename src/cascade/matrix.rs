@@ -14,6 +14,7 @@ use super::step::{STRONG, Setup, WEAK};
 use super::teach::Teaching;
 use crate::model::gate::{Gate, Priority};
 use crate::retrieval::search::cosine;
+use crate::types::confidence::Confidence;
 use crate::types::record::{Call, Graded, Strategy};
 
 /// One answer: a level's to an item, of the weak level alone or with one example.
@@ -30,7 +31,7 @@ pub struct Row {
     /// The answer and its score.
     pub graded: Graded,
     /// Confidence in [0, 1], before any recalibration; `None` for the strong level, or if no arm is gated.
-    pub confidence: Option<f64>,
+    pub confidence: Option<Confidence>,
     /// The calls that it took.
     pub calls: Vec<Call>,
 }

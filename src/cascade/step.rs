@@ -183,6 +183,7 @@ impl Setup {
             journal_key: None,
             journal_hit: false,
             recorded_fee_usd: None,
+            noted: None,
         }
     }
 }

@@ -220,7 +220,7 @@ impl Level {
             let signal = Signal::MeanTokenProbability;
             let answered = Answered { response, place: None, holds: true, options: &[], quantile: 0.0 };
             let sure = signal.read(&answered).map_err(|missing| self.unsure(asked.item, signal.name(), missing))?;
-            if sure < teaching.confident_from {
+            if sure.value() < teaching.confident_from {
                 return Ok(Some(StoreRule::Confident));
             }
         }

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
@@ -18,6 +19,7 @@ use crate::report::manifest::Manifest;
 use crate::task::Grader;
 use crate::types::chat::Response;
 use crate::types::item::Item;
+use crate::types::reasoning;
 use crate::types::record::Score;
 
 /// The journal's name where a run's folder was passed on.
@@ -128,8 +130,12 @@ impl Texts {
         Ok(Self { journal: Answers::open(source)?, path: path.clone(), recordings: recordings.collect::<Result<_>>()? })
     }
 
-    /// What came back from the call of an answer.
-    fn response(&self, answer: &Answer) -> Result<Option<Response>> {
+    /// What came back from the call of an answer, without reasoning.
+    fn response(&self, answer: &Answer) -> Result<Option<Arc<Response>>> {
+        Ok(self.found(answer)?.map(|response| reasoning::without(Arc::new(response))))
+    }
+
+    fn found(&self, answer: &Answer) -> Result<Option<Response>> {
         if let Some(recording) = self.recordings.get(&*answer.call.model) {
             let shown = if answer.level == 0 { &answer.record.strategies_used[..] } else { &[] };
             return Ok(recording.answer(&answer.record.item_id, shown, answer.with_strategy()).cloned());

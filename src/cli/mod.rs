@@ -9,6 +9,7 @@ mod datasets;
 mod journal;
 mod matrix;
 mod models;
+mod odd_answers;
 mod progress;
 mod prompts;
 mod report;

@@ -337,7 +337,7 @@ impl<'a> Session<'a> {
     ) -> Result<Status> {
         let answered_by = answered_by(outcome.records.iter().chain(&told.records));
         let shared = self.leakage(models).into_iter().collect();
-        let shown = warnings::of_records(self.assembly, outcome, &answered_by);
+        let shown = warnings::of_records(self.assembly, outcome, &told.records, &answered_by);
         manifest.warnings = [self.assembly.warnings(), shared, gates, shown].concat();
         manifest.calls_made = Some(self.means.journal.calls_made());
         manifest.spent = spent(self.assembly, &self.means.journal)?;

@@ -112,7 +112,8 @@ impl Thresholds {
             Self::Listed(thresholds) => thresholds.clone(),
             Self::Observed(count) => {
                 let weak = records.iter().filter(|record| *record.cell.arm == *Arm::WeakOnly.name());
-                let mut seen: Vec<f64> = weak.filter_map(|record| record.weak.as_ref()?.confidence).collect();
+                let mut seen: Vec<f64> =
+                    weak.filter_map(|record| Some(record.weak.as_ref()?.confidence?.value())).collect();
                 seen.sort_by(f64::total_cmp);
                 seen.dedup();
                 thinned(&seen, *count)

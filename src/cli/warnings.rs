@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use super::odd_answers;
 use super::session::AnsweredBy;
 use crate::analysis::metrics::{Slice, slices};
 use crate::cascade::experiment::Outcome;
@@ -9,8 +10,13 @@ use crate::config::assembly::Assembly;
 use crate::model::entry::Backend;
 use crate::types::record::{Record, Score};
 
-/// Those of every run.
-pub(super) fn of_records(assembly: &Assembly, outcome: &Outcome, answered_by: &AnsweredBy) -> Vec<String> {
+/// Those of every run; `calibration` are the records of the items that something is told from.
+pub(super) fn of_records(
+    assembly: &Assembly,
+    outcome: &Outcome,
+    calibration: &[Record],
+    answered_by: &AnsweredBy,
+) -> Vec<String> {
     let mut lines = Vec::new();
     for entry in [&assembly.weak, &assembly.strong].into_iter().filter(|entry| entry.base_url.is_some()) {
         for name in answered_by.get(entry.name.as_str()).into_iter().flatten() {
@@ -24,6 +30,7 @@ pub(super) fn of_records(assembly: &Assembly, outcome: &Outcome, answered_by: &A
         }
     }
     lines.extend(of_builds(assembly, answered_by));
+    lines.extend(odd_answers::warnings(&outcome.records, calibration));
     for slice in slices(&outcome.records) {
         let silent = slice.no_answer();
         if silent > 0.0 {

@@ -6,6 +6,7 @@ use super::tables::{Table, float, int, text};
 use crate::cascade::matrix::Row;
 use crate::cascade::step::Setup;
 use crate::types::chat::Usage;
+use crate::types::confidence::Confidence;
 
 /// The table `matrix`: `level` counts from 0 = weak; `example_id` is empty for an answer without an example; tokens and
 /// milliseconds are those of all calls that the answer took; `journal_key` is that of the answer's own call.
@@ -27,7 +28,7 @@ pub fn table(setup: &Setup, rows: &[Row]) -> Result<Table> {
             float("similarity", each().map(|row| row.similarity)),
             text("answer", each().map(|row| row.graded.answer.clone())),
             text("score", each().map(|row| row.graded.score.name().to_owned())),
-            float("confidence", each().map(|row| row.confidence)),
+            float("confidence", each().map(|row| row.confidence.map(Confidence::value))),
             int("input_tokens", each().map(|row| usage(row).input)),
             int("output_tokens", each().map(|row| usage(row).output)),
             float("latency_ms", each().map(|row| row.calls.iter().map(|call| call.latency_ms).sum::<f64>())),

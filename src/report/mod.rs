@@ -5,6 +5,7 @@ pub mod audit;
 pub mod calibration;
 pub mod claims;
 pub mod compare;
+mod ends;
 pub mod figures;
 pub mod files;
 pub mod folder;

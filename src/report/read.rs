@@ -14,7 +14,9 @@ use super::tables::{LEVELS, OF_STREAM};
 use crate::cascade::teach::StoreRule;
 use crate::dataset::rows::guarded::guarded;
 use crate::types::chat::Usage;
+use crate::types::confidence::Confidence;
 use crate::types::item::ItemId;
+use crate::types::noted::Noted;
 use crate::types::record::{Call, CellKey, Graded, Kept, Purpose, Record, Score, WeakAnswer};
 
 /// The columns without which the items' table is none.
@@ -37,7 +39,7 @@ const OF_CALLS: [&str; 9] =
     ["item_id", "arm", "order", "threshold", "level", "model", "purpose", "input_tokens", "output_tokens"];
 
 /// The figures that a column gives; a column that is not here is only shown as it is.
-const FIGURES: [(&str, &str); 8] = [
+const FIGURES: [(&str, &str); 9] = [
     ("weak_score", "weak accuracy, what strategies change in it, and calibration"),
     ("confidence", "calibration, reliability and accuracy over coverage"),
     ("similarity_max", "the range of similarities"),
@@ -45,14 +47,16 @@ const FIGURES: [(&str, &str); 8] = [
     ("strategy_kept", "the counts of stored and dropped strategies"),
     ("latency_ms", "times"),
     ("cached_input_tokens", "fees of models with a price for cached tokens"),
+    ("finish", "how answers ended"),
     ("recorded_fee_usd", "fees that were recorded with the answers"),
 ];
 /// Columns that have a value in every row in which their neighbour has one, so that nothing but nulls is no column.
-const FULL: [(&str, &str); 4] = [
+const FULL: [(&str, &str); 5] = [
     ("weak_score_strict", "weak_score"),
     ("latency_ms", "model"),
     ("cached_input_tokens", "model"),
     ("journal_hit", "model"),
+    ("finish", "answered_by"),
 ];
 
 /// A column that a table of an earlier version lacks.
@@ -153,7 +157,7 @@ fn rows(table: &Table, known: &[Record]) -> Result<Vec<Record>> {
     let (confidence, deferred) = (table.floats("confidence")?, table.flags("deferred")?);
     let (levels, answers) = (table.counts("answering_level")?, texts("answer")?);
     // Tables of earlier versions do not have it: nothing was refused.
-    let refused = if table.frame.column("refused").is_ok() { texts("refused")? } else { vec![None; table.height()] };
+    let refused = if table.has("refused") { texts("refused")? } else { vec![None; table.height()] };
     let (final_scores, sizes) = (texts("score")?, table.counts("repository_size")?);
     let mut cells: HashMap<(String, usize, Option<u64>), Arc<CellKey>> = HashMap::new();
     let mut records = Vec::new();
@@ -178,6 +182,7 @@ fn rows(table: &Table, known: &[Record]) -> Result<Vec<Record>> {
                 .with_context(|| format!("row {}: strategy of an unknown item `{id}`", row + 1))
         };
         let weak_score = weak_scores[row].as_deref().map(score).transpose()?;
+        let sure = sure(confidence[row], row)?;
         records.push(Record {
             cell: Arc::clone(cell),
             group: Arc::clone(&group_of[id.as_str()]),
@@ -189,7 +194,7 @@ fn rows(table: &Table, known: &[Record]) -> Result<Vec<Record>> {
             weak: weak_score.map(|score| WeakAnswer {
                 graded: Graded { answer: weak_answers[row].clone(), score },
                 strict: strict[row],
-                confidence: confidence[row],
+                confidence: sure,
             }),
             deferred: deferred[row],
             answering_level: levels[row],
@@ -215,6 +220,11 @@ fn call_rows(table: &Table) -> Result<Vec<(Place, Call)>> {
     let (confidence, hits) = (table.floats("confidence")?, table.flags("journal_hit")?);
     let (answered_by, keys) = (texts("answered_by")?, texts("journal_key")?);
     let fees = table.floats("recorded_fee_usd")?;
+    let ends = texts("finish")?;
+    // Without `finish` the others say nothing; it stands for them all.
+    let notes = if table.has("notes") { texts("notes")? } else { vec![None; table.height()] };
+    let later = |name| if table.has(name) { table.optional_flags(name) } else { Ok(vec![None; table.height()]) };
+    let (empty, estimated) = (later("empty")?, later("estimated")?);
     let row = |row: usize| -> Result<(Place, Call)> {
         let text = |column: &[Option<String>], name: &str| {
             column[row].clone().with_context(|| format!("row {}: {name} is empty", row + 1))
@@ -233,16 +243,25 @@ fn call_rows(table: &Table) -> Result<Vec<(Place, Call)>> {
             model: text(&models, "model")?.into(),
             purpose: purpose.ok_or_else(|| anyhow!("row {}: no purpose is called `{named}`", row + 1))?,
             usage: Usage { input: tokens(&input), cached_input: tokens(&cached), output: tokens(&output) },
-            confidence: confidence[row],
+            confidence: sure(confidence[row], row)?,
             latency_ms: latency[row].unwrap_or_default(),
             answered_by: answered_by[row].as_deref().map(Into::into),
             journal_key: keys[row].as_deref().map(str::parse).transpose()?,
             journal_hit: hits[row],
             recorded_fee_usd: fees[row],
+            noted: ends[row].as_deref().map(|end| {
+                let is = |column: &[Option<bool>]| column[row].unwrap_or_default();
+                Noted::read(end, is(&empty), is(&estimated), notes[row].as_deref().unwrap_or_default())
+            }),
         };
         Ok((place, call))
     };
     (0..table.height()).map(row).collect()
+}
+
+/// A confidence as a table has it.
+fn sure(value: Option<f64>, row: usize) -> Result<Option<Confidence>> {
+    value.map(Confidence::new).transpose().with_context(|| format!("row {}: column `confidence`", row + 1))
 }
 
 /// The parts of a cell that holds several.
@@ -293,6 +312,10 @@ impl Table {
         self.frame.height()
     }
 
+    fn has(&self, name: &str) -> bool {
+        self.frame.column(name).is_ok()
+    }
+
     /// A column; `None` if it is absent, or holds nothing though its neighbour does.
     fn column(&self, name: &'static str) -> Option<&Column> {
         let nothing = |column: &Column| column.null_count() == column.len();
@@ -332,7 +355,10 @@ impl Table {
     }
 
     fn flags(&self, name: &'static str) -> Result<Vec<bool>> {
-        let flags = self.cells(name, |column| Ok(column.bool()?.iter().collect()))?;
-        Ok(flags.into_iter().map(Option::unwrap_or_default).collect())
+        Ok(self.optional_flags(name)?.into_iter().map(Option::unwrap_or_default).collect())
+    }
+
+    fn optional_flags(&self, name: &'static str) -> Result<Vec<Option<bool>>> {
+        self.cells(name, |column| Ok(column.bool()?.iter().collect()))
     }
 }

@@ -4,6 +4,7 @@
 use std::fmt::Write;
 
 use super::calibration;
+use super::ends;
 use super::grid;
 use super::pays;
 use super::sweep::Sweep;
@@ -76,9 +77,10 @@ pub fn swept(context: &Context, sweep: &Sweep) -> String {
     let comparison = context.comparison;
     let results = grid::markdown(&results(comparison));
     format!(
-        "{}{}\n## Every arm at every threshold\n\n{results}{}",
+        "{}{}\n## Every arm at every threshold\n\n{results}{}{}",
         head(context),
         sweep.markdown(),
+        ends::section(comparison),
         confidence(context)
     )
 }
@@ -120,6 +122,7 @@ pub fn markdown(context: &Context) -> String {
                  resampling of items covers. Where fewer than three groups differ there is no interval. What orders give apart stands \
                  in the last column, least and most.\n";
     }
+    text += &ends::section(comparison);
     text += &pays::against_strong(comparison);
     text += &guarantee(comparison);
     text += &confidence(context);

@@ -9,6 +9,9 @@ use crate::analysis::metrics::confidence::{Ends, Realised, Reliability};
 use crate::analysis::metrics::{Calibrated, Changes, Comparison, Relative, Slice, ratio};
 use crate::analysis::price::Fee;
 use crate::analysis::stats::{Difference, Draws, Interval};
+use crate::types::chat::Finish;
+use crate::types::confidence::Confidence;
+use crate::types::noted::Noted;
 use crate::types::record::{Purpose, Record};
 
 /// One table under its file name.
@@ -132,6 +135,9 @@ fn records_table(name: &'static str, records: &[Record]) -> Result<Table> {
         )
     };
     let (weak, strong) = (Some(0), Some(1));
+    let noted = |name, level, is: fn(&Noted) -> bool| {
+        optional_flag(name, rows().map(move |record| record.noted(level).map(is)))
+    };
     Table::new(
         name,
         vec![
@@ -146,7 +152,7 @@ fn records_table(name: &'static str, records: &[Record]) -> Result<Table> {
             float("similarity_max", rows().map(|r| r.similarity_max)),
             text("weak_answer", rows().map(|r| r.weak.as_ref().and_then(|weak| weak.graded.answer.clone()))),
             text("weak_score", rows().map(|r| r.weak.as_ref().map(|weak| weak.graded.score.name().to_owned()))),
-            float("confidence", rows().map(|r| r.weak.as_ref().and_then(|weak| weak.confidence))),
+            float("confidence", rows().map(|r| r.weak.as_ref()?.confidence.map(Confidence::value))),
             flag("deferred", rows().map(|r| r.deferred)),
             optional_int("answering_level", rows().map(|r| r.answering_level)),
             text("answer", rows().map(|r| r.graded.answer.clone())),
@@ -164,6 +170,10 @@ fn records_table(name: &'static str, records: &[Record]) -> Result<Table> {
             text("strategy_kept", rows().map(|r| r.kept.map(|kept| kept.name().to_owned()))),
             text("weak_score_strict", rows().map(|r| r.weak.as_ref().map(|weak| weak.strict.name().to_owned()))),
             text("refused", rows().map(|r| names(r.refused.iter().filter_map(|level| LEVELS.get(*level).copied())))),
+            noted("weak_cut", 0, |noted| noted.finish == Finish::Length),
+            noted("strong_cut", 1, |noted| noted.finish == Finish::Length),
+            noted("weak_empty", 0, |noted| noted.empty),
+            noted("strong_empty", 1, |noted| noted.empty),
         ],
     )
 }
@@ -178,6 +188,7 @@ fn names<'a>(names: impl Iterator<Item = &'a str>) -> String {
 
 fn calls_table(name: &'static str, records: &[Record]) -> Result<Table> {
     let rows = || records.iter().flat_map(|record| record.calls.iter().map(move |call| (record, call)));
+    let noted = || rows().map(|(_, call)| call.noted.as_ref());
     Table::new(
         name,
         vec![
@@ -192,12 +203,16 @@ fn calls_table(name: &'static str, records: &[Record]) -> Result<Table> {
             int("input_tokens", rows().map(|(_, call)| call.usage.input)),
             int("cached_input_tokens", rows().map(|(_, call)| call.usage.cached_input)),
             int("output_tokens", rows().map(|(_, call)| call.usage.output)),
-            float("confidence", rows().map(|(_, call)| call.confidence)),
+            float("confidence", rows().map(|(_, call)| call.confidence.map(Confidence::value))),
             float("latency_ms", rows().map(|(_, call)| call.latency_ms)),
             flag("journal_hit", rows().map(|(_, call)| call.journal_hit)),
             text("answered_by", rows().map(|(_, call)| call.answered_by.as_deref().map(str::to_owned))),
             text("journal_key", rows().map(|(_, call)| call.journal_key.map(|key| key.to_string()))),
             float("recorded_fee_usd", rows().map(|(_, call)| call.recorded_fee_usd)),
+            text("finish", noted().map(|noted| noted.map(|noted| noted.end().to_owned()))),
+            optional_flag("empty", noted().map(|noted| noted.map(|noted| noted.empty))),
+            optional_flag("estimated", noted().map(|noted| noted.map(|noted| noted.estimated))),
+            text("notes", noted().map(|noted| noted.map(Noted::notes).filter(|notes| !notes.is_empty()))),
         ],
     )
 }

@@ -155,9 +155,11 @@ impl Grader {
     }
 }
 
-/// Whether the token limit cut off the part of a response that holds the answer.
+/// Whether the part of a response that holds the answer was cut off: by the token limit, by a filter, or perhaps, for a
+/// reason that is not known.
 fn is_cut(response: &Response, text: &str) -> bool {
-    response.finish == Finish::Length && text.len() >= response.text.len()
+    let partial = matches!(response.finish, Finish::Length | Finish::ContentFilter) || response.ended.is_some();
+    partial && text.len() >= response.text.len()
 }
 
 /// How outputs write that there is no answer.
@@ -268,6 +270,26 @@ mod tests {
         assert!(held("There are 35.", 0) && !held("There are 35.", 1));
         assert!(!held("3 * 12 = 36, so it is more.\n#### ", 2));
         assert!(!held("I cannot say.", 0), "no answer");
+    }
+
+    #[test]
+    fn of_an_answer_that_is_perhaps_not_whole_only_a_mark_is_read() {
+        let item = item(Target::Number("35".into()), &[]);
+        let whole = Response::default();
+        let ends = [
+            Response { finish: Finish::Length, ..whole.clone() },
+            Response { finish: Finish::ContentFilter, ..whole.clone() },
+            Response { ended: Some("tired".into()), ..whole.clone() },
+        ];
+        let score = |response: &Response, text: &str| {
+            let response = Response { text: text.to_owned(), ..response.clone() };
+            Grader::usual(Task::Math).grade(&item, &response, text).score
+        };
+        let (bare, marked) = ("First there are 35", "There are 30 and 5.\n#### 35\n");
+        assert_eq!((score(&whole, bare), score(&whole, marked)), (Score::Correct, Score::Correct));
+        for end in &ends {
+            assert_eq!((score(end, bare), score(end, marked)), (Score::NoAnswer, Score::Correct), "{end:?}");
+        }
     }
 
     #[test]

@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::item::ItemId;
+use super::reasoning;
 
 /// Who speaks a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -169,8 +170,27 @@ pub enum Finish {
     Length,
     /// The server withheld the rest.
     ContentFilter,
+    /// It called a tool, or meant to.
+    ToolCalls,
     /// The provider refused the request for what it holds: there is no text.
     Refused,
+}
+
+impl Finish {
+    /// All of them.
+    pub const ALL: [Self; 5] = [Self::Stop, Self::Length, Self::ContentFilter, Self::ToolCalls, Self::Refused];
+
+    /// The name used in every output.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Stop => "stop",
+            Self::Length => "length",
+            Self::ContentFilter => "content-filter",
+            Self::ToolCalls => "tool-calls",
+            Self::Refused => "refused",
+        }
+    }
 }
 
 /// What came back from one call.
@@ -199,17 +219,37 @@ pub struct Response {
     /// The provider's words about a request that it refused; `None` if it answered.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refusal: Option<String>,
+    /// The server's word for why it stopped, if no meaning of that word is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended: Option<String>,
+    /// Whether a count of `usage` is the program's estimate, because the server gave none or one that cannot be true.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub estimated: bool,
+    /// Whether the tokens could not be matched with the text.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub unplaced: bool,
     /// How long the server wants no further call, told by its rate-limit headers; passed on, never stored.
     #[serde(skip)]
     pub pause: Option<Duration>,
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the form that serde asks for")]
+fn is_false(flag: &bool) -> bool {
+    !flag
+}
+
 impl Response {
+    /// Whether there is no text besides reasoning.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        reasoning::visible(&self.text).into_iter().all(|range| self.text[range].trim().is_empty())
+    }
+
     /// Whether the provider gave no word of an answer because of what was asked: it refused the request, or withheld all
     /// of the text.
     #[must_use]
     pub fn is_refused(&self) -> bool {
-        self.finish == Finish::Refused || (self.finish == Finish::ContentFilter && self.text.is_empty())
+        self.finish == Finish::Refused || (self.finish == Finish::ContentFilter && self.is_empty())
     }
 }
 

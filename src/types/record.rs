@@ -5,7 +5,9 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::chat::{CallKey, Usage};
+use super::confidence::Confidence;
 use super::item::ItemId;
+use super::noted::Noted;
 
 /// How an answer compares with its target.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -98,7 +100,7 @@ pub struct WeakAnswer {
     /// How the answer compares that the strict rule alone reads: `#### N`, `\boxed{…}` or "the answer is (X)".
     pub strict: Score,
     /// Its confidence in [0, 1]; none where no arm of the run is gated by it and none is told.
-    pub confidence: Option<f64>,
+    pub confidence: Option<Confidence>,
 }
 
 /// What became of the strategy of a deferred item.
@@ -175,6 +177,13 @@ impl Record {
             .fold(Usage::default(), |sum, call| sum.plus(call.usage))
     }
 
+    /// What the answer of a level was like, its first if there are several; `None` if it was not asked, or that is not known.
+    #[must_use]
+    pub fn noted(&self, level: usize) -> Option<&Noted> {
+        let answers = |call: &&Call| call.level == Some(level) && call.purpose == Purpose::Answer;
+        self.calls.iter().find(answers)?.noted.as_ref()
+    }
+
     /// Time that the calls took, one after the other, in milliseconds.
     #[must_use]
     pub fn latency_ms(&self) -> f64 {
@@ -194,7 +203,7 @@ pub struct Call {
     /// The tokens.
     pub usage: Usage,
     /// The level's confidence where it was read from this call.
-    pub confidence: Option<f64>,
+    pub confidence: Option<Confidence>,
     /// Time of the call in milliseconds; 0 on the rows of a call's further purposes.
     pub latency_ms: f64,
     /// The model's name as the answer carries it; none for the embedder.
@@ -205,6 +214,8 @@ pub struct Call {
     pub journal_hit: bool,
     /// A fee in USD that was recorded with the answer, and stands instead of one told from tokens and prices.
     pub recorded_fee_usd: Option<f64>,
+    /// What the answer was like; `None` for the embedder, and if the tables were written before that was kept.
+    pub noted: Option<Noted>,
 }
 
 impl Call {

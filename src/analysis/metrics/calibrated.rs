@@ -139,7 +139,7 @@ pub struct Guaranteed {
 fn judged(records: &[Record]) -> Vec<Judged> {
     let judged = |record: &Record| {
         let weak = record.weak.as_ref()?;
-        Some(Judged { confidence: weak.confidence?, right: weak.graded.score == Score::Correct })
+        Some(Judged { confidence: weak.confidence?.value(), right: weak.graded.score == Score::Correct })
     };
     records.iter().filter_map(judged).collect()
 }

@@ -6,6 +6,7 @@ pub mod changes;
 pub mod comparison;
 pub mod confidence;
 pub mod control;
+pub mod ends;
 pub mod fees;
 pub mod growth;
 pub mod learning;

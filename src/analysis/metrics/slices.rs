@@ -93,7 +93,7 @@ impl<'a> Taken<'a> {
     /// The weak level's confidence, and whether it is right; none without a confidence.
     #[must_use]
     pub fn judged(self) -> Option<Judged> {
-        Some(Judged { confidence: self.weak()?.confidence?, right: self.weak_correct() })
+        Some(Judged { confidence: self.weak()?.confidence?.value(), right: self.weak_correct() })
     }
 
     /// The calls that the item needed, each with the earlier ones of its record. Asked alone, the weak level has no gate: what its
@@ -167,7 +167,7 @@ impl<'a> Slice<'a> {
         let at = |threshold: &f64| {
             let gate = |(weak, strong): &(Taken<'a>, Taken<'a>)| {
                 let sure = weak.weak().and_then(|weak| weak.confidence);
-                let deferred = sure.is_none_or(|confidence| confidence < *threshold);
+                let deferred = sure.is_none_or(|confidence| confidence.value() < *threshold);
                 Taken::Gated { weak: weak.record(), strong: strong.record(), deferred }
             };
             let cell = CellKey { arm: BASELINE.into(), threshold: Some(*threshold), ..CellKey::clone(&self.cell) };

@@ -7,6 +7,7 @@ use super::price_ratio::{Shape, curves};
 use super::*;
 use crate::analysis::price::{Fee, Price};
 use crate::types::chat::{CallKey, Usage};
+use crate::types::confidence::Confidence;
 use crate::types::record::{Call, CellKey, Graded, Purpose, Record, Score, WeakAnswer};
 use crate::types::seed::Seed;
 
@@ -25,6 +26,7 @@ fn record(arm: &str, item: usize, weak_right: bool, deferred: bool, groups: &[&s
         journal_key: Some(key(level)),
         journal_hit: false,
         recorded_fee_usd: None,
+        noted: None,
     };
     let mut calls = vec![call(0, Purpose::Answer, 10, 5)];
     if deferred {
@@ -38,7 +40,11 @@ fn record(arm: &str, item: usize, weak_right: bool, deferred: bool, groups: &[&s
         strategies_used: groups.iter().map(|group| (*group).into()).collect(),
         strategy_groups: groups.iter().map(|group| (*group).into()).collect(),
         similarity_max: None,
-        weak: Some(WeakAnswer { strict: graded(weak_right).score, graded: graded(weak_right), confidence: Some(0.5) }),
+        weak: Some(WeakAnswer {
+            strict: graded(weak_right).score,
+            graded: graded(weak_right),
+            confidence: Some(Confidence::nearest(0.5)),
+        }),
         deferred,
         answering_level: Some(usize::from(deferred)),
         graded: graded(weak_right || deferred),
@@ -147,7 +153,7 @@ fn the_cascade_is_read_off_both_levels_alone() {
     let mut records: Vec<Record> = (0..4).map(|i| record("weak-only", i, i == 0, false, &[])).collect();
     for (i, record) in records.iter_mut().enumerate() {
         let weak = record.weak.as_mut().expect("asked");
-        weak.confidence = Some(if i < 2 { 0.9 } else { 0.1 });
+        weak.confidence = Some(Confidence::nearest(if i < 2 { 0.9 } else { 0.1 }));
     }
     records.extend((0..4).map(|i| Record { weak: None, ..record("strong-only", i, i != 3, true, &[]) }));
     // The strong level alone makes no weak call.
@@ -280,7 +286,8 @@ fn what_confidence_is_worth_has_intervals_over_groups() {
     for (place, record) in records.iter_mut().enumerate() {
         let step = f64::from(u8::try_from(place * 7 % 24).unwrap_or(0)) / 24.0;
         let weak = record.weak.as_mut().expect("asked");
-        weak.confidence = Some(if weak.graded.score == Score::Correct { 0.3 + 0.7 * step } else { 0.7 * step });
+        let sure = if weak.graded.score == Score::Correct { 0.3 + 0.7 * step } else { 0.7 * step };
+        weak.confidence = Some(Confidence::nearest(sure));
     }
     let comparison = Comparison::new(&records, &[], &prices, Seed(3));
     let found = |place: usize| {

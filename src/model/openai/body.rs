@@ -39,8 +39,8 @@ pub(super) fn text(headers: &HeaderMap, bytes: &[u8]) -> Result<String, String> 
     Ok(text.trim_start_matches('\u{feff}').to_owned())
 }
 
-/// The JSON value in a text. A key that stands twice has its last value; half a surrogate pair becomes U+FFFD, and the
-/// numbers that JSON does not have (`NaN`, `Infinity`) become null.
+/// The JSON value in a text. A key that stands twice has its last value; half a surrogate pair becomes U+FFFD, `NaN`
+/// becomes null, and infinities become numbers beyond all log-probabilities.
 ///
 /// # Errors
 /// serde's, of the text as it was sent.
@@ -110,9 +110,9 @@ fn repaired(text: &str) -> String {
             }
             '\\' if inside => escape(rest),
             c if inside && c < ' ' => (1, Some(format!("\\u{:04x}", u32::from(c)))),
-            '-' | 'N' | 'I' if !inside => {
-                let found = ["NaN", "-NaN", "Infinity", "-Infinity"].into_iter().find(|name| rest.starts_with(name));
-                found.map_or((1, None), |name| (name.len(), Some("null".to_owned())))
+            c if !inside && is_of_word(c) => {
+                let word = &rest[..rest.find(|c| !is_of_word(c)).unwrap_or(rest.len())];
+                (word.len(), number(word).map(str::to_owned))
             }
             c => (c.len_utf8(), None),
         };
@@ -123,6 +123,21 @@ fn repaired(text: &str) -> String {
         rest = &rest[taken..];
     }
     out
+}
+
+/// Whether a character is one of a number or a bare word.
+fn is_of_word(c: char) -> bool {
+    c.is_ascii_alphanumeric() || matches!(c, '-' | '+' | '.')
+}
+
+/// What takes the place of a number that JSON does not have; `None` for any other word.
+fn number(word: &str) -> Option<&'static str> {
+    match word.to_ascii_lowercase().as_str() {
+        "nan" | "-nan" | "+nan" => Some("null"),
+        "-inf" | "-infinity" => Some("-1e300"),
+        "inf" | "+inf" | "infinity" | "+infinity" => Some("1e300"),
+        _ => None,
+    }
 }
 
 /// The length of the escape at the start of a text, and what takes its place if it is half a surrogate pair.
@@ -207,13 +222,18 @@ mod tests {
                 json!(["\u{fffd} x", "\u{fffd}", "😀", "\\ud83d"]),
             ),
             (
-                r#"[NaN, -Infinity, Infinity, -1, "NaN -Infinity \"NaN"]"#,
-                json!([null, null, null, -1, "NaN -Infinity \"NaN"]),
+                r#"[NaN, -Infinity, Infinity, -inf, nan, -1, "NaN -Infinity \"NaN"]"#,
+                json!([null, -1e300, 1e300, -1e300, null, -1, "NaN -Infinity \"NaN"]),
             ),
             ("[\"a\tb\nc\"]", json!(["a\tb\nc"])),
         ] {
             assert_eq!(json(sent).expect("JSON"), read, "{sent}");
         }
-        assert!(json("data: {}").is_err() && json("").is_err() && json(r#"{"a": "\ud8"#).is_err());
+        assert!(
+            json("data: {}").is_err()
+                && json("[nothing]").is_err()
+                && json("").is_err()
+                && json(r#"{"a": "\ud8"#).is_err()
+        );
     }
 }

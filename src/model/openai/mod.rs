@@ -4,9 +4,12 @@
 mod answer;
 mod body;
 mod complaint;
+mod ending;
 mod fault;
 mod hint;
 mod refusal;
+mod tokens;
+mod usage;
 mod wait;
 mod wire;
 
@@ -28,7 +31,7 @@ use self::fault::Fault;
 use crate::model::tls::Trusted;
 use crate::model::{Model, ModelError, http};
 use crate::task::prompt::{Style, continued};
-use crate::types::chat::{Alternatives, Finish, Generation, Message, Mode, Request, Response, Role};
+use crate::types::chat::{Finish, Generation, Message, Mode, Request, Response, Role};
 
 /// How many stop texts are sent: `OpenAI` takes no more. The others are looked for in the answer.
 const STOPS_SENT: usize = 4;
@@ -347,13 +350,7 @@ impl Model for OpenAi {
             Err(Fault::Failed(error)) => return Err(error),
         };
         let completion = serde_json::from_value(value).map_err(|error| self.something_else(&error, &received.text))?;
-        let wanted = match &request.mode {
-            Mode::Generate(Generation { stop, logprobs, alternatives, .. }) => {
-                Wanted { stop, logprobs: *logprobs, alternatives: *alternatives }
-            }
-            Mode::Score { .. } => Wanted { stop: &[], logprobs: false, alternatives: Alternatives::NONE },
-        };
-        let response = self.read(completion, &wanted)?;
+        let response = self.read(completion, &Wanted::of(request))?;
         Ok(Response { latency_ms, pause, ..response })
     }
 }

@@ -3,6 +3,7 @@
 mod answers;
 mod faults;
 mod requests;
+mod runs;
 mod transport;
 
 use std::sync::Arc;
@@ -147,6 +148,13 @@ async fn scored(body: Value) -> Result<Response, ModelError> {
 async fn sent(server: &MockServer) -> Vec<Value> {
     let requests = server.received_requests().await.expect("recorded requests");
     requests.iter().map(|request| request.body_json().expect("a JSON body")).collect()
+}
+
+fn passing(result: Result<Response, ModelError>) -> String {
+    match result {
+        Err(ModelError::Passing { reason, charged: true, .. }) => checked(reason),
+        other => panic!("not passing: {other:?}"),
+    }
 }
 
 fn refused(result: Result<Response, ModelError>) -> String {

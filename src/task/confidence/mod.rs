@@ -1,11 +1,20 @@
 //! Confidence signals as pure functions of what calls gave, each in [0, 1] and larger where the model is surer.
 
+mod arithmetic;
+
 use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
 
+use self::arithmetic::{
+    check, geometric_mean, letter_share, margin, mean, option_probability, place_probability, probabilities, quantile,
+    relative_entropy,
+};
 use super::{Task, choice};
-use crate::types::chat::{Alternatives, Response, Token, letter_of};
+use crate::types::chat::{Alternatives, Response};
+use crate::types::confidence::{Confidence, OutOfRange};
+
+pub use self::arithmetic::ROUNDING;
 
 /// Alternatives asked for where the two likeliest tokens are compared.
 const FOR_MARGIN: u32 = 2;
@@ -158,12 +167,18 @@ impl Signal {
 
     /// The confidence that the signal reads from the answer's own call.
     ///
+    /// A token without a usable log-probability counts as the smallest that its answer lists, and one without alternatives as the
+    /// least sure token that has some.
+    ///
     /// # Errors
-    /// [`NoConfidence`] where the response does not hold what the signal needs.
-    pub fn read(self, answer: &Answered) -> Result<f64, NoConfidence> {
+    /// [`NoConfidence`] where the response does not hold what the signal needs, or what cannot be log-probabilities.
+    pub fn read(self, answer: &Answered) -> Result<Confidence, NoConfidence> {
         let response = answer.response;
-        let own = || probabilities(&response.tokens);
-        Ok(match self {
+        if self.needs_logprobs() {
+            check(&response.tokens)?;
+        }
+        let own = || probabilities(response, &response.tokens);
+        let value = match self {
             Self::CheckedTokenProbability if !answer.holds => 0.0,
             Self::MeanTokenProbability | Self::CheckedTokenProbability => geometric_mean(&own()?),
             Self::SequenceProbability => {
@@ -173,10 +188,7 @@ impl Signal {
             Self::MinTokenProbability => own()?.into_iter().min_by(f64::total_cmp).unwrap_or(0.0),
             Self::QuantileTokenProbability => quantile(own()?, answer.quantile),
             Self::AnswerTokenProbability if !answer.options.is_empty() => letter_share(answer)?,
-            Self::AnswerTokenProbability => match &answer.place {
-                Some(place) => geometric_mean(&probabilities(within(&response.tokens, place))?),
-                None => 0.0,
-            },
+            Self::AnswerTokenProbability => place_probability(answer)?,
             Self::Margin => mean(&response.tokens, margin)?,
             Self::Entropy => mean(&response.tokens, |token| Ok(1.0 - relative_entropy(token)?))?,
             Self::OptionProbability => option_probability(&response.option_logprobs)?,
@@ -187,7 +199,8 @@ impl Signal {
             Self::Verbalised | Self::PTrue | Self::SelfConsistency => {
                 unreachable!("{} is read from further calls", self.name())
             }
-        })
+        };
+        Ok(Confidence::new(value)?)
     }
 }
 
@@ -207,11 +220,17 @@ pub struct Answered<'a> {
 }
 
 /// Why a response has no confidence.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, Copy, PartialEq, thiserror::Error)]
 pub enum NoConfidence {
-    /// The backend gave no log-probabilities, or not for every token.
-    #[error("the answer carries no log-probabilities, or not for every token")]
+    /// The backend gave no log-probability for any token.
+    #[error("the answer carries no log-probabilities")]
     NoLogprobs,
+    /// A number above 0 stands where a log-probability should.
+    #[error("the answer's log-probabilities are none, since one is {0}, above 0 (perhaps they are probabilities)")]
+    Positive(f64),
+    /// What came out is no confidence.
+    #[error(transparent)]
+    OutOfRange(#[from] OutOfRange),
     /// The backend gave no alternatives to a token.
     #[error("the answer carries no alternatives to its tokens")]
     NoAlternatives,
@@ -223,108 +242,13 @@ pub enum NoConfidence {
     NotScored,
 }
 
-/// The probabilities of the tokens that the model chose itself.
-fn probabilities<'a>(tokens: impl IntoIterator<Item = &'a Token>) -> Result<Vec<f64>, NoConfidence> {
-    let own = tokens.into_iter().filter(|token| !token.forced);
-    own.map(|token| token.logprob.map(f64::exp).ok_or(NoConfidence::NoLogprobs)).collect()
-}
-
-/// 0 of nothing: an answer without a token of the model's own has no confidence.
-#[expect(clippy::cast_precision_loss, reason = "no answer has 2^53 tokens")]
-fn geometric_mean(probabilities: &[f64]) -> f64 {
-    if probabilities.is_empty() {
-        return 0.0;
-    }
-    (probabilities.iter().map(|p| p.ln()).sum::<f64>() / probabilities.len() as f64).exp()
-}
-
-/// The smallest value that at least a share `q` of the values does not exceed; 0 of nothing.
-#[expect(
-    clippy::cast_precision_loss,
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "a place among the tokens of an answer"
-)]
-fn quantile(mut values: Vec<f64>, q: f64) -> f64 {
-    values.sort_by(f64::total_cmp);
-    let place = (q * values.len() as f64).ceil() as usize;
-    values.get(place.saturating_sub(1)).copied().unwrap_or(0.0)
-}
-
-#[expect(clippy::cast_precision_loss, reason = "no answer has 2^53 tokens")]
-fn mean(tokens: &[Token], value: impl Fn(&Token) -> Result<f64, NoConfidence>) -> Result<f64, NoConfidence> {
-    let values = tokens.iter().filter(|token| !token.forced).map(value).collect::<Result<Vec<f64>, _>>()?;
-    Ok(if values.is_empty() { 0.0 } else { values.iter().sum::<f64>() / values.len() as f64 })
-}
-
-/// Best less second best (Settles 2009, Active Learning Literature Survey).
-fn margin(token: &Token) -> Result<f64, NoConfidence> {
-    // Servers list the likeliest first as a rule, and some put the chosen one there.
-    let mut logprobs: Vec<f64> = token.alternatives.iter().map(|(_, logprob)| *logprob).collect();
-    logprobs.sort_by(|a, b| b.total_cmp(a));
-    match logprobs.as_slice() {
-        [first, second, ..] => Ok(first.exp() - second.exp()),
-        _ => Err(NoConfidence::NoAlternatives),
-    }
-}
-
-/// The entropy over the alternatives, renormalised, as a share of its greatest value, in [0, 1].
-#[expect(clippy::cast_precision_loss, reason = "a handful of alternatives")]
-fn relative_entropy(token: &Token) -> Result<f64, NoConfidence> {
-    let probabilities: Vec<f64> = token.alternatives.iter().map(|(_, logprob)| logprob.exp()).collect();
-    if probabilities.len() < 2 {
-        return Err(NoConfidence::NoAlternatives);
-    }
-    let total: f64 = probabilities.iter().sum();
-    let shares = probabilities.iter().map(|p| p / total).filter(|share| *share > 0.0);
-    let entropy: f64 = shares.map(|share| -share * share.ln()).sum();
-    Ok((entropy / (probabilities.len() as f64).ln()).clamp(0.0, 1.0))
-}
-
-/// max softmax(l) over the options' summed log-probabilities.
-fn option_probability(logprobs: &[f64]) -> Result<f64, NoConfidence> {
-    let best = logprobs.iter().copied().max_by(f64::total_cmp).ok_or(NoConfidence::NotScored)?;
-    let total: f64 = logprobs.iter().map(|l| (l - best).exp()).sum();
-    Ok(1.0 / total)
-}
-
-/// The tokens that touch some bytes of the text.
-fn within<'a>(tokens: &'a [Token], place: &Range<usize>) -> Vec<&'a Token> {
-    let mut start = 0;
-    let mut found = Vec::new();
-    for token in tokens {
-        let end = start + token.text.len();
-        if start < place.end && end > place.start {
-            found.push(token);
-        }
-        start = end;
-    }
-    found
-}
-
-/// The chosen letter's share of the probability of all options' letters; one that is not among the alternatives counts
-/// as the least likely of those that are.
-fn letter_share(answer: &Answered) -> Result<f64, NoConfidence> {
-    let Some(place) = &answer.place else { return Ok(0.0) };
-    let Some(chosen) = answer.response.text.get(place.clone()).and_then(letter_of) else { return Ok(0.0) };
-    let tokens = within(&answer.response.tokens, place);
-    let token = tokens.first().ok_or(NoConfidence::NoLogprobs)?;
-    let least = token.alternatives.iter().map(|(_, logprob)| *logprob).min_by(f64::total_cmp);
-    let least = least.ok_or(NoConfidence::NoAlternatives)?.exp();
-    let of = |letter: char| {
-        let same = token.alternatives.iter().filter(|(text, _)| letter_of(text) == Some(letter));
-        let sum: f64 = same.map(|(_, logprob)| logprob.exp()).sum();
-        if sum > 0.0 { sum } else { least }
-    };
-    let total: f64 = (0..answer.options.len()).map(|index| of(choice::letter(index))).sum();
-    Ok(of(chosen) / total)
-}
-
-/// The probability of Y against N in the first token of a reply that has either, whatever the case or word.
+/// The probability of Y against N in the first token of a reply that has either, whatever the case or word; 0 if the reply has no
+/// token, or none that could be either.
 ///
 /// # Errors
-/// [`NoConfidence::NoAlternatives`] where neither can be found.
-pub fn p_true(reply: &Response) -> Result<f64, NoConfidence> {
+/// [`NoConfidence::NoAlternatives`] if the reply's tokens list none, [`NoConfidence::Positive`] if they are no log-probabilities.
+pub fn p_true(reply: &Response) -> Result<Confidence, NoConfidence> {
+    check(&reply.tokens)?;
     let is = |text: &str, letter: char| {
         let word = text.trim_matches(|c: char| !c.is_alphabetic()).to_lowercase();
         let whole = if letter == 'y' { "yes" } else { "no" };
@@ -333,14 +257,15 @@ pub fn p_true(reply: &Response) -> Result<f64, NoConfidence> {
     for token in &reply.tokens {
         let sum = |letter| -> f64 {
             let same = token.alternatives.iter().filter(|(text, _)| is(text, letter));
-            same.map(|(_, logprob)| logprob.exp()).sum()
+            same.map(|(_, logprob)| logprob.min(0.0).exp()).sum()
         };
         let (yes, no) = (sum('y'), sum('n'));
         if yes + no > 0.0 {
-            return Ok(yes / (yes + no));
+            return Ok(Confidence::new(yes / (yes + no))?);
         }
     }
-    Err(NoConfidence::NoAlternatives)
+    let bare = reply.tokens.iter().all(|token| token.alternatives.is_empty());
+    if bare && !reply.tokens.is_empty() { Err(NoConfidence::NoAlternatives) } else { Ok(Confidence::NONE) }
 }
 
 /// The alternatives that [`p_true`] needs.
@@ -351,7 +276,7 @@ pub fn for_p_true() -> Alternatives {
 
 /// The number from 0 to 100 that a reply holds, as a share; 0 where it holds none.
 #[must_use]
-pub fn verbalised(reply: &str) -> f64 {
+pub fn verbalised(reply: &str) -> Confidence {
     let digits = |c: char| c.is_ascii_digit() || c == '.';
     let start = reply.find(|c: char| c.is_ascii_digit());
     let number =
@@ -359,21 +284,22 @@ pub fn verbalised(reply: &str) -> f64 {
     let value: f64 = number.and_then(|number| number.trim_end_matches('.').parse().ok()).unwrap_or(0.0);
     // "0.9" is meant as 90.
     let share = if value <= 1.0 && number.is_some_and(|number| number.contains('.')) { value } else { value / 100.0 };
-    share.clamp(0.0, 1.0)
+    Confidence::nearest(share)
 }
 
 /// The share of further draws whose answer is the first one's; an answer that could not be read agrees with none.
 #[must_use]
 #[expect(clippy::cast_precision_loss, reason = "a handful of draws")]
-pub fn vote_share(answer: Option<&str>, draws: &[Option<String>]) -> f64 {
-    let Some(answer) = answer.filter(|_| !draws.is_empty()) else { return 0.0 };
+pub fn vote_share(answer: Option<&str>, draws: &[Option<String>]) -> Confidence {
+    let Some(answer) = answer.filter(|_| !draws.is_empty()) else { return Confidence::NONE };
     let same = draws.iter().filter(|draw| draw.as_deref() == Some(answer)).count();
-    same as f64 / draws.len() as f64
+    Confidence::nearest(same as f64 / draws.len() as f64)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::types::chat::Token;
 
     fn token(text: &str, probability: f64) -> Token {
         Token { text: text.into(), logprob: Some(probability.ln()), ..Token::default() }
@@ -394,7 +320,7 @@ mod tests {
         let response = response(tokens);
         let options = vec!["an option".to_owned(); options];
         let answered = Answered { response: &response, place, holds: false, options: &options, quantile: 0.25 };
-        let found = signal.read(&answered).expect("has what it needs");
+        let found = signal.read(&answered).expect("has what it needs").value();
         assert!((found - expected).abs() < 1e-12, "{}: {found} instead of {expected}", signal.name());
     }
 
@@ -447,11 +373,43 @@ mod tests {
         };
         for signal in Signal::ALL.into_iter().filter(|signal| signal.needs_logprobs()) {
             assert!(read(signal, &bare).is_err(), "{}", signal.name());
-            assert_eq!(read(signal, &Response::default()), Ok(0.0), "{}", signal.name());
+            assert_eq!(read(signal, &Response::default()), Ok(Confidence::NONE), "{}", signal.name());
         }
         assert_eq!(read(Signal::Margin, &response(four())), Err(NoConfidence::NoAlternatives));
         assert_eq!(read(Signal::OptionProbability, &bare), Err(NoConfidence::NotScored));
         assert_eq!(read(Signal::Recorded, &bare), Err(NoConfidence::NotRecorded));
+    }
+
+    #[test]
+    fn a_token_without_a_value_counts_as_the_smallest_listed() {
+        let unknown = |text: &str| Token { text: text.into(), ..Token::default() };
+        let some = || vec![token("It", 0.5), unknown(" is"), with(" 4", &[("4", 0.8), ("5", 0.1)])];
+        reads(Signal::MinTokenProbability, some(), None, 0, 0.1);
+        reads(Signal::MeanTokenProbability, some(), None, 0, (0.5_f64 * 0.1 * 0.8).cbrt());
+        reads(Signal::AnswerTokenProbability, some(), Some(3..5), 0, 0.1);
+        reads(Signal::Margin, some(), None, 0, 0.7);
+        let letter =
+            || vec![with("It", &[("It", 0.9), ("I", 0.1)]), Token { alternatives: Vec::new(), ..token("B", 0.7) }];
+        reads(Signal::AnswerTokenProbability, letter(), Some(2..3), 4, 0.7);
+    }
+
+    #[test]
+    fn what_cannot_be_a_log_probability_is_refused() {
+        let raw = |logprob| Token { text: "4".into(), logprob: Some(logprob), ..Token::default() };
+        let read = |signal: Signal, token: Token| {
+            let response = response(vec![token]);
+            signal.read(&Answered { response: &response, place: Some(0..1), holds: true, options: &[], quantile: 0.1 })
+        };
+        let listing = Token { alternatives: vec![("4".into(), 0.9), ("5".into(), 0.1)], ..raw(-0.1) };
+        for signal in Signal::ALL.into_iter().filter(|signal| signal.needs_logprobs()) {
+            assert_eq!(read(signal, raw(0.9)), Err(NoConfidence::Positive(0.9)), "{}", signal.name());
+            assert_eq!(read(signal, listing.clone()), Err(NoConfidence::Positive(0.9)), "{}", signal.name());
+        }
+        let rounded = read(Signal::SequenceProbability, raw(1e-7)).expect("rounding");
+        assert_eq!(rounded.value().to_bits(), 1.0_f64.to_bits());
+        let recorded = Response { confidence: Some(2.46), ..Response::default() };
+        let answered = Answered { response: &recorded, place: None, holds: true, options: &[], quantile: 0.1 };
+        assert_eq!(Signal::Recorded.read(&answered), Err(NoConfidence::OutOfRange(OutOfRange(2.46))));
     }
 
     #[test]
@@ -460,21 +418,23 @@ mod tests {
         let response = Response { option_logprobs, ..Response::default() };
         let options = ["aa", "a", "a", "a"].map(String::from);
         let answered = Answered { response: &response, place: None, holds: true, options: &options, quantile: 0.1 };
-        assert!((Signal::OptionProbability.read(&answered).expect("scored") - 0.6).abs() < 1e-9);
+        assert!((Signal::OptionProbability.read(&answered).expect("scored").value() - 0.6).abs() < 1e-9);
     }
 
     #[test]
     fn what_a_model_says_of_its_answer() {
         let reply = response(vec![token(" ", 1.0), with("Y", &[("Y", 0.5), ("yes", 0.1), ("N", 0.2), ("The", 0.1)])]);
-        assert!((p_true(&reply).expect("has both") - 0.75).abs() < 1e-12);
+        assert!((p_true(&reply).expect("has both").value() - 0.75).abs() < 1e-12);
         assert_eq!(p_true(&response(four())), Err(NoConfidence::NoAlternatives));
+        assert_eq!(p_true(&response(Vec::new())), Ok(Confidence::NONE), "a reply without a word");
+        assert_eq!(p_true(&response(vec![with("So", &[("So", 0.9), ("I", 0.1)])])), Ok(Confidence::NONE));
         for (text, share) in
             [("90", 0.9), ("About 75 %.", 0.75), ("0.9", 0.9), ("100", 1.0), ("1", 0.01), ("high", 0.0), ("250", 1.0)]
         {
-            assert!((verbalised(text) - share).abs() < 1e-12, "{text}");
+            assert!((verbalised(text).value() - share).abs() < 1e-12, "{text}");
         }
         let draws = ["18", "18", "20"].map(|draw| Some(draw.to_owned())).into_iter().chain([None]).collect::<Vec<_>>();
-        assert!((vote_share(Some("18"), &draws) - 0.5).abs() < 1e-12);
-        assert!(vote_share(None, &draws) < 1e-12 && vote_share(Some("18"), &[]) < 1e-12);
+        assert!((vote_share(Some("18"), &draws).value() - 0.5).abs() < 1e-12);
+        assert_eq!([vote_share(None, &draws), vote_share(Some("18"), &[])], [Confidence::NONE; 2]);
     }
 }

@@ -1,0 +1,113 @@
+//! What is to be known of an answer besides its text, its tokens and its counts, as the rows of its calls have it.
+
+use std::sync::Arc;
+
+use super::chat::{Finish, Response};
+
+/// What the answer behind a call was like.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each says another thing of an answer")]
+pub struct Noted {
+    /// Why the model stopped; a withheld answer without a text is refused.
+    pub finish: Finish,
+    /// The server's word for it, if no meaning of that word is known.
+    pub ended: Option<Arc<str>>,
+    /// Whether there is no text besides reasoning, though nothing was refused.
+    pub empty: bool,
+    /// Whether a token count is the program's estimate.
+    pub estimated: bool,
+    /// Tokens of the answer without a usable log-probability, though others have one.
+    pub replaced: usize,
+    /// Whether every token has a log-probability of exactly 0.
+    pub certain: bool,
+    /// Whether the tokens could not be matched with the text.
+    pub unplaced: bool,
+}
+
+const REPLACED: &str = "replaced-log-probabilities";
+const CERTAIN: &str = "all-log-probabilities-zero";
+const UNPLACED: &str = "tokens-not-matched";
+
+impl Noted {
+    /// What a response shows; its reasoning must have been taken out.
+    #[must_use]
+    pub fn of(response: &Response) -> Self {
+        let own = || response.tokens.iter().filter(|token| !token.forced);
+        let known = || own().filter_map(|token| token.logprob);
+        let lacking = own().filter(|token| token.logprob.is_none()).count();
+        Self {
+            finish: if response.is_refused() { Finish::Refused } else { response.finish },
+            ended: response.ended.as_deref().map(Into::into),
+            empty: response.is_empty() && !response.is_refused(),
+            estimated: response.estimated,
+            replaced: if known().next().is_some() { lacking } else { 0 },
+            certain: lacking == 0 && known().next().is_some() && known().all(|logprob| logprob == 0.0),
+            unplaced: response.unplaced,
+        }
+    }
+
+    /// How the answer ended, as outputs have it: the name of [`Finish`], or the server's unknown word.
+    #[must_use]
+    pub fn end(&self) -> &str {
+        self.ended.as_deref().unwrap_or(self.finish.name())
+    }
+
+    /// What was odd about the answer's tokens, as outputs have it: names, `;`-joined; empty if nothing was.
+    #[must_use]
+    pub fn notes(&self) -> String {
+        let replaced = (self.replaced > 0).then(|| format!("{REPLACED}:{}", self.replaced));
+        let flags = [(self.certain, CERTAIN), (self.unplaced, UNPLACED)];
+        let flags = flags.into_iter().filter(|(is, _)| *is).map(|(_, name)| name.to_owned());
+        replaced.into_iter().chain(flags).collect::<Vec<_>>().join(";")
+    }
+
+    /// The same read back from outputs.
+    #[must_use]
+    pub fn read(end: &str, empty: bool, estimated: bool, notes: &str) -> Self {
+        let finish = Finish::ALL.into_iter().find(|finish| finish.name() == end);
+        let notes = || notes.split(';');
+        let replaced = notes().find_map(|note| note.strip_prefix(REPLACED)?.strip_prefix(':')?.parse().ok());
+        Self {
+            finish: finish.unwrap_or_default(),
+            ended: finish.is_none().then(|| end.into()),
+            empty,
+            estimated,
+            replaced: replaced.unwrap_or_default(),
+            certain: notes().any(|note| note == CERTAIN),
+            unplaced: notes().any(|note| note == UNPLACED),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::types::chat::Token;
+
+    #[test]
+    fn what_is_written_is_read_back() {
+        let token = |logprob| Token { text: "a".into(), logprob, ..Token::default() };
+        let odd = Response {
+            text: " \n".into(),
+            tokens: vec![token(Some(-0.5)), token(None), token(None)],
+            ended: Some("tired".into()),
+            estimated: true,
+            unplaced: true,
+            ..Response::default()
+        };
+        let sure = Response {
+            text: "a".into(),
+            tokens: vec![token(Some(0.0))],
+            finish: Finish::Length,
+            ..Response::default()
+        };
+        let noted = Noted::of(&odd);
+        assert_eq!((noted.replaced, noted.end(), noted.empty, noted.certain), (2, "tired", true, false));
+        assert!(Noted::of(&sure).certain && !Noted::of(&sure).empty);
+        let withheld = Noted::of(&Response { finish: Finish::ContentFilter, ..Response::default() });
+        assert_eq!((withheld.end(), withheld.empty), ("refused", false));
+        for noted in [Noted::of(&odd), Noted::of(&sure), withheld, Noted::of(&Response::default())] {
+            assert_eq!(Noted::read(noted.end(), noted.empty, noted.estimated, &noted.notes()), noted);
+        }
+    }
+}
