@@ -3,6 +3,7 @@
 
 mod answer;
 mod fault;
+pub mod probe;
 mod wire;
 
 use std::fmt;
