@@ -33,13 +33,13 @@ pub fn with_keys(text: &str, name: &str, changes: &[(&str, toml::Value)]) -> Res
             }
         }
     }
-    let changed = document.to_string();
-    let changed = if has_returns { changed.replace('\n', "\r\n") } else { changed };
-    let others = difference(text, &changed).into_iter().filter(|line| matches!(line, Changed::Out(_))).count();
+    let new = document.to_string();
+    let new = if has_returns { new.replace('\n', "\r\n") } else { new };
+    let others = difference(text, &new).into_iter().filter(|line| matches!(line, Changed::Out(_))).count();
     if others > changes.len() {
         bail!("its lines cannot be changed without touching others: change them by hand");
     }
-    Ok(changed)
+    Ok(new)
 }
 
 /// The entry called `name`.

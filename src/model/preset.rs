@@ -264,8 +264,8 @@ mod tests {
         listed.retain(|name| !names.contains(name));
         assert_eq!(listed, Vec::<&str>::new());
         for preset in Preset::ALL {
-            let named: Preset = toml::Value::String(preset.name().to_owned()).try_into().expect("a preset");
-            assert_eq!(named, preset);
+            let read: Preset = toml::Value::String(preset.name().to_owned()).try_into().expect("a preset");
+            assert_eq!(read, preset);
         }
     }
 

@@ -111,8 +111,10 @@ fn counted(report: &mut Report, exchange: &Exchange) {
 /// Why the answers' log-probabilities are of no use; `None` if they are.
 fn no_logprobs(first: &Exchange, answer: &Result<Response, ModelError>) -> Option<String> {
     let given = first.body.pointer("/choices/0/logprobs").is_some_and(|logprobs| !logprobs.is_null());
-    let Ok(answer) = answer else {
-        return (!given).then(|| "asked for, and none came".to_owned());
+    let answer = match answer {
+        Ok(answer) => answer,
+        Err(_) if !given => return Some("asked for, and none came".to_owned()),
+        Err(error) => return Some(error.to_string()).filter(|said| said.contains("log-prob")),
     };
     let values: Vec<f64> = answer.tokens.iter().filter_map(|token| token.logprob).collect();
     let (told, all) = (values.len(), answer.tokens.len());
@@ -146,9 +148,9 @@ async fn withheld(asker: &mut Asker, report: &mut Report, sent: &Sent) {
     let mut asking = sent.clone();
     asking.entry.logprobs = true;
     let given = asker.ask(&asking).await.is_ok_and(|exchange| {
-        let path = ["/choices/0/logprobs/content", "/choices/0/logprobs/token_logprobs"];
-        let listed = |pointer: &&str| exchange.body.pointer(pointer).is_some_and(|list| list.get(0).is_some());
-        exchange.answered() && path.iter().any(|pointer| listed(&pointer))
+        let lists = ["/choices/0/logprobs/content", "/choices/0/logprobs/token_logprobs"];
+        let is_filled = |place: &str| exchange.body.pointer(place).is_some_and(|list| list.get(0).is_some());
+        exchange.answered() && lists.into_iter().any(is_filled)
     });
     let said = if given {
         "given, though the entry says logprobs = false: with logprobs = true it could be a weak level"

@@ -17,8 +17,8 @@ pub(super) async fn located(asker: &mut Asker, report: &mut Report, sent: Sent, 
         None => format!("{}: {}", first.status, first.said),
     };
     if let Some(names) = asker.listed(&sent).await.filter(|names| !names.is_empty()) {
-        let asked = sent.entry.server_name();
-        let is_there = names.iter().any(|name| name == asked);
+        let wanted = sent.entry.server_name();
+        let is_there = names.iter().any(|name| name == wanted);
         let more = if names.len() > NAMED { ", …" } else { "" };
         let there = names.iter().take(NAMED).map(String::as_str).collect::<Vec<_>>().join(", ");
         let advice = if is_there {

@@ -169,18 +169,15 @@ async fn answered(asker: &mut Asker, report: &mut Report, sent: Sent) -> Option<
 /// Finds the settings that the server refuses.
 async fn settled(asker: &mut Asker, report: &mut Report, sent: Sent, first: Exchange) -> Option<Settled> {
     let (status, words) = (first.status, first.said.clone());
-    match settle::settle(asker, &sent, first).await {
-        Some(settled) => {
-            report_off(report, &sent, &settled.off, &words);
-            Some(settled)
-        }
-        None => {
-            let said = format!("refused with {status}, whichever of the known settings is left out: {words}");
-            let key = if sent.entry.extra_body.is_empty() { "model" } else { "extra_body" };
-            report.bad("request", said, Fix::advise(key, "see what the server says"));
-            None
-        }
+    let settled = settle::settle(asker, &sent, first).await;
+    if let Some(settled) = &settled {
+        report_off(report, &sent, &settled.off, &words);
+    } else {
+        let said = format!("refused with {status}, whichever of the known settings is left out: {words}");
+        let key = if sent.entry.extra_body.is_empty() { "model" } else { "extra_body" };
+        report.bad("request", said, Fix::advise(key, "see what the server says"));
     }
+    settled
 }
 
 /// Says which settings had to be left out.

@@ -44,7 +44,10 @@ pub(super) async fn settle(asker: &mut Asker, sent: &Sent, first: Exchange) -> O
 
 /// Puts each setting back that need not be left out.
 async fn fewest(asker: &mut Asker, sent: &Sent, mut off: Vec<Switch>, mut exchange: Exchange) -> Settled {
-    for switch in off.clone().into_iter().filter(|_| off.len() > 1).collect::<Vec<_>>() {
+    // One alternative first: more of them can only be refused where log-probabilities are sent.
+    let mut order = off.clone();
+    order.sort_by_key(|switch| *switch == Switch::Alternatives);
+    for switch in order {
         if off.len() == 1 {
             break;
         }

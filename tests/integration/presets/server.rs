@@ -13,6 +13,8 @@ pub(super) const KEY: &str = "sk-trial-0123456789abcdef";
 pub(super) const VARIABLE: &str = "TRIAL_KEY";
 /// The model that is served.
 pub(super) const MODEL: &str = "served-model";
+/// All models that are served.
+const MODELS: [&str; 3] = [MODEL, "gpt-4.1-mini", "gpt-6-sol"];
 
 /// What is wrong with a server, seen from an entry that says otherwise.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -110,7 +112,9 @@ impl StandIn {
         let systems = body["messages"].as_array().into_iter().flatten().any(is_system);
         match () {
             () if self.has(Fault::Busy) => Some((429, "Rate limit reached for requests".to_owned())),
-            () if body["model"] != MODEL => Some((404, format!("The model {} does not exist.", body["model"]))),
+            () if !MODELS.iter().any(|model| body["model"] == **model) => {
+                Some((404, format!("The model {} does not exist.", body["model"])))
+            }
             () if self.has(Fault::TokenLimit) && body.get(self.limit_key()).is_some() => unsupported(self.limit_key()),
             () if self.has(Fault::Temperature) && body.get("temperature").is_some() => unsupported("temperature"),
             () if self.has(Fault::Stop) && body.get("stop").is_some() => unsupported("stop"),
@@ -167,7 +171,7 @@ impl StandIn {
             choice["logprobs"] = json!({"content": tokens});
         }
         let mut answer =
-            json!({"id": "1", "object": "chat.completion", "created": 1, "model": MODEL, "choices": [choice]});
+            json!({"id": "1", "object": "chat.completion", "created": 1, "model": body["model"], "choices": [choice]});
         if !self.has(Fault::Uncounted) {
             answer["usage"] =
                 json!({"prompt_tokens": 20, "completion_tokens": written.len(), "total_tokens": 20 + written.len()});
