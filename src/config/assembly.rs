@@ -43,8 +43,9 @@ use crate::task::{Grader, Task};
 use crate::types::item::{Item, Target};
 
 /// Keys of a model's entry that cannot change an answer.
-const NO_MATTER: [&str; 12] = [
+const NO_MATTER: [&str; 13] = [
     "preset",
+    "from_preset",
     "path",
     "price",
     "retired",
@@ -387,7 +388,7 @@ impl Assembly {
     pub fn resolved(&self) -> Value {
         let mut value = serde_json::to_value(&self.config).unwrap_or_default();
         if let Some(object) = value.as_object_mut() {
-            object.insert("model".to_owned(), [&self.weak, &self.strong].into_iter().map(resolved).collect());
+            object.insert("model".to_owned(), json!([self.weak, self.strong]));
         }
         value
     }
@@ -538,15 +539,6 @@ fn recordings(entries: [&ModelEntry; 2]) -> Result<BTreeMap<String, Arc<Recordin
         Some(recording.map(|recording| (entry.name.clone(), Arc::new(recording))))
     };
     entries.into_iter().filter_map(read).collect()
-}
-
-/// An entry with the names of the keys that its preset filled in.
-fn resolved(entry: &ModelEntry) -> Value {
-    let mut value = json!(entry);
-    if !entry.from_preset.is_empty() {
-        value["from_preset"] = json!(entry.from_preset);
-    }
-    value
 }
 
 /// The folder of a run's outputs.

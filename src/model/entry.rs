@@ -51,8 +51,8 @@ pub struct ModelEntry {
     /// openai: the server whose known settings fill in what the entry does not say, `backend` included.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub preset: Option<Preset>,
-    /// The names of the keys that the preset filled in.
-    #[serde(skip)]
+    /// The names of the keys that the preset filled in; written by the program, for manifests.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub from_preset: Vec<String>,
     /// What answers.
     pub backend: Backend,
@@ -151,7 +151,9 @@ impl<'de> Deserialize<'de> for ModelEntry {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let mut filled = Vec::new();
         let entry = Self::deserialize(WithPreset { inner: deserializer, filled: &mut filled })?;
+        filled.extend_from_slice(&entry.from_preset);
         filled.sort_unstable();
+        filled.dedup();
         Ok(Self { from_preset: filled, ..entry })
     }
 }

@@ -17,13 +17,13 @@ const ROUNDED: f64 = 1e-6;
 
 /// Reports what a first answer and a few more show; `entry` is the entry as it is written.
 pub(super) async fn found(asker: &mut Asker, report: &mut Report, entry: &ModelEntry, settled: Settled) {
-    let Settled { mut sent, exchange, off } = settled;
+    let Settled { mut sent, exchange, off, .. } = settled;
     let is_off = |switch| off.contains(&switch);
     match &entry.api_key_env {
         Some(variable) => report.good("key", format!("accepted (from {variable})")),
         None => report.good("key", "none is sent, and none is wanted"),
     }
-    named(report, entry, &exchange);
+    named(report, &sent, &exchange);
     if !is_off(Switch::Temperature) {
         let said = if entry.send_temperature { "accepted" } else { "not sent (send_temperature = false)" };
         report.good("temperature", said);
@@ -61,11 +61,12 @@ pub(super) async fn found(asker: &mut Asker, report: &mut Report, entry: &ModelE
 }
 
 /// The model's name as it was answered.
-fn named(report: &mut Report, entry: &ModelEntry, exchange: &Exchange) {
+fn named(report: &mut Report, sent: &Sent, exchange: &Exchange) {
+    let entry = &sent.entry;
     match exchange.body["model"].as_str() {
         Some(name) if name == entry.server_name() => report.good("model", format!("answered as {name}")),
         Some(name) => {
-            let name: String = name.chars().filter(|c| !c.is_control()).take(100).collect();
+            let name = sent.model().map_or_else(|_| String::new(), |model| model.shown(name));
             report.note("model", format!("asked for {}, answered as {name}", entry.server_name()));
         }
         None => report.note("model", "the answer names none"),

@@ -14,7 +14,7 @@ const NAMED: usize = 8;
 pub(super) async fn located(asker: &mut Asker, report: &mut Report, sent: Sent, first: Exchange) -> Option<Settled> {
     let said = match &first.moved {
         Some(place) => format!("{}: moved to {place}", first.status),
-        None => format!("{}: {}", first.status, first.said),
+        None => format!("{}: {}", first.status, first.message),
     };
     if let Some(names) = asker.listed(&sent).await.filter(|names| !names.is_empty()) {
         let wanted = sent.entry.server_name();
@@ -37,7 +37,7 @@ pub(super) async fn located(asker: &mut Asker, report: &mut Report, sent: Sent, 
         if exchange.answered() || understood {
             report.bad("address", said, Fix::set("base_url", address));
             return if exchange.answered() {
-                Some(Settled { sent: elsewhere, exchange, off: Vec::new() })
+                Some(Settled { sent: elsewhere, exchange, off: Vec::new(), reasons: Vec::new() })
             } else {
                 settled(asker, report, elsewhere, exchange).await
             };

@@ -7,7 +7,7 @@ mod settle;
 
 use std::fmt;
 
-use self::ask::{Asker, Sent, Switch};
+use self::ask::{Asker, Sent};
 use self::settle::Settled;
 use super::entry::ModelEntry;
 use super::openai::probe::Exchange;
@@ -147,15 +147,15 @@ async fn answered(asker: &mut Asker, report: &mut Report, sent: Sent) -> Option<
     };
     report.good("reachable", format!("yes, {:.0} ms", first.latency_ms));
     if first.answered() {
-        return Some(Settled { sent, exchange: first, off: Vec::new() });
+        return Some(Settled { sent, exchange: first, off: Vec::new(), reasons: Vec::new() });
     }
     let said = first.said.to_lowercase();
     match first.status {
         401 | 403 => refused_key(report, &sent, &first),
-        402 => report.bad("account", format!("{}: {}", first.status, first.said), None),
+        402 => report.bad("account", format!("{}: {}", first.status, first.message), None),
         429 => {
             let advice = "the limit of the account is used up: try later, or lower it";
-            let said = format!("{}: {}", first.status, first.said);
+            let said = format!("{}: {}", first.status, first.message);
             report.bad("limits", said, Fix::advise("requests_per_minute", advice));
         }
         300..=399 | 404 | 405 | 410 | 501 => return locate::located(asker, report, sent, first).await,
@@ -168,10 +168,10 @@ async fn answered(asker: &mut Asker, report: &mut Report, sent: Sent) -> Option<
 
 /// Finds the settings that the server refuses.
 async fn settled(asker: &mut Asker, report: &mut Report, sent: Sent, first: Exchange) -> Option<Settled> {
-    let (status, words) = (first.status, first.said.clone());
+    let (status, words) = (first.status, first.message.clone());
     let settled = settle::settle(asker, &sent, first).await;
     if let Some(settled) = &settled {
-        report_off(report, &sent, &settled.off, &words);
+        report_off(report, &sent, settled, &words);
     } else {
         let said = format!("refused with {status}, whichever of the known settings is left out: {words}");
         let key = if sent.entry.extra_body.is_empty() { "model" } else { "extra_body" };
@@ -181,8 +181,10 @@ async fn settled(asker: &mut Asker, report: &mut Report, sent: Sent, first: Exch
 }
 
 /// Says which settings had to be left out.
-fn report_off(report: &mut Report, sent: &Sent, off: &[Switch], words: &str) {
-    for switch in off {
+fn report_off(report: &mut Report, sent: &Sent, settled: &Settled, first: &str) {
+    for switch in &settled.off {
+        let reason = settled.reasons.iter().find(|(refused, _)| refused == switch);
+        let words = reason.map_or(first, |(_, words)| words);
         match switch.fix(sent) {
             Some(fix) => report.bad(switch.what(), format!("refused ({words})"), fix),
             None => report.note(switch.what(), format!("more than one is refused ({words})")),
@@ -195,7 +197,7 @@ fn refused_key(report: &mut Report, sent: &Sent, exchange: &Exchange) {
         Some(variable) => format!("check the key in the variable {variable}"),
         None => "no key was sent; name the variable that holds it".to_owned(),
     };
-    let said = format!("refused with {}: {}", exchange.status, exchange.said);
+    let said = format!("refused with {}: {}", exchange.status, exchange.message);
     report.bad("key", said, Fix::advise("api_key_env", advice));
 }
 

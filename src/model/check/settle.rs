@@ -11,23 +11,28 @@ pub(super) struct Settled {
     pub(super) exchange: Exchange,
     /// The settings that had to be left out.
     pub(super) off: Vec<Switch>,
+    /// What the server said when one of them was sent, if it said so then.
+    pub(super) reasons: Vec<(Switch, String)>,
 }
 
 /// Finds the fewest settings without which the server answers; `None` if it refuses without all of them too.
 pub(super) async fn settle(asker: &mut Asker, sent: &Sent, first: Exchange) -> Option<Settled> {
     let mut off: Vec<Switch> = Vec::new();
-    let mut words = first.said.to_lowercase();
+    let mut refusal = first;
+    let mut reasons = Vec::new();
     loop {
+        let words = refusal.said.to_lowercase();
         let meant = |switch: &Switch| {
             switch.is_on(sent) && !off.contains(switch) && switch.words().iter().any(|word| words.contains(word))
         };
         let Some(switch) = Switch::ALL.into_iter().find(meant) else { break };
         off.push(switch);
+        reasons.push((switch, refusal.message));
         let exchange = asker.ask(&sent.without(&off)).await.ok()?;
         if exchange.answered() {
-            return Some(fewest(asker, sent, off, exchange).await);
+            return Some(Settled { reasons, ..fewest(asker, sent, off, exchange).await });
         }
-        words = exchange.said.to_lowercase();
+        refusal = exchange;
     }
     let all: Vec<Switch> = Switch::ALL.into_iter().filter(|switch| switch.is_on(sent)).collect();
     let mut tried = vec![all.clone()];
@@ -58,5 +63,5 @@ async fn fewest(asker: &mut Asker, sent: &Sent, mut off: Vec<Switch>, mut exchan
             (off, exchange) = (fewer, found);
         }
     }
-    Settled { sent: sent.without(&off), exchange, off }
+    Settled { sent: sent.without(&off), exchange, off, reasons: Vec::new() }
 }

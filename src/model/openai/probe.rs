@@ -25,6 +25,8 @@ pub struct Exchange {
     pub body: Value,
     /// The body as it may be shown: on one line, shortened, without keys.
     pub said: String,
+    /// The message in it, shown likewise; the same as `said` if it has none.
+    pub message: String,
     /// Milliseconds from the request to the last byte.
     pub latency_ms: f64,
 }
@@ -77,7 +79,9 @@ impl OpenAi {
         let latency_ms = started.elapsed().as_secs_f64() * 1e3;
         let body: Value = serde_json::from_str(&text).unwrap_or_default();
         let moved = header(&headers, "location").map(|place| self.excerpt(place));
-        Ok(Exchange { status, limits: self.limits(&headers), moved, said: self.excerpt(&text), body, latency_ms })
+        let said = self.excerpt(&text);
+        let message = message(&body).map_or_else(|| said.clone(), |message| self.excerpt(message));
+        Ok(Exchange { status, limits: self.limits(&headers), moved, said, message, body, latency_ms })
     }
 
     fn limits(&self, headers: &HeaderMap) -> Vec<(String, String)> {
@@ -86,6 +90,12 @@ impl OpenAi {
         let value = |name| Some((str::to_owned(name), self.excerpt(header(headers, name)?)));
         names.into_iter().filter(told).filter_map(value).collect()
     }
+}
+
+/// The message of an error, where servers put it.
+fn message(body: &Value) -> Option<&str> {
+    let places = ["/error/message", "/0/error/message", "/message", "/error", "/detail"];
+    places.into_iter().find_map(|place| body.pointer(place)?.as_str()).filter(|message| !message.is_empty())
 }
 
 fn header<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {

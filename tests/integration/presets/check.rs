@@ -25,7 +25,7 @@ fn found(stand_in: &StandIn, fault: Fault) -> [String; 2] {
         Fault::Logprobs => ("log-probabilities  NO: refused", "set logprobs = false".to_owned()),
         Fault::NoLogprobs => ("log-probabilities  NO: asked for, and none came", "set logprobs = false".to_owned()),
         Fault::ZeroLogprobs => ("log-probabilities  NO: each is 0", "set logprobs = false".to_owned()),
-        Fault::PositiveLogprobs => ("log-probabilities  NO: some are above 0", "set logprobs = false".to_owned()),
+        Fault::PositiveLogprobs => ("above 0", "set logprobs = false".to_owned()),
         Fault::Uncounted => ("usage              NO: the answer does not count", "no key helps".to_owned()),
         Fault::Key => ("key                NO: refused with 401", "api_key_env: ".to_owned()),
         Fault::Address => ("address            NO: 404", format!("{}\"", stand_in.path())),
@@ -153,9 +153,9 @@ async fn the_right_values_are_written_and_the_next_check_passes() {
         &said.out,
         &[
             "written to trial.toml:",
-            "-logprobs = true      # a weak level\n+logprobs = false      # a weak level",
-            "-send_temperature = true\n+send_temperature = false",
-            "+token_limit_key = \"max_tokens\"",
+            "\n-logprobs = true      # a weak level\n-send_temperature = true\n+logprobs = false      # a weak level\n\
+             +send_temperature = false\n+token_limit_key = \"max_tokens\"\n",
+            "(Unsupported parameter: 'temperature' is not supported.)",
         ],
     );
     let wanted = before

@@ -228,6 +228,8 @@ pub(super) struct Stage {
 impl Stage {
     /// `more` is laid into the entry.
     pub(super) async fn new(stand_in: &StandIn, more: &str) -> Self {
+        // A server that is dropped waits without giving way: many in a row would use up the turn of their task.
+        tokio::task::yield_now().await;
         let server = MockServer::start().await;
         let path = if stand_in.has(Fault::Address) { "/elsewhere".to_owned() } else { stand_in.path() };
         let model = if stand_in.has(Fault::Model) { "another-model" } else { MODEL };
