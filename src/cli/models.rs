@@ -1,10 +1,12 @@
 //! `intercascade models list | fetch | check`.
 
+mod entry;
+
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use anyhow::Result;
+use anyhow::{Result, anyhow};
 use clap::Subcommand;
 
 use super::progress::Transfers;
@@ -29,13 +31,19 @@ pub(super) enum Verb {
         /// Name of the weights
         name: String,
     },
-    /// Verify the checksums of weights that are there, or say which llama.cpp server would run
+    /// Verify the checksums of weights, say which llama.cpp server would run, or ask a model's server what it gives
     #[command(
-        after_help = "Examples:\n  intercascade models check all-minilm-l6-v2\n  intercascade models check llama-server"
+        after_help = "Examples:\n  intercascade models check all-minilm-l6-v2\n  intercascade models check llama-server\n  intercascade models check weak --config configs/openai.toml\n  intercascade models check weak --config my.toml --write\n\nThe check of a [[model]] of backend openai makes a few calls of at most 16 tokens each, and charges apply."
     )]
     Check {
-        /// Name of the weights, or `llama-server`
+        /// Name of the weights, `llama-server`, or the name of a [[model]]
         name: String,
+        /// The config or file of models that the [[model]] stands in [default: configs/models.toml]
+        #[arg(long, value_name = "FILE")]
+        config: Option<PathBuf>,
+        /// Write the right values into the entry, and show what that changes
+        #[arg(long)]
+        write: bool,
     },
 }
 
@@ -57,14 +65,22 @@ pub(super) fn run(verb: &Verb) -> Result<Status> {
             let path = block_on(unless_interrupted(fetch(catalogue, name)))?;
             say(&format!("{name}: verified, in {}", path.display()));
         }
-        Verb::Check { name } if name == ENGINE => {
+        Verb::Check { name, config: Some(config), write } => return entry::run(config, name, *write),
+        Verb::Check { name, .. } if name == ENGINE => {
             let Choice { engine, passed_over } = Engine::choose()?;
             say(&format!("{ENGINE}: {}", engine.describe()));
             for reason in passed_over {
                 say(&format!("  passed over: {reason}"));
             }
         }
-        Verb::Check { name } => {
+        Verb::Check { name, write, .. } => {
+            if let (Err(_), Some(config)) = (catalogue.find(name), entry::usual(name)) {
+                return entry::run(&config, name, *write);
+            }
+            if *write {
+                return Err(anyhow!("--write changes a [[model]]: say with --config where `{name}` stands"));
+            }
+            catalogue.find(name).map_err(|error| anyhow!("{error}; for a [[model]] of a config add --config FILE"))?;
             let path = catalogue.check(name)?;
             say(&format!("{name}: every checksum is right, in {}", path.display()));
         }

@@ -44,7 +44,9 @@ use crate::task::{Grader, Task};
 use crate::types::item::{Item, Target};
 
 /// Keys of a model's entry that cannot change an answer.
-const NO_MATTER: [&str; 13] = [
+const NO_MATTER: [&str; 15] = [
+    "preset",
+    "from_preset",
     "path",
     "price",
     "retired",

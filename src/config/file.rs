@@ -207,9 +207,9 @@ impl Default for LearningConfig {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct ModelsFile {
+pub(super) struct ModelsFile {
     #[serde(default)]
-    model: Vec<ModelEntry>,
+    pub(super) model: Vec<ModelEntry>,
 }
 
 /// More calls in flight than any server takes.
@@ -341,7 +341,7 @@ impl Config {
 }
 
 /// The file of models that configs of a folder share.
-fn models_file(config: &Path) -> PathBuf {
+pub(super) fn models_file(config: &Path) -> PathBuf {
     config.parent().unwrap_or(Path::new(".")).join("models.toml")
 }
 

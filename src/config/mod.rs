@@ -5,6 +5,8 @@ pub mod ablation;
 pub mod assembly;
 pub mod data;
 pub mod deferral;
+pub mod edit;
+pub mod entries;
 pub mod file;
 pub mod plan;
 pub mod prompts;

@@ -56,6 +56,7 @@ pub fn in_all(assembly: &Assembly) -> InAll<'_> {
 #[must_use]
 pub fn lines(assembly: &Assembly) -> Vec<String> {
     let mut lines = assembly.setting();
+    lines.extend([&assembly.weak, &assembly.strong].into_iter().filter_map(filled));
     lines.extend(assembly.warnings().iter().chain(&assembly.price_notes()).map(|line| format!("note: {line}")));
     let (weak, strong) = loads(assembly);
     lines.push("expected at most, if every gated query were deferred and every answer as long as allowed:".to_owned());
@@ -89,6 +90,13 @@ pub fn lines(assembly: &Assembly) -> Vec<String> {
         lines.push(format!("weights {name}: {state}"));
     }
     lines
+}
+
+/// The keys of an entry that its preset filled in.
+fn filled(entry: &ModelEntry) -> Option<String> {
+    let preset = entry.preset?;
+    let keys = if entry.from_preset.is_empty() { "nothing".to_owned() } else { entry.from_preset.join(", ") };
+    Some(format!("model `{}`: from preset `{}`: {keys}", entry.name, preset.name()))
 }
 
 /// What the stream can show, whatever the models answer.

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::PathBuf;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use super::preset::{Preset, WithPreset};
 use crate::analysis::price::Price;
 
 /// The backends by the names that stand in configs.
@@ -43,11 +44,17 @@ impl Backend {
 
 /// One `[[model]]`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, remote = "Self")]
 #[expect(clippy::struct_excessive_bools, reason = "each is a key of its own")]
 pub struct ModelEntry {
     /// The name used in `levels` and outputs.
     pub name: String,
+    /// openai: the server whose known settings fill in what the entry does not say, `backend` included.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub preset: Option<Preset>,
+    /// The names of the keys that the preset filled in; written by the program, for manifests.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub from_preset: Vec<String>,
     /// What answers.
     pub backend: Backend,
     /// openai: the address up to and without `/chat/completions`.
@@ -148,6 +155,23 @@ pub struct ModelEntry {
     /// What to use instead of a retired model.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub substitute: Option<String>,
+}
+
+impl<'de> Deserialize<'de> for ModelEntry {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let mut filled = Vec::new();
+        let entry = Self::deserialize(WithPreset { inner: deserializer, filled: &mut filled })?;
+        filled.extend_from_slice(&entry.from_preset);
+        filled.sort_unstable();
+        filled.dedup();
+        Ok(Self { from_preset: filled, ..entry })
+    }
+}
+
+impl Serialize for ModelEntry {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        Self::serialize(self, serializer)
+    }
 }
 
 /// How a simulated model behaves.

@@ -1,6 +1,7 @@
 //! Backends behind one trait: each takes a [`Request`] and gives a [`Response`].
 
 pub mod budget;
+pub mod check;
 pub(crate) mod download;
 pub mod entry;
 pub mod gate;
@@ -13,6 +14,7 @@ pub mod local;
 pub(crate) mod machine;
 pub mod openai;
 pub(crate) mod pip;
+pub mod preset;
 pub(crate) mod process;
 pub mod reference;
 pub mod refusals;

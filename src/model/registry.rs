@@ -113,7 +113,10 @@ impl ModelEntry {
         let backend = self.backend;
         let needs = |key: &str| anyhow!("backend `{}` needs the key {key}", backend.name());
         match backend {
-            Backend::Openai if self.base_url.is_none() => return Err(needs("`base_url`")),
+            Backend::Openai if self.base_url.is_none() => {
+                let form = self.preset.and_then(|preset| preset.dialect().address.as_deref());
+                return Err(needs(&form.map_or("`base_url`".to_owned(), |form| format!("`base_url`: \"{form}\""))));
+            }
             Backend::Gguf if self.weights.is_none() => return Err(needs("`weights`")),
             Backend::LlamaServer if self.weights.is_some() == self.path.is_some() => {
                 return Err(needs("`weights` or the key `path`, and not both"));
@@ -122,7 +125,8 @@ impl ModelEntry {
             _ => {}
         }
         let servers: &[Backend] = &[Backend::Openai];
-        let given: [(&str, bool, &[Backend]); 24] = [
+        let given: [(&str, bool, &[Backend]); 25] = [
+            ("preset", self.preset.is_some(), servers),
             ("base_url", self.base_url.is_some(), servers),
             ("model", self.model.is_some(), &[Backend::Openai, Backend::Replay]),
             ("send_temperature", !self.send_temperature, servers),
@@ -384,7 +388,8 @@ impl ModelEntry {
         LineSettings { cap, local, probed: self.backend == Backend::Openai }
     }
 
-    fn settings(&self, style: Style) -> Result<Settings> {
+    /// What the backend for servers goes by, the keys from the environment included.
+    pub(super) fn settings(&self, style: Style) -> Result<Settings> {
         let (api_key, headers) = self.keys()?;
         Ok(Settings {
             name: self.name.clone(),

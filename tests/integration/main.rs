@@ -9,6 +9,7 @@ mod injections;
 mod layers;
 mod llama_server;
 mod openai;
+mod presets;
 mod runs;
 mod support;
 mod transport;

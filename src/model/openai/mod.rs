@@ -7,6 +7,7 @@ mod complaint;
 mod ending;
 mod fault;
 mod hint;
+pub mod probe;
 mod refusal;
 mod tokens;
 mod usage;

@@ -265,7 +265,7 @@ async fn the_live_family_is_run_end_to_end() {
 /// The names of the shipped configs whose text holds this.
 fn shipped(part: &str) -> BTreeSet<String> {
     let mut configs = crate::support::files(&repository().join("configs"));
-    let is_list = |name: &str| name.contains('/') || ["models.toml", "weights.toml"].contains(&name);
+    let is_list = |name: &str| name.contains('/') || ["dialects.toml", "models.toml", "weights.toml"].contains(&name);
     configs.retain(|name, bytes| !is_list(name) && String::from_utf8_lossy(bytes).contains(part));
     configs.into_keys().map(|name| name.trim_end_matches(".toml").to_owned()).collect()
 }
@@ -273,7 +273,8 @@ fn shipped(part: &str) -> BTreeSet<String> {
 #[test]
 fn every_shipped_config_that_names_a_server_is_among_these() {
     let served = ["gemini", "live", "ollama", "openai", "paper-pair", "vllm"];
-    assert_eq!(shipped("base_url"), served.map(str::to_owned).into());
+    let named: BTreeSet<String> = shipped("base_url").union(&shipped("preset = ")).cloned().collect();
+    assert_eq!(named, served.map(str::to_owned).into());
 }
 
 #[test]
@@ -316,7 +317,11 @@ async fn what_a_dialect_does_not_take_is_refused_with_the_mend() {
     ] {
         let stage = Stage::new().await;
         stage.redirect("openai");
-        let config = Settings::read(&stage.project.text("configs/openai.toml")).without(&format!("model.strong.{key}"));
+        let config = Settings::read(&stage.project.text("configs/openai.toml"));
+        let config = match key {
+            "token_limit_key" => config.set("model.strong.token_limit_key", "max_tokens"),
+            _ => config.without(&format!("model.strong.{key}")),
+        };
         stage.project.write("configs/openai.toml", config.text());
         let error = stage.run("openai", &[]).refused();
         holds(&error, &["model `strong`", model, "400", mend]);

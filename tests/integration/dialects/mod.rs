@@ -4,6 +4,7 @@
 mod configs;
 mod servers;
 
+use intercascade::model::preset::Preset;
 use wiremock::matchers::method;
 use wiremock::{Mock, MockServer};
 
@@ -16,6 +17,20 @@ const KEYS: [(&str, &str); 3] = [
     ("GEMINI_API_KEY", "AIza-trial-0123456789abcdef"),
     ("TRIAL_GATEWAY", "gateway-trial-0123456789abcdef"),
 ];
+
+/// A config with the address of every preset written out, where its entry says none.
+fn with_addresses(text: &str) -> String {
+    let entries = text.split("[[model]]").map(|entry| {
+        let named = Preset::ALL.iter().find(|preset| entry.contains(&format!("\npreset = \"{}\"\n", preset.name())));
+        let address =
+            named.filter(|_| !entry.contains("\nbase_url = ")).map(|preset| preset.dialect().entry["base_url"].clone());
+        match address {
+            Some(address) => entry.replacen("\npreset = ", &format!("\nbase_url = {address}\npreset = "), 1),
+            None => entry.to_owned(),
+        }
+    });
+    entries.collect::<Vec<_>>().join("[[model]]")
+}
 
 /// A project with the shipped configs, all their servers played by one.
 struct Stage {
@@ -35,7 +50,7 @@ impl Stage {
     /// Turns every address of a shipped config to the local server, whose path says which server is meant.
     fn redirect(&self, config: &str) {
         let name = format!("configs/{config}.toml");
-        let mut text = self.project.text(&name);
+        let mut text = with_addresses(&self.project.text(&name));
         for (address, path) in servers::ADDRESSES {
             text = text
                 .replace(&format!("base_url = \"{address}\""), &format!("base_url = \"{}{path}\"", self.server.uri()));

@@ -1,0 +1,140 @@
+//! Changes keys of a `[[model]]` in the text of a config and leaves every other line as it is.
+
+use anyhow::{Context, Result, anyhow, bail};
+use toml_edit::{DocumentMut, Item, TableLike, Value};
+
+/// A line of a file that differs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Changed<'a> {
+    /// It is there no more.
+    Out(&'a str),
+    /// It is new.
+    In(&'a str),
+}
+
+/// The text with keys of the `[[model]]` called `name` changed or added.
+///
+/// # Errors
+/// If there is no such entry, or its lines cannot be changed without touching others.
+pub fn with_keys(text: &str, name: &str, changes: &[(&str, toml::Value)]) -> Result<String> {
+    let has_returns = text.contains("\r\n");
+    let mut document: DocumentMut = text.replace("\r\n", "\n").parse().context("not TOML")?;
+    let entry = entry(&mut document, name).with_context(|| format!("there is no [[model]] called `{name}`"))?;
+    for (key, value) in changes {
+        let value: Value = value.to_string().parse().map_err(|error| anyhow!("{key} = {value}: {error}"))?;
+        match entry.get_mut(key).and_then(Item::as_value_mut) {
+            Some(old) => {
+                let decor = old.decor().clone();
+                *old = value;
+                *old.decor_mut() = decor;
+            }
+            None => {
+                entry.insert(key, Item::Value(value));
+            }
+        }
+    }
+    let new = document.to_string();
+    let new = if has_returns { new.replace('\n', "\r\n") } else { new };
+    let others = difference(text, &new).into_iter().filter(|line| matches!(line, Changed::Out(_))).count();
+    if others > changes.len() {
+        bail!("its lines cannot be changed without touching others: change them by hand");
+    }
+    Ok(new)
+}
+
+/// The entry called `name`.
+fn entry<'a>(document: &'a mut DocumentMut, name: &str) -> Option<&'a mut dyn TableLike> {
+    let is_named = |entry: &dyn TableLike| entry.get("name").and_then(Item::as_str) == Some(name);
+    match document.get_mut("model")? {
+        Item::ArrayOfTables(tables) => {
+            tables.iter_mut().map(|table| table as &mut dyn TableLike).find(|table| is_named(*table))
+        }
+        Item::Value(Value::Array(tables)) => tables
+            .iter_mut()
+            .filter_map(|table| table.as_inline_table_mut().map(|table| table as &mut dyn TableLike))
+            .find(|table| is_named(*table)),
+        _ => None,
+    }
+}
+
+/// The lines that differ, in order: the fewest that make one text into the other.
+#[must_use]
+pub fn difference<'a>(old: &'a str, new: &'a str) -> Vec<Changed<'a>> {
+    let (old, new): (Vec<&str>, Vec<&str>) = (old.split('\n').collect(), new.split('\n').collect());
+    let width = new.len() + 1;
+    // Lines that the rests have in common at most.
+    let mut common = vec![0_usize; (old.len() + 1) * width];
+    for i in (0..old.len()).rev() {
+        for j in (0..new.len()).rev() {
+            common[i * width + j] = if old[i] == new[j] {
+                common[(i + 1) * width + j + 1] + 1
+            } else {
+                common[(i + 1) * width + j].max(common[i * width + j + 1])
+            };
+        }
+    }
+    let (mut i, mut j) = (0, 0);
+    let mut lines = Vec::new();
+    while i < old.len() || j < new.len() {
+        if i < old.len() && j < new.len() && old[i] == new[j] {
+            (i, j) = (i + 1, j + 1);
+        } else if i < old.len() && (j == new.len() || common[(i + 1) * width + j] >= common[i * width + j + 1]) {
+            lines.push(Changed::Out(old[i].trim_end_matches('\r')));
+            i += 1;
+        } else {
+            lines.push(Changed::In(new[j].trim_end_matches('\r')));
+            j += 1;
+        }
+    }
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CONFIG: &str = "# A config.\nname = \"x\"   # odd   spacing\n\n[[model]]\nname = \"weak\"\npreset = 'groq'\nlogprobs = true      # (edit)\n\n# The strong one.\n[[model]]\nname = \"strong\"\npreset = \"openai\"\nprice = { input = 1.0, output = 2 }   # a price\n\n[limits]\nmax_fee_usd = 1.0\n";
+
+    fn set(key: &'static str, value: impl Into<toml::Value>) -> [(&'static str, toml::Value); 1] {
+        [(key, value.into())]
+    }
+
+    #[test]
+    fn a_key_that_is_there_changes_its_value_and_nothing_else() {
+        let changed = with_keys(CONFIG, "weak", &set("logprobs", false)).expect("changed");
+        assert_eq!(changed, CONFIG.replace("logprobs = true ", "logprobs = false "));
+        let lines = difference(CONFIG, &changed);
+        assert_eq!(
+            lines,
+            [Changed::Out("logprobs = true      # (edit)"), Changed::In("logprobs = false      # (edit)")]
+        );
+    }
+
+    #[test]
+    fn a_key_that_is_not_there_comes_last_in_its_entry() {
+        let changed = with_keys(CONFIG, "strong", &set("token_limit_key", "max_tokens")).expect("changed");
+        let line = "price = { input = 1.0, output = 2 }   # a price\n";
+        assert_eq!(changed, CONFIG.replace(line, &format!("{line}token_limit_key = \"max_tokens\"\n")));
+        assert_eq!(difference(CONFIG, &changed), [Changed::In("token_limit_key = \"max_tokens\"")]);
+    }
+
+    #[test]
+    fn several_keys_inline_entries_and_other_line_ends() {
+        let inline = "model = [{ name = \"weak\", preset = \"groq\" }, { name = \"b\", preset = \"groq\" }]\n";
+        let changed = with_keys(inline, "b", &set("send_stop", false)).expect("changed");
+        assert_eq!(changed, inline.replace("preset = \"groq\" }]", "preset = \"groq\" , send_stop = false }]"));
+        let returns = CONFIG.replace('\n', "\r\n");
+        let both = [set("logprobs", false), set("send_stop", false)].concat();
+        let changed = with_keys(&returns, "weak", &both).expect("changed");
+        assert_eq!(changed.replace("\r\n", "\n"), with_keys(CONFIG, "weak", &both).expect("changed"));
+        assert!(!changed.replace("\r\n", "").contains('\n'));
+    }
+
+    #[test]
+    fn what_cannot_be_changed_is_refused() {
+        assert!(with_keys(CONFIG, "week", &set("a", 1)).expect_err("refused").to_string().contains("`week`"));
+        let mixed = CONFIG.replacen('\n', "\r\n", 3);
+        let error = with_keys(&mixed, "weak", &set("logprobs", false)).expect_err("refused");
+        assert!(error.to_string().contains("by hand"), "{error}");
+    }
+}

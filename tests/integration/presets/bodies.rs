@@ -1,0 +1,91 @@
+//! The bodies of answers that the presets' servers document, read as a run reads them. The same files are read with the
+//! vendors' own clients by `scripts/check-dialects`.
+
+use std::sync::Arc;
+
+use intercascade::model::ModelError;
+use intercascade::model::entry::ModelEntry;
+use intercascade::model::gateway::Source;
+use intercascade::model::journal::Journal;
+use intercascade::model::llama_server::Servers;
+use intercascade::model::local::weights::Catalogue;
+use intercascade::model::preset::Preset;
+use intercascade::model::registry::{Data, Sources};
+use intercascade::task::prompt::Style;
+use intercascade::types::chat::{Finish, Generation, Message, Mode, Request, Response, Role, Wanted};
+use intercascade::types::seed::Seed;
+use serde_json::Value;
+use wiremock::matchers::any;
+use wiremock::{Mock, MockServer, ResponseTemplate};
+
+use crate::support::repository;
+
+/// The file of a preset.
+fn file(preset: Preset) -> Value {
+    let path = repository().join(format!("tests/fixtures/dialects/{}.json", preset.name()));
+    let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    serde_json::from_str(&text).expect("JSON")
+}
+
+/// An answer with this body, asked for by an entry of the preset.
+async fn read(preset: Preset, body: &Value) -> Result<Response, ModelError> {
+    let server = MockServer::start().await;
+    Mock::given(any()).respond_with(ResponseTemplate::new(200).set_body_json(body)).mount(&server).await;
+    let entry = format!("name = 'm'\npreset = '{}'\nbase_url = '{}'", preset.name(), server.uri());
+    let entry: ModelEntry = toml::from_str(&entry).expect("an entry");
+    let logprobs = entry.logprobs && !body["choices"][0]["logprobs"].is_null();
+    let entry = ModelEntry { api_key_env: None, ..entry };
+    let folder = tempfile::tempdir().expect("a folder");
+    let journal = Arc::new(Journal::open(&folder.path().join("journal.sqlite")).expect("a journal"));
+    let servers = Servers::new(folder.path().to_owned(), Arc::new(|_, _| {}));
+    let data = Data { items: &[], sha256: "", seed: Seed(0), weights: Catalogue::builtin(), style: Style::Chat };
+    let sources = Sources { recording: None, journal: &journal, servers: &servers };
+    let Source::Model(model) = entry.make(&entry, data, sources).expect("a model") else { panic!("no model") };
+    let generation = Generation { max_tokens: 64, logprobs, ..Generation::default() };
+    model
+        .call(&Request {
+            item: "0".into(),
+            messages: vec![Message { role: Role::User, content: "Three times four?".into() }],
+            mode: Mode::Generate(generation),
+            wanted: Wanted::Answer,
+            draw: 0,
+            strategies: Vec::new(),
+        })
+        .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_documented_answers_of_every_preset_are_read() {
+    for preset in Preset::ALL {
+        let file = file(preset);
+        assert_eq!(file["preset"], preset.name());
+        for body in file["bodies"].as_array().expect("bodies") {
+            let what = format!("{}: {}", preset.name(), body["what"]);
+            let answer = read(preset, &body["body"]).await.unwrap_or_else(|error| panic!("{what}: {error}"));
+            let wanted = &body["reads"];
+            assert_eq!(answer.text, wanted["text"].as_str().expect("a text"), "{what}");
+            assert_eq!(answer.model, wanted["model"].as_str().expect("a name"), "{what}");
+            assert_eq!(answer.tokens.len() as u64, wanted["tokens"].as_u64().expect("a count"), "{what}");
+            assert!(answer.tokens.iter().all(|token| token.logprob.is_some()), "{what}");
+            let counts = [answer.usage.input, answer.usage.cached_input, answer.usage.output];
+            let told = ["input", "cached", "output"].map(|count| wanted[count].as_u64().expect("a count"));
+            assert_eq!(counts, told, "{what}");
+            match wanted["finish"].as_str() {
+                Some("length") => assert_eq!(answer.finish, Finish::Length, "{what}"),
+                Some(_) => assert_eq!(answer.finish, Finish::Stop, "{what}"),
+                None => {}
+            }
+        }
+    }
+}
+
+#[test]
+fn every_file_says_where_its_form_comes_from() {
+    for preset in Preset::ALL {
+        let file = file(preset);
+        assert!(file["source"].as_str().is_some_and(|source| source.starts_with("https://")), "{}", preset.name());
+        assert!(file["read"].is_null() || file["read"] == "2026-11-27", "{}", preset.name());
+        let note = file["note"].as_str().expect("a note");
+        assert_eq!(file["read"].is_null(), note.starts_with("The form is that of the vendor's documentation"));
+    }
+}
