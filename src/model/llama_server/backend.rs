@@ -176,6 +176,14 @@ impl Model for LlamaServer {
     async fn call(&self, request: &Request) -> Result<Response, ModelError> {
         let endpoint = self.shared.endpoint().await?;
         let response = self.client(&endpoint)?.call(request).await?;
+        // This server refuses a prompt only for its length, and how long it may be is the entry's own key.
+        if response.is_refused() {
+            return Err(ModelError::Refused(format!(
+                "model \"{}\": {}; give a local model more context with the key `context` (tokens of prompt and answer)",
+                self.name,
+                response.refusal.as_deref().unwrap_or("refused")
+            )));
+        }
         // The server knows its weights by their file; what is worth knowing is what computed with them.
         Ok(Response { model: format!("{}, {}", self.shared.place.label, endpoint.build), ..response })
     }

@@ -43,5 +43,5 @@ fn a_prompt_longer_than_the_context_is_refused() {
     let row = serde_json::json!({ "question": "How much is one and one? ".repeat(200), "answer": "#### 2" });
     project.write("questions.jsonl", format!("{row}\n"));
     let error = run_into(&project, "out", "dataset.limit=1").refused();
-    holds(&error, &["model \"small\"", "context", "give a local model more context"]);
+    holds(&error, &["model \"small\"", "context", "give a local model more context with the key `context`"]);
 }

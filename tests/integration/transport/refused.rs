@@ -115,7 +115,7 @@ async fn too_many_refusals_stop_the_run_and_say_what_to_change() {
     assert!(requests(&server).await < 60, "it stops before every item was asked");
 
     let strict = project.trial("strict", &["--set", "limits.max_refused=0"]);
-    holds(&strict.err, &["1 of the 1 items so far were refused"]);
+    holds(&strict.err, &["items so far were refused, more than limits.max_refused = 0 allows"]);
     let error = project.trial("wrong", &["--set", "limits.max_refused=2"]).refused_in_one_line();
     holds(&error, &["limits.max_refused: must be from 0 to 1"]);
 
