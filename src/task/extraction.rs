@@ -75,11 +75,12 @@ impl Extraction {
             // minus sign apart from its number counts only where it opens the answer's place, else it is a dash.
             // 3: one grammar of numbers, each read whole or not at all; the last final marker whatever the rules' order,
             // with what corrects it; the clause behind it and no later one; no headings in bold; nothing of reasoning
-            // blocks, of a new question behind the answer, or, without a final marker, of a text cut off at the limit.
+            // blocks, of a new question behind the answer, or, without a final marker, of a text that was cut off at the
+            // limit, by a filter, or for an unknown reason.
             Self::HashMarks | Self::AnswerIs | Self::Boxed | Self::Bold | Self::Gsm8kFlexible => 3,
             // 2: a letter by itself in any markup, on the last line, or as its conclusion; the option's own text on the
             // last line; of several letters, or of a list of the options, none. The same parts of a text are left out.
-            // Of the rules below: not of reasoning blocks, and of a text cut off only in a final marker's place.
+            // Of the rules below: not of reasoning blocks, and of a text so cut off only in a final marker's place.
             Self::Letter | Self::LetterInParentheses | Self::OptionText | Self::NoneStated | Self::Gsm8kStrict => 2,
             _ => 1,
         }

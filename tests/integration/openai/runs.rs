@@ -192,6 +192,52 @@ async fn answers_without_a_text_are_recorded_counted_and_paid_for_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_withheld_answer_without_a_text_is_refused_and_not_empty() {
+    for message in [json!({"content": null}), json!({"content": "<think>It is #### 6</think>\n"})] {
+        let odd = message.clone();
+        let stage = Stage::new(move |asked| {
+            if !asked.strong {
+                return usual(asked);
+            }
+            let mut answer = completion(odd.clone(), Vec::new());
+            answer["choices"][0]["finish_reason"] = json!("SAFETY");
+            answer
+        })
+        .await;
+        stage.run().done();
+        for row in stage.sheet("records").rows() {
+            let wanted = if row.flag("deferred") { ("strong", "no-answer", "false") } else { ("", "correct", "") };
+            assert_eq!((row.text("refused"), row.text("score"), row.text("strong_empty")), wanted, "{message}");
+        }
+        let refused = stage.answers("large", |call| call.text("finish") == "refused" && call.text("empty") == "false");
+        assert_eq!(refused, stage.answers("large", |_| true));
+        let summary = stage.summary();
+        holds(&summary, &["the strong level's"]);
+        assert!(!summary.contains("have no text") && !summary.contains("How answers ended"), "{summary}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_a_withheld_answer_only_a_mark_is_read() {
+    for (marked, score) in [(true, "correct"), (false, "no-answer")] {
+        let stage = Stage::new(move |asked| {
+            if !asked.strong {
+                return usual(asked);
+            }
+            let text = if marked { asked.text() } else { format!("First there are {}", asked.total) };
+            let mut answer = completion(json!({"content": text}), Vec::new());
+            answer["choices"][0]["finish_reason"] = json!("content_filter");
+            answer
+        })
+        .await;
+        stage.run().done();
+        for row in stage.sheet("records").rows().filter(|row| row.flag("deferred")) {
+            assert_eq!((row.text("score"), row.text("refused"), row.text("strong_empty")), (score, "", "false"));
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_weak_answer_without_a_text_is_unsure() {
     let stage = Stage::new(|asked| {
         if asked.strong || asked.sure { usual(asked) } else { completion(json!({"content": null}), Vec::new()) }
