@@ -13,6 +13,8 @@ use polars_parquet::read::{
     BasicDecompressor, FileMetadata, PageReader, RowGroupMetadata, column_iter_to_arrays, read_metadata,
 };
 
+use polars_parquet::parquet::page::CompressedPage;
+
 use super::guarded::guarded;
 use super::{Fields, Place, Take, Value, cells};
 
@@ -76,6 +78,34 @@ fn check(metadata: &FileMetadata, fields: &[Field], bytes: usize) -> Result<(), 
     if rows > MOST_ROWS { Err(format!("it says that it has {rows} rows")) } else { Ok(()) }
 }
 
+/// Checks the counts in the headers of a column's pages, by which the decoder asks for memory: `values` are in the column.
+fn check_pages(pages: PageReader, values: usize) -> Result<()> {
+    let mut found = 0_usize;
+    for page in pages {
+        if let CompressedPage::Data(page) = page? {
+            found = found.saturating_add(page.num_values());
+        }
+        if found > values {
+            bail!("it is damaged (its pages say that they hold more than the column's {values} values)");
+        }
+    }
+    Ok(())
+}
+
+/// Checks the count of a column's dictionary: an entry takes a byte at least.
+fn check_dictionary(pages: PageReader) -> Result<()> {
+    match BasicDecompressor::new(pages, Vec::new()).read_dict_page()? {
+        Some(page) if page.num_values > page.buffer.len() => {
+            bail!(
+                "it is damaged (its dictionary says that it holds {} values in {} bytes)",
+                page.num_values,
+                page.buffer.len()
+            )
+        }
+        _ => Ok(()),
+    }
+}
+
 /// A column's pieces, or why cells of its type cannot be read.
 fn column(
     field: &Field,
@@ -91,7 +121,10 @@ fn column(
             .map(|column| {
                 let range = column.byte_range();
                 let chunk = bytes.clone().sliced(usize::try_from(range.start)?..usize::try_from(range.end)?);
-                let pages = PageReader::new(Cursor::new(chunk), column, Vec::new(), usize::MAX);
+                let reader = || PageReader::new(Cursor::new(chunk.clone()), column, Vec::new(), usize::MAX);
+                check_pages(reader(), usize::try_from(column.num_values())?)?;
+                check_dictionary(reader())?;
+                let pages = reader();
                 Ok((BasicDecompressor::new(pages, Vec::new()), &column.descriptor().descriptor.primitive_type))
             })
             .collect::<Result<(Vec<_>, Vec<_>)>>()?;
