@@ -68,7 +68,7 @@ async fn timed(folder: &Path) -> Result<Timed> {
     let embeddings = embeddings(&assembly)?;
     let servers = Servers::new(folder.to_owned(), Arc::new(|_: &str, _| ()));
     let means = Means { journal: Arc::clone(&journal), servers, offline: false, hear: Arc::new(|_| {}) };
-    let (setup, gate) = assembly.setup(embeddings, &means)?;
+    let (setup, gate, _) = assembly.setup(embeddings, &means)?;
     let config = &assembly.config;
     let cells = assembly.gates().cells(&[], &[THRESHOLD], assembly.orders());
     let started = Instant::now();

@@ -7,6 +7,7 @@ mod compare;
 mod completions;
 mod datasets;
 mod journal;
+mod logging;
 mod matrix;
 mod models;
 mod odd_answers;
@@ -41,6 +42,8 @@ const PLAIN_WIDTH: u16 = 120;
     after_help = "Example:\n  intercascade run --config configs/quickstart.toml\n\nExit status: 0 done; 1 a check or limit stopped it; 2 it could not run."
 )]
 struct Args {
+    #[command(flatten)]
+    logging: logging::Args,
     #[command(subcommand)]
     verb: Verb,
 }
@@ -93,7 +96,7 @@ enum Status {
 #[must_use]
 pub fn main() -> ExitCode {
     let args = Args::parse();
-    let outcome = match args.verb {
+    let outcome = args.logging.start().and_then(|()| match args.verb {
         Verb::Run(args) => run::run(&args),
         Verb::Matrix(args) => matrix::run(&args),
         Verb::Ablate(args) => ablate::run(&args),
@@ -107,7 +110,7 @@ pub fn main() -> ExitCode {
         Verb::Journal(verb) => journal::run(&verb),
         Verb::Prompts(verb) => prompts::run(&verb),
         Verb::Completions(args) => completions::run(&args),
-    };
+    });
     match outcome {
         Ok(Status::Done) => ExitCode::SUCCESS,
         Ok(Status::CheckFailed) => ExitCode::from(1),

@@ -49,6 +49,7 @@ pub(super) struct Progress {
     bytes: bool,
     bar: Option<ProgressBar>,
     told: Mutex<Option<(u64, Instant)>>,
+    begun: Instant,
 }
 
 impl Progress {
@@ -72,12 +73,20 @@ impl Progress {
             bar.set_message(label.to_owned());
             bar
         });
-        Self { label: label.to_owned(), total, bytes, bar, told: Mutex::new(None) }
+        Self { label: label.to_owned(), total, bytes, bar, told: Mutex::new(None), begun: Instant::now() }
     }
 
     /// Says how much is done.
     pub(super) fn set(&self, done: u64) {
+        self.set_with(done, String::new);
+    }
+
+    /// Says how much is done, and what else is worth knowing of it meanwhile; an empty text says nothing more.
+    pub(super) fn set_with(&self, done: u64, more: impl FnOnce() -> String) {
         if let Some(bar) = &self.bar {
+            let more = more();
+            let label = if more.is_empty() { self.label.clone() } else { format!("{}: {more}", self.label) };
+            bar.set_message(label);
             bar.set_position(done);
             return;
         }
@@ -91,8 +100,19 @@ impl Progress {
             } else {
                 format!("{done} of {}", self.total)
             };
-            super::warn(&format!("{}: {count}", self.label));
+            let left = self.left(done).map(|left| format!(", about {left} left")).unwrap_or_default();
+            let more = more();
+            let more = if more.is_empty() { more } else { format!(", {more}{left}") };
+            super::warn(&format!("{}: {count}{more}", self.label));
         }
+    }
+
+    /// The time that the rest takes at the pace so far; `None` before a second has passed, and at the end.
+    fn left(&self, done: u64) -> Option<String> {
+        let passed = self.begun.elapsed().as_secs();
+        let rest = (passed * self.total.saturating_sub(done)).checked_div(done)?;
+        (passed > 0 && rest > 0)
+            .then(|| if rest < 120 { format!("{rest} s") } else { format!("{} min", rest.div_ceil(60)) })
     }
 
     /// Takes the bar away.

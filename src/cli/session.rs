@@ -22,6 +22,7 @@ use crate::cascade::level::StepError;
 use crate::cascade::matrix::{self, Row};
 use crate::cascade::step::Setup;
 use crate::config::assembly::{Assembly, Means};
+use crate::model::budget::Budget;
 use crate::model::gate::Gate;
 use crate::model::gateway::Hear;
 use crate::model::journal::{self, Claim, Journal, Taken};
@@ -144,6 +145,37 @@ pub(super) struct Told {
 pub(super) struct Models {
     pub(super) setup: Arc<Setup>,
     gate: Arc<Gate>,
+    budget: Option<Arc<Budget>>,
+}
+
+/// What a run has done so far, for its line of progress.
+#[derive(Default)]
+struct SoFar {
+    /// Items of arms that are gated by confidence.
+    gated: u64,
+    /// Of these, the deferred ones.
+    deferred: u64,
+}
+
+impl SoFar {
+    fn count(&mut self, record: &Record) {
+        if record.cell.threshold.is_some() {
+            self.gated += 1;
+            self.deferred += u64::from(record.deferred);
+        }
+    }
+
+    /// Calls in flight, the share of gated items that were deferred, and the fee against its limit.
+    fn line(&self, gate: &Gate, budget: Option<&Budget>) -> String {
+        let mut parts = vec![format!("{} calls in flight", gate.in_flight())];
+        if let Some(percent) = (self.deferred * 100).checked_div(self.gated) {
+            parts.push(format!("{percent} % deferred"));
+        }
+        if let Some((spent, limit)) = budget.map(Budget::level) {
+            parts.push(format!("{spent:.4} of {limit} USD"));
+        }
+        parts.join(", ")
+    }
 }
 
 impl<'a> Session<'a> {
@@ -217,8 +249,8 @@ impl<'a> Session<'a> {
             embed(assembly, &means.journal, means.offline).await
         })
         .await?;
-        let (setup, gate) = assembly.setup(embeddings, means)?;
-        Ok(Models { setup: Arc::new(setup), gate })
+        let (setup, gate, budget) = assembly.setup(embeddings, means)?;
+        Ok(Models { setup: Arc::new(setup), gate, budget })
     }
 
     /// Takes the calibration items through, where something is told from them, and says what they tell.
@@ -230,15 +262,17 @@ impl<'a> Session<'a> {
 
     /// Takes every item through every cell.
     pub(super) async fn through(&self, models: &Models, cells: &Cells, label: &str) -> Result<Outcome> {
-        let Models { setup, gate } = models;
+        let Models { setup, gate, .. } = models;
         // Recorded answers of many runs are there at once.
         let silent = self.quiet && self.means.offline;
         let progress = (!silent).then(|| Progress::steps(label, cells.steps()));
         let mut done = 0;
-        let run = experiment::run(setup, cells, gate, self.assembly.config.limits.concurrency, |_| {
+        let mut so_far = SoFar::default();
+        let run = experiment::run(setup, cells, gate, self.assembly.config.limits.concurrency, |record| {
             done += 1;
+            so_far.count(record);
             if let Some(progress) = &progress {
-                progress.set(done);
+                progress.set_with(done, || so_far.line(gate, models.budget.as_deref()));
             }
         });
         let outcome = self.driven(gate, run).await;
@@ -250,7 +284,7 @@ impl<'a> Session<'a> {
 
     /// Makes the calls of the pair matrix, and gives its rows.
     pub(super) async fn matrix(&self, models: &Models) -> Result<Vec<Row>> {
-        let Models { setup, gate } = models;
+        let Models { setup, gate, .. } = models;
         let items = self.assembly.stream().len();
         let total = 2 * items + matrix::pairs(setup, items).len();
         let progress = Progress::steps(&self.assembly.config.name, total);

@@ -413,7 +413,7 @@ impl Assembly {
     ///
     /// # Errors
     /// Where a model cannot be made.
-    pub fn setup(&self, embeddings: Vec<Embedded>, means: &Means) -> Result<(Setup, Arc<Gate>)> {
+    pub fn setup(&self, embeddings: Vec<Embedded>, means: &Means) -> Result<(Setup, Arc<Gate>, Option<Arc<Budget>>)> {
         let journal = &means.journal;
         let budget = match self.config.limits.max_fee_usd {
             None => None,
@@ -440,7 +440,7 @@ impl Assembly {
             teaching: self.teaching(),
             seed: self.config.seed,
         };
-        Ok((setup, gate))
+        Ok((setup, gate, budget))
     }
 
     /// What the journal's calls have taken: runs that share it share the limit, whichever models they ask.

@@ -63,6 +63,12 @@ impl Budget {
         }
     }
 
+    /// What is spent and what the limit is, in USD.
+    #[must_use]
+    pub fn level(&self) -> (f64, f64) {
+        (self.lock().spent.usd(), self.limit_usd)
+    }
+
     fn passed(&self, spent: Fee, worst: Fee) -> ModelError {
         ModelError::FeeLimit(format!(
             "limits.max_fee_usd = {} would be passed: {:.6} USD are spent and the next call could cost {:.6}; raise the limit and run again to go on",

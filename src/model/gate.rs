@@ -80,6 +80,12 @@ impl Gate {
         Arc::new(Self { state: Mutex::new(state), stopped: watch::Sender::new(false) })
     }
 
+    /// Calls in flight, over all models.
+    #[must_use]
+    pub fn in_flight(&self) -> usize {
+        self.lock().lines.iter().map(|line| line.used).sum()
+    }
+
     /// A line for one model.
     #[must_use]
     pub fn line(&self, settings: LineSettings) -> Line {
@@ -243,18 +249,22 @@ impl Permit {
         }
     }
 
-    /// The server has more to do than it can, or cannot be reached.
+    /// The server has more to do than it can, or cannot be reached. Gives the calls that it now gets at once, if this halved them.
+    #[must_use]
     #[expect(clippy::cast_precision_loss, reason = "a number of calls in flight")]
-    pub fn overloaded(self) {
+    pub fn overloaded(self) -> Option<usize> {
         let mut state = self.gate.lock();
         let line = &mut state.lines[self.line];
-        if line.halvings == self.halvings {
+        let halves = line.halvings == self.halvings;
+        if halves {
             if line.used > 1 {
                 line.doubling_below = line.used as f64 / 2.0;
             }
             line.window = (line.used as f64 / 2.0).max(1.0);
             line.halvings += 1;
         }
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "from 1 up")]
+        halves.then_some(line.window as usize)
     }
 }
 
@@ -361,7 +371,9 @@ mod tests {
             flying.push(gate.acquire(line, at(position)).await.expect("all eight"));
         }
         // All eight hear the same complaint; it halves the number once.
-        flying.drain(..).for_each(Permit::overloaded);
+        flying.drain(..).for_each(|permit| {
+            let _ = permit.overloaded();
+        });
         for position in 0..4 {
             flying.push(gate.acquire(line, at(position)).await.expect("four"));
         }

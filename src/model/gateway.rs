@@ -10,6 +10,7 @@ use backon::{BackoffBuilder, ExponentialBuilder};
 use serde::Serialize;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
+use tracing::{debug, info};
 
 use super::budget::{Budget, Reservation, worst_fee, worst_usage};
 use super::gate::{Gate, Line, Priority};
@@ -167,6 +168,7 @@ impl Gateway {
             if let Some(refusals) = &self.refusals {
                 refusals.count(&request.item, response.is_refused());
             }
+            debug!(model = %self.served.name, item = %request.item, key = %key, "answer from a journal");
             return Ok(Arc::new(response));
         }
         let Source::Model(model) = &self.served.source else {
@@ -193,6 +195,7 @@ impl Gateway {
             // Of what is replayed the run that made it has judged.
             if stored.is_refused() {
                 let words = stored.refusal.as_deref().unwrap_or("the answer was withheld");
+                info!(model = %self.served.name, item = %request.item, reason = words, "item refused");
                 refusals.check(&self.served.name, words).inspect_err(|_| self.gate.stop())?;
             }
         }
@@ -217,10 +220,20 @@ impl Gateway {
             let failed = match self.attempt(model, key, request).await {
                 Ok(response) => {
                     permit.answered();
+                    debug!(
+                        model = %self.served.name,
+                        item = %request.item,
+                        latency_ms = response.latency_ms,
+                        input_tokens = response.usage.input,
+                        output_tokens = response.usage.output,
+                        "answered"
+                    );
                     return Ok(response);
                 }
                 Err(ModelError::Passing { reason, wait, notice, .. }) => {
                     let next = waits.next();
+                    let asked_s = wait.map(|wait| wait.as_secs_f64());
+                    info!(model = %self.served.name, item = %request.item, attempt = attempts, asked_s, %reason, "attempt failed");
                     if next.is_some() {
                         self.tell(notice.as_deref());
                     }
@@ -236,12 +249,15 @@ impl Gateway {
             };
             match failed {
                 Ok((planned, asked)) => {
-                    permit.overloaded();
+                    if let Some(calls_at_once) = permit.overloaded() {
+                        info!(model = %self.served.name, calls_at_once, "window halved");
+                    }
                     // Some servers ask for no wait at all while they are busy: their word can only make it longer.
                     if let Some(asked) = asked.filter(|asked| !asked.is_zero()) {
                         self.gate.pause(self.line, asked.min(longest_wait));
                     }
                     let wait = asked.unwrap_or_default().max(planned).min(longest_wait);
+                    info!(model = %self.served.name, item = %request.item, wait_s = wait.as_secs_f64(), "waits, then tries again");
                     self.gate.unless_stopped(tokio::time::sleep(wait)).await?;
                 }
                 Err(error) => {

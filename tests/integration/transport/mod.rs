@@ -2,6 +2,7 @@
 
 #[cfg(unix)]
 mod absent;
+mod events;
 mod hostile;
 mod proxies;
 mod refused;
