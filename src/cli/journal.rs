@@ -31,7 +31,7 @@ pub(super) struct Export {
     /// Leave the requests out: nothing of the questions is passed on
     #[arg(long)]
     answers_only: bool,
-    /// Leave out what this earlier export or journal holds; may be repeated
+    /// Leave out what this journal, export or folder of exports holds; may be repeated
     #[arg(long, value_name = "FILE")]
     except: Vec<PathBuf>,
 }

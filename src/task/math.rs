@@ -83,7 +83,9 @@ pub fn read(text: &str, rules: &[Extraction], cut: bool) -> Option<(Extraction, 
                 None
             }
             Extraction::Bold if !cut => in_bold(text).map(|found| (*rule, found)),
-            Extraction::Gsm8kFlexible if !cut && !declines(text) => last(text, 0).map(|found| (*rule, found)),
+            Extraction::Gsm8kFlexible if !cut && declining_line(text).is_none() => {
+                last(text, 0).map(|found| (*rule, found))
+            }
             _ => None,
         };
         if let Some((rule, found)) = found {
@@ -92,13 +94,6 @@ pub fn read(text: &str, rules: &[Extraction], cut: bool) -> Option<(Extraction, 
         }
     }
     None
-}
-
-/// Whether the last line of a text says that it gives no answer.
-fn declines(text: &str) -> bool {
-    let text = text.trim_end();
-    let line = text.rfind('\n').map_or(0, |end| end + 1);
-    UNTOLD.is_match(&text[line..])
 }
 
 /// The last final marker of the rules' kinds, or what corrects it.
@@ -241,6 +236,11 @@ pub fn states_none(text: &str, cut: bool) -> Option<Range<usize>> {
     if cut {
         return None;
     }
+    declining_line(text)
+}
+
+/// The last line of a text, if it says that no answer can be given.
+fn declining_line(text: &str) -> Option<Range<usize>> {
     let last = text.trim_end();
     let start = last.rfind('\n').map_or(0, |end| end + 1);
     UNTOLD.is_match(&last[start..]).then_some(start..last.len())

@@ -5,27 +5,10 @@ use std::sync::LazyLock;
 
 use regex::Regex;
 
+use crate::types::reasoning;
+
 /// New questions that are looked at; an output with more of them is read as a whole.
 const MOST_CUTS: usize = 8;
-
-/// The groups of [`TAG`] that take part in a tag that begins reasoning.
-const OPENS: [&str; 6] = ["a", "b", "c", "d", "e", "f"];
-
-/// Tags that begin and end reasoning.
-static TAG: LazyLock<Regex> = LazyLock::new(|| {
-    let names =
-        "think|thinking|thought|thoughts|reasoning|reason|reflection|analysis|scratchpad|inner_monologue|seed:think";
-    let sources = [
-        format!(r"<\s*(?:{names})(?:\s[^<>]{{0,80}})?>(?P<a>)"),
-        format!(r"<\s*/\s*(?:{names})\s*>"),
-        r"◁think▷(?P<b>)|◁/think▷".to_owned(),
-        r"<\|begin_of_thought\|>(?P<c>)|<\|end_of_thought\|>".to_owned(),
-        r"\[THINK(?:ING)?\](?P<d>)|\[/THINK(?:ING)?\]".to_owned(),
-        r"<\|channel\|>\s*(?:analysis|commentary)\b[^<]{0,80}<\|message\|>(?P<e>)|<\|channel\|>\s*final\b[^<]{0,80}<\|message\|>".to_owned(),
-        r"<unused94>(?P<f>)|<unused95>".to_owned(),
-    ];
-    Regex::new(&format!("(?i){}", sources.join("|"))).expect("the pattern is valid")
-});
 
 /// Text that is struck out.
 static STRUCK: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"~~[^~\n]{1,400}~~").expect("the pattern is valid"));
@@ -41,44 +24,20 @@ static CORRECTION: LazyLock<Regex> = LazyLock::new(|| {
     .expect("the pattern is valid")
 });
 
-/// The text with blanks in place of reasoning and of what is struck out, byte for byte, so that places in it are places in the
-/// text.
+/// The text with blanks in place of reasoning ([`reasoning`]) and of what is struck out, byte for byte, so that places in it are
+/// places in the text.
 #[must_use]
 pub fn visible(text: &str) -> Cow<'_, str> {
-    if !text.contains("~~") {
-        return without_reasoning(text);
-    }
-    let mut bytes = without_reasoning(text).into_owned().into_bytes();
-    STRUCK.find_iter(text).for_each(|struck| bytes[struck.range()].fill(b' '));
-    Cow::Owned(String::from_utf8(bytes).unwrap_or_default())
-}
-
-fn without_reasoning(text: &str) -> Cow<'_, str> {
-    if !text.bytes().any(|byte| matches!(byte, b'<' | b'[')) && !text.contains('◁') {
+    let struck = text.contains("~~");
+    if !struck && !text.contains(['<', '[', '◁']) {
         return Cow::Borrowed(text);
     }
-    let mut hidden = Vec::new();
-    let mut open = None;
-    // A closing tag alone ends a block that the prompt began.
-    let mut from = 0;
-    for found in TAG.captures_iter(text) {
-        let (start, end) = found.get(0).map_or((0, 0), |tag| (tag.start(), tag.end()));
-        if OPENS.iter().any(|name| found.name(name).is_some()) {
-            open = open.or(Some(start));
-        } else if let Some(start) = open.take() {
-            hidden.push(start..end);
-        } else {
-            from = end;
-        }
+    let mut bytes = vec![b' '; text.len()];
+    for range in reasoning::visible(text) {
+        bytes[range.clone()].copy_from_slice(&text.as_bytes()[range]);
     }
-    hidden.extend(open.map(|start| start..text.len()));
-    if hidden.is_empty() && from == 0 {
-        return Cow::Borrowed(text);
-    }
-    let mut bytes = text.as_bytes().to_vec();
-    bytes[..from].fill(b' ');
-    for range in hidden {
-        bytes[range].fill(b' ');
+    if struck {
+        STRUCK.find_iter(text).for_each(|found| bytes[found.range()].fill(b' '));
     }
     Cow::Owned(String::from_utf8(bytes).unwrap_or_default())
 }

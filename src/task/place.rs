@@ -129,9 +129,8 @@ pub(super) fn structured(text: &str) -> Vec<Range<usize>> {
 /// Whether a text breaks off before what it announces: it ends in an operator, or in an open box, bracket or quotation.
 pub(super) fn is_open_ended(text: &str) -> bool {
     let text = text.trim_end().trim_end_matches(['$', '\\']).trim_end();
-    let operator =
-        text.ends_with(['=', '+', '×', '÷', '{', '(', '[']) || text.ends_with(":\"") || text.ends_with("\":");
-    operator || text.ends_with('*') && !text.ends_with("**") && text.ends_with(" *")
+    // Not `**`, which is bold.
+    text.ends_with(['=', '+', '×', '÷', '{', '(', '[']) || [":\"", "\":", " *"].iter().any(|end| text.ends_with(end))
 }
 
 /// Whether the box whose contents begin at this byte is joined to one before it: `\\boxed{25} and \\boxed{20}`.

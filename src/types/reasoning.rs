@@ -11,14 +11,14 @@ use super::chat::{Response, Token};
 /// Names of tags that stand around reasoning, as a pattern.
 const NAMES: &str = "(?:[a-z]+[:_])?(?:think|thinking|thought|thoughts|thought_process|reasoning|reasoning_content|reason|reflection|analysis|scratchpad|inner_monologue|internal_monologue|chain_of_thought|cot|cot_budget_reflect)|antthinking";
 /// What begins reasoning: tags, Mistral's and Kimi's marks, special tokens, Gemma's channel.
-const OPENS: &str = r"\[THINK\]|◁think▷|<\|(?:begin_of_thought|begin_of_thinking|thought_begin|start_thinking|start_of_thinking|think_start|think|thinking|thought)\|>|<\|channel>thought|<unused94>(?:thought)?";
+const OPENS: &str = r"\[THINK(?:ING)?\]|◁think▷|<\|(?:begin_of_thought|begin_of_thinking|thought_begin|start_thinking|start_of_thinking|think_start|think|thinking|thought)\|>|<\|channel>thought|<unused94>(?:thought)?";
 /// What ends it.
-const CLOSES: &str = r"\[/THINK\]|◁/think▷|<\|(?:end_of_thought|end_of_thinking|thought_end|end_thinking|think_end|/think|/thinking|/thought)\|>|<channel\|>|<unused95>";
+const CLOSES: &str = r"\[/THINK(?:ING)?\]|◁/think▷|<\|(?:end_of_thought|end_of_thinking|thought_end|end_thinking|think_end|/think|/thinking|/thought)\|>|<channel\|>|<unused95>";
 
 /// Every mark: `open`, `close`, or a tag that holds nothing.
 static MARKS: LazyLock<Regex> = LazyLock::new(|| {
     let pattern = format!(
-        r"(?i)(?P<none><(?:{NAMES})\s*/>)|(?P<open><(?:{NAMES})(?:\s[^<>]*)?>|{OPENS})|(?P<close></\s*(?:{NAMES})\s*>|{CLOSES})"
+        r"(?i)(?P<none><\s*(?:{NAMES})\s*/>)|(?P<open><\s*(?:{NAMES})(?:\s[^<>]*)?>|{OPENS})|(?P<close><\s*/\s*(?:{NAMES})\s*>|{CLOSES})"
     );
     Regex::new(&pattern).expect("the pattern is valid")
 });
@@ -168,6 +168,8 @@ mod tests {
             "<seed:think>9</seed:think>So:\n#### 4",
             "<THINK>9</Think>So:\n#### 4",
             "[THINK]9[/THINK]So:\n#### 4",
+            "[THINKING]9[/THINKING]So:\n#### 4",
+            "< think >9< / think >So:\n#### 4",
             "◁think▷9◁/think▷So:\n#### 4",
             "<|begin_of_thought|>9<|end_of_thought|>So:\n#### 4",
             "<|START_THINKING|>9<|END_THINKING|>So:\n#### 4",

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use rusqlite::Connection;
 
-use super::{call, opened, parts};
+use super::{call, opened};
 use crate::types::chat::{CallKey, Response};
 
 /// Journals that are only looked into.
@@ -17,11 +17,7 @@ impl Answers {
     /// # Errors
     /// Names a file that is no journal, or was changed after its export.
     pub fn open(path: &Path) -> Result<Self> {
-        parts(path)?
-            .into_iter()
-            .map(|part| opened(&part).map(|connection| (part, connection)))
-            .collect::<Result<_>>()
-            .map(Self)
+        opened(path).map(Self)
     }
 
     /// The answer to a call; `None` if the journal has none.

@@ -125,10 +125,7 @@ impl Journal {
     /// # Errors
     /// Names the file that is no journal or was changed after its export, or the folder that holds none.
     pub fn with_further(mut self, path: &Path) -> Result<Self> {
-        for part in parts(path)? {
-            let connection = opened(&part)?;
-            self.further.push((part, Mutex::new(connection)));
-        }
+        self.further.extend(opened(path)?.into_iter().map(|(part, connection)| (part, Mutex::new(connection))));
         Ok(self)
     }
 
@@ -380,8 +377,7 @@ impl Elapsed {
 /// Names the file that is no journal or was changed after its export.
 pub fn times(path: &Path) -> Result<(Elapsed, BTreeMap<String, Elapsed>)> {
     let mut calls: Vec<(f64, String, f64, Option<f64>)> = Vec::new();
-    for part in parts(path)? {
-        let connection = opened(&part)?;
+    for (part, connection) in opened(path)? {
         let mut read = || -> rusqlite::Result<()> {
             let mut statement = connection.prepare(&format!(
                 "SELECT made - seconds, model, seconds, {MADE} FROM (SELECT *, response ->> '$.latency_ms' / 1000.0 AS seconds FROM calls)"
@@ -429,12 +425,13 @@ fn parts(path: &Path) -> Result<Vec<PathBuf>> {
     Ok(parts)
 }
 
-/// The journal of another run, as it is or as it was exported.
-fn opened(path: &Path) -> Result<Connection> {
-    if !path.is_file() {
-        bail!("there is no journal {}", path.display());
-    }
-    if portable::is_portable(path) { portable::open(path) } else { schema::open_further(path) }
+/// The journals that a path stands for, each with its file: a journal, an export, or the parts of one in a folder.
+fn opened(path: &Path) -> Result<Vec<(PathBuf, Connection)>> {
+    let open = |part: PathBuf| {
+        let connection = if portable::is_portable(&part) { portable::open(&part) } else { schema::open_further(&part) };
+        connection.map(|connection| (part, connection))
+    };
+    parts(path)?.into_iter().map(open).collect()
 }
 
 /// A whole call out of some journal.

@@ -102,14 +102,17 @@ fn rows(connection: &Connection) -> rusqlite::Result<Vec<Row>> {
     Ok(rows)
 }
 
-/// The keys of the calls and embeddings in a journal or an export.
+/// The keys of the calls and embeddings in a journal, an export, or a folder with one in parts.
 fn keys(path: &Path) -> Result<Vec<String>> {
-    let connection = opened(path)?;
-    let read = || -> rusqlite::Result<Vec<String>> {
-        let mut statement = connection.prepare("SELECT key FROM calls UNION ALL SELECT key FROM embeddings")?;
-        statement.query_map([], |row| row.get(0))?.collect()
-    };
-    read().with_context(|| format!("cannot read the journal {}", path.display()))
+    let mut keys = Vec::new();
+    for (part, connection) in opened(path)? {
+        let mut read = || -> rusqlite::Result<()> {
+            let mut statement = connection.prepare("SELECT key FROM calls UNION ALL SELECT key FROM embeddings")?;
+            statement.query_map([], |row| row.get(0))?.try_for_each(|key| key.map(|key| keys.push(key)))
+        };
+        read().with_context(|| format!("cannot read the journal {}", part.display()))?;
+    }
+    Ok(keys)
 }
 
 fn columns(rows: &[Row], answers_only: bool) -> Result<Vec<Column>> {

@@ -317,6 +317,8 @@ fn an_export_in_parts_is_read_as_one() {
     assert!(!keys[1].is_empty() && keys[1].iter().all(|key| !keys[0].contains(key)), "a part holds what is new");
     let empty = part("whole", "parts/journal-03.parquet", &["parts/journal-01.parquet", "parts/journal-02.parquet"]);
     holds(&empty.refused_in_one_line(), &["nothing to export"]);
+    let empty = part("whole", "parts/journal-03.parquet", &["parts"]);
+    holds(&empty.refused_in_one_line(), &["nothing to export"]);
     project.trial("out", &["--journal", "parts", "--offline"]).done();
     assert!(project.reports("out") == project.reports("whole"));
     project.write("empty/note.txt", "");
