@@ -32,8 +32,6 @@ const COUNT: &str = "Write the numbers from one to fifty in words, one after the
 pub(super) struct Sent {
     pub(super) entry: ModelEntry,
     pub(super) style: Style,
-    /// Whether the instruction is a message of its own.
-    system: bool,
     /// Alternatives that are asked for.
     pub(super) alternatives: u32,
 }
@@ -57,7 +55,7 @@ pub(super) enum Switch {
 
 impl Sent {
     pub(super) fn of(entry: &ModelEntry, style: Style) -> Self {
-        Self { entry: entry.clone(), style, system: true, alternatives: ALTERNATIVES }
+        Self { entry: entry.clone(), style, alternatives: ALTERNATIVES }
     }
 
     /// The same with these settings left out.
@@ -76,11 +74,7 @@ impl Sent {
 
     fn request(&self, question: &str, stop: bool) -> Request {
         let message = |role, content: &str| Message { role, content: content.to_owned() };
-        let messages = if self.system {
-            vec![message(Role::System, SYSTEM), message(Role::User, question)]
-        } else {
-            vec![message(Role::User, &format!("{SYSTEM}\n\n{question}"))]
-        };
+        let messages = vec![message(Role::System, SYSTEM), message(Role::User, question)];
         let logprobs = self.entry.logprobs;
         let most = if logprobs { self.alternatives } else { 0 };
         let generation = Generation {
@@ -115,7 +109,7 @@ impl Switch {
             Self::Alternatives => sent.entry.logprobs && sent.alternatives > 1,
             Self::Logprobs => sent.entry.logprobs,
             Self::Stop => sent.entry.send_stop,
-            Self::System => sent.system && sent.style == Style::Chat,
+            Self::System => sent.entry.send_system && sent.style == Style::Chat,
         }
     }
 
@@ -126,7 +120,7 @@ impl Switch {
             Self::Alternatives => sent.alternatives = 1,
             Self::Logprobs => sent.entry.logprobs = false,
             Self::Stop => sent.entry.send_stop = false,
-            Self::System => sent.system = false,
+            Self::System => sent.entry.send_system = false,
         }
     }
 
@@ -162,8 +156,7 @@ impl Switch {
             Self::Alternatives => None,
             Self::Logprobs => Some(Fix::set("logprobs", false)),
             Self::Stop => Some(Fix::set("send_stop", false)),
-            Self::System if is_key("send_system = false") => Some(Fix::set("send_system", false)),
-            Self::System => Some(Fix::advise("prompt", "choose one without a system text (intercascade prompts list)")),
+            Self::System => Some(Fix::set("send_system", false)),
         }
     }
 }
@@ -171,11 +164,6 @@ impl Switch {
 /// The other of the two names of the token limit.
 fn other_limit(entry: &ModelEntry) -> &'static str {
     if entry.token_limit_key == "max_tokens" { "max_completion_tokens" } else { "max_tokens" }
-}
-
-/// Whether entries have this key.
-fn is_key(line: &str) -> bool {
-    toml::from_str::<ModelEntry>(&format!("name = 'm'\npreset = 'openai'\n{line}")).is_ok()
 }
 
 /// Sends requests and counts what they take.
@@ -216,9 +204,7 @@ impl Asker {
     async fn exchange(&mut self, sent: &Sent, request: &Request) -> Result<Exchange, ModelError> {
         self.calls += 1;
         let exchange = model(sent)?.exchange(request, self.patience).await?;
-        let count = |name: &str| exchange.body["usage"][name].as_u64().unwrap_or_default();
-        let counted = Usage { input: count("prompt_tokens"), cached_input: 0, output: count("completion_tokens") };
-        self.usage = self.usage.plus(counted);
+        self.usage = self.usage.plus(exchange.usage);
         Ok(exchange)
     }
 }

@@ -32,7 +32,8 @@ pub(super) async fn found(asker: &mut Asker, report: &mut Report, entry: &ModelE
         stopped(report, entry, &exchange);
     }
     if !is_off(Switch::System) {
-        report.good("system role", "accepted");
+        let said = if entry.send_system { "accepted" } else { "not sent (send_system = false)" };
+        report.good("system role", said);
     }
     counted(report, &exchange);
 
@@ -93,7 +94,7 @@ fn counted(report: &mut Report, exchange: &Exchange) {
         pointers.into_iter().find(|pointer| usage.pointer(pointer).is_some_and(Value::is_u64))
     };
     if !(is_count("prompt_tokens") && (is_count("completion_tokens") || is_count("total_tokens"))) {
-        report.bad("usage", "the answer does not count its tokens, so that a run would stop: no key helps", None);
+        report.bad("usage", "the answer does not count its tokens, so that a run estimates them: no key helps", None);
         return;
     }
     let told = |found: Option<&str>| found.map_or("not told".to_owned(), |pointer| format!("told ({})", &pointer[1..]));

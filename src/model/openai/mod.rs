@@ -21,7 +21,7 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 use reqwest::header::{ACCEPT, AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
 use reqwest::redirect::Policy;
-use reqwest::{Client, StatusCode, Url};
+use reqwest::{Client, RequestBuilder, StatusCode, Url};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Map, Value, json};
 use time::OffsetDateTime;
@@ -228,10 +228,15 @@ impl OpenAi {
         Ok(Value::Object(body))
     }
 
-    /// Sends the request, and takes in what comes back.
-    async fn attempt(&self, client: &Client, body: &Value) -> Result<Received, ModelError> {
+    /// The request as it is sent.
+    fn sent(&self, request: &Request) -> Result<RequestBuilder, ModelError> {
+        let body = self.body(request)?;
+        Ok(self.client()?.post(self.endpoint.clone()).json(&body))
+    }
+
+    /// Sends a request, and takes in what comes back.
+    async fn receive(&self, request: RequestBuilder) -> Result<Received, ModelError> {
         let transport = |error| self.transport(error);
-        let request = client.post(self.endpoint.clone()).json(body);
         let mut answer = request.send().await.map_err(transport)?;
         let status = answer.status();
         let headers = answer.headers().clone();
@@ -326,11 +331,10 @@ fn header_map(settings: &Settings) -> Result<HeaderMap, String> {
 #[async_trait]
 impl Model for OpenAi {
     async fn call(&self, request: &Request) -> Result<Response, ModelError> {
-        let body = self.body(request)?;
-        let client = self.client()?;
+        let sent = self.sent(request)?;
         let settings = &self.settings;
         let started = Instant::now();
-        let received = tokio::time::timeout(settings.timeout, self.attempt(client, &body)).await;
+        let received = tokio::time::timeout(settings.timeout, self.receive(sent)).await;
         let received = received.unwrap_or_else(|_| Err(self.timed_out()))?;
         let latency_ms = started.elapsed().as_secs_f64() * 1e3;
         let pause = wait::used_up(&received.headers, OffsetDateTime::now_utc());

@@ -2,12 +2,15 @@
 
 use std::time::{Duration, Instant};
 
+use reqwest::RequestBuilder;
 use reqwest::header::HeaderMap;
 use serde_json::Value;
 
-use super::OpenAi;
+use super::complaint::Complaint;
+use super::usage::{self, Known};
+use super::{OpenAi, Received, body};
 use crate::model::ModelError;
-use crate::types::chat::Request;
+use crate::types::chat::{Request, Usage};
 
 /// Beginnings of the names of headers that tell of limits.
 const LIMITS: [&str; 3] = ["x-ratelimit-", "ratelimit", "retry-after"];
@@ -27,6 +30,8 @@ pub struct Exchange {
     pub said: String,
     /// The message in it, shown likewise; the same as `said` if it has none.
     pub message: String,
+    /// The tokens that the server counts; 0 for what it does not count.
+    pub usage: Usage,
     /// Milliseconds from the request to the last byte.
     pub latency_ms: f64,
 }
@@ -45,9 +50,7 @@ impl OpenAi {
     /// # Errors
     /// [`ModelError`] if the request cannot be made, or no answer comes.
     pub async fn exchange(&self, request: &Request, patience: Duration) -> Result<Exchange, ModelError> {
-        let body = self.body(request)?;
-        let sent = self.client()?.post(self.endpoint.clone()).json(&body);
-        self.taken_in(sent, patience).await
+        self.taken_in(self.sent(request)?, patience).await
     }
 
     /// The names of the models that the server lists; `None` if it lists none.
@@ -66,22 +69,25 @@ impl OpenAi {
         self.excerpt(text)
     }
 
-    async fn taken_in(&self, sent: reqwest::RequestBuilder, patience: Duration) -> Result<Exchange, ModelError> {
+    async fn taken_in(&self, sent: RequestBuilder, patience: Duration) -> Result<Exchange, ModelError> {
         let started = Instant::now();
-        let received = async {
-            let answer = sent.send().await.map_err(|error| self.transport(error))?;
-            let (status, headers) = (answer.status().as_u16(), answer.headers().clone());
-            let text = answer.text().await.map_err(|error| self.transport(error))?;
-            Ok::<_, ModelError>((status, headers, text))
-        };
         let late = || ModelError::Unavailable(format!("no answer within {} s (timeout_s)", patience.as_secs_f64()));
-        let (status, headers, text) = tokio::time::timeout(patience, received).await.map_err(|_| late())??;
+        let received = tokio::time::timeout(patience, self.receive(sent)).await.map_err(|_| late())??;
         let latency_ms = started.elapsed().as_secs_f64() * 1e3;
-        let body: Value = serde_json::from_str(&text).unwrap_or_default();
-        let moved = header(&headers, "location").map(|place| self.excerpt(place));
-        let said = self.excerpt(&text);
-        let message = message(&body).map_or_else(|| said.clone(), |message| self.excerpt(message));
-        Ok(Exchange { status, limits: self.limits(&headers), moved, said, message, body, latency_ms })
+        let Received { status, headers, text } = received;
+        let body = body::json(&text).unwrap_or_default();
+        // What the program estimates for a run is not what the server counts.
+        let (usage, _) = usage::read(&body["usage"], &Known { prompt: 0, written: 0, listed: 0, limit: None });
+        Ok(Exchange {
+            status: status.as_u16(),
+            limits: self.limits(&headers),
+            moved: header(&headers, "location").map(|place| self.excerpt(place)),
+            said: self.excerpt(&text),
+            message: self.excerpt(&Complaint::read(&text).message),
+            body,
+            usage,
+            latency_ms,
+        })
     }
 
     fn limits(&self, headers: &HeaderMap) -> Vec<(String, String)> {
@@ -90,12 +96,6 @@ impl OpenAi {
         let value = |name| Some((str::to_owned(name), self.excerpt(header(headers, name)?)));
         names.into_iter().filter(told).filter_map(value).collect()
     }
-}
-
-/// The message of an error, where servers put it.
-fn message(body: &Value) -> Option<&str> {
-    let places = ["/error/message", "/0/error/message", "/message", "/error", "/detail"];
-    places.into_iter().find_map(|place| body.pointer(place)?.as_str()).filter(|message| !message.is_empty())
 }
 
 fn header<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
