@@ -10,7 +10,6 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
 use intercascade::analysis::metrics::{Comparison, Prices};
-use intercascade::analysis::price::Price;
 use intercascade::analysis::stats::Draws;
 use intercascade::analysis::stats::difference::of_answers;
 use intercascade::report::reproduction::{Experiment, Shows, figures};
@@ -19,6 +18,7 @@ use intercascade::report::sweep::Sweep;
 use intercascade::report::tables::{Gauged, of_arms};
 use intercascade::types::chat::Usage;
 use intercascade::types::confidence::Confidence;
+use intercascade::types::price::Price;
 use intercascade::types::record::{Call, CellKey, Graded, Purpose, Record, Score, WeakAnswer};
 use intercascade::types::seed::Seed;
 

@@ -7,16 +7,19 @@ pub mod cli;
 // 5: from a file to a ready experiment.
 pub mod config;
 
-// 4: from records to what people read.
+// 4: from records to what people read, and the algorithm.
+pub mod cascade;
 pub mod report;
 
-// 3: the algorithm.
-pub mod cascade;
-
-// 2: all I/O.
+// 3: calls and what answers them, data, embeddings.
+pub mod backend;
 pub mod dataset;
-pub mod model;
+pub mod gateway;
 pub mod retrieval;
+
+// 2: files.
+pub mod fetch;
+pub mod tables;
 
 // 1: pure rules and arithmetic.
 pub mod analysis;

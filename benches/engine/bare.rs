@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
-use intercascade::model::journal::{Journal, Made};
+use intercascade::gateway::journal::{Journal, Made};
 use intercascade::types::chat::{CallKey, Response, Usage};
 use serde_json::Value;
 use sha2::{Digest, Sha256};

@@ -5,12 +5,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
+use intercascade::backend::llama_server::Servers;
 use intercascade::cascade::experiment::{self, Outcome};
 use intercascade::config::assembly::{Assembly, Means};
-use intercascade::model::journal::Journal;
-use intercascade::model::llama_server::Servers;
-use intercascade::retrieval::Embedded;
+use intercascade::gateway::journal::Journal;
 use intercascade::retrieval::embedder;
+use intercascade::types::embedding::Embedded;
 use intercascade::types::record::Record;
 use serde_json::json;
 
@@ -81,7 +81,7 @@ fn embeddings(assembly: &Assembly) -> Result<Vec<Embedded>> {
         return Ok(Vec::new());
     }
     let name = assembly.config.learning.embedder;
-    let weights = name.weights().map(intercascade::model::local::weights::path).transpose()?;
+    let weights = name.weights().map(intercascade::fetch::weights::path).transpose()?;
     let queries: Vec<String> = assembly.items.iter().map(|item| item.query.clone()).collect();
     embedder::embed(name, weights.as_deref(), &queries, |_| ())
 }

@@ -6,7 +6,6 @@ pub mod drift;
 #[cfg(test)]
 mod fixtures;
 pub mod metrics;
-pub mod price;
 pub mod ranked;
 pub mod recalibration;
 pub mod reliability;

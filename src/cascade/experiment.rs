@@ -3,13 +3,13 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::arm::{Arm, Deferral, Selection};
 use super::gating::Gating;
 use super::level::StepError;
 use super::ranking::Rankings;
 use super::schedule::{CellOutcome, Stream, side_by_side};
 use super::step::{Cell, Setup};
-use crate::model::gate::Gate;
+use crate::gateway::concurrency::ConcurrencyLimiter;
+use crate::types::arm::{Arm, Deferral, Selection};
 use crate::types::record::{CellKey, Kept, Record, Strategy};
 
 /// Items under way for each call that may be in flight: enough for the gate to choose from.
@@ -122,7 +122,7 @@ fn ranked(setup: &Setup, selection: Selection, stream: (&Arc<[usize]>, usize), o
 pub async fn run(
     setup: &Arc<Setup>,
     cells: &Cells,
-    gate: &Gate,
+    gate: &ConcurrencyLimiter,
     concurrency: usize,
     progress: impl FnMut(&Record),
 ) -> Result<Outcome, StepError> {

@@ -4,10 +4,10 @@
 
 use std::sync::Arc;
 
-use super::arm::{Arm, Deferral};
 use super::experiment::Cells;
 use crate::analysis::metrics::calibrated::{Calibrated, Wanted};
 use crate::analysis::recalibration::Recalibration;
+use crate::types::arm::{Arm, Deferral};
 use crate::types::confidence::Confidence;
 use crate::types::record::{Record, WeakAnswer};
 

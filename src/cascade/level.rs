@@ -3,14 +3,14 @@
 
 use std::sync::Arc;
 
-use crate::model::ModelError;
-use crate::model::gate::Priority;
-use crate::model::gateway::Gateway;
+use crate::gateway::Gateway;
+use crate::gateway::concurrency::Priority;
 use crate::task::Grader;
 use crate::task::confidence::NoConfidence;
 use crate::task::prompt::Prompt;
 use crate::types::chat::{CallKey, Generation, Message, Mode, Request, Response, Usage, Wanted};
 use crate::types::item::Item;
+use crate::types::model::ModelError;
 use crate::types::noted::Noted;
 use crate::types::reasoning;
 use crate::types::record::{Call, Purpose};

@@ -7,13 +7,13 @@ use std::sync::Arc;
 
 use futures_util::{StreamExt, stream};
 
-use super::arm::Arm;
 use super::level::{Asked, StepError};
 use super::repository::Shown;
 use super::step::{STRONG, Setup, WEAK};
 use super::teach::Teaching;
-use crate::model::gate::{Gate, Priority};
+use crate::gateway::concurrency::{ConcurrencyLimiter, Priority};
 use crate::retrieval::search::cosine;
+use crate::types::arm::Arm;
 use crate::types::confidence::Confidence;
 use crate::types::record::{Call, Graded, Strategy};
 
@@ -55,7 +55,7 @@ pub fn pairs(setup: &Setup, items: usize) -> Vec<(usize, usize)> {
 pub async fn matrix(
     setup: &Setup,
     items: usize,
-    gate: &Gate,
+    gate: &ConcurrencyLimiter,
     concurrency: usize,
     mut progress: impl FnMut(),
 ) -> Result<Vec<Row>, StepError> {
@@ -110,7 +110,7 @@ fn asked<'a>(setup: &'a Setup, index: usize, calls: &'a mut Vec<Call>) -> Asked<
 /// What a stream of answers gives, in its order. After a failure no further call begins, and those in flight end.
 async fn gathered<T>(
     answers: impl stream::Stream<Item = Result<T, StepError>>,
-    gate: &Gate,
+    gate: &ConcurrencyLimiter,
     progress: &mut impl FnMut(),
 ) -> Result<Vec<T>, StepError> {
     let mut answers = std::pin::pin!(answers);

@@ -2,7 +2,6 @@
 //! run as cells.
 
 pub mod answer;
-pub mod arm;
 pub mod experiment;
 pub mod gating;
 pub mod level;

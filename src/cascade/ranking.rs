@@ -6,9 +6,9 @@ use std::sync::{Arc, OnceLock};
 
 use rayon::prelude::*;
 
-use super::arm::Selection;
-use crate::retrieval::Embedded;
 use crate::retrieval::search::cosine;
+use crate::types::arm::Selection;
+use crate::types::embedding::Embedded;
 use crate::types::item::Item;
 use crate::types::seed::Seed;
 

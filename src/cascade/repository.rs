@@ -127,8 +127,8 @@ impl Walk {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cascade::arm::Selection;
-    use crate::retrieval::Embedded;
+    use crate::types::arm::Selection;
+    use crate::types::embedding::Embedded;
     use crate::types::item::{Item, Target};
     use crate::types::record::Score;
     use crate::types::seed::Seed;

@@ -12,7 +12,7 @@ use super::level::StepError;
 use super::ranking::Rankings;
 use super::repository::{Met, Repository, Shown, Walk};
 use super::step::{Cell, Setup, Step, step};
-use crate::model::gate::Gate;
+use crate::gateway::concurrency::ConcurrencyLimiter;
 use crate::types::record::{Record, Strategy};
 
 /// A cell and, where its arm learns, what its items walk over.
@@ -73,7 +73,7 @@ pub async fn one_by_one(
 pub async fn side_by_side(
     setup: &Arc<Setup>,
     streams: &[Stream],
-    gate: &Gate,
+    gate: &ConcurrencyLimiter,
     active: usize,
     progress: impl FnMut(&Record),
 ) -> Result<Vec<CellOutcome>, StepError> {

@@ -4,15 +4,15 @@
 use std::sync::Arc;
 
 use super::answer::Gauge;
-use super::arm::{Arm, Deferral, Use};
 use super::gating::Gating;
 use super::level::{Asked, Level, StepError};
 use super::repository::{Rule, Shown};
 use super::teach::Teaching;
-use crate::model::gate::Priority;
-use crate::retrieval::Embedded;
+use crate::gateway::concurrency::Priority;
 use crate::task::Grader;
+use crate::types::arm::{Arm, Deferral, Use};
 use crate::types::chat::Usage;
+use crate::types::embedding::Embedded;
 use crate::types::item::Item;
 use crate::types::record::{Call, CellKey, Graded, Kept, Purpose, Record, Strategy};
 use crate::types::seed::Seed;

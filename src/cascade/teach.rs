@@ -4,15 +4,16 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::arm::{Content, Learning, Use};
 use super::level::{Asked, Heard, Level, StepError, parted, request};
 use crate::task::calculations::AtLeast;
 use crate::task::confidence::{Answered, Signal};
 use crate::task::prompt::Prompt;
 use crate::task::{choice, strategy};
+use crate::types::arm::{Content, Learning, Use};
 use crate::types::chat::{Generation, Request, Response, Wanted};
 use crate::types::item::{Item, Target};
 use crate::types::record::{Graded, Kept, Purpose, Score, Strategy};
+use crate::types::store_rule::StoreRule;
 
 /// When the strong level writes a strategy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -23,40 +24,6 @@ pub enum Distil {
     SameCall,
     /// In a call of its own, given question and solution.
     SecondCall,
-}
-
-/// What must hold for a strategy to be kept.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum StoreRule {
-    /// Nothing.
-    Always,
-    /// The strong level's mean token probability in its answer is high enough.
-    Confident,
-    /// Its calculations are written out and right when computed again, and its answer is the last result; of options,
-    /// letter and text agree. It needs no call.
-    Checked,
-    /// A second draw gives the same answer.
-    Verified,
-    /// The answer is right: an oracle, for it looks at the target.
-    CorrectOnly,
-}
-
-impl StoreRule {
-    /// All of them.
-    pub const ALL: [Self; 5] = [Self::Always, Self::Confident, Self::Checked, Self::Verified, Self::CorrectOnly];
-
-    /// The name used in configs and outputs.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Always => "always",
-            Self::Confident => "confident",
-            Self::Checked => "checked",
-            Self::Verified => "verified",
-            Self::CorrectOnly => "correct-only",
-        }
-    }
 }
 
 /// What is kept of what the strong level wrote.

@@ -10,9 +10,9 @@ use serde_json::Value;
 use super::report::Kept;
 use super::results::config_of;
 use super::{Status, say, warn};
+use crate::backend::replay::Recording;
 use crate::dataset::{Reading, read_clean};
-use crate::model::journal::answers::Answers;
-use crate::model::replay::Recording;
+use crate::gateway::journal::answers::Answers;
 use crate::report::audit::{Answer, Read, answers, rules};
 use crate::report::folder::JOURNAL;
 use crate::report::manifest::Manifest;
@@ -118,7 +118,7 @@ impl Texts {
             );
         };
         let entries = config_of(manifest)?.models;
-        let read = |path: &PathBuf, entry: &crate::model::entry::ModelEntry| {
+        let read = |path: &PathBuf, entry: &crate::backend::entry::ModelEntry| {
             let recording = Recording::read(path, entry.server_name());
             recording
                 .map(|recording| (entry.name.clone(), recording))

@@ -7,9 +7,9 @@ use anyhow::{Result, bail};
 use super::session::{Named, Session, Sources};
 use super::{Status, block_on, say, terminal_width};
 use crate::analysis::metrics::Calibrated;
-use crate::cascade::arm::Deferral;
 use crate::config::assembly::output_folder;
 use crate::report::calibration;
+use crate::types::arm::Deferral;
 
 /// Arguments of `calibrate`.
 #[derive(Debug, clap::Args)]

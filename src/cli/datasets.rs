@@ -14,11 +14,12 @@ use crate::dataset::catalogue::{Catalogue, Entry, Split};
 use crate::dataset::fetch::{Event, Fetched};
 use crate::dataset::generate::Made;
 use crate::dataset::{Format, Reading, read_clean, scan, subjects};
-use crate::model::local::weights::Catalogue as Weights;
+use crate::fetch::weights::Catalogue as Weights;
 use crate::report::files::write_file;
 use crate::retrieval::embedder::{self, EmbedderName};
-use crate::retrieval::{Embedded, leakage};
+use crate::retrieval::leakage;
 use crate::task::Task;
+use crate::types::embedding::Embedded;
 use crate::types::item::Item;
 use crate::types::seed::Seed;
 

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use anyhow::{Result, bail};
 
 use super::{Status, say};
-use crate::model::journal::portable::{self, Selection};
-use crate::model::machine::megabytes;
+use crate::fetch::machine::megabytes;
+use crate::gateway::journal::portable::{self, Selection};
 use crate::report::files::write_file;
 use crate::report::folder::JOURNAL;
 

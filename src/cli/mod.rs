@@ -29,7 +29,7 @@ use std::time::Duration;
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 
-use crate::model::ModelError;
+use crate::types::model::ModelError;
 use crate::types::shown::shown;
 
 /// Width of tables where stdout is no terminal.

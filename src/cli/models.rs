@@ -11,8 +11,8 @@ use clap::Subcommand;
 
 use super::progress::Transfers;
 use super::{Status, block_on, say, unless_interrupted, warn};
-use crate::model::llama_server::{Choice, Engine, Hear, Wait};
-use crate::model::local::weights::{Catalogue, Event};
+use crate::backend::llama_server::{Choice, Engine, Hear, Wait};
+use crate::fetch::weights::{Catalogue, Event};
 
 /// A line is written each time this many more percent of an engine are there.
 const PERCENT_PER_LINE: u64 = 20;

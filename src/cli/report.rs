@@ -9,7 +9,6 @@ use super::results::{Results, config_of};
 use super::session::Told;
 use super::{Status, say};
 use crate::analysis::metrics::Prices;
-use crate::analysis::price::Price;
 use crate::report::files::write_file;
 use crate::report::folder::{place, replace};
 use crate::report::manifest::{FILE, Manifest};
@@ -17,6 +16,7 @@ use crate::report::read::{self, Lacking};
 use crate::report::splice::spliced;
 use crate::report::summary::SUMMARY;
 use crate::report::tables::{OF_CALIBRATION, OF_STREAM};
+use crate::types::price::Price;
 use crate::types::record::Record;
 
 /// Arguments of `report`.

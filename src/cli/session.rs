@@ -15,27 +15,27 @@ use super::progress::Progress;
 use super::results::Results;
 use super::{Status, interrupted, models, say, stopped, unless_interrupted, warn, warn_of_old, warnings};
 use crate::analysis::metrics::Calibrated;
-use crate::analysis::price::Fee;
+use crate::backend::llama_server::Servers;
 use crate::cascade::experiment::{self, Cells, Outcome, Stored};
 use crate::cascade::gating::Gates;
 use crate::cascade::level::StepError;
 use crate::cascade::matrix::{self, Row};
 use crate::cascade::step::Setup;
 use crate::config::assembly::{Assembly, Means};
-use crate::model::budget::Budget;
-use crate::model::gate::Gate;
-use crate::model::gateway::Hear;
-use crate::model::journal::{self, Claim, Journal, Taken};
-use crate::model::llama_server::Servers;
+use crate::gateway::Hear;
+use crate::gateway::budget::Budget;
+use crate::gateway::concurrency::ConcurrencyLimiter;
+use crate::gateway::journal::{self, Claim, Journal, Taken};
 use crate::report::folder::{JOURNAL, place, prepare, set_aside};
 use crate::report::manifest::Manifest;
 use crate::report::sweep::Sweep;
 use crate::report::unparsed;
-use crate::retrieval::Embedded;
 use crate::retrieval::embedder::{self, EmbedderName};
 use crate::retrieval::leakage::{NEAR, leakage};
 use crate::types::chat::CallKey;
+use crate::types::embedding::Embedded;
 use crate::types::item::Item;
+use crate::types::price::Fee;
 use crate::types::record::Record;
 
 /// The config that a verb reads.
@@ -144,7 +144,7 @@ pub(super) struct Told {
 /// Models that can be called.
 pub(super) struct Models {
     pub(super) setup: Arc<Setup>,
-    gate: Arc<Gate>,
+    gate: Arc<ConcurrencyLimiter>,
     budget: Option<Arc<Budget>>,
 }
 
@@ -166,7 +166,7 @@ impl SoFar {
     }
 
     /// Calls in flight, the share of gated items that were deferred, and the fee against its limit.
-    fn line(&self, gate: &Gate, budget: Option<&Budget>) -> String {
+    fn line(&self, gate: &ConcurrencyLimiter, budget: Option<&Budget>) -> String {
         let mut parts = vec![format!("{} calls in flight", gate.in_flight())];
         if let Some(percent) = (self.deferred * 100).checked_div(self.gated) {
             parts.push(format!("{percent} % deferred"));
@@ -299,7 +299,11 @@ impl<'a> Session<'a> {
     }
 
     /// Waits for work that makes calls. The first interruption lets the calls in flight end, the second does not.
-    async fn driven<T>(&self, gate: &Gate, work: impl Future<Output = Result<T, StepError>>) -> Result<T> {
+    async fn driven<T>(
+        &self,
+        gate: &ConcurrencyLimiter,
+        work: impl Future<Output = Result<T, StepError>>,
+    ) -> Result<T> {
         let mut work = std::pin::pin!(work);
         let mut stopping = false;
         let outcome = loop {
@@ -494,7 +498,7 @@ async fn embed_now(name: EmbedderName, lacking: &BTreeMap<CallKey, &Item>) -> Re
     if lacking.is_empty() {
         return Ok(Vec::new());
     }
-    let weights = name.weights().map(crate::model::local::weights::path).transpose()?;
+    let weights = name.weights().map(crate::fetch::weights::path).transpose()?;
     let keys: Vec<CallKey> = lacking.keys().copied().collect();
     let queries: Vec<String> = lacking.values().map(|item| item.query.clone()).collect();
     // Off this thread, which listens for Ctrl-C meanwhile.

@@ -8,10 +8,10 @@ use serde_json::json;
 
 use super::session::{Named, Session, Sources};
 use super::{Status, block_on};
-use crate::cascade::arm::{Arm, Deferral};
 use crate::config::assembly::output_folder;
 use crate::report::manifest::Manifest;
 use crate::report::sweep::Sweep;
+use crate::types::arm::{Arm, Deferral};
 use crate::types::record::Record;
 
 /// Thresholds that are told from the weak level's confidences, unless another number is asked for.

@@ -5,9 +5,9 @@ use std::collections::BTreeSet;
 use super::odd_answers;
 use super::session::AnsweredBy;
 use crate::analysis::metrics::{Slice, slices};
+use crate::backend::entry::Backend;
 use crate::cascade::experiment::Outcome;
 use crate::config::assembly::Assembly;
-use crate::model::entry::Backend;
 use crate::types::record::{Record, Score};
 
 /// Those of every run; `calibration` are the records of the items that something is told from.

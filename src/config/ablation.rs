@@ -6,7 +6,7 @@ use anyhow::{Result, bail};
 use serde::Deserialize;
 
 use super::file::{for_another_verb, parse, read};
-use crate::cascade::arm::Arm;
+use crate::types::arm::Arm;
 
 /// What is compared.
 #[derive(Debug, Clone, Deserialize)]

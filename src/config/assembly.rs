@@ -16,32 +16,33 @@ use super::prompts::Prompts;
 use super::setting::told;
 use super::signal::signal;
 use crate::analysis::metrics::Prices;
-use crate::analysis::price::{Fee, Price};
+use crate::backend::entry::{Backend, ModelEntry};
+use crate::backend::llama_server::Servers;
+use crate::backend::reference::Reference;
+use crate::backend::registry::{Data, Sources};
+use crate::backend::replay::Recording;
 use crate::cascade::answer::Gauge;
 use crate::cascade::gating::Gates;
 use crate::cascade::level::Level;
 use crate::cascade::repository::Rule;
 use crate::cascade::step::Setup;
-use crate::cascade::teach::{Distil, StoreRule, Teaching};
+use crate::cascade::teach::{Distil, Teaching};
 use crate::dataset::stream;
-use crate::model::budget::Budget;
-use crate::model::entry::{Backend, ModelEntry};
-use crate::model::gate::Gate;
-use crate::model::gateway::{Gateway, Hear, Served, Source};
-use crate::model::journal::{Journal, Taken};
-use crate::model::limiter::Limiter;
-use crate::model::llama_server::Servers;
-use crate::model::local::weights::Catalogue;
-use crate::model::reference::Reference;
-use crate::model::refusals::Refusals;
-use crate::model::registry::{Data, Sources};
-use crate::model::replay::Recording;
-use crate::retrieval::Embedded;
+use crate::fetch::weights::Catalogue;
+use crate::gateway::budget::Budget;
+use crate::gateway::concurrency::ConcurrencyLimiter;
+use crate::gateway::journal::{Journal, Taken};
+use crate::gateway::rate_limit::RateLimit;
+use crate::gateway::refusals::Refusals;
+use crate::gateway::{Gateway, Hear, Served, Source};
 use crate::task::confidence::{Further, Signal};
 use crate::task::extraction::{self, Extraction};
 use crate::task::prompt::Prompt;
 use crate::task::{Grader, Task};
+use crate::types::embedding::Embedded;
 use crate::types::item::{Item, Target};
+use crate::types::price::{Fee, Price};
+use crate::types::store_rule::StoreRule;
 
 /// Keys of a model's entry that cannot change an answer.
 const NO_MATTER: [&str; 15] = [
@@ -413,13 +414,17 @@ impl Assembly {
     ///
     /// # Errors
     /// Where a model cannot be made.
-    pub fn setup(&self, embeddings: Vec<Embedded>, means: &Means) -> Result<(Setup, Arc<Gate>, Option<Arc<Budget>>)> {
+    pub fn setup(
+        &self,
+        embeddings: Vec<Embedded>,
+        means: &Means,
+    ) -> Result<(Setup, Arc<ConcurrencyLimiter>, Option<Arc<Budget>>)> {
         let journal = &means.journal;
         let budget = match self.config.limits.max_fee_usd {
             None => None,
             Some(limit) => Some(Arc::new(Budget::new(limit, self.gone(journal)?))),
         };
-        let gate = Gate::new(self.config.limits.concurrency);
+        let gate = ConcurrencyLimiter::new(self.config.limits.concurrency);
         let learning = &self.config.learning;
         let level = |entry: &ModelEntry, prompt: &Prompt| self.level(entry, prompt, means, &gate, budget.as_ref());
         let setup = Setup {
@@ -498,7 +503,7 @@ impl Assembly {
         entry: &ModelEntry,
         prompt: &Prompt,
         means: &Means,
-        gate: &Arc<Gate>,
+        gate: &Arc<ConcurrencyLimiter>,
         budget: Option<&Arc<Budget>>,
     ) -> Result<Level> {
         let (seed, weights) = (self.config.seed, &self.weights);
@@ -516,7 +521,7 @@ impl Assembly {
         };
         let line = gate.line(entry.line(self.config.limits.concurrency));
         let mut model = Gateway::new(served, Arc::clone(&means.journal), (Arc::clone(gate), line), entry.retries())
-            .limited(Limiter::new(entry.requests_per_minute, entry.tokens_per_minute))
+            .limited(RateLimit::new(entry.requests_per_minute, entry.tokens_per_minute))
             .refusing(Refusals::new(self.config.limits.max_refused))
             .telling(Arc::clone(&means.hear));
         if let (Some(budget), Some(price)) = (budget, &entry.price) {

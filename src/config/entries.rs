@@ -6,7 +6,7 @@ use anyhow::Result;
 
 use super::file::{Config, ModelsFile, models_file, parse, read};
 use super::suggest;
-use crate::model::entry::ModelEntry;
+use crate::backend::entry::ModelEntry;
 
 /// The entry called `name` of a config, of the `models.toml` beside it, or of a file that holds models alone, and the file
 /// that it stands in.

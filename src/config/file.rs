@@ -10,15 +10,16 @@ use serde::{Deserialize, Serialize};
 
 use super::deferral::DeferralConfig;
 use super::suggest;
-use crate::cascade::arm::{Arm, Content};
+use crate::backend::entry::ModelEntry;
 use crate::cascade::gating::Gates;
-use crate::cascade::teach::{Distil, StoreRule};
+use crate::cascade::teach::Distil;
 use crate::dataset::Format;
-use crate::model::entry::ModelEntry;
 use crate::retrieval::embedder::EmbedderName;
 use crate::task::calculations::AtLeast;
 use crate::task::extraction::Extraction;
+use crate::types::arm::{Arm, Content};
 use crate::types::seed::Seed;
+use crate::types::store_rule::StoreRule;
 
 /// A run as its author wrote it, with the defaults filled in.
 #[derive(Debug, Clone, Serialize, Deserialize)]

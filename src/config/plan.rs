@@ -4,12 +4,13 @@ use std::collections::BTreeSet;
 
 use super::assembly::Assembly;
 use crate::analysis::stats::power::Power;
-use crate::cascade::arm::{Deferral, Learning, Use};
-use crate::cascade::teach::{Distil, StoreRule};
-use crate::model::entry::{Backend, ModelEntry};
+use crate::backend::entry::{Backend, ModelEntry};
+use crate::cascade::teach::Distil;
 use crate::task::confidence::{Further, Signal};
+use crate::types::arm::{Deferral, Learning, Use};
 use crate::types::chat::{Message, Usage};
 use crate::types::item::Item;
+use crate::types::store_rule::StoreRule;
 
 /// English text has about this many bytes a token; for a plan that is near enough, and it says so.
 const BYTES_PER_TOKEN: usize = 4;

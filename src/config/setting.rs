@@ -5,11 +5,12 @@ use std::collections::BTreeSet;
 use super::assembly::Assembly;
 use super::file::LearningConfig;
 use crate::analysis::metrics::calibrated::Recalibrate;
-use crate::cascade::arm::Content;
-use crate::cascade::teach::{Distil, StoreRule};
-use crate::model::entry::{Backend, ModelEntry};
+use crate::backend::entry::{Backend, ModelEntry};
+use crate::cascade::teach::Distil;
 use crate::task::extraction;
 use crate::task::prompt::Prompt;
+use crate::types::arm::Content;
+use crate::types::store_rule::StoreRule;
 
 impl Assembly {
     /// Lines that say what ran.

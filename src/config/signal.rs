@@ -3,11 +3,11 @@
 use anyhow::{Result, bail};
 
 use super::file::Config;
-use crate::cascade::arm::Deferral;
-use crate::model::entry::ModelEntry;
-use crate::model::replay::Recording;
+use crate::backend::entry::ModelEntry;
+use crate::backend::replay::Recording;
 use crate::task::Task;
 use crate::task::confidence::{Further, Signal};
+use crate::types::arm::Deferral;
 
 /// The signal that the config asks for, or the one that fits, if the weak level can give it; none where nothing is
 /// gated by it and nothing was asked for.

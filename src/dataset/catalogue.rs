@@ -7,7 +7,7 @@ use anyhow::{Context, Result, anyhow, bail};
 use serde::Deserialize;
 
 use super::{Contents, Format, Reading, generate::Generator, package::Package, read_clean};
-use crate::model::machine;
+use crate::fetch::machine;
 use crate::types::seed::Seed;
 
 /// The file that lists the data sets.

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, anyhow, bail};
 
 use super::catalogue::{Catalogue, Entry, Split, note, noted};
-use crate::model::download::{Wanted, checksum, client, download};
+use crate::fetch::download::{Wanted, checksum, client, download};
 
 /// What happens during a fetch, for a progress bar or lines of text.
 #[derive(Debug, Clone, PartialEq, Eq)]

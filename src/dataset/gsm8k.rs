@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use super::options;
 use super::row::{Fault, Row};
-use super::rows::Value;
+use crate::tables::Value;
 use crate::task::math;
 use crate::types::item::{Item, Target};
 

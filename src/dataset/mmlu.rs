@@ -12,8 +12,8 @@ use rand::seq::SliceRandom;
 use super::key::{self, ANSWERS};
 use super::options::{self, Form, LISTS, MOST, Options};
 use super::row::{Fault, Row};
-use super::rows::fields::same;
-use super::rows::{FirstLine, Value};
+use crate::tables::fields::same;
+use crate::tables::{FirstLine, Value};
 use crate::types::item::{Item, Target};
 use crate::types::seed::Seed;
 

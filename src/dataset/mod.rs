@@ -14,7 +14,6 @@ mod noticed;
 mod options;
 pub mod package;
 mod row;
-pub mod rows;
 pub mod stream;
 pub mod subjects;
 pub mod template;
@@ -34,9 +33,10 @@ use sha2::{Digest, Sha256};
 use self::noticed::Noticed;
 pub use self::row::Fault;
 use self::row::Row;
-use self::rows::stored::{self, Table};
-use self::rows::{FirstLine, Kind, Place};
-use crate::model::download::checksum;
+use crate::fetch::download::checksum;
+use crate::tables;
+use crate::tables::stored::{self, Table};
+use crate::tables::{FirstLine, Kind, Place};
 use crate::task::Task;
 use crate::types::item::{Item, ItemId};
 use crate::types::seed::Seed;
@@ -75,7 +75,7 @@ impl Format {
             return Some(Self::Mmlu);
         }
         let mut found = Some(Self::Gsm8k);
-        let look = &mut |place, fields: Result<&rows::Fields, String>| {
+        let look = &mut |place, fields: Result<&tables::Fields, String>| {
             if let Ok(fields) = fields {
                 let (numbered, noticed) = (Cell::default(), &RefCell::default());
                 let row = Row { place, number: 0, fields, file_subject: None, group_field: None, numbered, noticed };
@@ -84,7 +84,7 @@ impl Format {
             ControlFlow::Break(())
         };
         // What cannot be read is told when it is read for good.
-        let _ = Table::of_file(path).and_then(|table| rows::each(kind, table, FirstLine::HEADER, look));
+        let _ = Table::of_file(path).and_then(|table| tables::each(kind, table, FirstLine::HEADER, look));
         found
     }
 }
@@ -221,7 +221,7 @@ impl Reader<'_> {
         self.files.push(path.clone());
         let mut number = 0;
         let (noticed, before) = (RefCell::<Noticed>::default(), self.faults.len());
-        let mut each = |place, fields: Result<&rows::Fields, String>| {
+        let mut each = |place, fields: Result<&tables::Fields, String>| {
             let row = fields.map_err(|what| Fault { place, field: None, what }).and_then(|fields| {
                 let (group_field, numbered) = (group.as_deref(), Cell::default());
                 let (file_subject, noticed) = (subject.as_ref(), &noticed);
@@ -239,7 +239,8 @@ impl Reader<'_> {
             }
             ControlFlow::Continue(())
         };
-        rows::each(kind, table, first_line, &mut each).with_context(|| format!("{} cannot be read", path.display()))?;
+        tables::each(kind, table, first_line, &mut each)
+            .with_context(|| format!("{} cannot be read", path.display()))?;
         let noticed = noticed.into_inner();
         // What explains many faults comes before them.
         self.faults.splice(before..before, noticed.fault().map(|fault| (path.clone(), fault)));

@@ -17,9 +17,9 @@ use polars_parquet::write::{
 use rand::RngExt;
 use rand::seq::IndexedRandom;
 
-use super::rows::guarded::guarded;
-use super::rows::{Wanted, read as read_rows};
 use super::{Format, Reading, read};
+use crate::tables::guarded::guarded;
+use crate::tables::{Wanted, read as read_rows};
 use crate::types::seed::Seed;
 
 /// How long each good file is damaged again and again.

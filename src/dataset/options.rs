@@ -3,8 +3,8 @@
 //! without a word.
 
 use super::row::{Fault, Row, number_text};
-use super::rows::Value;
-use super::rows::fields::{same, significant};
+use crate::tables::Value;
+use crate::tables::fields::{same, significant};
 use crate::task::choice;
 
 /// As many options as there are letters.

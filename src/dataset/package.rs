@@ -5,8 +5,8 @@ use std::path::Path;
 
 use serde::Deserialize;
 
-use crate::model::download::checksum;
-use crate::model::pip::{self, Received};
+use crate::fetch::download::checksum;
+use crate::fetch::pip::{self, Received};
 
 /// The oldest Python that the scripts run on.
 const PYTHON: (u32, u32) = (3, 10);

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use sha2::{Digest, Sha256};
 
 use super::noticed::Noticed;
-use super::rows::{Fields, Place, Value};
+use crate::tables::{Fields, Place, Value};
 
 /// A text that is longer, or holds spaces, names a group by its hash.
 const NAME: usize = 40;

@@ -11,9 +11,9 @@ use super::tables::{Table, float, high, int, low, points, text};
 use crate::analysis::metrics::fees::TOKENS;
 use crate::analysis::metrics::learning::{Source, Storing, Teacher, Transfer, by_source, by_teacher, distilling};
 use crate::analysis::metrics::{Changes, Comparison, Slice};
-use crate::analysis::price::Fee;
 use crate::analysis::stats::{Difference, Interval};
-use crate::cascade::arm::Arm;
+use crate::types::arm::Arm;
+use crate::types::price::Fee;
 
 /// What was shown to the weak level: whose strategies, and whether their teacher was right.
 const PARTS: [&str; 5] = [

@@ -9,7 +9,7 @@ use crate::analysis::metrics::comparison::Change;
 use crate::analysis::metrics::price_ratio::{Curve, Shape, curves};
 use crate::analysis::metrics::{Changes, Comparison, Slice};
 use crate::analysis::stats::Interval;
-use crate::cascade::arm::Arm;
+use crate::types::arm::Arm;
 
 /// What a claim is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]

@@ -5,8 +5,8 @@ use super::manifest::{self, Manifest};
 use super::summary::threshold;
 use crate::analysis::metrics::fees::item_fee;
 use crate::analysis::metrics::{Changes, Comparison, Slice, change_percent};
-use crate::analysis::price::Fee;
 use crate::analysis::stats::Difference;
+use crate::types::price::Fee;
 
 /// In what the runs differ, one line each.
 #[must_use]

@@ -6,8 +6,8 @@ use crate::analysis::metrics::comparison::Change;
 use crate::analysis::metrics::fees::FeeRow;
 use crate::analysis::metrics::price_ratio::{Curve, Shape, curves, ratios};
 use crate::analysis::metrics::{Changes, Comparison, Slice};
-use crate::analysis::price::Fee;
-use crate::cascade::arm::Arm;
+use crate::types::arm::Arm;
+use crate::types::price::Fee;
 use crate::types::record::Purpose;
 
 /// Tokens and fees by model and purpose.

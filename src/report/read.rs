@@ -11,13 +11,13 @@ use anyhow::{Context, Result, anyhow, bail};
 use polars::prelude::{Column, DataFrame, DataType, ParallelStrategy, ParquetReader, SerReader};
 
 use super::tables::{LEVELS, OF_STREAM};
-use crate::cascade::teach::StoreRule;
-use crate::dataset::rows::guarded::guarded;
+use crate::tables::guarded::guarded;
 use crate::types::chat::Usage;
 use crate::types::confidence::Confidence;
 use crate::types::item::ItemId;
 use crate::types::noted::Noted;
 use crate::types::record::{Call, CellKey, Graded, Kept, Purpose, Record, Score, WeakAnswer};
+use crate::types::store_rule::StoreRule;
 
 /// The columns without which the items' table is none.
 const OF_ITEMS: [&str; 12] = [

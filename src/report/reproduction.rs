@@ -15,9 +15,9 @@ use crate::analysis::metrics::growth::{Point, growth, pays_from};
 use crate::analysis::metrics::learning::theorem;
 use crate::analysis::metrics::price_ratio::{Curve, Shape, curves, ratios};
 use crate::analysis::metrics::{Changes, Comparison, Relative, STRONG, Slice};
-use crate::analysis::price::Fee;
 use crate::analysis::stats::{Difference, Draws, Interval, Resampled};
 use crate::analysis::theorem::Constants;
+use crate::types::price::Fee;
 use crate::types::record::Purpose;
 
 /// The tables there are.

@@ -18,7 +18,7 @@ use crate::analysis::metrics::learning::{
 };
 use crate::analysis::metrics::{Changes, Comparison, Relative, Slice};
 use crate::analysis::stats::{Difference, Draws, Interval, Resampled};
-use crate::cascade::arm::Arm;
+use crate::types::arm::Arm;
 
 /// The file's name.
 pub const SUMMARY: &str = "summary.md";

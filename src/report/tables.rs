@@ -7,11 +7,11 @@ use crate::analysis::metrics::calibrated::Guaranteed;
 use crate::analysis::metrics::changes::RESAMPLES;
 use crate::analysis::metrics::confidence::{Ends, Realised, Reliability};
 use crate::analysis::metrics::{Calibrated, Changes, Comparison, Relative, Slice, ratio};
-use crate::analysis::price::Fee;
 use crate::analysis::stats::{Difference, Draws, Interval};
 use crate::types::chat::Finish;
 use crate::types::confidence::Confidence;
 use crate::types::noted::Noted;
+use crate::types::price::Fee;
 use crate::types::record::{Purpose, Record};
 
 /// One table under its file name.

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use anyhow::Result;
 use serde_json::json;
 
-use crate::model::journal::Journal;
+use crate::gateway::journal::Journal;
 use crate::types::record::{Call, Purpose, Record, Score};
 
 /// The file's name.

@@ -6,9 +6,10 @@ use anyhow::Result;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use super::hashed;
 use super::minilm::Minilm;
-use super::{Embedded, hashed};
 use crate::types::chat::CallKey;
+use crate::types::embedding::Embedded;
 
 /// The embedders by the names that stand in configs and outputs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -42,7 +43,7 @@ impl EmbedderName {
         CallKey(hasher.finalize().into())
     }
 
-    /// The weights that it needs, by their name in [`crate::model::local::weights`].
+    /// The weights that it needs, by their name in [`crate::fetch::weights`].
     #[must_use]
     pub fn weights(self) -> Option<&'static str> {
         match self {

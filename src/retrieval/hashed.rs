@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 
 use regex::Regex;
 
-use super::Embedded;
+use crate::types::embedding::Embedded;
 use crate::types::seed::Seed;
 
 /// Length of the vectors.

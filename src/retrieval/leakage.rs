@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use super::Embedded;
 use super::search::cosine;
+use crate::types::embedding::Embedded;
 use crate::types::item::{Item, ItemId};
 
 /// From this cosine on two questions count as nearly the same, unless a user says otherwise. Between GSM8K's test

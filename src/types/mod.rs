@@ -1,10 +1,15 @@
-//! Plain data that every floor shares, and the one place that makes random generators.
+//! Plain data that every floor shares, the trait of a model, and the one place that makes random generators.
 
+pub mod arm;
 pub mod chat;
 pub mod confidence;
+pub mod embedding;
 pub mod item;
+pub mod model;
 pub mod noted;
+pub mod price;
 pub mod reasoning;
 pub mod record;
 pub mod seed;
 pub mod shown;
+pub mod store_rule;

@@ -1,4 +1,4 @@
-//! What a run leaves behind: facts only. Money and rates come after, in [`crate::analysis::price`] and [`crate::analysis::metrics`].
+//! What a run leaves behind: facts only. Money and rates come after, in [`crate::types::price`] and [`crate::analysis::metrics`].
 
 use std::sync::Arc;
 

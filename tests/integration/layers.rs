@@ -10,9 +10,9 @@ use crate::support::{files, repository};
 const FLOORS: [&[&str]; 7] = [
     &["types"],
     &["analysis", "task"],
-    &["model", "dataset", "retrieval"],
-    &["cascade"],
-    &["report"],
+    &["fetch", "tables"],
+    &["backend", "dataset", "gateway", "retrieval"],
+    &["cascade", "report"],
     &["config"],
     &["cli"],
 ];
@@ -104,10 +104,10 @@ fn modules_import_their_own_floor_or_a_lower_one() {
 
 #[test]
 fn imports_are_found_in_each_of_their_forms() {
-    let source = "use crate::cascade::arm;\nuse crate::{task::Task, model::{self, http}, types};\nlet x = crate::analysis::stats::mean();\n\
+    let source = "use crate::cascade::step;\nuse crate::{task::Task, gateway::{self, http}, types};\nlet x = crate::analysis::stats::mean();\n\
                   use super::report::folder;";
     let found = imports(source);
-    for module in ["cascade", "task", "model", "types", "analysis", "report"] {
+    for module in ["cascade", "task", "gateway", "types", "analysis", "report"] {
         assert!(found.contains(module), "{module}: {found:?}");
     }
     assert!(!found.contains("http") && !found.contains("folder"), "{found:?}");

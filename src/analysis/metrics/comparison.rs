@@ -9,10 +9,10 @@ use super::confidence::{Ends, ends};
 use super::fees::{FeeRow, Prices, by_group, fee_of, fee_rows, item_fee};
 use super::slices::{Slice, Taken, baseline, slices};
 use super::{BASELINE, change_percent};
-use crate::analysis::price::Fee;
 use crate::analysis::stats::holm::holm;
 use crate::analysis::stats::units::{differ, relative_change};
 use crate::analysis::stats::{Draws, Interval, Units};
+use crate::types::price::Fee;
 use crate::types::record::{Purpose, Record};
 use crate::types::seed::Seed;
 

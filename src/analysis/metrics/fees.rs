@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 
 use super::STRONG;
 use super::slices::{Slice, Taken};
-use crate::analysis::price::{Fee, Price};
 use crate::analysis::stats::Units;
 use crate::types::chat::Usage;
+use crate::types::price::{Fee, Price};
 use crate::types::record::{Call, Purpose, Record};
 
 /// Prices by the model's name in the config; none where it has no price.

@@ -4,9 +4,9 @@ use super::changes::RESAMPLES;
 use super::comparison::Change;
 use super::fees::{Prices, by_group, item_fee, token_fee};
 use super::{Comparison, STRONG, Slice, Taken};
-use crate::analysis::price::{Fee, Price};
 use crate::analysis::stats::units::relative_change;
 use crate::analysis::stats::{Draws, FEWEST, Interval, Resampled, Units};
+use crate::types::price::{Fee, Price};
 use crate::types::record::Purpose;
 
 /// The ratios at which curves are told, beside that of the prices at hand.

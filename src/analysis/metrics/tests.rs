@@ -5,9 +5,9 @@ use super::control::{Gain, share};
 use super::learning::{Source, by_encounter, by_source, distilling, paired};
 use super::price_ratio::{Shape, curves};
 use super::*;
-use crate::analysis::price::{Fee, Price};
 use crate::types::chat::{CallKey, Usage};
 use crate::types::confidence::Confidence;
+use crate::types::price::{Fee, Price};
 use crate::types::record::{Call, CellKey, Graded, Purpose, Record, Score, WeakAnswer};
 use crate::types::seed::Seed;
 

@@ -4,13 +4,13 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 
+use crate::backend::check::{self, Report};
+use crate::backend::entry::{Backend, ModelEntry};
 use crate::cli::{Status, block_on, say, unless_interrupted, warn};
 use crate::config::edit::{Changed, difference, with_keys};
 use crate::config::entries;
 use crate::config::prompts::Prompts;
-use crate::model::check::{self, Report};
-use crate::model::entry::{Backend, ModelEntry};
-use crate::model::local::weights::Catalogue;
+use crate::fetch::weights::Catalogue;
 use crate::report::files::write_file;
 use crate::task::Task;
 use crate::task::prompt::Style;

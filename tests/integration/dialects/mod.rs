@@ -4,7 +4,7 @@
 mod configs;
 mod servers;
 
-use intercascade::model::preset::Preset;
+use intercascade::backend::preset::Preset;
 use wiremock::matchers::method;
 use wiremock::{Mock, MockServer};
 

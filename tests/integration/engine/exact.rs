@@ -6,25 +6,26 @@ use std::time::Duration;
 
 use intercascade::analysis::metrics::calibrated::Wanted;
 use intercascade::cascade::answer::Gauge;
-use intercascade::cascade::arm::{Arm, Content};
 use intercascade::cascade::gating::Gates;
 use intercascade::cascade::level::Level;
 use intercascade::cascade::repository::Rule;
 use intercascade::cascade::schedule::{CellOutcome, one_by_one, side_by_side};
 use intercascade::cascade::step::Setup;
-use intercascade::cascade::teach::{Distil, StoreRule, Teaching};
+use intercascade::cascade::teach::{Distil, Teaching};
 use intercascade::config::prompts::Prompts;
 use intercascade::dataset::stream::permutation;
-use intercascade::model::gate::{Gate, LineSettings};
-use intercascade::model::gateway::{Gateway, Retries, Served, Source};
-use intercascade::model::journal::Journal;
-use intercascade::model::{Identity, Model};
+use intercascade::gateway::concurrency::{ConcurrencyLimiter, LineSettings};
+use intercascade::gateway::journal::Journal;
+use intercascade::gateway::{Gateway, Retries, Served, Source};
 use intercascade::retrieval::hashed;
 use intercascade::task::calculations::AtLeast;
 use intercascade::task::confidence::Signal;
 use intercascade::task::{Grader, Task};
+use intercascade::types::arm::{Arm, Content};
 use intercascade::types::item::{Item, Target};
+use intercascade::types::model::{Identity, Model};
 use intercascade::types::seed::Seed;
+use intercascade::types::store_rule::StoreRule;
 use proptest::prelude::*;
 use serde_json::json;
 
@@ -116,9 +117,9 @@ impl Case {
     }
 
     /// The setup over a journal of its own.
-    fn setup(&self, journal: Journal) -> (Arc<Setup>, Arc<Gate>, [Arc<Watch>; 2]) {
+    fn setup(&self, journal: Journal) -> (Arc<Setup>, Arc<ConcurrencyLimiter>, [Arc<Watch>; 2]) {
         let journal = Arc::new(journal);
-        let gate = Gate::new(self.concurrency);
+        let gate = ConcurrencyLimiter::new(self.concurrency);
         let prompts = Prompts::near(None).expect("good files");
         let watches = [(); 2].map(|()| Arc::new(Watch::default()));
         let level = |place: usize| {

@@ -5,13 +5,13 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use intercascade::analysis::price::{Fee, Price};
-use intercascade::model::budget::Budget;
-use intercascade::model::gate::{Gate, LineSettings, Priority};
-use intercascade::model::gateway::{Gateway, Retries, Served, Source};
-use intercascade::model::journal::{Journal, Made};
-use intercascade::model::{Identity, Model, ModelError};
+use intercascade::gateway::budget::Budget;
+use intercascade::gateway::concurrency::{ConcurrencyLimiter, LineSettings, Priority};
+use intercascade::gateway::journal::{Journal, Made};
+use intercascade::gateway::{Gateway, Retries, Served, Source};
 use intercascade::types::chat::{CallKey, Finish, Generation, Message, Mode, Request, Response, Role, Usage, Wanted};
+use intercascade::types::model::{Identity, Model, ModelError};
+use intercascade::types::price::{Fee, Price};
 use serde_json::json;
 
 /// A model that fails in this way before it answers.
@@ -45,7 +45,7 @@ fn cut() -> ModelError {
 struct Stage {
     folder: tempfile::TempDir,
     model: Arc<Shaky>,
-    gate: Arc<Gate>,
+    gate: Arc<ConcurrencyLimiter>,
     journal: Arc<Journal>,
     gateway: Gateway,
 }
@@ -54,7 +54,7 @@ fn stage(failures: usize, error: fn() -> ModelError) -> Stage {
     let folder = tempfile::tempdir().expect("a folder");
     let journal = Arc::new(Journal::open(&folder.path().join("journal.sqlite")).expect("a journal"));
     let model = Arc::new(Shaky { failures, error, calls: AtomicUsize::new(0) });
-    let gate = Gate::new(8);
+    let gate = ConcurrencyLimiter::new(8);
     let line = gate.line(LineSettings { cap: 8, local: false, probed: false });
     let served = Served {
         name: "m".to_owned(),

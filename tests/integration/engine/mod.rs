@@ -12,8 +12,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use intercascade::model::{Model, ModelError};
 use intercascade::types::chat::{Request, Response, Token, Usage, Wanted};
+use intercascade::types::model::{Model, ModelError};
 use intercascade::types::seed::Seed;
 
 /// A model whose answers are told by its name and the whole prompt alone, and take their time.

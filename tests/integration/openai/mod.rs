@@ -9,14 +9,14 @@ mod transport;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use intercascade::model::gate::{Gate, LineSettings, Priority};
-use intercascade::model::gateway::{Gateway, Retries, Served, Source};
-use intercascade::model::journal::Journal;
-use intercascade::model::openai::{OpenAi, Settings};
-use intercascade::model::tls::Trusted;
-use intercascade::model::{Identity, Model, ModelError};
+use intercascade::backend::openai::{OpenAi, Settings};
+use intercascade::fetch::tls::Trusted;
+use intercascade::gateway::concurrency::{ConcurrencyLimiter, LineSettings, Priority};
+use intercascade::gateway::journal::Journal;
+use intercascade::gateway::{Gateway, Retries, Served, Source};
 use intercascade::task::prompt::Style;
 use intercascade::types::chat::{Finish, Generation, Message, Mode, Request, Response, Role, Wanted};
+use intercascade::types::model::{Identity, Model, ModelError};
 use secrecy::SecretString;
 use serde_json::{Map, Value, json};
 use wiremock::matchers::{header, method, path};
@@ -123,7 +123,7 @@ const RETRIES: Retries =
 async fn call_until(settings: Settings, retries: Retries) -> Result<Response, ModelError> {
     let folder = tempfile::tempdir().expect("a folder");
     let journal = Arc::new(Journal::open(&folder.path().join("journal.sqlite")).expect("a journal"));
-    let gate = Gate::new(8);
+    let gate = ConcurrencyLimiter::new(8);
     let line = gate.line(LineSettings { cap: 8, local: false, probed: true });
     let identity = Identity { fixed: json!({}), per_item: false };
     let model: Arc<dyn Model> = Arc::new(OpenAi::new(settings)?);

@@ -1,8 +1,8 @@
 //! What is sent: the body, the headers, what is refused before anything is sent.
 
-use intercascade::model::entry::ModelEntry;
-use intercascade::model::local::weights::Catalogue;
-use intercascade::model::registry::Data;
+use intercascade::backend::entry::ModelEntry;
+use intercascade::backend::registry::Data;
+use intercascade::fetch::weights::Catalogue;
 use intercascade::types::seed::Seed;
 
 use super::*;

@@ -3,7 +3,7 @@
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener};
 
-use intercascade::model::tls::Trusted;
+use intercascade::fetch::tls::Trusted;
 use intercascade::types::chat::Usage;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};

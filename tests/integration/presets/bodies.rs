@@ -3,16 +3,16 @@
 
 use std::sync::Arc;
 
-use intercascade::model::ModelError;
-use intercascade::model::entry::ModelEntry;
-use intercascade::model::gateway::Source;
-use intercascade::model::journal::Journal;
-use intercascade::model::llama_server::Servers;
-use intercascade::model::local::weights::Catalogue;
-use intercascade::model::preset::Preset;
-use intercascade::model::registry::{Data, Sources};
+use intercascade::backend::entry::ModelEntry;
+use intercascade::backend::llama_server::Servers;
+use intercascade::backend::preset::Preset;
+use intercascade::backend::registry::{Data, Sources};
+use intercascade::fetch::weights::Catalogue;
+use intercascade::gateway::Source;
+use intercascade::gateway::journal::Journal;
 use intercascade::task::prompt::Style;
 use intercascade::types::chat::{Finish, Generation, Message, Mode, Request, Response, Role, Wanted};
+use intercascade::types::model::ModelError;
 use intercascade::types::seed::Seed;
 use serde_json::Value;
 use wiremock::matchers::any;

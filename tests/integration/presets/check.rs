@@ -1,6 +1,6 @@
 //! `models check` of an entry: every preset against a server that is as the preset says, and against one fault each.
 
-use intercascade::model::preset::Preset;
+use intercascade::backend::preset::Preset;
 
 use super::server::{Fault, MODEL, Stage, StandIn};
 use crate::support::holds;

@@ -59,7 +59,7 @@ fn wrong_presets_name_the_place_and_the_nearest_right_one() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_run_is_the_same_whether_its_values_are_written_or_taken() {
     use super::server::{MODEL, Stage, StandIn};
-    use intercascade::model::preset::Preset;
+    use intercascade::backend::preset::Preset;
 
     let stage = Stage::new(&StandIn::new(Preset::Ollama, &[]), "").await;
     let address = format!("base_url = '{}/v1'\nmodel = '{MODEL}'\nmax_tokens = 16\n", stage.server.uri());

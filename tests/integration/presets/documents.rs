@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use intercascade::model::preset::Preset;
+use intercascade::backend::preset::Preset;
 
 use super::server::{KEY, StandIn};
 use crate::support::{Project, Said, holds, repository};

@@ -1,6 +1,6 @@
 //! A server that stands in for a preset's: its address, its key, its way to refuse, and one fault.
 
-use intercascade::model::preset::Preset;
+use intercascade::backend::preset::Preset;
 use serde_json::{Value, json};
 use wiremock::matchers::any;
 use wiremock::{Mock, MockServer, Request, Respond, ResponseTemplate};

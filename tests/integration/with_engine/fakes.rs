@@ -6,7 +6,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use intercascade::model::llama_server::{Engine, EngineError, EngineSettings};
+use intercascade::backend::llama_server::{Engine, EngineError, EngineSettings};
 
 use super::{is_gone, port, serving};
 use crate::support::holds;

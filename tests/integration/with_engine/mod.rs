@@ -6,7 +6,7 @@ mod real;
 
 use std::path::{Path, PathBuf};
 
-use intercascade::model::llama_server::EngineSettings;
+use intercascade::backend::llama_server::EngineSettings;
 
 /// Settings for these weights, with the log in a folder.
 fn settings(weights: PathBuf, folder: &Path) -> EngineSettings {

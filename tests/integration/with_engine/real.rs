@@ -5,7 +5,7 @@
 use std::process::Command;
 use std::sync::Mutex;
 
-use intercascade::model::llama_server::{Engine, KeptServer, RunningServer, Wait};
+use intercascade::backend::llama_server::{Engine, KeptServer, RunningServer, Wait};
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 

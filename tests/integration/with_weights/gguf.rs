@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use intercascade::model::local::gguf::{Gguf, GgufConfig};
-use intercascade::model::{Model, ModelError};
+use intercascade::backend::gguf::{Gguf, GgufConfig};
 use intercascade::task::prompt::Style;
 use intercascade::types::chat::{Finish, Generation, Message, Mode, Request, Response, Role, Wanted};
+use intercascade::types::model::{Model, ModelError};
 
 use super::llama::{SMOLLM, smollm};
 

@@ -5,8 +5,8 @@ use std::io::BufReader;
 use std::sync::OnceLock;
 
 use candle_core::quantized::gguf_file::Content;
-use intercascade::model::local::llama::{Cache, Llama, Row};
-use intercascade::model::local::tokenizer::Tokenizer;
+use intercascade::backend::gguf::llama::{Cache, Llama, Row};
+use intercascade::backend::gguf::tokenizer::Tokenizer;
 
 pub(super) const SMOLLM: &str = "smollm2-135m-instruct";
 

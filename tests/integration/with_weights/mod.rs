@@ -8,7 +8,7 @@ mod minilm;
 use std::path::PathBuf;
 use std::sync::Mutex;
 
-use intercascade::model::local::weights::Catalogue;
+use intercascade::fetch::weights::Catalogue;
 
 /// Where these weights are, fetched by the first test that asks.
 pub(crate) fn fetched(name: &'static str) -> PathBuf {

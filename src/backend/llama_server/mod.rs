@@ -1,0 +1,87 @@
+//! llama.cpp's server as a process of this program: which one is taken, what is looked at before it loads weights, how
+//! it is started, waited for and ended. It never outlives the program, however that ends (see `launch.rs`).
+
+mod backend;
+mod check;
+mod engine;
+mod header;
+mod kept;
+mod launch;
+mod log;
+mod server;
+mod wheel;
+
+use std::io;
+use std::path::PathBuf;
+use std::time::Duration;
+
+pub use backend::{Hear, LlamaServer, Place, Servers};
+pub use engine::{Choice, Engine, MIN_BUILD};
+pub use kept::KeptServer;
+pub use server::{EngineSettings, RunningServer};
+
+use crate::fetch::machine;
+
+/// What is waited for, for a line of progress.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Wait {
+    /// The prebuilt engine is fetched and unpacked, once.
+    Installing {
+        /// Bytes on the disk so far.
+        bytes: u64,
+        /// About how many it will be.
+        total: u64,
+    },
+    /// The server loads the weights.
+    Loading(Duration),
+    /// The server has died and is started once more; these are the last lines of its log.
+    Died(String),
+}
+
+/// Is told what is waited for.
+pub type OnWait<'a> = &'a (dyn Fn(Wait) + Send + Sync);
+
+/// Why there is no server.
+#[derive(Debug, thiserror::Error)]
+pub enum EngineError {
+    /// No engine can be had; what was looked for, and why it is not taken.
+    #[error("there is no llama.cpp server to run: {}", .0.join("; "))]
+    None(Vec<String>),
+    /// The program that `INTERCASCADE_LLAMA_SERVER` names cannot be taken.
+    #[error("INTERCASCADE_LLAMA_SERVER: {0}")]
+    Named(String),
+    /// The prebuilt engine cannot be installed.
+    #[error("the prebuilt llama.cpp server cannot be installed: {0}")]
+    Install(String),
+    /// The weights' file cannot be served.
+    #[error("{}: {what}", file.display())]
+    Weights {
+        /// The file.
+        file: PathBuf,
+        /// What is wrong with it, and the mend.
+        what: String,
+    },
+    /// The machine has too little free memory.
+    #[error("{}: needs about {} of memory, and {} are free", file.display(), machine::megabytes(*needed), machine::megabytes(*free))]
+    Memory {
+        /// The weights' file.
+        file: PathBuf,
+        /// Bytes wanted.
+        needed: u64,
+        /// Bytes free.
+        free: u64,
+    },
+    /// The server's process or log cannot be made.
+    #[error("the llama.cpp server cannot be started: {0}")]
+    Start(#[from] io::Error),
+    /// The server has ended by itself, or does not get ready.
+    #[error("the llama.cpp server {what}; the end of its log, {}:\n{last}", log.display())]
+    Ended {
+        /// How.
+        what: String,
+        /// Its log.
+        log: PathBuf,
+        /// The last lines of it.
+        last: String,
+    },
+}

@@ -1,0 +1,169 @@
+//! The data set's own worked solutions as a model: the upper bound of a strong level, and no more than that. It is
+//! always right, and what it teaches is the solution itself; outputs name it wherever it takes part.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+use crate::task::choice;
+use crate::task::strategy::MARK;
+use crate::types::chat::{Finish, Request, Response, Token, Usage, Wanted};
+use crate::types::item::{Item, ItemId, Target};
+use crate::types::model::{Model, ModelError};
+
+/// Names what its answers and strategies read like, for their identity.
+pub const WORDING: u32 = 1;
+
+/// Splits a text into the pieces that its tokens are counted by.
+pub type Pieces = Arc<dyn Fn(&str) -> Vec<String> + Send + Sync>;
+
+/// The reference level over one data set.
+pub struct Reference {
+    items: HashMap<ItemId, Item>,
+    pieces: Pieces,
+}
+
+impl Reference {
+    /// Makes sure that there is something to answer from.
+    ///
+    /// # Errors
+    /// Names an item that has no solution.
+    pub fn check(items: &[Item]) -> Result<(), ModelError> {
+        let Some(bare) = items.iter().find(|item| item.solution.is_none()) else { return Ok(()) };
+        Err(ModelError::Refused(format!(
+            "the backend `reference` answers from worked solutions, and item `{}` has none; choose another strong model or another data set",
+            bare.id
+        )))
+    }
+
+    /// Answers for `items` from their solutions; `pieces` counts the tokens.
+    ///
+    /// # Errors
+    /// Names an item that has no solution.
+    pub fn new(items: &[Item], pieces: Pieces) -> Result<Self, ModelError> {
+        Self::check(items)?;
+        Ok(Self { items: items.iter().map(|item| (item.id.clone(), item.clone())).collect(), pieces })
+    }
+}
+
+#[async_trait]
+impl Model for Reference {
+    async fn call(&self, request: &Request) -> Result<Response, ModelError> {
+        let item = self
+            .items
+            .get(&request.item)
+            .ok_or_else(|| ModelError::Refused(format!("the reference does not hold item `{}`", request.item)))?;
+        let text = match request.wanted {
+            Wanted::Answer => answer(item),
+            Wanted::AnswerAndStrategy => format!("{}\n{MARK}\n{}", answer(item), strategy(item)),
+            Wanted::Strategy => strategy(item),
+            Wanted::Confidence => {
+                return Err(ModelError::Refused("the reference does not say how sure it is".to_owned()));
+            }
+        };
+        let tokens: Vec<Token> =
+            (self.pieces)(&text).into_iter().map(|text| Token { text, ..Token::default() }).collect();
+        let input = request.messages.iter().map(|message| (self.pieces)(&message.content).len() as u64).sum();
+        let usage = Usage { input, cached_input: 0, output: tokens.len() as u64 };
+        Ok(Response { text, tokens, usage, finish: Finish::Stop, model: "reference".to_owned(), ..Response::default() })
+    }
+}
+
+fn answer(item: &Item) -> String {
+    let solution = item.solution.as_deref().unwrap_or_default();
+    match &item.target {
+        Target::Number(_) | Target::Expression(_) => solution.to_owned(),
+        Target::Unanswerable => format!("{solution}\n#### None"),
+        Target::Choice(index) => format!("{solution}\nThe answer is ({}).", choice::letter(*index)),
+    }
+}
+
+/// What the reference teaches: a worked case, or the fact and what follows from it.
+fn strategy(item: &Item) -> String {
+    let solution = item.solution.as_deref().unwrap_or_default();
+    match &item.target {
+        Target::Number(_) | Target::Expression(_) | Target::Unanswerable => {
+            format!("Question: {}\nAnswer: {}", item.query, without_annotations(solution))
+        }
+        Target::Choice(index) => {
+            format!("Fact: {solution} So the answer to \"{}\" is \"{}\".", item.query, item.options[*index])
+        }
+    }
+}
+
+/// `48/2=<<48/2=24>>24` is read by people and small models as `48/2=24`.
+fn without_annotations(solution: &str) -> String {
+    let mut text = String::with_capacity(solution.len());
+    let mut rest = solution;
+    while let Some((before, after)) = rest.split_once("<<") {
+        text.push_str(before);
+        rest = after.split_once(">>").map_or("", |(_, after)| after);
+    }
+    text + rest
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::task::strategy::split;
+    use crate::task::{Grader, Task};
+    use crate::types::chat::{Generation, Mode};
+
+    fn item(target: Target, solution: Option<&str>) -> Item {
+        Item {
+            id: "1".into(),
+            group: "g".into(),
+            query: "Which?".into(),
+            options: vec!["left".into(), "right".into()],
+            target,
+            solution: solution.map(str::to_owned),
+            subject: None,
+        }
+    }
+
+    fn words() -> Pieces {
+        Arc::new(|text: &str| text.split_inclusive(' ').map(str::to_owned).collect())
+    }
+
+    async fn ask(item: &Item, wanted: Wanted) -> Response {
+        let reference = Reference::new(std::slice::from_ref(item), words()).expect("has a solution");
+        let mode = Mode::Generate(Generation { max_tokens: 1, ..Generation::default() });
+        let request =
+            Request { item: item.id.clone(), messages: vec![], mode, wanted, draw: 0, strategies: Vec::new() };
+        reference.call(&request).await.expect("answers")
+    }
+
+    #[tokio::test]
+    async fn it_is_right_with_and_without_a_strategy() {
+        for item in [
+            item(Target::Number("24".into()), Some("48/2=<<48/2=24>>24 clips.\n#### 24")),
+            item(Target::Choice(1), Some("It was right in 1961.")),
+        ] {
+            let task = if matches!(item.target, Target::Number(_)) { Task::Math } else { Task::Choice };
+            for wanted in [Wanted::Answer, Wanted::AnswerAndStrategy] {
+                let response = ask(&item, wanted).await;
+                let (text, strategy) = split(&response.text);
+                let score = Grader::usual(task).grade(&item, &response, text).score;
+                assert_eq!(score, crate::types::record::Score::Correct);
+                assert_eq!(strategy.is_some(), wanted == Wanted::AnswerAndStrategy);
+                let joined: String = response.tokens.iter().map(|token| token.text.as_str()).collect();
+                assert_eq!(joined, response.text, "the tokens make up the text");
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn what_it_teaches_has_no_annotations() {
+        let item = item(Target::Number("24".into()), Some("48/2=<<48/2=24>>24 clips.\n#### 24"));
+        let taught = "Question: Which?\nAnswer: 48/2=24 clips.\n#### 24";
+        assert_eq!(split(&ask(&item, Wanted::AnswerAndStrategy).await.text).1, Some(taught));
+        assert_eq!(ask(&item, Wanted::Strategy).await.text, taught);
+    }
+
+    #[test]
+    fn an_item_without_a_solution_is_refused() {
+        let bare = [item(Target::Choice(0), None)];
+        assert!(Reference::new(&bare, words()).is_err_and(|e| e.to_string().contains("item `1`")));
+    }
+}

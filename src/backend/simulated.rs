@@ -1,0 +1,184 @@
+//! A seeded stand-in for tests: right with a set probability, righter where a strategy from the item's own group
+//! stands in its prompt, surer where it is right.
+
+use std::collections::HashMap;
+
+use async_trait::async_trait;
+
+use super::entry::Behaviour;
+use crate::task::choice;
+use crate::task::strategy::MARK;
+use crate::types::chat::{Finish, Generation, Mode, Request, Response, Token, Usage, Wanted};
+use crate::types::item::{Item, ItemId, Target};
+use crate::types::model::{Model, ModelError};
+use crate::types::seed::Seed;
+
+/// A simulated model over one data set.
+pub struct Simulated {
+    name: String,
+    behaviour: Behaviour,
+    items: HashMap<ItemId, Item>,
+    seed: Seed,
+}
+
+impl Simulated {
+    /// A model that answers `items`.
+    #[must_use]
+    pub fn new(name: &str, behaviour: Behaviour, items: &[Item], seed: Seed) -> Self {
+        let items = items.iter().map(|item| (item.id.clone(), item.clone())).collect();
+        Self { name: name.to_owned(), behaviour, items, seed }
+    }
+
+    /// Draws whether the answer is right and how sure the model is: the same prompt draws the same.
+    fn draw(&self, item: &Item, request: &Request) -> (bool, f64) {
+        let prompt: String = request.messages.iter().map(|message| message.content.as_str()).collect();
+        let taught = prompt.contains(&lesson(item));
+        let probability = self.behaviour.accuracy + if taught { self.behaviour.gain } else { 0.0 };
+        let draw = request.draw.to_string();
+        let unit = |what: &str| {
+            let labels = ["simulated", &self.name, what, &item.id.0, &prompt, &draw];
+            self.seed.unit(if request.draw == 0 { &labels[..5] } else { &labels })
+        };
+        let right = unit("right") < probability;
+        let confidence = if right { 0.5 + 0.5 * unit("confidence") } else { 0.25 + 0.6 * unit("confidence") };
+        (right, confidence)
+    }
+
+    fn text(&self, item: &Item, request: &Request, right: bool, confidence: f64) -> String {
+        let is_readable =
+            || self.seed.unit(&["simulated", &self.name, "readable", &item.id.0]) >= self.behaviour.unreadable;
+        match request.wanted {
+            Wanted::Answer => answer(item, right),
+            Wanted::AnswerAndStrategy if is_readable() => format!("{}\n{MARK}\n{}", answer(item, right), lesson(item)),
+            Wanted::AnswerAndStrategy => format!("{}\nNo strategy.", answer(item, right)),
+            Wanted::Strategy if is_readable() => lesson(item),
+            Wanted::Strategy => String::new(),
+            // How sure it is stands in the token too, whichever way it was asked.
+            Wanted::Confidence if request.messages.iter().any(|message| message.content.contains("Y or N")) => {
+                "Y".to_owned()
+            }
+            Wanted::Confidence => format!("{:.0}", confidence * 100.0),
+        }
+    }
+}
+
+/// A token of this probability; where it is a letter or a Y, so are its alternatives.
+fn written(piece: &str, confidence: f64, generation: &Generation) -> Token {
+    let logprob = generation.logprobs.then_some(confidence.ln());
+    let mut token = Token { text: piece.to_owned(), logprob, ..Token::default() };
+    if generation.alternatives.are_kept(piece) {
+        let other = if piece.trim() == "Y" { "N" } else { "other" };
+        token.alternatives = vec![(piece.to_owned(), confidence.ln()), (other.to_owned(), (1.0 - confidence).ln())];
+    }
+    token
+}
+
+/// What a simulated strategy says, and what a simulated weak model looks for.
+fn lesson(item: &Item) -> String {
+    format!("Kind of question: {}.", item.group)
+}
+
+#[async_trait]
+impl Model for Simulated {
+    async fn call(&self, request: &Request) -> Result<Response, ModelError> {
+        let item = self
+            .items
+            .get(&request.item)
+            .ok_or_else(|| ModelError::Refused(format!("the simulation does not hold item `{}`", request.item)))?;
+        let (right, confidence) = self.draw(item, request);
+        let input = request.messages.iter().map(|message| message.content.split_whitespace().count() as u64).sum();
+        let mut response = Response {
+            text: String::new(),
+            tokens: Vec::new(),
+            option_logprobs: Vec::new(),
+            usage: Usage { input, cached_input: 0, output: 0 },
+            finish: Finish::Stop,
+            model: self.name.clone(),
+            latency_ms: 1.0,
+            ..Response::default()
+        };
+        match &request.mode {
+            Mode::Score { options } => {
+                let target = if let Target::Choice(index) = item.target { index } else { 0 };
+                let chosen = if right { target } else { (target + 1) % options.len() };
+                response.option_logprobs =
+                    (0..options.len()).map(|i| share(i == chosen, confidence, options.len()).ln()).collect();
+                response.text.clone_from(&options[chosen]);
+            }
+            Mode::Generate(generation) => {
+                let text = self.text(item, request, right, confidence);
+                response.tokens =
+                    text.split_inclusive(' ').map(|piece| written(piece, confidence, generation)).collect();
+                response.usage.output = response.tokens.len() as u64;
+                response.text = text;
+            }
+        }
+        Ok(response)
+    }
+}
+
+/// An option's probability: the chosen one has `confidence`, at least its fair share; the others divide the rest.
+#[expect(clippy::cast_precision_loss, reason = "a handful of options")]
+fn share(chosen: bool, confidence: f64, options: usize) -> f64 {
+    let n = options as f64;
+    let confidence = confidence.clamp(1.05 / n, 0.999);
+    if chosen { confidence } else { (1.0 - confidence) / (n - 1.0).max(1.0) }
+}
+
+fn answer(item: &Item, right: bool) -> String {
+    match &item.target {
+        Target::Number(target) if right => format!("It works out. #### {target}"),
+        Target::Number(target) => format!("It works out. #### {target}1"),
+        Target::Expression(target) if right => format!("It works out. \\boxed{{{target}}}"),
+        Target::Expression(_) => "It works out. \\boxed{x_0}".to_owned(),
+        Target::Unanswerable => format!("It works out. #### {}", if right { "None" } else { "1" }),
+        Target::Choice(target) => {
+            let chosen = if right { *target } else { (target + 1) % item.options.len() };
+            format!("The answer is ({}).", choice::letter(chosen))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::task::{Grader, Task};
+    use crate::types::chat::{Message, Role};
+
+    #[tokio::test]
+    async fn accuracy_and_gain_are_what_was_asked_for() {
+        let items: Vec<Item> = (0..600)
+            .map(|i| Item {
+                id: i.to_string().into(),
+                group: format!("g{}", i % 7).into(),
+                query: "q".into(),
+                options: Vec::new(),
+                target: Target::Number(i.to_string()),
+                solution: None,
+                subject: None,
+            })
+            .collect();
+        let behaviour = Behaviour { accuracy: 0.4, gain: 0.5, unreadable: 0.0 };
+        let model = Simulated::new("s", behaviour, &items, Seed(1));
+        for (taught, expected) in [(false, 240.0), (true, 540.0)] {
+            let mut right = 0.0;
+            for item in &items {
+                let content = if taught { lesson(item) } else { "plain".to_owned() };
+                let mode = Mode::Generate(Generation { max_tokens: 9, logprobs: true, ..Generation::default() });
+                let messages = vec![Message { role: Role::User, content }];
+                let request = Request {
+                    item: item.id.clone(),
+                    messages,
+                    mode,
+                    wanted: Wanted::Answer,
+                    draw: 0,
+                    strategies: Vec::new(),
+                };
+                let response = model.call(&request).await.expect("answers");
+                let score = Grader::usual(Task::Math).grade(item, &response, &response.text).score;
+                right += f64::from(u8::from(score == crate::types::record::Score::Correct));
+            }
+            assert!((right - expected).abs() < 50.0, "{right} of 600 right, expected about {expected}");
+        }
+    }
+}

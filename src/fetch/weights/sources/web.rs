@@ -1,0 +1,23 @@
+//! Files of a web server: the model hub, or what stands in for it.
+
+use std::path::Path;
+
+use super::super::{Event, Progress, WeightsFile};
+use crate::fetch::download::{Wanted, client, download};
+
+/// Downloads each file into `folder`.
+pub(super) async fn fetch(
+    address: &str,
+    files: &[&WeightsFile],
+    folder: &Path,
+    progress: Progress<'_>,
+) -> Result<(), String> {
+    let client = client(address)?;
+    for file in files {
+        let wanted = Wanted { name: &file.name, bytes: Some(file.bytes), sha256: Some(&file.sha256) };
+        let received = |bytes, total| progress(Event::Received { bytes, total });
+        let fetched = download(&client, &format!("{address}/{}", file.name), wanted, folder, &received).await;
+        fetched.map_err(|reason| format!("{}: {reason}", file.name))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,489 @@
+//! The journal of calls: every answer is stored under the hash of all that determines it, durably, before it is
+//! used. Resuming, sharing calls between arms and offline replay are look-ups here. One `SQLite` file.
+
+pub mod answers;
+pub mod portable;
+mod schema;
+mod writer;
+
+use std::collections::{BTreeMap, HashMap};
+use std::fs::{File, TryLockError};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use anyhow::{Context, Result, anyhow, bail};
+use rusqlite::{Connection, OptionalExtension, Row};
+use tokio::sync::OnceCell;
+
+use self::schema::MADE;
+use self::writer::{Entry, Origin, Writer};
+use crate::types::chat::{CallKey, Response, Usage};
+use crate::types::embedding::Embedded;
+use crate::types::item::ItemId;
+
+/// A call that was made.
+#[derive(Debug, Clone)]
+pub struct Made {
+    /// Its key.
+    pub key: CallKey,
+    /// The model's name in the config.
+    pub model: String,
+    /// The item that it was about.
+    pub item: ItemId,
+    /// The canonical request: what the key is the hash of.
+    pub request: String,
+    /// The answer.
+    pub response: Response,
+}
+
+/// An answer that several may wait for, and one gets.
+pub type Flight = Arc<OnceCell<Arc<Response>>>;
+
+/// What calls of one model have taken.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Taken {
+    /// Calls.
+    pub calls: u64,
+    /// Their tokens.
+    pub usage: Usage,
+}
+
+/// An open journal.
+pub struct Journal {
+    path: PathBuf,
+    reader: Mutex<Connection>,
+    writer: Writer,
+    /// Journals of other runs, looked into where this one has no answer; never written to.
+    further: Vec<(PathBuf, Mutex<Connection>)>,
+    /// Whether refused calls of the further journals are asked again.
+    passes_over_refused: bool,
+    flights: Mutex<HashMap<CallKey, Flight>>,
+    made: AtomicU64,
+    imported: AtomicU64,
+}
+
+/// The right to make calls for a journal: two processes at once would pay for the same ones, and each know of its own alone.
+/// The system ends it with the process.
+#[derive(Debug)]
+pub struct Claim {
+    path: PathBuf,
+    _lock: File,
+}
+
+impl Claim {
+    /// On the journal at `path`.
+    ///
+    /// # Errors
+    /// Where another process has it, or its file cannot be made.
+    pub fn of(path: &Path) -> Result<Self> {
+        let mut name = path.as_os_str().to_owned();
+        name.push(".lock");
+        let file = PathBuf::from(name);
+        let lock = File::create(&file).with_context(|| format!("cannot make {}", file.display()))?;
+        match lock.try_lock() {
+            Err(TryLockError::WouldBlock) => bail!(
+                "another intercascade is making calls for {}; wait for it, or name another folder with --out",
+                path.display()
+            ),
+            // Some file systems have no locks.
+            Ok(()) | Err(TryLockError::Error(_)) => Ok(Self { path: file, _lock: lock }),
+        }
+    }
+}
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        // One that stays there holds nobody up.
+        let _ = std::fs::remove_file(&self.path);
+    }
+}
+
+impl Journal {
+    /// Opens the journal at `path`, or begins one.
+    ///
+    /// # Errors
+    /// Names the file where it is damaged, of another version, or cannot be opened.
+    pub fn open(path: &Path) -> Result<Self> {
+        let writing = schema::open(path)?;
+        let reading = schema::open(path)?;
+        Ok(Self {
+            path: path.to_owned(),
+            reader: Mutex::new(reading),
+            writer: Writer::start(writing).context("the journal's thread did not start")?,
+            further: Vec::new(),
+            passes_over_refused: false,
+            flights: Mutex::default(),
+            made: AtomicU64::new(0),
+            imported: AtomicU64::new(0),
+        })
+    }
+
+    /// Looks into the journal of another run too: a journal, an export of one, or a folder with an export in parts
+    /// (`journal*.parquet`). What is taken from there is copied, and counts as never spent.
+    ///
+    /// # Errors
+    /// Names the file that is no journal or was changed after its export, or the folder that holds none.
+    pub fn with_further(mut self, path: &Path) -> Result<Self> {
+        self.further.extend(opened(path)?.into_iter().map(|(part, connection)| (part, Mutex::new(connection))));
+        Ok(self)
+    }
+
+    /// The file.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Passes over the refused calls of the further journals, so that they are asked again.
+    pub fn pass_over_refused(&mut self) {
+        self.passes_over_refused = true;
+    }
+
+    /// Takes out the refused calls of this journal, so that they are asked again. Gives how many there were.
+    ///
+    /// # Errors
+    /// If the journal cannot be written.
+    pub fn forget_refused(&self) -> Result<usize> {
+        let gone = lock(&self.reader).execute(
+            "DELETE FROM calls WHERE response ->> '$.finish' = 'refused'
+             OR (response ->> '$.finish' = 'content-filter' AND response ->> '$.text' = '')",
+            [],
+        );
+        gone.with_context(|| format!("cannot write the journal {}", self.path.display()))
+    }
+
+    /// Calls that were really made since the journal was opened.
+    #[must_use]
+    pub fn calls_made(&self) -> u64 {
+        self.made.load(Ordering::Relaxed)
+    }
+
+    /// Calls that were copied from other journals since this one was opened.
+    #[must_use]
+    pub fn calls_imported(&self) -> u64 {
+        self.imported.load(Ordering::Relaxed)
+    }
+
+    /// The place at which everybody waits who needs this call.
+    #[must_use]
+    pub fn flight(&self, key: &CallKey) -> Flight {
+        Arc::clone(lock(&self.flights).entry(*key).or_default())
+    }
+
+    /// The call has ended, well or not; whoever needs it later looks into the journal.
+    pub fn landed(&self, key: &CallKey) {
+        lock(&self.flights).remove(key);
+    }
+
+    /// The stored answer to a call whose canonical request is known: a recording without requests gets it here.
+    ///
+    /// # Errors
+    /// If a journal cannot be read, or this one not written to.
+    pub async fn answer_to(&self, key: &CallKey, request: &str) -> Result<Option<Response>> {
+        self.find(key, Some(request)).await
+    }
+
+    /// The stored answer to a call.
+    ///
+    /// # Errors
+    /// If a journal cannot be read, or this one not written to.
+    pub async fn get(&self, key: &CallKey) -> Result<Option<Response>> {
+        self.find(key, None).await
+    }
+
+    async fn find(&self, key: &CallKey, request: Option<&str>) -> Result<Option<Response>> {
+        if let Some(response) = self.stored(key)? {
+            return Ok(Some(response));
+        }
+        let Some(made) = self.further.iter().find_map(|(path, further)| call(&lock(further), path, key).transpose())
+        else {
+            return Ok(None);
+        };
+        let mut made = made?;
+        if self.passes_over_refused && made.response.is_refused() {
+            return Ok(None);
+        }
+        if let Some(request) = request {
+            request.clone_into(&mut made.request);
+        }
+        let response = made.response.clone();
+        self.writer.write(Entry::call(made, Origin::Imported)?).await?;
+        self.imported.fetch_add(1, Ordering::Relaxed);
+        Ok(Some(response))
+    }
+
+    /// Stores a call that was made, and returns once it is durable. Gives the answer that stands: another process
+    /// may have stored one first, and that one is everybody's.
+    ///
+    /// # Errors
+    /// Where the journal cannot be written.
+    pub async fn put(&self, made: Made) -> Result<Response> {
+        let (key, response) = (made.key, made.response.clone());
+        let is_new = self.writer.write(Entry::call(made, Origin::Own)?).await?;
+        self.made.fetch_add(1, Ordering::Relaxed);
+        if is_new {
+            return Ok(response);
+        }
+        self.stored(&key)?.ok_or_else(|| anyhow!("call {key} is there and cannot be found"))
+    }
+
+    /// Notes an attempt that got no answer and may be charged all the same; at most `worst` for it.
+    pub fn lose(&self, key: &CallKey, model: &str, reason: &str, worst: Usage) {
+        self.writer.note(Entry::Lost { key: *key, model: model.to_owned(), reason: reason.to_owned(), worst });
+    }
+
+    /// The stored embeddings of texts, by their keys; those that other journals hold are copied.
+    ///
+    /// # Errors
+    /// Where a journal cannot be read, or this one not written to.
+    pub async fn embeddings(&self, embedder: &str, keys: &[CallKey]) -> Result<Vec<Option<Embedded>>> {
+        let mut found = vec![None; keys.len()];
+        look_up(&self.path, &self.reader, keys, &mut found)?;
+        let missing: Vec<usize> = (0..keys.len()).filter(|at| found[*at].is_none()).collect();
+        for (path, further) in &self.further {
+            look_up(path, further, keys, &mut found)?;
+        }
+        let copied = missing.into_iter().filter_map(|at| Some((keys[at], found[at].clone()?))).collect();
+        self.put_embeddings(embedder, copied).await?;
+        Ok(found)
+    }
+
+    /// Stores the embeddings of texts, each under its key, and returns once they are durable.
+    ///
+    /// # Errors
+    /// Where the journal cannot be written.
+    pub async fn put_embeddings(&self, embedder: &str, rows: Vec<(CallKey, Embedded)>) -> Result<()> {
+        let mut last = None;
+        for (key, embedded) in rows {
+            last = Some(self.writer.begin(Entry::Embedding { key, embedder: embedder.to_owned(), embedded })?);
+        }
+        // They are written in this order, so the last one's end is that of all.
+        match last {
+            Some(last) => writer::finish(last).await.map(|_| ()),
+            None => Ok(()),
+        }
+    }
+
+    /// What was spent on the calls of this journal, by the model's name; imported ones were spent by others.
+    ///
+    /// # Errors
+    /// Where the journal cannot be read.
+    pub fn spent(&self) -> Result<BTreeMap<String, Taken>> {
+        self.sums(
+            "SELECT model, count(*), sum(input_tokens), sum(cached_input_tokens), sum(output_tokens)
+             FROM calls WHERE NOT imported GROUP BY model",
+        )
+    }
+
+    /// What attempts without an answer may have cost at most, by the model's name.
+    ///
+    /// # Errors
+    /// Where the journal cannot be read.
+    pub fn lost(&self) -> Result<BTreeMap<String, Taken>> {
+        self.sums("SELECT model, count(*), sum(input_tokens), 0, sum(output_tokens) FROM lost GROUP BY model")
+    }
+
+    /// Keys and canonical requests of a model's calls, in this journal and those that it looks into.
+    ///
+    /// # Errors
+    /// Where a journal cannot be read.
+    pub fn requests(&self, model: &str) -> Result<Vec<(CallKey, String)>> {
+        let own = (&self.path, &self.reader);
+        let mut found = Vec::new();
+        for (path, connection) in std::iter::once(own).chain(self.further.iter().map(|(path, further)| (path, further)))
+        {
+            let connection = lock(connection);
+            let mut statement = connection.prepare("SELECT key, request FROM calls WHERE model = ?1 ORDER BY id")?;
+            let rows = statement.query_map([model], |row| Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?)))?;
+            for row in rows {
+                let (key, request) = row.with_context(|| cannot_read(path))?;
+                if request.is_empty() {
+                    bail!(
+                        "{} holds answers without their requests, so backend `replay` cannot tell what they answer; \
+                         name the backend that gave them, and the file with --journal",
+                        path.display()
+                    );
+                }
+                found.push((key.parse().with_context(|| cannot_read(path))?, request));
+            }
+        }
+        Ok(found)
+    }
+
+    fn sums(&self, query: &str) -> Result<BTreeMap<String, Taken>> {
+        let connection = lock(&self.reader);
+        let mut statement = connection.prepare(query)?;
+        let taken = |row: &Row| {
+            let usage = Usage { input: row.get(2)?, cached_input: row.get(3)?, output: row.get(4)? };
+            Ok((row.get(0)?, Taken { calls: row.get(1)?, usage }))
+        };
+        let rows = statement.query_map([], taken)?;
+        rows.collect::<rusqlite::Result<_>>().with_context(|| cannot_read(&self.path))
+    }
+
+    fn stored(&self, key: &CallKey) -> Result<Option<Response>> {
+        let connection = lock(&self.reader);
+        let text: Option<String> = connection
+            .prepare_cached("SELECT response FROM calls WHERE key = ?1")?
+            .query_row([key.to_string()], |row| row.get(0))
+            .optional()
+            .with_context(|| cannot_read(&self.path))?;
+        drop(connection);
+        text.map(|text| response(key, &text)).transpose()
+    }
+}
+
+/// What calls took, by the clock.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Elapsed {
+    /// Calls.
+    pub calls: u64,
+    /// The seconds in which at least one of them was in flight.
+    pub seconds: f64,
+    /// The last of these, in seconds since 1970.
+    until: f64,
+}
+
+impl Elapsed {
+    /// Counts a call of so many seconds, in the order of their beginnings; one whose end is not known stands for itself.
+    fn count(&mut self, seconds: f64, end: Option<f64>) {
+        self.calls += 1;
+        self.seconds += match end {
+            Some(end) => (end - self.until.max(end - seconds)).max(0.0),
+            None => seconds,
+        };
+        self.until = self.until.max(end.unwrap_or(0.0));
+    }
+
+    /// Counts calls of another time too.
+    pub fn add(&mut self, other: &Self) {
+        self.calls += other.calls;
+        self.seconds += other.seconds;
+    }
+
+    /// The seconds that so many calls take at this pace.
+    #[must_use]
+    #[expect(clippy::cast_precision_loss, reason = "a number of calls")]
+    pub fn seconds_for(&self, calls: usize) -> f64 {
+        self.seconds / self.calls as f64 * calls as f64
+    }
+}
+
+/// The time that the calls of a journal took, all together and by model: of a journal, an export, or a folder of parts. When
+/// an imported call was made is not known: each counts as if alone.
+///
+/// # Errors
+/// Names the file that is no journal or was changed after its export.
+pub fn times(path: &Path) -> Result<(Elapsed, BTreeMap<String, Elapsed>)> {
+    let mut calls: Vec<(f64, String, f64, Option<f64>)> = Vec::new();
+    for (part, connection) in opened(path)? {
+        let mut read = || -> rusqlite::Result<()> {
+            let mut statement = connection.prepare(&format!(
+                "SELECT made - seconds, model, seconds, {MADE} FROM (SELECT *, response ->> '$.latency_ms' / 1000.0 AS seconds FROM calls)"
+            ))?;
+            let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))?;
+            rows.into_iter().try_for_each(|row| row.map(|row| calls.push(row)))
+        };
+        read().with_context(|| cannot_read(&part))?;
+    }
+    calls.sort_by(|(one, ..), (other, ..)| one.total_cmp(other));
+    let (mut all, mut models) = (Elapsed::default(), BTreeMap::<String, Elapsed>::new());
+    for (_, model, seconds, end) in calls {
+        all.count(seconds, end);
+        models.entry(model).or_default().count(seconds, end);
+    }
+    Ok((all, models))
+}
+
+/// Checks that there is a journal to look into.
+///
+/// # Errors
+/// Names the path at which there is none.
+pub fn check_there(path: &Path) -> Result<()> {
+    parts(path).map(|_| ())
+}
+
+/// The files that a path stands for: itself, or a folder's exports in the order of their names.
+fn parts(path: &Path) -> Result<Vec<PathBuf>> {
+    if path.is_file() {
+        return Ok(vec![path.to_owned()]);
+    }
+    let Ok(entries) = std::fs::read_dir(path) else { bail!("there is no journal {}", path.display()) };
+    let mut parts = Vec::new();
+    for entry in entries {
+        let entry = entry.with_context(|| cannot_read(path))?;
+        let name = entry.file_name().to_string_lossy().into_owned();
+        if name.starts_with("journal") && name.ends_with(".parquet") {
+            parts.push(entry.path());
+        }
+    }
+    if parts.is_empty() {
+        bail!("the folder {} holds no exported journal (journal*.parquet)", path.display());
+    }
+    parts.sort();
+    Ok(parts)
+}
+
+/// The journals that a path stands for, each with its file: a journal, an export, or the parts of one in a folder.
+fn opened(path: &Path) -> Result<Vec<(PathBuf, Connection)>> {
+    let open = |part: PathBuf| {
+        let connection = if portable::is_portable(&part) { portable::open(&part) } else { schema::open_further(&part) };
+        connection.map(|connection| (part, connection))
+    };
+    parts(path)?.into_iter().map(open).collect()
+}
+
+/// A whole call out of some journal.
+fn call(connection: &Connection, path: &Path, key: &CallKey) -> Result<Option<Made>> {
+    let found: Option<[String; 4]> = connection
+        .prepare_cached("SELECT model, item, request, response FROM calls WHERE key = ?1")?
+        .query_row([key.to_string()], |row| Ok([row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?]))
+        .optional()
+        .with_context(|| cannot_read(path))?;
+    let Some([model, item, request, text]) = found else { return Ok(None) };
+    Ok(Some(Made { key: *key, model, item: item.into(), request, response: response(key, &text)? }))
+}
+
+/// Fills in the embeddings that are still missing, as far as this journal has them.
+fn look_up(
+    path: &Path,
+    connection: &Mutex<Connection>,
+    keys: &[CallKey],
+    found: &mut [Option<Embedded>],
+) -> Result<()> {
+    let connection = lock(connection);
+    for (key, place) in keys.iter().zip(found).filter(|(_, place)| place.is_none()) {
+        *place = embedding(&connection, key).with_context(|| cannot_read(path))?;
+    }
+    Ok(())
+}
+
+fn embedding(connection: &Connection, key: &CallKey) -> rusqlite::Result<Option<Embedded>> {
+    let mut statement = connection.prepare_cached("SELECT tokens, vector FROM embeddings WHERE key = ?1")?;
+    let row = statement.query_row([key.to_string()], |row| {
+        Ok(Embedded { tokens: row.get(0)?, vector: floats(&row.get::<_, Vec<u8>>(1)?) })
+    });
+    row.optional()
+}
+
+/// A vector as the journal's tables have it.
+fn floats(bytes: &[u8]) -> Vec<f32> {
+    let (floats, _) = bytes.as_chunks::<4>();
+    floats.iter().map(|float| f32::from_le_bytes(*float)).collect()
+}
+
+fn response(key: &CallKey, text: &str) -> Result<Response> {
+    serde_json::from_str(text).with_context(|| format!("call {key} is not readable"))
+}
+
+fn cannot_read(path: &Path) -> String {
+    format!("cannot read the journal {}", path.display())
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,210 @@
+//! A journal in one parquet file, to be passed on: the calls and the embeddings, in the order in which they were written.
+//! With requests, or with the answers alone, so that nothing of the questions is passed on. Lost attempts are left out.
+
+use std::collections::HashSet;
+use std::fs::File;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+use polars::prelude::{
+    Column, DataFrame, NamedFrom, ParquetCompression, ParquetReader, ParquetWriter, SerReader, Series,
+};
+use rusqlite::Connection;
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+
+use super::schema::MADE;
+use super::writer::{Entry, Origin, insert};
+use super::{Made, floats, opened, schema};
+use crate::types::chat::CallKey;
+use crate::types::embedding::Embedded;
+
+/// What every parquet file begins with.
+const MAGIC: &[u8] = b"PAR1";
+
+/// What goes into an export.
+#[derive(Debug, Clone, Default)]
+pub struct Selection {
+    /// Whether requests are left out, and with them all text of the questions.
+    pub answers_only: bool,
+    /// Journals or exports whose rows are left out.
+    pub except: Vec<PathBuf>,
+}
+
+/// What a file holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Exported {
+    /// Calls.
+    pub calls: usize,
+    /// Embeddings.
+    pub embeddings: usize,
+}
+
+/// A call's row, or an embedding's: `model` is then the embedder, and only `tokens` and `vector` follow. `made` and
+/// `processor` are known of calls that the exported run made itself.
+struct Row {
+    key: String,
+    model: String,
+    item: Option<String>,
+    request: Option<String>,
+    response: Option<String>,
+    tokens: Option<i64>,
+    vector: Option<Vec<u8>>,
+    made: Option<i64>,
+    processor: Option<String>,
+}
+
+/// The journal at `path` as a parquet file's bytes.
+///
+/// # Errors
+/// Names the journal that cannot be read, or a file of `except` that is no journal.
+pub fn export(path: &Path, selection: &Selection) -> Result<(Vec<u8>, Exported)> {
+    let connection = schema::open_further(path)?;
+    let cannot = || format!("cannot read the journal {}", path.display());
+    let except = selection.except.iter().map(|path| keys(path)).collect::<Result<Vec<_>>>()?.concat();
+    let except: HashSet<String> = except.into_iter().collect();
+    let mut rows = rows(&connection).with_context(cannot)?;
+    rows.retain(|row| !except.contains(&row.key));
+    let calls = rows.iter().filter(|row| row.vector.is_none()).count();
+    let exported = Exported { calls, embeddings: rows.len() - calls };
+    let mut frame = DataFrame::new_infer_height(columns(&rows, selection.answers_only).with_context(cannot)?)?;
+    let mut bytes = Vec::new();
+    ParquetWriter::new(&mut bytes).with_compression(ParquetCompression::Zstd(None)).finish(&mut frame)?;
+    Ok((bytes, exported))
+}
+
+/// A journal's calls, then its embeddings.
+fn rows(connection: &Connection) -> rusqlite::Result<Vec<Row>> {
+    let read = |query: &str| -> rusqlite::Result<Vec<Row>> {
+        let mut statement = connection.prepare(query)?;
+        let rows = statement.query_map([], |row| {
+            Ok(Row {
+                key: row.get(0)?,
+                model: row.get(1)?,
+                item: row.get(2)?,
+                request: row.get(3)?,
+                response: row.get(4)?,
+                tokens: row.get(5)?,
+                vector: row.get(6)?,
+                made: row.get(7)?,
+                processor: row.get(8)?,
+            })
+        })?;
+        rows.collect()
+    };
+    let processor = schema::processor(connection)?;
+    let mut rows = read(&format!(
+        "SELECT key, model, item, request, response, NULL, NULL, {MADE}, {processor} FROM calls ORDER BY id"
+    ))?;
+    rows.extend(read(
+        "SELECT key, embedder, NULL, NULL, NULL, tokens, vector, NULL, NULL FROM embeddings ORDER BY id",
+    )?);
+    Ok(rows)
+}
+
+/// The keys of the calls and embeddings in a journal, an export, or a folder with one in parts.
+fn keys(path: &Path) -> Result<Vec<String>> {
+    let mut keys = Vec::new();
+    for (part, connection) in opened(path)? {
+        let mut read = || -> rusqlite::Result<()> {
+            let mut statement = connection.prepare("SELECT key FROM calls UNION ALL SELECT key FROM embeddings")?;
+            statement.query_map([], |row| row.get(0))?.try_for_each(|key| key.map(|key| keys.push(key)))
+        };
+        read().with_context(|| format!("cannot read the journal {}", part.display()))?;
+    }
+    Ok(keys)
+}
+
+fn columns(rows: &[Row], answers_only: bool) -> Result<Vec<Column>> {
+    let text = |name: &str, of: fn(&Row) -> Option<&str>| -> Column {
+        Series::new(name.into(), rows.iter().map(of).collect::<Vec<_>>()).into()
+    };
+    let asked = if answers_only {
+        let purposes =
+            rows.iter().map(|row| row.request.as_deref().map(|request| purpose(&row.key, request)).transpose());
+        Series::new("purpose".into(), purposes.collect::<Result<Vec<_>>>()?).into()
+    } else {
+        text("request", |row| row.request.as_deref())
+    };
+    Ok(vec![
+        text("key", |row| Some(&row.key)),
+        text("model", |row| Some(&row.model)),
+        text("item", |row| row.item.as_deref()),
+        asked,
+        text("response", |row| row.response.as_deref()),
+        Series::new("tokens".into(), rows.iter().map(|row| row.tokens).collect::<Vec<_>>()).into(),
+        Series::new("vector".into(), rows.iter().map(|row| row.vector.as_deref()).collect::<Vec<_>>()).into(),
+        Series::new("made".into(), rows.iter().map(|row| row.made).collect::<Vec<_>>()).into(),
+        text("processor", |row| row.processor.as_deref()),
+    ])
+}
+
+/// What a call was for, as its canonical request says: `answer`, `answer-and-strategy`, `strategy` or `confidence`.
+fn purpose(key: &str, request: &str) -> Result<String> {
+    if request.is_empty() {
+        bail!(
+            "call {key} came from a recording without requests and was not used: run what needs it before the export"
+        );
+    }
+    let request: Value = serde_json::from_str(request).with_context(|| format!("call {key} is not readable"))?;
+    Ok(request["wanted"].as_str().unwrap_or("answer").to_owned())
+}
+
+/// Whether a file is an export, by its first bytes.
+pub(super) fn is_portable(path: &Path) -> bool {
+    use std::io::Read;
+    let mut first = [0; MAGIC.len()];
+    File::open(path).and_then(|mut file| file.read_exact(&mut first)).is_ok() && first == *MAGIC
+}
+
+/// The journal in such a file, in memory. The key of each call is computed again from its request, so that no answer can
+/// stand under another question. In an export of answers alone the keys are taken from the file: a run finds an answer
+/// only by the key that it computes from its own data. An embedding's text is never in the file.
+pub(super) fn open(path: &Path) -> Result<Connection> {
+    let mut connection = schema::in_memory()?;
+    fill(&mut connection, path).with_context(|| format!("the journal {}", path.display()))?;
+    Ok(connection)
+}
+
+fn fill(connection: &mut Connection, path: &Path) -> Result<()> {
+    let frame = ParquetReader::new(File::open(path)?).finish().context("is not readable as parquet")?;
+    let column =
+        |name: &str| frame.column(name).with_context(|| format!("is no exported one: there is no column `{name}`"));
+    let answers_only = frame.column("request").is_err() && frame.column("purpose").is_ok();
+    let asked = if answers_only { "purpose" } else { "request" };
+    let [keys, models, items, requests, responses] =
+        ["key", "model", "item", asked, "response"].map(|name| column(name).and_then(|column| Ok(column.str()?)));
+    let (keys, models, items, requests, responses) = (keys?, models?, items?, requests?, responses?);
+    let (tokens, vectors) = (column("tokens")?.i64()?, column("vector")?.binary()?);
+    // The first exports did not have it.
+    let made_at = frame.column("made").ok().map(|column| column.i64()).transpose()?;
+    let transaction = connection.transaction()?;
+    for row in 0..frame.height() {
+        let wrong = |what: &str| format!("row {}: {what}", row + 1);
+        let key = keys.get(row).with_context(|| wrong("the key is missing"))?;
+        let key: CallKey = key.parse().with_context(|| wrong("the key cannot be read"))?;
+        let model = models.get(row).with_context(|| wrong("the model is missing"))?.to_owned();
+        let entry = match (requests.get(row), tokens.get(row), vectors.get(row)) {
+            (Some(request), ..) => {
+                if !answers_only && CallKey(Sha256::digest(request).into()) != key {
+                    bail!(wrong("the key does not fit what was asked: the file was changed after its export"));
+                }
+                let response = responses.get(row).with_context(|| wrong("the answer is missing"))?;
+                let response = serde_json::from_str(response).with_context(|| wrong("the answer cannot be read"))?;
+                let item = items.get(row).unwrap_or_default().into();
+                let origin = made_at.and_then(|at| at.get(row)).map_or(Origin::Imported, Origin::OwnAt);
+                let request = if answers_only { String::new() } else { request.to_owned() };
+                Entry::call(Made { key, model, item, request, response }, origin)?
+            }
+            (None, Some(tokens), Some(vector)) => {
+                let tokens = tokens.try_into().with_context(|| wrong("the tokens are no count"))?;
+                Entry::Embedding { key, embedder: model, embedded: Embedded { tokens, vector: floats(vector) } }
+            }
+            _ => bail!(wrong("holds neither a call nor an embedding")),
+        };
+        if !insert(&transaction, &entry).with_context(|| wrong("cannot be taken over"))? {
+            bail!(wrong("the key stands twice"));
+        }
+    }
+    Ok(transaction.commit()?)
+}

@@ -1,0 +1,193 @@
+//! The thread that writes the journal. What has come in while it wrote goes into one transaction, so that many
+//! answers share one wait for the disk.
+
+use std::sync::{Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use anyhow::{Result, anyhow};
+use rusqlite::{Connection, params};
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::sync::oneshot;
+
+use super::Made;
+use crate::fetch::machine;
+use crate::types::chat::{CallKey, Usage};
+use crate::types::embedding::Embedded;
+
+/// Rows of one transaction at most: the first must not wait for the thousandth.
+const BATCH: usize = 512;
+
+/// The waits before a batch is tried again.
+const RETRIES: [Duration; 3] = [Duration::from_millis(250), Duration::from_secs(1), Duration::from_secs(3)];
+
+/// A row to be written.
+pub(super) enum Entry {
+    /// An answered call, its answer already as text.
+    Call { made: Box<Made>, response: String, origin: Origin },
+    /// A text's embedding.
+    Embedding { key: CallKey, embedder: String, embedded: Embedded },
+    /// An attempt without an answer.
+    Lost { key: CallKey, model: String, reason: String, worst: Usage },
+}
+
+/// Whose call it is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Origin {
+    /// This journal's, made just now.
+    Own,
+    /// This journal's, made at this second since 1970, UTC.
+    OwnAt(i64),
+    /// Another journal's.
+    Imported,
+}
+
+impl Entry {
+    pub(super) fn call(made: Made, origin: Origin) -> Result<Self> {
+        let response = serde_json::to_string(&made.response)?;
+        Ok(Self::Call { made: Box::new(made), response, origin })
+    }
+}
+
+/// Hears whether the row is new, once it is durable.
+pub(super) type Durable = oneshot::Receiver<Result<bool, String>>;
+
+struct Write {
+    entry: Entry,
+    /// None where nobody waits.
+    done: Option<oneshot::Sender<Result<bool, String>>>,
+}
+
+/// The way to the thread, which ends with it.
+pub(super) struct Writer {
+    queue: Mutex<Option<UnboundedSender<Write>>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Writer {
+    pub(super) fn start(connection: Connection) -> std::io::Result<Self> {
+        let (sender, receiver) = unbounded_channel();
+        let thread =
+            std::thread::Builder::new().name("journal".to_owned()).spawn(move || serve(connection, receiver))?;
+        Ok(Self { queue: Mutex::new(Some(sender)), thread: Some(thread) })
+    }
+
+    /// Writes a row and waits until it is durable; tells whether it is new.
+    pub(super) async fn write(&self, entry: Entry) -> Result<bool> {
+        finish(self.begin(entry)?).await
+    }
+
+    /// Puts a row into the queue.
+    pub(super) fn begin(&self, entry: Entry) -> Result<Durable> {
+        let (done, durable) = oneshot::channel();
+        self.send(Write { entry, done: Some(done) }).then_some(durable).ok_or_else(ended)
+    }
+
+    /// Writes a row that nobody waits for.
+    pub(super) fn note(&self, entry: Entry) {
+        self.send(Write { entry, done: None });
+    }
+
+    fn send(&self, write: Write) -> bool {
+        let queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
+        queue.as_ref().is_some_and(|queue| queue.send(write).is_ok())
+    }
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(thread) = self.thread.take() {
+            // What is in the queue is written before the thread ends; a panic in it was told to those who waited.
+            drop(thread.join());
+        }
+    }
+}
+
+/// Waits until a row is durable; tells whether it is new.
+pub(super) async fn finish(durable: Durable) -> Result<bool> {
+    durable.await.map_err(|_| ended())?.map_err(|error| anyhow!(error))
+}
+
+fn ended() -> anyhow::Error {
+    anyhow!("its thread has ended")
+}
+
+fn serve(mut connection: Connection, mut queue: UnboundedReceiver<Write>) {
+    while let Some(first) = queue.blocking_recv() {
+        let mut batch = vec![first];
+        while batch.len() < BATCH
+            && let Ok(next) = queue.try_recv()
+        {
+            batch.push(next);
+        }
+        // Paid answers wait here for a disk that is full for a moment, or a file that somebody else holds.
+        let mut waits = RETRIES.iter();
+        let outcome = loop {
+            match (commit(&mut connection, &batch), waits.next()) {
+                (Err(_), Some(wait)) => std::thread::sleep(*wait),
+                (outcome, _) => break outcome.map_err(|error| error.to_string()),
+            }
+        };
+        for (place, write) in batch.into_iter().enumerate() {
+            if let Some(done) = write.done {
+                // Where the caller has gone, nobody needs to know.
+                drop(done.send(outcome.as_ref().map(|new| new[place]).map_err(Clone::clone)));
+            }
+        }
+    }
+}
+
+/// Writes a batch, durably; tells which rows are new.
+fn commit(connection: &mut Connection, batch: &[Write]) -> rusqlite::Result<Vec<bool>> {
+    let transaction = connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
+    let new = batch.iter().map(|write| insert(&transaction, &write.entry)).collect::<rusqlite::Result<_>>()?;
+    transaction.commit()?;
+    Ok(new)
+}
+
+/// Writes one row; tells whether it is new.
+pub(super) fn insert(connection: &Connection, entry: &Entry) -> rusqlite::Result<bool> {
+    let rows = match entry {
+        Entry::Call { made, response, origin } => {
+            let at = if let Origin::OwnAt(at) = origin { Some(*at) } else { None };
+            let Usage { input, cached_input, output } = made.response.usage;
+            connection
+                .prepare_cached(
+                    "INSERT INTO calls (key, model, item, request, response, input_tokens, cached_input_tokens,
+                     output_tokens, imported, made, processor)
+                     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, coalesce(?10, unixepoch()), ?11)
+                     ON CONFLICT (key) DO NOTHING",
+                )?
+                .execute(params![
+                    made.key.to_string(),
+                    made.model,
+                    made.item.0,
+                    made.request,
+                    response,
+                    input,
+                    cached_input,
+                    output,
+                    *origin == Origin::Imported,
+                    at,
+                    (*origin == Origin::Own).then(machine::processor).flatten()
+                ])?
+        }
+        Entry::Embedding { key, embedder, embedded } => {
+            let vector: Vec<u8> = embedded.vector.iter().flat_map(|float| float.to_le_bytes()).collect();
+            connection
+                .prepare_cached(
+                    "INSERT INTO embeddings (key, embedder, tokens, vector, made) VALUES (?1, ?2, ?3, ?4, unixepoch())
+                     ON CONFLICT (key) DO NOTHING",
+                )?
+                .execute(params![key.to_string(), embedder, embedded.tokens, vector])?
+        }
+        Entry::Lost { key, model, reason, worst } => connection
+            .prepare_cached(
+                "INSERT INTO lost (key, model, reason, input_tokens, output_tokens, made)
+                 VALUES (?1, ?2, ?3, ?4, ?5, unixepoch())",
+            )?
+            .execute(params![key.to_string(), model, reason, worst.input, worst.output])?,
+    };
+    Ok(rows > 0)
+}

@@ -1,0 +1,37 @@
+//! Rules that a strategy must pass before it is stored.
+
+use serde::{Deserialize, Serialize};
+
+/// What must hold for a strategy to be kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum StoreRule {
+    /// Nothing.
+    Always,
+    /// The strong level's mean token probability in its answer is high enough.
+    Confident,
+    /// Its calculations are written out and right when computed again, and its answer is the last result; of options,
+    /// letter and text agree. It needs no call.
+    Checked,
+    /// A second draw gives the same answer.
+    Verified,
+    /// The answer is right: an oracle, for it looks at the target.
+    CorrectOnly,
+}
+
+impl StoreRule {
+    /// All of them.
+    pub const ALL: [Self; 5] = [Self::Always, Self::Confident, Self::Checked, Self::Verified, Self::CorrectOnly];
+
+    /// The name used in configs and outputs.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Always => "always",
+            Self::Confident => "confident",
+            Self::Checked => "checked",
+            Self::Verified => "verified",
+            Self::CorrectOnly => "correct-only",
+        }
+    }
+}
