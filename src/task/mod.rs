@@ -1,6 +1,7 @@
 //! What a kind of question asks for: how an answer is read from a model's text and compared with the target.
 
 pub mod calculations;
+pub mod checks;
 pub mod choice;
 mod clause;
 pub mod confidence;

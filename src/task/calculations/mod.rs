@@ -1,0 +1,218 @@
+//! The calculations that a solution writes out, each `a op b = c`, computed again with exact fractions. A check that
+//! needs no target and no call: what was seen of a pair of small models is in docs/METHODOLOGY.md.
+
+mod expression;
+mod plain;
+mod tokens;
+
+use num_rational::BigRational;
+use serde::{Deserialize, Serialize};
+
+pub use self::expression::{Expression, Operator};
+use self::expression::{Side, agree, beginning, ending};
+use self::plain::plain;
+use self::tokens::{Token, tokens};
+
+/// How many calculations a checked solution must have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged, rename_all = "kebab-case")]
+pub enum AtLeast {
+    /// So many.
+    Count(usize),
+    /// As many as it has lines before the answer.
+    #[serde(with = "each_line")]
+    EachLine,
+}
+
+/// `"each-line"` in configs.
+mod each_line {
+    use serde::{Deserialize, Deserializer, Serializer, de::Error};
+
+    pub(super) fn serialize<S: Serializer>(serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str("each-line")
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<(), D::Error> {
+        match String::deserialize(deserializer)?.as_str() {
+            "each-line" => Ok(()),
+            other => Err(D::Error::custom(format!("must be a number or \"each-line\", not `{other}`"))),
+        }
+    }
+}
+
+impl AtLeast {
+    /// How many that are of a text.
+    #[must_use]
+    pub fn of(self, text: &str) -> usize {
+        match self {
+            Self::Count(count) => count,
+            Self::EachLine => {
+                let lines = text.lines().filter(|line| !line.trim().is_empty());
+                lines.filter(|line| !line.trim_start().starts_with("####")).count()
+            }
+        }
+    }
+}
+
+/// What a solution's calculations are worth.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Checked {
+    /// Calculations that are written out.
+    pub written: usize,
+    /// Of these, those whose result is another.
+    pub wrong: usize,
+    /// The result of the last one, as written.
+    pub last: Option<BigRational>,
+}
+
+/// A calculation that a text writes out, as in `3 * 12 = 36`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Calculation {
+    /// The side that computes; the left one if both do.
+    pub expression: Expression,
+    /// The value of the other side, as written.
+    pub result: BigRational,
+    /// Whether the written result is the expression's value, or that value rounded to the decimals written.
+    pub right: bool,
+}
+
+/// Computes every calculation of a text again.
+#[must_use]
+pub fn check(text: &str) -> Checked {
+    let mut checked = Checked::default();
+    each(text, |left, right| {
+        checked.written += 1;
+        checked.wrong += usize::from(!agree(&left, &right));
+        checked.last = Some(right.value);
+    });
+    checked
+}
+
+/// The calculations of a text, in the order in which they are written.
+#[must_use]
+pub fn written(text: &str) -> Vec<Calculation> {
+    let mut found = Vec::new();
+    each(text, |left, right| {
+        let right_one = agree(&left, &right);
+        let (expression, result) =
+            if left.computed { (left.expression, right.value) } else { (right.expression, left.value) };
+        found.push(Calculation { expression, result, right: right_one });
+    });
+    found
+}
+
+/// Hands on both sides of every calculation of a text.
+fn each(text: &str, mut found: impl FnMut(Side, Side)) {
+    // `cost = 3 * 12`, whose result may stand in the next line: `cost = 36`.
+    let mut open: Option<(String, Side)> = None;
+    for line in plain(text).lines().filter(|line| !line.trim().is_empty()) {
+        let tokens = tokens(line);
+        let sides: Vec<&[Token]> = tokens.split(|token| *token == Token::Equals).collect();
+        let name = line.split('=').next().unwrap_or_default().trim().to_lowercase();
+        let resumed = open.take().filter(|(of, _)| sides.len() > 1 && *of == name).map(|(_, left)| left);
+        for (at, pair) in sides.windows(2).enumerate() {
+            let left = ending(pair[0]).or_else(|| resumed.clone().filter(|_| at == 0));
+            let (Some(left), Some(right)) = (left, beginning(pair[1])) else { continue };
+            // A chain `a + b = c = d` says something twice only where a side holds an operator.
+            if left.computed || right.computed {
+                found(left, right);
+            }
+        }
+        if let [named, value] = sides[..]
+            && ending(named).is_none()
+        {
+            open = beginning(value).filter(|side| side.computed).map(|side| (name, side));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn counts(text: &str) -> (usize, usize) {
+        let checked = check(text);
+        (checked.written, checked.wrong)
+    }
+
+    #[test]
+    fn right_calculations_are_right_however_they_are_written() {
+        for text in [
+            "pens in all: 3 * 12 = 36",
+            "She has 3 boxes x 12 pens = 36 pens.",
+            "3 × 12 = 36",
+            "\\(3 \\times 12 = 36\\)",
+            "\\[ \\frac{36}{3} = 12 \\]",
+            "36 ÷ 3 = 12",
+            "$1,200 + $34.50 = $1,234.50",
+            "1200 - 34 = 1{,}166",
+            "20% of 50 = 10",
+            "50 * 20% = 10",
+            "50 - (20 / 100) * 50 = 40 dollars",
+            "10 / 3 = 3.33",
+            "10/4 = 2.5",
+            "5 − 2 = 3",
+            "**12 + 5 = 17**",
+            "48/2 = <<48/2=24>>24 clips",
+            "5 times 4 = 20",
+            "The total is 3 + 4 = 7.",
+            "36 = 3 * 12",
+            "8 apples + 3 apples = 11 apples in all",
+            "\\[ 91 \\text{ cans} \\times 5 \\text{ liters/can} = 455 \\text{ liters} \\]",
+            "\\[ \\frac{480 \\text{ meters}}{80 \\text{ meters/minute}} = 6 \\text{ minutes} \\]",
+            "4 \\text{ (choices for blouses)} \\times 7 \\text{ (choices for trousers)} = 28 \\text{ (outfits)}",
+            "\\text{Distance} = 15 \\, \\text{km/h} \\times 4 \\, \\text{h}\n\\text{Distance} = 60 \\, \\text{km}",
+            "\\[ x = 35 + 10 \\]\n\n\\[ x = 45 \\]",
+        ] {
+            assert_eq!(counts(text), (1, 0), "{text}");
+        }
+    }
+
+    #[test]
+    fn wrong_calculations_are_found() {
+        for text in [
+            "3 * 12 = 35",
+            "7 / 2 = 4",
+            "10 / 3 = 3.4",
+            "20% of 50 = 20",
+            "$5 + $7 = $13",
+            "2 + 3 * 4 = 20",
+            "x = 3 * 4\nx = 13",
+        ] {
+            assert_eq!(counts(text), (1, 1), "{text}");
+        }
+    }
+
+    #[test]
+    fn chains_count_each_step_that_computes() {
+        assert_eq!(counts("2 + 3 = 5 * 2 = 10"), (2, 1));
+        assert_eq!(counts("total = 3 * 4 = 12"), (1, 0));
+        assert_eq!(counts("x = 5\ny = 5 = 5"), (0, 0));
+        assert_eq!(counts("a: 2 * 3 = 6\nb: 6 + 1 = 7\n#### 7"), (2, 0));
+    }
+
+    #[test]
+    fn texts_without_calculations_have_none() {
+        for text in [
+            "There are 28 tables.",
+            "#### 28",
+            "",
+            "n = 28",
+            "3 * 12 is 36",
+            "5/0 = 3",
+            "pages 3-5",
+            "= 4",
+            "x = 3 * 4\ny = 13",
+        ] {
+            assert_eq!(counts(text), (0, 0), "{text}");
+        }
+    }
+
+    #[test]
+    fn the_last_result_is_told_as_written() {
+        let last = |text: &str| check(text).last.map(|value| value.to_string());
+        assert_eq!(last("3 * 12 = 36\n36 / 2 = 18\n#### 18").as_deref(), Some("18"));
+        assert_eq!(last("3 * 12 = 35").as_deref(), Some("35"));
+        assert_eq!(last("none"), None);
+    }
+}

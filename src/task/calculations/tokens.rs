@@ -1,0 +1,67 @@
+//! The tokens of a line in which calculations may be written.
+
+use std::sync::LazyLock;
+
+use num_bigint::BigInt;
+use num_rational::BigRational;
+use num_traits::One;
+use regex::Regex;
+
+/// A token.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Token {
+    /// A number, and half a unit of its last decimal: what is written may be rounded.
+    Number(BigRational, BigRational),
+    Operator(char),
+    Open,
+    Close,
+    Percent,
+    Equals,
+    Word,
+    /// Whatever ends an expression.
+    Other,
+}
+
+pub(super) fn tokens(line: &str) -> Vec<Token> {
+    static TOKEN: LazyLock<Regex> = LazyLock::new(|| {
+        Regex::new(
+            r"(?P<number>\d+(?:\.\d+)?|\.\d+)|(?P<word>[A-Za-z][A-Za-z'’_-]*\.?)|(?P<sign>[+*/()=%-])|(?P<other>[^\s])",
+        )
+        .expect("the pattern is valid")
+    });
+    let mut tokens = Vec::new();
+    for found in TOKEN.captures_iter(line) {
+        let after_value =
+            matches!(tokens.last(), Some(Token::Number(..) | Token::Close | Token::Percent | Token::Word));
+        tokens.push(if let Some(number) = found.name("number") {
+            number_of(number.as_str())
+        } else if let Some(word) = found.name("word") {
+            match word.as_str() {
+                "x" | "X" | "times" if after_value => Token::Operator('*'),
+                // `20% of 50`
+                "of" if tokens.last() == Some(&Token::Percent) => Token::Operator('*'),
+                "plus" if after_value => Token::Operator('+'),
+                "minus" if after_value => Token::Operator('-'),
+                _ => Token::Word,
+            }
+        } else {
+            match &found[0] {
+                "(" => Token::Open,
+                ")" => Token::Close,
+                "=" => Token::Equals,
+                "%" => Token::Percent,
+                sign @ ("+" | "-" | "*" | "/") => Token::Operator(sign.chars().next().unwrap_or('+')),
+                _ => Token::Other,
+            }
+        });
+    }
+    tokens
+}
+
+fn number_of(text: &str) -> Token {
+    let (whole, decimals) = text.split_once('.').unwrap_or((text, ""));
+    let numerator: BigInt = format!("{whole}{decimals}").parse().unwrap_or_default();
+    let denominator = num_traits::pow(BigInt::from(10), decimals.len());
+    let half = BigRational::new(BigInt::one(), denominator.clone() * 2);
+    Token::Number(BigRational::new(numerator, denominator), half)
+}

@@ -1,0 +1,158 @@
+//! The numbers that a question gives: in digits, in words, and as words that multiply or divide.
+
+use std::ops::Range;
+
+use num_bigint::BigInt;
+use num_rational::BigRational;
+use num_traits::{One, Signed, Zero};
+
+use crate::task::number::{self, Kind, Scanner};
+
+/// Words on either side of a number that say what it counts.
+const NEIGHBOURS: usize = 3;
+
+/// A number of a question.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Given {
+    /// Its value; of `20 %` it is 20.
+    pub value: BigRational,
+    /// Whether it is written in digits. A solution need not use a number in words: `the two sisters` gives none.
+    pub digits: bool,
+    /// What it counts, as far as its own text says.
+    pub unit: Unit,
+    /// The words before it, the nearest first, in lower case and without a plural's s.
+    pub before: Vec<String>,
+    /// The words behind it, in the same form.
+    pub after: Vec<String>,
+}
+
+/// What a number counts, as far as its own text says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unit {
+    /// Hundredths: a percent sign or the word.
+    Percent,
+    /// Money: a currency stands before it.
+    Money,
+    /// Cents, which are also hundredths of the currency.
+    Cents,
+    /// Anything else.
+    Other,
+}
+
+impl Given {
+    /// The values by which a calculation may use it, the plain one first: of a percentage also the share, what it leaves
+    /// and what it adds; of a fraction also its inverse and what it leaves; of cents also the hundredth.
+    #[must_use]
+    pub fn forms(&self) -> Vec<BigRational> {
+        let one = BigRational::one();
+        let hundred = BigRational::from(BigInt::from(100));
+        let share = &self.value / &hundred;
+        let mut forms = vec![self.value.clone()];
+        match self.unit {
+            Unit::Percent => {
+                forms.extend([share.clone(), &one - &share, &one + &share]);
+                forms.extend([&hundred - &self.value, &hundred + &self.value]);
+            }
+            Unit::Cents => forms.push(share),
+            Unit::Money | Unit::Other if self.value.is_positive() && self.value < one => {
+                forms.extend([&one - &self.value, self.value.recip()]);
+            }
+            Unit::Money | Unit::Other => {}
+        }
+        forms
+    }
+}
+
+/// The numbers of a question, in the order in which they are written.
+#[must_use]
+pub fn given(question: &str) -> Vec<Given> {
+    let mut found: Vec<(Range<usize>, BigRational, bool)> = Scanner::new(question, 0..question.len(), Kind::Text)
+        .filter_map(|number| Some((number.range.clone(), number.value(question)?, true)))
+        .collect();
+    let digits: Vec<Range<usize>> = found.iter().map(|(range, ..)| range.clone()).collect();
+    let free = |range: &Range<usize>| digits.iter().all(|taken| range.end <= taken.start || taken.end <= range.start);
+    found.extend(
+        in_words(question).into_iter().filter(|(range, _)| free(range)).map(|(range, value)| (range, value, false)),
+    );
+    found.sort_by_key(|(range, ..)| range.start);
+    found
+        .into_iter()
+        .filter(|(_, value, _)| !value.is_zero())
+        .map(|(range, value, digits)| number_at(question, range, value, digits))
+        .collect()
+}
+
+fn number_at(question: &str, range: Range<usize>, value: BigRational, digits: bool) -> Given {
+    let behind = question[range.end..].trim_start();
+    let after: Vec<String> = words(behind).take(NEIGHBOURS).collect();
+    let mut before: Vec<String> = words(&question[..range.start]).collect();
+    before.reverse();
+    before.truncate(NEIGHBOURS);
+    let own = &question[range];
+    let unit = if behind.starts_with(['%', '％'])
+        || own.ends_with('%')
+        || after.first().is_some_and(|word| word.starts_with("percent"))
+    {
+        Unit::Percent
+    } else if after.first().is_some_and(|word| word == "cent") {
+        Unit::Cents
+    } else if own.starts_with(['$', '€', '£']) || after.first().is_some_and(|word| word == "dollar") {
+        Unit::Money
+    } else {
+        Unit::Other
+    };
+    Given { value, digits, unit, before, after }
+}
+
+/// The words of a text, in lower case, a plural's s left out.
+fn words(text: &str) -> impl Iterator<Item = String> {
+    let parts = text.split(|c: char| !c.is_alphabetic()).filter(|word| !word.is_empty());
+    parts.map(|word| {
+        let word = word.to_lowercase();
+        match word.strip_suffix('s') {
+            Some(stem) if stem.len() > 2 && !stem.ends_with('s') => stem.to_owned(),
+            _ => word,
+        }
+    })
+}
+
+/// The numbers in words, and the words that multiply or divide. `one` by itself is no number that a question gives.
+fn in_words(question: &str) -> Vec<(Range<usize>, BigRational)> {
+    let mut found = Vec::new();
+    let mut at = 0;
+    while let Some(number) = number::spoken(question, at..question.len()) {
+        at = number.range.end.max(at + 1);
+        if let Some(value) = number.value(question).filter(|value| !value.is_one()) {
+            found.push((number.range, value));
+        }
+        if at >= question.len() || !question.is_char_boundary(at) {
+            break;
+        }
+    }
+    let mut start = 0;
+    for part in question.split_inclusive(|c: char| !c.is_alphabetic()) {
+        let word = part.trim_end_matches(|c: char| !c.is_alphabetic());
+        let range = start..start + word.len();
+        start += part.len();
+        let free = found.iter().all(|(taken, _)| range.end <= taken.start || taken.end <= range.start);
+        if let Some((above, below)) = factor(&word.to_lowercase()).filter(|_| free) {
+            found.push((range, BigRational::new(above.into(), below.into())));
+        }
+    }
+    found
+}
+
+/// The factor that a word stands for, as a fraction.
+fn factor(word: &str) -> Option<(i64, i64)> {
+    Some(match word {
+        "twice" | "double" | "doubles" | "doubled" | "pair" | "pairs" | "couple" | "couples" | "both" => (2, 1),
+        "thrice" | "triple" | "triples" | "tripled" => (3, 1),
+        "quadruple" | "quadruples" | "quadrupled" => (4, 1),
+        "dozen" | "dozens" => (12, 1),
+        "half" | "halves" | "halved" => (1, 2),
+        "third" | "thirds" => (1, 3),
+        "quarter" | "quarters" | "fourth" | "fourths" => (1, 4),
+        "fifth" | "fifths" => (1, 5),
+        _ => return None,
+    })
+}

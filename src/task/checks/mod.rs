@@ -1,0 +1,155 @@
+//! Checks of an answer's work that need no target and no call: pure functions of the question, the answer and the
+//! examples that were shown with it. Definitions and rates are in docs/METHODOLOGY.md.
+
+mod flow;
+mod follows;
+mod given;
+mod replay;
+
+use std::borrow::Cow;
+
+use num_bigint::BigInt;
+use num_rational::BigRational;
+use serde::{Deserialize, Serialize};
+
+use self::flow::Flow;
+pub use self::given::{Given, Unit, given};
+use super::calculations::{self, AtLeast};
+use super::{Task, passage};
+
+/// The checks by the names that stand in configs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Check {
+    /// Every calculation that is written out is right, there are enough of them, and the last gives the answer.
+    Calculations,
+    /// Every number that the question gives in digits stands in a calculation, as it is or in one of its forms.
+    AllNumbersUsed,
+    /// Every number in a calculation is given by the question, an earlier result, or a known constant.
+    GroundedNumbers,
+    /// The answer comes from the same operations on operands of the same source as an example's.
+    FollowsExample,
+    /// An example's calculations on the question's numbers give the answer.
+    ExampleReplay,
+}
+
+impl Check {
+    /// All of them.
+    pub const ALL: [Self; 5] =
+        [Self::Calculations, Self::AllNumbersUsed, Self::GroundedNumbers, Self::FollowsExample, Self::ExampleReplay];
+
+    /// The name used in configs and outputs.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Calculations => "calculations",
+            Self::AllNumbersUsed => "all-numbers-used",
+            Self::GroundedNumbers => "grounded-numbers",
+            Self::FollowsExample => "follows-example",
+            Self::ExampleReplay => "example-replay",
+        }
+    }
+
+    /// Whether it compares the answer with a retrieved example.
+    #[must_use]
+    pub fn needs_example(self) -> bool {
+        matches!(self, Self::FollowsExample | Self::ExampleReplay)
+    }
+
+    /// Whether it has a meaning for answers to questions of this kind.
+    #[must_use]
+    pub fn applies_to(self, task: Task) -> bool {
+        task == Task::Math
+    }
+}
+
+/// A solved question that was shown with another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Example<'a> {
+    /// The question.
+    pub question: &'a str,
+    /// The solution's text.
+    pub solution: &'a str,
+    /// The solution's answer, in the form of [`Graded::answer`](crate::types::record::Graded::answer).
+    pub answer: Option<&'a str>,
+}
+
+/// An answer whose work is checked.
+pub struct Work<'a> {
+    text: Cow<'a, str>,
+    answer: Option<BigRational>,
+    /// `None` if there are too many calculations to follow.
+    flow: Option<Flow>,
+    examples: Vec<(Flow, BigRational)>,
+}
+
+impl<'a> Work<'a> {
+    /// The work of a `text` whose answer was read as `answer`. Reasoning that a passage hides is left out.
+    #[must_use]
+    pub fn new(question: &str, text: &'a str, answer: Option<&str>, examples: &[Example]) -> Self {
+        let text = passage::visible(text);
+        let flow = Flow::new(question, &text);
+        let of = |example: &Example| {
+            let flow = Flow::new(example.question, &passage::visible(example.solution))?;
+            Some((flow, example.answer.and_then(exact)?))
+        };
+        Self { answer: answer.and_then(exact), flow, examples: examples.iter().filter_map(of).collect(), text }
+    }
+
+    /// What a check finds: whether the work passes it. `None` if the check has no meaning here: without an answer, without
+    /// an example, or with none whose own calculations give its answer. `at_least` is the number of calculations of
+    /// [`Check::Calculations`].
+    #[must_use]
+    pub fn passes(&self, check: Check, at_least: AtLeast) -> Option<bool> {
+        let answer = self.answer.as_ref()?;
+        match (check, &self.flow) {
+            (Check::Calculations, _) => Some(self.is_calculated(answer, at_least)),
+            (_, None) => Some(false),
+            (Check::AllNumbersUsed, Some(flow)) => Some(flow.uses_all()),
+            (Check::GroundedNumbers, Some(flow)) => Some(flow.is_grounded()),
+            (Check::FollowsExample, Some(flow)) => {
+                self.any(|example, theirs| follows::follows(flow, answer, example, theirs))
+            }
+            (Check::ExampleReplay, Some(flow)) => {
+                self.any(|example, theirs| Some(is_rounded(answer, &replay::replay(&flow.given, example, theirs)?)))
+            }
+        }
+    }
+
+    fn is_calculated(&self, answer: &BigRational, at_least: AtLeast) -> bool {
+        let checked = calculations::check(&self.text);
+        let ends = checked.last.as_ref().is_none_or(|last| last == answer);
+        checked.wrong == 0 && checked.written >= at_least.of(&self.text) && ends
+    }
+
+    /// Whether the work passes with any of the examples; `None` if the check has no meaning with any.
+    fn any(&self, passes: impl Fn(&Flow, &BigRational) -> Option<bool>) -> Option<bool> {
+        let outcomes = self.examples.iter().filter_map(|(flow, answer)| passes(flow, answer));
+        outcomes.reduce(|one, other| one || other)
+    }
+}
+
+/// The answer that an example's calculations give on the numbers of another question. `None` as for
+/// [`Check::ExampleReplay`].
+#[must_use]
+pub fn replayed(question: &str, example: &Example) -> Option<BigRational> {
+    let flow = Flow::new(example.question, &passage::visible(example.solution))?;
+    replay::replay(&given(question), &flow, &exact(example.answer?)?)
+}
+
+/// Whether an answer is a value, or the value rounded to at most two decimals.
+fn is_rounded(answer: &BigRational, value: &BigRational) -> bool {
+    let rounded = |places: u32| {
+        let scale = BigRational::from(num_traits::pow(BigInt::from(10), places as usize));
+        (value * &scale).round() / scale
+    };
+    answer == value || (!value.is_integer() && (1..=2).any(|places| *answer == rounded(places)))
+}
+
+/// The exact fraction that an answer is written as.
+fn exact(answer: &str) -> Option<BigRational> {
+    answer.parse().ok()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,136 @@
+//! The checks on small problems; recorded answers are in tests/fixtures/checks.jsonl.
+
+use super::*;
+
+const QUESTION: &str = "A pen costs $3 and a pad costs $5. Ida buys 4 pens and 2 pads. How much does she pay?";
+const SOLUTION: &str = "Pens: 4 * 3 = 12. Pads: 2 * 5 = 10.\nTogether 12 + 10 = 22.\n#### 22";
+
+fn passes(check: Check, question: &str, text: &str, answer: &str) -> Option<bool> {
+    Work::new(question, text, Some(answer), &[]).passes(check, AtLeast::Count(1))
+}
+
+fn with_example(check: Check, question: &str, text: &str, answer: &str, example: Example) -> Option<bool> {
+    Work::new(question, text, Some(answer), &[example]).passes(check, AtLeast::Count(1))
+}
+
+fn shop() -> Example<'static> {
+    Example { question: QUESTION, solution: SOLUTION, answer: Some("22") }
+}
+
+#[test]
+fn numbers_of_a_question_are_read_with_their_forms() {
+    let values = |text: &str| given(text).iter().map(|given| given.value.to_string()).collect::<Vec<_>>();
+    assert_eq!(values(QUESTION), ["3", "5", "4", "2"]);
+    assert_eq!(
+        values("Twice as many as the twenty-five of them, half of a dozen, one apple"),
+        ["2", "25", "1/2", "12"]
+    );
+    assert_eq!(values("No number here."), [""; 0]);
+    let forms = |text: &str| given(text)[0].forms().iter().map(ToString::to_string).collect::<Vec<_>>();
+    assert_eq!(forms("20 % of them"), ["20", "1/5", "4/5", "6/5", "80", "120"]);
+    assert_eq!(forms("20 percent of them"), forms("20% of them"));
+    assert_eq!(forms("25 cents each"), ["25", "1/4"]);
+    assert_eq!(forms("half of them"), ["1/2", "1/2", "2"]);
+    assert_eq!(forms("20 apples"), ["20"]);
+}
+
+#[test]
+fn calculations_must_be_right_enough_and_end_in_the_answer() {
+    let check = |text, answer| passes(Check::Calculations, QUESTION, text, answer);
+    assert_eq!(check(SOLUTION, "22"), Some(true));
+    assert_eq!(check(SOLUTION, "23"), Some(false), "not the last result");
+    assert_eq!(check("4 * 3 = 13. 13 + 10 = 23", "23"), Some(false), "wrong");
+    assert_eq!(check("She pays 22.", "22"), Some(false), "too few");
+    assert_eq!(Work::new(QUESTION, SOLUTION, None, &[]).passes(Check::Calculations, AtLeast::Count(1)), None);
+}
+
+#[test]
+fn every_number_in_digits_must_be_used() {
+    let check = |question, text| passes(Check::AllNumbersUsed, question, text, "1");
+    assert_eq!(check(QUESTION, SOLUTION), Some(true));
+    assert_eq!(check(QUESTION, "4 * 3 = 12"), Some(false));
+    assert_eq!(check("20% of 50 apples are bad. How many?", "0.2 * 50 = 10"), Some(true));
+    assert_eq!(check("20% of 50 apples are bad. How many are good?", "50 * 0.8 = 40"), Some(true));
+    assert_eq!(check("The two sisters have 3 apples each.", "3 + 3 = 6"), Some(true), "words need not be used");
+}
+
+#[test]
+fn every_number_must_have_a_source() {
+    let check = |question, text| passes(Check::GroundedNumbers, question, text, "1");
+    assert_eq!(check(QUESTION, SOLUTION), Some(true));
+    assert_eq!(check(QUESTION, "4 * 3 = 12\n12 + 7 = 19"), Some(false), "7 is from nowhere");
+    assert_eq!(check(QUESTION, "4 * 3 + 2 * 5 = 12 + 10 = 22"), Some(true), "parts of an expression are results");
+    assert_eq!(check("How far in 2 hours?", "2 * 60 = 120"), Some(true), "an hour has 60 minutes");
+    assert_eq!(check("How far in 2 steps?", "2 * 60 = 120"), Some(false));
+    assert_eq!(check(QUESTION, "She pays 22."), Some(true), "no calculation, no number without a source");
+}
+
+#[test]
+fn an_answer_follows_the_example_by_operations_and_sources() {
+    let question = "A pen costs $7 and a pad costs $2. Ole buys 6 pens and 9 pads. How much does he pay?";
+    let check = |text, answer| with_example(Check::FollowsExample, question, text, answer, shop());
+    assert_eq!(check("6 * 7 = 42, 9 * 2 = 18, 42 + 18 = 60", "60"), Some(true));
+    assert_eq!(check("7 * 6 = 42 and 2 * 9 = 18: 18 + 42 = 60", "60"), Some(true), "operands change places");
+    assert_eq!(check("6 * 7 + 9 * 2 = 60", "60"), Some(true), "in one step");
+    assert_eq!(check("6 * 7 = 42, 9 * 2 = 18, 42 - 18 = 24", "24"), Some(false), "another operation");
+    assert_eq!(check("6 * 7 = 42, 9 * 42 = 378, 42 + 378 = 420", "420"), Some(false), "a result in place of a number");
+    assert_eq!(check("6 * 7 = 42, 9 * 5 = 45, 42 + 45 = 87", "87"), Some(false), "a number from nowhere");
+    assert_eq!(check("6 * 7 = 42, 6 * 2 = 12, 42 + 12 = 54", "54"), Some(false), "one number for two");
+    assert_eq!(check("He pays 60.", "60"), Some(false), "nothing is calculated");
+}
+
+#[test]
+fn a_check_on_examples_has_no_meaning_without_one_that_gives_its_answer() {
+    for check in [Check::FollowsExample, Check::ExampleReplay] {
+        assert_eq!(passes(check, QUESTION, SOLUTION, "22"), None);
+        let silent = Example { solution: "She pays 22.", ..shop() };
+        assert_eq!(with_example(check, QUESTION, SOLUTION, "22", silent), None);
+        assert_eq!(with_example(check, QUESTION, SOLUTION, "22", Example { answer: None, ..shop() }), None);
+    }
+    let silent = Example { solution: "She pays 22.", ..shop() };
+    let two = Work::new(QUESTION, SOLUTION, Some("22"), &[silent, shop()]);
+    assert_eq!(two.passes(Check::FollowsExample, AtLeast::Count(1)), Some(true), "one example is enough");
+}
+
+#[test]
+fn an_example_is_replayed_on_other_numbers_in_another_order() {
+    let question = "Ole buys 6 pens and 9 pads. A pen costs $7 and a pad costs $2. How much does he pay?";
+    assert_eq!(replayed(question, &shop()).map(|value| value.to_string()).as_deref(), Some("60"));
+    let check = |answer| with_example(Check::ExampleReplay, question, "so it is", answer, shop());
+    assert_eq!((check("60"), check("61")), (Some(true), Some(false)));
+    let fewer = "Ole buys 6 pens. A pen costs $7. How much does he pay?";
+    assert_eq!(replayed(fewer, &shop()), None, "there are too few numbers");
+    let distracted = "Ole, who is 41, buys 6 pens and 9 pads. A pen costs $7 and a pad costs $2. How much does he pay?";
+    assert_eq!(replayed(distracted, &shop()).map(|value| value.to_string()).as_deref(), Some("60"));
+}
+
+#[test]
+fn replay_uses_the_form_that_the_example_uses() {
+    let example = Example {
+        question: "15 percent of 80 seeds fail. How many sprout?",
+        solution: "0.15 * 80 = 12\n80 - 12 = 68",
+        answer: Some("68"),
+    };
+    let value = replayed("Of 200 seeds 30% fail. How many sprout?", &example);
+    assert_eq!(value.map(|value| value.to_string()).as_deref(), Some("140"));
+}
+
+#[test]
+fn equal_numbers_do_not_make_a_check_endless() {
+    let question = "2 2 2 2 2 2 2 2 2 2 2 2 2 2 2 2 2 2 2 2 2 2 2 2";
+    let text =
+        "2 + 2 = 4. ".repeat(3) + &"2 * 2 + 2 * 2 + 2 * 2 + 2 * 2 + 2 * 2 + 2 * 2 + 2 * 2 + 2 * 2 = 32. ".repeat(20);
+    let example = Example { question, solution: &text, answer: Some("32") };
+    let begun = std::time::Instant::now();
+    let other = text.replace("+ 2 * 2 =", "- 2 * 2 + 4 + 4 =");
+    assert!(with_example(Check::FollowsExample, question, &other, "32", example).is_some());
+    assert!(begun.elapsed().as_secs() < 20);
+}
+
+#[test]
+fn a_text_of_too_many_calculations_is_not_followed() {
+    let text: String = (0..500).map(|n| format!("{n} + 1 = {}. ", n + 1)).collect();
+    assert_eq!(passes(Check::GroundedNumbers, QUESTION, &text, "500"), Some(false));
+    let example = Example { solution: &text, answer: Some("500"), ..shop() };
+    assert_eq!(with_example(Check::FollowsExample, QUESTION, SOLUTION, "22", example), None);
+}
