@@ -71,6 +71,8 @@ pub(super) struct Side {
     pub(super) expression: Expression,
     /// Whether it holds an operator between two numbers.
     pub(super) computed: bool,
+    /// Whether it is one number in percent.
+    pub(super) percent: bool,
 }
 
 /// Whether both sides are the same number, one of them perhaps rounded as it is written.
@@ -106,7 +108,8 @@ impl<'a> Parser<'a> {
         let mut parser = Self { tokens, at: 0, operators: 0 };
         let (value, rounding, expression) = parser.sum()?;
         let computed = parser.operators > 0;
-        (parser.at == tokens.len()).then_some(Side { value, rounding, expression, computed })
+        let percent = !computed && matches!(tokens, [.., Token::Number(..), Token::Percent]);
+        (parser.at == tokens.len()).then_some(Side { value, rounding, expression, computed, percent })
     }
 
     fn operator(&mut self, of: [(char, Operator); 2]) -> Option<Operator> {

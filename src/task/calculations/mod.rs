@@ -80,7 +80,7 @@ pub struct Calculation {
 #[must_use]
 pub fn check(text: &str) -> Checked {
     let mut checked = Checked::default();
-    each(text, |left, right| {
+    each(text, false, |left, right| {
         checked.written += 1;
         checked.wrong += usize::from(!agree(&left, &right));
         checked.last = Some(right.value);
@@ -88,25 +88,38 @@ pub fn check(text: &str) -> Checked {
     checked
 }
 
-/// The calculations of a text, in the order in which they are written.
+/// The calculations of a text, in the order in which they are written, as a reader would take them: `≈` is a sign of equality,
+/// `12 / 48 * 100 = 25%` may mean 25, `4d` is no number, and a number before the sign that is not the result is part of a name,
+/// as in `drips in 8 hours = 8 * 60`.
 #[must_use]
 pub fn written(text: &str) -> Vec<Calculation> {
     let mut found = Vec::new();
-    each(text, |left, right| {
-        let right_one = agree(&left, &right);
-        let (expression, result) =
-            if left.computed { (left.expression, right.value) } else { (right.expression, left.value) };
-        found.push(Calculation { expression, result, right: right_one });
+    let text = text.replace("\\approx", "=").replace('≈', "=");
+    each(&text, true, |left, right| {
+        if !left.computed {
+            if agree(&left, &right) {
+                found.push(Calculation { expression: right.expression, result: left.value, right: true });
+            }
+            return;
+        }
+        let hundredfold = |side: &Side| {
+            let hundred = BigRational::from_integer(100.into());
+            Side { value: &side.value * &hundred, rounding: &side.rounding * &hundred, ..side.clone() }
+        };
+        let in_percent = Some(&right).filter(|right| right.percent).map(hundredfold);
+        let right = in_percent.filter(|percent| agree(&left, percent)).unwrap_or(right);
+        let is_right = agree(&left, &right);
+        found.push(Calculation { expression: left.expression, result: right.value, right: is_right });
     });
     found
 }
 
-/// Hands on both sides of every calculation of a text.
-fn each(text: &str, mut found: impl FnMut(Side, Side)) {
+/// Hands on both sides of every calculation of a text. If `algebra` is read, `4d` is no number.
+fn each(text: &str, algebra: bool, mut found: impl FnMut(Side, Side)) {
     // `cost = 3 * 12`, whose result may stand in the next line: `cost = 36`.
     let mut open: Option<(String, Side)> = None;
     for line in plain(text).lines().filter(|line| !line.trim().is_empty()) {
-        let tokens = tokens(line);
+        let tokens = tokens(line, algebra);
         let sides: Vec<&[Token]> = tokens.split(|token| *token == Token::Equals).collect();
         let name = line.split('=').next().unwrap_or_default().trim().to_lowercase();
         let resumed = open.take().filter(|(of, _)| sides.len() > 1 && *of == name).map(|(_, left)| left);

@@ -22,7 +22,11 @@ pub(super) enum Token {
     Other,
 }
 
-pub(super) fn tokens(line: &str) -> Vec<Token> {
+/// Letters that are usual units right behind a number, `5m`; any other single letter there is an unknown, `4d`.
+const UNITS: &str = "mglhskMGLHSK";
+
+/// The tokens of a line. If `algebra` is read, a number that a letter follows at once is none, unless the letter is a usual unit.
+pub(super) fn tokens(line: &str, algebra: bool) -> Vec<Token> {
     static TOKEN: LazyLock<Regex> = LazyLock::new(|| {
         Regex::new(
             r"(?P<number>\d+(?:\.\d+)?|\.\d+)|(?P<word>[A-Za-z][A-Za-z'’_-]*\.?)|(?P<sign>[+*/()=%-])|(?P<other>[^\s])",
@@ -30,12 +34,20 @@ pub(super) fn tokens(line: &str) -> Vec<Token> {
         .expect("the pattern is valid")
     });
     let mut tokens = Vec::new();
+    let mut ended = usize::MAX;
     for found in TOKEN.captures_iter(line) {
         let after_value =
             matches!(tokens.last(), Some(Token::Number(..) | Token::Close | Token::Percent | Token::Word));
+        let after_number = std::mem::replace(&mut ended, usize::MAX);
         tokens.push(if let Some(number) = found.name("number") {
+            ended = number.end();
             number_of(number.as_str())
         } else if let Some(word) = found.name("word") {
+            if algebra && word.start() == after_number && word.len() == 1 && !UNITS.contains(word.as_str()) {
+                tokens.pop();
+                tokens.push(Token::Other);
+                continue;
+            }
             match word.as_str() {
                 "x" | "X" | "times" if after_value => Token::Operator('*'),
                 // `20% of 50`

@@ -5,7 +5,7 @@ use num_bigint::BigInt;
 use num_rational::BigRational;
 
 use super::given::{Given, given};
-use crate::task::calculations::{Calculation, Expression, written};
+use crate::task::calculations::{Calculation, Expression, Operator, written};
 
 /// Calculations of a solution at most: the search for sources takes the square of their number.
 const MOST: usize = 300;
@@ -29,8 +29,8 @@ const OF_UNITS: [(&[&str], &[i64]); 7] = [
 pub(super) enum Source<'a> {
     /// A number of the question, by its index, and by which of its forms.
     Given(usize, usize),
-    /// An earlier expression: of which step, and itself.
-    Earlier(usize, &'a Expression),
+    /// An earlier expression: of which step, itself, and whether its sign is changed.
+    Earlier(usize, &'a Expression, bool),
     /// A constant.
     Constant,
 }
@@ -47,7 +47,9 @@ impl Flow {
     /// than 300.
     pub(super) fn new(question: &str, solution: &str) -> Option<Self> {
         let mut steps: Vec<Calculation> = Vec::new();
+        let given = given(question);
         for step in written(solution) {
+            let step = Calculation { expression: fractions(step.expression, &given), ..step };
             if !steps.contains(&step) {
                 steps.push(step);
             }
@@ -56,7 +58,7 @@ impl Flow {
             }
         }
         let constants = constants(&format!("{question}\n{solution}"));
-        Some(Self { given: given(question), steps, constants })
+        Some(Self { given, steps, constants })
     }
 
     /// The expression that gives the answer: that of the last step with this result.
@@ -68,14 +70,18 @@ impl Flow {
     /// Where a number of step `at` may come from: results of earlier steps first, the latest first.
     pub(super) fn sources(&self, at: usize, number: &BigRational) -> Vec<Source<'_>> {
         let mut sources = Vec::new();
+        let opposite = -number;
         for (earlier, step) in self.steps[..at].iter().enumerate().rev() {
             if step.result == *number {
-                sources.push(Source::Earlier(earlier, &step.expression));
+                sources.push(Source::Earlier(earlier, &step.expression, false));
             }
             for part in parts(&step.expression) {
                 if part.value(&mut |number| Some(number.clone())).as_ref() == Some(number) {
-                    sources.push(Source::Earlier(earlier, part));
+                    sources.push(Source::Earlier(earlier, part, false));
                 }
+            }
+            if step.result == opposite {
+                sources.push(Source::Earlier(earlier, &step.expression, true));
             }
         }
         for (index, given) in self.given.iter().enumerate() {
@@ -103,6 +109,30 @@ impl Flow {
         };
         self.steps.iter().enumerate().all(grounded)
     }
+}
+
+/// An expression in which `3 / 4` is one number if the question gives three quarters.
+fn fractions(expression: Expression, given: &[Given]) -> Expression {
+    match expression {
+        Expression::Operation(Operator::Divide, left, right) => {
+            if let (Expression::Number(above), Expression::Number(below)) = (&*left, &*right)
+                && let Some(value) = Operator::Divide.apply(above, below)
+                && given.iter().any(|given| !given.value.is_integer() && given.forms().contains(&value))
+            {
+                return Expression::Number(value);
+            }
+            Expression::Operation(Operator::Divide, boxed(*left, given), boxed(*right, given))
+        }
+        Expression::Operation(operator, left, right) => {
+            Expression::Operation(operator, boxed(*left, given), boxed(*right, given))
+        }
+        Expression::Negative(inner) => Expression::Negative(boxed(*inner, given)),
+        number @ Expression::Number(_) => number,
+    }
+}
+
+fn boxed(expression: Expression, given: &[Given]) -> Box<Expression> {
+    Box::new(fractions(expression, given))
 }
 
 /// The proper parts of an expression that compute something.

@@ -86,7 +86,9 @@ impl<'a> Matching<'a> {
                     (Source::Given(one, form), Source::Given(other, as_form)) => {
                         form == as_form && self.paired(*one, *other, *form, rest)
                     }
-                    (Source::Earlier(at, one), Source::Earlier(by, other)) => self.same((*at, one), (*by, other), rest),
+                    (Source::Earlier(at, one, opposite), Source::Earlier(by, other, other_opposite)) => {
+                        opposite == other_opposite && self.same((*at, one), (*by, other), rest)
+                    }
                     _ => false,
                 };
                 if same {
@@ -117,7 +119,7 @@ fn earlier<'a>(flow: &'a Flow, at: usize, number: &BigRational) -> Vec<At<'a>> {
     sources
         .into_iter()
         .filter_map(|source| match source {
-            Source::Earlier(at, expression) => Some((at, expression)),
+            Source::Earlier(at, expression, false) => Some((at, expression)),
             _ => None,
         })
         .collect()

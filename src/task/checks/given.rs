@@ -41,7 +41,8 @@ pub enum Unit {
 
 impl Given {
     /// The values by which a calculation may use it, the plain one first: of a percentage also the share, what it leaves
-    /// and what it adds; of a fraction also its inverse and what it leaves; of cents also the hundredth.
+    /// and what it adds; of a fraction also its inverse and what it leaves; of cents also the hundredth; of a count from 2 on also
+    /// one less, the others beside one.
     #[must_use]
     pub fn forms(&self) -> Vec<BigRational> {
         let one = BigRational::one();
@@ -57,6 +58,7 @@ impl Given {
             Unit::Money | Unit::Other if self.value.is_positive() && self.value < one => {
                 forms.extend([&one - &self.value, self.value.recip()]);
             }
+            Unit::Other if self.value.is_integer() && self.value > one => forms.push(&self.value - &one),
             Unit::Money | Unit::Other => {}
         }
         forms
@@ -104,9 +106,17 @@ fn number_at(question: &str, range: Range<usize>, value: BigRational, digits: bo
     Given { value, digits, unit, before, after }
 }
 
-/// The words of a text, in lower case, a plural's s left out.
+/// Words that do not say what a number counts.
+const FUNCTION_WORDS: [&str; 34] = [
+    "a", "an", "the", "of", "and", "or", "in", "is", "are", "was", "were", "be", "for", "to", "with", "has", "have",
+    "had", "that", "it", "its", "at", "on", "by", "from", "as", "this", "there", "he", "she", "they", "his", "her",
+    "then",
+];
+
+/// The words of a text that say what numbers count, in lower case, a plural's s left out.
 fn words(text: &str) -> impl Iterator<Item = String> {
     let parts = text.split(|c: char| !c.is_alphabetic()).filter(|word| !word.is_empty());
+    let parts = parts.filter(|word| !FUNCTION_WORDS.iter().any(|known| known.eq_ignore_ascii_case(word)));
     parts.map(|word| {
         let word = word.to_lowercase();
         match word.strip_suffix('s') {

@@ -110,9 +110,10 @@ impl<'a> Work<'a> {
             (Check::FollowsExample, Some(flow)) => {
                 self.any(|example, theirs| follows::follows(flow, answer, example, theirs))
             }
-            (Check::ExampleReplay, Some(flow)) => {
-                self.any(|example, theirs| Some(is_rounded(answer, &replay::replay(&flow.given, example, theirs)?)))
-            }
+            (Check::ExampleReplay, Some(flow)) => self.any(|example, theirs| {
+                let values = replay::replays(&flow.given, example, theirs);
+                (!values.is_empty()).then(|| values.iter().any(|value| is_rounded(answer, value)))
+            }),
         }
     }
 
@@ -134,7 +135,7 @@ impl<'a> Work<'a> {
 #[must_use]
 pub fn replayed(question: &str, example: &Example) -> Option<BigRational> {
     let flow = Flow::new(example.question, &passage::visible(example.solution))?;
-    replay::replay(&given(question), &flow, &exact(example.answer?)?)
+    replay::replays(&given(question), &flow, &exact(example.answer?)?).into_iter().next()
 }
 
 /// Whether an answer is a value, or the value rounded to at most two decimals.

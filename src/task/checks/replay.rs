@@ -11,57 +11,103 @@ const MOST: usize = 12;
 /// Earlier results that may stand in each other.
 const DEPTH: usize = 60;
 
-/// The answer that the example's calculations give on the question's numbers. `None` if the example's calculations do not
-/// give its own answer, use a number from nowhere, or need more numbers than the question has.
-pub(super) fn replay(question: &[Given], example: &Flow, example_answer: &BigRational) -> Option<BigRational> {
-    let (at, end) = example.end(example_answer)?;
-    let mut needed = Vec::new();
-    sources(example, at, end, DEPTH, &mut |source| {
-        if let Source::Given(index, _) = source
-            && !needed.contains(index)
-        {
-            needed.push(*index);
-        }
-    })?;
-    needed.sort_unstable();
-    let partners = aligned(&needed, &example.given, question)?;
-    value(example, at, end, DEPTH, &|index, form| {
-        let place = needed.iter().position(|held| *held == index)?;
-        question[partners[place]].forms().get(form).cloned()
-    })
-}
+/// Ways at most in which equal numbers of the example's question are told apart.
+const WAYS: usize = 16;
 
-/// The first source of every number that the expression comes from. `None` if one has none.
-fn sources(
-    flow: &Flow,
-    at: usize,
-    expression: &Expression,
-    depth: usize,
-    found: &mut impl FnMut(&Source),
-) -> Option<()> {
-    for number in super::flow::numbers(expression) {
-        let source = flow.sources(at, number).into_iter().next()?;
-        found(&source);
-        if let Source::Earlier(at, expression) = source {
-            sources(flow, at, expression, depth.checked_sub(1)?, found)?;
+/// The answers that the example's calculations give on the question's numbers: one, or several if the example's question gives
+/// one number twice. Empty if the example's calculations do not give its own answer, use a number from nowhere, or need more
+/// numbers than the question has.
+pub(super) fn replays(question: &[Given], example: &Flow, example_answer: &BigRational) -> Vec<BigRational> {
+    let Some(end) = example.end(example_answer) else { return Vec::new() };
+    let mut answers = Vec::new();
+    for way in 0..WAYS {
+        let Some((answer, ways)) = one_way(question, example, end, way) else { break };
+        if !answers.contains(&answer) {
+            answers.push(answer);
+        }
+        if way + 1 >= ways {
+            break;
         }
     }
-    Some(())
+    answers
+}
+
+/// The answer of one way to tell equal numbers apart, and how many ways there are.
+fn one_way(question: &[Given], example: &Flow, end: (usize, &Expression), way: usize) -> Option<(BigRational, usize)> {
+    let mut needed = Vec::new();
+    let mut choice = Choice { left: way, ways: 1 };
+    value(example, end, DEPTH, &mut choice, &mut |index, form| {
+        if !needed.contains(&index) {
+            needed.push(index);
+        }
+        example.given[index].forms().get(form).cloned()
+    })?;
+    let ways = choice.ways;
+    needed.sort_unstable();
+    let partners = aligned(&needed, &example.given, question)?;
+    let mut choice = Choice { left: way, ways: 1 };
+    let answer = value(example, end, DEPTH, &mut choice, &mut |index, form| {
+        let place = needed.iter().position(|held| *held == index)?;
+        question[partners[place]].forms().get(form).cloned()
+    })?;
+    Some((answer, ways))
+}
+
+/// A way through the places at which a number has several sources in the question, as a number with mixed bases.
+struct Choice {
+    left: usize,
+    ways: usize,
+}
+
+impl Choice {
+    fn next(&mut self, of: usize) -> usize {
+        let chosen = self.left % of;
+        self.left /= of;
+        self.ways = self.ways.saturating_mul(of);
+        chosen
+    }
 }
 
 /// The expression's value when given numbers are replaced.
 fn value(
     flow: &Flow,
-    at: usize,
-    expression: &Expression,
+    (at, expression): (usize, &Expression),
     depth: usize,
-    given: &impl Fn(usize, usize) -> Option<BigRational>,
+    choice: &mut Choice,
+    given: &mut impl FnMut(usize, usize) -> Option<BigRational>,
 ) -> Option<BigRational> {
-    expression.value(&mut |number| match flow.sources(at, number).into_iter().next()? {
-        Source::Given(index, form) => given(index, form),
-        Source::Earlier(at, expression) => value(flow, at, expression, depth.checked_sub(1)?, given),
-        Source::Constant => Some(number.clone()),
-    })
+    match expression {
+        Expression::Negative(inner) => value(flow, (at, inner), depth, choice, given).map(|value| -value),
+        Expression::Operation(operator, left, right) => {
+            let left = value(flow, (at, left), depth, choice, given)?;
+            operator.apply(&left, &value(flow, (at, right), depth, choice, given)?)
+        }
+        Expression::Number(number) => {
+            let sources = flow.sources(at, number);
+            match sources.first()? {
+                Source::Earlier(at, expression, opposite) => {
+                    let value = value(flow, (*at, *expression), depth.checked_sub(1)?, choice, given)?;
+                    Some(if *opposite { -value } else { value })
+                }
+                Source::Constant => Some(number.clone()),
+                Source::Given(..) => {
+                    let all: Vec<(usize, usize)> = sources
+                        .iter()
+                        .filter_map(
+                            |source| if let Source::Given(index, form) = source { Some((*index, *form)) } else { None },
+                        )
+                        .collect();
+                    // The number as it is before its other forms.
+                    let plain = all.iter().filter(|(_, form)| *form == 0).count();
+                    let of = if plain > 0 { plain } else { all.len() };
+                    let mut ordered = all;
+                    ordered.sort_by_key(|(index, form)| (*form, *index));
+                    let (index, form) = ordered[choice.next(of)];
+                    given(index, form)
+                }
+            }
+        }
+    }
 }
 
 /// For each needed number of the example the question's number that stands in its place: the assignment with the most

@@ -31,7 +31,8 @@ fn numbers_of_a_question_are_read_with_their_forms() {
     assert_eq!(forms("20 percent of them"), forms("20% of them"));
     assert_eq!(forms("25 cents each"), ["25", "1/4"]);
     assert_eq!(forms("half of them"), ["1/2", "1/2", "2"]);
-    assert_eq!(forms("20 apples"), ["20"]);
+    assert_eq!(forms("20 apples"), ["20", "19"], "the others beside one");
+    assert_eq!(forms("$20 for it"), ["20"]);
 }
 
 #[test]
