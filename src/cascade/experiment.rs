@@ -86,7 +86,7 @@ impl Cells {
             {
                 let key = CellKey {
                     dataset: Arc::clone(&setup.dataset),
-                    arm: arm.name().into(),
+                    arm,
                     order,
                     threshold: (arm.deferral() == Deferral::BelowThreshold).then_some(gating.threshold),
                 };

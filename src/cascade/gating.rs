@@ -67,12 +67,12 @@ impl Gates {
     /// What the records of [`Self::calibrating`] say, for each arm.
     #[must_use]
     pub fn tell(&self, records: &[Record]) -> Vec<Calibrated> {
-        let of = |arm: Arm| records.iter().filter(|record| *record.cell.arm == *arm.name()).cloned().collect();
+        let of = |arm: Arm| records.iter().filter(|record| record.cell.arm == arm).cloned().collect();
         let shared: Arc<[Record]> = of(Arm::WeakOnly);
         let told = |arm| {
             let own = self.is_told_alone(arm);
             let records = if own { of(arm) } else { Arc::clone(&shared) };
-            Calibrated::new(arm.name(), records, own, self.wanted)
+            Calibrated::new(arm, records, own, self.wanted)
         };
         self.told().map(told).collect()
     }
@@ -81,7 +81,7 @@ impl Gates {
     #[must_use]
     pub fn cells(&self, calibrated: &[Calibrated], thresholds: &[f64], orders: Vec<Arc<[usize]>>) -> Cells {
         let gates = |arm: &Arm| {
-            let told = Calibrated::of(calibrated, arm.name());
+            let told = Calibrated::of(calibrated, *arm);
             let recalibration = told.and_then(|told| told.recalibration.clone());
             let thresholds = match (arm.deferral(), told.and_then(Calibrated::threshold)) {
                 (Deferral::Never | Deferral::Always, _) => vec![0.0],
