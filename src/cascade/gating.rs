@@ -8,7 +8,7 @@ use super::experiment::Cells;
 use crate::analysis::metrics::calibrated::{Calibrated, Wanted};
 use crate::analysis::recalibration::Recalibration;
 use crate::types::arm::{Arm, Deferral};
-use crate::types::confidence::Confidence;
+use crate::types::confidence::{Confidence, defers};
 use crate::types::record::{Record, WeakAnswer};
 
 /// The gate of one cell.
@@ -33,7 +33,7 @@ impl Gating {
     /// Whether the answer is not sure enough.
     #[must_use]
     pub fn defers(&self, weak: &WeakAnswer) -> bool {
-        weak.confidence.is_none_or(|confidence| confidence.value() < self.threshold)
+        defers(weak.confidence, self.threshold)
     }
 }
 

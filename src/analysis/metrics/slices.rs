@@ -11,6 +11,7 @@ use crate::analysis::stats::units::mean;
 use crate::analysis::stats::{Draws, Interval, Units};
 use crate::types::arm::Arm;
 use crate::types::chat::Usage;
+use crate::types::confidence::defers;
 use crate::types::record::{Call, CellKey, Graded, Purpose, Record, Score, WeakAnswer};
 
 /// What an arm made of one item in one order.
@@ -168,7 +169,7 @@ impl<'a> Slice<'a> {
         let at = |threshold: &f64| {
             let gate = |(weak, strong): &(Taken<'a>, Taken<'a>)| {
                 let sure = weak.weak().and_then(|weak| weak.confidence);
-                let deferred = sure.is_none_or(|confidence| confidence.value() < *threshold);
+                let deferred = defers(sure, *threshold);
                 Taken::Gated { weak: weak.record(), strong: strong.record(), deferred }
             };
             let cell = CellKey { arm: BASELINE, threshold: Some(*threshold), ..CellKey::clone(&self.cell) };
