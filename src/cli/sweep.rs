@@ -111,7 +111,7 @@ impl Thresholds {
         match self {
             Self::Listed(thresholds) => thresholds.clone(),
             Self::Observed(count) => {
-                let weak = records.iter().filter(|record| *record.cell.arm == *Arm::WeakOnly.name());
+                let weak = records.iter().filter(|record| record.cell.arm == Arm::WeakOnly);
                 let mut seen: Vec<f64> =
                     weak.filter_map(|record| Some(record.weak.as_ref()?.confidence?.value())).collect();
                 seen.sort_by(f64::total_cmp);

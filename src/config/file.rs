@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::deferral::DeferralConfig;
 use super::suggest;
 use crate::backend::entry::ModelEntry;
-use crate::cascade::gating::Gates;
+use crate::cascade::calibration::Gates;
 use crate::cascade::teach::Distil;
 use crate::dataset::Format;
 use crate::retrieval::embedder::EmbedderName;

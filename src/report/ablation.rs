@@ -59,7 +59,7 @@ impl<'a> Row<'a> {
     /// # Errors
     /// Where the run has no such arm.
     pub fn new(variant: Variant<'a>, comparison: &'a Comparison<'a>) -> Result<Self> {
-        let arm = variant.arm.name();
+        let arm = variant.arm;
         let (slice, changes) =
             comparison.of_arm(arm).next().ok_or_else(|| anyhow!("`{}`: `arms` does not name {arm}", variant.name))?;
         let parts = comparison.untaught().map(|alone| {
@@ -67,7 +67,7 @@ impl<'a> Row<'a> {
             let teachers = by_teacher(slice, alone).into_iter().map(|(teacher, found)| (teacher.name(), found));
             sources.chain(teachers).collect()
         });
-        let strong = comparison.of_arm(Arm::StrongOnly.name()).next();
+        let strong = comparison.of_arm(Arm::StrongOnly).next();
         Ok(Self {
             variant,
             slice,

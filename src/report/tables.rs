@@ -240,7 +240,7 @@ impl<'a, 'b> Arms<'a, 'b> {
 
     fn accuracy(&self) -> Result<Table> {
         let own = |slice: &Slice| {
-            let labels = ["own-accuracy", &*slice.cell.arm];
+            let labels = ["own-accuracy", slice.cell.arm.name()];
             slice.accuracy_interval(Draws { seed: self.0.seed, labels: &labels, count: RESAMPLES })
         };
         let own: Vec<Option<Interval>> = self.rows().map(own).collect();
@@ -355,7 +355,7 @@ impl<'a> GateRow<'a> {
             slice,
             worth,
             found,
-            told_from: comparison.calibrated(&slice.cell.arm).map(Calibrated::whose),
+            told_from: comparison.calibrated(slice.cell.arm).map(Calibrated::whose),
             realised: found.map(|found| slice.realised(found.guarantee.alpha)),
             ends: comparison.confidence_ends(slice),
         }
