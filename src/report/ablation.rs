@@ -5,9 +5,10 @@ use std::fmt::Write;
 
 use anyhow::{Result, anyhow};
 
+use super::arm_tables::{high, low, points};
 use super::grid;
 use super::summary::{SUMMARY, brackets, percent, range, threshold};
-use super::tables::{Table, float, high, int, low, points, text};
+use super::tables::{Table, float, int, text};
 use crate::analysis::metrics::fees::TOKENS;
 use crate::analysis::metrics::learning::{Source, Storing, Teacher, Transfer, by_source, by_teacher, distilling};
 use crate::analysis::metrics::{Changes, Comparison, Slice};

@@ -2,9 +2,9 @@
 
 use serde::Deserialize;
 
+use super::arm_tables::points;
 use super::figures::{Column, Figures};
 use super::reproduction::{Experiment, Shows, fee_change, hundredfold, in_percent, in_points};
-use super::tables::points;
 use crate::analysis::metrics::comparison::Change;
 use crate::analysis::metrics::price_ratio::{Curve, Shape, curves};
 use crate::analysis::metrics::{Changes, Comparison, Slice};

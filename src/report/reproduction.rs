@@ -4,9 +4,9 @@ use std::rc::Rc;
 
 use serde::{Deserialize, Serialize};
 
+use super::arm_tables::points;
 use super::figures::{Column, Figures};
 use super::summary::threshold;
-use super::tables::points;
 use crate::analysis::metrics::changes::RESAMPLES;
 use crate::analysis::metrics::comparison::Change;
 use crate::analysis::metrics::confidence::{Ends, Reliability};

@@ -3,12 +3,12 @@
 
 use std::fmt::Write;
 
+use super::arm_tables::Gauged;
 use super::calibration;
 use super::ends;
 use super::grid;
 use super::pays;
 use super::sweep::Sweep;
-use super::tables::Gauged;
 use crate::analysis::calibration::Tested;
 use crate::analysis::metrics::changes::RESAMPLES;
 use crate::analysis::metrics::control::{Gain, share};
