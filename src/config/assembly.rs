@@ -42,6 +42,7 @@ use crate::task::{Grader, Task};
 use crate::types::embedding::Embedded;
 use crate::types::item::{Item, Target};
 use crate::types::price::{Fee, Price};
+use crate::types::recorded::RecordedCalls;
 use crate::types::store_rule::StoreRule;
 
 /// Keys of a model's entry that cannot change an answer.
@@ -509,14 +510,15 @@ impl Assembly {
         let (seed, weights) = (self.config.seed, &self.weights);
         let data = Data { items: &self.items, sha256: &self.sha256, seed, weights, style: prompt.style };
         let recording = self.recordings.get(&entry.name);
-        let sources = Sources { recording, journal: &means.journal, servers: &means.servers };
+        let journal: Arc<dyn RecordedCalls> = Arc::<Journal>::clone(&means.journal);
+        let sources = Sources { recording, journal: &journal, servers: &means.servers };
         let served = Served {
             name: entry.name.clone(),
             identity: entry.identity(&self.weak, data)?,
-            source: if means.offline && entry.backend != Backend::Replay {
-                Source::Journal
-            } else {
-                entry.make(&self.weak, data, sources)?
+            source: match (entry.is_recorded(), means.offline) {
+                (true, _) => Source::Recorded(entry.make(&self.weak, data, sources)?),
+                (false, true) => Source::Journal,
+                (false, false) => Source::Model(entry.make(&self.weak, data, sources)?),
             },
         };
         let line = gate.line(entry.line(self.config.limits.concurrency));
