@@ -5,7 +5,7 @@ use anyhow::Result;
 
 use super::format;
 use super::grid;
-use super::tables::{Table, float, int, text};
+use super::tables::{Table, float, optional_int, text};
 use crate::analysis::stats::{Estimate, Interval};
 
 /// A column.
@@ -101,12 +101,7 @@ impl Figures {
         for Column { key, cells, .. } in &self.columns {
             match cells {
                 Cells::Text(words) => columns.push(text(key, words.iter().cloned())),
-                // Counts that are not there are empty, as everywhere.
-                Cells::Count(counts) if counts.iter().any(Option::is_none) => {
-                    #[expect(clippy::cast_precision_loss, reason = "counts of items and tokens")]
-                    columns.push(float(key, counts.iter().map(|count| count.map(|count| count as f64))));
-                }
-                Cells::Count(counts) => columns.push(int(key, counts.iter().flatten().copied())),
+                Cells::Count(counts) => columns.push(optional_int(key, counts.iter().copied())),
                 Cells::Share(values) | Cells::Number(values, _) => columns.push(float(key, values.iter().copied())),
                 Cells::Change(changes) => {
                     columns.push(float(key, changes.iter().map(|change| Some(format::hundredths((*change)?.value)))));
@@ -166,5 +161,21 @@ fn shown(cells: &Cells) -> Vec<String> {
         Cells::Share(values) => each(values, |value| Some(format!("{:.1} %", (*value)? * 100.0))),
         Cells::Number(values, decimals) => each(values, |value| Some(format!("{:.decimals$}", (*value)?))),
         Cells::Change(changes) => each(changes, |change| change.map(format::change)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use polars::prelude::DataType;
+
+    use super::*;
+
+    #[test]
+    fn counts_are_integers_if_a_cell_is_empty_too() {
+        for counts in [vec![Some(3), Some(4)], vec![Some(3), None], vec![None, None]] {
+            let columns = vec![Column::count("items", "items", counts.into_iter())];
+            let table = Figures { name: "test", columns }.table().expect("a column");
+            assert_eq!(table.frame.column("items").expect("there").dtype(), &DataType::Int64);
+        }
     }
 }
