@@ -3,7 +3,7 @@
 use super::schema::{Calibrate, Config, DeferralConfig, GridName, NamedGrid, Threshold};
 use crate::analysis::calibration::{Grid, Guarantee};
 use crate::analysis::metrics::calibrated::Wanted;
-use crate::cascade::gating::Gates;
+use crate::cascade::calibration::Gates;
 
 impl GridName {
     fn grid(self) -> Grid {

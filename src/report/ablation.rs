@@ -5,9 +5,10 @@ use std::fmt::Write;
 
 use anyhow::{Result, anyhow};
 
+use super::arm_tables::{high, low, points};
 use super::grid;
 use super::summary::{SUMMARY, brackets, percent, range, threshold};
-use super::tables::{Table, float, high, int, low, points, text};
+use super::tables::{Table, float, int, text};
 use crate::analysis::metrics::fees::TOKENS;
 use crate::analysis::metrics::learning::{Source, Storing, Teacher, Transfer, by_source, by_teacher, distilling};
 use crate::analysis::metrics::{Changes, Comparison, Slice};
@@ -59,7 +60,7 @@ impl<'a> Row<'a> {
     /// # Errors
     /// Where the run has no such arm.
     pub fn new(variant: Variant<'a>, comparison: &'a Comparison<'a>) -> Result<Self> {
-        let arm = variant.arm.name();
+        let arm = variant.arm;
         let (slice, changes) =
             comparison.of_arm(arm).next().ok_or_else(|| anyhow!("`{}`: `arms` does not name {arm}", variant.name))?;
         let parts = comparison.untaught().map(|alone| {
@@ -67,7 +68,7 @@ impl<'a> Row<'a> {
             let teachers = by_teacher(slice, alone).into_iter().map(|(teacher, found)| (teacher.name(), found));
             sources.chain(teachers).collect()
         });
-        let strong = comparison.of_arm(Arm::StrongOnly.name()).next();
+        let strong = comparison.of_arm(Arm::StrongOnly).next();
         Ok(Self {
             variant,
             slice,

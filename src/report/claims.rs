@@ -2,9 +2,9 @@
 
 use serde::Deserialize;
 
+use super::arm_tables::points;
 use super::figures::{Column, Figures};
 use super::reproduction::{Experiment, Shows, fee_change, hundredfold, in_percent, in_points};
-use super::tables::points;
 use crate::analysis::metrics::comparison::Change;
 use crate::analysis::metrics::price_ratio::{Curve, Shape, curves};
 use crate::analysis::metrics::{Changes, Comparison, Slice};
@@ -155,7 +155,7 @@ impl<'a> Judged<'a> {
     #[must_use]
     pub fn new(claim: &'a Claim, experiments: &[Experiment]) -> Option<Self> {
         let found = experiments.iter().find(|experiment| experiment.name == claim.experiment)?;
-        let arm = found.comparison.of_arm(claim.arm.name()).find_map(|(slice, changes)| Some((slice, changes?)));
+        let arm = found.comparison.of_arm(claim.arm).find_map(|(slice, changes)| Some((slice, changes?)));
         let (change, curve) =
             arm.map_or(((None, None), None), |(slice, changes)| claim.of(found.comparison, slice, changes));
         let by_order = arm.and_then(|(_, changes)| spread(claim.figure, changes));

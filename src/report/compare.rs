@@ -84,9 +84,9 @@ fn percent(share: f64) -> String {
 
 /// The same arm of the other run: at the same threshold, or its only one where both have one.
 fn counterpart<'c, 'a>(first: &'c Comparison<'a>, second: &Comparison, slice: &Slice) -> Option<&'c Slice<'a>> {
-    let of_arm = || first.of_arm(&slice.cell.arm).map(|(slice, _)| slice);
+    let of_arm = || first.of_arm(slice.cell.arm).map(|(slice, _)| slice);
     let same = of_arm().find(|other| other.cell.threshold == slice.cell.threshold);
-    let single = of_arm().count() == 1 && second.of_arm(&slice.cell.arm).count() == 1;
+    let single = of_arm().count() == 1 && second.of_arm(slice.cell.arm).count() == 1;
     same.or_else(|| of_arm().next().filter(|_| single))
 }
 

@@ -35,9 +35,9 @@ pub(super) fn money(comparison: &Comparison) -> String {
 /// What each gated arm changes against the strong level asked alone: whether a weak level in front of it pays. Of a run;
 /// a sweep's curves show it for every threshold.
 pub(super) fn against_strong(comparison: &Comparison) -> String {
-    let Some((strong, _)) = comparison.of_arm(Arm::StrongOnly.name()).next() else { return String::new() };
+    let Some((strong, _)) = comparison.of_arm(Arm::StrongOnly).next() else { return String::new() };
     let gated: Vec<&Slice> = comparison.slices.iter().filter(|slice| slice.cell.threshold.is_some()).collect();
-    let swept = gated.iter().any(|slice| comparison.of_arm(&slice.cell.arm).count() > 1);
+    let swept = gated.iter().any(|slice| comparison.of_arm(slice.cell.arm).count() > 1);
     if swept || gated.is_empty() {
         return String::new();
     }

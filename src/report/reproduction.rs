@@ -4,9 +4,9 @@ use std::rc::Rc;
 
 use serde::{Deserialize, Serialize};
 
+use super::arm_tables::points;
 use super::figures::{Column, Figures};
 use super::summary::threshold;
-use super::tables::points;
 use crate::analysis::metrics::changes::RESAMPLES;
 use crate::analysis::metrics::comparison::Change;
 use crate::analysis::metrics::confidence::{Ends, Reliability};
@@ -311,7 +311,7 @@ fn latency(experiments: &[Experiment]) -> Vec<Column> {
 
 fn constants(experiments: &[Experiment]) -> Vec<Column> {
     let found = learners(experiments).map(|(row, base)| {
-        let labels = ["theorem", &*row.slice.cell.arm, &threshold(row.slice)];
+        let labels = ["theorem", row.slice.cell.arm.name(), &threshold(row.slice)];
         let draws = Draws { seed: row.comparison.seed, labels: &labels, count: RESAMPLES };
         (row, theorem(row.slice, base, draws))
     });

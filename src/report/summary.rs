@@ -3,12 +3,12 @@
 
 use std::fmt::Write;
 
+use super::arm_tables::Gauged;
 use super::calibration;
 use super::ends;
 use super::grid;
 use super::pays;
 use super::sweep::Sweep;
-use super::tables::Gauged;
 use crate::analysis::calibration::Tested;
 use crate::analysis::metrics::changes::RESAMPLES;
 use crate::analysis::metrics::control::{Gain, share};
@@ -221,11 +221,11 @@ impl Shown {
 /// Each gain of Inter-Cascade beside what random strategies give: header and rows, for each threshold.
 fn gains(comparison: &Comparison) -> Vec<Vec<Vec<String>>> {
     let mut tables = Vec::new();
-    for (taught, changes) in comparison.of_arm(Arm::InterCascade.name()) {
+    for (taught, changes) in comparison.of_arm(Arm::InterCascade) {
         let Some(changes) = changes else { continue };
         let base = |slice: &Slice| comparison.base(slice).map(|base| base.cell.threshold);
         let same = |(slice, _): &(&Slice, Option<&Changes>)| base(slice) == base(taught);
-        let random = comparison.of_arm(Arm::InterCascadeRandom.name()).find(same);
+        let random = comparison.of_arm(Arm::InterCascadeRandom).find(same);
         let mut rows = vec![
             ["change against cascade", "inter-cascade", "p", "random strategies", "share random gives", "orders"]
                 .map(str::to_owned)
@@ -285,7 +285,7 @@ fn shared_gain(share: Option<Resampled>) -> String {
 }
 
 pub(super) fn learners<'a, 'b>(comparison: &'a Comparison<'b>) -> impl Iterator<Item = &'a Slice<'b>> {
-    let learns = |slice: &&Slice| Arm::named(&slice.cell.arm).is_some_and(|arm| arm.learning().is_some());
+    let learns = |slice: &&Slice| slice.cell.arm.learning().is_some();
     comparison.slices.iter().filter(learns)
 }
 
@@ -294,7 +294,7 @@ pub(super) fn learners<'a, 'b>(comparison: &'a Comparison<'b>) -> impl Iterator<
 pub fn cautions(comparison: &Comparison) -> Vec<String> {
     let mut lines = Vec::new();
     for slice in &comparison.slices {
-        let (arm, Some(found)) = (&slice.cell.arm, comparison.guaranteed(slice)) else { continue };
+        let (arm, Some(found)) = (slice.cell.arm, comparison.guaranteed(slice)) else { continue };
         let (alpha, delta) = (found.guarantee.alpha, found.guarantee.delta);
         if !found.certified {
             lines.push(format!(
@@ -340,7 +340,7 @@ fn guarantee(comparison: &Comparison) -> String {
     ];
     let mut rows = vec![header.map(str::to_owned).to_vec()];
     for slice in &comparison.slices {
-        let Some((found, told)) = comparison.guaranteed(slice).zip(comparison.calibrated(&slice.cell.arm)) else {
+        let Some((found, told)) = comparison.guaranteed(slice).zip(comparison.calibrated(slice.cell.arm)) else {
             continue;
         };
         let tested = |figure: fn(&Tested) -> String| found.tested.as_ref().map_or("–".to_owned(), figure);
@@ -502,7 +502,7 @@ fn stored(comparison: &Comparison) -> String {
 
 /// The strong level's answers with and without a strategy behind them.
 fn strong_side(comparison: &Comparison) -> String {
-    let Some((strong, _)) = comparison.of_arm(Arm::StrongOnly.name()).next() else { return String::new() };
+    let Some((strong, _)) = comparison.of_arm(Arm::StrongOnly).next() else { return String::new() };
     let header = ["arm", "λ", "deferred items", "right while distilling", "change against answering alone"];
     let mut rows = vec![header.map(str::to_owned).to_vec()];
     for slice in learners(comparison) {
@@ -531,7 +531,7 @@ fn theorem_constants(comparison: &Comparison) -> String {
     let mut rows = vec![header.map(str::to_owned).to_vec()];
     for slice in learners(comparison) {
         let Some(base) = comparison.base(slice) else { continue };
-        let labels = ["theorem", &*slice.cell.arm, &threshold(slice)];
+        let labels = ["theorem", slice.cell.arm.name(), &threshold(slice)];
         let found = theorem(slice, base, Draws { seed: comparison.seed, labels: &labels, count: RESAMPLES });
         let told = |ratio: Option<Resampled>| {
             ratio.map_or("–".to_owned(), |ratio| {

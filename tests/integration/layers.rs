@@ -7,13 +7,14 @@ use regex::Regex;
 use crate::support::{files, repository};
 
 /// The folders of each floor, from plain data up to the command line.
-const FLOORS: [&[&str]; 7] = [
+const FLOORS: [&[&str]; 8] = [
     &["types"],
     &["analysis", "task"],
     &["fetch", "tables"],
     &["backend", "dataset", "gateway", "retrieval"],
     &["cascade", "report"],
     &["config"],
+    &["run"],
     &["cli"],
 ];
 

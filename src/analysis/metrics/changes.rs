@@ -52,7 +52,7 @@ impl Changes {
         let pairs = slice.paired(base);
         let threshold = slice.cell.threshold.map(|threshold| threshold.to_string()).unwrap_or_default();
         let independent = slice.is_independent() && !base.learns();
-        let both = Both { pairs: &pairs, independent, seed, cell: [&slice.cell.arm, &threshold] };
+        let both = Both { pairs: &pairs, independent, seed, cell: [slice.cell.arm.name(), &threshold] };
         let asked = pairs.iter().all(|(one, other)| one.weak().is_some() && other.weak().is_some());
         let weak = || both.difference("weak", |taken| taken.weak_correct());
         Some(Self {

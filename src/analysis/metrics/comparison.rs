@@ -12,6 +12,7 @@ use super::{BASELINE, change_percent};
 use crate::analysis::stats::holm::holm;
 use crate::analysis::stats::units::{differ, relative_change};
 use crate::analysis::stats::{Draws, Interval, Units};
+use crate::types::arm::Arm;
 use crate::types::price::Fee;
 use crate::types::record::{Purpose, Record};
 use crate::types::seed::Seed;
@@ -56,8 +57,8 @@ impl<'a> Comparison<'a> {
         seed: Seed,
     ) -> Self {
         let mut found = slices(records);
-        let place = |arm: &str| found.iter().position(|slice| &*slice.cell.arm == arm);
-        if let (Some(weak), Some(strong)) = (place("weak-only"), place("strong-only")) {
+        let place = |arm| found.iter().position(|slice| slice.cell.arm == arm);
+        if let (Some(weak), Some(strong)) = (place(Arm::WeakOnly), place(Arm::StrongOnly)) {
             let cascades = found[weak].gated(&found[strong], thresholds);
             let after = weak.max(strong) + 1;
             found.splice(after..after, cascades);
@@ -69,13 +70,13 @@ impl<'a> Comparison<'a> {
     #[must_use]
     pub fn of(slices: Vec<Slice<'a>>, calibrated: &'a [Calibrated], prices: &'a Prices, seed: Seed) -> Self {
         let change = |slice: &Slice| {
-            let base = baseline(&slices, slice).filter(|_| &*slice.cell.arm != BASELINE)?;
+            let base = baseline(&slices, slice).filter(|_| slice.cell.arm != BASELINE)?;
             Changes::between(slice, base, seed)
         };
         let changes = slices.iter().map(change).collect();
         let rows = |slice: &Slice| {
             // An arm without a gate needs no threshold.
-            let calibrated = Calibrated::of(calibrated, &slice.cell.arm).filter(|_| slice.cell.threshold.is_some());
+            let calibrated = Calibrated::of(calibrated, slice.cell.arm).filter(|_| slice.cell.threshold.is_some());
             fee_rows(slice, calibrated.map_or(&[][..], |calibrated| &calibrated.records), prices)
         };
         let fees = slices.iter().map(rows).collect();
@@ -91,25 +92,25 @@ impl<'a> Comparison<'a> {
     }
 
     /// The slices of one arm.
-    pub fn of_arm(&self, arm: &str) -> impl Iterator<Item = (&Slice<'a>, Option<&Changes>)> {
-        self.rows().filter(move |(slice, _)| &*slice.cell.arm == arm)
+    pub fn of_arm(&self, arm: Arm) -> impl Iterator<Item = (&Slice<'a>, Option<&Changes>)> {
+        self.rows().filter(move |(slice, _)| slice.cell.arm == arm)
     }
 
     /// What a slice is compared with; none for the cascade itself.
     #[must_use]
     pub fn base(&self, slice: &Slice) -> Option<&Slice<'a>> {
-        baseline(&self.slices, slice).filter(|_| &*slice.cell.arm != BASELINE)
+        baseline(&self.slices, slice).filter(|_| slice.cell.arm != BASELINE)
     }
 
     /// The weak level without strategies, where an arm asks it so.
     #[must_use]
     pub fn untaught(&self) -> Option<&Slice<'a>> {
-        self.slices.iter().find(|slice| matches!(&*slice.cell.arm, "cascade" | "weak-only"))
+        self.slices.iter().find(|slice| matches!(slice.cell.arm, Arm::Cascade | Arm::WeakOnly))
     }
 
     /// How an arm's threshold was told; none where it stood in the config.
     #[must_use]
-    pub fn calibrated(&self, arm: &str) -> Option<&'a Calibrated> {
+    pub fn calibrated(&self, arm: Arm) -> Option<&'a Calibrated> {
         Calibrated::of(self.calibrated, arm)
     }
 
@@ -134,7 +135,7 @@ impl<'a> Comparison<'a> {
     /// What was guaranteed for a gated slice; none where its threshold was stated.
     #[must_use]
     pub fn guaranteed(&self, slice: &Slice) -> Option<Guaranteed> {
-        self.calibrated(&slice.cell.arm).filter(|_| slice.cell.threshold.is_some())?.guaranteed()
+        self.calibrated(slice.cell.arm).filter(|_| slice.cell.threshold.is_some())?.guaranteed()
     }
 
     /// The change of the whole fee against the base's. Its interval is that of the stream's items; what a threshold took is added
@@ -213,7 +214,7 @@ impl<'a> Comparison<'a> {
         let mut adjusted = vec![None; self.slices.len()];
         let mut families: BTreeMap<Option<u64>, Vec<(usize, f64)>> = BTreeMap::new();
         for (place, (slice, changes)) in self.rows().enumerate() {
-            if let Some(changes) = changes.filter(|_| !matches!(&*slice.cell.arm, "weak-only" | "strong-only")) {
+            if let Some(changes) = changes.filter(|_| !slice.cell.arm.is_one_level()) {
                 let family = self.base(slice).and_then(|base| base.cell.threshold).map(f64::to_bits);
                 families.entry(family).or_default().push((place, p(changes)));
             }

@@ -66,5 +66,5 @@ pub fn share(comparison: &Comparison, gain: Gain, arm: &Slice, control: &Slice, 
         let (control, own) = (control + apart[0], own + apart[1]);
         (own >= LEAST).then(|| control / own)
     };
-    units.bca(Draws { seed: comparison.seed, labels: &["control", &arm.cell.arm], count: RESAMPLES }, figure)
+    units.bca(Draws { seed: comparison.seed, labels: &["control", arm.cell.arm.name()], count: RESAMPLES }, figure)
 }

@@ -20,8 +20,10 @@ pub use comparison::Comparison;
 pub use fees::{FeeRow, Prices, fee_rows};
 pub use slices::{Slice, Taken, baseline, slices};
 
+use crate::types::arm::Arm;
+
 /// The arm that all others are compared with.
-pub const BASELINE: &str = "cascade";
+pub const BASELINE: Arm = Arm::Cascade;
 
 /// The top level.
 pub const STRONG: usize = 1;

@@ -11,7 +11,7 @@ use crate::types::price::{Fee, Price};
 use crate::types::record::{Call, CellKey, Graded, Purpose, Record, Score, WeakAnswer};
 use crate::types::seed::Seed;
 
-fn record(arm: &str, item: usize, weak_right: bool, deferred: bool, groups: &[&str]) -> Record {
+fn record(arm: Arm, item: usize, weak_right: bool, deferred: bool, groups: &[&str]) -> Record {
     let graded =
         |right: bool| Graded { answer: Some("1".into()), score: if right { Score::Correct } else { Score::Incorrect } };
     let key = |level: usize| CallKey(std::array::from_fn(|_| u8::try_from(10 * item + level).unwrap_or(0)));
@@ -33,7 +33,7 @@ fn record(arm: &str, item: usize, weak_right: bool, deferred: bool, groups: &[&s
         calls.extend([call(1, Purpose::Answer, 20, 8), call(1, Purpose::Distil, 0, 4)]);
     }
     Record {
-        cell: Arc::new(CellKey { dataset: "d".into(), arm: arm.into(), order: 0, threshold: Some(0.5) }),
+        cell: Arc::new(CellKey { dataset: "d".into(), arm, order: 0, threshold: Some(0.5) }),
         item_id: item.to_string().into(),
         group: format!("g{}", item / 2).into(),
         position: item,
@@ -57,12 +57,12 @@ fn record(arm: &str, item: usize, weak_right: bool, deferred: bool, groups: &[&s
 }
 
 fn run() -> Vec<Record> {
-    let mut records: Vec<Record> = (0..4).map(|i| record("cascade", i, i == 0, i >= 2, &[])).collect();
+    let mut records: Vec<Record> = (0..4).map(|i| record(Arm::Cascade, i, i == 0, i >= 2, &[])).collect();
     records.extend([
-        record("inter-cascade", 0, true, false, &[]),
-        record("inter-cascade", 1, true, false, &["g0"]),
-        record("inter-cascade", 2, false, true, &["g0"]),
-        record("inter-cascade", 3, true, false, &["g1", "g0"]),
+        record(Arm::InterCascade, 0, true, false, &[]),
+        record(Arm::InterCascade, 1, true, false, &["g0"]),
+        record(Arm::InterCascade, 2, false, true, &["g0"]),
+        record(Arm::InterCascade, 3, true, false, &["g1", "g0"]),
     ]);
     records
 }
@@ -88,7 +88,7 @@ fn accuracy_coverage_and_strong_calls() {
     assert_eq!(cascade.accepted_accuracy(), Some(0.5));
     assert!((cascade.coverage() - 0.5).abs() < 1e-12);
     let inter = &slices[1];
-    assert!(baseline(&slices, inter).is_some_and(|base| &*base.cell.arm == BASELINE));
+    assert!(baseline(&slices, inter).is_some_and(|base| base.cell.arm == BASELINE));
     let gain = paired(inter, cascade, |taken| taken.weak_correct()).expect("paired");
     assert!((gain.mean - 0.5).abs() < 1e-12);
 }
@@ -123,7 +123,7 @@ fn fees_are_by_model_and_purpose_and_totals_count_a_call_once() {
 #[test]
 fn the_strong_level_is_compared_with_itself_on_deferred_items_only() {
     let mut records = run();
-    records.extend((0..4).map(|i| record("strong-only", i, i != 2, false, &[])));
+    records.extend((0..4).map(|i| record(Arm::StrongOnly, i, i != 2, false, &[])));
     let slices = slices(&records);
     let told = distilling(&slices[1], &slices[2]).expect("one item was deferred");
     assert_eq!((told.n, told.with, told.change.map(|change| change.mean)), (1, 1.0, Some(1.0)));
@@ -150,19 +150,19 @@ fn gains_are_told_apart_by_how_often_a_group_came_before_in_the_order() {
 
 #[test]
 fn the_cascade_is_read_off_both_levels_alone() {
-    let mut records: Vec<Record> = (0..4).map(|i| record("weak-only", i, i == 0, false, &[])).collect();
+    let mut records: Vec<Record> = (0..4).map(|i| record(Arm::WeakOnly, i, i == 0, false, &[])).collect();
     for (i, record) in records.iter_mut().enumerate() {
         let weak = record.weak.as_mut().expect("asked");
         weak.confidence = Some(Confidence::nearest(if i < 2 { 0.9 } else { 0.1 }));
     }
-    records.extend((0..4).map(|i| Record { weak: None, ..record("strong-only", i, i != 3, true, &[]) }));
+    records.extend((0..4).map(|i| Record { weak: None, ..record(Arm::StrongOnly, i, i != 3, true, &[]) }));
     // The strong level alone makes no weak call.
     records[4..].iter_mut().for_each(|record| {
         record.calls.retain(|call| call.level == Some(1) && call.purpose == Purpose::Answer);
     });
     let alone = slices(&records);
     let cascade = &alone[0].gated(&alone[1], &[0.5])[0];
-    assert_eq!((&*cascade.cell.arm, cascade.cell.threshold), ("cascade", Some(0.5)));
+    assert_eq!((cascade.cell.arm, cascade.cell.threshold), (Arm::Cascade, Some(0.5)));
     assert_eq!((cascade.strong_calls(), cascade.strong_calls_all()), (2, 2));
     assert!((cascade.coverage() - 0.5).abs() < 1e-12);
     let rows = fee_rows(cascade, &[], &Prices::new());
@@ -191,9 +191,9 @@ fn taught() -> (Vec<Record>, Prices) {
         record.calls[0].usage.input += 10;
         record
     };
-    let mut records: Vec<Record> = (0..24).map(|i| record("cascade", i, false, true, &[])).collect();
-    records.extend((0..24).map(|i| longer(record("inter-cascade", i, i % 4 < 2, i % 4 >= 2, &[]))));
-    records.extend((0..24).map(|i| longer(record("inter-cascade-random", i, i % 8 == 0, i % 8 != 0, &[]))));
+    let mut records: Vec<Record> = (0..24).map(|i| record(Arm::Cascade, i, false, true, &[])).collect();
+    records.extend((0..24).map(|i| longer(record(Arm::InterCascade, i, i % 4 < 2, i % 4 >= 2, &[]))));
+    records.extend((0..24).map(|i| longer(record(Arm::InterCascadeRandom, i, i % 8 == 0, i % 8 != 0, &[]))));
     let price = |each| Some(Price { input: each, cached_input: None, output: each, read: None, nominal: true });
     (records, Prices::from([("weak".into(), price(1.0)), ("strong".into(), price(3.0))]))
 }
@@ -231,13 +231,13 @@ fn fees_at_two_shapes_of_prices_are_those_of_the_tokens() {
 #[test]
 fn an_arm_that_differs_on_one_item_has_no_interval_of_its_break_even() {
     let (mut records, prices) = taught();
-    records.retain(|record| &*record.cell.arm == "cascade");
+    records.retain(|record| record.cell.arm == Arm::Cascade);
     let twin = |record: &Record| {
-        let cell = CellKey { arm: "inter-cascade".into(), ..CellKey::clone(&record.cell) };
+        let cell = CellKey { arm: Arm::InterCascade, ..CellKey::clone(&record.cell) };
         Record { cell: Arc::new(cell), ..record.clone() }
     };
     let mut arm: Vec<Record> = records.iter().map(twin).collect();
-    arm[5] = record("inter-cascade", 5, true, false, &[]);
+    arm[5] = record(Arm::InterCascade, 5, true, false, &[]);
     arm[5].calls[0].usage.input += 10;
     records.extend(arm);
     let comparison = Comparison::new(&records, &[], &prices, Seed(3));
@@ -270,8 +270,8 @@ fn the_controls_share_of_a_gain_has_an_interval() {
 #[test]
 fn the_levels_alone_are_no_hypotheses_on_learning() {
     let (mut records, prices) = taught();
-    records.extend((0..24).map(|i| record("weak-only", i, false, false, &[])));
-    records.extend((0..24).map(|i| record("strong-only", i, false, true, &[])));
+    records.extend((0..24).map(|i| record(Arm::WeakOnly, i, false, false, &[])));
+    records.extend((0..24).map(|i| record(Arm::StrongOnly, i, false, true, &[])));
     let comparison = Comparison::new(&records, &[], &prices, Seed(3));
     let p = |changes: &Changes| changes.coverage.p;
     let raw: Vec<f64> = comparison.changes.iter().flatten().map(p).collect();
