@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::session::Told;
 use super::{say, terminal_width};
 use crate::analysis::metrics::Comparison;
-use crate::config::file::Config;
+use crate::config::schema::Config;
 use crate::report::arm_tables::{Gauged, of_arms};
 use crate::report::manifest::Manifest;
 use crate::report::read::Lacking;

@@ -7,7 +7,7 @@ use anyhow::Result;
 use super::session::{Named, Outputs, Session, Sources};
 use super::{Status, block_on, say, warnings};
 use crate::config::assembly::Assembly;
-use crate::config::plan;
+use crate::config::forecast;
 use crate::report::manifest::Manifest;
 use crate::run::resources::{gates, orders, output_folder};
 
@@ -27,7 +27,7 @@ pub(super) struct Args {
 
 pub(super) fn run(args: &Args) -> Result<Status> {
     if args.outputs.dry_run {
-        for line in plan::lines(&args.named.load(&args.sources.unasked(), &[])?) {
+        for line in forecast::lines(&args.named.load(&args.sources.unasked(), &[])?) {
             say(&line);
         }
         return Ok(Status::Done);
