@@ -4,7 +4,7 @@
 // 7: a verb a file, exit status, progress.
 pub mod cli;
 
-// 6: the flows over all floors below.
+// 6: from a config to a finished run.
 pub mod run;
 
 // 5: from a file to a ready experiment.

@@ -21,7 +21,7 @@ use crate::cascade::gating::Gates;
 use crate::cascade::level::StepError;
 use crate::cascade::matrix::{self, Row};
 use crate::cascade::step::Setup;
-use crate::config::assembly::{Assembly, Means};
+use crate::config::assembly::Assembly;
 use crate::gateway::Hear;
 use crate::gateway::budget::Budget;
 use crate::gateway::concurrency::ConcurrencyLimiter;
@@ -32,6 +32,7 @@ use crate::report::sweep::Sweep;
 use crate::report::unparsed;
 use crate::retrieval::embedder::{self, EmbedderName};
 use crate::retrieval::leakage::{NEAR, leakage};
+use crate::run::resources::{Means, Models, priced};
 use crate::run::waits;
 use crate::types::chat::CallKey;
 use crate::types::embedding::Embedded;
@@ -142,13 +143,6 @@ pub(super) struct Told {
     pub(super) records: Vec<Record>,
 }
 
-/// Models that can be called.
-pub(super) struct Models {
-    pub(super) setup: Arc<Setup>,
-    gate: Arc<ConcurrencyLimiter>,
-    budget: Option<Arc<Budget>>,
-}
-
 /// What a run has done so far, for its line of progress.
 #[derive(Default)]
 struct SoFar {
@@ -250,8 +244,7 @@ impl<'a> Session<'a> {
             embed(assembly, &means.journal, means.offline).await
         })
         .await?;
-        let (setup, gate, budget) = assembly.setup(embeddings, means)?;
-        Ok(Models { setup: Arc::new(setup), gate, budget })
+        Models::new(assembly, embeddings, means)
     }
 
     /// Takes the calibration items through, where something is told from them, and says what they tell.
@@ -263,7 +256,7 @@ impl<'a> Session<'a> {
 
     /// Takes every item through every cell.
     pub(super) async fn through(&self, models: &Models, cells: &Cells, label: &str) -> Result<Outcome> {
-        let Models { setup, gate, .. } = models;
+        let Models { setup, limiter: gate, .. } = models;
         // Recorded answers of many runs are there at once.
         let silent = self.quiet && self.means.offline;
         let progress = (!silent).then(|| Progress::steps(label, cells.steps()));
@@ -285,7 +278,7 @@ impl<'a> Session<'a> {
 
     /// Makes the calls of the pair matrix, and gives its rows.
     pub(super) async fn matrix(&self, models: &Models) -> Result<Vec<Row>> {
-        let Models { setup, gate, .. } = models;
+        let Models { setup, limiter: gate, .. } = models;
         let items = self.assembly.stream().len();
         let total = 2 * items + matrix::pairs(setup, items).len();
         let progress = Progress::steps(&self.assembly.config.name, total);
@@ -516,7 +509,7 @@ async fn embed_now(name: EmbedderName, lacking: &BTreeMap<CallKey, &Item>) -> Re
 /// What the journal's calls have cost, and what attempts without an answer may have cost.
 fn spent(assembly: &Assembly, journal: &Journal) -> Result<Value> {
     let told = |taken: BTreeMap<String, Taken>| -> Value {
-        let priced = assembly.priced(taken).into_iter();
+        let priced = priced(&assembly.prices(), taken).into_iter();
         let line = |(name, (taken, fee)): (String, (Taken, Option<Fee>))| {
             (name, json!({ "calls": taken.calls, "usage": taken.usage, "fee_usd": fee.map(Fee::usd) }))
         };
