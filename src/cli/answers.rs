@@ -118,7 +118,7 @@ impl Texts {
             );
         };
         let entries = config_of(manifest)?.models;
-        let read = |path: &PathBuf, entry: &crate::backend::entry::ModelEntry| {
+        let read = |path: &PathBuf, entry: &crate::backend::raw::RawEntry| {
             let recording = Recording::read(path, entry.server_name());
             recording
                 .map(|recording| (entry.name.clone(), recording))

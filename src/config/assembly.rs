@@ -16,11 +16,12 @@ use super::prompts::Prompts;
 use super::setting::told;
 use super::signal::signal;
 use crate::analysis::metrics::Prices;
-use crate::backend::entry::{Backend, ModelEntry};
+use crate::backend::entry::{ModelEntry, Sources};
 use crate::backend::llama_server::Servers;
+use crate::backend::raw::{BackendKind, RawEntry};
 use crate::backend::reference::Reference;
-use crate::backend::registry::{Data, Sources};
 use crate::backend::replay::Recording;
+use crate::backend::settings::Data;
 use crate::cascade::answer::Gauge;
 use crate::cascade::gating::Gates;
 use crate::cascade::level::Level;
@@ -45,25 +46,6 @@ use crate::types::price::{Fee, Price};
 use crate::types::recorded::RecordedCalls;
 use crate::types::store_rule::StoreRule;
 
-/// Keys of a model's entry that cannot change an answer.
-const NO_MATTER: [&str; 15] = [
-    "preset",
-    "from_preset",
-    "path",
-    "price",
-    "retired",
-    "substitute",
-    "api_key_env",
-    "headers_env",
-    "ca_file",
-    "timeout_s",
-    "max_retries",
-    "longest_wait_s",
-    "concurrency",
-    "requests_per_minute",
-    "tokens_per_minute",
-];
-
 /// What a run may use.
 pub struct Means {
     /// Its journal.
@@ -81,7 +63,7 @@ pub struct Assembly {
     /// The config.
     pub config: Config,
     /// All models that it could name.
-    pub known: Vec<ModelEntry>,
+    pub known: Vec<RawEntry>,
     /// The weak level's entry.
     pub weak: ModelEntry,
     /// The strong level's entry.
@@ -117,17 +99,12 @@ impl Assembly {
         let config = Config::load(path, sets)?;
         let weights = Catalogue::near(Some(path))?;
         let known = config.known_entries(path)?;
-        let entries = config
-            .level_entries(&known, path)?
-            .into_iter()
-            .map(ModelEntry::with_checksum)
-            .collect::<Result<Vec<_>>>()?;
-        let [weak, strong] = <[ModelEntry; 2]>::try_from(entries).map_err(|_| anyhow!("levels: name two models"))?;
+        let entries = config.level_entries(&known, path)?;
         let chosen = Chosen::of(&config, path).with_context(|| format!("{}: dataset", path.display()))?;
         let task = chosen.format.task();
-        for entry in [&weak, &strong] {
-            entry.check(&weights).with_context(|| format!("{}", path.display()))?;
-        }
+        let entries = entries.into_iter().map(|raw| ModelEntry::resolve(raw, &weights)).collect::<Result<Vec<_>>>();
+        let entries = entries.with_context(|| format!("{}", path.display()))?;
+        let [weak, strong] = <[ModelEntry; 2]>::try_from(entries).map_err(|_| anyhow!("levels: name two models"))?;
         weak.check_shared(&strong, &weights).with_context(|| format!("{}", path.display()))?;
         let recordings = recordings([&weak, &strong]).with_context(|| format!("{}", path.display()))?;
         let recorded = recordings.get(&weak.name).map(Arc::as_ref);
@@ -196,7 +173,9 @@ impl Assembly {
     }
 
     fn check(&self) -> Result<()> {
-        for entry in [&self.weak, &self.strong].into_iter().filter(|entry| entry.backend == Backend::Reference) {
+        for entry in
+            [&self.weak, &self.strong].into_iter().filter(|entry| entry.backend.kind() == BackendKind::Reference)
+        {
             Reference::check(&self.items).with_context(|| format!("model `{}`", entry.name))?;
         }
         let generates = self.grader.task == Task::Math
@@ -223,7 +202,7 @@ impl Assembly {
         self.check_store_rules()?;
         self.check_prompts()?;
         if self.config.limits.max_fee_usd.is_some() {
-            for entry in [&self.weak, &self.strong].into_iter().filter(|entry| entry.backend != Backend::Replay) {
+            for entry in [&self.weak, &self.strong].into_iter().filter(|entry| !entry.is_recorded()) {
                 if entry.price.is_none() {
                     bail!("limits.max_fee_usd needs a price for model `{}`", entry.name);
                 }
@@ -371,19 +350,11 @@ impl Assembly {
     }
 
     fn model_identity(&self, entry: &ModelEntry) -> Value {
-        let mut value = serde_json::to_value(entry).unwrap_or_default();
-        if let Some(object) = value.as_object_mut() {
-            for key in NO_MATTER {
-                object.remove(key);
-            }
-            if entry.backend == Backend::Reference {
-                object.insert("tokenizer".to_owned(), json!(entry.tokenizer_name(&self.weak)));
-            }
-            if let Some(recording) = self.recordings.get(&entry.name) {
-                object.insert("recording".to_owned(), json!(recording.sha256()));
-            }
+        let mut keys = entry.identity_keys(&self.weak);
+        if let Some(recording) = self.recordings.get(&entry.name) {
+            keys.insert("recording".to_owned(), json!(recording.sha256()));
         }
-        value
+        Value::Object(keys)
     }
 
     /// The weak and the strong level's prompts with their checksums, so that one that was changed without a new version
@@ -511,7 +482,7 @@ impl Assembly {
         let data = Data { items: &self.items, sha256: &self.sha256, seed, weights, style: prompt.style };
         let recording = self.recordings.get(&entry.name);
         let journal: Arc<dyn RecordedCalls> = Arc::<Journal>::clone(&means.journal);
-        let sources = Sources { recording, journal: &journal, servers: &means.servers };
+        let sources = Sources { recording, journal: &journal, servers: &means.servers, custom: None };
         let served = Served {
             name: entry.name.clone(),
             identity: entry.identity(&self.weak, data)?,
@@ -521,9 +492,10 @@ impl Assembly {
                 (false, false) => Source::Model(entry.make(&self.weak, data, sources)?),
             },
         };
+        let [requests, tokens] = entry.rates();
         let line = gate.line(entry.line(self.config.limits.concurrency));
         let mut model = Gateway::new(served, Arc::clone(&means.journal), (Arc::clone(gate), line), entry.retries())
-            .limited(RateLimit::new(entry.requests_per_minute, entry.tokens_per_minute))
+            .limited(RateLimit::new(requests, tokens))
             .refusing(Refusals::new(self.config.limits.max_refused))
             .telling(Arc::clone(&means.hear));
         if let (Some(budget), Some(price)) = (budget, &entry.price) {
@@ -552,7 +524,7 @@ fn usual_rules(task: Task, signal: Option<Signal>, items: &[Item]) -> Vec<Extrac
 /// The recordings of these entries, read.
 fn recordings(entries: [&ModelEntry; 2]) -> Result<BTreeMap<String, Arc<Recording>>> {
     let read = |entry: &ModelEntry| {
-        let path = entry.recording.as_ref()?;
+        let path = entry.recording()?;
         let recording = Recording::read(path, entry.server_name()).with_context(|| format!("model `{}`", entry.name));
         Some(recording.map(|recording| (entry.name.clone(), Arc::new(recording))))
     };

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::deferral::DeferralConfig;
 use super::suggest;
-use crate::backend::entry::ModelEntry;
+use crate::backend::raw::RawEntry;
 use crate::cascade::gating::Gates;
 use crate::cascade::teach::Distil;
 use crate::dataset::Format;
@@ -46,7 +46,7 @@ pub struct Config {
     pub limits: LimitsConfig,
     /// Models of this config; they win over those of `models.toml`.
     #[serde(default, rename = "model")]
-    pub models: Vec<ModelEntry>,
+    pub models: Vec<RawEntry>,
 }
 
 /// `[dataset]`.
@@ -210,7 +210,7 @@ impl Default for LearningConfig {
 #[serde(deny_unknown_fields)]
 pub(super) struct ModelsFile {
     #[serde(default)]
-    pub(super) model: Vec<ModelEntry>,
+    pub(super) model: Vec<RawEntry>,
 }
 
 /// More calls in flight than any server takes.
@@ -236,7 +236,7 @@ impl Config {
     ///
     /// # Errors
     /// Where that file cannot be read.
-    pub fn known_entries(&self, path: &Path) -> Result<Vec<ModelEntry>> {
+    pub fn known_entries(&self, path: &Path) -> Result<Vec<RawEntry>> {
         let file = models_file(path);
         let mut known = self.models.clone();
         if file.is_file() {
@@ -249,7 +249,7 @@ impl Config {
     ///
     /// # Errors
     /// Names a model that is in neither file, and the nearest name.
-    pub fn level_entries(&self, known: &[ModelEntry], path: &Path) -> Result<Vec<ModelEntry>> {
+    pub fn level_entries(&self, known: &[RawEntry], path: &Path) -> Result<Vec<RawEntry>> {
         let find = |name: &String| {
             known.iter().find(|entry| entry.name == *name).cloned().ok_or_else(|| {
                 let names: Vec<&str> = known.iter().map(|entry| entry.name.as_str()).collect();

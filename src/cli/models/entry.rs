@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 
 use crate::backend::check::{self, Report};
-use crate::backend::entry::{Backend, ModelEntry};
+use crate::backend::entry::ModelEntry;
 use crate::cli::{Status, block_on, say, unless_interrupted, warn};
 use crate::config::edit::{Changed, difference, with_keys};
 use crate::config::entries;
@@ -26,24 +26,23 @@ pub(super) fn usual(name: &str) -> Option<PathBuf> {
 
 /// Checks the entry called `name`, and writes the right values into its file if that is wanted.
 pub(super) fn run(config: &Path, name: &str, write: bool) -> Result<Status> {
-    let (file, entry) = entries::find(config, name)?;
+    let (file, raw) = entries::find(config, name)?;
     let at = || format!("{}", file.display());
-    entry.check(&Catalogue::near(Some(config))?).with_context(at)?;
-    if entry.backend != Backend::Openai {
+    let entry = ModelEntry::resolve(raw, &Catalogue::near(Some(config))?).with_context(at)?;
+    let Some(server) = entry.backend.openai() else {
         bail!(
             "{}: model `{name}` is of backend `{}`: a check asks servers (backend `openai`)",
             at(),
-            entry.backend.name()
+            entry.backend.kind().name()
         );
-    }
+    };
     let style = style(config, &entry).with_context(at)?;
     if let Some(day) = &entry.retired {
         warn(&format!("model `{name}`: its provider ended it on {day}"));
     }
-    let preset = entry.preset.map(|preset| format!(", preset `{}`", preset.name())).unwrap_or_default();
-    let address = entry.base_url.as_deref().unwrap_or_default();
-    say(&format!("model `{name}`: {} at {address}{preset}", entry.server_name()));
-    let report = block_on(unless_interrupted(async { Ok(check::check(&entry, style).await) }))?;
+    let preset = server.preset.map(|preset| format!(", preset `{}`", preset.name())).unwrap_or_default();
+    say(&format!("model `{name}`: {} at {}{preset}", entry.server_name(), server.base_url));
+    let report = block_on(unless_interrupted(async { Ok(check::check(&entry, server, style).await) }))?;
     for finding in &report.findings {
         for line in finding.to_string().lines() {
             say(&format!("  {line}"));
