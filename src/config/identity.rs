@@ -4,28 +4,9 @@ use serde_json::{Value, json};
 
 use super::resolved::ResolvedConfig;
 use super::schema::{Config, DeferralConfig};
-use crate::backend::entry::{Backend, ModelEntry};
+use crate::backend::entry::ModelEntry;
 use crate::task::extraction;
 use crate::task::prompt::Prompt;
-
-/// Keys of a model's entry that cannot change an answer.
-const NO_MATTER: [&str; 15] = [
-    "preset",
-    "from_preset",
-    "path",
-    "price",
-    "retired",
-    "substitute",
-    "api_key_env",
-    "headers_env",
-    "ca_file",
-    "timeout_s",
-    "max_retries",
-    "longest_wait_s",
-    "concurrency",
-    "requests_per_minute",
-    "tokens_per_minute",
-];
 
 impl ResolvedConfig {
     /// Everything that makes a run the same run: all but limits, prices, and the names of keys.
@@ -66,19 +47,11 @@ impl ResolvedConfig {
     }
 
     fn model_identity(&self, entry: &ModelEntry) -> Value {
-        let mut value = serde_json::to_value(entry).unwrap_or_default();
-        if let Some(object) = value.as_object_mut() {
-            for key in NO_MATTER {
-                object.remove(key);
-            }
-            if entry.backend == Backend::Reference {
-                object.insert("tokenizer".to_owned(), json!(entry.tokenizer_name(&self.weak)));
-            }
-            if let Some(recording) = self.recordings.get(&entry.name) {
-                object.insert("recording".to_owned(), json!(recording.sha256()));
-            }
+        let mut keys = entry.identity_keys(&self.weak);
+        if let Some(recording) = self.recordings.get(&entry.name) {
+            keys.insert("recording".to_owned(), json!(recording.sha256()));
         }
-        value
+        Value::Object(keys)
     }
 
     /// The weak and the strong level's prompts with their checksums, so that one that was changed without a new version
