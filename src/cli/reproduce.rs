@@ -292,7 +292,7 @@ fn report(args: &Args, family: &Family, tables: &[&Table], needed: &[&Ready]) ->
 
 /// A claim that is further from what was expected than its file allows.
 fn told(judged: &Judged) -> String {
-    let found = judged.change.0.map_or("none".to_owned(), |change| format!("{change:+.2}"));
+    let found = judged.in_unit().map_or("none".to_owned(), |change| format!("{change:+.2}"));
     let expected = judged.claim.expected.map(|expected| format!("{:+.2} ± {}", expected.value, expected.within));
     format!(
         "{}, {}: {found} {} instead of {}",

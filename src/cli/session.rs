@@ -33,6 +33,7 @@ use crate::report::unparsed;
 use crate::retrieval::embedder::{self, EmbedderName};
 use crate::retrieval::leakage::{NEAR, leakage};
 use crate::run::resources::{Means, Models, priced};
+use crate::run::waits;
 use crate::types::chat::CallKey;
 use crate::types::embedding::Embedded;
 use crate::types::item::Item;
@@ -217,7 +218,7 @@ impl<'a> Session<'a> {
         for further in &sources.journal {
             journal = journal.with_further(further)?;
         }
-        let servers = Servers::new(folder.to_owned(), models::hearer());
+        let servers = Servers::new(folder.to_owned(), waits::lines(warn));
         if sources.retry_refused {
             journal.pass_over_refused();
             // Runs that share a journal ask once, not each of them again.

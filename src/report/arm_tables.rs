@@ -7,8 +7,8 @@ use super::tables::{Table, float, int, optional_flag, optional_int, text};
 use crate::analysis::metrics::calibrated::Guaranteed;
 use crate::analysis::metrics::changes::RESAMPLES;
 use crate::analysis::metrics::confidence::{Ends, Realised, Reliability};
-use crate::analysis::metrics::{Calibrated, Changes, Comparison, Relative, Slice, ratio};
-use crate::analysis::stats::{Difference, Draws, Interval};
+use crate::analysis::metrics::{Calibrated, Changes, Comparison, Slice, ratio};
+use crate::analysis::stats::{Draws, Estimate, Interval};
 use crate::types::price::Fee;
 use crate::types::record::Purpose;
 
@@ -62,7 +62,7 @@ impl<'a, 'b> Arms<'a, 'b> {
             slice.accuracy_interval(Draws { seed: self.0.seed, labels: &labels, count: RESAMPLES })
         };
         let own: Vec<Option<Interval>> = self.rows().map(own).collect();
-        let weak = |figure: fn(&Difference) -> Option<f64>| {
+        let weak = |figure: fn(&Estimate) -> Option<f64>| {
             self.changed(move |changes| changes.weak_accuracy.as_ref().and_then(figure))
         };
         let spread = |end: fn(f64, f64) -> f64| {
@@ -77,33 +77,30 @@ impl<'a, 'b> Arms<'a, 'b> {
             float("accepted_accuracy", self.rows().map(Slice::accepted_accuracy)),
             float("coverage", self.rows().map(Slice::coverage)),
             float("no_answer", self.rows().map(Slice::no_answer)),
-            float("change_vs_cascade_pp", self.changed(|changes| Some(points(changes.accuracy.mean)))),
+            float("change_vs_cascade_pp", self.changed(|changes| Some(points(changes.accuracy.value)))),
             float("change_low_pp", self.changed(|changes| low(&changes.accuracy))),
             float("change_high_pp", self.changed(|changes| high(&changes.accuracy))),
-            float("p_value", self.changed(|changes| Some(changes.accuracy.p))),
-            float("p_holm", self.0.adjusted(|changes| changes.accuracy.p).into_iter()),
+            float("p_value", self.changed(|changes| changes.accuracy.p_value)),
+            float("p_holm", self.0.adjusted(|changes| changes.accuracy.p_value).into_iter()),
             float("change_order_min_pp", spread(f64::min)),
             float("change_order_max_pp", spread(f64::max)),
-            float("weak_change_vs_cascade_pp", weak(|change| Some(points(change.mean)))),
+            float("weak_change_vs_cascade_pp", weak(|change| Some(points(change.value)))),
             float("weak_change_low_pp", weak(low)),
             float("weak_change_high_pp", weak(high)),
-            float("weak_p_value", weak(|change| Some(change.p))),
-            float("coverage_change_pp", self.changed(|changes| Some(points(changes.coverage.mean)))),
+            float("weak_p_value", weak(|change| change.p_value)),
+            float("coverage_change_pp", self.changed(|changes| Some(points(changes.coverage.value)))),
         ]);
         Table::new("accuracy", columns)
     }
 
     fn strong_calls(&self) -> Result<Table> {
-        let of = |figure: fn(&Relative) -> Option<f64>| self.changed(move |changes| figure(&changes.strong_calls));
-        let all = |figure: fn(&Relative) -> Option<f64>| self.changed(move |changes| figure(&changes.strong_calls_all));
+        let of = |figure: fn(Estimate) -> Option<f64>| self.changed(move |changes| figure(changes.strong_calls?));
+        let all = |figure: fn(Estimate) -> Option<f64>| self.changed(move |changes| figure(changes.strong_calls_all?));
         let spread = |end: fn(f64, f64) -> f64| {
             self.changed(move |changes| changes.strong_calls_by_order.iter().copied().flatten().reduce(end).map(points))
         };
-        let change = |relative: &Relative| relative.change.map(points);
-        let ends = [
-            |relative: &Relative| relative.interval.map(|interval| points(interval.low)),
-            |relative: &Relative| relative.interval.map(|interval| points(interval.high)),
-        ];
+        let change = |change: Estimate| Some(points(change.value));
+        let ends = [|change: Estimate| low(&change), |change: Estimate| high(&change)];
         let mut columns = self.head();
         columns.extend([
             int("strong_calls", self.rows().map(Slice::strong_calls)),
@@ -111,9 +108,9 @@ impl<'a, 'b> Arms<'a, 'b> {
             float("change_vs_cascade_percent", of(change)),
             float("change_low_percent", of(ends[0])),
             float("change_high_percent", of(ends[1])),
-            float("p_value", of(|relative| Some(relative.p))),
+            float("p_value", self.changed(|changes| Some(changes.strong_calls_p_value))),
             int("strong_calls_all", self.rows().map(Slice::strong_calls_all)),
-            float("p_holm", self.0.adjusted(|changes| changes.strong_calls.p).into_iter()),
+            float("p_holm", self.0.adjusted(|changes| Some(changes.strong_calls_p_value)).into_iter()),
             float("change_order_min_percent", spread(f64::min)),
             float("change_order_max_percent", spread(f64::max)),
             float("change_all_vs_cascade_percent", all(change)),
@@ -127,23 +124,23 @@ impl<'a, 'b> Arms<'a, 'b> {
         let mut rows = Vec::new();
         for slice in &self.0.slices {
             let of_slice = self.0.fees_with_changes(slice);
-            rows.extend(of_slice.map(|(row, (change, interval))| (&slice.cell, row, change, interval)));
+            rows.extend(of_slice.map(|(row, change)| (&slice.cell, row, change)));
         }
         let each = || rows.iter();
         let columns = vec![
             text("dataset", each().map(|(cell, ..)| cell.dataset.to_string())),
             text("arm", each().map(|(cell, ..)| cell.arm.to_string())),
             float("threshold", each().map(|(cell, ..)| cell.threshold)),
-            text("model", each().map(|(_, row, ..)| row.model.clone())),
-            text("purpose", each().map(|(_, row, ..)| row.purpose.map_or("total", Purpose::name).to_owned())),
-            int("calls", each().map(|(_, row, ..)| row.calls)),
-            int("input_tokens", each().map(|(_, row, ..)| row.usage.input)),
-            int("cached_input_tokens", each().map(|(_, row, ..)| row.usage.cached_input)),
-            int("output_tokens", each().map(|(_, row, ..)| row.usage.output)),
-            float("fee_usd", each().map(|(_, row, ..)| row.fee.map(Fee::usd))),
-            float("change_vs_cascade_percent", each().map(|(_, _, change, _)| *change)),
-            float("change_low_percent", each().map(|(_, _, _, interval)| interval.map(|ends| points(ends.low)))),
-            float("change_high_percent", each().map(|(_, _, _, interval)| interval.map(|ends| points(ends.high)))),
+            text("model", each().map(|(_, row, _)| row.model.clone())),
+            text("purpose", each().map(|(_, row, _)| row.purpose.map_or("total", Purpose::name).to_owned())),
+            int("calls", each().map(|(_, row, _)| row.calls)),
+            int("input_tokens", each().map(|(_, row, _)| row.usage.input)),
+            int("cached_input_tokens", each().map(|(_, row, _)| row.usage.cached_input)),
+            int("output_tokens", each().map(|(_, row, _)| row.usage.output)),
+            float("fee_usd", each().map(|(_, row, _)| row.fee.map(Fee::usd))),
+            float("change_vs_cascade_percent", each().map(|(.., change)| change.map(|change| points(change.value)))),
+            float("change_low_percent", each().map(|(.., change)| low(change.as_ref()?))),
+            float("change_high_percent", each().map(|(.., change)| high(change.as_ref()?))),
         ];
         Table::new("fees", columns)
     }
@@ -252,10 +249,10 @@ pub(super) fn points(share: f64) -> f64 {
     share * 100.0
 }
 
-pub(super) fn low(difference: &Difference) -> Option<f64> {
-    difference.interval.map(|interval| points(interval.low))
+pub(super) fn low(estimate: &Estimate) -> Option<f64> {
+    estimate.interval.map(|interval| points(interval.low))
 }
 
-pub(super) fn high(difference: &Difference) -> Option<f64> {
-    difference.interval.map(|interval| points(interval.high))
+pub(super) fn high(estimate: &Estimate) -> Option<f64> {
+    estimate.interval.map(|interval| points(interval.high))
 }

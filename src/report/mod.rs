@@ -10,6 +10,7 @@ mod ends;
 pub mod figures;
 pub mod files;
 pub mod folder;
+mod format;
 pub mod grid;
 pub mod manifest;
 pub mod matrix;

@@ -4,8 +4,8 @@ use std::fmt::Write;
 
 use anyhow::Result;
 
+use super::format::{lambda, relative};
 use super::grid;
-use super::summary::lambda;
 use super::tables::{Table, float, int, text};
 use crate::analysis::curves::budget::{best_within, cheapest_reaching};
 use crate::analysis::curves::{Axis, Point};
@@ -163,11 +163,7 @@ impl<'c, 'a> Sweep<'c, 'a> {
         let mut rows = vec![header.map(str::to_owned).to_vec()];
         for OnAxis { axis, savings, .. } in &self.axes {
             for saving in savings {
-                let change = saving.change.map_or("–".to_owned(), |change| {
-                    let interval =
-                        change.interval.map(|ends| format!(" [{:+.1}, {:+.1}]", ends.low * 100.0, ends.high * 100.0));
-                    format!("{:+.1}{} %", change.value * 100.0, interval.unwrap_or_default())
-                });
+                let change = saving.change.map_or("–".to_owned(), relative);
                 rows.push(vec![
                     name(*axis).to_owned(),
                     saving.arm.to_string(),

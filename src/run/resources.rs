@@ -8,7 +8,7 @@ use std::sync::Arc;
 use anyhow::{Context, Result};
 
 use crate::analysis::metrics::Prices;
-use crate::backend::entry::{Backend, ModelEntry};
+use crate::backend::entry::ModelEntry;
 use crate::backend::llama_server::Servers;
 use crate::backend::registry::{Data, Sources};
 use crate::cascade::answer::Gauge;
@@ -29,6 +29,7 @@ use crate::gateway::{Gateway, Hear, Served, Source};
 use crate::task::prompt::Prompt;
 use crate::types::embedding::Embedded;
 use crate::types::price::Fee;
+use crate::types::recorded::RecordedCalls;
 
 /// What the calls of a run may use.
 pub struct Means {
@@ -107,14 +108,15 @@ fn level(
         style: prompt.style,
     };
     let recording = assembly.recordings.get(&entry.name);
-    let sources = Sources { recording, journal: &means.journal, servers: &means.servers };
+    let journal: Arc<dyn RecordedCalls> = Arc::<Journal>::clone(&means.journal);
+    let sources = Sources { recording, journal: &journal, servers: &means.servers };
     let served = Served {
         name: entry.name.clone(),
         identity: entry.identity(&assembly.weak, data)?,
-        source: if means.offline && entry.backend != Backend::Replay {
-            Source::Journal
-        } else {
-            entry.make(&assembly.weak, data, sources)?
+        source: match (entry.is_recorded(), means.offline) {
+            (true, _) => Source::Recorded(entry.make(&assembly.weak, data, sources)?),
+            (false, true) => Source::Journal,
+            (false, false) => Source::Model(entry.make(&assembly.weak, data, sources)?),
         },
     };
     let line = limiter.line(entry.line(limits.concurrency));

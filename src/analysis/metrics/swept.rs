@@ -9,7 +9,7 @@ use crate::analysis::curves::both::BothAnswers;
 use crate::analysis::curves::equal_accuracy::{AtThreshold, change_at_equal_accuracy};
 use crate::analysis::curves::routers::{Corners, oracle_router};
 use crate::analysis::curves::{Axis, Curve, Point};
-use crate::analysis::stats::{Draws, Resampled};
+use crate::analysis::stats::{Draws, Estimate};
 use crate::types::arm::Arm;
 
 /// Resamples of a saving at equal accuracy: each takes every threshold of two arms anew.
@@ -43,7 +43,7 @@ pub struct Saving {
     pub accuracy: f64,
     /// The relative change of cost along the curves through each arm's thresholds and both corners; none where the arm's
     /// curve does not reach that accuracy, or starts above it.
-    pub change: Option<Resampled>,
+    pub change: Option<Estimate>,
 }
 
 /// An arm at a threshold; weak-only and strong-only have none.
