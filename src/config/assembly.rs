@@ -23,7 +23,7 @@ use crate::backend::registry::{Data, Sources};
 use crate::backend::replay::Recording;
 use crate::cascade::answer::Gauge;
 use crate::cascade::calibration::Gates;
-use crate::cascade::level::Level;
+use crate::cascade::level::{LevelModel, Levels};
 use crate::cascade::repository::Rule;
 use crate::cascade::setup::Setup;
 use crate::cascade::teach::{Distil, Teaching};
@@ -433,8 +433,7 @@ impl Assembly {
             items: Arc::clone(&self.items),
             embeddings: embeddings.into(),
             embedder: self.config.learning.embedder.name().into(),
-            weak: level(&self.weak, &self.prompts[0])?,
-            strong: level(&self.strong, &self.prompts[1])?,
+            levels: Levels::new(vec![level(&self.weak, &self.prompts[0])?], level(&self.strong, &self.prompts[1])?),
             gauge: self.gauge(),
             rule: Rule {
                 k: learning.k,
@@ -505,7 +504,7 @@ impl Assembly {
         means: &Means,
         gate: &Arc<ConcurrencyLimiter>,
         budget: Option<&Arc<Budget>>,
-    ) -> Result<Level> {
+    ) -> Result<LevelModel> {
         let (seed, weights) = (self.config.seed, &self.weights);
         let data = Data { items: &self.items, sha256: &self.sha256, seed, weights, style: prompt.style };
         let recording = self.recordings.get(&entry.name);
@@ -527,7 +526,7 @@ impl Assembly {
         if let (Some(budget), Some(price)) = (budget, &entry.price) {
             model = model.within(price.clone(), Arc::clone(budget));
         }
-        Ok(Level {
+        Ok(LevelModel {
             name: entry.name.as_str().into(),
             model,
             prompt: prompt.clone(),
