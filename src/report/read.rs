@@ -10,14 +10,15 @@ use std::sync::Arc;
 use anyhow::{Context, Result, anyhow, bail};
 use polars::prelude::{Column, DataFrame, DataType, ParallelStrategy, ParquetReader, SerReader};
 
-use super::tables::{LEVELS, OF_STREAM};
+use super::tables::OF_STREAM;
 use crate::tables::guarded::guarded;
 use crate::types::arm::Arm;
 use crate::types::chat::Usage;
 use crate::types::confidence::Confidence;
 use crate::types::item::ItemId;
+use crate::types::level::Level;
 use crate::types::noted::Noted;
-use crate::types::record::{Call, CellKey, Graded, Kept, Purpose, Record, Score, WeakAnswer};
+use crate::types::record::{Call, CellKey, Graded, Kept, LevelAnswer, Purpose, Record, Score};
 use crate::types::store_rule::StoreRule;
 
 /// The columns without which the items' table is none.
@@ -93,9 +94,11 @@ pub fn records(folder: &Path, names: [&str; 2], known: &[Record]) -> Result<(Vec
         return Ok((Vec::new(), Vec::new()));
     }
     let (items_table, calls_table) = (Table::read(&items, &OF_ITEMS)?, Table::read(&calls, &OF_CALLS)?);
-    let mut records = rows(&items_table, known).with_context(|| format!("{} cannot be read back", items.display()))?;
-    let mut waiting: VecDeque<(Place, Call)> =
-        call_rows(&calls_table).with_context(|| format!("{} cannot be read back", calls.display()))?.into();
+    let called = call_rows(&calls_table).with_context(|| format!("{} cannot be read back", calls.display()))?;
+    let top = called.iter().filter_map(|(_, call)| call.level).fold(Level::SECOND, Level::max);
+    let read = rows(&items_table, known, top);
+    let mut records = read.with_context(|| format!("{} cannot be read back", items.display()))?;
+    let mut waiting: VecDeque<(Place, Call)> = called.into();
     for record in &mut records {
         let place = Place::of(record);
         while waiting.front().is_some_and(|(of, _)| *of == place) {
@@ -137,7 +140,7 @@ impl Place {
     }
 }
 
-fn rows(table: &Table, known: &[Record]) -> Result<Vec<Record>> {
+fn rows(table: &Table, known: &[Record], top: Level) -> Result<Vec<Record>> {
     let texts = |name| table.texts(name);
     let (ids, groups) = (texts("item_id")?, texts("group")?);
     let mut group_of: HashMap<&str, Arc<str>> =
@@ -153,8 +156,8 @@ fn rows(table: &Table, known: &[Record]) -> Result<Vec<Record>> {
     let (similarity, kept) = (table.floats("similarity_max")?, texts("strategy_kept")?);
     let (weak_answers, weak_scores) = (texts("weak_answer")?, texts("weak_score")?);
     let strict = texts("weak_score_strict")?;
-    let strict: Vec<Score> =
-        strict.iter().map(|name| name.as_deref().map_or(Ok(Score::NoAnswer), score)).collect::<Result<_>>()?;
+    let strict: Vec<Option<Score>> =
+        strict.iter().map(|name| name.as_deref().map(score).transpose()).collect::<Result<_>>()?;
     let (confidence, deferred) = (table.floats("confidence")?, table.flags("deferred")?);
     let (levels, answers) = (table.counts("answering_level")?, texts("answer")?);
     // Tables of earlier versions do not have it: nothing was refused.
@@ -184,6 +187,18 @@ fn rows(table: &Table, known: &[Record]) -> Result<Vec<Record>> {
         };
         let weak_score = weak_scores[row].as_deref().map(score).transpose()?;
         let sure = sure(confidence[row], row)?;
+        let graded = Graded { answer: answers[row].clone(), score: score(&text(&final_scores, "score")?)? };
+        let answering_level = levels[row].map(Level::at);
+        let first = weak_score.map(|score| LevelAnswer {
+            strict: strict[row],
+            confidence: sure,
+            threshold,
+            strategies_shown: strategies_used.len(),
+            deferred: deferred[row],
+            ..LevelAnswer::new(Level::FIRST, Graded { answer: weak_answers[row].clone(), score })
+        });
+        let above = answering_level.filter(|level| !level.is_first());
+        let above = above.map(|level| LevelAnswer::new(level, graded.clone()));
         records.push(Record {
             cell: Arc::clone(cell),
             group: Arc::clone(&group_of[id.as_str()]),
@@ -192,19 +207,15 @@ fn rows(table: &Table, known: &[Record]) -> Result<Vec<Record>> {
             strategy_groups: strategies_used.iter().map(group).collect::<Result<_>>()?,
             strategies_used,
             similarity_max: similarity[row],
-            weak: weak_score.map(|score| WeakAnswer {
-                graded: Graded { answer: weak_answers[row].clone(), score },
-                strict: strict[row],
-                confidence: sure,
-            }),
+            levels: first.into_iter().chain(above).collect(),
             deferred: deferred[row],
-            answering_level: levels[row],
-            graded: Graded { answer: answers[row].clone(), score: score(&text(&final_scores, "score")?)? },
+            answering_level,
+            graded,
             repository_size: count(&sizes, "repository_size")?,
             calls: Vec::new(),
             strategy_scores: list(scores[row].as_deref()).map(score).collect::<Result<_>>()?,
             kept: kept[row].as_deref().map(fate).transpose()?,
-            refused: list(refused[row].as_deref()).map(level).collect::<Result<_>>()?,
+            refused: list(refused[row].as_deref()).map(|name| level(name, top)).collect::<Result<_>>()?,
         });
     }
     Ok(records)
@@ -240,7 +251,7 @@ fn call_rows(table: &Table) -> Result<Vec<(Place, Call)>> {
         };
         let tokens = |column: &[Option<usize>]| column[row].unwrap_or_default() as u64;
         let call = Call {
-            level: levels[row],
+            level: levels[row].map(Level::at),
             model: text(&models, "model")?.into(),
             purpose: purpose.ok_or_else(|| anyhow!("row {}: no purpose is called `{named}`", row + 1))?,
             usage: Usage { input: tokens(&input), cached_input: tokens(&cached), output: tokens(&output) },
@@ -283,8 +294,8 @@ fn score(name: &str) -> Result<Score> {
 }
 
 /// The level of a name in the column `refused`.
-fn level(name: &str) -> Result<usize> {
-    LEVELS.iter().position(|level| *level == name).ok_or_else(|| anyhow!("no level is called `{name}`"))
+fn level(name: &str, top: Level) -> Result<Level> {
+    Level::named(name, top).ok_or_else(|| anyhow!("no level is called `{name}`"))
 }
 
 fn fate(name: &str) -> Result<Kept> {

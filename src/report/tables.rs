@@ -5,8 +5,9 @@ use polars::prelude::{Column, CsvWriter, DataFrame, NamedFrom, ParquetWriter, Se
 
 use crate::types::chat::Finish;
 use crate::types::confidence::Confidence;
+use crate::types::level::Level;
 use crate::types::noted::Noted;
-use crate::types::record::{Purpose, Record};
+use crate::types::record::{Purpose, Record, top_level};
 
 /// One table under its file name.
 pub struct Table {
@@ -47,9 +48,6 @@ impl Table {
         Ok([(format!("{}.csv", self.name), csv), (format!("{}.parquet", self.name), parquet)])
     }
 }
-
-/// The levels in the column `refused` of `records`.
-pub(super) const LEVELS: [&str; 2] = ["weak", "strong"];
 
 /// The tables of the stream, row by row.
 pub const OF_STREAM: [&str; 2] = ["records", "calls"];
@@ -105,7 +103,8 @@ fn records_table(name: &'static str, records: &[Record]) -> Result<Table> {
             }),
         )
     };
-    let (weak, strong) = (Some(0), Some(1));
+    let top = top_level(records);
+    let (weak, strong) = (Some(Level::FIRST), Some(top));
     let noted = |name, level, is: fn(&Noted) -> bool| {
         optional_flag(name, rows().map(move |record| record.noted(level).map(is)))
     };
@@ -121,11 +120,11 @@ fn records_table(name: &'static str, records: &[Record]) -> Result<Table> {
             float("threshold", rows().map(|r| r.cell.threshold)),
             text("strategies_used", rows().map(joined)),
             float("similarity_max", rows().map(|r| r.similarity_max)),
-            text("weak_answer", rows().map(|r| r.weak.as_ref().and_then(|weak| weak.graded.answer.clone()))),
-            text("weak_score", rows().map(|r| r.weak.as_ref().map(|weak| weak.graded.score.name().to_owned()))),
-            float("confidence", rows().map(|r| r.weak.as_ref()?.confidence.map(Confidence::value))),
+            text("weak_answer", rows().map(|r| r.first()?.graded.answer.clone())),
+            text("weak_score", rows().map(|r| r.first().map(|weak| weak.graded.score.name().to_owned()))),
+            float("confidence", rows().map(|r| r.first()?.confidence.map(Confidence::value))),
             flag("deferred", rows().map(|r| r.deferred)),
-            optional_int("answering_level", rows().map(|r| r.answering_level)),
+            optional_int("answering_level", rows().map(|r| r.answering_level.map(Level::index))),
             text("answer", rows().map(|r| r.graded.answer.clone())),
             text("score", rows().map(|r| r.graded.score.name().to_owned())),
             int("repository_size", rows().map(|r| r.repository_size)),
@@ -139,12 +138,12 @@ fn records_table(name: &'static str, records: &[Record]) -> Result<Table> {
             float("latency_ms", rows().map(Record::latency_ms)),
             text("strategy_scores", rows().map(|r| names(r.strategy_scores.iter().map(|score| score.name())))),
             text("strategy_kept", rows().map(|r| r.kept.map(|kept| kept.name().to_owned()))),
-            text("weak_score_strict", rows().map(|r| r.weak.as_ref().map(|weak| weak.strict.name().to_owned()))),
-            text("refused", rows().map(|r| names(r.refused.iter().filter_map(|level| LEVELS.get(*level).copied())))),
-            noted("weak_cut", 0, |noted| noted.finish == Finish::Length),
-            noted("strong_cut", 1, |noted| noted.finish == Finish::Length),
-            noted("weak_empty", 0, |noted| noted.empty),
-            noted("strong_empty", 1, |noted| noted.empty),
+            text("weak_score_strict", rows().map(|r| Some(r.first()?.strict?.name().to_owned()))),
+            text("refused", rows().map(|r| names(r.refused.iter().map(|level| level.name(top))))),
+            noted("weak_cut", Level::FIRST, |noted| noted.finish == Finish::Length),
+            noted("strong_cut", top, |noted| noted.finish == Finish::Length),
+            noted("weak_empty", Level::FIRST, |noted| noted.empty),
+            noted("strong_empty", top, |noted| noted.empty),
         ],
     )
 }
@@ -153,8 +152,8 @@ fn joined(record: &Record) -> String {
     names(record.strategies_used.iter().map(|id| &*id.0))
 }
 
-fn names<'a>(names: impl Iterator<Item = &'a str>) -> String {
-    names.collect::<Vec<_>>().join(";")
+fn names<S: std::fmt::Display>(names: impl Iterator<Item = S>) -> String {
+    names.map(|name| name.to_string()).collect::<Vec<_>>().join(";")
 }
 
 fn calls_table(name: &'static str, records: &[Record]) -> Result<Table> {
@@ -168,7 +167,7 @@ fn calls_table(name: &'static str, records: &[Record]) -> Result<Table> {
             text("arm", rows().map(|(r, _)| r.cell.arm.to_string())),
             int("order", rows().map(|(r, _)| r.cell.order)),
             float("threshold", rows().map(|(r, _)| r.cell.threshold)),
-            optional_int("level", rows().map(|(_, call)| call.level)),
+            optional_int("level", rows().map(|(_, call)| call.level.map(Level::index))),
             text("model", rows().map(|(_, call)| call.model.to_string())),
             text("purpose", rows().map(|(_, call)| call.purpose.name().to_owned())),
             int("input_tokens", rows().map(|(_, call)| call.usage.input)),
