@@ -1,8 +1,11 @@
 //! intercascade runs the standard LLM cascade and Inter-Cascade side by side and reports accuracy, strong calls
 //! and fees. The floors from the top down; a module imports its own floor or a lower one (docs/ARCHITECTURE.md).
 
-// 6: a verb a file, exit status, progress.
+// 7: a verb a file, exit status, progress.
 pub mod cli;
+
+// 6: from a config to a finished run.
+pub mod run;
 
 // 5: from a file to a ready experiment.
 pub mod config;

@@ -7,9 +7,10 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, ensure};
 use intercascade::backend::llama_server::Servers;
 use intercascade::cascade::experiment::{self, Outcome};
-use intercascade::config::assembly::{Assembly, Means};
+use intercascade::config::assembly::Assembly;
 use intercascade::gateway::journal::Journal;
 use intercascade::retrieval::embedder;
+use intercascade::run::resources::{Means, Models, gates, orders};
 use intercascade::types::embedding::Embedded;
 use intercascade::types::record::Record;
 use serde_json::json;
@@ -68,11 +69,11 @@ async fn timed(folder: &Path) -> Result<Timed> {
     let embeddings = embeddings(&assembly)?;
     let servers = Servers::new(folder.to_owned(), Arc::new(|_: &str, _| ()));
     let means = Means { journal: Arc::clone(&journal), servers, offline: false, hear: Arc::new(|_| {}) };
-    let (setup, gate, _) = assembly.setup(embeddings, &means)?;
+    let Models { setup, limiter, .. } = Models::new(&assembly, embeddings, &means)?;
     let config = &assembly.config;
-    let cells = assembly.gates().cells(&[], &[THRESHOLD], assembly.orders());
+    let cells = gates(&assembly).cells(&[], &[THRESHOLD], orders(&assembly));
     let started = Instant::now();
-    let outcome = experiment::run(&Arc::new(setup), &cells, &gate, config.limits.concurrency, |_| ()).await?;
+    let outcome = experiment::run(&setup, &cells, &limiter, config.limits.concurrency, |_| ()).await?;
     Ok(Timed { outcome, calls: journal.calls_made(), time: started.elapsed() })
 }
 

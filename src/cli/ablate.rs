@@ -12,7 +12,7 @@ use super::{Status, run, say, terminal_width, warn, warn_of_old};
 use crate::analysis::metrics::Comparison;
 use crate::config::ablation::{self, Ablation};
 use crate::config::assembly::Assembly;
-use crate::config::plan;
+use crate::config::forecast;
 use crate::report::ablation::{Row, Variant, markdown, table, terminal};
 use crate::report::folder::{JOURNAL, replace};
 use crate::report::summary::SUMMARY;
@@ -37,7 +37,7 @@ pub(super) fn run(args: &Args) -> Result<Status> {
         let prepared = Prepared::load(&args.config, &[], &args.sources.unasked())?;
         for (told, assembly) in &prepared.runs {
             say(&format!("\n{told}"));
-            for line in plan::lines(assembly) {
+            for line in forecast::lines(assembly) {
                 say(&line);
             }
         }

@@ -7,8 +7,8 @@ use anyhow::{Result, bail};
 use super::session::{Named, Session, Sources};
 use super::{Status, block_on, say, terminal_width};
 use crate::analysis::metrics::Calibrated;
-use crate::config::assembly::output_folder;
 use crate::report::calibration;
+use crate::run::resources::{gates, output_folder};
 use crate::types::arm::Deferral;
 
 /// Arguments of `calibrate`.
@@ -54,7 +54,7 @@ pub(super) fn run(args: &Args) -> Result<Status> {
     let session = Session::open(&assembly, &folder, &args.sources)?;
     let told = block_on(async {
         let models = session.models().await?;
-        session.calibrate(&models, &assembly.gates()).await
+        session.calibrate(&models, &gates(&assembly)).await
     })?;
     for line in assembly.setting() {
         say(&line);

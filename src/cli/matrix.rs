@@ -6,9 +6,9 @@ use anyhow::{Result, bail};
 
 use super::session::{Named, Session, Sources};
 use super::{Status, block_on, say};
-use crate::config::assembly::output_folder;
 use crate::report::files::write_files;
 use crate::report::matrix::table;
+use crate::run::resources::output_folder;
 
 /// Arguments of `matrix`.
 #[derive(Debug, clap::Args)]

@@ -1,7 +1,6 @@
 //! The command line: a verb a file, one place where errors become an exit status.
 
 mod ablate;
-mod answers;
 mod calibrate;
 mod compare;
 mod completions;
@@ -10,7 +9,6 @@ mod journal;
 mod logging;
 mod matrix;
 mod models;
-mod odd_answers;
 mod progress;
 mod prompts;
 mod report;
@@ -90,6 +88,13 @@ const GIVING_UP: Duration = Duration::from_secs(1);
 enum Status {
     Done,
     CheckFailed,
+}
+
+impl Status {
+    /// The status of a check that has passed or not.
+    fn of(passed: bool) -> Self {
+        if passed { Self::Done } else { Self::CheckFailed }
+    }
 }
 
 /// Parses the arguments, runs the verb, and turns what came of it into an exit status.

@@ -14,7 +14,7 @@ use super::{Status, run, say, terminal_width, warn, warn_of_old};
 use crate::analysis::metrics::Comparison;
 use crate::backend::raw::BackendKind;
 use crate::config::assembly::Assembly;
-use crate::config::plan::{self, InAll};
+use crate::config::forecast::{self, InAll};
 use crate::config::reproduction::{Ablation, Experiment, Family, Paper, Table};
 use crate::dataset::catalogue::Catalogue;
 use crate::gateway::journal::{Elapsed, times};
@@ -205,7 +205,7 @@ fn list(paper: &Paper, family: &Family, ready: &[Ready], compared: &[Compared]) 
     let header = ["experiment", "items", "calls at most", "tokens", "fee USD", "recorded", "minutes"];
     let mut rows = vec![header.map(str::to_owned).to_vec()];
     let mut row = |name: &str, runs: &[&Assembly], answers: &Answers| {
-        let loads: Vec<InAll> = runs.iter().map(|run| plan::in_all(run)).collect();
+        let loads: Vec<InAll> = runs.iter().map(|run| forecast::in_all(run)).collect();
         let fee: Option<f64> = loads.iter().map(|load| load.fee).sum();
         let minutes = match answers.recording {
             Some(path) => Some(format!("took {:.0}", recorded[path].0.seconds / 60.0)),
@@ -292,7 +292,7 @@ fn report(args: &Args, family: &Family, tables: &[&Table], needed: &[&Ready]) ->
 
 /// A claim that is further from what was expected than its file allows.
 fn told(judged: &Judged) -> String {
-    let found = judged.change.0.map_or("none".to_owned(), |change| format!("{change:+.2}"));
+    let found = judged.in_unit().map_or("none".to_owned(), |change| format!("{change:+.2}"));
     let expected = judged.claim.expected.map(|expected| format!("{:+.2} ± {}", expected.value, expected.within));
     format!(
         "{}, {}: {found} {} instead of {}",

@@ -6,12 +6,13 @@ use serde_json::Value;
 use super::session::Told;
 use super::{say, terminal_width};
 use crate::analysis::metrics::Comparison;
-use crate::config::file::Config;
+use crate::config::schema::Config;
+use crate::report::arm_tables::{Gauged, of_arms};
 use crate::report::manifest::Manifest;
 use crate::report::read::Lacking;
 use crate::report::summary::{self, Context};
 use crate::report::sweep::Sweep;
-use crate::report::tables::{Gauged, OF_CALIBRATION, OF_STREAM, of_arms, of_records};
+use crate::report::tables::{OF_CALIBRATION, OF_STREAM, of_records};
 use crate::types::record::Record;
 use crate::types::seed::Seed;
 

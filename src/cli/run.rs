@@ -6,9 +6,10 @@ use anyhow::Result;
 
 use super::session::{Named, Outputs, Session, Sources};
 use super::{Status, block_on, say, warnings};
-use crate::config::assembly::{Assembly, output_folder};
-use crate::config::plan;
+use crate::config::assembly::Assembly;
+use crate::config::forecast;
 use crate::report::manifest::Manifest;
+use crate::run::resources::{gates, orders, output_folder};
 
 /// Arguments of `run`.
 #[derive(Debug, clap::Args)]
@@ -26,7 +27,7 @@ pub(super) struct Args {
 
 pub(super) fn run(args: &Args) -> Result<Status> {
     if args.outputs.dry_run {
-        for line in plan::lines(&args.named.load(&args.sources.unasked(), &[])?) {
+        for line in forecast::lines(&args.named.load(&args.sources.unasked(), &[])?) {
             say(&line);
         }
         return Ok(Status::Done);
@@ -55,10 +56,10 @@ async fn go(session: &Session<'_>, manifest: Manifest) -> Result<Status> {
     session.note(&manifest)?;
     let assembly = session.assembly;
     let models = session.models().await?;
-    let gates = assembly.gates();
+    let gates = gates(assembly);
     let told = session.calibrate(&models, &gates).await?;
     let stated: Vec<f64> = assembly.config.deferral.stated().into_iter().collect();
-    let cells = gates.cells(&told.arms, &stated, assembly.orders());
+    let cells = gates.cells(&told.arms, &stated, orders(assembly));
     let outcome = session.through(&models, &cells, &assembly.config.name).await?;
 
     let gates = warnings::of_gates(&outcome.records);

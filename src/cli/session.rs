@@ -16,12 +16,12 @@ use super::results::Results;
 use super::{Status, interrupted, models, say, stopped, unless_interrupted, warn, warn_of_old, warnings};
 use crate::analysis::metrics::Calibrated;
 use crate::backend::llama_server::Servers;
+use crate::cascade::calibration::Gates;
 use crate::cascade::experiment::{self, Cells, Outcome, Stored};
-use crate::cascade::gating::Gates;
 use crate::cascade::level::StepError;
 use crate::cascade::matrix::{self, Row};
-use crate::cascade::step::Setup;
-use crate::config::assembly::{Assembly, Means};
+use crate::cascade::setup::Setup;
+use crate::config::assembly::Assembly;
 use crate::gateway::Hear;
 use crate::gateway::budget::Budget;
 use crate::gateway::concurrency::ConcurrencyLimiter;
@@ -32,6 +32,8 @@ use crate::report::sweep::Sweep;
 use crate::report::unparsed;
 use crate::retrieval::embedder::{self, EmbedderName};
 use crate::retrieval::leakage::{NEAR, leakage};
+use crate::run::resources::{Means, Models, priced};
+use crate::run::waits;
 use crate::types::chat::CallKey;
 use crate::types::embedding::Embedded;
 use crate::types::item::Item;
@@ -141,13 +143,6 @@ pub(super) struct Told {
     pub(super) records: Vec<Record>,
 }
 
-/// Models that can be called.
-pub(super) struct Models {
-    pub(super) setup: Arc<Setup>,
-    gate: Arc<ConcurrencyLimiter>,
-    budget: Option<Arc<Budget>>,
-}
-
 /// What a run has done so far, for its line of progress.
 #[derive(Default)]
 struct SoFar {
@@ -223,7 +218,7 @@ impl<'a> Session<'a> {
         for further in &sources.journal {
             journal = journal.with_further(further)?;
         }
-        let servers = Servers::new(folder.to_owned(), models::hearer());
+        let servers = Servers::new(folder.to_owned(), waits::lines(warn));
         if sources.retry_refused {
             journal.pass_over_refused();
             // Runs that share a journal ask once, not each of them again.
@@ -249,8 +244,7 @@ impl<'a> Session<'a> {
             embed(assembly, &means.journal, means.offline).await
         })
         .await?;
-        let (setup, gate, budget) = assembly.setup(embeddings, means)?;
-        Ok(Models { setup: Arc::new(setup), gate, budget })
+        Models::new(assembly, embeddings, means)
     }
 
     /// Takes the calibration items through, where something is told from them, and says what they tell.
@@ -262,7 +256,7 @@ impl<'a> Session<'a> {
 
     /// Takes every item through every cell.
     pub(super) async fn through(&self, models: &Models, cells: &Cells, label: &str) -> Result<Outcome> {
-        let Models { setup, gate, .. } = models;
+        let Models { setup, limiter: gate, .. } = models;
         // Recorded answers of many runs are there at once.
         let silent = self.quiet && self.means.offline;
         let progress = (!silent).then(|| Progress::steps(label, cells.steps()));
@@ -284,7 +278,7 @@ impl<'a> Session<'a> {
 
     /// Makes the calls of the pair matrix, and gives its rows.
     pub(super) async fn matrix(&self, models: &Models) -> Result<Vec<Row>> {
-        let Models { setup, gate, .. } = models;
+        let Models { setup, limiter: gate, .. } = models;
         let items = self.assembly.stream().len();
         let total = 2 * items + matrix::pairs(setup, items).len();
         let progress = Progress::steps(&self.assembly.config.name, total);
@@ -515,7 +509,7 @@ async fn embed_now(name: EmbedderName, lacking: &BTreeMap<CallKey, &Item>) -> Re
 /// What the journal's calls have cost, and what attempts without an answer may have cost.
 fn spent(assembly: &Assembly, journal: &Journal) -> Result<Value> {
     let told = |taken: BTreeMap<String, Taken>| -> Value {
-        let priced = assembly.priced(taken).into_iter();
+        let priced = priced(&assembly.prices(), taken).into_iter();
         let line = |(name, (taken, fee)): (String, (Taken, Option<Fee>))| {
             (name, json!({ "calls": taken.calls, "usage": taken.usage, "fee_usd": fee.map(Fee::usd) }))
         };

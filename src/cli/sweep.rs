@@ -8,9 +8,9 @@ use serde_json::json;
 
 use super::session::{Named, Session, Sources};
 use super::{Status, block_on};
-use crate::config::assembly::output_folder;
 use crate::report::manifest::Manifest;
 use crate::report::sweep::Sweep;
+use crate::run::resources::{gates, orders, output_folder};
 use crate::types::arm::{Arm, Deferral};
 use crate::types::record::Record;
 
@@ -111,9 +111,8 @@ impl Thresholds {
         match self {
             Self::Listed(thresholds) => thresholds.clone(),
             Self::Observed(count) => {
-                let weak = records.iter().filter(|record| *record.cell.arm == *Arm::WeakOnly.name());
-                let mut seen: Vec<f64> =
-                    weak.filter_map(|record| Some(record.weak.as_ref()?.confidence?.value())).collect();
+                let weak = records.iter().filter(|record| record.cell.arm == Arm::WeakOnly);
+                let mut seen: Vec<f64> = weak.filter_map(|record| Some(record.first()?.confidence?.value())).collect();
                 seen.sort_by(f64::total_cmp);
                 seen.dedup();
                 thinned(&seen, *count)
@@ -151,14 +150,14 @@ async fn go(args: &Args, session: &Session<'_>, mut manifest: Manifest) -> Resul
     session.note(&manifest)?;
     let assembly = session.assembly;
     let models = session.models().await?;
-    let gates = assembly.gates().swept();
+    let gates = gates(assembly).swept();
     let told = session.calibrate(&models, &gates).await?;
 
     let alone = gates.only(|arm| arm.deferral() != Deferral::BelowThreshold);
-    let levels = session.through(&models, &alone.cells(&told.arms, &[], assembly.orders()), "both levels").await?;
+    let levels = session.through(&models, &alone.cells(&told.arms, &[], orders(assembly)), "both levels").await?;
     let thresholds = args.thresholds.of(&levels.records);
     let taught = gates.only(|arm| arm.learning().is_some());
-    let taught = session.through(&models, &taught.cells(&told.arms, &thresholds, assembly.orders()), "sweep").await?;
+    let taught = session.through(&models, &taught.cells(&told.arms, &thresholds, orders(assembly)), "sweep").await?;
     let outcome = levels.and(taught);
 
     manifest.swept = Some(thresholds);

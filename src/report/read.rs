@@ -10,13 +10,15 @@ use std::sync::Arc;
 use anyhow::{Context, Result, anyhow, bail};
 use polars::prelude::{Column, DataFrame, DataType, ParallelStrategy, ParquetReader, SerReader};
 
-use super::tables::{LEVELS, OF_STREAM};
+use super::tables::OF_STREAM;
 use crate::tables::guarded::guarded;
+use crate::types::arm::Arm;
 use crate::types::chat::Usage;
 use crate::types::confidence::Confidence;
 use crate::types::item::ItemId;
+use crate::types::level::Level;
 use crate::types::noted::Noted;
-use crate::types::record::{Call, CellKey, Graded, Kept, Purpose, Record, Score, WeakAnswer};
+use crate::types::record::{Call, CellKey, Graded, Kept, LevelAnswer, Purpose, Record, Score};
 use crate::types::store_rule::StoreRule;
 
 /// The columns without which the items' table is none.
@@ -92,9 +94,11 @@ pub fn records(folder: &Path, names: [&str; 2], known: &[Record]) -> Result<(Vec
         return Ok((Vec::new(), Vec::new()));
     }
     let (items_table, calls_table) = (Table::read(&items, &OF_ITEMS)?, Table::read(&calls, &OF_CALLS)?);
-    let mut records = rows(&items_table, known).with_context(|| format!("{} cannot be read back", items.display()))?;
-    let mut waiting: VecDeque<(Place, Call)> =
-        call_rows(&calls_table).with_context(|| format!("{} cannot be read back", calls.display()))?.into();
+    let called = call_rows(&calls_table).with_context(|| format!("{} cannot be read back", calls.display()))?;
+    let top = called.iter().filter_map(|(_, call)| call.level).fold(Level::SECOND, Level::max);
+    let read = rows(&items_table, known, top);
+    let mut records = read.with_context(|| format!("{} cannot be read back", items.display()))?;
+    let mut waiting: VecDeque<(Place, Call)> = called.into();
     for record in &mut records {
         let place = Place::of(record);
         while waiting.front().is_some_and(|(of, _)| *of == place) {
@@ -120,7 +124,7 @@ pub fn records(folder: &Path, names: [&str; 2], known: &[Record]) -> Result<(Vec
 #[derive(PartialEq)]
 struct Place {
     item: String,
-    arm: String,
+    arm: Arm,
     order: usize,
     threshold: Option<u64>,
 }
@@ -129,14 +133,14 @@ impl Place {
     fn of(record: &Record) -> Self {
         Self {
             item: record.item_id.to_string(),
-            arm: record.cell.arm.to_string(),
+            arm: record.cell.arm,
             order: record.cell.order,
             threshold: record.cell.threshold.map(f64::to_bits),
         }
     }
 }
 
-fn rows(table: &Table, known: &[Record]) -> Result<Vec<Record>> {
+fn rows(table: &Table, known: &[Record], top: Level) -> Result<Vec<Record>> {
     let texts = |name| table.texts(name);
     let (ids, groups) = (texts("item_id")?, texts("group")?);
     let mut group_of: HashMap<&str, Arc<str>> =
@@ -152,14 +156,14 @@ fn rows(table: &Table, known: &[Record]) -> Result<Vec<Record>> {
     let (similarity, kept) = (table.floats("similarity_max")?, texts("strategy_kept")?);
     let (weak_answers, weak_scores) = (texts("weak_answer")?, texts("weak_score")?);
     let strict = texts("weak_score_strict")?;
-    let strict: Vec<Score> =
-        strict.iter().map(|name| name.as_deref().map_or(Ok(Score::NoAnswer), score)).collect::<Result<_>>()?;
+    let strict: Vec<Option<Score>> =
+        strict.iter().map(|name| name.as_deref().map(score).transpose()).collect::<Result<_>>()?;
     let (confidence, deferred) = (table.floats("confidence")?, table.flags("deferred")?);
     let (levels, answers) = (table.counts("answering_level")?, texts("answer")?);
     // Tables of earlier versions do not have it: nothing was refused.
     let refused = if table.has("refused") { texts("refused")? } else { vec![None; table.height()] };
     let (final_scores, sizes) = (texts("score")?, table.counts("repository_size")?);
-    let mut cells: HashMap<(String, usize, Option<u64>), Arc<CellKey>> = HashMap::new();
+    let mut cells: HashMap<(Arm, usize, Option<u64>), Arc<CellKey>> = HashMap::new();
     let mut records = Vec::new();
     for row in 0..table.height() {
         let text = |column: &[Option<String>], name: &str| {
@@ -169,11 +173,11 @@ fn rows(table: &Table, known: &[Record]) -> Result<Vec<Record>> {
             column[row].with_context(|| format!("row {}: {name} is empty", row + 1))
         };
         let id = text(&ids, "item_id")?;
-        let (arm, order, threshold) = (text(&arms, "arm")?, count(&orders, "order")?, thresholds[row]);
+        let (arm, order, threshold) = (arm(&text(&arms, "arm")?, row)?, count(&orders, "order")?, thresholds[row]);
         let dataset = text(&datasets, "dataset")?;
-        let cell = cells.entry((arm, order, threshold.map(f64::to_bits))).or_insert_with_key(|(arm, ..)| {
-            Arc::new(CellKey { dataset: dataset.as_str().into(), arm: arm.as_str().into(), order, threshold })
-        });
+        let cell = cells
+            .entry((arm, order, threshold.map(f64::to_bits)))
+            .or_insert_with(|| Arc::new(CellKey { dataset: dataset.as_str().into(), arm, order, threshold }));
         let strategies_used: Vec<ItemId> = list(used[row].as_deref()).map(|id| id.to_owned().into()).collect();
         let group = |id: &ItemId| {
             group_of
@@ -183,6 +187,18 @@ fn rows(table: &Table, known: &[Record]) -> Result<Vec<Record>> {
         };
         let weak_score = weak_scores[row].as_deref().map(score).transpose()?;
         let sure = sure(confidence[row], row)?;
+        let graded = Graded { answer: answers[row].clone(), score: score(&text(&final_scores, "score")?)? };
+        let answering_level = levels[row].map(Level::at);
+        let first = weak_score.map(|score| LevelAnswer {
+            strict: strict[row],
+            confidence: sure,
+            threshold,
+            strategies_shown: strategies_used.len(),
+            deferred: deferred[row],
+            ..LevelAnswer::new(Level::FIRST, Graded { answer: weak_answers[row].clone(), score })
+        });
+        let above = answering_level.filter(|level| !level.is_first());
+        let above = above.map(|level| LevelAnswer::new(level, graded.clone()));
         records.push(Record {
             cell: Arc::clone(cell),
             group: Arc::clone(&group_of[id.as_str()]),
@@ -191,19 +207,15 @@ fn rows(table: &Table, known: &[Record]) -> Result<Vec<Record>> {
             strategy_groups: strategies_used.iter().map(group).collect::<Result<_>>()?,
             strategies_used,
             similarity_max: similarity[row],
-            weak: weak_score.map(|score| WeakAnswer {
-                graded: Graded { answer: weak_answers[row].clone(), score },
-                strict: strict[row],
-                confidence: sure,
-            }),
+            levels: first.into_iter().chain(above).collect(),
             deferred: deferred[row],
-            answering_level: levels[row],
-            graded: Graded { answer: answers[row].clone(), score: score(&text(&final_scores, "score")?)? },
+            answering_level,
+            graded,
             repository_size: count(&sizes, "repository_size")?,
             calls: Vec::new(),
             strategy_scores: list(scores[row].as_deref()).map(score).collect::<Result<_>>()?,
             kept: kept[row].as_deref().map(fate).transpose()?,
-            refused: list(refused[row].as_deref()).map(level).collect::<Result<_>>()?,
+            refused: list(refused[row].as_deref()).map(|name| level(name, top)).collect::<Result<_>>()?,
         });
     }
     Ok(records)
@@ -233,13 +245,13 @@ fn call_rows(table: &Table) -> Result<Vec<(Place, Call)>> {
         let purpose = Purpose::ALL.into_iter().find(|purpose| purpose.name() == named);
         let place = Place {
             item: text(&ids, "item_id")?,
-            arm: text(&arms, "arm")?,
+            arm: arm(&text(&arms, "arm")?, row)?,
             order: orders[row].unwrap_or_default(),
             threshold: thresholds[row].map(f64::to_bits),
         };
         let tokens = |column: &[Option<usize>]| column[row].unwrap_or_default() as u64;
         let call = Call {
-            level: levels[row],
+            level: levels[row].map(Level::at),
             model: text(&models, "model")?.into(),
             purpose: purpose.ok_or_else(|| anyhow!("row {}: no purpose is called `{named}`", row + 1))?,
             usage: Usage { input: tokens(&input), cached_input: tokens(&cached), output: tokens(&output) },
@@ -264,6 +276,13 @@ fn sure(value: Option<f64>, row: usize) -> Result<Option<Confidence>> {
     value.map(Confidence::new).transpose().with_context(|| format!("row {}: column `confidence`", row + 1))
 }
 
+/// The arm of a name in the column `arm`.
+fn arm(name: &str, row: usize) -> Result<Arm> {
+    let known = || Arm::ALL.map(Arm::name).join(", ");
+    Arm::named(name)
+        .ok_or_else(|| anyhow!("row {}: this version knows no arm `{name}`; its arms are {}", row + 1, known()))
+}
+
 /// The parts of a cell that holds several.
 fn list(cell: Option<&str>) -> impl Iterator<Item = &str> {
     cell.unwrap_or_default().split(';').filter(|part| !part.is_empty())
@@ -275,12 +294,12 @@ fn score(name: &str) -> Result<Score> {
 }
 
 /// The level of a name in the column `refused`.
-fn level(name: &str) -> Result<usize> {
-    LEVELS.iter().position(|level| *level == name).ok_or_else(|| anyhow!("no level is called `{name}`"))
+fn level(name: &str, top: Level) -> Result<Level> {
+    Level::named(name, top).ok_or_else(|| anyhow!("no level is called `{name}`"))
 }
 
 fn fate(name: &str) -> Result<Kept> {
-    let dropped = StoreRule::ALL.map(|rule| Kept::Dropped(rule.name()));
+    let dropped = StoreRule::ALL.map(Kept::Dropped);
     let mut all = [Kept::Stored, Kept::Unreadable, Kept::Refused].into_iter().chain(dropped);
     all.find(|kept| kept.name() == name).ok_or_else(|| anyhow!("no strategy can be `{name}`"))
 }

@@ -1,0 +1,207 @@
+//! From a config to what its calls go through: levels behind their gateways, the concurrency limiter, the fee limit. This
+//! is the one place that knows which backend stands behind which gateway.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::{Context, Result};
+
+use crate::analysis::metrics::Prices;
+use crate::backend::entry::{ModelEntry, Sources};
+use crate::backend::llama_server::Servers;
+use crate::backend::settings::Data;
+use crate::cascade::answer::Gauge;
+use crate::cascade::calibration::Gates;
+use crate::cascade::level::{LevelModel, Levels};
+use crate::cascade::repository::Rule;
+use crate::cascade::setup::Setup;
+use crate::cascade::teach::Teaching;
+use crate::config::assembly::Assembly;
+use crate::config::schema::{Config, DeferralConfig};
+use crate::dataset::stream;
+use crate::gateway::budget::Budget;
+use crate::gateway::concurrency::ConcurrencyLimiter;
+use crate::gateway::journal::{Journal, Taken};
+use crate::gateway::rate_limit::RateLimit;
+use crate::gateway::refusals::Refusals;
+use crate::gateway::{Gateway, Hear, Served, Source};
+use crate::task::prompt::Prompt;
+use crate::types::embedding::Embedded;
+use crate::types::price::Fee;
+use crate::types::recorded::RecordedCalls;
+
+/// What the calls of a run may use.
+pub struct Means {
+    /// The journal that they are kept in.
+    pub journal: Arc<Journal>,
+    /// The local servers that are started for them.
+    pub servers: Servers,
+    /// Whether only recorded answers may be used: no model, no weights, no network.
+    pub offline: bool,
+    /// A function that shows notices about servers that cannot be reached.
+    pub hear: Hear,
+}
+
+/// Models that can be called.
+pub struct Models {
+    /// All that a step needs, both levels among it.
+    pub setup: Arc<Setup>,
+    /// The limiter that all calls pass.
+    pub limiter: Arc<ConcurrencyLimiter>,
+    /// The fee limit; `None` if the config sets none.
+    pub budget: Option<Arc<Budget>>,
+}
+
+impl Models {
+    /// Makes the models of a config and puts everything together. The weights must be there, unless only recorded answers
+    /// may be used.
+    ///
+    /// # Errors
+    /// Names a model that cannot be made.
+    pub fn new(assembly: &Assembly, embeddings: Vec<Embedded>, means: &Means) -> Result<Self> {
+        let config = &assembly.config;
+        let budget = match config.limits.max_fee_usd {
+            None => None,
+            Some(limit) => Some(Arc::new(Budget::new(limit, gone(assembly, &means.journal)?))),
+        };
+        let limiter = ConcurrencyLimiter::new(config.limits.concurrency);
+        let level = |entry, prompt| level(assembly, entry, prompt, means, &limiter, budget.as_ref());
+        let learning = &config.learning;
+        let setup = Setup {
+            dataset: assembly.dataset.as_str().into(),
+            grader: assembly.grader.clone(),
+            items: Arc::clone(&assembly.items),
+            embeddings: embeddings.into(),
+            embedder: learning.embedder.name().into(),
+            levels: Levels::new(
+                vec![level(&assembly.weak, &assembly.prompts[0])?],
+                level(&assembly.strong, &assembly.prompts[1])?,
+            ),
+            gauge: gauge(assembly),
+            rule: Rule {
+                k: learning.k,
+                min_similarity: learning.min_similarity,
+                exclude_same_group: learning.exclude_same_group,
+            },
+            reuse_from: learning.reuse_from,
+            teaching: teaching(config),
+            seed: config.seed,
+        };
+        Ok(Self { setup: Arc::new(setup), limiter, budget })
+    }
+}
+
+/// A model behind its gateway, at its place in the cascade.
+fn level(
+    assembly: &Assembly,
+    entry: &ModelEntry,
+    prompt: &Prompt,
+    means: &Means,
+    limiter: &Arc<ConcurrencyLimiter>,
+    budget: Option<&Arc<Budget>>,
+) -> Result<LevelModel> {
+    let Config { seed, limits, dataset, .. } = &assembly.config;
+    let data = Data {
+        items: &assembly.items,
+        sha256: &assembly.sha256,
+        seed: *seed,
+        weights: &assembly.weights,
+        style: prompt.style,
+    };
+    let recording = assembly.recordings.get(&entry.name);
+    let journal: Arc<dyn RecordedCalls> = Arc::<Journal>::clone(&means.journal);
+    let sources = Sources { recording, journal: &journal, servers: &means.servers, custom: None };
+    let served = Served {
+        name: entry.name.clone(),
+        identity: entry.identity(&assembly.weak, data)?,
+        source: match (entry.is_recorded(), means.offline) {
+            (true, _) => Source::Recorded(entry.make(&assembly.weak, data, sources)?),
+            (false, true) => Source::Journal,
+            (false, false) => Source::Model(entry.make(&assembly.weak, data, sources)?),
+        },
+    };
+    let line = limiter.line(entry.line(limits.concurrency));
+    let [requests, tokens] = entry.rates();
+    let mut model = Gateway::new(served, Arc::clone(&means.journal), (Arc::clone(limiter), line), entry.retries())
+        .limited(RateLimit::new(requests, tokens))
+        .refusing(Refusals::new(limits.max_refused))
+        .telling(Arc::clone(&means.hear));
+    if let (Some(budget), Some(price)) = (budget, &entry.price) {
+        model = model.within(price.clone(), Arc::clone(budget));
+    }
+    Ok(LevelModel {
+        name: entry.name.as_str().into(),
+        model,
+        prompt: prompt.clone(),
+        max_tokens: entry.max_tokens,
+        temperature: entry.temperature,
+        calculator: dataset.calculator && entry.capabilities().calculator,
+    })
+}
+
+/// How the arms get their gates.
+#[must_use]
+pub fn gates(assembly: &Assembly) -> Gates {
+    assembly.config.gates(assembly.calibration())
+}
+
+/// The orders of the stream: at each position the item's index.
+#[must_use]
+pub fn orders(assembly: &Assembly) -> Vec<Arc<[usize]>> {
+    let permuted = |order| stream::permutation(assembly.config.seed, order, assembly.stream().len()).into();
+    (0..assembly.config.dataset.orders).map(permuted).collect()
+}
+
+fn gauge(assembly: &Assembly) -> Option<Gauge> {
+    let DeferralConfig { quantile, draws, draw_temperature, .. } = assembly.config.deferral;
+    assembly.signal.map(|signal| Gauge { signal, quantile, draws, draw_temperature })
+}
+
+fn teaching(config: &Config) -> Teaching {
+    let learning = &config.learning;
+    Teaching {
+        content: Some(learning.content),
+        distil: learning.distil,
+        store: learning.store.to_vec(),
+        confident_from: learning.confident_from,
+        checked_at_least: learning.checked_at_least,
+        verify_temperature: learning.verify_temperature,
+        max_tokens: learning.max_strategy_tokens,
+    }
+}
+
+/// What the journal's calls have taken: runs that share it share the limit, whichever models they ask.
+fn gone(assembly: &Assembly, journal: &Journal) -> Result<Fee> {
+    let mut prices = assembly.prices();
+    for entry in &assembly.known {
+        prices.entry(entry.name.clone()).or_insert_with(|| entry.price.clone());
+    }
+    let taken = [journal.spent()?, journal.lost()?].map(|taken| priced(&prices, taken));
+    taken.into_iter().flatten().try_fold(Fee::default(), |sum, (name, (_, fee))| {
+        let fee = fee.with_context(|| {
+            format!(
+                "limits.max_fee_usd cannot be kept: the journal {} has calls of `{name}`, for which no price is known; give it one in \
+                 the config or in models.toml",
+                journal.path().display()
+            )
+        })?;
+        Ok(sum.plus(fee))
+    })
+}
+
+/// What some tokens cost, by the model; `None` if it has no price.
+#[must_use]
+pub fn priced(prices: &Prices, taken: BTreeMap<String, Taken>) -> BTreeMap<String, (Taken, Option<Fee>)> {
+    let with_fee = |(name, taken): (String, Taken)| {
+        let fee = prices.get(&name).and_then(Option::as_ref).map(|price| price.fee(taken.usage));
+        (name, (taken, fee))
+    };
+    taken.into_iter().map(with_fee).collect()
+}
+
+/// The folder of a run's outputs: `out`, or the one that is called like the config.
+#[must_use]
+pub fn output_folder(config: &Config, out: Option<&Path>) -> PathBuf {
+    out.map_or_else(|| Path::new("results").join(&config.name), Path::to_path_buf)
+}
