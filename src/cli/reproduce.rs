@@ -12,7 +12,7 @@ use super::results::Results;
 use super::session::Sources;
 use super::{Status, run, say, terminal_width, warn, warn_of_old};
 use crate::analysis::metrics::Comparison;
-use crate::backend::entry::Backend;
+use crate::backend::raw::BackendKind;
 use crate::config::assembly::Assembly;
 use crate::config::forecast::{self, InAll};
 use crate::config::reproduction::{Ablation, Experiment, Family, Paper, Table};
@@ -114,7 +114,7 @@ impl<'a> Ready<'a> {
 
     /// Why a verdict on it is none on the paper.
     fn yardstick(&self) -> Result<Option<&'static str>> {
-        if self.assembly.strong.backend == Backend::Reference {
+        if self.assembly.strong.backend.kind() == BackendKind::Reference {
             return Ok(Some("the teacher is no model"));
         }
         if self.assembly.config.dataset.path.is_some() {

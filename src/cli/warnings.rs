@@ -4,7 +4,6 @@ use std::collections::BTreeSet;
 
 use super::session::AnsweredBy;
 use crate::analysis::metrics::{Slice, odd_answers, slices};
-use crate::backend::entry::Backend;
 use crate::cascade::experiment::Outcome;
 use crate::config::assembly::Assembly;
 use crate::types::record::{Record, Score};
@@ -17,7 +16,7 @@ pub(super) fn of_records(
     answered_by: &AnsweredBy,
 ) -> Vec<String> {
     let mut lines = Vec::new();
-    for entry in [&assembly.weak, &assembly.strong].into_iter().filter(|entry| entry.base_url.is_some()) {
+    for entry in [&assembly.weak, &assembly.strong].into_iter().filter(|entry| entry.backend.openai().is_some()) {
         for name in answered_by.get(entry.name.as_str()).into_iter().flatten() {
             // Servers answer with a dated name for the alias that was asked for.
             if !name.starts_with(entry.server_name()) {
@@ -79,7 +78,7 @@ pub(super) fn of_records(
 
 /// Answers of local servers are those of a build of the engine: the journal may hold another's than the one that runs now.
 fn of_builds(assembly: &Assembly, answered_by: &AnsweredBy) -> Option<String> {
-    let local = [&assembly.weak, &assembly.strong].into_iter().filter(|entry| entry.backend == Backend::LlamaServer);
+    let local = [&assembly.weak, &assembly.strong].into_iter().filter(|entry| entry.backend.llama_server().is_some());
     let names = local.filter_map(|entry| answered_by.get(entry.name.as_str())).flatten();
     let builds: BTreeSet<&str> = names.map(|name| name.rsplit_once(", ").map_or(*name, |(_, build)| build)).collect();
     let told = builds.iter().map(|build| format!("`{build}`")).collect::<Vec<_>>().join(" and ");

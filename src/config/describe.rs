@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::resolved::ResolvedConfig;
 use super::schema::{Calibrate, DeferralConfig, LearningConfig, Threshold};
 use crate::analysis::metrics::calibrated::Recalibrate;
-use crate::backend::entry::{Backend, ModelEntry};
+use crate::backend::raw::BackendKind;
 use crate::cascade::teach::Distil;
 use crate::task::extraction;
 use crate::types::arm::Content;
@@ -33,8 +33,8 @@ impl ResolvedConfig {
                 config.dataset.orders,
                 config.seed.0
             ),
-            format!("weak level: {}, prompt {}", describe(&self.weak), self.prompts[0].label()),
-            format!("strong level: {}, prompt {}", describe(&self.strong), self.prompts[1].label()),
+            format!("weak level: {}, prompt {}", self.weak.describe(), self.prompts[0].label()),
+            format!("strong level: {}, prompt {}", self.strong.describe(), self.prompts[1].label()),
         ];
         if let Some(signal) = self.signal {
             lines.push(format!("gate: {} {gate}", signal.name()));
@@ -93,14 +93,14 @@ impl ResolvedConfig {
     pub fn warnings(&self) -> Vec<String> {
         let mut lines = self.notices.clone();
         lines.extend(self.one_recording());
-        if [&self.weak, &self.strong].iter().any(|entry| entry.backend == Backend::Reference) {
+        if [&self.weak, &self.strong].iter().any(|entry| entry.backend.kind() == BackendKind::Reference) {
             lines.push(
                 "The strong level is the data set's own worked solutions (backend reference): always right, and its strategies \
                  come from the same hand as the questions. It is the upper bound of a strong level, not a model's result."
                     .to_owned(),
             );
         }
-        if [&self.weak, &self.strong].iter().any(|entry| entry.backend == Backend::Simulated) {
+        if [&self.weak, &self.strong].iter().any(|entry| entry.backend.kind() == BackendKind::Simulated) {
             lines.push("A level is simulated: the figures test the program and say nothing of any model.".to_owned());
         }
         if !self.config.dataset.group_split && !self.calibration().is_empty() {
@@ -117,7 +117,8 @@ impl ResolvedConfig {
             ));
         }
         for entry in [&self.weak, &self.strong] {
-            if let Some(slots) = entry.slots.filter(|slots| slots.get() > 1) {
+            let slots = entry.backend.llama_server().and_then(|server| server.slots);
+            if let Some(slots) = slots.filter(|slots| slots.get() > 1) {
                 lines.push(format!(
                     "`{}` computes {slots} sequences at once: what runs beside a sequence can change its late digits, so another \
                      run may differ from this one; the journal is the record.",
@@ -175,23 +176,4 @@ fn gate(deferral: &DeferralConfig) -> String {
             1.0 - delta
         ),
     }
-}
-
-/// A model and what answers in its place.
-fn describe(entry: &ModelEntry) -> String {
-    let what = match entry.backend {
-        Backend::Openai => entry.server_name().to_owned(),
-        Backend::LlamaServer => match (&entry.weights, &entry.path) {
-            (Some(name), _) => format!("{name}, in a llama.cpp server of its own"),
-            (None, path) => format!("{}, in a llama.cpp server of its own", path.clone().unwrap_or_default().display()),
-        },
-        Backend::Gguf => format!("{}, in this process", entry.weights.as_deref().unwrap_or_default()),
-        Backend::Reference => "the data set's worked solutions, not a model".to_owned(),
-        Backend::Replay => match &entry.recording {
-            Some(path) => format!("recorded answers of {}", path.display()),
-            None => "the answers of journals".to_owned(),
-        },
-        Backend::Simulated => "simulated".to_owned(),
-    };
-    format!("{} (backend {}: {what})", entry.name, entry.backend.name())
 }

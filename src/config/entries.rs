@@ -8,13 +8,13 @@ use super::error::{At as _, ConfigError, ConfigFault};
 use super::parse::{models_file, parse, read};
 use super::schema::Config;
 use super::suggest::{self, UnknownName};
-use crate::backend::entry::ModelEntry;
+use crate::backend::raw::RawEntry;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct ModelsFile {
     #[serde(default)]
-    model: Vec<ModelEntry>,
+    model: Vec<RawEntry>,
 }
 
 impl Config {
@@ -22,7 +22,7 @@ impl Config {
     ///
     /// # Errors
     /// Where that file cannot be read.
-    pub fn known_entries(&self, path: &Path) -> Result<Vec<ModelEntry>, ConfigError> {
+    pub fn known_entries(&self, path: &Path) -> Result<Vec<RawEntry>, ConfigError> {
         let file = models_file(path);
         let mut known = self.models.clone();
         if file.is_file() {
@@ -35,7 +35,7 @@ impl Config {
     ///
     /// # Errors
     /// Names a model that is in neither file, and the nearest name.
-    pub fn level_entries(&self, known: &[ModelEntry], path: &Path) -> Result<Vec<ModelEntry>, ConfigError> {
+    pub fn level_entries(&self, known: &[RawEntry], path: &Path) -> Result<Vec<RawEntry>, ConfigError> {
         let found = self.levels.iter().map(|name| {
             suggest::find("model", name, known, |entry| &entry.name)
                 .cloned()
@@ -54,11 +54,11 @@ fn unknown_model(unknown: UnknownName, config: &Path) -> ConfigFault {
 ///
 /// # Errors
 /// Names file, line and key of what cannot be read, and the nearest right name if there is no such entry.
-pub fn find(path: &Path, name: &str) -> Result<(PathBuf, ModelEntry), ConfigError> {
+pub fn find(path: &Path, name: &str) -> Result<(PathBuf, RawEntry), ConfigError> {
     let text = read(path)?;
     let is_config = toml::from_str::<toml::Table>(&text).is_ok_and(|table| table.keys().any(|key| key != "model"));
-    let mut known: Vec<(PathBuf, ModelEntry)> = Vec::new();
-    let mut add = |file: &Path, entries: Vec<ModelEntry>| {
+    let mut known: Vec<(PathBuf, RawEntry)> = Vec::new();
+    let mut add = |file: &Path, entries: Vec<RawEntry>| {
         known.extend(entries.into_iter().map(|entry| (file.to_owned(), entry)));
     };
     if is_config {

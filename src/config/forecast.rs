@@ -95,8 +95,9 @@ pub fn lines(resolved: &ResolvedConfig) -> Vec<String> {
 
 /// The keys of an entry that its preset filled in.
 fn filled(entry: &ModelEntry) -> Option<String> {
-    let preset = entry.preset?;
-    let keys = if entry.from_preset.is_empty() { "nothing".to_owned() } else { entry.from_preset.join(", ") };
+    let server = entry.backend.openai()?;
+    let preset = server.preset?;
+    let keys = if server.from_preset.is_empty() { "nothing".to_owned() } else { server.from_preset.join(", ") };
     Some(format!("model `{}`: from preset `{}`: {keys}", entry.name, preset.name()))
 }
 
@@ -209,15 +210,15 @@ fn add(resolved: &ResolvedConfig, item: &Item, times: Times, weak: &mut Load, st
     strong.add(&query, 0, tokens, times.resolved + times.verified + in_second);
     if let Some(query) = strong_prompt.answer_and_distil(item).filter(|_| !second_call) {
         // A model's answer and strategy share its limit; the reference writes both out.
-        let both = if resolved.strong.backend == Backend::Reference { 2 * tokens } else { tokens };
+        let both = if matches!(resolved.strong.backend, Backend::Reference(_)) { 2 * tokens } else { tokens };
         strong.add(&query, 0, both, times.distilled);
     }
 }
 
 /// The tokens of an answer: as long as is allowed, but for the reference, whose answers are there to be seen.
 fn written(entry: &ModelEntry, item: &Item) -> u64 {
-    match (entry.backend, &item.solution) {
-        (Backend::Reference, Some(solution)) => (solution.len() / BYTES_PER_TOKEN) as u64,
+    match (&entry.backend, &item.solution) {
+        (Backend::Reference(_), Some(solution)) => (solution.len() / BYTES_PER_TOKEN) as u64,
         _ => u64::from(entry.max_tokens),
     }
 }

@@ -9,32 +9,13 @@ use serde_json::{Value, json};
 use super::resolved::ResolvedConfig;
 use super::schema::{Config, DatasetConfig, DeferralConfig, LearningConfig, Threshold};
 use crate::analysis::metrics::calibrated::Recalibrate;
-use crate::backend::entry::{Backend, ModelEntry};
+use crate::backend::entry::ModelEntry;
 use crate::task::Grader;
 use crate::task::confidence::Signal;
 use crate::task::extraction;
 use crate::task::prompt::Prompt;
 use crate::types::arm::Arm;
 use crate::types::seed::Seed;
-
-/// Keys of a model's entry that cannot change an answer.
-const NO_MATTER: [&str; 15] = [
-    "preset",
-    "from_preset",
-    "path",
-    "price",
-    "retired",
-    "substitute",
-    "api_key_env",
-    "headers_env",
-    "ca_file",
-    "timeout_s",
-    "max_retries",
-    "longest_wait_s",
-    "concurrency",
-    "requests_per_minute",
-    "tokens_per_minute",
-];
 
 /// Everything that makes a run the same run: all but limits, prices, and the names of keys.
 #[derive(Serialize)]
@@ -220,21 +201,13 @@ impl ResolvedConfig {
     }
 }
 
-/// An entry without what cannot change an answer.
+/// The keys of an entry that can change an answer, and the recording that answers.
 fn model_identity(resolved: &ResolvedConfig, entry: &ModelEntry) -> Value {
-    let mut value = serde_json::to_value(entry).unwrap_or_default();
-    if let Some(object) = value.as_object_mut() {
-        for key in NO_MATTER {
-            object.remove(key);
-        }
-        if entry.backend == Backend::Reference {
-            object.insert("tokenizer".to_owned(), json!(entry.tokenizer_name(&resolved.weak)));
-        }
-        if let Some(recording) = resolved.recordings.get(&entry.name) {
-            object.insert("recording".to_owned(), json!(recording.sha256()));
-        }
+    let mut keys = entry.identity_keys(&resolved.weak);
+    if let Some(recording) = resolved.recordings.get(&entry.name) {
+        keys.insert("recording".to_owned(), json!(recording.sha256()));
     }
-    value
+    Value::Object(keys)
 }
 
 #[cfg(test)]

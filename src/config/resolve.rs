@@ -12,6 +12,7 @@ use super::resolved::ResolvedConfig;
 use super::schema::Config;
 use super::{usual, validate};
 use crate::backend::entry::ModelEntry;
+use crate::backend::raw::RawEntry;
 use crate::backend::replay::Recording;
 use crate::fetch::weights::Catalogue;
 use crate::task::Grader;
@@ -33,19 +34,16 @@ impl ResolvedConfig {
 
     fn with(
         config: Config,
-        known: Vec<ModelEntry>,
-        entries: Vec<ModelEntry>,
+        known: Vec<RawEntry>,
+        entries: Vec<RawEntry>,
         weights: Catalogue,
         path: &Path,
     ) -> Result<Self, ConfigError> {
-        let entries = entries.into_iter().map(ModelEntry::with_checksum).collect::<Result<Vec<_>, _>>();
-        let [weak, strong] = <[ModelEntry; 2]>::try_from(entries.map_err(ConfigFault::model)?)
-            .map_err(|_| refused("levels: name two models"))?;
         let chosen = Chosen::of(&config, path).at("dataset").at(path.display())?;
         let task = chosen.format.task();
-        for entry in [&weak, &strong] {
-            entry.check(&weights).map_err(ConfigFault::model).at(path.display())?;
-        }
+        let entries = entries.into_iter().map(|raw| ModelEntry::resolve(raw, &weights)).collect::<Result<Vec<_>, _>>();
+        let entries = entries.map_err(ConfigFault::model).at(path.display())?;
+        let [weak, strong] = <[ModelEntry; 2]>::try_from(entries).map_err(|_| refused("levels: name two models"))?;
         weak.check_shared(&strong, &weights).map_err(ConfigFault::model).at(path.display())?;
         let recordings = recordings([&weak, &strong]).at(path.display())?;
         let recorded = recordings.get(&weak.name).map(Arc::as_ref);
@@ -84,7 +82,7 @@ impl ResolvedConfig {
 /// The recordings of these entries, read.
 fn recordings(entries: [&ModelEntry; 2]) -> Result<BTreeMap<String, Arc<Recording>>, ConfigError> {
     let read = |entry: &ModelEntry| {
-        let path = entry.recording.as_ref()?;
+        let path = entry.recording()?;
         let recording = Recording::read(path, entry.server_name()).map_err(ConfigFault::model);
         let recording = recording.at(format!("model `{}`", entry.name));
         Some(recording.map(|recording| (entry.name.clone(), Arc::new(recording))))

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use super::error::{ConfigError, ConfigFault};
 use super::schema::Config;
 use crate::backend::entry::ModelEntry;
+use crate::backend::raw::RawEntry;
 use crate::backend::replay::Recording;
 use crate::fetch::weights::Catalogue;
 use crate::task::Grader;
@@ -19,7 +20,7 @@ pub struct ResolvedConfig {
     /// The config.
     pub config: Config,
     /// All models that it could name.
-    pub known: Vec<ModelEntry>,
+    pub known: Vec<RawEntry>,
     /// The weak level's entry.
     pub weak: ModelEntry,
     /// The strong level's entry.

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use crate::analysis::metrics::calibrated::Recalibrate;
-use crate::backend::entry::ModelEntry;
+use crate::backend::raw::RawEntry;
 use crate::cascade::teach::Distil;
 use crate::dataset::Format;
 use crate::retrieval::embedder::EmbedderName;
@@ -41,7 +41,7 @@ pub struct Config {
     pub limits: LimitsConfig,
     /// Models of this config; they win over those of `models.toml`.
     #[serde(default, rename = "model")]
-    pub models: Vec<ModelEntry>,
+    pub models: Vec<RawEntry>,
 }
 
 /// `[dataset]`.

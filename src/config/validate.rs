@@ -4,7 +4,8 @@ use super::error::{At as _, ConfigError, ConfigFault, refused};
 use super::resolved::ResolvedConfig;
 use super::schema::{Calibrate, Config, DatasetConfig, DeferralConfig, GridName, Threshold};
 use crate::analysis::calibration::smallest_certifiable_alpha;
-use crate::backend::entry::{Backend, ModelEntry};
+use crate::backend::entry::ModelEntry;
+use crate::backend::raw::BackendKind;
 use crate::backend::reference::Reference;
 use crate::backend::replay::Recording;
 use crate::cascade::teach::Distil;
@@ -211,7 +212,9 @@ fn no_logprobs(signal: Signal, weak: &ModelEntry) -> String {
 
 /// Checks a config together with what it names.
 pub(super) fn resolved(resolved: &ResolvedConfig) -> Checked {
-    for entry in [&resolved.weak, &resolved.strong].into_iter().filter(|entry| entry.backend == Backend::Reference) {
+    for entry in
+        [&resolved.weak, &resolved.strong].into_iter().filter(|entry| entry.backend.kind() == BackendKind::Reference)
+    {
         Reference::check(&resolved.items).map_err(ConfigFault::model).at(format!("model `{}`", entry.name))?;
     }
     reading(resolved)?;
@@ -219,7 +222,7 @@ pub(super) fn resolved(resolved: &ResolvedConfig) -> Checked {
     store_rules(resolved)?;
     prompts(resolved)?;
     if resolved.config.limits.max_fee_usd.is_some() {
-        for entry in [&resolved.weak, &resolved.strong].into_iter().filter(|entry| entry.backend != Backend::Replay) {
+        for entry in [&resolved.weak, &resolved.strong].into_iter().filter(|entry| !entry.is_recorded()) {
             if entry.price.is_none() {
                 return Err(refused(format!("limits.max_fee_usd needs a price for model `{}`", entry.name)));
             }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
-use crate::backend::entry::ModelEntry;
+use crate::backend::raw::RawEntry;
 use crate::backend::replay::Recording;
 use crate::dataset::Contents;
 use crate::gateway::journal::answers::Answers;
@@ -34,7 +34,7 @@ pub struct Audit<'a> {
     /// The run's records.
     pub records: &'a [Record],
     /// The models of the run's config.
-    pub models: &'a [ModelEntry],
+    pub models: &'a [RawEntry],
     /// The file of questions.
     pub path: &'a Path,
     /// What that file holds.
@@ -140,7 +140,7 @@ struct Texts {
 }
 
 impl Texts {
-    fn of(run: &Path, entries: &[ModelEntry]) -> Result<Self> {
+    fn of(run: &Path, entries: &[RawEntry]) -> Result<Self> {
         let beside = run.parent().unwrap_or(run);
         let places = [run.join(JOURNAL), run.join(EXPORTED), beside.join(JOURNAL), beside.join(EXPORTED)];
         let Some(path) = places.iter().find(|path| path.is_file()) else {
@@ -150,7 +150,7 @@ impl Texts {
                 run.display()
             );
         };
-        let read = |path: &PathBuf, entry: &ModelEntry| {
+        let read = |path: &PathBuf, entry: &RawEntry| {
             let recording = Recording::read(path, entry.server_name());
             recording
                 .map(|recording| (entry.name.clone(), recording))

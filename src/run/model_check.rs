@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 
 use crate::backend::check::{self, Finding, Report, Verdict};
-use crate::backend::entry::{Backend, ModelEntry};
+use crate::backend::entry::ModelEntry;
+use crate::backend::openai::settings::OpenAiSettings;
 use crate::config::edit::{Changed, difference, with_keys};
 use crate::config::entries;
 use crate::config::prompts::Prompts;
@@ -28,6 +29,7 @@ pub fn usual_file(name: &str) -> Option<PathBuf> {
 pub struct ModelCheck {
     file: PathBuf,
     entry: ModelEntry,
+    server: OpenAiSettings,
     style: Style,
 }
 
@@ -37,18 +39,18 @@ impl ModelCheck {
     /// # Errors
     /// Names the file and what is wrong in it, or a backend that has no server to ask.
     pub fn find(config: &Path, name: &str) -> Result<Self> {
-        let (file, entry) = entries::find(config, name)?;
+        let (file, raw) = entries::find(config, name)?;
         let at = || format!("{}", file.display());
-        entry.check(&Catalogue::near(Some(config))?).with_context(at)?;
-        if entry.backend != Backend::Openai {
+        let entry = ModelEntry::resolve(raw, &Catalogue::near(Some(config))?).with_context(at)?;
+        let Some(server) = entry.backend.openai().cloned() else {
             bail!(
                 "{}: model `{name}` is of backend `{}`: a check asks servers (backend `openai`)",
                 at(),
-                entry.backend.name()
+                entry.backend.kind().name()
             );
-        }
+        };
         let style = style(config, &entry).with_context(at)?;
-        Ok(Self { file, entry, style })
+        Ok(Self { file, entry, server, style })
     }
 
     /// A warning before the check; `None` if there is no reason for one.
@@ -61,15 +63,14 @@ impl ModelCheck {
     /// The line that says what is asked, and where.
     #[must_use]
     pub fn title(&self) -> String {
-        let Self { entry, .. } = self;
-        let preset = entry.preset.map(|preset| format!(", preset `{}`", preset.name())).unwrap_or_default();
-        let address = entry.base_url.as_deref().unwrap_or_default();
-        format!("model `{}`: {} at {address}{preset}", entry.name, entry.server_name())
+        let Self { entry, server, .. } = self;
+        let preset = server.preset.map(|preset| format!(", preset `{}`", preset.name())).unwrap_or_default();
+        format!("model `{}`: {} at {}{preset}", entry.name, entry.server_name(), server.base_url)
     }
 
     /// Asks the server by a few small calls.
     pub async fn ask(&self) -> Report {
-        check::check(&self.entry, self.style).await
+        check::check(&self.entry, &self.server, self.style).await
     }
 
     /// The lines on what was found, and what the check has taken.

@@ -8,9 +8,9 @@ use std::sync::Arc;
 use anyhow::{Context, Result};
 
 use crate::analysis::metrics::Prices;
-use crate::backend::entry::ModelEntry;
+use crate::backend::entry::{ModelEntry, Sources};
 use crate::backend::llama_server::Servers;
-use crate::backend::registry::{Data, Sources};
+use crate::backend::settings::Data;
 use crate::cascade::answer::Gauge;
 use crate::cascade::calibration::Gates;
 use crate::cascade::level::Level;
@@ -109,7 +109,7 @@ fn level(
     };
     let recording = assembly.recordings.get(&entry.name);
     let journal: Arc<dyn RecordedCalls> = Arc::<Journal>::clone(&means.journal);
-    let sources = Sources { recording, journal: &journal, servers: &means.servers };
+    let sources = Sources { recording, journal: &journal, servers: &means.servers, custom: None };
     let served = Served {
         name: entry.name.clone(),
         identity: entry.identity(&assembly.weak, data)?,
@@ -119,9 +119,10 @@ fn level(
             (false, false) => Source::Model(entry.make(&assembly.weak, data, sources)?),
         },
     };
+    let [requests, tokens] = entry.rates();
     let line = limiter.line(entry.line(limits.concurrency));
     let mut model = Gateway::new(served, Arc::clone(&means.journal), (Arc::clone(limiter), line), entry.retries())
-        .limited(RateLimit::new(entry.requests_per_minute, entry.tokens_per_minute))
+        .limited(RateLimit::new(requests, tokens))
         .refusing(Refusals::new(limits.max_refused))
         .telling(Arc::clone(&means.hear));
     if let (Some(budget), Some(price)) = (budget, &entry.price) {

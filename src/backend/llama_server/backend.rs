@@ -75,7 +75,7 @@ impl Servers {
     }
 
     /// A model on the server of these weights. Whoever names weights twice wants them served in one way
-    /// ([`ModelEntry::check_shared`](crate::backend::entry::ModelEntry::check_shared)).
+    /// ([`check_shared`](super::settings::check_shared)).
     #[must_use]
     pub fn model(&self, name: &str, place: Place, style: Style, timeout: Duration) -> LlamaServer {
         let mut servers = self.by_weights.lock().unwrap_or_else(PoisonError::into_inner);

@@ -9,6 +9,7 @@ mod kept;
 mod launch;
 mod log;
 mod server;
+pub mod settings;
 mod wheel;
 
 use std::io;

@@ -9,6 +9,7 @@ mod fault;
 mod hint;
 pub mod probe;
 mod refusal;
+pub mod settings;
 mod tokens;
 mod usage;
 mod wait;
