@@ -121,7 +121,6 @@ fn level(
             (false, false) => Source::Model(entry.make(&assembly.weak, data, sources)?),
         },
     };
-    let [requests, tokens] = entry.rates();
     let line = limiter.line(entry.line(limits.concurrency));
     let [requests, tokens] = entry.rates();
     let mut model = Gateway::new(served, Arc::clone(&means.journal), (Arc::clone(limiter), line), entry.retries())
