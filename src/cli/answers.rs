@@ -7,8 +7,6 @@ use std::sync::Arc;
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
-use super::report::Kept;
-use super::results::config_of;
 use super::{Status, say, warn};
 use crate::backend::replay::Recording;
 use crate::dataset::{Reading, read_clean};
@@ -16,6 +14,7 @@ use crate::gateway::journal::answers::Answers;
 use crate::report::audit::{Answer, Read, answers, rules};
 use crate::report::folder::JOURNAL;
 use crate::report::manifest::Manifest;
+use crate::run::outputs::{Kept, config_of};
 use crate::task::Grader;
 use crate::types::chat::Response;
 use crate::types::item::Item;

@@ -2,22 +2,15 @@
 
 mod entry;
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::{Result, anyhow};
 use clap::Subcommand;
 
 use super::progress::Transfers;
 use super::{Status, block_on, say, unless_interrupted, warn};
-use crate::backend::llama_server::{Choice, Engine, Hear, Wait};
+use crate::backend::llama_server::{Choice, Engine};
 use crate::fetch::weights::{Catalogue, Event};
-
-/// A line is written each time this many more percent of an engine are there.
-const PERCENT_PER_LINE: u64 = 20;
-/// A line is written each time that a server has been waited for so much longer.
-const SECONDS_PER_LINE: u64 = 10;
 
 /// The verbs of `models`.
 #[derive(Debug, Subcommand)]
@@ -116,32 +109,4 @@ pub(super) async fn ensure(catalogue: &Catalogue, name: &str) -> Result<PathBuf>
     }
     warn(&format!("the weights {name} are not there yet; they are fetched once, into the cache folder"));
     fetch(catalogue, name).await
-}
-
-/// Says what a local server is waited for, now and then.
-pub(super) fn hearer() -> Hear {
-    let told: Mutex<BTreeMap<String, u64>> = Mutex::default();
-    Arc::new(move |label, wait| match wait {
-        Wait::Installing { bytes, total } => {
-            let percent = (bytes * 100).checked_div(total).unwrap_or_default().min(100);
-            if is_news(&told, "engine", percent / PERCENT_PER_LINE) {
-                warn(&format!("installing the llama.cpp server, once: {percent} %"));
-            }
-        }
-        Wait::Loading(waited) => {
-            if is_news(&told, label, waited.as_secs() / SECONDS_PER_LINE) {
-                warn(&format!("loading {label} into a llama.cpp server: {} s", waited.as_secs()));
-            }
-        }
-        Wait::Died(last) => {
-            warn(&format!(
-                "the llama.cpp server of {label} has died and is started once more; its last words:\n{last}"
-            ));
-        }
-    })
-}
-
-/// Whether a count has changed since it was last told.
-fn is_news(told: &Mutex<BTreeMap<String, u64>>, what: &str, count: u64) -> bool {
-    told.lock().unwrap_or_else(PoisonError::into_inner).insert(what.to_owned(), count) != Some(count)
 }

@@ -10,6 +10,7 @@ pub mod ends;
 pub mod fees;
 pub mod growth;
 pub mod learning;
+pub mod odd_answers;
 pub mod price_ratio;
 pub mod slices;
 pub mod swept;

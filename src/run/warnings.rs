@@ -2,9 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use super::odd_answers;
-use super::session::AnsweredBy;
-use crate::analysis::metrics::{Slice, slices};
+use super::provenance::AnsweredBy;
+use crate::analysis::metrics::{Slice, odd_answers, slices};
 use crate::backend::entry::Backend;
 use crate::cascade::experiment::Outcome;
 use crate::config::assembly::Assembly;

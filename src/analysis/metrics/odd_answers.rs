@@ -3,8 +3,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::analysis::metrics::ends::Ends;
-use crate::analysis::metrics::{Slice, slices};
+use super::ends::Ends;
+use super::{Slice, slices};
 use crate::types::chat::Finish;
 use crate::types::noted::Noted;
 use crate::types::record::{Call, Record};
@@ -15,7 +15,8 @@ const CUT: f64 = 0.02;
 const LEVELS: [&str; 2] = ["weak", "strong"];
 
 /// The warnings: those of the arms of `stream`, then those of the models, whose calls for `calibration` count too.
-pub(super) fn warnings(stream: &[Record], calibration: &[Record]) -> Vec<String> {
+#[must_use]
+pub fn warnings(stream: &[Record], calibration: &[Record]) -> Vec<String> {
     let mut lines: Vec<String> = (0..LEVELS.len()).filter_map(|level| of_level(stream, level)).collect();
     let mut models: BTreeMap<&str, Vec<&Noted>> = BTreeMap::new();
     let mut seen = BTreeSet::new();
