@@ -1,7 +1,6 @@
 //! The command line: a verb a file, one place where errors become an exit status.
 
 mod ablate;
-mod answers;
 mod args;
 mod calibrate;
 mod compare;

@@ -1,8 +1,6 @@
 //! `intercascade models list | fetch | check`.
 
-mod entry;
-
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Result, anyhow};
 use clap::Subcommand;
@@ -10,7 +8,9 @@ use clap::Subcommand;
 use super::progress::Transfers;
 use super::{Status, block_on, say, unless_interrupted, warn};
 use crate::backend::llama_server::{Choice, Engine};
-use crate::fetch::weights::{Catalogue, Event};
+use crate::fetch::weights::Catalogue;
+use crate::run::model_check::{self, ModelCheck};
+use crate::run::transfers::{Transfer, ensure_weights, fetch_weights};
 
 /// The verbs of `models`.
 #[derive(Debug, Subcommand)]
@@ -46,19 +46,13 @@ const ENGINE: &str = "llama-server";
 pub(super) fn run(verb: &Verb) -> Result<Status> {
     let catalogue = Catalogue::builtin();
     match verb {
-        Verb::List => {
-            for set in catalogue.entries() {
-                let path = catalogue.path(&set.name)?;
-                let state = if path.exists() { "there" } else { "not there" };
-                let bytes: u64 = set.files.iter().map(|file| file.bytes).sum();
-                say(&format!("{}  {} MB  {}  {state}: {}", set.name, bytes / 1_000_000, set.licence, path.display()));
-            }
-        }
+        Verb::List => catalogue.lines()?.iter().for_each(|line| say(line)),
         Verb::Fetch { name } => {
-            let path = block_on(unless_interrupted(fetch(catalogue, name)))?;
-            say(&format!("{name}: verified, in {}", path.display()));
+            let hear = shown(name);
+            let fetch = async { fetch_weights(catalogue, name, &hear).await };
+            say(&format!("{name}: verified, in {}", block_on(unless_interrupted(fetch))?.display()));
         }
-        Verb::Check { name, config: Some(config), write } => return entry::run(config, name, *write),
+        Verb::Check { name, config: Some(config), write } => return check(config, name, *write),
         Verb::Check { name, .. } if name == ENGINE => {
             let Choice { engine, passed_over } = Engine::choose()?;
             say(&format!("{ENGINE}: {}", engine.describe()));
@@ -67,8 +61,8 @@ pub(super) fn run(verb: &Verb) -> Result<Status> {
             }
         }
         Verb::Check { name, write, .. } => {
-            if let (Err(_), Some(config)) = (catalogue.find(name), entry::usual(name)) {
-                return entry::run(&config, name, *write);
+            if let (Err(_), Some(config)) = (catalogue.find(name), model_check::usual_file(name)) {
+                return check(&config, name, *write);
             }
             if *write {
                 return Err(anyhow!("--write changes a [[model]]: say with --config where `{name}` stands"));
@@ -81,32 +75,35 @@ pub(super) fn run(verb: &Verb) -> Result<Status> {
     Ok(Status::Done)
 }
 
-/// Fetches weights and shows how far it is.
-async fn fetch(catalogue: &Catalogue, name: &str) -> Result<PathBuf> {
-    let bar = Transfers::new(name);
-    let listen = |event: Event| match event {
-        Event::Trying(source) => {
-            bar.finish();
-            warn(&format!("fetching {name} from {source}"));
-        }
-        Event::Received { bytes, total } => {
-            bar.received(bytes, total);
-        }
-        Event::Failed { source, reason } => {
-            bar.finish();
-            warn(&format!("{source}: {reason}"));
-        }
-    };
-    let path = catalogue.fetch(name, &listen).await?;
-    bar.finish();
-    Ok(path)
+/// Checks the entry called `name`, and writes the right values into its file if that is wanted.
+fn check(config: &Path, name: &str, write: bool) -> Result<Status> {
+    let check = ModelCheck::find(config, name)?;
+    check.warning().iter().for_each(|warning| warn(warning));
+    say(&check.title());
+    let report = block_on(unless_interrupted(async { Ok(check.ask().await) }))?;
+    check.lines(&report).iter().for_each(|line| say(line));
+    if write {
+        check.write(&report)?.iter().for_each(|line| say(line));
+        return Ok(Status::of(model_check::passes_when_written(&report)));
+    }
+    check.offer(&report).iter().for_each(|line| say(line));
+    Ok(Status::of(report.passes()))
 }
 
-/// Makes sure that weights are there and right, and fetches them where they are not.
+/// Makes sure that weights are there and right, and fetches them if they are not.
 pub(super) async fn ensure(catalogue: &Catalogue, name: &str) -> Result<PathBuf> {
-    if let Ok(path) = catalogue.check(name) {
-        return Ok(path);
+    ensure_weights(catalogue, name, &shown(name)).await
+}
+
+/// Shows the transfers of what is called `label`.
+pub(super) fn shown(label: &str) -> impl Fn(Transfer) + Send + Sync {
+    let bar = Transfers::new(label);
+    move |event| match event {
+        Transfer::Said(line) => {
+            bar.finish();
+            warn(&line);
+        }
+        Transfer::Received(bytes, total) => bar.received(bytes, total),
+        Transfer::Ended => bar.finish(),
     }
-    warn(&format!("the weights {name} are not there yet; they are fetched once, into the cache folder"));
-    fetch(catalogue, name).await
 }

@@ -16,6 +16,7 @@ pub mod package;
 mod row;
 pub mod stream;
 pub mod subjects;
+pub mod survey;
 pub mod template;
 mod wording;
 
@@ -55,6 +56,16 @@ pub enum Format {
 }
 
 impl Format {
+    /// The format of this name; `None` if there is none.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        match name {
+            "gsm8k" => Some(Self::Gsm8k),
+            "mmlu" => Some(Self::Mmlu),
+            _ => None,
+        }
+    }
+
     /// The kind of question that a file of this format holds.
     #[must_use]
     pub fn task(self) -> Task {
