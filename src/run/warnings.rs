@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::session::AnsweredBy;
+use super::provenance::AnsweredBy;
 use crate::analysis::metrics::{Slice, odd_answers, slices};
 use crate::backend::entry::Backend;
 use crate::cascade::experiment::Outcome;
