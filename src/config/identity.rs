@@ -201,7 +201,7 @@ impl ResolvedConfig {
     }
 }
 
-/// An entry without what cannot change an answer.
+/// The keys of an entry that can change an answer, and the recording that answers.
 fn model_identity(resolved: &ResolvedConfig, entry: &ModelEntry) -> Value {
     let mut keys = entry.identity_keys(&resolved.weak);
     if let Some(recording) = resolved.recordings.get(&entry.name) {
