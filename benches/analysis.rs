@@ -19,8 +19,9 @@ use intercascade::report::sweep::Sweep;
 use intercascade::types::arm::Arm;
 use intercascade::types::chat::Usage;
 use intercascade::types::confidence::Confidence;
+use intercascade::types::level::Level;
 use intercascade::types::price::Price;
-use intercascade::types::record::{Call, CellKey, Graded, Purpose, Record, Score, WeakAnswer};
+use intercascade::types::record::{Call, CellKey, Graded, LevelAnswer, Purpose, Record, Score};
 use intercascade::types::seed::Seed;
 
 /// Items of the MMLU test set.
@@ -117,7 +118,9 @@ fn swept() -> Vec<Record> {
                 }
                 if own.deferred {
                     let strong = record(&key, 1, i);
-                    own.answering_level = Some(1);
+                    own.answering_level = Some(Level::SECOND);
+                    own.levels.extend(strong.levels);
+                    own.levels[0].deferred = true;
                     own.graded = strong.graded;
                     own.calls.extend(strong.calls);
                     own.calls.last_mut().expect("a call").usage.output = tokens("strong");
@@ -182,7 +185,7 @@ fn record(key: &Arc<CellKey>, level: usize, i: usize) -> Record {
     let right = if level == 0 { unit("weak", i) < confidence } else { unit("strong", i) < 0.8 };
     let graded = Graded { answer: Some("A".to_owned()), score: if right { Score::Correct } else { Score::Incorrect } };
     let call = Call {
-        level: Some(level),
+        level: Some(Level::at(level)),
         model: ["weak", "strong"][level].into(),
         purpose: Purpose::Answer,
         usage: Usage { input: 100 + i as u64 % 50, cached_input: 0, output: 20 },
@@ -203,13 +206,13 @@ fn record(key: &Arc<CellKey>, level: usize, i: usize) -> Record {
         strategy_groups: Vec::new(),
         strategy_scores: Vec::new(),
         similarity_max: None,
-        weak: (level == 0).then(|| WeakAnswer {
-            strict: graded.score,
-            graded: graded.clone(),
-            confidence: Some(Confidence::nearest(confidence)),
-        }),
+        levels: vec![LevelAnswer {
+            strict: (level == 0).then_some(graded.score),
+            confidence: (level == 0).then(|| Confidence::nearest(confidence)),
+            ..LevelAnswer::new(Level::at(level), graded.clone())
+        }],
         deferred: level == 1,
-        answering_level: Some(level),
+        answering_level: Some(Level::at(level)),
         graded,
         repository_size: 0,
         calls: vec![call],

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result};
 use serde::{Serialize, Serializer};
 use serde_json::{Map, Value, json};
 
@@ -193,7 +193,7 @@ impl ModelEntry {
         }
         entry.settings().check(weights)?;
         if let Some(price) = &entry.price {
-            price.check().map_err(|error| anyhow!(error))?;
+            price.check()?;
         }
         Ok(entry)
     }

@@ -10,7 +10,7 @@ use crate::analysis::metrics::calibrated::{Calibrated, Wanted};
 use crate::types::arm::{Arm, Deferral};
 use crate::types::record::Record;
 
-/// How the arms of a run get their gates.
+/// How the arms of a run get their gates, in a cascade of two levels: each cell has one, that of the first level.
 #[derive(Debug, Clone)]
 pub struct Gates {
     /// The arms.
@@ -27,7 +27,7 @@ impl Gates {
     /// The cells that have to be run first; none where nothing is told from them.
     #[must_use]
     pub fn calibrating(&self) -> Option<Cells> {
-        let all = || Arc::new(Gate { threshold: f64::INFINITY, recalibration: None });
+        let all = || Arc::from([Gate { threshold: f64::INFINITY, recalibration: None }]);
         let own = self.arms.iter().copied().filter(|arm| self.is_told_alone(*arm));
         let shared = self.told().any(|arm| !self.is_told_alone(arm)).then_some(Arm::WeakOnly);
         self.wanted.asks().then(|| Cells {
@@ -61,7 +61,7 @@ impl Gates {
                 (Deferral::BelowThreshold, Some(threshold)) => vec![threshold],
                 (Deferral::BelowThreshold, None) => thresholds.to_vec(),
             };
-            let gate = |threshold| Arc::new(Gate { threshold, recalibration: recalibration.clone() });
+            let gate = |threshold| Arc::from([Gate { threshold, recalibration: recalibration.clone() }]);
             (*arm, thresholds.into_iter().map(gate).collect())
         };
         let before = if self.per_arm { Arc::clone(&self.calibration) } else { Arc::new([]) };

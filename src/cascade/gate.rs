@@ -2,7 +2,7 @@
 
 use crate::analysis::recalibration::Recalibration;
 use crate::types::confidence::{Confidence, defers};
-use crate::types::record::WeakAnswer;
+use crate::types::record::LevelAnswer;
 
 /// The gate of a level in one cell.
 #[derive(Debug, Clone, PartialEq)]
@@ -16,16 +16,16 @@ pub struct Gate {
 impl Gate {
     /// The answer with its score mapped to a probability.
     #[must_use]
-    pub fn recalibrated(&self, weak: WeakAnswer) -> WeakAnswer {
+    pub fn recalibrated(&self, answer: LevelAnswer) -> LevelAnswer {
         let mapped = |score: Confidence| {
             self.recalibration.as_ref().map_or(score, |map| Confidence::nearest(map.apply(score.value())))
         };
-        WeakAnswer { confidence: weak.confidence.map(mapped), ..weak }
+        LevelAnswer { confidence: answer.confidence.map(mapped), ..answer }
     }
 
     /// Whether the answer is not sure enough to stand.
     #[must_use]
-    pub fn defers(&self, weak: &WeakAnswer) -> bool {
-        defers(weak.confidence, self.threshold)
+    pub fn defers(&self, answer: &LevelAnswer) -> bool {
+        defers(answer.confidence, self.threshold)
     }
 }

@@ -4,16 +4,16 @@ use std::sync::Arc;
 
 use super::answer::Gauge;
 use super::gate::Gate;
-use super::level::Level;
+use super::level::Levels;
 use super::repository::{Rule, Shown};
 use super::teach::Teaching;
 use crate::gateway::concurrency::Priority;
 use crate::task::Grader;
-use crate::types::arm::{Arm, Use};
+use crate::types::arm::{Arm, Deferral, Use};
 use crate::types::chat::Usage;
 use crate::types::embedding::Embedded;
 use crate::types::item::Item;
-use crate::types::record::{Call, CellKey, Graded, Kept, Purpose, Record, Strategy};
+use crate::types::record::{Call, CellKey, Graded, LevelAnswer, Purpose, Record, Strategy};
 use crate::types::seed::Seed;
 
 /// What all cells of a run share.
@@ -28,11 +28,9 @@ pub struct Setup {
     pub embeddings: Arc<[Embedded]>,
     /// The embedder's name.
     pub embedder: Arc<str>,
-    /// The weak level.
-    pub weak: Level,
-    /// The strong level.
-    pub strong: Level,
-    /// How the weak level's confidence is told; none where no arm is gated by it and none is told.
+    /// The levels.
+    pub levels: Levels,
+    /// How the confidence of a level below the top is estimated. `None` if no arm defers on it and no calibration asks for it.
     pub gauge: Option<Gauge>,
     /// What a learning arm may show.
     pub rule: Rule,
@@ -52,8 +50,8 @@ pub struct Cell {
     pub number: u32,
     /// The arm.
     pub arm: Arm,
-    /// The gate.
-    pub gate: Arc<Gate>,
+    /// The gates: one for each level below the top, the first level's first.
+    pub gates: Arc<[Gate]>,
     /// At each position of the stream, the item's index.
     pub stream: Arc<[usize]>,
     /// The stream's first items, which were set apart for calibration: the arm defers and learns from them, and their
@@ -65,6 +63,21 @@ impl Cell {
     /// Where the calls of the item at `position` stand among all: in the stream's order, cell by cell.
     pub(super) fn priority(&self, position: usize) -> Priority {
         Priority { position: u32::try_from(position).unwrap_or(u32::MAX), cell: self.number }
+    }
+
+    /// A level's answer with its score recalibrated and the decision on it: whether it stands or goes on to the next level.
+    ///
+    /// # Panics
+    /// If the cell has no gate for the level, which [`super::experiment::Cells::streams`] excludes.
+    pub(super) fn judged(&self, position: usize, answer: LevelAnswer) -> LevelAnswer {
+        let gate = &self.gates[answer.level.index()];
+        let answer = gate.recalibrated(answer);
+        let (threshold, deferred) = match self.arm.deferral() {
+            Deferral::Never => (None, false),
+            Deferral::Always => (None, true),
+            Deferral::BelowThreshold => (Some(gate.threshold), position < self.before || gate.defers(&answer)),
+        };
+        LevelAnswer { threshold, deferred, ..answer }
     }
 
     /// What its walks may pick.
@@ -82,18 +95,28 @@ impl Setup {
     pub(super) fn reused(&self, cell: &Cell, position: usize, nearest: &Shown, calls: Vec<Call>) -> Record {
         let item = &self.items[cell.stream[position]];
         let graded = self.grader.reuse(item, nearest.strategy.answer.as_deref().unwrap_or_default());
-        self.record(cell, position, std::slice::from_ref(nearest), graded, calls)
+        Record { calls, ..self.record(cell, position, std::slice::from_ref(nearest), graded) }
     }
 
-    /// A row in which no level has a part yet.
-    pub(super) fn record(
+    /// The row of an item: the answers that were `deferred`, from the first level up, and the one that stands.
+    pub(super) fn answered(
         &self,
         cell: &Cell,
         position: usize,
         shown: &[Shown],
-        graded: Graded,
-        calls: Vec<Call>,
+        deferred: Vec<LevelAnswer>,
+        standing: LevelAnswer,
     ) -> Record {
+        Record {
+            deferred: !standing.level.is_first(),
+            answering_level: Some(standing.level),
+            levels: deferred.into_iter().chain([standing.clone()]).collect(),
+            ..self.record(cell, position, shown, standing.graded)
+        }
+    }
+
+    /// A row in which no level has a part.
+    fn record(&self, cell: &Cell, position: usize, shown: &[Shown], graded: Graded) -> Record {
         let item = &self.items[cell.stream[position]];
         let of_shown = |shown: &Shown| Arc::clone(&shown.strategy);
         let strategies: Vec<Arc<Strategy>> = shown.iter().map(of_shown).collect();
@@ -106,13 +129,13 @@ impl Setup {
             strategy_groups: strategies.iter().map(|strategy| Arc::clone(&strategy.group)).collect(),
             strategy_scores: strategies.iter().map(|strategy| strategy.source_score).collect(),
             similarity_max: shown.iter().map(|shown| shown.similarity).max_by(f64::total_cmp),
-            weak: None,
+            levels: Vec::new(),
             deferred: false,
             answering_level: None,
             graded,
             repository_size: 0,
-            calls,
-            kept: None::<Kept>,
+            calls: Vec::new(),
+            kept: None,
             refused: Vec::new(),
         }
     }

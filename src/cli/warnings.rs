@@ -6,6 +6,7 @@ use super::session::AnsweredBy;
 use crate::analysis::metrics::{Slice, odd_answers, slices};
 use crate::cascade::experiment::Outcome;
 use crate::config::assembly::Assembly;
+use crate::types::level::Level;
 use crate::types::record::{Record, Score};
 
 /// Those of every run; `calibration` are the records of the items that something is told from.
@@ -40,8 +41,8 @@ pub(super) fn of_records(
         }
     }
     for slice in slices(&outcome.records) {
-        let of = |level: usize| slice.taken.iter().filter(|taken| taken.is_refused(level)).count();
-        let [weak, strong] = [of(0), of(1)];
+        let of = |level| slice.taken.iter().filter(|taken| taken.is_refused(level)).count();
+        let [weak, strong] = [of(Level::FIRST), of(slice.top)];
         if weak + strong > 0 {
             lines.push(format!(
                 "{}: of {} items the weak level's provider refused {weak} and the strong level's {strong}; the first are deferred, the \

@@ -4,10 +4,12 @@ use super::format::threshold;
 use super::grid;
 use crate::analysis::metrics::Comparison;
 use crate::analysis::metrics::ends::Ends;
+use crate::types::level::Level;
 
 /// A row for each arm, with the shares of both levels; empty if all answers are whole.
 pub(super) fn section(comparison: &Comparison) -> String {
-    let ends = comparison.slices.iter().map(|slice| (slice, [0, 1].map(|level| Ends::of(slice, level))));
+    let ends =
+        comparison.slices.iter().map(|slice| (slice, [Level::FIRST, slice.top].map(|level| Ends::of(slice, level))));
     let ends: Vec<_> = ends.collect();
     if ends.iter().flat_map(|(_, levels)| levels).all(|level| level.cut == 0 && level.empty == 0) {
         return String::new();

@@ -23,7 +23,7 @@ pub fn table(setup: &Setup, rows: &[Row]) -> Result<Table> {
             text("dataset", each().map(|_| setup.dataset.to_string())),
             text("item_id", each().map(|row| id(row.item))),
             text("group", each().map(|row| setup.items[row.item].group.to_string())),
-            int("level", each().map(|row| row.level)),
+            int("level", each().map(|row| row.level.index())),
             text("example_id", each().map(|row| row.example.map(id))),
             float("similarity", each().map(|row| row.similarity)),
             text("answer", each().map(|row| row.graded.answer.clone())),

@@ -12,9 +12,10 @@ use crate::analysis::metrics::fees::TOKENS;
 use crate::analysis::metrics::growth::{Point, growth, pays_from};
 use crate::analysis::metrics::learning::theorem;
 use crate::analysis::metrics::price_ratio::{Curve, Shape, curves, ratios};
-use crate::analysis::metrics::{Changes, Comparison, STRONG, Slice};
+use crate::analysis::metrics::{Changes, Comparison, Slice};
 use crate::analysis::stats::{Draws, Estimate, Interval};
 use crate::analysis::theorem::Constants;
+use crate::types::level::Level;
 use crate::types::price::Fee;
 use crate::types::record::Purpose;
 
@@ -263,7 +264,7 @@ fn cold_start(experiments: &[Experiment]) -> Vec<Column> {
 fn latency(experiments: &[Experiment]) -> Vec<Column> {
     let mut found: Vec<(Row, String, Vec<f64>)> = Vec::new();
     for row in rows(experiments) {
-        let mut stages: Vec<(Option<usize>, Purpose, Vec<f64>)> = Vec::new();
+        let mut stages: Vec<(Option<Level>, Purpose, Vec<f64>)> = Vec::new();
         // What was written in another purpose's call took no time of its own.
         let calls = row.slice.taken.iter().flat_map(|taken| taken.calls());
         for (call, _) in calls.filter(|(call, earlier)| !call.shares_with(earlier)) {
@@ -273,7 +274,7 @@ fn latency(experiments: &[Experiment]) -> Vec<Column> {
             }
         }
         for (level, purpose, mut times) in stages {
-            let who = level.map_or("embedder", |level| if level == STRONG { "strong" } else { "weak" });
+            let who = level.map_or("embedder".into(), |level| level.name(row.slice.top));
             times.sort_by(f64::total_cmp);
             found.push((row, format!("{who}, {}", purpose.name()), times));
         }

@@ -169,7 +169,7 @@ impl Texts {
 
     fn found(&self, answer: &Answer) -> Result<Option<Response>> {
         if let Some(recording) = self.recordings.get(&*answer.call.model) {
-            let shown = if answer.level == 0 { &answer.record.strategies_used[..] } else { &[] };
+            let shown = if answer.level.is_first() { &answer.record.strategies_used[..] } else { &[] };
             return Ok(recording.answer(&answer.record.item_id, shown, answer.with_strategy()).cloned());
         }
         answer.call.journal_key.map_or(Ok(None), |key| self.journal.get(&key))

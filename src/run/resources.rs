@@ -13,7 +13,7 @@ use crate::backend::llama_server::Servers;
 use crate::backend::settings::Data;
 use crate::cascade::answer::Gauge;
 use crate::cascade::calibration::Gates;
-use crate::cascade::level::Level;
+use crate::cascade::level::{LevelModel, Levels};
 use crate::cascade::repository::Rule;
 use crate::cascade::setup::Setup;
 use crate::cascade::teach::Teaching;
@@ -74,8 +74,10 @@ impl Models {
             items: Arc::clone(&assembly.items),
             embeddings: embeddings.into(),
             embedder: learning.embedder.name().into(),
-            weak: level(&assembly.weak, &assembly.prompts[0])?,
-            strong: level(&assembly.strong, &assembly.prompts[1])?,
+            levels: Levels::new(
+                vec![level(&assembly.weak, &assembly.prompts[0])?],
+                level(&assembly.strong, &assembly.prompts[1])?,
+            ),
             gauge: gauge(assembly),
             rule: Rule {
                 k: learning.k,
@@ -98,7 +100,7 @@ fn level(
     means: &Means,
     limiter: &Arc<ConcurrencyLimiter>,
     budget: Option<&Arc<Budget>>,
-) -> Result<Level> {
+) -> Result<LevelModel> {
     let Config { seed, limits, dataset, .. } = &assembly.config;
     let data = Data {
         items: &assembly.items,
@@ -119,8 +121,8 @@ fn level(
             (false, false) => Source::Model(entry.make(&assembly.weak, data, sources)?),
         },
     };
-    let [requests, tokens] = entry.rates();
     let line = limiter.line(entry.line(limits.concurrency));
+    let [requests, tokens] = entry.rates();
     let mut model = Gateway::new(served, Arc::clone(&means.journal), (Arc::clone(limiter), line), entry.retries())
         .limited(RateLimit::new(requests, tokens))
         .refusing(Refusals::new(limits.max_refused))
@@ -128,7 +130,7 @@ fn level(
     if let (Some(budget), Some(price)) = (budget, &entry.price) {
         model = model.within(price.clone(), Arc::clone(budget));
     }
-    Ok(Level {
+    Ok(LevelModel {
         name: entry.name.as_str().into(),
         model,
         prompt: prompt.clone(),

@@ -1,6 +1,7 @@
 //! A level of a cascade, by its place.
 
 use std::borrow::Cow;
+use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
@@ -61,6 +62,12 @@ impl Level {
             TOP => Some(top),
             _ => name.strip_prefix(BETWEEN)?.parse().ok().map(Self).filter(|level| *level < top),
         }
+    }
+}
+
+impl fmt::Display for Level {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
     }
 }
 

@@ -6,6 +6,7 @@ pub mod chat;
 pub mod confidence;
 pub mod embedding;
 pub mod item;
+pub mod level;
 pub mod model;
 pub mod noted;
 pub mod price;

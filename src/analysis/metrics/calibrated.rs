@@ -139,7 +139,7 @@ pub struct Guaranteed {
 /// The weak level's score of each record, and whether its answer is right.
 fn judged(records: &[Record]) -> Vec<Judged> {
     let judged = |record: &Record| {
-        let weak = record.weak.as_ref()?;
+        let weak = record.first()?;
         Some(Judged { confidence: weak.confidence?.value(), right: weak.graded.score == Score::Correct })
     };
     records.iter().filter_map(judged).collect()

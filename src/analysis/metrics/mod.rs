@@ -26,9 +26,6 @@ use crate::types::arm::Arm;
 /// The arm that all others are compared with.
 pub const BASELINE: Arm = Arm::Cascade;
 
-/// The top level.
-pub const STRONG: usize = 1;
-
 /// `part / whole`, 0 where the whole is empty.
 #[must_use]
 #[expect(clippy::cast_precision_loss, reason = "counts of items")]

@@ -6,18 +6,19 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::ends::Ends;
 use super::{Slice, slices};
 use crate::types::chat::Finish;
+use crate::types::level::Level;
 use crate::types::noted::Noted;
-use crate::types::record::{Call, Record};
+use crate::types::record::{Call, Record, top_level};
 
 /// The share of cut answers above which the run warns.
 const CUT: f64 = 0.02;
-/// The names of the levels.
-const LEVELS: [&str; 2] = ["weak", "strong"];
 
 /// The warnings: those of the arms of `stream`, then those of the models, whose calls for `calibration` count too.
 #[must_use]
 pub fn warnings(stream: &[Record], calibration: &[Record]) -> Vec<String> {
-    let mut lines: Vec<String> = (0..LEVELS.len()).filter_map(|level| of_level(stream, level)).collect();
+    let top = top_level(stream);
+    let mut lines: Vec<String> =
+        [Level::FIRST, top].into_iter().filter_map(|level| of_level(stream, level, top)).collect();
     let mut models: BTreeMap<&str, Vec<&Noted>> = BTreeMap::new();
     let mut seen = BTreeSet::new();
     for call in stream.iter().chain(calibration).flat_map(|record| &record.calls) {
@@ -30,7 +31,7 @@ pub fn warnings(stream: &[Record], calibration: &[Record]) -> Vec<String> {
 }
 
 /// The arms in which too many of a level's answers were cut; `None` if there is no such arm.
-fn of_level(stream: &[Record], level: usize) -> Option<String> {
+fn of_level(stream: &[Record], level: Level, top: Level) -> Option<String> {
     let share = |slice: &Slice| {
         let ends = Ends::of(slice, level);
         let threshold = slice.cell.threshold.map_or_else(String::new, |threshold| format!(" at {threshold}"));
@@ -43,7 +44,7 @@ fn of_level(stream: &[Record], level: usize) -> Option<String> {
         format!(
             "More than {:.0} % of the {} level's answers ended at the token limit (raise max_tokens in that model's entry): {}.",
             CUT * 100.0,
-            LEVELS[level],
+            level.name(top),
             shares.join(", ")
         )
     })

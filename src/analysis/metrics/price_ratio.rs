@@ -2,9 +2,10 @@
 
 use super::changes::RESAMPLES;
 use super::fees::{Prices, by_group, item_fee, token_fee};
-use super::{Comparison, STRONG, Slice, Taken};
+use super::{Comparison, Slice, Taken};
 use crate::analysis::stats::units::relative_change;
 use crate::analysis::stats::{Draws, Estimate, FEWEST, Interval, Units};
+use crate::types::level::Level;
 use crate::types::price::{Fee, Price};
 use crate::types::record::Purpose;
 
@@ -165,7 +166,7 @@ pub fn curves(
 /// The ratio of the prices of written tokens, strong level to weak; none without prices, or where a level's is nothing.
 fn own_ratio(comparison: &Comparison, slice: &Slice, base: &Slice) -> Option<f64> {
     let price = |model: &str| comparison.prices.get(model).and_then(Option::as_ref);
-    let own = price(model_of(base, STRONG)?)?.output / price(model_of(slice, 0)?)?.output;
+    let own = price(model_of(base, base.top)?)?.output / price(model_of(slice, Level::FIRST)?)?.output;
     Some(own).filter(|own| own.is_finite() && *own > 0.0)
 }
 
@@ -201,7 +202,7 @@ impl<'c, 'a> Tariff<'c, 'a> {
     /// What each group pays in USD: what the arm adds to the weak level's fee (and to the embedder's) and to the strong one's,
     /// then what its base pays for either. Groups that pay the same with both add nothing, exactly.
     fn paid(&self, slice: &Slice, base: &Slice) -> Option<Units<4>> {
-        let strong = Some((model_of(base, STRONG)?, None));
+        let strong = Some((model_of(base, base.top)?, None));
         let fee = |taken: Taken, row| match &self.shaped {
             Some(prices) => token_fee(taken, row, prices),
             None => item_fee(taken, row, self.comparison.prices),
@@ -219,7 +220,7 @@ impl<'c, 'a> Tariff<'c, 'a> {
 
     /// What thresholds took in USD, in the order of [`Self::paid`].
     fn apart(&self, slice: &Slice, base: &Slice) -> [f64; 4] {
-        let strong = model_of(base, STRONG);
+        let strong = model_of(base, base.top);
         let of = |slice: &Slice| {
             let of_strong = strong.map_or(0.0, |strong| self.calibration_fee(slice, Some(strong)));
             [self.calibration_fee(slice, None) - of_strong, of_strong]
@@ -238,7 +239,7 @@ impl<'c, 'a> Tariff<'c, 'a> {
 }
 
 /// The model that answers at a level.
-fn model_of<'s>(slice: &'s Slice, level: usize) -> Option<&'s str> {
+fn model_of<'s>(slice: &'s Slice, level: Level) -> Option<&'s str> {
     let mut calls = slice.taken.iter().flat_map(|taken| taken.calls());
     calls.find_map(|(call, _)| (call.level == Some(level)).then_some(&*call.model))
 }

@@ -8,8 +8,9 @@ use super::*;
 use crate::analysis::stats::Estimate;
 use crate::types::chat::{CallKey, Usage};
 use crate::types::confidence::Confidence;
+use crate::types::level::Level;
 use crate::types::price::{Fee, Price};
-use crate::types::record::{Call, CellKey, Graded, Purpose, Record, Score, WeakAnswer};
+use crate::types::record::{Call, CellKey, Graded, LevelAnswer, Purpose, Record, Score};
 use crate::types::seed::Seed;
 
 fn record(arm: Arm, item: usize, weak_right: bool, deferred: bool, groups: &[&str]) -> Record {
@@ -17,7 +18,7 @@ fn record(arm: Arm, item: usize, weak_right: bool, deferred: bool, groups: &[&st
         |right: bool| Graded { answer: Some("1".into()), score: if right { Score::Correct } else { Score::Incorrect } };
     let key = |level: usize| CallKey(std::array::from_fn(|_| u8::try_from(10 * item + level).unwrap_or(0)));
     let call = |level, purpose, input, output| Call {
-        level: Some(level),
+        level: Some(Level::at(level)),
         model: if level == 0 { "weak".into() } else { "strong".into() },
         purpose,
         usage: Usage { input, cached_input: 0, output },
@@ -33,6 +34,14 @@ fn record(arm: Arm, item: usize, weak_right: bool, deferred: bool, groups: &[&st
     if deferred {
         calls.extend([call(1, Purpose::Answer, 20, 8), call(1, Purpose::Distil, 0, 4)]);
     }
+    let first = LevelAnswer {
+        strict: Some(graded(weak_right).score),
+        confidence: Some(Confidence::nearest(0.5)),
+        threshold: Some(0.5),
+        strategies_shown: groups.len(),
+        deferred,
+        ..LevelAnswer::new(Level::FIRST, graded(weak_right))
+    };
     Record {
         cell: Arc::new(CellKey { dataset: "d".into(), arm, order: 0, threshold: Some(0.5) }),
         item_id: item.to_string().into(),
@@ -41,13 +50,9 @@ fn record(arm: Arm, item: usize, weak_right: bool, deferred: bool, groups: &[&st
         strategies_used: groups.iter().map(|group| (*group).into()).collect(),
         strategy_groups: groups.iter().map(|group| (*group).into()).collect(),
         similarity_max: None,
-        weak: Some(WeakAnswer {
-            strict: graded(weak_right).score,
-            graded: graded(weak_right),
-            confidence: Some(Confidence::nearest(0.5)),
-        }),
+        levels: [first].into_iter().chain(deferred.then(|| LevelAnswer::new(Level::SECOND, graded(true)))).collect(),
         deferred,
-        answering_level: Some(usize::from(deferred)),
+        answering_level: Some(Level::at(usize::from(deferred))),
         graded: graded(weak_right || deferred),
         repository_size: 0,
         calls,
@@ -153,13 +158,14 @@ fn gains_are_told_apart_by_how_often_a_group_came_before_in_the_order() {
 fn the_cascade_is_read_off_both_levels_alone() {
     let mut records: Vec<Record> = (0..4).map(|i| record(Arm::WeakOnly, i, i == 0, false, &[])).collect();
     for (i, record) in records.iter_mut().enumerate() {
-        let weak = record.weak.as_mut().expect("asked");
+        let weak = &mut record.levels[0];
         weak.confidence = Some(Confidence::nearest(if i < 2 { 0.9 } else { 0.1 }));
     }
-    records.extend((0..4).map(|i| Record { weak: None, ..record(Arm::StrongOnly, i, i != 3, true, &[]) }));
+    records.extend((0..4).map(|i| record(Arm::StrongOnly, i, i != 3, true, &[])));
     // The strong level alone makes no weak call.
     records[4..].iter_mut().for_each(|record| {
-        record.calls.retain(|call| call.level == Some(1) && call.purpose == Purpose::Answer);
+        record.levels.remove(0);
+        record.calls.retain(|call| call.level == Some(Level::SECOND) && call.purpose == Purpose::Answer);
     });
     let alone = slices(&records);
     let cascade = &alone[0].gated(&alone[1], &[0.5])[0];
@@ -287,7 +293,7 @@ fn what_confidence_is_worth_has_intervals_over_groups() {
     let (mut records, prices) = taught();
     for (place, record) in records.iter_mut().enumerate() {
         let step = f64::from(u8::try_from(place * 7 % 24).unwrap_or(0)) / 24.0;
-        let weak = record.weak.as_mut().expect("asked");
+        let weak = &mut record.levels[0];
         let sure = if weak.graded.score == Score::Correct { 0.3 + 0.7 * step } else { 0.7 * step };
         weak.confidence = Some(Confidence::nearest(sure));
     }

@@ -157,6 +157,7 @@ impl Weights {
             }
             progress(Event::Trying(source.to_string()));
             if let Err(reason) = source.fetch(&lacking, &folder, places, progress).await {
+                let reason = reason.to_string();
                 progress(Event::Failed { source: source.to_string(), reason: reason.clone() });
                 reasons.push(format!("{source}: {reason}"));
             }

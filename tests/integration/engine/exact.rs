@@ -7,7 +7,7 @@ use std::time::Duration;
 use intercascade::analysis::metrics::calibrated::Wanted;
 use intercascade::cascade::answer::Gauge;
 use intercascade::cascade::calibration::Gates;
-use intercascade::cascade::level::Level;
+use intercascade::cascade::level::{LevelModel, Levels};
 use intercascade::cascade::repository::Rule;
 use intercascade::cascade::schedule::{CellOutcome, one_by_one, side_by_side};
 use intercascade::cascade::setup::Setup;
@@ -135,7 +135,7 @@ impl Case {
             let line = gate.line(LineSettings { cap: self.caps[place], local: self.local, probed: place == 0 });
             let retries = Retries { most: 0, first_wait: Duration::ZERO, longest_wait: Duration::ZERO };
             let served = Served { name: name.to_owned(), identity, source: Source::Model(model) };
-            Level {
+            LevelModel {
                 name: name.into(),
                 model: Gateway::new(served, Arc::clone(&journal), (Arc::clone(&gate), line), retries),
                 prompt: prompts.find("chat", Task::Math).expect("there").clone(),
@@ -152,8 +152,7 @@ impl Case {
             items,
             embeddings,
             embedder: "hashed-words".into(),
-            weak: level(0),
-            strong: level(1),
+            levels: Levels::new(vec![level(0)], level(1)),
             gauge: Some(Gauge { signal: Signal::MeanTokenProbability, quantile: 0.1, draws: 2, draw_temperature: 0.7 }),
             rule: Rule { k: self.k, min_similarity: self.min_similarity, exclude_same_group: self.exclude_same_group },
             reuse_from: 0.7,

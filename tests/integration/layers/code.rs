@@ -172,7 +172,8 @@ fn closing(tokens: &[Token], at: usize) -> usize {
 
 /// The place behind an item: its `;`, or the braces of its body.
 fn item_end(tokens: &[Token], start: usize) -> usize {
-    let is_use = tokens[start..].iter().take(5).any(|token| token.is("use"));
+    let before = tokens[start..].iter().take_while(|token| !token.is_mark('{') && !token.is_mark(';'));
+    let is_use = before.take(5).any(|token| token.is("use"));
     let mut at = start;
     while let Some(token) = tokens.get(at) {
         match token {
