@@ -29,7 +29,7 @@ pub enum EditError {
         /// The value.
         value: toml::Value,
         /// The parser's error.
-        fault: toml_edit::TomlError,
+        fault: Box<toml_edit::TomlError>,
     },
     /// The entry is written in lines that hold other things too.
     #[error("its lines cannot be changed without touching others: change them by hand")]
@@ -45,7 +45,7 @@ pub fn with_keys(text: &str, name: &str, changes: &[(&str, toml::Value)]) -> Res
     let mut document: DocumentMut = text.replace("\r\n", "\n").parse().map_err(EditError::NotToml)?;
     let entry = entry(&mut document, name).ok_or_else(|| EditError::NoEntry(name.to_owned()))?;
     for (key, value) in changes {
-        let fault = |fault| EditError::Value { key: (*key).to_owned(), value: value.clone(), fault };
+        let fault = |fault| EditError::Value { key: (*key).to_owned(), value: value.clone(), fault: Box::new(fault) };
         let value: Value = value.to_string().parse().map_err(fault)?;
         match entry.get_mut(key).and_then(Item::as_value_mut) {
             Some(old) => {

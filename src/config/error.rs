@@ -5,6 +5,7 @@ use std::io;
 use std::path::PathBuf;
 
 use super::suggest::UnknownName;
+use crate::fetch::weights::WeightsError;
 
 /// A fault with the places that it was found in. Its text is one line: the places, from the file inwards, then the fault.
 #[derive(Debug)]
@@ -81,7 +82,7 @@ pub enum ConfigFault {
     Model(anyhow::Error),
     /// A file of weights beside the config that cannot be read.
     #[error(transparent)]
-    Weights(anyhow::Error),
+    Weights(#[from] WeightsError),
 }
 
 /// Why a key of a `--set` leads nowhere.
@@ -118,10 +119,6 @@ impl ConfigFault {
 
     pub(super) fn model(error: impl Into<anyhow::Error>) -> Self {
         Self::Model(error.into())
-    }
-
-    pub(super) fn weights(error: impl Into<anyhow::Error>) -> Self {
-        Self::Weights(error.into())
     }
 }
 

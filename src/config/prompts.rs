@@ -108,7 +108,7 @@ impl Prompts {
             return Ok(prompts);
         };
         let unreadable = |path: &Path| ConfigFault::unreadable(format!("cannot read {}", path.display()));
-        let files = std::fs::read_dir(&folder).and_then(|files| files.collect::<Result<Vec<_>, _>>());
+        let files = std::fs::read_dir(&folder).and_then(Iterator::collect::<Result<Vec<_>, _>>);
         let mut paths: Vec<PathBuf> = files.map_err(unreadable(&folder))?.iter().map(DirEntry::path).collect();
         paths.sort();
         for path in paths.iter().filter(|path| path.extension().is_some_and(|ending| ending == "toml")) {

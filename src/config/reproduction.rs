@@ -107,7 +107,7 @@ impl Paper {
             }
         }
         let unlisted = ConfigFault::unreadable(format!("cannot list {}", folder.display()));
-        let listing = std::fs::read_dir(folder).and_then(|listing| listing.collect::<Result<Vec<_>, _>>());
+        let listing = std::fs::read_dir(folder).and_then(Iterator::collect::<Result<Vec<_>, _>>);
         let mut paths: Vec<PathBuf> = listing.map_err(unlisted)?.iter().map(DirEntry::path).collect();
         paths.retain(|other| other.extension().is_some_and(|kind| kind == "toml") && *other != path);
         paths.sort();

@@ -24,7 +24,7 @@ impl ResolvedConfig {
     /// One error that names the place and the mend.
     pub fn load(path: &Path, sets: &[String]) -> Result<Self, ConfigError> {
         let config = Config::load(path, sets)?;
-        let weights = Catalogue::near(Some(path)).map_err(ConfigFault::weights)?;
+        let weights = Catalogue::near(Some(path)).map_err(ConfigFault::from)?;
         let known = config.known_entries(path)?;
         let entries = config.level_entries(&known, path)?;
         let resolved = Self::with(config, known, entries, weights, path)?;
