@@ -11,6 +11,7 @@ pub mod figures;
 pub mod files;
 pub mod folder;
 pub mod grid;
+mod levels;
 pub mod manifest;
 pub mod matrix;
 mod pays;
