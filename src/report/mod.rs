@@ -13,6 +13,7 @@ pub mod files;
 pub mod folder;
 mod format;
 pub mod grid;
+mod levels;
 pub mod manifest;
 pub mod matrix;
 mod pays;
