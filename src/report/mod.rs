@@ -1,20 +1,18 @@
 //! From records to a run folder: tables, manifest and summary. Nothing here calls a model.
 
 pub mod ablation;
-pub mod arm_tables;
+pub mod arms;
 pub mod audit;
 pub mod calibration;
 pub mod claims;
+pub mod columns;
 pub mod compare;
-mod ends;
-pub mod figures;
 pub mod files;
 pub mod folder;
 mod format;
 pub mod grid;
 pub mod manifest;
 pub mod matrix;
-mod pays;
 pub mod read;
 pub mod reproduction;
 pub mod splice;
