@@ -5,11 +5,8 @@ use rand::RngExt;
 use rand::rngs::ChaCha8Rng;
 use rand_distr::{Binomial, Distribution};
 
-use super::units::bca_interval;
+use super::resamples::{ascending, bca_interval, quantile};
 use super::{Draws, Estimate, FEWEST, Interval};
-
-/// Resamples on which the figure may be undefined, one in this many, before there is no interval.
-const UNDEFINED: usize = 100;
 
 /// Resamples that are told from together, so that what is added up is read once for all of them.
 pub(super) const LANES: usize = 8;
@@ -124,21 +121,6 @@ impl Population {
     }
 }
 
-/// Figures that differ by less, as a share of the largest, are alike: sums of a million terms in another order differ by up to a
-/// tenth of this.
-pub(super) const ROUNDING: f64 = 1e-9;
-
-/// The figures of resamples, ascending; none where too many are undefined, or where all are alike: a sample that has seen only
-/// one value says nothing of how far the next one may lie.
-pub(super) fn ascending(figures: impl ExactSizeIterator<Item = Option<f64>>) -> Option<Vec<f64>> {
-    let all = figures.len();
-    let mut defined: Vec<f64> = figures.flatten().filter(|value| value.is_finite()).collect();
-    defined.sort_by(f64::total_cmp);
-    let varied = |(least, most): (&f64, &f64)| most - least > ROUNDING * most.abs().max(least.abs());
-    (defined.first().zip(defined.last()).is_some_and(varied) && (all - defined.len()) * UNDEFINED <= all)
-        .then_some(defined)
-}
-
 /// Multinomial counts of `n` draws from kinds of these sizes, each kind's count being binomial given those before it.
 fn multinomial(sizes: &[u32], n: u32, counts: &mut [u32], rng: &mut ChaCha8Rng) {
     let (mut left, mut units) = (n, n);
@@ -148,18 +130,6 @@ fn multinomial(sizes: &[u32], n: u32, counts: &mut [u32], rng: &mut ChaCha8Rng) 
         *count = u32::try_from(drawn).unwrap_or(left);
         left -= *count;
         units -= size;
-    }
-}
-
-/// The quantile of ascending values, interpolated linearly between neighbours; NaN where there are none.
-#[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "an index")]
-pub(super) fn quantile(sorted: &[f64], share: f64) -> f64 {
-    let place = share.clamp(0.0, 1.0) * sorted.len().saturating_sub(1) as f64;
-    let below = place.floor() as usize;
-    match (sorted.get(below), sorted.get(below + 1)) {
-        (Some(low), Some(high)) => low + (high - low) * (place - below as f64),
-        (Some(last), None) => *last,
-        _ => f64::NAN,
     }
 }
 
@@ -209,12 +179,5 @@ mod tests {
                 .percentile(DRAWS, |counts| Some(f64::from(counts[0])))
                 .is_some_and(|found| found.interval.is_some())
         );
-    }
-
-    #[test]
-    fn quantiles_lie_between_neighbours() {
-        assert!((quantile(&[1.0, 2.0, 4.0], 0.75) - 3.0).abs() < 1e-12);
-        assert!((quantile(&[1.0, 2.0, 4.0], 1.0) - 4.0).abs() < 1e-12);
-        assert!(quantile(&[], 0.5).is_nan());
     }
 }

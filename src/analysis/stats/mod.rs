@@ -10,6 +10,7 @@ pub mod estimate;
 pub mod holm;
 pub mod power;
 pub mod proportion;
+mod resamples;
 pub mod sign_flip;
 pub mod units;
 
