@@ -44,7 +44,7 @@ pub(super) fn run(args: &Args) -> Result<Status> {
     let rows = block_on(async {
         let models = session.models().await?;
         let rows = session.matrix(&models).await?;
-        let files = table(&models.setup, &rows)?.files()?;
+        let files = table(&models.setup.dataset, &models.setup.items, &rows)?.files()?;
         let files: Vec<_> = files.into_iter().map(|(name, bytes)| (folder.join(name), bytes)).collect();
         write_files(&files)?;
         Ok(rows.len())

@@ -19,7 +19,7 @@ use crate::backend::llama_server::Servers;
 use crate::cascade::experiment::{self, Cells, Outcome, Stored};
 use crate::cascade::gating::Gates;
 use crate::cascade::level::StepError;
-use crate::cascade::matrix::{self, Row};
+use crate::cascade::matrix;
 use crate::cascade::step::Setup;
 use crate::config::assembly::{Assembly, Means};
 use crate::gateway::Hear;
@@ -35,6 +35,7 @@ use crate::retrieval::leakage::{NEAR, leakage};
 use crate::types::chat::CallKey;
 use crate::types::embedding::Embedded;
 use crate::types::item::Item;
+use crate::types::matrix::Row;
 use crate::types::price::Fee;
 use crate::types::record::Record;
 

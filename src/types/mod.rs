@@ -5,6 +5,7 @@ pub mod chat;
 pub mod confidence;
 pub mod embedding;
 pub mod item;
+pub mod matrix;
 pub mod model;
 pub mod noted;
 pub mod price;
