@@ -1,14 +1,13 @@
 //! From records to a run folder: tables, manifest and summary. Nothing here calls a model.
 
 pub mod ablation;
-pub mod arm_tables;
+pub mod arms;
 pub mod audit;
 pub mod calibration;
 mod calls;
 pub mod claims;
+pub mod columns;
 pub mod compare;
-mod ends;
-pub mod figures;
 pub mod files;
 pub mod folder;
 mod format;
@@ -16,7 +15,6 @@ pub mod grid;
 mod levels;
 pub mod manifest;
 pub mod matrix;
-mod pays;
 pub mod read;
 mod records;
 pub mod reproduction;

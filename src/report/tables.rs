@@ -3,7 +3,6 @@
 use anyhow::Result;
 
 pub use super::table::Table;
-pub(super) use super::table::{float, int, optional_flag, optional_int, text};
 use super::{calls, levels, records};
 use crate::types::record::Record;
 

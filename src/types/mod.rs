@@ -8,6 +8,7 @@ pub mod embedding;
 pub mod item;
 pub mod level;
 pub mod marks;
+pub mod matrix;
 pub mod model;
 pub mod noted;
 pub mod price;
