@@ -6,8 +6,6 @@ use anyhow::{Result, anyhow};
 use clap::Subcommand;
 
 use super::progress::Progress;
-use super::report::Kept;
-use super::results::config_of;
 use super::{Status, block_on, models, say, unless_interrupted, warn};
 use crate::dataset::fetch::Fetched;
 use crate::dataset::survey::Survey;
@@ -17,6 +15,7 @@ use crate::retrieval::embedder::EmbedderName;
 use crate::retrieval::leakage;
 use crate::run::audit::Audit;
 use crate::run::dataset_check::{Questions, Shared};
+use crate::run::outputs::{Kept, config_of};
 use crate::run::{data_sets, transfers};
 use crate::types::seed::Seed;
 

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+use crate::run::{Listener, Unit};
 use crate::types::shown::shown_in_line;
 
 /// Off a terminal a line is written each time this many more percent are done.
@@ -39,6 +40,38 @@ impl<'a> Transfers<'a> {
 
     fn lock(&self) -> MutexGuard<'_, Option<Progress>> {
         self.now.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A listener that shows messages and progress on stderr.
+#[derive(Default)]
+pub(super) struct Console(Mutex<Option<Progress>>);
+
+impl Console {
+    fn now(&self) -> MutexGuard<'_, Option<Progress>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Listener for Console {
+    fn message(&self, text: &str) {
+        super::warn(text);
+    }
+
+    fn begun(&self, label: &str, total: u64, unit: Unit) {
+        *self.now() = Some(Progress::new(label, total, unit == Unit::Bytes));
+    }
+
+    fn done(&self, done: u64, more: &dyn Fn() -> String) {
+        if let Some(bar) = &*self.now() {
+            bar.set_with(done, more);
+        }
+    }
+
+    fn ended(&self) {
+        if let Some(bar) = self.now().take() {
+            bar.finish();
+        }
     }
 }
 

@@ -2,7 +2,6 @@
 //! anything is called.
 
 pub mod ablation;
-pub mod assembly;
 pub mod data;
 mod deferral;
 mod describe;

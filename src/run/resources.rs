@@ -17,7 +17,7 @@ use crate::cascade::level::{LevelModel, Levels};
 use crate::cascade::repository::Rule;
 use crate::cascade::setup::Setup;
 use crate::cascade::teach::Teaching;
-use crate::config::assembly::Assembly;
+use crate::config::resolved::ResolvedConfig;
 use crate::config::schema::{Config, DeferralConfig};
 use crate::dataset::stream;
 use crate::gateway::budget::Budget;
@@ -59,26 +59,26 @@ impl Models {
     ///
     /// # Errors
     /// Names a model that cannot be made.
-    pub fn new(assembly: &Assembly, embeddings: Vec<Embedded>, means: &Means) -> Result<Self> {
-        let config = &assembly.config;
+    pub fn new(resolved: &ResolvedConfig, embeddings: Vec<Embedded>, means: &Means) -> Result<Self> {
+        let config = &resolved.config;
         let budget = match config.limits.max_fee_usd {
             None => None,
-            Some(limit) => Some(Arc::new(Budget::new(limit, gone(assembly, &means.journal)?))),
+            Some(limit) => Some(Arc::new(Budget::new(limit, gone(resolved, &means.journal)?))),
         };
         let limiter = ConcurrencyLimiter::new(config.limits.concurrency);
-        let level = |entry, prompt| level(assembly, entry, prompt, means, &limiter, budget.as_ref());
+        let level = |entry, prompt| level(resolved, entry, prompt, means, &limiter, budget.as_ref());
         let learning = &config.learning;
         let setup = Setup {
-            dataset: assembly.dataset.as_str().into(),
-            grader: assembly.grader.clone(),
-            items: Arc::clone(&assembly.items),
+            dataset: resolved.dataset.as_str().into(),
+            grader: resolved.grader.clone(),
+            items: Arc::clone(&resolved.items),
             embeddings: embeddings.into(),
             embedder: learning.embedder.name().into(),
             levels: Levels::new(
-                vec![level(&assembly.weak, &assembly.prompts[0])?],
-                level(&assembly.strong, &assembly.prompts[1])?,
+                vec![level(&resolved.weak, &resolved.prompts[0])?],
+                level(&resolved.strong, &resolved.prompts[1])?,
             ),
-            gauge: gauge(assembly),
+            gauge: gauge(resolved),
             rule: Rule {
                 k: learning.k,
                 min_similarity: learning.min_similarity,
@@ -94,31 +94,31 @@ impl Models {
 
 /// A model behind its gateway, at its place in the cascade.
 fn level(
-    assembly: &Assembly,
+    resolved: &ResolvedConfig,
     entry: &ModelEntry,
     prompt: &Prompt,
     means: &Means,
     limiter: &Arc<ConcurrencyLimiter>,
     budget: Option<&Arc<Budget>>,
 ) -> Result<LevelModel> {
-    let Config { seed, limits, dataset, .. } = &assembly.config;
+    let Config { seed, limits, dataset, .. } = &resolved.config;
     let data = Data {
-        items: &assembly.items,
-        sha256: &assembly.sha256,
+        items: &resolved.items,
+        sha256: &resolved.sha256,
         seed: *seed,
-        weights: &assembly.weights,
+        weights: &resolved.weights,
         style: prompt.style,
     };
-    let recording = assembly.recordings.get(&entry.name);
+    let recording = resolved.recordings.get(&entry.name);
     let journal: Arc<dyn RecordedCalls> = Arc::<Journal>::clone(&means.journal);
     let sources = Sources { recording, journal: &journal, servers: &means.servers, custom: None };
     let served = Served {
         name: entry.name.clone(),
-        identity: entry.identity(&assembly.weak, data)?,
+        identity: entry.identity(&resolved.weak, data)?,
         source: match (entry.is_recorded(), means.offline) {
-            (true, _) => Source::Recorded(entry.make(&assembly.weak, data, sources)?),
+            (true, _) => Source::Recorded(entry.make(&resolved.weak, data, sources)?),
             (false, true) => Source::Journal,
-            (false, false) => Source::Model(entry.make(&assembly.weak, data, sources)?),
+            (false, false) => Source::Model(entry.make(&resolved.weak, data, sources)?),
         },
     };
     let line = limiter.line(entry.line(limits.concurrency));
@@ -142,20 +142,20 @@ fn level(
 
 /// How the arms get their gates.
 #[must_use]
-pub fn gates(assembly: &Assembly) -> Gates {
-    assembly.config.gates(assembly.calibration())
+pub fn gates(resolved: &ResolvedConfig) -> Gates {
+    resolved.config.gates(resolved.calibration())
 }
 
 /// The orders of the stream: at each position the item's index.
 #[must_use]
-pub fn orders(assembly: &Assembly) -> Vec<Arc<[usize]>> {
-    let permuted = |order| stream::permutation(assembly.config.seed, order, assembly.stream().len()).into();
-    (0..assembly.config.dataset.orders).map(permuted).collect()
+pub fn orders(resolved: &ResolvedConfig) -> Vec<Arc<[usize]>> {
+    let permuted = |order| stream::permutation(resolved.config.seed, order, resolved.stream().len()).into();
+    (0..resolved.config.dataset.orders).map(permuted).collect()
 }
 
-fn gauge(assembly: &Assembly) -> Option<Gauge> {
-    let DeferralConfig { quantile, draws, draw_temperature, .. } = assembly.config.deferral;
-    assembly.signal.map(|signal| Gauge { signal, quantile, draws, draw_temperature })
+fn gauge(resolved: &ResolvedConfig) -> Option<Gauge> {
+    let DeferralConfig { quantile, draws, draw_temperature, .. } = resolved.config.deferral;
+    resolved.signal.map(|signal| Gauge { signal, quantile, draws, draw_temperature })
 }
 
 fn teaching(config: &Config) -> Teaching {
@@ -172,9 +172,9 @@ fn teaching(config: &Config) -> Teaching {
 }
 
 /// What the journal's calls have taken: runs that share it share the limit, whichever models they ask.
-fn gone(assembly: &Assembly, journal: &Journal) -> Result<Fee> {
-    let mut prices = assembly.prices();
-    for entry in &assembly.known {
+fn gone(resolved: &ResolvedConfig, journal: &Journal) -> Result<Fee> {
+    let mut prices = resolved.prices();
+    for entry in &resolved.known {
         prices.entry(entry.name.clone()).or_insert_with(|| entry.price.clone());
     }
     let taken = [journal.spent()?, journal.lost()?].map(|taken| priced(&prices, taken));

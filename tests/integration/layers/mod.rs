@@ -31,8 +31,6 @@ const ROOTS: [&str; 2] = ["lib.rs", "main.rs"];
 const KNOWN_CIRCLES: &[&[&str]] = &[
     &["analysis/stats/bootstrap.rs", "analysis/stats/units.rs"],
     &["cascade/experiment.rs", "cascade/gating.rs", "cascade/schedule.rs", "cascade/step.rs"],
-    &["cli/results.rs", "cli/session.rs", "cli/warnings.rs"],
-    &["config/assembly.rs", "config/setting.rs"],
     &["dataset/noticed.rs", "dataset/row.rs"],
     &["dataset/template.rs", "dataset/wording.rs"],
     &["report/ends.rs", "report/pays.rs", "report/summary.rs", "report/sweep.rs"],
