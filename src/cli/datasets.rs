@@ -1,22 +1,20 @@
 //! `intercascade datasets list | fetch | generate | check`.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use anyhow::{Result, anyhow};
+use anyhow::anyhow;
 use clap::Subcommand;
 
-use super::progress::Progress;
-use super::{Status, block_on, models, say, unless_interrupted, warn};
+use super::{Failure, Status, drive, say, warn};
 use crate::dataset::fetch::Fetched;
 use crate::dataset::survey::Survey;
-use crate::dataset::{Format, Reading, read_clean};
-use crate::fetch::weights::Catalogue as Weights;
+use crate::dataset::{Format, Reading};
 use crate::retrieval::embedder::EmbedderName;
 use crate::retrieval::leakage;
 use crate::run::audit::Audit;
-use crate::run::dataset_check::{Questions, Shared};
-use crate::run::outputs::{Kept, config_of};
-use crate::run::{data_sets, transfers};
+use crate::run::data_sets;
+use crate::run::dataset_check::Shared;
+use crate::run::transfers::fetch_data_set;
 use crate::types::seed::Seed;
 
 /// The verbs of `datasets`.
@@ -85,13 +83,13 @@ pub(super) enum Verb {
     },
 }
 
-pub(super) fn run(verb: &Verb) -> Result<Status> {
+pub(super) fn run(verb: &Verb) -> Result<Status, Failure> {
     match verb {
         Verb::List => data_sets::listing()?.iter().for_each(|line| say(line)),
         Verb::Fetch { name, split, unverified } => {
-            let hear = models::shown(name);
-            let fetch = transfers::fetch_data_set(name, split.as_deref(), *unverified, &hear);
-            for Fetched { path, sha256, pinned } in block_on(unless_interrupted(fetch))? {
+            let split = split.as_deref();
+            let fetched = drive(async |progress| fetch_data_set(name, split, *unverified, &progress).await)?;
+            for Fetched { path, sha256, pinned } in fetched {
                 let verified = if pinned { "verified" } else { "not pinned by the catalogue; noted for later runs" };
                 say(&format!("{}  sha256 {sha256}, {verified}", path.display()));
             }
@@ -105,48 +103,29 @@ pub(super) fn run(verb: &Verb) -> Result<Status> {
             let format = format.as_deref().map_or_else(|| Format::of_path(path), Format::named);
             let format = format.ok_or_else(|| anyhow!("{}: no known ending; say --format", path.display()))?;
             let reading = Reading { member: member.clone(), group: group.clone(), ..Reading::of(format) };
-            return match (against, answers) {
-                (None, None) => survey(path, &reading),
-                (None, Some(run)) => audit(path, &reading, run),
-                (Some(other), _) => compare(path, other, &reading, embedder, *similar_from),
+            let good = match (against, answers) {
+                (None, None) => {
+                    let survey = Survey::of(path, &reading)?;
+                    survey.lines(path).iter().for_each(|line| say(line));
+                    survey.is_good()
+                }
+                (None, Some(run)) => {
+                    let audit = Audit::read(path, &reading, run)?;
+                    audit.notes().iter().for_each(|note| warn(note));
+                    audit.list(&mut say)? == 0
+                }
+                (Some(other), _) => {
+                    let (files, embedder) =
+                        ([path.as_path(), other], EmbedderName::named(embedder).unwrap_or_default());
+                    let shared = drive(async |progress| {
+                        Shared::between(files, &reading, embedder, *similar_from, &progress).await
+                    })?;
+                    shared.lines().iter().for_each(|line| say(line));
+                    shared.is_good()
+                }
             };
+            return Ok(Status::of(good));
         }
     }
     Ok(Status::Done)
-}
-
-fn survey(path: &Path, reading: &Reading) -> Result<Status> {
-    let survey = Survey::of(path, reading)?;
-    survey.lines(path).iter().for_each(|line| say(line));
-    Ok(Status::of(survey.is_good()))
-}
-
-fn audit(path: &Path, reading: &Reading, run: &Path) -> Result<Status> {
-    let contents = read_clean(path, reading)?;
-    let Kept { manifest, records, .. } = Kept::read(run)?;
-    let models = config_of(&manifest)?.models;
-    let (contents, manifest, task) = (&contents, &manifest, reading.format.task());
-    let audit = Audit { run, manifest, records: &records, models: &models, path, contents, task };
-    let (grader, notes) = audit.grader()?;
-    for note in notes {
-        warn(&note);
-    }
-    let differ = audit.list(&grader, &mut say)?;
-    Ok(Status::of(differ == 0))
-}
-
-fn compare(path: &Path, against: &Path, reading: &Reading, embedder: &str, from: f64) -> Result<Status> {
-    let embedder = EmbedderName::named(embedder).unwrap_or_default();
-    let weights =
-        embedder.weights().map(|weights| block_on(models::ensure(Weights::builtin(), weights))).transpose()?;
-    let read = |path: &Path| -> Result<Questions> {
-        let items = read_clean(path, reading)?.items;
-        let progress = Progress::steps(&path.display().to_string(), items.len());
-        let questions = Questions::embed(items, embedder, weights.as_deref(), |done| progress.set(done as u64))?;
-        progress.finish();
-        Ok(questions)
-    };
-    let shared = Shared::between(&read(path)?, &read(against)?, from);
-    shared.lines(path, against, embedder).iter().for_each(|line| say(line));
-    Ok(Status::of(shared.is_good()))
 }

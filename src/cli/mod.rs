@@ -139,8 +139,8 @@ fn carry_out(args: Args) -> Result<Status, Failure> {
         Verb::Reproduce(args) => reproduce::run(&args),
         Verb::Report(args) => report::run(&args),
         Verb::Compare(args) => compare::run(&args),
-        Verb::Datasets(verb) => Ok(datasets::run(&verb)?),
-        Verb::Models(verb) => Ok(models::run(&verb)?),
+        Verb::Datasets(verb) => datasets::run(&verb),
+        Verb::Models(verb) => models::run(&verb),
         Verb::Journal(verb) => Ok(journal::run(&verb)?),
         Verb::Prompts(verb) => Ok(prompts::run(&verb)?),
         Verb::Completions(args) => Ok(completions::run(&args)?),
@@ -207,14 +207,6 @@ fn block_on<T>(future: impl Future<Output = Result<T>>) -> Result<T> {
     // After Ctrl-C calls that are under way are given up, and noted as such; nothing is waited for that computes on another thread.
     runtime.shutdown_timeout(GIVING_UP);
     outcome
-}
-
-/// Runs a future to its end, or until somebody wants the program to stop.
-async fn unless_interrupted<T>(future: impl Future<Output = Result<T>>) -> Result<T> {
-    tokio::select! {
-        outcome = future => outcome,
-        () = interrupted() => Err(RunError::Stopped.into()),
-    }
 }
 
 /// Waits until somebody wants the program to stop: Ctrl-C, or the system's request to end.

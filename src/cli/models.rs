@@ -2,15 +2,14 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Result, anyhow};
+use anyhow::{Error, anyhow};
 use clap::Subcommand;
 
-use super::progress::Transfers;
-use super::{Status, block_on, say, unless_interrupted, warn};
+use super::{Failure, Status, drive, say, warn};
 use crate::backend::llama_server::{Choice, Engine};
 use crate::fetch::weights::Catalogue;
 use crate::run::model_check::{self, ModelCheck};
-use crate::run::transfers::{Transfer, ensure_weights, fetch_weights};
+use crate::run::transfers::fetch_weights;
 
 /// The verbs of `models`.
 #[derive(Debug, Subcommand)]
@@ -43,18 +42,17 @@ pub(super) enum Verb {
 /// What `models check` calls the engine of local servers.
 const ENGINE: &str = "llama-server";
 
-pub(super) fn run(verb: &Verb) -> Result<Status> {
+pub(super) fn run(verb: &Verb) -> Result<Status, Failure> {
     let catalogue = Catalogue::builtin();
     match verb {
-        Verb::List => catalogue.lines()?.iter().for_each(|line| say(line)),
+        Verb::List => catalogue.lines().map_err(Error::from)?.iter().for_each(|line| say(line)),
         Verb::Fetch { name } => {
-            let hear = shown(name);
-            let fetch = async { fetch_weights(catalogue, name, &hear).await };
-            say(&format!("{name}: verified, in {}", block_on(unless_interrupted(fetch))?.display()));
+            let path = drive(async |progress| fetch_weights(catalogue, name, &progress).await)?;
+            say(&format!("{name}: verified, in {}", path.display()));
         }
         Verb::Check { name, config: Some(config), write } => return check(config, name, *write),
         Verb::Check { name, .. } if name == ENGINE => {
-            let Choice { engine, passed_over } = Engine::choose()?;
+            let Choice { engine, passed_over } = Engine::choose().map_err(Error::from)?;
             say(&format!("{ENGINE}: {}", engine.describe()));
             for reason in passed_over {
                 say(&format!("  passed over: {reason}"));
@@ -65,10 +63,10 @@ pub(super) fn run(verb: &Verb) -> Result<Status> {
                 return check(&config, name, *write);
             }
             if *write {
-                return Err(anyhow!("--write changes a [[model]]: say with --config where `{name}` stands"));
+                return Err(anyhow!("--write changes a [[model]]: say with --config where `{name}` stands").into());
             }
             catalogue.find(name).map_err(|error| anyhow!("{error}; for a [[model]] of a config add --config FILE"))?;
-            let path = catalogue.check(name)?;
+            let path = catalogue.check(name).map_err(Error::from)?;
             say(&format!("{name}: every checksum is right, in {}", path.display()));
         }
     }
@@ -76,11 +74,11 @@ pub(super) fn run(verb: &Verb) -> Result<Status> {
 }
 
 /// Checks the entry called `name`, and writes the right values into its file if that is wanted.
-fn check(config: &Path, name: &str, write: bool) -> Result<Status> {
+fn check(config: &Path, name: &str, write: bool) -> Result<Status, Failure> {
     let check = ModelCheck::find(config, name)?;
     check.warning().iter().for_each(|warning| warn(warning));
     say(&check.title());
-    let report = block_on(unless_interrupted(async { Ok(check.ask().await) }))?;
+    let report = drive(async |progress| check.ask(&progress).await)?;
     check.lines(&report).iter().for_each(|line| say(line));
     if write {
         check.write(&report)?.iter().for_each(|line| say(line));
@@ -88,22 +86,4 @@ fn check(config: &Path, name: &str, write: bool) -> Result<Status> {
     }
     check.offer(&report).iter().for_each(|line| say(line));
     Ok(Status::of(report.passes()))
-}
-
-/// Makes sure that weights are there and right, and fetches them if they are not.
-pub(super) async fn ensure(catalogue: &Catalogue, name: &str) -> Result<PathBuf> {
-    ensure_weights(catalogue, name, &shown(name)).await
-}
-
-/// Shows the transfers of what is called `label`.
-pub(super) fn shown(label: &str) -> impl Fn(Transfer) + Send + Sync {
-    let bar = Transfers::new(label);
-    move |event| match event {
-        Transfer::Said(line) => {
-            bar.finish();
-            warn(&line);
-        }
-        Transfer::Received(bytes, total) => bar.received(bytes, total),
-        Transfer::Ended => bar.finish(),
-    }
 }

@@ -7,18 +7,18 @@ use std::sync::Arc;
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
+use super::outputs::{Kept, config_of};
 use crate::backend::raw::RawEntry;
 use crate::backend::replay::Recording;
-use crate::dataset::Contents;
+use crate::dataset::{Contents, Reading, read_clean};
 use crate::gateway::journal::answers::Answers;
 use crate::report::audit::{Answer, Read, answers, rules};
 use crate::report::folder::JOURNAL;
-use crate::report::manifest::Manifest;
-use crate::task::{Grader, Task};
+use crate::task::Grader;
 use crate::types::chat::Response;
 use crate::types::item::Item;
 use crate::types::reasoning;
-use crate::types::record::{Record, Score};
+use crate::types::record::Score;
 
 /// The journal's name where a run's folder was passed on.
 const EXPORTED: &str = "journal.parquet";
@@ -26,43 +26,45 @@ const EXPORTED: &str = "journal.parquet";
 const WIDTH: usize = 80;
 
 /// A run and the file of questions whose answers are listed.
-pub struct Audit<'a> {
-    /// The run's folder.
-    pub run: &'a Path,
-    /// The run's manifest.
-    pub manifest: &'a Manifest,
-    /// The run's records.
-    pub records: &'a [Record],
-    /// The models of the run's config.
-    pub models: &'a [RawEntry],
-    /// The file of questions.
-    pub path: &'a Path,
-    /// What that file holds.
-    pub contents: &'a Contents,
-    /// The kind of its questions.
-    pub task: Task,
+pub struct Audit {
+    run: PathBuf,
+    path: PathBuf,
+    contents: Contents,
+    kept: Kept,
+    grader: Grader,
+    notes: Vec<String>,
 }
 
-impl Audit<'_> {
-    /// The rules that the run read answers by, and what a reader must know of them and of the file before the list.
+impl Audit {
+    /// Reads a file of questions and the run in the folder `run`, with the rules that it read answers by.
     ///
     /// # Errors
-    /// Names a rule that this version does not know.
-    pub fn grader(&self) -> Result<(Grader, Vec<String>)> {
-        let (rules, differ) = rules(&self.manifest.identity).with_context(|| format!("{}", self.run.display()))?;
+    /// Names the file and its faults, what is missing of the run, or a rule that this version does not know.
+    pub fn read(path: &Path, reading: &Reading, run: &Path) -> Result<Self> {
+        let contents = read_clean(path, reading)?;
+        let kept = Kept::read(run)?;
+        let identity = &kept.manifest.identity;
+        let (rules, differ) = rules(identity).with_context(|| format!("{}", run.display()))?;
         let mut notes: Vec<String> = differ
             .iter()
             .map(|line| format!("note: {line}: what is read now may differ from what was recorded"))
             .collect();
-        let of_run = self.manifest.identity.pointer("/dataset/sha256").and_then(Value::as_str).unwrap_or_default();
-        if !of_run.contains(&self.contents.sha256) {
+        let of_run = identity.pointer("/dataset/sha256").and_then(Value::as_str).unwrap_or_default();
+        if !of_run.contains(&contents.sha256) {
             notes.push(format!(
                 "note: the run took another file than {} (sha256 {of_run} there, {} here): gold answers may differ",
-                self.path.display(),
-                self.contents.sha256
+                path.display(),
+                contents.sha256
             ));
         }
-        Ok((Grader { task: self.task, rules }, notes))
+        let grader = Grader { task: reading.format.task(), rules };
+        Ok(Self { run: run.to_owned(), path: path.to_owned(), contents, kept, grader, notes })
+    }
+
+    /// What a reader must know of the rules and of the file before the list, a line each.
+    #[must_use]
+    pub fn notes(&self) -> &[String] {
+        &self.notes
     }
 
     /// Lists the answers to the questions of the file, a line at a time, and gives the number of those that are read in
@@ -70,10 +72,10 @@ impl Audit<'_> {
     ///
     /// # Errors
     /// If the file holds no item of the run, or the texts of the answers are not there.
-    pub fn list(&self, grader: &Grader, say: &mut dyn FnMut(&str)) -> Result<usize> {
-        let all = answers(self.records);
+    pub fn list(&self, say: &mut dyn FnMut(&str)) -> Result<usize> {
+        let all = answers(&self.kept.records);
         let known = self.known(&all)?;
-        let texts = Texts::of(self.run, self.models)?;
+        let texts = Texts::of(&self.run, &config_of(&self.kept.manifest)?.models)?;
         let mut counts = [0_usize; 3];
         let (mut without, mut differ) = (0, 0);
         for (item, answer) in &known {
@@ -81,7 +83,7 @@ impl Audit<'_> {
                 without += 1;
                 continue;
             };
-            let read = Read::of(grader, item, **answer, &response);
+            let read = Read::of(&self.grader, item, **answer, &response);
             differ += usize::from(!read.is_as_recorded());
             counts[match answer.graded.score {
                 Score::Correct => 0,
@@ -123,7 +125,7 @@ impl Audit<'_> {
                 "no item of the run in {} stands in {}: name the file that it took (data set `{}`)",
                 self.run.display(),
                 self.path.display(),
-                self.records.first().map_or("", |record| &*record.cell.dataset)
+                self.kept.records.first().map_or("", |record| &*record.cell.dataset)
             );
         }
         known.sort_by_key(|(place, _, answer)| (*place, answer.level));

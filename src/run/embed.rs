@@ -1,13 +1,12 @@
 //! The weights that a run needs, and the embeddings of its queries.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, PoisonError};
 
 use anyhow::{Context, anyhow};
 
 use super::error::RunError;
-use super::progress::{Progress, Unit, Work};
-use super::transfers::{Transfer, ensure_weights};
+use super::progress::{Progress, Unit};
+use super::transfers::ensure_weights;
 use crate::config::resolved::ResolvedConfig;
 use crate::gateway::journal::Journal;
 use crate::retrieval::embedder::{self, EmbedderName};
@@ -18,21 +17,7 @@ use crate::types::item::Item;
 /// Makes sure that the weights of a config are there and right, and fetches them if they are not.
 pub(super) async fn fetch(resolved: &ResolvedConfig, progress: &Progress) -> Result<(), RunError> {
     for name in resolved.needed_weights() {
-        let bar: Mutex<Option<Work>> = Mutex::new(None);
-        let hear = |transfer: Transfer| {
-            let mut bar = bar.lock().unwrap_or_else(PoisonError::into_inner);
-            match transfer {
-                Transfer::Said(text) => {
-                    *bar = None;
-                    progress.message(&text);
-                }
-                Transfer::Received(bytes, total) => bar
-                    .get_or_insert_with(|| progress.begin(&name, total.unwrap_or_default(), Unit::Bytes))
-                    .done(bytes, &String::new),
-                Transfer::Ended => *bar = None,
-            }
-        };
-        ensure_weights(&resolved.weights, &name, &hear).await.map_err(RunError::Weights)?;
+        ensure_weights(&resolved.weights, &name, progress).await?;
     }
     Ok(())
 }

@@ -4,6 +4,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 
+use super::error::RunError;
+use super::progress::Progress;
 use crate::backend::check::{self, Finding, Report, Verdict};
 use crate::backend::entry::ModelEntry;
 use crate::backend::openai::settings::OpenAiSettings;
@@ -69,8 +71,12 @@ impl ModelCheck {
     }
 
     /// Asks the server by a few small calls.
-    pub async fn ask(&self) -> Report {
-        check::check(&self.entry, &self.server, self.style).await
+    ///
+    /// # Errors
+    /// [`RunError::Stopped`] if it is stopped before their end.
+    pub async fn ask(&self, progress: &Progress) -> Result<Report, RunError> {
+        let asked = Box::pin(check::check(&self.entry, &self.server, self.style));
+        progress.unless_stopped(async { Ok(asked.await) }).await
     }
 
     /// The lines on what was found, and what the check has taken.

@@ -7,6 +7,7 @@ pub mod confidence;
 pub mod embedding;
 pub mod item;
 pub mod level;
+pub mod marks;
 pub mod model;
 pub mod noted;
 pub mod price;

@@ -5,7 +5,7 @@ use rand::RngExt;
 use rand::rngs::ChaCha8Rng;
 use rand_distr::{Binomial, Distribution};
 
-use super::units::bca_interval;
+use super::interval::{ROUNDING, bca_interval, quantile};
 use super::{Draws, Estimate, FEWEST, Interval};
 
 /// Resamples on which the figure may be undefined, one in this many, before there is no interval.
@@ -124,10 +124,6 @@ impl Population {
     }
 }
 
-/// Figures that differ by less, as a share of the largest, are alike: sums of a million terms in another order differ by up to a
-/// tenth of this.
-pub(super) const ROUNDING: f64 = 1e-9;
-
 /// The figures of resamples, ascending; none where too many are undefined, or where all are alike: a sample that has seen only
 /// one value says nothing of how far the next one may lie.
 pub(super) fn ascending(figures: impl ExactSizeIterator<Item = Option<f64>>) -> Option<Vec<f64>> {
@@ -148,18 +144,6 @@ fn multinomial(sizes: &[u32], n: u32, counts: &mut [u32], rng: &mut ChaCha8Rng) 
         *count = u32::try_from(drawn).unwrap_or(left);
         left -= *count;
         units -= size;
-    }
-}
-
-/// The quantile of ascending values, interpolated linearly between neighbours; NaN where there are none.
-#[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "an index")]
-pub(super) fn quantile(sorted: &[f64], share: f64) -> f64 {
-    let place = share.clamp(0.0, 1.0) * sorted.len().saturating_sub(1) as f64;
-    let below = place.floor() as usize;
-    match (sorted.get(below), sorted.get(below + 1)) {
-        (Some(low), Some(high)) => low + (high - low) * (place - below as f64),
-        (Some(last), None) => *last,
-        _ => f64::NAN,
     }
 }
 
@@ -209,12 +193,5 @@ mod tests {
                 .percentile(DRAWS, |counts| Some(f64::from(counts[0])))
                 .is_some_and(|found| found.interval.is_some())
         );
-    }
-
-    #[test]
-    fn quantiles_lie_between_neighbours() {
-        assert!((quantile(&[1.0, 2.0, 4.0], 0.75) - 3.0).abs() < 1e-12);
-        assert!((quantile(&[1.0, 2.0, 4.0], 1.0) - 4.0).abs() < 1e-12);
-        assert!(quantile(&[], 0.5).is_nan());
     }
 }

@@ -8,6 +8,7 @@ pub mod difference;
 pub mod draws;
 pub mod estimate;
 pub mod holm;
+mod interval;
 pub mod power;
 pub mod proportion;
 pub mod sign_flip;

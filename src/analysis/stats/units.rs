@@ -4,10 +4,9 @@
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
-use statrs::distribution::{ContinuousCDF, Normal};
-
-use super::bootstrap::{LANES, Population, ROUNDING, ascending, quantile};
-use super::{Draws, Estimate, FEWEST, Interval, Z};
+use super::bootstrap::{LANES, Population, ascending};
+use super::interval::{bca_interval, quantile};
+use super::{Draws, Estimate, FEWEST, Interval};
 
 /// Units of one kind, on average, from which on drawing kinds is quicker than drawing units.
 const WORTH_MERGING: usize = 8;
@@ -174,19 +173,6 @@ fn lexicographic<const D: usize>(a: &[f64; D], b: &[f64; D]) -> Ordering {
     a.iter().zip(b).fold(Ordering::Equal, |order, (a, b)| order.then(a.total_cmp(b)))
 }
 
-/// The interval from ascending resamples of a figure. Resamples that differ from it by rounding alone are equal to it, and count
-/// half as below. None if all of them lie on one side.
-#[expect(clippy::cast_precision_loss, reason = "counts of resamples")]
-pub(super) fn bca_interval(sorted: &[f64], value: f64, acceleration: f64) -> Option<Interval> {
-    let normal = Normal::standard();
-    let largest = sorted.first().zip(sorted.last()).map_or(0.0, |(least, most)| least.abs().max(most.abs()));
-    let below = sorted.partition_point(|x| *x < value - ROUNDING * largest);
-    let not_above = sorted.partition_point(|x| *x <= value + ROUNDING * largest);
-    let bias = normal.inverse_cdf((below + not_above) as f64 / (2 * sorted.len()) as f64);
-    let end = |z: f64| quantile(sorted, normal.cdf(bias + (bias + z) / (1.0 - acceleration * (bias + z))));
-    bias.is_finite().then(|| Interval { low: end(-Z), high: end(Z) })
-}
-
 /// The mean of a value from its sum and the number of items.
 #[must_use]
 pub fn mean([sum, count]: [f64; 2]) -> Option<f64> {
@@ -267,21 +253,6 @@ mod tests {
             let alone: Vec<_> = figures.iter().map(|figure| units.bca(DRAWS, figure)).collect();
             assert!(together == alone && alone.iter().all(|found| found.is_some_and(|found| found.interval.is_some())));
         }
-    }
-
-    #[test]
-    fn resamples_that_equal_the_figure_but_for_rounding_are_ties() {
-        let value = 0.7_f64;
-        let resamples = |ulp: f64| -> Vec<f64> {
-            // Of 1000 resamples 370 are 0, 10 lie above, and the others are the value, half of them a rounding below it.
-            let near = (0..620).map(|i| if i < 310 { value - ulp } else { value });
-            (0..370).map(|_| 0.0).chain(near).chain((0..10).map(|_| 0.9)).collect()
-        };
-        let exact = bca_interval(&resamples(0.0), value, 0.01).expect("both sides");
-        let rounded = bca_interval(&resamples(4.0 * f64::EPSILON), value, 0.01).expect("both sides");
-        close(exact.low, 0.0, 1e-12);
-        close(rounded.low, exact.low, 1e-9);
-        close(rounded.high, exact.high, 1e-9);
     }
 
     #[test]
