@@ -19,3 +19,5 @@ pub mod recorded;
 pub mod seed;
 pub mod shown;
 pub mod store_rule;
+#[doc(hidden)]
+pub mod testing;
