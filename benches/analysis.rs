@@ -12,10 +12,11 @@ use anyhow::{Result, ensure};
 use intercascade::analysis::metrics::{Comparison, Prices};
 use intercascade::analysis::stats::Draws;
 use intercascade::analysis::stats::difference::of_answers;
+use intercascade::report::arm_tables::{Gauged, of_arms};
 use intercascade::report::reproduction::{Experiment, Shows, figures};
 use intercascade::report::summary::Context;
 use intercascade::report::sweep::Sweep;
-use intercascade::report::tables::{Gauged, of_arms};
+use intercascade::types::arm::Arm;
 use intercascade::types::chat::Usage;
 use intercascade::types::confidence::Confidence;
 use intercascade::types::price::Price;
@@ -100,17 +101,16 @@ fn million() -> Result<()> {
 fn swept() -> Vec<Record> {
     let mut records = Vec::new();
     for step in 1..=10_u32 {
-        for arm in ["cascade", "inter-cascade", "inter-cascade-random", "retrieval", "semantic-cache"] {
+        for arm in Arm::ALL.into_iter().filter(|arm| !arm.is_one_level()) {
             let threshold = f64::from(step) / 10.0;
-            let key =
-                Arc::new(CellKey { dataset: "mmlu".into(), arm: arm.into(), order: 0, threshold: Some(threshold) });
+            let key = Arc::new(CellKey { dataset: "mmlu".into(), arm, order: 0, threshold: Some(threshold) });
             records.extend((0..20_000).map(|i| {
                 let mut own = record(&key, 0, i);
                 // No two items cost the same, in any arm: nothing can be drawn together.
                 let tokens = |level: &str| 50 + (1000.0 * unit(&format!("{arm} {level}"), i)) as u64;
                 own.calls[0].usage.output = tokens("weak");
-                own.deferred = unit(arm, i) < threshold;
-                if arm != "cascade" {
+                own.deferred = unit(arm.name(), i) < threshold;
+                if arm != Arm::Cascade {
                     let embed =
                         Call { level: None, model: "embedder".into(), purpose: Purpose::Embed, ..own.calls[0].clone() };
                     own.calls.insert(0, embed);
@@ -170,8 +170,8 @@ fn prices() -> Prices {
 
 fn records() -> Vec<Record> {
     let mut records = Vec::new();
-    for (level, arm) in ["weak-only", "strong-only"].into_iter().enumerate() {
-        let key = Arc::new(CellKey { dataset: "mmlu".into(), arm: arm.into(), order: 0, threshold: None });
+    for (level, arm) in [Arm::WeakOnly, Arm::StrongOnly].into_iter().enumerate() {
+        let key = Arc::new(CellKey { dataset: "mmlu".into(), arm, order: 0, threshold: None });
         records.extend((0..ITEMS).map(|i| record(&key, level, i)));
     }
     records

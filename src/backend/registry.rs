@@ -23,12 +23,11 @@ use super::replay::{Recording, Replay};
 use super::simulated::Simulated;
 use crate::fetch::tls::Trusted;
 use crate::fetch::weights::{self, Catalogue};
-use crate::gateway::concurrency::LineSettings;
-use crate::gateway::journal::Journal;
-use crate::gateway::{Retries, Source};
 use crate::task::prompt::Style;
 use crate::types::item::Item;
 use crate::types::model::{Capabilities, Identity, Model};
+use crate::types::queue::{LineSettings, Retries};
+use crate::types::recorded::RecordedCalls;
 use crate::types::seed::Seed;
 
 /// A server's key, and further headers with their values.
@@ -63,7 +62,7 @@ pub struct Sources<'a> {
     /// The recording that the entry names, read.
     pub recording: Option<&'a Arc<Recording>>,
     /// The run's journal.
-    pub journal: &'a Arc<Journal>,
+    pub journal: &'a Arc<dyn RecordedCalls>,
     /// The local servers of the run.
     pub servers: &'a Servers,
 }
@@ -278,20 +277,26 @@ impl ModelEntry {
         Ok(Identity { fixed, per_item: matches!(self.backend, Backend::Reference | Backend::Simulated) })
     }
 
-    /// Where the model's answers come from. The weights that it needs must be there.
+    /// Whether its answers are recorded ones, which need neither a journal nor leave to call.
+    #[must_use]
+    pub fn is_recorded(&self) -> bool {
+        self.backend == Backend::Replay
+    }
+
+    /// The model. The weights that it needs must be there.
     ///
     /// # Errors
     /// Names the model and what it lacks.
-    pub fn make(&self, weak: &Self, data: Data, sources: Sources) -> Result<Source> {
-        let made = || -> Result<Source> {
+    pub fn make(&self, weak: &Self, data: Data, sources: Sources) -> Result<Arc<dyn Model>> {
+        let made = || -> Result<Arc<dyn Model>> {
             Ok(match (self.backend, sources.recording) {
-                (Backend::Replay, Some(recording)) => Source::Recorded(Arc::<Recording>::clone(recording)),
-                (Backend::Replay, None) => Source::Recorded(Arc::new(Replay::of(&self.name, sources.journal)?)),
+                (Backend::Replay, Some(recording)) => Arc::<Recording>::clone(recording),
+                (Backend::Replay, None) => Arc::new(Replay::of(&self.name, Arc::clone(sources.journal))?),
                 (Backend::LlamaServer, _) => {
                     let (place, timeout) = (self.place(data.weights)?, Duration::from_secs_f64(self.timeout_s()));
-                    Source::Model(Arc::new(sources.servers.model(&self.name, place, data.style, timeout)))
+                    Arc::new(sources.servers.model(&self.name, place, data.style, timeout))
                 }
-                _ => Source::Model(self.model(weak, data)?),
+                _ => self.model(weak, data)?,
             })
         };
         made().with_context(|| format!("model `{}`", self.name))

@@ -11,12 +11,12 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
-use crate::gateway::canonical;
-use crate::gateway::journal::Journal;
 use crate::tables::{self, Wanted};
+use crate::types::canonical::canonical;
 use crate::types::chat::{self, CallKey, Request, Response, Usage};
 use crate::types::item::ItemId;
 use crate::types::model::{Model, ModelError};
+use crate::types::recorded::RecordedCalls;
 
 /// A row of a recording.
 #[derive(Debug, Deserialize)]
@@ -209,23 +209,23 @@ impl Model for Recording {
 
 /// The answers of journals under a model's name, whatever backend gave them.
 pub struct Replay {
-    journal: Arc<Journal>,
+    journal: Arc<dyn RecordedCalls>,
     /// By what was asked.
     answers: HashMap<[u8; 32], CallKey>,
 }
 
 impl Replay {
-    /// The answers of `model` in the journal and those that it looks into.
+    /// The answers of `model` in the journal and those that it looks into; reads its requests at once.
     ///
     /// # Errors
     /// Where a journal cannot be read.
-    pub fn of(model: &str, journal: &Arc<Journal>) -> Result<Self> {
+    pub fn of(model: &str, journal: Arc<dyn RecordedCalls>) -> Result<Self> {
         let mut answers = HashMap::new();
         for (key, request) in journal.requests(model)? {
             let asked = without_identity(&request).with_context(|| format!("call {key}"))?;
             answers.entry(asked).or_insert(key);
         }
-        Ok(Self { journal: Arc::clone(journal), answers })
+        Ok(Self { journal, answers })
     }
 }
 
@@ -242,7 +242,7 @@ impl Model for Replay {
         let broken = |error: anyhow::Error| ModelError::Unavailable(format!("the journal failed: {error:#}"));
         let asked = without_identity(&canonical(Value::Null, request)).map_err(broken)?;
         let found = match self.answers.get(&asked) {
-            Some(key) => self.journal.get(key).await.map_err(broken)?,
+            Some(key) => self.journal.answer(key).await.map_err(broken)?,
             None => None,
         };
         found.ok_or_else(|| {

@@ -3,11 +3,11 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::gating::Gating;
+use super::gate::Gate;
 use super::level::StepError;
 use super::ranking::Rankings;
 use super::schedule::{CellOutcome, Stream, side_by_side};
-use super::step::{Cell, Setup};
+use super::setup::{Cell, Setup};
 use crate::gateway::concurrency::ConcurrencyLimiter;
 use crate::types::arm::{Arm, Deferral, Selection};
 use crate::types::record::{CellKey, Kept, Record, Strategy};
@@ -54,7 +54,7 @@ impl Outcome {
 /// What is run, besides the setup.
 pub struct Cells {
     /// The arms, each with its gates; an arm without a gate has the recalibration in one.
-    pub arms: Vec<(Arm, Vec<Arc<Gating>>)>,
+    pub arms: Vec<(Arm, Vec<Arc<Gate>>)>,
     /// The orders of the stream: at each position the item's index.
     pub orders: Vec<Arc<[usize]>>,
     /// Items that learning arms take before the stream, deferring all.
@@ -81,14 +81,13 @@ impl Cells {
             let taught: Arc<[usize]> = self.before.iter().chain(stream.iter()).copied().collect();
             let mut rankings = HashMap::new();
             let arms = || self.arms.iter().map(|(arm, gates)| (*arm, gates));
-            for (arm, gating) in
-                (0..gates).flat_map(|at| arms().filter_map(move |(arm, own)| Some((arm, own.get(at)?))))
+            for (arm, gate) in (0..gates).flat_map(|at| arms().filter_map(move |(arm, own)| Some((arm, own.get(at)?))))
             {
                 let key = CellKey {
                     dataset: Arc::clone(&setup.dataset),
-                    arm: arm.name().into(),
+                    arm,
                     order,
-                    threshold: (arm.deferral() == Deferral::BelowThreshold).then_some(gating.threshold),
+                    threshold: (arm.deferral() == Deferral::BelowThreshold).then_some(gate.threshold),
                 };
                 let (stream, before) =
                     if arm.learning().is_some() { (&taught, self.before.len()) } else { (stream, 0) };
@@ -96,7 +95,7 @@ impl Cells {
                     key: Arc::new(key),
                     number: u32::try_from(streams.len()).unwrap_or(u32::MAX),
                     arm,
-                    gating: Arc::clone(gating),
+                    gate: Arc::clone(gate),
                     stream: Arc::clone(stream),
                     before,
                 };

@@ -9,7 +9,8 @@ use futures_util::{StreamExt, stream};
 
 use super::level::{Asked, StepError};
 use super::repository::Shown;
-use super::step::{STRONG, Setup, WEAK};
+use super::setup::Setup;
+use super::step::{STRONG, WEAK};
 use super::teach::Teaching;
 use crate::gateway::concurrency::{ConcurrencyLimiter, Priority};
 use crate::retrieval::search::cosine;

@@ -126,7 +126,7 @@ impl Level {
         let readable = wanted == Wanted::Answer || strategy.is_some();
         let solution = Solution { text, graded, heard: &heard, readable };
         if let Some(rule) = self.broken(level, asked, teaching, &solution).await? {
-            return Ok(Resolved { graded: solution.graded, kept: Some(Kept::Dropped(rule.name())), strategy: None });
+            return Ok(Resolved { graded: solution.graded, kept: Some(Kept::Dropped(rule)), strategy: None });
         }
         let distilled;
         let mut distil_refused = false;

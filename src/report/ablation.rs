@@ -5,13 +5,15 @@ use std::fmt::Write;
 
 use anyhow::{Result, anyhow};
 
+use super::arm_tables::{high, low, points};
+use super::format::{self, percent, range, threshold};
 use super::grid;
-use super::summary::{SUMMARY, brackets, percent, range, threshold};
-use super::tables::{Table, float, high, int, low, points, text};
+use super::summary::SUMMARY;
+use super::tables::{Table, float, int, text};
 use crate::analysis::metrics::fees::TOKENS;
 use crate::analysis::metrics::learning::{Source, Storing, Teacher, Transfer, by_source, by_teacher, distilling};
 use crate::analysis::metrics::{Changes, Comparison, Slice};
-use crate::analysis::stats::{Difference, Interval};
+use crate::analysis::stats::Estimate;
 use crate::types::arm::Arm;
 use crate::types::price::Fee;
 
@@ -43,7 +45,7 @@ pub struct Row<'a> {
     slice: &'a Slice<'a>,
     changes: Option<&'a Changes>,
     fee: Option<f64>,
-    fee_change: (Option<f64>, Option<Interval>),
+    fee_change: Option<Estimate>,
     storing: Storing,
     /// The chance that a right weak answer is the surer one.
     auroc: Option<f64>,
@@ -59,7 +61,7 @@ impl<'a> Row<'a> {
     /// # Errors
     /// Where the run has no such arm.
     pub fn new(variant: Variant<'a>, comparison: &'a Comparison<'a>) -> Result<Self> {
-        let arm = variant.arm.name();
+        let arm = variant.arm;
         let (slice, changes) =
             comparison.of_arm(arm).next().ok_or_else(|| anyhow!("`{}`: `arms` does not name {arm}", variant.name))?;
         let parts = comparison.untaught().map(|alone| {
@@ -67,7 +69,7 @@ impl<'a> Row<'a> {
             let teachers = by_teacher(slice, alone).into_iter().map(|(teacher, found)| (teacher.name(), found));
             sources.chain(teachers).collect()
         });
-        let strong = comparison.of_arm(Arm::StrongOnly.name()).next();
+        let strong = comparison.of_arm(Arm::StrongOnly).next();
         Ok(Self {
             variant,
             slice,
@@ -79,11 +81,11 @@ impl<'a> Row<'a> {
             parts: parts.unwrap_or_default(),
             strong: strong
                 .and_then(|(strong, _)| distilling(slice, strong))
-                .map(|d| (d.with, d.change.map(|change| change.mean))),
+                .map(|d| (d.with, d.change.map(|change| change.value))),
         })
     }
 
-    fn weak(&self) -> Option<&Difference> {
+    fn weak(&self) -> Option<&Estimate> {
         self.changes?.weak_accuracy.as_ref()
     }
 
@@ -99,7 +101,7 @@ impl<'a> Row<'a> {
 pub fn table(rows: &[Row]) -> Result<Table> {
     let each = || rows.iter();
     let changed = |figure: fn(&Changes) -> Option<f64>| each().map(move |row| row.changes.and_then(figure));
-    let weak = |figure: fn(&Difference) -> Option<f64>| each().map(move |row| row.weak().and_then(figure));
+    let weak = |figure: fn(&Estimate) -> Option<f64>| each().map(move |row| row.weak().and_then(figure));
     let mut columns = vec![
         text("table", each().map(|row| row.variant.title.to_owned())),
         text("variant", each().map(|row| row.variant.name.to_owned())),
@@ -109,25 +111,25 @@ pub fn table(rows: &[Row]) -> Result<Table> {
         int("orders", each().map(|row| row.slice.orders)),
         int("n", each().map(|row| row.slice.n)),
         float("weak_accuracy", each().map(|row| row.slice.weak_accuracy())),
-        float("weak_change_vs_cascade_pp", weak(|change| Some(points(change.mean)))),
+        float("weak_change_vs_cascade_pp", weak(|change| Some(points(change.value)))),
         float("weak_change_low_pp", weak(low)),
         float("weak_change_high_pp", weak(high)),
-        float("weak_p_value", weak(|change| Some(change.p))),
+        float("weak_p_value", weak(|change| change.p_value)),
         float("accuracy", each().map(|row| row.slice.accuracy())),
-        float("change_vs_cascade_pp", changed(|changes| Some(points(changes.accuracy.mean)))),
+        float("change_vs_cascade_pp", changed(|changes| Some(points(changes.accuracy.value)))),
         float("change_low_pp", changed(|changes| low(&changes.accuracy))),
         float("change_high_pp", changed(|changes| high(&changes.accuracy))),
-        float("p_value", changed(|changes| Some(changes.accuracy.p))),
+        float("p_value", changed(|changes| changes.accuracy.p_value)),
         float("coverage", each().map(|row| row.slice.coverage())),
         float("auroc", each().map(|row| row.auroc)),
         int("strong_calls", each().map(|row| row.slice.strong_calls())),
-        float("strong_calls_change_percent", changed(|changes| changes.strong_calls.change.map(points))),
+        float("strong_calls_change_percent", changed(|changes| Some(points(changes.strong_calls?.value)))),
         int("strong_calls_all", each().map(|row| row.slice.strong_calls_all())),
-        float("strong_calls_all_change_percent", changed(|changes| changes.strong_calls_all.change.map(points))),
+        float("strong_calls_all_change_percent", changed(|changes| Some(points(changes.strong_calls_all?.value)))),
         float("fee_usd", each().map(|row| row.fee)),
-        float("fee_change_percent", each().map(|row| row.fee_change.0)),
-        float("fee_change_low_percent", each().map(|row| row.fee_change.1.map(|ends| points(ends.low)))),
-        float("fee_change_high_percent", each().map(|row| row.fee_change.1.map(|ends| points(ends.high)))),
+        float("fee_change_percent", each().map(|row| Some(points(row.fee_change?.value)))),
+        float("fee_change_low_percent", each().map(|row| low(&row.fee_change?))),
+        float("fee_change_high_percent", each().map(|row| high(&row.fee_change?))),
         float("strategies_shown", each().map(|row| row.slice.strategies_shown())),
         int("strategies_deferred", each().map(|row| row.storing.deferred)),
         int("strategies_stored", each().map(|row| row.storing.stored)),
@@ -220,12 +222,12 @@ fn in_short(rows: &[Row]) -> Vec<Vec<String>> {
         cells.push(vec![
             row.variant.name.to_owned(),
             row.slice.weak_accuracy().map_or("–".to_owned(), |weak| format!("{:.1}", points(weak))),
-            signed(row.weak().map(|change| points(change.mean))),
+            signed(row.weak().map(|change| points(change.value))),
             format!("{:.1}", points(row.slice.accuracy())),
-            signed(row.changes.map(|changes| points(changes.accuracy.mean))),
+            signed(row.changes.map(|changes| points(changes.accuracy.value))),
             row.slice.strong_calls().to_string(),
             row.slice.strong_calls_all().to_string(),
-            signed(row.fee_change.0),
+            signed(row.fee_change.map(|change| points(change.value))),
         ]);
     }
     cells
@@ -246,20 +248,20 @@ fn outcomes(rows: &[Row]) -> Vec<Vec<String>> {
         "all strong requests",
         "fee, change",
     ])];
-    let difference = |found: &Difference| changed(points(found.mean), found.interval);
+    let change = |found: &Estimate| format::change(*found);
     for row in rows {
         cells.push(vec![
             row.variant.name.to_owned(),
             threshold(row.slice),
             row.slice.weak_accuracy().map_or("–".to_owned(), percent),
-            row.weak().map_or("–".to_owned(), difference),
+            row.weak().map_or("–".to_owned(), change),
             percent(row.slice.accuracy()),
-            row.changes.map_or("–".to_owned(), |changes| difference(&changes.accuracy)),
+            row.changes.map_or("–".to_owned(), |changes| change(&changes.accuracy)),
             percent(row.slice.coverage()),
             row.auroc.map_or("–".to_owned(), |auroc| format!("{auroc:.2}")),
             row.slice.strong_calls().to_string(),
             row.slice.strong_calls_all().to_string(),
-            row.fee_change.0.map_or("–".to_owned(), |change| format!("{} %", changed(change, row.fee_change.1))),
+            row.fee_change.map_or("–".to_owned(), format::relative),
         ]);
     }
     cells
@@ -314,10 +316,4 @@ fn costs(rows: &[Row]) -> Vec<Vec<String>> {
         cells.push(cell);
     }
     cells
-}
-
-/// A change in hundredths with its interval.
-fn changed(hundredths: f64, interval: Option<Interval>) -> String {
-    let ends = interval.map(brackets).unwrap_or_default();
-    format!("{hundredths:+.1}{ends}")
 }

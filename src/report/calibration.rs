@@ -14,7 +14,7 @@ pub fn terminal(arms: &[Calibrated], width: u16) -> String {
     for (arm, found) in guaranteed(arms) {
         let tested = |figure: fn(&Tested) -> String| found.tested.as_ref().map_or("–".to_owned(), figure);
         rows.push(vec![
-            arm.arm.clone(),
+            arm.arm.to_string(),
             arm.whose().to_owned(),
             if found.certified { tested(|tested| tested.threshold.to_string()) } else { "∞".to_owned() },
             tested(|tested| format!("{:.1}", tested.coverage * 100.0)),
@@ -79,11 +79,12 @@ mod tests {
     use super::*;
     use crate::analysis::metrics::calibrated::{Recalibrate, Wanted};
     use crate::analysis::recalibration::Recalibration;
+    use crate::types::arm::Arm;
 
     #[test]
     fn a_flat_recalibration_is_said() {
         let arm = |slope, intercept| Calibrated {
-            arm: "cascade".to_owned(),
+            arm: Arm::Cascade,
             records: Arc::from([]),
             own: false,
             wanted: Wanted { guarantee: None, recalibrate: Some(Recalibrate::Platt) },

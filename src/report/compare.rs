@@ -1,11 +1,11 @@
 //! Two runs side by side.
 
+use super::format::{self, bare_percent, signed, threshold};
 use super::grid;
 use super::manifest::{self, Manifest};
-use super::summary::threshold;
 use crate::analysis::metrics::fees::item_fee;
-use crate::analysis::metrics::{Changes, Comparison, Slice, change_percent};
-use crate::analysis::stats::Difference;
+use crate::analysis::metrics::{Changes, Comparison, Slice};
+use crate::analysis::stats::units::relative_change;
 use crate::types::price::Fee;
 
 /// In what the runs differ, one line each.
@@ -46,24 +46,22 @@ pub fn tables(first: &Comparison, second: &Comparison, width: u16) -> String {
             arm.clone(),
             lambda.clone(),
             pairs.len().to_string(),
-            both(&percent(base.accuracy()), &percent(slice.accuracy())),
-            of(|changes| points(&changes.accuracy)),
-            of(|changes| format!("{:.3}", changes.accuracy.p)),
-            of(|changes| changes.weak_accuracy.as_ref().map_or("–".to_owned(), points)),
+            both(&bare_percent(base.accuracy()), &bare_percent(slice.accuracy())),
+            of(|changes| format::change(changes.accuracy)),
+            of(|changes| changes.accuracy.p_value.map_or("–".to_owned(), |p| format!("{p:.3}"))),
+            of(|changes| changes.weak_accuracy.map_or("–".to_owned(), format::change)),
         ]);
-        let usd = |fee: Option<Fee>| fee.map_or("–".to_owned(), |fee| format!("{:.5}", fee.usd()));
+        let usd = |fee: Option<Fee>| fee.map_or("–".to_owned(), |fee| format::usd(fee.usd()));
         let new: Option<f64> = pairs.iter().map(|(taken, _)| item_fee(*taken, None, second.prices)).sum();
         let old: Option<f64> = pairs.iter().map(|(_, taken)| item_fee(*taken, None, first.prices)).sum();
-        let change = old.zip(new).and_then(|(old, new)| change_percent(new, old));
+        let change = old.zip(new).and_then(|(old, new)| relative_change([new, old]));
         paid.push(vec![
             arm,
             lambda,
             both(&base.strong_calls().to_string(), &slice.strong_calls().to_string()),
-            of(|changes| {
-                changes.strong_calls.change.map_or("–".to_owned(), |change| format!("{:+.1}", change * 100.0))
-            }),
+            of(|changes| changes.strong_calls.map_or("–".to_owned(), |change| signed(change.value))),
             both(&usd(first.fee(base)), &usd(second.fee(slice))),
-            change.map_or("–".to_owned(), |change| format!("{change:+.1}")),
+            change.map_or("–".to_owned(), signed),
         ]);
     }
     if right.len() == 1 {
@@ -78,19 +76,10 @@ fn both(old: &str, new: &str) -> String {
     if old == new { old.to_owned() } else { format!("{old} → {new}") }
 }
 
-fn percent(share: f64) -> String {
-    format!("{:.1}", share * 100.0)
-}
-
 /// The same arm of the other run: at the same threshold, or its only one where both have one.
 fn counterpart<'c, 'a>(first: &'c Comparison<'a>, second: &Comparison, slice: &Slice) -> Option<&'c Slice<'a>> {
-    let of_arm = || first.of_arm(&slice.cell.arm).map(|(slice, _)| slice);
+    let of_arm = || first.of_arm(slice.cell.arm).map(|(slice, _)| slice);
     let same = of_arm().find(|other| other.cell.threshold == slice.cell.threshold);
-    let single = of_arm().count() == 1 && second.of_arm(&slice.cell.arm).count() == 1;
+    let single = of_arm().count() == 1 && second.of_arm(slice.cell.arm).count() == 1;
     same.or_else(|| of_arm().next().filter(|_| single))
-}
-
-fn points(difference: &Difference) -> String {
-    let interval = difference.interval.map(|ends| format!(" [{:+.1}, {:+.1}]", ends.low * 100.0, ends.high * 100.0));
-    format!("{:+.1}{}", difference.mean * 100.0, interval.unwrap_or_default())
 }

@@ -1,7 +1,7 @@
 //! The summary's part on how answers ended: cut at the token limit, or without a text.
 
+use super::format::threshold;
 use super::grid;
-use super::summary::threshold;
 use crate::analysis::metrics::Comparison;
 use crate::analysis::metrics::ends::Ends;
 

@@ -3,10 +3,10 @@
 
 use anyhow::Result;
 
+use super::format;
 use super::grid;
-use super::tables::{Table, float, int, text};
-use crate::analysis::metrics::comparison::Change;
-use crate::analysis::stats::Interval;
+use super::tables::{Table, float, optional_int, text};
+use crate::analysis::stats::{Estimate, Interval};
 
 /// A column.
 pub struct Column {
@@ -29,8 +29,8 @@ enum Cells {
     Share(Vec<Option<f64>>),
     /// Figures that are read to so many decimals.
     Number(Vec<Option<f64>>, usize),
-    /// Changes in points or percent, as the column's names say, with their intervals.
-    Change(Vec<Change>),
+    /// Changes as shares, with their intervals, which are written in points or percent as the column's names say.
+    Change(Vec<Option<Estimate>>),
 }
 
 impl Column {
@@ -77,8 +77,8 @@ impl Column {
         Self::new(key, heading, Cells::Number(cells.map(Into::into).collect(), decimals))
     }
 
-    /// Changes in the unit that the column's names say; `key` has a sibling for each end of the interval.
-    pub fn change(key: &'static str, heading: &'static str, cells: impl Iterator<Item = Change>) -> Self {
+    /// Changes as shares, written in hundredths; `key` has a sibling for each end of the interval.
+    pub fn change(key: &'static str, heading: &'static str, cells: impl Iterator<Item = Option<Estimate>>) -> Self {
         Self::new(key, heading, Cells::Change(cells.collect()))
     }
 }
@@ -101,16 +101,13 @@ impl Figures {
         for Column { key, cells, .. } in &self.columns {
             match cells {
                 Cells::Text(words) => columns.push(text(key, words.iter().cloned())),
-                // Counts that are not there are empty, as everywhere.
-                Cells::Count(counts) if counts.iter().any(Option::is_none) => {
-                    #[expect(clippy::cast_precision_loss, reason = "counts of items and tokens")]
-                    columns.push(float(key, counts.iter().map(|count| count.map(|count| count as f64))));
-                }
-                Cells::Count(counts) => columns.push(int(key, counts.iter().flatten().copied())),
+                Cells::Count(counts) => columns.push(optional_int(key, counts.iter().copied())),
                 Cells::Share(values) | Cells::Number(values, _) => columns.push(float(key, values.iter().copied())),
                 Cells::Change(changes) => {
-                    columns.push(float(key, changes.iter().map(|(change, _)| *change)));
-                    let end = |of: fn(Interval) -> f64| changes.iter().map(move |(_, ends)| ends.map(of));
+                    columns.push(float(key, changes.iter().map(|change| Some(format::hundredths((*change)?.value)))));
+                    let end = |of: fn(Interval) -> f64| {
+                        changes.iter().map(move |change| Some(format::hundredths(of((*change)?.interval?))))
+                    };
                     columns.push(float(&format!("{key}_low"), end(|ends| ends.low)));
                     columns.push(float(&format!("{key}_high"), end(|ends| ends.high)));
                 }
@@ -163,9 +160,22 @@ fn shown(cells: &Cells) -> Vec<String> {
         Cells::Count(counts) => each(counts, |count| Some((*count)?.to_string())),
         Cells::Share(values) => each(values, |value| Some(format!("{:.1} %", (*value)? * 100.0))),
         Cells::Number(values, decimals) => each(values, |value| Some(format!("{:.decimals$}", (*value)?))),
-        Cells::Change(changes) => each(changes, |(change, ends)| {
-            let ends = ends.map(|ends| format!(" [{:+.1}, {:+.1}]", ends.low, ends.high)).unwrap_or_default();
-            Some(format!("{:+.1}{ends}", (*change)?))
-        }),
+        Cells::Change(changes) => each(changes, |change| change.map(format::change)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use polars::prelude::DataType;
+
+    use super::*;
+
+    #[test]
+    fn counts_are_integers_if_a_cell_is_empty_too() {
+        for counts in [vec![Some(3), Some(4)], vec![Some(3), None], vec![None, None]] {
+            let columns = vec![Column::count("items", "items", counts.into_iter())];
+            let table = Figures { name: "test", columns }.table().expect("a column");
+            assert_eq!(table.frame.column("items").expect("there").dtype(), &DataType::Int64);
+        }
     }
 }

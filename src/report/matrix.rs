@@ -4,7 +4,7 @@ use anyhow::Result;
 
 use super::tables::{Table, float, int, text};
 use crate::cascade::matrix::Row;
-use crate::cascade::step::Setup;
+use crate::cascade::setup::Setup;
 use crate::types::chat::Usage;
 use crate::types::confidence::Confidence;
 

@@ -1,6 +1,7 @@
 //! From records to a run folder: tables, manifest and summary. Nothing here calls a model.
 
 pub mod ablation;
+pub mod arm_tables;
 pub mod audit;
 pub mod calibration;
 pub mod claims;
@@ -9,6 +10,7 @@ mod ends;
 pub mod figures;
 pub mod files;
 pub mod folder;
+mod format;
 pub mod grid;
 pub mod manifest;
 pub mod matrix;

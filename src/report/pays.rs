@@ -1,8 +1,8 @@
 //! The parts of `summary.md` that say what is paid, and whether it pays: by model, against the strong level alone, and as prices move.
 
+use super::format::{points, relative, threshold};
 use super::grid;
-use super::summary::{Shown, brackets, learners, threshold};
-use crate::analysis::metrics::comparison::Change;
+use super::summary::learners;
 use crate::analysis::metrics::fees::FeeRow;
 use crate::analysis::metrics::price_ratio::{Curve, Shape, curves, ratios};
 use crate::analysis::metrics::{Changes, Comparison, Slice};
@@ -35,9 +35,9 @@ pub(super) fn money(comparison: &Comparison) -> String {
 /// What each gated arm changes against the strong level asked alone: whether a weak level in front of it pays. Of a run;
 /// a sweep's curves show it for every threshold.
 pub(super) fn against_strong(comparison: &Comparison) -> String {
-    let Some((strong, _)) = comparison.of_arm(Arm::StrongOnly.name()).next() else { return String::new() };
+    let Some((strong, _)) = comparison.of_arm(Arm::StrongOnly).next() else { return String::new() };
     let gated: Vec<&Slice> = comparison.slices.iter().filter(|slice| slice.cell.threshold.is_some()).collect();
-    let swept = gated.iter().any(|slice| comparison.of_arm(&slice.cell.arm).count() > 1);
+    let swept = gated.iter().any(|slice| comparison.of_arm(slice.cell.arm).count() > 1);
     if swept || gated.is_empty() {
         return String::new();
     }
@@ -54,12 +54,12 @@ pub(super) fn against_strong(comparison: &Comparison) -> String {
         let mut row = vec![
             slice.cell.arm.to_string(),
             threshold(slice),
-            Shown::points(&changes.accuracy).text(),
-            Shown::relative(changes.strong_calls).map_or_else(dash, |shown| shown.text()),
+            points(changes.accuracy),
+            changes.strong_calls.map_or_else(dash, relative),
         ];
         for shape in &shapes {
             let curve = curves.iter().find(|curve| curve.shape == *shape);
-            row.push(curve.map_or_else(dash, |curve| change_of_fee(curve.changes[0])));
+            row.push(curve.and_then(|curve| curve.changes[0]).map_or_else(dash, relative));
             row.push(curve.map_or_else(dash, cheaper_from));
         }
         rows.push(row);
@@ -71,11 +71,6 @@ pub(super) fn against_strong(comparison: &Comparison) -> String {
         grid::markdown(&rows),
         of_shapes(&shapes)
     )
-}
-
-/// A change of a fee, in percent.
-fn change_of_fee((change, interval): Change) -> String {
-    change.map_or("–".to_owned(), |change| format!("{change:+.1}{} %", interval.map(brackets).unwrap_or_default()))
 }
 
 /// The price ratio from which on an arm is cheaper, and its interval.
@@ -131,7 +126,7 @@ pub(super) fn price_ratio(comparison: &Comparison) -> String {
     for (shape, place) in shapes.iter().zip(0..) {
         for (at, times) in ratios(own).into_iter().enumerate() {
             let change = |_: &Slice, curves: &[Curve]| {
-                curves.get(place).map_or("–".to_owned(), |curve| change_of_fee(curve.changes[at]))
+                curves.get(place).and_then(|curve| curve.changes[at]).map_or("–".to_owned(), relative)
             };
             rows.push(row([shape.name(), format!("{times:.1}")], &change));
         }

@@ -12,6 +12,7 @@ use polars::prelude::{Column, DataFrame, DataType, ParallelStrategy, ParquetRead
 
 use super::tables::{LEVELS, OF_STREAM};
 use crate::tables::guarded::guarded;
+use crate::types::arm::Arm;
 use crate::types::chat::Usage;
 use crate::types::confidence::Confidence;
 use crate::types::item::ItemId;
@@ -120,7 +121,7 @@ pub fn records(folder: &Path, names: [&str; 2], known: &[Record]) -> Result<(Vec
 #[derive(PartialEq)]
 struct Place {
     item: String,
-    arm: String,
+    arm: Arm,
     order: usize,
     threshold: Option<u64>,
 }
@@ -129,7 +130,7 @@ impl Place {
     fn of(record: &Record) -> Self {
         Self {
             item: record.item_id.to_string(),
-            arm: record.cell.arm.to_string(),
+            arm: record.cell.arm,
             order: record.cell.order,
             threshold: record.cell.threshold.map(f64::to_bits),
         }
@@ -159,7 +160,7 @@ fn rows(table: &Table, known: &[Record]) -> Result<Vec<Record>> {
     // Tables of earlier versions do not have it: nothing was refused.
     let refused = if table.has("refused") { texts("refused")? } else { vec![None; table.height()] };
     let (final_scores, sizes) = (texts("score")?, table.counts("repository_size")?);
-    let mut cells: HashMap<(String, usize, Option<u64>), Arc<CellKey>> = HashMap::new();
+    let mut cells: HashMap<(Arm, usize, Option<u64>), Arc<CellKey>> = HashMap::new();
     let mut records = Vec::new();
     for row in 0..table.height() {
         let text = |column: &[Option<String>], name: &str| {
@@ -169,11 +170,11 @@ fn rows(table: &Table, known: &[Record]) -> Result<Vec<Record>> {
             column[row].with_context(|| format!("row {}: {name} is empty", row + 1))
         };
         let id = text(&ids, "item_id")?;
-        let (arm, order, threshold) = (text(&arms, "arm")?, count(&orders, "order")?, thresholds[row]);
+        let (arm, order, threshold) = (arm(&text(&arms, "arm")?, row)?, count(&orders, "order")?, thresholds[row]);
         let dataset = text(&datasets, "dataset")?;
-        let cell = cells.entry((arm, order, threshold.map(f64::to_bits))).or_insert_with_key(|(arm, ..)| {
-            Arc::new(CellKey { dataset: dataset.as_str().into(), arm: arm.as_str().into(), order, threshold })
-        });
+        let cell = cells
+            .entry((arm, order, threshold.map(f64::to_bits)))
+            .or_insert_with(|| Arc::new(CellKey { dataset: dataset.as_str().into(), arm, order, threshold }));
         let strategies_used: Vec<ItemId> = list(used[row].as_deref()).map(|id| id.to_owned().into()).collect();
         let group = |id: &ItemId| {
             group_of
@@ -233,7 +234,7 @@ fn call_rows(table: &Table) -> Result<Vec<(Place, Call)>> {
         let purpose = Purpose::ALL.into_iter().find(|purpose| purpose.name() == named);
         let place = Place {
             item: text(&ids, "item_id")?,
-            arm: text(&arms, "arm")?,
+            arm: arm(&text(&arms, "arm")?, row)?,
             order: orders[row].unwrap_or_default(),
             threshold: thresholds[row].map(f64::to_bits),
         };
@@ -264,6 +265,13 @@ fn sure(value: Option<f64>, row: usize) -> Result<Option<Confidence>> {
     value.map(Confidence::new).transpose().with_context(|| format!("row {}: column `confidence`", row + 1))
 }
 
+/// The arm of a name in the column `arm`.
+fn arm(name: &str, row: usize) -> Result<Arm> {
+    let known = || Arm::ALL.map(Arm::name).join(", ");
+    Arm::named(name)
+        .ok_or_else(|| anyhow!("row {}: this version knows no arm `{name}`; its arms are {}", row + 1, known()))
+}
+
 /// The parts of a cell that holds several.
 fn list(cell: Option<&str>) -> impl Iterator<Item = &str> {
     cell.unwrap_or_default().split(';').filter(|part| !part.is_empty())
@@ -280,7 +288,7 @@ fn level(name: &str) -> Result<usize> {
 }
 
 fn fate(name: &str) -> Result<Kept> {
-    let dropped = StoreRule::ALL.map(|rule| Kept::Dropped(rule.name()));
+    let dropped = StoreRule::ALL.map(Kept::Dropped);
     let mut all = [Kept::Stored, Kept::Unreadable, Kept::Refused].into_iter().chain(dropped);
     all.find(|kept| kept.name() == name).ok_or_else(|| anyhow!("no strategy can be `{name}`"))
 }

@@ -5,17 +5,15 @@ use std::rc::Rc;
 use serde::{Deserialize, Serialize};
 
 use super::figures::{Column, Figures};
-use super::summary::threshold;
-use super::tables::points;
+use super::format::threshold;
 use crate::analysis::metrics::changes::RESAMPLES;
-use crate::analysis::metrics::comparison::Change;
 use crate::analysis::metrics::confidence::{Ends, Reliability};
 use crate::analysis::metrics::fees::TOKENS;
 use crate::analysis::metrics::growth::{Point, growth, pays_from};
 use crate::analysis::metrics::learning::theorem;
 use crate::analysis::metrics::price_ratio::{Curve, Shape, curves, ratios};
-use crate::analysis::metrics::{Changes, Comparison, Relative, STRONG, Slice};
-use crate::analysis::stats::{Difference, Draws, Interval, Resampled};
+use crate::analysis::metrics::{Changes, Comparison, STRONG, Slice};
+use crate::analysis::stats::{Draws, Estimate, Interval};
 use crate::analysis::theorem::Constants;
 use crate::types::price::Fee;
 use crate::types::record::Purpose;
@@ -99,12 +97,6 @@ struct Row<'a> {
     changes: Option<&'a Changes>,
 }
 
-impl Row<'_> {
-    fn change(&self, of: impl Fn(&Changes) -> Change) -> Change {
-        self.changes.map_or((None, None), of)
-    }
-}
-
 fn rows<'a>(experiments: &'a [Experiment<'a>]) -> impl Iterator<Item = Row<'a>> {
     experiments.iter().flat_map(|Experiment { name, comparison, .. }| {
         let row = move |(slice, changes)| Row { experiment: name, comparison, slice, changes };
@@ -132,24 +124,20 @@ fn head<'a>(rows: impl Iterator<Item = Row<'a>> + Clone) -> Vec<Column> {
 fn pipeline(experiments: &[Experiment]) -> Vec<Column> {
     let rows: Vec<Row> = rows(experiments).collect();
     let each = || rows.iter();
-    let change = |of: fn(&Changes) -> Change| rows.iter().map(move |row| row.change(of));
+    let change = |of: fn(&Changes) -> Option<Estimate>| rows.iter().map(move |row| of(row.changes?));
     let mut columns = head(each().copied());
     columns.extend([
         Column::count("n", "items", each().map(|row| row.slice.n)).aside(),
         Column::count("orders", "orders", each().map(|row| row.slice.orders)).aside(),
         Column::share("accuracy", "accuracy", each().map(|row| row.slice.accuracy())),
-        Column::change("change_pp", "change, pp", change(|changes| in_points(&changes.accuracy))),
+        Column::change("change_pp", "change, pp", change(|changes| Some(changes.accuracy))),
         Column::share("coverage", "coverage", each().map(|row| row.slice.coverage())),
         Column::count("strong_calls", "strong calls", each().map(|row| row.slice.strong_calls())),
-        Column::change("strong_calls_change_percent", "change, %", {
-            change(|changes| in_percent(&changes.strong_calls))
-        }),
+        Column::change("strong_calls_change_percent", "change, %", change(|changes| changes.strong_calls)),
         Column::count("strong_calls_all", "all strong requests", each().map(|row| row.slice.strong_calls_all()))
             .aside(),
-        Column::change("strong_calls_all_change_percent", "change, %", {
-            change(|changes| in_percent(&changes.strong_calls_all))
-        })
-        .aside(),
+        Column::change("strong_calls_all_change_percent", "change, %", change(|changes| changes.strong_calls_all))
+            .aside(),
     ]);
     columns
 }
@@ -157,13 +145,12 @@ fn pipeline(experiments: &[Experiment]) -> Vec<Column> {
 fn weak(experiments: &[Experiment]) -> Vec<Column> {
     let rows: Vec<Row> = rows(experiments).filter(|row| row.slice.weak_accuracy().is_some()).collect();
     let each = || rows.iter();
-    let of_weak = |changes: &Changes| changes.weak_accuracy.as_ref().map_or((None, None), in_points);
     let mut columns = head(each().copied());
     columns.extend([
         Column::number("strategies_shown", "strategies shown", 2, each().map(|row| row.slice.strategies_shown())),
         Column::share("weak_accuracy", "weak accuracy", each().map(|row| row.slice.weak_accuracy())),
-        Column::change("change_pp", "change, pp", each().map(|row| row.change(of_weak))),
-        Column::number("p_value", "p", 3, each().map(|row| Some(row.changes?.weak_accuracy.as_ref()?.p))),
+        Column::change("change_pp", "change, pp", each().map(|row| row.changes?.weak_accuracy)),
+        Column::number("p_value", "p", 3, each().map(|row| row.changes?.weak_accuracy?.p_value)),
     ]);
     columns
 }
@@ -214,22 +201,20 @@ fn fees(experiments: &[Experiment]) -> Vec<Column> {
     columns.extend(tokens);
     columns.extend([
         Column::number("fee_usd", "fee, USD", 5, each().map(|row| row.comparison.fee(row.slice).map(Fee::usd))),
-        Column::change("fee_change_percent", "change, %", each().map(|row| fee_change(row.comparison, row.slice))),
+        Column::change("fee_change_percent", "change, %", each().map(|row| row.comparison.fee_change(row.slice))),
     ]);
     columns
 }
 
 fn price_ratio(experiments: &[Experiment]) -> Vec<Column> {
-    let mut found: Vec<(Row, Rc<Curve>, f64, Change)> = Vec::new();
+    let mut found: Vec<(Row, Rc<Curve>, f64, Option<Estimate>)> = Vec::new();
     for experiment in experiments {
         let learning: Vec<(Row, &Slice)> = learners(std::slice::from_ref(experiment)).collect();
         let arms: Vec<_> = learning.iter().map(|(row, base)| (row.slice, *base)).collect();
         let shapes = Shape::shown(experiment.comparison);
         for ((row, _), curves) in learning.iter().zip(curves(experiment.comparison, &arms, &shapes, ratios)) {
             for curve in curves.into_iter().map(Rc::new) {
-                let at = |(times, (change, interval)): (f64, &Change)| {
-                    (*row, Rc::clone(&curve), times, (*change, interval.map(hundredfold)))
-                };
+                let at = |(times, change): (f64, &Option<Estimate>)| (*row, Rc::clone(&curve), times, *change);
                 found.extend(ratios(curve.own).into_iter().zip(&curve.changes).map(at));
             }
         }
@@ -311,14 +296,14 @@ fn latency(experiments: &[Experiment]) -> Vec<Column> {
 
 fn constants(experiments: &[Experiment]) -> Vec<Column> {
     let found = learners(experiments).map(|(row, base)| {
-        let labels = ["theorem", &*row.slice.cell.arm, &threshold(row.slice)];
+        let labels = ["theorem", row.slice.cell.arm.name(), &threshold(row.slice)];
         let draws = Draws { seed: row.comparison.seed, labels: &labels, count: RESAMPLES };
         (row, theorem(row.slice, base, draws))
     });
     let found: Vec<(Row, Constants)> = found.collect();
     let each = || found.iter();
     let mut columns = head(each().map(|(row, _)| *row));
-    let mut ratio = |keys: [&'static str; 3], symbol, of: fn(&Constants) -> Option<Resampled>| {
+    let mut ratio = |keys: [&'static str; 3], symbol, of: fn(&Constants) -> Option<Estimate>| {
         let ratios = || found.iter().map(move |(_, constants)| of(constants));
         columns.extend([
             Column::number(keys[0], symbol, 2, ratios().map(|ratio| Some(ratio?.value))),
@@ -329,21 +314,4 @@ fn constants(experiments: &[Experiment]) -> Vec<Column> {
     ratio(["error_ratio", "error_ratio_low", "error_ratio_high"], "ε", |constants| constants.error_ratio);
     ratio(["coverage_ratio", "coverage_ratio_low", "coverage_ratio_high"], "b", |constants| constants.coverage_ratio);
     columns
-}
-
-pub(super) fn in_points(difference: &Difference) -> Change {
-    (Some(points(difference.mean)), difference.interval.map(hundredfold))
-}
-
-pub(super) fn in_percent(relative: &Relative) -> Change {
-    (relative.change.map(points), relative.interval.map(hundredfold))
-}
-
-pub(super) fn fee_change(comparison: &Comparison, slice: &Slice) -> Change {
-    let (percent, interval) = comparison.fee_change(slice);
-    (percent, interval.map(hundredfold))
-}
-
-pub(super) fn hundredfold(ends: Interval) -> Interval {
-    Interval { low: points(ends.low), high: points(ends.high) }
 }

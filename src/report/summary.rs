@@ -3,12 +3,13 @@
 
 use std::fmt::Write;
 
+use super::arm_tables::Gauged;
 use super::calibration;
 use super::ends;
+use super::format::{number, p_value, percent, plus_minus, points, range, relative, signed, threshold, usd};
 use super::grid;
 use super::pays;
 use super::sweep::Sweep;
-use super::tables::Gauged;
 use crate::analysis::calibration::Tested;
 use crate::analysis::metrics::changes::RESAMPLES;
 use crate::analysis::metrics::control::{Gain, share};
@@ -16,8 +17,8 @@ use crate::analysis::metrics::learning::{
     Distilling, ENCOUNTERS, Source, Storing, Teacher, Transfer, by_encounter, by_source, by_teacher, distilling,
     theorem,
 };
-use crate::analysis::metrics::{Changes, Comparison, Relative, Slice};
-use crate::analysis::stats::{Difference, Draws, Interval, Resampled};
+use crate::analysis::metrics::{Changes, Comparison, Slice};
+use crate::analysis::stats::{Draws, Estimate, Interval};
 use crate::types::arm::Arm;
 
 /// The file's name.
@@ -135,18 +136,8 @@ pub fn markdown(context: &Context) -> String {
     text
 }
 
-/// λ as people read it.
-pub(super) fn threshold(slice: &Slice) -> String {
-    slice.cell.threshold.map_or("–".to_owned(), lambda)
-}
-
-/// A λ in full: between two confidences near 1 lie the digits that tell.
-pub(super) fn lambda(threshold: f64) -> String {
-    if threshold.is_infinite() { "∞".to_owned() } else { threshold.to_string() }
-}
-
 fn fee(comparison: &Comparison, slice: &Slice) -> String {
-    comparison.fee(slice).map_or("–".to_owned(), |fee| format!("{:.5}", fee.usd()))
+    comparison.fee(slice).map_or("–".to_owned(), |fee| usd(fee.usd()))
 }
 
 /// Header and rows of the results.
@@ -182,24 +173,21 @@ fn results(comparison: &Comparison) -> Vec<Vec<String>> {
     rows
 }
 
-/// A change as a table shows it.
-pub(super) struct Shown {
-    value: f64,
-    interval: Option<Interval>,
-    p: Option<f64>,
-    unit: &'static str,
-    /// The least and the most over the orders.
+/// A change as a row of the table of gains.
+struct Shown {
+    change: Estimate,
+    text: fn(Estimate) -> String,
+    /// The least and the greatest change over the orders, as shares. `None` in one order, or if it is not known by order.
     orders: Option<(f64, f64)>,
 }
 
 impl Shown {
-    pub(super) fn points(difference: &Difference) -> Self {
-        let Difference { mean, interval, p } = *difference;
-        Self { value: mean, interval, p: Some(p), unit: "pp", orders: None }
+    fn points(change: Estimate) -> Self {
+        Self { change, text: points, orders: None }
     }
 
-    pub(super) fn relative(Relative { change, interval, p }: Relative) -> Option<Self> {
-        change.map(|value| Self { value, interval, p: Some(p), unit: "%", orders: None })
+    fn relative(change: Estimate) -> Self {
+        Self { change, text: relative, orders: None }
     }
 
     fn over(self, orders: impl IntoIterator<Item = f64>) -> Self {
@@ -212,20 +200,19 @@ impl Shown {
         Self { orders: ends.filter(|_| count > 1), ..self }
     }
 
-    pub(super) fn text(&self) -> String {
-        let interval = self.interval.map(brackets).unwrap_or_default();
-        format!("{:+.1}{interval} {}", self.value * 100.0, self.unit)
+    fn text(&self) -> String {
+        (self.text)(self.change)
     }
 }
 
 /// Each gain of Inter-Cascade beside what random strategies give: header and rows, for each threshold.
 fn gains(comparison: &Comparison) -> Vec<Vec<Vec<String>>> {
     let mut tables = Vec::new();
-    for (taught, changes) in comparison.of_arm(Arm::InterCascade.name()) {
+    for (taught, changes) in comparison.of_arm(Arm::InterCascade) {
         let Some(changes) = changes else { continue };
         let base = |slice: &Slice| comparison.base(slice).map(|base| base.cell.threshold);
         let same = |(slice, _): &(&Slice, Option<&Changes>)| base(slice) == base(taught);
-        let random = comparison.of_arm(Arm::InterCascadeRandom.name()).find(same);
+        let random = comparison.of_arm(Arm::InterCascadeRandom).find(same);
         let mut rows = vec![
             ["change against cascade", "inter-cascade", "p", "random strategies", "share random gives", "orders"]
                 .map(str::to_owned)
@@ -240,13 +227,12 @@ fn gains(comparison: &Comparison) -> Vec<Vec<Vec<String>>> {
             rows.push(vec![
                 name.to_owned(),
                 own.text(),
-                own.p.map_or("–".to_owned(), p_value),
+                own.change.p_value.map_or("–".to_owned(), p_value),
                 control.map_or("not run".to_owned(), Shown::text),
                 shared
                     .map(|((slice, _), base)| shared_gain(share(comparison, gain, taught, slice, base)))
                     .unwrap_or_default(),
-                own.orders
-                    .map_or("–".to_owned(), |(low, high)| format!("{:+.1} to {:+.1}", low * 100.0, high * 100.0)),
+                own.orders.map_or("–".to_owned(), |(low, high)| format!("{} to {}", signed(low), signed(high))),
             ]);
         }
         tables.push(rows);
@@ -257,25 +243,23 @@ fn gains(comparison: &Comparison) -> Vec<Vec<Vec<String>>> {
 /// What a learning arm changes, figure by figure.
 fn changed(comparison: &Comparison, slice: &Slice, changes: &Changes) -> [(Gain, &'static str, Option<Shown>); 6] {
     let by_order = changes.strong_calls_by_order.iter().copied().flatten();
-    let (fee, interval) = comparison.fee_change(slice);
-    let fee = fee.map(|percent| Shown { value: percent / 100.0, interval, p: None, unit: "%", orders: None });
     [
-        (Gain::WeakAccuracy, "weak accuracy", changes.weak_accuracy.as_ref().map(Shown::points)),
+        (Gain::WeakAccuracy, "weak accuracy", changes.weak_accuracy.map(Shown::points)),
         (
             Gain::Accuracy,
             "accuracy",
-            Some(Shown::points(&changes.accuracy).over(changes.accuracy_by_order.iter().copied())),
+            Some(Shown::points(changes.accuracy).over(changes.accuracy_by_order.iter().copied())),
         ),
-        (Gain::Coverage, "coverage", Some(Shown::points(&changes.coverage))),
-        (Gain::StrongCalls, "strong calls", Shown::relative(changes.strong_calls).map(|shown| shown.over(by_order))),
-        (Gain::StrongRequests, "all strong requests", Shown::relative(changes.strong_calls_all)),
-        (Gain::Fee, "fee", fee),
+        (Gain::Coverage, "coverage", Some(Shown::points(changes.coverage))),
+        (Gain::StrongCalls, "strong calls", changes.strong_calls.map(|change| Shown::relative(change).over(by_order))),
+        (Gain::StrongRequests, "all strong requests", changes.strong_calls_all.map(Shown::relative)),
+        (Gain::Fee, "fee", comparison.fee_change(slice).map(Shown::relative)),
     ]
 }
 
 /// How much of a gain the control has too, in percent of it; `none` where it has none, a dash where there is no gain.
-fn shared_gain(share: Option<Resampled>) -> String {
-    let Some(Resampled { value, interval }) = share else { return "–".to_owned() };
+fn shared_gain(share: Option<Estimate>) -> String {
+    let Some(Estimate { value, interval, .. }) = share else { return "–".to_owned() };
     let ends = interval.map(|ends| format!(" [{:+.0}, {:+.0}]", ends.low * 100.0, ends.high * 100.0));
     match (value > 0.0, ends) {
         (true, ends) => format!("{:.0}{} %", value * 100.0, ends.unwrap_or_default()),
@@ -285,7 +269,7 @@ fn shared_gain(share: Option<Resampled>) -> String {
 }
 
 pub(super) fn learners<'a, 'b>(comparison: &'a Comparison<'b>) -> impl Iterator<Item = &'a Slice<'b>> {
-    let learns = |slice: &&Slice| Arm::named(&slice.cell.arm).is_some_and(|arm| arm.learning().is_some());
+    let learns = |slice: &&Slice| slice.cell.arm.learning().is_some();
     comparison.slices.iter().filter(learns)
 }
 
@@ -294,7 +278,7 @@ pub(super) fn learners<'a, 'b>(comparison: &'a Comparison<'b>) -> impl Iterator<
 pub fn cautions(comparison: &Comparison) -> Vec<String> {
     let mut lines = Vec::new();
     for slice in &comparison.slices {
-        let (arm, Some(found)) = (&slice.cell.arm, comparison.guaranteed(slice)) else { continue };
+        let (arm, Some(found)) = (slice.cell.arm, comparison.guaranteed(slice)) else { continue };
         let (alpha, delta) = (found.guarantee.alpha, found.guarantee.delta);
         if !found.certified {
             lines.push(format!(
@@ -340,7 +324,7 @@ fn guarantee(comparison: &Comparison) -> String {
     ];
     let mut rows = vec![header.map(str::to_owned).to_vec()];
     for slice in &comparison.slices {
-        let Some((found, told)) = comparison.guaranteed(slice).zip(comparison.calibrated(&slice.cell.arm)) else {
+        let Some((found, told)) = comparison.guaranteed(slice).zip(comparison.calibrated(slice.cell.arm)) else {
             continue;
         };
         let tested = |figure: fn(&Tested) -> String| found.tested.as_ref().map_or("–".to_owned(), figure);
@@ -381,10 +365,8 @@ fn confidence(context: &Context) -> String {
     let header = ["arm", "λ", "answers", "AUROC", "ECE", "bins", "Brier", "AURC"];
     let mut rows = vec![header.map(str::to_owned).to_vec()];
     let figure = |value: Option<f64>| value.map_or("–".to_owned(), |value| format!("{value:.3}"));
-    let sure = |value: Option<f64>, ends: Option<Interval>| {
-        let ends = ends.map(|ends| format!(" [{:.3}, {:.3}]", ends.low, ends.high));
-        figure(value) + &ends.unwrap_or_default()
-    };
+    let sure =
+        |value: Option<f64>, ends: Option<Interval>| value.map_or("–".to_owned(), |value| number(value, ends, 3));
     for slice in &context.comparison.slices {
         let Some(found) = slice.reliability() else { continue };
         let ends = context.comparison.confidence_ends(slice);
@@ -423,7 +405,6 @@ fn sources(comparison: &Comparison) -> String {
     let mut teachers = vec![header("their teacher was", &[])];
     for slice in learners(comparison) {
         let row = |name: &str, Transfer { n, alone, taught, gain, similarity }: Transfer| {
-            let half = gain.half_width.map(|half| format!(" ± {:.1}", half * 100.0)).unwrap_or_default();
             vec![
                 slice.cell.arm.to_string(),
                 threshold(slice),
@@ -432,7 +413,7 @@ fn sources(comparison: &Comparison) -> String {
                 n.to_string(),
                 percent(alone),
                 percent(taught),
-                format!("{:+.1}{half} pp", gain.mean * 100.0),
+                plus_minus(gain),
             ]
         };
         places.extend(by_source(slice, alone).into_iter().map(|(source, found)| row(Source::name(source), found)));
@@ -502,13 +483,12 @@ fn stored(comparison: &Comparison) -> String {
 
 /// The strong level's answers with and without a strategy behind them.
 fn strong_side(comparison: &Comparison) -> String {
-    let Some((strong, _)) = comparison.of_arm(Arm::StrongOnly.name()).next() else { return String::new() };
+    let Some((strong, _)) = comparison.of_arm(Arm::StrongOnly).next() else { return String::new() };
     let header = ["arm", "λ", "deferred items", "right while distilling", "change against answering alone"];
     let mut rows = vec![header.map(str::to_owned).to_vec()];
     for slice in learners(comparison) {
         if let Some(Distilling { n, with, change: Some(change) }) = distilling(slice, strong) {
-            let half = change.half_width.map(|half| format!(" ± {:.1}", half * 100.0)).unwrap_or_default();
-            let change = format!("{:+.1}{half} pp", change.mean * 100.0);
+            let change = plus_minus(change);
             rows.push(vec![slice.cell.arm.to_string(), threshold(slice), n.to_string(), percent(with), change]);
         }
     }
@@ -531,14 +511,10 @@ fn theorem_constants(comparison: &Comparison) -> String {
     let mut rows = vec![header.map(str::to_owned).to_vec()];
     for slice in learners(comparison) {
         let Some(base) = comparison.base(slice) else { continue };
-        let labels = ["theorem", &*slice.cell.arm, &threshold(slice)];
+        let labels = ["theorem", slice.cell.arm.name(), &threshold(slice)];
         let found = theorem(slice, base, Draws { seed: comparison.seed, labels: &labels, count: RESAMPLES });
-        let told = |ratio: Option<Resampled>| {
-            ratio.map_or("–".to_owned(), |ratio| {
-                let interval = ratio.interval.map(|ends| format!(" [{:.2}, {:.2}]", ends.low, ends.high));
-                format!("{:.2}{}", ratio.value, interval.unwrap_or_default())
-            })
-        };
+        let told =
+            |ratio: Option<Estimate>| ratio.map_or("–".to_owned(), |ratio| number(ratio.value, ratio.interval, 2));
         let accepted = |[accepted, wrong]: [usize; 2]| format!("{accepted} ({wrong})");
         rows.push(vec![
             slice.cell.arm.to_string(),
@@ -560,34 +536,16 @@ fn theorem_constants(comparison: &Comparison) -> String {
     )
 }
 
-/// The ends of some similarities.
-pub(super) fn range((least, most): (f64, f64)) -> String {
-    format!("{least:.2} to {most:.2}")
-}
-
-pub(super) fn percent(value: f64) -> String {
-    format!("{:.1} %", value * 100.0)
-}
-
-/// An interval of shares, in hundredths.
-pub(super) fn brackets(interval: Interval) -> String {
-    format!(" [{:+.1}, {:+.1}]", interval.low * 100.0, interval.high * 100.0)
-}
-
-fn p_value(p: f64) -> String {
-    if p < 0.001 { "< 0.001".to_owned() } else { format!("{p:.3}") }
-}
-
 #[cfg(test)]
 mod tests {
     use super::shared_gain;
-    use crate::analysis::stats::{Interval, Resampled};
+    use crate::analysis::stats::{Estimate, Interval};
 
     #[test]
     fn the_controls_share_is_told_with_how_sure_it_is() {
         let told = |value, interval: Option<(f64, f64)>| {
             let interval = interval.map(|(low, high)| Interval { low, high });
-            shared_gain(Some(Resampled { value, interval }))
+            shared_gain(Some(Estimate::new(value, interval)))
         };
         assert_eq!(told(0.25, None), "25 %");
         assert_eq!(told(0.09, Some((-0.17, 0.3))), "9 [-17, +30] %");

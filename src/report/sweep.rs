@@ -4,13 +4,14 @@ use std::fmt::Write;
 
 use anyhow::Result;
 
+use super::format::{lambda, relative};
 use super::grid;
-use super::summary::lambda;
 use super::tables::{Table, float, int, text};
 use crate::analysis::curves::budget::{best_within, cheapest_reaching};
 use crate::analysis::curves::{Axis, Point};
 use crate::analysis::metrics::swept::{Choice, RESAMPLES, Routing, Saving, Swept};
 use crate::analysis::metrics::{BASELINE, Comparison};
+use crate::types::arm::Arm;
 
 /// Rungs of the ladder of budgets, and of accuracies.
 const RUNGS: u32 = 10;
@@ -144,7 +145,7 @@ impl<'c, 'a> Sweep<'c, 'a> {
             for routing in routing {
                 rows.push(vec![
                     name(*axis).to_owned(),
-                    routing.arm.clone(),
+                    routing.arm.to_string(),
                     routing.points.len().to_string(),
                     figure(routing.area),
                     figure(routing.apgr),
@@ -162,14 +163,10 @@ impl<'c, 'a> Sweep<'c, 'a> {
         let mut rows = vec![header.map(str::to_owned).to_vec()];
         for OnAxis { axis, savings, .. } in &self.axes {
             for saving in savings {
-                let change = saving.change.map_or("–".to_owned(), |change| {
-                    let interval =
-                        change.interval.map(|ends| format!(" [{:+.1}, {:+.1}]", ends.low * 100.0, ends.high * 100.0));
-                    format!("{:+.1}{} %", change.value * 100.0, interval.unwrap_or_default())
-                });
+                let change = saving.change.map_or("–".to_owned(), relative);
                 rows.push(vec![
                     name(*axis).to_owned(),
-                    saving.arm.clone(),
+                    saving.arm.to_string(),
                     lambda(saving.threshold),
                     format!("{:.1} %", saving.accuracy * 100.0),
                     change,
@@ -188,7 +185,12 @@ impl<'c, 'a> Sweep<'c, 'a> {
                 || ("none".to_owned(), String::new(), String::new(), String::new()),
                 |(choice, point)| {
                     let threshold = choice.threshold.map(lambda).unwrap_or_default();
-                    (choice.arm, threshold, format!("{:.1} %", point.accuracy * 100.0), cost(axis, point.cost))
+                    (
+                        choice.arm.to_string(),
+                        threshold,
+                        format!("{:.1} %", point.accuracy * 100.0),
+                        cost(axis, point.cost),
+                    )
                 },
             );
             rows.push(vec![format!("{asked}, {}", name(axis)), wanted, arm, threshold, accuracy, price]);
@@ -222,13 +224,13 @@ impl<'c, 'a> Sweep<'c, 'a> {
         let mut rows: Vec<CurveRow> = Vec::new();
         for OnAxis { axis, swept, routing, .. } in &self.axes {
             let corners = swept.corners();
-            for (name, point) in [("weak-only", corners.weak), ("strong-only", corners.strong)] {
-                rows.push((*axis, name.to_owned(), None, point, None));
+            for (arm, point) in [(Arm::WeakOnly, corners.weak), (Arm::StrongOnly, corners.strong)] {
+                rows.push((*axis, arm.to_string(), None, point, None));
             }
             for routing in routing {
                 let own = routing.points.iter();
                 rows.extend(own.map(|(threshold, point)| {
-                    (*axis, routing.arm.clone(), Some(*threshold), *point, corners.ibc_lift(*point))
+                    (*axis, routing.arm.to_string(), Some(*threshold), *point, corners.ibc_lift(*point))
                 }));
             }
             for point in [corners.weak, corners.strong] {
@@ -258,7 +260,7 @@ impl<'c, 'a> Sweep<'c, 'a> {
         let each = || rows.iter();
         let columns = vec![
             text("dataset", each().map(|_| self.dataset.clone())),
-            text("arm", each().map(|(_, row)| row.arm.clone())),
+            text("arm", each().map(|(_, row)| row.arm.to_string())),
             text("axis", each().map(|(axis, _)| column(*axis).to_owned())),
             int("thresholds", each().map(|(_, row)| row.points.len())),
             float("area", each().map(|(_, row)| row.area)),
@@ -279,7 +281,7 @@ impl<'c, 'a> Sweep<'c, 'a> {
             text("axis", each().map(|row| column(row.axis).to_owned())),
             text("asked", each().map(|row| row.asked.to_owned())),
             float("value", each().map(|row| row.value)),
-            text("arm", found().map(|found| found.map(|(choice, _)| choice.arm.clone()))),
+            text("arm", found().map(|found| found.map(|(choice, _)| choice.arm.to_string()))),
             float("threshold", found().map(|found| found.and_then(|(choice, _)| choice.threshold))),
             float("accuracy", found().map(|found| found.map(|(_, point)| point.accuracy))),
             float("cost", found().map(|found| found.map(|(_, point)| point.cost))),
@@ -294,7 +296,7 @@ impl<'c, 'a> Sweep<'c, 'a> {
         let ends = || each().map(|(_, saving)| saving.change.and_then(|change| change.interval));
         let columns = vec![
             text("dataset", each().map(|_| self.dataset.clone())),
-            text("arm", each().map(|(_, saving)| saving.arm.clone())),
+            text("arm", each().map(|(_, saving)| saving.arm.to_string())),
             text("axis", each().map(|(axis, _)| column(*axis).to_owned())),
             float("cascade_threshold", each().map(|(_, saving)| saving.threshold)),
             float("accuracy", each().map(|(_, saving)| saving.accuracy)),

@@ -28,7 +28,7 @@ impl PreparedAblation {
     /// # Errors
     /// [`RunError`] names the variant and what is wrong with it.
     pub fn load(file: &Path, more: &[String], sources: &Sources) -> Result<Self, RunError> {
-        let ablation = Ablation::load(file).map_err(RunError::Config)?;
+        let ablation = Ablation::load(file)?;
         let mut runs = Vec::new();
         for (title, variant) in ablation.runs() {
             let called = format!("{title}: {}", variant.name);
@@ -46,7 +46,7 @@ impl PreparedAblation {
             )));
         }
         for (_, variant) in ablation.variants() {
-            if !runs[place(&ablation, variant)].1.assembly.config.arms.contains(&variant.arm) {
+            if !runs[place(&ablation, variant)].1.resolved.config.arms.contains(&variant.arm) {
                 return Err(RunError::Config(anyhow!(
                     "{}: `{}`: `arms` does not name {}",
                     file.display(),

@@ -45,12 +45,12 @@ impl Run {
     /// [`RunError::Config`] if there is nothing to calibrate; else as [`Run::prepare`].
     pub fn prepare_calibration(&self, certify: Certify) -> Result<Prepared, RunError> {
         let mut prepared = self.prepare()?;
-        let overrides = certify.overrides(prepared.assembly.config.deferral.stated().is_some())?;
+        let overrides = certify.overrides(prepared.resolved.config.deferral.stated().is_some())?;
         if !overrides.is_empty() {
             let overrides = [self.overrides.clone(), overrides].concat();
             prepared = Self { overrides, ..self.clone() }.prepare()?;
         }
-        let config = &prepared.assembly.config;
+        let config = &prepared.resolved.config;
         if !config.deferral.wanted().asks() {
             return Err(RunError::Config(anyhow!(
                 "deferral.threshold is stated, so there is nothing to calibrate; ask with --alpha, or write threshold = {{ calibrate = {{ alpha = … }} }}"
@@ -76,8 +76,8 @@ impl Prepared {
         std::fs::create_dir_all(&place.folder).map_err(|error| RunError::Folder(error.into()))?;
         let session = Session::open(self, &place, progress)?;
         let models = session.models().await?;
-        let calibration = session.calibrate(&models, &gates(&self.assembly)).await?;
-        Ok(CalibrationReport { setting: self.assembly.setting(), calibration })
+        let calibration = session.calibrate(&models, &gates(&self.resolved)).await?;
+        Ok(CalibrationReport { setting: self.resolved.setting(), calibration })
     }
 }
 

@@ -7,7 +7,7 @@ use anyhow::{Context, anyhow};
 use super::error::RunError;
 use super::progress::{Progress, Unit};
 use super::transfers::ensure_weights;
-use crate::config::assembly::Assembly;
+use crate::config::resolved::ResolvedConfig;
 use crate::gateway::journal::Journal;
 use crate::retrieval::embedder::{self, EmbedderName};
 use crate::types::chat::CallKey;
@@ -15,9 +15,9 @@ use crate::types::embedding::Embedded;
 use crate::types::item::Item;
 
 /// Makes sure that the weights of a config are there and right, and fetches them if they are not.
-pub(super) async fn fetch(assembly: &Assembly, progress: &Progress) -> Result<(), RunError> {
-    for name in assembly.needed_weights() {
-        ensure_weights(&assembly.weights, &name, progress).await?;
+pub(super) async fn fetch(resolved: &ResolvedConfig, progress: &Progress) -> Result<(), RunError> {
+    for name in resolved.needed_weights() {
+        ensure_weights(&resolved.weights, &name, progress).await?;
     }
     Ok(())
 }
@@ -25,17 +25,17 @@ pub(super) async fn fetch(assembly: &Assembly, progress: &Progress) -> Result<()
 /// The embeddings of the queries, if an arm learns: those of the journal, and the embedder's for the others, which the
 /// journal then keeps.
 pub(super) async fn embed(
-    assembly: &Assembly,
+    resolved: &ResolvedConfig,
     journal: &Journal,
     offline: bool,
     progress: &Progress,
 ) -> Result<Vec<Embedded>, RunError> {
-    let name = assembly.config.learning.embedder;
-    let keys: Vec<CallKey> = assembly.embedded().iter().map(|item| name.key(&item.query)).collect();
+    let name = resolved.config.learning.embedder;
+    let keys: Vec<CallKey> = resolved.embedded().iter().map(|item| name.key(&item.query)).collect();
     let found = journal.embeddings(name.name(), &keys).await.map_err(RunError::Journal)?;
     let lacking: BTreeMap<CallKey, &Item> = keys
         .iter()
-        .zip(assembly.embedded())
+        .zip(resolved.embedded())
         .zip(&found)
         .filter(|(_, found)| found.is_none())
         .map(|((key, item), _)| (*key, item))

@@ -3,6 +3,8 @@
 use anyhow::Error;
 
 use crate::cascade::level::StepError;
+use crate::config::error::{ConfigError, ConfigFault};
+use crate::config::suggest::UnknownName;
 use crate::types::model::ModelError;
 
 /// A run that could not begin, or that ended early; every answer that was paid for is in its journal. The text of each error
@@ -40,6 +42,23 @@ pub enum RunError {
     /// The outputs cannot be made, written or read back.
     #[error("{0:#}")]
     Output(Error),
+}
+
+impl From<ConfigError> for RunError {
+    fn from(error: ConfigError) -> Self {
+        let make = match error.fault() {
+            ConfigFault::Dataset(_) => Self::Data,
+            ConfigFault::Weights(_) => Self::Weights,
+            _ => Self::Config,
+        };
+        make(error.into())
+    }
+}
+
+impl From<UnknownName> for RunError {
+    fn from(unknown: UnknownName) -> Self {
+        ConfigError::from(unknown).into()
+    }
 }
 
 impl RunError {

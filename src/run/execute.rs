@@ -124,12 +124,12 @@ impl Prepared {
     /// The same in another place.
     pub(super) async fn execute_at(&self, place: &Place, progress: &Progress) -> Result<RunReport, RunError> {
         let (session, manifest) = Session::begin(self, place, self.identity(), progress, |manifest| manifest)?;
-        let config = &self.assembly.config;
+        let config = &self.resolved.config;
         let models = session.models().await?;
-        let gates = gates(&self.assembly);
+        let gates = gates(&self.resolved);
         let calibration = session.calibrate(&models, &gates).await?;
         let stated: Vec<f64> = config.deferral.stated().into_iter().collect();
-        let cells = gates.cells(&calibration.arms, &stated, orders(&self.assembly));
+        let cells = gates.cells(&calibration.arms, &stated, orders(&self.resolved));
         let outcome = session.through(&models, &cells, &config.name).await?;
         let of_gates = warnings::of_gates(&outcome.records);
         Ended { session: &session, models: &models, manifest, outcome, calibration, of_gates }.report().await
@@ -151,17 +151,17 @@ impl Ended<'_> {
     /// Completes the manifest.
     pub(super) async fn report(self) -> Result<RunReport, RunError> {
         let Self { session, models, mut manifest, outcome, calibration, of_gates } = self;
-        let (assembly, journal) = (session.assembly, &session.means.journal);
+        let (resolved, journal) = (session.resolved, &session.means.journal);
         let answered_by = answered_by(outcome.records.iter().chain(&calibration.records));
         let shared = session.leakage(models).into_iter().collect();
-        let shown = warnings::of_records(assembly, &outcome, &calibration.records, &answered_by);
-        manifest.warnings = [assembly.warnings(), shared, of_gates, shown].concat();
+        let shown = warnings::of_records(resolved, &outcome, &calibration.records, &answered_by);
+        manifest.warnings = [resolved.warnings(), shared, of_gates, shown].concat();
         manifest.calls_made = Some(journal.calls_made());
-        manifest.spent = spent(assembly, journal).map_err(RunError::Journal)?;
+        manifest.spent = spent(resolved, journal).map_err(RunError::Journal)?;
         manifest.answered_by = json!(answered_by);
         manifest.ended = Some(now());
         let unparsed = unparsed::lines(&outcome.records, journal).await.map_err(RunError::Journal)?;
-        let facts = Facts::of(assembly, manifest.swept.clone());
+        let facts = Facts::of(resolved, manifest.swept.clone());
         let Outcome { records, strategies, .. } = outcome;
         let calls = Calls { made: journal.calls_made(), imported: journal.calls_imported() };
         let kept = Kept { manifest, facts, records, calibration, lacking: Vec::new() };

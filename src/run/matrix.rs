@@ -29,12 +29,12 @@ impl Prepared {
     /// # Errors
     /// [`RunError::Config`] if no arm learns or an answer would have several examples; else as a run.
     pub async fn matrix(&self, progress: &Progress) -> Result<MatrixReport, RunError> {
-        if !self.assembly.learns() {
+        if !self.resolved.learns() {
             return Err(RunError::Config(anyhow!(
                 "`arms` names none that learns, so the weak level's prompt has no place for an example; add inter-cascade"
             )));
         }
-        let k = self.assembly.config.learning.k;
+        let k = self.resolved.config.learning.k;
         if k != 1 {
             return Err(RunError::Config(anyhow!(
                 "learning.k is {k}, and the matrix has one example per answer: set learning.k = 1"

@@ -37,9 +37,9 @@ pub use self::execute::RunReport;
 pub use self::progress::{Listener, Progress, Unit};
 pub use self::sources::Sources;
 pub use self::stop::Stop;
-use crate::config::assembly::Assembly;
-use crate::config::file::Config;
-use crate::config::plan;
+use crate::config::forecast;
+use crate::config::resolved::ResolvedConfig;
+use crate::config::schema::Config;
 
 /// A config that is to be run, with values laid over it.
 ///
@@ -79,7 +79,7 @@ impl Run {
     }
 
     fn checked(self) -> Result<Self, RunError> {
-        Config::load(&self.config, &self.overrides).map_err(RunError::Config)?;
+        Config::load(&self.config, &self.overrides)?;
         Ok(self)
     }
 
@@ -114,8 +114,8 @@ impl Run {
     /// # Errors
     /// Names the place and the remedy.
     pub fn prepare(&self) -> Result<Prepared, RunError> {
-        let assembly = self.sources.load(&self.config, &self.overrides)?;
-        Ok(Prepared { assembly, sources: self.sources.clone(), folder: self.folder.clone(), fresh: self.fresh })
+        let resolved = self.sources.load(&self.config, &self.overrides)?;
+        Ok(Prepared { resolved, sources: self.sources.clone(), folder: self.folder.clone(), fresh: self.fresh })
     }
 
     /// Runs the config's arms.
@@ -140,7 +140,7 @@ pub(crate) struct Place {
 
 /// A config with all that it names, found right: it can be run.
 pub struct Prepared {
-    assembly: Assembly,
+    resolved: ResolvedConfig,
     sources: Sources,
     folder: Option<PathBuf>,
     fresh: bool,
@@ -149,18 +149,18 @@ pub struct Prepared {
 impl Prepared {
     /// Where the run lies; `ending` is added to the name of the usual folder.
     fn place(&self, ending: &str) -> Place {
-        let usual = || Path::new("results").join(format!("{}{ending}", self.assembly.config.name));
+        let usual = || Path::new("results").join(format!("{}{ending}", self.resolved.config.name));
         Place { folder: self.folder.clone().unwrap_or_else(usual), shared: None, fresh: self.fresh }
     }
 
     /// Lines that say what would run, and the calls, tokens and fee to expect.
     #[must_use]
     pub fn forecast(&self) -> Vec<String> {
-        plan::lines(&self.assembly)
+        forecast::lines(&self.resolved)
     }
 
     /// What makes the run the same run.
     fn identity(&self) -> Value {
-        self.assembly.identity()
+        self.resolved.identity()
     }
 }

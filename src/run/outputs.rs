@@ -7,13 +7,14 @@ use serde_json::Value;
 
 use super::error::RunError;
 use crate::analysis::metrics::{Calibrated, Comparison, Prices};
-use crate::config::assembly::Assembly;
-use crate::config::file::Config;
+use crate::config::resolved::ResolvedConfig;
+use crate::config::schema::Config;
+use crate::report::arm_tables::{Gauged, of_arms};
 use crate::report::manifest::{FILE, Manifest};
 use crate::report::read::{self, Lacking};
 use crate::report::summary::{self, Context};
 use crate::report::sweep::Sweep;
-use crate::report::tables::{Gauged, OF_CALIBRATION, OF_STREAM, of_arms, of_records};
+use crate::report::tables::{OF_CALIBRATION, OF_STREAM, of_records};
 use crate::types::price::Price;
 use crate::types::record::Record;
 use crate::types::seed::Seed;
@@ -37,13 +38,13 @@ pub struct Facts {
 
 impl Facts {
     /// The facts of a config that is run, at these λs if it is a sweep.
-    pub(super) fn of(assembly: &Assembly, swept: Option<Vec<f64>>) -> Self {
+    pub(super) fn of(resolved: &ResolvedConfig, swept: Option<Vec<f64>>) -> Self {
         Self {
-            name: assembly.config.name.clone(),
-            seed: assembly.config.seed,
-            weak: assembly.weak.name.clone(),
-            signal: assembly.signal.map(|signal| signal.name().to_owned()),
-            prices: assembly.prices(),
+            name: resolved.config.name.clone(),
+            seed: resolved.config.seed,
+            weak: resolved.weak.name.clone(),
+            signal: resolved.signal.map(|signal| signal.name().to_owned()),
+            prices: resolved.prices(),
             swept,
         }
     }

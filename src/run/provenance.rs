@@ -8,29 +8,29 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use super::resources::priced;
-use crate::config::assembly::Assembly;
+use crate::config::resolved::ResolvedConfig;
 use crate::gateway::journal::{Journal, Taken};
 use crate::report::manifest::Manifest;
 use crate::types::price::Fee;
 use crate::types::record::Record;
 
 /// The manifest of a run that begins, or goes on.
-pub(super) fn begun(assembly: &Assembly, identity: Value, before: Option<&Manifest>) -> Manifest {
+pub(super) fn begun(resolved: &ResolvedConfig, identity: Value, before: Option<&Manifest>) -> Manifest {
     Manifest {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         identity,
-        config: assembly.resolved(),
-        prompts: assembly.words(),
-        setting: assembly.setting(),
+        config: resolved.resolved(),
+        prompts: resolved.words(),
+        setting: resolved.setting(),
         started: before.map_or_else(now, |before| before.started.clone()),
         ended: None,
         calls_made: None,
         spent: Value::Null,
         answered_by: Value::Null,
-        prices: assembly.prices(),
+        prices: resolved.prices(),
         swept: None,
-        price_notes: assembly.price_notes(),
-        warnings: assembly.warnings(),
+        price_notes: resolved.price_notes(),
+        warnings: resolved.warnings(),
     }
 }
 
@@ -40,9 +40,9 @@ pub(super) fn now() -> String {
 }
 
 /// What the journal's calls have cost, and what attempts without an answer may have cost.
-pub(super) fn spent(assembly: &Assembly, journal: &Journal) -> Result<Value> {
+pub(super) fn spent(resolved: &ResolvedConfig, journal: &Journal) -> Result<Value> {
     let in_json = |taken: BTreeMap<String, Taken>| -> Value {
-        let priced = priced(&assembly.prices(), taken).into_iter();
+        let priced = priced(&resolved.prices(), taken).into_iter();
         let line = |(name, (taken, fee)): (String, (Taken, Option<Fee>))| {
             (name, json!({ "calls": taken.calls, "usage": taken.usage, "fee_usd": fee.map(Fee::usd) }))
         };

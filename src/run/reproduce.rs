@@ -104,15 +104,15 @@ impl<'a> Ready<'a> {
 
     /// Why a verdict on it is none on the paper.
     fn yardstick(&self) -> anyhow::Result<Option<&'static str>> {
-        let assembly = &self.run.assembly;
-        if assembly.strong.backend == Backend::Reference {
+        let resolved = &self.run.resolved;
+        if resolved.strong.backend == Backend::Reference {
             return Ok(Some("the teacher is no model"));
         }
-        if assembly.config.dataset.path.is_some() {
+        if resolved.config.dataset.path.is_some() {
             return Ok(None);
         }
         let catalogue = Catalogue::find(Some(&self.experiment.config))?;
-        let entry = catalogue.entries.iter().find(|entry| entry.name == assembly.dataset);
+        let entry = catalogue.entries.iter().find(|entry| entry.name == resolved.dataset);
         let written_here = entry.is_some_and(|entry| entry.source.is_none());
         Ok(written_here.then_some("the data set is our own"))
     }
@@ -149,7 +149,7 @@ pub struct Reproduction<'a> {
 /// # Errors
 /// [`RunError::Config`] names file, line and key.
 pub fn paper(folder: &Path) -> Result<Paper, RunError> {
-    Paper::load(folder).map_err(RunError::Config)
+    Ok(Paper::load(folder)?)
 }
 
 impl<'a> Reproduction<'a> {
@@ -158,9 +158,9 @@ impl<'a> Reproduction<'a> {
     /// # Errors
     /// [`RunError`] names the experiment and what is wrong with it.
     pub fn prepare(paper: &'a Paper, options: &'a Options) -> Result<Self, RunError> {
-        let family = paper.family(&options.family).map_err(RunError::Config)?;
-        let (tables, ablations) = paper.chosen(family, &options.tables).map_err(RunError::Config)?;
-        let data = family.other_data(options.dataset.as_deref()).map_err(RunError::Config)?;
+        let family = paper.family(&options.family)?;
+        let (tables, ablations) = paper.chosen(family, &options.tables)?;
+        let data = family.other_data(options.dataset.as_deref())?;
         let experiments = family.experiments.iter().filter(|one| options.dataset.is_none() || !one.own_data_only);
         let experiments =
             experiments.map(|experiment| Ready::new(experiment, data, options)).collect::<Result<_, _>>()?;

@@ -8,18 +8,17 @@ use std::sync::Arc;
 use anyhow::{Context, Result};
 
 use crate::analysis::metrics::Prices;
-use crate::backend::entry::{Backend, ModelEntry};
+use crate::backend::entry::ModelEntry;
 use crate::backend::llama_server::Servers;
 use crate::backend::registry::{Data, Sources};
 use crate::cascade::answer::Gauge;
-use crate::cascade::gating::Gates;
+use crate::cascade::calibration::Gates;
 use crate::cascade::level::Level;
 use crate::cascade::repository::Rule;
-use crate::cascade::step::Setup;
+use crate::cascade::setup::Setup;
 use crate::cascade::teach::Teaching;
-use crate::config::assembly::Assembly;
-use crate::config::deferral::DeferralConfig;
-use crate::config::file::Config;
+use crate::config::resolved::ResolvedConfig;
+use crate::config::schema::{Config, DeferralConfig};
 use crate::dataset::stream;
 use crate::gateway::budget::Budget;
 use crate::gateway::concurrency::ConcurrencyLimiter;
@@ -30,6 +29,7 @@ use crate::gateway::{Gateway, Hear, Served, Source};
 use crate::task::prompt::Prompt;
 use crate::types::embedding::Embedded;
 use crate::types::price::Fee;
+use crate::types::recorded::RecordedCalls;
 
 /// What the calls of a run may use.
 pub struct Means {
@@ -59,24 +59,24 @@ impl Models {
     ///
     /// # Errors
     /// Names a model that cannot be made.
-    pub fn new(assembly: &Assembly, embeddings: Vec<Embedded>, means: &Means) -> Result<Self> {
-        let config = &assembly.config;
+    pub fn new(resolved: &ResolvedConfig, embeddings: Vec<Embedded>, means: &Means) -> Result<Self> {
+        let config = &resolved.config;
         let budget = match config.limits.max_fee_usd {
             None => None,
-            Some(limit) => Some(Arc::new(Budget::new(limit, gone(assembly, &means.journal)?))),
+            Some(limit) => Some(Arc::new(Budget::new(limit, gone(resolved, &means.journal)?))),
         };
         let limiter = ConcurrencyLimiter::new(config.limits.concurrency);
-        let level = |entry, prompt| level(assembly, entry, prompt, means, &limiter, budget.as_ref());
+        let level = |entry, prompt| level(resolved, entry, prompt, means, &limiter, budget.as_ref());
         let learning = &config.learning;
         let setup = Setup {
-            dataset: assembly.dataset.as_str().into(),
-            grader: assembly.grader.clone(),
-            items: Arc::clone(&assembly.items),
+            dataset: resolved.dataset.as_str().into(),
+            grader: resolved.grader.clone(),
+            items: Arc::clone(&resolved.items),
             embeddings: embeddings.into(),
             embedder: learning.embedder.name().into(),
-            weak: level(&assembly.weak, &assembly.prompts[0])?,
-            strong: level(&assembly.strong, &assembly.prompts[1])?,
-            gauge: gauge(assembly),
+            weak: level(&resolved.weak, &resolved.prompts[0])?,
+            strong: level(&resolved.strong, &resolved.prompts[1])?,
+            gauge: gauge(resolved),
             rule: Rule {
                 k: learning.k,
                 min_similarity: learning.min_similarity,
@@ -92,30 +92,31 @@ impl Models {
 
 /// A model behind its gateway, at its place in the cascade.
 fn level(
-    assembly: &Assembly,
+    resolved: &ResolvedConfig,
     entry: &ModelEntry,
     prompt: &Prompt,
     means: &Means,
     limiter: &Arc<ConcurrencyLimiter>,
     budget: Option<&Arc<Budget>>,
 ) -> Result<Level> {
-    let Config { seed, limits, dataset, .. } = &assembly.config;
+    let Config { seed, limits, dataset, .. } = &resolved.config;
     let data = Data {
-        items: &assembly.items,
-        sha256: &assembly.sha256,
+        items: &resolved.items,
+        sha256: &resolved.sha256,
         seed: *seed,
-        weights: &assembly.weights,
+        weights: &resolved.weights,
         style: prompt.style,
     };
-    let recording = assembly.recordings.get(&entry.name);
-    let sources = Sources { recording, journal: &means.journal, servers: &means.servers };
+    let recording = resolved.recordings.get(&entry.name);
+    let journal: Arc<dyn RecordedCalls> = Arc::<Journal>::clone(&means.journal);
+    let sources = Sources { recording, journal: &journal, servers: &means.servers };
     let served = Served {
         name: entry.name.clone(),
-        identity: entry.identity(&assembly.weak, data)?,
-        source: if means.offline && entry.backend != Backend::Replay {
-            Source::Journal
-        } else {
-            entry.make(&assembly.weak, data, sources)?
+        identity: entry.identity(&resolved.weak, data)?,
+        source: match (entry.is_recorded(), means.offline) {
+            (true, _) => Source::Recorded(entry.make(&resolved.weak, data, sources)?),
+            (false, true) => Source::Journal,
+            (false, false) => Source::Model(entry.make(&resolved.weak, data, sources)?),
         },
     };
     let line = limiter.line(entry.line(limits.concurrency));
@@ -138,20 +139,20 @@ fn level(
 
 /// How the arms get their gates.
 #[must_use]
-pub fn gates(assembly: &Assembly) -> Gates {
-    assembly.config.gates(assembly.calibration())
+pub fn gates(resolved: &ResolvedConfig) -> Gates {
+    resolved.config.gates(resolved.calibration())
 }
 
 /// The orders of the stream: at each position the item's index.
 #[must_use]
-pub fn orders(assembly: &Assembly) -> Vec<Arc<[usize]>> {
-    let permuted = |order| stream::permutation(assembly.config.seed, order, assembly.stream().len()).into();
-    (0..assembly.config.dataset.orders).map(permuted).collect()
+pub fn orders(resolved: &ResolvedConfig) -> Vec<Arc<[usize]>> {
+    let permuted = |order| stream::permutation(resolved.config.seed, order, resolved.stream().len()).into();
+    (0..resolved.config.dataset.orders).map(permuted).collect()
 }
 
-fn gauge(assembly: &Assembly) -> Option<Gauge> {
-    let DeferralConfig { quantile, draws, draw_temperature, .. } = assembly.config.deferral;
-    assembly.signal.map(|signal| Gauge { signal, quantile, draws, draw_temperature })
+fn gauge(resolved: &ResolvedConfig) -> Option<Gauge> {
+    let DeferralConfig { quantile, draws, draw_temperature, .. } = resolved.config.deferral;
+    resolved.signal.map(|signal| Gauge { signal, quantile, draws, draw_temperature })
 }
 
 fn teaching(config: &Config) -> Teaching {
@@ -168,9 +169,9 @@ fn teaching(config: &Config) -> Teaching {
 }
 
 /// What the journal's calls have taken: runs that share it share the limit, whichever models they ask.
-fn gone(assembly: &Assembly, journal: &Journal) -> Result<Fee> {
-    let mut prices = assembly.prices();
-    for entry in &assembly.known {
+fn gone(resolved: &ResolvedConfig, journal: &Journal) -> Result<Fee> {
+    let mut prices = resolved.prices();
+    for entry in &resolved.known {
         prices.entry(entry.name.clone()).or_insert_with(|| entry.price.clone());
     }
     let taken = [journal.spent()?, journal.lost()?].map(|taken| priced(&prices, taken));

@@ -12,12 +12,12 @@ use super::progress::{Progress, Unit};
 use super::resources::{Means, Models};
 use super::{Place, Prepared, Sources, embed, provenance, waits};
 use crate::backend::llama_server::Servers;
+use crate::cascade::calibration::Gates;
 use crate::cascade::experiment::{self, Cells, Outcome};
-use crate::cascade::gating::Gates;
 use crate::cascade::level::StepError;
 use crate::cascade::matrix::{self, Row};
-use crate::cascade::step::Setup;
-use crate::config::assembly::Assembly;
+use crate::cascade::setup::Setup;
+use crate::config::resolved::ResolvedConfig;
 use crate::gateway::Hear;
 use crate::gateway::budget::Budget;
 use crate::gateway::concurrency::ConcurrencyLimiter;
@@ -33,7 +33,7 @@ const AT_ONCE: Duration = Duration::from_millis(150);
 /// A config with its journal and models.
 pub(super) struct Session<'a> {
     /// The config with all that it names.
-    pub(super) assembly: &'a Assembly,
+    pub(super) resolved: &'a ResolvedConfig,
     place: &'a Place,
     pub(super) means: Means,
     progress: &'a Progress,
@@ -95,7 +95,7 @@ impl<'a> Session<'a> {
         if *fresh || (prepared.sources.retry_refused && before.is_some()) {
             set_aside(folder).map_err(RunError::Folder)?;
         }
-        let manifest = change(provenance::begun(&prepared.assembly, identity, before.as_ref()));
+        let manifest = change(provenance::begun(&prepared.resolved, identity, before.as_ref()));
         // A finished run stays finished: its rerun may fail.
         if before.is_none_or(|before| before.ended.is_none()) {
             manifest.write(folder).map_err(RunError::Output)?;
@@ -122,7 +122,7 @@ impl<'a> Session<'a> {
             }
         }
         let means = Means { journal: Arc::new(journal), servers, offline: *offline, hear: once(progress.clone()) };
-        Ok(Self { assembly: &prepared.assembly, place, means, progress, _claim: claim })
+        Ok(Self { resolved: &prepared.resolved, place, means, progress, _claim: claim })
     }
 
     /// Where the run lies.
@@ -132,14 +132,14 @@ impl<'a> Session<'a> {
 
     /// Fetches the weights that are needed, embeds the queries and makes the models.
     pub(super) async fn models(&self) -> Result<Models, RunError> {
-        let Self { assembly, means, progress, .. } = self;
+        let Self { resolved, means, progress, .. } = self;
         let embeddings = progress.unless_stopped(async {
             if !means.offline {
-                embed::fetch(assembly, progress).await?;
+                embed::fetch(resolved, progress).await?;
             }
-            embed::embed(assembly, &means.journal, means.offline, progress).await
+            embed::embed(resolved, &means.journal, means.offline, progress).await
         });
-        Models::new(assembly, embeddings.await?, means).map_err(RunError::Weights)
+        Models::new(resolved, embeddings.await?, means).map_err(RunError::Weights)
     }
 
     /// Takes the calibration items through, if anything is found with them, and gives what they show.
@@ -157,7 +157,7 @@ impl<'a> Session<'a> {
         let work = (!silent).then(|| self.progress.begin(label, cells.steps() as u64, Unit::Steps));
         let mut done = 0;
         let mut so_far = SoFar::default();
-        let run = experiment::run(setup, cells, limiter, self.assembly.config.limits.concurrency, |record| {
+        let run = experiment::run(setup, cells, limiter, self.resolved.config.limits.concurrency, |record| {
             done += 1;
             so_far.count(record);
             if let Some(work) = &work {
@@ -170,11 +170,11 @@ impl<'a> Session<'a> {
     /// Makes the calls of the pair matrix, and gives its rows.
     pub(super) async fn matrix(&self, models: &Models) -> Result<Vec<Row>, RunError> {
         let Models { setup, limiter, .. } = models;
-        let items = self.assembly.stream().len();
+        let items = self.resolved.stream().len();
         let total = 2 * items + matrix::pairs(setup, items).len();
-        let work = self.progress.begin(&self.assembly.config.name, total as u64, Unit::Steps);
+        let work = self.progress.begin(&self.resolved.config.name, total as u64, Unit::Steps);
         let mut done = 0;
-        let rows = matrix::matrix(setup, items, limiter, self.assembly.config.limits.concurrency, || {
+        let rows = matrix::matrix(setup, items, limiter, self.resolved.config.limits.concurrency, || {
             done += 1;
             work.done(done, &String::new);
         });
@@ -227,7 +227,7 @@ impl<'a> Session<'a> {
 
     /// What the calibration items share with the stream, if they can be compared.
     pub(super) fn leakage(&self, models: &Models) -> Option<String> {
-        let places = self.assembly.calibration();
+        let places = self.resolved.calibration();
         let Setup { items, embeddings, .. } = &*models.setup;
         let apart = (items.get(places.clone())?, embeddings.get(places.clone())?);
         let stream = (&items[..places.start], &embeddings[..places.start]);

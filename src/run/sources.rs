@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use anyhow::Context;
 
 use super::error::RunError;
-use crate::config::assembly::Assembly;
+use crate::config::resolved::ResolvedConfig;
 use crate::gateway::journal;
 
 /// The sources of answers. By default the models are asked for all that the run's own journal does not hold.
@@ -44,14 +44,14 @@ impl Sources {
     }
 
     /// A config with all that it names, whose models can be asked if they may be.
-    pub(super) fn load(&self, config: &Path, overrides: &[String]) -> Result<Assembly, RunError> {
+    pub(super) fn load(&self, config: &Path, overrides: &[String]) -> Result<ResolvedConfig, RunError> {
         let there = self.journals.iter().try_for_each(|path| journal::check_there(path));
         there.context("--journal").map_err(RunError::Journal)?;
-        let assembly = Assembly::load(config, overrides).map_err(RunError::Config)?;
+        let resolved = ResolvedConfig::load(config, overrides)?;
         if !self.offline {
-            assembly.check_models().with_context(|| format!("{}", config.display())).map_err(RunError::Config)?;
+            resolved.check_models().with_context(|| format!("{}", config.display())).map_err(RunError::Config)?;
         }
-        Ok(assembly)
+        Ok(resolved)
     }
 
     /// Whether the refused calls of a journal are to be forgotten now: true once for each journal.

@@ -85,7 +85,7 @@ impl Thresholds {
         match self {
             Self::Listed(thresholds) => thresholds.clone(),
             Self::Observed(count) => {
-                let weak = records.iter().filter(|record| *record.cell.arm == *Arm::WeakOnly.name());
+                let weak = records.iter().filter(|record| record.cell.arm == Arm::WeakOnly);
                 let mut seen: Vec<f64> =
                     weak.filter_map(|record| Some(record.weak.as_ref()?.confidence?.value())).collect();
                 seen.sort_by(f64::total_cmp);
@@ -112,8 +112,8 @@ impl Prepared {
     /// # Errors
     /// [`RunError`]; what was answered until then is in the journal.
     pub async fn sweep(&self, thresholds: &Thresholds, progress: &Progress) -> Result<RunReport, RunError> {
-        let assembly = &self.assembly;
-        if assembly.signal.is_none() {
+        let resolved = &self.resolved;
+        if resolved.signal.is_none() {
             return Err(RunError::Config(anyhow!(
                 "a sweep needs an arm that is gated by confidence, and `arms` names none"
             )));
@@ -121,19 +121,19 @@ impl Prepared {
         let place = self.place("-sweep");
         let mut identity = self.identity();
         identity["deferral"]["threshold"] = json!({ "swept": thresholds.told() });
-        let setting = assembly.setting_with(&format!("below a threshold is deferred: {}", thresholds.told()));
+        let setting = resolved.setting_with(&format!("below a threshold is deferred: {}", thresholds.told()));
         let swept = |manifest| Manifest { setting, swept: Some(Vec::new()), ..manifest };
         let (session, mut manifest) = Session::begin(self, &place, identity, progress, swept)?;
         let models = session.models().await?;
-        let gates = gates(assembly).swept();
+        let gates = gates(resolved).swept();
         let calibration = session.calibrate(&models, &gates).await?;
 
         let alone = gates.only(|arm| arm.deferral() != Deferral::BelowThreshold);
-        let cells = alone.cells(&calibration.arms, &[], orders(assembly));
+        let cells = alone.cells(&calibration.arms, &[], orders(resolved));
         let levels = session.through(&models, &cells, "both levels").await?;
         let thresholds = thresholds.of(&levels.records);
         let taught = gates.only(|arm| arm.learning().is_some());
-        let cells = taught.cells(&calibration.arms, &thresholds, orders(assembly));
+        let cells = taught.cells(&calibration.arms, &thresholds, orders(resolved));
         let outcome = levels.and(session.through(&models, &cells, "sweep").await?);
 
         manifest.swept = Some(thresholds);

@@ -6,18 +6,18 @@ use super::provenance::AnsweredBy;
 use crate::analysis::metrics::{Slice, odd_answers, slices};
 use crate::backend::entry::Backend;
 use crate::cascade::experiment::Outcome;
-use crate::config::assembly::Assembly;
+use crate::config::resolved::ResolvedConfig;
 use crate::types::record::{Record, Score};
 
 /// Those of every run; `calibration` are the records of the items that something is told from.
 pub(super) fn of_records(
-    assembly: &Assembly,
+    resolved: &ResolvedConfig,
     outcome: &Outcome,
     calibration: &[Record],
     answered_by: &AnsweredBy,
 ) -> Vec<String> {
     let mut lines = Vec::new();
-    for entry in [&assembly.weak, &assembly.strong].into_iter().filter(|entry| entry.base_url.is_some()) {
+    for entry in [&resolved.weak, &resolved.strong].into_iter().filter(|entry| entry.base_url.is_some()) {
         for name in answered_by.get(entry.name.as_str()).into_iter().flatten() {
             // Servers answer with a dated name for the alias that was asked for.
             if !name.starts_with(entry.server_name()) {
@@ -28,7 +28,7 @@ pub(super) fn of_records(
             }
         }
     }
-    lines.extend(of_builds(assembly, answered_by));
+    lines.extend(of_builds(resolved, answered_by));
     lines.extend(odd_answers::warnings(&outcome.records, calibration));
     for slice in slices(&outcome.records) {
         let silent = slice.no_answer();
@@ -78,8 +78,8 @@ pub(super) fn of_records(
 }
 
 /// Answers of local servers are those of a build of the engine: the journal may hold another's than the one that runs now.
-fn of_builds(assembly: &Assembly, answered_by: &AnsweredBy) -> Option<String> {
-    let local = [&assembly.weak, &assembly.strong].into_iter().filter(|entry| entry.backend == Backend::LlamaServer);
+fn of_builds(resolved: &ResolvedConfig, answered_by: &AnsweredBy) -> Option<String> {
+    let local = [&resolved.weak, &resolved.strong].into_iter().filter(|entry| entry.backend == Backend::LlamaServer);
     let names = local.filter_map(|entry| answered_by.get(entry.name.as_str())).flatten();
     let builds: BTreeSet<&str> = names.map(|name| name.rsplit_once(", ").map_or(*name, |(_, build)| build)).collect();
     let told = builds.iter().map(|build| format!("`{build}`")).collect::<Vec<_>>().join(" and ");

@@ -4,10 +4,12 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::arm::Arm;
 use super::chat::{CallKey, Usage};
 use super::confidence::Confidence;
 use super::item::ItemId;
 use super::noted::Noted;
+use super::store_rule::StoreRule;
 
 /// How an answer compares with its target.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -75,8 +77,8 @@ impl Purpose {
 pub struct CellKey {
     /// The data set's name.
     pub dataset: Arc<str>,
-    /// The arm's name.
-    pub arm: Arc<str>,
+    /// The arm.
+    pub arm: Arm,
     /// Zero-based number of the stream's order.
     pub order: usize,
     /// λ; none for an arm that has no gate.
@@ -112,8 +114,8 @@ pub enum Kept {
     Unreadable,
     /// The provider refused to answer, so that there was none.
     Refused,
-    /// A store rule, by its name, kept it out.
-    Dropped(&'static str),
+    /// This store rule kept it out.
+    Dropped(StoreRule),
 }
 
 impl Kept {
@@ -124,7 +126,7 @@ impl Kept {
             Self::Stored => "stored",
             Self::Unreadable => "unreadable",
             Self::Refused => "refused",
-            Self::Dropped(rule) => rule,
+            Self::Dropped(rule) => rule.name(),
         }
     }
 }

@@ -1,11 +1,10 @@
 //! The fee over the price ratio of the strong level to the weak one, at several shapes of prices: prices move, tokens stay.
 
 use super::changes::RESAMPLES;
-use super::comparison::Change;
 use super::fees::{Prices, by_group, item_fee, token_fee};
 use super::{Comparison, STRONG, Slice, Taken};
 use crate::analysis::stats::units::relative_change;
-use crate::analysis::stats::{Draws, FEWEST, Interval, Resampled, Units};
+use crate::analysis::stats::{Draws, Estimate, FEWEST, Interval, Units};
 use crate::types::price::{Fee, Price};
 use crate::types::record::Purpose;
 
@@ -101,8 +100,8 @@ pub struct Curve {
     /// The interval of that ratio; an end is infinite where the arm is cheaper at none. None if the weak level's fee changes in fewer
     /// than three groups or the strong level's in fewer, or if more than 1 % of the resamples hold no change.
     pub interval: Option<Interval>,
-    /// The change in percent at each ratio that was asked for, and its interval as a share.
-    pub changes: Vec<Change>,
+    /// The relative change of the fee, as a share, at each ratio that was asked for. `None` if it is undefined there.
+    pub changes: Vec<Option<Estimate>>,
 }
 
 /// The curves of each arm against its base, one for each shape, at the ratios that `at` gives of the ratio at hand; none of an arm
@@ -144,10 +143,6 @@ pub fn curves(
     let figures: Vec<_> = asked.iter().flatten().map(|(_, units, figures, _)| (units, &figures[..])).collect();
     let draws = Draws { seed: comparison.seed, labels: &["fees"], count: RESAMPLES };
     let mut found = Units::bca_of_all(&figures, draws).into_iter();
-    let percent = |found: Option<Resampled>| match found {
-        Some(Resampled { value, interval }) => (Some(value * 100.0), interval),
-        None => (None, None),
-    };
     let mut told = |own: f64, shape: Shape, enough: bool| {
         let mut found = found.next()?.into_iter();
         let ratio = |share| own * odds(share);
@@ -158,7 +153,7 @@ pub fn curves(
             own,
             pays_from: share.map(|share| ratio(share.value)).filter(|ratio| ratio.is_finite()),
             interval: share.and_then(|share| share.interval).filter(|_| enough).map(ends),
-            changes: found.map(percent).collect(),
+            changes: found.collect(),
         })
     };
     let curves = asked.iter().zip(shapes.iter().cycle());

@@ -9,7 +9,9 @@ use crate::analysis::reliability::Judged;
 use crate::analysis::stats::proportion::wilson;
 use crate::analysis::stats::units::mean;
 use crate::analysis::stats::{Draws, Interval, Units};
+use crate::types::arm::Arm;
 use crate::types::chat::Usage;
+use crate::types::confidence::defers;
 use crate::types::record::{Call, CellKey, Graded, Purpose, Record, Score, WeakAnswer};
 
 /// What an arm made of one item in one order.
@@ -104,7 +106,7 @@ impl<'a> Taken<'a> {
             Self::Gated { weak, strong, deferred } => (&weak.calls, if deferred { &strong.calls } else { &[] }),
         };
         let with_earlier = |calls: &'a [Call]| calls.iter().enumerate().map(|(place, call)| (call, &calls[..place]));
-        let alone = matches!(self, Self::Whole(record) if &*record.cell.arm == "weak-only");
+        let alone = matches!(self, Self::Whole(record) if record.cell.arm == Arm::WeakOnly);
         let needed = with_earlier(first).chain(with_earlier(second));
         needed.filter(move |(call, _)| !alone || call.purpose != Purpose::Confidence)
     }
@@ -132,10 +134,10 @@ pub struct Slice<'a> {
 /// The records by arm and threshold, in the order in which they first appear.
 #[must_use]
 pub fn slices(records: &[Record]) -> Vec<Slice<'_>> {
-    let mut places: HashMap<(&str, Option<u64>), usize> = HashMap::new();
+    let mut places: HashMap<(Arm, Option<u64>), usize> = HashMap::new();
     let mut found: Vec<(Arc<CellKey>, Vec<Taken>)> = Vec::new();
     for record in records {
-        let key = (&*record.cell.arm, record.cell.threshold.map(f64::to_bits));
+        let key = (record.cell.arm, record.cell.threshold.map(f64::to_bits));
         let place = *places.entry(key).or_insert_with(|| {
             found.push((Arc::clone(&record.cell), Vec::new()));
             found.len() - 1
@@ -149,7 +151,7 @@ pub fn slices(records: &[Record]) -> Vec<Slice<'_>> {
 /// was told for itself alone, the only one there is.
 #[must_use]
 pub fn baseline<'a, 'b>(slices: &'b [Slice<'a>], slice: &Slice) -> Option<&'b Slice<'a>> {
-    let cascades = || slices.iter().filter(|other| &*other.cell.arm == BASELINE);
+    let cascades = || slices.iter().filter(|other| other.cell.arm == BASELINE);
     let same = cascades().find(|other| slice.cell.threshold.is_some() && other.cell.threshold == slice.cell.threshold);
     same.or_else(|| cascades().next().filter(|_| cascades().count() == 1))
 }
@@ -167,10 +169,10 @@ impl<'a> Slice<'a> {
         let at = |threshold: &f64| {
             let gate = |(weak, strong): &(Taken<'a>, Taken<'a>)| {
                 let sure = weak.weak().and_then(|weak| weak.confidence);
-                let deferred = sure.is_none_or(|confidence| confidence.value() < *threshold);
+                let deferred = defers(sure, *threshold);
                 Taken::Gated { weak: weak.record(), strong: strong.record(), deferred }
             };
-            let cell = CellKey { arm: BASELINE.into(), threshold: Some(*threshold), ..CellKey::clone(&self.cell) };
+            let cell = CellKey { arm: BASELINE, threshold: Some(*threshold), ..CellKey::clone(&self.cell) };
             Self { cell: Arc::new(cell), taken: pairs.iter().map(gate).collect(), orders: self.orders, n: self.n }
         };
         thresholds.iter().map(at).collect()

@@ -6,7 +6,7 @@ use rand::rngs::ChaCha8Rng;
 use rand_distr::{Binomial, Distribution};
 
 use super::units::bca_interval;
-use super::{Draws, FEWEST, Interval, Resampled};
+use super::{Draws, Estimate, FEWEST, Interval};
 
 /// Resamples on which the figure may be undefined, one in this many, before there is no interval.
 const UNDEFINED: usize = 100;
@@ -44,12 +44,12 @@ impl Population {
 
     /// A figure with its percentile interval. `figure` reads how often each kind is in a resample, and says none where
     /// it is undefined there. None where it is undefined on the population itself.
-    pub fn percentile(&self, draws: Draws, figure: impl Fn(&[u32]) -> Option<f64> + Sync) -> Option<Resampled> {
+    pub fn percentile(&self, draws: Draws, figure: impl Fn(&[u32]) -> Option<f64> + Sync) -> Option<Estimate> {
         let value = figure(&self.sizes)?;
         let interval = self
             .replicates(draws, figure)
             .map(|sorted| Interval { low: quantile(&sorted, 0.025), high: quantile(&sorted, 0.975) });
-        Some(Resampled { value, interval })
+        Some(Estimate::new(value, interval))
     }
 
     /// Several figures of the same resamples, each with its bias-corrected percentile interval (Efron 1981: BCa without
@@ -58,7 +58,7 @@ impl Population {
         &self,
         draws: Draws,
         figures: impl Fn(&[u32]) -> Vec<Option<f64>> + Sync,
-    ) -> Vec<Option<Resampled>> {
+    ) -> Vec<Option<Estimate>> {
         let sample = figures(&self.sizes);
         let counts = || vec![0; self.sizes.len()];
         let on_one = |counts: &mut Vec<u32>, rng: &mut ChaCha8Rng| {
@@ -70,9 +70,8 @@ impl Population {
             let sorted = ascending(resamples.as_ref()?.iter().map(|figures| figures[place]))?;
             bca_interval(&sorted, value, 0.0)
         };
-        let told = |(place, value): (usize, Option<f64>)| {
-            value.map(|value| Resampled { value, interval: interval(place, value) })
-        };
+        let told =
+            |(place, value): (usize, Option<f64>)| value.map(|value| Estimate::new(value, interval(place, value)));
         sample.into_iter().enumerate().map(told).collect()
     }
 
@@ -198,7 +197,7 @@ mod tests {
         // A unit is missing from a resample of n with probability about exp(-1).
         let needs_the_first = |counts: &[u32]| (counts[0] > 0).then_some(1.0);
         let found = Population::distinct(50).percentile(DRAWS, needs_the_first).expect("defined on the sample");
-        assert_eq!(found, Resampled { value: 1.0, interval: None });
+        assert_eq!(found, Estimate::new(1.0, None));
         assert_eq!(Population::distinct(50).percentile(DRAWS, |_| None), None);
         for few in 1..=2 {
             let first = |counts: &[u32]| Some(f64::from(counts[0]));

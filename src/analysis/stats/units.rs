@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use statrs::distribution::{ContinuousCDF, Normal};
 
 use super::bootstrap::{LANES, Population, ROUNDING, ascending, quantile};
-use super::{Draws, FEWEST, Interval, Resampled, Z};
+use super::{Draws, Estimate, FEWEST, Interval, Z};
 
 /// Units of one kind, on average, from which on drawing kinds is quicker than drawing units.
 const WORTH_MERGING: usize = 8;
@@ -82,19 +82,19 @@ impl<const D: usize> Units<D> {
     }
 
     /// A figure of the sums with its percentile interval; none where it is undefined on the sample.
-    pub fn percentile(&self, draws: Draws, figure: impl Fn([f64; D]) -> Option<f64> + Sync) -> Option<Resampled> {
+    pub fn percentile(&self, draws: Draws, figure: impl Fn([f64; D]) -> Option<f64> + Sync) -> Option<Estimate> {
         let ends = |sorted: &[f64]| Interval { low: quantile(sorted, 0.025), high: quantile(sorted, 0.975) };
         let found = of_all(&[(self, &[figure])], draws, |_, _, _, sorted| Some(ends(sorted)));
         found.into_iter().flatten().next()?
     }
 
     /// A figure of the sums with its BCa interval; none where it is undefined on the sample.
-    pub fn bca(&self, draws: Draws, figure: impl Fn([f64; D]) -> Option<f64> + Sync) -> Option<Resampled> {
+    pub fn bca(&self, draws: Draws, figure: impl Fn([f64; D]) -> Option<f64> + Sync) -> Option<Estimate> {
         Self::bca_of_all(&[(self, &[figure])], draws).into_iter().flatten().next()?
     }
 
     /// The same for several figures of several sets of units: a resample is drawn once for all sets that have as many units.
-    pub fn bca_of_all<F>(asked: &[(&Self, &[F])], draws: Draws) -> Vec<Vec<Option<Resampled>>>
+    pub fn bca_of_all<F>(asked: &[(&Self, &[F])], draws: Draws) -> Vec<Vec<Option<Estimate>>>
     where
         F: Fn([f64; D]) -> Option<f64> + Sync,
     {
@@ -133,7 +133,7 @@ fn of_all<const D: usize, F: Fn([f64; D]) -> Option<f64> + Sync>(
     asked: &[(&Units<D>, &[F])],
     draws: Draws,
     interval: impl Fn(&Units<D>, &F, f64, &[f64]) -> Option<Interval>,
-) -> Vec<Vec<Option<Resampled>>> {
+) -> Vec<Vec<Option<Estimate>>> {
     let mut batches: Vec<(&Population, Vec<usize>)> = Vec::new();
     for (place, (units, _)) in asked.iter().enumerate() {
         match batches.iter_mut().find(|(population, _)| **population == units.population) {
@@ -159,7 +159,7 @@ fn of_all<const D: usize, F: Fn([f64; D]) -> Option<f64> + Sync>(
             let enough = asked[place].0.contributing >= FEWEST;
             let sorted = || ascending(resamples.as_ref().filter(|_| enough)?.iter().map(|figures| figures[i]));
             let interval = |value| interval(asked[place].0, figure, value, &sorted()?);
-            found[place].push(value.map(|value| Resampled { value, interval: interval(value) }));
+            found[place].push(value.map(|value| Estimate::new(value, interval(value))));
         }
     }
     found
@@ -221,7 +221,7 @@ mod tests {
         high: f64,
     }
 
-    fn same(found: &Resampled, value: f64, ends: &Ends, tolerance: f64) {
+    fn same(found: &Estimate, value: f64, ends: &Ends, tolerance: f64) {
         let interval = found.interval.expect("an interval");
         close(found.value, value, 1e-12);
         close(interval.low, ends.low, tolerance);
@@ -291,7 +291,7 @@ mod tests {
             Units::by_group(rows).contributing(|[change, _]| change != 0.0).percentile(DRAWS, mean).expect("rows")
         };
         for differ in [1, 2] {
-            assert_eq!(found(differ), Resampled { value: f64::from(differ) / 90.0, interval: None });
+            assert_eq!(found(differ), Estimate::new(f64::from(differ) / 90.0, None));
         }
         assert!(found(3).interval.is_some_and(|ends| ends.low < 3.0 / 90.0 && ends.high > 3.0 / 90.0));
     }
@@ -300,7 +300,7 @@ mod tests {
     fn a_figure_that_never_moves_has_no_interval() {
         let units = Units::new([[2.0, 4.0]; 9]);
         for found in [units.bca(DRAWS, relative_change), units.percentile(DRAWS, relative_change)] {
-            assert_eq!(found, Some(Resampled { value: -0.5, interval: None }));
+            assert_eq!(found, Some(Estimate::new(-0.5, None)));
         }
         assert_eq!(Units::new([[1.0, 0.0]; 9]).bca(DRAWS, relative_change), None);
     }

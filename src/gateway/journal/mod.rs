@@ -13,6 +13,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use anyhow::{Context, Result, anyhow, bail};
+use async_trait::async_trait;
 use rusqlite::{Connection, OptionalExtension, Row};
 use tokio::sync::OnceCell;
 
@@ -21,6 +22,7 @@ use self::writer::{Entry, Origin, Writer};
 use crate::types::chat::{CallKey, Response, Usage};
 use crate::types::embedding::Embedded;
 use crate::types::item::ItemId;
+use crate::types::recorded::RecordedCalls;
 
 /// A call that was made.
 #[derive(Debug, Clone)]
@@ -284,11 +286,32 @@ impl Journal {
         self.sums("SELECT model, count(*), sum(input_tokens), 0, sum(output_tokens) FROM lost GROUP BY model")
     }
 
-    /// Keys and canonical requests of a model's calls, in this journal and those that it looks into.
-    ///
-    /// # Errors
-    /// Where a journal cannot be read.
-    pub fn requests(&self, model: &str) -> Result<Vec<(CallKey, String)>> {
+    fn sums(&self, query: &str) -> Result<BTreeMap<String, Taken>> {
+        let connection = lock(&self.reader);
+        let mut statement = connection.prepare(query)?;
+        let taken = |row: &Row| {
+            let usage = Usage { input: row.get(2)?, cached_input: row.get(3)?, output: row.get(4)? };
+            Ok((row.get(0)?, Taken { calls: row.get(1)?, usage }))
+        };
+        let rows = statement.query_map([], taken)?;
+        rows.collect::<rusqlite::Result<_>>().with_context(|| cannot_read(&self.path))
+    }
+
+    fn stored(&self, key: &CallKey) -> Result<Option<Response>> {
+        let connection = lock(&self.reader);
+        let text: Option<String> = connection
+            .prepare_cached("SELECT response FROM calls WHERE key = ?1")?
+            .query_row([key.to_string()], |row| row.get(0))
+            .optional()
+            .with_context(|| cannot_read(&self.path))?;
+        drop(connection);
+        text.map(|text| response(key, &text)).transpose()
+    }
+}
+
+#[async_trait]
+impl RecordedCalls for Journal {
+    fn requests(&self, model: &str) -> Result<Vec<(CallKey, String)>> {
         let own = (&self.path, &self.reader);
         let mut found = Vec::new();
         for (path, connection) in std::iter::once(own).chain(self.further.iter().map(|(path, further)| (path, further)))
@@ -311,26 +334,8 @@ impl Journal {
         Ok(found)
     }
 
-    fn sums(&self, query: &str) -> Result<BTreeMap<String, Taken>> {
-        let connection = lock(&self.reader);
-        let mut statement = connection.prepare(query)?;
-        let taken = |row: &Row| {
-            let usage = Usage { input: row.get(2)?, cached_input: row.get(3)?, output: row.get(4)? };
-            Ok((row.get(0)?, Taken { calls: row.get(1)?, usage }))
-        };
-        let rows = statement.query_map([], taken)?;
-        rows.collect::<rusqlite::Result<_>>().with_context(|| cannot_read(&self.path))
-    }
-
-    fn stored(&self, key: &CallKey) -> Result<Option<Response>> {
-        let connection = lock(&self.reader);
-        let text: Option<String> = connection
-            .prepare_cached("SELECT response FROM calls WHERE key = ?1")?
-            .query_row([key.to_string()], |row| row.get(0))
-            .optional()
-            .with_context(|| cannot_read(&self.path))?;
-        drop(connection);
-        text.map(|text| response(key, &text)).transpose()
+    async fn answer(&self, key: &CallKey) -> Result<Option<Response>> {
+        self.get(key).await
     }
 }
 

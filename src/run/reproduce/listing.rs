@@ -8,7 +8,7 @@ use anyhow::Result;
 use super::super::Prepared;
 use super::super::error::RunError;
 use super::{Answers, Compared, Ready, Reproduction};
-use crate::config::plan::{self, InAll};
+use crate::config::forecast::{self, InAll};
 use crate::config::reproduction::{Ablation, Table};
 use crate::gateway::journal::{Elapsed, times};
 use crate::report::grid;
@@ -57,7 +57,7 @@ impl Reproduction<'_> {
         let header = ["experiment", "items", "calls at most", "tokens", "fee USD", "recorded", "minutes"];
         let mut experiments = vec![header.map(str::to_owned).to_vec()];
         let mut row = |name: &str, runs: &[&Prepared], answers: &Answers| {
-            let loads: Vec<InAll> = runs.iter().map(|run| plan::in_all(&run.assembly)).collect();
+            let loads: Vec<InAll> = runs.iter().map(|run| forecast::in_all(&run.resolved)).collect();
             let fee: Option<f64> = loads.iter().map(|load| load.fee).sum();
             let minutes = match answers.recording {
                 Some(path) => Some(format!("took {:.0}", recorded[path].0.seconds / 60.0)),
@@ -65,7 +65,7 @@ impl Reproduction<'_> {
             };
             experiments.push(vec![
                 name.to_owned(),
-                runs[0].assembly.stream().len().to_string(),
+                runs[0].resolved.stream().len().to_string(),
                 loads.iter().map(InAll::all_calls).sum::<usize>().to_string(),
                 loads.iter().map(|load| load.tokens).sum::<u64>().to_string(),
                 fee.map_or("–".to_owned(), |fee| format!("{fee:.4}")),

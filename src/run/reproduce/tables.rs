@@ -93,7 +93,7 @@ impl Reproduction<'_> {
                  experiment.\n";
         for Ready { experiment, run, .. } in needed {
             let _ = write!(text, "\n**{}**\n\n", experiment.name);
-            for line in run.assembly.setting().iter().chain(&experiment.choices) {
+            for line in run.resolved.setting().iter().chain(&experiment.choices) {
                 let _ = writeln!(text, "- {line}");
             }
         }
@@ -103,7 +103,7 @@ impl Reproduction<'_> {
 
 /// A claim that is further from what was expected than its file allows.
 fn missed(judged: &Judged) -> String {
-    let found = judged.change.0.map_or("none".to_owned(), |change| format!("{change:+.2}"));
+    let found = judged.in_unit().map_or("none".to_owned(), |change| format!("{change:+.2}"));
     let expected = judged.claim.expected.map(|expected| format!("{:+.2} ± {}", expected.value, expected.within));
     format!(
         "{}, {}: {found} {} instead of {}",

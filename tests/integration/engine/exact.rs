@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use intercascade::analysis::metrics::calibrated::Wanted;
 use intercascade::cascade::answer::Gauge;
-use intercascade::cascade::gating::Gates;
+use intercascade::cascade::calibration::Gates;
 use intercascade::cascade::level::Level;
 use intercascade::cascade::repository::Rule;
 use intercascade::cascade::schedule::{CellOutcome, one_by_one, side_by_side};
-use intercascade::cascade::step::Setup;
+use intercascade::cascade::setup::Setup;
 use intercascade::cascade::teach::{Distil, Teaching};
 use intercascade::config::prompts::Prompts;
 use intercascade::dataset::stream::permutation;

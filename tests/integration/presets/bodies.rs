@@ -8,11 +8,11 @@ use intercascade::backend::llama_server::Servers;
 use intercascade::backend::preset::Preset;
 use intercascade::backend::registry::{Data, Sources};
 use intercascade::fetch::weights::Catalogue;
-use intercascade::gateway::Source;
 use intercascade::gateway::journal::Journal;
 use intercascade::task::prompt::Style;
 use intercascade::types::chat::{Finish, Generation, Message, Mode, Request, Response, Role, Wanted};
 use intercascade::types::model::ModelError;
+use intercascade::types::recorded::RecordedCalls;
 use intercascade::types::seed::Seed;
 use serde_json::Value;
 use wiremock::matchers::any;
@@ -36,11 +36,12 @@ async fn read(preset: Preset, body: &Value) -> Result<Response, ModelError> {
     let logprobs = entry.logprobs && !body["choices"][0]["logprobs"].is_null();
     let entry = ModelEntry { api_key_env: None, ..entry };
     let folder = tempfile::tempdir().expect("a folder");
-    let journal = Arc::new(Journal::open(&folder.path().join("journal.sqlite")).expect("a journal"));
+    let journal: Arc<dyn RecordedCalls> =
+        Arc::new(Journal::open(&folder.path().join("journal.sqlite")).expect("a journal"));
     let servers = Servers::new(folder.path().to_owned(), Arc::new(|_, _| {}));
     let data = Data { items: &[], sha256: "", seed: Seed(0), weights: Catalogue::builtin(), style: Style::Chat };
     let sources = Sources { recording: None, journal: &journal, servers: &servers };
-    let Source::Model(model) = entry.make(&entry, data, sources).expect("a model") else { panic!("no model") };
+    let model = entry.make(&entry, data, sources).expect("a model");
     let generation = Generation { max_tokens: 64, logprobs, ..Generation::default() };
     model
         .call(&Request {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::assembly::Assembly;
+use super::resolved::ResolvedConfig;
 use crate::analysis::stats::power::Power;
 use crate::backend::entry::{Backend, ModelEntry};
 use crate::cascade::teach::Distil;
@@ -42,9 +42,9 @@ impl InAll<'_> {
 
 /// What a run may take at most.
 #[must_use]
-pub fn in_all(assembly: &Assembly) -> InAll<'_> {
-    let (weak, strong) = loads(assembly);
-    let loads = [(&assembly.weak, weak), (&assembly.strong, strong)];
+pub fn in_all(resolved: &ResolvedConfig) -> InAll<'_> {
+    let (weak, strong) = loads(resolved);
+    let loads = [(&resolved.weak, weak), (&resolved.strong, strong)];
     let fee = |(entry, load): &(&ModelEntry, Load)| Some(entry.price.as_ref()?.fee(load.usage).usd());
     InAll {
         calls: loads.each_ref().map(|(entry, load)| (&*entry.name, load.calls)),
@@ -55,14 +55,14 @@ pub fn in_all(assembly: &Assembly) -> InAll<'_> {
 
 /// What a run would do, line by line.
 #[must_use]
-pub fn lines(assembly: &Assembly) -> Vec<String> {
-    let mut lines = assembly.setting();
-    lines.extend([&assembly.weak, &assembly.strong].into_iter().filter_map(filled));
-    lines.extend(assembly.warnings().iter().chain(&assembly.price_notes()).map(|line| format!("note: {line}")));
-    let (weak, strong) = loads(assembly);
+pub fn lines(resolved: &ResolvedConfig) -> Vec<String> {
+    let mut lines = resolved.setting();
+    lines.extend([&resolved.weak, &resolved.strong].into_iter().filter_map(filled));
+    lines.extend(resolved.warnings().iter().chain(&resolved.price_notes()).map(|line| format!("note: {line}")));
+    let (weak, strong) = loads(resolved);
     lines.push("expected at most, if every gated query were deferred and every answer as long as allowed:".to_owned());
     let mut total = Some(0.0);
-    for (entry, load) in [(&assembly.weak, &weak), (&assembly.strong, &strong)] {
+    for (entry, load) in [(&resolved.weak, &weak), (&resolved.strong, &strong)] {
         let fee = entry.price.as_ref().map(|price| price.fee(load.usage).usd());
         total = total.zip(fee).map(|(sum, fee)| sum + fee);
         let fee = fee.map_or("no price".to_owned(), |fee| format!("{fee:.4} USD{}", nominal(entry)));
@@ -74,20 +74,20 @@ pub fn lines(assembly: &Assembly) -> Vec<String> {
     if let Some(total) = total {
         lines.push(format!("  in all: {total:.4} USD"));
     }
-    if let Some(limit) = assembly.config.limits.max_fee_usd.filter(|limit| total.is_none_or(|total| total > *limit)) {
+    if let Some(limit) = resolved.config.limits.max_fee_usd.filter(|limit| total.is_none_or(|total| total > *limit)) {
         lines.push(format!(
             "limits.max_fee_usd = {limit}: the run stops before a call could pass that, perhaps before its end"
         ));
     }
-    if let Err(error) = assembly.check_models() {
-        lines.push(format!("note: its models cannot be asked yet: {error:#}"));
+    if let Err(error) = resolved.check_models() {
+        lines.push(format!("note: its models cannot be asked yet: {:#}", anyhow::Error::from(error)));
     }
     lines.push(
         "equal calls of several arms are made once; tokens in are told from text length (4 bytes each)".to_owned(),
     );
-    lines.extend(shown(assembly));
-    for name in assembly.needed_weights() {
-        let state = if assembly.weights.check(&name).is_ok() { "there" } else { "will be fetched" };
+    lines.extend(shown(resolved));
+    for name in resolved.needed_weights() {
+        let state = if resolved.weights.check(&name).is_ok() { "there" } else { "will be fetched" };
         lines.push(format!("weights {name}: {state}"));
     }
     lines
@@ -101,9 +101,9 @@ fn filled(entry: &ModelEntry) -> Option<String> {
 }
 
 /// What the stream can show, whatever the models answer.
-fn shown(assembly: &Assembly) -> Vec<String> {
-    let groups: BTreeSet<&str> = assembly.stream().iter().map(|item| &*item.group).collect();
-    let orders = assembly.config.dataset.orders;
+fn shown(resolved: &ResolvedConfig) -> Vec<String> {
+    let groups: BTreeSet<&str> = resolved.stream().iter().map(|item| &*item.group).collect();
+    let orders = resolved.config.dataset.orders;
     let usual = Power { alpha: 0.05, power: 0.8 };
     let mut lines = vec![format!(
         "what {} independent groups can show of a change of accuracy (two-sided p below 0.05, found 4 times in 5):",
@@ -119,7 +119,7 @@ fn shown(assembly: &Assembly) -> Vec<String> {
             usual.needed_items(0.02, differ)
         ));
     }
-    let variants = if groups.len() < assembly.stream().len() { "variants within a group and " } else { "" };
+    let variants = if groups.len() < resolved.stream().len() { "variants within a group and " } else { "" };
     lines.push(format!(
         "  {variants}further orders (here {orders}) narrow this only as far as their outcomes differ; orders show how much a learning arm depends on the stream's order"
     ));
@@ -130,59 +130,88 @@ fn nominal(entry: &ModelEntry) -> &'static str {
     if entry.price.as_ref().is_some_and(|price| price.nominal) { " (nominal)" } else { "" }
 }
 
+/// How often each kind of call is made for one item, over all arms and orders.
+#[derive(Clone, Copy, Default)]
+struct Times {
+    /// The weak level answers without strategies.
+    alone: usize,
+    /// The weak level answers with strategies.
+    taught: usize,
+    /// The strong level answers, without a strategy in the same call.
+    resolved: usize,
+    /// The strong level writes a strategy.
+    distilled: usize,
+    /// The strong level answers a second time, for the store rule `verified`.
+    verified: usize,
+}
+
 /// The distinct calls of both levels: arms share what they ask in the same words, over all orders.
-fn loads(assembly: &Assembly) -> (Load, Load) {
-    let config = &assembly.config;
-    let [weak_prompt, strong_prompt] = &assembly.prompts;
-    let scored = assembly.signal.is_some_and(Signal::scores_options);
-    let further = match assembly.signal.map(Signal::further) {
+fn loads(resolved: &ResolvedConfig) -> (Load, Load) {
+    let config = &resolved.config;
+    let times = times(resolved);
+    let (mut weak, mut strong) = (Load::default(), Load::default());
+    for item in resolved.stream() {
+        add(resolved, item, times, &mut weak, &mut strong);
+    }
+    // Calibration items: the weak level alone, and what learning arms with a threshold of their own ask in one order.
+    let asks = config.deferral.wanted().asks();
+    let learners = if config.deferral.calibrate_per_arm {
+        Times { taught: times.taught / config.dataset.orders, resolved: 1, ..times }
+    } else {
+        Times::default()
+    };
+    for item in resolved.items[resolved.calibration()].iter().filter(|_| asks) {
+        add(resolved, item, Times { alone: 1, ..learners }, &mut weak, &mut strong);
+    }
+    (weak, strong)
+}
+
+/// The calls for each item of the stream.
+fn times(resolved: &ResolvedConfig) -> Times {
+    let config = &resolved.config;
+    let second_call = config.learning.distil == Distil::SecondCall;
+    let mut times = Times::default();
+    for arm in &config.arms {
+        let asks_weak = arm.deferral() != Deferral::Always;
+        match arm.learning() {
+            Some(Learning { used: Use::Shown(_), .. }) => times.taught += config.dataset.orders,
+            // The cache only saves calls.
+            _ => times.alone = times.alone.max(usize::from(asks_weak)),
+        }
+        if arm.deferral() != Deferral::Never {
+            let written = arm.needs_strategies(config.learning.content);
+            times.resolved = times.resolved.max(usize::from(!written || second_call));
+            times.distilled = times.distilled.max(usize::from(written));
+        }
+    }
+    let verified = config.learning.store.to_vec().contains(&StoreRule::Verified);
+    times.verified = usize::from(resolved.learns() && verified);
+    times
+}
+
+/// Adds the calls for one item.
+fn add(resolved: &ResolvedConfig, item: &Item, times: Times, weak: &mut Load, strong: &mut Load) {
+    let config = &resolved.config;
+    let [weak_prompt, strong_prompt] = &resolved.prompts;
+    let scored = resolved.signal.is_some_and(Signal::scores_options);
+    let further = match resolved.signal.map(Signal::further) {
         None | Some(Further::Nothing) => 0,
         Some(Further::IsItRight | Further::HowLikely) => 1,
         Some(Further::Draws) => config.deferral.draws as usize,
     };
-    let (mut alone, mut taught, mut resolved, mut distilled) = (0, 0, 0, 0);
     let second_call = config.learning.distil == Distil::SecondCall;
-    for arm in &config.arms {
-        let asks_weak = arm.deferral() != Deferral::Always;
-        match arm.learning() {
-            Some(Learning { used: Use::Shown(_), .. }) => taught += config.dataset.orders,
-            // The cache only saves calls.
-            _ => alone = alone.max(usize::from(asks_weak)),
-        }
-        if arm.deferral() != Deferral::Never {
-            let written = arm.needs_strategies(config.learning.content);
-            resolved = resolved.max(usize::from(!written || second_call));
-            distilled = distilled.max(usize::from(written));
-        }
+    let query = weak_prompt.answer(item, &[], !scored);
+    let tokens = if scored { 0 } else { written(&resolved.weak, item) };
+    weak.add(&query, 0, tokens, times.alone * (1 + further));
+    weak.add(&query, config.learning.k, tokens, times.taught * (1 + further));
+    let (query, tokens) = (strong_prompt.answer(item, &[], true), written(&resolved.strong, item));
+    let in_second = if second_call { times.distilled } else { 0 };
+    strong.add(&query, 0, tokens, times.resolved + times.verified + in_second);
+    if let Some(query) = strong_prompt.answer_and_distil(item).filter(|_| !second_call) {
+        // A model's answer and strategy share its limit; the reference writes both out.
+        let both = if resolved.strong.backend == Backend::Reference { 2 * tokens } else { tokens };
+        strong.add(&query, 0, both, times.distilled);
     }
-    let learns = assembly.learns();
-    let verified = usize::from(learns && config.learning.store.to_vec().contains(&StoreRule::Verified));
-    let (mut weak, mut strong) = (Load::default(), Load::default());
-    let mut add = |item: &Item, [alone, taught, resolved, distilled, verified]: [usize; 5]| {
-        let query = weak_prompt.answer(item, &[], !scored);
-        let written = if scored { 0 } else { written(&assembly.weak, item) };
-        weak.add(&query, 0, written, alone * (1 + further));
-        weak.add(&query, config.learning.k, written, taught * (1 + further));
-        let (query, written) = (strong_prompt.answer(item, &[], true), self::written(&assembly.strong, item));
-        strong.add(&query, 0, written, resolved + verified + if second_call { distilled } else { 0 });
-        if let Some(query) = strong_prompt.answer_and_distil(item).filter(|_| !second_call) {
-            // A model's answer and strategy share its limit; the reference writes both out.
-            let both = if assembly.strong.backend == Backend::Reference { 2 * written } else { written };
-            strong.add(&query, 0, both, distilled);
-        }
-    };
-    for item in assembly.stream() {
-        add(item, [alone, taught, resolved, distilled, verified]);
-    }
-    // Calibration items: the weak level alone, and what learning arms with a threshold of their own ask in one order.
-    let asks = config.deferral.wanted().asks();
-    let own = config.deferral.calibrate_per_arm;
-    for item in assembly.items[assembly.calibration()].iter().filter(|_| asks) {
-        let learners = if own { [taught / config.dataset.orders, 1, distilled, verified] } else { [0; 4] };
-        let [taught, resolved, distilled, verified] = learners;
-        add(item, [1, taught, resolved, distilled, verified]);
-    }
-    (weak, strong)
 }
 
 /// The tokens of an answer: as long as is allowed, but for the reference, whose answers are there to be seen.

@@ -2,21 +2,20 @@
 
 use std::collections::BTreeSet;
 
-use super::assembly::Assembly;
-use super::file::LearningConfig;
+use super::resolved::ResolvedConfig;
+use super::schema::{Calibrate, DeferralConfig, LearningConfig, Threshold};
 use crate::analysis::metrics::calibrated::Recalibrate;
 use crate::backend::entry::{Backend, ModelEntry};
 use crate::cascade::teach::Distil;
 use crate::task::extraction;
-use crate::task::prompt::Prompt;
 use crate::types::arm::Content;
 use crate::types::store_rule::StoreRule;
 
-impl Assembly {
+impl ResolvedConfig {
     /// Lines that say what ran.
     #[must_use]
     pub fn setting(&self) -> Vec<String> {
-        self.setting_with(&self.config.deferral.told())
+        self.setting_with(&gate(&self.config.deferral))
     }
 
     /// The same with a gate other than the config's.
@@ -34,8 +33,8 @@ impl Assembly {
                 config.dataset.orders,
                 config.seed.0
             ),
-            format!("weak level: {}, prompt {}", describe(&self.weak), told(&self.prompts[0])),
-            format!("strong level: {}, prompt {}", describe(&self.strong), told(&self.prompts[1])),
+            format!("weak level: {}, prompt {}", describe(&self.weak), self.prompts[0].label()),
+            format!("strong level: {}, prompt {}", describe(&self.strong), self.prompts[1].label()),
         ];
         if let Some(signal) = self.signal {
             lines.push(format!("gate: {} {gate}", signal.name()));
@@ -144,36 +143,8 @@ impl Assembly {
             )
         })
     }
-
-    /// What a reader must know of the prices.
-    #[must_use]
-    pub fn price_notes(&self) -> Vec<String> {
-        let mut lines = Vec::new();
-        for entry in [&self.weak, &self.strong] {
-            let recording = self.recordings.get(&entry.name);
-            match &entry.price {
-                _ if recording.is_some_and(|recording| !recording.is_priced()) => lines.push(format!(
-                    "The recording of `{}` holds neither token counts nor fees: its tokens are 0 and its fees empty.",
-                    entry.name
-                )),
-                _ if recording.is_some_and(|recording| recording.has("fee_usd")) => lines.push(format!(
-                    "The fees of `{}` are those of its recording.",
-                    entry.name
-                )),
-                None => lines.push(format!("Model `{}` has no price: its fees are empty.", entry.name)),
-                Some(price) if price.nominal => lines.push(format!(
-                    "The price of `{}` is nominal ({} USD a million tokens in, {} out): nobody charges it, and its fees are \
-                     no money.",
-                    entry.name, price.input, price.output
-                )),
-                Some(_) => {}
-            }
-        }
-        lines
-    }
 }
 
-/// A prompt's name and version.
 /// What is kept, and where.
 fn taught(learning: &LearningConfig) -> String {
     let written = match learning.distil {
@@ -194,10 +165,19 @@ fn taught(learning: &LearningConfig) -> String {
     format!("{content}, kept by the rule {}", rules.join(" and "))
 }
 
-pub(super) fn told(prompt: &Prompt) -> String {
-    format!("{} v{}", prompt.name, prompt.version)
+/// What the gate does.
+fn gate(deferral: &DeferralConfig) -> String {
+    match deferral.threshold {
+        Threshold::Stated(threshold) => format!("below {threshold} is deferred"),
+        Threshold::Told { calibrate: Calibrate { alpha, delta, min_accepted, .. } } => format!(
+            "below a threshold told from the calibration items is deferred: risk at most {alpha} with probability {} \
+             over their draw, at least {min_accepted} accepted",
+            1.0 - delta
+        ),
+    }
 }
 
+/// A model and what answers in its place.
 fn describe(entry: &ModelEntry) -> String {
     let what = match entry.backend {
         Backend::Openai => entry.server_name().to_owned(),

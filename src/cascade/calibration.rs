@@ -1,41 +1,14 @@
-//! When a weak answer is sure enough: at a stated threshold, or at one told from calibration items. They are taken through
-//! first: by the weak level alone, and by each learning arm that gets a threshold of its own, which defers and learns from
-//! all of them and then goes on to the stream with what it has learned.
+//! The plan of calibration: which cells run before the stream, and which gates are fitted on their records. The calibration
+//! items run with the first level alone, and once more with each learning arm that has a threshold of its own: such an arm
+//! defers all of them, learns from them, and starts the stream with the repository that this has built.
 
 use std::sync::Arc;
 
 use super::experiment::Cells;
+use super::gate::Gate;
 use crate::analysis::metrics::calibrated::{Calibrated, Wanted};
-use crate::analysis::recalibration::Recalibration;
 use crate::types::arm::{Arm, Deferral};
-use crate::types::confidence::Confidence;
-use crate::types::record::{Record, WeakAnswer};
-
-/// The gate of one cell.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Gating {
-    /// λ: below it the query is deferred; infinite where everything is.
-    pub threshold: f64,
-    /// What makes a probability of the score, fitted on the calibration items; none: the score stands.
-    pub recalibration: Option<Recalibration>,
-}
-
-impl Gating {
-    /// The answer with its score made a probability.
-    #[must_use]
-    pub fn gauged(&self, weak: WeakAnswer) -> WeakAnswer {
-        let mapped = |score: Confidence| {
-            self.recalibration.as_ref().map_or(score, |map| Confidence::nearest(map.apply(score.value())))
-        };
-        WeakAnswer { confidence: weak.confidence.map(mapped), ..weak }
-    }
-
-    /// Whether the answer is not sure enough.
-    #[must_use]
-    pub fn defers(&self, weak: &WeakAnswer) -> bool {
-        weak.confidence.is_none_or(|confidence| confidence.value() < self.threshold)
-    }
-}
+use crate::types::record::Record;
 
 /// How the arms of a run get their gates.
 #[derive(Debug, Clone)]
@@ -54,7 +27,7 @@ impl Gates {
     /// The cells that have to be run first; none where nothing is told from them.
     #[must_use]
     pub fn calibrating(&self) -> Option<Cells> {
-        let all = || Arc::new(Gating { threshold: f64::INFINITY, recalibration: None });
+        let all = || Arc::new(Gate { threshold: f64::INFINITY, recalibration: None });
         let own = self.arms.iter().copied().filter(|arm| self.is_told_alone(*arm));
         let shared = self.told().any(|arm| !self.is_told_alone(arm)).then_some(Arm::WeakOnly);
         self.wanted.asks().then(|| Cells {
@@ -67,12 +40,12 @@ impl Gates {
     /// What the records of [`Self::calibrating`] say, for each arm.
     #[must_use]
     pub fn tell(&self, records: &[Record]) -> Vec<Calibrated> {
-        let of = |arm: Arm| records.iter().filter(|record| *record.cell.arm == *arm.name()).cloned().collect();
+        let of = |arm: Arm| records.iter().filter(|record| record.cell.arm == arm).cloned().collect();
         let shared: Arc<[Record]> = of(Arm::WeakOnly);
         let told = |arm| {
             let own = self.is_told_alone(arm);
             let records = if own { of(arm) } else { Arc::clone(&shared) };
-            Calibrated::new(arm.name(), records, own, self.wanted)
+            Calibrated::new(arm, records, own, self.wanted)
         };
         self.told().map(told).collect()
     }
@@ -81,15 +54,15 @@ impl Gates {
     #[must_use]
     pub fn cells(&self, calibrated: &[Calibrated], thresholds: &[f64], orders: Vec<Arc<[usize]>>) -> Cells {
         let gates = |arm: &Arm| {
-            let told = Calibrated::of(calibrated, arm.name());
+            let told = Calibrated::of(calibrated, *arm);
             let recalibration = told.and_then(|told| told.recalibration.clone());
             let thresholds = match (arm.deferral(), told.and_then(Calibrated::threshold)) {
                 (Deferral::Never | Deferral::Always, _) => vec![0.0],
                 (Deferral::BelowThreshold, Some(threshold)) => vec![threshold],
                 (Deferral::BelowThreshold, None) => thresholds.to_vec(),
             };
-            let gating = |threshold| Arc::new(Gating { threshold, recalibration: recalibration.clone() });
-            (*arm, thresholds.into_iter().map(gating).collect())
+            let gate = |threshold| Arc::new(Gate { threshold, recalibration: recalibration.clone() });
+            (*arm, thresholds.into_iter().map(gate).collect())
         };
         let before = if self.per_arm { Arc::clone(&self.calibration) } else { Arc::new([]) };
         Cells { arms: self.arms.iter().map(gates).collect(), orders, before }
