@@ -64,27 +64,27 @@ pub fn of_records([items, calls]: [&'static str; 2], records: &[Record]) -> Resu
     Ok(vec![records_table(items, records)?, calls_table(calls, records)?])
 }
 
-pub(super) fn text<S: Into<Option<String>>>(name: &str, values: impl Iterator<Item = S>) -> Column {
+fn text<S: Into<Option<String>>>(name: &str, values: impl Iterator<Item = S>) -> Column {
     let values: Vec<Option<String>> = values.map(Into::into).collect();
     Series::new(name.into(), values).into()
 }
 
-pub(super) fn float<F: Into<Option<f64>>>(name: &str, values: impl Iterator<Item = F>) -> Column {
+fn float<F: Into<Option<f64>>>(name: &str, values: impl Iterator<Item = F>) -> Column {
     let values: Vec<Option<f64>> = values.map(Into::into).collect();
     Series::new(name.into(), values).into()
 }
 
-pub(super) fn int<I: TryInto<i64>>(name: &str, values: impl Iterator<Item = I>) -> Column {
+fn int<I: TryInto<i64>>(name: &str, values: impl Iterator<Item = I>) -> Column {
     let values: Vec<Option<i64>> = values.map(|value| value.try_into().ok()).collect();
     Series::new(name.into(), values).into()
 }
 
-pub(super) fn optional_int(name: &str, values: impl Iterator<Item = Option<usize>>) -> Column {
+fn optional_int(name: &str, values: impl Iterator<Item = Option<usize>>) -> Column {
     let values: Vec<Option<i64>> = values.map(|value| i64::try_from(value?).ok()).collect();
     Series::new(name.into(), values).into()
 }
 
-pub(super) fn optional_flag(name: &str, values: impl Iterator<Item = Option<bool>>) -> Column {
+fn optional_flag(name: &str, values: impl Iterator<Item = Option<bool>>) -> Column {
     let values: Vec<Option<bool>> = values.collect();
     Series::new(name.into(), values).into()
 }
