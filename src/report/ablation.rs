@@ -1,5 +1,4 @@
-//! What each variant of an ablation made of the stream: a row each, in one table of figures and, for people, three tables
-//! for each question.
+//! The variants of an ablation, a row each: one file of all figures, and three tables of the summary for each question.
 
 use std::fmt::Write;
 

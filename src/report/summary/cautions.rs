@@ -2,7 +2,7 @@
 
 use crate::analysis::metrics::Comparison;
 use crate::report::calibration;
-use crate::report::format::{p_value, percent};
+use crate::report::format::{hundredths, p_value, percent};
 
 /// What a reader must know of the guarantees, told from the records.
 #[must_use]
@@ -27,7 +27,7 @@ pub fn cautions(comparison: &Comparison) -> Vec<String> {
                  changed, variants of one problem err together, or the calibration is one of the {} in a hundred that mislead.",
                 realised.risk.map(percent).unwrap_or_default(),
                 p_value(realised.p),
-                delta * 100.0
+                hundredths(delta)
             ));
         }
     }
