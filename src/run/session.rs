@@ -122,7 +122,13 @@ impl<'a> Session<'a> {
                 progress.message(&format!("{refused} refused calls of this journal are asked again"));
             }
         }
-        let means = Means { journal: Arc::new(journal), servers, offline: *offline, hear: once(progress.clone()) };
+        let means = Means {
+            journal: Arc::new(journal),
+            servers,
+            offline: *offline,
+            registered: prepared.models.clone(),
+            hear: once(progress.clone()),
+        };
         Ok(Self { resolved: &prepared.resolved, place, means, progress, _claim: claim })
     }
 
