@@ -1,5 +1,6 @@
 //! Runs of the engine in this process, from the first call to the last record.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -68,7 +69,13 @@ async fn timed(folder: &Path) -> Result<Timed> {
     let journal = Arc::new(Journal::open(&folder.join("journal.sqlite"))?);
     let embeddings = embeddings(&resolved)?;
     let servers = Servers::new(folder.to_owned(), Arc::new(|_: &str, _| ()));
-    let means = Means { journal: Arc::clone(&journal), servers, offline: false, hear: Arc::new(|_| {}) };
+    let means = Means {
+        journal: Arc::clone(&journal),
+        servers,
+        offline: false,
+        registered: BTreeMap::default(),
+        hear: Arc::new(|_| {}),
+    };
     let Models { setup, limiter, .. } = Models::new(&resolved, embeddings, &means)?;
     let config = &resolved.config;
     let cells = gates(&resolved).cells(&[], &[THRESHOLD], orders(&resolved));

@@ -24,11 +24,15 @@ pub mod shown_prompt;
 mod sources;
 mod stop;
 pub mod sweep;
+#[cfg(test)]
+mod tests;
 pub mod transfers;
 pub mod waits;
 mod warnings;
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use serde_json::Value;
 
@@ -37,9 +41,13 @@ pub use self::execute::RunReport;
 pub use self::progress::{Listener, Progress, Unit};
 pub use self::sources::Sources;
 pub use self::stop::Stop;
+use crate::backend::custom::CustomModel;
+use crate::backend::raw::BackendKind;
+use crate::backend::settings::EntryError;
 use crate::config::forecast;
 use crate::config::resolved::ResolvedConfig;
 use crate::config::schema::Config;
+use crate::types::model::Model;
 
 /// A config that is to be run, with values laid over it.
 ///
@@ -50,6 +58,7 @@ pub struct Run {
     config: PathBuf,
     overrides: Vec<String>,
     sources: Sources,
+    models: BTreeMap<String, CustomModel>,
     folder: Option<PathBuf>,
     fresh: bool,
 }
@@ -66,7 +75,8 @@ impl Run {
     /// The run of a config that is read later, with its overrides (`key.path=value`) and sources of answers.
     #[must_use]
     pub fn new(config: impl AsRef<Path>, overrides: Vec<String>, sources: Sources) -> Self {
-        Self { config: config.as_ref().to_owned(), overrides, sources, folder: None, fresh: false }
+        let config = config.as_ref().to_owned();
+        Self { config, overrides, sources, models: BTreeMap::new(), folder: None, fresh: false }
     }
 
     /// Lays a value over the config, as `--set` does: `key.path=value`, or `key.path=` to remove a key.
@@ -97,6 +107,14 @@ impl Run {
         self
     }
 
+    /// Registers the model that answers for the `[[model]]` of this name, which is of backend `custom`. Its answers are kept
+    /// in the journal under the entry's name and its key `model`: a model that comes to answer otherwise needs another one.
+    #[must_use]
+    pub fn with_model(mut self, name: &str, model: Arc<dyn Model>) -> Self {
+        self.models.insert(name.to_owned(), CustomModel::new(model));
+        self
+    }
+
     /// Gives the run another folder; `None` is the usual one.
     #[must_use]
     pub fn in_folder(self, folder: impl Into<Option<PathBuf>>) -> Self {
@@ -115,7 +133,16 @@ impl Run {
     /// Names the place and the remedy.
     pub fn prepare(&self) -> Result<Prepared, RunError> {
         let resolved = self.sources.load(&self.config, &self.overrides)?;
-        Ok(Prepared { resolved, sources: self.sources.clone(), folder: self.folder.clone(), fresh: self.fresh })
+        let Self { models, folder, fresh, sources, .. } = self;
+        for entry in [&resolved.weak, &resolved.strong].into_iter().filter(|_| !sources.offline) {
+            if entry.backend.kind() == BackendKind::Custom && !models.contains_key(&entry.name) {
+                let error = anyhow::Error::from(EntryError::Unregistered);
+                let error = error.context(format!("{}: model `{}`", self.config.display(), entry.name));
+                return Err(RunError::Config(error));
+            }
+        }
+        let (sources, models, folder) = (sources.clone(), models.clone(), folder.clone());
+        Ok(Prepared { resolved, sources, models, folder, fresh: *fresh })
     }
 
     /// Runs the config's arms.
@@ -142,6 +169,7 @@ pub(crate) struct Place {
 pub struct Prepared {
     resolved: ResolvedConfig,
     sources: Sources,
+    models: BTreeMap<String, CustomModel>,
     folder: Option<PathBuf>,
     fresh: bool,
 }

@@ -2,12 +2,12 @@
 //! is the one place that knows which backend stands behind which gateway.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
 
 use crate::analysis::metrics::Prices;
+use crate::backend::custom::CustomModel;
 use crate::backend::entry::{ModelEntry, Sources};
 use crate::backend::llama_server::Servers;
 use crate::backend::settings::Data;
@@ -39,6 +39,8 @@ pub struct Means {
     pub servers: Servers,
     /// Whether only recorded answers may be used: no model, no weights, no network.
     pub offline: bool,
+    /// The models of backend custom, by the name of their entry.
+    pub registered: BTreeMap<String, CustomModel>,
     /// A function that shows notices about servers that cannot be reached.
     pub hear: Hear,
 }
@@ -111,7 +113,8 @@ fn level(
     };
     let recording = resolved.recordings.get(&entry.name);
     let journal: Arc<dyn RecordedCalls> = Arc::<Journal>::clone(&means.journal);
-    let sources = Sources { recording, journal: &journal, servers: &means.servers, custom: None };
+    let sources =
+        Sources { recording, journal: &journal, servers: &means.servers, custom: means.registered.get(&entry.name) };
     let served = Served {
         name: entry.name.clone(),
         identity: entry.identity(&resolved.weak, data)?,
@@ -198,10 +201,4 @@ pub fn priced(prices: &Prices, taken: BTreeMap<String, Taken>) -> BTreeMap<Strin
         (name, (taken, fee))
     };
     taken.into_iter().map(with_fee).collect()
-}
-
-/// The folder of a run's outputs: `out`, or the one that is called like the config.
-#[must_use]
-pub fn output_folder(config: &Config, out: Option<&Path>) -> PathBuf {
-    out.map_or_else(|| Path::new("results").join(&config.name), Path::to_path_buf)
 }
