@@ -216,6 +216,9 @@ mod tests {
 
     use super::*;
 
+    /// The identity of the config below, without the checksum of its data.
+    const RARE: &str = r#"{"arms":["weak-only","inter-cascade"],"dataset":{"calculator":false,"calibration":4,"calibration_split":null,"group":"family","group_split":false,"limit":null,"name":"rows","orders":1,"per_group":2,"sample_groups":4,"sha256":"SHA256","split":null},"deferral":{"calibrate_per_arm":false,"draw_temperature":0.7,"draws":5,"quantile":0.1,"recalibrate":"platt","signal":"mean-token-probability","threshold":{"calibrate":{"alpha":0.9,"delta":0.1,"grid":"logit","min_accepted":1}}},"extraction":"boxed v3, hash-marks v3, answer-is v3, bold v3, gsm8k-flexible v3","learning":{"checked_at_least":"each-line","confident_from":0.9,"content":"strategy","distil":"same-call","embedder":"all-minilm-l6-v2","exclude_same_group":false,"k":2,"max_strategy_tokens":50,"min_similarity":0.0,"reuse_from":0.95,"store":["checked","correct-only"],"verify_temperature":0.7},"name":"rare","prompts":["chat v1","chat v1"],"seed":3,"strong":{"backend":"reference","logprobs":true,"max_tokens":512,"name":"key","send_stop":true,"send_temperature":true,"temperature":0.0,"token_limit_key":"max_tokens","tokenizer":"smollm2-135m-instruct"},"weak":{"backend":"simulated","logprobs":true,"max_tokens":512,"name":"small","send_stop":true,"send_temperature":true,"simulated":{"accuracy":0.5,"gain":0.0,"unreadable":0.0},"temperature":0.0,"token_limit_key":"max_tokens"}}"#;
+
     #[test]
     fn committed_runs_have_the_identities_of_their_manifests() {
         let root = Path::new(env!("CARGO_MANIFEST_DIR"));
@@ -234,5 +237,57 @@ mod tests {
             }
         }
         assert!(compared.len() >= 3, "{compared:?}");
+    }
+
+    #[test]
+    fn rare_settings_are_in_the_identity_where_they_are_set() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let rows = (0..20).map(|i| {
+            format!(
+                "{{\"question\": \"What is {i}?\", \"answer\": \"It is {i}.\\n#### {i}\", \"family\": \"{}\"}}\n",
+                i / 2
+            )
+        });
+        let path = folder.path().join("rows.jsonl");
+        std::fs::write(&path, rows.collect::<String>()).expect("written");
+        let config = format!(
+            r#"
+name = "rare"
+seed = 3
+arms = ["weak-only", "inter-cascade"]
+levels = ["small", "key"]
+[dataset]
+path = {path:?}
+format = "gsm8k"
+group = "family"
+sample_groups = 4
+per_group = 2
+calibration = 4
+group_split = false
+[deferral]
+threshold = {{ calibrate = {{ alpha = 0.9, min_accepted = 1, grid = "logit" }} }}
+recalibrate = "platt"
+[learning]
+max_strategy_tokens = 50
+store = ["checked", "correct-only"]
+checked_at_least = "each-line"
+[limits]
+concurrency = 3
+max_refused = 0.5
+[[model]]
+name = "small"
+backend = "simulated"
+simulated = {{ accuracy = 0.5 }}
+[[model]]
+name = "key"
+backend = "reference"
+max_retries = 9
+"#
+        );
+        let file = folder.path().join("rare.toml");
+        std::fs::write(&file, config).expect("written");
+        let identity = ResolvedConfig::load(&file, &[]).expect("a good config").identity();
+        let sha256 = identity["dataset"]["sha256"].as_str().expect("a checksum").to_owned();
+        assert_eq!(identity.to_string().replace(&sha256, "SHA256"), RARE);
     }
 }
