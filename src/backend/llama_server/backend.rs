@@ -104,16 +104,19 @@ impl Shared {
 
     /// The server, started where it is not, and once more where it has died.
     async fn endpoint(&self) -> Result<Endpoint, ModelError> {
-        let mut kept = self.kept.lock().await;
+        let mut guard = self.kept.lock().await;
+        let kept = &mut *guard;
         let failed = |error: EngineError| match error {
             error @ (EngineError::Start(_) | EngineError::Ended { .. }) => ModelError::Unavailable(error.to_string()),
             error => ModelError::Refused(error.to_string()),
         };
-        if kept.is_none() {
-            let engine = Engine::choose().map_err(failed)?.engine;
-            *kept = Some(KeptServer::new(engine, self.settings()));
-        }
-        let Some(server) = kept.as_mut() else { unreachable!("one was just put there") };
+        let server = match kept {
+            Some(server) => server,
+            None => {
+                let engine = Engine::choose().map_err(failed)?.engine;
+                kept.insert(KeptServer::new(engine, self.settings()))
+            }
+        };
         let hear = |wait: Wait| (self.hear)(&self.place.label, wait);
         let running = server.alive(&hear).await.map_err(failed)?;
         Ok(Endpoint {
