@@ -110,12 +110,11 @@ impl Shared {
             error @ (EngineError::Start(_) | EngineError::Ended { .. }) => ModelError::Unavailable(error.to_string()),
             error => ModelError::Refused(error.to_string()),
         };
-        let server = match kept {
-            Some(server) => server,
-            None => {
-                let engine = Engine::choose().map_err(failed)?.engine;
-                kept.insert(KeptServer::new(engine, self.settings()))
-            }
+        let server = if let Some(server) = kept {
+            server
+        } else {
+            let engine = Engine::choose().map_err(failed)?.engine;
+            kept.insert(KeptServer::new(engine, self.settings()))
         };
         let hear = |wait: Wait| (self.hear)(&self.place.label, wait);
         let running = server.alive(&hear).await.map_err(failed)?;
