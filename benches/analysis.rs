@@ -12,7 +12,8 @@ use anyhow::{Result, ensure};
 use intercascade::analysis::metrics::{Comparison, Prices};
 use intercascade::analysis::stats::Draws;
 use intercascade::analysis::stats::difference::of_answers;
-use intercascade::report::arm_tables::{Gauged, of_arms};
+use intercascade::report::arms::gates::Gauged;
+use intercascade::report::arms::of_arms;
 use intercascade::report::reproduction::{Experiment, Shows, figures};
 use intercascade::report::summary::Context;
 use intercascade::report::sweep::Sweep;
@@ -23,6 +24,7 @@ use intercascade::types::level::Level;
 use intercascade::types::price::Price;
 use intercascade::types::record::{Call, CellKey, Graded, LevelAnswer, Purpose, Record, Score};
 use intercascade::types::seed::Seed;
+use intercascade::types::testing;
 
 /// Items of the MMLU test set.
 const ITEMS: usize = 14_042;
@@ -185,27 +187,11 @@ fn record(key: &Arc<CellKey>, level: usize, i: usize) -> Record {
     let right = if level == 0 { unit("weak", i) < confidence } else { unit("strong", i) < 0.8 };
     let graded = Graded { answer: Some("A".to_owned()), score: if right { Score::Correct } else { Score::Incorrect } };
     let call = Call {
-        level: Some(Level::at(level)),
-        model: ["weak", "strong"][level].into(),
-        purpose: Purpose::Answer,
         usage: Usage { input: 100 + i as u64 % 50, cached_input: 0, output: 20 },
-        confidence: None,
         latency_ms: 0.0,
-        answered_by: None,
-        journal_key: None,
-        journal_hit: false,
-        recorded_fee_usd: None,
-        noted: None,
+        ..testing::call(Level::at(level), Purpose::Answer)
     };
     Record {
-        cell: Arc::clone(key),
-        item_id: i.to_string().into(),
-        group: i.to_string().into(),
-        position: i,
-        strategies_used: Vec::new(),
-        strategy_groups: Vec::new(),
-        strategy_scores: Vec::new(),
-        similarity_max: None,
         levels: vec![LevelAnswer {
             strict: (level == 0).then_some(graded.score),
             confidence: (level == 0).then(|| Confidence::nearest(confidence)),
@@ -214,9 +200,7 @@ fn record(key: &Arc<CellKey>, level: usize, i: usize) -> Record {
         deferred: level == 1,
         answering_level: Some(Level::at(level)),
         graded,
-        repository_size: 0,
         calls: vec![call],
-        kept: None,
-        refused: Vec::new(),
+        ..testing::record(key, i)
     }
 }

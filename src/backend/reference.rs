@@ -215,16 +215,15 @@ mod tests {
     use crate::task::strategy::split;
     use crate::task::{Grader, Task};
     use crate::types::chat::{Generation, Mode};
+    use crate::types::testing;
 
     fn item(target: Target, solution: Option<&str>) -> Item {
         Item {
-            id: "1".into(),
-            group: "g".into(),
             query: "Which?".into(),
             options: vec!["left".into(), "right".into()],
             target,
             solution: solution.map(str::to_owned),
-            subject: None,
+            ..testing::item("1", "g")
         }
     }
 

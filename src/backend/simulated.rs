@@ -196,18 +196,15 @@ mod tests {
     use super::*;
     use crate::task::{Grader, Task};
     use crate::types::chat::{Message, Role};
+    use crate::types::testing;
 
     #[tokio::test]
     async fn accuracy_and_gain_are_what_was_asked_for() {
         let items: Vec<Item> = (0..600)
             .map(|i| Item {
-                id: i.to_string().into(),
-                group: format!("g{}", i % 7).into(),
                 query: "q".into(),
-                options: Vec::new(),
                 target: Target::Number(i.to_string()),
-                solution: None,
-                subject: None,
+                ..testing::item(i.to_string(), format!("g{}", i % 7))
             })
             .collect();
         let behaviour = Behaviour { accuracy: 0.4, gain: 0.5, unreadable: 0.0 };

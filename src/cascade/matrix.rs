@@ -14,28 +14,9 @@ use super::teach::Teaching;
 use crate::gateway::concurrency::{ConcurrencyLimiter, Priority};
 use crate::retrieval::search::cosine;
 use crate::types::arm::Arm;
-use crate::types::confidence::Confidence;
 use crate::types::level::Level;
-use crate::types::record::{Call, Graded, Strategy};
-
-/// One answer: a level's to an item, of the weak level alone or with one example.
-#[derive(Debug)]
-pub struct Row {
-    /// Index of the item in [`Setup::items`].
-    pub item: usize,
-    /// The level that answered.
-    pub level: Level,
-    /// Index of the item whose solution was the example; `None` if there was none.
-    pub example: Option<usize>,
-    /// Cosine similarity of the two queries; `None` without an example or without embeddings.
-    pub similarity: Option<f64>,
-    /// The answer and its score.
-    pub graded: Graded,
-    /// Confidence in [0, 1], before any recalibration; `None` for the strong level, or if no arm is gated.
-    pub confidence: Option<Confidence>,
-    /// The calls that it took.
-    pub calls: Vec<Call>,
-}
+use crate::types::matrix::Row;
+use crate::types::record::{Call, Strategy};
 
 /// The ordered pairs (item, example) of items of one group, by item and then by example.
 #[must_use]

@@ -150,19 +150,10 @@ fn subjects_of(config: &Config, contents: Contents) -> Result<Contents, ConfigEr
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::types::item::Target;
+    use crate::types::testing::item;
 
     #[test]
     fn rows_of_two_files_are_no_siblings_by_their_numbers() {
-        let item = |id: &str, group: &str| Item {
-            id: id.into(),
-            group: group.into(),
-            query: String::new(),
-            options: Vec::new(),
-            target: Target::Number("1".into()),
-            solution: None,
-            subject: None,
-        };
         let items = of_split(vec![item("7", "7"), item("8", "trains")], "train");
         let groups: Vec<&str> = items.iter().map(|item| &*item.group).collect();
         assert_eq!(groups, ["train: 7", "trains"], "a named group is the same in every file");

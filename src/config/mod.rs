@@ -1,5 +1,5 @@
-//! From a config file to an experiment that is ready to run. All that can be found wrong is found here, before
-//! anything is called.
+//! From a config file to a resolved config: all that the file names, checked. Everything that can be wrong is found here,
+//! before any model is called.
 
 pub mod ablation;
 pub mod data;

@@ -267,16 +267,14 @@ impl Reader<'_> {
 mod tests {
     use super::*;
     use crate::types::item::{Item, Target};
+    use crate::types::testing;
 
     fn item(options: &[&str]) -> Item {
         Item {
-            id: "1".into(),
-            group: "g".into(),
             query: "Which was first?".into(),
             options: options.iter().map(|option| (*option).to_owned()).collect(),
             target: Target::Choice(0),
-            solution: None,
-            subject: None,
+            ..testing::item("1", "g")
         }
     }
 

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use anyhow::{Result, anyhow};
 
-use super::records::arm;
+use super::records::{Place, arm};
 use super::rows::{Column, Rows, count, read, set, written};
 use super::table::Table;
 use crate::types::arm::Arm;
@@ -125,25 +125,6 @@ pub(super) fn table(name: &'static str, records: &[Record]) -> Result<Table> {
 pub(super) fn calls(path: &Path, table: &str) -> Result<Rows<(Place, Call)>> {
     let Rows { rows, lacking } = read(path, table, &COLUMNS)?;
     Ok(Rows { rows: rows.into_iter().filter_map(Draft::call).collect(), lacking })
-}
-
-/// The record that a row of another table belongs to.
-#[derive(PartialEq)]
-pub(super) struct Place {
-    pub(super) item: String,
-    pub(super) arm: Arm,
-    order: usize,
-    threshold: Option<u64>,
-}
-
-impl Place {
-    pub(super) fn new(item: String, arm: Arm, order: usize, threshold: Option<f64>) -> Self {
-        Self { item, arm, order, threshold: threshold.map(f64::to_bits) }
-    }
-
-    pub(super) fn of(record: &Record) -> Self {
-        Self::new(record.item_id.to_string(), record.cell.arm, record.cell.order, record.cell.threshold)
-    }
 }
 
 impl Draft {

@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use super::figures::{Column, Figures};
+use super::columns::{Column, Sheet};
 use super::format::hundredths;
 use super::reproduction::{Experiment, Shows};
 use crate::analysis::metrics::price_ratio::{Curve, Shape, curves};
@@ -206,31 +206,33 @@ fn verdict(claim: &Claim, interval: Option<Interval>, yardstick: bool) -> &'stat
 
 /// The claims, judged.
 #[must_use]
-pub fn headline(judged: &[Judged]) -> Figures {
+pub fn headline(judged: &[Judged]) -> Sheet {
     let each = || judged.iter();
     let curve = |of: fn(&Curve) -> Option<f64>| judged.iter().map(move |judged| of(judged.curve.as_ref()?));
-    Figures {
+    Sheet {
         name: Shows::Headline.name(),
         columns: vec![
-            Column::text("claim", "change of", each().map(|judged| judged.claim.name())),
-            Column::text("unit", "unit", each().map(|judged| judged.claim.figure.unit().to_owned())),
-            Column::text("experiment", "experiment", each().map(|judged| judged.claim.experiment.clone())),
-            Column::text("arm", "arm", each().map(|judged| judged.claim.arm.name().to_owned())).aside(),
-            Column::number("paper_up_to", "paper, up to", 2, each().map(|judged| judged.claim.paper)),
-            Column::text("versions", "versions", each().map(|judged| judged.claim.versions.clone())).aside(),
-            Column::change("change", "here", each().map(|judged| judged.change)),
-            Column::text("verdict", "verdict", each().map(|judged| judged.verdict.to_owned())),
-            Column::text("yardstick", "no verdict on the paper, since", {
-                each().map(|judged| judged.yardstick.unwrap_or("").to_owned())
-            })
-            .aside(),
-            Column::count("orders", "orders", each().map(|judged| judged.orders)),
-            Column::number("order_least", "least of the orders", 1, each().map(|judged| Some(judged.by_order?.0)))
-                .aside(),
-            Column::number("order_most", "most", 1, each().map(|judged| Some(judged.by_order?.1))).aside(),
-            Column::number("pays_from_ratio", "falls from a price ratio of", 2, curve(|curve| curve.pays_from)),
-            Column::number("pays_from_low", "low", 2, curve(|curve| Some(curve.interval?.low))).aside(),
-            Column::number("pays_from_high", "high", 2, curve(|curve| Some(curve.interval?.high))).aside(),
+            Column::text(each().map(|judged| judged.claim.name())).file("claim").heading("change of"),
+            Column::text(each().map(|judged| judged.claim.figure.unit().to_owned())).file("unit").heading("unit"),
+            Column::text(each().map(|judged| judged.claim.experiment.clone())).file("experiment").heading("experiment"),
+            Column::text(each().map(|judged| judged.claim.arm.name().to_owned())).file("arm").aside("arm"),
+            Column::number(2, each().map(|judged| judged.claim.paper)).file("paper_up_to").heading("paper, up to"),
+            Column::text(each().map(|judged| judged.claim.versions.clone())).file("versions").aside("versions"),
+            Column::change(each().map(|judged| judged.change)).file("change").heading("here"),
+            Column::text(each().map(|judged| judged.verdict.to_owned())).file("verdict").heading("verdict"),
+            Column::text(each().map(|judged| judged.yardstick.unwrap_or("").to_owned()))
+                .file("yardstick")
+                .aside("no verdict on the paper, since"),
+            Column::count(each().map(|judged| judged.orders)).file("orders").heading("orders"),
+            Column::number(1, each().map(|judged| Some(judged.by_order?.0)))
+                .file("order_least")
+                .aside("least of the orders"),
+            Column::number(1, each().map(|judged| Some(judged.by_order?.1))).file("order_most").aside("most"),
+            Column::number(2, curve(|curve| curve.pays_from))
+                .file("pays_from_ratio")
+                .heading("falls from a price ratio of"),
+            Column::number(2, curve(|curve| Some(curve.interval?.low))).file("pays_from_low").aside("low"),
+            Column::number(2, curve(|curve| Some(curve.interval?.high))).file("pays_from_high").aside("high"),
         ],
     }
 }

@@ -6,10 +6,11 @@ use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 
-use super::calls::{Place, calls};
-use super::records;
+use super::calls::calls;
+use super::levels;
+use super::records::{self, Place};
 pub use super::rows::Lacking;
-use super::tables::OF_STREAM;
+use super::tables::{LEVELS, OF_STREAM};
 use crate::types::level::Level;
 use crate::types::record::{Call, Record};
 
@@ -42,6 +43,9 @@ pub fn records(folder: &Path, names: [&str; 2], known: &[Record]) -> Result<(Vec
             place.arm,
             items_file.display()
         );
+    }
+    if names == OF_STREAM {
+        levels::complete(&folder.join(format!("{LEVELS}.parquet")), LEVELS, &mut records)?;
     }
     Ok((records, [items.lacking, called.lacking].concat()))
 }

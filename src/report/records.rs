@@ -226,13 +226,33 @@ impl Draft {
     }
 }
 
+/// The record that a row of another table belongs to.
+#[derive(PartialEq)]
+pub(super) struct Place {
+    pub(super) item: String,
+    pub(super) arm: Arm,
+    order: usize,
+    threshold: Option<u64>,
+}
+
+impl Place {
+    pub(super) fn new(item: String, arm: Arm, order: usize, threshold: Option<f64>) -> Self {
+        Self { item, arm, order, threshold: threshold.map(f64::to_bits) }
+    }
+
+    pub(super) fn of(record: &Record) -> Self {
+        Self::new(record.item_id.to_string(), record.cell.arm, record.cell.order, record.cell.threshold)
+    }
+}
+
 /// The arm of a name in the column `arm`.
 pub(super) fn arm(name: &str) -> Result<Arm> {
     let known = || Arm::ALL.map(Arm::name).join(", ");
     Arm::named(name).ok_or_else(|| anyhow!("this version knows no arm `{name}`; its arms are {}", known()))
 }
 
-fn score(name: &str) -> Result<Score> {
+/// The score of a name.
+pub(super) fn score(name: &str) -> Result<Score> {
     let all = [Score::Correct, Score::Incorrect, Score::NoAnswer];
     all.into_iter().find(|score| score.name() == name).ok_or_else(|| anyhow!("no score is called `{name}`"))
 }

@@ -53,11 +53,6 @@ pub(super) fn float<F: Into<Option<f64>>>(name: &str, values: impl Iterator<Item
     Series::new(name.into(), values).into()
 }
 
-pub(super) fn int<I: TryInto<i64>>(name: &str, values: impl Iterator<Item = I>) -> Column {
-    let values: Vec<Option<i64>> = values.map(|value| value.try_into().ok()).collect();
-    Series::new(name.into(), values).into()
-}
-
 pub(super) fn optional_int<I: TryInto<i64>>(name: &str, values: impl Iterator<Item = Option<I>>) -> Column {
     let values: Vec<Option<i64>> = values.map(|value| value?.try_into().ok()).collect();
     Series::new(name.into(), values).into()

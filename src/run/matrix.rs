@@ -46,7 +46,9 @@ impl Prepared {
         let session = Session::open(self, &place, progress)?;
         let models = session.models().await?;
         let rows = session.matrix(&models).await?;
-        let files = table(&models.setup, &rows).and_then(|mut table| table.files()).map_err(RunError::Output)?;
+        let files = table(&models.setup.dataset, &models.setup.items, &rows)
+            .and_then(|mut table| table.files())
+            .map_err(RunError::Output)?;
         let files: Vec<_> = files.into_iter().map(|(name, bytes)| (folder.join(name), bytes)).collect();
         write_files(&files).map_err(RunError::Output)?;
         Ok(MatrixReport { rows: rows.len(), calls_made: session.means.journal.calls_made(), folder: folder.clone() })

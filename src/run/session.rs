@@ -15,7 +15,7 @@ use crate::backend::llama_server::Servers;
 use crate::cascade::calibration::Gates;
 use crate::cascade::experiment::{self, Cells, Outcome};
 use crate::cascade::level::StepError;
-use crate::cascade::matrix::{self, Row};
+use crate::cascade::matrix;
 use crate::cascade::setup::Setup;
 use crate::config::resolved::ResolvedConfig;
 use crate::gateway::Hear;
@@ -25,6 +25,7 @@ use crate::gateway::journal::{Claim, Journal};
 use crate::report::folder::{JOURNAL, prepare, set_aside};
 use crate::report::manifest::Manifest;
 use crate::retrieval::leakage::{NEAR, leakage};
+use crate::types::matrix::Row;
 use crate::types::record::Record;
 
 /// So long after the wish to stop a run may still end by itself without a word about calls in flight.

@@ -8,6 +8,7 @@ pub mod embedding;
 pub mod item;
 pub mod level;
 pub mod marks;
+pub mod matrix;
 pub mod model;
 pub mod noted;
 pub mod price;
@@ -18,3 +19,5 @@ pub mod recorded;
 pub mod seed;
 pub mod shown;
 pub mod store_rule;
+#[doc(hidden)]
+pub mod testing;

@@ -11,7 +11,7 @@ use super::fees::{FeeRow, Prices, by_group, fee_of, fee_rows, item_fee};
 use super::slices::{Slice, Taken, baseline, slices};
 use crate::analysis::stats::holm::holm;
 use crate::analysis::stats::units::{differ, relative_change};
-use crate::analysis::stats::{Draws, Estimate, Units};
+use crate::analysis::stats::{Draws, Estimate, Interval, Units};
 use crate::types::arm::Arm;
 use crate::types::price::Fee;
 use crate::types::record::{Purpose, Record};
@@ -27,7 +27,9 @@ pub struct Comparison<'a> {
     fees: Vec<Vec<FeeRow>>,
     /// The relative changes of each slice's fees against its base: of the whole, then row by row.
     fee_changes: Vec<Vec<Option<Estimate>>>,
-    /// How sure what each slice's confidence is worth is, once somebody asks.
+    /// The intervals of each slice's accuracy, computed when they are first needed.
+    accuracy_intervals: OnceLock<Vec<Option<Interval>>>,
+    /// The intervals of what each slice's confidence is worth, computed when they are first needed.
     ends: OnceLock<Vec<Ends>>,
     /// How thresholds were told, where they were.
     pub calibrated: &'a [Calibrated],
@@ -77,8 +79,17 @@ impl<'a> Comparison<'a> {
             fee_rows(slice, calibrated.map_or(&[][..], |calibrated| &calibrated.records), prices)
         };
         let fees = slices.iter().map(rows).collect();
-        let (fee_changes, ends) = (Vec::new(), OnceLock::new());
-        let mut comparison = Self { slices, changes, fees, fee_changes, ends, calibrated, prices, seed };
+        let mut comparison = Self {
+            slices,
+            changes,
+            fees,
+            fee_changes: Vec::new(),
+            accuracy_intervals: OnceLock::new(),
+            ends: OnceLock::new(),
+            calibrated,
+            prices,
+            seed,
+        };
         comparison.fee_changes = comparison.changes_of_fees();
         comparison
     }
@@ -105,6 +116,12 @@ impl<'a> Comparison<'a> {
         self.slices.iter().find(|slice| matches!(slice.cell.arm, Arm::Cascade | Arm::WeakOnly))
     }
 
+    /// The slices of the arms that learn.
+    pub fn learners(&self) -> impl Iterator<Item = &Slice<'a>> {
+        let learns = |slice: &&Slice| slice.cell.arm.learning().is_some();
+        self.slices.iter().filter(learns)
+    }
+
     /// How an arm's threshold was told; none where it stood in the config.
     #[must_use]
     pub fn calibrated(&self, arm: Arm) -> Option<&'a Calibrated> {
@@ -123,10 +140,21 @@ impl<'a> Comparison<'a> {
         fee_of(self.fees(slice))
     }
 
+    /// The interval of each slice's accuracy, in shares and in the order of the slices.
+    #[must_use]
+    pub fn accuracy_intervals(&self) -> &[Option<Interval>] {
+        let interval = |slice: &Slice| {
+            let labels = ["own-accuracy", slice.cell.arm.name()];
+            slice.accuracy_interval(Draws { seed: self.seed, labels: &labels, count: RESAMPLES })
+        };
+        self.accuracy_intervals.get_or_init(|| self.slices.iter().map(interval).collect())
+    }
+
     /// The intervals of what a slice's confidence is worth.
     #[must_use]
     pub fn confidence_ends(&self, slice: &Slice) -> Ends {
-        self.place(slice).map_or_else(Ends::default, |place| self.ends.get_or_init(|| ends(self))[place])
+        self.place(slice)
+            .map_or_else(Ends::default, |place| self.ends.get_or_init(|| ends(&self.slices, self.seed))[place])
     }
 
     /// What was guaranteed for a gated slice; none where its threshold was stated.

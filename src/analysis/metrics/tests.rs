@@ -12,23 +12,16 @@ use crate::types::level::Level;
 use crate::types::price::{Fee, Price};
 use crate::types::record::{Call, CellKey, Graded, LevelAnswer, Purpose, Record, Score};
 use crate::types::seed::Seed;
+use crate::types::testing;
 
 fn record(arm: Arm, item: usize, weak_right: bool, deferred: bool, groups: &[&str]) -> Record {
     let graded =
         |right: bool| Graded { answer: Some("1".into()), score: if right { Score::Correct } else { Score::Incorrect } };
     let key = |level: usize| CallKey(std::array::from_fn(|_| u8::try_from(10 * item + level).unwrap_or(0)));
     let call = |level, purpose, input, output| Call {
-        level: Some(Level::at(level)),
-        model: if level == 0 { "weak".into() } else { "strong".into() },
-        purpose,
         usage: Usage { input, cached_input: 0, output },
-        confidence: None,
-        latency_ms: 1.0,
-        answered_by: None,
         journal_key: Some(key(level)),
-        journal_hit: false,
-        recorded_fee_usd: None,
-        noted: None,
+        ..testing::call(Level::at(level), purpose)
     };
     let mut calls = vec![call(0, Purpose::Answer, 10, 5)];
     if deferred {
@@ -42,23 +35,17 @@ fn record(arm: Arm, item: usize, weak_right: bool, deferred: bool, groups: &[&st
         deferred,
         ..LevelAnswer::new(Level::FIRST, graded(weak_right))
     };
+    let within = Arc::new(CellKey { dataset: "d".into(), arm, order: 0, threshold: Some(0.5) });
     Record {
-        cell: Arc::new(CellKey { dataset: "d".into(), arm, order: 0, threshold: Some(0.5) }),
-        item_id: item.to_string().into(),
         group: format!("g{}", item / 2).into(),
-        position: item,
         strategies_used: groups.iter().map(|group| (*group).into()).collect(),
         strategy_groups: groups.iter().map(|group| (*group).into()).collect(),
-        similarity_max: None,
         levels: [first].into_iter().chain(deferred.then(|| LevelAnswer::new(Level::SECOND, graded(true)))).collect(),
         deferred,
         answering_level: Some(Level::at(usize::from(deferred))),
         graded: graded(weak_right || deferred),
-        repository_size: 0,
         calls,
-        strategy_scores: Vec::new(),
-        kept: None,
-        refused: Vec::new(),
+        ..testing::record(&within, item)
     }
 }
 

@@ -5,11 +5,8 @@ use rand::RngExt;
 use rand::rngs::ChaCha8Rng;
 use rand_distr::{Binomial, Distribution};
 
-use super::interval::{ROUNDING, bca_interval, quantile};
+use super::resamples::{ascending, bca_interval, quantile};
 use super::{Draws, Estimate, FEWEST, Interval};
-
-/// Resamples on which the figure may be undefined, one in this many, before there is no interval.
-const UNDEFINED: usize = 100;
 
 /// Resamples that are told from together, so that what is added up is read once for all of them.
 pub(super) const LANES: usize = 8;
@@ -122,17 +119,6 @@ impl Population {
             multinomial(&self.sizes, self.n, counts, rng);
         }
     }
-}
-
-/// The figures of resamples, ascending; none where too many are undefined, or where all are alike: a sample that has seen only
-/// one value says nothing of how far the next one may lie.
-pub(super) fn ascending(figures: impl ExactSizeIterator<Item = Option<f64>>) -> Option<Vec<f64>> {
-    let all = figures.len();
-    let mut defined: Vec<f64> = figures.flatten().filter(|value| value.is_finite()).collect();
-    defined.sort_by(f64::total_cmp);
-    let varied = |(least, most): (&f64, &f64)| most - least > ROUNDING * most.abs().max(least.abs());
-    (defined.first().zip(defined.last()).is_some_and(varied) && (all - defined.len()) * UNDEFINED <= all)
-        .then_some(defined)
 }
 
 /// Multinomial counts of `n` draws from kinds of these sizes, each kind's count being binomial given those before it.

@@ -8,9 +8,9 @@ pub mod difference;
 pub mod draws;
 pub mod estimate;
 pub mod holm;
-mod interval;
 pub mod power;
 pub mod proportion;
+mod resamples;
 pub mod sign_flip;
 pub mod units;
 

@@ -4,8 +4,8 @@
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
-use super::bootstrap::{LANES, Population, ascending};
-use super::interval::{bca_interval, quantile};
+use super::bootstrap::{LANES, Population};
+use super::resamples::{ascending, bca_interval, quantile};
 use super::{Draws, Estimate, FEWEST, Interval};
 
 /// Units of one kind, on average, from which on drawing kinds is quicker than drawing units.

@@ -11,7 +11,7 @@ use super::{Ready, Reproduction};
 use crate::analysis::metrics::Comparison;
 use crate::config::reproduction::Table;
 use crate::report::claims::{Judged, headline};
-use crate::report::figures::Figures;
+use crate::report::columns::Sheet;
 use crate::report::folder::replace;
 use crate::report::reproduction::{self, Shows, figures};
 
@@ -21,7 +21,7 @@ pub struct Made {
     /// The tables of the ablations that were asked for by name, for a terminal.
     pub ablations: Vec<String>,
     /// The tables that are to be read at once, with their titles.
-    pub shown: Vec<(String, Figures)>,
+    pub shown: Vec<(String, Sheet)>,
     /// Why verdicts on some experiments are none on the paper.
     pub notes: Vec<String>,
     /// Claims that are further from what is expected than their file allows.

@@ -22,10 +22,11 @@ use intercascade::task::calculations::AtLeast;
 use intercascade::task::confidence::Signal;
 use intercascade::task::{Grader, Task};
 use intercascade::types::arm::{Arm, Content};
-use intercascade::types::item::{Item, Target};
+use intercascade::types::item::Item;
 use intercascade::types::model::{Identity, Model};
 use intercascade::types::seed::Seed;
 use intercascade::types::store_rule::StoreRule;
+use intercascade::types::testing;
 use proptest::prelude::*;
 use serde_json::json;
 
@@ -103,15 +104,8 @@ impl Case {
         let seed = Seed(self.seed);
         let item = |i: usize| {
             let word = |w: usize| seed.hash(&["word", &i.to_string(), &w.to_string()]) % self.words as u64;
-            Item {
-                id: i.to_string().into(),
-                group: (i / 2).to_string().into(),
-                query: format!("w{} w{} w{} number {i}?", word(0), word(1), word(2)),
-                options: Vec::new(),
-                target: Target::Number("1".into()),
-                solution: None,
-                subject: None,
-            }
+            let query = format!("w{} w{} w{} number {i}?", word(0), word(1), word(2));
+            Item { query, ..testing::item(i.to_string(), (i / 2).to_string()) }
         };
         (0..self.items + self.before).map(item).collect()
     }
