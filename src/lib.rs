@@ -43,6 +43,7 @@ pub use crate::types::model::Model;
 
 // 7: a verb a file, exit status, progress.
 #[doc(hidden)]
+#[allow(rustdoc::invalid_html_tags, reason = "its comments are the help texts of the command")]
 pub mod cli;
 
 // 6: from a config to a finished run.

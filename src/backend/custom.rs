@@ -1,5 +1,5 @@
 //! A model that the caller of the library registers under an entry's name: any implementation of
-//! [`Model`](crate::types::model::Model).
+//! [`Model`].
 
 use std::fmt;
 use std::sync::Arc;

@@ -35,7 +35,7 @@ impl Shape {
         }
     }
 
-    /// The shapes that are shown of a run: that of its own prices first, then those of [`WRITTEN`] that differ from it.
+    /// The shapes that are shown of a run: that of its own prices first, then those of `WRITTEN` that differ from it.
     #[must_use]
     pub fn shown(comparison: &Comparison) -> Vec<Self> {
         let own = own_shape(comparison);
