@@ -109,14 +109,15 @@ impl LevelModel {
                 Ok(Some(confidence::vote_share(graded.answer.as_deref(), &draws)))
             }
             Further::IsItRight => {
-                let reply = self.about(level, asked, self.prompt.p_true.as_ref(), response, true).await?;
+                let reply = self.about(level, asked, (self.prompt.p_true.as_ref(), "p_true"), response, true).await?;
                 if reply.is_refused() {
                     return Ok(None);
                 }
                 confidence::p_true(&reply).map(Some).map_err(|missing| self.unsure(item, signal.name(), missing))
             }
             Further::HowLikely => {
-                let reply = self.about(level, asked, self.prompt.verbalised.as_ref(), response, false).await?;
+                let reply =
+                    self.about(level, asked, (self.prompt.verbalised.as_ref(), "verbalised"), response, false).await?;
                 Ok((!reply.is_refused()).then(|| confidence::verbalised(&reply.text)))
             }
         }
@@ -127,11 +128,11 @@ impl LevelModel {
         &self,
         level: Level,
         asked: &mut Asked<'_>,
-        form: Option<&Form>,
+        (form, name): (Option<&Form>, &'static str),
         response: &Response,
         compared: bool,
     ) -> Result<Response, StepError> {
-        let form = form.unwrap_or_else(|| unreachable!("a prompt without the form is refused with the config"));
+        let form = form.ok_or_else(|| self.lacks(asked.item, name))?;
         let messages = self.prompt.about(form, asked.item, response.text.trim());
         let alternatives = if compared { confidence::for_p_true() } else { Alternatives::NONE };
         let generation = Generation {

@@ -108,6 +108,16 @@ pub enum StepError {
         /// What is missing.
         missing: NoConfidence,
     },
+    /// A model's prompt lacks a form that the arm or the signal needs. A config with such a prompt is refused when it is loaded.
+    #[error("item `{item}`, model `{model}`: its prompt has no form `{form}`")]
+    Form {
+        /// The item.
+        item: String,
+        /// The model's name in the config.
+        model: String,
+        /// The form's name in prompt files.
+        form: &'static str,
+    },
 }
 
 impl StepError {
@@ -115,7 +125,7 @@ impl StepError {
     #[must_use]
     pub fn is_lasting(&self) -> bool {
         match self {
-            Self::Confidence { .. } => true,
+            Self::Confidence { .. } | Self::Form { .. } => true,
             Self::Call { source, .. } => matches!(
                 source,
                 ModelError::Refused(_)
@@ -189,6 +199,11 @@ impl LevelModel {
     pub(super) fn unsure(&self, item: &Item, signal: &'static str, missing: NoConfidence) -> StepError {
         let (item, model) = (shown_in_line(&item.id.0).into_owned(), shown_in_line(&self.name).into_owned());
         StepError::Confidence { item, model, signal, missing }
+    }
+
+    pub(super) fn lacks(&self, item: &Item, form: &'static str) -> StepError {
+        let (item, model) = (shown_in_line(&item.id.0).into_owned(), shown_in_line(&self.name).into_owned());
+        StepError::Form { item, model, form }
     }
 }
 

@@ -160,7 +160,7 @@ impl LevelModel {
     /// Has the level write a strategy for a question that it has solved.
     async fn distil(&self, level: Level, asked: &mut Asked<'_>, solution: &str) -> Result<Arc<Response>, StepError> {
         let messages = self.prompt.distil_after(asked.item, solution.trim());
-        let messages = messages.unwrap_or_else(|| unreachable!("a prompt without the form is refused with the config"));
+        let messages = messages.ok_or_else(|| self.lacks(asked.item, "distil_after"))?;
         let wanted = Request { wanted: Wanted::Strategy, ..request(asked.item, messages, self.generation()) };
         let heard = self.call(asked, Purpose::Distil, &wanted).await?;
         asked.calls.push(self.row(level, Purpose::Distil, &heard));
