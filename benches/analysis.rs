@@ -12,15 +12,19 @@ use anyhow::{Result, ensure};
 use intercascade::analysis::metrics::{Comparison, Prices};
 use intercascade::analysis::stats::Draws;
 use intercascade::analysis::stats::difference::of_answers;
+use intercascade::report::arms::gates::Gauged;
+use intercascade::report::arms::of_arms;
 use intercascade::report::reproduction::{Experiment, Shows, figures};
 use intercascade::report::summary::Context;
 use intercascade::report::sweep::Sweep;
-use intercascade::report::tables::{Gauged, of_arms};
+use intercascade::types::arm::Arm;
 use intercascade::types::chat::Usage;
 use intercascade::types::confidence::Confidence;
+use intercascade::types::level::Level;
 use intercascade::types::price::Price;
-use intercascade::types::record::{Call, CellKey, Graded, Purpose, Record, Score, WeakAnswer};
+use intercascade::types::record::{Call, CellKey, Graded, LevelAnswer, Purpose, Record, Score};
 use intercascade::types::seed::Seed;
+use intercascade::types::testing;
 
 /// Items of the MMLU test set.
 const ITEMS: usize = 14_042;
@@ -100,24 +104,25 @@ fn million() -> Result<()> {
 fn swept() -> Vec<Record> {
     let mut records = Vec::new();
     for step in 1..=10_u32 {
-        for arm in ["cascade", "inter-cascade", "inter-cascade-random", "retrieval", "semantic-cache"] {
+        for arm in Arm::ALL.into_iter().filter(|arm| !arm.is_one_level()) {
             let threshold = f64::from(step) / 10.0;
-            let key =
-                Arc::new(CellKey { dataset: "mmlu".into(), arm: arm.into(), order: 0, threshold: Some(threshold) });
+            let key = Arc::new(CellKey { dataset: "mmlu".into(), arm, order: 0, threshold: Some(threshold) });
             records.extend((0..20_000).map(|i| {
                 let mut own = record(&key, 0, i);
                 // No two items cost the same, in any arm: nothing can be drawn together.
                 let tokens = |level: &str| 50 + (1000.0 * unit(&format!("{arm} {level}"), i)) as u64;
                 own.calls[0].usage.output = tokens("weak");
-                own.deferred = unit(arm, i) < threshold;
-                if arm != "cascade" {
+                own.deferred = unit(arm.name(), i) < threshold;
+                if arm != Arm::Cascade {
                     let embed =
                         Call { level: None, model: "embedder".into(), purpose: Purpose::Embed, ..own.calls[0].clone() };
                     own.calls.insert(0, embed);
                 }
                 if own.deferred {
                     let strong = record(&key, 1, i);
-                    own.answering_level = Some(1);
+                    own.answering_level = Some(Level::SECOND);
+                    own.levels.extend(strong.levels);
+                    own.levels[0].deferred = true;
                     own.graded = strong.graded;
                     own.calls.extend(strong.calls);
                     own.calls.last_mut().expect("a call").usage.output = tokens("strong");
@@ -170,8 +175,8 @@ fn prices() -> Prices {
 
 fn records() -> Vec<Record> {
     let mut records = Vec::new();
-    for (level, arm) in ["weak-only", "strong-only"].into_iter().enumerate() {
-        let key = Arc::new(CellKey { dataset: "mmlu".into(), arm: arm.into(), order: 0, threshold: None });
+    for (level, arm) in [Arm::WeakOnly, Arm::StrongOnly].into_iter().enumerate() {
+        let key = Arc::new(CellKey { dataset: "mmlu".into(), arm, order: 0, threshold: None });
         records.extend((0..ITEMS).map(|i| record(&key, level, i)));
     }
     records
@@ -182,38 +187,20 @@ fn record(key: &Arc<CellKey>, level: usize, i: usize) -> Record {
     let right = if level == 0 { unit("weak", i) < confidence } else { unit("strong", i) < 0.8 };
     let graded = Graded { answer: Some("A".to_owned()), score: if right { Score::Correct } else { Score::Incorrect } };
     let call = Call {
-        level: Some(level),
-        model: ["weak", "strong"][level].into(),
-        purpose: Purpose::Answer,
         usage: Usage { input: 100 + i as u64 % 50, cached_input: 0, output: 20 },
-        confidence: None,
         latency_ms: 0.0,
-        answered_by: None,
-        journal_key: None,
-        journal_hit: false,
-        recorded_fee_usd: None,
-        noted: None,
+        ..testing::call(Level::at(level), Purpose::Answer)
     };
     Record {
-        cell: Arc::clone(key),
-        item_id: i.to_string().into(),
-        group: i.to_string().into(),
-        position: i,
-        strategies_used: Vec::new(),
-        strategy_groups: Vec::new(),
-        strategy_scores: Vec::new(),
-        similarity_max: None,
-        weak: (level == 0).then(|| WeakAnswer {
-            strict: graded.score,
-            graded: graded.clone(),
-            confidence: Some(Confidence::nearest(confidence)),
-        }),
+        levels: vec![LevelAnswer {
+            strict: (level == 0).then_some(graded.score),
+            confidence: (level == 0).then(|| Confidence::nearest(confidence)),
+            ..LevelAnswer::new(Level::at(level), graded.clone())
+        }],
         deferred: level == 1,
-        answering_level: Some(level),
+        answering_level: Some(Level::at(level)),
         graded,
-        repository_size: 0,
         calls: vec![call],
-        kept: None,
-        refused: Vec::new(),
+        ..testing::record(key, i)
     }
 }

@@ -15,6 +15,7 @@ use intercascade::dataset::{Format, Reading, read, scan};
 use intercascade::task::{Grader, Task};
 use intercascade::types::chat::Response;
 use intercascade::types::item::{Item, Target};
+use intercascade::types::testing;
 use serde_json::Value;
 
 /// Rows of the file that is read.
@@ -91,15 +92,7 @@ fn answers() -> Result<()> {
     let rows = text.lines().map(serde_json::from_str).collect::<Result<Vec<Value>, _>>()?;
     let texts: Vec<&str> =
         rows.iter().filter(|row| row["options"].is_null()).filter_map(|row| row["text"].as_str()).collect();
-    let item = Item {
-        id: "1".into(),
-        group: "1".into(),
-        query: String::new(),
-        options: Vec::new(),
-        target: Target::Number("36".into()),
-        solution: None,
-        subject: None,
-    };
+    let item = Item { target: Target::Number("36".into()), ..testing::item("1", "1") };
     let (grader, response) = (Grader::usual(Task::Math), Response::default());
     let marked: Vec<&str> = texts.iter().copied().filter(|text| text.contains("####")).collect();
     let short: Vec<&str> = texts.iter().copied().filter(|text| (80..=120).contains(&text.len())).collect();

@@ -1,5 +1,6 @@
 //! Runs of the engine in this process, from the first call to the last record.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -7,9 +8,10 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, ensure};
 use intercascade::backend::llama_server::Servers;
 use intercascade::cascade::experiment::{self, Outcome};
-use intercascade::config::assembly::{Assembly, Means};
+use intercascade::config::resolved::ResolvedConfig;
 use intercascade::gateway::journal::Journal;
 use intercascade::retrieval::embedder;
+use intercascade::run::resources::{Means, Models, gates, orders};
 use intercascade::types::embedding::Embedded;
 use intercascade::types::record::Record;
 use serde_json::json;
@@ -63,26 +65,32 @@ struct Timed {
 async fn timed(folder: &Path) -> Result<Timed> {
     // The config names its data from the working folder.
     std::env::set_current_dir(folder)?;
-    let assembly = Assembly::load(Path::new("bench.toml"), &[])?;
+    let resolved = ResolvedConfig::load(Path::new("bench.toml"), &[])?;
     let journal = Arc::new(Journal::open(&folder.join("journal.sqlite"))?);
-    let embeddings = embeddings(&assembly)?;
+    let embeddings = embeddings(&resolved)?;
     let servers = Servers::new(folder.to_owned(), Arc::new(|_: &str, _| ()));
-    let means = Means { journal: Arc::clone(&journal), servers, offline: false, hear: Arc::new(|_| {}) };
-    let (setup, gate, _) = assembly.setup(embeddings, &means)?;
-    let config = &assembly.config;
-    let cells = assembly.gates().cells(&[], &[THRESHOLD], assembly.orders());
+    let means = Means {
+        journal: Arc::clone(&journal),
+        servers,
+        offline: false,
+        registered: BTreeMap::default(),
+        hear: Arc::new(|_| {}),
+    };
+    let Models { setup, limiter, .. } = Models::new(&resolved, embeddings, &means)?;
+    let config = &resolved.config;
+    let cells = gates(&resolved).cells(&[], &[THRESHOLD], orders(&resolved));
     let started = Instant::now();
-    let outcome = experiment::run(&Arc::new(setup), &cells, &gate, config.limits.concurrency, |_| ()).await?;
+    let outcome = experiment::run(&setup, &cells, &limiter, config.limits.concurrency, |_| ()).await?;
     Ok(Timed { outcome, calls: journal.calls_made(), time: started.elapsed() })
 }
 
-fn embeddings(assembly: &Assembly) -> Result<Vec<Embedded>> {
-    if !assembly.learns() {
+fn embeddings(resolved: &ResolvedConfig) -> Result<Vec<Embedded>> {
+    if !resolved.learns() {
         return Ok(Vec::new());
     }
-    let name = assembly.config.learning.embedder;
+    let name = resolved.config.learning.embedder;
     let weights = name.weights().map(intercascade::fetch::weights::path).transpose()?;
-    let queries: Vec<String> = assembly.items.iter().map(|item| item.query.clone()).collect();
+    let queries: Vec<String> = resolved.items.iter().map(|item| item.query.clone()).collect();
     embedder::embed(name, weights.as_deref(), &queries, |_| ())
 }
 
@@ -186,11 +194,11 @@ pub(crate) fn learning(data: Option<&str>) -> Result<()> {
 
 /// What each item waited for, by the records: every item that its walk met down to the last strategy picked.
 fn graph(records: &[Record]) -> Vec<Node> {
-    let assembly = Assembly::load(Path::new("bench.toml"), &[]);
-    let Ok(assembly) = assembly else { return Vec::new() };
-    let Ok(embeddings) = embeddings(&assembly) else { return Vec::new() };
+    let resolved = ResolvedConfig::load(Path::new("bench.toml"), &[]);
+    let Ok(resolved) = resolved else { return Vec::new() };
+    let Ok(embeddings) = embeddings(&resolved) else { return Vec::new() };
     let index: std::collections::HashMap<&str, usize> =
-        assembly.items.iter().enumerate().map(|(i, item)| (&*item.id.0, i)).collect();
+        resolved.items.iter().enumerate().map(|(i, item)| (&*item.id.0, i)).collect();
     let vector = |record: &Record| &embeddings[index[&*record.item_id.0]].vector;
     let node = |(position, record): (usize, &Record)| {
         let mut earlier: Vec<(usize, f64)> = records[..position]
@@ -199,10 +207,10 @@ fn graph(records: &[Record]) -> Vec<Node> {
             .map(|(at, other)| (at, intercascade::retrieval::search::cosine(vector(record), vector(other))))
             .collect();
         earlier.sort_by(|a, b| b.1.total_cmp(&a.1));
-        let mut left = assembly.config.learning.k;
+        let mut left = resolved.config.learning.k;
         let mut waits_for = Vec::new();
         for (at, similarity) in earlier {
-            if left == 0 || similarity < assembly.config.learning.min_similarity {
+            if left == 0 || similarity < resolved.config.learning.min_similarity {
                 break;
             }
             waits_for.push(at);

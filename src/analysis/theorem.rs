@@ -1,7 +1,7 @@
 //! The two constants of the paper's theorem, estimated: how strategies change the weak level at one threshold.
 
 use super::stats::units::differ;
-use super::stats::{Draws, Resampled, Units};
+use super::stats::{Draws, Estimate, Units};
 
 /// Accepted answers below which a ratio says nothing: with two, one of them wrong, an error is 0, a half or all.
 const FEWEST_ACCEPTED: usize = 10;
@@ -33,9 +33,9 @@ pub struct Constants {
     pub without: [usize; 2],
     /// ε: the ratio of the error among accepted answers, with strategies to without. None if fewer than ten answers are accepted
     /// on either side, or if no accepted answer without is wrong.
-    pub error_ratio: Option<Resampled>,
+    pub error_ratio: Option<Estimate>,
     /// b: the ratio of the coverage. None if fewer than ten answers are accepted without.
-    pub coverage_ratio: Option<Resampled>,
+    pub coverage_ratio: Option<Estimate>,
 }
 
 /// Estimates both constants from paired answers, one row per item and order, resampled by group.

@@ -1,231 +1,386 @@
-//! A model as it is written in a config or in `models.toml`.
+//! A model of a config: what all models have in common, and the settings of the backend that answers.
 
-use std::collections::BTreeMap;
-use std::num::{NonZeroU32, NonZeroUsize};
-use std::path::PathBuf;
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use anyhow::{Context, Result};
+use serde::{Serialize, Serializer};
+use serde_json::{Map, Value, json};
 
-use super::preset::{Preset, WithPreset};
+use super::custom::{CustomModel, CustomSettings};
+use super::gguf::settings::GgufSettings;
+use super::llama_server::Servers;
+use super::llama_server::settings::{LlamaServerSettings, check_shared};
+use super::openai::settings::OpenAiSettings;
+use super::raw::{BackendKind, RawEntry};
+use super::reference::ReferenceSettings;
+use super::replay::{self, Recording, ReplaySettings};
+use super::settings::{BackendSettings, Caller, Data, EntryError};
+use super::simulated::SimulatedSettings;
+use crate::fetch::weights::Catalogue;
+use crate::types::model::{Capabilities, Identity, Model};
 use crate::types::price::Price;
+use crate::types::queue::{LineSettings, Retries};
+use crate::types::recorded::RecordedCalls;
 
-/// The backends by the names that stand in configs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Backend {
-    /// Any OpenAI-compatible chat-completions server.
-    Openai,
-    /// A llama.cpp server that this program runs.
-    LlamaServer,
-    /// Weights in this process.
-    Gguf,
-    /// The data set's own worked solutions: the upper bound of a strong level.
-    Reference,
-    /// Recorded responses only.
-    Replay,
-    /// A seeded stand-in for tests.
-    Simulated,
-}
+const FIRST_WAIT: Duration = Duration::from_millis(500);
+const LONGEST_WAIT: Duration = Duration::from_mins(1);
 
-impl Backend {
-    /// The name used in configs and outputs.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Openai => "openai",
-            Self::LlamaServer => "llama-server",
-            Self::Gguf => "gguf",
-            Self::Reference => "reference",
-            Self::Replay => "replay",
-            Self::Simulated => "simulated",
-        }
-    }
-}
+/// Keys that cannot change an answer, and so are no part of what makes two runs the same run.
+const NOT_IDENTITY: [&str; 15] = [
+    "preset",
+    "from_preset",
+    "path",
+    "price",
+    "retired",
+    "substitute",
+    "api_key_env",
+    "headers_env",
+    "ca_file",
+    "timeout_s",
+    "max_retries",
+    "longest_wait_s",
+    "concurrency",
+    "requests_per_minute",
+    "tokens_per_minute",
+];
 
-/// One `[[model]]`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, remote = "Self")]
-#[expect(clippy::struct_excessive_bools, reason = "each is a key of its own")]
+/// One `[[model]]`, checked. It is written as [`RawEntry`] is.
+#[derive(Debug, Clone, PartialEq)]
 pub struct ModelEntry {
     /// The name used in `levels` and outputs.
     pub name: String,
-    /// openai: the server whose known settings fill in what the entry does not say, `backend` included.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub preset: Option<Preset>,
-    /// The names of the keys that the preset filled in; written by the program, for manifests.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub from_preset: Vec<String>,
-    /// What answers.
-    pub backend: Backend,
-    /// openai: the address up to and without `/chat/completions`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub base_url: Option<String>,
-    /// openai: the name of the environment variable that holds the key; absent: no key is sent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub api_key_env: Option<String>,
-    /// openai: the server's name for the model; absent: `name`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub model: Option<String>,
-    /// Sampling temperature; 0 is greedy.
-    #[serde(default)]
+    /// Sampling temperature, in [0, 2]; 0 is greedy.
     pub temperature: f64,
-    /// openai: false for models that refuse a temperature.
-    #[serde(default = "yes")]
-    pub send_temperature: bool,
-    /// The most tokens of an answer.
-    #[serde(default = "max_tokens")]
+    /// The most tokens of an answer, at least 1.
     pub max_tokens: u32,
-    /// openai: the request's field for `max_tokens`.
-    #[serde(default = "token_limit_key")]
-    pub token_limit_key: String,
-    /// openai: false for servers that refuse `stop`.
-    #[serde(default = "yes")]
-    pub send_stop: bool,
-    /// openai: false for models that refuse a system message; its text then stands in front of the user's.
-    #[serde(default = "yes", skip_serializing_if = "is_yes")]
-    pub send_system: bool,
-    /// openai: a PEM file with certificates that are accepted besides the usual ones: a server's own, or an authority's.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub ca_file: Option<PathBuf>,
-    /// openai: whether the server gives log-probabilities.
-    #[serde(default = "yes")]
-    pub logprobs: bool,
-    /// openai: further headers, each with the name of the environment variable that holds its value.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub headers_env: BTreeMap<String, String>,
-    /// openai: fields merged into the request.
-    #[serde(default, skip_serializing_if = "serde_json::Map::is_empty")]
-    pub extra_body: serde_json::Map<String, serde_json::Value>,
-    /// openai, llama-server: the longest time of an attempt in seconds, after which the call is tried again; absent: 120,
-    /// and 600 for a local server, which is slow.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub timeout_s: Option<f64>,
-    /// openai, llama-server: how often a call that failed is tried again.
-    #[serde(default = "max_retries")]
+    /// How often a call that failed is tried again.
     pub max_retries: usize,
-    /// openai: the longest wait before a call is tried again, in seconds, also if the server asks for more; absent: 60.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub longest_wait_s: Option<f64>,
-    /// openai: the most calls in flight; absent: as many as `limits.concurrency` allows.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub concurrency: Option<NonZeroU32>,
-    /// openai: the most requests a minute; absent: no limit.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub requests_per_minute: Option<NonZeroU32>,
-    /// openai: the most tokens a minute, counted as the prompt's and the answer's limit; absent: no limit.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub tokens_per_minute: Option<NonZeroU32>,
-    /// gguf, llama-server: the weights by their name in `models list`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub weights: Option<String>,
-    /// llama-server: a GGUF file in the place of `weights`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub path: Option<PathBuf>,
-    /// llama-server: the checksum of the file at `path`, hexadecimal; absent: taken from the file.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub sha256: Option<String>,
-    /// llama-server: tokens that each slot holds, the prompt's and the answer's; absent: 4096.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub context: Option<NonZeroU32>,
-    /// llama-server: sequences at once, and the most calls in flight; absent: 1.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub slots: Option<NonZeroU32>,
-    /// llama-server: threads that compute; absent: the machine's cores.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub threads: Option<NonZeroUsize>,
-    /// The words that are put to the model, by their name in `prompts list`; absent: `plain` for weights in this process,
-    /// `chat` for all others.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    /// The longest time of an attempt in seconds; `None` for the backend's own.
+    pub timeout_s: Option<f64>,
+    /// The name of the prompt; `None` for the backend's own.
     pub prompt: Option<String>,
-    /// reference: what its tokens are counted with; a name of `models list`, or `words`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub tokenizer: Option<String>,
-    /// replay: a table of recorded answers (.jsonl, .csv, .parquet); absent: the answers of journals.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub recording: Option<PathBuf>,
-    /// simulated: how it behaves.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub simulated: Option<Behaviour>,
-    /// What it charges; absent: fees stay empty.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    /// What it charges; `None` leaves fees empty.
     pub price: Option<Price>,
-    /// The day on which the provider ended the model: a run is refused.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    /// The day on which the provider ended the model, as written; `None` if it did not.
     pub retired: Option<String>,
     /// What to use instead of a retired model.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub substitute: Option<String>,
+    /// What answers, with its settings.
+    pub backend: Backend,
 }
 
-impl<'de> Deserialize<'de> for ModelEntry {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let mut filled = Vec::new();
-        let entry = Self::deserialize(WithPreset { inner: deserializer, filled: &mut filled })?;
-        filled.extend_from_slice(&entry.from_preset);
-        filled.sort_unstable();
-        filled.dedup();
-        Ok(Self { from_preset: filled, ..entry })
+/// A backend with its settings.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Backend {
+    /// Any OpenAI-compatible chat-completions server.
+    Openai(Box<OpenAiSettings>),
+    /// A llama.cpp server that this program runs.
+    LlamaServer(LlamaServerSettings),
+    /// Weights in this process.
+    Gguf(GgufSettings),
+    /// The data set's own worked solutions: the upper bound of a strong level.
+    Reference(ReferenceSettings),
+    /// Recorded responses only.
+    Replay(ReplaySettings),
+    /// A seeded stand-in for tests.
+    Simulated(SimulatedSettings),
+    /// A model that the caller of the library registers.
+    Custom(CustomSettings),
+}
+
+/// Keys that a backend knows besides those of all backends, in the order in which messages name them.
+fn keys(kind: BackendKind) -> &'static [&'static str] {
+    match kind {
+        BackendKind::Openai => OpenAiSettings::KEYS,
+        BackendKind::LlamaServer => LlamaServerSettings::KEYS,
+        BackendKind::Gguf => GgufSettings::KEYS,
+        BackendKind::Reference => ReferenceSettings::KEYS,
+        BackendKind::Replay => ReplaySettings::KEYS,
+        BackendKind::Simulated => SimulatedSettings::KEYS,
+        BackendKind::Custom => CustomSettings::KEYS,
     }
 }
 
-impl Serialize for ModelEntry {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        Self::serialize(self, serializer)
+impl Backend {
+    fn read(raw: &RawEntry) -> Result<Self, EntryError> {
+        Ok(match raw.backend {
+            BackendKind::Openai => Self::Openai(Box::new(OpenAiSettings::read(raw)?)),
+            BackendKind::LlamaServer => Self::LlamaServer(LlamaServerSettings::read(raw)?),
+            BackendKind::Gguf => Self::Gguf(GgufSettings::read(raw)?),
+            BackendKind::Reference => Self::Reference(ReferenceSettings::read(raw)),
+            BackendKind::Replay => Self::Replay(ReplaySettings::read(raw)),
+            BackendKind::Simulated => Self::Simulated(SimulatedSettings::read(raw)?),
+            BackendKind::Custom => Self::Custom(CustomSettings::read(raw)),
+        })
+    }
+
+    fn settings(&self) -> (BackendKind, &dyn BackendSettings) {
+        match self {
+            Self::Openai(settings) => (BackendKind::Openai, &**settings),
+            Self::LlamaServer(settings) => (BackendKind::LlamaServer, settings),
+            Self::Gguf(settings) => (BackendKind::Gguf, settings),
+            Self::Reference(settings) => (BackendKind::Reference, settings),
+            Self::Replay(settings) => (BackendKind::Replay, settings),
+            Self::Simulated(settings) => (BackendKind::Simulated, settings),
+            Self::Custom(settings) => (BackendKind::Custom, settings),
+        }
+    }
+
+    /// The backend without its settings.
+    #[must_use]
+    pub fn kind(&self) -> BackendKind {
+        self.settings().0
+    }
+
+    /// The settings of a server; `None` for other backends.
+    #[must_use]
+    pub fn openai(&self) -> Option<&OpenAiSettings> {
+        if let Self::Openai(settings) = self { Some(settings) } else { None }
+    }
+
+    /// The settings of a local server; `None` for other backends.
+    #[must_use]
+    pub fn llama_server(&self) -> Option<&LlamaServerSettings> {
+        if let Self::LlamaServer(settings) = self { Some(settings) } else { None }
     }
 }
 
-/// How a simulated model behaves.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Behaviour {
-    /// Probability of a right answer.
-    pub accuracy: f64,
-    /// Added to it where a strategy from the item's own group is shown.
-    #[serde(default)]
-    pub gain: f64,
-    /// Share of its strategies that cannot be read.
-    #[serde(default)]
-    pub unreadable: f64,
+/// What answers come from if they are not made anew, and what models share.
+#[derive(Clone, Copy)]
+pub struct Sources<'a> {
+    /// The recording that the entry names, read.
+    pub recording: Option<&'a Arc<Recording>>,
+    /// The run's journal.
+    pub journal: &'a Arc<dyn RecordedCalls>,
+    /// The local servers of the run.
+    pub servers: &'a Servers,
+    /// The model that was registered under the entry's name; `None` if none was.
+    pub custom: Option<&'a CustomModel>,
 }
 
 impl ModelEntry {
-    /// The name of its prompt: completion weights are addressed plainly, all others by chat, unless the entry says
-    /// otherwise.
+    /// Checks an entry whether it is called or not: missing and foreign keys, values, prices, weights.
+    ///
+    /// # Errors
+    /// Names the model, the key and what helps.
+    pub fn resolve(raw: RawEntry, weights: &Catalogue) -> Result<Self> {
+        let name = raw.name.clone();
+        Self::read(raw, weights).with_context(|| format!("model `{name}`"))
+    }
+
+    fn read(raw: RawEntry, weights: &Catalogue) -> Result<Self> {
+        let backend = Backend::read(&raw)?;
+        check_foreign(&raw)?;
+        let RawEntry {
+            name, temperature, max_tokens, max_retries, timeout_s, prompt, price, retired, substitute, ..
+        } = raw;
+        let entry =
+            Self { name, temperature, max_tokens, max_retries, timeout_s, prompt, price, retired, substitute, backend };
+        if max_tokens == 0 {
+            return Err(EntryError::Value("max_tokens must be at least 1".to_owned()).into());
+        }
+        if !(0.0..=2.0).contains(&temperature) {
+            return Err(EntryError::Value(format!("temperature must be from 0 to 2, not {temperature}")).into());
+        }
+        let timeout_s = entry.timeout_s();
+        if !(timeout_s > 0.0 && timeout_s <= 86_400.0) {
+            return Err(
+                EntryError::Value(format!("timeout_s must be above 0 and at most a day, not {timeout_s}")).into()
+            );
+        }
+        entry.settings().check(weights)?;
+        if let Some(price) = &entry.price {
+            price.check()?;
+        }
+        Ok(entry)
+    }
+
+    fn settings(&self) -> &dyn BackendSettings {
+        self.backend.settings().1
+    }
+
+    /// The entry as the weak level that `weak` is sees it.
+    fn caller<'a>(&'a self, weak: &'a Self) -> Caller<'a> {
+        let weak_weights = if let Backend::Gguf(settings) = &weak.backend { Some(&*settings.weights) } else { None };
+        Caller { name: &self.name, timeout: Duration::from_secs_f64(self.timeout_s()), weak_weights }
+    }
+
+    /// The entry as a config would write it, with all that a preset and the defaults filled in.
+    #[must_use]
+    pub fn raw(&self) -> RawEntry {
+        let mut raw = RawEntry {
+            temperature: self.temperature,
+            max_tokens: self.max_tokens,
+            max_retries: self.max_retries,
+            timeout_s: self.timeout_s,
+            prompt: self.prompt.clone(),
+            price: self.price.clone(),
+            retired: self.retired.clone(),
+            substitute: self.substitute.clone(),
+            ..RawEntry::bare(self.name.clone(), self.backend.kind())
+        };
+        self.settings().write(&mut raw);
+        raw
+    }
+
+    /// The keys that can change an answer, with their values: what makes two runs the same run. `weak` is the weak level.
+    #[must_use]
+    pub fn identity_keys(&self, weak: &Self) -> Map<String, Value> {
+        let Ok(Value::Object(mut keys)) = serde_json::to_value(self) else { return Map::new() };
+        keys.retain(|key, _| !NOT_IDENTITY.contains(&key.as_str()));
+        if let Backend::Reference(settings) = &self.backend {
+            keys.insert("tokenizer".to_owned(), json!(settings.tokenizer_name(self.caller(weak))));
+        }
+        keys
+    }
+
+    /// What the backend can give, known before the model is made.
+    #[must_use]
+    pub fn capabilities(&self) -> Capabilities {
+        self.settings().capabilities()
+    }
+
+    /// Finds what keeps the model from being called: retirement, a wrong address, variables that the environment lacks.
+    /// Nothing is sent.
+    ///
+    /// # Errors
+    /// Names the model, the key and what helps.
+    pub fn check_callable(&self) -> Result<()> {
+        if let Some(day) = &self.retired {
+            let error = EntryError::Retired { day: day.clone(), substitute: self.substitute.clone() };
+            return Err(error).with_context(|| format!("model `{}`", self.name));
+        }
+        self.settings().check_callable(self.caller(self))
+    }
+
+    /// Two levels with the same weights share one server, so they must want the same of it.
+    ///
+    /// # Errors
+    /// Names both, the key and the values.
+    pub fn check_shared(&self, other: &Self, weights: &Catalogue) -> Result<()> {
+        match (self.backend.llama_server(), other.backend.llama_server()) {
+            (Some(mine), Some(theirs)) => check_shared([(&self.name, mine), (&other.name, theirs)], weights),
+            _ => Ok(()),
+        }
+    }
+
+    /// The names of the weights that the model needs; `weak` is the weak level, whose tokenizer the reference uses.
+    #[must_use]
+    pub fn needed_weights(&self, weak: &Self) -> BTreeSet<String> {
+        self.settings().needed_weights(self.caller(weak))
+    }
+
+    /// What determines the model's answers, known without a key, weights or a server.
+    ///
+    /// # Errors
+    /// If the weights are not known by their name.
+    pub fn identity(&self, weak: &Self, data: Data) -> Result<Identity> {
+        let (kind, settings) = self.backend.settings();
+        let mut fixed = settings.identity(self.caller(weak), data)?;
+        fixed["backend"] = json!(kind.name());
+        Ok(Identity { fixed, per_item: settings.is_per_item() })
+    }
+
+    /// Whether its answers are recorded ones, which need neither a journal nor leave to call.
+    #[must_use]
+    pub fn is_recorded(&self) -> bool {
+        self.backend.kind() == BackendKind::Replay
+    }
+
+    /// The model. The weights that it needs must be there.
+    ///
+    /// # Errors
+    /// Names the model and what it lacks.
+    pub fn make(&self, weak: &Self, data: Data, sources: Sources) -> Result<Arc<dyn Model>> {
+        let caller = self.caller(weak);
+        let made = || -> Result<Arc<dyn Model>> {
+            Ok(match &self.backend {
+                Backend::Openai(settings) => Arc::new(settings.model(caller, data.style)?),
+                Backend::LlamaServer(settings) => Arc::new(settings.model(caller, data, sources.servers)?),
+                Backend::Gguf(settings) => Arc::new(settings.model(caller, data)?),
+                Backend::Reference(settings) => Arc::new(settings.model(caller, data)?),
+                Backend::Replay(_) => replay::model(&self.name, sources.recording, sources.journal)?,
+                Backend::Simulated(settings) => Arc::new(settings.model(caller, data)),
+                Backend::Custom(_) => sources.custom.ok_or(EntryError::Unregistered)?.model(),
+            })
+        };
+        made().with_context(|| format!("model `{}`", self.name))
+    }
+
+    /// When a call that failed is tried again.
+    #[must_use]
+    pub fn retries(&self) -> Retries {
+        let settings = self.settings();
+        Retries {
+            most: self.max_retries.max(settings.least_retries()),
+            first_wait: FIRST_WAIT,
+            longest_wait: settings.longest_wait().unwrap_or(LONGEST_WAIT),
+        }
+    }
+
+    /// How the model is called when `concurrency` calls may be in flight over all.
+    #[must_use]
+    pub fn line(&self, concurrency: usize) -> LineSettings {
+        self.settings().line(concurrency)
+    }
+
+    /// The most requests and the most tokens a minute; `None` without a limit.
+    #[must_use]
+    pub fn rates(&self) -> [Option<std::num::NonZeroU32>; 2] {
+        self.settings().rates()
+    }
+
+    /// The name of its prompt.
     #[must_use]
     pub fn prompt(&self) -> &str {
-        self.prompt.as_deref().unwrap_or(if self.backend == Backend::Gguf { "plain" } else { "chat" })
+        self.prompt.as_deref().unwrap_or_else(|| self.settings().usual_prompt())
     }
 
     /// How long an attempt may take, in seconds.
     #[must_use]
     pub fn timeout_s(&self) -> f64 {
-        self.timeout_s.unwrap_or(if self.backend == Backend::LlamaServer { 600.0 } else { 120.0 })
+        self.timeout_s.unwrap_or_else(|| self.settings().usual_timeout_s())
     }
 
-    /// The server's name for the model.
+    /// The server's, or the recording's, name for the model.
     #[must_use]
     pub fn server_name(&self) -> &str {
-        self.model.as_deref().unwrap_or(&self.name)
+        self.settings().server_name().unwrap_or(&self.name)
+    }
+
+    /// The table of recorded answers; `None` if answers come from elsewhere.
+    #[must_use]
+    pub fn recording(&self) -> Option<&Path> {
+        if let Backend::Replay(settings) = &self.backend { settings.recording.as_deref() } else { None }
+    }
+
+    /// The model with its backend, in a few words.
+    #[must_use]
+    pub fn describe(&self) -> String {
+        let (kind, settings) = self.backend.settings();
+        format!("{} (backend {}: {})", self.name, kind.name(), settings.describe(self.caller(self)))
     }
 }
 
-fn yes() -> bool {
-    true
+impl Serialize for ModelEntry {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.raw().serialize(serializer)
+    }
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "the form that serde asks for")]
-fn is_yes(value: &bool) -> bool {
-    *value
+/// Finds a key that the entry's backend does not know.
+fn check_foreign(raw: &RawEntry) -> Result<(), EntryError> {
+    let given = raw.given();
+    let own = keys(raw.backend);
+    let all = BackendKind::ALL.into_iter().flat_map(|kind| keys(kind).iter().copied());
+    let Some(key) = all.into_iter().find(|key| given.contains(*key) && !own.contains(key)) else { return Ok(()) };
+    let owners = BackendKind::ALL.into_iter().filter(|kind| keys(*kind).contains(&key));
+    let owners: Vec<String> = owners.map(|owner| format!("`{}`", owner.name())).collect();
+    Err(EntryError::Foreign { key, owners: owners.join(" or "), backend: raw.backend.name() })
 }
 
-fn max_tokens() -> u32 {
-    512
-}
-
-pub(super) fn token_limit_key() -> String {
-    "max_tokens".to_owned()
-}
-
-fn max_retries() -> usize {
-    5
-}
+#[cfg(test)]
+mod tests;

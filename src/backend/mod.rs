@@ -1,12 +1,14 @@
 //! Backends behind the trait [`Model`](crate::types::model::Model), a folder or file each, and how a config writes them.
 
 pub mod check;
+pub mod custom;
 pub mod entry;
 pub mod gguf;
 pub mod llama_server;
 pub mod openai;
 pub mod preset;
+pub mod raw;
 pub mod reference;
-pub mod registry;
 pub mod replay;
+pub mod settings;
 pub mod simulated;

@@ -248,10 +248,11 @@ impl<'de, K: DeserializeSeed<'de>> DeserializeSeed<'de> for Noted<'_, K> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::backend::entry::{Backend, ModelEntry};
+    use crate::backend::entry::ModelEntry;
+    use crate::backend::raw::{BackendKind, RawEntry};
     use crate::fetch::weights::Catalogue;
 
-    fn entry(text: &str) -> ModelEntry {
+    fn entry(text: &str) -> RawEntry {
         toml::from_str(text).expect("an entry")
     }
 
@@ -277,8 +278,8 @@ mod tests {
             assert_eq!(dialect.alternatives.is_some(), dialect.entry.get("logprobs").is_none(), "{}", preset.name());
             let address = if dialect.address.is_some() { "base_url = 'https://mine.example/v1'\n" } else { "" };
             let entry = entry(&format!("name = 'm'\npreset = '{}'\n{address}", preset.name()));
-            entry.check(Catalogue::builtin()).expect("a valid entry");
-            assert_eq!((entry.backend, entry.preset), (Backend::Openai, Some(preset)));
+            ModelEntry::resolve(entry.clone(), Catalogue::builtin()).expect("a valid entry");
+            assert_eq!((entry.backend, entry.preset), (BackendKind::Openai, Some(preset)));
             assert!(dialect.entry.keys().all(|key| entry.from_preset.contains(key)), "{:?}", entry.from_preset);
         }
     }
@@ -304,7 +305,7 @@ mod tests {
             let taken = entry(&format!("name = 'm'\npreset = '{}'\n{own}", preset.name()));
             let written = toml::to_string(&dialect.entry).expect("TOML");
             let written = entry(&format!("name = 'm'\nbackend = 'openai'\n{own}{written}"));
-            assert_eq!(ModelEntry { preset: None, from_preset: Vec::new(), ..taken }, written);
+            assert_eq!(RawEntry { preset: None, from_preset: Vec::new(), ..taken }, written);
         }
     }
 
@@ -312,7 +313,7 @@ mod tests {
     fn what_was_resolved_is_read_back_as_it_was() {
         let taken = entry("name = 'm'\npreset = 'groq'");
         let text = serde_json::to_string(&taken).expect("JSON");
-        let again: ModelEntry = serde_json::from_str(&text).expect("an entry");
+        let again: RawEntry = serde_json::from_str(&text).expect("an entry");
         assert_eq!(again, taken);
         assert!(!again.from_preset.is_empty());
     }

@@ -1,19 +1,100 @@
 //! The data set's own worked solutions as a model: the upper bound of a strong level, and no more than that. It is
 //! always right, and what it teaches is the solution itself; outputs name it wherever it takes part.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
+use std::fs::File;
+use std::io::BufReader;
+use std::path::Path;
 use std::sync::Arc;
 
+use anyhow::{Context, Result};
 use async_trait::async_trait;
+use candle_core::quantized::gguf_file::Content;
+use serde_json::{Value, json};
 
+use super::gguf::tokenizer::{self, Tokenizer};
+use super::raw::RawEntry;
+use super::settings::{BackendSettings, Caller, Data};
+use crate::fetch::weights::Catalogue;
 use crate::task::choice;
 use crate::task::strategy::MARK;
 use crate::types::chat::{Finish, Request, Response, Token, Usage, Wanted};
 use crate::types::item::{Item, ItemId, Target};
-use crate::types::model::{Model, ModelError};
+use crate::types::model::{Capabilities, Model, ModelError};
 
 /// Names what its answers and strategies read like, for their identity.
 pub const WORDING: u32 = 1;
+
+/// The tokenizer name that stands for counting words, for tests.
+const WORDS: &str = "words";
+/// The tokenizer of the small model that ships.
+const USUAL: &str = "smollm2-135m-instruct";
+
+/// The settings of the reference.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReferenceSettings {
+    /// What its tokens are counted with: a name of the catalogue of weights, or `words`; `None` for the weak level's own
+    /// tokenizer if that runs in this process, else that of the small model that ships.
+    pub tokenizer: Option<String>,
+}
+
+impl ReferenceSettings {
+    /// The keys of this backend.
+    pub const KEYS: &'static [&'static str] = &["tokenizer"];
+
+    /// The settings of an entry.
+    #[must_use]
+    pub fn read(raw: &RawEntry) -> Self {
+        Self { tokenizer: raw.tokenizer.clone() }
+    }
+
+    /// The name of what its tokens are counted with.
+    #[must_use]
+    pub fn tokenizer_name<'a>(&'a self, caller: Caller<'a>) -> &'a str {
+        self.tokenizer.as_deref().or(caller.weak_weights).unwrap_or(USUAL)
+    }
+
+    /// The model; the tokenizer's weights must be there.
+    ///
+    /// # Errors
+    /// Names an item without a solution, or the tokenizer that cannot be read.
+    pub fn model(&self, caller: Caller<'_>, data: Data<'_>) -> Result<Reference> {
+        Ok(Reference::new(data.items, pieces(self.tokenizer_name(caller), data.weights)?)?)
+    }
+}
+
+impl BackendSettings for ReferenceSettings {
+    fn check(&self, weights: &Catalogue) -> Result<()> {
+        match self.tokenizer.as_deref().filter(|name| *name != WORDS) {
+            Some(name) => Ok(weights.find(name).map(drop)?),
+            None => Ok(()),
+        }
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        Capabilities { logprobs: false, scores_options: false, calculator: false }
+    }
+
+    fn identity(&self, caller: Caller<'_>, data: Data<'_>) -> Result<Value> {
+        Ok(json!({ "wording": WORDING, "dataset": data.sha256, "tokenizer": self.tokenizer_name(caller) }))
+    }
+
+    fn is_per_item(&self) -> bool {
+        true
+    }
+
+    fn needed_weights(&self, caller: Caller<'_>) -> BTreeSet<String> {
+        [self.tokenizer_name(caller)].into_iter().filter(|name| *name != WORDS).map(str::to_owned).collect()
+    }
+
+    fn describe(&self, _caller: Caller<'_>) -> String {
+        "the data set's worked solutions, not a model".to_owned()
+    }
+
+    fn write(&self, raw: &mut RawEntry) {
+        raw.tokenizer.clone_from(&self.tokenizer);
+    }
+}
 
 /// Splits a text into the pieces that its tokens are counted by.
 pub type Pieces = Arc<dyn Fn(&str) -> Vec<String> + Send + Sync>;
@@ -103,22 +184,46 @@ fn without_annotations(solution: &str) -> String {
     text + rest
 }
 
+/// How a text falls into tokens.
+fn pieces(name: &str, weights: &Catalogue) -> Result<Pieces> {
+    if name == WORDS {
+        return Ok(Arc::new(|text: &str| text.split_inclusive(char::is_whitespace).map(str::to_owned).collect()));
+    }
+    let tokenizer = open_tokenizer(&weights.path(name)?)?;
+    Ok(Arc::new(move |text: &str| {
+        let ids = tokenizer.encode(text).unwrap_or_default();
+        let mut pieces = tokenizer::Pieces::default();
+        let mut texts: Vec<String> = ids.iter().map(|id| pieces.push(tokenizer.bytes(*id))).collect();
+        if let Some(last) = texts.last_mut() {
+            last.push_str(&pieces.finish());
+        }
+        texts
+    }))
+}
+
+fn open_tokenizer(path: &Path) -> Result<Tokenizer> {
+    let read = || -> Result<Tokenizer> {
+        let mut reader = BufReader::new(File::open(path)?);
+        Ok(Tokenizer::from_gguf(&Content::read(&mut reader)?)?)
+    };
+    read().with_context(|| format!("cannot read the tokenizer of {}", path.display()))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::task::strategy::split;
     use crate::task::{Grader, Task};
     use crate::types::chat::{Generation, Mode};
+    use crate::types::testing;
 
     fn item(target: Target, solution: Option<&str>) -> Item {
         Item {
-            id: "1".into(),
-            group: "g".into(),
             query: "Which?".into(),
             options: vec!["left".into(), "right".into()],
             target,
             solution: solution.map(str::to_owned),
-            subject: None,
+            ..testing::item("1", "g")
         }
     }
 

@@ -8,15 +8,79 @@ use std::sync::Arc;
 use anyhow::{Context, Result, anyhow, bail};
 use async_trait::async_trait;
 use serde::Deserialize;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
-use crate::gateway::canonical;
-use crate::gateway::journal::Journal;
+use super::raw::RawEntry;
+use super::settings::{BackendSettings, Caller, Data};
 use crate::tables::{self, Wanted};
+use crate::types::canonical::canonical;
 use crate::types::chat::{self, CallKey, Request, Response, Usage};
 use crate::types::item::ItemId;
-use crate::types::model::{Model, ModelError};
+use crate::types::model::{Capabilities, Model, ModelError};
+use crate::types::recorded::RecordedCalls;
+
+/// The settings of recorded answers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReplaySettings {
+    /// The model's name in the recording; `None` for the entry's.
+    pub model: Option<String>,
+    /// A table of recorded answers (.jsonl, .csv, .parquet); `None` for the answers of journals.
+    pub recording: Option<PathBuf>,
+}
+
+impl ReplaySettings {
+    /// The keys of this backend.
+    pub const KEYS: &'static [&'static str] = &["model", "recording"];
+
+    /// The settings of an entry.
+    #[must_use]
+    pub fn read(raw: &RawEntry) -> Self {
+        Self { model: raw.model.clone(), recording: raw.recording.clone() }
+    }
+}
+
+impl BackendSettings for ReplaySettings {
+    fn capabilities(&self) -> Capabilities {
+        // A table holds none; what a journal holds is seen when it is read.
+        Capabilities { logprobs: self.recording.is_none(), scores_options: false, calculator: false }
+    }
+
+    fn identity(&self, caller: Caller<'_>, _data: Data<'_>) -> Result<Value> {
+        Ok(json!({ "name": caller.name }))
+    }
+
+    fn server_name(&self) -> Option<&str> {
+        self.model.as_deref()
+    }
+
+    fn describe(&self, _caller: Caller<'_>) -> String {
+        match &self.recording {
+            Some(path) => format!("recorded answers of {}", path.display()),
+            None => "the answers of journals".to_owned(),
+        }
+    }
+
+    fn write(&self, raw: &mut RawEntry) {
+        raw.model.clone_from(&self.model);
+        raw.recording.clone_from(&self.recording);
+    }
+}
+
+/// The answers under a model's name: those of a recording if there is one, else those of the journal.
+///
+/// # Errors
+/// If the journal cannot be read.
+pub fn model(
+    name: &str,
+    recording: Option<&Arc<Recording>>,
+    journal: &Arc<dyn RecordedCalls>,
+) -> Result<Arc<dyn Model>> {
+    Ok(match recording {
+        Some(recording) => Arc::<Recording>::clone(recording),
+        None => Arc::new(Replay::of(name, Arc::clone(journal))?),
+    })
+}
 
 /// A row of a recording.
 #[derive(Debug, Deserialize)]
@@ -209,23 +273,23 @@ impl Model for Recording {
 
 /// The answers of journals under a model's name, whatever backend gave them.
 pub struct Replay {
-    journal: Arc<Journal>,
+    journal: Arc<dyn RecordedCalls>,
     /// By what was asked.
     answers: HashMap<[u8; 32], CallKey>,
 }
 
 impl Replay {
-    /// The answers of `model` in the journal and those that it looks into.
+    /// The answers of `model` in the journal and those that it looks into; reads its requests at once.
     ///
     /// # Errors
     /// Where a journal cannot be read.
-    pub fn of(model: &str, journal: &Arc<Journal>) -> Result<Self> {
+    pub fn of(model: &str, journal: Arc<dyn RecordedCalls>) -> Result<Self> {
         let mut answers = HashMap::new();
         for (key, request) in journal.requests(model)? {
             let asked = without_identity(&request).with_context(|| format!("call {key}"))?;
             answers.entry(asked).or_insert(key);
         }
-        Ok(Self { journal: Arc::clone(journal), answers })
+        Ok(Self { journal, answers })
     }
 }
 
@@ -242,7 +306,7 @@ impl Model for Replay {
         let broken = |error: anyhow::Error| ModelError::Unavailable(format!("the journal failed: {error:#}"));
         let asked = without_identity(&canonical(Value::Null, request)).map_err(broken)?;
         let found = match self.answers.get(&asked) {
-            Some(key) => self.journal.get(key).await.map_err(broken)?,
+            Some(key) => self.journal.answer(key).await.map_err(broken)?,
             None => None,
         };
         found.ok_or_else(|| {

@@ -3,15 +3,67 @@
 
 use std::collections::HashMap;
 
+use anyhow::Result;
 use async_trait::async_trait;
+use serde_json::{Value, json};
 
-use super::entry::Behaviour;
+use super::raw::{Behaviour, RawEntry};
+use super::settings::{BackendSettings, Caller, Data, EntryError};
 use crate::task::choice;
 use crate::task::strategy::MARK;
 use crate::types::chat::{Finish, Generation, Mode, Request, Response, Token, Usage, Wanted};
 use crate::types::item::{Item, ItemId, Target};
-use crate::types::model::{Model, ModelError};
+use crate::types::model::{Capabilities, Model, ModelError};
 use crate::types::seed::Seed;
+
+/// The settings of a simulated model.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SimulatedSettings {
+    /// How it behaves.
+    pub behaviour: Behaviour,
+}
+
+impl SimulatedSettings {
+    /// The keys of this backend.
+    pub const KEYS: &'static [&'static str] = &["simulated"];
+
+    /// The settings of an entry.
+    ///
+    /// # Errors
+    /// [`EntryError::Missing`] without a behaviour.
+    pub fn read(raw: &RawEntry) -> Result<Self, EntryError> {
+        let missing = || EntryError::Missing { backend: raw.backend.name(), key: "`simulated`".to_owned() };
+        Ok(Self { behaviour: raw.simulated.clone().ok_or_else(missing)? })
+    }
+
+    /// The model.
+    #[must_use]
+    pub fn model(&self, caller: Caller<'_>, data: Data<'_>) -> Simulated {
+        Simulated::new(caller.name, self.behaviour.clone(), data.items, data.seed)
+    }
+}
+
+impl BackendSettings for SimulatedSettings {
+    fn capabilities(&self) -> Capabilities {
+        Capabilities { logprobs: true, scores_options: true, calculator: false }
+    }
+
+    fn identity(&self, caller: Caller<'_>, data: Data<'_>) -> Result<Value> {
+        Ok(json!({ "name": caller.name, "behaviour": self.behaviour, "seed": data.seed }))
+    }
+
+    fn is_per_item(&self) -> bool {
+        true
+    }
+
+    fn describe(&self, _caller: Caller<'_>) -> String {
+        "simulated".to_owned()
+    }
+
+    fn write(&self, raw: &mut RawEntry) {
+        raw.simulated = Some(self.behaviour.clone());
+    }
+}
 
 /// A simulated model over one data set.
 pub struct Simulated {
@@ -144,18 +196,15 @@ mod tests {
     use super::*;
     use crate::task::{Grader, Task};
     use crate::types::chat::{Message, Role};
+    use crate::types::testing;
 
     #[tokio::test]
     async fn accuracy_and_gain_are_what_was_asked_for() {
         let items: Vec<Item> = (0..600)
             .map(|i| Item {
-                id: i.to_string().into(),
-                group: format!("g{}", i % 7).into(),
                 query: "q".into(),
-                options: Vec::new(),
                 target: Target::Number(i.to_string()),
-                solution: None,
-                subject: None,
+                ..testing::item(i.to_string(), format!("g{}", i % 7))
             })
             .collect();
         let behaviour = Behaviour { accuracy: 0.4, gain: 0.5, unreadable: 0.0 };

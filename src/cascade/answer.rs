@@ -1,13 +1,14 @@
-//! How the weak level answers: alone or following what is shown, and how sure it is of it.
+//! How a level below the top answers: alone or following what is shown, and how sure it is of it.
 
-use super::level::{Asked, Level, StepError, request};
+use super::level::{Asked, LevelModel, StepError, request};
 use super::repository::Shown;
 use crate::task::calculations::AtLeast;
 use crate::task::confidence::{self, Answered, Further, Signal};
 use crate::task::prompt::Form;
 use crate::types::chat::{Alternatives, Finish, Generation, Mode, Request, Response, Wanted};
 use crate::types::confidence::Confidence;
-use crate::types::record::{Call, Graded, Purpose, WeakAnswer};
+use crate::types::level::Level;
+use crate::types::record::{Call, Graded, LevelAnswer, Purpose};
 
 /// Tokens of a reply that says how sure an answer is.
 const REPLY_TOKENS: u32 = 8;
@@ -25,18 +26,18 @@ pub struct Gauge {
     pub draw_temperature: f64,
 }
 
-impl Level {
+impl LevelModel {
     /// Answers the item with strategies in front, and says how sure it is.
     ///
     /// # Errors
     /// Where a call gave no usable answer, or one without what the signal needs.
     pub async fn answer(
         &self,
-        level: usize,
+        level: Level,
         asked: &mut Asked<'_>,
         shown: &[Shown],
         gauge: Option<&Gauge>,
-    ) -> Result<WeakAnswer, StepError> {
+    ) -> Result<LevelAnswer, StepError> {
         let item = asked.item;
         let texts: Vec<&str> = shown.iter().map(|shown| shown.strategy.text.as_str()).collect();
         let scored = gauge.is_some_and(|gauge| gauge.signal.scores_options());
@@ -53,29 +54,31 @@ impl Level {
         let heard = self.call(asked, Purpose::Answer, &first).await?;
         let graded = asked.grader.grade(item, &heard.response, &heard.response.text);
         let strict = asked.grader.grade_strictly(item, &heard.response, &heard.response.text).score;
+        let mut answer =
+            LevelAnswer { strict: Some(strict), strategies_shown: shown.len(), ..LevelAnswer::new(level, graded) };
         let row = asked.calls.len();
         asked.calls.push(self.row(level, Purpose::Answer, &heard));
         if heard.response.is_refused() {
             asked.refused.push(level);
             // No answer has no confidence, whatever the signal: the item is deferred.
-            return Ok(WeakAnswer { graded, strict, confidence: None });
+            return Ok(answer);
         }
-        let Some(gauge) = gauge else { return Ok(WeakAnswer { graded, strict, confidence: None }) };
+        let Some(gauge) = gauge else { return Ok(answer) };
         // Of an answer without a word nothing is asked.
-        let score = if heard.response.is_empty() && gauge.signal.further() != Further::Nothing {
+        answer.confidence = if heard.response.is_empty() && gauge.signal.further() != Further::Nothing {
             Some(Confidence::NONE)
         } else {
-            self.score(level, asked, gauge, &first, &heard.response, &graded).await?
+            self.score(level, asked, gauge, &first, &heard.response, &answer.graded).await?
         };
-        asked.calls[row].confidence = score;
-        Ok(WeakAnswer { graded, strict, confidence: score })
+        asked.calls[row].confidence = answer.confidence;
+        Ok(answer)
     }
 
     /// The signal's score, with the further calls that it needs; `None` if the provider withheld part of the answer, or
     /// refused to say how sure it is.
     async fn score(
         &self,
-        level: usize,
+        level: Level,
         asked: &mut Asked<'_>,
         gauge: &Gauge,
         first: &Request,
@@ -106,14 +109,15 @@ impl Level {
                 Ok(Some(confidence::vote_share(graded.answer.as_deref(), &draws)))
             }
             Further::IsItRight => {
-                let reply = self.about(level, asked, self.prompt.p_true.as_ref(), response, true).await?;
+                let reply = self.about(level, asked, (self.prompt.p_true.as_ref(), "p_true"), response, true).await?;
                 if reply.is_refused() {
                     return Ok(None);
                 }
                 confidence::p_true(&reply).map(Some).map_err(|missing| self.unsure(item, signal.name(), missing))
             }
             Further::HowLikely => {
-                let reply = self.about(level, asked, self.prompt.verbalised.as_ref(), response, false).await?;
+                let reply =
+                    self.about(level, asked, (self.prompt.verbalised.as_ref(), "verbalised"), response, false).await?;
                 Ok((!reply.is_refused()).then(|| confidence::verbalised(&reply.text)))
             }
         }
@@ -122,13 +126,13 @@ impl Level {
     /// What the level replies when asked about its own answer.
     async fn about(
         &self,
-        level: usize,
+        level: Level,
         asked: &mut Asked<'_>,
-        form: Option<&Form>,
+        (form, name): (Option<&Form>, &'static str),
         response: &Response,
         compared: bool,
     ) -> Result<Response, StepError> {
-        let form = form.unwrap_or_else(|| unreachable!("a prompt without the form is refused with the config"));
+        let form = form.ok_or_else(|| self.lacks(asked.item, name))?;
         let messages = self.prompt.about(form, asked.item, response.text.trim());
         let alternatives = if compared { confidence::for_p_true() } else { Alternatives::NONE };
         let generation = Generation {
@@ -143,7 +147,7 @@ impl Level {
     }
 
     /// A call for the confidence alone.
-    async fn further(&self, level: usize, asked: &mut Asked<'_>, request: &Request) -> Result<Response, StepError> {
+    async fn further(&self, level: Level, asked: &mut Asked<'_>, request: &Request) -> Result<Response, StepError> {
         let heard = self.call(asked, Purpose::Confidence, request).await?;
         asked.calls.push(Call { confidence: None, ..self.row(level, Purpose::Confidence, &heard) });
         Ok(Response::clone(&heard.response))

@@ -3,11 +3,11 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::gating::Gating;
+use super::gate::Gate;
 use super::level::StepError;
 use super::ranking::Rankings;
 use super::schedule::{CellOutcome, Stream, side_by_side};
-use super::step::{Cell, Setup};
+use super::setup::{Cell, Setup};
 use crate::gateway::concurrency::ConcurrencyLimiter;
 use crate::types::arm::{Arm, Deferral, Selection};
 use crate::types::record::{CellKey, Kept, Record, Strategy};
@@ -53,8 +53,9 @@ impl Outcome {
 
 /// What is run, besides the setup.
 pub struct Cells {
-    /// The arms, each with its gates; an arm without a gate has the recalibration in one.
-    pub arms: Vec<(Arm, Vec<Arc<Gating>>)>,
+    /// The arms, each with the gates of its cells: in each of these one gate for each level below the top, the first level's
+    /// first. An arm that defers by no threshold has one cell, with the recalibration in its gates.
+    pub arms: Vec<(Arm, Vec<Arc<[Gate]>>)>,
     /// The orders of the stream: at each position the item's index.
     pub orders: Vec<Arc<[usize]>>,
     /// Items that learning arms take before the stream, deferring all.
@@ -66,29 +67,34 @@ impl Cells {
     #[must_use]
     pub fn steps(&self) -> usize {
         let behind = self.orders.first().map_or(0, |stream| stream.len());
-        let of_arm = |(arm, gates): &(Arm, Vec<_>)| {
-            gates.len() * (behind + if arm.learning().is_some() { self.before.len() } else { 0 })
+        let of_arm = |(arm, cells): &(Arm, Vec<_>)| {
+            cells.len() * (behind + if arm.learning().is_some() { self.before.len() } else { 0 })
         };
         self.orders.len() * self.arms.iter().map(of_arm).sum::<usize>()
     }
 
     /// The cells in the order of their records.
+    ///
+    /// # Panics
+    /// If a cell does not have as many gates as the setup has levels below the top.
     #[must_use]
     pub fn streams(&self, setup: &Setup) -> Vec<Stream> {
         let mut streams = Vec::new();
-        let gates = self.arms.iter().map(|(_, gates)| gates.len()).max().unwrap_or(0);
+        let gated = setup.levels.below_top().len();
+        let cells = self.arms.iter().map(|(_, cells)| cells.len()).max().unwrap_or(0);
         for (order, stream) in self.orders.iter().enumerate() {
             let taught: Arc<[usize]> = self.before.iter().chain(stream.iter()).copied().collect();
             let mut rankings = HashMap::new();
-            let arms = || self.arms.iter().map(|(arm, gates)| (*arm, gates));
-            for (arm, gating) in
-                (0..gates).flat_map(|at| arms().filter_map(move |(arm, own)| Some((arm, own.get(at)?))))
+            let arms = || self.arms.iter().map(|(arm, cells)| (*arm, cells));
+            for (arm, gates) in (0..cells).flat_map(|at| arms().filter_map(move |(arm, own)| Some((arm, own.get(at)?))))
             {
+                assert_eq!(gates.len(), gated, "a cell has one gate for each level below the top");
+                let lambda = gates.first().map(|gate| gate.threshold);
                 let key = CellKey {
                     dataset: Arc::clone(&setup.dataset),
-                    arm: arm.name().into(),
+                    arm,
                     order,
-                    threshold: (arm.deferral() == Deferral::BelowThreshold).then_some(gating.threshold),
+                    threshold: lambda.filter(|_| arm.deferral() == Deferral::BelowThreshold),
                 };
                 let (stream, before) =
                     if arm.learning().is_some() { (&taught, self.before.len()) } else { (stream, 0) };
@@ -96,7 +102,7 @@ impl Cells {
                     key: Arc::new(key),
                     number: u32::try_from(streams.len()).unwrap_or(u32::MAX),
                     arm,
-                    gating: Arc::clone(gating),
+                    gates: Arc::clone(gates),
                     stream: Arc::clone(stream),
                     before,
                 };

@@ -10,14 +10,15 @@ use crate::task::confidence::NoConfidence;
 use crate::task::prompt::Prompt;
 use crate::types::chat::{CallKey, Generation, Message, Mode, Request, Response, Usage, Wanted};
 use crate::types::item::Item;
+use crate::types::level::Level;
 use crate::types::model::ModelError;
 use crate::types::noted::Noted;
 use crate::types::reasoning;
 use crate::types::record::{Call, Purpose};
 use crate::types::shown::shown_in_line;
 
-/// A level of the cascade.
-pub struct Level {
+/// The model of one level: how it is called and in which words.
+pub struct LevelModel {
     /// The model's name in the config.
     pub name: Arc<str>,
     /// The model behind its gateway.
@@ -32,6 +33,38 @@ pub struct Level {
     pub calculator: bool,
 }
 
+/// The levels of a cascade, at least one: the lower ones have a gate, the top one resolves and teaches.
+pub struct Levels {
+    lower: Vec<LevelModel>,
+    top: LevelModel,
+}
+
+impl Levels {
+    /// A cascade of these levels, from the first one up.
+    #[must_use]
+    pub fn new(lower: Vec<LevelModel>, top: LevelModel) -> Self {
+        Self { lower, top }
+    }
+
+    /// The first level, which strategies are shown to.
+    #[must_use]
+    pub fn first(&self) -> &LevelModel {
+        self.lower.first().unwrap_or(&self.top)
+    }
+
+    /// The levels below the top, from the first one up.
+    #[must_use]
+    pub fn below_top(&self) -> impl ExactSizeIterator<Item = (Level, &LevelModel)> {
+        self.lower.iter().enumerate().map(|(index, model)| (Level::at(index), model))
+    }
+
+    /// The top level.
+    #[must_use]
+    pub fn top(&self) -> (Level, &LevelModel) {
+        (Level::at(self.lower.len()), &self.top)
+    }
+}
+
 /// The item that a level is asked about, and the calls that it has needed so far.
 pub struct Asked<'a> {
     /// The item.
@@ -43,7 +76,7 @@ pub struct Asked<'a> {
     /// The calls.
     pub calls: &'a mut Vec<Call>,
     /// The levels whose provider refused to answer.
-    pub refused: Vec<usize>,
+    pub refused: Vec<Level>,
 }
 
 /// Why an item could not be taken through its arm.
@@ -75,6 +108,16 @@ pub enum StepError {
         /// What is missing.
         missing: NoConfidence,
     },
+    /// A model's prompt lacks a form that the arm or the signal needs. A config with such a prompt is refused when it is loaded.
+    #[error("item `{item}`, model `{model}`: its prompt has no form `{form}`")]
+    Form {
+        /// The item.
+        item: String,
+        /// The model's name in the config.
+        model: String,
+        /// The form's name in prompt files.
+        form: &'static str,
+    },
 }
 
 impl StepError {
@@ -82,7 +125,7 @@ impl StepError {
     #[must_use]
     pub fn is_lasting(&self) -> bool {
         match self {
-            Self::Confidence { .. } => true,
+            Self::Confidence { .. } | Self::Form { .. } => true,
             Self::Call { source, .. } => matches!(
                 source,
                 ModelError::Refused(_)
@@ -106,7 +149,7 @@ pub(super) struct Heard {
     pub(super) response: Arc<Response>,
 }
 
-impl Level {
+impl LevelModel {
     /// How this level writes its answers.
     pub(super) fn generation(&self) -> Generation {
         Generation {
@@ -136,7 +179,7 @@ impl Level {
     }
 
     /// A call's row: all of its tokens, for one purpose.
-    pub(super) fn row(&self, level: usize, purpose: Purpose, heard: &Heard) -> Call {
+    pub(super) fn row(&self, level: Level, purpose: Purpose, heard: &Heard) -> Call {
         let Heard { key, response } = heard;
         Call {
             level: Some(level),
@@ -156,6 +199,11 @@ impl Level {
     pub(super) fn unsure(&self, item: &Item, signal: &'static str, missing: NoConfidence) -> StepError {
         let (item, model) = (shown_in_line(&item.id.0).into_owned(), shown_in_line(&self.name).into_owned());
         StepError::Confidence { item, model, signal, missing }
+    }
+
+    pub(super) fn lacks(&self, item: &Item, form: &'static str) -> StepError {
+        let (item, model) = (shown_in_line(&item.id.0).into_owned(), shown_in_line(&self.name).into_owned());
+        StepError::Form { item, model, form }
     }
 }
 

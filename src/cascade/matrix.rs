@@ -9,32 +9,14 @@ use futures_util::{StreamExt, stream};
 
 use super::level::{Asked, StepError};
 use super::repository::Shown;
-use super::step::{STRONG, Setup, WEAK};
+use super::setup::Setup;
 use super::teach::Teaching;
 use crate::gateway::concurrency::{ConcurrencyLimiter, Priority};
 use crate::retrieval::search::cosine;
 use crate::types::arm::Arm;
-use crate::types::confidence::Confidence;
-use crate::types::record::{Call, Graded, Strategy};
-
-/// One answer: a level's to an item, of the weak level alone or with one example.
-#[derive(Debug)]
-pub struct Row {
-    /// Index of the item in [`Setup::items`].
-    pub item: usize,
-    /// The level that answered, 0 = weak.
-    pub level: usize,
-    /// Index of the item whose solution was the example; `None` if there was none.
-    pub example: Option<usize>,
-    /// Cosine similarity of the two queries; `None` without an example or without embeddings.
-    pub similarity: Option<f64>,
-    /// The answer and its score.
-    pub graded: Graded,
-    /// Confidence in [0, 1], before any recalibration; `None` for the strong level, or if no arm is gated.
-    pub confidence: Option<Confidence>,
-    /// The calls that it took.
-    pub calls: Vec<Call>,
-}
+use crate::types::level::Level;
+use crate::types::matrix::Row;
+use crate::types::record::{Call, Strategy};
 
 /// The ordered pairs (item, example) of items of one group, by item and then by example.
 #[must_use]
@@ -79,9 +61,10 @@ pub async fn matrix(
 async fn solve(setup: &Setup, teaching: &Teaching, index: usize) -> Result<(Row, Option<Arc<Strategy>>), StepError> {
     let mut calls = Vec::new();
     let mut asked = asked(setup, index, &mut calls);
-    let resolved = setup.strong.resolve(STRONG, &mut asked, teaching, &setup.weak).await?;
+    let (level, model) = setup.levels.top();
+    let resolved = model.resolve(level, &mut asked, teaching, setup.levels.first()).await?;
     let graded = resolved.graded;
-    let row = Row { item: index, level: STRONG, example: None, similarity: None, graded, confidence: None, calls };
+    let row = Row { item: index, level, example: None, similarity: None, graded, confidence: None, calls };
     Ok((row, resolved.strategy.map(Arc::new)))
 }
 
@@ -93,9 +76,9 @@ async fn answer(setup: &Setup, index: usize, shown: Option<(usize, Arc<Strategy>
     let shown: Vec<Shown> =
         strategy.into_iter().map(|strategy| Shown { strategy, similarity: similarity.unwrap_or(f64::NAN) }).collect();
     let mut asked = asked(setup, index, &mut calls);
-    let weak = setup.weak.answer(WEAK, &mut asked, &shown, setup.gauge.as_ref()).await?;
-    let (graded, confidence) = (weak.graded, weak.confidence);
-    Ok(Row { item: index, level: WEAK, example, similarity, graded, confidence, calls })
+    let first = setup.levels.first().answer(Level::FIRST, &mut asked, &shown, setup.gauge.as_ref()).await?;
+    let (graded, confidence) = (first.graded, first.confidence);
+    Ok(Row { item: index, level: Level::FIRST, example, similarity, graded, confidence, calls })
 }
 
 fn similarity(setup: &Setup, item: usize, example: usize) -> Option<f64> {

@@ -138,18 +138,11 @@ fn first_of<K: Send>(
 mod tests {
     use super::*;
     use crate::retrieval::hashed;
-    use crate::types::item::Target;
+    use crate::types::testing;
 
     fn rankings(selection: Selection, order: usize, queries: &[String]) -> Rankings {
-        let item = |(i, query): (usize, &String)| Item {
-            id: i.to_string().into(),
-            group: i.to_string().into(),
-            query: query.clone(),
-            options: Vec::new(),
-            target: Target::Number("1".into()),
-            solution: None,
-            subject: None,
-        };
+        let item =
+            |(i, query): (usize, &String)| Item { query: query.clone(), ..testing::item(i.to_string(), i.to_string()) };
         let items: Arc<[Item]> = queries.iter().enumerate().map(item).collect();
         let embeddings = items.iter().map(|item| hashed::embed(&item.query)).collect();
         let stream = (0..items.len()).collect();

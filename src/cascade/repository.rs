@@ -129,9 +129,9 @@ mod tests {
     use super::*;
     use crate::types::arm::Selection;
     use crate::types::embedding::Embedded;
-    use crate::types::item::{Item, Target};
     use crate::types::record::Score;
     use crate::types::seed::Seed;
+    use crate::types::testing::item;
 
     fn strategy(position: usize) -> Arc<Strategy> {
         let name = position.to_string();
@@ -148,17 +148,8 @@ mod tests {
 
     /// Five items, the last of which is most like the fourth, then the first, the third, the second.
     fn rankings() -> Rankings {
-        let item = |i: usize| Item {
-            id: i.to_string().into(),
-            group: "g".into(),
-            query: String::new(),
-            options: Vec::new(),
-            target: Target::Number("1".into()),
-            solution: None,
-            subject: None,
-        };
         let embedded = |cosine: f32| Embedded { vector: vec![cosine, (1.0 - cosine * cosine).sqrt()], tokens: 1 };
-        let items = (0..5).map(item).collect();
+        let items = (0..5).map(|i: usize| item(i.to_string(), "g")).collect();
         let embeddings = [0.8, 0.1, 0.4, 0.9, 1.0].map(embedded).into_iter().collect();
         Rankings::new(Selection::Nearest, (&items, &embeddings), (&(0..5).collect(), 0), Seed(1), 0)
     }

@@ -11,7 +11,8 @@ use tokio::task::JoinSet;
 use super::level::StepError;
 use super::ranking::Rankings;
 use super::repository::{Met, Repository, Shown, Walk};
-use super::step::{Cell, Setup, Step, step};
+use super::setup::{Cell, Setup};
+use super::step::{Step, step};
 use crate::gateway::concurrency::ConcurrencyLimiter;
 use crate::types::record::{Record, Strategy};
 

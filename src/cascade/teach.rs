@@ -1,10 +1,10 @@
-//! How the strong level resolves a deferred item, and what is kept of it for the weak one.
+//! How the top level resolves a deferred item, and what is kept of it for the first one.
 
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::level::{Asked, Heard, Level, StepError, parted, request};
+use super::level::{Asked, Heard, LevelModel, StepError, parted, request};
 use crate::task::calculations::AtLeast;
 use crate::task::confidence::{Answered, Signal};
 use crate::task::prompt::Prompt;
@@ -12,6 +12,7 @@ use crate::task::{choice, strategy};
 use crate::types::arm::{Content, Learning, Use};
 use crate::types::chat::{Generation, Request, Response, Wanted};
 use crate::types::item::{Item, Target};
+use crate::types::level::Level;
 use crate::types::record::{Graded, Kept, Purpose, Score, Strategy};
 use crate::types::store_rule::StoreRule;
 
@@ -82,14 +83,14 @@ struct Solution<'a> {
     readable: bool,
 }
 
-impl Level {
+impl LevelModel {
     /// Answers a deferred item, and keeps what the `teaching` says for the `weak` level.
     ///
     /// # Errors
     /// Where a call gave no usable answer.
     pub async fn resolve(
         &self,
-        level: usize,
+        level: Level,
         asked: &mut Asked<'_>,
         teaching: &Teaching,
         weak: &Self,
@@ -126,7 +127,7 @@ impl Level {
         let readable = wanted == Wanted::Answer || strategy.is_some();
         let solution = Solution { text, graded, heard: &heard, readable };
         if let Some(rule) = self.broken(level, asked, teaching, &solution).await? {
-            return Ok(Resolved { graded: solution.graded, kept: Some(Kept::Dropped(rule.name())), strategy: None });
+            return Ok(Resolved { graded: solution.graded, kept: Some(Kept::Dropped(rule)), strategy: None });
         }
         let distilled;
         let mut distil_refused = false;
@@ -157,9 +158,9 @@ impl Level {
     }
 
     /// Has the level write a strategy for a question that it has solved.
-    async fn distil(&self, level: usize, asked: &mut Asked<'_>, solution: &str) -> Result<Arc<Response>, StepError> {
+    async fn distil(&self, level: Level, asked: &mut Asked<'_>, solution: &str) -> Result<Arc<Response>, StepError> {
         let messages = self.prompt.distil_after(asked.item, solution.trim());
-        let messages = messages.unwrap_or_else(|| unreachable!("a prompt without the form is refused with the config"));
+        let messages = messages.ok_or_else(|| self.lacks(asked.item, "distil_after"))?;
         let wanted = Request { wanted: Wanted::Strategy, ..request(asked.item, messages, self.generation()) };
         let heard = self.call(asked, Purpose::Distil, &wanted).await?;
         asked.calls.push(self.row(level, Purpose::Distil, &heard));
@@ -169,7 +170,7 @@ impl Level {
     /// The first store rule that the solution breaks; those that need no call are looked at first.
     async fn broken(
         &self,
-        level: usize,
+        level: Level,
         asked: &mut Asked<'_>,
         teaching: &Teaching,
         solution: &Solution<'_>,

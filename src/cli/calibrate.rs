@@ -2,14 +2,10 @@
 
 use std::path::PathBuf;
 
-use anyhow::{Result, bail};
-
-use super::session::{Named, Session, Sources};
-use super::{Status, block_on, say, terminal_width};
-use crate::analysis::metrics::Calibrated;
-use crate::config::assembly::output_folder;
+use super::args::{Named, Sources};
+use super::{Failure, Status, drive, say, terminal_width};
 use crate::report::calibration;
-use crate::types::arm::Deferral;
+use crate::run::calibrate::Certify;
 
 /// Arguments of `calibrate`.
 #[derive(Debug, clap::Args)]
@@ -35,51 +31,16 @@ pub(super) struct Args {
     sources: Sources,
 }
 
-pub(super) fn run(args: &Args) -> Result<Status> {
-    let mut assembly = args.named.load(&args.sources, &[])?;
-    let overrides = overrides(args, assembly.config.deferral.stated().is_some())?;
-    if !overrides.is_empty() {
-        assembly = args.named.load(&args.sources, &overrides)?;
-    }
-    if !assembly.config.deferral.wanted().asks() {
-        bail!(
-            "deferral.threshold is stated, so there is nothing to calibrate; ask with --alpha, or write threshold = {{ calibrate = {{ alpha = … }} }}"
-        );
-    }
-    if !assembly.config.arms.iter().any(|arm| arm.deferral() == Deferral::BelowThreshold) {
-        bail!("`arms` names none that is gated by confidence, so there is no threshold to tell");
-    }
-    let folder = output_folder(&assembly.config, args.out.as_deref());
-    std::fs::create_dir_all(&folder)?;
-    let session = Session::open(&assembly, &folder, &args.sources)?;
-    let told = block_on(async {
-        let models = session.models().await?;
-        session.calibrate(&models, &assembly.gates()).await
-    })?;
-    for line in assembly.setting() {
+pub(super) fn run(args: &Args) -> Result<Status, Failure> {
+    let Args { named, alpha, delta, min_accepted, out, sources } = args;
+    let certify = Certify { alpha: *alpha, delta: *delta, min_accepted: *min_accepted };
+    let run = named.run(sources.get()).in_folder(out.clone()).prepare_calibration(certify)?;
+    let report = drive(async |progress| run.calibrate(&progress).await)?;
+    let arms = &report.calibration.arms;
+    report.setting.iter().for_each(|line| say(line));
+    say(&calibration::terminal(arms, terminal_width()));
+    for line in calibration::verdicts(arms) {
         say(&line);
     }
-    say(&calibration::terminal(&told.arms, terminal_width()));
-    for line in calibration::verdicts(&told.arms) {
-        say(&line);
-    }
-    let certified = told.arms.iter().filter_map(Calibrated::guaranteed).all(|found| found.certified);
-    Ok(if certified { Status::Done } else { Status::CheckFailed })
-}
-
-/// The arguments as values laid over the config: over what it calibrates for, or in place of the threshold that it states.
-fn overrides(args: &Args, stated: bool) -> Result<Vec<String>> {
-    let Args { alpha, delta, min_accepted, .. } = args;
-    if stated && alpha.is_none() && (delta.is_some() || min_accepted.is_some()) {
-        bail!("--delta and --min-accepted go with --alpha, where the config states a threshold");
-    }
-    let alpha = alpha.map(|alpha| format!("alpha={alpha}"));
-    let delta = delta.map(|delta| format!("delta={delta}"));
-    let least = min_accepted.map(|least| format!("min_accepted={least}"));
-    let given: Vec<String> = alpha.into_iter().chain(delta).chain(least).collect();
-    Ok(match (given.is_empty(), stated) {
-        (true, _) => Vec::new(),
-        (_, true) => vec![format!("deferral.threshold={{ calibrate = {{ {} }} }}", given.join(", "))],
-        (_, false) => given.iter().map(|one| format!("deferral.threshold.calibrate.{one}")).collect(),
-    })
+    Ok(Status::of(report.is_certified()))
 }

@@ -2,12 +2,8 @@
 
 use std::path::PathBuf;
 
-use anyhow::{Result, bail};
-
-use super::report::Kept;
-use super::results::Results;
-use super::{Status, say, terminal_width};
-use crate::report::compare::{differences, same_data, tables};
+use super::{Failure, Status, say, terminal_width};
+use crate::run::compare::compare;
 
 /// Arguments of `compare`.
 #[derive(Debug, clap::Args)]
@@ -21,22 +17,9 @@ pub(super) struct Args {
     second: PathBuf,
 }
 
-pub(super) fn run(args: &Args) -> Result<Status> {
-    let runs = [Kept::read(&args.first)?, Kept::read(&args.second)?];
-    let [first, second] = &runs;
-    if !same_data(&first.manifest, &second.manifest) {
-        bail!("the runs took other data sets, or other versions of one: no item is in both");
-    }
-    for line in differences(&first.manifest, &second.manifest) {
-        say(&line);
-    }
-    for (run, folder) in runs.iter().zip([&args.first, &args.second]) {
-        for lacking in &run.lacking {
-            say(&format!("note: {}: {}", folder.display(), lacking.told()));
-        }
-    }
-    let [first, second] = [first, second].map(|run| Results::new(&run.manifest, &run.records, &run.told));
-    let (first, second) = (first?, second?);
-    say(&tables(&first.comparison(), &second.comparison(), terminal_width()));
+pub(super) fn run(args: &Args) -> Result<Status, Failure> {
+    let compared = compare(&args.first, &args.second)?;
+    compared.notes.iter().for_each(|line| say(line));
+    say(&compared.tables(terminal_width()));
     Ok(Status::Done)
 }

@@ -2,13 +2,11 @@
 
 use std::path::PathBuf;
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 
 use super::{Status, say};
-use crate::fetch::machine::megabytes;
-use crate::gateway::journal::portable::{self, Selection};
-use crate::report::files::write_file;
-use crate::report::folder::JOURNAL;
+use crate::gateway::journal::portable::Selection;
+use crate::run::export::export;
 
 /// The verbs of `journal`.
 #[derive(Debug, clap::Subcommand)]
@@ -39,26 +37,7 @@ pub(super) struct Export {
 /// Carries a verb out.
 pub(super) fn run(verb: &Verb) -> Result<Status> {
     let Verb::Export(Export { run, out, answers_only, except }) = verb;
-    let journal = run.join(JOURNAL);
-    if !journal.is_file() {
-        bail!("{} holds no run: there is no {JOURNAL}", run.display());
-    }
-    if out.exists() {
-        bail!("{} is there; name another file with --out", out.display());
-    }
     let selection = Selection { answers_only: *answers_only, except: except.clone() };
-    let (bytes, exported) = portable::export(&journal, &selection)?;
-    if (exported.calls, exported.embeddings) == (0, 0) {
-        bail!("nothing to export: {} holds no call or embedding that the files of --except do not hold", run.display());
-    }
-    let size = bytes.len();
-    write_file(out, &bytes)?;
-    say(&format!(
-        "{}: {} calls and {} embeddings, {}",
-        out.display(),
-        exported.calls,
-        exported.embeddings,
-        megabytes(u64::try_from(size)?)
-    ));
+    say(&export(run, out, &selection)?);
     Ok(Status::Done)
 }

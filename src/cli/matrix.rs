@@ -2,13 +2,8 @@
 
 use std::path::PathBuf;
 
-use anyhow::{Result, bail};
-
-use super::session::{Named, Session, Sources};
-use super::{Status, block_on, say};
-use crate::config::assembly::output_folder;
-use crate::report::files::write_files;
-use crate::report::matrix::table;
+use super::args::{Named, Sources};
+use super::{Failure, Status, drive, say};
 
 /// Arguments of `matrix`.
 #[derive(Debug, clap::Args)]
@@ -25,34 +20,14 @@ pub(super) struct Args {
     sources: Sources,
 }
 
-pub(super) fn run(args: &Args) -> Result<Status> {
-    let assembly = args.named.load(&args.sources, &[])?;
-    if !assembly.learns() {
-        bail!(
-            "`arms` names none that learns, so the weak level's prompt has no place for an example; add inter-cascade"
-        );
-    }
-    if assembly.config.learning.k != 1 {
-        bail!(
-            "learning.k is {}, and the matrix has one example per answer: set learning.k = 1",
-            assembly.config.learning.k
-        );
-    }
-    let folder = output_folder(&assembly.config, args.out.as_deref());
-    std::fs::create_dir_all(&folder)?;
-    let session = Session::open(&assembly, &folder, &args.sources)?;
-    let rows = block_on(async {
-        let models = session.models().await?;
-        let rows = session.matrix(&models).await?;
-        let files = table(&models.setup, &rows)?.files()?;
-        let files: Vec<_> = files.into_iter().map(|(name, bytes)| (folder.join(name), bytes)).collect();
-        write_files(&files)?;
-        Ok(rows.len())
-    })?;
+pub(super) fn run(args: &Args) -> Result<Status, Failure> {
+    let run = args.named.run(args.sources.get()).in_folder(args.out.clone()).prepare()?;
+    let report = drive(async |progress| run.matrix(&progress).await)?;
     say(&format!(
-        "{rows} answers, of which {} calls were made now; the table is in {}",
-        session.calls_made(),
-        folder.display()
+        "{} answers, of which {} calls were made now; the table is in {}",
+        report.rows,
+        report.calls_made,
+        report.folder.display()
     ));
     Ok(Status::Done)
 }

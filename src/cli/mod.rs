@@ -1,7 +1,7 @@
 //! The command line: a verb a file, one place where errors become an exit status.
 
 mod ablate;
-mod answers;
+mod args;
 mod calibrate;
 mod compare;
 mod completions;
@@ -10,26 +10,23 @@ mod journal;
 mod logging;
 mod matrix;
 mod models;
-mod odd_answers;
 mod progress;
 mod prompts;
 mod report;
 mod reproduce;
-mod results;
 mod run;
-mod session;
 mod sweep;
-mod warnings;
 
 use std::io::Write;
-use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 
-use crate::types::model::ModelError;
+use self::progress::Console;
+use crate::run::outputs::{Outputs, Wanted};
+use crate::run::{Progress, RunError, RunReport, Stop};
 use crate::types::shown::shown;
 
 /// Width of tables where stdout is no terminal.
@@ -92,11 +89,48 @@ enum Status {
     CheckFailed,
 }
 
+impl Status {
+    /// Done if a check went well.
+    fn of(good: bool) -> Self {
+        if good { Self::Done } else { Self::CheckFailed }
+    }
+}
+
+/// An error as the command line shows it, with its exit status.
+struct Failure {
+    text: String,
+    status: u8,
+}
+
+impl From<RunError> for Failure {
+    fn from(error: RunError) -> Self {
+        let limit = matches!(error, RunError::FeeLimit(_) | RunError::TooManyRefused(_));
+        Self { text: error.to_string(), status: if limit { 1 } else { 2 } }
+    }
+}
+
+impl From<anyhow::Error> for Failure {
+    fn from(error: anyhow::Error) -> Self {
+        Self { text: format!("{error:#}"), status: 2 }
+    }
+}
+
 /// Parses the arguments, runs the verb, and turns what came of it into an exit status.
 #[must_use]
 pub fn main() -> ExitCode {
-    let args = Args::parse();
-    let outcome = args.logging.start().and_then(|()| match args.verb {
+    match carry_out(Args::parse()) {
+        Ok(Status::Done) => ExitCode::SUCCESS,
+        Ok(Status::CheckFailed) => ExitCode::from(1),
+        Err(Failure { text, status }) => {
+            warn(&format!("error: {text}"));
+            ExitCode::from(status)
+        }
+    }
+}
+
+fn carry_out(args: Args) -> Result<Status, Failure> {
+    args.logging.start()?;
+    match args.verb {
         Verb::Run(args) => run::run(&args),
         Verb::Matrix(args) => matrix::run(&args),
         Verb::Ablate(args) => ablate::run(&args),
@@ -107,20 +141,9 @@ pub fn main() -> ExitCode {
         Verb::Compare(args) => compare::run(&args),
         Verb::Datasets(verb) => datasets::run(&verb),
         Verb::Models(verb) => models::run(&verb),
-        Verb::Journal(verb) => journal::run(&verb),
-        Verb::Prompts(verb) => prompts::run(&verb),
-        Verb::Completions(args) => completions::run(&args),
-    });
-    match outcome {
-        Ok(Status::Done) => ExitCode::SUCCESS,
-        Ok(Status::CheckFailed) => ExitCode::from(1),
-        Err(error) => {
-            warn(&format!("error: {error:#}"));
-            let limit = error.chain().any(|cause| {
-                matches!(cause.downcast_ref(), Some(ModelError::FeeLimit(_) | ModelError::TooManyRefused(_)))
-            });
-            ExitCode::from(if limit { 1 } else { 2 })
-        }
+        Verb::Journal(verb) => Ok(journal::run(&verb)?),
+        Verb::Prompts(verb) => Ok(prompts::run(&verb)?),
+        Verb::Completions(args) => Ok(completions::run(&args)?),
     }
 }
 
@@ -140,11 +163,41 @@ fn warn(text: &str) {
     let _ = writeln!(std::io::stderr().lock(), "{}", shown(text));
 }
 
-/// Says which outputs were set aside, and where.
-fn warn_of_old(aside: Option<(PathBuf, Vec<String>)>) {
-    if let Some((aside, names)) = aside {
-        warn(&format!("{} differ from before; the old ones are in {}", names.join(", "), aside.display()));
+/// Writes the outputs of a run into its folder, and says what was reached and where they are.
+fn finish(report: &RunReport, wanted: Wanted) -> Result<Status, Failure> {
+    let comparison = report.comparison();
+    let outputs = Outputs::new(report.kept(), &comparison);
+    if let Some(aside) = report.write_outputs(&outputs, report.folder())? {
+        warn(&aside.message());
     }
+    outputs.lines(terminal_width(), wanted).iter().for_each(|line| say(line));
+    let calls = report.calls();
+    let imported = match calls.imported {
+        0 => String::new(),
+        imported => format!(" ({imported} from further journals)"),
+    };
+    say(&format!(
+        "{} calls made, the others came from the journal{imported}; reports are in {}",
+        calls.made,
+        report.folder().display()
+    ));
+    Ok(Status::Done)
+}
+
+/// Runs a flow with its progress on stderr to its end, or until somebody wants the program to stop.
+fn drive<T>(flow: impl AsyncFnOnce(Progress) -> Result<T, RunError>) -> Result<T, Failure> {
+    let stop = Stop::new();
+    let progress = Progress::to(Console::default()).stopped_by(stop.clone());
+    block_on(async {
+        tokio::spawn(async move {
+            loop {
+                interrupted().await;
+                stop.ask();
+            }
+        });
+        Ok(flow(progress).await)
+    })?
+    .map_err(Failure::from)
 }
 
 /// Runs a future to its end.
@@ -154,14 +207,6 @@ fn block_on<T>(future: impl Future<Output = Result<T>>) -> Result<T> {
     // After Ctrl-C calls that are under way are given up, and noted as such; nothing is waited for that computes on another thread.
     runtime.shutdown_timeout(GIVING_UP);
     outcome
-}
-
-/// Runs a future to its end, or until somebody wants the program to stop.
-async fn unless_interrupted<T>(future: impl Future<Output = Result<T>>) -> Result<T> {
-    tokio::select! {
-        outcome = future => outcome,
-        () = interrupted() => Err(stopped()),
-    }
 }
 
 /// Waits until somebody wants the program to stop: Ctrl-C, or the system's request to end.
@@ -181,10 +226,6 @@ async fn interrupted() {
     if tokio::signal::ctrl_c().await.is_err() {
         std::future::pending::<()>().await;
     }
-}
-
-fn stopped() -> anyhow::Error {
-    anyhow::anyhow!("stopped; every answer so far is kept: run the same command again to go on")
 }
 
 #[cfg(test)]

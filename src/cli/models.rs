@@ -1,23 +1,15 @@
 //! `intercascade models list | fetch | check`.
 
-mod entry;
+use std::path::{Path, PathBuf};
 
-use std::collections::BTreeMap;
-use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
-
-use anyhow::{Result, anyhow};
+use anyhow::{Error, anyhow};
 use clap::Subcommand;
 
-use super::progress::Transfers;
-use super::{Status, block_on, say, unless_interrupted, warn};
-use crate::backend::llama_server::{Choice, Engine, Hear, Wait};
-use crate::fetch::weights::{Catalogue, Event};
-
-/// A line is written each time this many more percent of an engine are there.
-const PERCENT_PER_LINE: u64 = 20;
-/// A line is written each time that a server has been waited for so much longer.
-const SECONDS_PER_LINE: u64 = 10;
+use super::{Failure, Status, drive, say, warn};
+use crate::backend::llama_server::{Choice, Engine};
+use crate::fetch::weights::Catalogue;
+use crate::run::model_check::{self, ModelCheck};
+use crate::run::transfers::fetch_weights;
 
 /// The verbs of `models`.
 #[derive(Debug, Subcommand)]
@@ -50,98 +42,48 @@ pub(super) enum Verb {
 /// What `models check` calls the engine of local servers.
 const ENGINE: &str = "llama-server";
 
-pub(super) fn run(verb: &Verb) -> Result<Status> {
+pub(super) fn run(verb: &Verb) -> Result<Status, Failure> {
     let catalogue = Catalogue::builtin();
     match verb {
-        Verb::List => {
-            for set in catalogue.entries() {
-                let path = catalogue.path(&set.name)?;
-                let state = if path.exists() { "there" } else { "not there" };
-                let bytes: u64 = set.files.iter().map(|file| file.bytes).sum();
-                say(&format!("{}  {} MB  {}  {state}: {}", set.name, bytes / 1_000_000, set.licence, path.display()));
-            }
-        }
+        Verb::List => catalogue.lines().map_err(Error::from)?.iter().for_each(|line| say(line)),
         Verb::Fetch { name } => {
-            let path = block_on(unless_interrupted(fetch(catalogue, name)))?;
+            let path = drive(async |progress| fetch_weights(catalogue, name, &progress).await)?;
             say(&format!("{name}: verified, in {}", path.display()));
         }
-        Verb::Check { name, config: Some(config), write } => return entry::run(config, name, *write),
+        Verb::Check { name, config: Some(config), write } => return check(config, name, *write),
         Verb::Check { name, .. } if name == ENGINE => {
-            let Choice { engine, passed_over } = Engine::choose()?;
+            let Choice { engine, passed_over } = Engine::choose().map_err(Error::from)?;
             say(&format!("{ENGINE}: {}", engine.describe()));
             for reason in passed_over {
                 say(&format!("  passed over: {reason}"));
             }
         }
         Verb::Check { name, write, .. } => {
-            if let (Err(_), Some(config)) = (catalogue.find(name), entry::usual(name)) {
-                return entry::run(&config, name, *write);
+            if let (Err(_), Some(config)) = (catalogue.find(name), model_check::usual_file(name)) {
+                return check(&config, name, *write);
             }
             if *write {
-                return Err(anyhow!("--write changes a [[model]]: say with --config where `{name}` stands"));
+                return Err(anyhow!("--write changes a [[model]]: say with --config where `{name}` stands").into());
             }
             catalogue.find(name).map_err(|error| anyhow!("{error}; for a [[model]] of a config add --config FILE"))?;
-            let path = catalogue.check(name)?;
+            let path = catalogue.check(name).map_err(Error::from)?;
             say(&format!("{name}: every checksum is right, in {}", path.display()));
         }
     }
     Ok(Status::Done)
 }
 
-/// Fetches weights and shows how far it is.
-async fn fetch(catalogue: &Catalogue, name: &str) -> Result<PathBuf> {
-    let bar = Transfers::new(name);
-    let listen = |event: Event| match event {
-        Event::Trying(source) => {
-            bar.finish();
-            warn(&format!("fetching {name} from {source}"));
-        }
-        Event::Received { bytes, total } => {
-            bar.received(bytes, total);
-        }
-        Event::Failed { source, reason } => {
-            bar.finish();
-            warn(&format!("{source}: {reason}"));
-        }
-    };
-    let path = catalogue.fetch(name, &listen).await?;
-    bar.finish();
-    Ok(path)
-}
-
-/// Makes sure that weights are there and right, and fetches them where they are not.
-pub(super) async fn ensure(catalogue: &Catalogue, name: &str) -> Result<PathBuf> {
-    if let Ok(path) = catalogue.check(name) {
-        return Ok(path);
+/// Checks the entry called `name`, and writes the right values into its file if that is wanted.
+fn check(config: &Path, name: &str, write: bool) -> Result<Status, Failure> {
+    let check = ModelCheck::find(config, name)?;
+    check.warning().iter().for_each(|warning| warn(warning));
+    say(&check.title());
+    let report = drive(async |progress| check.ask(&progress).await)?;
+    check.lines(&report).iter().for_each(|line| say(line));
+    if write {
+        check.write(&report)?.iter().for_each(|line| say(line));
+        return Ok(Status::of(model_check::passes_when_written(&report)));
     }
-    warn(&format!("the weights {name} are not there yet; they are fetched once, into the cache folder"));
-    fetch(catalogue, name).await
-}
-
-/// Says what a local server is waited for, now and then.
-pub(super) fn hearer() -> Hear {
-    let told: Mutex<BTreeMap<String, u64>> = Mutex::default();
-    Arc::new(move |label, wait| match wait {
-        Wait::Installing { bytes, total } => {
-            let percent = (bytes * 100).checked_div(total).unwrap_or_default().min(100);
-            if is_news(&told, "engine", percent / PERCENT_PER_LINE) {
-                warn(&format!("installing the llama.cpp server, once: {percent} %"));
-            }
-        }
-        Wait::Loading(waited) => {
-            if is_news(&told, label, waited.as_secs() / SECONDS_PER_LINE) {
-                warn(&format!("loading {label} into a llama.cpp server: {} s", waited.as_secs()));
-            }
-        }
-        Wait::Died(last) => {
-            warn(&format!(
-                "the llama.cpp server of {label} has died and is started once more; its last words:\n{last}"
-            ));
-        }
-    })
-}
-
-/// Whether a count has changed since it was last told.
-fn is_news(told: &Mutex<BTreeMap<String, u64>>, what: &str, count: u64) -> bool {
-    told.lock().unwrap_or_else(PoisonError::into_inner).insert(what.to_owned(), count) != Some(count)
+    check.offer(&report).iter().for_each(|line| say(line));
+    Ok(Status::of(report.passes()))
 }

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+use crate::run::{Listener, Unit};
 use crate::types::shown::shown_in_line;
 
 /// Off a terminal a line is written each time this many more percent are done.
@@ -14,36 +15,40 @@ const PERCENT_PER_LINE: u64 = 20;
 /// And this long after the last one.
 const PER_LINE: Duration = Duration::from_mins(5);
 
-/// A bar for transfers that come one after the other.
-pub(super) struct Transfers<'a> {
-    label: &'a str,
-    now: Mutex<Option<Progress>>,
+/// A listener that shows messages and progress on stderr.
+#[derive(Default)]
+pub(super) struct Console(Mutex<Option<Progress>>);
+
+impl Console {
+    fn now(&self) -> MutexGuard<'_, Option<Progress>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
-impl<'a> Transfers<'a> {
-    pub(super) fn new(label: &'a str) -> Self {
-        Self { label, now: Mutex::new(None) }
+impl Listener for Console {
+    fn message(&self, text: &str) {
+        super::warn(text);
     }
 
-    /// Says how much of the present one is there, of how much where that is known.
-    pub(super) fn received(&self, bytes: u64, total: Option<u64>) {
-        self.lock().get_or_insert_with(|| Progress::bytes(self.label, total.unwrap_or_default())).set(bytes);
+    fn begun(&self, label: &str, total: u64, unit: Unit) {
+        *self.now() = Some(Progress::new(label, total, unit == Unit::Bytes));
     }
 
-    /// Takes the bar away; the next transfer has its own.
-    pub(super) fn finish(&self) {
-        if let Some(bar) = self.lock().take() {
-            bar.finish();
+    fn done(&self, done: u64, more: &dyn Fn() -> String) {
+        if let Some(bar) = &*self.now() {
+            bar.set_with(done, more);
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Option<Progress>> {
-        self.now.lock().unwrap_or_else(PoisonError::into_inner)
+    fn ended(&self) {
+        if let Some(bar) = self.now().take() {
+            bar.finish();
+        }
     }
 }
 
 /// One long piece of work.
-pub(super) struct Progress {
+struct Progress {
     label: String,
     total: u64,
     bytes: bool,
@@ -53,16 +58,6 @@ pub(super) struct Progress {
 }
 
 impl Progress {
-    /// Work of `total` steps.
-    pub(super) fn steps(label: &str, total: usize) -> Self {
-        Self::new(label, total as u64, false)
-    }
-
-    /// A transfer of `total` bytes; 0 where that is not known.
-    pub(super) fn bytes(label: &str, total: u64) -> Self {
-        Self::new(label, total, true)
-    }
-
     fn new(label: &str, total: u64, bytes: bool) -> Self {
         let label = &*shown_in_line(label);
         let bar = std::io::stderr().is_terminal().then(|| {
@@ -76,13 +71,8 @@ impl Progress {
         Self { label: label.to_owned(), total, bytes, bar, told: Mutex::new(None), begun: Instant::now() }
     }
 
-    /// Says how much is done.
-    pub(super) fn set(&self, done: u64) {
-        self.set_with(done, String::new);
-    }
-
     /// Says how much is done, and what else is worth knowing of it meanwhile; an empty text says nothing more.
-    pub(super) fn set_with(&self, done: u64, more: impl FnOnce() -> String) {
+    fn set_with(&self, done: u64, more: impl FnOnce() -> String) {
         if let Some(bar) = &self.bar {
             let more = more();
             let label = if more.is_empty() { self.label.clone() } else { format!("{}: {more}", self.label) };
@@ -116,7 +106,7 @@ impl Progress {
     }
 
     /// Takes the bar away.
-    pub(super) fn finish(&self) {
+    fn finish(&self) {
         if let Some(bar) = &self.bar {
             bar.finish_and_clear();
         }

@@ -1,14 +1,8 @@
 //! `intercascade run`: from a config to a folder of reports.
 
-use std::path::Path;
-
-use anyhow::Result;
-
-use super::session::{Named, Outputs, Session, Sources};
-use super::{Status, block_on, say, warnings};
-use crate::config::assembly::{Assembly, output_folder};
-use crate::config::plan;
-use crate::report::manifest::Manifest;
+use super::args::{Named, Outputs, Sources};
+use super::{Failure, Status, drive, finish, say};
+use crate::run::outputs::Wanted;
 
 /// Arguments of `run`.
 #[derive(Debug, clap::Args)]
@@ -24,43 +18,12 @@ pub(super) struct Args {
     sources: Sources,
 }
 
-pub(super) fn run(args: &Args) -> Result<Status> {
-    if args.outputs.dry_run {
-        for line in plan::lines(&args.named.load(&args.sources.unasked(), &[])?) {
-            say(&line);
-        }
+pub(super) fn run(args: &Args) -> Result<Status, Failure> {
+    let Args { named, outputs, sources } = args;
+    if outputs.dry_run {
+        named.run(sources.get().unasked()).prepare()?.forecast().iter().for_each(|line| say(line));
         return Ok(Status::Done);
     }
-    let assembly = args.named.load(&args.sources, &[])?;
-    let folder = output_folder(&assembly.config, args.outputs.out.as_deref());
-    let (session, manifest) =
-        Session::begin(&assembly, assembly.identity(), &folder, None, &args.sources, args.outputs.fresh)?;
-    block_on(go(&session, manifest))
-}
-
-/// The same over a journal that several runs share, for verbs that show tables of their own.
-pub(super) fn quietly(
-    assembly: &Assembly,
-    folder: &Path,
-    journal: &Path,
-    sources: &Sources,
-    fresh: bool,
-) -> Result<()> {
-    let (session, manifest) = Session::begin(assembly, assembly.identity(), folder, Some(journal), sources, fresh)?;
-    block_on(go(&session, manifest)).map(|_| ())
-}
-
-/// Takes the config's arms through the stream and writes all that came of it.
-async fn go(session: &Session<'_>, manifest: Manifest) -> Result<Status> {
-    session.note(&manifest)?;
-    let assembly = session.assembly;
-    let models = session.models().await?;
-    let gates = assembly.gates();
-    let told = session.calibrate(&models, &gates).await?;
-    let stated: Vec<f64> = assembly.config.deferral.stated().into_iter().collect();
-    let cells = gates.cells(&told.arms, &stated, assembly.orders());
-    let outcome = session.through(&models, &cells, &assembly.config.name).await?;
-
-    let gates = warnings::of_gates(&outcome.records);
-    session.finish(&models, manifest, &outcome, &told, gates, |_| Vec::new()).await
+    let run = named.run(sources.get()).in_folder(outputs.out.clone()).fresh(outputs.fresh).prepare()?;
+    finish(&drive(async |progress| run.execute(&progress).await)?, Wanted::default())
 }

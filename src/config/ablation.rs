@@ -2,10 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Result, bail};
 use serde::Deserialize;
 
-use super::file::{for_another_verb, parse, read};
+use super::error::{At as _, ConfigError, refused};
+use super::parse::{for_another_verb, parse, read};
 use crate::types::arm::Arm;
 
 /// What is compared.
@@ -60,19 +60,20 @@ impl Ablation {
     ///
     /// # Errors
     /// Names file, line and key, and names that stand twice.
-    pub fn load(path: &Path) -> Result<Self> {
+    pub fn load(path: &Path) -> Result<Self, ConfigError> {
         let text = read(path)?;
         let mut ablation: Self = parse(&text, path).map_err(|error| {
             for_another_verb(&text, &["levels"], path, "a run's config: intercascade run").unwrap_or(error)
         })?;
         ablation.config = path.with_file_name(&ablation.config);
         let titles: Vec<&str> = ablation.tables.iter().map(|table| &*table.title).collect();
-        unique("table", &titles, path)?;
+        unique("table", &titles).at(path.display())?;
         for Table { title, variants, .. } in &ablation.tables {
-            unique(&format!("`{title}`: variant"), &variants.iter().map(|row| &*row.name).collect::<Vec<_>>(), path)?;
+            let names: Vec<&str> = variants.iter().map(|row| &*row.name).collect();
+            unique(&format!("`{title}`: variant"), &names).at(path.display())?;
         }
         if ablation.variants().next().is_none() {
-            bail!("{}: name at least one variant", path.display());
+            return Err(refused("name at least one variant")).at(path.display());
         }
         for Table { set, variants, .. } in &mut ablation.tables {
             for variant in variants {
@@ -100,9 +101,9 @@ impl Ablation {
     }
 }
 
-fn unique(what: &str, names: &[&str], path: &Path) -> Result<()> {
+fn unique(what: &str, names: &[&str]) -> Result<(), ConfigError> {
     match names.iter().enumerate().find(|(at, name)| names[..*at].contains(name)) {
-        Some((_, name)) => bail!("{}: {what} `{name}` stands twice", path.display()),
+        Some((_, name)) => Err(refused(format!("{what} `{name}` stands twice"))),
         None => Ok(()),
     }
 }

@@ -3,9 +3,8 @@
 use std::collections::HashSet;
 use std::path::Path;
 
-use anyhow::{Context, Result, anyhow, bail};
-
-use super::file::Config;
+use super::error::{At as _, ConfigError, ConfigFault, refused};
+use super::schema::Config;
 use super::suggest;
 use crate::dataset::catalogue::Catalogue;
 use crate::dataset::{Contents, Format, Reading, read_clean, stream, subjects};
@@ -33,7 +32,7 @@ impl Chosen {
     ///
     /// # Errors
     /// Names the key and the mend.
-    pub fn of(config: &Config, path: &Path) -> Result<Self> {
+    pub fn of(config: &Config, path: &Path) -> Result<Self, ConfigError> {
         let wanted = &config.dataset;
         let (name, format, contents) = read(config, wanted.split.as_deref(), path)?;
         let (mut sha256, mut notices) = (contents.sha256, contents.notices);
@@ -41,7 +40,7 @@ impl Chosen {
         let other = match &wanted.calibration_split {
             None => None,
             Some(split) => {
-                let (_, _, other) = read(config, Some(split), path).context("calibration_split")?;
+                let (_, _, other) = read(config, Some(split), path).at("calibration_split")?;
                 sha256 = format!("{sha256} {}", other.sha256);
                 notices
                     .extend(other.notices.into_iter().filter(|notice| !notices.contains(notice)).collect::<Vec<_>>());
@@ -63,28 +62,28 @@ impl Chosen {
         }
         if let Some(n) = wanted.sample_groups {
             stream = stream::sample_groups(stream, n, config.seed)
-                .map_err(|there| anyhow!("sample_groups is {n}, and there are {there} groups"))?;
+                .map_err(|there| refused(format!("sample_groups is {n}, and there are {there} groups")))?;
         }
         let (key, least) = wanted.sample.map_or(("limit", wanted.limit.unwrap_or(1)), |n| ("sample", n));
         if least > stream.len() {
-            bail!("{key} is {least}, and there are {} items", stream.len());
+            return Err(refused(format!("{key} is {least}, and there are {} items", stream.len())));
         }
         Ok(Self { name, format, sha256, notices, stream, calibration })
     }
 }
 
 /// `n` items, one of each of as many groups.
-fn drawn(pool: &[Item], n: usize, seed: Seed) -> Result<Vec<Item>> {
+fn drawn(pool: &[Item], n: usize, seed: Seed) -> Result<Vec<Item>, ConfigError> {
     if n == 0 {
         return Ok(Vec::new());
     }
     let mut drawn = stream::drawn_for_calibration(pool, seed);
     if n > drawn.len() {
-        bail!(
+        return Err(refused(format!(
             "calibration is {n}, and there are {} groups: one item of each is drawn, since variants of one problem are right or \
              wrong together; ask for fewer",
             drawn.len()
-        );
+        )));
     }
     drawn.truncate(n);
     Ok(drawn.into_iter().map(|index| pool[index].clone()).collect())
@@ -113,55 +112,48 @@ fn apart(mut items: Vec<Item>, stream: &[Item]) -> Vec<Item> {
 }
 
 /// The data set's name, format and the contents of one split.
-fn read(config: &Config, split: Option<&str>, path: &Path) -> Result<(String, Format, Contents)> {
+fn read(config: &Config, split: Option<&str>, path: &Path) -> Result<(String, Format, Contents), ConfigError> {
     let wanted = &config.dataset;
     if let Some(file) = &wanted.path {
         if split.is_some() {
-            bail!("`split` goes with a name of the catalogue, not with a path");
+            return Err(refused("`split` goes with a name of the catalogue, not with a path"));
         }
         let format = wanted.format.or_else(|| Format::of_path(file));
-        let format = format.ok_or_else(|| anyhow!("{}: add format = \"gsm8k\" or \"mmlu\"", file.display()))?;
+        let format = format.ok_or_else(|| refused("add format = \"gsm8k\" or \"mmlu\"")).at(file.display())?;
         let stem = file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
         let (member, group) = (wanted.member.clone(), wanted.group.clone());
         let reading = Reading { member, group, seed: config.seed, ..Reading::of(format) };
-        return Ok((wanted.name.clone().unwrap_or(stem), format, subjects_of(config, read_clean(file, &reading)?)?));
+        let contents = read_clean(file, &reading).map_err(ConfigFault::dataset)?;
+        return Ok((wanted.name.clone().unwrap_or(stem), format, subjects_of(config, contents)?));
     }
     if wanted.member.is_some() || wanted.group.is_some() {
-        bail!("`member` and `group` go with a path; the catalogue has its own");
+        return Err(refused("`member` and `group` go with a path; the catalogue has its own"));
     }
-    let catalogue = Catalogue::find(Some(path))?;
+    let catalogue = Catalogue::find(Some(path)).map_err(ConfigFault::dataset)?;
     let entry =
         suggest::find("data set", wanted.name.as_deref().unwrap_or_default(), &catalogue.entries, |entry| &entry.name)?;
     if wanted.format.is_some_and(|format| format != entry.format) {
-        bail!("`{}` has the format of its catalogue entry; leave `format` out", entry.name);
+        return Err(refused(format!("`{}` has the format of its catalogue entry; leave `format` out", entry.name)));
     }
-    let split = entry.choose_split(split)?;
-    Ok((entry.name.clone(), entry.format, subjects_of(config, catalogue.load(entry, split, config.seed)?)?))
+    let split = entry.choose_split(split).map_err(ConfigFault::dataset)?;
+    let contents = catalogue.load(entry, split, config.seed).map_err(ConfigFault::dataset)?;
+    Ok((entry.name.clone(), entry.format, subjects_of(config, contents)?))
 }
 
 /// The contents, of the subjects that the config names alone.
-fn subjects_of(config: &Config, contents: Contents) -> Result<Contents> {
+fn subjects_of(config: &Config, contents: Contents) -> Result<Contents, ConfigError> {
     let Some(names) = &config.dataset.subjects else { return Ok(contents) };
-    let items = subjects::only(contents.items, names).context("subjects")?;
+    let items = subjects::only(contents.items, names).map_err(ConfigFault::dataset).at("subjects")?;
     Ok(Contents { items, ..contents })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::types::item::Target;
+    use crate::types::testing::item;
 
     #[test]
     fn rows_of_two_files_are_no_siblings_by_their_numbers() {
-        let item = |id: &str, group: &str| Item {
-            id: id.into(),
-            group: group.into(),
-            query: String::new(),
-            options: Vec::new(),
-            target: Target::Number("1".into()),
-            solution: None,
-            subject: None,
-        };
         let items = of_split(vec![item("7", "7"), item("8", "trains")], "train");
         let groups: Vec<&str> = items.iter().map(|item| &*item.group).collect();
         assert_eq!(groups, ["train: 7", "trains"], "a named group is the same in every file");

@@ -1,6 +1,5 @@
 //! Changes keys of a `[[model]]` in the text of a config and leaves every other line as it is.
 
-use anyhow::{Context, Result, anyhow, bail};
 use toml_edit::{DocumentMut, Item, TableLike, Value};
 
 /// A line of a file that differs.
@@ -12,16 +11,42 @@ pub enum Changed<'a> {
     In(&'a str),
 }
 
+/// Why an entry cannot be changed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum EditError {
+    /// The file is no TOML.
+    #[error("not TOML")]
+    NotToml(#[source] toml_edit::TomlError),
+    /// The file has no entry of this name.
+    #[error("there is no [[model]] called `{0}`")]
+    NoEntry(String),
+    /// A value that cannot be written in one line.
+    #[error("{key} = {value}: {fault}")]
+    Value {
+        /// The key.
+        key: String,
+        /// The value.
+        value: toml::Value,
+        /// The parser's error.
+        fault: Box<toml_edit::TomlError>,
+    },
+    /// The entry is written in lines that hold other things too.
+    #[error("its lines cannot be changed without touching others: change them by hand")]
+    SharedLines,
+}
+
 /// The text with keys of the `[[model]]` called `name` changed or added.
 ///
 /// # Errors
 /// If there is no such entry, or its lines cannot be changed without touching others.
-pub fn with_keys(text: &str, name: &str, changes: &[(&str, toml::Value)]) -> Result<String> {
+pub fn with_keys(text: &str, name: &str, changes: &[(&str, toml::Value)]) -> Result<String, EditError> {
     let has_returns = text.contains("\r\n");
-    let mut document: DocumentMut = text.replace("\r\n", "\n").parse().context("not TOML")?;
-    let entry = entry(&mut document, name).with_context(|| format!("there is no [[model]] called `{name}`"))?;
+    let mut document: DocumentMut = text.replace("\r\n", "\n").parse().map_err(EditError::NotToml)?;
+    let entry = entry(&mut document, name).ok_or_else(|| EditError::NoEntry(name.to_owned()))?;
     for (key, value) in changes {
-        let value: Value = value.to_string().parse().map_err(|error| anyhow!("{key} = {value}: {error}"))?;
+        let fault = |fault| EditError::Value { key: (*key).to_owned(), value: value.clone(), fault: Box::new(fault) };
+        let value: Value = value.to_string().parse().map_err(fault)?;
         match entry.get_mut(key).and_then(Item::as_value_mut) {
             Some(old) => {
                 let decor = old.decor().clone();
@@ -37,7 +62,7 @@ pub fn with_keys(text: &str, name: &str, changes: &[(&str, toml::Value)]) -> Res
     let new = if has_returns { new.replace('\n', "\r\n") } else { new };
     let others = difference(text, &new).into_iter().filter(|line| matches!(line, Changed::Out(_))).count();
     if others > changes.len() {
-        bail!("its lines cannot be changed without touching others: change them by hand");
+        return Err(EditError::SharedLines);
     }
     Ok(new)
 }

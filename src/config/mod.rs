@@ -1,16 +1,24 @@
-//! From a config file to an experiment that is ready to run. All that can be found wrong is found here, before
-//! anything is called.
+//! From a config file to a resolved config: all that the file names, checked. Everything that can be wrong is found here,
+//! before any model is called.
 
 pub mod ablation;
-pub mod assembly;
 pub mod data;
-pub mod deferral;
+mod deferral;
+mod describe;
 pub mod edit;
 pub mod entries;
-pub mod file;
-pub mod plan;
+pub mod error;
+pub mod forecast;
+mod identity;
+mod load;
+mod overrides;
+mod parse;
+mod prices;
 pub mod prompts;
 pub mod reproduction;
-pub mod setting;
-mod signal;
+mod resolve;
+pub mod resolved;
+pub mod schema;
 pub mod suggest;
+mod usual;
+mod validate;

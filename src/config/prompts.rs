@@ -1,13 +1,15 @@
 //! Prompts as files: those of `configs/prompts/`, compiled in, and those in a folder `prompts` beside a config, which
 //! add to them. A file has the words for one kind of question or for both.
 
-use std::path::Path;
+use std::fs::DirEntry;
+use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, anyhow, bail};
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 use toml::Spanned;
 
+use super::error::{At as _, ConfigError, ConfigFault, refused};
+use super::parse::line;
 use super::suggest;
 use crate::task::Task;
 use crate::task::prompt::{Form, Prompt, Style};
@@ -98,28 +100,31 @@ impl Prompts {
     ///
     /// # Errors
     /// Names the file and the line of what is wrong.
-    pub fn near(config: Option<&Path>) -> Result<Self> {
-        let builtin = BUILTIN.iter().map(|(name, text)| read(text).with_context(|| format!("configs/prompts/{name}")));
-        let mut prompts = Self(builtin.collect::<Result<_>>()?);
+    pub fn near(config: Option<&Path>) -> Result<Self, ConfigError> {
+        let builtin = BUILTIN.iter().map(|(name, text)| read(text).at(format!("configs/prompts/{name}")));
+        let mut prompts = Self(builtin.collect::<Result<_, _>>()?);
         let Some(folder) = config.and_then(Path::parent).map(|beside| beside.join(FOLDER)).filter(|f| f.is_dir())
         else {
             return Ok(prompts);
         };
-        let files = std::fs::read_dir(&folder).with_context(|| format!("cannot read {}", folder.display()))?;
-        let mut paths = files.map(|file| Ok(file?.path())).collect::<std::io::Result<Vec<_>>>()?;
+        let unreadable = |path: &Path| ConfigFault::unreadable(format!("cannot read {}", path.display()));
+        let files = std::fs::read_dir(&folder).and_then(Iterator::collect::<Result<Vec<_>, _>>);
+        let mut paths: Vec<PathBuf> = files.map_err(unreadable(&folder))?.iter().map(DirEntry::path).collect();
         paths.sort();
         for path in paths.iter().filter(|path| path.extension().is_some_and(|ending| ending == "toml")) {
-            let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
-            let entry = read(&text).with_context(|| format!("{}", path.display()))?;
-            prompts.add(entry).with_context(|| format!("{}", path.display()))?;
+            let text = std::fs::read_to_string(path).map_err(unreadable(path))?;
+            read(&text).and_then(|entry| prompts.add(entry)).at(path.display())?;
         }
         Ok(prompts)
     }
 
-    fn add(&mut self, entry: Entry) -> Result<()> {
+    fn add(&mut self, entry: Entry) -> Result<(), ConfigError> {
         match self.0.iter().find(|known| known.file.name == entry.file.name) {
             Some(known) if known.math == entry.math && known.choice == entry.choice => {}
-            Some(_) => bail!("name: another prompt is called `{}` already: rename yours", entry.file.name),
+            Some(_) => {
+                let name = &entry.file.name;
+                return Err(refused(format!("name: another prompt is called `{name}` already: rename yours")));
+            }
             None => self.0.push(entry),
         }
         Ok(())
@@ -129,13 +134,14 @@ impl Prompts {
     ///
     /// # Errors
     /// Lists the names there are.
-    pub fn find(&self, name: &str, task: Task) -> Result<&Prompt> {
+    pub fn find(&self, name: &str, task: Task) -> Result<&Prompt, ConfigError> {
         let entry = suggest::find("prompt", name, &self.0, |entry| &entry.file.name)?;
         let (words, section) = match task {
             Task::Math => (&entry.math, "math"),
             Task::Choice => (&entry.choice, "choice"),
         };
-        words.as_ref().ok_or_else(|| anyhow!("the prompt `{name}` has no words for these questions (no [{section}])"))
+        let lacks = || refused(format!("the prompt `{name}` has no words for these questions (no [{section}])"));
+        words.as_ref().ok_or_else(lacks)
     }
 
     /// A line on each: name, version, style, the questions it is for, and where it comes from.
@@ -156,24 +162,20 @@ impl Prompts {
 }
 
 /// Reads a file's text.
-fn read(text: &str) -> Result<Entry> {
-    let file: File = toml::from_str(text).map_err(|error| {
-        let line = error.span().map(|span| format!("line {}: ", line(text, span.start))).unwrap_or_default();
-        anyhow!("{line}{}", error.message())
+fn read(text: &str) -> Result<Entry, ConfigError> {
+    let file: File = toml::from_str(text).map_err(|error| ConfigFault::Syntax {
+        line: error.span().map(|span| line(text, span.start)),
+        key: None,
+        message: error.message().to_owned(),
     })?;
     let words = |section: &str, words: &Option<Words>| {
         words.as_ref().map(|words| Reader { text, section }.prompt(&file, words)).transpose()
     };
     let (math, choice) = (words("math", &file.math)?, words("choice", &file.choice)?);
     if math.is_none() && choice.is_none() {
-        bail!("it has neither [math] nor [choice]");
+        return Err(refused("it has neither [math] nor [choice]"));
     }
     Ok(Entry { file, math, choice })
-}
-
-/// The one-based line of a place in a text.
-fn line(text: &str, place: usize) -> usize {
-    text[..place.min(text.len())].matches('\n').count() + 1
 }
 
 /// Reads one section of a file.
@@ -183,7 +185,7 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    fn prompt(&self, file: &File, words: &Words) -> Result<Prompt> {
+    fn prompt(&self, file: &File, words: &Words) -> Result<Prompt, ConfigError> {
         use Place::{Answer, Letter, Lines, Option as OptionText, Options, Query, Solution, Strategies, Strategy};
         let optional = |key, spoken: &Option<Spoken>, needed: &[Place]| {
             spoken.as_ref().map(|spoken| self.form(key, spoken, needed)).transpose()
@@ -191,7 +193,7 @@ impl Reader<'_> {
         let template =
             |key, given: &Option<Spanned<String>>, usual: &str, needed: &[Place], allowed: &[Place]| match given {
                 Some(text) => self.template(key, text, needed, allowed),
-                None => Ok(Template::parse(usual, needed, allowed)?),
+                None => Template::parse(usual, needed, allowed).map_err(|error| refused(error.to_string())),
             };
         let shot = template(
             "shot",
@@ -241,15 +243,23 @@ impl Reader<'_> {
         Ok(prompt)
     }
 
-    fn form(&self, key: &str, spoken: &Spoken, needed: &[Place]) -> Result<Form> {
+    fn form(&self, key: &str, spoken: &Spoken, needed: &[Place]) -> Result<Form, ConfigError> {
         let allowed = [Place::Options, Place::Shots, Place::Subject];
         let user = self.template(&format!("{key}.user"), &spoken.user, needed, &allowed)?;
         Ok(Form { system: spoken.system.clone(), user })
     }
 
-    fn template(&self, key: &str, text: &Spanned<String>, needed: &[Place], allowed: &[Place]) -> Result<Template> {
-        Template::parse(text.get_ref(), needed, allowed)
-            .map_err(|error| anyhow!("line {}: {}.{key}: {error}", line(self.text, text.span().start), self.section))
+    fn template(
+        &self,
+        key: &str,
+        text: &Spanned<String>,
+        needed: &[Place],
+        allowed: &[Place],
+    ) -> Result<Template, ConfigError> {
+        Template::parse(text.get_ref(), needed, allowed).map_err(|error| {
+            let (line, key) = (line(self.text, text.span().start), format!("{}.{key}", self.section));
+            ConfigFault::Syntax { line: Some(line), key: Some(key), message: error.to_string() }.into()
+        })
     }
 }
 
@@ -257,16 +267,14 @@ impl Reader<'_> {
 mod tests {
     use super::*;
     use crate::types::item::{Item, Target};
+    use crate::types::testing;
 
     fn item(options: &[&str]) -> Item {
         Item {
-            id: "1".into(),
-            group: "g".into(),
             query: "Which was first?".into(),
             options: options.iter().map(|option| (*option).to_owned()).collect(),
             target: Target::Choice(0),
-            solution: None,
-            subject: None,
+            ..testing::item("1", "g")
         }
     }
 

@@ -1,14 +1,15 @@
 //! A paper's tables as files, and the families of experiments that they are made from.
 
 use std::collections::BTreeMap;
+use std::fs::DirEntry;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail};
 use path_clean::PathClean;
 use serde::Deserialize;
 
-use super::file::{parse, read};
-use super::suggest;
+use super::error::{At as _, ConfigError, ConfigFault, refused};
+use super::parse::{parse, read};
+use super::suggest::{self, UnknownName};
 use crate::report::claims::Claim;
 use crate::report::reproduction::Shows;
 
@@ -94,7 +95,7 @@ impl Paper {
     ///
     /// # Errors
     /// Names file, line and key.
-    pub fn load(folder: &Path) -> Result<Self> {
+    pub fn load(folder: &Path) -> Result<Self, ConfigError> {
         let path = folder.join(FAMILIES);
         let mut families: BTreeMap<String, Family> = parse(&read(&path)?, &path)?;
         for family in families.values_mut() {
@@ -105,25 +106,15 @@ impl Paper {
                 *recording = recording.take().map(|recording| folder.join(recording).clean());
             }
         }
-        let listing = std::fs::read_dir(folder).with_context(|| format!("cannot list {}", folder.display()))?;
-        let mut paths = listing.map(|entry| Ok(entry?.path())).collect::<Result<Vec<PathBuf>>>()?;
+        let unlisted = ConfigFault::unreadable(format!("cannot list {}", folder.display()));
+        let listing = std::fs::read_dir(folder).and_then(Iterator::collect::<Result<Vec<_>, _>>);
+        let mut paths: Vec<PathBuf> = listing.map_err(unlisted)?.iter().map(DirEntry::path).collect();
         paths.retain(|other| other.extension().is_some_and(|kind| kind == "toml") && *other != path);
         paths.sort();
         let mut tables: Vec<Table> = Vec::new();
         for path in paths {
             let table: Table = parse(&read(&path)?, &path)?;
-            if tables.iter().any(|other| other.shows == table.shows) {
-                bail!("{}: shows: another file has the table {} too", path.display(), table.shows.name());
-            }
-            let known = |claim: &&Claim| {
-                !families.values().any(|family| family.experiments.iter().any(|other| other.name == claim.experiment))
-            };
-            if let Some(claim) = table.claims.iter().find(known) {
-                bail!("{}: claim: no family has an experiment `{}`", path.display(), claim.experiment);
-            }
-            if let Some(fault) = table.claims.iter().find_map(Claim::fault) {
-                bail!("{}: claim: {fault}", path.display());
-            }
+            check(&table, &tables, &families).at(path.display())?;
             tables.push(table);
         }
         Ok(Self { families, tables })
@@ -133,7 +124,7 @@ impl Paper {
     ///
     /// # Errors
     /// Names the nearest.
-    pub fn family(&self, name: &str) -> Result<&Family> {
+    pub fn family(&self, name: &str) -> Result<&Family, UnknownName> {
         let names: Vec<&String> = self.families.keys().collect();
         Ok(&self.families[*suggest::find("family", name, &names, |name| name)?])
     }
@@ -142,7 +133,11 @@ impl Paper {
     ///
     /// # Errors
     /// Names the nearest.
-    pub fn chosen<'a>(&'a self, family: &'a Family, names: &[String]) -> Result<(Vec<&'a Table>, Vec<&'a Ablation>)> {
+    pub fn chosen<'a>(
+        &'a self,
+        family: &'a Family,
+        names: &[String],
+    ) -> Result<(Vec<&'a Table>, Vec<&'a Ablation>), UnknownName> {
         let tables = self.tables.iter().map(|table| table.shows.name());
         let known: Vec<&str> = tables.chain(family.ablations.iter().map(|ablation| &*ablation.name)).collect();
         for name in names.iter().filter(|name| *name != "all") {
@@ -157,12 +152,29 @@ impl Paper {
     }
 }
 
+/// Refuses a table that another file has too, and claims that cannot be judged.
+fn check(table: &Table, others: &[Table], families: &BTreeMap<String, Family>) -> Result<(), ConfigError> {
+    if others.iter().any(|other| other.shows == table.shows) {
+        return Err(refused(format!("shows: another file has the table {} too", table.shows.name())));
+    }
+    let lacking = |claim: &&Claim| {
+        !families.values().any(|family| family.experiments.iter().any(|other| other.name == claim.experiment))
+    };
+    if let Some(claim) = table.claims.iter().find(lacking) {
+        return Err(refused(format!("claim: no family has an experiment `{}`", claim.experiment)));
+    }
+    match table.claims.iter().find_map(Claim::fault) {
+        Some(fault) => Err(refused(format!("claim: {fault}"))),
+        None => Ok(()),
+    }
+}
+
 impl Family {
     /// What is laid over the configs, on other data where `dataset` names some.
     ///
     /// # Errors
     /// Names the nearest data set that the family can be run on.
-    pub fn other_data(&self, dataset: Option<&str>) -> Result<&[String]> {
+    pub fn other_data(&self, dataset: Option<&str>) -> Result<&[String], UnknownName> {
         let Some(name) = dataset else { return Ok(&[]) };
         let names: Vec<&String> = self.dataset.keys().collect();
         Ok(&self.dataset[*suggest::find("data set of this family", name, &names, |name| name)?])

@@ -1,9 +1,42 @@
 //! "Did you mean": the nearest of the names that would have been right.
 
-use anyhow::{Result, anyhow};
+use std::fmt::{self, Display, Formatter};
 
 /// Below this similarity a suggestion would only confuse.
 const NEAR: f64 = 0.75;
+
+/// A name that is not among those that exist.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UnknownName {
+    /// The kind of thing that was looked for.
+    pub what: String,
+    /// The name.
+    pub name: String,
+    /// The names that exist.
+    pub known: Vec<String>,
+}
+
+impl UnknownName {
+    /// ` (did you mean …?)`, or nothing if no name that exists is near.
+    #[must_use]
+    pub fn hint(&self) -> String {
+        nearest(&self.name, &self.known.iter().map(String::as_str).collect::<Vec<_>>())
+    }
+
+    /// The names that exist, in one line; `none` if there is none.
+    #[must_use]
+    pub fn listed(&self) -> String {
+        if self.known.is_empty() { "none".to_owned() } else { self.known.join(", ") }
+    }
+}
+
+impl Display for UnknownName {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        write!(f, "there is no {} `{}`{}; there are: {}", self.what, self.name, self.hint(), self.listed())
+    }
+}
+
+impl std::error::Error for UnknownName {}
 
 /// ` (did you mean …?)` for the candidate most like `name`, or nothing where none is near.
 #[must_use]
@@ -21,11 +54,16 @@ pub fn nearest(name: &str, candidates: &[&str]) -> String {
 ///
 /// # Errors
 /// Lists the names there are and the nearest one.
-pub fn find<'a, T>(what: &str, name: &str, entries: &'a [T], name_of: impl Fn(&T) -> &str) -> Result<&'a T> {
-    entries.iter().find(|entry| name_of(entry) == name).ok_or_else(|| {
-        let names: Vec<&str> = entries.iter().map(name_of).collect();
-        let there = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
-        anyhow!("there is no {what} `{name}`{}; there are: {there}", nearest(name, &names))
+pub fn find<'a, T>(
+    what: &str,
+    name: &str,
+    entries: &'a [T],
+    name_of: impl Fn(&T) -> &str,
+) -> Result<&'a T, UnknownName> {
+    entries.iter().find(|entry| name_of(entry) == name).ok_or_else(|| UnknownName {
+        what: what.to_owned(),
+        name: name.to_owned(),
+        known: entries.iter().map(|entry| name_of(entry).to_owned()).collect(),
     })
 }
 

@@ -9,8 +9,9 @@
 
 use serde::Serialize;
 
+use super::fault::Fault;
 use super::options;
-use super::row::{Fault, Row};
+use super::row::Row;
 use crate::tables::Value;
 use crate::task::math;
 use crate::types::item::{Item, Target};

@@ -1,7 +1,8 @@
 //! Which option is right: every field that says so is read, and all must say the same.
 
+use super::fault::Fault;
 use super::options::{Form, Options};
-use super::row::{Fault, Row};
+use super::row::Row;
 use crate::task::choice;
 
 /// The fields that name the right option.
@@ -58,12 +59,21 @@ pub(super) fn of_field(row: &Row, field: &str, options: &Options) -> Result<usiz
     if let Some(number) = read.number.filter(|_| options.base == 0) {
         row.noticed.borrow_mut().key(row.place, number, options.texts.len());
     }
-    read.index.map_err(|what| row.fault(field, what))
+    read.index.map_err(|error| row.fault(field, error.to_string()))
+}
+
+/// Why a key names none of the options.
+#[derive(Debug, thiserror::Error)]
+enum NoOption {
+    #[error("must be {wanted}, not `{answer}`")]
+    Key { answer: String, wanted: String },
+    #[error("`{answer}` is the label of no option; it must be {wanted}")]
+    Label { answer: String, wanted: String },
 }
 
 /// What a key says.
 struct Read {
-    index: Result<usize, String>,
+    index: Result<usize, NoOption>,
     /// The number that it is, if it is one that counts options.
     number: Option<usize>,
 }
@@ -92,11 +102,8 @@ fn read(answer: &str, options: &Options, is_index: bool) -> Read {
             Form::Number => numbers,
             Form::Either => format!("{letters} or {numbers}"),
         };
-        if labels.is_empty() {
-            format!("must be {wanted}, not `{answer}`")
-        } else {
-            format!("`{answer}` is the label of no option; it must be {wanted}")
-        }
+        let answer = answer.to_owned();
+        if labels.is_empty() { NoOption::Key { answer, wanted } } else { NoOption::Label { answer, wanted } }
     });
     Read { index, number }
 }

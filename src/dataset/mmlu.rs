@@ -9,9 +9,10 @@
 
 use rand::seq::SliceRandom;
 
+use super::fault::Fault;
 use super::key::{self, ANSWERS};
 use super::options::{self, Form, LISTS, MOST, Options};
-use super::row::{Fault, Row};
+use super::row::Row;
 use crate::tables::fields::same;
 use crate::tables::{FirstLine, Value};
 use crate::types::item::{Item, Target};

@@ -3,6 +3,7 @@
 
 pub mod catalogue;
 pub mod facts;
+mod fault;
 pub mod fetch;
 pub mod generate;
 pub mod gsm8k;
@@ -16,6 +17,7 @@ pub mod package;
 mod row;
 pub mod stream;
 pub mod subjects;
+pub mod survey;
 pub mod template;
 mod wording;
 
@@ -30,11 +32,12 @@ use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+pub use self::fault::Fault;
 use self::noticed::Noticed;
-pub use self::row::Fault;
 use self::row::Row;
 use crate::fetch::download::checksum;
 use crate::tables;
+use crate::tables::error::TableError;
 use crate::tables::stored::{self, Table};
 use crate::tables::{FirstLine, Kind, Place};
 use crate::task::Task;
@@ -55,6 +58,16 @@ pub enum Format {
 }
 
 impl Format {
+    /// The format of this name; `None` if there is none.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        match name {
+            "gsm8k" => Some(Self::Gsm8k),
+            "mmlu" => Some(Self::Mmlu),
+            _ => None,
+        }
+    }
+
     /// The kind of question that a file of this format holds.
     #[must_use]
     pub fn task(self) -> Task {
@@ -75,7 +88,7 @@ impl Format {
             return Some(Self::Mmlu);
         }
         let mut found = Some(Self::Gsm8k);
-        let look = &mut |place, fields: Result<&tables::Fields, String>| {
+        let look = &mut |place, fields: Result<&tables::Fields, TableError>| {
             if let Ok(fields) = fields {
                 let (numbered, noticed) = (Cell::default(), &RefCell::default());
                 let row = Row { place, number: 0, fields, file_subject: None, group_field: None, numbered, noticed };
@@ -221,17 +234,18 @@ impl Reader<'_> {
         self.files.push(path.clone());
         let mut number = 0;
         let (noticed, before) = (RefCell::<Noticed>::default(), self.faults.len());
-        let mut each = |place, fields: Result<&tables::Fields, String>| {
-            let row = fields.map_err(|what| Fault { place, field: None, what }).and_then(|fields| {
-                let (group_field, numbered) = (group.as_deref(), Cell::default());
-                let (file_subject, noticed) = (subject.as_ref(), &noticed);
-                let row = Row { place, number, fields, file_subject, group_field, numbered, noticed };
-                let item = match format {
-                    Format::Gsm8k => gsm8k::item(&row),
-                    Format::Mmlu => mmlu::item(&row, *seed),
-                };
-                Ok((item?, row.numbered.get() && subject.is_none()))
-            });
+        let mut each = |place, fields: Result<&tables::Fields, TableError>| {
+            let row =
+                fields.map_err(|error| Fault { place, field: None, what: error.to_string() }).and_then(|fields| {
+                    let (group_field, numbered) = (group.as_deref(), Cell::default());
+                    let (file_subject, noticed) = (subject.as_ref(), &noticed);
+                    let row = Row { place, number, fields, file_subject, group_field, numbered, noticed };
+                    let item = match format {
+                        Format::Gsm8k => gsm8k::item(&row),
+                        Format::Mmlu => mmlu::item(&row, *seed),
+                    };
+                    Ok((item?, row.numbered.get() && subject.is_none()))
+                });
             number += 1;
             match row {
                 Ok((item, numbered)) => self.keep(place, item, numbered),

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use super::row::Fault;
+use super::fault::Fault;
 use crate::tables::Place;
 
 /// A column of keys without a 0 is refused if that many keys counted from 0 would have one with this probability at least.

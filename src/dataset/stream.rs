@@ -83,15 +83,7 @@ mod tests {
 
     /// The `i`-th item of a file in which three in a row are of one group.
     fn item(i: usize) -> Item {
-        Item {
-            id: i.to_string().into(),
-            group: (i / 3).to_string().into(),
-            query: String::new(),
-            options: Vec::new(),
-            target: crate::types::item::Target::Number("1".into()),
-            solution: None,
-            subject: None,
-        }
+        crate::types::testing::item(i.to_string(), (i / 3).to_string())
     }
 
     #[test]

@@ -13,7 +13,7 @@ use regex::{Captures, Regex};
 use serde::Deserialize;
 
 use super::facts::shuffled;
-use super::wording::{Wordings, numbers, slots};
+use super::wording::{SLOT, Wordings, numbers, slots};
 use crate::types::item::{Item, Target};
 use crate::types::seed::Seed;
 
@@ -21,9 +21,6 @@ use crate::types::seed::Seed;
 const TRIES: usize = 10_000;
 
 static NAME: LazyLock<Regex> = LazyLock::new(|| Regex::new("[a-z][a-z0-9_]*").expect("the pattern is valid"));
-/// A slot of a sentence: `{x}` is a value, `{=x}` a calculation.
-pub(super) static SLOT: LazyLock<Regex> =
-    LazyLock::new(|| Regex::new(r"\{(=?)([a-z][a-z0-9_]*)\}").expect("the pattern is valid"));
 
 /// The template file.
 #[derive(Debug, Deserialize)]

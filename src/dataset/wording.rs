@@ -8,7 +8,6 @@ use anyhow::{Result, bail};
 use regex::Regex;
 use serde::Deserialize;
 
-use super::template::SLOT;
 use crate::types::seed::Seed;
 
 /// Where an `extra` sentence stands in a wording; it goes with the space behind it.
@@ -16,6 +15,9 @@ const EXTRA: &str = "{extra}";
 /// One problem in this many has the `extra` sentence.
 const SHARE: usize = 4;
 
+/// A slot of a sentence: `{x}` is a value, `{=x}` a calculation.
+pub(super) static SLOT: LazyLock<Regex> =
+    LazyLock::new(|| Regex::new(r"\{(=?)([a-z][a-z0-9_]*)\}").expect("the pattern is valid"));
 static NUMBER: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"[0-9]+(\.[0-9]+)?").expect("the pattern is valid"));
 
 /// A template's `question`: one text, or a list of wordings.

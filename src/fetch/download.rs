@@ -10,6 +10,7 @@ use reqwest::header::{CONTENT_RANGE, RANGE};
 use reqwest::{Client, Response, StatusCode, Url};
 use sha2::{Digest, Sha256};
 
+use super::error::FetchError;
 use super::http;
 use super::tls::Trusted;
 
@@ -33,10 +34,10 @@ pub(crate) struct Wanted<'a> {
 pub(crate) type Progress<'a> = &'a (dyn Fn(u64, Option<u64>) + Send + Sync);
 
 /// A client for the server of `address`; redirects are followed.
-pub(crate) fn client(address: &str) -> Result<Client, String> {
-    let url = Url::parse(address).map_err(text)?;
-    let builder = http::client_builder(&url, &Trusted::default()).map_err(text)?;
-    builder.connect_timeout(CONNECT).read_timeout(SILENCE).build().map_err(|error| http::chain(&error))
+pub(crate) fn client(address: &str) -> Result<Client, FetchError> {
+    let url = Url::parse(address).map_err(|error| FetchError::Address(error.to_string()))?;
+    let builder = http::client_builder(&url, &Trusted::default())?;
+    Ok(builder.connect_timeout(CONNECT).read_timeout(SILENCE).build()?)
 }
 
 /// Puts the file behind `url` into `folder` under its name and gives its SHA-256.
@@ -46,7 +47,7 @@ pub(crate) async fn download(
     wanted: Wanted<'_>,
     folder: &Path,
     progress: Progress<'_>,
-) -> Result<String, String> {
+) -> Result<String, FetchError> {
     let mut partial = Partial::open(wanted, folder)?;
     let mut resumed = partial.bytes > 0;
     loop {
@@ -60,17 +61,15 @@ pub(crate) async fn download(
                     Some(_) if resumed => partial.restart()?,
                     Some(sha256) => {
                         partial.drop_file();
-                        return Err(format!("{} has the SHA-256 {found} instead of {sha256}", wanted.name));
+                        let (name, wanted) = (wanted.name.to_owned(), sha256.to_owned());
+                        return Err(FetchError::Checksum { name, found, wanted });
                     }
                 }
                 resumed = false;
             }
             Err(Fault::Cut(_)) if wanted.sha256.is_some() && partial.bytes > before => resumed = true,
             Err(Fault::Cut(reason)) if wanted.sha256.is_some() && partial.bytes > 0 => {
-                return Err(format!(
-                    "{reason}; {} bytes are kept, and another fetch goes on from there",
-                    partial.bytes
-                ));
+                return Err(FetchError::Cut { error: Box::new(reason), bytes: partial.bytes });
             }
             Err(Fault::Cut(reason) | Fault::Refused(reason)) => {
                 partial.drop_file();
@@ -83,9 +82,9 @@ pub(crate) async fn download(
 /// Why a download did not come to its end.
 enum Fault {
     /// The connection failed: what has come stays.
-    Cut(String),
+    Cut(FetchError),
     /// There is nothing to be had here.
-    Refused(String),
+    Refused(FetchError),
 }
 
 /// Receives what is still lacking.
@@ -99,7 +98,7 @@ async fn receive(
     if wanted.bytes.is_some_and(|bytes| bytes == partial.bytes) {
         return Ok(());
     }
-    let cut = |error: reqwest::Error| Fault::Cut(http::chain(&error.without_url()));
+    let cut = |error: reqwest::Error| Fault::Cut(error.without_url().into());
     let mut request = client.get(url);
     if partial.bytes > 0 {
         request = request.header(RANGE, format!("bytes={}-", partial.bytes));
@@ -111,16 +110,16 @@ async fn receive(
         StatusCode::RANGE_NOT_SATISFIABLE if partial.bytes > 0 => return Ok(()),
         StatusCode::OK => partial.restart().map_err(Fault::Refused)?,
         StatusCode::PARTIAL_CONTENT => {
-            return Err(Fault::Refused("the server sent another part than asked for".into()));
+            return Err(Fault::Refused(FetchError::OtherPart));
         }
-        status => return Err(Fault::Refused(format!("the server answers {status}"))),
+        status => return Err(Fault::Refused(FetchError::Status(status))),
     }
     let total = wanted.bytes.or_else(|| Some(partial.bytes + response.content_length()?));
     while let Some(chunk) = response.chunk().await.map_err(cut)? {
         partial.write(&chunk).map_err(Fault::Refused)?;
         // Nothing longer can be right; a wrong address may be endless.
         if let Some(bytes) = wanted.bytes.filter(|bytes| partial.bytes > *bytes) {
-            return Err(Fault::Refused(format!("it is longer than {bytes} bytes")));
+            return Err(Fault::Refused(FetchError::TooLong(bytes)));
         }
         progress(partial.bytes, total);
     }
@@ -144,40 +143,40 @@ struct Partial {
 impl Partial {
     /// The piece that an earlier download has left, or an empty one. The checksum is in its name, so that it is never
     /// taken for a piece of another file.
-    fn open(wanted: Wanted<'_>, folder: &Path) -> Result<Self, String> {
+    fn open(wanted: Wanted<'_>, folder: &Path) -> Result<Self, FetchError> {
         let mark = wanted.sha256.map_or("unverified", |sha256| &sha256[..sha256.len().min(12)]);
         let path = folder.join(format!(".{}.{mark}.part", wanted.name));
-        let told = |error: &dyn std::fmt::Display| format!("{}: {error}", path.display());
+        let told = |error: io::Error| FetchError::File { file: path.clone(), error };
         let mut options = OpenOptions::new();
-        let file = options.read(true).write(true).create(true).truncate(false).open(&path).map_err(|e| told(&e))?;
+        let file = options.read(true).write(true).create(true).truncate(false).open(&path).map_err(told)?;
         match file.try_lock() {
             Ok(()) => {}
-            Err(TryLockError::WouldBlock) => return Err("another process is fetching it: wait for it to end".into()),
-            Err(TryLockError::Error(error)) => return Err(told(&error)),
+            Err(TryLockError::WouldBlock) => return Err(FetchError::Busy),
+            Err(TryLockError::Error(error)) => return Err(told(error)),
         }
         let mut partial = Self { path: path.clone(), file, hash: Sha256::new(), bytes: 0 };
         if wanted.sha256.is_none() {
             partial.restart()?;
         }
-        partial.bytes = digest(&mut partial.file, &mut partial.hash).map_err(|e| told(&e))?;
+        partial.bytes = digest(&mut partial.file, &mut partial.hash).map_err(told)?;
         Ok(partial)
     }
 
-    fn write(&mut self, bytes: &[u8]) -> Result<(), String> {
+    fn write(&mut self, bytes: &[u8]) -> Result<(), FetchError> {
         self.hash.update(bytes);
         self.bytes += bytes.len() as u64;
-        self.file.write_all(bytes).map_err(text)
+        Ok(self.file.write_all(bytes)?)
     }
 
-    fn restart(&mut self) -> Result<(), String> {
+    fn restart(&mut self) -> Result<(), FetchError> {
         (self.hash, self.bytes) = (Sha256::new(), 0);
-        self.file.set_len(0).and_then(|()| self.file.rewind()).map_err(text)
+        Ok(self.file.set_len(0).and_then(|()| self.file.rewind())?)
     }
 
     /// Gives the file its name.
-    fn keep(self, place: &Path) -> Result<(), String> {
-        self.file.sync_all().map_err(text)?;
-        std::fs::rename(&self.path, place).map_err(text)
+    fn keep(self, place: &Path) -> Result<(), FetchError> {
+        self.file.sync_all()?;
+        Ok(std::fs::rename(&self.path, place)?)
     }
 
     fn drop_file(&self) {
@@ -211,8 +210,4 @@ fn digest(reader: &mut impl Read, hash: &mut Sha256) -> io::Result<u64> {
             Err(error) => return Err(error),
         }
     }
-}
-
-fn text(error: impl std::fmt::Display) -> String {
-    error.to_string()
 }

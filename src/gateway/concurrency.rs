@@ -13,6 +13,8 @@ use tokio::time::Instant;
 
 use crate::types::model::ModelError;
 
+pub use crate::types::queue::LineSettings;
+
 /// Which of the waiting calls goes first: the smallest.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Priority {
@@ -25,17 +27,6 @@ pub struct Priority {
 /// A model's line before the gate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Line(usize);
-
-/// How a model may be called.
-#[derive(Debug, Clone, Copy)]
-pub struct LineSettings {
-    /// The most calls of the model in flight.
-    pub cap: usize,
-    /// Whether it computes on this machine: of such models only one has calls in flight at a time.
-    pub local: bool,
-    /// Whether its first call goes alone, so that a server that cannot be used is found out by one call.
-    pub probed: bool,
-}
 
 /// Lets calls through.
 pub struct ConcurrencyLimiter {

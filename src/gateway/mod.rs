@@ -13,8 +13,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use backon::{BackoffBuilder, ExponentialBuilder};
-use serde::Serialize;
-use serde_json::Value;
 use sha2::{Digest, Sha256};
 use tracing::{debug, info};
 
@@ -23,51 +21,22 @@ use self::concurrency::{ConcurrencyLimiter, Line, Priority};
 use self::journal::{Journal, Made};
 use self::rate_limit::RateLimit;
 use self::refusals::Refusals;
-use crate::types::chat::{CallKey, Finish, Message, Mode, Request, Response, Usage, Wanted};
+use crate::types::canonical::canonical;
+use crate::types::chat::{CallKey, Finish, Request, Response, Usage};
 use crate::types::model::{Identity, Model, ModelError};
 use crate::types::price::Price;
 
-/// All that determines an answer, in one form. What a key is the hash of: a field that is added is left out of the
-/// text where it has its default, so that what was paid for before stays found.
-#[derive(Serialize)]
-struct Canonical<'a> {
-    identity: Value,
-    messages: &'a [Message],
-    mode: &'a Mode,
-    #[serde(skip_serializing_if = "Wanted::is_answer")]
-    wanted: Wanted,
-    draw: u32,
-}
+pub use crate::types::queue::Retries;
 
-/// The canonical form of a request to the model of this identity.
-pub(super) fn canonical(identity: Value, request: &Request) -> String {
-    let Request { messages, mode, wanted, draw, .. } = request;
-    let canonical = Canonical { identity, messages, mode, wanted: *wanted, draw: *draw };
-    serde_json::to_string(&canonical).unwrap_or_else(|error| unreachable!("texts and numbers are JSON: {error}"))
-}
-
-/// When a call that failed is tried again.
-#[derive(Debug, Clone, Copy)]
-pub struct Retries {
-    /// How often, after the first attempt.
-    pub most: usize,
-    /// The wait before the first retry; it doubles with each, and is spread at random up to twice as long.
-    pub first_wait: Duration,
-    /// The longest wait before a retry, also where the server asks for a longer one.
-    pub longest_wait: Duration,
-}
-
-impl Retries {
-    /// The waits of one call before its retries, in their order. Calls that fail together do not come back together: each
-    /// draws from a seed of its own.
-    pub fn waits(&self) -> impl Iterator<Item = Duration> + use<> {
-        let Self { most, first_wait, longest_wait } = *self;
-        // Without a seed, backon draws the same numbers for every call of every run.
-        let seed = getrandom::u64().unwrap_or_else(|_| u64::from(std::process::id()));
-        let waits = ExponentialBuilder::default().with_min_delay(first_wait).with_max_delay(longest_wait);
-        let waits = waits.with_max_times(most).with_jitter().with_jitter_seed(seed).build();
-        waits.map(move |wait| wait.min(longest_wait))
-    }
+/// The waits of one call before its retries, in their order. Calls that fail together do not come back together: each draws
+/// from a seed of its own.
+fn waits(retries: Retries) -> impl Iterator<Item = Duration> + use<> {
+    let Retries { most, first_wait, longest_wait } = retries;
+    // Without a seed, backon draws the same numbers for every call of every run.
+    let seed = getrandom::u64().unwrap_or_else(|_| u64::from(std::process::id()));
+    let waits = ExponentialBuilder::default().with_min_delay(first_wait).with_max_delay(longest_wait);
+    let waits = waits.with_max_times(most).with_jitter().with_jitter_seed(seed).build();
+    waits.map(move |wait| wait.min(longest_wait))
 }
 
 /// A function that shows a notice about a server that cannot be reached.
@@ -222,7 +191,7 @@ impl Gateway {
         priority: Priority,
     ) -> Result<Response, ModelError> {
         let longest_wait = self.retries.longest_wait;
-        let mut waits = self.retries.waits();
+        let mut waits = waits(self.retries);
         let mut attempts = 0;
         loop {
             self.gate.unless_stopped(self.limiter.wait(request)).await?;
@@ -351,16 +320,13 @@ impl Drop for Attempt<'_> {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
-    use crate::types::chat::{Generation, Role};
 
     #[test]
     fn waits_are_spread_at_random_between_calls_and_within_bounds() {
         let (first_wait, longest_wait) = (Duration::from_millis(500), Duration::from_mins(1));
         let retries = Retries { most: 5, first_wait, longest_wait };
-        let calls: Vec<Vec<Duration>> = (0..400).map(|_| retries.waits().collect()).collect();
+        let calls: Vec<Vec<Duration>> = (0..400).map(|_| waits(retries).collect()).collect();
         assert!(calls.iter().skip(1).all(|waits| waits.len() == 5 && *waits != calls[0]), "no two calls are alike");
         for (n, own) in [0.5, 1.0, 2.0, 4.0, 8.0].into_iter().enumerate() {
             let waits = || calls.iter().map(|waits| waits[n].as_secs_f64());
@@ -370,30 +336,6 @@ mod tests {
             assert!((1.4 * own..1.6 * own).contains(&mean), "{mean} for {own}");
         }
         let short = Retries { longest_wait: Duration::from_secs(1), ..retries };
-        assert!(short.waits().all(|wait| wait <= Duration::from_secs(1)));
-    }
-
-    #[test]
-    fn the_canonical_form_never_changes() {
-        let request = Request {
-            item: "1".into(),
-            messages: vec![Message { role: Role::User, content: "2 + 2?".into() }],
-            mode: Mode::Generate(Generation {
-                max_tokens: 9,
-                temperature: 0.5,
-                stop: vec!["\n".into()],
-                logprobs: true,
-                ..Generation::default()
-            }),
-            wanted: Wanted::Answer,
-            draw: 3,
-            strategies: vec!["0".into()],
-        };
-        assert_eq!(
-            canonical(json!({ "model": "m", "backend": "openai" }), &request),
-            r#"{"identity":{"backend":"openai","model":"m"},"messages":[{"role":"user","content":"2 + 2?"}],"mode":{"mode":"generate","max_tokens":9,"temperature":0.5,"stop":["\n"],"logprobs":true,"calculator":false},"draw":3}"#
-        );
-        let scored = Request { mode: Mode::Score { options: vec!["a".into()] }, ..request };
-        assert!(canonical(Value::Null, &scored).contains(r#""mode":{"mode":"score","options":["a"]}"#));
+        assert!(waits(short).all(|wait| wait <= Duration::from_secs(1)));
     }
 }

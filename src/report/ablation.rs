@@ -1,17 +1,17 @@
-//! What each variant of an ablation made of the stream: a row each, in one table of figures and, for people, three tables
-//! for each question.
+//! The variants of an ablation, a row each: one file of all figures, and three tables of the summary for each question.
 
 use std::fmt::Write;
 
 use anyhow::{Result, anyhow};
 
-use super::grid;
-use super::summary::{SUMMARY, brackets, percent, range, threshold};
-use super::tables::{Table, float, high, int, low, points, text};
+use super::columns::{Column, Sheet, TERMINAL, View};
+use super::format::{or_dash, percent, range, signed};
+use super::summary::SUMMARY;
+use super::tables::Table;
 use crate::analysis::metrics::fees::TOKENS;
 use crate::analysis::metrics::learning::{Source, Storing, Teacher, Transfer, by_source, by_teacher, distilling};
 use crate::analysis::metrics::{Changes, Comparison, Slice};
-use crate::analysis::stats::{Difference, Interval};
+use crate::analysis::stats::Estimate;
 use crate::types::arm::Arm;
 use crate::types::price::Fee;
 
@@ -23,6 +23,13 @@ const PARTS: [&str; 5] = [
     Teacher::Mixed.name(),
     Teacher::Wrong.name(),
 ];
+
+/// The summary's table of what came of each variant.
+const OUTCOMES: View = "outcomes";
+/// The summary's table of what was stored.
+const INSIDES: View = "insides";
+/// The summary's table of what each variant took.
+const COSTS: View = "costs";
 
 /// What a row shows.
 #[derive(Debug, Clone, Copy)]
@@ -43,7 +50,7 @@ pub struct Row<'a> {
     slice: &'a Slice<'a>,
     changes: Option<&'a Changes>,
     fee: Option<f64>,
-    fee_change: (Option<f64>, Option<Interval>),
+    fee_change: Option<Estimate>,
     storing: Storing,
     /// The chance that a right weak answer is the surer one.
     auroc: Option<f64>,
@@ -59,7 +66,7 @@ impl<'a> Row<'a> {
     /// # Errors
     /// Where the run has no such arm.
     pub fn new(variant: Variant<'a>, comparison: &'a Comparison<'a>) -> Result<Self> {
-        let arm = variant.arm.name();
+        let arm = variant.arm;
         let (slice, changes) =
             comparison.of_arm(arm).next().ok_or_else(|| anyhow!("`{}`: `arms` does not name {arm}", variant.name))?;
         let parts = comparison.untaught().map(|alone| {
@@ -67,7 +74,7 @@ impl<'a> Row<'a> {
             let teachers = by_teacher(slice, alone).into_iter().map(|(teacher, found)| (teacher.name(), found));
             sources.chain(teachers).collect()
         });
-        let strong = comparison.of_arm(Arm::StrongOnly.name()).next();
+        let strong = comparison.of_arm(Arm::StrongOnly).next();
         Ok(Self {
             variant,
             slice,
@@ -79,12 +86,8 @@ impl<'a> Row<'a> {
             parts: parts.unwrap_or_default(),
             strong: strong
                 .and_then(|(strong, _)| distilling(slice, strong))
-                .map(|d| (d.with, d.change.map(|change| change.mean))),
+                .map(|d| (d.with, d.change.map(|change| change.value))),
         })
-    }
-
-    fn weak(&self) -> Option<&Difference> {
-        self.changes?.weak_accuracy.as_ref()
     }
 
     fn part(&self, name: &str) -> Option<&Transfer> {
@@ -95,71 +98,157 @@ impl<'a> Row<'a> {
 /// All rows with all figures.
 ///
 /// # Errors
-/// Where polars refuses the table.
+/// If polars refuses the table.
 pub fn table(rows: &[Row]) -> Result<Table> {
+    sheet(rows).table()
+}
+
+/// The table of these rows, and what a terminal and the summary show of it.
+fn sheet(rows: &[Row]) -> Sheet {
+    let columns = [head(rows), outcomes(rows), insides(rows), parts(rows), costs(rows)];
+    Sheet { name: "variants", columns: columns.into_iter().flatten().collect() }
+}
+
+/// Which variant it is.
+fn head(rows: &[Row]) -> Vec<Column> {
     let each = || rows.iter();
-    let changed = |figure: fn(&Changes) -> Option<f64>| each().map(move |row| row.changes.and_then(figure));
-    let weak = |figure: fn(&Difference) -> Option<f64>| each().map(move |row| row.weak().and_then(figure));
-    let mut columns = vec![
-        text("table", each().map(|row| row.variant.title.to_owned())),
-        text("variant", each().map(|row| row.variant.name.to_owned())),
-        text("settings", each().map(|row| row.variant.settings.join("; "))),
-        text("arm", each().map(|row| row.slice.cell.arm.to_string())),
-        float("threshold", each().map(|row| row.slice.cell.threshold)),
-        int("orders", each().map(|row| row.slice.orders)),
-        int("n", each().map(|row| row.slice.n)),
-        float("weak_accuracy", each().map(|row| row.slice.weak_accuracy())),
-        float("weak_change_vs_cascade_pp", weak(|change| Some(points(change.mean)))),
-        float("weak_change_low_pp", weak(low)),
-        float("weak_change_high_pp", weak(high)),
-        float("weak_p_value", weak(|change| Some(change.p))),
-        float("accuracy", each().map(|row| row.slice.accuracy())),
-        float("change_vs_cascade_pp", changed(|changes| Some(points(changes.accuracy.mean)))),
-        float("change_low_pp", changed(|changes| low(&changes.accuracy))),
-        float("change_high_pp", changed(|changes| high(&changes.accuracy))),
-        float("p_value", changed(|changes| Some(changes.accuracy.p))),
-        float("coverage", each().map(|row| row.slice.coverage())),
-        float("auroc", each().map(|row| row.auroc)),
-        int("strong_calls", each().map(|row| row.slice.strong_calls())),
-        float("strong_calls_change_percent", changed(|changes| changes.strong_calls.change.map(points))),
-        int("strong_calls_all", each().map(|row| row.slice.strong_calls_all())),
-        float("strong_calls_all_change_percent", changed(|changes| changes.strong_calls_all.change.map(points))),
-        float("fee_usd", each().map(|row| row.fee)),
-        float("fee_change_percent", each().map(|row| row.fee_change.0)),
-        float("fee_change_low_percent", each().map(|row| row.fee_change.1.map(|ends| points(ends.low)))),
-        float("fee_change_high_percent", each().map(|row| row.fee_change.1.map(|ends| points(ends.high)))),
-        float("strategies_shown", each().map(|row| row.slice.strategies_shown())),
-        int("strategies_deferred", each().map(|row| row.storing.deferred)),
-        int("strategies_stored", each().map(|row| row.storing.stored)),
-        int("stored_wrong", each().map(|row| row.storing.stored_wrong)),
-        int("strategies_kept_out", each().map(|row| row.storing.dropped)),
-        int("kept_out_right", each().map(|row| row.storing.dropped_right)),
-        int("strategies_unreadable", each().map(|row| row.storing.unreadable)),
-        float("strong_accuracy_while_distilling", each().map(|row| row.strong.map(|(with, _)| with))),
-        float("strong_change_while_distilling_pp", each().map(|row| row.strong?.1.map(points))),
-    ];
+    vec![
+        Column::text(each().map(|row| row.variant.title.to_owned())).file("table"),
+        Column::text(each().map(|row| row.variant.name.to_owned()))
+            .file("variant")
+            .named(TERMINAL, "variant")
+            .named(OUTCOMES, "variant")
+            .named(INSIDES, "variant")
+            .named(COSTS, "variant"),
+        Column::text(each().map(|row| row.variant.settings.join("; "))).file("settings"),
+        Column::text(each().map(|row| row.slice.cell.arm.to_string())).file("arm"),
+        Column::exact(each().map(|row| row.slice.cell.threshold)).file("threshold").named(OUTCOMES, "λ"),
+        Column::count(each().map(|row| row.slice.orders)).file("orders"),
+        Column::count(each().map(|row| row.slice.n)).file("n"),
+    ]
+}
+
+/// What came of each variant.
+fn outcomes(rows: &[Row]) -> Vec<Column> {
+    let each = || rows.iter();
+    let changed = |of: fn(&Changes) -> Option<Estimate>| rows.iter().map(move |row| of(row.changes?));
+    let alone = |of: fn(&Changes) -> Option<Estimate>| {
+        Column::signed(changed(of).map(|change| change.map(|change| change.value)))
+    };
+    vec![
+        Column::share(each().map(|row| row.slice.weak_accuracy()))
+            .file("weak_accuracy")
+            .short(TERMINAL, "weak %")
+            .named(OUTCOMES, "weak accuracy"),
+        Column::change(changed(|changes| changes.weak_accuracy))
+            .file("weak_change_vs_cascade_pp")
+            .ends(["weak_change_low_pp", "weak_change_high_pp"])
+            .short(TERMINAL, "pp")
+            .named(OUTCOMES, "change"),
+        Column::p_value(changed(|changes| changes.weak_accuracy).map(|change| change?.p_value)).file("weak_p_value"),
+        Column::share(each().map(|row| row.slice.accuracy()))
+            .file("accuracy")
+            .short(TERMINAL, "system %")
+            .named(OUTCOMES, "accuracy"),
+        Column::change(changed(|changes| Some(changes.accuracy)))
+            .file("change_vs_cascade_pp")
+            .ends(["change_low_pp", "change_high_pp"])
+            .short(TERMINAL, "pp")
+            .named(OUTCOMES, "change"),
+        Column::p_value(changed(|changes| Some(changes.accuracy)).map(|change| change?.p_value)).file("p_value"),
+        Column::share(each().map(|row| row.slice.coverage())).file("coverage").named(OUTCOMES, "coverage"),
+        Column::number(2, each().map(|row| row.auroc)).file("auroc").named(OUTCOMES, "AUROC"),
+        Column::count(each().map(|row| row.slice.strong_calls()))
+            .file("strong_calls")
+            .named(TERMINAL, "calls")
+            .named(OUTCOMES, "strong calls"),
+        alone(|changes| changes.strong_calls).file("strong_calls_change_percent"),
+        Column::count(each().map(|row| row.slice.strong_calls_all()))
+            .file("strong_calls_all")
+            .named(TERMINAL, "all")
+            .named(OUTCOMES, "all strong requests"),
+        alone(|changes| changes.strong_calls_all).file("strong_calls_all_change_percent"),
+        Column::number(5, each().map(|row| row.fee)).file("fee_usd"),
+        Column::relative(each().map(|row| row.fee_change))
+            .file("fee_change_percent")
+            .ends(["fee_change_low_percent", "fee_change_high_percent"])
+            .short(TERMINAL, "fee %")
+            .named(OUTCOMES, "fee, change"),
+    ]
+}
+
+/// What was stored, and what it did.
+fn insides(rows: &[Row]) -> Vec<Column> {
+    let each = || rows.iter();
+    let count = |of: fn(&Storing) -> usize| Column::count(rows.iter().map(move |row| of(&row.storing)));
+    vec![
+        Column::number(2, each().map(|row| row.slice.strategies_shown())).file("strategies_shown"),
+        count(|storing| storing.deferred).file("strategies_deferred"),
+        count(|storing| storing.stored).file("strategies_stored").named(INSIDES, "stored"),
+        count(|storing| storing.stored_wrong).file("stored_wrong").named(INSIDES, "of them wrong"),
+        count(|storing| storing.dropped).file("strategies_kept_out").named(INSIDES, "kept out"),
+        count(|storing| storing.dropped_right).file("kept_out_right").named(INSIDES, "of them right"),
+        count(|storing| storing.unreadable).file("strategies_unreadable").named(INSIDES, "unreadable"),
+        Column::share(each().map(|row| row.strong.map(|(with, _)| with))).file("strong_accuracy_while_distilling"),
+        Column::signed(each().map(|row| row.strong?.1)).file("strong_change_while_distilling_pp"),
+    ]
+}
+
+/// The weak level by what it was shown, and the strong level on deferred items.
+fn parts(rows: &[Row]) -> Vec<Column> {
+    let mut columns = Vec::new();
     for name in PARTS {
-        let part = || each().map(move |row| row.part(name));
-        let column = |figure: &str| format!("shown_{}_{figure}", name.replace(' ', "_"));
+        let part = || rows.iter().map(move |row| row.part(name));
+        let key = |figure: &str| format!("shown_{}_{figure}", name.replace(' ', "_"));
         columns.extend([
-            int(&column("n"), part().map(|found| found.map_or(0, |found| found.n))),
-            float(&column("alone"), part().map(|found| found.map(|found| found.alone))),
-            float(&column("taught"), part().map(|found| found.map(|found| found.taught))),
-            float(&column("similarity_least"), part().map(|found| Some(found?.similarity?.0))),
-            float(&column("similarity_greatest"), part().map(|found| Some(found?.similarity?.1))),
+            Column::written(part().map(|part| or_dash(part.map(in_short)))).named(INSIDES, format!("shown: {name}")),
+            Column::count(part().map(|found| found.map_or(0, |found| found.n))).file(key("n")),
+            Column::share(part().map(|found| Some(found?.alone))).file(key("alone")),
+            Column::share(part().map(|found| Some(found?.taught))).file(key("taught")),
+            Column::number(2, part().map(|found| Some(found?.similarity?.0))).file(key("similarity_least")),
+            Column::number(2, part().map(|found| Some(found?.similarity?.1))).file(key("similarity_greatest")),
         ]);
     }
-    for (name, of) in TOKENS {
-        columns.push(int(name, each().map(|row| of(row.slice))));
-    }
-    columns.push(float("model_time_s", each().map(|row| row.slice.latency_ms() / 1000.0)));
-    Table::new("variants", columns)
+    let strong = |row: &Row| {
+        let (with, change) = row.strong?;
+        let change = change.map(|change| format!(" ({})", signed(change)));
+        Some(format!("{}{}", percent(with), change.unwrap_or_default()))
+    };
+    columns
+        .push(Column::written(rows.iter().map(|row| or_dash(strong(row)))).named(INSIDES, "strong right on deferred"));
+    columns
+}
+
+/// The number of items, their similarity, and the accuracy on them without and with what was shown.
+fn in_short(found: &Transfer) -> String {
+    let similar = found.similarity.map(|ends| format!(" ({})", range(ends))).unwrap_or_default();
+    format!("{}{similar}: {} → {}", found.n, percent(found.alone), percent(found.taught))
+}
+
+/// What each variant took.
+fn costs(rows: &[Row]) -> Vec<Column> {
+    /// The headings of [`TOKENS`].
+    const HEADINGS: [&str; TOKENS.len()] = [
+        "weak tokens read",
+        "written",
+        "strong tokens read",
+        "written to answer",
+        "strategies",
+        "second draws",
+        "tokens embedded",
+    ];
+    let tokens = TOKENS.into_iter().zip(HEADINGS);
+    let tokens = tokens.map(|((key, of), heading)| {
+        Column::count(rows.iter().map(move |row| of(row.slice))).file(key).named(COSTS, heading)
+    });
+    let time = |milliseconds: f64| Column::number(1, rows.iter().map(move |row| row.slice.latency_ms() / milliseconds));
+    tokens.chain([time(1000.0).file("model_time_s"), time(60_000.0).named(COSTS, "model time, min")]).collect()
 }
 
 /// For a terminal: what came of each variant.
 #[must_use]
 pub fn terminal(rows: &[Row], width: u16) -> String {
-    let tables = blocks(rows).map(|(title, rows)| format!("{title}\n{}", grid::table(&in_short(rows), 1, width)));
+    let tables = blocks(rows).map(|(title, rows)| format!("{title}\n{}", sheet(rows).terminal(width)));
     let tables = tables.collect::<Vec<_>>().join("\n\n");
     format!("{tables}\nChanges are against the cascade of the same run; their intervals are in {SUMMARY}.")
 }
@@ -178,12 +267,13 @@ pub fn markdown(name: &str, setting: &[String], notes: &[String], rows: &[Row]) 
         }
     }
     for (title, rows) in blocks(rows) {
+        let sheet = sheet(rows);
         let _ = write!(
             text,
             "\n## {title}\n\n{}\n### {title}: what was stored, and what it did\n\n{}\n### {title}: what it took\n\n{}",
-            grid::markdown(&outcomes(rows)),
-            grid::markdown(&insides(rows)),
-            grid::markdown(&costs(rows))
+            sheet.markdown_of(OUTCOMES),
+            sheet.markdown_of(INSIDES),
+            sheet.markdown_of(COSTS)
         );
     }
     text += "\n## What each row sets\n\n";
@@ -206,118 +296,4 @@ pub fn markdown(name: &str, setting: &[String], notes: &[String], rows: &[Row]) 
 /// The rows of each table.
 fn blocks<'r, 'a>(rows: &'r [Row<'a>]) -> impl Iterator<Item = (&'a str, &'r [Row<'a>])> {
     rows.chunk_by(|one, other| one.variant.title == other.variant.title).map(|rows| (rows[0].variant.title, rows))
-}
-
-fn header(names: &[&str]) -> Vec<String> {
-    names.iter().map(|name| (*name).to_owned()).collect()
-}
-
-/// What came of each variant, without intervals.
-fn in_short(rows: &[Row]) -> Vec<Vec<String>> {
-    let mut cells = vec![header(&["variant", "weak %", "pp", "system %", "pp", "calls", "all", "fee %"])];
-    let signed = |change: Option<f64>| change.map_or("–".to_owned(), |change| format!("{change:+.1}"));
-    for row in rows {
-        cells.push(vec![
-            row.variant.name.to_owned(),
-            row.slice.weak_accuracy().map_or("–".to_owned(), |weak| format!("{:.1}", points(weak))),
-            signed(row.weak().map(|change| points(change.mean))),
-            format!("{:.1}", points(row.slice.accuracy())),
-            signed(row.changes.map(|changes| points(changes.accuracy.mean))),
-            row.slice.strong_calls().to_string(),
-            row.slice.strong_calls_all().to_string(),
-            signed(row.fee_change.0),
-        ]);
-    }
-    cells
-}
-
-/// What came of each variant.
-fn outcomes(rows: &[Row]) -> Vec<Vec<String>> {
-    let mut cells = vec![header(&[
-        "variant",
-        "λ",
-        "weak accuracy",
-        "change",
-        "accuracy",
-        "change",
-        "coverage",
-        "AUROC",
-        "strong calls",
-        "all strong requests",
-        "fee, change",
-    ])];
-    let difference = |found: &Difference| changed(points(found.mean), found.interval);
-    for row in rows {
-        cells.push(vec![
-            row.variant.name.to_owned(),
-            threshold(row.slice),
-            row.slice.weak_accuracy().map_or("–".to_owned(), percent),
-            row.weak().map_or("–".to_owned(), difference),
-            percent(row.slice.accuracy()),
-            row.changes.map_or("–".to_owned(), |changes| difference(&changes.accuracy)),
-            percent(row.slice.coverage()),
-            row.auroc.map_or("–".to_owned(), |auroc| format!("{auroc:.2}")),
-            row.slice.strong_calls().to_string(),
-            row.slice.strong_calls_all().to_string(),
-            row.fee_change.0.map_or("–".to_owned(), |change| format!("{} %", changed(change, row.fee_change.1))),
-        ]);
-    }
-    cells
-}
-
-/// What was stored, and what it did.
-fn insides(rows: &[Row]) -> Vec<Vec<String>> {
-    let shown = PARTS.map(|name| format!("shown: {name}"));
-    let mut cells = vec![header(&["variant", "stored", "of them wrong", "kept out", "of them right", "unreadable"])];
-    cells[0].extend(shown);
-    cells[0].push("strong right on deferred".to_owned());
-    for row in rows {
-        let Storing { stored, stored_wrong, dropped, dropped_right, unreadable, .. } = row.storing;
-        let counts = [stored, stored_wrong, dropped, dropped_right, unreadable].map(|n| n.to_string());
-        let parts = PARTS.map(|name| match row.part(name) {
-            Some(found) => {
-                let similar = found.similarity.map(|ends| format!(" ({})", range(ends))).unwrap_or_default();
-                format!("{}{similar}: {} → {}", found.n, percent(found.alone), percent(found.taught))
-            }
-            None => "–".to_owned(),
-        });
-        let strong = row.strong.map_or("–".to_owned(), |(with, change)| {
-            let change = change.map(|change| format!(" ({:+.1})", points(change)));
-            format!("{}{}", percent(with), change.unwrap_or_default())
-        });
-        let mut cell = vec![row.variant.name.to_owned()];
-        cell.extend(counts);
-        cell.extend(parts);
-        cell.push(strong);
-        cells.push(cell);
-    }
-    cells
-}
-
-/// What it took.
-fn costs(rows: &[Row]) -> Vec<Vec<String>> {
-    let mut cells = vec![header(&[
-        "variant",
-        "weak tokens read",
-        "written",
-        "strong tokens read",
-        "written to answer",
-        "strategies",
-        "second draws",
-        "tokens embedded",
-        "model time, min",
-    ])];
-    for row in rows {
-        let mut cell = vec![row.variant.name.to_owned()];
-        cell.extend(TOKENS.map(|(_, of)| of(row.slice).to_string()));
-        cell.push(format!("{:.1}", row.slice.latency_ms() / 60_000.0));
-        cells.push(cell);
-    }
-    cells
-}
-
-/// A change in hundredths with its interval.
-fn changed(hundredths: f64, interval: Option<Interval>) -> String {
-    let ends = interval.map(brackets).unwrap_or_default();
-    format!("{hundredths:+.1}{ends}")
 }

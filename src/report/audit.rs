@@ -11,7 +11,8 @@ use crate::task::extraction::Extraction;
 use crate::task::{Grader, choice, strategy};
 use crate::types::chat::Response;
 use crate::types::item::{Item, Target};
-use crate::types::record::{Call, Graded, Purpose, Record};
+use crate::types::level::Level;
+use crate::types::record::{Call, Graded, LevelAnswer, Purpose, Record};
 
 /// Columns of a value or a gold answer at most.
 const VALUE: usize = 20;
@@ -25,8 +26,8 @@ const MARKS: [char; 2] = ['⟦', '⟧'];
 pub struct Answer<'a> {
     /// The first record that it stands in.
     pub record: &'a Record,
-    /// The level that gave it, counted from 0.
-    pub level: usize,
+    /// The level that gave it.
+    pub level: Level,
     /// Its call.
     pub call: &'a Call,
     /// How it was graded.
@@ -39,9 +40,8 @@ pub fn answers(records: &[Record]) -> Vec<Answer<'_>> {
     let mut seen = BTreeSet::new();
     let mut found = Vec::new();
     for record in records {
-        let weak = record.weak.as_ref().map(|weak| (0, &weak.graded));
-        let strong = record.answering_level.filter(|level| *level > 0).map(|level| (level, &record.graded));
-        for (level, graded) in weak.into_iter().chain(strong) {
+        for LevelAnswer { level, graded, .. } in &record.levels {
+            let level = *level;
             let is_its = |call: &&Call| call.level == Some(level) && call.purpose == Purpose::Answer;
             let Some(call) = record.calls.iter().find(is_its) else { continue };
             let key = call.journal_key.map(|key| key.to_string());

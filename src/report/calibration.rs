@@ -1,6 +1,6 @@
 //! What calibration items say, for people: the table of `calibrate`, and a sentence for each arm.
 
-use super::grid;
+use super::columns::{Column, Sheet, TERMINAL};
 use crate::analysis::calibration::Tested;
 use crate::analysis::metrics::Calibrated;
 use crate::analysis::metrics::calibrated::Guaranteed;
@@ -8,25 +8,27 @@ use crate::analysis::metrics::calibrated::Guaranteed;
 /// A row for each arm: what was tested last.
 #[must_use]
 pub fn terminal(arms: &[Calibrated], width: u16) -> String {
-    let header =
-        ["arm", "told from", "λ", "coverage %", "risk %", "bound %", "accepted", "wrong", "items", "smallest α"];
-    let mut rows = vec![header.map(str::to_owned).to_vec()];
-    for (arm, found) in guaranteed(arms) {
-        let tested = |figure: fn(&Tested) -> String| found.tested.as_ref().map_or("–".to_owned(), figure);
-        rows.push(vec![
-            arm.arm.clone(),
-            arm.whose().to_owned(),
-            if found.certified { tested(|tested| tested.threshold.to_string()) } else { "∞".to_owned() },
-            tested(|tested| format!("{:.1}", tested.coverage * 100.0)),
-            tested(|tested| format!("{:.1}", tested.risk * 100.0)),
-            tested(|tested| format!("{:.1}", tested.bound * 100.0)),
-            tested(|tested| tested.n.to_string()),
-            tested(|tested| tested.errors.to_string()),
-            found.told_from.to_string(),
-            format!("{:.4}", found.smallest_alpha),
-        ]);
-    }
-    if rows.len() == 1 { String::new() } else { grid::table(&rows, 2, width) }
+    let rows: Vec<(&Calibrated, Guaranteed)> = guaranteed(arms).collect();
+    let each = || rows.iter();
+    let tested = || each().map(|(_, found)| found.tested.as_ref());
+    let lambda = |(_, found): &(&Calibrated, Guaranteed)| {
+        if found.certified { found.tested.map(|tested| tested.threshold) } else { Some(f64::INFINITY) }
+    };
+    let share = |figure: fn(&Tested) -> f64| Column::share(tested().map(move |tested| tested.map(figure)));
+    let columns = vec![
+        Column::text(each().map(|(arm, _)| arm.arm.to_string())).placed(TERMINAL, 0, "arm"),
+        Column::text(each().map(|(arm, _)| arm.whose().to_owned())).placed(TERMINAL, 1, "told from"),
+        Column::exact(each().map(lambda)).placed(TERMINAL, 2, "λ"),
+        share(|tested| tested.coverage).bare(TERMINAL, 3, "coverage %"),
+        share(|tested| tested.risk).bare(TERMINAL, 4, "risk %"),
+        share(|tested| tested.bound).bare(TERMINAL, 5, "bound %"),
+        Column::optional_count(tested().map(|tested| Some(tested?.n))).named(TERMINAL, "accepted"),
+        Column::optional_count(tested().map(|tested| Some(tested?.errors))).named(TERMINAL, "wrong"),
+        Column::count(each().map(|(_, found)| found.told_from)).named(TERMINAL, "items"),
+        Column::number(4, each().map(|(_, found)| found.smallest_alpha)).named(TERMINAL, "smallest α"),
+    ];
+    let sheet = Sheet { name: "calibration", columns };
+    if sheet.is_empty() { String::new() } else { sheet.terminal(width) }
 }
 
 /// What is guaranteed, or that nothing is.
@@ -79,11 +81,12 @@ mod tests {
     use super::*;
     use crate::analysis::metrics::calibrated::{Recalibrate, Wanted};
     use crate::analysis::recalibration::Recalibration;
+    use crate::types::arm::Arm;
 
     #[test]
     fn a_flat_recalibration_is_said() {
         let arm = |slope, intercept| Calibrated {
-            arm: "cascade".to_owned(),
+            arm: Arm::Cascade,
             records: Arc::from([]),
             own: false,
             wanted: Wanted { guarantee: None, recalibrate: Some(Recalibrate::Platt) },

@@ -2,13 +2,12 @@
 
 use serde::Deserialize;
 
-use super::figures::{Column, Figures};
-use super::reproduction::{Experiment, Shows, fee_change, hundredfold, in_percent, in_points};
-use super::tables::points;
-use crate::analysis::metrics::comparison::Change;
+use super::columns::{Column, Sheet};
+use super::format::hundredths;
+use super::reproduction::{Experiment, Shows};
 use crate::analysis::metrics::price_ratio::{Curve, Shape, curves};
 use crate::analysis::metrics::{Changes, Comparison, Slice};
-use crate::analysis::stats::Interval;
+use crate::analysis::stats::{Estimate, Interval};
 use crate::types::arm::Arm;
 
 /// What a claim is about.
@@ -92,27 +91,26 @@ impl Claim {
         (!sound).then(|| format!("written_to_read must be a number above 0, not {times}"))
     }
 
-    /// The change in an arm against its cascade, in the claim's unit; of a fee with the price ratio from which on it falls.
-    fn of(&self, comparison: &Comparison, slice: &Slice, changes: &Changes) -> (Change, Option<Curve>) {
+    /// The change in an arm against its cascade, as a share; of a fee with the price ratio from which on it falls.
+    fn of(&self, comparison: &Comparison, slice: &Slice, changes: &Changes) -> (Option<Estimate>, Option<Curve>) {
         let change = match self.figure {
-            Figure::WeakAccuracy => changes.weak_accuracy.as_ref().map_or((None, None), in_points),
-            Figure::Accuracy => in_points(&changes.accuracy),
-            Figure::StrongCalls => in_percent(&changes.strong_calls),
-            Figure::StrongRequests => in_percent(&changes.strong_calls_all),
+            Figure::WeakAccuracy => changes.weak_accuracy,
+            Figure::Accuracy => Some(changes.accuracy),
+            Figure::StrongCalls => changes.strong_calls,
+            Figure::StrongRequests => changes.strong_calls_all,
             Figure::Fee => return self.of_fee(comparison, slice),
         };
         (change, None)
     }
 
-    fn of_fee(&self, comparison: &Comparison, slice: &Slice) -> (Change, Option<Curve>) {
+    fn of_fee(&self, comparison: &Comparison, slice: &Slice) -> (Option<Estimate>, Option<Curve>) {
         let shape = self.written_to_read.map_or(Shape::Config, Shape::Written);
         let base = comparison.base(slice).map(|base| [(slice, base)]);
         let found = base.map(|arms| curves(comparison, &arms, &[shape], |own| vec![own]));
         let curve = found.and_then(|mut found| found.pop()?.pop());
-        let at = curve.as_ref().and_then(|curve| curve.changes.first().copied()).unwrap_or((None, None));
         let change = match shape {
-            Shape::Config => fee_change(comparison, slice),
-            Shape::Written(_) => (at.0, at.1.map(hundredfold)),
+            Shape::Config => comparison.fee_change(slice),
+            Shape::Written(_) => curve.as_ref().and_then(|curve| *curve.changes.first()?),
         };
         (change, curve)
     }
@@ -136,8 +134,8 @@ fn inter_cascade() -> Arm {
 pub struct Judged<'a> {
     /// The claim.
     pub claim: &'a Claim,
-    /// The change here, with its interval.
-    pub change: Change,
+    /// The change here as a share, with its interval. `None` if the arm did not run or the change is undefined.
+    pub change: Option<Estimate>,
     /// Orders of the stream that it is over.
     pub orders: usize,
     /// The least and the most over the orders of what changes by order; none in one order, or of another figure.
@@ -155,20 +153,25 @@ impl<'a> Judged<'a> {
     #[must_use]
     pub fn new(claim: &'a Claim, experiments: &[Experiment]) -> Option<Self> {
         let found = experiments.iter().find(|experiment| experiment.name == claim.experiment)?;
-        let arm = found.comparison.of_arm(claim.arm.name()).find_map(|(slice, changes)| Some((slice, changes?)));
-        let (change, curve) =
-            arm.map_or(((None, None), None), |(slice, changes)| claim.of(found.comparison, slice, changes));
+        let arm = found.comparison.of_arm(claim.arm).find_map(|(slice, changes)| Some((slice, changes?)));
+        let (change, curve) = arm.map_or((None, None), |(slice, changes)| claim.of(found.comparison, slice, changes));
         let by_order = arm.and_then(|(_, changes)| spread(claim.figure, changes));
         let orders = arm.map_or(0, |(slice, _)| slice.orders);
-        let verdict = verdict(claim, change.1, found.yardstick.is_some());
+        let verdict = verdict(claim, change.and_then(|change| change.interval), found.yardstick.is_some());
         Some(Self { claim, change, orders, by_order, curve, verdict, yardstick: found.yardstick })
+    }
+
+    /// The change in the claim's unit, points or percent. `None` if there is none.
+    #[must_use]
+    pub fn in_unit(&self) -> Option<f64> {
+        self.change.map(|change| hundredths(change.value))
     }
 
     /// Whether it is as far from what was expected as the file allows; true where nothing was expected.
     #[must_use]
     pub fn holds(&self) -> bool {
         self.claim.expected.is_none_or(|expected| {
-            self.change.0.is_some_and(|change| (change - expected.value).abs() <= expected.within)
+            self.in_unit().is_some_and(|change| (change - expected.value).abs() <= expected.within)
         })
     }
 }
@@ -180,18 +183,18 @@ fn spread(figure: Figure, changes: &Changes) -> Option<(f64, f64)> {
         Figure::StrongCalls => changes.strong_calls_by_order.iter().copied().flatten().collect(),
         _ => Vec::new(),
     };
-    let ends = |of: fn(f64, f64) -> f64| each.iter().copied().reduce(of).map(points);
+    let ends = |of: fn(f64, f64) -> f64| each.iter().copied().reduce(of).map(hundredths);
     ends(f64::min).zip(ends(f64::max)).filter(|_| each.len() > 1)
 }
 
 /// What a 95 % interval allows to say of a claim: `reached` where all of it is at least as good as the paper's figure, a
-/// direction where it does not hold zero. On a yardstick it is never the paper's claim that is judged.
+/// direction where it does not hold zero. The interval is in shares. On a yardstick it is never the paper's claim that is judged.
 fn verdict(claim: &Claim, interval: Option<Interval>, yardstick: bool) -> &'static str {
     let Some(interval) = interval else { return "not shown" };
     // As gains: more is better.
     let sign = if claim.figure.falls() { -1.0 } else { 1.0 };
-    let least = (interval.low * sign).min(interval.high * sign);
-    let most = (interval.low * sign).max(interval.high * sign);
+    let ends = [interval.low, interval.high].map(|end| hundredths(end) * sign);
+    let (least, most) = (ends[0].min(ends[1]), ends[0].max(ends[1]));
     match (least > 0.0, most < 0.0) {
         (true, _) if yardstick => "shown",
         (true, _) if least >= claim.paper * sign => "reached",
@@ -203,31 +206,33 @@ fn verdict(claim: &Claim, interval: Option<Interval>, yardstick: bool) -> &'stat
 
 /// The claims, judged.
 #[must_use]
-pub fn headline(judged: &[Judged]) -> Figures {
+pub fn headline(judged: &[Judged]) -> Sheet {
     let each = || judged.iter();
     let curve = |of: fn(&Curve) -> Option<f64>| judged.iter().map(move |judged| of(judged.curve.as_ref()?));
-    Figures {
+    Sheet {
         name: Shows::Headline.name(),
         columns: vec![
-            Column::text("claim", "change of", each().map(|judged| judged.claim.name())),
-            Column::text("unit", "unit", each().map(|judged| judged.claim.figure.unit().to_owned())),
-            Column::text("experiment", "experiment", each().map(|judged| judged.claim.experiment.clone())),
-            Column::text("arm", "arm", each().map(|judged| judged.claim.arm.name().to_owned())).aside(),
-            Column::number("paper_up_to", "paper, up to", 2, each().map(|judged| judged.claim.paper)),
-            Column::text("versions", "versions", each().map(|judged| judged.claim.versions.clone())).aside(),
-            Column::change("change", "here", each().map(|judged| judged.change)),
-            Column::text("verdict", "verdict", each().map(|judged| judged.verdict.to_owned())),
-            Column::text("yardstick", "no verdict on the paper, since", {
-                each().map(|judged| judged.yardstick.unwrap_or("").to_owned())
-            })
-            .aside(),
-            Column::count("orders", "orders", each().map(|judged| judged.orders)),
-            Column::number("order_least", "least of the orders", 1, each().map(|judged| Some(judged.by_order?.0)))
-                .aside(),
-            Column::number("order_most", "most", 1, each().map(|judged| Some(judged.by_order?.1))).aside(),
-            Column::number("pays_from_ratio", "falls from a price ratio of", 2, curve(|curve| curve.pays_from)),
-            Column::number("pays_from_low", "low", 2, curve(|curve| Some(curve.interval?.low))).aside(),
-            Column::number("pays_from_high", "high", 2, curve(|curve| Some(curve.interval?.high))).aside(),
+            Column::text(each().map(|judged| judged.claim.name())).file("claim").heading("change of"),
+            Column::text(each().map(|judged| judged.claim.figure.unit().to_owned())).file("unit").heading("unit"),
+            Column::text(each().map(|judged| judged.claim.experiment.clone())).file("experiment").heading("experiment"),
+            Column::text(each().map(|judged| judged.claim.arm.name().to_owned())).file("arm").aside("arm"),
+            Column::number(2, each().map(|judged| judged.claim.paper)).file("paper_up_to").heading("paper, up to"),
+            Column::text(each().map(|judged| judged.claim.versions.clone())).file("versions").aside("versions"),
+            Column::change(each().map(|judged| judged.change)).file("change").heading("here"),
+            Column::text(each().map(|judged| judged.verdict.to_owned())).file("verdict").heading("verdict"),
+            Column::text(each().map(|judged| judged.yardstick.unwrap_or("").to_owned()))
+                .file("yardstick")
+                .aside("no verdict on the paper, since"),
+            Column::count(each().map(|judged| judged.orders)).file("orders").heading("orders"),
+            Column::number(1, each().map(|judged| Some(judged.by_order?.0)))
+                .file("order_least")
+                .aside("least of the orders"),
+            Column::number(1, each().map(|judged| Some(judged.by_order?.1))).file("order_most").aside("most"),
+            Column::number(2, curve(|curve| curve.pays_from))
+                .file("pays_from_ratio")
+                .heading("falls from a price ratio of"),
+            Column::number(2, curve(|curve| Some(curve.interval?.low))).file("pays_from_low").aside("low"),
+            Column::number(2, curve(|curve| Some(curve.interval?.high))).file("pays_from_high").aside("high"),
         ],
     }
 }
@@ -248,7 +253,7 @@ mod tests {
             expected: None,
         };
         let (weak, calls) = (claim(Figure::WeakAccuracy, 33.06), claim(Figure::StrongCalls, -48.05));
-        let ends = |low, high| Some(Interval { low, high });
+        let ends = |low: f64, high: f64| Some(Interval { low: low / 100.0, high: high / 100.0 });
         for (claim, interval, paper, yardstick) in [
             (&weak, ends(33.06, 40.0), "reached", "shown"),
             (&weak, ends(33.0, 40.0), "same direction", "shown"),

@@ -1,11 +1,11 @@
 //! Two runs side by side.
 
-use super::grid;
+use super::columns::{Column, Sheet, TERMINAL};
+use super::format::{self, bare_percent, signed, threshold};
 use super::manifest::{self, Manifest};
-use super::summary::threshold;
 use crate::analysis::metrics::fees::item_fee;
-use crate::analysis::metrics::{Changes, Comparison, Slice, change_percent};
-use crate::analysis::stats::Difference;
+use crate::analysis::metrics::{Changes, Comparison, Slice};
+use crate::analysis::stats::units::relative_change;
 use crate::types::price::Fee;
 
 /// In what the runs differ, one line each.
@@ -29,48 +29,97 @@ pub fn same_data(first: &Manifest, second: &Manifest) -> bool {
     sha256(first) == sha256(second)
 }
 
+/// An arm of both runs.
+struct Row<'c> {
+    slice: &'c Slice<'c>,
+    base: &'c Slice<'c>,
+    /// The number of items in both runs, over all orders.
+    items: usize,
+    /// What changes over these items. `None` if there are none.
+    changes: Option<Changes>,
+    /// The fees of the arm in either run.
+    fees: [Option<Fee>; 2],
+    /// The relative change of the fee over the items in both, as a share.
+    fee_change: Option<f64>,
+}
+
+impl<'c> Row<'c> {
+    fn new(first: &Comparison, second: &Comparison, base: &'c Slice<'c>, slice: &'c Slice<'c>) -> Self {
+        let pairs = slice.paired(base);
+        let new: Option<f64> = pairs.iter().map(|(taken, _)| item_fee(*taken, None, second.prices)).sum();
+        let old: Option<f64> = pairs.iter().map(|(_, taken)| item_fee(*taken, None, first.prices)).sum();
+        Self {
+            slice,
+            base,
+            items: pairs.len(),
+            changes: Changes::between(slice, base, first.seed),
+            fees: [first.fee(base), second.fee(slice)],
+            fee_change: old.zip(new).and_then(|(old, new)| relative_change([new, old])),
+        }
+    }
+
+    /// A change as text; of runs without an item in both, that it is so.
+    fn changed(&self, change: impl Fn(&Changes) -> Option<String>) -> String {
+        self.changes.as_ref().map_or("no item in both".to_owned(), |changes| format::or_dash(change(changes)))
+    }
+}
+
 /// Each arm in both, and the difference over the items that both took: of accuracy, and of what it costs.
 #[must_use]
 pub fn tables(first: &Comparison, second: &Comparison, width: u16) -> String {
-    let header = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<String>>();
-    let mut right = vec![header(&["arm", "λ", "items in both", "accuracy %", "change pp", "p", "weak, change pp"])];
-    let mut paid = vec![header(&["arm", "λ", "strong calls", "change %", "fee USD", "fee, change %"])];
-    for slice in &second.slices {
-        let Some(base) = counterpart(first, second, slice) else { continue };
-        let changes = Changes::between(slice, base, first.seed);
-        let of = |figure: fn(&Changes) -> String| changes.as_ref().map_or("no item in both".to_owned(), figure);
-        let arm = slice.cell.arm.to_string();
-        let pairs = slice.paired(base);
-        let lambda = both(&threshold(base), &threshold(slice));
-        right.push(vec![
-            arm.clone(),
-            lambda.clone(),
-            pairs.len().to_string(),
-            both(&percent(base.accuracy()), &percent(slice.accuracy())),
-            of(|changes| points(&changes.accuracy)),
-            of(|changes| format!("{:.3}", changes.accuracy.p)),
-            of(|changes| changes.weak_accuracy.as_ref().map_or("–".to_owned(), points)),
-        ]);
-        let usd = |fee: Option<Fee>| fee.map_or("–".to_owned(), |fee| format!("{:.5}", fee.usd()));
-        let new: Option<f64> = pairs.iter().map(|(taken, _)| item_fee(*taken, None, second.prices)).sum();
-        let old: Option<f64> = pairs.iter().map(|(_, taken)| item_fee(*taken, None, first.prices)).sum();
-        let change = old.zip(new).and_then(|(old, new)| change_percent(new, old));
-        paid.push(vec![
-            arm,
-            lambda,
-            both(&base.strong_calls().to_string(), &slice.strong_calls().to_string()),
-            of(|changes| {
-                changes.strong_calls.change.map_or("–".to_owned(), |change| format!("{:+.1}", change * 100.0))
-            }),
-            both(&usd(first.fee(base)), &usd(second.fee(slice))),
-            change.map_or("–".to_owned(), |change| format!("{change:+.1}")),
-        ]);
-    }
-    if right.len() == 1 {
+    let row = |slice| Some(Row::new(first, second, counterpart(first, second, slice)?, slice));
+    let rows: Vec<Row> = second.slices.iter().filter_map(row).collect();
+    if rows.is_empty() {
         return "no arm is in both".to_owned();
     }
-    let [right, paid] = [right, paid].map(|rows| grid::table(&rows, 1, width));
+    let [right, paid] = [right(&rows), paid(&rows)].map(|sheet| sheet.terminal(width));
     format!("{right}\n{paid}\nChanges are over the items that are in both runs.")
+}
+
+/// Arm and λ.
+fn head(rows: &[Row]) -> Vec<Column> {
+    let lambda = |row: &Row| both(&threshold(row.base), &threshold(row.slice));
+    vec![
+        Column::text(rows.iter().map(|row| row.slice.cell.arm.to_string())).named(TERMINAL, "arm"),
+        Column::written(rows.iter().map(lambda)).named(TERMINAL, "λ"),
+    ]
+}
+
+/// How accurate each arm was.
+fn right(rows: &[Row]) -> Sheet {
+    let each = || rows.iter();
+    let accuracy = |row: &Row| both(&bare_percent(row.base.accuracy()), &bare_percent(row.slice.accuracy()));
+    let change = |row: &Row| row.changed(|changes| Some(format::change(changes.accuracy)));
+    let p_value = |row: &Row| row.changed(|changes| changes.accuracy.p_value.map(|p| format!("{p:.3}")));
+    let weak = |row: &Row| row.changed(|changes| changes.weak_accuracy.map(format::change));
+    let mut columns = head(rows);
+    columns.extend([
+        Column::count(each().map(|row| row.items)).named(TERMINAL, "items in both"),
+        Column::written(each().map(accuracy)).named(TERMINAL, "accuracy %"),
+        Column::written(each().map(change)).named(TERMINAL, "change pp"),
+        Column::written(each().map(p_value)).named(TERMINAL, "p"),
+        Column::written(each().map(weak)).named(TERMINAL, "weak, change pp"),
+    ]);
+    Sheet { name: "right", columns }
+}
+
+/// What each arm cost.
+fn paid(rows: &[Row]) -> Sheet {
+    let each = || rows.iter();
+    let calls = |row: &Row| both(&row.base.strong_calls().to_string(), &row.slice.strong_calls().to_string());
+    let change = |row: &Row| row.changed(|changes| Some(signed(changes.strong_calls?.value)));
+    let fees = |row: &Row| {
+        let [old, new] = row.fees.map(|fee| format::or_dash(fee.map(|fee| format::usd(fee.usd()))));
+        both(&old, &new)
+    };
+    let mut columns = head(rows);
+    columns.extend([
+        Column::written(each().map(calls)).named(TERMINAL, "strong calls"),
+        Column::written(each().map(change)).named(TERMINAL, "change %"),
+        Column::written(each().map(fees)).named(TERMINAL, "fee USD"),
+        Column::signed(each().map(|row| row.fee_change)).named(TERMINAL, "fee, change %"),
+    ]);
+    Sheet { name: "paid", columns }
 }
 
 /// What it was and what it is, once where that is the same.
@@ -78,19 +127,10 @@ fn both(old: &str, new: &str) -> String {
     if old == new { old.to_owned() } else { format!("{old} → {new}") }
 }
 
-fn percent(share: f64) -> String {
-    format!("{:.1}", share * 100.0)
-}
-
 /// The same arm of the other run: at the same threshold, or its only one where both have one.
 fn counterpart<'c, 'a>(first: &'c Comparison<'a>, second: &Comparison, slice: &Slice) -> Option<&'c Slice<'a>> {
-    let of_arm = || first.of_arm(&slice.cell.arm).map(|(slice, _)| slice);
+    let of_arm = || first.of_arm(slice.cell.arm).map(|(slice, _)| slice);
     let same = of_arm().find(|other| other.cell.threshold == slice.cell.threshold);
-    let single = of_arm().count() == 1 && second.of_arm(&slice.cell.arm).count() == 1;
+    let single = of_arm().count() == 1 && second.of_arm(slice.cell.arm).count() == 1;
     same.or_else(|| of_arm().next().filter(|_| single))
-}
-
-fn points(difference: &Difference) -> String {
-    let interval = difference.interval.map(|ends| format!(" [{:+.1}, {:+.1}]", ends.low * 100.0, ends.high * 100.0));
-    format!("{:+.1}{}", difference.mean * 100.0, interval.unwrap_or_default())
 }

@@ -2,37 +2,37 @@
 
 use anyhow::Result;
 
-use super::tables::{Table, float, int, text};
-use crate::cascade::matrix::Row;
-use crate::cascade::step::Setup;
+use super::columns::{Column, Sheet};
+use super::tables::Table;
 use crate::types::chat::Usage;
 use crate::types::confidence::Confidence;
+use crate::types::item::Item;
+use crate::types::matrix::Row;
 
 /// The table `matrix`: `level` counts from 0 = weak; `example_id` is empty for an answer without an example; tokens and
-/// milliseconds are those of all calls that the answer took; `journal_key` is that of the answer's own call.
+/// milliseconds are those of all calls that the answer took; `journal_key` is that of the answer's own call. `items` are those that
+/// the rows count.
 ///
 /// # Errors
 /// If polars refuses the table.
-pub fn table(setup: &Setup, rows: &[Row]) -> Result<Table> {
+pub fn table(dataset: &str, items: &[Item], rows: &[Row]) -> Result<Table> {
     let each = || rows.iter();
     let usage = |row: &Row| row.calls.iter().fold(Usage::default(), |sum, call| sum.plus(call.usage));
-    let id = |index: usize| setup.items[index].id.to_string();
-    Table::new(
-        "matrix",
-        vec![
-            text("dataset", each().map(|_| setup.dataset.to_string())),
-            text("item_id", each().map(|row| id(row.item))),
-            text("group", each().map(|row| setup.items[row.item].group.to_string())),
-            int("level", each().map(|row| row.level)),
-            text("example_id", each().map(|row| row.example.map(id))),
-            float("similarity", each().map(|row| row.similarity)),
-            text("answer", each().map(|row| row.graded.answer.clone())),
-            text("score", each().map(|row| row.graded.score.name().to_owned())),
-            float("confidence", each().map(|row| row.confidence.map(Confidence::value))),
-            int("input_tokens", each().map(|row| usage(row).input)),
-            int("output_tokens", each().map(|row| usage(row).output)),
-            float("latency_ms", each().map(|row| row.calls.iter().map(|call| call.latency_ms).sum::<f64>())),
-            text("journal_key", each().map(|row| row.calls.first()?.journal_key.map(|key| key.to_string()))),
-        ],
-    )
+    let id = |index: usize| items[index].id.to_string();
+    let columns = vec![
+        Column::text(each().map(|_| dataset.to_owned())).file("dataset"),
+        Column::text(each().map(|row| id(row.item))).file("item_id"),
+        Column::text(each().map(|row| items[row.item].group.to_string())).file("group"),
+        Column::count(each().map(|row| row.level.index())).file("level"),
+        Column::text(each().map(|row| row.example.map(id))).file("example_id"),
+        Column::exact(each().map(|row| row.similarity)).file("similarity"),
+        Column::text(each().map(|row| row.graded.answer.clone())).file("answer"),
+        Column::text(each().map(|row| row.graded.score.name().to_owned())).file("score"),
+        Column::exact(each().map(|row| row.confidence.map(Confidence::value))).file("confidence"),
+        Column::count(each().map(|row| usage(row).input)).file("input_tokens"),
+        Column::count(each().map(|row| usage(row).output)).file("output_tokens"),
+        Column::exact(each().map(|row| row.calls.iter().map(|call| call.latency_ms).sum::<f64>())).file("latency_ms"),
+        Column::text(each().map(|row| row.calls.first()?.journal_key.map(|key| key.to_string()))).file("journal_key"),
+    ];
+    Sheet { name: "matrix", columns }.table()
 }

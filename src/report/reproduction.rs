@@ -4,19 +4,18 @@ use std::rc::Rc;
 
 use serde::{Deserialize, Serialize};
 
-use super::figures::{Column, Figures};
-use super::summary::threshold;
-use super::tables::points;
+use super::columns::{Column, Sheet};
+use super::format::threshold;
 use crate::analysis::metrics::changes::RESAMPLES;
-use crate::analysis::metrics::comparison::Change;
 use crate::analysis::metrics::confidence::{Ends, Reliability};
 use crate::analysis::metrics::fees::TOKENS;
 use crate::analysis::metrics::growth::{Point, growth, pays_from};
 use crate::analysis::metrics::learning::theorem;
 use crate::analysis::metrics::price_ratio::{Curve, Shape, curves, ratios};
-use crate::analysis::metrics::{Changes, Comparison, Relative, STRONG, Slice};
-use crate::analysis::stats::{Difference, Draws, Interval, Resampled};
+use crate::analysis::metrics::{Changes, Comparison, Slice};
+use crate::analysis::stats::{Draws, Estimate, Interval};
 use crate::analysis::theorem::Constants;
+use crate::types::level::Level;
 use crate::types::price::Fee;
 use crate::types::record::Purpose;
 
@@ -75,7 +74,7 @@ pub struct Experiment<'a> {
 
 /// A table but the headline, over all experiments.
 #[must_use]
-pub fn figures(shows: Shows, experiments: &[Experiment]) -> Figures {
+pub fn figures(shows: Shows, experiments: &[Experiment]) -> Sheet {
     let columns = match shows {
         Shows::Headline => Vec::new(),
         Shows::Pipeline => pipeline(experiments),
@@ -87,7 +86,7 @@ pub fn figures(shows: Shows, experiments: &[Experiment]) -> Figures {
         Shows::Latency => latency(experiments),
         Shows::Theorem => constants(experiments),
     };
-    Figures { name: shows.name(), columns }
+    Sheet { name: shows.name(), columns }
 }
 
 /// An arm of an experiment.
@@ -97,12 +96,6 @@ struct Row<'a> {
     comparison: &'a Comparison<'a>,
     slice: &'a Slice<'a>,
     changes: Option<&'a Changes>,
-}
-
-impl Row<'_> {
-    fn change(&self, of: impl Fn(&Changes) -> Change) -> Change {
-        self.changes.map_or((None, None), of)
-    }
 }
 
 fn rows<'a>(experiments: &'a [Experiment<'a>]) -> impl Iterator<Item = Row<'a>> {
@@ -123,33 +116,31 @@ fn learners<'a>(experiments: &'a [Experiment<'a>]) -> impl Iterator<Item = (Row<
 /// Experiment, arm and λ.
 fn head<'a>(rows: impl Iterator<Item = Row<'a>> + Clone) -> Vec<Column> {
     vec![
-        Column::text("experiment", "experiment", rows.clone().map(|row| row.experiment.to_owned())),
-        Column::text("arm", "arm", rows.clone().map(|row| row.slice.cell.arm.to_string())),
-        Column::text("threshold", "λ", rows.map(|row| threshold(row.slice))),
+        Column::text(rows.clone().map(|row| row.experiment.to_owned())).file("experiment").heading("experiment"),
+        Column::text(rows.clone().map(|row| row.slice.cell.arm.to_string())).file("arm").heading("arm"),
+        Column::text(rows.map(|row| threshold(row.slice))).file("threshold").heading("λ"),
     ]
 }
 
 fn pipeline(experiments: &[Experiment]) -> Vec<Column> {
     let rows: Vec<Row> = rows(experiments).collect();
     let each = || rows.iter();
-    let change = |of: fn(&Changes) -> Change| rows.iter().map(move |row| row.change(of));
+    let change = |of: fn(&Changes) -> Option<Estimate>| rows.iter().map(move |row| of(row.changes?));
     let mut columns = head(each().copied());
     columns.extend([
-        Column::count("n", "items", each().map(|row| row.slice.n)).aside(),
-        Column::count("orders", "orders", each().map(|row| row.slice.orders)).aside(),
-        Column::share("accuracy", "accuracy", each().map(|row| row.slice.accuracy())),
-        Column::change("change_pp", "change, pp", change(|changes| in_points(&changes.accuracy))),
-        Column::share("coverage", "coverage", each().map(|row| row.slice.coverage())),
-        Column::count("strong_calls", "strong calls", each().map(|row| row.slice.strong_calls())),
-        Column::change("strong_calls_change_percent", "change, %", {
-            change(|changes| in_percent(&changes.strong_calls))
-        }),
-        Column::count("strong_calls_all", "all strong requests", each().map(|row| row.slice.strong_calls_all()))
-            .aside(),
-        Column::change("strong_calls_all_change_percent", "change, %", {
-            change(|changes| in_percent(&changes.strong_calls_all))
-        })
-        .aside(),
+        Column::count(each().map(|row| row.slice.n)).file("n").aside("items"),
+        Column::count(each().map(|row| row.slice.orders)).file("orders").aside("orders"),
+        Column::share(each().map(|row| row.slice.accuracy())).file("accuracy").heading("accuracy"),
+        Column::change(change(|changes| Some(changes.accuracy))).file("change_pp").heading("change, pp"),
+        Column::share(each().map(|row| row.slice.coverage())).file("coverage").heading("coverage"),
+        Column::count(each().map(|row| row.slice.strong_calls())).file("strong_calls").heading("strong calls"),
+        Column::change(change(|changes| changes.strong_calls)).file("strong_calls_change_percent").heading("change, %"),
+        Column::count(each().map(|row| row.slice.strong_calls_all()))
+            .file("strong_calls_all")
+            .aside("all strong requests"),
+        Column::change(change(|changes| changes.strong_calls_all))
+            .file("strong_calls_all_change_percent")
+            .aside("change, %"),
     ]);
     columns
 }
@@ -157,13 +148,14 @@ fn pipeline(experiments: &[Experiment]) -> Vec<Column> {
 fn weak(experiments: &[Experiment]) -> Vec<Column> {
     let rows: Vec<Row> = rows(experiments).filter(|row| row.slice.weak_accuracy().is_some()).collect();
     let each = || rows.iter();
-    let of_weak = |changes: &Changes| changes.weak_accuracy.as_ref().map_or((None, None), in_points);
     let mut columns = head(each().copied());
     columns.extend([
-        Column::number("strategies_shown", "strategies shown", 2, each().map(|row| row.slice.strategies_shown())),
-        Column::share("weak_accuracy", "weak accuracy", each().map(|row| row.slice.weak_accuracy())),
-        Column::change("change_pp", "change, pp", each().map(|row| row.change(of_weak))),
-        Column::number("p_value", "p", 3, each().map(|row| Some(row.changes?.weak_accuracy.as_ref()?.p))),
+        Column::number(2, each().map(|row| row.slice.strategies_shown()))
+            .file("strategies_shown")
+            .heading("strategies shown"),
+        Column::share(each().map(|row| row.slice.weak_accuracy())).file("weak_accuracy").heading("weak accuracy"),
+        Column::change(each().map(|row| row.changes?.weak_accuracy)).file("change_pp").heading("change, pp"),
+        Column::number(3, each().map(|row| row.changes?.weak_accuracy?.p_value)).file("p_value").heading("p"),
     ]);
     columns
 }
@@ -175,17 +167,19 @@ fn calibration(experiments: &[Experiment]) -> Vec<Column> {
     let each = || found.iter();
     let mut columns = head(each().map(|(row, _)| *row));
     columns.extend([
-        Column::count("n", "answers", each().map(|(_, worth)| worth.n)).aside(),
-        Column::number("auroc", "AUROC", 3, each().map(|(_, worth)| worth.auroc)),
-        Column::number("ece", "ECE", 3, each().map(|(_, worth)| worth.ece)),
-        Column::number("brier", "Brier", 3, each().map(|(_, worth)| worth.brier)),
-        Column::number("aurc", "AURC", 3, each().map(|(_, worth)| worth.aurc)).aside(),
-        Column::share("accepted_accuracy", "right if accepted", each().map(|(row, _)| row.slice.accepted_accuracy())),
+        Column::count(each().map(|(_, worth)| worth.n)).file("n").aside("answers"),
+        Column::number(3, each().map(|(_, worth)| worth.auroc)).file("auroc").heading("AUROC"),
+        Column::number(3, each().map(|(_, worth)| worth.ece)).file("ece").heading("ECE"),
+        Column::number(3, each().map(|(_, worth)| worth.brier)).file("brier").heading("Brier"),
+        Column::number(3, each().map(|(_, worth)| worth.aurc)).file("aurc").aside("AURC"),
+        Column::share(each().map(|(row, _)| row.slice.accepted_accuracy()))
+            .file("accepted_accuracy")
+            .heading("right if accepted"),
     ]);
     let mut sure = |keys: [&'static str; 2], headings: [&'static str; 2], of: fn(&Ends) -> Option<Interval>| {
         let ends = || ends.iter().map(of);
-        columns.push(Column::number(keys[0], headings[0], 3, ends().map(|ends| Some(ends?.low))).aside());
-        columns.push(Column::number(keys[1], headings[1], 3, ends().map(|ends| Some(ends?.high))).aside());
+        columns.push(Column::number(3, ends().map(|ends| Some(ends?.low))).file(keys[0]).aside(headings[0]));
+        columns.push(Column::number(3, ends().map(|ends| Some(ends?.high))).file(keys[1]).aside(headings[1]));
     };
     sure(["auroc_low", "auroc_high"], ["AUROC from", "to"], |ends| ends.auroc);
     sure(["ece_low", "ece_high"], ["ECE from", "to"], |ends| ends.ece);
@@ -207,29 +201,31 @@ fn fees(experiments: &[Experiment]) -> Vec<Column> {
     let rows: Vec<Row> = rows(experiments).collect();
     let each = || rows.iter();
     let tokens = TOKENS.into_iter().zip(HEADINGS).map(|((key, of), (heading, aside))| {
-        let column = Column::count(key, heading, rows.iter().map(|row| usize::try_from(of(row.slice)).ok()));
-        if aside { column.aside() } else { column }
+        let column = Column::count(rows.iter().map(|row| of(row.slice))).file(key);
+        if aside { column.aside(heading) } else { column.heading(heading) }
     });
     let mut columns = head(each().copied());
     columns.extend(tokens);
     columns.extend([
-        Column::number("fee_usd", "fee, USD", 5, each().map(|row| row.comparison.fee(row.slice).map(Fee::usd))),
-        Column::change("fee_change_percent", "change, %", each().map(|row| fee_change(row.comparison, row.slice))),
+        Column::number(5, each().map(|row| row.comparison.fee(row.slice).map(Fee::usd)))
+            .file("fee_usd")
+            .heading("fee, USD"),
+        Column::change(each().map(|row| row.comparison.fee_change(row.slice)))
+            .file("fee_change_percent")
+            .heading("change, %"),
     ]);
     columns
 }
 
 fn price_ratio(experiments: &[Experiment]) -> Vec<Column> {
-    let mut found: Vec<(Row, Rc<Curve>, f64, Change)> = Vec::new();
+    let mut found: Vec<(Row, Rc<Curve>, f64, Option<Estimate>)> = Vec::new();
     for experiment in experiments {
         let learning: Vec<(Row, &Slice)> = learners(std::slice::from_ref(experiment)).collect();
         let arms: Vec<_> = learning.iter().map(|(row, base)| (row.slice, *base)).collect();
         let shapes = Shape::shown(experiment.comparison);
         for ((row, _), curves) in learning.iter().zip(curves(experiment.comparison, &arms, &shapes, ratios)) {
             for curve in curves.into_iter().map(Rc::new) {
-                let at = |(times, (change, interval)): (f64, &Change)| {
-                    (*row, Rc::clone(&curve), times, (*change, interval.map(hundredfold)))
-                };
+                let at = |(times, change): (f64, &Option<Estimate>)| (*row, Rc::clone(&curve), times, *change);
                 found.extend(ratios(curve.own).into_iter().zip(&curve.changes).map(at));
             }
         }
@@ -237,13 +233,15 @@ fn price_ratio(experiments: &[Experiment]) -> Vec<Column> {
     let each = || found.iter();
     let mut columns = head(each().map(|(row, ..)| *row));
     columns.extend([
-        Column::number("price_ratio", "price, strong to weak", 1, each().map(|(_, _, times, _)| *times)),
-        Column::change("fee_change_percent", "change of the fee, %", each().map(|(.., change)| *change)),
-        Column::number("own_ratio", "ratio of the config", 1, each().map(|(_, curve, ..)| curve.own)).aside(),
-        Column::number("pays_from_ratio", "cheaper from", 2, each().map(|(_, curve, ..)| curve.pays_from)),
-        Column::text("read_to_written", "price, read : written", each().map(|(_, curve, ..)| curve.shape.name())),
-        Column::number("pays_from_low", "from", 2, each().map(|(_, curve, ..)| Some(curve.interval?.low))).aside(),
-        Column::number("pays_from_high", "to", 2, each().map(|(_, curve, ..)| Some(curve.interval?.high))).aside(),
+        Column::number(1, each().map(|(_, _, times, _)| *times)).file("price_ratio").heading("price, strong to weak"),
+        Column::change(each().map(|(.., change)| *change)).file("fee_change_percent").heading("change of the fee, %"),
+        Column::number(1, each().map(|(_, curve, ..)| curve.own)).file("own_ratio").aside("ratio of the config"),
+        Column::number(2, each().map(|(_, curve, ..)| curve.pays_from)).file("pays_from_ratio").heading("cheaper from"),
+        Column::text(each().map(|(_, curve, ..)| curve.shape.name()))
+            .file("read_to_written")
+            .heading("price, read : written"),
+        Column::number(2, each().map(|(_, curve, ..)| Some(curve.interval?.low))).file("pays_from_low").aside("from"),
+        Column::number(2, each().map(|(_, curve, ..)| Some(curve.interval?.high))).file("pays_from_high").aside("to"),
     ]);
     columns
 }
@@ -261,16 +259,16 @@ fn cold_start(experiments: &[Experiment]) -> Vec<Column> {
     let points = || each().map(|(_, point, _)| point);
     let mut columns = head(each().map(|(row, ..)| *row));
     columns.extend([
-        Column::count("items", "items so far", points().map(|point| point.items)),
-        Column::share("accuracy", "accuracy so far", points().map(|point| point.accuracy)),
-        Column::share("cascade_accuracy", "cascade's", points().map(|point| point.base_accuracy)).aside(),
-        Column::share("deferred", "deferred so far", points().map(|point| point.deferred)),
-        Column::share("cascade_deferred", "cascade's", points().map(|point| point.base_deferred)).aside(),
-        Column::share("deferred_lately", "of the last tenth", points().map(|point| point.deferred_lately)).aside(),
-        Column::number("repository", "strategies", 1, points().map(|point| point.repository)),
-        Column::number("fee_usd", "fee so far, USD", 5, points().map(|point| point.fee)),
-        Column::number("cascade_fee_usd", "cascade's", 5, points().map(|point| point.base_fee)),
-        Column::count("cheaper_from", "cheaper from item", each().map(|(.., from)| *from)),
+        Column::count(points().map(|point| point.items)).file("items").heading("items so far"),
+        Column::share(points().map(|point| point.accuracy)).file("accuracy").heading("accuracy so far"),
+        Column::share(points().map(|point| point.base_accuracy)).file("cascade_accuracy").aside("cascade's"),
+        Column::share(points().map(|point| point.deferred)).file("deferred").heading("deferred so far"),
+        Column::share(points().map(|point| point.base_deferred)).file("cascade_deferred").aside("cascade's"),
+        Column::share(points().map(|point| point.deferred_lately)).file("deferred_lately").aside("of the last tenth"),
+        Column::number(1, points().map(|point| point.repository)).file("repository").heading("strategies"),
+        Column::number(5, points().map(|point| point.fee)).file("fee_usd").heading("fee so far, USD"),
+        Column::number(5, points().map(|point| point.base_fee)).file("cascade_fee_usd").heading("cascade's"),
+        Column::optional_count(each().map(|(.., from)| *from)).file("cheaper_from").heading("cheaper from item"),
     ]);
     columns
 }
@@ -278,7 +276,7 @@ fn cold_start(experiments: &[Experiment]) -> Vec<Column> {
 fn latency(experiments: &[Experiment]) -> Vec<Column> {
     let mut found: Vec<(Row, String, Vec<f64>)> = Vec::new();
     for row in rows(experiments) {
-        let mut stages: Vec<(Option<usize>, Purpose, Vec<f64>)> = Vec::new();
+        let mut stages: Vec<(Option<Level>, Purpose, Vec<f64>)> = Vec::new();
         // What was written in another purpose's call took no time of its own.
         let calls = row.slice.taken.iter().flat_map(|taken| taken.calls());
         for (call, _) in calls.filter(|(call, earlier)| !call.shares_with(earlier)) {
@@ -288,7 +286,7 @@ fn latency(experiments: &[Experiment]) -> Vec<Column> {
             }
         }
         for (level, purpose, mut times) in stages {
-            let who = level.map_or("embedder", |level| if level == STRONG { "strong" } else { "weak" });
+            let who = level.map_or("embedder".into(), |level| level.name(row.slice.top));
             times.sort_by(f64::total_cmp);
             found.push((row, format!("{who}, {}", purpose.name()), times));
         }
@@ -300,50 +298,35 @@ fn latency(experiments: &[Experiment]) -> Vec<Column> {
     };
     let mut columns = head(each().map(|(row, ..)| *row));
     columns.extend([
-        Column::text("stage", "stage", each().map(|(_, stage, _)| stage.clone())),
-        Column::count("calls", "calls", each().map(|(.., times)| times.len())),
-        Column::number("median_ms", "median, ms", 0, at(50)),
-        Column::number("p90_ms", "9 in 10 within, ms", 0, at(90)),
-        Column::number("sum_s", "in all, s", 1, each().map(|(.., times)| times.iter().sum::<f64>() / 1000.0)),
+        Column::text(each().map(|(_, stage, _)| stage.clone())).file("stage").heading("stage"),
+        Column::count(each().map(|(.., times)| times.len())).file("calls").heading("calls"),
+        Column::number(0, at(50)).file("median_ms").heading("median, ms"),
+        Column::number(0, at(90)).file("p90_ms").heading("9 in 10 within, ms"),
+        Column::number(1, each().map(|(.., times)| times.iter().sum::<f64>() / 1000.0))
+            .file("sum_s")
+            .heading("in all, s"),
     ]);
     columns
 }
 
 fn constants(experiments: &[Experiment]) -> Vec<Column> {
     let found = learners(experiments).map(|(row, base)| {
-        let labels = ["theorem", &*row.slice.cell.arm, &threshold(row.slice)];
+        let labels = ["theorem", row.slice.cell.arm.name(), &threshold(row.slice)];
         let draws = Draws { seed: row.comparison.seed, labels: &labels, count: RESAMPLES };
         (row, theorem(row.slice, base, draws))
     });
     let found: Vec<(Row, Constants)> = found.collect();
     let each = || found.iter();
     let mut columns = head(each().map(|(row, _)| *row));
-    let mut ratio = |keys: [&'static str; 3], symbol, of: fn(&Constants) -> Option<Resampled>| {
+    let mut ratio = |keys: [&'static str; 3], symbol, of: fn(&Constants) -> Option<Estimate>| {
         let ratios = || found.iter().map(move |(_, constants)| of(constants));
         columns.extend([
-            Column::number(keys[0], symbol, 2, ratios().map(|ratio| Some(ratio?.value))),
-            Column::number(keys[1], "low", 2, ratios().map(|ratio| Some(ratio?.interval?.low))),
-            Column::number(keys[2], "high", 2, ratios().map(|ratio| Some(ratio?.interval?.high))),
+            Column::number(2, ratios().map(|ratio| Some(ratio?.value))).file(keys[0]).heading(symbol),
+            Column::number(2, ratios().map(|ratio| Some(ratio?.interval?.low))).file(keys[1]).heading("low"),
+            Column::number(2, ratios().map(|ratio| Some(ratio?.interval?.high))).file(keys[2]).heading("high"),
         ]);
     };
     ratio(["error_ratio", "error_ratio_low", "error_ratio_high"], "ε", |constants| constants.error_ratio);
     ratio(["coverage_ratio", "coverage_ratio_low", "coverage_ratio_high"], "b", |constants| constants.coverage_ratio);
     columns
-}
-
-pub(super) fn in_points(difference: &Difference) -> Change {
-    (Some(points(difference.mean)), difference.interval.map(hundredfold))
-}
-
-pub(super) fn in_percent(relative: &Relative) -> Change {
-    (relative.change.map(points), relative.interval.map(hundredfold))
-}
-
-pub(super) fn fee_change(comparison: &Comparison, slice: &Slice) -> Change {
-    let (percent, interval) = comparison.fee_change(slice);
-    (percent, interval.map(hundredfold))
-}
-
-pub(super) fn hundredfold(ends: Interval) -> Interval {
-    Interval { low: points(ends.low), high: points(ends.high) }
 }

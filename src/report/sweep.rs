@@ -4,13 +4,14 @@ use std::fmt::Write;
 
 use anyhow::Result;
 
-use super::grid;
-use super::summary::lambda;
-use super::tables::{Table, float, int, text};
+use super::columns::{Column, Sheet};
+use super::format::{lambda, percent};
+use super::tables::Table;
 use crate::analysis::curves::budget::{best_within, cheapest_reaching};
 use crate::analysis::curves::{Axis, Point};
 use crate::analysis::metrics::swept::{Choice, RESAMPLES, Routing, Saving, Swept};
 use crate::analysis::metrics::{BASELINE, Comparison};
+use crate::types::arm::Arm;
 
 /// Rungs of the ladder of budgets, and of accuracies.
 const RUNGS: u32 = 10;
@@ -62,7 +63,7 @@ impl<'c, 'a> Sweep<'c, 'a> {
     /// # Errors
     /// Where polars refuses one.
     pub fn tables(&self) -> Result<Vec<Table>> {
-        Ok(vec![self.curves()?, self.routing()?, self.budgets()?, self.equal_accuracy()?])
+        [self.curves(), self.routing(), self.budgets(), self.equal_accuracy()].iter().map(Sheet::table).collect()
     }
 
     /// The best arm and λ for a fee per item in USD, and the cheapest for an accuracy, as sentences.
@@ -74,9 +75,9 @@ impl<'c, 'a> Sweep<'c, 'a> {
             if let (Some(budget), Axis::Fee) = (budget, axis) {
                 lines.push(match best_within(swept.choices().iter().cloned(), budget) {
                     Some((choice, point)) => format!(
-                        "within {budget} USD an item: {}, accuracy {:.1} % for {} {unit}",
+                        "within {budget} USD an item: {}, accuracy {} for {} {unit}",
                         told(&choice),
-                        point.accuracy * 100.0,
+                        percent(point.accuracy),
                         cost(*axis, point.cost)
                     ),
                     None => format!("within {budget} USD an item: nothing that was swept is so cheap"),
@@ -85,12 +86,12 @@ impl<'c, 'a> Sweep<'c, 'a> {
             if let Some(accuracy) = accuracy {
                 lines.push(match cheapest_reaching(swept.choices().iter().cloned(), accuracy) {
                     Some((choice, point)) => format!(
-                        "for an accuracy of {:.1} %: {}, at {} {unit}",
-                        accuracy * 100.0,
+                        "for an accuracy of {}: {}, at {} {unit}",
+                        percent(accuracy),
                         told(&choice),
                         cost(*axis, point.cost)
                     ),
-                    None => format!("for an accuracy of {:.1} %: nothing that was swept reaches it", accuracy * 100.0),
+                    None => format!("for an accuracy of {}: nothing that was swept reaches it", percent(accuracy)),
                 });
             }
         }
@@ -103,8 +104,8 @@ impl<'c, 'a> Sweep<'c, 'a> {
     /// What a terminal shows.
     #[must_use]
     pub fn terminal(&self, width: u16) -> String {
-        let tables = [self.worth(), self.saved()].into_iter().filter(|rows| rows.len() > 1);
-        tables.map(|rows| grid::table(&rows, 2, width)).collect::<Vec<_>>().join("\n")
+        let sheets = [self.routing(), self.equal_accuracy()].into_iter().filter(|sheet| !sheet.is_empty());
+        sheets.map(|sheet| sheet.terminal(width)).collect::<Vec<_>>().join("\n")
     }
 
     /// Its part of the summary, as Markdown.
@@ -118,10 +119,10 @@ impl<'c, 'a> Sweep<'c, 'a> {
              that knows which level is right, which is an oracle: it looks at the targets. The cascade at every λ is read off \
              the two levels alone, whose calls it makes; arms that learn were run at every λ. No interval here covers that \
              the best of many λ was picked on the same items.\n",
-            grid::markdown(&self.worth())
+            self.routing().markdown()
         );
-        let saved = self.saved();
-        if saved.len() > 1 {
+        let saved = self.equal_accuracy();
+        if !saved.is_empty() {
             let _ = write!(
                 text,
                 "\n## What is saved at the cascade's accuracy\n\n{}\nAlong the curves through each arm's thresholds and both corners, so \
@@ -129,71 +130,11 @@ impl<'c, 'a> Sweep<'c, 'a> {
                  the cascade at the λ named. For an arm that learns that is an interpolation: no run had those deferrals. In \
                  brackets 95 % bootstrap intervals over groups ({RESAMPLES} resamples), conditional on the orders. – : the \
                  arm's curve never reaches that accuracy, or starts above it.\n",
-                grid::markdown(&saved)
+                saved.markdown()
             );
         }
-        let _ = write!(text, "\n## For a budget, for an accuracy\n\n{}", grid::markdown(&self.ladder()));
+        let _ = write!(text, "\n## For a budget, for an accuracy\n\n{}", self.budgets().markdown());
         text
-    }
-
-    fn worth(&self) -> Vec<Vec<String>> {
-        let header = ["cost", "arm", "thresholds", "area", "APGR", "CPT(50)", "CPT(80)", "of the oracle's area"];
-        let mut rows = vec![header.map(str::to_owned).to_vec()];
-        let figure = |value: Option<f64>| value.map_or("–".to_owned(), |value| format!("{value:.3}"));
-        for OnAxis { axis, routing, .. } in &self.axes {
-            for routing in routing {
-                rows.push(vec![
-                    name(*axis).to_owned(),
-                    routing.arm.clone(),
-                    routing.points.len().to_string(),
-                    figure(routing.area),
-                    figure(routing.apgr),
-                    figure(routing.cpt[0]),
-                    figure(routing.cpt[1]),
-                    figure(routing.oracle_normalised),
-                ]);
-            }
-        }
-        rows
-    }
-
-    fn saved(&self) -> Vec<Vec<String>> {
-        let header = ["cost", "arm", "cascade's λ", "accuracy", "change at that accuracy"];
-        let mut rows = vec![header.map(str::to_owned).to_vec()];
-        for OnAxis { axis, savings, .. } in &self.axes {
-            for saving in savings {
-                let change = saving.change.map_or("–".to_owned(), |change| {
-                    let interval =
-                        change.interval.map(|ends| format!(" [{:+.1}, {:+.1}]", ends.low * 100.0, ends.high * 100.0));
-                    format!("{:+.1}{} %", change.value * 100.0, interval.unwrap_or_default())
-                });
-                rows.push(vec![
-                    name(*axis).to_owned(),
-                    saving.arm.clone(),
-                    lambda(saving.threshold),
-                    format!("{:.1} %", saving.accuracy * 100.0),
-                    change,
-                ]);
-            }
-        }
-        rows
-    }
-
-    fn ladder(&self) -> Vec<Vec<String>> {
-        let header = ["asked", "of", "arm", "λ", "accuracy", "cost of an item"];
-        let mut rows = vec![header.map(str::to_owned).to_vec()];
-        for Advice { axis, asked, value, found } in self.advice() {
-            let wanted = if asked == "accuracy" { format!("{:.1} %", value * 100.0) } else { cost(axis, value) };
-            let (arm, threshold, accuracy, price) = found.map_or_else(
-                || ("none".to_owned(), String::new(), String::new(), String::new()),
-                |(choice, point)| {
-                    let threshold = choice.threshold.map(lambda).unwrap_or_default();
-                    (choice.arm, threshold, format!("{:.1} %", point.accuracy * 100.0), cost(axis, point.cost))
-                },
-            );
-            rows.push(vec![format!("{asked}, {}", name(axis)), wanted, arm, threshold, accuracy, price]);
-        }
-        rows
     }
 
     /// Budgets in even steps from the cheapest to the dearest choice, and accuracies from the lowest to the highest.
@@ -218,17 +159,17 @@ impl<'c, 'a> Sweep<'c, 'a> {
         advice
     }
 
-    fn curves(&self) -> Result<Table> {
+    fn curves(&self) -> Sheet {
         let mut rows: Vec<CurveRow> = Vec::new();
         for OnAxis { axis, swept, routing, .. } in &self.axes {
             let corners = swept.corners();
-            for (name, point) in [("weak-only", corners.weak), ("strong-only", corners.strong)] {
-                rows.push((*axis, name.to_owned(), None, point, None));
+            for (arm, point) in [(Arm::WeakOnly, corners.weak), (Arm::StrongOnly, corners.strong)] {
+                rows.push((*axis, arm.to_string(), None, point, None));
             }
             for routing in routing {
                 let own = routing.points.iter();
                 rows.extend(own.map(|(threshold, point)| {
-                    (*axis, routing.arm.clone(), Some(*threshold), *point, corners.ibc_lift(*point))
+                    (*axis, routing.arm.to_string(), Some(*threshold), *point, corners.ibc_lift(*point))
                 }));
             }
             for point in [corners.weak, corners.strong] {
@@ -242,67 +183,76 @@ impl<'c, 'a> Sweep<'c, 'a> {
         }
         let each = || rows.iter();
         let columns = vec![
-            text("dataset", each().map(|_| self.dataset.clone())),
-            text("arm", each().map(|row| row.1.clone())),
-            text("axis", each().map(|row| column(row.0).to_owned())),
-            float("threshold", each().map(|row| row.2)),
-            float("cost", each().map(|row| row.3.cost)),
-            float("accuracy", each().map(|row| row.3.accuracy)),
-            float("ibc_lift", each().map(|row| row.4)),
+            Column::text(each().map(|_| self.dataset.clone())).file("dataset"),
+            Column::text(each().map(|row| row.1.clone())).file("arm"),
+            Column::text(each().map(|row| column(row.0).to_owned())).file("axis"),
+            Column::exact(each().map(|row| row.2)).file("threshold"),
+            Column::exact(each().map(|row| row.3.cost)).file("cost"),
+            Column::share(each().map(|row| row.3.accuracy)).file("accuracy"),
+            Column::number(3, each().map(|row| row.4)).file("ibc_lift"),
         ];
-        Table::new("curves", columns)
+        Sheet { name: "curves", columns }
     }
 
-    fn routing(&self) -> Result<Table> {
+    fn routing(&self) -> Sheet {
         let rows: Vec<_> = self.axes.iter().flat_map(|on| on.routing.iter().map(|row| (on.axis, row))).collect();
         let each = || rows.iter();
+        let figure = |of: fn(&Routing) -> Option<f64>| Column::number(3, rows.iter().map(move |(_, row)| of(row)));
         let columns = vec![
-            text("dataset", each().map(|_| self.dataset.clone())),
-            text("arm", each().map(|(_, row)| row.arm.clone())),
-            text("axis", each().map(|(axis, _)| column(*axis).to_owned())),
-            int("thresholds", each().map(|(_, row)| row.points.len())),
-            float("area", each().map(|(_, row)| row.area)),
-            float("apgr", each().map(|(_, row)| row.apgr)),
-            float("cpt_50", each().map(|(_, row)| row.cpt[0])),
-            float("cpt_80", each().map(|(_, row)| row.cpt[1])),
-            float("oracle_normalised_area", each().map(|(_, row)| row.oracle_normalised)),
+            Column::text(each().map(|_| self.dataset.clone())).file("dataset"),
+            Column::text(each().map(|(axis, _)| name(*axis).to_owned())).heading("cost"),
+            Column::text(each().map(|(_, row)| row.arm.to_string())).file("arm").heading("arm"),
+            Column::text(each().map(|(axis, _)| column(*axis).to_owned())).file("axis"),
+            Column::count(each().map(|(_, row)| row.points.len())).file("thresholds").heading("thresholds"),
+            figure(|row| row.area).file("area").heading("area"),
+            figure(|row| row.apgr).file("apgr").heading("APGR"),
+            figure(|row| row.cpt[0]).file("cpt_50").heading("CPT(50)"),
+            figure(|row| row.cpt[1]).file("cpt_80").heading("CPT(80)"),
+            figure(|row| row.oracle_normalised).file("oracle_normalised_area").heading("of the oracle's area"),
         ];
-        Table::new("routing", columns)
+        Sheet { name: "routing", columns }
     }
 
-    fn budgets(&self) -> Result<Table> {
+    fn budgets(&self) -> Sheet {
         let rows = self.advice();
         let each = || rows.iter();
         let found = || each().map(|row| row.found.as_ref());
+        let asked = |row: &Advice| format!("{}, {}", row.asked, name(row.axis));
+        let value = |row: &Advice| if row.asked == "accuracy" { percent(row.value) } else { cost(row.axis, row.value) };
+        let paid = |row: &Advice| row.found.as_ref().map(|(_, point)| cost(row.axis, point.cost)).unwrap_or_default();
         let columns = vec![
-            text("dataset", each().map(|_| self.dataset.clone())),
-            text("axis", each().map(|row| column(row.axis).to_owned())),
-            text("asked", each().map(|row| row.asked.to_owned())),
-            float("value", each().map(|row| row.value)),
-            text("arm", found().map(|found| found.map(|(choice, _)| choice.arm.clone()))),
-            float("threshold", found().map(|found| found.and_then(|(choice, _)| choice.threshold))),
-            float("accuracy", found().map(|found| found.map(|(_, point)| point.accuracy))),
-            float("cost", found().map(|found| found.map(|(_, point)| point.cost))),
+            Column::text(each().map(|_| self.dataset.clone())).file("dataset"),
+            Column::text(each().map(|row| column(row.axis).to_owned())).file("axis"),
+            Column::text(each().map(|row| row.asked.to_owned())).file("asked"),
+            Column::written(each().map(asked)).aside("asked"),
+            Column::exact(each().map(|row| row.value)).file("value"),
+            Column::written(each().map(value)).aside("of"),
+            Column::text(found().map(|found| Some(found?.0.arm.to_string()))).or("none").file("arm").aside("arm"),
+            Column::exact(found().map(|found| found?.0.threshold)).or("").file("threshold").aside("λ"),
+            Column::share(found().map(|found| Some(found?.1.accuracy))).or("").file("accuracy").aside("accuracy"),
+            Column::exact(found().map(|found| Some(found?.1.cost))).file("cost"),
+            Column::written(each().map(paid)).aside("cost of an item"),
         ];
-        Table::new("budgets", columns)
+        Sheet { name: "budgets", columns }
     }
 
-    fn equal_accuracy(&self) -> Result<Table> {
+    fn equal_accuracy(&self) -> Sheet {
         let rows: Vec<(Axis, &Saving)> =
             self.axes.iter().flat_map(|on| on.savings.iter().map(|saving| (on.axis, saving))).collect();
         let each = || rows.iter();
-        let ends = || each().map(|(_, saving)| saving.change.and_then(|change| change.interval));
         let columns = vec![
-            text("dataset", each().map(|_| self.dataset.clone())),
-            text("arm", each().map(|(_, saving)| saving.arm.clone())),
-            text("axis", each().map(|(axis, _)| column(*axis).to_owned())),
-            float("cascade_threshold", each().map(|(_, saving)| saving.threshold)),
-            float("accuracy", each().map(|(_, saving)| saving.accuracy)),
-            float("change_percent", each().map(|(_, saving)| saving.change.map(|change| change.value * 100.0))),
-            float("change_low_percent", ends().map(|ends| ends.map(|ends| ends.low * 100.0))),
-            float("change_high_percent", ends().map(|ends| ends.map(|ends| ends.high * 100.0))),
+            Column::text(each().map(|_| self.dataset.clone())).file("dataset"),
+            Column::text(each().map(|(axis, _)| name(*axis).to_owned())).heading("cost"),
+            Column::text(each().map(|(_, saving)| saving.arm.to_string())).file("arm").heading("arm"),
+            Column::text(each().map(|(axis, _)| column(*axis).to_owned())).file("axis"),
+            Column::exact(each().map(|(_, saving)| saving.threshold)).file("cascade_threshold").heading("cascade's λ"),
+            Column::share(each().map(|(_, saving)| saving.accuracy)).file("accuracy").heading("accuracy"),
+            Column::relative(each().map(|(_, saving)| saving.change))
+                .file("change_percent")
+                .ends(["change_low_percent", "change_high_percent"])
+                .heading("change at that accuracy"),
         ];
-        Table::new("equal_accuracy", columns)
+        Sheet { name: "equal_accuracy", columns }
     }
 }
 
@@ -334,7 +284,7 @@ fn unit(axis: Axis) -> &'static str {
 
 fn cost(axis: Axis, cost: f64) -> String {
     match axis {
-        Axis::StrongCalls => format!("{:.1} %", cost * 100.0),
+        Axis::StrongCalls => percent(cost),
         Axis::Fee => format!("{cost:.8}"),
     }
 }

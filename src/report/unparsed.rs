@@ -7,6 +7,7 @@ use anyhow::Result;
 use serde_json::json;
 
 use crate::gateway::journal::Journal;
+use crate::types::level::Level;
 use crate::types::record::{Call, Purpose, Record, Score};
 
 /// The file's name.
@@ -33,9 +34,8 @@ pub async fn lines(records: &[Record], journal: &Journal) -> Result<Vec<u8>> {
 
 /// The calls of a record whose answers could not be read.
 fn unread(record: &Record) -> impl Iterator<Item = &Call> {
-    let weak = record.weak.as_ref().is_some_and(|weak| weak.graded.score == Score::NoAnswer).then_some(0);
-    let stands = record.answering_level.filter(|_| record.graded.score == Score::NoAnswer);
-    let levels: BTreeSet<usize> = weak.into_iter().chain(stands).collect();
+    let unread = record.levels.iter().filter(|answer| answer.graded.score == Score::NoAnswer);
+    let levels: BTreeSet<Level> = unread.map(|answer| answer.level).collect();
     let answers = record.calls.iter().filter(|call| call.purpose == Purpose::Answer);
     answers.filter(move |call| call.level.is_some_and(|level| levels.contains(&level)))
 }

@@ -33,6 +33,12 @@ impl EmbedderName {
         }
     }
 
+    /// The embedder of this name; `None` if there is none.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        [Self::AllMiniLmL6V2, Self::HashedWords].into_iter().find(|embedder| embedder.name() == name)
+    }
+
     /// What a text's embedding is stored under: the hash of all that determines it.
     #[must_use]
     pub fn key(self, text: &str) -> CallKey {

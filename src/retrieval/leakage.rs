@@ -54,18 +54,11 @@ pub fn leakage(one: (&[Item], &[Embedded]), other: (&[Item], &[Embedded]), from:
 mod tests {
     use super::*;
     use crate::retrieval::hashed;
-    use crate::types::item::Target;
+    use crate::types::testing;
 
     fn set(rows: &[(&str, &str, &str)]) -> (Vec<Item>, Vec<Embedded>) {
-        let item = |(id, group, query): &(&str, &str, &str)| Item {
-            id: (*id).into(),
-            group: (*group).into(),
-            query: (*query).to_owned(),
-            options: Vec::new(),
-            target: Target::Number("1".into()),
-            solution: None,
-            subject: None,
-        };
+        let item =
+            |(id, group, query): &(&str, &str, &str)| Item { query: (*query).to_owned(), ..testing::item(*id, *group) };
         (rows.iter().map(item).collect(), rows.iter().map(|row| hashed::embed(row.2)).collect())
     }
 

@@ -10,6 +10,8 @@ use serde_json_borrow::Value;
 use time::format_description::well_known::Rfc3339;
 use time::{Date, Duration, OffsetDateTime, Time};
 
+use super::error::TableError;
+
 /// The Julian day of 1970-01-01.
 const EPOCH: i32 = 2_440_588;
 
@@ -17,7 +19,7 @@ const EPOCH: i32 = 2_440_588;
 ///
 /// # Errors
 /// Names the type and says what to write instead.
-pub(super) fn readable(dtype: &ArrowDataType) -> Result<(), String> {
+pub(super) fn readable(dtype: &ArrowDataType) -> Result<(), TableError> {
     use ArrowDataType as Type;
     match dtype {
         Type::LargeList(item) => readable(&item.dtype),
@@ -43,7 +45,7 @@ pub(super) fn readable(dtype: &ArrowDataType) -> Result<(), String> {
         | Type::Time32(_)
         | Type::Time64(_)
         | Type::Timestamp(..) => Ok(()),
-        other => Err(format!("values of the type {other:?} are not read: write the column as text or numbers")),
+        other => Err(TableError::Type(format!("{other:?}"))),
     }
 }
 
@@ -51,7 +53,7 @@ pub(super) fn readable(dtype: &ArrowDataType) -> Result<(), String> {
 ///
 /// # Errors
 /// Says why it holds no usable value: a number that is none, bytes that are no text, a date out of range.
-pub(super) fn value(array: &dyn Array, row: usize) -> Result<Value<'_>, String> {
+pub(super) fn value(array: &dyn Array, row: usize) -> Result<Value<'_>, TableError> {
     if array.is_null(row) {
         return Ok(Value::Null);
     }
@@ -96,36 +98,32 @@ pub(super) fn value(array: &dyn Array, row: usize) -> Result<Value<'_>, String> 
     if let Some(lists) = any.downcast_ref::<ListArray<i64>>() {
         let (start, end) = lists.offsets().start_end(row);
         let cells = (start..end).map(|place| value(&**lists.values(), place));
-        return Ok(Value::Array(cells.collect::<Result<_, String>>()?));
+        return Ok(Value::Array(cells.collect::<Result<_, TableError>>()?));
     }
     if let Some(structs) = any.downcast_ref::<StructArray>() {
         let cells = structs.fields().iter().zip(structs.values());
         let cells = cells.map(|(field, cells)| Ok((field.name.as_str(), value(&**cells, row)?)));
-        return Ok(Value::Object(cells.collect::<Result<Vec<_>, String>>()?.into()));
+        return Ok(Value::Object(cells.collect::<Result<Vec<_>, TableError>>()?.into()));
     }
     if any.is::<NullArray>() {
         return Ok(Value::Null);
     }
-    Err(format!("values of the type {:?} are not read: write the column as text or numbers", array.dtype()))
+    Err(TableError::Type(format!("{:?}", array.dtype())))
 }
 
-fn finite(number: f64) -> Result<Value<'static>, String> {
-    if number.is_finite() {
-        Ok(Value::from(number))
-    } else {
-        Err(format!("holds {number}, which is no number: write a number, or null if there is none"))
-    }
+fn finite(number: f64) -> Result<Value<'static>, TableError> {
+    if number.is_finite() { Ok(Value::from(number)) } else { Err(TableError::NoNumber(number.to_string())) }
 }
 
-fn text(bytes: &[u8]) -> Result<Value<'_>, String> {
+fn text(bytes: &[u8]) -> Result<Value<'_>, TableError> {
     let text = std::str::from_utf8(bytes);
-    text.map(Value::from).map_err(|_| "holds bytes that are no text in UTF-8: write the column as text".to_owned())
+    text.map(Value::from).map_err(|_| TableError::NoText)
 }
 
 /// A decimal: an integer if it is one.
-fn decimal(unscaled: i128, scale: usize) -> Result<Value<'static>, String> {
+fn decimal(unscaled: i128, scale: usize) -> Result<Value<'static>, TableError> {
     let one = u32::try_from(scale).ok().and_then(|scale| 10_i128.checked_pow(scale));
-    let one = one.ok_or_else(|| format!("is a decimal of {scale} places, which are too many"))?;
+    let one = one.ok_or(TableError::Places(scale))?;
     if unscaled % one == 0
         && let Ok(whole) = i64::try_from(unscaled / one)
     {
@@ -138,7 +136,7 @@ fn decimal(unscaled: i128, scale: usize) -> Result<Value<'static>, String> {
 }
 
 /// A date or time as it is written; `None` if the type is another.
-fn dated(dtype: &ArrowDataType, count: i128) -> Option<Result<Value<'static>, String>> {
+fn dated(dtype: &ArrowDataType, count: i128) -> Option<Result<Value<'static>, TableError>> {
     let nanoseconds = |unit: &TimeUnit| {
         count.checked_mul(match unit {
             TimeUnit::Second => 1_000_000_000,
@@ -161,7 +159,7 @@ fn dated(dtype: &ArrowDataType, count: i128) -> Option<Result<Value<'static>, St
             .map(|count| (Time::MIDNIGHT + Duration::nanoseconds(count)).to_string()),
         _ => return None,
     };
-    Some(written.map(Value::from).ok_or_else(|| "holds a date or time out of range".to_owned()))
+    Some(written.map(Value::from).ok_or(TableError::Date))
 }
 
 #[cfg(test)]
@@ -170,7 +168,7 @@ mod tests {
 
     #[test]
     fn decimals_and_dates_are_what_is_written() {
-        let told = |value: Result<Value, String>| value.map(|value| value.to_string());
+        let told = |value: Result<Value, TableError>| value.map(|value| value.to_string());
         assert_eq!(told(decimal(400, 2)), Ok("4".into()));
         assert_eq!(told(decimal(-405, 2)), Ok("-4.05".into()));
         assert_eq!(told(decimal(-5, 2)), Ok("-0.05".into()));
@@ -185,6 +183,8 @@ mod tests {
         assert_eq!(date(ArrowDataType::Time32(TimeUnit::Second), 61), Some(Ok("0:01:01.0".into())));
         assert!(date(moment, i128::MAX).is_some_and(|value| value.is_err()));
         assert_eq!(date(ArrowDataType::Int64, 1), None);
-        assert!(readable(&ArrowDataType::Duration(TimeUnit::Second)).is_err_and(|why| why.contains("Duration")));
+        assert!(
+            readable(&ArrowDataType::Duration(TimeUnit::Second)).is_err_and(|why| why.to_string().contains("Duration"))
+        );
     }
 }

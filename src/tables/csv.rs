@@ -7,6 +7,7 @@ use ::csv::{ByteRecord, Reader, ReaderBuilder};
 use anyhow::Result;
 use serde_json_borrow::Value;
 
+use super::error::TableError;
 use super::fields::{same, significant};
 use super::{Fields, FirstLine, Place, Take, encoding};
 
@@ -26,7 +27,7 @@ pub(super) fn each(bytes: impl Read, head: &[u8], first_line: FirstLine, path: &
         let place = Place::Line(record.position().map_or(0, ::csv::Position::line));
         let Some(cells) = texts(&record) else {
             let bytes = record.iter().collect::<Vec<_>>().join(&b',');
-            if take(place, Err(encoding::of_bytes(&bytes, path).unwrap_or_default())).is_break() {
+            if take(place, Err(TableError::Encoding(encoding::of_bytes(&bytes, path).unwrap_or_default()))).is_break() {
                 break;
             }
             continue;
@@ -39,7 +40,7 @@ pub(super) fn each(bytes: impl Read, head: &[u8], first_line: FirstLine, path: &
             (None, _) => {
                 let header: Vec<String> = cells.iter().map(|name| plain(name)).collect();
                 if let Some(fault) = twice(&header).or_else(|| (first_line.fault)(&header)) {
-                    let _ = take(place, Err(fault));
+                    let _ = take(place, Err(TableError::Header(fault)));
                     break;
                 }
                 names = Some(header);
@@ -50,7 +51,7 @@ pub(super) fn each(bytes: impl Read, head: &[u8], first_line: FirstLine, path: &
             let pairs = names.iter().zip(&cells).map(|(name, cell)| (name.as_str(), Value::from(*cell)));
             take(place, Ok(&Fields::of_columns(pairs.collect(), Vec::new())))
         } else {
-            take(place, Err(format!("has {} fields, not {}", cells.len(), names.len())))
+            take(place, Err(TableError::Cells { found: cells.len(), wanted: names.len() }))
         };
         if taken.is_break() {
             break;

@@ -4,6 +4,8 @@ use std::collections::HashSet;
 
 use serde_json_borrow::{ObjectAsVec, Value};
 
+use super::error::TableError;
+
 /// Up to so many names are compared pair by pair.
 const FEW: usize = 24;
 
@@ -12,7 +14,7 @@ const FEW: usize = 24;
 pub struct Fields<'a> {
     cells: ObjectAsVec<'a>,
     /// Names of cells that hold no usable value, and why; the cell itself is null.
-    unusable: Vec<(&'a str, String)>,
+    unusable: Vec<(&'a str, TableError)>,
 }
 
 impl<'a> Fields<'a> {
@@ -20,16 +22,16 @@ impl<'a> Fields<'a> {
     ///
     /// # Errors
     /// Names a field that is given twice, in the row or in an object in it.
-    pub fn new(cells: ObjectAsVec<'a>) -> Result<Self, String> {
+    pub fn new(cells: ObjectAsVec<'a>) -> Result<Self, TableError> {
         match repeated(&cells) {
-            Some(name) => Err(format!("the field `{name}` is given twice: remove one of the two")),
+            Some(name) => Err(TableError::Twice(name)),
             None => Ok(Self { cells, unusable: Vec::new() }),
         }
     }
 
     /// The fields of a row whose names are known to be different, with the reasons of unusable cells.
     #[must_use]
-    pub(super) fn of_columns(cells: Vec<(&'a str, Value<'a>)>, unusable: Vec<(&'a str, String)>) -> Self {
+    pub(super) fn of_columns(cells: Vec<(&'a str, Value<'a>)>, unusable: Vec<(&'a str, TableError)>) -> Self {
         Self { cells: cells.into(), unusable }
     }
 
@@ -37,14 +39,14 @@ impl<'a> Fields<'a> {
     ///
     /// # Errors
     /// Says why the cell cannot be used, or that two spellings of the name have a value.
-    pub fn get(&self, name: &str) -> Result<Option<&Value<'a>>, String> {
+    pub fn get(&self, name: &str) -> Result<Option<&Value<'a>>, TableError> {
         if let Some((_, why)) = self.unusable.iter().find(|(column, _)| same(column, name)) {
             return Err(why.clone());
         }
         let mut found: Option<(&str, &Value<'a>)> = None;
         for (key, value) in self.cells.iter().filter(|(key, value)| same(key, name) && !value.is_null()) {
             if let Some((first, _)) = found.replace((key, value)) {
-                return Err(format!("is given twice, as `{first}` and as `{key}`: rename one of the two"));
+                return Err(TableError::Spellings { first: first.to_owned(), second: key.to_owned() });
             }
         }
         Ok(found.map(|(_, value)| value))
@@ -121,10 +123,11 @@ mod tests {
         assert_eq!(row.get("answer").expect("one with a value").and_then(Value::as_u64), Some(1));
         assert_eq!((row.spelled("question"), row.spelled("options")), (Some("Question"), None));
         let row = fields(r#"{"A": "x", "a": "y"}"#).expect("different names");
-        let error = row.get("a").expect_err("two values");
+        let error = row.get("a").expect_err("two values").to_string();
         assert!(error.contains("`A`") && error.contains("`a`"), "{error}");
         for twice in [r#"{"a": 1, "a": 1}"#, r#"{"x": [{"a": 1, "a": 2}]}"#, r#"{"\u0061": 1, "a": 1}"#] {
-            assert!(fields(twice).expect_err("twice").contains("`a` is given twice"), "{twice}");
+            let error = fields(twice).expect_err("twice").to_string();
+            assert!(error.contains("`a` is given twice"), "{twice}");
         }
     }
 }

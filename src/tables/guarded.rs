@@ -5,6 +5,8 @@ use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind, set_hook, take_hook};
 use std::sync::Once;
 
+use super::error::TableError;
+
 thread_local! {
     /// Whether a panic of this thread is an error of a file, and not to be printed.
     static QUIET: Cell<bool> = const { Cell::new(false) };
@@ -14,7 +16,7 @@ thread_local! {
 ///
 /// # Errors
 /// The message of its panic.
-pub fn guarded<T>(decode: impl FnOnce() -> T) -> Result<T, String> {
+pub fn guarded<T>(decode: impl FnOnce() -> T) -> Result<T, TableError> {
     static HOOK: Once = Once::new();
     HOOK.call_once(|| {
         let printed = take_hook();
@@ -30,10 +32,10 @@ pub fn guarded<T>(decode: impl FnOnce() -> T) -> Result<T, String> {
     decoded.map_err(|panic| message(&*panic))
 }
 
-fn message(panic: &(dyn Any + Send)) -> String {
+fn message(panic: &(dyn Any + Send)) -> TableError {
     let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
     let text = text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_default();
-    format!("it is damaged, or written in a way that is not known ({})", text.lines().next().unwrap_or_default())
+    TableError::Damaged(text.lines().next().unwrap_or_default().to_owned())
 }
 
 #[cfg(test)]
@@ -44,6 +46,6 @@ mod tests {
     fn a_panic_is_an_error_with_its_message() {
         assert_eq!(guarded(|| 7), Ok(7));
         let error = guarded(|| [1, 2][std::hint::black_box(5)]).expect_err("out of bounds");
-        assert!(error.contains("index out of bounds"), "{error}");
+        assert!(error.to_string().contains("index out of bounds"), "{error}");
     }
 }

@@ -9,6 +9,7 @@ use anyhow::{Context, Result, bail};
 use serde::de::{DeserializeSeed, SeqAccess, Visitor};
 use serde_json_borrow::Value;
 
+use super::error::TableError;
 use super::{Fields, Place, Take, encoding};
 
 /// Hands on an object a line.
@@ -28,7 +29,7 @@ pub(super) fn lines(mut reader: impl BufRead, path: &Path, take: Take) -> Result
                 Ok(value) => row(place, value, take),
                 Err(error) => take(place, Err(broken(&error, text))),
             },
-            Err(_) => take(place, Err(encoding::of_bytes(&line, path).unwrap_or_default())),
+            Err(_) => take(place, Err(TableError::Encoding(encoding::of_bytes(&line, path).unwrap_or_default()))),
         };
         if taken.is_break() {
             break;
@@ -43,14 +44,14 @@ fn row(place: Place, value: Value, take: Take) -> ControlFlow<()> {
             Ok(fields) => take(place, Ok(&fields)),
             Err(what) => take(place, Err(what)),
         },
-        _ => take(place, Err("not a JSON object".to_owned())),
+        _ => take(place, Err(TableError::NoObject)),
     }
 }
 
-fn broken(error: &serde_json::Error, line: &str) -> String {
+fn broken(error: &serde_json::Error, line: &str) -> TableError {
     let words = ["NaN", "Infinity"];
     let hint = words.iter().find(|word| line.contains(*word)).map(|word| format!("; JSON has no {word}: write null"));
-    format!("not a JSON object: {error} (column {}){}", error.column(), hint.unwrap_or_default())
+    TableError::Json { error: error.to_string(), column: error.column(), hint: hint.unwrap_or_default() }
 }
 
 /// Hands on the objects of one array. All of its bytes are held, but only one of its rows.

@@ -4,6 +4,7 @@
 mod cells;
 mod csv;
 mod encoding;
+pub mod error;
 pub mod fields;
 pub mod guarded;
 mod json;
@@ -20,6 +21,7 @@ use anyhow::{Context, Result, anyhow, bail};
 use serde_json::Map;
 pub use serde_json_borrow::Value;
 
+use self::error::TableError;
 pub use self::fields::Fields;
 use self::fields::same;
 use self::stored::Table;
@@ -61,7 +63,7 @@ impl fmt::Display for Place {
 }
 
 /// Takes a row where it stands, or what is wrong with it, and says whether to go on.
-pub type Take<'a> = &'a mut dyn FnMut(Place, Result<&Fields, String>) -> ControlFlow<()>;
+pub type Take<'a> = &'a mut dyn FnMut(Place, Result<&Fields, TableError>) -> ControlFlow<()>;
 
 /// What the first line of a CSV may be.
 #[derive(Clone, Copy)]
@@ -187,10 +189,11 @@ pub fn read(path: &Path, wanted: Wanted) -> Result<Rows> {
 }
 
 /// The wanted fields of a row.
-fn picked(fields: &Fields, wanted: Wanted, kind: Kind) -> Result<Map<String, serde_json::Value>, String> {
+fn picked(fields: &Fields, wanted: Wanted, kind: Kind) -> Result<Map<String, serde_json::Value>, TableError> {
     let mut found = Map::new();
     for name in wanted.columns {
-        let value = fields.get(name).map_err(|why| format!("field `{name}`: {why}"))?;
+        let value =
+            fields.get(name).map_err(|error| TableError::Field { name: (*name).to_owned(), error: Box::new(error) })?;
         let there = |value: &&Value| kind != Kind::Csv || value.as_str() != Some("") || wanted.empty.contains(name);
         if let Some(value) = value.filter(there) {
             found.insert((*name).to_owned(), value.into());

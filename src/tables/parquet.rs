@@ -15,6 +15,7 @@ use polars_parquet::read::{
 
 use polars_parquet::parquet::page::CompressedPage;
 
+use super::error::TableError;
 use super::guarded::guarded;
 use super::{Fields, Place, Take, Value, cells};
 
@@ -22,16 +23,17 @@ use super::{Fields, Place, Take, Value, cells};
 const MOST_ROWS: usize = 1 << 30;
 
 /// A column of one row group: its name, and its pieces or why it cannot be read.
-type Column<'a> = (&'a str, Result<Vec<Box<dyn Array>>, String>);
+type Column<'a> = (&'a str, Result<Vec<Box<dyn Array>>, TableError>);
 
 /// Hands on the rows of a file's bytes.
 pub(super) fn each(bytes: Vec<u8>, take: Take) -> Result<()> {
-    let unreadable = |what: String| anyhow!("not readable as parquet: {what}");
+    let unreadable = |what: TableError| anyhow!("not readable as parquet: {what}");
     let opened = guarded(|| {
-        let metadata = read_metadata(&mut Cursor::new(&bytes)).map_err(|error| error.to_string())?;
+        let metadata =
+            read_metadata(&mut Cursor::new(&bytes)).map_err(|error| TableError::Parquet(error.to_string()))?;
         // Only parquet's own types: what other tools note beside them, such as categories, is how they hold a column.
         let fields: Vec<Field> = parquet_to_arrow_schema(metadata.schema().fields()).iter_values().cloned().collect();
-        Ok::<_, String>((metadata, fields))
+        Ok::<_, TableError>((metadata, fields))
     });
     let (metadata, fields) = opened.and_then(|opened| opened).map_err(unreadable)?;
     check(&metadata, &fields, bytes.len()).map_err(unreadable)?;
@@ -39,7 +41,7 @@ pub(super) fn each(bytes: Vec<u8>, take: Take) -> Result<()> {
     let mut number = 0;
     for group in &metadata.row_groups {
         let columns = fields.iter().map(|field| Ok((field.name.as_str(), column(field, group, &bytes)?)));
-        let columns: Vec<Column> = columns.collect::<Result<_, String>>().map_err(unreadable)?;
+        let columns: Vec<Column> = columns.collect::<Result<_, TableError>>().map_err(unreadable)?;
         for row in 0..group.num_rows() {
             number += 1;
             let fields = guarded(|| fields_of(&columns, row)).and_then(|fields| fields);
@@ -53,13 +55,13 @@ pub(super) fn each(bytes: Vec<u8>, take: Take) -> Result<()> {
 }
 
 /// Whether the file's own counts and places can be true.
-fn check(metadata: &FileMetadata, fields: &[Field], bytes: usize) -> Result<(), String> {
+fn check(metadata: &FileMetadata, fields: &[Field], bytes: usize) -> Result<(), TableError> {
     if fields.is_empty() {
-        return Err("it has no columns".to_owned());
+        return Err(TableError::NoColumns);
     }
     for (place, field) in fields.iter().enumerate() {
         if fields[..place].iter().any(|earlier| earlier.name == field.name) {
-            return Err(format!("it has two columns `{}`: rename one", field.name));
+            return Err(TableError::TwoColumns(field.name.to_string()));
         }
     }
     let mut rows = 0_usize;
@@ -71,11 +73,11 @@ fn check(metadata: &FileMetadata, fields: &[Field], bytes: usize) -> Result<(), 
             let inside = range.start <= range.end && usize::try_from(range.end).is_ok_and(|end| end <= bytes);
             if !inside || values > MOST_ROWS {
                 let name = column.descriptor().path_in_schema.iter().map(ToString::to_string).collect::<Vec<_>>();
-                return Err(format!("column {}: it is damaged (the file is too short for it)", name.join(".")));
+                return Err(TableError::Short(name.join(".")));
             }
         }
     }
-    if rows > MOST_ROWS { Err(format!("it says that it has {rows} rows")) } else { Ok(()) }
+    if rows > MOST_ROWS { Err(TableError::Rows(rows)) } else { Ok(()) }
 }
 
 /// Checks the counts in the headers of a column's pages, by which the decoder asks for memory: `values` are in the column.
@@ -111,7 +113,7 @@ fn column(
     field: &Field,
     group: &RowGroupMetadata,
     bytes: &Buffer<u8>,
-) -> Result<Result<Vec<Box<dyn Array>>, String>, String> {
+) -> Result<Result<Vec<Box<dyn Array>>, TableError>, TableError> {
     if let Err(why) = cells::readable(&field.dtype) {
         return Ok(Err(why));
     }
@@ -130,16 +132,17 @@ fn column(
             .collect::<Result<(Vec<_>, Vec<_>)>>()?;
         Ok(column_iter_to_arrays(pages, types, field.clone(), None).map(|(arrays, _)| arrays)?)
     };
-    let decoded = guarded(decode).and_then(|decoded| decoded.map_err(|error| format!("{error:#}")));
-    decoded.map(Ok).map_err(|what| format!("column {}: {what}", field.name))
+    let decoded =
+        guarded(decode).and_then(|decoded| decoded.map_err(|error| TableError::Parquet(format!("{error:#}"))));
+    decoded.map(Ok).map_err(|error| TableError::Column { name: field.name.to_string(), error: Box::new(error) })
 }
 
 /// The fields of one row of a group.
-fn fields_of<'a>(columns: &'a [Column], row: usize) -> Result<Fields<'a>, String> {
+fn fields_of<'a>(columns: &'a [Column], row: usize) -> Result<Fields<'a>, TableError> {
     let (mut found, mut unusable) = (Vec::with_capacity(columns.len()), Vec::new());
     for (name, arrays) in columns {
         let value = match arrays {
-            Ok(arrays) => cell(arrays, row).ok_or_else(|| format!("column {name}: it has no such row"))?,
+            Ok(arrays) => cell(arrays, row).ok_or_else(|| TableError::NoRow((*name).to_owned()))?,
             Err(why) => Err(why.clone()),
         };
         found.push((
@@ -154,7 +157,7 @@ fn fields_of<'a>(columns: &'a [Column], row: usize) -> Result<Fields<'a>, String
 }
 
 /// The cell of a column in pieces; `None` if the column is shorter.
-fn cell(arrays: &[Box<dyn Array>], mut row: usize) -> Option<Result<Value<'_>, String>> {
+fn cell(arrays: &[Box<dyn Array>], mut row: usize) -> Option<Result<Value<'_>, TableError>> {
     for array in arrays {
         if row < array.len() {
             return Some(cells::value(&**array, row));

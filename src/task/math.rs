@@ -1,4 +1,4 @@
-//! Numbers in answers, found by the rules of [`Extraction`], read by the grammar of [`number`] and compared as exact
+//! Numbers in answers, found by the rules of [`Extraction`], read by the grammar of `number` and compared as exact
 //! fractions. Where a rule looks is the same for answers that are no numbers.
 
 use std::ops::Range;

@@ -242,17 +242,11 @@ fn graded(item: &Item, answer: Option<Answer>) -> Graded {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::types::testing;
 
     fn item(target: Target, options: &[&str]) -> Item {
-        Item {
-            id: "1".into(),
-            group: "1".into(),
-            query: String::new(),
-            options: options.iter().map(|option| (*option).to_owned()).collect(),
-            solution: None,
-            subject: None,
-            target,
-        }
+        let options = options.iter().map(|option| (*option).to_owned()).collect();
+        Item { options, target, ..testing::item("1", "1") }
     }
 
     fn holds(task: Task, item: &Item, text: &str, at_least: usize) -> bool {

@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 
 use regex::Regex;
 
-use crate::types::reasoning;
+use crate::types::marks;
 
 /// New questions that are looked at; an output with more of them is read as a whole.
 const MOST_CUTS: usize = 8;
@@ -24,7 +24,7 @@ static CORRECTION: LazyLock<Regex> = LazyLock::new(|| {
     .expect("the pattern is valid")
 });
 
-/// The text with blanks in place of reasoning ([`reasoning`]) and of what is struck out, byte for byte, so that places in it are
+/// The text with blanks in place of reasoning ([`marks`]) and of what is struck out, byte for byte, so that places in it are
 /// places in the text.
 #[must_use]
 pub fn visible(text: &str) -> Cow<'_, str> {
@@ -33,7 +33,7 @@ pub fn visible(text: &str) -> Cow<'_, str> {
         return Cow::Borrowed(text);
     }
     let mut bytes = vec![b' '; text.len()];
-    for range in reasoning::visible(text) {
+    for range in marks::visible(text) {
         bytes[range.clone()].copy_from_slice(&text.as_bytes()[range]);
     }
     if struck {

@@ -69,6 +69,12 @@ pub struct Form {
 }
 
 impl Prompt {
+    /// Its name and version, as outputs have them.
+    #[must_use]
+    pub fn label(&self) -> String {
+        format!("{} v{}", self.name, self.version)
+    }
+
     /// The question, with `strategies` before it where there are any. `lettered` says whether options are listed (they
     /// are not where their likelihood is scored).
     #[must_use]

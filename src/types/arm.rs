@@ -1,5 +1,7 @@
 //! Arms as values: what is deferred and what is learned. None has code of its own; all go through one `step`.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 /// When a query goes to the next level.
@@ -115,6 +117,12 @@ impl Arm {
         Self::ALL.into_iter().find(|arm| arm.name() == name)
     }
 
+    /// Whether the arm is one level alone: an end of the range between the levels, and no way to combine them.
+    #[must_use]
+    pub fn is_one_level(self) -> bool {
+        matches!(self, Self::WeakOnly | Self::StrongOnly)
+    }
+
     /// When the arm defers.
     #[must_use]
     pub fn deferral(self) -> Deferral {
@@ -147,5 +155,25 @@ impl Arm {
             Some(Use::Shown(own)) => own.unwrap_or(content).is_written(),
             Some(Use::Reused) | None => false,
         }
+    }
+}
+
+impl fmt::Display for Arm {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_arm_is_shown_written_and_found_by_one_name() {
+        for arm in Arm::ALL {
+            assert_eq!((arm.to_string(), Arm::named(arm.name())), (arm.name().to_owned(), Some(arm)));
+            assert_eq!(serde_json::to_value(arm).expect("JSON"), arm.name());
+        }
+        assert_eq!(Arm::named("inter-cascad"), None);
     }
 }

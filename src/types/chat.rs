@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::item::ItemId;
-use super::reasoning;
+use super::marks;
 
 /// Who speaks a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -242,7 +242,7 @@ impl Response {
     /// Whether there is no text besides reasoning.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        reasoning::visible(&self.text).into_iter().all(|range| self.text[range].trim().is_empty())
+        marks::visible(&self.text).into_iter().all(|range| self.text[range].trim().is_empty())
     }
 
     /// Whether the provider gave no word of an answer because of what was asked: it refused the request, or withheld all

@@ -7,6 +7,12 @@ const ROUNDING: f64 = 1e-9;
 #[derive(Debug, Clone, Copy, PartialEq, PartialOrd)]
 pub struct Confidence(f64);
 
+/// The deferral rule: whether an answer is not sure enough to stand at the threshold λ. An answer without a confidence never is.
+#[must_use]
+pub fn defers(confidence: Option<Confidence>, threshold: f64) -> bool {
+    confidence.is_none_or(|confidence| confidence.value() < threshold)
+}
+
 /// A number that is no confidence.
 #[derive(Debug, Clone, Copy, PartialEq, thiserror::Error)]
 #[error("a confidence lies from 0 to 1, and this one is {0}")]
@@ -40,6 +46,13 @@ impl Confidence {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_answer_stands_from_its_threshold_on() {
+        let at = |value| defers(Some(Confidence::nearest(value)), 0.5);
+        assert_eq!([at(0.499), at(0.5), at(1.0)], [true, false, false]);
+        assert!(defers(None, 0.0) && defers(Some(Confidence::nearest(1.0)), f64::INFINITY));
+    }
 
     #[test]
     fn nothing_outside_the_range_is_a_confidence() {

@@ -1,15 +1,23 @@
 //! Plain data that every floor shares, the trait of a model, and the one place that makes random generators.
 
 pub mod arm;
+pub mod canonical;
 pub mod chat;
 pub mod confidence;
 pub mod embedding;
 pub mod item;
+pub mod level;
+pub mod marks;
+pub mod matrix;
 pub mod model;
 pub mod noted;
 pub mod price;
+pub mod queue;
 pub mod reasoning;
 pub mod record;
+pub mod recorded;
 pub mod seed;
 pub mod shown;
 pub mod store_rule;
+#[doc(hidden)]
+pub mod testing;

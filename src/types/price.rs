@@ -27,6 +27,27 @@ pub struct Price {
     pub nominal: bool,
 }
 
+/// What is wrong with a price.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum PriceError {
+    /// The value is negative or no number.
+    #[error("price.{field} must be a number of USD from 0 up, not {value}")]
+    Range {
+        /// The field.
+        field: &'static str,
+        /// The value.
+        value: f64,
+    },
+    /// The value is finer than a pico-dollar a token.
+    #[error("price.{field} = {value} has more than six decimals")]
+    Decimals {
+        /// The field.
+        field: &'static str,
+        /// The value.
+        value: f64,
+    },
+}
+
 /// An amount of money in pico-dollars.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub struct Fee(i128);
@@ -74,15 +95,15 @@ impl Price {
     ///
     /// # Errors
     /// A sentence that names the field.
-    pub fn check(&self) -> Result<(), String> {
+    pub fn check(&self) -> Result<(), PriceError> {
         let fields =
             [("input", self.input), ("cached_input", self.cached_input.unwrap_or(0.0)), ("output", self.output)];
         for (field, value) in fields {
             if !value.is_finite() || value < 0.0 {
-                return Err(format!("price.{field} must be a number of USD from 0 up, not {value}"));
+                return Err(PriceError::Range { field, value });
             }
             if (value * PICO_PER_TOKEN - (value * PICO_PER_TOKEN).round()).abs() > 1e-3 {
-                return Err(format!("price.{field} = {value} has more than six decimals"));
+                return Err(PriceError::Decimals { field, value });
             }
         }
         Ok(())
@@ -119,7 +140,7 @@ mod tests {
     #[test]
     fn senseless_prices_are_refused() {
         assert!(price().check().is_ok());
-        assert!(Price { output: -1.0, ..price() }.check().is_err_and(|e| e.contains("price.output")));
+        assert!(Price { output: -1.0, ..price() }.check().is_err_and(|e| e.to_string().contains("price.output")));
         assert!(Price { input: f64::NAN, ..price() }.check().is_err());
         assert!(Price { input: 0.000_000_1, ..price() }.check().is_err());
     }

@@ -1,116 +1,11 @@
-//! Reasoning that a model writes into its text: found by the marks that models and servers put around it, and kept apart from
-//! the answer. What is journaled keeps it; what is graded, split and judged does not have it.
+//! Reasoning that a model writes into its text, kept apart from the answer. What is journaled keeps it; what is graded, split and
+//! judged does not have it.
 
 use std::ops::Range;
-use std::sync::{Arc, LazyLock};
-
-use regex::Regex;
+use std::sync::Arc;
 
 use super::chat::{Response, Token};
-
-/// Names of tags that stand around reasoning, as a pattern.
-const NAMES: &str = "(?:[a-z]+[:_])?(?:think|thinking|thought|thoughts|thought_process|reasoning|reasoning_content|reason|reflection|analysis|scratchpad|inner_monologue|internal_monologue|chain_of_thought|cot|cot_budget_reflect)|antthinking";
-/// What begins reasoning: tags, Mistral's and Kimi's marks, special tokens, Gemma's channel.
-const OPENS: &str = r"\[THINK(?:ING)?\]|◁think▷|<\|(?:begin_of_thought|begin_of_thinking|thought_begin|start_thinking|start_of_thinking|think_start|think|thinking|thought)\|>|<\|channel>thought|<unused94>(?:thought)?";
-/// What ends it.
-const CLOSES: &str = r"\[/THINK(?:ING)?\]|◁/think▷|<\|(?:end_of_thought|end_of_thinking|thought_end|end_thinking|think_end|/think|/thinking|/thought)\|>|<channel\|>|<unused95>";
-
-/// Every mark: `open`, `close`, or a tag that holds nothing.
-static MARKS: LazyLock<Regex> = LazyLock::new(|| {
-    let pattern = format!(
-        r"(?i)(?P<none><\s*(?:{NAMES})\s*/>)|(?P<open><\s*(?:{NAMES})(?:\s[^<>]*)?>|{OPENS})|(?P<close><\s*/\s*(?:{NAMES})\s*>|{CLOSES})"
-    );
-    Regex::new(&pattern).expect("the pattern is valid")
-});
-/// The head of a message in gpt-oss's format.
-static CHANNEL: LazyLock<Regex> = LazyLock::new(|| {
-    Regex::new(r"<\|channel\|>\s*(?P<name>\w+)[^<]*(?:<\|constrain\|>[^<]*)?<\|message\|>")
-        .expect("the pattern is valid")
-});
-/// What ends a message in that format.
-static MESSAGE_END: LazyLock<Regex> =
-    LazyLock::new(|| Regex::new(r"<\|(?:end|return|call|start|channel)\|>").expect("the pattern is valid"));
-/// The same format whose special tokens the server left out.
-static BARE_CHANNEL: LazyLock<Regex> =
-    LazyLock::new(|| Regex::new(r"(?s)^\s*analysis(?:[A-Z\d]|\b.*assistantfinal)").expect("the pattern is valid"));
-/// Granite's words before its reasoning, and before its answer.
-static GRANITE: LazyLock<Regex> =
-    LazyLock::new(|| Regex::new(r"^\s*Here(?: is|'s) my thought process:").expect("the pattern is valid"));
-static GRANITE_ANSWER: LazyLock<Regex> =
-    LazyLock::new(|| Regex::new(r"Here(?: is|'s) my response:").expect("the pattern is valid"));
-
-/// The bytes of a text that are no reasoning, in order. Reasoning that is closed but not opened began before the text
-/// (chat templates open it); reasoning that is not closed goes to the text's end.
-#[must_use]
-pub fn visible(text: &str) -> Vec<Range<usize>> {
-    let found = if text.contains("<|channel|>") {
-        channels(text)
-    } else if BARE_CHANNEL.is_match(text) {
-        after(text, text.rfind("assistantfinal").map(|at| at + "assistantfinal".len()))
-    } else if GRANITE.is_match(text) {
-        after(text, GRANITE_ANSWER.find(text).map(|found| found.end()))
-    } else {
-        outside_marks(text)
-    };
-    found.into_iter().map(|range| trimmed(text, range)).filter(|range| !range.is_empty()).collect()
-}
-
-/// Whether a text holds a mark that ends reasoning.
-#[must_use]
-pub fn ends_in(text: &str) -> bool {
-    MARKS.captures_iter(text).any(|found| found.name("close").is_some())
-}
-
-fn after(text: &str, start: Option<usize>) -> Vec<Range<usize>> {
-    start.map(|start| start..text.len()).into_iter().collect()
-}
-
-/// The messages of the channel `final`.
-fn channels(text: &str) -> Vec<Range<usize>> {
-    let finals = CHANNEL.captures_iter(text).filter(|found| &found["name"] == "final");
-    let contents = finals.map(|found| {
-        let start = found.get_match().end();
-        start..MESSAGE_END.find_at(text, start).map_or(text.len(), |end| end.start())
-    });
-    contents.collect()
-}
-
-fn outside_marks(text: &str) -> Vec<Range<usize>> {
-    let mut seen: Vec<Range<usize>> = Vec::new();
-    let (mut start, mut open, mut closed) = (0, false, false);
-    for found in MARKS.captures_iter(text) {
-        let mark = found.get_match();
-        if found.name("close").is_none() {
-            if !open {
-                seen.push(start..mark.start());
-                start = mark.end();
-            }
-            open |= found.name("open").is_some();
-            continue;
-        }
-        // One that nothing opened ends what came before it, but for a second one at the very end.
-        if !open && closed && text[mark.end()..].trim().is_empty() {
-            seen.push(start..mark.start());
-        } else if !open {
-            seen.clear();
-        }
-        (start, open, closed) = (mark.end(), false, true);
-    }
-    if !open {
-        seen.push(start..text.len());
-    }
-    seen
-}
-
-/// The range without the space that stands between reasoning and answer; a text without reasoning is left as it is.
-fn trimmed(text: &str, range: Range<usize>) -> Range<usize> {
-    if range == (0..text.len()) {
-        return range;
-    }
-    let part = &text[range.clone()];
-    let start = if range.start == 0 { 0 } else { part.len() - part.trim_start().len() };
-    range.start + start..range.start + part.trim_end().len().max(start)
-}
+use super::marks::visible;
 
 /// The answer without its reasoning: what is left of its text, with the tokens of that. Usage stays that of all. Tokens that do not
 /// make up the text cannot be told apart, and are left out.
@@ -153,65 +48,6 @@ fn parted(tokens: &[Token], text: &str, visible: &[Range<usize>]) -> Vec<Token> 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn left(text: &str) -> String {
-        visible(text).into_iter().map(|range| &text[range]).collect()
-    }
-
-    #[test]
-    fn what_stands_outside_the_reasoning_is_the_answer() {
-        for thought in [
-            "<think>\nIs it #### 9?\n</think>\n\nSo:\n#### 4",
-            "<thinking>#### 9</thinking>So:\n#### 4",
-            "<thought>9</thought>\nSo:\n#### 4",
-            "<reasoning effort=\"high\">9</reasoning>So:\n#### 4",
-            "<seed:think>9</seed:think>So:\n#### 4",
-            "<THINK>9</Think>So:\n#### 4",
-            "[THINK]9[/THINK]So:\n#### 4",
-            "[THINKING]9[/THINKING]So:\n#### 4",
-            "< think >9< / think >So:\n#### 4",
-            "◁think▷9◁/think▷So:\n#### 4",
-            "<|begin_of_thought|>9<|end_of_thought|>So:\n#### 4",
-            "<|START_THINKING|>9<|END_THINKING|>So:\n#### 4",
-            "<|channel>thought\n9<channel|>So:\n#### 4",
-            "<unused94>thought\n9<unused95>So:\n#### 4",
-            "<|channel|>analysis<|message|>9<|end|><|start|>assistant<|channel|>final<|message|>So:\n#### 4<|return|>",
-            "analysisWe need 9.assistantfinalSo:\n#### 4",
-            "Here is my thought process: 9\nHere is my response:\nSo:\n#### 4",
-            "It may be 9.\n</think>\n\nSo:\n#### 4",
-            "<think>I end with </think>, or #### 9?</think>So:\n#### 4",
-            "<think>9</think>So:\n#### 4\n</think>",
-            "<think/>So:\n#### 4",
-        ] {
-            assert_eq!(left(thought), "So:\n#### 4", "{thought}");
-        }
-        assert_eq!(left("So:\n<think>9</think>\n#### 4"), "So:#### 4");
-        assert_eq!(left("#### 4\n<think>was it"), "#### 4");
-    }
-
-    #[test]
-    fn reasoning_that_does_not_end_leaves_nothing() {
-        for thought in [
-            "<think>\nIs it #### 9",
-            "[THINK]9",
-            "<think>9</think>\n ",
-            "It may be 9.\n</think>",
-            "<|channel|>analysis<|message|>It is #### 9",
-            "analysisWe need 9",
-            "Here is my thought process: 9",
-        ] {
-            assert_eq!(left(thought), "", "{thought}");
-        }
-    }
-
-    #[test]
-    fn other_texts_stay_as_they_are() {
-        for text in
-            ["", " 4 \n", "a < b > c", "<b>4</b>", "The analysis says 4.", "analysis of it: 4", "I think so.</p>"]
-        {
-            assert_eq!(left(text), text);
-        }
-    }
 
     #[test]
     fn tokens_go_with_their_text() {

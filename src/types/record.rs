@@ -4,10 +4,13 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::arm::Arm;
 use super::chat::{CallKey, Usage};
 use super::confidence::Confidence;
 use super::item::ItemId;
+use super::level::Level;
 use super::noted::Noted;
+use super::store_rule::StoreRule;
 
 /// How an answer compares with its target.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -75,8 +78,8 @@ impl Purpose {
 pub struct CellKey {
     /// The data set's name.
     pub dataset: Arc<str>,
-    /// The arm's name.
-    pub arm: Arc<str>,
+    /// The arm.
+    pub arm: Arm,
     /// Zero-based number of the stream's order.
     pub order: usize,
     /// λ; none for an arm that has no gate.
@@ -92,15 +95,33 @@ pub struct Graded {
     pub score: Score,
 }
 
-/// What the weak level did for one item.
+/// What one level answered for one item. Its tokens and its time are those of the record's calls at this level.
 #[derive(Debug, Clone, PartialEq)]
-pub struct WeakAnswer {
+pub struct LevelAnswer {
+    /// The level.
+    pub level: Level,
     /// Its answer.
     pub graded: Graded,
-    /// How the answer compares that the strict rule alone reads: `#### N`, `\boxed{…}` or "the answer is (X)".
-    pub strict: Score,
-    /// Its confidence in [0, 1]; none where no arm of the run is gated by it and none is told.
+    /// The score under the strict rule alone, which reads `#### N`, `\boxed{…}` or "the answer is (X)"; `None` if the answer was
+    /// not read by it, as that of the top level.
+    pub strict: Option<Score>,
+    /// Its confidence in [0, 1], recalibrated if the run does so; `None` for the top level, and if no arm of the run is gated
+    /// and no calibration asks for it.
     pub confidence: Option<Confidence>,
+    /// λ of the level's gate; `None` for the top level, and in an arm that has no gate.
+    pub threshold: Option<f64>,
+    /// The number of strategies in its prompt.
+    pub strategies_shown: usize,
+    /// Whether the query went on to the next level.
+    pub deferred: bool,
+}
+
+impl LevelAnswer {
+    /// An answer that stands, of a level without a gate.
+    #[must_use]
+    pub fn new(level: Level, graded: Graded) -> Self {
+        Self { level, graded, strict: None, confidence: None, threshold: None, strategies_shown: 0, deferred: false }
+    }
 }
 
 /// What became of the strategy of a deferred item.
@@ -112,8 +133,8 @@ pub enum Kept {
     Unreadable,
     /// The provider refused to answer, so that there was none.
     Refused,
-    /// A store rule, by its name, kept it out.
-    Dropped(&'static str),
+    /// This store rule kept it out.
+    Dropped(StoreRule),
 }
 
 impl Kept {
@@ -124,7 +145,7 @@ impl Kept {
             Self::Stored => "stored",
             Self::Unreadable => "unreadable",
             Self::Refused => "refused",
-            Self::Dropped(rule) => rule,
+            Self::Dropped(rule) => rule.name(),
         }
     }
 }
@@ -146,12 +167,12 @@ pub struct Record {
     pub strategy_groups: Vec<Arc<str>>,
     /// The greatest cosine similarity between the query and a shown strategy's query.
     pub similarity_max: Option<f64>,
-    /// The weak level's part; none where the arm never asks it.
-    pub weak: Option<WeakAnswer>,
-    /// Whether the query went to the strong level.
+    /// The answers of the levels that were asked, the first level first; empty if an earlier answer was used again.
+    pub levels: Vec<LevelAnswer>,
+    /// Whether the query went beyond the first level.
     pub deferred: bool,
-    /// The level whose answer stands, counted from 0; none where an earlier answer was used again.
-    pub answering_level: Option<usize>,
+    /// The level whose answer stands; `None` if an earlier answer was used again.
+    pub answering_level: Option<Level>,
     /// The answer that stands.
     pub graded: Graded,
     /// Strategies in the repository when the item's turn came.
@@ -163,14 +184,20 @@ pub struct Record {
     pub strategy_scores: Vec<Score>,
     /// What became of the strategy, where the item was deferred in a learning arm.
     pub kept: Option<Kept>,
-    /// The levels, counted from 0, whose provider refused to answer; ascending.
-    pub refused: Vec<usize>,
+    /// The levels whose provider refused to answer; ascending.
+    pub refused: Vec<Level>,
 }
 
 impl Record {
-    /// Tokens of this record's calls at `level` for `purpose`.
+    /// The answer of the first level; `None` if it was not asked.
     #[must_use]
-    pub fn usage(&self, level: Option<usize>, purpose: Purpose) -> Usage {
+    pub fn first(&self) -> Option<&LevelAnswer> {
+        self.levels.first().filter(|answer| answer.level.is_first())
+    }
+
+    /// Tokens of this record's calls at `level` (`None`: the embedder's) for `purpose`.
+    #[must_use]
+    pub fn usage(&self, level: Option<Level>, purpose: Purpose) -> Usage {
         self.calls
             .iter()
             .filter(|call| call.level == level && call.purpose == purpose)
@@ -179,7 +206,7 @@ impl Record {
 
     /// What the answer of a level was like, its first if there are several; `None` if it was not asked, or that is not known.
     #[must_use]
-    pub fn noted(&self, level: usize) -> Option<&Noted> {
+    pub fn noted(&self, level: Level) -> Option<&Noted> {
         let answers = |call: &&Call| call.level == Some(level) && call.purpose == Purpose::Answer;
         self.calls.iter().find(answers)?.noted.as_ref()
     }
@@ -191,11 +218,22 @@ impl Record {
     }
 }
 
+/// The top level of the cascade behind some records: the highest that any of their calls or answers names, and at least the
+/// second.
+#[must_use]
+pub fn top_level<'a>(records: impl IntoIterator<Item = &'a Record>) -> Level {
+    let of = |record: &'a Record| {
+        let called = record.calls.iter().filter_map(|call| call.level);
+        called.chain(record.levels.iter().map(|answer| answer.level))
+    };
+    records.into_iter().flat_map(of).fold(Level::SECOND, Level::max)
+}
+
 /// One call's share of tokens for one purpose.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Call {
-    /// The level that was called, counted from 0; none for the embedder.
-    pub level: Option<usize>,
+    /// The level that was called; `None` for the embedder.
+    pub level: Option<Level>,
     /// The model's name in the config.
     pub model: Arc<str>,
     /// What the tokens were for.

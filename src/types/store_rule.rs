@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 /// What must hold for a strategy to be kept.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum StoreRule {
     /// Nothing.

@@ -12,6 +12,7 @@ use intercascade::task::{Grader, Read, Task};
 use intercascade::types::chat::{Finish, Response};
 use intercascade::types::item::{Item, Target};
 use intercascade::types::record::Score;
+use intercascade::types::testing;
 use proptest::prelude::*;
 use serde::Deserialize;
 
@@ -51,15 +52,7 @@ impl Labelled {
             0 => Target::Number(target.to_owned()),
             _ => Target::Choice(place()),
         };
-        Item {
-            id: "1".into(),
-            group: "1".into(),
-            query: String::new(),
-            options: self.options.clone(),
-            target,
-            solution: None,
-            subject: None,
-        }
+        Item { options: self.options.clone(), target, ..plain_item() }
     }
 
     fn response(&self) -> Response {
@@ -168,9 +161,7 @@ fn numbers_that_other_programs_write_are_read_exactly() {
 }
 
 fn plain_item() -> Item {
-    let target = Target::Number("1".into());
-    let (id, group) = ("1".into(), "1".into());
-    Item { id, group, query: String::new(), options: Vec::new(), target, solution: None, subject: None }
+    testing::item("1", "1")
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{Curve, Point};
 use crate::analysis::stats::bootstrap::Population;
 use crate::analysis::stats::units::relative_change;
-use crate::analysis::stats::{Draws, FEWEST, Resampled};
+use crate::analysis::stats::{Draws, Estimate, FEWEST};
 
 /// An arm at one threshold, a row per item and order; all that are compared list the same rows.
 #[derive(Debug, Clone, Copy)]
@@ -34,7 +34,7 @@ pub fn change_at_equal_accuracy<K: Ord>(
     at: usize,
     groups: &[K],
     draws: Draws,
-) -> Option<Resampled> {
+) -> Option<Estimate> {
     let index: BTreeMap<&K, usize> = groups.iter().collect::<BTreeSet<_>>().into_iter().zip(0..).collect();
     let group_of: Vec<usize> = groups.iter().map(|group| index[group]).collect();
     let (arm, base) = (GroupSums::of(arm, &group_of, index.len()), GroupSums::of(base, &group_of, index.len()));
@@ -44,7 +44,7 @@ pub fn change_at_equal_accuracy<K: Ord>(
         let accuracy = base.get(at)?.accuracy;
         change_at(&Curve::through(arm)?, &Curve::through(base)?, accuracy)
     })?;
-    Some(Resampled { interval: found.interval.filter(|_| differing >= FEWEST), ..found })
+    Some(Estimate { interval: found.interval.filter(|_| differing >= FEWEST), ..found })
 }
 
 /// An arm's sums within each group, so that a resample adds groups and not rows.

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::analysis::calibration::{Grid, Guarantee, Outcome, Tested, calibrate, smallest_certifiable_alpha};
 use crate::analysis::recalibration::{Recalibration, isotonic, platt};
 use crate::analysis::reliability::Judged;
+use crate::types::arm::Arm;
 use crate::types::record::{Record, Score};
 
 /// What makes a probability of a score.
@@ -45,8 +46,8 @@ impl Wanted {
 /// The gate of one arm, told from items that no stream holds.
 #[derive(Debug, Clone)]
 pub struct Calibrated {
-    /// The arm's name.
-    pub arm: String,
+    /// The arm.
+    pub arm: Arm,
     /// The calibration items' records, in the order in which they were drawn. Arms share them where the weak level
     /// answered without strategies.
     pub records: Arc<[Record]>,
@@ -63,7 +64,7 @@ pub struct Calibrated {
 impl Calibrated {
     /// Tells the gate of `arm`.
     #[must_use]
-    pub fn new(arm: &str, records: Arc<[Record]>, own: bool, wanted: Wanted) -> Self {
+    pub fn new(arm: Arm, records: Arc<[Record]>, own: bool, wanted: Wanted) -> Self {
         let answers = judged(&records);
         let (fitted_on, told_from) = match (wanted.recalibrate, wanted.guarantee) {
             (None, _) => (&[][..], &answers[..]),
@@ -80,12 +81,12 @@ impl Calibrated {
         };
         let told_from: Vec<Judged> = told_from.iter().map(mapped).collect();
         let outcome = wanted.guarantee.map(|(guarantee, grid)| calibrate(&told_from, grid, guarantee));
-        Self { arm: arm.to_owned(), records, own, wanted, recalibration, outcome }
+        Self { arm, records, own, wanted, recalibration, outcome }
     }
 
     /// The one of this arm; none where its threshold stands in the config.
     #[must_use]
-    pub fn of<'a>(arms: &'a [Self], arm: &str) -> Option<&'a Self> {
+    pub fn of(arms: &[Self], arm: Arm) -> Option<&Self> {
         arms.iter().find(|calibrated| calibrated.arm == arm)
     }
 
@@ -138,7 +139,7 @@ pub struct Guaranteed {
 /// The weak level's score of each record, and whether its answer is right.
 fn judged(records: &[Record]) -> Vec<Judged> {
     let judged = |record: &Record| {
-        let weak = record.weak.as_ref()?;
+        let weak = record.first()?;
         Some(Judged { confidence: weak.confidence?.value(), right: weak.graded.score == Score::Correct })
     };
     records.iter().filter_map(judged).collect()

@@ -4,44 +4,35 @@
 
 use std::collections::BTreeMap;
 
-use super::change_percent;
 use super::slices::{Slice, Taken};
 use crate::analysis::stats::difference::{of_answers, of_groups};
 use crate::analysis::stats::sign_flip::{group_sums, sign_flip_p};
 use crate::analysis::stats::units::{differ, relative_change};
-use crate::analysis::stats::{Difference, Draws, Interval, Units};
+use crate::analysis::stats::{Draws, Estimate, Units};
 use crate::types::seed::Seed;
 
 /// Resamples and sign flips of every interval and test.
 pub const RESAMPLES: usize = 10_000;
 
-/// A relative change, in shares: -0.2 is a fifth less.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Relative {
-    /// The change; none where the base has nothing.
-    pub change: Option<f64>,
-    /// Its BCa interval over groups.
-    pub interval: Option<Interval>,
-    /// The two-sided p-value of no change, by sign flips of the groups' sums.
-    pub p: f64,
-}
-
-/// What an arm changes against its base.
+/// What an arm changes against its base, all of it in shares: of accuracies and coverages the difference, of calls the relative
+/// change.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Changes {
-    /// Of the accuracy.
-    pub accuracy: Difference,
-    /// Of the weak level's accuracy; none where either does not ask it of every item.
-    pub weak_accuracy: Option<Difference>,
-    /// Of the coverage.
-    pub coverage: Difference,
-    /// Of the items that the strong level answers.
-    pub strong_calls: Relative,
-    /// Of all calls of the strong level.
-    pub strong_calls_all: Relative,
-    /// The accuracy's change in each order.
+    /// The difference of the accuracies.
+    pub accuracy: Estimate,
+    /// The difference of the weak level's accuracies. `None` if either arm does not ask it of every item.
+    pub weak_accuracy: Option<Estimate>,
+    /// The difference of the coverages.
+    pub coverage: Estimate,
+    /// The relative change of the items that the strong level answers. `None` if it answers none in the base.
+    pub strong_calls: Option<Estimate>,
+    /// The two-sided p-value of no difference in the items that the strong level answers, which the base may have none of.
+    pub strong_calls_p_value: f64,
+    /// The relative change of all calls of the strong level. `None` if the base makes none.
+    pub strong_calls_all: Option<Estimate>,
+    /// The difference of the accuracies in each order.
     pub accuracy_by_order: Vec<f64>,
-    /// The strong calls' relative change in each order; none where the base makes none there.
+    /// The relative change of the strong calls in each order; `None` if the base makes none in it.
     pub strong_calls_by_order: Vec<Option<f64>>,
 }
 
@@ -52,22 +43,25 @@ impl Changes {
         let pairs = slice.paired(base);
         let threshold = slice.cell.threshold.map(|threshold| threshold.to_string()).unwrap_or_default();
         let independent = slice.is_independent() && !base.learns();
-        let both = Both { pairs: &pairs, independent, seed, cell: [&slice.cell.arm, &threshold] };
+        let both = Both { pairs: &pairs, independent, seed, cell: [slice.cell.arm.name(), &threshold] };
         let asked = pairs.iter().all(|(one, other)| one.weak().is_some() && other.weak().is_some());
         let weak = || both.difference("weak", |taken| taken.weak_correct());
+        let (strong_calls, strong_calls_p_value) = both.relative(|taken| usize::from(taken.deferred()));
+        let (strong_calls_all, _) = both.relative(|taken| taken.strong_calls_all());
         Some(Self {
             accuracy: both.difference("accuracy", |taken| taken.correct())?,
             weak_accuracy: if asked { weak() } else { None },
             coverage: both.difference("coverage", |taken| !taken.deferred())?,
-            strong_calls: both.relative("strong-calls", |taken| usize::from(taken.deferred())),
-            strong_calls_all: both.relative("strong-calls", |taken| taken.strong_calls_all()),
+            strong_calls,
+            strong_calls_p_value,
+            strong_calls_all,
             accuracy_by_order: both.by_order(|some| {
                 let sum: f64 = some.iter().map(|(one, other)| change(*one, *other, |taken| taken.correct())).sum();
                 sum / count(some.len())
             }),
             strong_calls_by_order: both.by_order(|some| {
                 let calls = |side: fn(&Pair) -> bool| count(some.iter().filter(|pair| side(pair)).count());
-                change_percent(calls(|pair| pair.0.deferred()), calls(|pair| pair.1.deferred())).map(|c| c / 100.0)
+                relative_change([calls(|pair| pair.0.deferred()), calls(|pair| pair.1.deferred())])
             }),
         })
     }
@@ -86,7 +80,7 @@ struct Both<'p, 'a, 'b> {
 }
 
 impl<'p, 'a, 'b> Both<'p, 'a, 'b> {
-    fn difference(&self, what: &str, is: fn(Taken) -> bool) -> Option<Difference> {
+    fn difference(&self, what: &str, is: fn(Taken) -> bool) -> Option<Estimate> {
         let labels = [what, self.cell[0], self.cell[1]];
         let draws = Draws { seed: self.seed, labels: &labels, count: RESAMPLES };
         if self.independent {
@@ -96,18 +90,16 @@ impl<'p, 'a, 'b> Both<'p, 'a, 'b> {
         of_groups(self.per_item(|one, other| change(one, other, is)), draws)
     }
 
-    fn relative(&self, what: &str, calls: fn(Taken) -> usize) -> Relative {
-        let labels = [what, self.cell[0], self.cell[1]];
+    /// The relative change of some calls with its BCa interval over groups, and the p-value of no difference, by sign flips of the
+    /// groups' sums.
+    fn relative(&self, calls: fn(Taken) -> usize) -> (Option<Estimate>, f64) {
+        let labels = ["strong-calls", self.cell[0], self.cell[1]];
         let draws = Draws { seed: self.seed, labels: &labels, count: RESAMPLES };
         let sums = |(one, other): &Pair<'a, 'b>| (one.group(), [count(calls(*one)), count(calls(*other))]);
         let units = Units::by_group(self.pairs.iter().map(sums)).contributing(differ);
-        let found = units.bca(draws, relative_change);
         let difference = |(one, other): &Pair<'a, 'b>| (one.group(), count(calls(*one)) - count(calls(*other)));
-        Relative {
-            change: found.map(|found| found.value),
-            interval: found.and_then(|found| found.interval),
-            p: sign_flip_p(&group_sums(self.pairs.iter().map(difference)), draws),
-        }
+        let p_value = sign_flip_p(&group_sums(self.pairs.iter().map(difference)), draws);
+        (units.bca(draws, relative_change).map(|change| change.tested(p_value)), p_value)
     }
 
     /// A figure of each item, averaged over the orders first, with the item's group.

@@ -3,15 +3,16 @@
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
+use super::BASELINE;
 use super::calibrated::{Calibrated, Guaranteed};
 use super::changes::{Changes, RESAMPLES};
 use super::confidence::{Ends, ends};
 use super::fees::{FeeRow, Prices, by_group, fee_of, fee_rows, item_fee};
 use super::slices::{Slice, Taken, baseline, slices};
-use super::{BASELINE, change_percent};
 use crate::analysis::stats::holm::holm;
 use crate::analysis::stats::units::{differ, relative_change};
-use crate::analysis::stats::{Draws, Interval, Units};
+use crate::analysis::stats::{Draws, Estimate, Interval, Units};
+use crate::types::arm::Arm;
 use crate::types::price::Fee;
 use crate::types::record::{Purpose, Record};
 use crate::types::seed::Seed;
@@ -24,9 +25,11 @@ pub struct Comparison<'a> {
     pub changes: Vec<Option<Changes>>,
     /// The fees of each slice.
     fees: Vec<Vec<FeeRow>>,
-    /// What each slice changes of them: of the whole, then row by row.
-    fee_changes: Vec<Vec<Change>>,
-    /// How sure what each slice's confidence is worth is, once somebody asks.
+    /// The relative changes of each slice's fees against its base: of the whole, then row by row.
+    fee_changes: Vec<Vec<Option<Estimate>>>,
+    /// The intervals of each slice's accuracy, computed when they are first needed.
+    accuracy_intervals: OnceLock<Vec<Option<Interval>>>,
+    /// The intervals of what each slice's confidence is worth, computed when they are first needed.
     ends: OnceLock<Vec<Ends>>,
     /// How thresholds were told, where they were.
     pub calibrated: &'a [Calibrated],
@@ -35,9 +38,6 @@ pub struct Comparison<'a> {
     /// Seed of the resampling.
     pub seed: Seed,
 }
-
-/// A change in points or percent, with its interval.
-pub type Change = (Option<f64>, Option<Interval>);
 
 impl<'a> Comparison<'a> {
     /// Compares what a run's records hold.
@@ -56,8 +56,8 @@ impl<'a> Comparison<'a> {
         seed: Seed,
     ) -> Self {
         let mut found = slices(records);
-        let place = |arm: &str| found.iter().position(|slice| &*slice.cell.arm == arm);
-        if let (Some(weak), Some(strong)) = (place("weak-only"), place("strong-only")) {
+        let place = |arm| found.iter().position(|slice| slice.cell.arm == arm);
+        if let (Some(weak), Some(strong)) = (place(Arm::WeakOnly), place(Arm::StrongOnly)) {
             let cascades = found[weak].gated(&found[strong], thresholds);
             let after = weak.max(strong) + 1;
             found.splice(after..after, cascades);
@@ -69,18 +69,27 @@ impl<'a> Comparison<'a> {
     #[must_use]
     pub fn of(slices: Vec<Slice<'a>>, calibrated: &'a [Calibrated], prices: &'a Prices, seed: Seed) -> Self {
         let change = |slice: &Slice| {
-            let base = baseline(&slices, slice).filter(|_| &*slice.cell.arm != BASELINE)?;
+            let base = baseline(&slices, slice).filter(|_| slice.cell.arm != BASELINE)?;
             Changes::between(slice, base, seed)
         };
         let changes = slices.iter().map(change).collect();
         let rows = |slice: &Slice| {
             // An arm without a gate needs no threshold.
-            let calibrated = Calibrated::of(calibrated, &slice.cell.arm).filter(|_| slice.cell.threshold.is_some());
+            let calibrated = Calibrated::of(calibrated, slice.cell.arm).filter(|_| slice.cell.threshold.is_some());
             fee_rows(slice, calibrated.map_or(&[][..], |calibrated| &calibrated.records), prices)
         };
         let fees = slices.iter().map(rows).collect();
-        let (fee_changes, ends) = (Vec::new(), OnceLock::new());
-        let mut comparison = Self { slices, changes, fees, fee_changes, ends, calibrated, prices, seed };
+        let mut comparison = Self {
+            slices,
+            changes,
+            fees,
+            fee_changes: Vec::new(),
+            accuracy_intervals: OnceLock::new(),
+            ends: OnceLock::new(),
+            calibrated,
+            prices,
+            seed,
+        };
         comparison.fee_changes = comparison.changes_of_fees();
         comparison
     }
@@ -91,25 +100,31 @@ impl<'a> Comparison<'a> {
     }
 
     /// The slices of one arm.
-    pub fn of_arm(&self, arm: &str) -> impl Iterator<Item = (&Slice<'a>, Option<&Changes>)> {
-        self.rows().filter(move |(slice, _)| &*slice.cell.arm == arm)
+    pub fn of_arm(&self, arm: Arm) -> impl Iterator<Item = (&Slice<'a>, Option<&Changes>)> {
+        self.rows().filter(move |(slice, _)| slice.cell.arm == arm)
     }
 
     /// What a slice is compared with; none for the cascade itself.
     #[must_use]
     pub fn base(&self, slice: &Slice) -> Option<&Slice<'a>> {
-        baseline(&self.slices, slice).filter(|_| &*slice.cell.arm != BASELINE)
+        baseline(&self.slices, slice).filter(|_| slice.cell.arm != BASELINE)
     }
 
     /// The weak level without strategies, where an arm asks it so.
     #[must_use]
     pub fn untaught(&self) -> Option<&Slice<'a>> {
-        self.slices.iter().find(|slice| matches!(&*slice.cell.arm, "cascade" | "weak-only"))
+        self.slices.iter().find(|slice| matches!(slice.cell.arm, Arm::Cascade | Arm::WeakOnly))
+    }
+
+    /// The slices of the arms that learn.
+    pub fn learners(&self) -> impl Iterator<Item = &Slice<'a>> {
+        let learns = |slice: &&Slice| slice.cell.arm.learning().is_some();
+        self.slices.iter().filter(learns)
     }
 
     /// How an arm's threshold was told; none where it stood in the config.
     #[must_use]
-    pub fn calibrated(&self, arm: &str) -> Option<&'a Calibrated> {
+    pub fn calibrated(&self, arm: Arm) -> Option<&'a Calibrated> {
         Calibrated::of(self.calibrated, arm)
     }
 
@@ -125,27 +140,39 @@ impl<'a> Comparison<'a> {
         fee_of(self.fees(slice))
     }
 
+    /// The interval of each slice's accuracy, in shares and in the order of the slices.
+    #[must_use]
+    pub fn accuracy_intervals(&self) -> &[Option<Interval>] {
+        let interval = |slice: &Slice| {
+            let labels = ["own-accuracy", slice.cell.arm.name()];
+            slice.accuracy_interval(Draws { seed: self.seed, labels: &labels, count: RESAMPLES })
+        };
+        self.accuracy_intervals.get_or_init(|| self.slices.iter().map(interval).collect())
+    }
+
     /// The intervals of what a slice's confidence is worth.
     #[must_use]
     pub fn confidence_ends(&self, slice: &Slice) -> Ends {
-        self.place(slice).map_or_else(Ends::default, |place| self.ends.get_or_init(|| ends(self))[place])
+        self.place(slice)
+            .map_or_else(Ends::default, |place| self.ends.get_or_init(|| ends(&self.slices, self.seed))[place])
     }
 
     /// What was guaranteed for a gated slice; none where its threshold was stated.
     #[must_use]
     pub fn guaranteed(&self, slice: &Slice) -> Option<Guaranteed> {
-        self.calibrated(&slice.cell.arm).filter(|_| slice.cell.threshold.is_some())?.guaranteed()
+        self.calibrated(slice.cell.arm).filter(|_| slice.cell.threshold.is_some())?.guaranteed()
     }
 
-    /// The change of the whole fee against the base's. Its interval is that of the stream's items; what a threshold took is added
-    /// as it is.
+    /// The relative change of the whole fee against the base's, as a share. Its interval covers the sampling of the stream's items;
+    /// the fee of calibrating the threshold enters as a constant. `None` for the cascade, without prices, or if the base pays
+    /// nothing.
     #[must_use]
-    pub fn fee_change(&self, slice: &Slice) -> Change {
-        self.place(slice).map_or((None, None), |place| self.fee_changes[place][0])
+    pub fn fee_change(&self, slice: &Slice) -> Option<Estimate> {
+        self.place(slice).and_then(|place| self.fee_changes[place][0])
     }
 
-    /// The fees of a slice, each with its change.
-    pub fn fees_with_changes(&self, slice: &Slice) -> impl Iterator<Item = (&FeeRow, Change)> {
+    /// The fees of a slice, each with its relative change as a share.
+    pub fn fees_with_changes(&self, slice: &Slice) -> impl Iterator<Item = (&FeeRow, Option<Estimate>)> {
         let changes = self.place(slice).map_or(&[][..], |place| &self.fee_changes[place][1..]);
         self.fees(slice).iter().zip(changes.iter().copied())
     }
@@ -161,8 +188,8 @@ impl<'a> Comparison<'a> {
     }
 
     /// What each slice changes of its base's fees: of the whole, then row by row.
-    fn changes_of_fees(&self) -> Vec<Vec<Change>> {
-        let mut changes: Vec<_> = self.fees.iter().map(|rows| vec![(None, None); rows.len() + 1]).collect();
+    fn changes_of_fees(&self) -> Vec<Vec<Option<Estimate>>> {
+        let mut changes: Vec<_> = self.fees.iter().map(|rows| vec![None; rows.len() + 1]).collect();
         let mut units: Vec<(Units<2>, [f64; 2])> = Vec::new();
         let mut intervals = Vec::new();
         for ((slice, fees), changes) in self.slices.iter().zip(&self.fees).zip(&mut changes) {
@@ -175,8 +202,10 @@ impl<'a> Comparison<'a> {
                     Some(row) => self.fees(slice).iter().find(|other| (&*other.model, other.purpose) == row)?.fee,
                 };
                 let fees = of(slice).zip(of(base));
-                change.0 = fees.and_then(|(own, base)| change_percent(own.usd(), base.usd()));
-                if change.0.is_none() || matches!(row, Some((_, Some(Purpose::Calibrate)))) {
+                let value = fees.and_then(|(own, base)| relative_change([own.usd(), base.usd()]));
+                *change = value.map(|value| Estimate::new(value, None));
+                let Some(Estimate { interval, .. }) = change else { continue };
+                if matches!(row, Some((_, Some(Purpose::Calibrate)))) {
                     continue;
                 }
                 let fee = |taken: Taken| item_fee(taken, row, self.prices);
@@ -192,7 +221,7 @@ impl<'a> Comparison<'a> {
                 if units.last() != Some(&paid) {
                     units.push(paid);
                 }
-                intervals.push((units.len() - 1, &mut change.1));
+                intervals.push((units.len() - 1, interval));
             }
         }
         let figure = |[c, c_base]: [f64; 2]| [move |[own, base]: [f64; 2]| relative_change([own + c, base + c_base])];
@@ -209,13 +238,14 @@ impl<'a> Comparison<'a> {
     /// A p-value of each slice, adjusted over the arms that are compared with the same cascade (Holm 1979). None for the levels
     /// asked alone: they are the ends of the range, and no hypotheses on learning.
     #[must_use]
-    pub fn adjusted(&self, p: impl Fn(&Changes) -> f64) -> Vec<Option<f64>> {
+    pub fn adjusted(&self, p_value: impl Fn(&Changes) -> Option<f64>) -> Vec<Option<f64>> {
         let mut adjusted = vec![None; self.slices.len()];
         let mut families: BTreeMap<Option<u64>, Vec<(usize, f64)>> = BTreeMap::new();
         for (place, (slice, changes)) in self.rows().enumerate() {
-            if let Some(changes) = changes.filter(|_| !matches!(&*slice.cell.arm, "weak-only" | "strong-only")) {
+            let changes = changes.filter(|_| !slice.cell.arm.is_one_level());
+            if let Some(p_value) = changes.and_then(&p_value) {
                 let family = self.base(slice).and_then(|base| base.cell.threshold).map(f64::to_bits);
-                families.entry(family).or_default().push((place, p(changes)));
+                families.entry(family).or_default().push((place, p_value));
             }
         }
         for family in families.into_values() {

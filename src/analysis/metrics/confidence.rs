@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use super::{Comparison, Slice, Taken};
+use super::{Slice, Taken};
 use crate::analysis::drift::{Watched, anytime_p, watch};
 use crate::analysis::ranked::Ranked;
 use crate::analysis::reliability::{Bin, Judged, aurc, auroc, brier, ece, reliability_table};
 use crate::analysis::stats::bootstrap::Population;
 use crate::analysis::stats::{Draws, Interval};
+use crate::types::seed::Seed;
 
 /// Rows of equal mass in a reliability table.
 pub const BINS: usize = 10;
@@ -44,12 +45,12 @@ pub struct Ends {
     pub brier: Option<Interval>,
 }
 
-/// The intervals of each slice of a comparison; empty ones where a slice has no confidence of its own. Slices with as many groups are
+/// The intervals of each of some slices; empty ones where a slice has no confidence of its own. Slices with as many groups are
 /// resampled together.
 #[must_use]
-pub(super) fn ends(comparison: &Comparison) -> Vec<Ends> {
+pub(super) fn ends(slices: &[Slice], seed: Seed) -> Vec<Ends> {
     let mut batches: BTreeMap<usize, Vec<(usize, Ranked)>> = BTreeMap::new();
-    for (place, slice) in comparison.slices.iter().enumerate().filter(|(_, slice)| !slice.is_read_off()) {
+    for (place, slice) in slices.iter().enumerate().filter(|(_, slice)| !slice.is_read_off()) {
         let rows: Vec<(&str, Judged)> =
             slice.taken.iter().filter_map(|taken| Some((taken.group(), taken.judged()?))).collect();
         if !rows.is_empty() {
@@ -57,8 +58,8 @@ pub(super) fn ends(comparison: &Comparison) -> Vec<Ends> {
             batches.entry(ranked.groups()).or_default().push((place, ranked));
         }
     }
-    let mut found = vec![Ends::default(); comparison.slices.len()];
-    let draws = Draws { seed: comparison.seed, labels: &["confidence"], count: RESAMPLES };
+    let mut found = vec![Ends::default(); slices.len()];
+    let draws = Draws { seed, labels: &["confidence"], count: RESAMPLES };
     for (groups, slices) in batches {
         let Ok(groups) = u32::try_from(groups) else { continue };
         let figures = |times: &[u32]| slices.iter().flat_map(|(_, ranked)| ranked.worth(times, BINS as u64)).collect();

@@ -3,7 +3,7 @@
 use super::changes::RESAMPLES;
 use super::fees::item_fee;
 use super::{Comparison, Slice, Taken};
-use crate::analysis::stats::{Draws, Resampled, Units};
+use crate::analysis::stats::{Draws, Estimate, Units};
 
 /// A gain below the smallest amount of money is rounding.
 const LEAST: f64 = 1e-12;
@@ -43,7 +43,7 @@ impl Gain {
 /// The control's gain as a share of the arm's, both against the cascade `base`, with its BCa interval over groups. None if the arm
 /// gains nothing, or without prices; no interval if the arm gains nothing on more than 1 % of the resamples.
 #[must_use]
-pub fn share(comparison: &Comparison, gain: Gain, arm: &Slice, control: &Slice, base: &Slice) -> Option<Resampled> {
+pub fn share(comparison: &Comparison, gain: Gain, arm: &Slice, control: &Slice, base: &Slice) -> Option<Estimate> {
     let differences = |slice: &Slice| {
         let pairs = slice.paired(base).into_iter();
         let rows = pairs.map(|(one, other)| {
@@ -66,5 +66,5 @@ pub fn share(comparison: &Comparison, gain: Gain, arm: &Slice, control: &Slice, 
         let (control, own) = (control + apart[0], own + apart[1]);
         (own >= LEAST).then(|| control / own)
     };
-    units.bca(Draws { seed: comparison.seed, labels: &["control", &arm.cell.arm], count: RESAMPLES }, figure)
+    units.bca(Draws { seed: comparison.seed, labels: &["control", arm.cell.arm.name()], count: RESAMPLES }, figure)
 }

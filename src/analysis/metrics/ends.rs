@@ -2,6 +2,7 @@
 
 use super::{Slice, ratio};
 use crate::types::chat::Finish;
+use crate::types::level::Level;
 use crate::types::record::Purpose;
 
 /// The answers of one level in one arm, over all orders.
@@ -16,9 +17,9 @@ pub struct Ends {
 }
 
 impl Ends {
-    /// The ends of a level's answers, counted from 0 = weak.
+    /// The ends of a level's answers.
     #[must_use]
-    pub fn of(slice: &Slice, level: usize) -> Self {
+    pub fn of(slice: &Slice, level: Level) -> Self {
         let calls = slice.taken.iter().flat_map(|taken| taken.calls()).map(|(call, _)| call);
         let answers = calls.filter(|call| call.level == Some(level) && call.purpose == Purpose::Answer);
         let known = answers.filter_map(|call| call.noted.as_ref()).filter(|noted| noted.finish != Finish::Refused);

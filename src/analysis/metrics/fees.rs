@@ -3,10 +3,10 @@
 
 use std::collections::BTreeMap;
 
-use super::STRONG;
 use super::slices::{Slice, Taken};
 use crate::analysis::stats::Units;
 use crate::types::chat::Usage;
+use crate::types::level::Level;
 use crate::types::price::{Fee, Price};
 use crate::types::record::{Call, Purpose, Record};
 
@@ -18,12 +18,12 @@ pub type Tokens = fn(&Slice) -> u64;
 
 /// The tokens of a slice that are told apart, by the names of their columns.
 pub const TOKENS: [(&str, Tokens); 7] = [
-    ("weak_input_tokens", |slice| slice.usage(Some(0), Purpose::Answer).input),
-    ("weak_output_tokens", |slice| slice.usage(Some(0), Purpose::Answer).output),
-    ("strong_input_tokens", |slice| slice.usage(Some(STRONG), Purpose::Answer).input),
-    ("strong_output_tokens", |slice| slice.usage(Some(STRONG), Purpose::Answer).output),
-    ("distil_output_tokens", |slice| slice.usage(Some(STRONG), Purpose::Distil).output),
-    ("verify_output_tokens", |slice| slice.usage(Some(STRONG), Purpose::Verify).output),
+    ("weak_input_tokens", |slice| slice.usage(Some(Level::FIRST), Purpose::Answer).input),
+    ("weak_output_tokens", |slice| slice.usage(Some(Level::FIRST), Purpose::Answer).output),
+    ("strong_input_tokens", |slice| slice.usage(Some(slice.top), Purpose::Answer).input),
+    ("strong_output_tokens", |slice| slice.usage(Some(slice.top), Purpose::Answer).output),
+    ("distil_output_tokens", |slice| slice.usage(Some(slice.top), Purpose::Distil).output),
+    ("verify_output_tokens", |slice| slice.usage(Some(slice.top), Purpose::Verify).output),
     ("embed_tokens", |slice| slice.usage(None, Purpose::Embed).input),
 ];
 

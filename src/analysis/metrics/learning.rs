@@ -3,8 +3,7 @@
 #![expect(clippy::redundant_closure_for_method_calls, reason = "a method is not one for every lifetime of its records")]
 
 use super::slices::{Slice, Taken};
-use crate::analysis::stats::Draws;
-use crate::analysis::stats::{Estimate, clustered_mean};
+use crate::analysis::stats::{Draws, Estimate, clustered_mean};
 use crate::analysis::theorem::{Constants, Taught, WeakOutcome, constants};
 use crate::types::record::{Kept, Purpose, Record, Score};
 
@@ -84,11 +83,11 @@ impl Teacher {
 pub struct Transfer {
     /// Items over all orders.
     pub n: usize,
-    /// Accuracy without strategies.
+    /// Accuracy without strategies, as a share.
     pub alone: f64,
-    /// Accuracy with them.
+    /// Accuracy with them, as a share.
     pub taught: f64,
-    /// The paired difference.
+    /// The paired difference of the accuracies, as a share.
     pub gain: Estimate,
     /// The least and the greatest of the items' similarities to the nearest strategy shown; none where none was.
     pub similarity: Option<(f64, f64)>,
@@ -102,7 +101,7 @@ fn transfer(part: &Slice, alone: &Slice) -> Option<Transfer> {
         let (least, most) = ends.unwrap_or((one, one));
         Some((one.min(least), one.max(most)))
     });
-    Some(Transfer { n: part.taken.len(), alone: taught - gain.mean, taught, gain, similarity })
+    Some(Transfer { n: part.taken.len(), alone: taught - gain.value, taught, gain, similarity })
 }
 
 /// A learning slice's weak answers by the source of what was shown; `alone` holds the weak level without strategies.

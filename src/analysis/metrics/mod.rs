@@ -10,33 +10,27 @@ pub mod ends;
 pub mod fees;
 pub mod growth;
 pub mod learning;
+pub mod odd_answers;
 pub mod price_ratio;
 pub mod slices;
 pub mod swept;
 
 pub use calibrated::Calibrated;
-pub use changes::{Changes, Relative};
+pub use changes::Changes;
 pub use comparison::Comparison;
 pub use fees::{FeeRow, Prices, fee_rows};
 pub use slices::{Slice, Taken, baseline, slices};
 
-/// The arm that all others are compared with.
-pub const BASELINE: &str = "cascade";
+use crate::types::arm::Arm;
 
-/// The top level.
-pub const STRONG: usize = 1;
+/// The arm that all others are compared with.
+pub const BASELINE: Arm = Arm::Cascade;
 
 /// `part / whole`, 0 where the whole is empty.
 #[must_use]
 #[expect(clippy::cast_precision_loss, reason = "counts of items")]
 pub fn ratio(part: usize, whole: usize) -> f64 {
     if whole == 0 { 0.0 } else { part as f64 / whole as f64 }
-}
-
-/// The change from `base` to `value` in percent of `base`; none where `base` is 0.
-#[must_use]
-pub fn change_percent(value: f64, base: f64) -> Option<f64> {
-    (base != 0.0).then(|| (value / base - 1.0) * 100.0)
 }
 
 #[cfg(test)]

@@ -1,11 +1,11 @@
 //! The fee over the price ratio of the strong level to the weak one, at several shapes of prices: prices move, tokens stay.
 
 use super::changes::RESAMPLES;
-use super::comparison::Change;
 use super::fees::{Prices, by_group, item_fee, token_fee};
-use super::{Comparison, STRONG, Slice, Taken};
+use super::{Comparison, Slice, Taken};
 use crate::analysis::stats::units::relative_change;
-use crate::analysis::stats::{Draws, FEWEST, Interval, Resampled, Units};
+use crate::analysis::stats::{Draws, Estimate, FEWEST, Interval, Units};
+use crate::types::level::Level;
 use crate::types::price::{Fee, Price};
 use crate::types::record::Purpose;
 
@@ -35,7 +35,7 @@ impl Shape {
         }
     }
 
-    /// The shapes that are shown of a run: that of its own prices first, then those of [`WRITTEN`] that differ from it.
+    /// The shapes that are shown of a run: that of its own prices first, then those of `WRITTEN` that differ from it.
     #[must_use]
     pub fn shown(comparison: &Comparison) -> Vec<Self> {
         let own = own_shape(comparison);
@@ -101,8 +101,8 @@ pub struct Curve {
     /// The interval of that ratio; an end is infinite where the arm is cheaper at none. None if the weak level's fee changes in fewer
     /// than three groups or the strong level's in fewer, or if more than 1 % of the resamples hold no change.
     pub interval: Option<Interval>,
-    /// The change in percent at each ratio that was asked for, and its interval as a share.
-    pub changes: Vec<Change>,
+    /// The relative change of the fee, as a share, at each ratio that was asked for. `None` if it is undefined there.
+    pub changes: Vec<Option<Estimate>>,
 }
 
 /// The curves of each arm against its base, one for each shape, at the ratios that `at` gives of the ratio at hand; none of an arm
@@ -144,10 +144,6 @@ pub fn curves(
     let figures: Vec<_> = asked.iter().flatten().map(|(_, units, figures, _)| (units, &figures[..])).collect();
     let draws = Draws { seed: comparison.seed, labels: &["fees"], count: RESAMPLES };
     let mut found = Units::bca_of_all(&figures, draws).into_iter();
-    let percent = |found: Option<Resampled>| match found {
-        Some(Resampled { value, interval }) => (Some(value * 100.0), interval),
-        None => (None, None),
-    };
     let mut told = |own: f64, shape: Shape, enough: bool| {
         let mut found = found.next()?.into_iter();
         let ratio = |share| own * odds(share);
@@ -158,7 +154,7 @@ pub fn curves(
             own,
             pays_from: share.map(|share| ratio(share.value)).filter(|ratio| ratio.is_finite()),
             interval: share.and_then(|share| share.interval).filter(|_| enough).map(ends),
-            changes: found.map(percent).collect(),
+            changes: found.collect(),
         })
     };
     let curves = asked.iter().zip(shapes.iter().cycle());
@@ -170,7 +166,7 @@ pub fn curves(
 /// The ratio of the prices of written tokens, strong level to weak; none without prices, or where a level's is nothing.
 fn own_ratio(comparison: &Comparison, slice: &Slice, base: &Slice) -> Option<f64> {
     let price = |model: &str| comparison.prices.get(model).and_then(Option::as_ref);
-    let own = price(model_of(base, STRONG)?)?.output / price(model_of(slice, 0)?)?.output;
+    let own = price(model_of(base, base.top)?)?.output / price(model_of(slice, Level::FIRST)?)?.output;
     Some(own).filter(|own| own.is_finite() && *own > 0.0)
 }
 
@@ -206,7 +202,7 @@ impl<'c, 'a> Tariff<'c, 'a> {
     /// What each group pays in USD: what the arm adds to the weak level's fee (and to the embedder's) and to the strong one's,
     /// then what its base pays for either. Groups that pay the same with both add nothing, exactly.
     fn paid(&self, slice: &Slice, base: &Slice) -> Option<Units<4>> {
-        let strong = Some((model_of(base, STRONG)?, None));
+        let strong = Some((model_of(base, base.top)?, None));
         let fee = |taken: Taken, row| match &self.shaped {
             Some(prices) => token_fee(taken, row, prices),
             None => item_fee(taken, row, self.comparison.prices),
@@ -224,7 +220,7 @@ impl<'c, 'a> Tariff<'c, 'a> {
 
     /// What thresholds took in USD, in the order of [`Self::paid`].
     fn apart(&self, slice: &Slice, base: &Slice) -> [f64; 4] {
-        let strong = model_of(base, STRONG);
+        let strong = model_of(base, base.top);
         let of = |slice: &Slice| {
             let of_strong = strong.map_or(0.0, |strong| self.calibration_fee(slice, Some(strong)));
             [self.calibration_fee(slice, None) - of_strong, of_strong]
@@ -243,7 +239,7 @@ impl<'c, 'a> Tariff<'c, 'a> {
 }
 
 /// The model that answers at a level.
-fn model_of<'s>(slice: &'s Slice, level: usize) -> Option<&'s str> {
+fn model_of<'s>(slice: &'s Slice, level: Level) -> Option<&'s str> {
     let mut calls = slice.taken.iter().flat_map(|taken| taken.calls());
     calls.find_map(|(call, _)| (call.level == Some(level)).then_some(&*call.model))
 }

@@ -4,13 +4,16 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
-use super::{BASELINE, STRONG, ratio};
+use super::{BASELINE, ratio};
 use crate::analysis::reliability::Judged;
 use crate::analysis::stats::proportion::wilson;
 use crate::analysis::stats::units::mean;
 use crate::analysis::stats::{Draws, Interval, Units};
+use crate::types::arm::Arm;
 use crate::types::chat::Usage;
-use crate::types::record::{Call, CellKey, Graded, Purpose, Record, Score, WeakAnswer};
+use crate::types::confidence::defers;
+use crate::types::level::Level;
+use crate::types::record::{Call, CellKey, Graded, LevelAnswer, Purpose, Record, Score, top_level};
 
 /// What an arm made of one item in one order.
 #[derive(Debug, Clone, Copy)]
@@ -55,11 +58,11 @@ impl<'a> Taken<'a> {
 
     /// The weak level's part.
     #[must_use]
-    pub fn weak(self) -> Option<&'a WeakAnswer> {
-        self.record().weak.as_ref()
+    pub fn weak(self) -> Option<&'a LevelAnswer> {
+        self.record().first()
     }
 
-    /// Whether the query went to the strong level.
+    /// Whether the query went beyond the weak level.
     #[must_use]
     pub fn deferred(self) -> bool {
         match self {
@@ -70,7 +73,7 @@ impl<'a> Taken<'a> {
 
     /// Whether the provider of this level refused to answer.
     #[must_use]
-    pub fn is_refused(self, level: usize) -> bool {
+    pub fn is_refused(self, level: Level) -> bool {
         let by = |record: &Record| record.refused.contains(&level);
         match self {
             Self::Whole(record) => by(record),
@@ -104,15 +107,16 @@ impl<'a> Taken<'a> {
             Self::Gated { weak, strong, deferred } => (&weak.calls, if deferred { &strong.calls } else { &[] }),
         };
         let with_earlier = |calls: &'a [Call]| calls.iter().enumerate().map(|(place, call)| (call, &calls[..place]));
-        let alone = matches!(self, Self::Whole(record) if &*record.cell.arm == "weak-only");
+        let alone = matches!(self, Self::Whole(record) if record.cell.arm == Arm::WeakOnly);
         let needed = with_earlier(first).chain(with_earlier(second));
         needed.filter(move |(call, _)| !alone || call.purpose != Purpose::Confidence)
     }
 
-    /// Calls of the strong level, for any purpose.
+    /// Calls of the levels above the weak one, for any purpose.
     #[must_use]
     pub fn strong_calls_all(self) -> usize {
-        self.calls().filter(|(call, earlier)| call.level == Some(STRONG) && !call.shares_with(earlier)).count()
+        let is_above = |call: &Call| call.level.is_some_and(|level| !level.is_first());
+        self.calls().filter(|(call, earlier)| is_above(call) && !call.shares_with(earlier)).count()
     }
 }
 
@@ -127,37 +131,40 @@ pub struct Slice<'a> {
     pub orders: usize,
     /// Items per order.
     pub n: usize,
+    /// The top level of the run's cascade.
+    pub top: Level,
 }
 
 /// The records by arm and threshold, in the order in which they first appear.
 #[must_use]
 pub fn slices(records: &[Record]) -> Vec<Slice<'_>> {
-    let mut places: HashMap<(&str, Option<u64>), usize> = HashMap::new();
+    let top = top_level(records);
+    let mut places: HashMap<(Arm, Option<u64>), usize> = HashMap::new();
     let mut found: Vec<(Arc<CellKey>, Vec<Taken>)> = Vec::new();
     for record in records {
-        let key = (&*record.cell.arm, record.cell.threshold.map(f64::to_bits));
+        let key = (record.cell.arm, record.cell.threshold.map(f64::to_bits));
         let place = *places.entry(key).or_insert_with(|| {
             found.push((Arc::clone(&record.cell), Vec::new()));
             found.len() - 1
         });
         found[place].1.push(Taken::Whole(record));
     }
-    found.into_iter().map(|(cell, taken)| Slice::new(cell, taken)).collect()
+    found.into_iter().map(|(cell, taken)| Slice::new(cell, taken, top)).collect()
 }
 
 /// The cascade that `slice` is compared with: the one at its threshold; for an arm without a gate, or one whose threshold
 /// was told for itself alone, the only one there is.
 #[must_use]
 pub fn baseline<'a, 'b>(slices: &'b [Slice<'a>], slice: &Slice) -> Option<&'b Slice<'a>> {
-    let cascades = || slices.iter().filter(|other| &*other.cell.arm == BASELINE);
+    let cascades = || slices.iter().filter(|other| other.cell.arm == BASELINE);
     let same = cascades().find(|other| slice.cell.threshold.is_some() && other.cell.threshold == slice.cell.threshold);
     same.or_else(|| cascades().next().filter(|_| cascades().count() == 1))
 }
 
 impl<'a> Slice<'a> {
-    fn new(cell: Arc<CellKey>, taken: Vec<Taken<'a>>) -> Self {
+    fn new(cell: Arc<CellKey>, taken: Vec<Taken<'a>>, top: Level) -> Self {
         let orders = taken.iter().map(|taken| taken.record().cell.order).collect::<HashSet<_>>().len();
-        Self { cell, n: taken.len() / orders.max(1), taken, orders }
+        Self { cell, n: taken.len() / orders.max(1), taken, orders, top }
     }
 
     /// The cascade at each threshold, out of the weak level alone (this slice) and the strong level alone.
@@ -167,11 +174,12 @@ impl<'a> Slice<'a> {
         let at = |threshold: &f64| {
             let gate = |(weak, strong): &(Taken<'a>, Taken<'a>)| {
                 let sure = weak.weak().and_then(|weak| weak.confidence);
-                let deferred = sure.is_none_or(|confidence| confidence.value() < *threshold);
+                let deferred = defers(sure, *threshold);
                 Taken::Gated { weak: weak.record(), strong: strong.record(), deferred }
             };
-            let cell = CellKey { arm: BASELINE.into(), threshold: Some(*threshold), ..CellKey::clone(&self.cell) };
-            Self { cell: Arc::new(cell), taken: pairs.iter().map(gate).collect(), orders: self.orders, n: self.n }
+            let cell = CellKey { arm: BASELINE, threshold: Some(*threshold), ..CellKey::clone(&self.cell) };
+            let (orders, n, top) = (self.orders, self.n, self.top);
+            Self { cell: Arc::new(cell), taken: pairs.iter().map(gate).collect(), orders, n, top }
         };
         thresholds.iter().map(at).collect()
     }
@@ -197,7 +205,7 @@ impl<'a> Slice<'a> {
 
     /// A part of the slice, of these items.
     fn holding(&self, taken: Vec<Taken<'a>>) -> Self {
-        Self { cell: Arc::clone(&self.cell), n: taken.len(), taken, orders: self.orders }
+        Self { cell: Arc::clone(&self.cell), n: taken.len(), taken, orders: self.orders, top: self.top }
     }
 
     /// Whether the arm learns: its items then depend on each other.
@@ -258,13 +266,13 @@ impl<'a> Slice<'a> {
         self.share(|taken| taken.graded().score == Score::NoAnswer)
     }
 
-    /// Items that the strong level answered, over all orders.
+    /// Items that went beyond the weak level, over all orders.
     #[must_use]
     pub fn strong_calls(&self) -> usize {
         self.taken.iter().filter(|taken| taken.deferred()).count()
     }
 
-    /// Calls of the strong level for any purpose, over all orders.
+    /// Calls of the levels above the weak one for any purpose, over all orders.
     #[must_use]
     pub fn strong_calls_all(&self) -> usize {
         self.taken.iter().map(|taken| taken.strong_calls_all()).sum()
@@ -272,7 +280,7 @@ impl<'a> Slice<'a> {
 
     /// Tokens at `level` (none: the embedder's) for `purpose`, over all orders.
     #[must_use]
-    pub fn usage(&self, level: Option<usize>, purpose: Purpose) -> Usage {
+    pub fn usage(&self, level: Option<Level>, purpose: Purpose) -> Usage {
         self.calls()
             .filter(|call| call.level == level && call.purpose == purpose)
             .fold(Usage::default(), |sum, call| sum.plus(call.usage))

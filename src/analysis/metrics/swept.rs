@@ -9,7 +9,8 @@ use crate::analysis::curves::both::BothAnswers;
 use crate::analysis::curves::equal_accuracy::{AtThreshold, change_at_equal_accuracy};
 use crate::analysis::curves::routers::{Corners, oracle_router};
 use crate::analysis::curves::{Axis, Curve, Point};
-use crate::analysis::stats::{Draws, Resampled};
+use crate::analysis::stats::{Draws, Estimate};
+use crate::types::arm::Arm;
 
 /// Resamples of a saving at equal accuracy: each takes every threshold of two arms anew.
 pub const RESAMPLES: usize = 2000;
@@ -17,8 +18,8 @@ pub const RESAMPLES: usize = 2000;
 /// An arm's figures over its thresholds, on one axis.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Routing {
-    /// The arm's name.
-    pub arm: String,
+    /// The arm.
+    pub arm: Arm,
     /// Each λ with what it costs and gives.
     pub points: Vec<(f64, Point)>,
     /// The mean accuracy between the corners' costs.
@@ -34,22 +35,22 @@ pub struct Routing {
 /// What an arm saves at the accuracy of the cascade at one threshold.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Saving {
-    /// The arm's name.
-    pub arm: String,
+    /// The arm.
+    pub arm: Arm,
     /// The cascade's λ.
     pub threshold: f64,
     /// The cascade's accuracy there.
     pub accuracy: f64,
     /// The relative change of cost along the curves through each arm's thresholds and both corners; none where the arm's
     /// curve does not reach that accuracy, or starts above it.
-    pub change: Option<Resampled>,
+    pub change: Option<Estimate>,
 }
 
 /// An arm at a threshold; weak-only and strong-only have none.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Choice {
-    /// The arm's name.
-    pub arm: String,
+    /// The arm.
+    pub arm: Arm,
     /// λ.
     pub threshold: Option<f64>,
 }
@@ -69,9 +70,9 @@ impl<'c, 'a> Swept<'c, 'a> {
     #[must_use]
     pub fn new(comparison: &'c Comparison<'a>, axis: Axis) -> Option<Self> {
         let alone = |arm| comparison.of_arm(arm).next().map(|(slice, _)| slice);
-        let both = both(comparison, alone("weak-only")?, alone("strong-only")?, axis)?;
+        let both = both(comparison, alone(Arm::WeakOnly)?, alone(Arm::StrongOnly)?, axis)?;
         let choice = |slice: &Slice| {
-            let chosen = Choice { arm: slice.cell.arm.to_string(), threshold: slice.cell.threshold };
+            let chosen = Choice { arm: slice.cell.arm, threshold: slice.cell.threshold };
             Some((chosen, point(comparison, slice, axis)?))
         };
         Some(Self {
@@ -97,11 +98,11 @@ impl<'c, 'a> Swept<'c, 'a> {
 
     /// The arms that have a gate.
     #[must_use]
-    pub fn arms(&self) -> Vec<&str> {
-        let mut arms: Vec<&str> = Vec::new();
+    pub fn arms(&self) -> Vec<Arm> {
+        let mut arms = Vec::new();
         for slice in self.comparison.slices.iter().filter(|slice| slice.cell.threshold.is_some()) {
-            if !arms.contains(&&*slice.cell.arm) {
-                arms.push(&slice.cell.arm);
+            if !arms.contains(&slice.cell.arm) {
+                arms.push(slice.cell.arm);
             }
         }
         arms
@@ -110,11 +111,11 @@ impl<'c, 'a> Swept<'c, 'a> {
     /// Each arm's curve and what it is worth.
     #[must_use]
     pub fn routing(&self) -> Vec<Routing> {
-        let of = |arm: &str| {
+        let of = |arm| {
             let points = self.points(arm);
             let curve = self.corners.join(points.iter().map(|(_, point)| *point))?;
             Some(Routing {
-                arm: arm.to_owned(),
+                arm,
                 area: self.corners.area(&curve),
                 apgr: self.corners.apgr(&curve),
                 cpt: [0.5, 0.8].map(|share| self.corners.cpt(&curve, share)),
@@ -134,7 +135,7 @@ impl<'c, 'a> Swept<'c, 'a> {
     /// What each learning arm saves at the cascade's accuracy, threshold by threshold.
     #[must_use]
     pub fn savings(&self) -> Vec<Saving> {
-        let others: Vec<&str> = self.arms().into_iter().filter(|arm| *arm != BASELINE).collect();
+        let others: Vec<Arm> = self.arms().into_iter().filter(|arm| *arm != BASELINE).collect();
         let base = if others.is_empty() { None } else { Aligned::of(self, BASELINE) };
         let Some(base) = base else { return Vec::new() };
         let mut savings = Vec::new();
@@ -143,10 +144,10 @@ impl<'c, 'a> Swept<'c, 'a> {
             let [rows, base_rows] = [&own, &base].map(Aligned::rows);
             for (at, threshold) in base.thresholds.iter().enumerate() {
                 let right = &base.answers[at].0;
-                let labels = ["equal-accuracy", arm, &threshold.to_string()];
+                let labels = ["equal-accuracy", arm.name(), &threshold.to_string()];
                 let draws = Draws { seed: self.comparison.seed, labels: &labels, count: RESAMPLES };
                 savings.push(Saving {
-                    arm: arm.to_owned(),
+                    arm,
                     threshold: *threshold,
                     accuracy: right.iter().filter(|right| **right).count() as f64 / right.len() as f64,
                     change: change_at_equal_accuracy(&rows, &base_rows, at, &base.groups, draws),
@@ -156,7 +157,7 @@ impl<'c, 'a> Swept<'c, 'a> {
         savings
     }
 
-    fn points(&self, arm: &str) -> Vec<(f64, Point)> {
+    fn points(&self, arm: Arm) -> Vec<(f64, Point)> {
         let own = self.choices.iter().filter(|(choice, _)| choice.arm == arm);
         own.filter_map(|(choice, point)| Some((choice.threshold?, *point))).collect()
     }
@@ -207,10 +208,10 @@ struct Aligned {
 }
 
 impl Aligned {
-    fn of(swept: &Swept, arm: &str) -> Option<Self> {
+    fn of(swept: &Swept, arm: Arm) -> Option<Self> {
         let slices = |arm| swept.comparison.of_arm(arm).map(|(slice, _)| slice);
         let thresholds: Vec<f64> = slices(arm).filter_map(|slice| slice.cell.threshold).collect();
-        let all = slices(arm).chain(slices("weak-only")).chain(slices("strong-only"));
+        let all = slices(arm).chain(slices(Arm::WeakOnly)).chain(slices(Arm::StrongOnly));
         let answers: Vec<Answers> = all.map(|slice| answers(swept, slice)).collect::<Option<_>>()?;
         let groups = in_order(slices(arm).next()?).iter().map(|taken| taken.group().to_owned()).collect();
         Some(Self { groups, thresholds, answers })

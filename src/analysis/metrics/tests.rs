@@ -5,64 +5,57 @@ use super::control::{Gain, share};
 use super::learning::{Source, by_encounter, by_source, distilling, paired};
 use super::price_ratio::{Shape, curves};
 use super::*;
+use crate::analysis::stats::Estimate;
 use crate::types::chat::{CallKey, Usage};
 use crate::types::confidence::Confidence;
+use crate::types::level::Level;
 use crate::types::price::{Fee, Price};
-use crate::types::record::{Call, CellKey, Graded, Purpose, Record, Score, WeakAnswer};
+use crate::types::record::{Call, CellKey, Graded, LevelAnswer, Purpose, Record, Score};
 use crate::types::seed::Seed;
+use crate::types::testing;
 
-fn record(arm: &str, item: usize, weak_right: bool, deferred: bool, groups: &[&str]) -> Record {
+fn record(arm: Arm, item: usize, weak_right: bool, deferred: bool, groups: &[&str]) -> Record {
     let graded =
         |right: bool| Graded { answer: Some("1".into()), score: if right { Score::Correct } else { Score::Incorrect } };
     let key = |level: usize| CallKey(std::array::from_fn(|_| u8::try_from(10 * item + level).unwrap_or(0)));
     let call = |level, purpose, input, output| Call {
-        level: Some(level),
-        model: if level == 0 { "weak".into() } else { "strong".into() },
-        purpose,
         usage: Usage { input, cached_input: 0, output },
-        confidence: None,
-        latency_ms: 1.0,
-        answered_by: None,
         journal_key: Some(key(level)),
-        journal_hit: false,
-        recorded_fee_usd: None,
-        noted: None,
+        ..testing::call(Level::at(level), purpose)
     };
     let mut calls = vec![call(0, Purpose::Answer, 10, 5)];
     if deferred {
         calls.extend([call(1, Purpose::Answer, 20, 8), call(1, Purpose::Distil, 0, 4)]);
     }
+    let first = LevelAnswer {
+        strict: Some(graded(weak_right).score),
+        confidence: Some(Confidence::nearest(0.5)),
+        threshold: Some(0.5),
+        strategies_shown: groups.len(),
+        deferred,
+        ..LevelAnswer::new(Level::FIRST, graded(weak_right))
+    };
+    let within = Arc::new(CellKey { dataset: "d".into(), arm, order: 0, threshold: Some(0.5) });
     Record {
-        cell: Arc::new(CellKey { dataset: "d".into(), arm: arm.into(), order: 0, threshold: Some(0.5) }),
-        item_id: item.to_string().into(),
         group: format!("g{}", item / 2).into(),
-        position: item,
         strategies_used: groups.iter().map(|group| (*group).into()).collect(),
         strategy_groups: groups.iter().map(|group| (*group).into()).collect(),
-        similarity_max: None,
-        weak: Some(WeakAnswer {
-            strict: graded(weak_right).score,
-            graded: graded(weak_right),
-            confidence: Some(Confidence::nearest(0.5)),
-        }),
+        levels: [first].into_iter().chain(deferred.then(|| LevelAnswer::new(Level::SECOND, graded(true)))).collect(),
         deferred,
-        answering_level: Some(usize::from(deferred)),
+        answering_level: Some(Level::at(usize::from(deferred))),
         graded: graded(weak_right || deferred),
-        repository_size: 0,
         calls,
-        strategy_scores: Vec::new(),
-        kept: None,
-        refused: Vec::new(),
+        ..testing::record(&within, item)
     }
 }
 
 fn run() -> Vec<Record> {
-    let mut records: Vec<Record> = (0..4).map(|i| record("cascade", i, i == 0, i >= 2, &[])).collect();
+    let mut records: Vec<Record> = (0..4).map(|i| record(Arm::Cascade, i, i == 0, i >= 2, &[])).collect();
     records.extend([
-        record("inter-cascade", 0, true, false, &[]),
-        record("inter-cascade", 1, true, false, &["g0"]),
-        record("inter-cascade", 2, false, true, &["g0"]),
-        record("inter-cascade", 3, true, false, &["g1", "g0"]),
+        record(Arm::InterCascade, 0, true, false, &[]),
+        record(Arm::InterCascade, 1, true, false, &["g0"]),
+        record(Arm::InterCascade, 2, false, true, &["g0"]),
+        record(Arm::InterCascade, 3, true, false, &["g1", "g0"]),
     ]);
     records
 }
@@ -88,9 +81,9 @@ fn accuracy_coverage_and_strong_calls() {
     assert_eq!(cascade.accepted_accuracy(), Some(0.5));
     assert!((cascade.coverage() - 0.5).abs() < 1e-12);
     let inter = &slices[1];
-    assert!(baseline(&slices, inter).is_some_and(|base| &*base.cell.arm == BASELINE));
+    assert!(baseline(&slices, inter).is_some_and(|base| base.cell.arm == BASELINE));
     let gain = paired(inter, cascade, |taken| taken.weak_correct()).expect("paired");
-    assert!((gain.mean - 0.5).abs() < 1e-12);
+    assert!((gain.value - 0.5).abs() < 1e-12);
 }
 
 #[test]
@@ -123,10 +116,10 @@ fn fees_are_by_model_and_purpose_and_totals_count_a_call_once() {
 #[test]
 fn the_strong_level_is_compared_with_itself_on_deferred_items_only() {
     let mut records = run();
-    records.extend((0..4).map(|i| record("strong-only", i, i != 2, false, &[])));
+    records.extend((0..4).map(|i| record(Arm::StrongOnly, i, i != 2, false, &[])));
     let slices = slices(&records);
     let told = distilling(&slices[1], &slices[2]).expect("one item was deferred");
-    assert_eq!((told.n, told.with, told.change.map(|change| change.mean)), (1, 1.0, Some(1.0)));
+    assert_eq!((told.n, told.with, told.change.map(|change| change.value)), (1, 1.0, Some(1.0)));
 }
 
 #[test]
@@ -134,7 +127,7 @@ fn gains_are_told_apart_by_the_strategies_source() {
     let records = run();
     let slices = slices(&records);
     let told: Vec<(Source, usize, f64)> =
-        by_source(&slices[1], &slices[0]).iter().map(|(source, t)| (*source, t.n, t.gain.mean)).collect();
+        by_source(&slices[1], &slices[0]).iter().map(|(source, t)| (*source, t.n, t.gain.value)).collect();
     assert_eq!(told, [(Source::SameGroup, 2, 1.0), (Source::OtherGroups, 1, 0.0), (Source::Nothing, 1, 0.0)]);
 }
 
@@ -144,25 +137,26 @@ fn gains_are_told_apart_by_how_often_a_group_came_before_in_the_order() {
     let slices = slices(&records);
     let told = by_encounter(&slices[1], &slices[0]);
     let told: Vec<(&str, usize, f64, usize)> =
-        told.iter().map(|(nth, part, found)| (*nth, found.n, found.gain.mean, part.strong_calls())).collect();
+        told.iter().map(|(nth, part, found)| (*nth, found.n, found.gain.value, part.strong_calls())).collect();
     assert_eq!(told, [("first", 4, 0.0, 2), ("second", 4, 1.0, 0)]);
 }
 
 #[test]
 fn the_cascade_is_read_off_both_levels_alone() {
-    let mut records: Vec<Record> = (0..4).map(|i| record("weak-only", i, i == 0, false, &[])).collect();
+    let mut records: Vec<Record> = (0..4).map(|i| record(Arm::WeakOnly, i, i == 0, false, &[])).collect();
     for (i, record) in records.iter_mut().enumerate() {
-        let weak = record.weak.as_mut().expect("asked");
+        let weak = &mut record.levels[0];
         weak.confidence = Some(Confidence::nearest(if i < 2 { 0.9 } else { 0.1 }));
     }
-    records.extend((0..4).map(|i| Record { weak: None, ..record("strong-only", i, i != 3, true, &[]) }));
+    records.extend((0..4).map(|i| record(Arm::StrongOnly, i, i != 3, true, &[])));
     // The strong level alone makes no weak call.
     records[4..].iter_mut().for_each(|record| {
-        record.calls.retain(|call| call.level == Some(1) && call.purpose == Purpose::Answer);
+        record.levels.remove(0);
+        record.calls.retain(|call| call.level == Some(Level::SECOND) && call.purpose == Purpose::Answer);
     });
     let alone = slices(&records);
     let cascade = &alone[0].gated(&alone[1], &[0.5])[0];
-    assert_eq!((&*cascade.cell.arm, cascade.cell.threshold), ("cascade", Some(0.5)));
+    assert_eq!((cascade.cell.arm, cascade.cell.threshold), (Arm::Cascade, Some(0.5)));
     assert_eq!((cascade.strong_calls(), cascade.strong_calls_all()), (2, 2));
     assert!((cascade.coverage() - 0.5).abs() < 1e-12);
     let rows = fee_rows(cascade, &[], &Prices::new());
@@ -177,11 +171,12 @@ fn changes_are_paired_and_told_by_order() {
     let records = in_two_orders();
     let slices = slices(&records);
     let changes = Changes::between(&slices[1], &slices[0], crate::types::seed::Seed(1)).expect("paired");
-    assert!((changes.weak_accuracy.expect("asked").mean - 0.5).abs() < 1e-12);
-    assert_eq!(changes.strong_calls.change, Some(-0.5));
+    assert!((changes.weak_accuracy.expect("asked").value - 0.5).abs() < 1e-12);
+    assert_eq!(changes.strong_calls.map(|change| change.value), Some(-0.5));
     assert_eq!(changes.accuracy_by_order.len(), 2);
     assert_eq!(changes.strong_calls_by_order, [Some(-0.5), Some(-0.5)]);
-    assert!(changes.accuracy.p > 0.0 && changes.accuracy.p <= 1.0);
+    assert!(changes.accuracy.p_value.is_some_and(|p| p > 0.0 && p <= 1.0));
+    assert_eq!(changes.strong_calls.and_then(|change| change.p_value), Some(changes.strong_calls_p_value));
 }
 
 /// 24 items in twelve groups, at prices of 1 for a token of the weak level and 3 for one of the strong level: the cascade defers all,
@@ -191,9 +186,9 @@ fn taught() -> (Vec<Record>, Prices) {
         record.calls[0].usage.input += 10;
         record
     };
-    let mut records: Vec<Record> = (0..24).map(|i| record("cascade", i, false, true, &[])).collect();
-    records.extend((0..24).map(|i| longer(record("inter-cascade", i, i % 4 < 2, i % 4 >= 2, &[]))));
-    records.extend((0..24).map(|i| longer(record("inter-cascade-random", i, i % 8 == 0, i % 8 != 0, &[]))));
+    let mut records: Vec<Record> = (0..24).map(|i| record(Arm::Cascade, i, false, true, &[])).collect();
+    records.extend((0..24).map(|i| longer(record(Arm::InterCascade, i, i % 4 < 2, i % 4 >= 2, &[]))));
+    records.extend((0..24).map(|i| longer(record(Arm::InterCascadeRandom, i, i % 8 == 0, i % 8 != 0, &[]))));
     let price = |each| Some(Price { input: each, cached_input: None, output: each, read: None, nominal: true });
     (records, Prices::from([("weak".into(), price(1.0)), ("strong".into(), price(3.0))]))
 }
@@ -211,8 +206,8 @@ fn fees_at_two_shapes_of_prices_are_those_of_the_tokens() {
         [(25.0 + 48.0) / 111.0, (25.0 + 16.0) / 47.0, 3.0 * 10.0 / 48.0],
         [(10.0 + 25.5) / 58.5, (10.0 + 8.5) / 24.5, 3.0 * 2.5 / 25.5],
     ]) {
-        assert!((curve.changes[0].0.expect("a fee") - (change - 1.0) * 100.0).abs() < 1e-9, "{curve:?}");
-        assert!((curve.changes[1].0.expect("a fee") - (at_1 - 1.0) * 100.0).abs() < 1e-9, "{curve:?}");
+        assert!((curve.changes[0].expect("a fee").value - (change - 1.0)).abs() < 1e-9, "{curve:?}");
+        assert!((curve.changes[1].expect("a fee").value - (at_1 - 1.0)).abs() < 1e-9, "{curve:?}");
         assert!((curve.pays_from.expect("a ratio") - from).abs() < 1e-9, "{curve:?}");
         let ends = curve.interval.expect("twelve groups");
         assert!(ends.low < from && from < ends.high, "{ends:?}");
@@ -221,7 +216,7 @@ fn fees_at_two_shapes_of_prices_are_those_of_the_tokens() {
     let same = [(&comparison.slices[0], &comparison.slices[0])];
     let found = curves(&comparison, &same, &shapes, |own| vec![own]);
     assert!(found[0].iter().all(|curve| curve.pays_from.is_none() && curve.interval.is_none()), "{found:?}");
-    assert_eq!(found[0][0].changes, [(Some(0.0), None)]);
+    assert_eq!(found[0][0].changes, [Some(Estimate::new(0.0, None))]);
     // A fee that was recorded is of no shape.
     records[0].calls[0].recorded_fee_usd = Some(1.0);
     let comparison = Comparison::new(&records, &[], &prices, Seed(3));
@@ -231,22 +226,22 @@ fn fees_at_two_shapes_of_prices_are_those_of_the_tokens() {
 #[test]
 fn an_arm_that_differs_on_one_item_has_no_interval_of_its_break_even() {
     let (mut records, prices) = taught();
-    records.retain(|record| &*record.cell.arm == "cascade");
+    records.retain(|record| record.cell.arm == Arm::Cascade);
     let twin = |record: &Record| {
-        let cell = CellKey { arm: "inter-cascade".into(), ..CellKey::clone(&record.cell) };
+        let cell = CellKey { arm: Arm::InterCascade, ..CellKey::clone(&record.cell) };
         Record { cell: Arc::new(cell), ..record.clone() }
     };
     let mut arm: Vec<Record> = records.iter().map(twin).collect();
-    arm[5] = record("inter-cascade", 5, true, false, &[]);
+    arm[5] = record(Arm::InterCascade, 5, true, false, &[]);
     arm[5].calls[0].usage.input += 10;
     records.extend(arm);
     let comparison = Comparison::new(&records, &[], &prices, Seed(3));
     let arms = [(&comparison.slices[1], &comparison.slices[0])];
     let found = curves(&comparison, &arms, &[Shape::Written(1.0)], |own| vec![own]);
     assert!((found[0][0].pays_from.expect("a ratio") - 3.0 * 10.0 / 96.0).abs() < 1e-9);
-    assert_eq!((found[0][0].interval, found[0][0].changes[0].1), (None, None));
+    assert_eq!((found[0][0].interval, found[0][0].changes[0].expect("a fee").interval), (None, None));
     assert_eq!(comparison.changes[1].as_ref().and_then(|changes| changes.accuracy.interval), None);
-    assert_eq!(comparison.fee_change(&comparison.slices[1]).1, None);
+    assert_eq!(comparison.fee_change(&comparison.slices[1]).expect("a fee").interval, None);
 }
 
 #[test]
@@ -270,11 +265,11 @@ fn the_controls_share_of_a_gain_has_an_interval() {
 #[test]
 fn the_levels_alone_are_no_hypotheses_on_learning() {
     let (mut records, prices) = taught();
-    records.extend((0..24).map(|i| record("weak-only", i, false, false, &[])));
-    records.extend((0..24).map(|i| record("strong-only", i, false, true, &[])));
+    records.extend((0..24).map(|i| record(Arm::WeakOnly, i, false, false, &[])));
+    records.extend((0..24).map(|i| record(Arm::StrongOnly, i, false, true, &[])));
     let comparison = Comparison::new(&records, &[], &prices, Seed(3));
-    let p = |changes: &Changes| changes.coverage.p;
-    let raw: Vec<f64> = comparison.changes.iter().flatten().map(p).collect();
+    let p = |changes: &Changes| changes.coverage.p_value;
+    let raw: Vec<f64> = comparison.changes.iter().flatten().filter_map(p).collect();
     let adjusted = comparison.adjusted(p);
     let two = crate::analysis::stats::holm::holm(&raw[..2]);
     assert_eq!(adjusted, [None, Some(two[0]), Some(two[1]), None, None]);
@@ -285,7 +280,7 @@ fn what_confidence_is_worth_has_intervals_over_groups() {
     let (mut records, prices) = taught();
     for (place, record) in records.iter_mut().enumerate() {
         let step = f64::from(u8::try_from(place * 7 % 24).unwrap_or(0)) / 24.0;
-        let weak = record.weak.as_mut().expect("asked");
+        let weak = &mut record.levels[0];
         let sure = if weak.graded.score == Score::Correct { 0.3 + 0.7 * step } else { 0.7 * step };
         weak.confidence = Some(Confidence::nearest(sure));
     }

@@ -5,11 +5,8 @@ use rand::RngExt;
 use rand::rngs::ChaCha8Rng;
 use rand_distr::{Binomial, Distribution};
 
-use super::units::bca_interval;
-use super::{Draws, FEWEST, Interval, Resampled};
-
-/// Resamples on which the figure may be undefined, one in this many, before there is no interval.
-const UNDEFINED: usize = 100;
+use super::resamples::{ascending, bca_interval, quantile};
+use super::{Draws, Estimate, FEWEST, Interval};
 
 /// Resamples that are told from together, so that what is added up is read once for all of them.
 pub(super) const LANES: usize = 8;
@@ -44,12 +41,12 @@ impl Population {
 
     /// A figure with its percentile interval. `figure` reads how often each kind is in a resample, and says none where
     /// it is undefined there. None where it is undefined on the population itself.
-    pub fn percentile(&self, draws: Draws, figure: impl Fn(&[u32]) -> Option<f64> + Sync) -> Option<Resampled> {
+    pub fn percentile(&self, draws: Draws, figure: impl Fn(&[u32]) -> Option<f64> + Sync) -> Option<Estimate> {
         let value = figure(&self.sizes)?;
         let interval = self
             .replicates(draws, figure)
             .map(|sorted| Interval { low: quantile(&sorted, 0.025), high: quantile(&sorted, 0.975) });
-        Some(Resampled { value, interval })
+        Some(Estimate::new(value, interval))
     }
 
     /// Several figures of the same resamples, each with its bias-corrected percentile interval (Efron 1981: BCa without
@@ -58,7 +55,7 @@ impl Population {
         &self,
         draws: Draws,
         figures: impl Fn(&[u32]) -> Vec<Option<f64>> + Sync,
-    ) -> Vec<Option<Resampled>> {
+    ) -> Vec<Option<Estimate>> {
         let sample = figures(&self.sizes);
         let counts = || vec![0; self.sizes.len()];
         let on_one = |counts: &mut Vec<u32>, rng: &mut ChaCha8Rng| {
@@ -70,9 +67,8 @@ impl Population {
             let sorted = ascending(resamples.as_ref()?.iter().map(|figures| figures[place]))?;
             bca_interval(&sorted, value, 0.0)
         };
-        let told = |(place, value): (usize, Option<f64>)| {
-            value.map(|value| Resampled { value, interval: interval(place, value) })
-        };
+        let told =
+            |(place, value): (usize, Option<f64>)| value.map(|value| Estimate::new(value, interval(place, value)));
         sample.into_iter().enumerate().map(told).collect()
     }
 
@@ -125,21 +121,6 @@ impl Population {
     }
 }
 
-/// Figures that differ by less, as a share of the largest, are alike: sums of a million terms in another order differ by up to a
-/// tenth of this.
-pub(super) const ROUNDING: f64 = 1e-9;
-
-/// The figures of resamples, ascending; none where too many are undefined, or where all are alike: a sample that has seen only
-/// one value says nothing of how far the next one may lie.
-pub(super) fn ascending(figures: impl ExactSizeIterator<Item = Option<f64>>) -> Option<Vec<f64>> {
-    let all = figures.len();
-    let mut defined: Vec<f64> = figures.flatten().filter(|value| value.is_finite()).collect();
-    defined.sort_by(f64::total_cmp);
-    let varied = |(least, most): (&f64, &f64)| most - least > ROUNDING * most.abs().max(least.abs());
-    (defined.first().zip(defined.last()).is_some_and(varied) && (all - defined.len()) * UNDEFINED <= all)
-        .then_some(defined)
-}
-
 /// Multinomial counts of `n` draws from kinds of these sizes, each kind's count being binomial given those before it.
 fn multinomial(sizes: &[u32], n: u32, counts: &mut [u32], rng: &mut ChaCha8Rng) {
     let (mut left, mut units) = (n, n);
@@ -149,18 +130,6 @@ fn multinomial(sizes: &[u32], n: u32, counts: &mut [u32], rng: &mut ChaCha8Rng) 
         *count = u32::try_from(drawn).unwrap_or(left);
         left -= *count;
         units -= size;
-    }
-}
-
-/// The quantile of ascending values, interpolated linearly between neighbours; NaN where there are none.
-#[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "an index")]
-pub(super) fn quantile(sorted: &[f64], share: f64) -> f64 {
-    let place = share.clamp(0.0, 1.0) * sorted.len().saturating_sub(1) as f64;
-    let below = place.floor() as usize;
-    match (sorted.get(below), sorted.get(below + 1)) {
-        (Some(low), Some(high)) => low + (high - low) * (place - below as f64),
-        (Some(last), None) => *last,
-        _ => f64::NAN,
     }
 }
 
@@ -198,7 +167,7 @@ mod tests {
         // A unit is missing from a resample of n with probability about exp(-1).
         let needs_the_first = |counts: &[u32]| (counts[0] > 0).then_some(1.0);
         let found = Population::distinct(50).percentile(DRAWS, needs_the_first).expect("defined on the sample");
-        assert_eq!(found, Resampled { value: 1.0, interval: None });
+        assert_eq!(found, Estimate::new(1.0, None));
         assert_eq!(Population::distinct(50).percentile(DRAWS, |_| None), None);
         for few in 1..=2 {
             let first = |counts: &[u32]| Some(f64::from(counts[0]));
@@ -210,12 +179,5 @@ mod tests {
                 .percentile(DRAWS, |counts| Some(f64::from(counts[0])))
                 .is_some_and(|found| found.interval.is_some())
         );
-    }
-
-    #[test]
-    fn quantiles_lie_between_neighbours() {
-        assert!((quantile(&[1.0, 2.0, 4.0], 0.75) - 3.0).abs() < 1e-12);
-        assert!((quantile(&[1.0, 2.0, 4.0], 1.0) - 4.0).abs() < 1e-12);
-        assert!(quantile(&[], 0.5).is_nan());
     }
 }

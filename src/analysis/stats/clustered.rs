@@ -2,26 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use super::{FEWEST, Interval, Z};
+use super::{Estimate, FEWEST, Interval, Z};
 
-/// A mean with half the width of its 95 % interval.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Estimate {
-    /// The mean.
-    pub mean: f64,
-    /// Half the width of the interval. None if the values of fewer than three groups add up to something, or if all groups are alike.
-    pub half_width: Option<f64>,
-}
-
-impl Estimate {
-    /// The interval; none without a half width.
-    #[must_use]
-    pub fn interval(&self) -> Option<Interval> {
-        self.half_width.map(|half| Interval { low: self.mean - half, high: self.mean + half })
-    }
-}
-
-/// The mean of differences that vary together within their groups, with a normal interval.
+/// The mean of differences that vary together within their groups, with a normal interval, in the unit of the differences. No
+/// interval if the values of fewer than three groups add up to something, or if all groups are alike. `None` without values.
 #[must_use]
 #[expect(clippy::cast_precision_loss, reason = "counts of items")]
 pub fn clustered_mean<'a>(values: impl IntoIterator<Item = (&'a str, f64)>) -> Option<Estimate> {
@@ -39,8 +23,8 @@ pub fn clustered_mean<'a>(values: impl IntoIterator<Item = (&'a str, f64)>) -> O
     let m = groups.len() as f64;
     let contributing = groups.values().filter(|(sum, _)| *sum != 0.0).count();
     let squares: f64 = groups.values().map(|(sum, count)| (sum - count * mean).powi(2)).sum();
-    let half_width = (contributing >= FEWEST && squares > 0.0).then(|| Z * (squares * m / (m - 1.0)).sqrt() / n);
-    Some(Estimate { mean, half_width })
+    let half = (contributing >= FEWEST && squares > 0.0).then(|| Z * (squares * m / (m - 1.0)).sqrt() / n);
+    Some(Estimate::new(mean, half.map(|half| Interval { low: mean - half, high: mean + half })))
 }
 
 #[cfg(test)]
@@ -53,17 +37,20 @@ mod tests {
         let values = names.iter().enumerate().map(|(i, name)| (name.as_str(), f64::from(u8::from(i < 30))));
         let estimate = clustered_mean(values).expect("values");
         let expected = Z * (0.3_f64 * 0.7 / 99.0).sqrt();
-        assert!((estimate.mean - 0.3).abs() < 1e-12);
-        assert!((estimate.half_width.expect("two groups or more") - expected).abs() < 1e-12);
+        assert!((estimate.value - 0.3).abs() < 1e-12);
+        assert!((estimate.interval.expect("two groups or more").half_width() - expected).abs() < 1e-12);
     }
 
     #[test]
     fn siblings_that_agree_widen_the_interval() {
         let names: Vec<String> = (0..100).map(|i| (i / 10).to_string()).collect();
         let values = names.iter().enumerate().map(|(i, name)| (name.as_str(), f64::from(u8::from(i < 30))));
-        let clustered = clustered_mean(values).expect("values").half_width.expect("three groups of ten");
-        assert!((clustered - Z * (0.3_f64 * 0.7 / 9.0).sqrt()).abs() < 1e-12, "as if there were ten items");
-        assert_eq!(clustered_mean([("a", 1.0)]).and_then(|e| e.half_width), None);
+        let clustered = clustered_mean(values).expect("values").interval.expect("three groups of ten");
+        assert!(
+            (clustered.half_width() - Z * (0.3_f64 * 0.7 / 9.0).sqrt()).abs() < 1e-12,
+            "as if there were ten items"
+        );
+        assert_eq!(clustered_mean([("a", 1.0)]).and_then(|e| e.interval), None);
         assert_eq!(clustered_mean([]), None);
     }
 
@@ -77,7 +64,7 @@ mod tests {
             ([1.0, 1.0, 1.0, 0.0, 0.0], true),
         ] {
             let estimate = clustered_mean(groups.into_iter().zip(values)).expect("values");
-            assert_eq!(estimate.half_width.is_some(), wide, "{values:?}");
+            assert_eq!(estimate.interval.is_some(), wide, "{values:?}");
         }
     }
 }

@@ -1,42 +1,30 @@
-//! The paired difference between two arms as tables show it: mean, interval and p-value.
+//! The paired difference between two arms: the mean over items as a share, its interval and its p-value.
 
 use super::proportion::mcnemar;
 use super::sign_flip::{group_sums, sign_flip_p};
 use super::units::{Units, mean};
-use super::{Draws, Interval};
-
-/// A mean difference per item, with how sure it is.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Difference {
-    /// The mean over items.
-    pub mean: f64,
-    /// Its percentile bootstrap interval. None if fewer than three units differ.
-    pub interval: Option<Interval>,
-    /// The two-sided p-value of no difference.
-    pub p: f64,
-}
+use super::{Draws, Estimate};
 
 /// Right answers of an arm and of its base to the same items, each item on its own: exact McNemar and the bootstrap
-/// over items. For arms that do not learn, in one order, on items without siblings. None without items.
+/// over items, without an interval if fewer than three items differ. For arms that do not learn, in one order, on items without
+/// siblings. `None` without items.
 #[must_use]
-pub fn of_answers(pairs: &[(bool, bool)], draws: Draws) -> Option<Difference> {
+pub fn of_answers(pairs: &[(bool, bool)], draws: Draws) -> Option<Estimate> {
     let count = |pair| pairs.iter().filter(|other| **other == pair).count();
     let change = |(arm, base): &(bool, bool)| f64::from(u8::from(*arm)) - f64::from(u8::from(*base));
     let units = Units::new(pairs.iter().map(|pair| [change(pair), 1.0])).contributing(differs);
-    let found = units.percentile(draws, mean)?;
-    let p = mcnemar(count((true, false)), count((false, true)));
-    Some(Difference { mean: found.value, interval: found.interval, p })
+    let p_value = mcnemar(count((true, false)), count((false, true)));
+    Some(units.percentile(draws, mean)?.tested(p_value))
 }
 
 /// Differences between an arm and its base by group, one row per item and order: the sign-flip test on the groups' sums, and the
-/// bootstrap over groups, both with items weighted alike. None without rows.
-pub fn of_groups<K: Ord + Clone>(rows: impl IntoIterator<Item = (K, f64)>, draws: Draws) -> Option<Difference> {
+/// bootstrap over groups, both with items weighted alike; without an interval if fewer than three groups differ. `None` without rows.
+pub fn of_groups<K: Ord + Clone>(rows: impl IntoIterator<Item = (K, f64)>, draws: Draws) -> Option<Estimate> {
     let rows: Vec<(K, f64)> = rows.into_iter().collect();
     let units =
         Units::by_group(rows.iter().map(|(group, difference)| (group, [*difference, 1.0]))).contributing(differs);
     let found = units.percentile(draws, mean)?;
-    let p = sign_flip_p(&group_sums(rows), draws);
-    Some(Difference { mean: found.value, interval: found.interval, p })
+    Some(found.tested(sign_flip_p(&group_sums(rows), draws)))
 }
 
 /// Whether a unit's sum of differences is not zero.
@@ -70,7 +58,7 @@ mod tests {
         let case: Case = fixture("groups");
         let found = of_groups(case.rows, DRAWS).expect("rows");
         let interval = found.interval.expect("40 groups");
-        close(found.mean, case.mean, 1e-12);
+        close(found.value, case.mean, 1e-12);
         close(interval.low, case.percentile.low, 3e-3);
         close(interval.high, case.percentile.high, 3e-3);
     }
@@ -80,9 +68,9 @@ mod tests {
         // Eight rows of one group gain and five groups of one row lose: 3 in 13 over items, and nothing unlikely for their sums.
         let rows = (0..8).map(|_| (0, 1.0)).chain((1..6).map(|group| (group, -1.0)));
         let found = of_groups(rows, DRAWS).expect("rows");
-        close(found.mean, 3.0 / 13.0, 1e-12);
+        close(found.value, 3.0 / 13.0, 1e-12);
         // Any signs of the five leave a sum of at least 3 in size.
-        close(found.p, 1.0, 1e-12);
+        close(found.p_value.expect("tested"), 1.0, 1e-12);
     }
 
     #[test]
@@ -90,7 +78,7 @@ mod tests {
         let mut pairs = vec![(true, true); 99];
         pairs.push((true, false));
         let found = of_answers(&pairs, DRAWS).expect("items");
-        assert_eq!((found.mean, found.interval), (0.01, None));
+        assert_eq!((found.value, found.interval), (0.01, None));
         pairs.extend([(true, false), (false, true)]);
         assert!(of_answers(&pairs, DRAWS).is_some_and(|found| found.interval.is_some()));
     }
@@ -103,9 +91,9 @@ mod tests {
         let single = of_answers(&pairs, DRAWS).expect("items");
         let change = |(arm, base): (bool, bool)| f64::from(u8::from(arm)) - f64::from(u8::from(base));
         let grouped = of_groups(pairs.iter().map(|pair| change(*pair)).enumerate(), DRAWS).expect("items");
-        close(single.mean, 30.0 / 600.0, 1e-12);
-        assert_eq!((single.mean, single.interval), (grouped.mean, grouped.interval));
-        close(single.p, grouped.p, 1e-3);
+        close(single.value, 30.0 / 600.0, 1e-12);
+        assert_eq!((single.value, single.interval), (grouped.value, grouped.interval));
+        close(single.p_value.expect("tested"), grouped.p_value.expect("tested"), 1e-3);
         assert_eq!(of_answers(&[], DRAWS), None);
     }
 }

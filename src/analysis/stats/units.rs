@@ -4,10 +4,9 @@
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
-use statrs::distribution::{ContinuousCDF, Normal};
-
-use super::bootstrap::{LANES, Population, ROUNDING, ascending, quantile};
-use super::{Draws, FEWEST, Interval, Resampled, Z};
+use super::bootstrap::{LANES, Population};
+use super::resamples::{ascending, bca_interval, quantile};
+use super::{Draws, Estimate, FEWEST, Interval};
 
 /// Units of one kind, on average, from which on drawing kinds is quicker than drawing units.
 const WORTH_MERGING: usize = 8;
@@ -82,19 +81,19 @@ impl<const D: usize> Units<D> {
     }
 
     /// A figure of the sums with its percentile interval; none where it is undefined on the sample.
-    pub fn percentile(&self, draws: Draws, figure: impl Fn([f64; D]) -> Option<f64> + Sync) -> Option<Resampled> {
+    pub fn percentile(&self, draws: Draws, figure: impl Fn([f64; D]) -> Option<f64> + Sync) -> Option<Estimate> {
         let ends = |sorted: &[f64]| Interval { low: quantile(sorted, 0.025), high: quantile(sorted, 0.975) };
         let found = of_all(&[(self, &[figure])], draws, |_, _, _, sorted| Some(ends(sorted)));
         found.into_iter().flatten().next()?
     }
 
     /// A figure of the sums with its BCa interval; none where it is undefined on the sample.
-    pub fn bca(&self, draws: Draws, figure: impl Fn([f64; D]) -> Option<f64> + Sync) -> Option<Resampled> {
+    pub fn bca(&self, draws: Draws, figure: impl Fn([f64; D]) -> Option<f64> + Sync) -> Option<Estimate> {
         Self::bca_of_all(&[(self, &[figure])], draws).into_iter().flatten().next()?
     }
 
     /// The same for several figures of several sets of units: a resample is drawn once for all sets that have as many units.
-    pub fn bca_of_all<F>(asked: &[(&Self, &[F])], draws: Draws) -> Vec<Vec<Option<Resampled>>>
+    pub fn bca_of_all<F>(asked: &[(&Self, &[F])], draws: Draws) -> Vec<Vec<Option<Estimate>>>
     where
         F: Fn([f64; D]) -> Option<f64> + Sync,
     {
@@ -133,7 +132,7 @@ fn of_all<const D: usize, F: Fn([f64; D]) -> Option<f64> + Sync>(
     asked: &[(&Units<D>, &[F])],
     draws: Draws,
     interval: impl Fn(&Units<D>, &F, f64, &[f64]) -> Option<Interval>,
-) -> Vec<Vec<Option<Resampled>>> {
+) -> Vec<Vec<Option<Estimate>>> {
     let mut batches: Vec<(&Population, Vec<usize>)> = Vec::new();
     for (place, (units, _)) in asked.iter().enumerate() {
         match batches.iter_mut().find(|(population, _)| **population == units.population) {
@@ -159,7 +158,7 @@ fn of_all<const D: usize, F: Fn([f64; D]) -> Option<f64> + Sync>(
             let enough = asked[place].0.contributing >= FEWEST;
             let sorted = || ascending(resamples.as_ref().filter(|_| enough)?.iter().map(|figures| figures[i]));
             let interval = |value| interval(asked[place].0, figure, value, &sorted()?);
-            found[place].push(value.map(|value| Resampled { value, interval: interval(value) }));
+            found[place].push(value.map(|value| Estimate::new(value, interval(value))));
         }
     }
     found
@@ -172,19 +171,6 @@ fn lanes(sizes: &[u32]) -> Vec<[f64; LANES]> {
 
 fn lexicographic<const D: usize>(a: &[f64; D], b: &[f64; D]) -> Ordering {
     a.iter().zip(b).fold(Ordering::Equal, |order, (a, b)| order.then(a.total_cmp(b)))
-}
-
-/// The interval from ascending resamples of a figure. Resamples that differ from it by rounding alone are equal to it, and count
-/// half as below. None if all of them lie on one side.
-#[expect(clippy::cast_precision_loss, reason = "counts of resamples")]
-pub(super) fn bca_interval(sorted: &[f64], value: f64, acceleration: f64) -> Option<Interval> {
-    let normal = Normal::standard();
-    let largest = sorted.first().zip(sorted.last()).map_or(0.0, |(least, most)| least.abs().max(most.abs()));
-    let below = sorted.partition_point(|x| *x < value - ROUNDING * largest);
-    let not_above = sorted.partition_point(|x| *x <= value + ROUNDING * largest);
-    let bias = normal.inverse_cdf((below + not_above) as f64 / (2 * sorted.len()) as f64);
-    let end = |z: f64| quantile(sorted, normal.cdf(bias + (bias + z) / (1.0 - acceleration * (bias + z))));
-    bias.is_finite().then(|| Interval { low: end(-Z), high: end(Z) })
 }
 
 /// The mean of a value from its sum and the number of items.
@@ -221,7 +207,7 @@ mod tests {
         high: f64,
     }
 
-    fn same(found: &Resampled, value: f64, ends: &Ends, tolerance: f64) {
+    fn same(found: &Estimate, value: f64, ends: &Ends, tolerance: f64) {
         let interval = found.interval.expect("an interval");
         close(found.value, value, 1e-12);
         close(interval.low, ends.low, tolerance);
@@ -270,28 +256,13 @@ mod tests {
     }
 
     #[test]
-    fn resamples_that_equal_the_figure_but_for_rounding_are_ties() {
-        let value = 0.7_f64;
-        let resamples = |ulp: f64| -> Vec<f64> {
-            // Of 1000 resamples 370 are 0, 10 lie above, and the others are the value, half of them a rounding below it.
-            let near = (0..620).map(|i| if i < 310 { value - ulp } else { value });
-            (0..370).map(|_| 0.0).chain(near).chain((0..10).map(|_| 0.9)).collect()
-        };
-        let exact = bca_interval(&resamples(0.0), value, 0.01).expect("both sides");
-        let rounded = bca_interval(&resamples(4.0 * f64::EPSILON), value, 0.01).expect("both sides");
-        close(exact.low, 0.0, 1e-12);
-        close(rounded.low, exact.low, 1e-9);
-        close(rounded.high, exact.high, 1e-9);
-    }
-
-    #[test]
     fn fewer_than_three_groups_that_differ_give_no_interval() {
         let found = |differ: u32| {
             let rows = (0..90).map(|group| (group, [f64::from(u8::from(group < differ)), 1.0]));
             Units::by_group(rows).contributing(|[change, _]| change != 0.0).percentile(DRAWS, mean).expect("rows")
         };
         for differ in [1, 2] {
-            assert_eq!(found(differ), Resampled { value: f64::from(differ) / 90.0, interval: None });
+            assert_eq!(found(differ), Estimate::new(f64::from(differ) / 90.0, None));
         }
         assert!(found(3).interval.is_some_and(|ends| ends.low < 3.0 / 90.0 && ends.high > 3.0 / 90.0));
     }
@@ -300,7 +271,7 @@ mod tests {
     fn a_figure_that_never_moves_has_no_interval() {
         let units = Units::new([[2.0, 4.0]; 9]);
         for found in [units.bca(DRAWS, relative_change), units.percentile(DRAWS, relative_change)] {
-            assert_eq!(found, Some(Resampled { value: -0.5, interval: None }));
+            assert_eq!(found, Some(Estimate::new(-0.5, None)));
         }
         assert_eq!(Units::new([[1.0, 0.0]; 9]).bca(DRAWS, relative_change), None);
     }

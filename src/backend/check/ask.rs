@@ -8,6 +8,8 @@ use super::Fix;
 use crate::backend::entry::ModelEntry;
 use crate::backend::openai::OpenAi;
 use crate::backend::openai::probe::Exchange;
+use crate::backend::openai::settings::OpenAiSettings;
+use crate::backend::settings::Caller;
 use crate::task::prompt::Style;
 use crate::types::chat::{Alternatives, Generation, Message, Mode, Request, Response, Role, Usage, Wanted};
 use crate::types::model::{Model as _, ModelError};
@@ -30,7 +32,12 @@ const COUNT: &str = "Write the numbers from one to fifty in words, one after the
 /// An entry as it is sent, and what the check itself decides.
 #[derive(Debug, Clone)]
 pub(super) struct Sent {
-    pub(super) entry: ModelEntry,
+    /// The model's name in the config.
+    pub(super) name: String,
+    /// How it is sent.
+    pub(super) server: OpenAiSettings,
+    temperature: f64,
+    timeout: Duration,
     pub(super) style: Style,
     /// Alternatives that are asked for.
     pub(super) alternatives: u32,
@@ -54,8 +61,20 @@ pub(super) enum Switch {
 }
 
 impl Sent {
-    pub(super) fn of(entry: &ModelEntry, style: Style) -> Self {
-        Self { entry: entry.clone(), style, alternatives: ALTERNATIVES }
+    pub(super) fn of(entry: &ModelEntry, server: &OpenAiSettings, style: Style) -> Self {
+        Self {
+            name: entry.name.clone(),
+            server: server.clone(),
+            temperature: entry.temperature,
+            timeout: Duration::from_secs_f64(entry.timeout_s()),
+            style,
+            alternatives: ALTERNATIVES,
+        }
+    }
+
+    /// The server's name for the model.
+    pub(super) fn server_name(&self) -> &str {
+        self.server.model.as_deref().unwrap_or(&self.name)
     }
 
     /// The same with these settings left out.
@@ -69,17 +88,17 @@ impl Sent {
 
     /// The model as a run would make it.
     pub(super) fn model(&self) -> Result<OpenAi> {
-        Ok(OpenAi::new(self.entry.settings(self.style)?)?)
+        self.server.model(Caller { name: &self.name, timeout: self.timeout, weak_weights: None }, self.style)
     }
 
     fn request(&self, question: &str, stop: bool) -> Request {
         let message = |role, content: &str| Message { role, content: content.to_owned() };
         let messages = vec![message(Role::System, SYSTEM), message(Role::User, question)];
-        let logprobs = self.entry.logprobs;
+        let logprobs = self.server.logprobs;
         let most = if logprobs { self.alternatives } else { 0 };
         let generation = Generation {
             max_tokens: LIMIT,
-            temperature: self.entry.temperature,
+            temperature: self.temperature,
             stop: if stop { vec![STOP.to_owned()] } else { Vec::new() },
             logprobs,
             calculator: false,
@@ -105,22 +124,22 @@ impl Switch {
     pub(super) fn is_on(self, sent: &Sent) -> bool {
         match self {
             Self::TokenLimit => true,
-            Self::Temperature => sent.entry.send_temperature,
-            Self::Alternatives => sent.entry.logprobs && sent.alternatives > 1,
-            Self::Logprobs => sent.entry.logprobs,
-            Self::Stop => sent.entry.send_stop,
-            Self::System => sent.entry.send_system && sent.style == Style::Chat,
+            Self::Temperature => sent.server.send_temperature,
+            Self::Alternatives => sent.server.logprobs && sent.alternatives > 1,
+            Self::Logprobs => sent.server.logprobs,
+            Self::Stop => sent.server.send_stop,
+            Self::System => sent.server.send_system && sent.style == Style::Chat,
         }
     }
 
     fn leave_out(self, sent: &mut Sent) {
         match self {
-            Self::TokenLimit => other_limit(&sent.entry).clone_into(&mut sent.entry.token_limit_key),
-            Self::Temperature => sent.entry.send_temperature = false,
+            Self::TokenLimit => other_limit(&sent.server).clone_into(&mut sent.server.token_limit_key),
+            Self::Temperature => sent.server.send_temperature = false,
             Self::Alternatives => sent.alternatives = 1,
-            Self::Logprobs => sent.entry.logprobs = false,
-            Self::Stop => sent.entry.send_stop = false,
-            Self::System => sent.entry.send_system = false,
+            Self::Logprobs => sent.server.logprobs = false,
+            Self::Stop => sent.server.send_stop = false,
+            Self::System => sent.server.send_system = false,
         }
     }
 
@@ -151,7 +170,7 @@ impl Switch {
     /// The change of the entry that leaves it out; `None` if no key does.
     pub(super) fn fix(self, sent: &Sent) -> Option<Fix> {
         match self {
-            Self::TokenLimit => Some(Fix::set("token_limit_key", other_limit(&sent.entry))),
+            Self::TokenLimit => Some(Fix::set("token_limit_key", other_limit(&sent.server))),
             Self::Temperature => Some(Fix::set("send_temperature", false)),
             Self::Alternatives => None,
             Self::Logprobs => Some(Fix::set("logprobs", false)),
@@ -162,8 +181,8 @@ impl Switch {
 }
 
 /// The other of the two names of the token limit.
-fn other_limit(entry: &ModelEntry) -> &'static str {
-    if entry.token_limit_key == "max_tokens" { "max_completion_tokens" } else { "max_tokens" }
+fn other_limit(server: &OpenAiSettings) -> &'static str {
+    if server.token_limit_key == "max_tokens" { "max_completion_tokens" } else { "max_tokens" }
 }
 
 /// Sends requests and counts what they take.

@@ -5,8 +5,8 @@ use serde_json::Value;
 use super::ask::{ALTERNATIVES, Asker, BEFORE_STOP, LIMIT, STOP, Sent, Switch};
 use super::settle::Settled;
 use super::{Fix, Report};
-use crate::backend::entry::ModelEntry;
 use crate::backend::openai::probe::Exchange;
+use crate::backend::openai::settings::OpenAiSettings;
 use crate::types::chat::{Response, Token};
 use crate::types::model::ModelError;
 
@@ -15,8 +15,13 @@ const SLACK: u64 = 2;
 /// A log-probability above 0 by rounding.
 const ROUNDED: f64 = 1e-6;
 
-/// Reports what a first answer and a few more show; `entry` is the entry as it is written.
-pub(super) async fn found(asker: &mut Asker, report: &mut Report, entry: &ModelEntry, settled: Settled) {
+/// Reports what a first answer and a few more show, beside the entry as it is written: its token limit and its server.
+pub(super) async fn found(
+    asker: &mut Asker,
+    report: &mut Report,
+    (max_tokens, entry): (u32, &OpenAiSettings),
+    settled: Settled,
+) {
     let Settled { mut sent, exchange, off, .. } = settled;
     let is_off = |switch| off.contains(&switch);
     match &entry.api_key_env {
@@ -38,7 +43,7 @@ pub(super) async fn found(asker: &mut Asker, report: &mut Report, entry: &ModelE
     counted(report, &exchange);
 
     let mut answer = asker.call(&sent).await;
-    if sent.entry.logprobs {
+    if sent.server.logprobs {
         if let Some(why) = no_logprobs(&exchange, &answer) {
             report.bad("log-probabilities", why, Switch::Logprobs.fix(&sent));
             sent = sent.without(&[Switch::Logprobs]);
@@ -46,7 +51,7 @@ pub(super) async fn found(asker: &mut Asker, report: &mut Report, entry: &ModelE
         } else if let Ok(answer) = &answer {
             report.good("log-probabilities", range(&answer.tokens));
         }
-        if sent.entry.logprobs && !is_off(Switch::Alternatives) {
+        if sent.server.logprobs && !is_off(Switch::Alternatives) {
             let most = alternatives(&exchange.body);
             report.note("alternatives", format!("{most} of {ALTERNATIVES} asked for{}", documented(entry)));
         }
@@ -55,7 +60,7 @@ pub(super) async fn found(asker: &mut Asker, report: &mut Report, entry: &ModelE
     }
     match &answer {
         Ok(answer) => limited(asker, report, &sent, &exchange, answer, is_off(Switch::TokenLimit)).await,
-        Err(error) => unread(report, entry, error),
+        Err(error) => unread(report, max_tokens, error),
     }
     let limits: Vec<String> = exchange.limits.iter().map(|(name, value)| format!("{name}: {value}")).collect();
     report.note("limits", if limits.is_empty() { "its answer tells of none".to_owned() } else { limits.join(", ") });
@@ -63,19 +68,18 @@ pub(super) async fn found(asker: &mut Asker, report: &mut Report, entry: &ModelE
 
 /// The model's name as it was answered.
 fn named(report: &mut Report, sent: &Sent, exchange: &Exchange) {
-    let entry = &sent.entry;
     match exchange.body["model"].as_str() {
-        Some(name) if name == entry.server_name() => report.good("model", format!("answered as {name}")),
+        Some(name) if name == sent.server_name() => report.good("model", format!("answered as {name}")),
         Some(name) => {
             let name = sent.model().map_or_else(|_| String::new(), |model| model.shown(name));
-            report.note("model", format!("asked for {}, answered as {name}", entry.server_name()));
+            report.note("model", format!("asked for {}, answered as {name}", sent.server_name()));
         }
         None => report.note("model", "the answer names none"),
     }
 }
 
 /// Whether the answer ended at the stop text.
-fn stopped(report: &mut Report, entry: &ModelEntry, exchange: &Exchange) {
+fn stopped(report: &mut Report, entry: &OpenAiSettings, exchange: &Exchange) {
     let text = text(&exchange.body).to_lowercase();
     let said = match (entry.send_stop, text.contains(STOP), text.contains(BEFORE_STOP)) {
         (false, _, _) => "not sent (send_stop = false); answers are cut here",
@@ -148,7 +152,7 @@ fn range(tokens: &[Token]) -> String {
 /// Whether a server gives log-probabilities whose entry says that it does not.
 async fn withheld(asker: &mut Asker, report: &mut Report, sent: &Sent) {
     let mut asking = sent.clone();
-    asking.entry.logprobs = true;
+    asking.server.logprobs = true;
     let given = asker.ask(&asking).await.is_ok_and(|exchange| {
         let lists = ["/choices/0/logprobs/content", "/choices/0/logprobs/token_logprobs"];
         let is_filled = |place: &str| exchange.body.pointer(place).is_some_and(|list| list.get(0).is_some());
@@ -171,7 +175,7 @@ fn alternatives(body: &Value) -> usize {
     chat.chain(plain).max().unwrap_or_default()
 }
 
-fn documented(entry: &ModelEntry) -> String {
+fn documented(entry: &OpenAiSettings) -> String {
     let most = entry.preset.and_then(|preset| preset.dialect().alternatives);
     most.map(|most| format!("; its documentation allows {most}")).unwrap_or_default()
 }
@@ -186,7 +190,7 @@ async fn limited(
     is_other: bool,
 ) {
     let most = u64::from(LIMIT) + SLACK;
-    let key = &sent.entry.token_limit_key;
+    let key = &sent.server.token_limit_key;
     let reasoning = first.body.pointer("/usage/completion_tokens_details/reasoning_tokens").and_then(Value::as_u64);
     if answer.usage.output <= most {
         if !is_other {
@@ -206,11 +210,10 @@ async fn limited(
 }
 
 /// Why an answer could not be read.
-fn unread(report: &mut Report, entry: &ModelEntry, error: &ModelError) {
+fn unread(report: &mut Report, max_tokens: u32, error: &ModelError) {
     let said = error.to_string();
     if said.contains("raise max_tokens") {
-        let said =
-            format!("it reasons first: {LIMIT} tokens went by without a word; the entry allows {}", entry.max_tokens);
+        let said = format!("it reasons first: {LIMIT} tokens went by without a word; the entry allows {max_tokens}");
         report.note("token limit", said);
     } else {
         report.bad("answer", said, None);

@@ -17,7 +17,7 @@ pub(super) async fn located(asker: &mut Asker, report: &mut Report, sent: Sent, 
         None => format!("{}: {}", first.status, first.message),
     };
     if let Some(names) = asker.listed(&sent).await.filter(|names| !names.is_empty()) {
-        let wanted = sent.entry.server_name();
+        let wanted = sent.server_name();
         let is_there = names.iter().any(|name| name == wanted);
         let more = if names.len() > NAMED { ", …" } else { "" };
         let there = names.iter().take(NAMED).map(String::as_str).collect::<Vec<_>>().join(", ");
@@ -31,7 +31,7 @@ pub(super) async fn located(asker: &mut Asker, report: &mut Report, sent: Sent, 
     }
     for address in candidates(&sent) {
         let mut elsewhere = sent.clone();
-        elsewhere.entry.base_url = Some(address.clone());
+        elsewhere.server.base_url.clone_from(&address);
         let Ok(exchange) = asker.ask(&elsewhere).await else { continue };
         let understood = matches!(exchange.status, 400 | 422) && exchange.body.is_object();
         if exchange.answered() || understood {
@@ -43,17 +43,16 @@ pub(super) async fn located(asker: &mut Asker, report: &mut Report, sent: Sent, 
             };
         }
     }
-    let advice = format!("check it, and that the server has a model `{}`", sent.entry.server_name());
+    let advice = format!("check it, and that the server has a model `{}`", sent.server_name());
     report.bad("address", said, Fix::advise("base_url", advice));
     None
 }
 
 /// Other addresses at the same server, the likeliest first: keys go nowhere else.
 fn candidates(sent: &Sent) -> Vec<String> {
-    let Some(address) = &sent.entry.base_url else { return Vec::new() };
-    let bare = address.trim_end_matches('/');
+    let bare = sent.server.base_url.trim_end_matches('/');
     let cut = bare.strip_suffix("/chat/completions").or_else(|| bare.strip_suffix("/completions"));
-    let usual = sent.entry.preset.and_then(|preset| {
+    let usual = sent.server.preset.and_then(|preset| {
         let usual = preset.dialect().entry.get("base_url").and_then(toml::Value::as_str);
         let path = Url::parse(usual.or(preset.dialect().address.as_deref())?).ok()?.path().to_owned();
         let mut here = Url::parse(bare).ok()?;

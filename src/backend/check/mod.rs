@@ -11,6 +11,7 @@ use self::ask::{Asker, Sent};
 use self::settle::Settled;
 use super::entry::ModelEntry;
 use super::openai::probe::Exchange;
+use super::openai::settings::OpenAiSettings;
 use crate::task::prompt::Style;
 use crate::types::chat::Usage;
 
@@ -114,10 +115,10 @@ impl Report {
     }
 }
 
-/// Asks the server of an entry of backend `openai` what it gives; `style` is that of the entry's prompt.
-pub async fn check(entry: &ModelEntry, style: Style) -> Report {
+/// Asks the server of an entry, whose settings are `server`, what it gives; `style` is that of the entry's prompt.
+pub async fn check(entry: &ModelEntry, server: &OpenAiSettings, style: Style) -> Report {
     let mut report = Report::default();
-    let sent = Sent::of(entry, style);
+    let sent = Sent::of(entry, server, style);
     if let Err(error) = sent.model() {
         let said = format!("{error:#}");
         let keys = ["api_key_env", "headers_env", "extra_body", "base_url"];
@@ -128,7 +129,7 @@ pub async fn check(entry: &ModelEntry, style: Style) -> Report {
     let mut asker = Asker::new(entry.timeout_s());
     let answered = answered(&mut asker, &mut report, sent).await;
     if let Some(settled) = answered {
-        facts::found(&mut asker, &mut report, entry, settled).await;
+        facts::found(&mut asker, &mut report, (entry.max_tokens, server), settled).await;
     }
     report.calls = asker.calls;
     report.usage = asker.usage;
@@ -174,7 +175,7 @@ async fn settled(asker: &mut Asker, report: &mut Report, sent: Sent, first: Exch
         report_off(report, &sent, settled, &words);
     } else {
         let said = format!("refused with {status}, whichever of the known settings is left out: {words}");
-        let key = if sent.entry.extra_body.is_empty() { "model" } else { "extra_body" };
+        let key = if sent.server.extra_body.is_empty() { "model" } else { "extra_body" };
         report.bad("request", said, Fix::advise(key, "see what the server says"));
     }
     settled
@@ -193,7 +194,7 @@ fn report_off(report: &mut Report, sent: &Sent, settled: &Settled, first: &str) 
 }
 
 fn refused_key(report: &mut Report, sent: &Sent, exchange: &Exchange) {
-    let advice = match &sent.entry.api_key_env {
+    let advice = match &sent.server.api_key_env {
         Some(variable) => format!("check the key in the variable {variable}"),
         None => "no key was sent; name the variable that holds it".to_owned(),
     };

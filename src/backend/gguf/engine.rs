@@ -2,7 +2,8 @@
 //! each at a time.
 
 use std::fs::File;
-use std::io::BufReader;
+use std::io::{self, BufReader};
+use std::path::PathBuf;
 use std::time::Instant;
 
 use candle_core::quantized::gguf_file::{Content, Value};
@@ -29,6 +30,20 @@ pub(super) struct Engine {
     template: Option<Template>,
 }
 
+/// Why weights cannot be run.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum LoadError {
+    /// The file cannot be opened.
+    #[error("{}: {error}", file.display())]
+    Open { file: PathBuf, error: io::Error },
+    /// The file holds no weights that can be run.
+    #[error("{}: {what}: the file is damaged or of a kind that is not run here; fetch it again", file.display())]
+    Damaged { file: PathBuf, what: String },
+    /// The file's tokenizer is of a kind that is not known.
+    #[error("{}: {what}", file.display())]
+    Tokenizer { file: PathBuf, what: String },
+}
+
 /// An answer under way, and where it goes.
 struct Lane {
     writing: Writing,
@@ -40,15 +55,17 @@ struct Lane {
 
 impl Engine {
     /// Reads the weights file; what is wrong with it is told to every call.
-    pub(super) fn load(config: GgufConfig) -> Result<Self, String> {
-        let file = config.weights.display().to_string();
-        let mended = "the file is damaged or of a kind that is not run here; fetch it again";
+    pub(super) fn load(config: GgufConfig) -> Result<Self, LoadError> {
+        let file = &config.weights;
+        let damaged =
+            |error: &dyn std::fmt::Display| LoadError::Damaged { file: file.clone(), what: error.to_string() };
         let mut reader = File::open(&config.weights)
             .map(|opened| BufReader::with_capacity(1 << 20, opened))
-            .map_err(|error| format!("{file}: {error}"))?;
-        let content = Content::read(&mut reader).map_err(|error| format!("{file}: {error}: {mended}"))?;
-        let tokenizer = Tokenizer::from_gguf(&content).map_err(|error| format!("{file}: {error}"))?;
-        let llama = Llama::load(&content, &mut reader).map_err(|error| format!("{file}: {error}: {mended}"))?;
+            .map_err(|error| LoadError::Open { file: file.clone(), error })?;
+        let content = Content::read(&mut reader).map_err(|error| damaged(&error))?;
+        let unknown = |what: String| LoadError::Tokenizer { file: file.clone(), what };
+        let tokenizer = Tokenizer::from_gguf(&content).map_err(|error| unknown(error.to_string()))?;
+        let llama = Llama::load(&content, &mut reader).map_err(|error| damaged(&error))?;
         let template = match content.metadata.get("tokenizer.chat_template") {
             Some(Value::String(source)) => Template::read(source),
             _ => None,
@@ -189,7 +206,7 @@ impl Engine {
 }
 
 /// Answers calls until no one can send any more.
-pub(super) fn serve(engine: &Result<Engine, String>, mut jobs: UnboundedReceiver<Job>) {
+pub(super) fn serve(engine: &Result<Engine, LoadError>, mut jobs: UnboundedReceiver<Job>) {
     let mut lanes: Vec<Lane> = Vec::new();
     loop {
         let mut taken: Vec<Job> = Vec::new();
@@ -210,12 +227,12 @@ pub(super) fn serve(engine: &Result<Engine, String>, mut jobs: UnboundedReceiver
 }
 
 /// Answers a call at once where nothing is to be written; else it becomes a lane.
-fn take_up(engine: &Result<Engine, String>, Job { request, reply }: Job) -> Option<Lane> {
+fn take_up(engine: &Result<Engine, LoadError>, Job { request, reply }: Job) -> Option<Lane> {
     let start = Instant::now();
     // Where the caller has gone, nobody needs the answer.
     let answer = match (engine, &request.mode) {
         _ if reply.is_closed() => return None,
-        (Err(why), _) => Err(ModelError::Refused(why.clone())),
+        (Err(why), _) => Err(ModelError::Refused(why.to_string())),
         (Ok(engine), Mode::Score { options }) => engine.score(&request, options, start),
         (Ok(engine), Mode::Generate(_)) => match engine.begin(&request) {
             Ok((writing, cache, input)) => {

@@ -16,6 +16,7 @@ pub mod calculator;
 mod engine;
 pub mod llama;
 mod prompt;
+pub mod settings;
 pub mod tokenizer;
 mod writing;
 

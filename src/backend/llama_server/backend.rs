@@ -75,7 +75,7 @@ impl Servers {
     }
 
     /// A model on the server of these weights. Whoever names weights twice wants them served in one way
-    /// ([`ModelEntry::check_shared`](crate::backend::entry::ModelEntry::check_shared)).
+    /// ([`check_shared`](super::settings::check_shared)).
     #[must_use]
     pub fn model(&self, name: &str, place: Place, style: Style, timeout: Duration) -> LlamaServer {
         let mut servers = self.by_weights.lock().unwrap_or_else(PoisonError::into_inner);
@@ -104,16 +104,18 @@ impl Shared {
 
     /// The server, started where it is not, and once more where it has died.
     async fn endpoint(&self) -> Result<Endpoint, ModelError> {
-        let mut kept = self.kept.lock().await;
+        let mut guard = self.kept.lock().await;
+        let kept = &mut *guard;
         let failed = |error: EngineError| match error {
             error @ (EngineError::Start(_) | EngineError::Ended { .. }) => ModelError::Unavailable(error.to_string()),
             error => ModelError::Refused(error.to_string()),
         };
-        if kept.is_none() {
+        let server = if let Some(server) = kept {
+            server
+        } else {
             let engine = Engine::choose().map_err(failed)?.engine;
-            *kept = Some(KeptServer::new(engine, self.settings()));
-        }
-        let Some(server) = kept.as_mut() else { unreachable!("one was just put there") };
+            kept.insert(KeptServer::new(engine, self.settings()))
+        };
         let hear = |wait: Wait| (self.hear)(&self.place.label, wait);
         let running = server.alive(&hear).await.map_err(failed)?;
         Ok(Endpoint {

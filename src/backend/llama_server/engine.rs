@@ -9,7 +9,8 @@ use std::time::Duration;
 
 use regex::Regex;
 
-use super::{EngineError, wheel};
+use super::{EngineError, NotTaken, wheel};
+use crate::fetch::error::FetchError;
 use crate::fetch::process::output;
 use crate::fetch::{machine, pip};
 
@@ -80,12 +81,10 @@ impl Engine {
     ///
     /// # Errors
     /// Why it is not taken.
-    pub fn program(path: &Path) -> Result<Self, String> {
-        let build = build(path).map_err(|reason| format!("{}: {reason}", path.display()))?;
+    pub fn program(path: &Path) -> Result<Self, NotTaken> {
+        let build = build(path).map_err(|error| NotTaken::Broken { path: path.to_owned(), error })?;
         match build {
-            Some(old) if old < MIN_BUILD => {
-                Err(format!("{} is build {old}, and {MIN_BUILD} or newer is wanted", path.display()))
-            }
+            Some(old) if old < MIN_BUILD => Err(NotTaken::Old { path: path.to_owned(), build: old }),
             _ => Ok(Self::Program { path: path.to_owned(), build }),
         }
     }
@@ -126,13 +125,13 @@ impl Surroundings {
             Some(Ok(engine @ Engine::Program { build: Some(_), .. })) => return Ok(Choice { engine, passed_over }),
             // Nobody has said that this one is meant, so it must say itself that it is new enough.
             Some(Ok(_)) => passed_over.push("`llama-server` on the PATH does not know its build".to_owned()),
-            Some(Err(reason)) => passed_over.push(reason),
+            Some(Err(reason)) => passed_over.push(reason.to_string()),
             None => passed_over.push("no `llama-server` on the PATH".to_owned()),
         }
         match self.wheel() {
             Ok(engine) => Ok(Choice { engine, passed_over }),
             Err(reason) => {
-                passed_over.push(reason);
+                passed_over.push(reason.to_string());
                 passed_over.push("install Python with pip, or llama.cpp".to_owned());
                 Err(EngineError::None(passed_over))
             }
@@ -144,19 +143,19 @@ impl Surroundings {
         std::env::split_paths(&self.path).map(|folder| folder.join(&name)).find(|file| file.is_file())
     }
 
-    fn wheel(&self) -> Result<Engine, String> {
+    fn wheel(&self) -> Result<Engine, NotTaken> {
         let (system, processor) = self.platform;
         if wheel::sha256(system, processor).is_none() {
-            return Err(format!("no prebuilt one for {system} on {processor}"));
+            return Err(NotTaken::Platform(system, processor));
         }
-        let cache = self.cache.as_ref().ok_or("no cache folder for this user: set INTERCASCADE_CACHE to a folder")?;
-        let python = wheel::python(&self.pythons)?;
+        let cache = self.cache.as_ref().ok_or(NotTaken::NoCache)?;
+        let python = wheel::python(&self.pythons).ok_or(NotTaken::NoPython)?;
         Ok(Engine::Wheel { python, folder: wheel::folder(cache) })
     }
 }
 
 /// The build that a program gives as its version; none where it does not know it.
-fn build(program: &Path) -> Result<Option<u32>, String> {
+fn build(program: &Path) -> Result<Option<u32>, FetchError> {
     let said = output(Command::new(program).arg("--version"), PATIENCE)?;
     let build = BUILD.captures(&said).and_then(|found| found[1].parse().ok());
     Ok(build.filter(|build| *build > 0))

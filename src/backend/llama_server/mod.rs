@@ -9,6 +9,7 @@ mod kept;
 mod launch;
 mod log;
 mod server;
+pub mod settings;
 mod wheel;
 
 use std::io;
@@ -20,6 +21,7 @@ pub use engine::{Choice, Engine, MIN_BUILD};
 pub use kept::KeptServer;
 pub use server::{EngineSettings, RunningServer};
 
+use crate::fetch::error::FetchError;
 use crate::fetch::machine;
 
 /// What is waited for, for a line of progress.
@@ -41,6 +43,36 @@ pub enum Wait {
 /// Is told what is waited for.
 pub type OnWait<'a> = &'a (dyn Fn(Wait) + Send + Sync);
 
+/// Why an engine is not taken.
+#[derive(Debug, thiserror::Error)]
+pub enum NotTaken {
+    /// The program does not tell its version.
+    #[error("{}: {error}", path.display())]
+    Broken {
+        /// The program.
+        path: PathBuf,
+        /// What went wrong.
+        error: FetchError,
+    },
+    /// The program is too old.
+    #[error("{} is build {build}, and {MIN_BUILD} or newer is wanted", path.display())]
+    Old {
+        /// The program.
+        path: PathBuf,
+        /// Its build.
+        build: u32,
+    },
+    /// There is no wheel for this operating system and processor.
+    #[error("no prebuilt one for {0} on {1}")]
+    Platform(&'static str, &'static str),
+    /// The platform names no folder for caches.
+    #[error("no cache folder for this user: set INTERCASCADE_CACHE to a folder")]
+    NoCache,
+    /// No Python is new enough for the wheel.
+    #[error("no Python 3.10 or newer for the prebuilt one")]
+    NoPython,
+}
+
 /// Why there is no server.
 #[derive(Debug, thiserror::Error)]
 pub enum EngineError {
@@ -49,10 +81,20 @@ pub enum EngineError {
     None(Vec<String>),
     /// The program that `INTERCASCADE_LLAMA_SERVER` names cannot be taken.
     #[error("INTERCASCADE_LLAMA_SERVER: {0}")]
-    Named(String),
+    Named(NotTaken),
     /// The prebuilt engine cannot be installed.
     #[error("the prebuilt llama.cpp server cannot be installed: {0}")]
-    Install(String),
+    Install(FetchError),
+    /// The disk is too full for the prebuilt engine.
+    #[error("the prebuilt llama.cpp server cannot be installed: it needs {} of disk, and {} has {} free", machine::megabytes(*needed), folder.display(), machine::megabytes(*free))]
+    Space {
+        /// Bytes wanted.
+        needed: u64,
+        /// The folder on that disk.
+        folder: PathBuf,
+        /// Bytes free.
+        free: u64,
+    },
     /// The weights' file cannot be served.
     #[error("{}: {what}", file.display())]
     Weights {

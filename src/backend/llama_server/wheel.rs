@@ -36,9 +36,9 @@ pub(super) fn is_installed(folder: &Path) -> bool {
     folder.join("xllamacpp").is_dir()
 }
 
-/// The first Python that is new enough for the wheel.
-pub(super) fn python(pythons: &[String]) -> Result<String, String> {
-    pip::new_enough(pythons, (3, 10)).ok_or_else(|| "no Python 3.10 or newer for the prebuilt one".to_owned())
+/// The first Python that is new enough for the wheel; `None` if there is none.
+pub(super) fn python(pythons: &[String]) -> Option<String> {
+    pip::new_enough(pythons, (3, 10))
 }
 
 /// Installs it, where it is not there yet.
@@ -46,15 +46,11 @@ pub(super) async fn install(python: &str, folder: &Path, on_wait: OnWait<'_>) ->
     if is_installed(folder) {
         return Ok(());
     }
-    let failed = |error: std::io::Error| EngineError::Install(error.to_string());
+    let failed = |error: std::io::Error| EngineError::Install(error.into());
     let engines = folder.parent().unwrap_or(folder);
     std::fs::create_dir_all(engines).map_err(failed)?;
     if let Some(free) = machine::free_disk(engines).filter(|free| *free < BYTES) {
-        let [needed, free] = [BYTES, free].map(machine::megabytes);
-        return Err(EngineError::Install(format!(
-            "it needs {needed} of disk, and {} has {free} free",
-            engines.display()
-        )));
+        return Err(EngineError::Space { needed: BYTES, folder: engines.to_owned(), free });
     }
     let room = tempfile::Builder::new().prefix(".pip-").tempdir_in(engines).map_err(failed)?;
     let hash = sha256(std::env::consts::OS, std::env::consts::ARCH).unwrap_or_default();

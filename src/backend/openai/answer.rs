@@ -7,8 +7,8 @@ use super::usage::{self, Known};
 use super::wire;
 use crate::task::confidence::ROUNDING;
 use crate::types::chat::{Alternatives, Finish, Generation, Mode, Request, Response};
+use crate::types::marks;
 use crate::types::model::ModelError;
-use crate::types::reasoning;
 
 /// The most characters of a server's unknown word that are kept.
 const WORD: usize = 60;
@@ -145,7 +145,7 @@ fn shown(word: &str) -> String {
 
 /// Where the first stop text begins behind the reasoning: servers that were not sent the stop texts, or ignore them, write on.
 fn cut_at(text: &str, stops: &[String]) -> Option<usize> {
-    let start = reasoning::visible(text).first()?.start;
+    let start = marks::visible(text).first()?.start;
     let stops = stops.iter().filter(|stop| !stop.is_empty());
     stops.filter_map(|stop| text[start..].find(stop)).min().map(|at| start + at)
 }

@@ -1,6 +1,6 @@
 //! From the bytes of a body to JSON: whatever compression, marks and slips servers are known to send.
 
-use std::io::Read;
+use std::io::{self, Read};
 
 use reqwest::header::{CONTENT_ENCODING, HeaderMap};
 use serde_json::Value;
@@ -8,11 +8,25 @@ use serde_json::Value;
 /// The longest body, in bytes, as sent and as unpacked: an answer with twenty alternatives to each of 8192 tokens has a fifth.
 pub(super) const LONGEST: usize = 64 << 20;
 
+/// Why a body cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum BodyError {
+    /// It is packed in a way that is not known.
+    #[error("the body is packed by `{0}`, which this program does not unpack")]
+    Packing(String),
+    /// It cannot be unpacked.
+    #[error("the body cannot be unpacked by `{packing}` ({error})")]
+    Damaged { packing: String, error: io::Error },
+    /// It has more than [`LONGEST`] bytes.
+    #[error("the body is longer than {} MiB", LONGEST >> 20)]
+    TooLong,
+}
+
 /// The text of a body, unpacked by its `Content-Encoding`, or by its first bytes if a header does not say.
 ///
 /// # Errors
 /// Says which compression could not be undone, or that the body is too long.
-pub(super) fn text(headers: &HeaderMap, bytes: &[u8]) -> Result<String, String> {
+pub(super) fn text(headers: &HeaderMap, bytes: &[u8]) -> Result<String, BodyError> {
     let mut bytes = bytes.to_vec();
     let named: Vec<String> = headers
         .get_all(CONTENT_ENCODING)
@@ -61,7 +75,7 @@ fn magic(bytes: &[u8]) -> Option<&'static str> {
     }
 }
 
-fn unpacked(name: &str, bytes: &[u8]) -> Result<Vec<u8>, String> {
+fn unpacked(name: &str, bytes: &[u8]) -> Result<Vec<u8>, BodyError> {
     match name {
         "gzip" | "x-gzip" => read(name, flate2::read::MultiGzDecoder::new(bytes)),
         // By the standard with zlib's header, by old servers without.
@@ -69,25 +83,20 @@ fn unpacked(name: &str, bytes: &[u8]) -> Result<Vec<u8>, String> {
             .or_else(|_| read(name, flate2::read::DeflateDecoder::new(bytes))),
         "br" => read(name, brotli::Decompressor::new(bytes, 4096)),
         "zstd" => {
-            zstd::stream::read::Decoder::new(bytes).map_err(|error| broken(name, &error)).and_then(|r| read(name, r))
+            zstd::stream::read::Decoder::new(bytes).map_err(|error| broken(name, error)).and_then(|r| read(name, r))
         }
-        other => Err(format!("the body is packed by `{other}`, which this program does not unpack")),
+        other => Err(BodyError::Packing(other.to_owned())),
     }
 }
 
-fn read(name: &str, reader: impl Read) -> Result<Vec<u8>, String> {
+fn read(name: &str, reader: impl Read) -> Result<Vec<u8>, BodyError> {
     let mut bytes = Vec::new();
-    reader.take(LONGEST as u64 + 1).read_to_end(&mut bytes).map_err(|error| broken(name, &error))?;
-    if bytes.len() > LONGEST { Err(too_long()) } else { Ok(bytes) }
+    reader.take(LONGEST as u64 + 1).read_to_end(&mut bytes).map_err(|error| broken(name, error))?;
+    if bytes.len() > LONGEST { Err(BodyError::TooLong) } else { Ok(bytes) }
 }
 
-fn broken(name: &str, error: &std::io::Error) -> String {
-    format!("the body cannot be unpacked by `{name}` ({error})")
-}
-
-/// What is wrong with a body of more than [`LONGEST`] bytes.
-pub(super) fn too_long() -> String {
-    format!("the body is longer than {} MiB", LONGEST >> 20)
+fn broken(name: &str, error: io::Error) -> BodyError {
+    BodyError::Damaged { packing: name.to_owned(), error }
 }
 
 fn utf16(bytes: &[u8], unit: fn([u8; 2]) -> u16) -> String {
@@ -198,10 +207,10 @@ mod tests {
         ] {
             assert_eq!(text(&headers(name), &bytes).expect("unpacked"), BODY, "{name}");
         }
-        assert!(text(&headers("gzip"), b"\x1f\x8bcut").expect_err("broken").contains("gzip"));
-        assert!(text(&headers("compress"), b"\x1f\x9d").expect_err("unknown").contains("`compress`"));
+        assert!(text(&headers("gzip"), b"\x1f\x8bcut").expect_err("broken").to_string().contains("gzip"));
+        assert!(text(&headers("compress"), b"\x1f\x9d").expect_err("unknown").to_string().contains("`compress`"));
         let bomb = gzip(&vec![b' '; LONGEST + 1]);
-        assert!(text(&headers("gzip"), &bomb).expect_err("too long").contains("64 MiB"));
+        assert!(text(&headers("gzip"), &bomb).expect_err("too long").to_string().contains("64 MiB"));
     }
 
     #[test]

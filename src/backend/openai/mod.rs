@@ -9,6 +9,7 @@ mod fault;
 mod hint;
 pub mod probe;
 mod refusal;
+pub mod settings;
 mod tokens;
 mod usage;
 mod wait;
@@ -27,6 +28,7 @@ use serde_json::{Map, Value, json};
 use time::OffsetDateTime;
 
 use self::answer::Wanted;
+use self::body::BodyError;
 use self::complaint::Complaint;
 use self::fault::Fault;
 use crate::fetch::http;
@@ -107,7 +109,7 @@ pub struct OpenAi {
     headers: HeaderMap,
     /// The proxy before the server, for errors; `None` if there is none.
     proxy: Option<String>,
-    client: OnceLock<Result<Client, String>>,
+    client: OnceLock<Result<Client, ClientError>>,
 }
 
 impl fmt::Debug for OpenAi {
@@ -159,7 +161,7 @@ impl OpenAi {
                 "extra_body cannot set {key:?}: a fee limit goes by the entry's `max_tokens`"
             )));
         }
-        let headers = header_map(&settings).map_err(&refused)?;
+        let headers = header_map(&settings).map_err(|error| refused(error.to_string()))?;
         settings.base_url = query.map_or(trimmed.clone(), |query| format!("{trimmed}?{query}"));
         let proxy = http::proxy(&endpoint);
         Ok(Self { settings, endpoint, headers, proxy, client: OnceLock::new() })
@@ -173,14 +175,13 @@ impl OpenAi {
 
     fn client(&self) -> Result<&Client, ModelError> {
         let made = self.client.get_or_init(|| {
-            http::client_builder(&self.endpoint, &self.settings.trusted)
-                .map_err(|error| error.to_string())?
+            let client = http::client_builder(&self.endpoint, &self.settings.trusted)?
                 .default_headers(self.headers.clone())
                 .connect_timeout(self.settings.connect_timeout)
                 // A redirected POST would become a GET, and the key could go elsewhere.
                 .redirect(Policy::none())
-                .build()
-                .map_err(|error| error.to_string())
+                .build()?;
+            Ok(client)
         });
         made.as_ref()
             .map_err(|error| ModelError::Refused(self.named(&format!("no HTTP client could be made: {error}"))))
@@ -245,7 +246,7 @@ impl OpenAi {
         while let Some(chunk) = answer.chunk().await.map_err(transport)? {
             bytes.extend_from_slice(&chunk);
             if bytes.len() > body::LONGEST {
-                return Err(ModelError::Unusable(self.named(&body::too_long())));
+                return Err(ModelError::Unusable(self.named(&BodyError::TooLong.to_string())));
             }
         }
         let text = body::text(&headers, &bytes).map_err(|what| self.broken(&format!("{status}: {what}")))?;
@@ -304,8 +305,28 @@ fn without_system(messages: &[Message]) -> Vec<Message> {
     rest
 }
 
+/// Why no HTTP client can be made.
+#[derive(Debug, thiserror::Error)]
+enum ClientError {
+    #[error(transparent)]
+    Tls(#[from] rustls::Error),
+    #[error(transparent)]
+    Http(#[from] reqwest::Error),
+}
+
+/// Why a header cannot be sent; the header's name, or the variable of the key.
+#[derive(Debug, thiserror::Error)]
+enum HeaderError {
+    #[error("the key in {0} cannot be sent")]
+    Key(String),
+    #[error("{0:?} is not a header's name")]
+    Name(String),
+    #[error("the value for header {0:?} cannot be sent")]
+    Value(String),
+}
+
 /// The headers of every request.
-fn header_map(settings: &Settings) -> Result<HeaderMap, String> {
+fn header_map(settings: &Settings) -> Result<HeaderMap, HeaderError> {
     let mut headers = HeaderMap::new();
     headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
     let secret = |value: &str| {
@@ -316,14 +337,14 @@ fn header_map(settings: &Settings) -> Result<HeaderMap, String> {
     if let Some(key) = &settings.api_key {
         let variable = settings.api_key_env.as_deref().unwrap_or("api_key_env");
         let value = secret(&format!("Bearer {}", key.expose_secret().trim()));
-        let value = value.ok_or_else(|| format!("the key in {variable} cannot be sent"))?;
+        let value = value.ok_or_else(|| HeaderError::Key(variable.to_owned()))?;
         headers.insert(AUTHORIZATION, value);
     }
     for (name, value) in &settings.headers {
         let key = HeaderName::from_bytes(name.as_bytes());
-        let key = key.map_err(|_| format!("{name:?} is not a header's name"))?;
+        let key = key.map_err(|_| HeaderError::Name(name.clone()))?;
         let value = secret(value.expose_secret());
-        let value = value.ok_or_else(|| format!("the value for header {name:?} cannot be sent"))?;
+        let value = value.ok_or_else(|| HeaderError::Value(name.clone()))?;
         headers.insert(key, value);
     }
     Ok(headers)

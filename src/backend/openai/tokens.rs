@@ -2,7 +2,7 @@
 
 use super::wire;
 use crate::types::chat::{Alternatives, Token};
-use crate::types::reasoning;
+use crate::types::marks;
 
 /// At or below this a log-probability means "unknown, but very unlikely" (-9999 at `OpenAI` and vLLM).
 pub(super) const FLOOR: f64 = -9999.0;
@@ -107,7 +107,7 @@ fn but_for_spaces(text: &str, texts: &[Vec<u8>]) -> Option<Spans> {
 /// Tokens that do not make up the text.
 fn unplaced(tokens: &[wire::Token], spelling: Spelling, kept: Alternatives, reasoned: bool) -> Placed {
     let text = |token: &wire::Token| lossy(&bytes_of(token, spelling));
-    let closed = tokens.iter().rposition(|token| reasoning::ends_in(&text(token)));
+    let closed = tokens.iter().rposition(|token| marks::ends_in(&text(token)));
     let behind = match closed {
         Some(closed) => &tokens[closed + 1..],
         None if reasoned => &[],

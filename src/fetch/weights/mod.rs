@@ -106,6 +106,20 @@ impl Catalogue {
         Ok(self.find(name)?.path(&Places::from_environment()?))
     }
 
+    /// The lines that list the weights: name, size, terms, whether they are there, and where they belong.
+    ///
+    /// # Errors
+    /// If this user has no cache folder.
+    pub fn lines(&self) -> Result<Vec<String>, WeightsError> {
+        let line = |set: &Weights| {
+            let path = self.path(&set.name)?;
+            let state = if path.exists() { "there" } else { "not there" };
+            let bytes: u64 = set.files.iter().map(|file| file.bytes).sum();
+            Ok(format!("{}  {} MB  {}  {state}: {}", set.name, bytes / 1_000_000, set.licence, path.display()))
+        };
+        self.entries().iter().map(line).collect()
+    }
+
     /// Where these weights are, once every file's checksum is found to be right (0.1 to 0.3 s for 100 MB).
     ///
     /// # Errors
@@ -143,6 +157,7 @@ impl Weights {
             }
             progress(Event::Trying(source.to_string()));
             if let Err(reason) = source.fetch(&lacking, &folder, places, progress).await {
+                let reason = reason.to_string();
                 progress(Event::Failed { source: source.to_string(), reason: reason.clone() });
                 reasons.push(format!("{source}: {reason}"));
             }

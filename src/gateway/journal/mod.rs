@@ -2,25 +2,29 @@
 //! used. Resuming, sharing calls between arms and offline replay are look-ups here. One `SQLite` file.
 
 pub mod answers;
+mod claim;
 pub mod portable;
 mod schema;
+mod times;
 mod writer;
 
 use std::collections::{BTreeMap, HashMap};
-use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use anyhow::{Context, Result, anyhow, bail};
+use async_trait::async_trait;
 use rusqlite::{Connection, OptionalExtension, Row};
 use tokio::sync::OnceCell;
 
-use self::schema::MADE;
+pub use self::claim::Claim;
+pub use self::times::{Elapsed, times};
 use self::writer::{Entry, Origin, Writer};
 use crate::types::chat::{CallKey, Response, Usage};
 use crate::types::embedding::Embedded;
 use crate::types::item::ItemId;
+use crate::types::recorded::RecordedCalls;
 
 /// A call that was made.
 #[derive(Debug, Clone)]
@@ -61,42 +65,6 @@ pub struct Journal {
     flights: Mutex<HashMap<CallKey, Flight>>,
     made: AtomicU64,
     imported: AtomicU64,
-}
-
-/// The right to make calls for a journal: two processes at once would pay for the same ones, and each know of its own alone.
-/// The system ends it with the process.
-#[derive(Debug)]
-pub struct Claim {
-    path: PathBuf,
-    _lock: File,
-}
-
-impl Claim {
-    /// On the journal at `path`.
-    ///
-    /// # Errors
-    /// Where another process has it, or its file cannot be made.
-    pub fn of(path: &Path) -> Result<Self> {
-        let mut name = path.as_os_str().to_owned();
-        name.push(".lock");
-        let file = PathBuf::from(name);
-        let lock = File::create(&file).with_context(|| format!("cannot make {}", file.display()))?;
-        match lock.try_lock() {
-            Err(TryLockError::WouldBlock) => bail!(
-                "another intercascade is making calls for {}; wait for it, or name another folder with --out",
-                path.display()
-            ),
-            // Some file systems have no locks.
-            Ok(()) | Err(TryLockError::Error(_)) => Ok(Self { path: file, _lock: lock }),
-        }
-    }
-}
-
-impl Drop for Claim {
-    fn drop(&mut self) {
-        // One that stays there holds nobody up.
-        let _ = std::fs::remove_file(&self.path);
-    }
 }
 
 impl Journal {
@@ -284,33 +252,6 @@ impl Journal {
         self.sums("SELECT model, count(*), sum(input_tokens), 0, sum(output_tokens) FROM lost GROUP BY model")
     }
 
-    /// Keys and canonical requests of a model's calls, in this journal and those that it looks into.
-    ///
-    /// # Errors
-    /// Where a journal cannot be read.
-    pub fn requests(&self, model: &str) -> Result<Vec<(CallKey, String)>> {
-        let own = (&self.path, &self.reader);
-        let mut found = Vec::new();
-        for (path, connection) in std::iter::once(own).chain(self.further.iter().map(|(path, further)| (path, further)))
-        {
-            let connection = lock(connection);
-            let mut statement = connection.prepare("SELECT key, request FROM calls WHERE model = ?1 ORDER BY id")?;
-            let rows = statement.query_map([model], |row| Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?)))?;
-            for row in rows {
-                let (key, request) = row.with_context(|| cannot_read(path))?;
-                if request.is_empty() {
-                    bail!(
-                        "{} holds answers without their requests, so backend `replay` cannot tell what they answer; \
-                         name the backend that gave them, and the file with --journal",
-                        path.display()
-                    );
-                }
-                found.push((key.parse().with_context(|| cannot_read(path))?, request));
-            }
-        }
-        Ok(found)
-    }
-
     fn sums(&self, query: &str) -> Result<BTreeMap<String, Taken>> {
         let connection = lock(&self.reader);
         let mut statement = connection.prepare(query)?;
@@ -334,66 +275,34 @@ impl Journal {
     }
 }
 
-/// What calls took, by the clock.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Elapsed {
-    /// Calls.
-    pub calls: u64,
-    /// The seconds in which at least one of them was in flight.
-    pub seconds: f64,
-    /// The last of these, in seconds since 1970.
-    until: f64,
-}
-
-impl Elapsed {
-    /// Counts a call of so many seconds, in the order of their beginnings; one whose end is not known stands for itself.
-    fn count(&mut self, seconds: f64, end: Option<f64>) {
-        self.calls += 1;
-        self.seconds += match end {
-            Some(end) => (end - self.until.max(end - seconds)).max(0.0),
-            None => seconds,
-        };
-        self.until = self.until.max(end.unwrap_or(0.0));
+#[async_trait]
+impl RecordedCalls for Journal {
+    fn requests(&self, model: &str) -> Result<Vec<(CallKey, String)>> {
+        let own = (&self.path, &self.reader);
+        let mut found = Vec::new();
+        for (path, connection) in std::iter::once(own).chain(self.further.iter().map(|(path, further)| (path, further)))
+        {
+            let connection = lock(connection);
+            let mut statement = connection.prepare("SELECT key, request FROM calls WHERE model = ?1 ORDER BY id")?;
+            let rows = statement.query_map([model], |row| Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?)))?;
+            for row in rows {
+                let (key, request) = row.with_context(|| cannot_read(path))?;
+                if request.is_empty() {
+                    bail!(
+                        "{} holds answers without their requests, so backend `replay` cannot tell what they answer; \
+                         name the backend that gave them, and the file with --journal",
+                        path.display()
+                    );
+                }
+                found.push((key.parse().with_context(|| cannot_read(path))?, request));
+            }
+        }
+        Ok(found)
     }
 
-    /// Counts calls of another time too.
-    pub fn add(&mut self, other: &Self) {
-        self.calls += other.calls;
-        self.seconds += other.seconds;
+    async fn answer(&self, key: &CallKey) -> Result<Option<Response>> {
+        self.get(key).await
     }
-
-    /// The seconds that so many calls take at this pace.
-    #[must_use]
-    #[expect(clippy::cast_precision_loss, reason = "a number of calls")]
-    pub fn seconds_for(&self, calls: usize) -> f64 {
-        self.seconds / self.calls as f64 * calls as f64
-    }
-}
-
-/// The time that the calls of a journal took, all together and by model: of a journal, an export, or a folder of parts. When
-/// an imported call was made is not known: each counts as if alone.
-///
-/// # Errors
-/// Names the file that is no journal or was changed after its export.
-pub fn times(path: &Path) -> Result<(Elapsed, BTreeMap<String, Elapsed>)> {
-    let mut calls: Vec<(f64, String, f64, Option<f64>)> = Vec::new();
-    for (part, connection) in opened(path)? {
-        let mut read = || -> rusqlite::Result<()> {
-            let mut statement = connection.prepare(&format!(
-                "SELECT made - seconds, model, seconds, {MADE} FROM (SELECT *, response ->> '$.latency_ms' / 1000.0 AS seconds FROM calls)"
-            ))?;
-            let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))?;
-            rows.into_iter().try_for_each(|row| row.map(|row| calls.push(row)))
-        };
-        read().with_context(|| cannot_read(&part))?;
-    }
-    calls.sort_by(|(one, ..), (other, ..)| one.total_cmp(other));
-    let (mut all, mut models) = (Elapsed::default(), BTreeMap::<String, Elapsed>::new());
-    for (_, model, seconds, end) in calls {
-        all.count(seconds, end);
-        models.entry(model).or_default().count(seconds, end);
-    }
-    Ok((all, models))
 }
 
 /// Checks that there is a journal to look into.

@@ -1,7 +1,7 @@
 //! The thread that writes the journal. What has come in while it wrote goes into one transaction, so that many
 //! answers share one wait for the disk.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -49,13 +49,18 @@ impl Entry {
     }
 }
 
+/// Why rows could not be written; every waiting caller gets it.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("{0}")]
+pub(super) struct NotWritten(Arc<rusqlite::Error>);
+
 /// Hears whether the row is new, once it is durable.
-pub(super) type Durable = oneshot::Receiver<Result<bool, String>>;
+pub(super) type Durable = oneshot::Receiver<Result<bool, NotWritten>>;
 
 struct Write {
     entry: Entry,
     /// None where nobody waits.
-    done: Option<oneshot::Sender<Result<bool, String>>>,
+    done: Option<oneshot::Sender<Result<bool, NotWritten>>>,
 }
 
 /// The way to the thread, which ends with it.
@@ -106,7 +111,7 @@ impl Drop for Writer {
 
 /// Waits until a row is durable; tells whether it is new.
 pub(super) async fn finish(durable: Durable) -> Result<bool> {
-    durable.await.map_err(|_| ended())?.map_err(|error| anyhow!(error))
+    Ok(durable.await.map_err(|_| ended())??)
 }
 
 fn ended() -> anyhow::Error {
@@ -126,7 +131,7 @@ fn serve(mut connection: Connection, mut queue: UnboundedReceiver<Write>) {
         let outcome = loop {
             match (commit(&mut connection, &batch), waits.next()) {
                 (Err(_), Some(wait)) => std::thread::sleep(*wait),
-                (outcome, _) => break outcome.map_err(|error| error.to_string()),
+                (outcome, _) => break outcome.map_err(|error| NotWritten(Arc::new(error))),
             }
         };
         for (place, write) in batch.into_iter().enumerate() {

@@ -196,9 +196,7 @@ impl Signal {
                 option_probability(&choice::per_character(&response.option_logprobs, answer.options))?
             }
             Self::Recorded => response.confidence.ok_or(NoConfidence::NotRecorded)?,
-            Self::Verbalised | Self::PTrue | Self::SelfConsistency => {
-                unreachable!("{} is read from further calls", self.name())
-            }
+            Self::Verbalised | Self::PTrue | Self::SelfConsistency => return Err(NoConfidence::FurtherCalls),
         };
         Ok(Confidence::new(value)?)
     }
@@ -237,6 +235,9 @@ pub enum NoConfidence {
     /// No confidence was recorded.
     #[error("the answer was recorded without a confidence")]
     NotRecorded,
+    /// The signal is not read from the answer's own call: see [`Signal::further`].
+    #[error("the answer's own call does not say how sure it is")]
+    FurtherCalls,
     /// The options were not scored.
     #[error("the options were not scored by likelihood")]
     NotScored,

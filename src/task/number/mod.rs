@@ -1,6 +1,7 @@
 //! Numbers as people and models write them, in one grammar for gold answers and outputs. A number is read whole or not
 //! at all: of a date, a time, a version, `B12` or `2x` no part is a number. Values are exact fractions.
 
+mod digit;
 mod digits;
 mod scan;
 mod signs;
@@ -90,6 +91,20 @@ fn before(text: &str, at: usize) -> Option<char> {
 /// The character that begins at a byte.
 fn after(text: &str, at: usize) -> Option<char> {
     text[at..].chars().next()
+}
+
+/// The bytes of spaces at a byte, those of `LaTeX` among them; at most a few.
+fn blank(text: &str, at: usize) -> usize {
+    let mut length = 0;
+    for _ in 0..3 {
+        let rest = &text[at + length..];
+        length += match rest.chars().next() {
+            Some(c @ (' ' | '\u{a0}' | '\u{2009}' | '\u{202f}' | '~')) => c.len_utf8(),
+            Some('\\') if ["\\,", "\\ ", "\\;", "\\!", "\\:"].iter().any(|space| rest.starts_with(space)) => 2,
+            _ => break,
+        };
+    }
+    length
 }
 
 /// Whether a letter beside digits makes one token of them, as in `B12`; scripts that write no spaces do not.

@@ -2,9 +2,10 @@
 
 use std::ops::Range;
 
-use super::digits::{self, digit, run};
+use super::digit::digit;
+use super::digits::{self, run};
 use super::value::{Digits, Parts};
-use super::{Found, Kind, after, before, glues, signs, suffix};
+use super::{Found, Kind, after, before, blank, glues, signs, suffix};
 
 /// The bytes within which the parts of a fraction are looked for.
 const FRACTION: usize = 400;
@@ -206,20 +207,6 @@ fn digit_before(text: &str, at: usize) -> bool {
 
 fn slash_at(text: &str, at: usize) -> bool {
     matches!(after(text, at), Some('/' | '⁄' | '∕'))
-}
-
-/// The bytes of spaces at a byte, those of `LaTeX` among them; at most a few.
-pub(super) fn blank(text: &str, at: usize) -> usize {
-    let mut length = 0;
-    for _ in 0..3 {
-        let rest = &text[at + length..];
-        length += match rest.chars().next() {
-            Some(c @ (' ' | '\u{a0}' | '\u{2009}' | '\u{202f}' | '~')) => c.len_utf8(),
-            Some('\\') if ["\\,", "\\ ", "\\;", "\\!", "\\:"].iter().any(|space| rest.starts_with(space)) => 2,
-            _ => break,
-        };
-    }
-    length
 }
 
 /// Whether the digits at a byte are an exponent or an index in braces or behind a sign, as in `x^{-2}`.

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::digits::digit;
+use super::digit::digit;
 use super::value::Parts;
 use super::{Found, Kind, after, before};
 

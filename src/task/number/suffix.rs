@@ -1,9 +1,9 @@
 //! What stands behind a number's digits: powers of ten, exponents, scales, and what makes it no number at all.
 
-use super::digits::{digit, run};
-use super::scan::blank;
+use super::digit::digit;
+use super::digits::run;
 use super::value::{Digits, Parts};
-use super::{after, glues};
+use super::{after, blank, glues};
 
 /// Units and scales of one or two letters that may stand right behind the digits.
 const SHORT: [&str; 62] = [

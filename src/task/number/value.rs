@@ -5,7 +5,7 @@ use num_rational::BigRational;
 use num_traits::{One, Signed, Zero, pow};
 
 use super::MOST_DIGITS;
-use super::digits::digit;
+use super::digit::digit;
 
 /// Digits of a text, with separators between them.
 #[derive(Debug, Clone, Copy, Default)]

@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use intercascade::analysis::metrics::calibrated::Wanted;
 use intercascade::cascade::answer::Gauge;
-use intercascade::cascade::gating::Gates;
-use intercascade::cascade::level::Level;
+use intercascade::cascade::calibration::Gates;
+use intercascade::cascade::level::{LevelModel, Levels};
 use intercascade::cascade::repository::Rule;
 use intercascade::cascade::schedule::{CellOutcome, one_by_one, side_by_side};
-use intercascade::cascade::step::Setup;
+use intercascade::cascade::setup::Setup;
 use intercascade::cascade::teach::{Distil, Teaching};
 use intercascade::config::prompts::Prompts;
 use intercascade::dataset::stream::permutation;
@@ -22,10 +22,11 @@ use intercascade::task::calculations::AtLeast;
 use intercascade::task::confidence::Signal;
 use intercascade::task::{Grader, Task};
 use intercascade::types::arm::{Arm, Content};
-use intercascade::types::item::{Item, Target};
+use intercascade::types::item::Item;
 use intercascade::types::model::{Identity, Model};
 use intercascade::types::seed::Seed;
 use intercascade::types::store_rule::StoreRule;
+use intercascade::types::testing;
 use proptest::prelude::*;
 use serde_json::json;
 
@@ -103,15 +104,8 @@ impl Case {
         let seed = Seed(self.seed);
         let item = |i: usize| {
             let word = |w: usize| seed.hash(&["word", &i.to_string(), &w.to_string()]) % self.words as u64;
-            Item {
-                id: i.to_string().into(),
-                group: (i / 2).to_string().into(),
-                query: format!("w{} w{} w{} number {i}?", word(0), word(1), word(2)),
-                options: Vec::new(),
-                target: Target::Number("1".into()),
-                solution: None,
-                subject: None,
-            }
+            let query = format!("w{} w{} w{} number {i}?", word(0), word(1), word(2));
+            Item { query, ..testing::item(i.to_string(), (i / 2).to_string()) }
         };
         (0..self.items + self.before).map(item).collect()
     }
@@ -135,7 +129,7 @@ impl Case {
             let line = gate.line(LineSettings { cap: self.caps[place], local: self.local, probed: place == 0 });
             let retries = Retries { most: 0, first_wait: Duration::ZERO, longest_wait: Duration::ZERO };
             let served = Served { name: name.to_owned(), identity, source: Source::Model(model) };
-            Level {
+            LevelModel {
                 name: name.into(),
                 model: Gateway::new(served, Arc::clone(&journal), (Arc::clone(&gate), line), retries),
                 prompt: prompts.find("chat", Task::Math).expect("there").clone(),
@@ -152,8 +146,7 @@ impl Case {
             items,
             embeddings,
             embedder: "hashed-words".into(),
-            weak: level(0),
-            strong: level(1),
+            levels: Levels::new(vec![level(0)], level(1)),
             gauge: Some(Gauge { signal: Signal::MeanTokenProbability, quantile: 0.1, draws: 2, draw_temperature: 0.7 }),
             rule: Rule { k: self.k, min_similarity: self.min_similarity, exclude_same_group: self.exclude_same_group },
             reuse_from: 0.7,

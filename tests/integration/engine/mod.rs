@@ -5,6 +5,7 @@ mod gateway;
 #[cfg(unix)]
 mod interrupted;
 mod killed;
+mod three_levels;
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};

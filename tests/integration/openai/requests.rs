@@ -1,7 +1,8 @@
 //! What is sent: the body, the headers, what is refused before anything is sent.
 
 use intercascade::backend::entry::ModelEntry;
-use intercascade::backend::registry::Data;
+use intercascade::backend::raw::RawEntry;
+use intercascade::backend::settings::Data;
 use intercascade::fetch::weights::Catalogue;
 use intercascade::types::seed::Seed;
 
@@ -94,11 +95,12 @@ async fn options_and_the_calculator_are_for_other_backends() {
 
 #[test]
 fn the_identity_holds_what_changes_the_answer_and_no_secret() {
-    let entry: ModelEntry = toml::from_str(
+    let entry: RawEntry = toml::from_str(
         "name = 'weak'\nbackend = 'openai'\nbase_url = 'https://example.org/v1/'\nmodel = 'served-model'\n\
          api_key_env = 'TEST_API_KEY'\nextra_body = { top_k = 1 }",
     )
     .expect("an entry");
+    let entry = ModelEntry::resolve(entry, Catalogue::builtin()).expect("a valid entry");
     let data = Data { items: &[], sha256: "", seed: Seed(0), weights: Catalogue::builtin(), style: Style::Chat };
     let identity = entry.identity(&entry, data).expect("known without a key");
     assert_eq!(

@@ -3,16 +3,17 @@
 
 use std::sync::Arc;
 
-use intercascade::backend::entry::ModelEntry;
+use intercascade::backend::entry::{ModelEntry, Sources};
 use intercascade::backend::llama_server::Servers;
 use intercascade::backend::preset::Preset;
-use intercascade::backend::registry::{Data, Sources};
+use intercascade::backend::raw::RawEntry;
+use intercascade::backend::settings::Data;
 use intercascade::fetch::weights::Catalogue;
-use intercascade::gateway::Source;
 use intercascade::gateway::journal::Journal;
 use intercascade::task::prompt::Style;
 use intercascade::types::chat::{Finish, Generation, Message, Mode, Request, Response, Role, Wanted};
 use intercascade::types::model::ModelError;
+use intercascade::types::recorded::RecordedCalls;
 use intercascade::types::seed::Seed;
 use serde_json::Value;
 use wiremock::matchers::any;
@@ -32,15 +33,17 @@ async fn read(preset: Preset, body: &Value) -> Result<Response, ModelError> {
     let server = MockServer::start().await;
     Mock::given(any()).respond_with(ResponseTemplate::new(200).set_body_json(body)).mount(&server).await;
     let entry = format!("name = 'm'\npreset = '{}'\nbase_url = '{}'", preset.name(), server.uri());
-    let entry: ModelEntry = toml::from_str(&entry).expect("an entry");
+    let entry: RawEntry = toml::from_str(&entry).expect("an entry");
     let logprobs = entry.logprobs && !body["choices"][0]["logprobs"].is_null();
-    let entry = ModelEntry { api_key_env: None, ..entry };
+    let entry = RawEntry { api_key_env: None, ..entry };
+    let entry = ModelEntry::resolve(entry, Catalogue::builtin()).expect("a valid entry");
     let folder = tempfile::tempdir().expect("a folder");
-    let journal = Arc::new(Journal::open(&folder.path().join("journal.sqlite")).expect("a journal"));
+    let journal: Arc<dyn RecordedCalls> =
+        Arc::new(Journal::open(&folder.path().join("journal.sqlite")).expect("a journal"));
     let servers = Servers::new(folder.path().to_owned(), Arc::new(|_, _| {}));
     let data = Data { items: &[], sha256: "", seed: Seed(0), weights: Catalogue::builtin(), style: Style::Chat };
-    let sources = Sources { recording: None, journal: &journal, servers: &servers };
-    let Source::Model(model) = entry.make(&entry, data, sources).expect("a model") else { panic!("no model") };
+    let sources = Sources { recording: None, journal: &journal, servers: &servers, custom: None };
+    let model = entry.make(&entry, data, sources).expect("a model");
     let generation = Generation { max_tokens: 64, logprobs, ..Generation::default() };
     model
         .call(&Request {

@@ -4,6 +4,7 @@ mod ablate;
 mod calibration;
 mod commands;
 mod limits;
+mod older_tables;
 mod outputs;
 mod reference;
 mod replay;

@@ -11,6 +11,8 @@ const RECORDS: &str = "dataset, item_id, group, arm, order, position, threshold,
     distil_output_tokens, embed_tokens, latency_ms";
 const CALLS: &str = "dataset, item_id, arm, order, threshold, level, model, purpose, input_tokens, \
     cached_input_tokens, output_tokens, confidence, latency_ms, journal_hit";
+const LEVELS: &str = "dataset, item_id, group, arm, order, position, threshold, level, model, answer, score, confidence, \
+    level_threshold, strategies_shown, deferred, input_tokens, output_tokens, latency_ms";
 const ACCURACY: &str = "dataset, arm, threshold, orders, n, accuracy, accuracy_low, accuracy_high, weak_accuracy, \
     accepted_accuracy, coverage, no_answer, change_vs_cascade_pp, change_low_pp, change_high_pp, p_value";
 const STRONG_CALLS: &str = "dataset, arm, threshold, orders, n, strong_calls, strong_call_rate, \
@@ -45,7 +47,8 @@ fn every_output_is_there_and_nothing_else() {
 
 #[test]
 fn the_tables_begin_with_the_agreed_columns() {
-    for (table, columns) in TABLES.iter().zip([RECORDS, CALLS, ACCURACY, STRONG_CALLS, FEES, CALIBRATION, RELIABILITY])
+    for (table, columns) in
+        TABLES.iter().zip([RECORDS, CALLS, LEVELS, ACCURACY, STRONG_CALLS, FEES, CALIBRATION, RELIABILITY])
     {
         let sheet = finished().sheet(table);
         let wanted: Vec<&str> = columns.split(',').map(str::trim).collect();
@@ -70,6 +73,37 @@ fn the_tables_have_a_row_for_each_of_their_keys() {
     let keys: BTreeSet<[&str; 3]> =
         fees.rows().map(|row| ["arm", "model", "purpose"].map(|key| row.text(key))).collect();
     assert_eq!(keys.len(), fees.len(), "one row an arm, model and purpose");
+}
+
+#[test]
+fn levels_has_a_row_for_each_level_that_a_record_asked() {
+    let levels = finished().sheet("levels");
+    let mut rows: HashMap<[&str; 4], Vec<Row<'_>>> = HashMap::new();
+    for row in levels.rows() {
+        rows.entry(["arm", "order", "item_id", "threshold"].map(|key| row.text(key))).or_default().push(row);
+    }
+    for record in finished().sheet("records").rows() {
+        let own = &rows[&["arm", "order", "item_id", "threshold"].map(|key| record.text(key))];
+        let asked: Vec<usize> = own.iter().map(|row| row.count("level")).collect();
+        let [weak, strong] = [!record.text("weak_score").is_empty(), record.flag("deferred")];
+        let wanted: Vec<usize> =
+            [(weak, 0), (strong, 1)].into_iter().filter(|(is, _)| *is).map(|(_, level)| level).collect();
+        assert_eq!(asked, wanted);
+        let last = own.last().expect("a level");
+        assert_eq!(["answer", "score"].map(|name| last.text(name)), ["answer", "score"].map(|name| record.text(name)));
+        for row in own {
+            let first = row.count("level") == 0;
+            assert_eq!(row.flag("deferred"), first && record.flag("deferred"));
+            assert_eq!(row.text("confidence"), if first { record.text("confidence") } else { "" });
+            assert_eq!(row.text("level_threshold"), if first { record.text("threshold") } else { "" });
+            assert_eq!(row.text("model"), if first { "small" } else { "large" });
+            let shown = record.text("strategies_used").split(';').filter(|id| !id.is_empty()).count();
+            assert_eq!(row.count("strategies_shown"), if first { shown } else { 0 });
+            let columns: &[&str] =
+                if first { &["weak_input_tokens"] } else { &["strong_input_tokens", "distil_input_tokens"] };
+            assert_eq!(row.count("input_tokens"), columns.iter().map(|name| record.count(name)).sum::<usize>());
+        }
+    }
 }
 
 #[test]

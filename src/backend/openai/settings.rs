@@ -1,0 +1,244 @@
+//! The keys of an entry of backend `openai`.
+
+use std::collections::BTreeMap;
+use std::num::NonZeroU32;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use secrecy::SecretString;
+use serde_json::{Map, Value, json};
+
+use super::{OpenAi, Settings};
+use crate::backend::preset::Preset;
+use crate::backend::raw::RawEntry;
+use crate::backend::settings::{BackendSettings, Caller, Data, EntryError};
+use crate::fetch::tls::Trusted;
+use crate::fetch::weights::Catalogue;
+use crate::task::prompt::Style;
+use crate::types::model::Capabilities;
+use crate::types::queue::LineSettings;
+
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// A server's key, and further headers with their values.
+type Keys = (Option<SecretString>, Vec<(String, SecretString)>);
+
+/// The settings of a server, as its entry gives them.
+#[derive(Debug, Clone, PartialEq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a key of its own")]
+pub struct OpenAiSettings {
+    /// The server whose known settings filled in what the entry does not say; `None` if the entry names none.
+    pub preset: Option<Preset>,
+    /// The names of the keys that the preset filled in.
+    pub from_preset: Vec<String>,
+    /// The address up to and without `/chat/completions`.
+    pub base_url: String,
+    /// The name of the environment variable that holds the key; `None` if no key is sent.
+    pub api_key_env: Option<String>,
+    /// The server's name for the model; `None` if it is the entry's.
+    pub model: Option<String>,
+    /// False for models that refuse a temperature.
+    pub send_temperature: bool,
+    /// The request's field for the token limit.
+    pub token_limit_key: String,
+    /// False for servers that refuse `stop`.
+    pub send_stop: bool,
+    /// False for models that refuse a system message; its text then stands in front of the user's.
+    pub send_system: bool,
+    /// A PEM file with certificates that are accepted besides the usual ones.
+    pub ca_file: Option<PathBuf>,
+    /// Whether the server gives log-probabilities.
+    pub logprobs: bool,
+    /// Further headers, each with the name of the environment variable that holds its value.
+    pub headers_env: BTreeMap<String, String>,
+    /// Fields merged into the request.
+    pub extra_body: Map<String, Value>,
+    /// The longest wait before a call is tried again, in seconds; `None` for the usual one.
+    pub longest_wait_s: Option<f64>,
+    /// The most calls in flight; `None` for as many as the run allows.
+    pub concurrency: Option<NonZeroU32>,
+    /// The most requests a minute; `None` without a limit.
+    pub requests_per_minute: Option<NonZeroU32>,
+    /// The most tokens a minute, counted as the prompt's and the answer's limit; `None` without a limit.
+    pub tokens_per_minute: Option<NonZeroU32>,
+}
+
+impl OpenAiSettings {
+    /// The keys of this backend.
+    pub const KEYS: &'static [&'static str] = &[
+        "preset",
+        "base_url",
+        "model",
+        "send_temperature",
+        "send_stop",
+        "send_system",
+        "ca_file",
+        "longest_wait_s",
+        "logprobs",
+        "token_limit_key",
+        "api_key_env",
+        "headers_env",
+        "extra_body",
+        "concurrency",
+        "requests_per_minute",
+        "tokens_per_minute",
+    ];
+
+    /// The settings of an entry.
+    ///
+    /// # Errors
+    /// [`EntryError::Missing`] without an address.
+    pub fn read(raw: &RawEntry) -> Result<Self, EntryError> {
+        let raw = raw.clone();
+        let Some(base_url) = raw.base_url else {
+            let form = raw.preset.and_then(|preset| preset.dialect().address.as_deref());
+            let key = form.map_or("`base_url`".to_owned(), |form| format!("`base_url`: \"{form}\""));
+            return Err(EntryError::Missing { backend: raw.backend.name(), key });
+        };
+        Ok(Self {
+            preset: raw.preset,
+            from_preset: raw.from_preset,
+            base_url,
+            api_key_env: raw.api_key_env,
+            model: raw.model,
+            send_temperature: raw.send_temperature,
+            token_limit_key: raw.token_limit_key,
+            send_stop: raw.send_stop,
+            send_system: raw.send_system,
+            ca_file: raw.ca_file,
+            logprobs: raw.logprobs,
+            headers_env: raw.headers_env,
+            extra_body: raw.extra_body,
+            longest_wait_s: raw.longest_wait_s,
+            concurrency: raw.concurrency,
+            requests_per_minute: raw.requests_per_minute,
+            tokens_per_minute: raw.tokens_per_minute,
+        })
+    }
+
+    /// The model of this entry; nothing is sent.
+    ///
+    /// # Errors
+    /// If the environment lacks a key, a file of certificates cannot be read, or an address or header cannot be sent.
+    pub fn model(&self, caller: Caller<'_>, style: Style) -> Result<OpenAi> {
+        Ok(OpenAi::new(self.connection(caller, style)?)?)
+    }
+
+    /// What requests are made from, the keys from the environment included.
+    fn connection(&self, caller: Caller<'_>, style: Style) -> Result<Settings> {
+        let (api_key, headers) = self.keys()?;
+        Ok(Settings {
+            name: caller.name.to_owned(),
+            base_url: self.base_url.clone(),
+            model: self.model.as_deref().unwrap_or(caller.name).to_owned(),
+            style,
+            api_key,
+            api_key_env: self.api_key_env.clone(),
+            headers,
+            send_temperature: self.send_temperature,
+            logprobs: self.logprobs,
+            token_limit_key: self.token_limit_key.clone(),
+            send_stop: self.send_stop,
+            send_system: self.send_system,
+            trusted: self.ca_file.as_deref().map(Trusted::read).transpose()?.unwrap_or_default(),
+            extra_body: self.extra_body.clone(),
+            connect_timeout: CONNECT_TIMEOUT,
+            timeout: caller.timeout,
+        })
+    }
+
+    /// The key and the secret headers, from the environment.
+    fn keys(&self) -> Result<Keys, EntryError> {
+        let read = |key: &'static str, variable: &String| {
+            let value = std::env::var(variable).ok().filter(|value| !value.trim().is_empty());
+            value.map(SecretString::from).ok_or_else(|| EntryError::Variable { key, variable: variable.clone() })
+        };
+        let api_key = self.api_key_env.as_ref().map(|variable| read("api_key_env", variable)).transpose()?;
+        let headers = self
+            .headers_env
+            .iter()
+            .map(|(header, variable)| Ok((header.clone(), read("headers_env", variable)?)))
+            .collect::<Result<_, EntryError>>()?;
+        Ok((api_key, headers))
+    }
+}
+
+impl BackendSettings for OpenAiSettings {
+    fn check(&self, _weights: &Catalogue) -> Result<()> {
+        match self.longest_wait_s.filter(|wait| !(*wait >= 0.0 && *wait <= 86_400.0)) {
+            Some(wait) => Err(EntryError::Value(format!("longest_wait_s must be from 0 to a day, not {wait}")).into()),
+            None => Ok(()),
+        }
+    }
+
+    fn check_callable(&self, caller: Caller<'_>) -> Result<()> {
+        let connection = self.connection(caller, Style::Chat).with_context(|| format!("model `{}`", caller.name))?;
+        // This error names the model already.
+        Ok(OpenAi::new(connection).map(drop)?)
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        Capabilities { logprobs: self.logprobs, scores_options: false, calculator: false }
+    }
+
+    fn identity(&self, caller: Caller<'_>, data: Data<'_>) -> Result<Value> {
+        let mut fixed = json!({
+            "base_url": self.base_url.trim_end_matches('/'),
+            "model": self.model.as_deref().unwrap_or(caller.name),
+            "send_temperature": self.send_temperature,
+            "send_stop": self.send_stop,
+            "token_limit_key": self.token_limit_key,
+            "extra_body": self.extra_body,
+        });
+        if data.style == Style::Plain {
+            fixed["prompt"] = json!(Style::Plain);
+        }
+        if !self.send_system {
+            fixed["send_system"] = json!(false);
+        }
+        Ok(fixed)
+    }
+
+    fn line(&self, concurrency: usize) -> LineSettings {
+        let most = |cap: NonZeroU32| usize::try_from(cap.get()).unwrap_or(usize::MAX);
+        LineSettings { cap: self.concurrency.map_or(concurrency, most), local: false, probed: true }
+    }
+
+    fn rates(&self) -> [Option<NonZeroU32>; 2] {
+        [self.requests_per_minute, self.tokens_per_minute]
+    }
+
+    fn longest_wait(&self) -> Option<Duration> {
+        self.longest_wait_s.map(Duration::from_secs_f64)
+    }
+
+    fn server_name(&self) -> Option<&str> {
+        self.model.as_deref()
+    }
+
+    fn describe(&self, caller: Caller<'_>) -> String {
+        self.model.as_deref().unwrap_or(caller.name).to_owned()
+    }
+
+    fn write(&self, raw: &mut RawEntry) {
+        let settings = self.clone();
+        raw.preset = settings.preset;
+        raw.from_preset = settings.from_preset;
+        raw.base_url = Some(settings.base_url);
+        raw.api_key_env = settings.api_key_env;
+        raw.model = settings.model;
+        raw.send_temperature = settings.send_temperature;
+        raw.token_limit_key = settings.token_limit_key;
+        raw.send_stop = settings.send_stop;
+        raw.send_system = settings.send_system;
+        raw.ca_file = settings.ca_file;
+        raw.logprobs = settings.logprobs;
+        raw.headers_env = settings.headers_env;
+        raw.extra_body = settings.extra_body;
+        raw.longest_wait_s = settings.longest_wait_s;
+        raw.concurrency = settings.concurrency;
+        raw.requests_per_minute = settings.requests_per_minute;
+        raw.tokens_per_minute = settings.tokens_per_minute;
+    }
+}

@@ -1,0 +1,105 @@
+//! The plan of calibration: which cells run before the stream, and which gates are fitted on their records. The calibration
+//! items run with the first level alone, and once more with each learning arm that has a threshold of its own: such an arm
+//! defers all of them, learns from them, and starts the stream with the repository that this has built.
+
+use std::sync::Arc;
+
+use super::experiment::Cells;
+use super::gate::Gate;
+use crate::analysis::metrics::calibrated::{Calibrated, Wanted};
+use crate::types::arm::{Arm, Deferral};
+use crate::types::record::Record;
+
+/// How the arms of a run get their gates, in a cascade of two levels: each cell has one, that of the first level.
+#[derive(Debug, Clone)]
+pub struct Gates {
+    /// The arms.
+    pub arms: Vec<Arm>,
+    /// What is asked of the calibration items.
+    pub wanted: Wanted,
+    /// Whether each learning arm is asked for itself.
+    pub per_arm: bool,
+    /// The calibration items' indices.
+    pub calibration: Arc<[usize]>,
+}
+
+impl Gates {
+    /// The cells that have to be run first; none where nothing is told from them.
+    #[must_use]
+    pub fn calibrating(&self) -> Option<Cells> {
+        let all = || Arc::from([Gate { threshold: f64::INFINITY, recalibration: None }]);
+        let own = self.arms.iter().copied().filter(|arm| self.is_told_alone(*arm));
+        let shared = self.told().any(|arm| !self.is_told_alone(arm)).then_some(Arm::WeakOnly);
+        self.wanted.asks().then(|| Cells {
+            arms: shared.into_iter().chain(own).map(|arm| (arm, vec![all()])).collect(),
+            orders: vec![Arc::clone(&self.calibration)],
+            before: Arc::new([]),
+        })
+    }
+
+    /// What the records of [`Self::calibrating`] say, for each arm.
+    #[must_use]
+    pub fn tell(&self, records: &[Record]) -> Vec<Calibrated> {
+        let of = |arm: Arm| records.iter().filter(|record| record.cell.arm == arm).cloned().collect();
+        let shared: Arc<[Record]> = of(Arm::WeakOnly);
+        let told = |arm| {
+            let own = self.is_told_alone(arm);
+            let records = if own { of(arm) } else { Arc::clone(&shared) };
+            Calibrated::new(arm, records, own, self.wanted)
+        };
+        self.told().map(told).collect()
+    }
+
+    /// The run's cells; `thresholds` are those of the arms for which none was told.
+    #[must_use]
+    pub fn cells(&self, calibrated: &[Calibrated], thresholds: &[f64], orders: Vec<Arc<[usize]>>) -> Cells {
+        let gates = |arm: &Arm| {
+            let told = Calibrated::of(calibrated, *arm);
+            let recalibration = told.and_then(|told| told.recalibration.clone());
+            let thresholds = match (arm.deferral(), told.and_then(Calibrated::threshold)) {
+                (Deferral::Never | Deferral::Always, _) => vec![0.0],
+                (Deferral::BelowThreshold, Some(threshold)) => vec![threshold],
+                (Deferral::BelowThreshold, None) => thresholds.to_vec(),
+            };
+            let gate = |threshold| Arc::from([Gate { threshold, recalibration: recalibration.clone() }]);
+            (*arm, thresholds.into_iter().map(gate).collect())
+        };
+        let before = if self.per_arm { Arc::clone(&self.calibration) } else { Arc::new([]) };
+        Cells { arms: self.arms.iter().map(gates).collect(), orders, before }
+    }
+
+    /// The same for thresholds that are given: none is told, and nothing guaranteed.
+    #[must_use]
+    pub fn without_guarantee(mut self) -> Self {
+        self.wanted.guarantee = None;
+        self.per_arm &= self.wanted.asks();
+        self
+    }
+
+    /// The same for a sweep: both levels alone, the cascade that is read off them, and the arms that learn.
+    #[must_use]
+    pub fn swept(&self) -> Self {
+        let learners = self.arms.iter().copied().filter(|arm| arm.learning().is_some());
+        let arms = [Arm::WeakOnly, Arm::StrongOnly, Arm::Cascade].into_iter().chain(learners).collect();
+        Self { arms, ..self.clone() }.without_guarantee()
+    }
+
+    /// The same for some of the arms.
+    #[must_use]
+    pub fn only(&self, keep: impl Fn(&Arm) -> bool) -> Self {
+        Self { arms: self.arms.iter().copied().filter(keep).collect(), ..self.clone() }
+    }
+
+    /// The arms for which something is told: those with a gate, and the weak level alone where its scores are mapped.
+    fn told(&self) -> impl Iterator<Item = Arm> {
+        self.arms.iter().copied().filter(|arm| match arm.deferral() {
+            Deferral::BelowThreshold => self.wanted.asks(),
+            Deferral::Never => self.wanted.recalibrate.is_some(),
+            Deferral::Always => false,
+        })
+    }
+
+    fn is_told_alone(&self, arm: Arm) -> bool {
+        self.per_arm && arm.learning().is_some()
+    }
+}

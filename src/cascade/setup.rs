@@ -1,0 +1,159 @@
+//! What a step starts from: the run's setup and a cell of it, and the rows that they begin.
+
+use std::sync::Arc;
+
+use super::answer::Gauge;
+use super::gate::Gate;
+use super::level::Levels;
+use super::repository::{Rule, Shown};
+use super::teach::Teaching;
+use crate::gateway::concurrency::Priority;
+use crate::task::Grader;
+use crate::types::arm::{Arm, Deferral, Use};
+use crate::types::chat::Usage;
+use crate::types::embedding::Embedded;
+use crate::types::item::Item;
+use crate::types::record::{Call, CellKey, Graded, LevelAnswer, Purpose, Record, Strategy};
+use crate::types::seed::Seed;
+
+/// What all cells of a run share.
+pub struct Setup {
+    /// The data set's name.
+    pub dataset: Arc<str>,
+    /// How answers are read and compared.
+    pub grader: Grader,
+    /// Its items.
+    pub items: Arc<[Item]>,
+    /// Each item's embedding; empty where no arm learns.
+    pub embeddings: Arc<[Embedded]>,
+    /// The embedder's name.
+    pub embedder: Arc<str>,
+    /// The levels.
+    pub levels: Levels,
+    /// How the confidence of a level below the top is estimated. `None` if no arm defers on it and no calibration asks for it.
+    pub gauge: Option<Gauge>,
+    /// What a learning arm may show.
+    pub rule: Rule,
+    /// Cosine from which on an arm may give an earlier answer again.
+    pub reuse_from: f64,
+    /// What is kept of what the strong level wrote.
+    pub teaching: Teaching,
+    /// The run's seed.
+    pub seed: Seed,
+}
+
+/// One arm over one order of the stream at one threshold.
+pub struct Cell {
+    /// How its rows are marked.
+    pub key: Arc<CellKey>,
+    /// Its place among the run's cells.
+    pub number: u32,
+    /// The arm.
+    pub arm: Arm,
+    /// The gates: one for each level below the top, the first level's first.
+    pub gates: Arc<[Gate]>,
+    /// At each position of the stream, the item's index.
+    pub stream: Arc<[usize]>,
+    /// The stream's first items, which were set apart for calibration: the arm defers and learns from them, and their
+    /// records are not the stream's.
+    pub before: usize,
+}
+
+impl Cell {
+    /// Where the calls of the item at `position` stand among all: in the stream's order, cell by cell.
+    pub(super) fn priority(&self, position: usize) -> Priority {
+        Priority { position: u32::try_from(position).unwrap_or(u32::MAX), cell: self.number }
+    }
+
+    /// A level's answer with its score recalibrated and the decision on it: whether it stands or goes on to the next level.
+    ///
+    /// # Panics
+    /// If the cell has no gate for the level, which [`super::experiment::Cells::streams`] excludes.
+    pub(super) fn judged(&self, position: usize, answer: LevelAnswer) -> LevelAnswer {
+        let gate = &self.gates[answer.level.index()];
+        let answer = gate.recalibrated(answer);
+        let (threshold, deferred) = match self.arm.deferral() {
+            Deferral::Never => (None, false),
+            Deferral::Always => (None, true),
+            Deferral::BelowThreshold => (Some(gate.threshold), position < self.before || gate.defers(&answer)),
+        };
+        LevelAnswer { threshold, deferred, ..answer }
+    }
+
+    /// What its walks may pick.
+    #[must_use]
+    pub fn rule(&self, setup: &Setup) -> Rule {
+        match self.arm.learning().map(|learning| learning.used) {
+            Some(Use::Reused) => Rule { k: 1, min_similarity: setup.reuse_from, ..setup.rule },
+            Some(Use::Shown(_)) | None => setup.rule,
+        }
+    }
+}
+
+impl Setup {
+    /// The row of an earlier answer that is given again: no model is asked.
+    pub(super) fn reused(&self, cell: &Cell, position: usize, nearest: &Shown, calls: Vec<Call>) -> Record {
+        let item = &self.items[cell.stream[position]];
+        let graded = self.grader.reuse(item, nearest.strategy.answer.as_deref().unwrap_or_default());
+        Record { calls, ..self.record(cell, position, std::slice::from_ref(nearest), graded) }
+    }
+
+    /// The row of an item: the answers that were `deferred`, from the first level up, and the one that stands.
+    pub(super) fn answered(
+        &self,
+        cell: &Cell,
+        position: usize,
+        shown: &[Shown],
+        deferred: Vec<LevelAnswer>,
+        standing: LevelAnswer,
+    ) -> Record {
+        Record {
+            deferred: !standing.level.is_first(),
+            answering_level: Some(standing.level),
+            levels: deferred.into_iter().chain([standing.clone()]).collect(),
+            ..self.record(cell, position, shown, standing.graded)
+        }
+    }
+
+    /// A row in which no level has a part.
+    fn record(&self, cell: &Cell, position: usize, shown: &[Shown], graded: Graded) -> Record {
+        let item = &self.items[cell.stream[position]];
+        let of_shown = |shown: &Shown| Arc::clone(&shown.strategy);
+        let strategies: Vec<Arc<Strategy>> = shown.iter().map(of_shown).collect();
+        Record {
+            cell: Arc::clone(&cell.key),
+            item_id: item.id.clone(),
+            group: Arc::clone(&item.group),
+            position: position.saturating_sub(cell.before),
+            strategies_used: strategies.iter().map(|strategy| strategy.source.clone()).collect(),
+            strategy_groups: strategies.iter().map(|strategy| Arc::clone(&strategy.group)).collect(),
+            strategy_scores: strategies.iter().map(|strategy| strategy.source_score).collect(),
+            similarity_max: shown.iter().map(|shown| shown.similarity).max_by(f64::total_cmp),
+            levels: Vec::new(),
+            deferred: false,
+            answering_level: None,
+            graded,
+            repository_size: 0,
+            calls: Vec::new(),
+            kept: None,
+            refused: Vec::new(),
+        }
+    }
+
+    /// The row of the call that embeds the item at `index`.
+    pub(super) fn embed_call(&self, index: usize) -> Call {
+        Call {
+            level: None,
+            model: Arc::clone(&self.embedder),
+            purpose: Purpose::Embed,
+            usage: Usage { input: self.embeddings[index].tokens, ..Usage::default() },
+            confidence: None,
+            latency_ms: 0.0,
+            answered_by: None,
+            journal_key: None,
+            journal_hit: false,
+            recorded_fee_usd: None,
+            noted: None,
+        }
+    }
+}

@@ -1,0 +1,234 @@
+//! `run --dry-run`: the calls, tokens and fee to expect, with no model called.
+
+use std::collections::BTreeSet;
+
+use super::resolved::ResolvedConfig;
+use crate::analysis::stats::power::Power;
+use crate::backend::entry::{Backend, ModelEntry};
+use crate::cascade::teach::Distil;
+use crate::task::confidence::{Further, Signal};
+use crate::types::arm::{Deferral, Learning, Use};
+use crate::types::chat::{Message, Usage};
+use crate::types::item::Item;
+use crate::types::store_rule::StoreRule;
+
+/// English text has about this many bytes a token; for a plan that is near enough, and it says so.
+const BYTES_PER_TOKEN: usize = 4;
+
+/// Calls of one level and the tokens that they may take.
+#[derive(Default)]
+struct Load {
+    calls: usize,
+    usage: Usage,
+}
+
+/// The calls and tokens that a run may take at most, and its fee in USD where all models have a price.
+pub struct InAll<'a> {
+    /// Calls of the weak and the strong level, with their models' names.
+    pub calls: [(&'a str, usize); 2],
+    /// Tokens read and written.
+    pub tokens: u64,
+    /// The fee.
+    pub fee: Option<f64>,
+}
+
+impl InAll<'_> {
+    /// Calls of both levels.
+    #[must_use]
+    pub fn all_calls(&self) -> usize {
+        self.calls.iter().map(|(_, calls)| calls).sum()
+    }
+}
+
+/// What a run may take at most.
+#[must_use]
+pub fn in_all(resolved: &ResolvedConfig) -> InAll<'_> {
+    let (weak, strong) = loads(resolved);
+    let loads = [(&resolved.weak, weak), (&resolved.strong, strong)];
+    let fee = |(entry, load): &(&ModelEntry, Load)| Some(entry.price.as_ref()?.fee(load.usage).usd());
+    InAll {
+        calls: loads.each_ref().map(|(entry, load)| (&*entry.name, load.calls)),
+        tokens: loads.iter().map(|(_, load)| load.usage.input + load.usage.output).sum(),
+        fee: loads.iter().map(fee).sum(),
+    }
+}
+
+/// What a run would do, line by line.
+#[must_use]
+pub fn lines(resolved: &ResolvedConfig) -> Vec<String> {
+    let mut lines = resolved.setting();
+    lines.extend([&resolved.weak, &resolved.strong].into_iter().filter_map(filled));
+    lines.extend(resolved.warnings().iter().chain(&resolved.price_notes()).map(|line| format!("note: {line}")));
+    let (weak, strong) = loads(resolved);
+    lines.push("expected at most, if every gated query were deferred and every answer as long as allowed:".to_owned());
+    let mut total = Some(0.0);
+    for (entry, load) in [(&resolved.weak, &weak), (&resolved.strong, &strong)] {
+        let fee = entry.price.as_ref().map(|price| price.fee(load.usage).usd());
+        total = total.zip(fee).map(|(sum, fee)| sum + fee);
+        let fee = fee.map_or("no price".to_owned(), |fee| format!("{fee:.4} USD{}", nominal(entry)));
+        lines.push(format!(
+            "  {}: {} calls, about {} tokens in, {} out, {fee}",
+            entry.name, load.calls, load.usage.input, load.usage.output
+        ));
+    }
+    if let Some(total) = total {
+        lines.push(format!("  in all: {total:.4} USD"));
+    }
+    if let Some(limit) = resolved.config.limits.max_fee_usd.filter(|limit| total.is_none_or(|total| total > *limit)) {
+        lines.push(format!(
+            "limits.max_fee_usd = {limit}: the run stops before a call could pass that, perhaps before its end"
+        ));
+    }
+    if let Err(error) = resolved.check_models() {
+        lines.push(format!("note: its models cannot be asked yet: {:#}", anyhow::Error::from(error)));
+    }
+    lines.push(
+        "equal calls of several arms are made once; tokens in are told from text length (4 bytes each)".to_owned(),
+    );
+    lines.extend(shown(resolved));
+    for name in resolved.needed_weights() {
+        let state = if resolved.weights.check(&name).is_ok() { "there" } else { "will be fetched" };
+        lines.push(format!("weights {name}: {state}"));
+    }
+    lines
+}
+
+/// The keys of an entry that its preset filled in.
+fn filled(entry: &ModelEntry) -> Option<String> {
+    let server = entry.backend.openai()?;
+    let preset = server.preset?;
+    let keys = if server.from_preset.is_empty() { "nothing".to_owned() } else { server.from_preset.join(", ") };
+    Some(format!("model `{}`: from preset `{}`: {keys}", entry.name, preset.name()))
+}
+
+/// What the stream can show, whatever the models answer.
+fn shown(resolved: &ResolvedConfig) -> Vec<String> {
+    let groups: BTreeSet<&str> = resolved.stream().iter().map(|item| &*item.group).collect();
+    let orders = resolved.config.dataset.orders;
+    let usual = Power { alpha: 0.05, power: 0.8 };
+    let mut lines = vec![format!(
+        "what {} independent groups can show of a change of accuracy (two-sided p below 0.05, found 4 times in 5):",
+        groups.len()
+    )];
+    for differ in [0.1, 0.2, 0.4] {
+        let least = usual.detectable_accuracy_difference(groups.len(), differ);
+        let least = least.map_or("none".to_owned(), |least| format!("{:.1} points", least * 100.0));
+        lines.push(format!(
+            "  where the arms differ on {:.0} % of the items: {least}; 5 points need {} groups, 2 points {}",
+            differ * 100.0,
+            usual.needed_items(0.05, differ),
+            usual.needed_items(0.02, differ)
+        ));
+    }
+    let variants = if groups.len() < resolved.stream().len() { "variants within a group and " } else { "" };
+    lines.push(format!(
+        "  {variants}further orders (here {orders}) narrow this only as far as their outcomes differ; orders show how much a learning arm depends on the stream's order"
+    ));
+    lines
+}
+
+fn nominal(entry: &ModelEntry) -> &'static str {
+    if entry.price.as_ref().is_some_and(|price| price.nominal) { " (nominal)" } else { "" }
+}
+
+/// How often each kind of call is made for one item, over all arms and orders.
+#[derive(Clone, Copy, Default)]
+struct Times {
+    /// The weak level answers without strategies.
+    alone: usize,
+    /// The weak level answers with strategies.
+    taught: usize,
+    /// The strong level answers, without a strategy in the same call.
+    resolved: usize,
+    /// The strong level writes a strategy.
+    distilled: usize,
+    /// The strong level answers a second time, for the store rule `verified`.
+    verified: usize,
+}
+
+/// The distinct calls of both levels: arms share what they ask in the same words, over all orders.
+fn loads(resolved: &ResolvedConfig) -> (Load, Load) {
+    let config = &resolved.config;
+    let times = times(resolved);
+    let (mut weak, mut strong) = (Load::default(), Load::default());
+    for item in resolved.stream() {
+        add(resolved, item, times, &mut weak, &mut strong);
+    }
+    // Calibration items: the weak level alone, and what learning arms with a threshold of their own ask in one order.
+    let asks = config.deferral.wanted().asks();
+    let learners = if config.deferral.calibrate_per_arm {
+        Times { taught: times.taught / config.dataset.orders, resolved: 1, ..times }
+    } else {
+        Times::default()
+    };
+    for item in resolved.items[resolved.calibration()].iter().filter(|_| asks) {
+        add(resolved, item, Times { alone: 1, ..learners }, &mut weak, &mut strong);
+    }
+    (weak, strong)
+}
+
+/// The calls for each item of the stream.
+fn times(resolved: &ResolvedConfig) -> Times {
+    let config = &resolved.config;
+    let second_call = config.learning.distil == Distil::SecondCall;
+    let mut times = Times::default();
+    for arm in &config.arms {
+        let asks_weak = arm.deferral() != Deferral::Always;
+        match arm.learning() {
+            Some(Learning { used: Use::Shown(_), .. }) => times.taught += config.dataset.orders,
+            // The cache only saves calls.
+            _ => times.alone = times.alone.max(usize::from(asks_weak)),
+        }
+        if arm.deferral() != Deferral::Never {
+            let written = arm.needs_strategies(config.learning.content);
+            times.resolved = times.resolved.max(usize::from(!written || second_call));
+            times.distilled = times.distilled.max(usize::from(written));
+        }
+    }
+    let verified = config.learning.store.to_vec().contains(&StoreRule::Verified);
+    times.verified = usize::from(resolved.learns() && verified);
+    times
+}
+
+/// Adds the calls for one item.
+fn add(resolved: &ResolvedConfig, item: &Item, times: Times, weak: &mut Load, strong: &mut Load) {
+    let config = &resolved.config;
+    let [weak_prompt, strong_prompt] = &resolved.prompts;
+    let scored = resolved.signal.is_some_and(Signal::scores_options);
+    let further = match resolved.signal.map(Signal::further) {
+        None | Some(Further::Nothing) => 0,
+        Some(Further::IsItRight | Further::HowLikely) => 1,
+        Some(Further::Draws) => config.deferral.draws as usize,
+    };
+    let second_call = config.learning.distil == Distil::SecondCall;
+    let query = weak_prompt.answer(item, &[], !scored);
+    let tokens = if scored { 0 } else { written(&resolved.weak, item) };
+    weak.add(&query, 0, tokens, times.alone * (1 + further));
+    weak.add(&query, config.learning.k, tokens, times.taught * (1 + further));
+    let (query, tokens) = (strong_prompt.answer(item, &[], true), written(&resolved.strong, item));
+    let in_second = if second_call { times.distilled } else { 0 };
+    strong.add(&query, 0, tokens, times.resolved + times.verified + in_second);
+    if let Some(query) = strong_prompt.answer_and_distil(item).filter(|_| !second_call) {
+        // A model's answer and strategy share its limit; the reference writes both out.
+        let both = if matches!(resolved.strong.backend, Backend::Reference(_)) { 2 * tokens } else { tokens };
+        strong.add(&query, 0, both, times.distilled);
+    }
+}
+
+/// The tokens of an answer: as long as is allowed, but for the reference, whose answers are there to be seen.
+fn written(entry: &ModelEntry, item: &Item) -> u64 {
+    match (&entry.backend, &item.solution) {
+        (Backend::Reference(_), Some(solution)) => (solution.len() / BYTES_PER_TOKEN) as u64,
+        _ => u64::from(entry.max_tokens),
+    }
+}
+
+impl Load {
+    /// Some calls with these messages; a strategy is taken to be as long as the question.
+    fn add(&mut self, messages: &[Message], strategies: usize, written: u64, times: usize) {
+        let bytes: usize = messages.iter().map(|message| message.content.len()).sum();
+        let input = bytes * (1 + strategies) / BYTES_PER_TOKEN * times;
+        self.calls += times;
+        self.usage = self.usage.plus(Usage { input: input as u64, cached_input: 0, output: written * times as u64 });
+    }
+}

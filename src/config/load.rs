@@ -1,0 +1,129 @@
+//! A config file from disk to a checked struct.
+
+use std::path::Path;
+
+use super::error::{At as _, ConfigError};
+use super::overrides::overridden;
+use super::parse::{for_another_verb, parse, read};
+use super::schema::Config;
+use super::validate;
+
+impl Config {
+    /// Reads a config file, with `sets` (`key.path=value`) laid over it.
+    ///
+    /// # Errors
+    /// Names file, line and key, and the nearest right key for a wrong one.
+    pub fn load(path: &Path, sets: &[String]) -> Result<Self, ConfigError> {
+        let text = read(path)?;
+        let config: Self = parse(&text, path).map_err(|error| {
+            for_another_verb(&text, &["config", "table"], path, "an ablation's file: intercascade ablate")
+                .unwrap_or(error)
+        })?;
+        let config = if sets.is_empty() { config } else { overridden(&text, path, sets)? };
+        validate::config(&config).at(path.display())?;
+        Ok(config)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::error::{ConfigFault, SetFault};
+    use crate::types::arm::Arm;
+    use crate::types::seed::Seed;
+
+    const GOOD: &str = r#"
+name = "x"
+arms = ["cascade"]
+levels = ["a", "b"]
+[dataset]
+name = "gsm-templates"
+[deferral]
+threshold = 0.8
+"#;
+
+    fn load(text: &str, sets: &[&str]) -> Result<Config, ConfigError> {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("x.toml");
+        std::fs::write(&path, text).expect("written");
+        Config::load(&path, &sets.iter().map(|set| (*set).to_owned()).collect::<Vec<_>>())
+    }
+
+    fn error(text: &str, sets: &[&str]) -> String {
+        format!("{:#}", load(text, sets).expect_err("refused"))
+    }
+
+    #[test]
+    fn defaults_are_filled_in() {
+        let config = load(GOOD, &[]).expect("good");
+        assert_eq!((config.seed, config.dataset.orders, config.learning.k), (Seed(0), 1, 2));
+        assert_eq!(config.dataset.limit, None);
+    }
+
+    #[test]
+    fn set_lays_values_over_the_file() {
+        let config = load(GOOD, &["dataset.limit=5", "name=y", "learning.k=0", "arms=[\"weak-only\"]"]).expect("good");
+        assert_eq!((config.dataset.limit, config.name.as_str(), config.learning.k), (Some(5), "y", 0));
+        assert_eq!(config.arms, [Arm::WeakOnly]);
+    }
+
+    #[test]
+    fn set_reaches_a_model_whose_name_has_dots() {
+        let text = format!(
+            "{GOOD}[[model]]\nname = \"m-0.5\"\nbackend = \"reference\"\n[[model]]\nname = \"m-0\"\nbackend = \"reference\"\n"
+        );
+        let tokens = |sets: &[&str]| {
+            load(&text, sets).expect("good").models.iter().map(|model| model.max_tokens).collect::<Vec<_>>()
+        };
+        assert_eq!(tokens(&["model.m-0.5.max_tokens=7", "model.m-0.max_tokens=9"]), [7, 9]);
+        assert!(error(&text, &["model.m-1.5.max_tokens=7"]).contains("no `model` is called `m-1.5`"));
+        assert!(error(&text, &["model.max_tokens=7"]).contains("`model` needs a name"));
+    }
+
+    #[test]
+    fn wrong_keys_name_file_line_and_the_nearest_right_one() {
+        let text = GOOD.replace("threshold", "treshold");
+        let error = error(&text, &[]);
+        assert!(error.contains("x.toml: line 8:"), "{error}");
+        assert!(error.contains("`treshold`") && error.contains("did you mean `threshold`?"), "{error}");
+    }
+
+    #[test]
+    fn wrong_values_name_their_key() {
+        assert!(error(&GOOD.replace("0.8", "\"high\""), &[]).contains("deferral.threshold"));
+        assert!(error(&GOOD.replace("0.8", "1.8"), &[]).contains("deferral.threshold: must be from 0 to 1"));
+        assert!(error(&GOOD.replace("[\"cascade\"]", "[\"cascades\"]"), &[]).contains("did you mean `cascade`?"));
+        assert!(error(&GOOD.replace("\"a\", \"b\"", "\"a\""), &[]).contains("levels: name two different models"));
+        assert!(error(GOOD, &["dataset.limt=5"]).contains("did you mean `limit`?"));
+        assert!(error(GOOD, &["dataset.limit"]).contains("must be key.path=value"));
+        let config = load(GOOD, &["dataset.limit=5", "dataset.limit=", "dataset.sample=6"]).expect("good");
+        assert_eq!((config.dataset.limit, config.dataset.sample), (None, Some(6)));
+        assert!(error(GOOD, &["dataset.limit=5", "dataset.sample=5"]).contains("give one of them"));
+        for key in ["limit", "sample"] {
+            let error = error(GOOD, &[&format!("dataset.{key}=5"), "dataset.sample_groups=5"]);
+            assert!(error.contains(&format!("`{key}` counts items; give one of them")), "{error}");
+        }
+        assert!(error(GOOD, &["dataset.sample_groups=0"]).contains("dataset.sample_groups: must be at least 1"));
+        assert!(error(GOOD, &["limits.max_fee_usd=-1.0"]).contains("limits.max_fee_usd: must be a number"));
+        assert!(error(GOOD, &["dataset.limit=0"]).contains("dataset.limit: must be at least 1"));
+    }
+
+    #[test]
+    fn faults_can_be_matched_on() {
+        let fault = |text: &str, sets: &[&str]| load(text, sets).expect_err("refused");
+        let wrong_key = fault(&GOOD.replace("threshold", "treshold"), &[]);
+        assert!(
+            matches!(wrong_key.fault(), ConfigFault::Syntax { line: Some(8), key: Some(key), .. } if key == "deferral.treshold"),
+            "{wrong_key:?}"
+        );
+        assert!(matches!(fault(&GOOD.replace("0.8", "1.8"), &[]).fault(), ConfigFault::Refused(_)));
+        assert!(matches!(fault(GOOD, &["dataset.limit"]).fault(), ConfigFault::SetForm(set) if set == "dataset.limit"));
+        let no_models = fault(GOOD, &["model.a.max_tokens=7"]);
+        assert!(matches!(no_models.fault(), ConfigFault::SetKey { fault: SetFault::NoModels, .. }));
+        let other = fault("config = \"x.toml\"\n[[table]]\n", &[]);
+        assert!(matches!(other.fault(), ConfigFault::OtherVerb { .. }));
+        assert!(other.places().eq([other.places().next().expect("a file")]));
+        let missing = Config::load(Path::new("no-such.toml"), &[]).expect_err("missing");
+        assert!(matches!(missing.fault(), ConfigFault::Unreadable { .. }));
+    }
+}

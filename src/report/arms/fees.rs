@@ -1,0 +1,47 @@
+//! Tokens and fees of every arm by model and purpose: `fees`, and the summary's part on money.
+
+use crate::analysis::metrics::{Comparison, FeeRow, Slice};
+use crate::analysis::stats::Estimate;
+use crate::report::columns::{Column, Sheet};
+use crate::types::price::Fee;
+use crate::types::record::Purpose;
+
+/// What an arm pays to one model, for one purpose or in all.
+pub struct Row<'c> {
+    slice: &'c Slice<'c>,
+    /// The calls and their fee.
+    pub paid: &'c FeeRow,
+    change: Option<Estimate>,
+}
+
+/// The rows of all arms: each model's purposes, then its total.
+#[must_use]
+pub fn rows<'c>(comparison: &'c Comparison<'c>) -> Vec<Row<'c>> {
+    let of = |slice: &'c Slice<'c>| {
+        comparison.fees_with_changes(slice).map(move |(paid, change)| Row { slice, paid, change })
+    };
+    comparison.slices.iter().flat_map(of).collect()
+}
+
+/// The table of these rows.
+#[must_use]
+pub fn sheet(rows: &[Row]) -> Sheet {
+    let each = || rows.iter();
+    let purpose = |row: &Row| row.paid.purpose.map_or("total", Purpose::name).to_owned();
+    let columns = vec![
+        Column::text(each().map(|row| row.slice.cell.dataset.to_string())).file("dataset"),
+        Column::text(each().map(|row| row.slice.cell.arm.to_string())).file("arm").aside("arm"),
+        Column::exact(each().map(|row| row.slice.cell.threshold)).file("threshold").aside("λ"),
+        Column::text(each().map(|row| row.paid.model.clone())).file("model").aside("model"),
+        Column::text(each().map(purpose)).file("purpose").aside("purpose"),
+        Column::count(each().map(|row| row.paid.calls)).file("calls").aside("calls"),
+        Column::count(each().map(|row| row.paid.usage.input)).file("input_tokens").aside("input"),
+        Column::count(each().map(|row| row.paid.usage.cached_input)).file("cached_input_tokens"),
+        Column::count(each().map(|row| row.paid.usage.output)).file("output_tokens").aside("output"),
+        Column::number(6, each().map(|row| row.paid.fee.map(Fee::usd))).file("fee_usd").aside("fee USD"),
+        Column::change(each().map(|row| row.change))
+            .file("change_vs_cascade_percent")
+            .ends(["change_low_percent", "change_high_percent"]),
+    ];
+    Sheet { name: "fees", columns }
+}

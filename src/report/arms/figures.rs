@@ -1,0 +1,133 @@
+//! What each arm reached and what it changes: `accuracy`, `strong_calls`, the summary's results and the terminal's. A figure of
+//! an arm is a function in `analysis/metrics` and a column here.
+
+use crate::analysis::metrics::{Changes, Comparison, Slice, ratio};
+use crate::analysis::stats::Estimate;
+use crate::report::columns::{Column, Sheet, TERMINAL, View};
+use crate::types::price::Fee;
+
+/// The file of the accuracies.
+pub const ACCURACY: View = "accuracy";
+/// The file of the strong level's calls.
+pub const STRONG_CALLS: View = "strong_calls";
+/// The summary's table of results.
+pub const RESULTS: View = "results";
+
+/// A row for each arm at each threshold.
+#[must_use]
+pub fn sheet(comparison: &Comparison) -> Sheet {
+    let columns = [head(comparison), accuracies(comparison), calls(comparison), costs(comparison)];
+    Sheet { name: RESULTS, columns: columns.into_iter().flatten().collect() }
+}
+
+/// A figure of what each arm changes against its base.
+fn changed<T>(comparison: &Comparison, figure: impl Fn(&Changes) -> Option<T>) -> impl Iterator<Item = Option<T>> {
+    comparison.changes.iter().map(move |changes| changes.as_ref().and_then(&figure))
+}
+
+/// Which arm it is, and over what.
+fn head(comparison: &Comparison) -> Vec<Column> {
+    let each = || comparison.slices.iter();
+    let in_both = |column: Column, key: &str| column.named(ACCURACY, key).named(STRONG_CALLS, key);
+    let threshold = in_both(Column::exact(each().map(|slice| slice.cell.threshold)), "threshold");
+    vec![
+        in_both(Column::text(each().map(|slice| slice.cell.dataset.to_string())), "dataset"),
+        in_both(Column::text(each().map(|slice| slice.cell.arm.to_string())), "arm")
+            .placed(RESULTS, 0, "arm")
+            .placed(TERMINAL, 0, "arm"),
+        threshold.placed(RESULTS, 1, "λ").placed(TERMINAL, 1, "λ"),
+        in_both(Column::count(each().map(|slice| slice.orders)), "orders"),
+        in_both(Column::count(each().map(|slice| slice.n)), "n"),
+    ]
+}
+
+fn accuracies(comparison: &Comparison) -> Vec<Column> {
+    let each = || comparison.slices.iter();
+    let own = comparison.accuracy_intervals();
+    let spread = |end: fn(f64, f64) -> f64| {
+        Column::signed(changed(comparison, move |changes| changes.accuracy_by_order.iter().copied().reduce(end)))
+    };
+    let p_value = |changes: &Changes| changes.accuracy.p_value;
+    let weak = || changed(comparison, |changes| changes.weak_accuracy);
+    vec![
+        Column::share(each().map(Slice::accuracy))
+            .named(ACCURACY, "accuracy")
+            .placed(RESULTS, 3, "accuracy")
+            .bare(TERMINAL, 3, "system %"),
+        Column::share(own.iter().map(|own| own.map(|own| own.low))).named(ACCURACY, "accuracy_low"),
+        Column::share(own.iter().map(|own| own.map(|own| own.high))).named(ACCURACY, "accuracy_high"),
+        Column::share(each().map(Slice::weak_accuracy))
+            .named(ACCURACY, "weak_accuracy")
+            .placed(RESULTS, 2, "weak accuracy")
+            .bare(TERMINAL, 2, "weak %"),
+        Column::share(each().map(Slice::accepted_accuracy)).named(ACCURACY, "accepted_accuracy").placed(
+            RESULTS,
+            5,
+            "right if accepted",
+        ),
+        Column::share(each().map(Slice::coverage)).named(ACCURACY, "coverage").placed(RESULTS, 4, "coverage").bare(
+            TERMINAL,
+            4,
+            "coverage %",
+        ),
+        Column::share(each().map(Slice::no_answer)).named(ACCURACY, "no_answer"),
+        Column::change(changed(comparison, |changes| Some(changes.accuracy)))
+            .named(ACCURACY, "change_vs_cascade_pp")
+            .ends(["change_low_pp", "change_high_pp"]),
+        Column::p_value(changed(comparison, p_value)).named(ACCURACY, "p_value"),
+        Column::p_value(comparison.adjusted(p_value).into_iter()).named(ACCURACY, "p_holm"),
+        spread(f64::min).named(ACCURACY, "change_order_min_pp"),
+        spread(f64::max).named(ACCURACY, "change_order_max_pp"),
+        Column::change(weak())
+            .named(ACCURACY, "weak_change_vs_cascade_pp")
+            .ends(["weak_change_low_pp", "weak_change_high_pp"]),
+        Column::p_value(weak().map(|change| change?.p_value)).named(ACCURACY, "weak_p_value"),
+        Column::signed(changed(comparison, |changes| Some(changes.coverage.value)))
+            .named(ACCURACY, "coverage_change_pp"),
+    ]
+}
+
+fn calls(comparison: &Comparison) -> Vec<Column> {
+    let each = || comparison.slices.iter();
+    let change = |of: fn(&Changes) -> Option<Estimate>| Column::change(changed(comparison, of));
+    let spread = |end: fn(f64, f64) -> f64| {
+        let least_or_most =
+            move |changes: &Changes| changes.strong_calls_by_order.iter().copied().flatten().reduce(end);
+        Column::signed(changed(comparison, least_or_most))
+    };
+    let p_value = |changes: &Changes| Some(changes.strong_calls_p_value);
+    vec![
+        Column::count(each().map(Slice::strong_calls))
+            .named(STRONG_CALLS, "strong_calls")
+            .placed(RESULTS, 6, "strong calls")
+            .placed(TERMINAL, 5, "strong calls"),
+        Column::share(each().map(|slice| ratio(slice.strong_calls(), slice.taken.len())))
+            .named(STRONG_CALLS, "strong_call_rate"),
+        change(|changes| changes.strong_calls)
+            .named(STRONG_CALLS, "change_vs_cascade_percent")
+            .ends(["change_low_percent", "change_high_percent"]),
+        Column::p_value(changed(comparison, p_value)).named(STRONG_CALLS, "p_value"),
+        Column::count(each().map(Slice::strong_calls_all)).named(STRONG_CALLS, "strong_calls_all").placed(
+            RESULTS,
+            7,
+            "all strong requests",
+        ),
+        Column::p_value(comparison.adjusted(p_value).into_iter()).named(STRONG_CALLS, "p_holm"),
+        spread(f64::min).named(STRONG_CALLS, "change_order_min_percent"),
+        spread(f64::max).named(STRONG_CALLS, "change_order_max_percent"),
+        change(|changes| changes.strong_calls_all)
+            .named(STRONG_CALLS, "change_all_vs_cascade_percent")
+            .ends(["change_all_low_percent", "change_all_high_percent"]),
+    ]
+}
+
+/// What the summary has beside the files.
+fn costs(comparison: &Comparison) -> Vec<Column> {
+    let each = || comparison.slices.iter();
+    vec![
+        Column::number(5, each().map(|slice| comparison.fee(slice).map(Fee::usd)))
+            .named(RESULTS, "fee USD")
+            .named(TERMINAL, "fee USD"),
+        Column::number(2, each().map(Slice::strategies_shown)).named(RESULTS, "strategies shown"),
+    ]
+}

@@ -1,0 +1,193 @@
+//! What the weak level's confidence is worth in each arm, and what became of its guarantee: `calibration`, `reliability`, and
+//! the summary's two tables.
+
+use crate::analysis::calibration::Tested;
+use crate::analysis::metrics::calibrated::Guaranteed;
+use crate::analysis::metrics::confidence::{Ends, Realised, Reliability};
+use crate::analysis::metrics::{Calibrated, Comparison, Slice};
+use crate::analysis::stats::{Estimate, Interval};
+use crate::report::columns::{Column, Sheet, View};
+use crate::report::format::{lambda, or_dash, percent, threshold};
+
+/// The summary's table of what confidence is worth.
+pub const CONFIDENCE: View = "confidence";
+/// The summary's table of guarantees.
+pub const GUARANTEE: View = "guarantee";
+
+/// Whose confidence it is, and what it is read from.
+#[derive(Debug, Clone, Copy)]
+pub struct Gauged<'a> {
+    /// The weak level's model.
+    pub model: &'a str,
+    /// The signal.
+    pub signal: &'a str,
+}
+
+/// The gate of one arm at one threshold.
+pub struct Row<'c> {
+    slice: &'c Slice<'c>,
+    /// What confidence is worth. `None` without a confidence of its own.
+    worth: Option<Reliability>,
+    ends: Ends,
+    /// What was guaranteed. `None` if the threshold stands in the config.
+    guaranteed: Option<Guaranteed>,
+    /// Whose answers the threshold is calibrated on.
+    calibrated_on: Option<&'static str>,
+    realised: Option<Realised>,
+}
+
+impl<'c> Row<'c> {
+    fn new(comparison: &Comparison, slice: &'c Slice<'c>, worth: Option<Reliability>) -> Self {
+        let guaranteed = comparison.guaranteed(slice);
+        Self {
+            slice,
+            ends: if worth.is_some() { comparison.confidence_ends(slice) } else { Ends::default() },
+            worth,
+            guaranteed,
+            calibrated_on: comparison.calibrated(slice.cell.arm).map(Calibrated::whose),
+            realised: guaranteed.map(|found| slice.realised(found.guarantee.alpha)),
+        }
+    }
+}
+
+/// The arms whose weak level has a confidence of its own.
+#[must_use]
+pub fn with_confidence<'c>(comparison: &'c Comparison<'c>) -> Vec<Row<'c>> {
+    let row = |slice: &'c Slice<'c>| Some(Row::new(comparison, slice, Some(slice.reliability()?)));
+    comparison.slices.iter().filter_map(row).collect()
+}
+
+/// The arms whose threshold was calibrated for a guarantee.
+#[must_use]
+pub fn with_guarantee<'c>(comparison: &'c Comparison<'c>) -> Vec<Row<'c>> {
+    let rows = comparison.slices.iter().map(|slice| Row::new(comparison, slice, None));
+    rows.filter(|row| row.guaranteed.is_some() && row.calibrated_on.is_some()).collect()
+}
+
+/// The table of these rows.
+#[must_use]
+pub fn sheet(rows: &[Row], gauged: Option<Gauged>) -> Sheet {
+    let columns = [head(rows, gauged), confidence(rows), guarantee(rows), ends(rows)];
+    Sheet { name: "calibration", columns: columns.into_iter().flatten().collect() }
+}
+
+fn head(rows: &[Row], gauged: Option<Gauged>) -> Vec<Column> {
+    let each = || rows.iter();
+    vec![
+        Column::text(each().map(|row| row.slice.cell.dataset.to_string())).file("dataset"),
+        Column::text(each().map(|row| row.slice.cell.arm.to_string()))
+            .file("arm")
+            .placed(CONFIDENCE, 0, "arm")
+            .placed(GUARANTEE, 0, "arm"),
+        Column::text(each().map(|_| gauged.map(|gauged| gauged.model.to_owned()))).file("model"),
+        Column::text(each().map(|_| gauged.map(|gauged| gauged.signal.to_owned()))).file("signal"),
+    ]
+}
+
+fn confidence(rows: &[Row]) -> Vec<Column> {
+    let worth = || rows.iter().map(|row| row.worth.as_ref());
+    let sure = |figure: fn(&Reliability) -> Option<f64>, ends: fn(&Ends) -> Option<Interval>| {
+        let estimate = |row: &Row| Some(Estimate::new(figure(row.worth.as_ref()?)?, ends(&row.ends)));
+        Column::sure(3, rows.iter().map(estimate))
+    };
+    vec![
+        Column::optional_count(worth().map(|worth| Some(worth?.n))).file("n").placed(CONFIDENCE, 2, "answers"),
+        sure(|worth| worth.ece, |ends| ends.ece).file("ece").placed(CONFIDENCE, 4, "ECE"),
+        sure(|worth| worth.brier, |ends| ends.brier).file("brier").placed(CONFIDENCE, 6, "Brier"),
+        sure(|worth| worth.auroc, |ends| ends.auroc).file("auroc").placed(CONFIDENCE, 3, "AUROC"),
+        Column::number(3, worth().map(|worth| worth?.aurc)).file("aurc").placed(CONFIDENCE, 7, "AURC"),
+        Column::exact(rows.iter().map(|row| row.slice.cell.threshold)).file("threshold").placed(CONFIDENCE, 1, "λ"),
+    ]
+}
+
+fn guarantee(rows: &[Row]) -> Vec<Column> {
+    let found = || rows.iter().map(|row| row.guaranteed.as_ref());
+    let tested = || found().map(|found| found?.tested.as_ref());
+    let realised = || rows.iter().map(|row| row.realised);
+    let share = |figure: fn(&Tested) -> f64| Column::share(tested().map(move |tested| tested.map(figure)));
+    let bins = rows.iter().map(|row| Some(row.worth.as_ref()?.bins.len()));
+    let over_the_stream = |realised: Option<Realised>| {
+        let Realised { accepted, risk, .. } = realised?;
+        Some(format!("{} of {accepted}", percent(risk?)))
+    };
+    vec![
+        Column::written(rows.iter().map(certified_at)).placed(GUARANTEE, 1, "λ"),
+        Column::share(found().map(|found| Some(found?.guarantee.alpha))).file("alpha").placed(GUARANTEE, 8, "α"),
+        Column::exact(found().map(|found| Some(found?.guarantee.delta))).file("delta").placed(GUARANTEE, 9, "δ"),
+        Column::flag(found().map(|found| Some(found?.certified))).file("certified"),
+        Column::optional_count(bins).file("ece_bins").placed(CONFIDENCE, 5, "bins"),
+        Column::text(rows.iter().map(|row| row.calibrated_on.map(str::to_owned))).file("told_from").placed(
+            GUARANTEE,
+            2,
+            "told from",
+        ),
+        Column::optional_count(found().map(|found| Some(found?.told_from)))
+            .file("calibration_n")
+            .placed(GUARANTEE, 3, "items"),
+        Column::optional_count(tested().map(|tested| Some(tested?.n)))
+            .file("calibration_accepted")
+            .placed(GUARANTEE, 4, "accepted"),
+        Column::optional_count(tested().map(|tested| Some(tested?.errors)))
+            .file("calibration_errors")
+            .placed(GUARANTEE, 5, "wrong"),
+        share(|tested| tested.risk).file("calibration_risk").placed(GUARANTEE, 6, "risk"),
+        share(|tested| tested.bound).file("risk_bound").placed(GUARANTEE, 7, "bound"),
+        Column::share(found().map(|found| Some(found?.smallest_alpha))).file("smallest_alpha").placed(
+            GUARANTEE,
+            10,
+            "smallest α",
+        ),
+        Column::share(realised().map(|realised| realised?.risk)).file("realised_risk"),
+        Column::written(realised().map(over_the_stream).map(or_dash)).placed(GUARANTEE, 11, "over the stream"),
+        Column::number(2, realised().map(|realised| Some(realised?.wealth))).file("drift_wealth").placed(
+            GUARANTEE,
+            12,
+            "greatest wealth",
+        ),
+        Column::p_value(realised().map(|realised| Some(realised?.p))).file("drift_p_value").placed(GUARANTEE, 13, "p"),
+    ]
+}
+
+/// The λ that was certified.
+fn certified_at(row: &Row) -> String {
+    if row.guaranteed.is_some_and(|found| found.certified) {
+        threshold(row.slice)
+    } else {
+        format!("{} (nothing certified)", lambda(f64::INFINITY))
+    }
+}
+
+/// The ends of the intervals, in a file alone.
+fn ends(rows: &[Row]) -> Vec<Column> {
+    let end = |key: &str, of: fn(&Ends) -> Option<Interval>, end: fn(Interval) -> f64| {
+        Column::number(3, rows.iter().map(move |row| of(&row.ends).map(end))).file(key)
+    };
+    vec![
+        end("auroc_low", |ends| ends.auroc, |ends| ends.low),
+        end("auroc_high", |ends| ends.auroc, |ends| ends.high),
+        end("ece_low", |ends| ends.ece, |ends| ends.low),
+        end("ece_high", |ends| ends.ece, |ends| ends.high),
+        end("brier_low", |ends| ends.brier, |ends| ends.low),
+        end("brier_high", |ends| ends.brier, |ends| ends.high),
+    ]
+}
+
+/// The reliability tables of these rows.
+#[must_use]
+pub fn reliability(rows: &[Row]) -> Sheet {
+    let bins = |row: &'_ Row| row.worth.iter().flat_map(|worth| worth.bins.clone()).enumerate().collect::<Vec<_>>();
+    let rows: Vec<_> = rows.iter().flat_map(|row| bins(row).into_iter().map(|bin| (row.slice, bin))).collect();
+    let each = || rows.iter();
+    let columns = vec![
+        Column::text(each().map(|(slice, _)| slice.cell.dataset.to_string())).file("dataset"),
+        Column::text(each().map(|(slice, _)| slice.cell.arm.to_string())).file("arm"),
+        Column::exact(each().map(|(slice, _)| slice.cell.threshold)).file("threshold"),
+        Column::count(each().map(|(_, (place, _))| *place)).file("bin"),
+        Column::number(3, each().map(|(_, (_, bin))| bin.low)).file("low"),
+        Column::number(3, each().map(|(_, (_, bin))| bin.high)).file("high"),
+        Column::count(each().map(|(_, (_, bin))| bin.n)).file("n"),
+        Column::number(3, each().map(|(_, (_, bin))| bin.confidence)).file("confidence"),
+        Column::share(each().map(|(_, (_, bin))| bin.accuracy)).file("accuracy"),
+    ];
+    Sheet { name: "reliability", columns }
+}

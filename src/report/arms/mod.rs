@@ -1,0 +1,27 @@
+//! The figures of every arm: the tables of a run that are made from its comparison, in files and in the summary.
+
+pub mod fees;
+pub mod figures;
+pub mod gates;
+
+use anyhow::Result;
+
+use self::gates::Gauged;
+use super::tables::Table;
+use crate::analysis::metrics::Comparison;
+
+/// The tables of what the arms reached.
+///
+/// # Errors
+/// If polars refuses a table.
+pub fn of_arms(comparison: &Comparison, gauged: Option<Gauged>) -> Result<Vec<Table>> {
+    let figures = figures::sheet(comparison);
+    let of_file = |name| figures.table_of(name, name);
+    let mut tables = vec![of_file(figures::ACCURACY)?, of_file(figures::STRONG_CALLS)?];
+    tables.push(fees::sheet(&fees::rows(comparison)).table()?);
+    if let Some(gauged) = gauged {
+        let gates = gates::with_confidence(comparison);
+        tables.extend([gates::sheet(&gates, Some(gauged)).table()?, gates::reliability(&gates).table()?]);
+    }
+    Ok(tables)
+}

@@ -1,0 +1,278 @@
+//! Tables that are written row by row and read back: each column is one entry of a list, with its name, how its cells are written
+//! and how they are read. A table of an earlier version may lack columns: they are null, and are named.
+
+use std::fs::File;
+use std::path::Path;
+
+use anyhow::{Context, Result, anyhow, bail};
+use polars::prelude::{Column as PolarsColumn, DataFrame, DataType, ParallelStrategy, ParquetReader, SerReader};
+
+use super::table::{Table, flag, float, optional_flag, optional_int, text};
+use crate::tables::guarded::guarded;
+
+/// A column of a table. A row is written from an `A` and one of its `B`s, and is read into a `D`.
+pub(super) struct Column<A, B, D> {
+    name: &'static str,
+    need: Need,
+    /// A column that has a value in the same rows, so that nothing but nulls beside its values is no column.
+    beside: Option<&'static str>,
+    cells: Cells<A, B, D>,
+}
+
+/// How a cell is written, and how one that is not empty is read.
+enum Cells<A, B, D> {
+    Text(fn(&A, &B) -> Option<String>, fn(&mut D, &str) -> Result<()>),
+    Float(fn(&A, &B) -> Option<f64>, fn(&mut D, f64) -> Result<()>),
+    Count(fn(&A, &B) -> Option<u64>, fn(&mut D, usize) -> Result<()>),
+    Flag(fn(&A, &B) -> bool, fn(&mut D, bool) -> Result<()>),
+    OptionalFlag(fn(&A, &B) -> Option<bool>, fn(&mut D, bool) -> Result<()>),
+}
+
+/// What the lack of a column means.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Need {
+    /// The table is none of a run. `filled`: every row must have a value.
+    Essential { filled: bool },
+    /// These figures are left out; if the text is empty, only the column itself is.
+    Optional(&'static str),
+    /// Nothing: what it tells has not happened in runs of versions without it.
+    Later,
+    /// Nothing: it is computed from other columns and never read.
+    Derived,
+}
+
+impl<A, B, D> Column<A, B, D> {
+    /// A column of texts.
+    pub(super) const fn text(
+        name: &'static str,
+        write: fn(&A, &B) -> Option<String>,
+        read: fn(&mut D, &str) -> Result<()>,
+    ) -> Self {
+        Self::new(name, Cells::Text(write, read))
+    }
+
+    /// A column of numbers.
+    pub(super) const fn float(
+        name: &'static str,
+        write: fn(&A, &B) -> Option<f64>,
+        read: fn(&mut D, f64) -> Result<()>,
+    ) -> Self {
+        Self::new(name, Cells::Float(write, read))
+    }
+
+    /// A column of counts.
+    pub(super) const fn count(
+        name: &'static str,
+        write: fn(&A, &B) -> Option<u64>,
+        read: fn(&mut D, usize) -> Result<()>,
+    ) -> Self {
+        Self::new(name, Cells::Count(write, read))
+    }
+
+    /// A column of flags, one in every row.
+    pub(super) const fn flag(
+        name: &'static str,
+        write: fn(&A, &B) -> bool,
+        read: fn(&mut D, bool) -> Result<()>,
+    ) -> Self {
+        Self::new(name, Cells::Flag(write, read))
+    }
+
+    /// A column of flags that may be unknown.
+    pub(super) const fn optional_flag(
+        name: &'static str,
+        write: fn(&A, &B) -> Option<bool>,
+        read: fn(&mut D, bool) -> Result<()>,
+    ) -> Self {
+        Self::new(name, Cells::OptionalFlag(write, read))
+    }
+
+    const fn new(name: &'static str, cells: Cells<A, B, D>) -> Self {
+        Self { name, need: Need::Optional(""), beside: None, cells }
+    }
+
+    /// The same as one without which the table is none of a run.
+    pub(super) const fn essential(self) -> Self {
+        Self { need: Need::Essential { filled: false }, ..self }
+    }
+
+    /// The same as one without which the table is none of a run, with a value in every row.
+    pub(super) const fn filled(self) -> Self {
+        Self { need: Need::Essential { filled: true }, ..self }
+    }
+
+    /// The same as one that gives these `figures`, which are left out if a table lacks it.
+    pub(super) const fn gives(self, figures: &'static str) -> Self {
+        Self { need: Need::Optional(figures), ..self }
+    }
+
+    /// The same as one that is not missed in tables of versions that could not have written it.
+    pub(super) const fn later(self) -> Self {
+        Self { need: Need::Later, ..self }
+    }
+
+    /// The same as one that is computed from other columns, and never read.
+    pub(super) const fn derived(self) -> Self {
+        Self { need: Need::Derived, ..self }
+    }
+
+    /// The same as one that has a value in the rows in which `column` has one.
+    pub(super) const fn beside(self, column: &'static str) -> Self {
+        Self { beside: Some(column), ..self }
+    }
+}
+
+/// The table of these rows.
+///
+/// # Errors
+/// If polars refuses the table.
+pub(super) fn written<A, B, D>(name: &'static str, columns: &[Column<A, B, D>], rows: &[(&A, &B)]) -> Result<Table> {
+    Table::new(name, columns.iter().map(|column| column.written(rows)).collect())
+}
+
+impl<A, B, D> Column<A, B, D> {
+    fn written(&self, rows: &[(&A, &B)]) -> PolarsColumn {
+        let (name, rows) = (self.name, rows.iter());
+        match self.cells {
+            Cells::Text(write, _) => text(name, rows.map(|(a, b)| write(a, b))),
+            Cells::Float(write, _) => float(name, rows.map(|(a, b)| write(a, b))),
+            Cells::Count(write, _) => optional_int(name, rows.map(|(a, b)| write(a, b))),
+            Cells::Flag(write, _) => flag(name, rows.map(|(a, b)| write(a, b))),
+            Cells::OptionalFlag(write, _) => optional_flag(name, rows.map(|(a, b)| write(a, b))),
+        }
+    }
+
+    /// Reads the column's cells into the rows.
+    fn read(&self, cells: &PolarsColumn, rows: &mut [D]) -> Result<()> {
+        let filled = self.need == Need::Essential { filled: true };
+        match self.cells {
+            Cells::Text(_, read) => each(cells.str()?.iter(), filled, rows, read),
+            Cells::Float(_, read) => each(cells.f64()?.iter(), filled, rows, read),
+            Cells::Count(_, read) => {
+                each(cells.i64()?.iter(), filled, rows, |row, count| read(row, usize::try_from(count)?))
+            }
+            Cells::Flag(_, read) | Cells::OptionalFlag(_, read) => each(cells.bool()?.iter(), filled, rows, read),
+        }
+    }
+}
+
+/// Reads the cells that have a value; `filled`: one without is an error.
+fn each<T, D>(
+    cells: impl Iterator<Item = Option<T>>,
+    filled: bool,
+    rows: &mut [D],
+    read: impl Fn(&mut D, T) -> Result<()>,
+) -> Result<()> {
+    for (place, (cell, row)) in cells.zip(rows).enumerate() {
+        match cell {
+            Some(value) => read(row, value).with_context(|| format!("row {}", place + 1))?,
+            None if filled => bail!("row {} is empty", place + 1),
+            None => {}
+        }
+    }
+    Ok(())
+}
+
+/// A count as a table has it.
+pub(super) fn count(n: usize) -> Option<u64> {
+    u64::try_from(n).ok()
+}
+
+/// Puts what was read of a cell in its place.
+#[expect(clippy::unnecessary_wraps, reason = "the end of a column's reading, which may fail before")]
+pub(super) fn set<T>(place: &mut T, value: T) -> Result<()> {
+    *place = value;
+    Ok(())
+}
+
+/// A column that a table of an earlier version lacks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lacking {
+    /// The table's name.
+    pub table: String,
+    /// The column's name.
+    pub column: &'static str,
+    /// The figures that are left out; empty if only the column is.
+    pub figures: &'static str,
+}
+
+impl Lacking {
+    /// What a reader of the report must know.
+    #[must_use]
+    pub fn told(&self) -> String {
+        let Self { table, column, figures } = self;
+        let left_out = if figures.is_empty() { String::new() } else { format!("; left out: {figures}") };
+        format!(
+            "{table}.parquet has no column `{column}`, since an earlier version wrote it: the column is empty here{left_out}."
+        )
+    }
+}
+
+/// A table that was read back.
+pub(super) struct Rows<D> {
+    /// Its rows.
+    pub(super) rows: Vec<D>,
+    /// The columns that it lacks, in the order of the list.
+    pub(super) lacking: Vec<Lacking>,
+}
+
+/// Reads a table's parquet file by the list of its columns; `table` is its name.
+///
+/// # Errors
+/// Names the file and what does not fit.
+pub(super) fn read<A, B, D: Default>(path: &Path, table: &str, columns: &[Column<A, B, D>]) -> Result<Rows<D>> {
+    let frame = frame(path)?;
+    let is_missing =
+        |column: &&Column<A, B, D>| matches!(column.need, Need::Essential { .. }) && frame.column(column.name).is_err();
+    let missing: Vec<String> = columns.iter().filter(is_missing).map(|column| format!("`{}`", column.name)).collect();
+    if !missing.is_empty() {
+        bail!("{} is no table of a run: it has no column {}", path.display(), missing.join(", "));
+    }
+    let mut rows: Vec<D> = (0..frame.height()).map(|_| D::default()).collect();
+    let mut lacking = Vec::new();
+    for column in columns.iter().filter(|column| column.need != Need::Derived) {
+        let name = column.name;
+        match found(&frame, name, column.beside) {
+            Found::Cells(cells) => column
+                .read(cells, &mut rows)
+                .with_context(|| format!("{} cannot be read back: column `{name}`", path.display()))?,
+            Found::Nothing if column.need == (Need::Essential { filled: true }) && !rows.is_empty() => {
+                bail!("{} cannot be read back: column `{name}`: row 1 is empty", path.display())
+            }
+            Found::Nothing => {}
+            Found::Absent => {
+                if let Need::Optional(figures) = column.need {
+                    lacking.push(Lacking { table: table.to_owned(), column: name, figures });
+                }
+            }
+        }
+    }
+    Ok(Rows { rows, lacking })
+}
+
+/// What a table has of a column.
+enum Found<'a> {
+    /// Its cells.
+    Cells(&'a PolarsColumn),
+    /// The column, without any value.
+    Nothing,
+    /// No such column, or nothing in it though its neighbour has values: a report on a table without it wrote it so.
+    Absent,
+}
+
+fn found<'a>(frame: &'a DataFrame, name: &str, beside: Option<&str>) -> Found<'a> {
+    let Ok(column) = frame.column(name) else { return Found::Absent };
+    let nothing = |column: &PolarsColumn| column.null_count() == column.len();
+    if nothing(column) && beside.and_then(|beside| frame.column(beside).ok()).is_some_and(|beside| !nothing(beside)) {
+        return Found::Absent;
+    }
+    if *column.dtype() == DataType::Null { Found::Nothing } else { Found::Cells(column) }
+}
+
+fn frame(path: &Path) -> Result<DataFrame> {
+    let file = File::open(path).with_context(|| format!("cannot read {}", path.display()))?;
+    let read = || ParquetReader::new(file).read_parallel(ParallelStrategy::None).finish();
+    guarded(read)
+        .map_err(|what| anyhow!("{} cannot be read: {what}", path.display()))?
+        .with_context(|| format!("{} is no parquet", path.display()))
+}

@@ -1,0 +1,169 @@
+//! Each gain of Inter-Cascade beside what random strategies give: a table for each threshold.
+
+use std::fmt::Write;
+
+use crate::analysis::metrics::control::{Gain, share};
+use crate::analysis::metrics::{Changes, Comparison, Slice};
+use crate::analysis::stats::Estimate;
+use crate::report::columns::{Column, Sheet, TERMINAL, View};
+use crate::report::format::{NONE, hundredths, or_dash, points, relative, signed};
+use crate::types::arm::Arm;
+
+/// The view of a narrow terminal: without p, which the interval nearly gives.
+const NARROW: View = "narrow terminal";
+/// Columns of a terminal from which on it is not narrow.
+const WIDE: u16 = 100;
+
+/// The tables with what they mean; empty if there is none.
+pub(super) fn section(comparison: &Comparison) -> String {
+    let mut text = String::new();
+    for sheet in sheets(comparison) {
+        let _ = write!(
+            text,
+            "\n## What learning changes, and how much of it any strategy gives\n\n{}\nDifferences are paired item by item, over all orders; in brackets 95 % bootstrap intervals over groups, p \
+             from sign flips of the groups' sums, unadjusted (the tables have Holm's). They hold for these \
+             orders of the stream: through the repository a learning arm's items depend on each other, which no \
+             resampling of items covers. Where fewer than three groups differ there is no interval. What orders give apart stands \
+             in the last column, least and most.\n",
+            sheet.markdown()
+        );
+    }
+    text
+}
+
+/// A table for a terminal, without the columns that say nothing.
+pub(super) fn terminal(mut sheet: Sheet, width: u16) -> String {
+    sheet.columns.retain(|column| !column.says_nothing());
+    sheet.terminal_of(if width < WIDE { NARROW } else { TERMINAL }, width)
+}
+
+/// A change as a row of the table of gains.
+struct Shown {
+    change: Estimate,
+    text: fn(Estimate) -> String,
+    /// The least and the greatest change over the orders, as shares. `None` in one order, or if it is not known by order.
+    orders: Option<(f64, f64)>,
+}
+
+impl Shown {
+    fn points(change: Estimate) -> Self {
+        Self { change, text: points, orders: None }
+    }
+
+    fn relative(change: Estimate) -> Self {
+        Self { change, text: relative, orders: None }
+    }
+
+    fn over(self, orders: impl IntoIterator<Item = f64>) -> Self {
+        let mut ends: Option<(f64, f64)> = None;
+        let mut count = 0;
+        for value in orders {
+            count += 1;
+            ends = Some(ends.map_or((value, value), |(low, high)| (low.min(value), high.max(value))));
+        }
+        Self { orders: ends.filter(|_| count > 1), ..self }
+    }
+
+    fn text(&self) -> String {
+        (self.text)(self.change)
+    }
+}
+
+/// A gain of the arm, and what the control has of it.
+struct Row {
+    name: &'static str,
+    own: Shown,
+    /// The control's change. `None` if the control did not run or has none.
+    control: Option<Shown>,
+    /// The control's share of the gain, as text; empty without a control.
+    shared: String,
+}
+
+/// A table for each threshold.
+pub(super) fn sheets(comparison: &Comparison) -> Vec<Sheet> {
+    let taught = comparison.of_arm(Arm::InterCascade);
+    taught.filter_map(|(slice, changes)| Some(sheet(&rows(comparison, slice, changes?)))).collect()
+}
+
+fn rows(comparison: &Comparison, taught: &Slice, changes: &Changes) -> Vec<Row> {
+    let base = |slice: &Slice| comparison.base(slice).map(|base| base.cell.threshold);
+    let same = |(slice, _): &(&Slice, Option<&Changes>)| base(slice) == base(taught);
+    let random = comparison.of_arm(Arm::InterCascadeRandom).find(same);
+    let random = random.and_then(|(slice, changes)| Some((slice, changed(comparison, slice, changes?))));
+    let (control, controls) = random.map_or((None, None), |(slice, changes)| (Some(slice), Some(changes)));
+    let mut controls: Vec<Option<Shown>> =
+        controls.map_or_else(Vec::new, |changes| changes.into_iter().map(|(.., change)| change).collect());
+    controls.resize_with(6, || None);
+    let own = changed(comparison, taught, changes).into_iter().zip(controls);
+    let row = |((gain, name, own), controls): ((Gain, &'static str, Option<Shown>), Option<Shown>)| {
+        let slices = control.zip(comparison.base(taught)).filter(|_| controls.is_some());
+        let shared = slices.map(|(control, base)| shared_gain(share(comparison, gain, taught, control, base)));
+        Some(Row { name, own: own?, control: controls, shared: shared.unwrap_or_default() })
+    };
+    own.filter_map(row).collect()
+}
+
+fn sheet(rows: &[Row]) -> Sheet {
+    let each = || rows.iter();
+    let orders = |row: &Row| or_dash(row.own.orders.map(|(low, high)| format!("{} to {}", signed(low), signed(high))));
+    let shown = |column: Column, heading: &str| column.heading(heading).named(NARROW, heading);
+    let columns = vec![
+        shown(Column::text(each().map(|row| row.name.to_owned())), "change against cascade"),
+        shown(Column::written(each().map(|row| row.own.text())), "inter-cascade"),
+        Column::p_value(each().map(|row| row.own.change.p_value)).heading("p"),
+        shown(
+            Column::written(each().map(|row| row.control.as_ref().map_or("not run".to_owned(), Shown::text))),
+            "random strategies",
+        ),
+        shown(Column::written(each().map(|row| row.shared.clone())), "share random gives"),
+        shown(Column::written(each().map(orders)), "orders"),
+    ];
+    Sheet { name: "gains", columns }
+}
+
+/// What a learning arm changes, figure by figure.
+fn changed(comparison: &Comparison, slice: &Slice, changes: &Changes) -> [(Gain, &'static str, Option<Shown>); 6] {
+    let by_order = changes.strong_calls_by_order.iter().copied().flatten();
+    [
+        (Gain::WeakAccuracy, "weak accuracy", changes.weak_accuracy.map(Shown::points)),
+        (
+            Gain::Accuracy,
+            "accuracy",
+            Some(Shown::points(changes.accuracy).over(changes.accuracy_by_order.iter().copied())),
+        ),
+        (Gain::Coverage, "coverage", Some(Shown::points(changes.coverage))),
+        (Gain::StrongCalls, "strong calls", changes.strong_calls.map(|change| Shown::relative(change).over(by_order))),
+        (Gain::StrongRequests, "all strong requests", changes.strong_calls_all.map(Shown::relative)),
+        (Gain::Fee, "fee", comparison.fee_change(slice).map(Shown::relative)),
+    ]
+}
+
+/// How much of a gain the control has too, in percent of it; `none` where it has none, a dash where there is no gain.
+fn shared_gain(share: Option<Estimate>) -> String {
+    let Some(Estimate { value, interval, .. }) = share else { return NONE.to_owned() };
+    let ends = interval.map(|ends| format!(" [{:+.0}, {:+.0}]", hundredths(ends.low), hundredths(ends.high)));
+    match (value > 0.0, ends) {
+        (true, ends) => format!("{:.0}{} %", hundredths(value), ends.unwrap_or_default()),
+        (false, Some(ends)) => format!("none{ends} %"),
+        (false, None) => "none".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::analysis::stats::Interval;
+
+    #[test]
+    fn the_controls_share_is_told_with_how_sure_it_is() {
+        let told = |value, interval: Option<(f64, f64)>| {
+            let interval = interval.map(|(low, high)| Interval { low, high });
+            shared_gain(Some(Estimate::new(value, interval)))
+        };
+        assert_eq!(told(0.25, None), "25 %");
+        assert_eq!(told(0.09, Some((-0.17, 0.3))), "9 [-17, +30] %");
+        assert_eq!(told(-0.1, Some((-0.3, 0.12))), "none [-30, +12] %");
+        assert_eq!(told(0.0, None), "none");
+        assert_eq!(shared_gain(None), "–");
+    }
+}

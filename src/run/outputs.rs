@@ -1,0 +1,237 @@
+//! From records to outputs: a run that has just ended and one that is read back from its folder give the same files.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result, bail};
+use serde_json::Value;
+
+use super::error::RunError;
+use crate::analysis::metrics::{Calibrated, Comparison, Prices};
+use crate::config::resolved::ResolvedConfig;
+use crate::config::schema::Config;
+use crate::report::arms::gates::Gauged;
+use crate::report::arms::of_arms;
+use crate::report::manifest::{FILE, Manifest};
+use crate::report::read::{self, Lacking};
+use crate::report::summary::{self, Context};
+use crate::report::sweep::Sweep;
+use crate::report::tables::{OF_CALIBRATION, OF_STREAM, of_records};
+use crate::types::price::Price;
+use crate::types::record::Record;
+use crate::types::seed::Seed;
+
+/// What of its config a run's figures depend on.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Facts {
+    /// The run's name.
+    pub name: String,
+    /// The seed of everything that is drawn.
+    pub seed: Seed,
+    /// The weak level's model.
+    pub weak: String,
+    /// The name of the confidence signal; `None` if no arm needs one.
+    pub signal: Option<String>,
+    /// The prices that fees are computed with.
+    pub prices: Prices,
+    /// λs at which all arms were run; `None` if the config gives the gate.
+    pub swept: Option<Vec<f64>>,
+}
+
+impl Facts {
+    /// The facts of a config that is run, at these λs if it is a sweep.
+    pub(super) fn of(resolved: &ResolvedConfig, swept: Option<Vec<f64>>) -> Self {
+        Self {
+            name: resolved.config.name.clone(),
+            seed: resolved.config.seed,
+            weak: resolved.weak.name.clone(),
+            signal: resolved.signal.map(|signal| signal.name().to_owned()),
+            prices: resolved.prices(),
+            swept,
+        }
+    }
+
+    /// The facts that a manifest holds.
+    fn read(manifest: &Manifest, config: &Config) -> Self {
+        Self {
+            name: config.name.clone(),
+            seed: config.seed,
+            weak: config.levels.first().cloned().unwrap_or_default(),
+            signal: manifest.identity.pointer("/deferral/signal").and_then(Value::as_str).map(str::to_owned),
+            prices: manifest.prices.clone(),
+            swept: manifest.swept.clone(),
+        }
+    }
+}
+
+/// What was found with the calibration items.
+#[derive(Debug, Default)]
+pub struct Calibration {
+    /// What each arm's gate goes by; empty if nothing is calibrated.
+    pub arms: Vec<Calibrated>,
+    /// The records of the items.
+    pub records: Vec<Record>,
+}
+
+/// All of a run that its outputs are made from.
+pub struct Kept {
+    /// The manifest.
+    pub manifest: Manifest,
+    /// What the figures depend on.
+    pub facts: Facts,
+    /// One record per item and cell.
+    pub records: Vec<Record>,
+    /// What was found with the calibration items.
+    pub calibration: Calibration,
+    /// Columns that its tables lack, since an earlier version wrote them.
+    pub lacking: Vec<Lacking>,
+}
+
+impl Kept {
+    /// Reads a finished run's folder.
+    ///
+    /// # Errors
+    /// If the folder holds no run, or one that is not finished, or a file cannot be read back.
+    pub fn read(folder: &Path) -> Result<Self> {
+        let manifest = Manifest::read(folder)?;
+        let mut manifest =
+            manifest.with_context(|| format!("{} holds no run: there is no {FILE}", folder.display()))?;
+        if manifest.ended.is_none() {
+            bail!("the run in {} is not finished; finish it with the command that began it", folder.display());
+        }
+        let (calibration, mut lacking) = read::records(folder, OF_CALIBRATION, &[])?;
+        let (records, of_stream) = read::records(folder, OF_STREAM, &calibration)?;
+        lacking.extend(of_stream);
+        if lacking.iter().any(|lacking| lacking.column == "cached_input_tokens") {
+            // How much of the input was cheaper is not known.
+            let split = |price: &Price| price.cached_input.is_some_and(|cached| (cached - price.input).abs() > 0.0);
+            manifest.prices.values_mut().for_each(|price| *price = price.take().filter(|price| !split(price)));
+        }
+        let config = config_of(&manifest)?;
+        let mut gates = config.gates([]);
+        if manifest.swept.is_some() {
+            gates = gates.swept();
+        }
+        let calibration = Calibration { arms: gates.tell(&calibration), records: calibration };
+        Ok(Self { facts: Facts::read(&manifest, &config), manifest, records, calibration, lacking })
+    }
+
+    /// Computes fees with other prices, for the models that have one, from now on.
+    pub(super) fn reprice(&mut self, prices: Prices, note: String) {
+        self.manifest.prices.extend(prices);
+        self.facts.prices.clone_from(&self.manifest.prices);
+        self.manifest.price_notes = vec![note];
+    }
+
+    /// The arms compared. This computes every interval and test.
+    #[must_use]
+    pub fn comparison(&self) -> Comparison<'_> {
+        let Facts { prices, seed, swept, .. } = &self.facts;
+        match swept {
+            None => Comparison::new(&self.records, &self.calibration.arms, prices, *seed),
+            Some(thresholds) => Comparison::swept(&self.records, thresholds, &self.calibration.arms, prices, *seed),
+        }
+    }
+}
+
+/// The config that a manifest holds.
+///
+/// # Errors
+/// If this version does not read it.
+pub fn config_of(manifest: &Manifest) -> Result<Config> {
+    serde_json::from_value(manifest.config.clone()).context("the manifest's config is not one that this version reads")
+}
+
+/// A run's outputs, for files and for a terminal.
+pub struct Outputs<'a> {
+    kept: &'a Kept,
+    comparison: &'a Comparison<'a>,
+    /// The figures over thresholds, if the run is a sweep.
+    sweep: Option<Sweep<'a, 'a>>,
+}
+
+impl<'a> Outputs<'a> {
+    /// The outputs of a run whose arms have been compared.
+    #[must_use]
+    pub fn new(kept: &'a Kept, comparison: &'a Comparison<'a>) -> Self {
+        let sweep = kept.facts.swept.is_some().then(|| Sweep::new(comparison));
+        Self { kept, comparison, sweep }
+    }
+
+    /// All files that are made from records, the manifest apart: name and bytes.
+    pub(super) fn files(&self) -> Result<Vec<(String, Vec<u8>)>> {
+        let Kept { manifest, facts, records, calibration, lacking } = self.kept;
+        let missing: Vec<String> = lacking.iter().map(Lacking::told).collect();
+        let warnings = [&missing[..], &manifest.warnings, &manifest.price_notes].concat();
+        let gauged = facts.signal.as_deref().map(|signal| Gauged { model: &facts.weak, signal });
+        let comparison = self.comparison;
+        let context =
+            Context { name: &facts.name, setting: &manifest.setting, warnings: &warnings, comparison, gauged };
+        let mut tables = of_records(OF_STREAM, records)?;
+        if !calibration.records.is_empty() {
+            tables.extend(of_records(OF_CALIBRATION, &calibration.records)?);
+        }
+        for table in &mut tables {
+            let name = table.name;
+            table.empty(lacking.iter().filter(|lacking| lacking.table == name).map(|lacking| lacking.column))?;
+        }
+        tables.extend(of_arms(comparison, gauged)?);
+        if let Some(sweep) = &self.sweep {
+            tables.extend(sweep.tables()?);
+        }
+        let summary = match &self.sweep {
+            Some(sweep) => summary::swept(&context, sweep),
+            None => summary::markdown(&context),
+        };
+        let mut files = vec![(summary::SUMMARY.to_owned(), summary.into_bytes())];
+        for table in &mut tables {
+            files.extend(table.files()?);
+        }
+        Ok(files)
+    }
+
+    /// Texts for a terminal of `width` columns: what was reached, for a sweep which threshold to take for a fee or an
+    /// accuracy, and what a reader must know.
+    #[must_use]
+    pub fn lines(&self, width: u16, wanted: Wanted) -> Vec<String> {
+        let mut lines = match &self.sweep {
+            None => vec![summary::terminal(self.comparison, width)],
+            Some(sweep) => [vec![sweep.terminal(width)], sweep.answers(wanted.budget, wanted.accuracy)].concat(),
+        };
+        let Kept { manifest, lacking, .. } = self.kept;
+        let noted = lacking.iter().map(Lacking::told);
+        let noted = noted.chain(manifest.warnings.iter().chain(&manifest.price_notes).cloned());
+        lines.extend(noted.chain(summary::cautions(self.comparison)).map(|note| format!("note: {note}")));
+        lines
+    }
+}
+
+/// What a reader of a sweep wants to reach.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Wanted {
+    /// The most that an item may cost, in USD; `None` if any fee will do.
+    pub budget: Option<f64>,
+    /// The least accuracy, a share in [0, 1]; `None` if any will do.
+    pub accuracy: Option<f64>,
+}
+
+/// Outputs that were there, differ from those that are written now, and were moved.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SetAside {
+    /// The folder that they lie in now.
+    pub folder: PathBuf,
+    /// Their names.
+    pub names: Vec<String>,
+}
+
+impl SetAside {
+    /// What was set aside when files were placed.
+    pub(super) fn of(placed: Result<Option<(PathBuf, Vec<String>)>>) -> Result<Option<Self>, RunError> {
+        Ok(placed.map_err(RunError::Output)?.map(|(folder, names)| Self { folder, names }))
+    }
+
+    /// A message that says so.
+    #[must_use]
+    pub fn message(&self) -> String {
+        format!("{} differ from before; the old ones are in {}", self.names.join(", "), self.folder.display())
+    }
+}

@@ -1,0 +1,204 @@
+//! From a config to what its calls go through: levels behind their gateways, the concurrency limiter, the fee limit. This
+//! is the one place that knows which backend stands behind which gateway.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use anyhow::{Context, Result};
+
+use crate::analysis::metrics::Prices;
+use crate::backend::custom::CustomModel;
+use crate::backend::entry::{ModelEntry, Sources};
+use crate::backend::llama_server::Servers;
+use crate::backend::settings::Data;
+use crate::cascade::answer::Gauge;
+use crate::cascade::calibration::Gates;
+use crate::cascade::level::{LevelModel, Levels};
+use crate::cascade::repository::Rule;
+use crate::cascade::setup::Setup;
+use crate::cascade::teach::Teaching;
+use crate::config::resolved::ResolvedConfig;
+use crate::config::schema::{Config, DeferralConfig};
+use crate::dataset::stream;
+use crate::gateway::budget::Budget;
+use crate::gateway::concurrency::ConcurrencyLimiter;
+use crate::gateway::journal::{Journal, Taken};
+use crate::gateway::rate_limit::RateLimit;
+use crate::gateway::refusals::Refusals;
+use crate::gateway::{Gateway, Hear, Served, Source};
+use crate::task::prompt::Prompt;
+use crate::types::embedding::Embedded;
+use crate::types::price::Fee;
+use crate::types::recorded::RecordedCalls;
+
+/// What the calls of a run may use.
+pub struct Means {
+    /// The journal that they are kept in.
+    pub journal: Arc<Journal>,
+    /// The local servers that are started for them.
+    pub servers: Servers,
+    /// Whether only recorded answers may be used: no model, no weights, no network.
+    pub offline: bool,
+    /// The models of backend custom, by the name of their entry.
+    pub registered: BTreeMap<String, CustomModel>,
+    /// A function that shows notices about servers that cannot be reached.
+    pub hear: Hear,
+}
+
+/// Models that can be called.
+pub struct Models {
+    /// All that a step needs, both levels among it.
+    pub setup: Arc<Setup>,
+    /// The limiter that all calls pass.
+    pub limiter: Arc<ConcurrencyLimiter>,
+    /// The fee limit; `None` if the config sets none.
+    pub budget: Option<Arc<Budget>>,
+}
+
+impl Models {
+    /// Makes the models of a config and puts everything together. The weights must be there, unless only recorded answers
+    /// may be used.
+    ///
+    /// # Errors
+    /// Names a model that cannot be made.
+    pub fn new(resolved: &ResolvedConfig, embeddings: Vec<Embedded>, means: &Means) -> Result<Self> {
+        let config = &resolved.config;
+        let budget = match config.limits.max_fee_usd {
+            None => None,
+            Some(limit) => Some(Arc::new(Budget::new(limit, gone(resolved, &means.journal)?))),
+        };
+        let limiter = ConcurrencyLimiter::new(config.limits.concurrency);
+        let level = |entry, prompt| level(resolved, entry, prompt, means, &limiter, budget.as_ref());
+        let learning = &config.learning;
+        let setup = Setup {
+            dataset: resolved.dataset.as_str().into(),
+            grader: resolved.grader.clone(),
+            items: Arc::clone(&resolved.items),
+            embeddings: embeddings.into(),
+            embedder: learning.embedder.name().into(),
+            levels: Levels::new(
+                vec![level(&resolved.weak, &resolved.prompts[0])?],
+                level(&resolved.strong, &resolved.prompts[1])?,
+            ),
+            gauge: gauge(resolved),
+            rule: Rule {
+                k: learning.k,
+                min_similarity: learning.min_similarity,
+                exclude_same_group: learning.exclude_same_group,
+            },
+            reuse_from: learning.reuse_from,
+            teaching: teaching(config),
+            seed: config.seed,
+        };
+        Ok(Self { setup: Arc::new(setup), limiter, budget })
+    }
+}
+
+/// A model behind its gateway, at its place in the cascade.
+fn level(
+    resolved: &ResolvedConfig,
+    entry: &ModelEntry,
+    prompt: &Prompt,
+    means: &Means,
+    limiter: &Arc<ConcurrencyLimiter>,
+    budget: Option<&Arc<Budget>>,
+) -> Result<LevelModel> {
+    let Config { seed, limits, dataset, .. } = &resolved.config;
+    let data = Data {
+        items: &resolved.items,
+        sha256: &resolved.sha256,
+        seed: *seed,
+        weights: &resolved.weights,
+        style: prompt.style,
+    };
+    let recording = resolved.recordings.get(&entry.name);
+    let journal: Arc<dyn RecordedCalls> = Arc::<Journal>::clone(&means.journal);
+    let sources =
+        Sources { recording, journal: &journal, servers: &means.servers, custom: means.registered.get(&entry.name) };
+    let served = Served {
+        name: entry.name.clone(),
+        identity: entry.identity(&resolved.weak, data)?,
+        source: match (entry.is_recorded(), means.offline) {
+            (true, _) => Source::Recorded(entry.make(&resolved.weak, data, sources)?),
+            (false, true) => Source::Journal,
+            (false, false) => Source::Model(entry.make(&resolved.weak, data, sources)?),
+        },
+    };
+    let line = limiter.line(entry.line(limits.concurrency));
+    let [requests, tokens] = entry.rates();
+    let mut model = Gateway::new(served, Arc::clone(&means.journal), (Arc::clone(limiter), line), entry.retries())
+        .limited(RateLimit::new(requests, tokens))
+        .refusing(Refusals::new(limits.max_refused))
+        .telling(Arc::clone(&means.hear));
+    if let (Some(budget), Some(price)) = (budget, &entry.price) {
+        model = model.within(price.clone(), Arc::clone(budget));
+    }
+    Ok(LevelModel {
+        name: entry.name.as_str().into(),
+        model,
+        prompt: prompt.clone(),
+        max_tokens: entry.max_tokens,
+        temperature: entry.temperature,
+        calculator: dataset.calculator && entry.capabilities().calculator,
+    })
+}
+
+/// How the arms get their gates.
+#[must_use]
+pub fn gates(resolved: &ResolvedConfig) -> Gates {
+    resolved.config.gates(resolved.calibration())
+}
+
+/// The orders of the stream: at each position the item's index.
+#[must_use]
+pub fn orders(resolved: &ResolvedConfig) -> Vec<Arc<[usize]>> {
+    let permuted = |order| stream::permutation(resolved.config.seed, order, resolved.stream().len()).into();
+    (0..resolved.config.dataset.orders).map(permuted).collect()
+}
+
+fn gauge(resolved: &ResolvedConfig) -> Option<Gauge> {
+    let DeferralConfig { quantile, draws, draw_temperature, .. } = resolved.config.deferral;
+    resolved.signal.map(|signal| Gauge { signal, quantile, draws, draw_temperature })
+}
+
+fn teaching(config: &Config) -> Teaching {
+    let learning = &config.learning;
+    Teaching {
+        content: Some(learning.content),
+        distil: learning.distil,
+        store: learning.store.to_vec(),
+        confident_from: learning.confident_from,
+        checked_at_least: learning.checked_at_least,
+        verify_temperature: learning.verify_temperature,
+        max_tokens: learning.max_strategy_tokens,
+    }
+}
+
+/// What the journal's calls have taken: runs that share it share the limit, whichever models they ask.
+fn gone(resolved: &ResolvedConfig, journal: &Journal) -> Result<Fee> {
+    let mut prices = resolved.prices();
+    for entry in &resolved.known {
+        prices.entry(entry.name.clone()).or_insert_with(|| entry.price.clone());
+    }
+    let taken = [journal.spent()?, journal.lost()?].map(|taken| priced(&prices, taken));
+    taken.into_iter().flatten().try_fold(Fee::default(), |sum, (name, (_, fee))| {
+        let fee = fee.with_context(|| {
+            format!(
+                "limits.max_fee_usd cannot be kept: the journal {} has calls of `{name}`, for which no price is known; give it one in \
+                 the config or in models.toml",
+                journal.path().display()
+            )
+        })?;
+        Ok(sum.plus(fee))
+    })
+}
+
+/// What some tokens cost, by the model; `None` if it has no price.
+#[must_use]
+pub fn priced(prices: &Prices, taken: BTreeMap<String, Taken>) -> BTreeMap<String, (Taken, Option<Fee>)> {
+    let with_fee = |(name, taken): (String, Taken)| {
+        let fee = prices.get(&name).and_then(Option::as_ref).map(|price| price.fee(taken.usage));
+        (name, (taken, fee))
+    };
+    taken.into_iter().map(with_fee).collect()
+}

@@ -1,0 +1,130 @@
+//! Runs as a caller of the library makes them: simulated levels, no network, folders that are gone afterwards.
+
+use std::sync::{Arc, Mutex};
+
+use async_trait::async_trait;
+
+use super::{Listener, Progress, Run, RunError, Stop};
+use crate::types::arm::Arm;
+use crate::types::chat::{Finish, Request, Response, Token, Usage};
+use crate::types::model::{Model, ModelError};
+
+/// The config of the examples, in a folder of its own.
+fn simulated(folder: &tempfile::TempDir) -> Run {
+    let run = Run::load("examples/simulated.toml").expect("a config");
+    run.set("dataset.limit=12").expect("a key").in_folder(folder.path().to_owned())
+}
+
+/// What a listener heard.
+#[derive(Clone, Default)]
+struct Heard(Arc<Mutex<Vec<String>>>);
+
+impl Heard {
+    fn lines(&self) -> Vec<String> {
+        self.0.lock().expect("not poisoned").clone()
+    }
+
+    fn add(&self, line: String) {
+        self.0.lock().expect("not poisoned").push(line);
+    }
+}
+
+impl Listener for Heard {
+    fn message(&self, text: &str) {
+        self.add(text.to_owned());
+    }
+
+    fn begun(&self, label: &str, total: u64, _: super::Unit) {
+        self.add(format!("{label} begins: {total}"));
+    }
+
+    fn ended(&self) {
+        self.add("ended".to_owned());
+    }
+}
+
+#[tokio::test]
+async fn a_run_gives_records_and_files_and_the_same_run_makes_no_call() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let run = simulated(&folder);
+    let heard = Heard::default();
+    let first = run.execute(&Progress::to(heard.clone())).await.expect("a run");
+    assert_eq!(first.records().len(), 4 * 12);
+    assert!(first.comparison().slices.iter().any(|slice| slice.cell.arm == Arm::InterCascade));
+    assert!(first.manifest().ended.is_some() && first.calls().made > 0);
+    let lines = heard.lines();
+    assert!(lines.contains(&"simulated begins: 48".to_owned()), "{lines:?}");
+    assert_eq!(lines.last().map(String::as_str), Some("ended"));
+    assert_eq!(first.write(folder.path()).expect("written"), None);
+
+    let again = run.execute(&Progress::none()).await.expect("the same run");
+    assert_eq!(again.calls().made, 0);
+    assert_eq!(again.records(), first.records());
+    let kept = super::outputs::Kept::read(folder.path()).expect("read back");
+    assert_eq!((&kept.facts, kept.records.len()), (&first.kept().facts, first.records().len()));
+}
+
+#[tokio::test]
+async fn errors_can_be_told_apart() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let run = simulated(&folder);
+    assert!(matches!(run.clone().set("dataset.limt=3"), Err(RunError::Config(_))));
+    let report = run.execute(&Progress::none()).await.expect("a run");
+    report.write(folder.path()).expect("written");
+
+    let other = run.clone().set("seed=2").expect("a key").execute(&Progress::none()).await;
+    assert!(matches!(other, Err(RunError::Folder(_))));
+    let missing = run.clone().set("dataset.name=no-such-set").expect("a key").prepare();
+    assert!(matches!(missing, Err(RunError::Config(_) | RunError::Data(_))));
+    let elsewhere = tempfile::tempdir().expect("a folder");
+    let poor = run.set("limits.max_fee_usd=0.0").expect("a key").in_folder(elsewhere.path().to_owned());
+    assert!(matches!(poor.execute(&Progress::none()).await, Err(RunError::FeeLimit(_))));
+}
+
+#[tokio::test]
+async fn a_run_that_is_asked_to_stop_begins_no_call() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let stop = Stop::new();
+    stop.ask();
+    let stopped = simulated(&folder).execute(&Progress::none().stopped_by(stop)).await;
+    assert!(matches!(stopped, Err(RunError::Stopped)));
+}
+
+/// A model of a caller, always as sure as it is told to be.
+struct Own(f64);
+
+#[async_trait]
+impl Model for Own {
+    async fn call(&self, _: &Request) -> Result<Response, ModelError> {
+        let text = "#### 4".to_owned();
+        Ok(Response {
+            tokens: vec![Token { text: text.clone(), logprob: Some(self.0.ln()), ..Token::default() }],
+            text,
+            usage: Usage { input: 3, cached_input: 0, output: 1 },
+            finish: Finish::Stop,
+            model: "own".to_owned(),
+            latency_ms: 1.0,
+            ..Response::default()
+        })
+    }
+}
+
+#[tokio::test]
+async fn a_registered_model_answers_for_its_entry_and_its_journal_without_it() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let run = Run::load("examples/custom.toml").expect("a config").in_folder(folder.path().to_owned());
+    let error = run.prepare().err().expect("refused").to_string();
+    assert!(error.contains("examples/custom.toml: model `adder`") && error.contains("none is registered"), "{error}");
+
+    let report = run.clone().with_model("adder", Arc::new(Own(0.9))).execute(&Progress::none()).await.expect("a run");
+    let weak = report.records().iter().filter(|record| record.cell.arm == Arm::Cascade);
+    assert!(weak.clone().count() == 60 && weak.clone().all(|record| !record.deferred), "all are surer than the gate");
+    assert_eq!(report.manifest().answered_by["adder"], serde_json::json!(["own"]));
+
+    // Its answers are in the journal under the name of the entry and its version: no model is needed to repeat the run.
+    let offline = run.clone().offline().execute(&Progress::none()).await.expect("from the journal");
+    assert_eq!((offline.calls().made, offline.records()), (0, report.records()));
+    let other = run.set("model.adder.model=adder-2").expect("a key").in_folder(folder.path().join("other"));
+    let other = other.with_journal(folder.path().join("journal.sqlite")).offline();
+    assert!(other.execute(&Progress::none()).await.is_err(), "another version has other keys");
+}
