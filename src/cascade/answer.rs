@@ -54,8 +54,14 @@ impl LevelModel {
         let heard = self.call(asked, Purpose::Answer, &first).await?;
         let graded = asked.grader.grade(item, &heard.response, &heard.response.text);
         let strict = asked.grader.grade_strictly(item, &heard.response, &heard.response.text).score;
-        let mut answer =
-            LevelAnswer { strict: Some(strict), strategies_shown: shown.len(), ..LevelAnswer::new(level, graded) };
+        let checks =
+            asked.grader.checks(item, &heard.response.text, &graded, shown.iter().map(|shown| &*shown.strategy.solved));
+        let mut answer = LevelAnswer {
+            strict: Some(strict),
+            strategies_shown: shown.len(),
+            checks,
+            ..LevelAnswer::new(level, graded)
+        };
         let row = asked.calls.len();
         asked.calls.push(self.row(level, Purpose::Answer, &heard));
         if heard.response.is_refused() {

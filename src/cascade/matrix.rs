@@ -63,8 +63,8 @@ async fn solve(setup: &Setup, teaching: &Teaching, index: usize) -> Result<(Row,
     let mut asked = asked(setup, index, &mut calls);
     let (level, model) = setup.levels.top();
     let resolved = model.resolve(level, &mut asked, teaching, setup.levels.first()).await?;
-    let graded = resolved.graded;
-    let row = Row { item: index, level, example: None, similarity: None, graded, confidence: None, calls };
+    let (graded, checks) = (resolved.graded, resolved.checks);
+    let row = Row { item: index, level, example: None, similarity: None, graded, confidence: None, checks, calls };
     Ok((row, resolved.strategy.map(Arc::new)))
 }
 
@@ -77,8 +77,8 @@ async fn answer(setup: &Setup, index: usize, shown: Option<(usize, Arc<Strategy>
         strategy.into_iter().map(|strategy| Shown { strategy, similarity: similarity.unwrap_or(f64::NAN) }).collect();
     let mut asked = asked(setup, index, &mut calls);
     let first = setup.levels.first().answer(Level::FIRST, &mut asked, &shown, setup.gauge.as_ref()).await?;
-    let (graded, confidence) = (first.graded, first.confidence);
-    Ok(Row { item: index, level: Level::FIRST, example, similarity, graded, confidence, calls })
+    let (graded, confidence, checks) = (first.graded, first.confidence, first.checks);
+    Ok(Row { item: index, level: Level::FIRST, example, similarity, graded, confidence, checks, calls })
 }
 
 fn similarity(setup: &Setup, item: usize, example: usize) -> Option<f64> {

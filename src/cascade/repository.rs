@@ -143,6 +143,7 @@ mod tests {
             model: "m".into(),
             source_score: Score::Correct,
             answer: None,
+            solved: Arc::default(),
         })
     }
 

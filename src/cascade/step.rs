@@ -55,7 +55,11 @@ pub async fn step(setup: &Setup, cell: &Cell, position: usize, shown: &[Shown]) 
         let (level, model) = setup.levels.top();
         let teaching = setup.teaching.of(learning);
         let resolved = model.resolve(level, &mut asked, &teaching, setup.levels.first()).await?;
-        (LevelAnswer::new(level, resolved.graded), resolved.kept, resolved.strategy.map(Arc::new))
+        (
+            LevelAnswer { checks: resolved.checks, ..LevelAnswer::new(level, resolved.graded) },
+            resolved.kept,
+            resolved.strategy.map(Arc::new),
+        )
     };
     let refused = asked.refused;
     let record = Record { calls, kept, refused, ..setup.answered(cell, position, shown, levels, standing) };

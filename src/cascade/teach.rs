@@ -11,9 +11,10 @@ use crate::task::prompt::Prompt;
 use crate::task::{choice, strategy};
 use crate::types::arm::{Content, Learning, Use};
 use crate::types::chat::{Generation, Request, Response, Wanted};
+use crate::types::check::Outcomes;
 use crate::types::item::{Item, Target};
 use crate::types::level::Level;
-use crate::types::record::{Graded, Kept, Purpose, Score, Strategy};
+use crate::types::record::{Graded, Kept, Purpose, Score, Solved, Strategy};
 use crate::types::store_rule::StoreRule;
 
 /// When the strong level writes a strategy.
@@ -67,6 +68,8 @@ impl Teaching {
 pub struct Resolved {
     /// Its answer.
     pub graded: Graded,
+    /// What the checks of its work found.
+    pub checks: Outcomes,
     /// What became of its strategy; none where the arm does not learn.
     pub kept: Option<Kept>,
     /// The strategy, where it is kept.
@@ -118,16 +121,19 @@ impl LevelModel {
             asked.calls.push(row);
         }
         let graded = asked.grader.grade(item, &heard.response, text);
+        let checks = asked.grader.checks(item, text, &graded, std::iter::empty());
         if heard.response.is_refused() {
             asked.refused.push(level);
-            return Ok(Resolved { graded, kept: teaching.content.map(|_| Kept::Refused), strategy: None });
+            return Ok(Resolved { graded, checks, kept: teaching.content.map(|_| Kept::Refused), strategy: None });
         }
-        let Some(content) = teaching.content else { return Ok(Resolved { graded, kept: None, strategy: None }) };
+        let Some(content) = teaching.content else {
+            return Ok(Resolved { graded, checks, kept: None, strategy: None });
+        };
 
         let readable = wanted == Wanted::Answer || strategy.is_some();
         let solution = Solution { text, graded, heard: &heard, readable };
         if let Some(rule) = self.broken(level, asked, teaching, &solution).await? {
-            return Ok(Resolved { graded: solution.graded, kept: Some(Kept::Dropped(rule)), strategy: None });
+            return Ok(Resolved { graded: solution.graded, checks, kept: Some(Kept::Dropped(rule)), strategy: None });
         }
         let distilled;
         let mut distil_refused = false;
@@ -147,6 +153,11 @@ impl LevelModel {
                 model: Arc::clone(&self.name),
                 source_score: solution.graded.score,
                 answer: answer_of(item, &solution.graded).map(Into::into),
+                solved: Arc::new(Solved {
+                    question: item.query.clone(),
+                    solution: solution.text.to_owned(),
+                    answer: solution.graded.answer.clone(),
+                }),
             }
         });
         let told = match &kept {
@@ -154,7 +165,7 @@ impl LevelModel {
             None if distil_refused => Kept::Refused,
             None => Kept::Unreadable,
         };
-        Ok(Resolved { graded: solution.graded, kept: Some(told), strategy: kept })
+        Ok(Resolved { graded: solution.graded, checks, kept: Some(told), strategy: kept })
     }
 
     /// Has the level write a strategy for a question that it has solved.

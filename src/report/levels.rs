@@ -7,10 +7,11 @@ use std::path::Path;
 use anyhow::{Result, bail};
 
 use super::records::{Place, arm, score};
-use super::rows::{Column, Rows, count, read, set, written};
+use super::rows::{Column, Rows, count, passed, read, set, written};
 use super::table::Table;
 use crate::types::arm::Arm;
 use crate::types::chat::Usage;
+use crate::types::check::{Check, Outcomes};
 use crate::types::confidence::Confidence;
 use crate::types::level::Level;
 use crate::types::record::{Call, Graded, LevelAnswer, Purpose, Record, Score};
@@ -19,7 +20,7 @@ use crate::types::record::{Call, Graded, LevelAnswer, Purpose, Record, Score};
 type Of = Column<Record, LevelAnswer, Draft>;
 
 /// The columns: the keys of `records`, and the level's part. `threshold` is that of the cell, `level_threshold` that of the level.
-static COLUMNS: [Of; 18] = [
+static COLUMNS: [Of; 23] = [
     Of::text("dataset", |r, _| Some(r.cell.dataset.to_string()), |_, _| Ok(())).derived(),
     Of::text("item_id", |r, _| Some(r.item_id.to_string()), |d, id| set(&mut d.item, id.to_owned())).filled(),
     Of::text("group", |r, _| Some(r.group.to_string()), |_, _| Ok(())).derived(),
@@ -48,6 +49,36 @@ static COLUMNS: [Of; 18] = [
     Of::count("input_tokens", |r, own| Some(usage(r, own).input), |_, _| Ok(())).derived(),
     Of::count("output_tokens", |r, own| Some(usage(r, own).output), |_, _| Ok(())).derived(),
     Of::float("latency_ms", |r, own| Some(calls(r, own).map(|call| call.latency_ms).sum()), |_, _| Ok(())).derived(),
+    Of::optional_flag(
+        "check_calculations",
+        |_, own| own.checks.of(Check::Calculations),
+        |d, passes| passed(&mut d.checks, Check::Calculations, passes),
+    )
+    .later(),
+    Of::optional_flag(
+        "check_all_numbers_used",
+        |_, own| own.checks.of(Check::AllNumbersUsed),
+        |d, passes| passed(&mut d.checks, Check::AllNumbersUsed, passes),
+    )
+    .later(),
+    Of::optional_flag(
+        "check_grounded_numbers",
+        |_, own| own.checks.of(Check::GroundedNumbers),
+        |d, passes| passed(&mut d.checks, Check::GroundedNumbers, passes),
+    )
+    .later(),
+    Of::optional_flag(
+        "check_follows_example",
+        |_, own| own.checks.of(Check::FollowsExample),
+        |d, passes| passed(&mut d.checks, Check::FollowsExample, passes),
+    )
+    .later(),
+    Of::optional_flag(
+        "check_example_replay",
+        |_, own| own.checks.of(Check::ExampleReplay),
+        |d, passes| passed(&mut d.checks, Check::ExampleReplay, passes),
+    )
+    .later(),
 ];
 
 /// All calls of the level for the record, whatever for.
@@ -78,6 +109,7 @@ struct Draft {
     level_threshold: Option<f64>,
     strategies_shown: usize,
     deferred: bool,
+    checks: Outcomes,
 }
 
 /// The table of what each level answered in these records.
@@ -129,6 +161,7 @@ impl Draft {
             threshold: self.level_threshold,
             strategies_shown: self.strategies_shown,
             deferred: self.deferred,
+            checks: self.checks,
         };
         Some((Place::new(self.item, self.arm?, self.order, self.threshold), answer))
     }

@@ -5,12 +5,14 @@ use anyhow::Result;
 use super::columns::{Column, Sheet};
 use super::tables::Table;
 use crate::types::chat::Usage;
+use crate::types::check::Check;
 use crate::types::confidence::Confidence;
 use crate::types::item::Item;
 use crate::types::matrix::Row;
 
 /// The table `matrix`: `level` counts from 0 = weak; `example_id` is empty for an answer without an example; tokens and
-/// milliseconds are those of all calls that the answer took; `journal_key` is that of the answer's own call. `items` are those that
+/// milliseconds are those of all calls that the answer took; `journal_key` is that of the answer's own call; `check_…` are what
+/// the checks of its work found. `items` are those that
 /// the rows count.
 ///
 /// # Errors
@@ -19,7 +21,7 @@ pub fn table(dataset: &str, items: &[Item], rows: &[Row]) -> Result<Table> {
     let each = || rows.iter();
     let usage = |row: &Row| row.calls.iter().fold(Usage::default(), |sum, call| sum.plus(call.usage));
     let id = |index: usize| items[index].id.to_string();
-    let columns = vec![
+    let mut columns = vec![
         Column::text(each().map(|_| dataset.to_owned())).file("dataset"),
         Column::text(each().map(|row| id(row.item))).file("item_id"),
         Column::text(each().map(|row| items[row.item].group.to_string())).file("group"),
@@ -34,5 +36,8 @@ pub fn table(dataset: &str, items: &[Item], rows: &[Row]) -> Result<Table> {
         Column::exact(each().map(|row| row.calls.iter().map(|call| call.latency_ms).sum::<f64>())).file("latency_ms"),
         Column::text(each().map(|row| row.calls.first()?.journal_key.map(|key| key.to_string()))).file("journal_key"),
     ];
+    let checked = |check: Check| Column::flag(each().map(move |row| row.checks.of(check)));
+    let name = |check: Check| format!("check_{}", check.name().replace('-', "_"));
+    columns.extend(Check::ALL.into_iter().map(|check| checked(check).file(name(check))));
     Sheet { name: "matrix", columns }.table()
 }

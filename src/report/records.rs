@@ -6,10 +6,11 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result, anyhow};
 
-use super::rows::{Column, Rows, count, read, set, written};
+use super::rows::{Column, Rows, count, passed, read, set, written};
 use super::table::Table;
 use crate::types::arm::Arm;
 use crate::types::chat::Finish;
+use crate::types::check::{Check, Outcomes};
 use crate::types::confidence::Confidence;
 use crate::types::item::ItemId;
 use crate::types::level::Level;
@@ -21,7 +22,7 @@ use crate::types::store_rule::StoreRule;
 type Of = Column<Record, Level, Draft>;
 
 /// The columns. A new one is a line here, at the end, and in [`Draft`] if it is read back.
-static COLUMNS: [Of; 33] = [
+static COLUMNS: [Of; 38] = [
     Of::text("dataset", |r, _| Some(r.cell.dataset.to_string()), |d, name| set(&mut d.dataset, name.into())).filled(),
     Of::text("item_id", |r, _| Some(r.item_id.to_string()), |d, id| set(&mut d.item, id.to_owned())).filled(),
     Of::text("group", |r, _| Some(r.group.to_string()), |d, group| set(&mut d.group, group.to_owned())).filled(),
@@ -97,7 +98,40 @@ static COLUMNS: [Of; 33] = [
     noted("strong_cut", |r, top| Some(is_cut(r.noted(*top)?))),
     noted("weak_empty", |r, _| Some(r.noted(Level::FIRST)?.empty)),
     noted("strong_empty", |r, top| Some(r.noted(*top)?.empty)),
+    check(
+        "check_calculations",
+        |r, _| r.first()?.checks.of(Check::Calculations),
+        |d, passes| passed(&mut d.checks, Check::Calculations, passes),
+    ),
+    check(
+        "check_all_numbers_used",
+        |r, _| r.first()?.checks.of(Check::AllNumbersUsed),
+        |d, passes| passed(&mut d.checks, Check::AllNumbersUsed, passes),
+    ),
+    check(
+        "check_grounded_numbers",
+        |r, _| r.first()?.checks.of(Check::GroundedNumbers),
+        |d, passes| passed(&mut d.checks, Check::GroundedNumbers, passes),
+    ),
+    check(
+        "check_follows_example",
+        |r, _| r.first()?.checks.of(Check::FollowsExample),
+        |d, passes| passed(&mut d.checks, Check::FollowsExample, passes),
+    ),
+    check(
+        "check_example_replay",
+        |r, _| r.first()?.checks.of(Check::ExampleReplay),
+        |d, passes| passed(&mut d.checks, Check::ExampleReplay, passes),
+    ),
 ];
+
+const fn check(
+    name: &'static str,
+    write: fn(&Record, &Level) -> Option<bool>,
+    read: fn(&mut Draft, bool) -> Result<()>,
+) -> Of {
+    Of::optional_flag(name, write, read).later()
+}
 
 const fn tokens(name: &'static str, write: fn(&Record, &Level) -> Option<u64>) -> Of {
     Of::count(name, write, |_, _| Ok(())).derived()
@@ -137,6 +171,7 @@ pub(super) struct Draft {
     kept: Option<Kept>,
     /// Names of levels, `;`-joined.
     refused: String,
+    checks: Outcomes,
 }
 
 /// The table of these records.
@@ -198,6 +233,7 @@ impl Draft {
             threshold,
             strategies_shown: strategies_used.len(),
             deferred: self.deferred,
+            checks: self.checks,
             ..LevelAnswer::new(Level::FIRST, Graded { answer: self.first_answer, score })
         });
         let above = self.answering_level.filter(|level| !level.is_first());

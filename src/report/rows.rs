@@ -9,6 +9,7 @@ use polars::prelude::{Column as PolarsColumn, DataFrame, DataType, ParallelStrat
 
 use super::table::{Table, flag, float, optional_flag, optional_int, text};
 use crate::tables::guarded::guarded;
+use crate::types::check::{Check, Outcomes};
 
 /// A column of a table. A row is written from an `A` and one of its `B`s, and is read into a `D`.
 pub(super) struct Column<A, B, D> {
@@ -176,6 +177,13 @@ fn each<T, D>(
 /// A count as a table has it.
 pub(super) fn count(n: usize) -> Option<u64> {
     u64::try_from(n).ok()
+}
+
+/// Notes the outcome of a check.
+#[expect(clippy::unnecessary_wraps, reason = "the form that reading a cell has")]
+pub(super) fn passed(outcomes: &mut Outcomes, check: Check, passes: bool) -> Result<()> {
+    outcomes.set(check, Some(passes));
+    Ok(())
 }
 
 /// Puts what was read of a cell in its place.

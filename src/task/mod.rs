@@ -22,10 +22,12 @@ use num_rational::BigRational;
 use serde::{Deserialize, Serialize};
 
 use self::calculations::AtLeast;
+use self::checks::{Example, Work};
 use self::extraction::Extraction;
 use crate::types::chat::{Finish, Response};
+use crate::types::check::Outcomes;
 use crate::types::item::{Item, Target};
-use crate::types::record::{Graded, Score};
+use crate::types::record::{Graded, Score, Solved};
 
 /// The kinds of question.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -126,6 +128,29 @@ impl Grader {
             }
             Task::Choice => self.choice(item, text).is_some_and(|index| choice::agrees(text, &item.options, index)),
         }
+    }
+
+    /// What the checks find of the work of an answer to `item`, read from `text` as `graded`, when it was written with these
+    /// `examples` in the prompt. No check has a meaning for questions with options.
+    #[must_use]
+    pub fn checks<'a>(
+        &self,
+        item: &Item,
+        text: &str,
+        graded: &Graded,
+        examples: impl Iterator<Item = &'a Solved>,
+    ) -> Outcomes {
+        if self.task != Task::Math {
+            return Outcomes::default();
+        }
+        let examples: Vec<Example> = examples
+            .map(|solved| Example {
+                question: &solved.question,
+                solution: &solved.solution,
+                answer: solved.answer.as_deref(),
+            })
+            .collect();
+        Work::new(&item.query, text, graded.answer.as_deref(), &examples).outcomes()
     }
 
     /// An answer that was given to another item, as an answer to this one.

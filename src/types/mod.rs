@@ -3,6 +3,7 @@
 pub mod arm;
 pub mod canonical;
 pub mod chat;
+pub mod check;
 pub mod confidence;
 pub mod embedding;
 pub mod item;

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::arm::Arm;
 use super::chat::{CallKey, Usage};
+use super::check::Outcomes;
 use super::confidence::Confidence;
 use super::item::ItemId;
 use super::level::Level;
@@ -114,13 +115,25 @@ pub struct LevelAnswer {
     pub strategies_shown: usize,
     /// Whether the query went on to the next level.
     pub deferred: bool,
+    /// What the checks of its work found.
+    pub checks: Outcomes,
 }
 
 impl LevelAnswer {
     /// An answer that stands, of a level without a gate.
     #[must_use]
     pub fn new(level: Level, graded: Graded) -> Self {
-        Self { level, graded, strict: None, confidence: None, threshold: None, strategies_shown: 0, deferred: false }
+        let checks = Outcomes::default();
+        Self {
+            level,
+            graded,
+            strict: None,
+            confidence: None,
+            threshold: None,
+            strategies_shown: 0,
+            deferred: false,
+            checks,
+        }
     }
 }
 
@@ -289,4 +302,18 @@ pub struct Strategy {
     /// The strong level's answer to the source item: a number, or an option's text; none where none could be read.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub answer: Option<Arc<str>>,
+    /// The solution that it comes from, which checks compare later answers with.
+    #[serde(skip)]
+    pub solved: Arc<Solved>,
+}
+
+/// A question with a solution.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Solved {
+    /// The question.
+    pub question: String,
+    /// The solution, as the strong level wrote it.
+    pub solution: String,
+    /// Its answer in the form of [`Graded::answer`]; `None` if none could be read.
+    pub answer: Option<String>,
 }

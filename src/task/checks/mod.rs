@@ -8,60 +8,13 @@ mod replay;
 
 use std::borrow::Cow;
 
-use num_bigint::BigInt;
-use num_rational::BigRational;
-use serde::{Deserialize, Serialize};
-
 use self::flow::Flow;
 pub use self::given::{Given, Unit, given};
 use super::calculations::{self, AtLeast};
-use super::{Task, passage};
-
-/// The checks by the names that stand in configs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Check {
-    /// Every calculation that is written out is right, there are enough of them, and the last gives the answer.
-    Calculations,
-    /// Every number that the question gives in digits stands in a calculation, as it is or in one of its forms.
-    AllNumbersUsed,
-    /// Every number in a calculation is given by the question, an earlier result, or a known constant.
-    GroundedNumbers,
-    /// The answer comes from the same operations on operands of the same source as an example's.
-    FollowsExample,
-    /// An example's calculations on the question's numbers give the answer.
-    ExampleReplay,
-}
-
-impl Check {
-    /// All of them.
-    pub const ALL: [Self; 5] =
-        [Self::Calculations, Self::AllNumbersUsed, Self::GroundedNumbers, Self::FollowsExample, Self::ExampleReplay];
-
-    /// The name used in configs and outputs.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Calculations => "calculations",
-            Self::AllNumbersUsed => "all-numbers-used",
-            Self::GroundedNumbers => "grounded-numbers",
-            Self::FollowsExample => "follows-example",
-            Self::ExampleReplay => "example-replay",
-        }
-    }
-
-    /// Whether it compares the answer with a retrieved example.
-    #[must_use]
-    pub fn needs_example(self) -> bool {
-        matches!(self, Self::FollowsExample | Self::ExampleReplay)
-    }
-
-    /// Whether it has a meaning for answers to questions of this kind.
-    #[must_use]
-    pub fn applies_to(self, task: Task) -> bool {
-        task == Task::Math
-    }
-}
+use super::passage;
+use crate::types::check::{Check, Outcomes};
+use num_bigint::BigInt;
+use num_rational::BigRational;
 
 /// A solved question that was shown with another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -115,6 +68,16 @@ impl<'a> Work<'a> {
                 (!values.is_empty()).then(|| values.iter().any(|value| is_rounded(answer, value)))
             }),
         }
+    }
+
+    /// The outcome of every check, with at least one calculation for [`Check::Calculations`].
+    #[must_use]
+    pub fn outcomes(&self) -> Outcomes {
+        let mut outcomes = Outcomes::default();
+        for check in Check::ALL {
+            outcomes.set(check, self.passes(check, AtLeast::Count(1)));
+        }
+        outcomes
     }
 
     fn is_calculated(&self, answer: &BigRational, at_least: AtLeast) -> bool {

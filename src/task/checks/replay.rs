@@ -163,7 +163,7 @@ fn alike(one: &Given, other: &Given) -> f64 {
         (a, b) if a == b => 4.0,
         _ => -4.0,
     };
-    let next = if one.after.first().is_some() && one.after.first() == other.after.first() { 2.0 } else { 0.0 };
+    let next = if !one.after.is_empty() && one.after.first() == other.after.first() { 2.0 } else { 0.0 };
     let shared = |a: &[String], b: &[String]| a.iter().filter(|word| b.contains(word)).count();
     let count = shared(&one.before, &other.before) + shared(&one.after, &other.after);
     let written = if one.digits == other.digits { 1.0 } else { 0.0 };

@@ -1,6 +1,7 @@
 //! The checks on small problems; recorded answers are in tests/fixtures/checks.jsonl.
 
 use super::*;
+use crate::types::check::Check;
 
 const QUESTION: &str = "A pen costs $3 and a pad costs $5. Ida buys 4 pens and 2 pads. How much does she pay?";
 const SOLUTION: &str = "Pens: 4 * 3 = 12. Pads: 2 * 5 = 10.\nTogether 12 + 10 = 22.\n#### 22";
@@ -130,8 +131,88 @@ fn equal_numbers_do_not_make_a_check_endless() {
 
 #[test]
 fn a_text_of_too_many_calculations_is_not_followed() {
-    let text: String = (0..500).map(|n| format!("{n} + 1 = {}. ", n + 1)).collect();
+    let lines: Vec<String> = (0..500).map(|n| format!("{n} + 1 = {}.", n + 1)).collect();
+    let text = lines.join(" ");
     assert_eq!(passes(Check::GroundedNumbers, QUESTION, &text, "500"), Some(false));
     let example = Example { solution: &text, answer: Some("500"), ..shop() };
     assert_eq!(with_example(Check::FollowsExample, QUESTION, SOLUTION, "22", example), None);
+}
+
+/// A recorded answer, and what a check finds of it.
+#[derive(serde::Deserialize)]
+struct Case {
+    check: Check,
+    item: String,
+    outcome: Option<bool>,
+    why: String,
+    /// Whether the answer is right.
+    right: bool,
+    answer: Option<String>,
+    question: String,
+    text: String,
+    example: Option<Shown>,
+    /// Whether a careful reader would find otherwise.
+    #[serde(default)]
+    differs: bool,
+}
+
+#[derive(serde::Deserialize)]
+struct Shown {
+    question: String,
+    solution: String,
+    answer: Option<String>,
+}
+
+fn cases() -> Vec<Case> {
+    let lines = include_str!("../../../tests/fixtures/checks.jsonl").lines();
+    lines.map(|line| serde_json::from_str(line).expect("a case")).collect()
+}
+
+#[test]
+fn recorded_answers_have_the_outcomes_that_readers_gave_them() {
+    let mut wrong = Vec::new();
+    for case in cases() {
+        let example = case.example.as_ref().map(|shown| Example {
+            question: &shown.question,
+            solution: &shown.solution,
+            answer: shown.answer.as_deref(),
+        });
+        let examples: Vec<Example> = example.into_iter().collect();
+        let work = Work::new(&case.question, &case.text, case.answer.as_deref(), &examples);
+        let found = work.passes(case.check, AtLeast::Count(1));
+        if found != case.outcome {
+            wrong.push(format!("{} of {}: {found:?}, but: {}", case.check.name(), case.item, case.why));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn each_check_has_twenty_recorded_cases_with_false_alarms_and_misses() {
+    let cases = cases();
+    for check in Check::ALL {
+        let own: Vec<&Case> = cases.iter().filter(|case| case.check == check).collect();
+        assert!(own.len() >= 20, "{} of {}", own.len(), check.name());
+        let alarms = own.iter().filter(|case| case.right && case.outcome == Some(false)).count();
+        let misses = own.iter().filter(|case| !case.right && case.outcome == Some(true)).count();
+        assert!(alarms > 0 && misses > 0, "{}: {alarms} alarms, {misses} misses", check.name());
+    }
+    assert!(cases.iter().filter(|case| case.differs).count() <= cases.len() / 10);
+}
+
+proptest::proptest! {
+    #[test]
+    fn no_text_breaks_a_check(
+        question in r"[a-z0-9 .,%$=+*/()-]{0,80}",
+        text in r"([a-z0-9 .,%$=+*/()\\{}-]|\\frac|\\boxed|\n| = ){0,60}",
+        example in r"([0-9]{1,3} [-+*/] [0-9]{1,3} = [0-9]{1,3}\n){0,5}",
+        answer in proptest::option::of(-50_i64..50),
+    ) {
+        let answer = answer.map(|answer| answer.to_string());
+        let shown = Example { question: &question, solution: &example, answer: answer.as_deref() };
+        let outcomes = Work::new(&question, &text, answer.as_deref(), &[shown]).outcomes();
+        for check in Check::ALL {
+            proptest::prop_assert!(answer.is_some() || outcomes.of(check).is_none());
+        }
+    }
 }

@@ -1,0 +1,85 @@
+//! Checks of an answer's work, by name, and what they found. What each means is in `task/checks/`.
+
+use serde::{Deserialize, Serialize};
+
+/// The checks by the names that stand in configs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Check {
+    /// Every calculation that is written out is right, there are enough of them, and the last gives the answer.
+    Calculations,
+    /// Every number that the question gives in digits stands in a calculation, as it is or in one of its forms.
+    AllNumbersUsed,
+    /// Every number in a calculation is given by the question, an earlier result, or a known constant.
+    GroundedNumbers,
+    /// The answer comes from the same operations on operands of the same source as an example's.
+    FollowsExample,
+    /// An example's calculations on the question's numbers give the answer.
+    ExampleReplay,
+}
+
+impl Check {
+    /// All of them.
+    pub const ALL: [Self; 5] =
+        [Self::Calculations, Self::AllNumbersUsed, Self::GroundedNumbers, Self::FollowsExample, Self::ExampleReplay];
+
+    /// The name used in configs and outputs.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Calculations => "calculations",
+            Self::AllNumbersUsed => "all-numbers-used",
+            Self::GroundedNumbers => "grounded-numbers",
+            Self::FollowsExample => "follows-example",
+            Self::ExampleReplay => "example-replay",
+        }
+    }
+
+    /// Its index among all.
+    fn index(self) -> usize {
+        match self {
+            Self::Calculations => 0,
+            Self::AllNumbersUsed => 1,
+            Self::GroundedNumbers => 2,
+            Self::FollowsExample => 3,
+            Self::ExampleReplay => 4,
+        }
+    }
+
+    /// Whether it compares the answer with a retrieved example.
+    #[must_use]
+    pub fn needs_example(self) -> bool {
+        matches!(self, Self::FollowsExample | Self::ExampleReplay)
+    }
+}
+
+/// What the checks found of one answer: for each whether the answer passes. `None` if the check has no meaning for the answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Outcomes([Option<bool>; Check::ALL.len()]);
+
+impl Outcomes {
+    /// The outcome of a check.
+    #[must_use]
+    pub fn of(self, check: Check) -> Option<bool> {
+        self.0[check.index()]
+    }
+
+    /// Sets the outcome of a check.
+    pub fn set(&mut self, check: Check, outcome: Option<bool>) {
+        self.0[check.index()] = outcome;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_check_has_an_outcome_of_its_own() {
+        for check in Check::ALL {
+            let mut outcomes = Outcomes::default();
+            outcomes.set(check, Some(false));
+            assert!(Check::ALL.into_iter().all(|one| outcomes.of(one) == (one == check).then_some(false)));
+        }
+    }
+}
