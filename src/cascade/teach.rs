@@ -81,6 +81,8 @@ struct Solution<'a> {
     /// The answer part of what was written.
     text: &'a str,
     graded: Graded,
+    /// What the checks of its work found.
+    checks: Outcomes,
     heard: &'a Heard,
     /// Whether the strategy that was written with it could be read; true where none was to be.
     readable: bool,
@@ -131,7 +133,7 @@ impl LevelModel {
         };
 
         let readable = wanted == Wanted::Answer || strategy.is_some();
-        let solution = Solution { text, graded, heard: &heard, readable };
+        let solution = Solution { text, graded, checks, heard: &heard, readable };
         if let Some(rule) = self.broken(level, asked, teaching, &solution).await? {
             return Ok(Resolved { graded: solution.graded, checks, kept: Some(Kept::Dropped(rule)), strategy: None });
         }
@@ -193,6 +195,10 @@ impl LevelModel {
             && !asked.grader.holds(asked.item, solution.text, &solution.graded, teaching.checked_at_least)
         {
             return Ok(Some(StoreRule::Checked));
+        }
+        let fails = |rule: &StoreRule| rule.checks().iter().any(|check| solution.checks.of(*check) != Some(true));
+        if let Some(rule) = teaching.store.iter().copied().find(fails) {
+            return Ok(Some(rule));
         }
         if teaching.has(StoreRule::Confident) {
             let response = &*solution.heard.response;

@@ -297,6 +297,13 @@ fn store_rules(resolved: &ResolvedConfig) -> Checked {
             resolved.strong.name
         )));
     }
+    let checking = learning.store.to_vec().into_iter().find(|rule| !rule.checks().is_empty());
+    if let Some(rule) = checking.filter(|_| resolved.learns() && resolved.grader.task == Task::Choice) {
+        return Err(refused(format!(
+            "learning.store: `{}` checks calculations, and answers to questions with options have none: leave it out",
+            rule.name()
+        )));
+    }
     Ok(())
 }
 

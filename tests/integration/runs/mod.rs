@@ -2,6 +2,7 @@
 
 mod ablate;
 mod calibration;
+mod checks;
 mod commands;
 mod limits;
 mod older_tables;
