@@ -8,6 +8,7 @@ use super::experiment::Cells;
 use super::gate::Gate;
 use crate::analysis::metrics::calibrated::{Calibrated, Wanted};
 use crate::types::arm::{Arm, Deferral};
+use crate::types::check::Check;
 use crate::types::record::Record;
 
 /// How the arms of a run get their gates, in a cascade of two levels: each cell has one, that of the first level.
@@ -21,17 +22,20 @@ pub struct Gates {
     pub per_arm: bool,
     /// The calibration items' indices.
     pub calibration: Arc<[usize]>,
+    /// The checks that an answer must pass to stand; those on examples are for the arms that learn.
+    pub checks: Vec<Check>,
 }
 
 impl Gates {
     /// The cells that have to be run first; none where nothing is told from them.
     #[must_use]
     pub fn calibrating(&self) -> Option<Cells> {
-        let all = || Arc::from([Gate { threshold: f64::INFINITY, recalibration: None }]);
+        let all =
+            |arm| Arc::from([Gate { threshold: f64::INFINITY, recalibration: None, checks: self.checks_of(arm) }]);
         let own = self.arms.iter().copied().filter(|arm| self.is_told_alone(*arm));
         let shared = self.told().any(|arm| !self.is_told_alone(arm)).then_some(Arm::WeakOnly);
         self.wanted.asks().then(|| Cells {
-            arms: shared.into_iter().chain(own).map(|arm| (arm, vec![all()])).collect(),
+            arms: shared.into_iter().chain(own).map(|arm| (arm, vec![all(arm)])).collect(),
             orders: vec![Arc::clone(&self.calibration)],
             before: Arc::new([]),
         })
@@ -61,7 +65,10 @@ impl Gates {
                 (Deferral::BelowThreshold, Some(threshold)) => vec![threshold],
                 (Deferral::BelowThreshold, None) => thresholds.to_vec(),
             };
-            let gate = |threshold| Arc::from([Gate { threshold, recalibration: recalibration.clone() }]);
+            let checks = self.checks_of(*arm);
+            let gate = |threshold| {
+                Arc::from([Gate { threshold, recalibration: recalibration.clone(), checks: Arc::clone(&checks) }])
+            };
             (*arm, thresholds.into_iter().map(gate).collect())
         };
         let before = if self.per_arm { Arc::clone(&self.calibration) } else { Arc::new([]) };
@@ -97,6 +104,12 @@ impl Gates {
             Deferral::Never => self.wanted.recalibrate.is_some(),
             Deferral::Always => false,
         })
+    }
+
+    /// The checks of an arm's gate.
+    fn checks_of(&self, arm: Arm) -> Arc<[Check]> {
+        let learns = arm.learning().is_some();
+        self.checks.iter().copied().filter(|check| learns || !check.needs_example()).collect()
     }
 
     fn is_told_alone(&self, arm: Arm) -> bool {

@@ -1,6 +1,9 @@
 //! The deferral gate: its threshold λ and the recalibration that makes a probability of a score.
 
+use std::sync::Arc;
+
 use crate::analysis::recalibration::Recalibration;
+use crate::types::check::Check;
 use crate::types::confidence::{Confidence, defers};
 use crate::types::record::LevelAnswer;
 
@@ -11,21 +14,29 @@ pub struct Gate {
     pub threshold: f64,
     /// The map from a score to a probability, fitted on the calibration items; `None` if the score is used as it is.
     pub recalibration: Option<Recalibration>,
+    /// The checks that an answer must pass to stand, whatever its confidence; empty if it need not pass any.
+    pub checks: Arc<[Check]>,
 }
 
 impl Gate {
-    /// The answer with its score mapped to a probability.
+    /// The answer with its score mapped to a probability, and whether it passes the gate's checks. A check that has no meaning
+    /// for the answer is not passed.
     #[must_use]
     pub fn recalibrated(&self, answer: LevelAnswer) -> LevelAnswer {
         let mapped = |score: Confidence| {
             self.recalibration.as_ref().map_or(score, |map| Confidence::nearest(map.apply(score.value())))
         };
-        LevelAnswer { confidence: answer.confidence.map(mapped), ..answer }
+        let passes = || self.checks.iter().all(|check| answer.checks.of(*check) == Some(true));
+        LevelAnswer {
+            confidence: answer.confidence.map(mapped),
+            passes: (!self.checks.is_empty()).then(passes),
+            ..answer
+        }
     }
 
-    /// Whether the answer is not sure enough to stand.
+    /// Whether the answer is not sure enough to stand, or fails a check.
     #[must_use]
     pub fn defers(&self, answer: &LevelAnswer) -> bool {
-        defers(answer.confidence, self.threshold)
+        defers(answer.gate_confidence(), self.threshold)
     }
 }

@@ -51,6 +51,7 @@ impl Config {
             wanted: self.deferral.wanted(),
             per_arm: self.deferral.calibrate_per_arm,
             calibration: calibration.into_iter().collect(),
+            checks: self.deferral.checks.clone(),
         }
     }
 }

@@ -9,6 +9,7 @@ use crate::backend::raw::BackendKind;
 use crate::cascade::teach::Distil;
 use crate::task::extraction;
 use crate::types::arm::Content;
+use crate::types::check::Check;
 use crate::types::store_rule::StoreRule;
 
 impl ResolvedConfig {
@@ -37,7 +38,7 @@ impl ResolvedConfig {
             format!("strong level: {}, prompt {}", self.strong.describe(), self.prompts[1].label()),
         ];
         if let Some(signal) = self.signal {
-            lines.push(format!("gate: {} {gate}", signal.name()));
+            lines.push(format!("gate: {} {gate}{}", signal.name(), checks(&config.deferral.checks)));
         }
         lines.extend(self.calibrates());
         if self.learns() {
@@ -164,6 +165,12 @@ fn taught(learning: &LearningConfig) -> String {
     };
     let rules: Vec<String> = learning.store.to_vec().into_iter().map(rule).collect();
     format!("{content}, kept by the rule {}", rules.join(" and "))
+}
+
+/// What an answer must pass besides λ.
+fn checks(checks: &[Check]) -> String {
+    let names: Vec<&str> = checks.iter().map(|check| check.name()).collect();
+    if names.is_empty() { String::new() } else { format!("; so is an answer that fails a check: {}", names.join(", ")) }
 }
 
 /// What the gate does.

@@ -15,6 +15,7 @@ use crate::task::confidence::Signal;
 use crate::task::extraction;
 use crate::task::prompt::Prompt;
 use crate::types::arm::Arm;
+use crate::types::check::Check;
 use crate::types::seed::Seed;
 
 /// Everything that makes a run the same run: all but limits, prices, and the names of keys.
@@ -24,7 +25,7 @@ struct Identity<'a> {
     seed: Seed,
     arms: &'a [Arm],
     dataset: DatasetIdentity<'a>,
-    deferral: DeferralIdentity,
+    deferral: DeferralIdentity<'a>,
     /// All of it: what is added to it counts.
     learning: &'a LearningConfig,
     /// Names and versions, weak and strong.
@@ -62,7 +63,7 @@ struct DatasetIdentity<'a> {
 
 /// The gate.
 #[derive(Serialize)]
-struct DeferralIdentity {
+struct DeferralIdentity<'a> {
     /// The signal that the run goes by, whether the config names one or not.
     signal: Option<Signal>,
     threshold: Threshold,
@@ -72,6 +73,8 @@ struct DeferralIdentity {
     quantile: f64,
     draws: u32,
     draw_temperature: f64,
+    #[serde(skip_serializing_if = "<[Check]>::is_empty")]
+    checks: &'a [Check],
 }
 
 impl<'a> Identity<'a> {
@@ -160,8 +163,8 @@ impl<'a> DatasetIdentity<'a> {
     }
 }
 
-impl DeferralIdentity {
-    fn new(config: &DeferralConfig, signal: Option<Signal>) -> Self {
+impl<'a> DeferralIdentity<'a> {
+    fn new(config: &'a DeferralConfig, signal: Option<Signal>) -> Self {
         let DeferralConfig {
             signal: _, // the one that the run goes by stands for it
             threshold,
@@ -170,8 +173,9 @@ impl DeferralIdentity {
             quantile,
             draws,
             draw_temperature,
+            ref checks,
         } = *config;
-        Self { signal, threshold, calibrate_per_arm, recalibrate, quantile, draws, draw_temperature }
+        Self { signal, threshold, calibrate_per_arm, recalibrate, quantile, draws, draw_temperature, checks }
     }
 }
 

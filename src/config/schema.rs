@@ -13,6 +13,7 @@ use crate::task::calculations::AtLeast;
 use crate::task::confidence::Signal;
 use crate::task::extraction::Extraction;
 use crate::types::arm::{Arm, Content};
+use crate::types::check::Check;
 use crate::types::seed::Seed;
 use crate::types::store_rule::StoreRule;
 
@@ -218,6 +219,9 @@ pub struct DeferralConfig {
     /// What makes a probability of the score, fitted on calibration items; absent: the score stands.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub recalibrate: Option<Recalibrate>,
+    /// Checks of the answer's work that it must pass to stand, whatever its confidence; those on examples are for learning arms.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub checks: Vec<Check>,
     /// The quantile of quantile-token-probability, in (0, 1].
     #[serde(default = "quantile")]
     pub quantile: f64,

@@ -220,6 +220,7 @@ pub(super) fn resolved(resolved: &ResolvedConfig) -> Checked {
     reading(resolved)?;
     recordings(resolved)?;
     store_rules(resolved)?;
+    checks(resolved)?;
     prompts(resolved)?;
     if resolved.config.limits.max_fee_usd.is_some() {
         for entry in [&resolved.weak, &resolved.strong].into_iter().filter(|entry| !entry.is_recorded()) {
@@ -303,6 +304,36 @@ fn store_rules(resolved: &ResolvedConfig) -> Checked {
             "learning.store: `{}` checks calculations, and answers to questions with options have none: leave it out",
             rule.name()
         )));
+    }
+    Ok(())
+}
+
+/// The checks must have a meaning for the questions and the arms.
+fn checks(resolved: &ResolvedConfig) -> Checked {
+    let deferral = &resolved.config.deferral;
+    let Some(first) = deferral.checks.first() else { return Ok(()) };
+    if resolved.grader.task == Task::Choice {
+        return Err(refused(format!(
+            "deferral.checks: `{}` looks at calculations, and answers to questions with options have none: leave it out",
+            first.name()
+        )));
+    }
+    if resolved.signal.is_none() {
+        return Err(refused("deferral.checks: no arm is gated, so nothing goes by them: leave them out"));
+    }
+    if let Some(check) = deferral.checks.iter().find(|check| check.needs_example()) {
+        if !resolved.learns() {
+            return Err(refused(format!(
+                "deferral.checks: `{}` compares with an example, and no arm learns: leave it out, or add inter-cascade",
+                check.name()
+            )));
+        }
+        if deferral.wanted().asks() && !deferral.calibrate_per_arm {
+            return Err(refused(format!(
+                "deferral.checks: `{}` is for learning arms, whose threshold is then their own: set deferral.calibrate_per_arm = true",
+                check.name()
+            )));
+        }
     }
     Ok(())
 }

@@ -20,7 +20,7 @@ use crate::types::record::{Call, Graded, LevelAnswer, Purpose, Record, Score};
 type Of = Column<Record, LevelAnswer, Draft>;
 
 /// The columns: the keys of `records`, and the level's part. `threshold` is that of the cell, `level_threshold` that of the level.
-static COLUMNS: [Of; 23] = [
+static COLUMNS: [Of; 24] = [
     Of::text("dataset", |r, _| Some(r.cell.dataset.to_string()), |_, _| Ok(())).derived(),
     Of::text("item_id", |r, _| Some(r.item_id.to_string()), |d, id| set(&mut d.item, id.to_owned())).filled(),
     Of::text("group", |r, _| Some(r.group.to_string()), |_, _| Ok(())).derived(),
@@ -79,6 +79,7 @@ static COLUMNS: [Of; 23] = [
         |d, passes| passed(&mut d.checks, Check::ExampleReplay, passes),
     )
     .later(),
+    Of::optional_flag("checks_passed", |_, own| own.passes, |d, passes| set(&mut d.passes, Some(passes))).later(),
 ];
 
 /// All calls of the level for the record, whatever for.
@@ -110,6 +111,7 @@ struct Draft {
     strategies_shown: usize,
     deferred: bool,
     checks: Outcomes,
+    passes: Option<bool>,
 }
 
 /// The table of what each level answered in these records.
@@ -162,6 +164,7 @@ impl Draft {
             strategies_shown: self.strategies_shown,
             deferred: self.deferred,
             checks: self.checks,
+            passes: self.passes,
         };
         Some((Place::new(self.item, self.arm?, self.order, self.threshold), answer))
     }

@@ -22,7 +22,7 @@ use crate::types::store_rule::StoreRule;
 type Of = Column<Record, Level, Draft>;
 
 /// The columns. A new one is a line here, at the end, and in [`Draft`] if it is read back.
-static COLUMNS: [Of; 38] = [
+static COLUMNS: [Of; 39] = [
     Of::text("dataset", |r, _| Some(r.cell.dataset.to_string()), |d, name| set(&mut d.dataset, name.into())).filled(),
     Of::text("item_id", |r, _| Some(r.item_id.to_string()), |d, id| set(&mut d.item, id.to_owned())).filled(),
     Of::text("group", |r, _| Some(r.group.to_string()), |d, group| set(&mut d.group, group.to_owned())).filled(),
@@ -123,6 +123,7 @@ static COLUMNS: [Of; 38] = [
         |r, _| r.first()?.checks.of(Check::ExampleReplay),
         |d, passes| passed(&mut d.checks, Check::ExampleReplay, passes),
     ),
+    check("checks_passed", |r, _| r.first()?.passes, |d, passes| set(&mut d.passes, Some(passes))),
 ];
 
 const fn check(
@@ -172,6 +173,7 @@ pub(super) struct Draft {
     /// Names of levels, `;`-joined.
     refused: String,
     checks: Outcomes,
+    passes: Option<bool>,
 }
 
 /// The table of these records.
@@ -234,6 +236,7 @@ impl Draft {
             strategies_shown: strategies_used.len(),
             deferred: self.deferred,
             checks: self.checks,
+            passes: self.passes,
             ..LevelAnswer::new(Level::FIRST, Graded { answer: self.first_answer, score })
         });
         let above = self.answering_level.filter(|level| !level.is_first());

@@ -86,7 +86,8 @@ impl Thresholds {
             Self::Listed(thresholds) => thresholds.clone(),
             Self::Observed(count) => {
                 let weak = records.iter().filter(|record| record.cell.arm == Arm::WeakOnly);
-                let mut seen: Vec<f64> = weak.filter_map(|record| Some(record.first()?.confidence?.value())).collect();
+                let mut seen: Vec<f64> =
+                    weak.filter_map(|record| Some(record.first()?.gate_confidence()?.value())).collect();
                 seen.sort_by(f64::total_cmp);
                 seen.dedup();
                 thinned(&seen, *count)

@@ -117,6 +117,8 @@ pub struct LevelAnswer {
     pub deferred: bool,
     /// What the checks of its work found.
     pub checks: Outcomes,
+    /// Whether it passes every check of its level's gate; `None` if the gate has none.
+    pub passes: Option<bool>,
 }
 
 impl LevelAnswer {
@@ -133,7 +135,15 @@ impl LevelAnswer {
             strategies_shown: 0,
             deferred: false,
             checks,
+            passes: None,
         }
+    }
+
+    /// The confidence that λ is compared with. `None`, so that the query is deferred at any λ, if the answer fails a check of the
+    /// gate, or has no confidence.
+    #[must_use]
+    pub fn gate_confidence(&self) -> Option<Confidence> {
+        self.confidence.filter(|_| self.passes != Some(false))
     }
 }
 

@@ -71,12 +71,17 @@ impl Calibrated {
             (Some(_), None) => (&answers[..], &[][..]),
             (Some(_), Some(_)) => answers.split_at(answers.len() - wanted.told_from(answers.len())),
         };
+        // What a check keeps out says nothing of the scores of what may stand.
+        let fitted_on: Vec<Judged> = fitted_on.iter().copied().filter(|answer| answer.confidence >= 0.0).collect();
         let recalibration = wanted.recalibrate.and_then(|method| match method {
-            Recalibrate::Platt => platt(fitted_on),
-            Recalibrate::Isotonic => isotonic(fitted_on),
+            Recalibrate::Platt => platt(&fitted_on),
+            Recalibrate::Isotonic => isotonic(&fitted_on),
         });
         let mapped = |answer: &Judged| Judged {
-            confidence: recalibration.as_ref().map_or(answer.confidence, |map| map.apply(answer.confidence)),
+            confidence: match &recalibration {
+                Some(map) if answer.confidence >= 0.0 => map.apply(answer.confidence),
+                _ => answer.confidence,
+            },
             ..*answer
         };
         let told_from: Vec<Judged> = told_from.iter().map(mapped).collect();
@@ -136,11 +141,16 @@ pub struct Guaranteed {
     pub smallest_alpha: f64,
 }
 
+/// Below every threshold: the score of an answer that fails a check of the gate, and is never accepted.
+const NEVER: f64 = -1.0;
+
 /// The weak level's score of each record, and whether its answer is right.
 fn judged(records: &[Record]) -> Vec<Judged> {
     let judged = |record: &Record| {
         let weak = record.first()?;
-        Some(Judged { confidence: weak.confidence?.value(), right: weak.graded.score == Score::Correct })
+        let confidence = weak.confidence?.value();
+        let confidence = if weak.passes == Some(false) { NEVER } else { confidence };
+        Some(Judged { confidence, right: weak.graded.score == Score::Correct })
     };
     records.iter().filter_map(judged).collect()
 }

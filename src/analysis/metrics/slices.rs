@@ -93,10 +93,14 @@ impl<'a> Taken<'a> {
         self.weak().is_some_and(|weak| weak.graded.score == Score::Correct)
     }
 
-    /// The weak level's confidence, and whether it is right; none without a confidence.
+    /// The weak level's confidence, and whether it is right; none without a confidence. An answer that fails a check of the gate
+    /// counts as one of confidence 0.
     #[must_use]
     pub fn judged(self) -> Option<Judged> {
-        Some(Judged { confidence: self.weak()?.confidence?.value(), right: self.weak_correct() })
+        let weak = self.weak()?;
+        let confidence = weak.confidence?.value();
+        let confidence = if weak.passes == Some(false) { 0.0 } else { confidence };
+        Some(Judged { confidence, right: self.weak_correct() })
     }
 
     /// The calls that the item needed, each with the earlier ones of its record. Asked alone, the weak level has no gate: what its
@@ -173,7 +177,7 @@ impl<'a> Slice<'a> {
         let pairs = self.paired(strong);
         let at = |threshold: &f64| {
             let gate = |(weak, strong): &(Taken<'a>, Taken<'a>)| {
-                let sure = weak.weak().and_then(|weak| weak.confidence);
+                let sure = weak.weak().and_then(LevelAnswer::gate_confidence);
                 let deferred = defers(sure, *threshold);
                 Taken::Gated { weak: weak.record(), strong: strong.record(), deferred }
             };

@@ -176,6 +176,7 @@ impl Case {
             wanted: Wanted { guarantee: None, recalibrate: None },
             per_arm: true,
             calibration: (self.items..self.items + self.before).collect(),
+            checks: Vec::new(),
         };
         let orders = (0..self.orders).map(|order| permutation(setup.seed, order, self.items).into()).collect();
         let cells = gates.cells(&[], &self.thresholds, orders);

@@ -127,7 +127,10 @@ fn setup(folder: &std::path::Path) -> (Setup, Prompts) {
 fn run(arms: &[Arm]) -> (Vec<Record>, Vec<(usize, String)>) {
     let folder = tempfile::tempdir().expect("a folder");
     let (setup, seen) = setup(folder.path());
-    let gates: Arc<[Gate]> = THRESHOLDS.map(|threshold| Gate { threshold, recalibration: None }).into_iter().collect();
+    let gates: Arc<[Gate]> = THRESHOLDS
+        .map(|threshold| Gate { threshold, recalibration: None, checks: Arc::from([]) })
+        .into_iter()
+        .collect();
     let cells = Cells {
         arms: arms.iter().map(|arm| (*arm, vec![Arc::clone(&gates)])).collect(),
         orders: vec![(0..SURE.len()).collect()],

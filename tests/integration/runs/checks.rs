@@ -77,3 +77,69 @@ fn store_rules_that_check_calculations_are_refused_for_questions_with_options() 
     let said = project.trial("out", &[]).refused_in_one_line();
     assert!(said.contains("learning.store: `grounded` checks calculations"), "{said}");
 }
+
+#[test]
+fn an_answer_that_fails_a_check_of_the_gate_is_deferred_at_any_threshold() {
+    let checks = "deferral.checks=[\"calculations\",\"follows-example\"]";
+    for threshold in ["0.0", "0.95"] {
+        let project = recorded(&[checks, &format!("deferral.threshold={threshold}")]);
+        let records = project.sheet("out", "records");
+        let mut accepted = 0;
+        for row in records.rows() {
+            let learns = row.text("arm") == "inter-cascade";
+            let own = ["check_calculations", "check_follows_example"];
+            let passes = own[..=usize::from(learns)].iter().all(|check| row.text(check) == "true");
+            assert_eq!(row.flag("checks_passed"), passes, "{}", row.text("item_id"));
+            let sure = row.optional("confidence").is_some_and(|confidence| confidence >= row.number("threshold"));
+            assert_eq!(row.flag("deferred"), !(passes && sure), "{}", row.text("item_id"));
+            accepted += usize::from(learns && !row.flag("deferred"));
+        }
+        assert!(accepted > 0);
+        assert!(
+            project
+                .text("out/summary.md")
+                .contains("so is an answer that fails a check: calculations, follows-example")
+        );
+    }
+}
+
+#[test]
+fn a_sweep_reads_the_cascade_off_by_the_gate_that_a_run_has() {
+    let checks =
+        ["--set", "deferral.checks=[\"calculations\"]", "--set", "arms=[\"weak-only\",\"strong-only\",\"cascade\"]"];
+    let project = Project::shipped();
+    let journal = repository().join("results/pair-gsm-templates-dev-2");
+    let with = |verb: &str, out: &str, more: &[&str]| {
+        let config = "configs/pair-gsm-templates-dev-2.toml";
+        let mut arguments = vec![verb, "--config", config, "--offline", "--out", out];
+        arguments.extend(["--journal", journal.to_str().expect("UTF-8")]);
+        project.run(&[&arguments[..], &checks, more].concat()).done();
+    };
+    with("run", "run", &["--set", "deferral.threshold=0.0"]);
+    with("sweep", "sweep", &["--thresholds", "0.0,0.5"]);
+    let [run, sweep] = ["run", "sweep"].map(|folder| project.sheet(folder, "accuracy"));
+    let at_zero = |sheet: &crate::support::Sheet| {
+        let row = sheet.rows().find(|row| row.text("arm") == "cascade" && row.optional("threshold") == Some(0.0));
+        let row = row.expect("a row");
+        (row.text("accuracy").to_owned(), row.text("coverage").to_owned())
+    };
+    assert_eq!(at_zero(&run), at_zero(&sweep));
+    let coverage = at_zero(&run).1.parse::<f64>().expect("a number");
+    assert!(coverage > 0.0 && coverage < 1.0, "the check defers some at λ = 0: {coverage}");
+}
+
+#[test]
+fn checks_that_cannot_decide_are_refused_with_the_reason() {
+    let refused = |settings: Settings| Project::with(&settings).trial("out", &[]).refused_in_one_line();
+    let with = |checks: &[&str]| Settings::simulated().set("deferral.checks", checks.to_vec());
+    let error = refused(with(&["follows-example"]).set("arms", vec!["cascade"]));
+    assert!(error.contains("`follows-example` compares with an example, and no arm learns"), "{error}");
+    let error = refused(with(&["calculations"]).set("arms", vec!["weak-only", "strong-only"]));
+    assert!(error.contains("deferral.checks: no arm is gated"), "{error}");
+    let error = refused(with(&["calculation"]));
+    assert!(error.contains("calculation") && error.contains("grounded-numbers"), "{error}");
+    let project = Project::with(&with(&["calculations"]).set("dataset.path", "questions.csv"));
+    project.write("questions.csv", choices(6, 3));
+    let error = project.trial("out", &[]).refused_in_one_line();
+    assert!(error.contains("deferral.checks: `calculations` looks at calculations"), "{error}");
+}
