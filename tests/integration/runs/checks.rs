@@ -134,8 +134,7 @@ fn checks_that_cannot_decide_are_refused_with_the_reason() {
     let with = |checks: &[&str]| Settings::simulated().set("deferral.checks", checks.to_vec());
     let error = refused(with(&["follows-example"]).set("arms", vec!["cascade"]));
     assert!(error.contains("`follows-example` compares with an example, and no arm learns"), "{error}");
-    let ungated = with(&["calculations"]).set("arms", vec!["weak-only", "strong-only"]).without("deferral.signal");
-    let error = refused(ungated);
+    let error = refused(with(&["calculations"]).set("arms", vec!["weak-only", "strong-only"]));
     assert!(error.contains("deferral.checks: no arm is gated"), "{error}");
     let error = refused(with(&["calculation"]));
     assert!(error.contains("calculation") && error.contains("grounded-numbers"), "{error}");
