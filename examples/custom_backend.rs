@@ -13,7 +13,7 @@ use intercascade::types::chat::{Finish, Request, Response, Token, Usage, Wanted}
 use intercascade::types::model::ModelError;
 use intercascade::{Model, Run};
 
-/// A model that adds the numbers of a question, and is the less sure the more there are. The gateway keeps its answers in
+/// A model that adds the numbers of a question, and is the less sure the larger their sum is. The gateway keeps its answers in
 /// the journal, limits its calls and repeats those that fail in passing.
 struct Adder;
 
@@ -27,8 +27,9 @@ impl Model for Adder {
         let question = request.messages.last().map(|message| message.content.as_str()).unwrap_or_default();
         let numbers: Vec<u32> =
             question.split(|c: char| !c.is_ascii_digit()).filter_map(|number| number.parse().ok()).collect();
-        let text = format!("#### {}", numbers.iter().sum::<u32>());
-        let sure = 1.0 / f64::from(u32::try_from(numbers.len().max(1)).unwrap_or(u32::MAX));
+        let sum: u32 = numbers.iter().sum();
+        let text = format!("#### {sum}");
+        let sure = 50.0 / (50.0 + f64::from(sum));
         let token = Token { text: text.clone(), logprob: Some(sure.ln()), ..Token::default() };
         Ok(Response {
             text,
