@@ -19,19 +19,20 @@ pub struct Gate {
 }
 
 impl Gate {
-    /// The answer with its score mapped to a probability, and whether it passes the gate's checks. A check that has no meaning
-    /// for the answer is not passed.
+    /// The answer with its score mapped to a probability.
     #[must_use]
     pub fn recalibrated(&self, answer: LevelAnswer) -> LevelAnswer {
         let mapped = |score: Confidence| {
             self.recalibration.as_ref().map_or(score, |map| Confidence::nearest(map.apply(score.value())))
         };
+        LevelAnswer { confidence: answer.confidence.map(mapped), ..answer }
+    }
+
+    /// Whether the answer passes the gate's checks, of which one that has no meaning for it is not passed; `None` if there are none.
+    #[must_use]
+    pub fn passes(&self, answer: &LevelAnswer) -> Option<bool> {
         let passes = || self.checks.iter().all(|check| answer.checks.of(*check) == Some(true));
-        LevelAnswer {
-            confidence: answer.confidence.map(mapped),
-            passes: (!self.checks.is_empty()).then(passes),
-            ..answer
-        }
+        (!self.checks.is_empty()).then(passes)
     }
 
     /// Whether the answer is not sure enough to stand, or fails a check.

@@ -71,7 +71,7 @@ impl Cell {
     /// If the cell has no gate for the level, which [`super::experiment::Cells::streams`] excludes.
     pub(super) fn judged(&self, position: usize, answer: LevelAnswer) -> LevelAnswer {
         let gate = &self.gates[answer.level.index()];
-        let answer = gate.recalibrated(answer);
+        let answer = LevelAnswer { passes: gate.passes(&answer), ..gate.recalibrated(answer) };
         let (threshold, deferred) = match self.arm.deferral() {
             Deferral::Never => (None, false),
             Deferral::Always => (None, true),

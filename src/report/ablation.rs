@@ -7,7 +7,7 @@ use anyhow::{Result, anyhow};
 use super::columns::{Column, Sheet, TERMINAL, View};
 use super::format::{or_dash, percent, range, signed};
 use super::summary::SUMMARY;
-use super::tables::Table;
+use super::table::Table;
 use crate::analysis::metrics::fees::TOKENS;
 use crate::analysis::metrics::learning::{Source, Storing, Teacher, Transfer, by_source, by_teacher, distilling};
 use crate::analysis::metrics::{Changes, Comparison, Slice};

@@ -7,7 +7,7 @@ use std::path::Path;
 use anyhow::{Result, bail};
 
 use super::records::{Place, arm, score};
-use super::rows::{Column, Rows, count, passed, read, set, written};
+use super::rows::{Column, Rows, count, read, set, written};
 use super::table::Table;
 use crate::types::arm::Arm;
 use crate::types::chat::Usage;
@@ -49,36 +49,11 @@ static COLUMNS: [Of; 24] = [
     Of::count("input_tokens", |r, own| Some(usage(r, own).input), |_, _| Ok(())).derived(),
     Of::count("output_tokens", |r, own| Some(usage(r, own).output), |_, _| Ok(())).derived(),
     Of::float("latency_ms", |r, own| Some(calls(r, own).map(|call| call.latency_ms).sum()), |_, _| Ok(())).derived(),
-    Of::optional_flag(
-        "check_calculations",
-        |_, own| own.checks.of(Check::Calculations),
-        |d, passes| passed(&mut d.checks, Check::Calculations, passes),
-    )
-    .later(),
-    Of::optional_flag(
-        "check_all_numbers_used",
-        |_, own| own.checks.of(Check::AllNumbersUsed),
-        |d, passes| passed(&mut d.checks, Check::AllNumbersUsed, passes),
-    )
-    .later(),
-    Of::optional_flag(
-        "check_grounded_numbers",
-        |_, own| own.checks.of(Check::GroundedNumbers),
-        |d, passes| passed(&mut d.checks, Check::GroundedNumbers, passes),
-    )
-    .later(),
-    Of::optional_flag(
-        "check_follows_example",
-        |_, own| own.checks.of(Check::FollowsExample),
-        |d, passes| passed(&mut d.checks, Check::FollowsExample, passes),
-    )
-    .later(),
-    Of::optional_flag(
-        "check_example_replay",
-        |_, own| own.checks.of(Check::ExampleReplay),
-        |d, passes| passed(&mut d.checks, Check::ExampleReplay, passes),
-    )
-    .later(),
+    Of::check(Check::Calculations, |_, own| own.checks, |d| &mut d.checks),
+    Of::check(Check::AllNumbersUsed, |_, own| own.checks, |d| &mut d.checks),
+    Of::check(Check::GroundedNumbers, |_, own| own.checks, |d| &mut d.checks),
+    Of::check(Check::FollowsExample, |_, own| own.checks, |d| &mut d.checks),
+    Of::check(Check::ExampleReplay, |_, own| own.checks, |d| &mut d.checks),
     Of::optional_flag("checks_passed", |_, own| own.passes, |d, passes| set(&mut d.passes, Some(passes))).later(),
 ];
 

@@ -3,7 +3,7 @@
 use anyhow::Result;
 
 use super::columns::{Column, Sheet};
-use super::tables::Table;
+use super::table::Table;
 use crate::types::chat::Usage;
 use crate::types::check::Check;
 use crate::types::confidence::Confidence;
@@ -37,7 +37,6 @@ pub fn table(dataset: &str, items: &[Item], rows: &[Row]) -> Result<Table> {
         Column::text(each().map(|row| row.calls.first()?.journal_key.map(|key| key.to_string()))).file("journal_key"),
     ];
     let checked = |check: Check| Column::flag(each().map(move |row| row.checks.of(check)));
-    let name = |check: Check| format!("check_{}", check.name().replace('-', "_"));
-    columns.extend(Check::ALL.into_iter().map(|check| checked(check).file(name(check))));
+    columns.extend(Check::ALL.into_iter().map(|check| checked(check).file(check.column())));
     Sheet { name: "matrix", columns }.table()
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result, anyhow};
 
-use super::rows::{Column, Rows, count, passed, read, set, written};
+use super::rows::{Column, Rows, count, read, set, written};
 use super::table::Table;
 use crate::types::arm::Arm;
 use crate::types::chat::Finish;
@@ -98,40 +98,16 @@ static COLUMNS: [Of; 39] = [
     noted("strong_cut", |r, top| Some(is_cut(r.noted(*top)?))),
     noted("weak_empty", |r, _| Some(r.noted(Level::FIRST)?.empty)),
     noted("strong_empty", |r, top| Some(r.noted(*top)?.empty)),
-    check(
-        "check_calculations",
-        |r, _| r.first()?.checks.of(Check::Calculations),
-        |d, passes| passed(&mut d.checks, Check::Calculations, passes),
-    ),
-    check(
-        "check_all_numbers_used",
-        |r, _| r.first()?.checks.of(Check::AllNumbersUsed),
-        |d, passes| passed(&mut d.checks, Check::AllNumbersUsed, passes),
-    ),
-    check(
-        "check_grounded_numbers",
-        |r, _| r.first()?.checks.of(Check::GroundedNumbers),
-        |d, passes| passed(&mut d.checks, Check::GroundedNumbers, passes),
-    ),
-    check(
-        "check_follows_example",
-        |r, _| r.first()?.checks.of(Check::FollowsExample),
-        |d, passes| passed(&mut d.checks, Check::FollowsExample, passes),
-    ),
-    check(
-        "check_example_replay",
-        |r, _| r.first()?.checks.of(Check::ExampleReplay),
-        |d, passes| passed(&mut d.checks, Check::ExampleReplay, passes),
-    ),
-    check("checks_passed", |r, _| r.first()?.passes, |d, passes| set(&mut d.passes, Some(passes))),
+    Of::check(Check::Calculations, |r, _| first_checks(r), |d| &mut d.checks),
+    Of::check(Check::AllNumbersUsed, |r, _| first_checks(r), |d| &mut d.checks),
+    Of::check(Check::GroundedNumbers, |r, _| first_checks(r), |d| &mut d.checks),
+    Of::check(Check::FollowsExample, |r, _| first_checks(r), |d| &mut d.checks),
+    Of::check(Check::ExampleReplay, |r, _| first_checks(r), |d| &mut d.checks),
+    Of::optional_flag("checks_passed", |r, _| r.first()?.passes, |d, passes| set(&mut d.passes, Some(passes))).later(),
 ];
 
-const fn check(
-    name: &'static str,
-    write: fn(&Record, &Level) -> Option<bool>,
-    read: fn(&mut Draft, bool) -> Result<()>,
-) -> Of {
-    Of::optional_flag(name, write, read).later()
+fn first_checks(record: &Record) -> Outcomes {
+    record.first().map(|first| first.checks).unwrap_or_default()
 }
 
 const fn tokens(name: &'static str, write: fn(&Record, &Level) -> Option<u64>) -> Of {

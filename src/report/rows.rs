@@ -27,6 +27,7 @@ enum Cells<A, B, D> {
     Count(fn(&A, &B) -> Option<u64>, fn(&mut D, usize) -> Result<()>),
     Flag(fn(&A, &B) -> bool, fn(&mut D, bool) -> Result<()>),
     OptionalFlag(fn(&A, &B) -> Option<bool>, fn(&mut D, bool) -> Result<()>),
+    Check(Check, fn(&A, &B) -> Outcomes, fn(&mut D) -> &mut Outcomes),
 }
 
 /// What the lack of a column means.
@@ -88,6 +89,11 @@ impl<A, B, D> Column<A, B, D> {
         Self::new(name, Cells::OptionalFlag(write, read))
     }
 
+    /// The column of what a check found, which earlier versions do not have.
+    pub(super) const fn check(check: Check, write: fn(&A, &B) -> Outcomes, read: fn(&mut D) -> &mut Outcomes) -> Self {
+        Self::new(check.column(), Cells::Check(check, write, read)).later()
+    }
+
     const fn new(name: &'static str, cells: Cells<A, B, D>) -> Self {
         Self { name, need: Need::Optional(""), beside: None, cells }
     }
@@ -140,6 +146,7 @@ impl<A, B, D> Column<A, B, D> {
             Cells::Count(write, _) => optional_int(name, rows.map(|(a, b)| write(a, b))),
             Cells::Flag(write, _) => flag(name, rows.map(|(a, b)| write(a, b))),
             Cells::OptionalFlag(write, _) => optional_flag(name, rows.map(|(a, b)| write(a, b))),
+            Cells::Check(check, write, _) => optional_flag(name, rows.map(|(a, b)| write(a, b).of(check))),
         }
     }
 
@@ -153,6 +160,10 @@ impl<A, B, D> Column<A, B, D> {
                 each(cells.i64()?.iter(), filled, rows, |row, count| read(row, usize::try_from(count)?))
             }
             Cells::Flag(_, read) | Cells::OptionalFlag(_, read) => each(cells.bool()?.iter(), filled, rows, read),
+            Cells::Check(check, _, outcomes) => each(cells.bool()?.iter(), filled, rows, |row, passes| {
+                outcomes(row).set(check, Some(passes));
+                Ok(())
+            }),
         }
     }
 }
@@ -177,13 +188,6 @@ fn each<T, D>(
 /// A count as a table has it.
 pub(super) fn count(n: usize) -> Option<u64> {
     u64::try_from(n).ok()
-}
-
-/// Notes the outcome of a check.
-#[expect(clippy::unnecessary_wraps, reason = "the form that reading a cell has")]
-pub(super) fn passed(outcomes: &mut Outcomes, check: Check, passes: bool) -> Result<()> {
-    outcomes.set(check, Some(passes));
-    Ok(())
 }
 
 /// Puts what was read of a cell in its place.

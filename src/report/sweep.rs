@@ -6,7 +6,7 @@ use anyhow::Result;
 
 use super::columns::{Column, Sheet};
 use super::format::{lambda, percent};
-use super::tables::Table;
+use super::table::Table;
 use crate::analysis::curves::budget::{best_within, cheapest_reaching};
 use crate::analysis::curves::{Axis, Point};
 use crate::analysis::metrics::swept::{Choice, RESAMPLES, Routing, Saving, Swept};

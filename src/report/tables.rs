@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 
-pub use super::table::Table;
+use super::table::Table;
 use super::{calls, levels, records};
 use crate::types::record::Record;
 

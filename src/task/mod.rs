@@ -119,12 +119,9 @@ impl Grader {
     pub fn holds(&self, item: &Item, text: &str, graded: &Graded, at_least: AtLeast) -> bool {
         match self.task {
             Task::Math => {
-                let checked = calculations::check(&passage::visible(text));
-                let ends = |last: &BigRational| graded.answer.as_ref() == Some(&last.to_string());
-                graded.answer.is_some()
-                    && checked.wrong == 0
-                    && checked.written >= at_least.of(text)
-                    && checked.last.as_ref().is_none_or(ends)
+                let gives =
+                    |answer: &str| calculations::check(&passage::visible(text)).gives(answer, at_least.of(text));
+                graded.answer.as_deref().is_some_and(gives)
             }
             Task::Choice => self.choice(item, text).is_some_and(|index| choice::agrees(text, &item.options, index)),
         }

@@ -35,14 +35,15 @@ impl Check {
         }
     }
 
-    /// Its index among all.
-    fn index(self) -> usize {
+    /// The column of its outcomes in tables.
+    #[must_use]
+    pub const fn column(self) -> &'static str {
         match self {
-            Self::Calculations => 0,
-            Self::AllNumbersUsed => 1,
-            Self::GroundedNumbers => 2,
-            Self::FollowsExample => 3,
-            Self::ExampleReplay => 4,
+            Self::Calculations => "check_calculations",
+            Self::AllNumbersUsed => "check_all_numbers_used",
+            Self::GroundedNumbers => "check_grounded_numbers",
+            Self::FollowsExample => "check_follows_example",
+            Self::ExampleReplay => "check_example_replay",
         }
     }
 
@@ -61,12 +62,12 @@ impl Outcomes {
     /// The outcome of a check.
     #[must_use]
     pub fn of(self, check: Check) -> Option<bool> {
-        self.0[check.index()]
+        self.0[check as usize]
     }
 
     /// Sets the outcome of a check.
     pub fn set(&mut self, check: Check, outcome: Option<bool>) {
-        self.0[check.index()] = outcome;
+        self.0[check as usize] = outcome;
     }
 }
 

@@ -71,7 +71,7 @@ impl Calibrated {
             (Some(_), None) => (&answers[..], &[][..]),
             (Some(_), Some(_)) => answers.split_at(answers.len() - wanted.told_from(answers.len())),
         };
-        // What a check keeps out says nothing of the scores of what may stand.
+        // Answers that fail a check are never accepted, so the map is fitted without them.
         let fitted_on: Vec<Judged> = fitted_on.iter().copied().filter(|answer| answer.confidence >= 0.0).collect();
         let recalibration = wanted.recalibrate.and_then(|method| match method {
             Recalibrate::Platt => platt(&fitted_on),

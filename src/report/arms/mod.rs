@@ -7,7 +7,7 @@ pub mod gates;
 use anyhow::Result;
 
 use self::gates::Gauged;
-use super::tables::Table;
+use super::table::Table;
 use crate::analysis::metrics::Comparison;
 
 /// The tables of what the arms reached.

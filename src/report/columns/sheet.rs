@@ -4,7 +4,7 @@ use anyhow::Result;
 
 use super::{Cells, Column, FILE, Name, Style, TERMINAL, TEXT, View};
 use crate::report::grid;
-use crate::report::tables::Table;
+use crate::report::table::Table;
 
 /// Columns of one length.
 pub struct Sheet {

@@ -65,6 +65,15 @@ pub struct Checked {
     pub last: Option<BigRational>,
 }
 
+impl Checked {
+    /// Whether the calculations give this answer: none is wrong, there are `at_least` so many, and the last one's result, if there
+    /// is one, is the answer, in the form of [`Graded::answer`](crate::types::record::Graded::answer).
+    #[must_use]
+    pub fn gives(&self, answer: &str, at_least: usize) -> bool {
+        self.wrong == 0 && self.written >= at_least && self.last.as_ref().is_none_or(|last| last.to_string() == answer)
+    }
+}
+
 /// A calculation that a text writes out, as in `3 * 12 = 36`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Calculation {

@@ -85,7 +85,7 @@ impl Flow {
             }
         }
         for (index, given) in self.given.iter().enumerate() {
-            if let Some(form) = given.forms().iter().position(|form| form == number) {
+            if let Some(form) = given.forms.iter().position(|form| form == number) {
                 sources.push(Source::Given(index, form));
             }
         }
@@ -98,7 +98,7 @@ impl Flow {
     /// Whether every number that the question gives in digits stands in some step in one of its forms.
     pub(super) fn uses_all(&self) -> bool {
         let used: Vec<&BigRational> = self.steps.iter().flat_map(|step| numbers(&step.expression)).collect();
-        let is_used = |given: &Given| given.forms().iter().any(|form| used.contains(&form));
+        let is_used = |given: &Given| given.forms.iter().any(|form| used.contains(&form));
         self.given.iter().filter(|given| given.digits).all(is_used)
     }
 
@@ -117,7 +117,7 @@ fn fractions(expression: Expression, given: &[Given]) -> Expression {
         Expression::Operation(Operator::Divide, left, right) => {
             if let (Expression::Number(above), Expression::Number(below)) = (&*left, &*right)
                 && let Some(value) = Operator::Divide.apply(above, below)
-                && given.iter().any(|given| !given.value.is_integer() && given.forms().contains(&value))
+                && given.iter().any(|given| !given.value.is_integer() && given.forms.contains(&value))
             {
                 return Expression::Number(value);
             }

@@ -22,8 +22,8 @@ pub(super) fn follows(own: &Flow, answer: &BigRational, example: &Flow, example_
 struct Matching<'a> {
     own: &'a Flow,
     example: &'a Flow,
-    /// Which number of the question stands for which of the example's, with its form.
-    pairs: Vec<(usize, usize, usize)>,
+    /// Which number of the question stands for which of the example's.
+    pairs: Vec<(usize, usize)>,
     left: usize,
 }
 
@@ -45,10 +45,11 @@ impl<'a> Matching<'a> {
             }
             (Expression::Number(a), Expression::Number(b)) => self.leaves((here.0, a), (there.0, b), rest),
             // One side writes in two steps what the other writes in one.
-            (Expression::Number(a), _) => self.resolved((here.0, a), there, rest),
+            (Expression::Number(a), _) => {
+                earlier(self.own, here.0, a).into_iter().any(|here| self.same(here, there, rest))
+            }
             (_, Expression::Number(b)) => {
-                let earlier = earlier(self.example, there.0, b);
-                earlier.into_iter().any(|there| self.same(here, there, rest))
+                earlier(self.example, there.0, b).into_iter().any(|there| self.same(here, there, rest))
             }
             _ => false,
         }
@@ -63,15 +64,6 @@ impl<'a> Matching<'a> {
         self.same(one.0, one.1, &mut |matching: &mut Self| matching.same(other.0, other.1, rest))
     }
 
-    fn resolved(
-        &mut self,
-        here: (usize, &'a BigRational),
-        there: At<'a>,
-        rest: &mut dyn FnMut(&mut Self) -> bool,
-    ) -> bool {
-        earlier(self.own, here.0, here.1).into_iter().any(|here| self.same(here, there, rest))
-    }
-
     fn leaves(
         &mut self,
         here: (usize, &'a BigRational),
@@ -84,7 +76,7 @@ impl<'a> Matching<'a> {
                 let same = match (&a, &b) {
                     (Source::Constant, Source::Constant) => here.1 == there.1 && rest(self),
                     (Source::Given(one, form), Source::Given(other, as_form)) => {
-                        form == as_form && self.paired(*one, *other, *form, rest)
+                        form == as_form && self.paired(*one, *other, rest)
                     }
                     (Source::Earlier(at, one, opposite), Source::Earlier(by, other, other_opposite)) => {
                         opposite == other_opposite && self.same((*at, one), (*by, other), rest)
@@ -99,14 +91,14 @@ impl<'a> Matching<'a> {
         false
     }
 
-    fn paired(&mut self, one: usize, other: usize, form: usize, rest: &mut dyn FnMut(&mut Self) -> bool) -> bool {
-        if let Some((_, held, _)) = self.pairs.iter().find(|(held, _, _)| *held == one) {
+    fn paired(&mut self, one: usize, other: usize, rest: &mut dyn FnMut(&mut Self) -> bool) -> bool {
+        if let Some((_, held)) = self.pairs.iter().find(|(held, _)| *held == one) {
             return *held == other && rest(self);
         }
-        if self.pairs.iter().any(|(_, held, _)| *held == other) {
+        if self.pairs.iter().any(|(_, held)| *held == other) {
             return false;
         }
-        self.pairs.push((one, other, form));
+        self.pairs.push((one, other));
         let same = rest(self);
         self.pairs.pop();
         same

@@ -13,22 +13,24 @@ const NEIGHBOURS: usize = 3;
 
 /// A number of a question.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Given {
+pub(super) struct Given {
     /// Its value; of `20 %` it is 20.
-    pub value: BigRational,
+    pub(super) value: BigRational,
     /// Whether it is written in digits. A solution need not use a number in words: `the two sisters` gives none.
-    pub digits: bool,
+    pub(super) digits: bool,
+    /// The values by which a calculation may use it, the plain one first: see [`forms`].
+    pub(super) forms: Vec<BigRational>,
     /// What it counts, as far as its own text says.
-    pub unit: Unit,
+    pub(super) unit: Unit,
     /// The words before it, the nearest first, in lower case and without a plural's s.
-    pub before: Vec<String>,
+    pub(super) before: Vec<String>,
     /// The words behind it, in the same form.
-    pub after: Vec<String>,
+    pub(super) after: Vec<String>,
 }
 
 /// What a number counts, as far as its own text says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Unit {
+pub(super) enum Unit {
     /// Hundredths: a percent sign or the word.
     Percent,
     /// Money: a currency stands before it.
@@ -39,35 +41,31 @@ pub enum Unit {
     Other,
 }
 
-impl Given {
-    /// The values by which a calculation may use it, the plain one first: of a percentage also the share, what it leaves
-    /// and what it adds; of a fraction also its inverse and what it leaves; of cents also the hundredth; of a count from 2 on also
-    /// one less, the others beside one.
-    #[must_use]
-    pub fn forms(&self) -> Vec<BigRational> {
-        let one = BigRational::one();
-        let hundred = BigRational::from(BigInt::from(100));
-        let share = &self.value / &hundred;
-        let mut forms = vec![self.value.clone()];
-        match self.unit {
-            Unit::Percent => {
-                forms.extend([share.clone(), &one - &share, &one + &share]);
-                forms.extend([&hundred - &self.value, &hundred + &self.value]);
-            }
-            Unit::Cents => forms.push(share),
-            Unit::Money | Unit::Other if self.value.is_positive() && self.value < one => {
-                forms.extend([&one - &self.value, self.value.recip()]);
-            }
-            Unit::Other if self.value.is_integer() && self.value > one => forms.push(&self.value - &one),
-            Unit::Money | Unit::Other => {}
+/// The values by which a calculation may use a number, the plain one first: of a percentage also the share, what it leaves and
+/// what it adds; of a fraction also its inverse and what it leaves; of cents also the hundredth; of a count from 2 on also one
+/// less, the others beside one.
+fn forms(value: &BigRational, unit: Unit) -> Vec<BigRational> {
+    let one = BigRational::one();
+    let hundred = BigRational::from(BigInt::from(100));
+    let share = value / &hundred;
+    let mut forms = vec![value.clone()];
+    match unit {
+        Unit::Percent => {
+            forms.extend([share.clone(), &one - &share, &one + &share]);
+            forms.extend([&hundred - value, &hundred + value]);
         }
-        forms
+        Unit::Cents => forms.push(share),
+        Unit::Money | Unit::Other if value.is_positive() && *value < one => {
+            forms.extend([&one - value, value.recip()]);
+        }
+        Unit::Other if value.is_integer() && *value > one => forms.push(value - &one),
+        Unit::Money | Unit::Other => {}
     }
+    forms
 }
 
 /// The numbers of a question, in the order in which they are written.
-#[must_use]
-pub fn given(question: &str) -> Vec<Given> {
+pub(super) fn given(question: &str) -> Vec<Given> {
     let mut found: Vec<(Range<usize>, BigRational, bool)> = Scanner::new(question, 0..question.len(), Kind::Text)
         .filter_map(|number| Some((number.range.clone(), number.value(question)?, true)))
         .collect();
@@ -103,7 +101,7 @@ fn number_at(question: &str, range: Range<usize>, value: BigRational, digits: bo
     } else {
         Unit::Other
     };
-    Given { value, digits, unit, before, after }
+    Given { forms: forms(&value, unit), value, digits, unit, before, after }
 }
 
 /// Words that do not say what a number counts.

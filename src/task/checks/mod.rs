@@ -8,13 +8,15 @@ mod replay;
 
 use std::borrow::Cow;
 
-use self::flow::Flow;
-pub use self::given::{Given, Unit, given};
-use super::calculations::{self, AtLeast};
-use super::passage;
-use crate::types::check::{Check, Outcomes};
 use num_bigint::BigInt;
 use num_rational::BigRational;
+
+use self::flow::Flow;
+use super::{calculations, passage};
+use crate::types::check::{Check, Outcomes};
+
+/// The number of calculations that [`Check::Calculations`] asks for.
+const LEAST: usize = 1;
 
 /// A solved question that was shown with another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,13 +52,12 @@ impl<'a> Work<'a> {
     }
 
     /// What a check finds: whether the work passes it. `None` if the check has no meaning here: without an answer, without
-    /// an example, or with none whose own calculations give its answer. `at_least` is the number of calculations of
-    /// [`Check::Calculations`].
+    /// an example, or with none whose own calculations give its answer.
     #[must_use]
-    pub fn passes(&self, check: Check, at_least: AtLeast) -> Option<bool> {
+    pub fn passes(&self, check: Check) -> Option<bool> {
         let answer = self.answer.as_ref()?;
         match (check, &self.flow) {
-            (Check::Calculations, _) => Some(self.is_calculated(answer, at_least)),
+            (Check::Calculations, _) => Some(calculations::check(&self.text).gives(&answer.to_string(), LEAST)),
             (_, None) => Some(false),
             (Check::AllNumbersUsed, Some(flow)) => Some(flow.uses_all()),
             (Check::GroundedNumbers, Some(flow)) => Some(flow.is_grounded()),
@@ -70,20 +71,14 @@ impl<'a> Work<'a> {
         }
     }
 
-    /// The outcome of every check, with at least one calculation for [`Check::Calculations`].
+    /// The outcome of every check.
     #[must_use]
     pub fn outcomes(&self) -> Outcomes {
         let mut outcomes = Outcomes::default();
         for check in Check::ALL {
-            outcomes.set(check, self.passes(check, AtLeast::Count(1)));
+            outcomes.set(check, self.passes(check));
         }
         outcomes
-    }
-
-    fn is_calculated(&self, answer: &BigRational, at_least: AtLeast) -> bool {
-        let checked = calculations::check(&self.text);
-        let ends = checked.last.as_ref().is_none_or(|last| last == answer);
-        checked.wrong == 0 && checked.written >= at_least.of(&self.text) && ends
     }
 
     /// Whether the work passes with any of the examples; `None` if the check has no meaning with any.
@@ -91,14 +86,6 @@ impl<'a> Work<'a> {
         let outcomes = self.examples.iter().filter_map(|(flow, answer)| passes(flow, answer));
         outcomes.reduce(|one, other| one || other)
     }
-}
-
-/// The answer that an example's calculations give on the numbers of another question. `None` as for
-/// [`Check::ExampleReplay`].
-#[must_use]
-pub fn replayed(question: &str, example: &Example) -> Option<BigRational> {
-    let flow = Flow::new(example.question, &passage::visible(example.solution))?;
-    replay::replays(&given(question), &flow, &exact(example.answer?)?).into_iter().next()
 }
 
 /// Whether an answer is a value, or the value rounded to at most two decimals.

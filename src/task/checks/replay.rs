@@ -40,7 +40,7 @@ fn one_way(question: &[Given], example: &Flow, end: (usize, &Expression), way: u
         if !needed.contains(&index) {
             needed.push(index);
         }
-        example.given[index].forms().get(form).cloned()
+        example.given[index].forms.get(form).cloned()
     })?;
     let ways = choice.ways;
     needed.sort_unstable();
@@ -48,7 +48,7 @@ fn one_way(question: &[Given], example: &Flow, end: (usize, &Expression), way: u
     let mut choice = Choice { left: way, ways: 1 };
     let answer = value(example, end, DEPTH, &mut choice, &mut |index, form| {
         let place = needed.iter().position(|held| *held == index)?;
-        question[partners[place]].forms().get(form).cloned()
+        question[partners[place]].forms.get(form).cloned()
     })?;
     Some((answer, ways))
 }
