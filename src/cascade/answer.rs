@@ -1,7 +1,7 @@
 //! How a level below the top answers: alone or following what is shown, and how sure it is of it.
 
 use super::level::{Asked, LevelModel, StepError, request};
-use super::repository::Shown;
+use super::repository::{Shown, sources, texts};
 use crate::task::calculations::AtLeast;
 use crate::task::confidence::{self, Answered, Further, Signal};
 use crate::task::prompt::Form;
@@ -39,9 +39,8 @@ impl LevelModel {
         gauge: Option<&Gauge>,
     ) -> Result<LevelAnswer, StepError> {
         let item = asked.item;
-        let texts: Vec<&str> = shown.iter().map(|shown| shown.strategy.text.as_str()).collect();
         let scored = gauge.is_some_and(|gauge| gauge.signal.scores_options());
-        let messages = self.prompt.answer(item, &texts, !scored);
+        let messages = self.prompt.answer(item, &texts(shown), !scored);
         let generation = Generation {
             logprobs: gauge.is_some_and(|gauge| gauge.signal.needs_logprobs()),
             alternatives: gauge.map_or(Alternatives::NONE, |gauge| gauge.signal.alternatives(asked.grader.task)),
@@ -49,8 +48,7 @@ impl LevelModel {
         };
         let mode =
             if scored { Mode::Score { options: item.options.clone() } } else { Mode::Generate(generation.clone()) };
-        let strategies = shown.iter().map(|shown| shown.strategy.source.clone()).collect();
-        let first = Request { mode, strategies, ..request(item, messages, generation) };
+        let first = Request { mode, strategies: sources(shown), ..request(item, messages, generation) };
         let heard = self.call(asked, Purpose::Answer, &first).await?;
         let graded = asked.grader.grade(item, &heard.response, &heard.response.text);
         let strict = asked.grader.grade_strictly(item, &heard.response, &heard.response.text).score;

@@ -22,8 +22,10 @@ pub struct Gates {
     pub per_arm: bool,
     /// The calibration items' indices.
     pub calibration: Arc<[usize]>,
-    /// The checks that an answer must pass to stand; those on examples are for the arms that learn.
+    /// The checks that an answer must pass to stand; those on examples are for the arms that show some.
     pub checks: Vec<Check>,
+    /// The threshold of the arm that has one of its own. `None` if there is no such arm.
+    pub tuned: Option<f64>,
 }
 
 impl Gates {
@@ -60,8 +62,9 @@ impl Gates {
         let gates = |arm: &Arm| {
             let told = Calibrated::of(calibrated, *arm);
             let recalibration = told.and_then(|told| told.recalibration.clone());
-            let thresholds = match (arm.deferral(), told.and_then(Calibrated::threshold)) {
-                (Deferral::Never | Deferral::Always, _) => vec![0.0],
+            let own = self.tuned.filter(|_| *arm == Arm::CascadeTuned);
+            let thresholds = match (arm.deferral(), own.or(told.and_then(Calibrated::threshold))) {
+                (Deferral::Never | Deferral::Always | Deferral::WithoutExample { .. }, _) => vec![0.0],
                 (Deferral::BelowThreshold, Some(threshold)) => vec![threshold],
                 (Deferral::BelowThreshold, None) => thresholds.to_vec(),
             };
@@ -83,11 +86,12 @@ impl Gates {
         self
     }
 
-    /// The same for a sweep: both levels alone, the cascade that is read off them, and the arms that learn.
+    /// The same for a sweep: both levels alone, the cascade that is read off them, and the arms that show or use examples.
     #[must_use]
     pub fn swept(&self) -> Self {
-        let learners = self.arms.iter().copied().filter(|arm| arm.learning().is_some());
-        let arms = [Arm::WeakOnly, Arm::StrongOnly, Arm::Cascade].into_iter().chain(learners).collect();
+        let with_examples =
+            self.arms.iter().copied().filter(|arm| arm.learning().is_some() || *arm == Arm::FixedExample);
+        let arms = [Arm::WeakOnly, Arm::StrongOnly, Arm::Cascade].into_iter().chain(with_examples).collect();
         Self { arms, ..self.clone() }.without_guarantee()
     }
 
@@ -100,19 +104,18 @@ impl Gates {
     /// The arms for which something is told: those with a gate, and the weak level alone where its scores are mapped.
     fn told(&self) -> impl Iterator<Item = Arm> {
         self.arms.iter().copied().filter(|arm| match arm.deferral() {
-            Deferral::BelowThreshold => self.wanted.asks(),
+            Deferral::BelowThreshold => *arm != Arm::CascadeTuned && self.wanted.asks(),
             Deferral::Never => self.wanted.recalibrate.is_some(),
-            Deferral::Always => false,
+            Deferral::Always | Deferral::WithoutExample { .. } => false,
         })
     }
 
     /// The checks of an arm's gate.
     fn checks_of(&self, arm: Arm) -> Arc<[Check]> {
-        let learns = arm.learning().is_some();
-        self.checks.iter().copied().filter(|check| learns || !check.needs_example()).collect()
+        self.checks.iter().copied().filter(|check| arm.has_check(*check)).collect()
     }
 
     fn is_told_alone(&self, arm: Arm) -> bool {
-        self.per_arm && arm.learning().is_some()
+        self.per_arm && arm.learning().is_some() && arm.deferral() == Deferral::BelowThreshold
     }
 }

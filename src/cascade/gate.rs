@@ -2,10 +2,23 @@
 
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use crate::analysis::recalibration::Recalibration;
 use crate::types::check::Check;
 use crate::types::confidence::{Confidence, defers};
 use crate::types::record::LevelAnswer;
+
+/// What becomes of a query for which no example is near enough, in an arm that shows examples to the weak level.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum WithoutExample {
+    /// The weak level answers it alone.
+    #[default]
+    Ask,
+    /// It is deferred, and the weak level is not asked.
+    Defer,
+}
 
 /// The gate of a level in one cell.
 #[derive(Debug, Clone, PartialEq)]

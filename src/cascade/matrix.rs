@@ -62,7 +62,7 @@ async fn solve(setup: &Setup, teaching: &Teaching, index: usize) -> Result<(Row,
     let mut calls = Vec::new();
     let mut asked = asked(setup, index, &mut calls);
     let (level, model) = setup.levels.top();
-    let resolved = model.resolve(level, &mut asked, teaching, setup.levels.first()).await?;
+    let resolved = model.resolve(level, &mut asked, teaching, (&[], &[]), setup.levels.first()).await?;
     let (graded, checks) = (resolved.graded, resolved.checks);
     let row = Row { item: index, level, example: None, similarity: None, graded, confidence: None, checks, calls };
     Ok((row, resolved.strategy.map(Arc::new)))
@@ -73,8 +73,7 @@ async fn answer(setup: &Setup, index: usize, shown: Option<(usize, Arc<Strategy>
     let mut calls = Vec::new();
     let (example, strategy) = shown.unzip();
     let similarity = example.and_then(|example| similarity(setup, index, example));
-    let shown: Vec<Shown> =
-        strategy.into_iter().map(|strategy| Shown { strategy, similarity: similarity.unwrap_or(f64::NAN) }).collect();
+    let shown: Vec<Shown> = strategy.into_iter().map(|strategy| Shown { strategy, similarity }).collect();
     let mut asked = asked(setup, index, &mut calls);
     let first = setup.levels.first().answer(Level::FIRST, &mut asked, &shown, setup.gauge.as_ref()).await?;
     let (graded, confidence, checks) = (first.graded, first.confidence, first.checks);

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::ranking::{Ranked, Rankings};
+use crate::types::item::ItemId;
 use crate::types::record::Strategy;
 
 /// What is known of an earlier item's strategy.
@@ -38,8 +39,18 @@ pub struct Rule {
 pub struct Shown {
     /// The strategy.
     pub strategy: Arc<Strategy>,
-    /// Cosine similarity of its query and the query that it is shown for.
-    pub similarity: f64,
+    /// Cosine similarity of its query and the query that it is shown for. `None` if it is the same for all queries.
+    pub similarity: Option<f64>,
+}
+
+/// The texts of what is shown, in the order shown.
+pub(super) fn texts(shown: &[Shown]) -> Vec<&str> {
+    shown.iter().map(|shown| shown.strategy.text.as_str()).collect()
+}
+
+/// The items that it comes from, in the same order.
+pub(super) fn sources(shown: &[Shown]) -> Vec<ItemId> {
+    shown.iter().map(|shown| shown.strategy.source.clone()).collect()
 }
 
 /// One item's walk down its ranking. It goes on where it stopped.
@@ -115,7 +126,7 @@ impl Walk {
                 Slot::Pending => return Met::Pending(position),
                 Slot::None => {}
                 Slot::Contributed(strategy) => {
-                    self.picked.push(Shown { strategy: Arc::clone(strategy), similarity });
+                    self.picked.push(Shown { strategy: Arc::clone(strategy), similarity: Some(similarity) });
                 }
             }
             self.at += 1;

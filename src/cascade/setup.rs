@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::answer::Gauge;
-use super::gate::Gate;
+use super::gate::{Gate, WithoutExample};
 use super::level::Levels;
 use super::repository::{Rule, Shown};
 use super::teach::Teaching;
@@ -36,6 +36,10 @@ pub struct Setup {
     pub rule: Rule,
     /// Cosine from which on an arm may give an earlier answer again.
     pub reuse_from: f64,
+    /// Whether the weak level of a learning arm is asked if no example is near enough.
+    pub without_example: WithoutExample,
+    /// The example of the arm that shows the same one before every query. `None` if no arm does.
+    pub fixed_example: Option<Shown>,
     /// What is kept of what the strong level wrote.
     pub teaching: Teaching,
     /// The run's seed.
@@ -76,6 +80,7 @@ impl Cell {
             Deferral::Never => (None, false),
             Deferral::Always => (None, true),
             Deferral::BelowThreshold => (Some(gate.threshold), position < self.before || gate.defers(&answer)),
+            Deferral::WithoutExample { .. } => (None, position < self.before || answer.passes == Some(false)),
         };
         LevelAnswer { threshold, deferred, ..answer }
     }
@@ -85,16 +90,62 @@ impl Cell {
     pub fn rule(&self, setup: &Setup) -> Rule {
         match self.arm.learning().map(|learning| learning.used) {
             Some(Use::Reused) => Rule { k: 1, min_similarity: setup.reuse_from, ..setup.rule },
-            Some(Use::Shown(_)) | None => setup.rule,
+            Some(Use::Replayed) => Rule { k: 1, ..setup.rule },
+            Some(Use::Shown(_) | Use::ShownToTop) | None => setup.rule,
         }
     }
 }
 
 impl Setup {
-    /// The row of an earlier answer that is given again: no model is asked.
-    pub(super) fn reused(&self, cell: &Cell, position: usize, nearest: &Shown, calls: Vec<Call>) -> Record {
-        let item = &self.items[cell.stream[position]];
-        let graded = self.grader.reuse(item, nearest.strategy.answer.as_deref().unwrap_or_default());
+    /// The answer that the nearest example gives without a model: its own again, or that of its calculations on the item's
+    /// numbers. `None` if the arm asks models of every item, no example is near enough, or the calculations give no single answer.
+    pub(super) fn answered_by_example<'a>(
+        &self,
+        cell: &Cell,
+        item: &Item,
+        retrieved: &'a [Shown],
+    ) -> Option<(&'a Shown, Graded)> {
+        let nearest = retrieved.first()?;
+        let graded = match cell.arm.learning()?.used {
+            Use::Shown(_) | Use::ShownToTop => None,
+            Use::Reused => Some(self.grader.reuse(item, nearest.strategy.answer.as_deref().unwrap_or_default())),
+            Use::Replayed => self.grader.replay(item, &nearest.strategy.solved),
+        };
+        Some((nearest, graded?))
+    }
+
+    /// Of the `retrieved` strategies, those that are shown to the first level and those that are shown to the top level.
+    pub(super) fn shown_to<'a>(&'a self, cell: &Cell, retrieved: &'a [Shown]) -> (&'a [Shown], &'a [Shown]) {
+        let to_top = if self.teaching.of(cell.arm.learning()).top_level_examples { retrieved } else { &[] };
+        let to_first = match cell.arm {
+            Arm::FixedExample => self.fixed_example.as_slice(),
+            arm if arm.shows_examples() => retrieved,
+            _ => &[],
+        };
+        (to_first, to_top)
+    }
+
+    /// Whether the levels below the top are asked of an item for which these strategies were retrieved.
+    pub(super) fn asks_below_top(&self, cell: &Cell, retrieved: &[Shown]) -> bool {
+        match cell.arm.deferral() {
+            Deferral::Never => true,
+            Deferral::Always => false,
+            Deferral::BelowThreshold => {
+                !cell.arm.shows_examples() || !retrieved.is_empty() || self.without_example == WithoutExample::Ask
+            }
+            Deferral::WithoutExample { .. } => !retrieved.is_empty(),
+        }
+    }
+
+    /// The row of an answer that the `nearest` example gives: no model is asked.
+    pub(super) fn unasked(
+        &self,
+        cell: &Cell,
+        position: usize,
+        nearest: &Shown,
+        graded: Graded,
+        calls: Vec<Call>,
+    ) -> Record {
         Record { calls, ..self.record(cell, position, std::slice::from_ref(nearest), graded) }
     }
 
@@ -128,7 +179,7 @@ impl Setup {
             strategies_used: strategies.iter().map(|strategy| strategy.source.clone()).collect(),
             strategy_groups: strategies.iter().map(|strategy| Arc::clone(&strategy.group)).collect(),
             strategy_scores: strategies.iter().map(|strategy| strategy.source_score).collect(),
-            similarity_max: shown.iter().map(|shown| shown.similarity).max_by(f64::total_cmp),
+            similarity_max: shown.iter().filter_map(|shown| shown.similarity).max_by(f64::total_cmp),
             levels: Vec::new(),
             deferred: false,
             answering_level: None,

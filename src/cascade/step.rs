@@ -7,7 +7,6 @@ use std::sync::Arc;
 use super::level::{Asked, StepError};
 use super::repository::Shown;
 use super::setup::{Cell, Setup};
-use crate::types::arm::{Deferral, Use};
 use crate::types::record::{LevelAnswer, Record, Strategy};
 
 /// What a step leaves: its record, and what it adds to the repository.
@@ -30,16 +29,18 @@ pub async fn step(setup: &Setup, cell: &Cell, position: usize, shown: &[Shown]) 
     if learning.is_some() {
         calls.push(setup.embed_call(index));
     }
-    if let (Some(Use::Reused), [nearest, ..]) = (learning.map(|learning| learning.used), shown) {
-        return Ok(Step { record: setup.reused(cell, position, nearest, calls), strategy: None });
+    let item = &setup.items[index];
+    if let Some((nearest, graded)) = setup.answered_by_example(cell, item, shown) {
+        return Ok(Step { record: setup.unasked(cell, position, nearest, graded, calls), strategy: None });
     }
-    let (item, priority) = (&setup.items[index], cell.priority(position));
+    let priority = cell.priority(position);
     let mut asked = Asked { item, grader: &setup.grader, priority, calls: &mut calls, refused: Vec::new() };
 
     // Each level below the top answers, until an answer is sure enough to stand.
+    let (to_first, to_top) = setup.shown_to(cell, shown);
     let (mut levels, mut standing) = (Vec::new(), None);
-    for (level, model) in setup.levels.below_top().filter(|_| cell.arm.deferral() != Deferral::Always) {
-        let shown = if level.is_first() { shown } else { &[] };
+    for (level, model) in setup.levels.below_top().filter(|_| setup.asks_below_top(cell, shown)) {
+        let shown = if level.is_first() { to_first } else { &[] };
         let answer = model.answer(level, &mut asked, shown, setup.gauge.as_ref()).await?;
         let answer = cell.judged(position, answer);
         if !answer.deferred {
@@ -54,14 +55,16 @@ pub async fn step(setup: &Setup, cell: &Cell, position: usize, shown: &[Shown]) 
     } else {
         let (level, model) = setup.levels.top();
         let teaching = setup.teaching.of(learning);
-        let resolved = model.resolve(level, &mut asked, &teaching, setup.levels.first()).await?;
+        let resolved = model.resolve(level, &mut asked, &teaching, (shown, to_top), setup.levels.first()).await?;
+        let (checks, strategies_shown) = (resolved.checks, to_top.len());
         (
-            LevelAnswer { checks: resolved.checks, ..LevelAnswer::new(level, resolved.graded) },
+            LevelAnswer { strategies_shown, checks, ..LevelAnswer::new(level, resolved.graded) },
             resolved.kept,
             resolved.strategy.map(Arc::new),
         )
     };
     let refused = asked.refused;
+    let shown = if to_first.is_empty() { to_top } else { to_first };
     let record = Record { calls, kept, refused, ..setup.answered(cell, position, shown, levels, standing) };
     Ok(Step { record, strategy })
 }

@@ -5,10 +5,11 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::level::{Asked, Heard, LevelModel, StepError, parted, request};
+use super::repository::{Shown, sources, texts};
 use crate::task::calculations::AtLeast;
 use crate::task::confidence::{Answered, Signal};
 use crate::task::prompt::Prompt;
-use crate::task::{choice, strategy};
+use crate::task::{Grader, choice, strategy};
 use crate::types::arm::{Content, Learning, Use};
 use crate::types::chat::{Generation, Request, Response, Wanted};
 use crate::types::check::Outcomes;
@@ -41,8 +42,12 @@ pub struct Teaching {
     pub confident_from: f64,
     /// The least number of calculations of the rule `checked`.
     pub checked_at_least: AtLeast,
-    /// The temperature of the rule `verified`'s second draw.
+    /// The temperature of the further draws of the rules `verified` and `majority`.
     pub verify_temperature: f64,
+    /// The draws of the rule `majority`, the answer itself included.
+    pub majority_draws: u32,
+    /// Whether the top level is shown what was retrieved for the first one.
+    pub top_level_examples: bool,
     /// The longest strategy, in tokens of four bytes; none: as it is.
     pub max_tokens: Option<usize>,
 }
@@ -53,9 +58,16 @@ impl Teaching {
     pub fn of(&self, learning: Option<Learning>) -> Self {
         let content = learning.map(|learning| match learning.used {
             Use::Shown(own) => own.or(self.content).unwrap_or_default(),
+            Use::ShownToTop => self.content.unwrap_or_default(),
             Use::Reused => Content::QuestionAnswer,
+            Use::Replayed => Content::WorkedCase,
         });
-        Self { content, ..self.clone() }
+        let top_level_examples = match learning.map(|learning| learning.used) {
+            Some(Use::Shown(_)) => self.top_level_examples,
+            Some(Use::ShownToTop) => true,
+            Some(Use::Reused | Use::Replayed) | None => false,
+        };
+        Self { content, top_level_examples, ..self.clone() }
     }
 
     fn has(&self, rule: StoreRule) -> bool {
@@ -84,34 +96,40 @@ struct Solution<'a> {
     /// What the checks of its work found.
     checks: Outcomes,
     heard: &'a Heard,
-    /// Whether the strategy that was written with it could be read; true where none was to be.
+    /// Whether the strategy that was written with it could be read; true if none was wanted.
     readable: bool,
+    /// What was retrieved for the item.
+    retrieved: &'a [Shown],
+    /// What of it was shown with the question.
+    shown: &'a [Shown],
 }
 
 impl LevelModel {
-    /// Answers a deferred item, and keeps what the `teaching` says for the `weak` level.
+    /// Answers a deferred item, and keeps what the `teaching` says for the `weak` level: `retrieved` for the item were these
+    /// strategies, of which some are `shown` to this level.
     ///
     /// # Errors
-    /// Where a call gave no usable answer.
+    /// If a call gave no usable answer.
     pub async fn resolve(
         &self,
         level: Level,
         asked: &mut Asked<'_>,
         teaching: &Teaching,
+        (retrieved, shown): (&[Shown], &[Shown]),
         weak: &Self,
     ) -> Result<Resolved, StepError> {
         let item = asked.item;
         let written = teaching.content.is_some_and(Content::is_written);
         let (messages, wanted) = match self.prompt.answer_and_distil(item) {
             Some(messages) if written && teaching.distil == Distil::SameCall => (messages, Wanted::AnswerAndStrategy),
-            _ => (self.prompt.answer(item, &[], true), Wanted::Answer),
+            _ => (self.prompt.answer(item, &texts(shown), true), Wanted::Answer),
         };
         // Log-probabilities are asked for only where a rule reads them: not every strong server gives them.
         // An arm that does not learn asks in the same way, so that one call serves both.
         let logprobs = teaching.has(StoreRule::Confident);
         let generation = Generation { logprobs, ..self.generation() };
-        let heard =
-            self.call(asked, Purpose::Answer, &Request { wanted, ..request(item, messages, generation) }).await?;
+        let first = Request { wanted, strategies: sources(shown), ..request(item, messages, generation) };
+        let heard = self.call(asked, Purpose::Answer, &first).await?;
         let row = self.row(level, Purpose::Answer, &heard);
         let (text, mut strategy) = match wanted {
             Wanted::AnswerAndStrategy => strategy::split(&heard.response.text),
@@ -123,7 +141,7 @@ impl LevelModel {
             asked.calls.push(row);
         }
         let graded = asked.grader.grade(item, &heard.response, text);
-        let checks = asked.grader.checks(item, text, &graded, std::iter::empty());
+        let checks = asked.grader.checks(item, text, &graded, shown.iter().map(|shown| &*shown.strategy.solved));
         if heard.response.is_refused() {
             asked.refused.push(level);
             return Ok(Resolved { graded, checks, kept: teaching.content.map(|_| Kept::Refused), strategy: None });
@@ -133,7 +151,7 @@ impl LevelModel {
         };
 
         let readable = wanted == Wanted::Answer || strategy.is_some();
-        let solution = Solution { text, graded, checks, heard: &heard, readable };
+        let solution = Solution { text, graded, checks, heard: &heard, readable, retrieved, shown };
         if let Some(rule) = self.broken(level, asked, teaching, &solution).await? {
             return Ok(Resolved { graded: solution.graded, checks, kept: Some(Kept::Dropped(rule)), strategy: None });
         }
@@ -145,22 +163,7 @@ impl LevelModel {
             strategy = strategy::alone(&distilled.text);
         }
         let kept = content_of(content, item, &solution, strategy, &weak.prompt).map(|text| {
-            let text = strategy::quoted(&text, &weak.prompt.markers());
-            let (text, cut) = strategy::within(&text, teaching.max_tokens.unwrap_or(usize::MAX));
-            Strategy {
-                source: item.id.clone(),
-                group: Arc::clone(&item.group),
-                text: text.to_owned(),
-                cut,
-                model: Arc::clone(&self.name),
-                source_score: solution.graded.score,
-                answer: answer_of(item, &solution.graded).map(Into::into),
-                solved: Arc::new(Solved {
-                    question: item.query.clone(),
-                    solution: solution.text.to_owned(),
-                    answer: solution.graded.answer.clone(),
-                }),
-            }
+            made(item, (solution.text, &solution.graded), &text, &self.name, &weak.prompt, teaching.max_tokens)
         });
         let told = match &kept {
             Some(_) => Kept::Stored,
@@ -209,19 +212,91 @@ impl LevelModel {
                 return Ok(Some(StoreRule::Confident));
             }
         }
-        // What cannot be kept needs no second draw.
-        if teaching.has(StoreRule::Verified) && solution.readable {
-            let generation = Generation { temperature: teaching.verify_temperature, ..self.generation() };
-            let messages = self.prompt.answer(asked.item, &[], true);
-            let again = Request { draw: 1, ..request(asked.item, messages, generation) };
-            let heard = self.call(asked, Purpose::Verify, &again).await?;
-            asked.calls.push(self.row(level, Purpose::Verify, &heard));
-            let second = asked.grader.grade(asked.item, &heard.response, &heard.response.text);
-            if second.answer.is_none() || second.answer != solution.graded.answer {
-                return Ok(Some(StoreRule::Verified));
+        if teaching.has(StoreRule::Unconflicted) {
+            let answer = solution.graded.answer.as_deref();
+            let contradicts =
+                |shown: &Shown| asked.grader.contradicts(asked.item, (solution.text, answer), &shown.strategy.solved);
+            if solution.retrieved.iter().any(contradicts) {
+                return Ok(Some(StoreRule::Unconflicted));
             }
         }
+        // What cannot be kept needs no further draw.
+        if !solution.readable {
+            return Ok(None);
+        }
+        if teaching.has(StoreRule::Verified) && !self.draws_agree(level, asked, teaching, solution, 2).await? {
+            return Ok(Some(StoreRule::Verified));
+        }
+        let of = teaching.majority_draws;
+        if teaching.has(StoreRule::Majority) && !self.draws_agree(level, asked, teaching, solution, of).await? {
+            return Ok(Some(StoreRule::Majority));
+        }
         Ok(None)
+    }
+
+    /// Whether more than half of `of` draws give the solution's answer, the solution itself among them. No further draw is made
+    /// once that is decided.
+    async fn draws_agree(
+        &self,
+        level: Level,
+        asked: &mut Asked<'_>,
+        teaching: &Teaching,
+        solution: &Solution<'_>,
+        of: u32,
+    ) -> Result<bool, StepError> {
+        if solution.graded.answer.is_none() {
+            return Ok(false);
+        }
+        let (mut votes, needed) = (1, of / 2 + 1);
+        for draw in 1..of {
+            if votes >= needed || votes + (of - draw) < needed {
+                break;
+            }
+            let generation = Generation { temperature: teaching.verify_temperature, ..self.generation() };
+            let messages = self.prompt.answer(asked.item, &texts(solution.shown), true);
+            let strategies = sources(solution.shown);
+            let again = Request { draw, strategies, ..request(asked.item, messages, generation) };
+            let heard = self.call(asked, Purpose::Verify, &again).await?;
+            asked.calls.push(self.row(level, Purpose::Verify, &heard));
+            let drawn = asked.grader.grade(asked.item, &heard.response, &heard.response.text);
+            votes += u32::from(drawn.answer == solution.graded.answer);
+        }
+        Ok(votes >= needed)
+    }
+}
+
+/// A worked example of a question that is not of the run, in the words of the prompt that it is shown in.
+#[must_use]
+pub fn worked_example(item: &Item, grader: &Grader, solution: &str, prompt: &Prompt) -> Strategy {
+    let response = Response { text: solution.to_owned(), ..Response::default() };
+    let answered = grader.grade(item, &response, solution);
+    made(item, (solution, &answered), &prompt.worked_case(item, solution.trim()), &"config".into(), prompt, None)
+}
+
+/// The strategy with this text, of an item with its graded solution, for a prompt.
+fn made(
+    item: &Item,
+    (solution, graded): (&str, &Graded),
+    text: &str,
+    model: &Arc<str>,
+    prompt: &Prompt,
+    max_tokens: Option<usize>,
+) -> Strategy {
+    let text = strategy::quoted(text, &prompt.markers());
+    let (text, cut) = strategy::within(&text, max_tokens.unwrap_or(usize::MAX));
+    Strategy {
+        source: item.id.clone(),
+        group: Arc::clone(&item.group),
+        text: text.to_owned(),
+        cut,
+        model: Arc::clone(model),
+        source_score: graded.score,
+        answer: answer_of(item, graded).map(Into::into),
+        solved: Arc::new(Solved {
+            question: item.query.clone(),
+            solution: solution.to_owned(),
+            answer: graded.answer.clone(),
+        }),
     }
 }
 

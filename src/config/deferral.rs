@@ -52,6 +52,7 @@ impl Config {
             per_arm: self.deferral.calibrate_per_arm,
             calibration: calibration.into_iter().collect(),
             checks: self.deferral.checks.clone(),
+            tuned: self.deferral.tuned_threshold,
         }
     }
 }

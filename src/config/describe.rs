@@ -6,6 +6,7 @@ use super::resolved::ResolvedConfig;
 use super::schema::{Calibrate, DeferralConfig, LearningConfig, Threshold};
 use crate::analysis::metrics::calibrated::Recalibrate;
 use crate::backend::raw::BackendKind;
+use crate::cascade::gate::WithoutExample;
 use crate::cascade::teach::Distil;
 use crate::task::extraction;
 use crate::types::arm::Content;
@@ -43,11 +44,16 @@ impl ResolvedConfig {
         lines.extend(self.calibrates());
         if self.learns() {
             lines.push(format!(
-                "strategies: {}, at most {} shown, ranked by {}, similarity at least {}",
+                "strategies: {}, at most {} shown{}, ranked by {}, similarity at least {}{}",
                 taught(&config.learning),
                 config.learning.k,
+                if self.shows_to_top() && config.learning.top_level_examples { ", to the top level too" } else { "" },
                 config.learning.embedder.name(),
-                config.learning.min_similarity
+                config.learning.min_similarity,
+                match config.deferral.without_example {
+                    WithoutExample::Ask => "",
+                    WithoutExample::Defer => "; without one the weak level is not asked and the query is deferred",
+                }
             ));
             lines.push(format!(
                 "baseline of every gain: the weak level with nothing shown, asked in {}'s form for answering alone; with \

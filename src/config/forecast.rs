@@ -7,7 +7,7 @@ use crate::analysis::stats::power::Power;
 use crate::backend::entry::{Backend, ModelEntry};
 use crate::cascade::teach::Distil;
 use crate::task::confidence::{Further, Signal};
-use crate::types::arm::{Deferral, Learning, Use};
+use crate::types::arm::{Arm, Deferral, Learning, Use};
 use crate::types::chat::{Message, Usage};
 use crate::types::item::Item;
 use crate::types::store_rule::StoreRule;
@@ -138,11 +138,15 @@ struct Times {
     alone: usize,
     /// The weak level answers with strategies.
     taught: usize,
+    /// The weak level answers with the one example that is the same for every query.
+    fixed: usize,
     /// The strong level answers, without a strategy in the same call.
     resolved: usize,
+    /// The strong level answers with strategies.
+    resolved_with: usize,
     /// The strong level writes a strategy.
     distilled: usize,
-    /// The strong level answers a second time, for the store rule `verified`.
+    /// The strong level answers again, for the store rules `verified` and `majority`.
     verified: usize,
 }
 
@@ -174,10 +178,23 @@ fn times(resolved: &ResolvedConfig) -> Times {
     let mut times = Times::default();
     for arm in &config.arms {
         let asks_weak = arm.deferral() != Deferral::Always;
-        match arm.learning() {
-            Some(Learning { used: Use::Shown(_), .. }) => times.taught += config.dataset.orders,
-            // The cache only saves calls.
-            _ => times.alone = times.alone.max(usize::from(asks_weak)),
+        let to_top = match arm.learning() {
+            Some(Learning { used: Use::Shown(_), .. }) => {
+                times.taught += config.dataset.orders;
+                config.learning.top_level_examples
+            }
+            None if *arm == Arm::FixedExample => {
+                times.fixed = 1;
+                false
+            }
+            // The cache and the replay only save calls.
+            learning => {
+                times.alone = times.alone.max(usize::from(asks_weak));
+                learning.is_some_and(|learning| learning.used == Use::ShownToTop)
+            }
+        };
+        if to_top {
+            times.resolved_with += config.dataset.orders;
         }
         if arm.deferral() != Deferral::Never {
             let written = arm.needs_strategies(config.learning.content);
@@ -185,8 +202,13 @@ fn times(resolved: &ResolvedConfig) -> Times {
             times.distilled = times.distilled.max(usize::from(written));
         }
     }
-    let verified = config.learning.store.to_vec().contains(&StoreRule::Verified);
-    times.verified = usize::from(resolved.learns() && verified);
+    let draws = |rule: StoreRule| match rule {
+        StoreRule::Verified => 1,
+        StoreRule::Majority => config.learning.majority_draws as usize - 1,
+        _ => 0,
+    };
+    let most = config.learning.store.to_vec().into_iter().map(draws).max();
+    times.verified = most.filter(|_| resolved.learns()).unwrap_or(0);
     times
 }
 
@@ -205,9 +227,11 @@ fn add(resolved: &ResolvedConfig, item: &Item, times: Times, weak: &mut Load, st
     let tokens = if scored { 0 } else { written(&resolved.weak, item) };
     weak.add(&query, 0, tokens, times.alone * (1 + further));
     weak.add(&query, config.learning.k, tokens, times.taught * (1 + further));
+    weak.add(&query, 1, tokens, times.fixed * (1 + further));
     let (query, tokens) = (strong_prompt.answer(item, &[], true), written(&resolved.strong, item));
     let in_second = if second_call { times.distilled } else { 0 };
     strong.add(&query, 0, tokens, times.resolved + times.verified + in_second);
+    strong.add(&query, config.learning.k, tokens, times.resolved_with);
     if let Some(query) = strong_prompt.answer_and_distil(item).filter(|_| !second_call) {
         // A model's answer and strategy share its limit; the reference writes both out.
         let both = if matches!(resolved.strong.backend, Backend::Reference(_)) { 2 * tokens } else { tokens };

@@ -10,6 +10,7 @@ use super::resolved::ResolvedConfig;
 use super::schema::{Config, DatasetConfig, DeferralConfig, LearningConfig, Threshold};
 use crate::analysis::metrics::calibrated::Recalibrate;
 use crate::backend::entry::ModelEntry;
+use crate::cascade::gate::WithoutExample;
 use crate::task::Grader;
 use crate::task::confidence::Signal;
 use crate::task::extraction;
@@ -75,6 +76,11 @@ struct DeferralIdentity<'a> {
     draw_temperature: f64,
     #[serde(skip_serializing_if = "<[Check]>::is_empty")]
     checks: &'a [Check],
+    /// Left out while the weak level is asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    without_example: Option<WithoutExample>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tuned_threshold: Option<f64>,
 }
 
 impl<'a> Identity<'a> {
@@ -174,8 +180,22 @@ impl<'a> DeferralIdentity<'a> {
             draws,
             draw_temperature,
             ref checks,
+            without_example,
+            tuned_threshold,
         } = *config;
-        Self { signal, threshold, calibrate_per_arm, recalibrate, quantile, draws, draw_temperature, checks }
+        let without_example = Some(without_example).filter(|without| *without != WithoutExample::Ask);
+        Self {
+            signal,
+            threshold,
+            calibrate_per_arm,
+            recalibrate,
+            quantile,
+            draws,
+            draw_temperature,
+            checks,
+            without_example,
+            tuned_threshold,
+        }
     }
 }
 

@@ -13,6 +13,7 @@ use crate::fetch::weights::Catalogue;
 use crate::task::Grader;
 use crate::task::confidence::Signal;
 use crate::task::prompt::Prompt;
+use crate::types::arm::Arm;
 use crate::types::item::Item;
 
 /// A config with all that it names.
@@ -85,6 +86,13 @@ impl ResolvedConfig {
     /// Whether any arm needs the strong level to write strategies.
     pub(super) fn needs_strategies(&self) -> bool {
         self.config.arms.iter().any(|arm| arm.needs_strategies(self.config.learning.content))
+    }
+
+    /// Whether the top level is shown examples in any arm.
+    pub(super) fn shows_to_top(&self) -> bool {
+        let arms = &self.config.arms;
+        arms.contains(&Arm::StrongWithExamples)
+            || (self.config.learning.top_level_examples && arms.iter().any(|arm| arm.shows_examples()))
     }
 
     /// Whether any arm learns.

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::analysis::metrics::calibrated::Recalibrate;
 use crate::backend::raw::RawEntry;
+use crate::cascade::gate::WithoutExample;
 use crate::cascade::teach::Distil;
 use crate::dataset::Format;
 use crate::retrieval::embedder::EmbedderName;
@@ -145,13 +146,34 @@ pub struct LearningConfig {
     pub confident_from: f64,
     /// The rule checked: the least number of calculations, or "each-line".
     pub checked_at_least: AtLeast,
-    /// The rule verified: the temperature of the second draw.
+    /// The rules verified and majority: the temperature of the further draws.
     pub verify_temperature: f64,
+    /// The rule majority: the draws, the answer itself included.
+    #[serde(skip_serializing_if = "is_usual_majority")]
+    pub majority_draws: u32,
+    /// Whether the top level is shown what was retrieved for the weak level too.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub top_level_examples: bool,
+    /// The arm fixed-example: the question that is shown solved before every query.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fixed_example: Option<FixedExample>,
     /// The longest strategy in tokens (of four bytes), cut at a line; absent: as it is.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_strategy_tokens: Option<usize>,
     /// The arm semantic-cache: the cosine from which on an earlier answer is given again.
     pub reuse_from: f64,
+}
+
+/// `[learning.fixed_example]`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FixedExample {
+    /// The question.
+    pub question: String,
+    /// Its solution, with the answer in a form that the run's rules read.
+    pub solution: String,
+    /// The right answer, as a data set of the run's kind writes it: a number, or the option's letter.
+    pub answer: String,
 }
 
 /// `[limits]`.
@@ -166,6 +188,15 @@ pub struct LimitsConfig {
     /// the share is 0.
     #[serde(skip_serializing_if = "is_usual_share")]
     pub max_refused: f64,
+}
+
+/// The draws of the store rule majority, unless a config says another number.
+const MAJORITY_DRAWS: u32 = 3;
+
+/// What is not written stays out of identities of earlier versions too.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the form that serde asks for")]
+fn is_usual_majority(draws: &u32) -> bool {
+    *draws == MAJORITY_DRAWS
 }
 
 /// The share of refused items above which a run stops, unless its config says another.
@@ -196,6 +227,9 @@ impl Default for LearningConfig {
             confident_from: 0.9,
             checked_at_least: AtLeast::Count(1),
             verify_temperature: 0.7,
+            majority_draws: MAJORITY_DRAWS,
+            top_level_examples: false,
+            fixed_example: None,
             max_strategy_tokens: None,
             reuse_from: 0.95,
         }
@@ -222,6 +256,12 @@ pub struct DeferralConfig {
     /// Checks of the answer's work that it must pass to stand, whatever its confidence; those on examples are for learning arms.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub checks: Vec<Check>,
+    /// What becomes of a query for which no example is near enough, in the arms that show some: ask (the weak level) or defer.
+    #[serde(default, skip_serializing_if = "is_ask")]
+    pub without_example: WithoutExample,
+    /// λ of the arm cascade-tuned.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tuned_threshold: Option<f64>,
     /// The quantile of quantile-token-probability, in (0, 1].
     #[serde(default = "quantile")]
     pub quantile: f64,
@@ -288,6 +328,11 @@ impl Default for GridName {
     fn default() -> Self {
         Self::Steps(1000)
     }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the form that serde asks for")]
+fn is_ask(without_example: &WithoutExample) -> bool {
+    *without_example == WithoutExample::Ask
 }
 
 fn yes() -> bool {

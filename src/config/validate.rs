@@ -8,11 +8,12 @@ use crate::backend::entry::ModelEntry;
 use crate::backend::raw::BackendKind;
 use crate::backend::reference::Reference;
 use crate::backend::replay::Recording;
+use crate::cascade::gate::WithoutExample;
 use crate::cascade::teach::Distil;
 use crate::task::Task;
 use crate::task::confidence::{Further, Signal};
 use crate::task::extraction::Extraction;
-use crate::types::arm::Deferral;
+use crate::types::arm::{Arm, Deferral};
 use crate::types::store_rule::StoreRule;
 
 /// More calls in flight than any server takes.
@@ -35,7 +36,48 @@ pub(super) fn config(config: &Config) -> Checked {
         return Err(refused("limits.max_fee_usd: must be a number of USD from 0 on"));
     }
     dataset(&config.dataset)?;
-    deferral(&config.deferral, config.dataset.calibration)
+    deferral(&config.deferral, config.dataset.calibration)?;
+    arms(config)
+}
+
+/// The keys that single arms need, and those that no arm uses.
+fn arms(config: &Config) -> Checked {
+    let has = |arm| config.arms.contains(&arm);
+    let (deferral, learning) = (&config.deferral, &config.learning);
+    let needs = [
+        (Arm::CascadeTuned, "deferral.tuned_threshold", deferral.tuned_threshold.is_some(), "its λ, from 0 to 1"),
+        (
+            Arm::FixedExample,
+            "learning.fixed_example",
+            learning.fixed_example.is_some(),
+            "the example as { question = …, solution = …, answer = … }",
+        ),
+    ];
+    for (arm, key, there, what) in needs {
+        if has(arm) && !there {
+            return Err(refused(format!("arms: `{}` needs {key}: {what}", arm.name())));
+        }
+        if there && !has(arm) {
+            return Err(refused(format!("{key}: no arm `{}` uses it: add the arm or leave the key out", arm.name())));
+        }
+    }
+    if deferral.tuned_threshold.is_some_and(|threshold| !(0.0..=1.0).contains(&threshold)) {
+        return Err(refused("deferral.tuned_threshold: must be from 0 to 1"));
+    }
+    if has(Arm::CascadeTuned) && deferral.recalibrate.is_some() {
+        return Err(refused(
+            "arms: `cascade-tuned` compares the score as it is with its λ, and deferral.recalibrate maps scores: leave one of them out",
+        ));
+    }
+    let shows = config.arms.iter().any(|arm| arm.shows_examples());
+    let keys = [
+        ("deferral.without_example", deferral.without_example != WithoutExample::Ask),
+        ("learning.top_level_examples", learning.top_level_examples),
+    ];
+    match keys.into_iter().find(|(_, set)| *set && !shows) {
+        Some((key, _)) => Err(refused(format!("{key}: no arm shows examples to the weak level: leave it out"))),
+        None => Ok(()),
+    }
 }
 
 /// The name of the run, the levels and the arms.
@@ -78,6 +120,7 @@ fn counts(config: &Config) -> Checked {
         ("dataset.sample_groups", config.dataset.sample_groups),
         ("dataset.per_group", config.dataset.per_group),
         ("limits.concurrency", Some(config.limits.concurrency)),
+        ("learning.majority_draws", Some(config.learning.majority_draws as usize)),
         ("learning.max_strategy_tokens", config.learning.max_strategy_tokens),
     ];
     match counts.into_iter().find(|(_, value)| *value == Some(0)) {
@@ -267,7 +310,12 @@ fn reading(resolved: &ResolvedConfig) -> Checked {
 fn recordings(resolved: &ResolvedConfig) -> Checked {
     let learning = &resolved.config.learning;
     let (written, second) = (resolved.needs_strategies(), learning.distil == Distil::SecondCall);
-    let columns = [(&resolved.weak, "strategies", resolved.learns()), (&resolved.strong, "distil", written && !second)];
+    let shows = |arm: &Arm| arm.shows_examples() || *arm == Arm::FixedExample;
+    let columns = [
+        (&resolved.weak, "strategies", resolved.config.arms.iter().any(shows)),
+        (&resolved.strong, "strategies", resolved.shows_to_top()),
+        (&resolved.strong, "distil", written && !second),
+    ];
     for (entry, column, needed) in columns {
         let Some(recording) = resolved.recordings.get(&entry.name).filter(|_| needed) else { continue };
         if !recording.has(column) {
@@ -277,8 +325,8 @@ fn recordings(resolved: &ResolvedConfig) -> Checked {
             )));
         }
     }
-    let verified = resolved.learns() && learning.store.to_vec().contains(&StoreRule::Verified);
-    let more = [(verified, "a second draw"), (written && second, "a strategy in a second call")];
+    let drawn = resolved.learns() && learning.store.to_vec().iter().any(|rule| rule.needs_draws());
+    let more = [(drawn, "a further draw"), (written && second, "a strategy in a second call")];
     let strong = &resolved.strong.name;
     match more.iter().find(|(asked, _)| *asked && resolved.recordings.contains_key(strong)) {
         Some((_, what)) => Err(refused(format!(
@@ -298,14 +346,22 @@ fn store_rules(resolved: &ResolvedConfig) -> Checked {
             resolved.strong.name
         )));
     }
-    let checking = learning.store.to_vec().into_iter().find(|rule| !rule.checks().is_empty());
-    if let Some(rule) = checking.filter(|_| resolved.learns() && resolved.grader.task == Task::Choice) {
+    if resolved.grader.task != Task::Choice {
+        return Ok(());
+    }
+    let checking = learning.store.to_vec().into_iter().find(|rule| rule.needs_calculations());
+    if let Some(rule) = checking.filter(|_| resolved.learns()) {
         return Err(refused(format!(
-            "learning.store: `{}` checks calculations, and answers to questions with options have none: leave it out",
+            "learning.store: `{}` looks at calculations, and answers to questions with options have none: leave it out",
             rule.name()
         )));
     }
-    Ok(())
+    match resolved.config.arms.iter().find(|arm| matches!(arm, Arm::ExampleReplay | Arm::FixedExample)) {
+        Some(arm) => {
+            Err(refused(format!("arms: `{}` is for word problems, and these are questions with options", arm.name())))
+        }
+        None => Ok(()),
+    }
 }
 
 /// The checks must have a meaning for the questions and the arms.
@@ -318,11 +374,13 @@ fn checks(resolved: &ResolvedConfig) -> Checked {
             first.name()
         )));
     }
-    if !resolved.config.arms.iter().any(|arm| arm.deferral() == Deferral::BelowThreshold) {
+    let gated =
+        |arm: &Arm| matches!(arm.deferral(), Deferral::BelowThreshold | Deferral::WithoutExample { checked: true });
+    if !resolved.config.arms.iter().any(gated) {
         return Err(refused("deferral.checks: no arm is gated, so nothing goes by them: leave them out"));
     }
     if let Some(check) = deferral.checks.iter().find(|check| check.needs_example()) {
-        if !resolved.learns() {
+        if !resolved.config.arms.iter().any(|arm| arm.shows_examples()) {
             return Err(refused(format!(
                 "deferral.checks: `{}` compares with an example, and no arm learns: leave it out, or add inter-cascade",
                 check.name()
@@ -350,6 +408,12 @@ fn prompts(resolved: &ResolvedConfig) -> Checked {
         )));
     }
     let (written, second) = (resolved.needs_strategies(), resolved.config.learning.distil == Distil::SecondCall);
+    if written && !second && resolved.shows_to_top() {
+        return Err(refused(
+            "learning: the top level is shown examples (top_level_examples or the arm strong-with-examples), and a request for an answer and a \
+             strategy in one call has no place for them: set learning.distil = \"second-call\" or another learning.content",
+        ));
+    }
     let further = resolved.signal.map(Signal::further);
     let wanted = [
         (&resolved.strong, strong, "distil", strong.distil.is_some(), written && !second),

@@ -14,11 +14,11 @@ use crate::backend::settings::Data;
 use crate::cascade::answer::Gauge;
 use crate::cascade::calibration::Gates;
 use crate::cascade::level::{LevelModel, Levels};
-use crate::cascade::repository::Rule;
+use crate::cascade::repository::{Rule, Shown};
 use crate::cascade::setup::Setup;
-use crate::cascade::teach::Teaching;
+use crate::cascade::teach::{Teaching, worked_example};
 use crate::config::resolved::ResolvedConfig;
-use crate::config::schema::{Config, DeferralConfig};
+use crate::config::schema::{Config, DeferralConfig, FixedExample};
 use crate::dataset::stream;
 use crate::gateway::budget::Budget;
 use crate::gateway::concurrency::ConcurrencyLimiter;
@@ -27,7 +27,9 @@ use crate::gateway::rate_limit::RateLimit;
 use crate::gateway::refusals::Refusals;
 use crate::gateway::{Gateway, Hear, Served, Source};
 use crate::task::prompt::Prompt;
+use crate::types::arm::Arm;
 use crate::types::embedding::Embedded;
+use crate::types::item::{Item, Target};
 use crate::types::price::Fee;
 use crate::types::recorded::RecordedCalls;
 
@@ -87,6 +89,8 @@ impl Models {
                 exclude_same_group: learning.exclude_same_group,
             },
             reuse_from: learning.reuse_from,
+            without_example: config.deferral.without_example,
+            fixed_example: learning.fixed_example.as_ref().map(|example| fixed(resolved, example)),
             teaching: teaching(config),
             seed: config.seed,
         };
@@ -170,8 +174,25 @@ fn teaching(config: &Config) -> Teaching {
         confident_from: learning.confident_from,
         checked_at_least: learning.checked_at_least,
         verify_temperature: learning.verify_temperature,
+        majority_draws: learning.majority_draws,
+        top_level_examples: learning.top_level_examples,
         max_tokens: learning.max_strategy_tokens,
     }
+}
+
+/// The example that is shown before every query.
+fn fixed(resolved: &ResolvedConfig, FixedExample { question, solution, answer }: &FixedExample) -> Shown {
+    let item = Item {
+        id: Arm::FixedExample.name().into(),
+        group: Arm::FixedExample.name().into(),
+        query: question.clone(),
+        options: Vec::new(),
+        target: Target::Number(answer.clone()),
+        solution: None,
+        subject: None,
+    };
+    let strategy = worked_example(&item, &resolved.grader, solution, &resolved.prompts[0]);
+    Shown { strategy: Arc::new(strategy), similarity: None }
 }
 
 /// What the journal's calls have taken: runs that share it share the limit, whichever models they ask.

@@ -132,7 +132,7 @@ impl Prepared {
         let cells = alone.cells(&calibration.arms, &[], orders(resolved));
         let levels = session.through(&models, &cells, "both levels").await?;
         let thresholds = thresholds.of(&levels.records);
-        let taught = gates.only(|arm| arm.learning().is_some());
+        let taught = gates.only(|arm| arm.deferral() == Deferral::BelowThreshold && *arm != Arm::Cascade);
         let cells = taught.cells(&calibration.arms, &thresholds, orders(resolved));
         let outcome = levels.and(session.through(&models, &cells, "sweep").await?);
 

@@ -140,13 +140,7 @@ impl Grader {
         if self.task != Task::Math {
             return Outcomes::default();
         }
-        let examples: Vec<Example> = examples
-            .map(|solved| Example {
-                question: &solved.question,
-                solution: &solved.solution,
-                answer: solved.answer.as_deref(),
-            })
-            .collect();
+        let examples: Vec<Example> = examples.map(example).collect();
         Work::new(&item.query, text, graded.answer.as_deref(), &examples).outcomes()
     }
 
@@ -160,6 +154,23 @@ impl Grader {
             Target::Choice(_) => item.options.iter().position(|option| option == answer).map(Answer::Option),
         };
         graded(item, answer)
+    }
+
+    /// The answer that the calculations of a `solved` question give on the item's numbers, graded. `None` if they give none, or
+    /// several because the solved question gives one number twice.
+    #[must_use]
+    pub fn replay(&self, item: &Item, solved: &Solved) -> Option<Graded> {
+        let [value] = &checks::replays(&item.query, &example(solved))[..] else { return None };
+        Some(self.reuse(item, &value.to_string()))
+    }
+
+    /// Whether a solution of the item and that of a `solved` question contradict each other: the calculations of one, on the numbers of
+    /// the other, give another answer than the other's own. The item's solution is its text and the answer read from it.
+    #[must_use]
+    pub fn contradicts(&self, item: &Item, (text, answer): (&str, Option<&str>), solved: &Solved) -> bool {
+        let own = Example { question: &item.query, solution: text, answer };
+        let other = example(solved);
+        checks::contradicts(&own, &other) || checks::contradicts(&other, &own)
     }
 
     /// The option that a text answers with; none for a number.
@@ -176,6 +187,11 @@ impl Grader {
     pub fn place(&self, item: &Item, response: &Response) -> Option<Range<usize>> {
         self.reading(item, response, &response.text).map(|read| read.span)
     }
+}
+
+/// A solved question as the checks compare others with it.
+fn example(solved: &Solved) -> Example<'_> {
+    Example { question: &solved.question, solution: &solved.solution, answer: solved.answer.as_deref() }
 }
 
 /// Whether the part of a response that holds the answer was cut off: by the token limit, by a filter, or perhaps, for a

@@ -4,6 +4,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use super::check::Check;
+
 /// When a query goes to the next level.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Deferral {
@@ -11,8 +13,14 @@ pub enum Deferral {
     Never,
     /// The weak level is not asked.
     Always,
-    /// The weak level's confidence is below λ.
+    /// The weak level's confidence is below λ, or its answer fails a check.
     BelowThreshold,
+    /// No example is near enough, and then the weak level is not asked; its answer fails a check, if the arm has checks. No
+    /// confidence is read.
+    WithoutExample {
+        /// Whether the gate's checks apply.
+        checked: bool,
+    },
 }
 
 /// How the strategies to be shown are ranked.
@@ -52,8 +60,12 @@ impl Content {
 pub enum Use {
     /// It stands before the weak level's query: the config's content, or this one.
     Shown(Option<Content>),
+    /// It stands before the top level's query, in the config's content.
+    ShownToTop,
     /// The nearest answer is given again, if it is near enough, and no model is asked.
     Reused,
+    /// The nearest solution's calculations are done on the query's numbers, and if they give one answer, no model is asked.
+    Replayed,
 }
 
 /// What an arm learns, and how it uses it.
@@ -83,11 +95,23 @@ pub enum Arm {
     Retrieval,
     /// The cascade before which the nearest past answer is given again where it is near enough.
     SemanticCache,
+    /// The cascade at a threshold of its own, so that learning arms are compared with the best cascade too.
+    CascadeTuned,
+    /// The cascade with one worked example, the same for every query: what does the form give without retrieval?
+    FixedExample,
+    /// A router without confidence: the weak model answers if an example is near enough, else the strong model does.
+    SimilarityRouter,
+    /// The same, but an answer that fails a check of the gate is deferred.
+    SimilarityRouterChecked,
+    /// No weak model: the nearest solution's calculations on the query's numbers, else the strong model.
+    ExampleReplay,
+    /// The strong model alone, with the most similar of its own earlier solutions before each query.
+    StrongWithExamples,
 }
 
 impl Arm {
     /// All of them.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 13] = [
         Self::WeakOnly,
         Self::StrongOnly,
         Self::Cascade,
@@ -95,6 +119,12 @@ impl Arm {
         Self::InterCascadeRandom,
         Self::Retrieval,
         Self::SemanticCache,
+        Self::CascadeTuned,
+        Self::FixedExample,
+        Self::SimilarityRouter,
+        Self::SimilarityRouterChecked,
+        Self::ExampleReplay,
+        Self::StrongWithExamples,
     ];
 
     /// The name used in configs and outputs.
@@ -108,6 +138,12 @@ impl Arm {
             Self::InterCascadeRandom => "inter-cascade-random",
             Self::Retrieval => "retrieval",
             Self::SemanticCache => "semantic-cache",
+            Self::CascadeTuned => "cascade-tuned",
+            Self::FixedExample => "fixed-example",
+            Self::SimilarityRouter => "similarity-router",
+            Self::SimilarityRouterChecked => "similarity-router-checked",
+            Self::ExampleReplay => "example-replay",
+            Self::StrongWithExamples => "strong-with-examples",
         }
     }
 
@@ -128,24 +164,47 @@ impl Arm {
     pub fn deferral(self) -> Deferral {
         match self {
             Self::WeakOnly => Deferral::Never,
-            Self::StrongOnly => Deferral::Always,
-            Self::Cascade | Self::InterCascade | Self::InterCascadeRandom | Self::Retrieval | Self::SemanticCache => {
-                Deferral::BelowThreshold
-            }
+            Self::StrongOnly | Self::ExampleReplay | Self::StrongWithExamples => Deferral::Always,
+            Self::Cascade
+            | Self::InterCascade
+            | Self::InterCascadeRandom
+            | Self::Retrieval
+            | Self::SemanticCache
+            | Self::CascadeTuned
+            | Self::FixedExample => Deferral::BelowThreshold,
+            Self::SimilarityRouter => Deferral::WithoutExample { checked: false },
+            Self::SimilarityRouterChecked => Deferral::WithoutExample { checked: true },
         }
     }
 
-    /// What the arm learns; none where it does not.
+    /// What the arm learns; `None` if it does not learn.
     #[must_use]
     pub fn learning(self) -> Option<Learning> {
         let learning = |selection, used| Some(Learning { selection, used });
         match self {
-            Self::WeakOnly | Self::StrongOnly | Self::Cascade => None,
-            Self::InterCascade => learning(Selection::Nearest, Use::Shown(None)),
+            Self::WeakOnly | Self::StrongOnly | Self::Cascade | Self::CascadeTuned | Self::FixedExample => None,
+            Self::InterCascade | Self::SimilarityRouter | Self::SimilarityRouterChecked => {
+                learning(Selection::Nearest, Use::Shown(None))
+            }
             Self::InterCascadeRandom => learning(Selection::Random, Use::Shown(None)),
             Self::Retrieval => learning(Selection::Nearest, Use::Shown(Some(Content::QuestionAnswer))),
             Self::SemanticCache => learning(Selection::Nearest, Use::Reused),
+            Self::ExampleReplay => learning(Selection::Nearest, Use::Replayed),
+            Self::StrongWithExamples => learning(Selection::Nearest, Use::ShownToTop),
         }
+    }
+
+    /// Whether the weak level is shown what the arm retrieves.
+    #[must_use]
+    pub fn shows_examples(self) -> bool {
+        matches!(self.learning(), Some(Learning { used: Use::Shown(_), .. }))
+    }
+
+    /// Whether this check of the config is one of the arm's gate. Those on examples need a retrieved one in the prompt.
+    #[must_use]
+    pub fn has_check(self, check: Check) -> bool {
+        self.deferral() != Deferral::WithoutExample { checked: false }
+            && (self.shows_examples() || !check.needs_example())
     }
 
     /// Whether the arm needs the strong level to write strategies, where the config's content is this one.
@@ -153,7 +212,8 @@ impl Arm {
     pub fn needs_strategies(self, content: Content) -> bool {
         match self.learning().map(|learning| learning.used) {
             Some(Use::Shown(own)) => own.unwrap_or(content).is_written(),
-            Some(Use::Reused) | None => false,
+            Some(Use::ShownToTop) => content.is_written(),
+            Some(Use::Reused | Use::Replayed) | None => false,
         }
     }
 }

@@ -20,31 +20,56 @@ pub enum StoreRule {
     Grounded,
     /// Every number that the question gives in digits stands in a calculation. It needs no call.
     AllNumbersUsed,
+    /// Neither its calculations on the numbers of a retrieved question nor that question's solution on its own numbers gives another
+    /// answer than the one written. It needs no call.
+    Unconflicted,
     /// A second draw gives the same answer.
     Verified,
+    /// More than half of several draws give the same answer.
+    Majority,
     /// The answer is right: an oracle, for it looks at the target.
     CorrectOnly,
 }
 
 impl StoreRule {
     /// All of them.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 9] = [
         Self::Always,
         Self::Confident,
         Self::Checked,
         Self::Grounded,
         Self::AllNumbersUsed,
+        Self::Unconflicted,
         Self::Verified,
+        Self::Majority,
         Self::CorrectOnly,
     ];
 
-    /// The checks of the solution's work that it asks for. None of them has a meaning for questions with options.
+    /// Whether it looks at calculations, which answers to questions with options do not have.
+    #[must_use]
+    pub fn needs_calculations(self) -> bool {
+        self == Self::Unconflicted || !self.checks().is_empty()
+    }
+
+    /// Whether it asks the strong level again.
+    #[must_use]
+    pub fn needs_draws(self) -> bool {
+        matches!(self, Self::Verified | Self::Majority)
+    }
+
+    /// The checks of the solution's work that it needs to pass.
     #[must_use]
     pub fn checks(self) -> &'static [Check] {
         match self {
             Self::Grounded => &[Check::Calculations, Check::GroundedNumbers],
             Self::AllNumbersUsed => &[Check::AllNumbersUsed],
-            Self::Always | Self::Confident | Self::Checked | Self::Verified | Self::CorrectOnly => &[],
+            Self::Always
+            | Self::Confident
+            | Self::Checked
+            | Self::Unconflicted
+            | Self::Verified
+            | Self::Majority
+            | Self::CorrectOnly => &[],
         }
     }
 
@@ -57,7 +82,9 @@ impl StoreRule {
             Self::Checked => "checked",
             Self::Grounded => "grounded",
             Self::AllNumbersUsed => "all-numbers-used",
+            Self::Unconflicted => "unconflicted",
             Self::Verified => "verified",
+            Self::Majority => "majority",
             Self::CorrectOnly => "correct-only",
         }
     }

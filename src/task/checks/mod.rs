@@ -88,6 +88,23 @@ impl<'a> Work<'a> {
     }
 }
 
+/// The answers that an example's calculations give on the numbers of another question: one, or several if the example's question gives
+/// one number twice. Empty if they do not give the example's own answer, or do not fit the question.
+#[must_use]
+pub fn replays(question: &str, example: &Example) -> Vec<BigRational> {
+    let flow = Flow::new(example.question, &passage::visible(example.solution));
+    let found = flow.zip(example.answer.and_then(exact));
+    found.map_or_else(Vec::new, |(flow, answer)| replay::replays(&given::given(question), &flow, &answer))
+}
+
+/// Whether the calculations of an example, on the numbers of a solved question, give answers of which none is the solved question's.
+#[must_use]
+pub fn contradicts(example: &Example, solved: &Example) -> bool {
+    let Some(answer) = solved.answer.and_then(exact) else { return false };
+    let values = replays(solved.question, example);
+    !values.is_empty() && !values.iter().any(|value| is_rounded(&answer, value))
+}
+
 /// Whether an answer is a value, or the value rounded to at most two decimals.
 fn is_rounded(answer: &BigRational, value: &BigRational) -> bool {
     let rounded = |places: u32| {

@@ -7,11 +7,12 @@ use std::time::Duration;
 use intercascade::analysis::metrics::calibrated::Wanted;
 use intercascade::cascade::answer::Gauge;
 use intercascade::cascade::calibration::Gates;
+use intercascade::cascade::gate::WithoutExample;
 use intercascade::cascade::level::{LevelModel, Levels};
-use intercascade::cascade::repository::Rule;
+use intercascade::cascade::repository::{Rule, Shown};
 use intercascade::cascade::schedule::{CellOutcome, one_by_one, side_by_side};
 use intercascade::cascade::setup::Setup;
-use intercascade::cascade::teach::{Distil, Teaching};
+use intercascade::cascade::teach::{Distil, Teaching, worked_example};
 use intercascade::config::prompts::Prompts;
 use intercascade::dataset::stream::permutation;
 use intercascade::gateway::concurrency::{ConcurrencyLimiter, LineSettings};
@@ -22,6 +23,7 @@ use intercascade::task::calculations::AtLeast;
 use intercascade::task::confidence::Signal;
 use intercascade::task::{Grader, Task};
 use intercascade::types::arm::{Arm, Content};
+use intercascade::types::check::Check;
 use intercascade::types::item::Item;
 use intercascade::types::model::{Identity, Model};
 use intercascade::types::seed::Seed;
@@ -50,6 +52,9 @@ struct Case {
     content: Content,
     distil: Distil,
     store: Vec<StoreRule>,
+    checks: Vec<Check>,
+    without_example: WithoutExample,
+    top_level_examples: bool,
     slowest: [u64; 2],
     concurrency: usize,
     caps: [usize; 2],
@@ -58,23 +63,29 @@ struct Case {
 
 fn cases() -> impl Strategy<Value = Case> {
     let stream = (any::<u64>(), 0_usize..40, prop_oneof![Just(0_usize), 1_usize..8], 1_usize..12);
-    let arms = proptest::sample::subsequence(Arm::ALL.to_vec(), 1..=Arm::ALL.len());
+    let arms = proptest::sample::subsequence(Arm::ALL.to_vec(), 1..=6);
     let cells = (arms, 1_usize..3, proptest::collection::vec(0.0..1.0, 1..3));
     let rule = (0_usize..4, -1.0..0.9, any::<bool>());
     let contents = [Content::Strategy, Content::WorkedCase, Content::Both, Content::QuestionAnswer];
-    let rules = [StoreRule::Confident, StoreRule::Checked, StoreRule::Verified, StoreRule::CorrectOnly];
+    let rules: Vec<StoreRule> = StoreRule::ALL.into_iter().filter(|rule| *rule != StoreRule::Always).collect();
     let teaching = (
         prop_oneof![Just(0.0), Just(1.0), 0.0..1.0],
         proptest::sample::select(contents.to_vec()),
         prop_oneof![Just(Distil::SameCall), Just(Distil::SecondCall)],
-        proptest::sample::subsequence(rules.to_vec(), 0..3),
+        proptest::sample::subsequence(rules, 0..3),
+    );
+    let gate = (
+        proptest::sample::subsequence(Check::ALL.to_vec(), 0..3),
+        prop_oneof![Just(WithoutExample::Ask), Just(WithoutExample::Defer)],
+        any::<bool>(),
     );
     let models = ([0_u64..2000, 0_u64..2000], 1_usize..20, [1_usize..8, 1_usize..8], any::<bool>());
-    (stream, cells, rule, teaching, models).prop_map(|(stream, cells, rule, teaching, models)| {
+    (stream, cells, rule, teaching, gate, models).prop_map(|(stream, cells, rule, teaching, gate, models)| {
         let (seed, items, before, words) = stream;
         let (arms, orders, thresholds) = cells;
         let (k, min_similarity, exclude_same_group) = rule;
         let (unreadable, content, distil, store) = teaching;
+        let (checks, without_example, top_level_examples) = gate;
         let (slowest, concurrency, caps, local) = models;
         Case {
             seed,
@@ -91,12 +102,23 @@ fn cases() -> impl Strategy<Value = Case> {
             content,
             distil,
             store,
+            checks,
+            without_example,
+            top_level_examples,
             slowest,
             concurrency,
             caps,
             local,
         }
     })
+}
+
+/// The example that the arm `fixed-example` shows.
+fn fixed(prompts: &Prompts) -> Shown {
+    let item = Item { query: "What is twice 4?".to_owned(), ..testing::item("fixed".to_owned(), "fixed".to_owned()) };
+    let prompt = prompts.find("chat", Task::Math).expect("there");
+    let strategy = worked_example(&item, &Grader::usual(Task::Math), "4 + 4 = 8\n#### 8", prompt);
+    Shown { strategy: Arc::new(strategy), similarity: None }
 }
 
 impl Case {
@@ -150,6 +172,8 @@ impl Case {
             gauge: Some(Gauge { signal: Signal::MeanTokenProbability, quantile: 0.1, draws: 2, draw_temperature: 0.7 }),
             rule: Rule { k: self.k, min_similarity: self.min_similarity, exclude_same_group: self.exclude_same_group },
             reuse_from: 0.7,
+            without_example: self.without_example,
+            fixed_example: Some(fixed(&prompts)),
             teaching: Teaching {
                 content: Some(self.content),
                 distil: self.distil,
@@ -157,6 +181,8 @@ impl Case {
                 confident_from: 0.5,
                 checked_at_least: AtLeast::Count(0),
                 verify_temperature: 0.7,
+                majority_draws: 4,
+                top_level_examples: self.top_level_examples,
                 max_tokens: None,
             },
             seed: Seed(self.seed),
@@ -176,7 +202,8 @@ impl Case {
             wanted: Wanted { guarantee: None, recalibrate: None },
             per_arm: true,
             calibration: (self.items..self.items + self.before).collect(),
-            checks: Vec::new(),
+            checks: self.checks.clone(),
+            tuned: Some(0.5),
         };
         let orders = (0..self.orders).map(|order| permutation(setup.seed, order, self.items).into()).collect();
         let cells = gates.cells(&[], &self.thresholds, orders);

@@ -65,7 +65,12 @@ impl Model for Oracle {
         // Two draws of one prompt agree more often than not.
         let answer = if request.draw > 0 && unit("same") < 0.5 { 0.0 } else { (unit("answer") * 3.0).floor() };
         let slip = f64::from(u8::from(unit("slip") < 0.3));
-        let mut text = format!("{answer} + 0 = {}\n#### {answer}", answer + slip);
+        // Half of the answers are calculated from the question's number, as the checks look for.
+        let number = prompt.rsplit("number ").next().and_then(|rest| rest.split('?').next()?.parse::<f64>().ok());
+        let mut text = match number.filter(|_| unit("calculated") < 0.5) {
+            Some(number) => format!("{number} + {number} = {}\n#### {}", 2.0 * number + slip, 2.0 * number),
+            None => format!("{answer} + 0 = {}\n#### {answer}", answer + slip),
+        };
         if request.wanted == Wanted::AnswerAndStrategy && unit("readable") >= self.unreadable {
             text = format!("{text}\nSTRATEGY:\nNote {}.", (unit("note") * 1e6).floor());
         }

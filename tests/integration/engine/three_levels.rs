@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use intercascade::analysis::metrics::{Prices, Slice, fee_rows, slices};
 use intercascade::cascade::answer::Gauge;
 use intercascade::cascade::experiment::{Cells, gathered};
-use intercascade::cascade::gate::Gate;
+use intercascade::cascade::gate::{Gate, WithoutExample};
 use intercascade::cascade::level::{LevelModel, Levels};
 use intercascade::cascade::repository::Rule;
 use intercascade::cascade::schedule::one_by_one;
@@ -109,6 +109,8 @@ fn setup(folder: &std::path::Path) -> (Setup, Prompts) {
         gauge: Some(Gauge { signal: Signal::MeanTokenProbability, quantile: 0.1, draws: 2, draw_temperature: 0.7 }),
         rule: Rule { k: 1, min_similarity: -1.0, exclude_same_group: false },
         reuse_from: 0.99,
+        without_example: WithoutExample::Ask,
+        fixed_example: None,
         teaching: Teaching {
             content: Some(Content::Strategy),
             distil: Distil::SameCall,
@@ -116,6 +118,8 @@ fn setup(folder: &std::path::Path) -> (Setup, Prompts) {
             confident_from: 0.5,
             checked_at_least: AtLeast::Count(0),
             verify_temperature: 0.7,
+            majority_draws: 3,
+            top_level_examples: false,
             max_tokens: None,
         },
         seed: Seed(1),
