@@ -1,8 +1,8 @@
-//! The pair matrix: the weak level's answer to every item alone and with each other item of its group as the one example.
-//! With these calls recorded, any gate, store rule and order of a learning arm with k = 1 is exact offline. The calls are
-//! those of `step`: the levels answer and resolve through the same code, so the keys are those of a run.
+//! The pair matrix: the weak level's answer to every item alone, and with each item as the one example that may be shown for it: those
+//! of its group, and others that are near enough. With these calls recorded, any gate, store rule and order of a learning arm with
+//! k = 1 is exact offline. The calls are those of `step`: the levels answer and resolve through the same code, so the keys are those
+//! of a run.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use futures_util::{StreamExt, stream};
@@ -18,15 +18,18 @@ use crate::types::level::Level;
 use crate::types::matrix::Row;
 use crate::types::record::{Call, Strategy};
 
-/// The ordered pairs (item, example) of items of one group, by item and then by example.
+/// The ordered pairs (item, example): first those of items of one group, then those of different groups whose queries are as
+/// similar as the rule asks for; each by item and then by example.
 #[must_use]
 pub fn pairs(setup: &Setup, items: usize) -> Vec<(usize, usize)> {
-    let mut groups: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
-    for (index, item) in setup.items[..items].iter().enumerate() {
-        groups.entry(&item.group).or_default().push(index);
-    }
-    let of = |index: usize| groups[&*setup.items[index].group].iter().copied().filter(move |other| *other != index);
-    (0..items).flat_map(|index| of(index).map(move |other| (index, other))).collect()
+    let are_siblings = |&(item, example): &(usize, usize)| setup.items[item].group == setup.items[example].group;
+    let others = |item| (0..items).filter(move |example| *example != item).map(move |example| (item, example));
+    let (mut pairs, apart): (Vec<_>, Vec<_>) = (0..items).flat_map(others).partition(are_siblings);
+    let is_near = |&(item, example): &(usize, usize)| {
+        similarity(setup, item, example).is_some_and(|cosine| cosine >= setup.rule.min_similarity)
+    };
+    pairs.extend(apart.into_iter().filter(is_near));
+    pairs
 }
 
 /// Takes the first `items` of the setup through: the strong level's answers, the weak level's alone, then the weak level's

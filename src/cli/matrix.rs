@@ -8,7 +8,7 @@ use super::{Failure, Status, drive, say};
 /// Arguments of `matrix`.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Example:\n  intercascade matrix --config configs/pair-gsm-templates.toml --set dataset.split=dev --set dataset.limit=16 --out results/pairs\n\nThe strong level answers every item, then the weak level answers every item alone, then with the strong level's solution of each other item of its group. The calls are those of a run of the same config, so `run --journal DIR/journal.sqlite --offline` replays any order. The same command goes on where it was stopped."
+    after_help = "Example:\n  intercascade matrix --config configs/pair-gsm-templates.toml --set dataset.split=dev --set dataset.limit=16 --out results/pairs\n\nThe strong level answers every item, then the weak level answers every item alone, then with the strong level's solution of each other item of its group, and of each item of another group that is at least as similar as learning.min_similarity. The calls are those of a run of the same config, so `run --journal DIR/journal.sqlite --offline` replays any order. The same command goes on where it was stopped."
 )]
 pub(super) struct Args {
     #[command(flatten)]

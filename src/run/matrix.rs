@@ -24,7 +24,7 @@ pub struct MatrixReport {
 
 impl Prepared {
     /// Asks the strong level about every item, then the weak level about every item alone and with the strong level's
-    /// solution of each other item of its group, and writes the table.
+    /// solution of each item that may be shown for it, and writes the table.
     ///
     /// # Errors
     /// [`RunError::Config`] if no arm learns or an answer would have several examples; else as a run.

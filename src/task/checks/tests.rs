@@ -114,6 +114,19 @@ fn an_example_is_replayed_on_other_numbers_in_another_order() {
 }
 
 #[test]
+fn solutions_contradict_each_other_if_one_gives_another_answer_on_the_other_ones_numbers() {
+    let question = "Ole buys 6 pens and 9 pads. A pen costs $7 and a pad costs $2. How much does he pay?";
+    let right = Example { question, solution: "6 * 7 = 42\n9 * 2 = 18\n42 + 18 = 60", answer: Some("60") };
+    let wrong = Example { question, solution: "6 * 7 = 42\n42 + 9 = 51\n51 * 2 = 102", answer: Some("102") };
+    assert!(!contradicts(&shop(), &right) && !contradicts(&right, &shop()));
+    assert!(contradicts(&shop(), &wrong) && contradicts(&wrong, &shop()));
+    let without_work = Example { solution: "He pays 61.", answer: Some("61"), ..right };
+    assert!(contradicts(&shop(), &without_work), "its answer can be compared");
+    assert!(!contradicts(&without_work, &shop()), "it has nothing that could be done again");
+    assert!(!contradicts(&shop(), &Example { answer: None, ..right }));
+}
+
+#[test]
 fn replay_uses_the_form_that_the_example_uses() {
     let example = Example {
         question: "15 percent of 80 seeds fail. How many sprout?",

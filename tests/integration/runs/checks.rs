@@ -75,7 +75,7 @@ fn store_rules_that_check_calculations_are_refused_for_questions_with_options() 
     let project = Project::with(&settings);
     project.write("questions.csv", choices(6, 3));
     let said = project.trial("out", &[]).refused_in_one_line();
-    assert!(said.contains("learning.store: `grounded` checks calculations"), "{said}");
+    assert!(said.contains("learning.store: `grounded` looks at calculations"), "{said}");
 }
 
 #[test]

@@ -14,6 +14,7 @@ mod resuming;
 mod rules;
 mod signals;
 mod sweep;
+mod teaching;
 
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
