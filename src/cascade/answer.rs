@@ -2,7 +2,6 @@
 
 use super::level::{Asked, LevelModel, StepError, request};
 use super::repository::{Shown, sources, texts};
-use crate::task::calculations::AtLeast;
 use crate::task::confidence::{self, Answered, Further, Signal};
 use crate::task::prompt::Form;
 use crate::types::chat::{Alternatives, Finish, Generation, Mode, Request, Response, Wanted};
@@ -94,9 +93,7 @@ impl LevelModel {
         match signal.further() {
             Further::Nothing => {
                 let place = asked.grader.place(item, response);
-                let holds = signal != Signal::CheckedTokenProbability
-                    || asked.grader.holds(item, &response.text, graded, AtLeast::Count(0));
-                let answered = Answered { response, place, holds, options: &item.options, quantile: gauge.quantile };
+                let answered = Answered { response, place, options: &item.options, quantile: gauge.quantile };
                 match signal.read(&answered) {
                     Err(_) if response.finish == Finish::ContentFilter => Ok(None),
                     read => read.map(Some).map_err(|missing| self.unsure(item, signal.name(), missing)),

@@ -206,7 +206,7 @@ impl LevelModel {
         if teaching.has(StoreRule::Confident) {
             let response = &*solution.heard.response;
             let signal = Signal::MeanTokenProbability;
-            let answered = Answered { response, place: None, holds: true, options: &[], quantile: 0.0 };
+            let answered = Answered { response, place: None, options: &[], quantile: 0.0 };
             let sure = signal.read(&answered).map_err(|missing| self.unsure(asked.item, signal.name(), missing))?;
             if sure.value() < teaching.confident_from {
                 return Ok(Some(StoreRule::Confident));

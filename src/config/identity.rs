@@ -12,6 +12,7 @@ use crate::analysis::metrics::calibrated::Recalibrate;
 use crate::backend::entry::ModelEntry;
 use crate::cascade::gate::WithoutExample;
 use crate::task::Grader;
+use crate::task::calculations::AtLeast;
 use crate::task::confidence::Signal;
 use crate::task::extraction;
 use crate::task::prompt::Prompt;
@@ -76,6 +77,8 @@ struct DeferralIdentity<'a> {
     draw_temperature: f64,
     #[serde(skip_serializing_if = "<[Check]>::is_empty")]
     checks: &'a [Check],
+    #[serde(skip_serializing_if = "AtLeast::is_usual")]
+    calculations_at_least: AtLeast,
     /// Left out while the weak level is asked.
     #[serde(skip_serializing_if = "Option::is_none")]
     without_example: Option<WithoutExample>,
@@ -112,7 +115,7 @@ impl<'a> Identity<'a> {
             limits: _, // change no answer
             models: _, // as `weak` and `strong`
         } = config;
-        let Grader { task: _, rules } = grader;
+        let Grader { task: _, rules, calculations_at_least: _ } = grader; // the last one is in the gate
         Self {
             name,
             seed: *seed,
@@ -180,6 +183,7 @@ impl<'a> DeferralIdentity<'a> {
             draws,
             draw_temperature,
             ref checks,
+            calculations_at_least,
             without_example,
             tuned_threshold,
         } = *config;
@@ -193,6 +197,7 @@ impl<'a> DeferralIdentity<'a> {
             draws,
             draw_temperature,
             checks,
+            calculations_at_least,
             without_example,
             tuned_threshold,
         }

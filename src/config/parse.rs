@@ -54,7 +54,9 @@ pub(super) fn syntax(line: Option<usize>, key: Option<String>, error: &toml::de:
     let message = error.message();
     let names: Vec<&str> = NAMES.captures_iter(message).filter_map(|found| Some(found.get(1)?.as_str())).collect();
     let suggestion = match names.as_slice() {
-        [wrong, right @ ..] if message.starts_with("unknown") => suggest::nearest(wrong, right),
+        [wrong, right @ ..] if message.starts_with("unknown") => {
+            suggest::replaced(wrong).unwrap_or_else(|| suggest::nearest(wrong, right))
+        }
         _ => String::new(),
     };
     ConfigFault::Syntax { line, key: key.filter(|key| key != "."), message: format!("{message}{suggestion}") }

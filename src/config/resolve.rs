@@ -56,7 +56,8 @@ impl ResolvedConfig {
         };
         let prompts = [prompt(&weak)?, prompt(&strong)?];
         let usual = || usual::rules(task, signal, &chosen.stream);
-        let grader = Grader { task, rules: config.dataset.extraction.clone().unwrap_or_else(usual) };
+        let rules = config.dataset.extraction.clone().unwrap_or_else(usual);
+        let grader = Grader { task, rules, calculations_at_least: config.deferral.calculations_at_least };
         let Chosen { name: dataset, sha256, notices, stream, calibration, .. } = chosen;
         let places = [0..stream.len(), stream.len()..stream.len() + calibration.len()];
         let items = stream.into_iter().chain(calibration).collect();

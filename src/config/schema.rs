@@ -225,7 +225,7 @@ impl Default for LearningConfig {
             distil: Distil::default(),
             store: OneOrMany::One(StoreRule::Always),
             confident_from: 0.9,
-            checked_at_least: AtLeast::Count(1),
+            checked_at_least: AtLeast::default(),
             verify_temperature: 0.7,
             majority_draws: MAJORITY_DRAWS,
             top_level_examples: false,
@@ -256,6 +256,9 @@ pub struct DeferralConfig {
     /// Checks of the answer's work that it must pass to stand, whatever its confidence; those on examples are for learning arms.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub checks: Vec<Check>,
+    /// The check calculations: the least number of them, or "each-line".
+    #[serde(default, skip_serializing_if = "AtLeast::is_usual")]
+    pub calculations_at_least: AtLeast,
     /// What becomes of a query for which no example is near enough, in the arms that show some: ask (the weak level) or defer.
     #[serde(default, skip_serializing_if = "is_ask")]
     pub without_example: WithoutExample,

@@ -38,6 +38,19 @@ impl Display for UnknownName {
 
 impl std::error::Error for UnknownName {}
 
+/// Names of earlier versions, each with what has its place.
+const REPLACED: [(&str, &str); 1] = [(
+    "checked-token-probability",
+    "the signal is now \"mean-token-probability\" with deferral.checks = [\"calculations\"] (for questions with options [\"conclusions\"]); \
+     deferral.calculations_at_least = 0 makes the same decisions as before",
+)];
+
+/// What has the place of a name of earlier versions, in brackets. `None` if no version had the name.
+#[must_use]
+pub fn replaced(name: &str) -> Option<String> {
+    REPLACED.iter().find(|(old, _)| *old == name).map(|(_, new)| format!(" ({new})"))
+}
+
 /// ` (did you mean …?)` for the candidate most like `name`, or nothing where none is near.
 #[must_use]
 pub fn nearest(name: &str, candidates: &[&str]) -> String {

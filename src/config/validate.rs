@@ -14,6 +14,7 @@ use crate::task::Task;
 use crate::task::confidence::{Further, Signal};
 use crate::task::extraction::Extraction;
 use crate::types::arm::{Arm, Deferral};
+use crate::types::check::Check;
 use crate::types::store_rule::StoreRule;
 
 /// More calls in flight than any server takes.
@@ -367,12 +368,22 @@ fn store_rules(resolved: &ResolvedConfig) -> Checked {
 /// The checks must have a meaning for the questions and the arms.
 fn checks(resolved: &ResolvedConfig) -> Checked {
     let deferral = &resolved.config.deferral;
-    let Some(first) = deferral.checks.first() else { return Ok(()) };
-    if resolved.grader.task == Task::Choice {
-        return Err(refused(format!(
-            "deferral.checks: `{}` looks at calculations, and answers to questions with options have none: leave it out",
-            first.name()
-        )));
+    let options = resolved.grader.task == Task::Choice;
+    if let Some(check) = deferral.checks.iter().find(|check| check.is_for_options() != options) {
+        let reason = if options {
+            "looks at calculations, and answers to questions with options have none"
+        } else {
+            "compares letter and text of an option, and these are word problems"
+        };
+        return Err(refused(format!("deferral.checks: `{}` {reason}: leave it out", check.name())));
+    }
+    if !deferral.calculations_at_least.is_usual() && !deferral.checks.contains(&Check::Calculations) {
+        return Err(refused(
+            "deferral.calculations_at_least: the check `calculations` is not in deferral.checks: leave the key out",
+        ));
+    }
+    if deferral.checks.is_empty() {
+        return Ok(());
     }
     let gated =
         |arm: &Arm| matches!(arm.deferral(), Deferral::BelowThreshold | Deferral::WithoutExample { checked: true });

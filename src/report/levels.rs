@@ -20,7 +20,7 @@ use crate::types::record::{Call, Graded, LevelAnswer, Purpose, Record, Score};
 type Of = Column<Record, LevelAnswer, Draft>;
 
 /// The columns: the keys of `records`, and the level's part. `threshold` is that of the cell, `level_threshold` that of the level.
-static COLUMNS: [Of; 24] = [
+static COLUMNS: [Of; 25] = [
     Of::text("dataset", |r, _| Some(r.cell.dataset.to_string()), |_, _| Ok(())).derived(),
     Of::text("item_id", |r, _| Some(r.item_id.to_string()), |d, id| set(&mut d.item, id.to_owned())).filled(),
     Of::text("group", |r, _| Some(r.group.to_string()), |_, _| Ok(())).derived(),
@@ -55,6 +55,7 @@ static COLUMNS: [Of; 24] = [
     Of::check(Check::FollowsExample, |_, own| own.checks, |d| &mut d.checks),
     Of::check(Check::ExampleReplay, |_, own| own.checks, |d| &mut d.checks),
     Of::optional_flag("checks_passed", |_, own| own.passes, |d, passes| set(&mut d.passes, Some(passes))).later(),
+    Of::check(Check::Conclusions, |_, own| own.checks, |d| &mut d.checks),
 ];
 
 /// All calls of the level for the record, whatever for.

@@ -22,7 +22,7 @@ use crate::types::store_rule::StoreRule;
 type Of = Column<Record, Level, Draft>;
 
 /// The columns. A new one is a line here, at the end, and in [`Draft`] if it is read back.
-static COLUMNS: [Of; 39] = [
+static COLUMNS: [Of; 40] = [
     Of::text("dataset", |r, _| Some(r.cell.dataset.to_string()), |d, name| set(&mut d.dataset, name.into())).filled(),
     Of::text("item_id", |r, _| Some(r.item_id.to_string()), |d, id| set(&mut d.item, id.to_owned())).filled(),
     Of::text("group", |r, _| Some(r.group.to_string()), |d, group| set(&mut d.group, group.to_owned())).filled(),
@@ -104,6 +104,7 @@ static COLUMNS: [Of; 39] = [
     Of::check(Check::FollowsExample, |r, _| first_checks(r), |d| &mut d.checks),
     Of::check(Check::ExampleReplay, |r, _| first_checks(r), |d| &mut d.checks),
     Of::optional_flag("checks_passed", |r, _| r.first()?.passes, |d, passes| set(&mut d.passes, Some(passes))).later(),
+    Of::check(Check::Conclusions, |r, _| first_checks(r), |d| &mut d.checks),
 ];
 
 fn first_checks(record: &Record) -> Outcomes {

@@ -57,7 +57,7 @@ impl Audit {
                 contents.sha256
             ));
         }
-        let grader = Grader { task: reading.format.task(), rules };
+        let grader = Grader { rules, ..Grader::usual(reading.format.task()) };
         Ok(Self { run: run.to_owned(), path: path.to_owned(), contents, kept, grader, notes })
     }
 

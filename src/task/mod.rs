@@ -25,7 +25,7 @@ use self::calculations::AtLeast;
 use self::checks::{Example, Work};
 use self::extraction::Extraction;
 use crate::types::chat::{Finish, Response};
-use crate::types::check::Outcomes;
+use crate::types::check::{Check, Outcomes};
 use crate::types::item::{Item, Target};
 use crate::types::record::{Graded, Score, Solved};
 
@@ -46,6 +46,8 @@ pub struct Grader {
     pub task: Task,
     /// The rules that read a text, in their order.
     pub rules: Vec<Extraction>,
+    /// The number of calculations that the check `calculations` needs.
+    pub calculations_at_least: AtLeast,
 }
 
 /// What was read from a text.
@@ -63,7 +65,7 @@ impl Grader {
     /// The usual rules for a kind of question.
     #[must_use]
     pub fn usual(task: Task) -> Self {
-        Self { task, rules: Extraction::usual(task).to_vec() }
+        Self { task, rules: Extraction::usual(task).to_vec(), calculations_at_least: AtLeast::default() }
     }
 
     /// Reads the answer to `item` from `response` and compares it with the target. `text` is the part of the
@@ -128,7 +130,7 @@ impl Grader {
     }
 
     /// What the checks find of the work of an answer to `item`, read from `text` as `graded`, when it was written with these
-    /// `examples` in the prompt. No check has a meaning for questions with options.
+    /// `examples` in the prompt. A check without a meaning for the kind of question finds nothing.
     #[must_use]
     pub fn checks<'a>(
         &self,
@@ -137,11 +139,14 @@ impl Grader {
         graded: &Graded,
         examples: impl Iterator<Item = &'a Solved>,
     ) -> Outcomes {
-        if self.task != Task::Math {
-            return Outcomes::default();
+        if self.task == Task::Choice {
+            let mut outcomes = Outcomes::default();
+            let named = self.choice(item, text);
+            outcomes.set(Check::Conclusions, named.map(|index| choice::agrees(text, &item.options, index)));
+            return outcomes;
         }
         let examples: Vec<Example> = examples.map(example).collect();
-        Work::new(&item.query, text, graded.answer.as_deref(), &examples).outcomes()
+        Work::new(&item.query, text, graded.answer.as_deref(), &examples, self.calculations_at_least).outcomes()
     }
 
     /// An answer that was given to another item, as an answer to this one.

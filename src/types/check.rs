@@ -16,12 +16,20 @@ pub enum Check {
     FollowsExample,
     /// An example's calculations on the question's numbers give the answer.
     ExampleReplay,
+    /// The letter and the text of the option that the answer names belong together.
+    Conclusions,
 }
 
 impl Check {
     /// All of them.
-    pub const ALL: [Self; 5] =
-        [Self::Calculations, Self::AllNumbersUsed, Self::GroundedNumbers, Self::FollowsExample, Self::ExampleReplay];
+    pub const ALL: [Self; 6] = [
+        Self::Calculations,
+        Self::AllNumbersUsed,
+        Self::GroundedNumbers,
+        Self::FollowsExample,
+        Self::ExampleReplay,
+        Self::Conclusions,
+    ];
 
     /// The name used in configs and outputs.
     #[must_use]
@@ -32,6 +40,7 @@ impl Check {
             Self::GroundedNumbers => "grounded-numbers",
             Self::FollowsExample => "follows-example",
             Self::ExampleReplay => "example-replay",
+            Self::Conclusions => "conclusions",
         }
     }
 
@@ -44,7 +53,14 @@ impl Check {
             Self::GroundedNumbers => "check_grounded_numbers",
             Self::FollowsExample => "check_follows_example",
             Self::ExampleReplay => "check_example_replay",
+            Self::Conclusions => "check_conclusions",
         }
+    }
+
+    /// Whether it is for questions with options; the others are for word problems.
+    #[must_use]
+    pub fn is_for_options(self) -> bool {
+        self == Self::Conclusions
     }
 
     /// Whether it compares the answer with a retrieved example.

@@ -40,7 +40,19 @@ mod each_line {
     }
 }
 
+impl Default for AtLeast {
+    fn default() -> Self {
+        Self::Count(1)
+    }
+}
+
 impl AtLeast {
+    /// Whether it is one calculation, which configs leave out.
+    #[must_use]
+    pub fn is_usual(&self) -> bool {
+        *self == Self::default()
+    }
+
     /// How many that are of a text.
     #[must_use]
     pub fn of(self, text: &str) -> usize {

@@ -12,11 +12,9 @@ use num_bigint::BigInt;
 use num_rational::BigRational;
 
 use self::flow::Flow;
-use super::{calculations, passage};
+use super::calculations::{self, AtLeast};
+use super::passage;
 use crate::types::check::{Check, Outcomes};
-
-/// The number of calculations that [`Check::Calculations`] asks for.
-const LEAST: usize = 1;
 
 /// A solved question that was shown with another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,19 +34,29 @@ pub struct Work<'a> {
     /// `None` if there are too many calculations to follow.
     flow: Option<Flow>,
     examples: Vec<(Flow, BigRational)>,
+    /// The number of calculations that [`Check::Calculations`] needs.
+    at_least: usize,
 }
 
 impl<'a> Work<'a> {
-    /// The work of a `text` whose answer was read as `answer`. Reasoning that a passage hides is left out.
+    /// The work of a `text` whose answer was read as `answer`, of which the check `calculations` needs `at_least` so many. Reasoning
+    /// that a passage hides is left out.
     #[must_use]
-    pub fn new(question: &str, text: &'a str, answer: Option<&str>, examples: &[Example]) -> Self {
+    pub fn new(question: &str, text: &'a str, answer: Option<&str>, examples: &[Example], at_least: AtLeast) -> Self {
+        let at_least = at_least.of(text);
         let text = passage::visible(text);
         let flow = Flow::new(question, &text);
         let of = |example: &Example| {
             let flow = Flow::new(example.question, &passage::visible(example.solution))?;
             Some((flow, example.answer.and_then(exact)?))
         };
-        Self { answer: answer.and_then(exact), flow, examples: examples.iter().filter_map(of).collect(), text }
+        Self {
+            answer: answer.and_then(exact),
+            flow,
+            examples: examples.iter().filter_map(of).collect(),
+            text,
+            at_least,
+        }
     }
 
     /// What a check finds: whether the work passes it. `None` if the check has no meaning here: without an answer, without
@@ -57,7 +65,8 @@ impl<'a> Work<'a> {
     pub fn passes(&self, check: Check) -> Option<bool> {
         let answer = self.answer.as_ref()?;
         match (check, &self.flow) {
-            (Check::Calculations, _) => Some(calculations::check(&self.text).gives(&answer.to_string(), LEAST)),
+            (Check::Calculations, _) => Some(calculations::check(&self.text).gives(&answer.to_string(), self.at_least)),
+            (Check::Conclusions, _) => None,
             (_, None) => Some(false),
             (Check::AllNumbersUsed, Some(flow)) => Some(flow.uses_all()),
             (Check::GroundedNumbers, Some(flow)) => Some(flow.is_grounded()),

@@ -29,9 +29,6 @@ const FOR_LETTERS: u32 = 20;
 pub enum Signal {
     /// The tokens' geometric mean probability, exp(Σ ln p / n): the length-normalised sequence probability.
     MeanTokenProbability,
-    /// The same where the answer holds when its calculations are computed again (of options: letter and text agree), and
-    /// 0 where it does not, or none can be read; ours.
-    CheckedTokenProbability,
     /// The answer's probability, exp(Σ ln p); it falls with every token.
     SequenceProbability,
     /// The least likely token's probability.
@@ -76,9 +73,8 @@ pub enum Further {
 
 impl Signal {
     /// All of them.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 13] = [
         Self::MeanTokenProbability,
-        Self::CheckedTokenProbability,
         Self::SequenceProbability,
         Self::MinTokenProbability,
         Self::QuantileTokenProbability,
@@ -98,7 +94,6 @@ impl Signal {
     pub fn name(self) -> &'static str {
         match self {
             Self::MeanTokenProbability => "mean-token-probability",
-            Self::CheckedTokenProbability => "checked-token-probability",
             Self::SequenceProbability => "sequence-probability",
             Self::MinTokenProbability => "min-token-probability",
             Self::QuantileTokenProbability => "quantile-token-probability",
@@ -119,7 +114,6 @@ impl Signal {
     pub fn needs_logprobs(self) -> bool {
         match self {
             Self::MeanTokenProbability
-            | Self::CheckedTokenProbability
             | Self::SequenceProbability
             | Self::MinTokenProbability
             | Self::QuantileTokenProbability
@@ -179,8 +173,7 @@ impl Signal {
         }
         let own = || probabilities(response, &response.tokens);
         let value = match self {
-            Self::CheckedTokenProbability if !answer.holds => 0.0,
-            Self::MeanTokenProbability | Self::CheckedTokenProbability => geometric_mean(&own()?),
+            Self::MeanTokenProbability => geometric_mean(&own()?),
             Self::SequenceProbability => {
                 let probabilities = own()?;
                 if probabilities.is_empty() { 0.0 } else { probabilities.iter().map(|p| p.ln()).sum::<f64>().exp() }
@@ -209,8 +202,6 @@ pub struct Answered<'a> {
     pub response: &'a Response,
     /// The bytes of its text in which the answer stands; none where no answer could be read.
     pub place: Option<Range<usize>>,
-    /// Whether it holds when it is looked at again, where the signal asks for that.
-    pub holds: bool,
     /// Options of the question; none for a number.
     pub options: &'a [String],
     /// The quantile that [`Signal::QuantileTokenProbability`] takes, in [0, 1].
@@ -320,7 +311,7 @@ mod tests {
     fn reads(signal: Signal, tokens: Vec<Token>, place: Option<Range<usize>>, options: usize, expected: f64) {
         let response = response(tokens);
         let options = vec!["an option".to_owned(); options];
-        let answered = Answered { response: &response, place, holds: false, options: &options, quantile: 0.25 };
+        let answered = Answered { response: &response, place, options: &options, quantile: 0.25 };
         let found = signal.read(&answered).expect("has what it needs").value();
         assert!((found - expected).abs() < 1e-12, "{}: {found} instead of {expected}", signal.name());
     }
@@ -332,8 +323,6 @@ mod tests {
     #[test]
     fn signals_over_the_tokens() {
         reads(Signal::MeanTokenProbability, four(), None, 0, (0.5_f64 * 0.25 * 0.8 * 0.2).powf(0.25));
-        // The answers here do not hold.
-        reads(Signal::CheckedTokenProbability, four(), None, 0, 0.0);
         reads(Signal::SequenceProbability, four(), None, 0, 0.5 * 0.25 * 0.8 * 0.2);
         reads(Signal::MinTokenProbability, four(), None, 0, 0.2);
         reads(Signal::QuantileTokenProbability, four(), None, 0, 0.2);
@@ -370,7 +359,7 @@ mod tests {
     fn what_is_missing_is_an_error_and_an_empty_answer_has_no_confidence() {
         let bare = response(vec![Token { text: "x".into(), ..Token::default() }]);
         let read = |signal: Signal, response: &Response| {
-            signal.read(&Answered { response, place: Some(0..1), holds: true, options: &[], quantile: 0.1 })
+            signal.read(&Answered { response, place: Some(0..1), options: &[], quantile: 0.1 })
         };
         for signal in Signal::ALL.into_iter().filter(|signal| signal.needs_logprobs()) {
             assert!(read(signal, &bare).is_err(), "{}", signal.name());
@@ -399,7 +388,7 @@ mod tests {
         let raw = |logprob| Token { text: "4".into(), logprob: Some(logprob), ..Token::default() };
         let read = |signal: Signal, token: Token| {
             let response = response(vec![token]);
-            signal.read(&Answered { response: &response, place: Some(0..1), holds: true, options: &[], quantile: 0.1 })
+            signal.read(&Answered { response: &response, place: Some(0..1), options: &[], quantile: 0.1 })
         };
         let listing = Token { alternatives: vec![("4".into(), 0.9), ("5".into(), 0.1)], ..raw(-0.1) };
         for signal in Signal::ALL.into_iter().filter(|signal| signal.needs_logprobs()) {
@@ -409,7 +398,7 @@ mod tests {
         let rounded = read(Signal::SequenceProbability, raw(1e-7)).expect("rounding");
         assert_eq!(rounded.value().to_bits(), 1.0_f64.to_bits());
         let recorded = Response { confidence: Some(2.46), ..Response::default() };
-        let answered = Answered { response: &recorded, place: None, holds: true, options: &[], quantile: 0.1 };
+        let answered = Answered { response: &recorded, place: None, options: &[], quantile: 0.1 };
         assert_eq!(Signal::Recorded.read(&answered), Err(NoConfidence::OutOfRange(OutOfRange(2.46))));
     }
 
@@ -418,7 +407,7 @@ mod tests {
         let option_logprobs = [0.2_f64, 0.6, 0.1, 0.1].map(|p| p.ln() - 900.0).to_vec();
         let response = Response { option_logprobs, ..Response::default() };
         let options = ["aa", "a", "a", "a"].map(String::from);
-        let answered = Answered { response: &response, place: None, holds: true, options: &options, quantile: 0.1 };
+        let answered = Answered { response: &response, place: None, options: &options, quantile: 0.1 };
         assert!((Signal::OptionProbability.read(&answered).expect("scored").value() - 0.6).abs() < 1e-9);
     }
 

@@ -1,8 +1,12 @@
 //! The checks of answers' work, and the store rules that go by them, on the recorded answers of `dev-2`.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
-use crate::support::{Project, Row, Settings, choices, repository};
+use intercascade::config::resolved::ResolvedConfig;
+use intercascade::task::calculations::AtLeast;
+use intercascade::types::chat::Response;
+
+use crate::support::{Project, Row, Settings, Sheet, choices, repository};
 
 /// A project with the recorded run of the first 40 items in `out`, with these changes.
 fn recorded(changes: &[&str]) -> Project {
@@ -142,4 +146,72 @@ fn checks_that_cannot_decide_are_refused_with_the_reason() {
     project.write("questions.csv", choices(6, 3));
     let error = project.trial("out", &[]).refused_in_one_line();
     assert!(error.contains("deferral.checks: `calculations` looks at calculations"), "{error}");
+}
+
+#[test]
+fn the_signal_that_a_check_replaced_would_have_decided_the_same() {
+    let mut compared = 0;
+    for name in ["pair-gsm-templates", "pair-gsm-templates-paper-form", "pair-short-programs"] {
+        let resolved = ResolvedConfig::load(&repository().join(format!("configs/{name}.toml")), &[]).expect("good");
+        let items: HashMap<&str, _> = resolved.stream().iter().map(|item| (&*item.id.0, item)).collect();
+        let lambda = resolved.config.deferral.stated().expect("a stated threshold");
+        let mut texts: HashMap<String, Response> = HashMap::new();
+        for file in std::fs::read_dir(repository().join("results").join(name)).expect("a folder") {
+            let path = file.expect("an entry").path();
+            if path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("journal")) {
+                let journal = Sheet::from_parquet(&std::fs::read(path).expect("a file"));
+                for row in journal.rows().filter(|row| !row.text("response").is_empty()) {
+                    let response = serde_json::from_str(row.text("response")).expect("a response");
+                    texts.insert(row.text("key").to_owned(), response);
+                }
+            }
+        }
+        let project = Project::shipped();
+        let (config, journal) = (format!("configs/{name}.toml"), repository().join("results").join(name));
+        let journal = journal.to_str().expect("UTF-8");
+        project.run(&["run", "--config", &config, "--offline", "--journal", journal, "--out", "out"]).done();
+        let mut asked = HashMap::new();
+        for call in project.sheet("out", "calls").rows() {
+            if call.text("level") == "0" && call.text("purpose") == "answer" {
+                let place = ["arm", "order", "item_id"].map(|column| call.text(column).to_owned());
+                asked.insert(place, call.text("journal_key").to_owned());
+            }
+        }
+        let mut fates = BTreeSet::new();
+        for record in project.sheet("out", "records").rows().filter(|record| !record.text("threshold").is_empty()) {
+            let place = ["arm", "order", "item_id"].map(|column| record.text(column).to_owned());
+            let (item, response) = (items[record.text("item_id")], &texts[&asked[&place]]);
+            let answered = resolved.grader.grade(item, response, &response.text);
+            // The mean token probability, and 0 if the calculations, or letter and text of the option, do not hold.
+            let holds = resolved.grader.holds(item, &response.text, &answered, AtLeast::Count(0));
+            let score = if holds { record.number("confidence") } else { 0.0 };
+            assert_eq!(record.flag("deferred"), score < lambda, "{name}: {place:?}");
+            fates.insert((holds, score < lambda));
+            compared += 1;
+        }
+        assert!(fates.len() >= 2, "{name}: {fates:?}");
+    }
+    assert!(compared > 1500, "{compared}");
+}
+
+#[test]
+fn checks_of_another_kind_of_question_are_refused_by_name() {
+    let refused = |settings: &Settings| {
+        let project = Project::with(settings);
+        project.write("questions.csv", choices(6, 3));
+        project.trial("out", &[]).refused_in_one_line()
+    };
+    let words = Settings::simulated();
+    let said = refused(&words.clone().set("deferral.checks", vec!["conclusions"]));
+    assert!(said.contains("deferral.checks: `conclusions` compares letter and text of an option"), "{said}");
+    let said = refused(&words.clone().set("deferral.calculations_at_least", 2));
+    assert!(
+        said.contains("deferral.calculations_at_least: the check `calculations` is not in deferral.checks"),
+        "{said}"
+    );
+    let said = refused(&words.set("deferral.signal", "checked-token-probability"));
+    assert!(said.contains("the signal is now \"mean-token-probability\" with deferral.checks"), "{said}");
+    let options = Settings::simulated().set("dataset.path", "questions.csv");
+    let said = refused(&options.set("deferral.checks", vec!["grounded-numbers"]));
+    assert!(said.contains("deferral.checks: `grounded-numbers` looks at calculations"), "{said}");
 }

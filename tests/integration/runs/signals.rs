@@ -5,9 +5,8 @@ use std::collections::BTreeMap;
 use crate::support::{Project, Settings, choices, holds};
 
 /// Signals of written answers, with the further calls that each needs for an answer.
-const WRITTEN: [(&str, usize); 11] = [
+const WRITTEN: [(&str, usize); 10] = [
     ("mean-token-probability", 0),
-    ("checked-token-probability", 0),
     ("sequence-probability", 0),
     ("min-token-probability", 0),
     ("quantile-token-probability", 0),

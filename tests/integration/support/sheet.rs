@@ -94,6 +94,8 @@ fn text(value: &AnyValue<'_>) -> String {
         AnyValue::Boolean(value) => value.to_string(),
         AnyValue::Int64(value) => value.to_string(),
         AnyValue::Float64(value) => value.to_string(),
+        AnyValue::Binary(bytes) => format!("{} bytes", bytes.len()),
+        AnyValue::BinaryOwned(bytes) => format!("{} bytes", bytes.len()),
         other => panic!("a cell of an unexpected kind: {other:?}"),
     }
 }
