@@ -2,7 +2,9 @@
 
 pub mod fees;
 pub mod figures;
+pub mod frontier;
 pub mod gates;
+mod references;
 
 use anyhow::Result;
 
@@ -19,6 +21,7 @@ pub fn of_arms(comparison: &Comparison, gauged: Option<Gauged>) -> Result<Vec<Ta
     let of_file = |name| figures.table_of(name, name);
     let mut tables = vec![of_file(figures::ACCURACY)?, of_file(figures::STRONG_CALLS)?];
     tables.push(fees::sheet(&fees::rows(comparison)).table()?);
+    tables.push(frontier::sheet(comparison).table()?);
     if let Some(gauged) = gauged {
         let gates = gates::with_confidence(comparison);
         tables.extend([gates::sheet(&gates, Some(gauged)).table()?, gates::reliability(&gates).table()?]);
