@@ -118,7 +118,7 @@ fn right(rows: &[Row]) -> Sheet {
             let [old, new] = row.against_strong.map(|change| format::or_dash(change.map(signed)));
             both(&old, &new)
         };
-        columns.push(Column::written(each().map(against)).named(TERMINAL, "pp to strong-only"));
+        columns.push(Column::written(each().map(against)).named(TERMINAL, "pp to strong"));
     }
     Sheet { name: "right", columns }
 }

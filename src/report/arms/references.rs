@@ -26,7 +26,7 @@ fn of_reference(comparison: &Comparison, reference: Reference) -> Vec<Column> {
     let p_value = |against: &AgainstReference| against.accuracy.p_value;
     let p_values = comparison.against(reference).iter().map(|against| p_value(against.as_ref()?));
     let points = if comparison.reference(reference).is_some() {
-        points.named(RESULTS, format!("accuracy against {name}")).short(TERMINAL, format!("pp to {name}"))
+        points.named(RESULTS, format!("accuracy against {name}")).short(TERMINAL, in_short(reference))
     } else {
         points
     };
@@ -37,6 +37,14 @@ fn of_reference(comparison: &Comparison, reference: Reference) -> Vec<Column> {
         relative(|against| against.strong_calls, "change"),
         relative(|against| against.fee, "fee_change"),
     ]
+}
+
+/// The heading for a terminal, in short words.
+fn in_short(reference: Reference) -> &'static str {
+    match reference {
+        Reference::StrongOnly => "pp to strong",
+        Reference::CascadeTuned => "pp to tuned",
+    }
 }
 
 /// The same column with the ends of its interval named `KEY_low_UNIT` and `KEY_high_UNIT`.
