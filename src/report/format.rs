@@ -114,6 +114,11 @@ mod tests {
         assert_eq!(plus_minus(sure), "-8.1 ± 6.8 pp");
         assert_eq!(plus_minus(Estimate::new(0.0, None)), "+0.0 pp");
         assert_eq!(number(0.5, Some(Interval { low: 0.25, high: 1.0 }), 2), "0.50 [0.25, 1.00]");
+        assert_eq!(sure_percent(0.5, Some(Interval { low: 0.25, high: 1.0 })), "50.0 % [25.0, 100.0]");
+        assert_eq!(
+            (sure_percent(0.5, None), marked("a", true), marked("a", false)),
+            ("50.0 %".into(), "a †".into(), "a".into())
+        );
     }
 
     #[test]

@@ -2,18 +2,12 @@
 //! an arm is a function in `analysis/metrics` and a column here.
 
 use super::references;
+use super::views::{ACCURACY, RESULTS, STRONG_CALLS};
 use crate::analysis::metrics::{Changes, Comparison, Slice, ratio};
 use crate::analysis::stats::Estimate;
-use crate::report::columns::{Column, Sheet, TERMINAL, View};
+use crate::report::columns::{Column, Sheet, TERMINAL};
 use crate::report::format::{bare_percent, marked, or_dash, percent};
 use crate::types::price::Fee;
-
-/// The file of the accuracies.
-pub const ACCURACY: View = "accuracy";
-/// The file of the strong level's calls.
-pub const STRONG_CALLS: View = "strong_calls";
-/// The summary's table of results.
-pub const RESULTS: View = "results";
 
 /// A row for each arm at each threshold.
 #[must_use]

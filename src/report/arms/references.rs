@@ -1,7 +1,7 @@
 //! What each arm changes against strong-only and against the cascade at a λ of its own: the last columns of `accuracy` and
 //! `strong_calls`.
 
-use super::figures::{ACCURACY, RESULTS, STRONG_CALLS};
+use super::views::{ACCURACY, RESULTS, STRONG_CALLS};
 use crate::analysis::metrics::{AgainstReference, Comparison, Reference};
 use crate::analysis::stats::Estimate;
 use crate::report::columns::{Column, TERMINAL};

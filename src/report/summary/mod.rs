@@ -22,6 +22,7 @@ use std::fmt::Write;
 pub use self::cautions::cautions;
 use super::arms::figures;
 use super::arms::gates::Gauged;
+use super::arms::views::RESULTS;
 use super::columns::TERMINAL;
 use super::sweep::Sweep;
 use crate::analysis::metrics::Comparison;
@@ -114,5 +115,5 @@ fn head(context: &Context) -> String {
 
 /// The table of results.
 fn results(comparison: &Comparison) -> String {
-    figures::sheet(comparison).markdown_of(figures::RESULTS)
+    figures::sheet(comparison).markdown_of(RESULTS)
 }

@@ -45,3 +45,42 @@ fn tuned(comparison: &Comparison) -> Option<String> {
         at.unwrap_or_default()
     ))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::analysis::metrics::Prices;
+    use crate::types::arm::Arm;
+    use crate::types::level::Level;
+    use crate::types::record::{CellKey, Graded, LevelAnswer, Record, Score};
+    use crate::types::seed::Seed;
+    use crate::types::testing;
+
+    fn record(arm: Arm, threshold: f64, asked: bool) -> Record {
+        let cell = Arc::new(CellKey { dataset: "d".into(), arm, order: 0, threshold: Some(threshold) });
+        let level = if asked { Level::FIRST } else { Level::SECOND };
+        let graded = Graded { answer: None, score: Score::Correct };
+        let levels = vec![LevelAnswer::new(level, graded.clone())];
+        Record { levels, deferred: !asked, answering_level: Some(level), graded, ..testing::record(&cell, 0) }
+    }
+
+    fn notes(records: &[Record]) -> Vec<String> {
+        let prices = Prices::new();
+        lines(&Comparison::new(records, &[], &prices, Seed(1)))
+    }
+
+    #[test]
+    fn notes_are_there_for_the_arms_that_call_for_them_alone() {
+        let cascade = record(Arm::Cascade, 0.9, true);
+        assert!(notes(&[cascade.clone(), record(Arm::InterCascade, 0.9, true)]).is_empty());
+        let told = notes(&[cascade.clone(), record(Arm::CascadeTuned, 0.4, true)]);
+        assert!(told.len() == 1 && told[0].contains("`deferral.tuned_threshold` (0.4)"), "{told:?}");
+        let unasked = record(Arm::InterCascade, 0.9, false);
+        let told = notes(&[cascade.clone(), unasked.clone()]);
+        assert!(told.len() == 1 && told[0].contains("has no weak-only") && !told[0].contains(MARK), "{told:?}");
+        let told = notes(&[cascade, record(Arm::WeakOnly, 0.9, true), unasked]);
+        assert!(told.len() == 1 && told[0].contains("weak-only's answer") && told[0].contains(MARK), "{told:?}");
+    }
+}
