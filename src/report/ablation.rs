@@ -4,13 +4,14 @@ use std::fmt::Write;
 
 use anyhow::{Result, anyhow};
 
+use super::arms::figures::weak_accuracy;
 use super::columns::{Column, Sheet, TERMINAL, View};
-use super::format::{or_dash, percent, range, signed};
+use super::format::{MARK, marked, or_dash, percent, range, signed};
 use super::summary::SUMMARY;
 use super::table::Table;
 use crate::analysis::metrics::fees::TOKENS;
 use crate::analysis::metrics::learning::{Source, Storing, Teacher, Transfer, by_source, by_teacher, distilling};
-use crate::analysis::metrics::{Changes, Comparison, Slice};
+use crate::analysis::metrics::{AgainstReference, Changes, Comparison, Reference, Slice};
 use crate::analysis::stats::Estimate;
 use crate::types::arm::Arm;
 use crate::types::price::Fee;
@@ -49,11 +50,15 @@ pub struct Row<'a> {
     variant: Variant<'a>,
     slice: &'a Slice<'a>,
     changes: Option<&'a Changes>,
+    /// What the arm changes against strong-only. `None` if the run does not have it.
+    against_strong: Option<AgainstReference>,
     fee: Option<f64>,
     fee_change: Option<Estimate>,
     storing: Storing,
     /// The chance that a right weak answer is the surer one.
     auroc: Option<f64>,
+    /// The same on the items of which the weak level was asked.
+    auroc_asked: Option<f64>,
     /// The weak level's items by what it was shown, under the names of [`Source`] and [`Teacher`].
     parts: Vec<(&'static str, Transfer)>,
     /// The strong level's accuracy on deferred items, and what asking for strategies changed of it.
@@ -79,10 +84,12 @@ impl<'a> Row<'a> {
             variant,
             slice,
             changes,
+            against_strong: comparison.of_slice_against(slice, Reference::StrongOnly),
             fee: comparison.fee(slice).map(Fee::usd),
             fee_change: comparison.fee_change(slice),
             storing: Storing::of(slice),
             auroc: slice.reliability().and_then(|worth| worth.auroc),
+            auroc_asked: slice.reliability_asked().and_then(|worth| worth.auroc),
             parts: parts.unwrap_or_default(),
             strong: strong
                 .and_then(|(strong, _)| distilling(slice, strong))
@@ -105,7 +112,7 @@ pub fn table(rows: &[Row]) -> Result<Table> {
 
 /// The table of these rows, and what a terminal and the summary show of it.
 fn sheet(rows: &[Row]) -> Sheet {
-    let columns = [head(rows), outcomes(rows), insides(rows), parts(rows), costs(rows)];
+    let columns = [head(rows), outcomes(rows), insides(rows), parts(rows), costs(rows), asked(rows), strong_only(rows)];
     Sheet { name: "variants", columns: columns.into_iter().flatten().collect() }
 }
 
@@ -136,10 +143,8 @@ fn outcomes(rows: &[Row]) -> Vec<Column> {
         Column::signed(changed(of).map(|change| change.map(|change| change.value)))
     };
     vec![
-        Column::share(each().map(|row| row.slice.weak_accuracy()))
-            .file("weak_accuracy")
-            .short(TERMINAL, "weak %")
-            .named(OUTCOMES, "weak accuracy"),
+        Column::share(each().map(|row| row.slice.weak_accuracy())).file("weak_accuracy").short(TERMINAL, "weak %"),
+        Column::written(each().map(|row| weak_accuracy(row.slice, percent))).named(OUTCOMES, "weak accuracy"),
         Column::change(changed(|changes| changes.weak_accuracy))
             .file("weak_change_vs_cascade_pp")
             .ends(["weak_change_low_pp", "weak_change_high_pp"])
@@ -157,7 +162,8 @@ fn outcomes(rows: &[Row]) -> Vec<Column> {
             .named(OUTCOMES, "change"),
         Column::p_value(changed(|changes| Some(changes.accuracy)).map(|change| change?.p_value)).file("p_value"),
         Column::share(each().map(|row| row.slice.coverage())).file("coverage").named(OUTCOMES, "coverage"),
-        Column::number(2, each().map(|row| row.auroc)).file("auroc").named(OUTCOMES, "AUROC"),
+        Column::number(2, each().map(|row| row.auroc)).file("auroc"),
+        Column::written(each().map(auroc)).named(OUTCOMES, "AUROC"),
         Column::count(each().map(|row| row.slice.strong_calls()))
             .file("strong_calls")
             .named(TERMINAL, "calls")
@@ -245,6 +251,46 @@ fn costs(rows: &[Row]) -> Vec<Column> {
     tokens.chain([time(1000.0).file("model_time_s"), time(60_000.0).named(COSTS, "model time, min")]).collect()
 }
 
+/// The AUROC as text, marked if weak-only's answers are in it.
+fn auroc(row: &Row) -> String {
+    or_dash(row.auroc.map(|auroc| marked(format!("{auroc:.2}"), row.slice.from_weak_only() > 0)))
+}
+
+/// Of how many items the weak level was asked, and how it did on these. People see it if it was not asked of all.
+fn asked(rows: &[Row]) -> Vec<Column> {
+    let each = || rows.iter();
+    let seen = is_any_unasked(rows);
+    let shown = |column: Column, heading: &str| if seen { column.named(OUTCOMES, heading) } else { column };
+    let weak = Column::share(each().map(|row| row.slice.weak_accuracy_asked())).file("weak_accuracy_asked");
+    let auroc = Column::number(2, each().map(|row| row.auroc_asked)).file("auroc_asked");
+    vec![
+        Column::count(each().map(|row| row.slice.asked())).file("asked"),
+        Column::count(each().map(|row| row.slice.from_weak_only())).file("weak_from_weak_only"),
+        shown(weak, "weak accuracy, asked"),
+        shown(auroc, "AUROC, asked"),
+    ]
+}
+
+fn is_any_unasked(rows: &[Row]) -> bool {
+    rows.iter().any(|row| row.slice.unasked() > 0)
+}
+
+/// What each variant changes against strong-only. People see it if a run has that arm.
+fn strong_only(rows: &[Row]) -> Vec<Column> {
+    let against = || rows.iter().map(|row| row.against_strong);
+    let change = Column::change(against().map(|against| Some(against?.accuracy)))
+        .file("change_vs_strong_only_pp")
+        .ends(["change_vs_strong_only_low_pp", "change_vs_strong_only_high_pp"]);
+    let shown = rows.iter().any(|row| row.against_strong.is_some());
+    vec![
+        if shown { change.short(TERMINAL, "pp to strong").named(OUTCOMES, "against strong-only") } else { change },
+        Column::p_value(against().map(|against| against?.accuracy.p_value)).file("p_vs_strong_only"),
+        Column::signed(against().map(|against| Some(against?.strong_calls?.value)))
+            .file("strong_calls_change_vs_strong_only_percent"),
+        Column::signed(against().map(|against| Some(against?.fee?.value))).file("fee_change_vs_strong_only_percent"),
+    ]
+}
+
 /// For a terminal: what came of each variant.
 #[must_use]
 pub fn terminal(rows: &[Row], width: u16) -> String {
@@ -290,6 +336,13 @@ pub fn markdown(name: &str, setting: &[String], notes: &[String], rows: &[Row]) 
              where what was shown came from, is known after the fact. Under what was shown: items, their similarity to the nearest one shown, and the weak level's accuracy \
              on them alone and with it. Of the strong level's answers to deferred items, \
              in brackets: the change, in points, that asking for a strategy makes. Model time is that of all calls, one after the other, as recorded.\n";
+    if is_any_unasked(rows) {
+        let _ = writeln!(
+            text,
+            "\nFigures that bear the mark{MARK} have weak-only's answers to items of which the weak level was not asked; a dash stands \
+             where the run has no weak-only. The figures on asked items alone are beside them."
+        );
+    }
     text
 }
 

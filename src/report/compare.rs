@@ -4,7 +4,7 @@ use super::columns::{Column, Sheet, TERMINAL};
 use super::format::{self, bare_percent, signed, threshold};
 use super::manifest::{self, Manifest};
 use crate::analysis::metrics::fees::item_fee;
-use crate::analysis::metrics::{Changes, Comparison, Slice};
+use crate::analysis::metrics::{Changes, Comparison, Reference, Slice};
 use crate::analysis::stats::units::relative_change;
 use crate::types::price::Fee;
 
@@ -37,6 +37,8 @@ struct Row<'c> {
     items: usize,
     /// What changes over these items. `None` if there are none.
     changes: Option<Changes>,
+    /// The difference of the accuracies to strong-only in either run, as a share. `None` if the run does not have it.
+    against_strong: [Option<f64>; 2],
     /// The fees of the arm in either run.
     fees: [Option<Fee>; 2],
     /// The relative change of the fee over the items in both, as a share.
@@ -47,12 +49,17 @@ impl<'c> Row<'c> {
     fn new(first: &Comparison, second: &Comparison, base: &'c Slice<'c>, slice: &'c Slice<'c>) -> Self {
         let pairs = slice.paired(base);
         let new: Option<f64> = pairs.iter().map(|(taken, _)| item_fee(*taken, None, second.prices)).sum();
+        let against = |comparison: &Comparison, slice| {
+            let against = comparison.of_slice_against(slice, Reference::StrongOnly);
+            against.map(|against| against.accuracy.value)
+        };
         let old: Option<f64> = pairs.iter().map(|(_, taken)| item_fee(*taken, None, first.prices)).sum();
         Self {
             slice,
             base,
             items: pairs.len(),
             changes: Changes::between(slice, base, first.seed),
+            against_strong: [against(first, base), against(second, slice)],
             fees: [first.fee(base), second.fee(slice)],
             fee_change: old.zip(new).and_then(|(old, new)| relative_change([new, old])),
         }
@@ -73,7 +80,13 @@ pub fn tables(first: &Comparison, second: &Comparison, width: u16) -> String {
         return "no arm is in both".to_owned();
     }
     let [right, paid] = [right(&rows), paid(&rows)].map(|sheet| sheet.terminal(width));
-    format!("{right}\n{paid}\nChanges are over the items that are in both runs.")
+    format!("{right}\n{paid}\nChanges are over the items that are in both runs.{}", of_strong_only(&rows))
+}
+
+/// What the last column of the accuracies is; empty if it is not there.
+fn of_strong_only(rows: &[Row]) -> &'static str {
+    let compared = rows.iter().any(|row| row.against_strong.iter().any(Option::is_some));
+    if compared { " The difference to strong-only is over all items of either run." } else { "" }
 }
 
 /// Arm and λ.
@@ -100,6 +113,13 @@ fn right(rows: &[Row]) -> Sheet {
         Column::written(each().map(p_value)).named(TERMINAL, "p"),
         Column::written(each().map(weak)).named(TERMINAL, "weak, change pp"),
     ]);
+    if !of_strong_only(rows).is_empty() {
+        let against = |row: &Row| {
+            let [old, new] = row.against_strong.map(|change| format::or_dash(change.map(signed)));
+            both(&old, &new)
+        };
+        columns.push(Column::written(each().map(against)).named(TERMINAL, "pp to strong"));
+    }
     Sheet { name: "right", columns }
 }
 

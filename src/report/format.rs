@@ -6,6 +6,14 @@ use crate::analysis::stats::{Estimate, Interval};
 /// The text for a figure that does not exist.
 pub(super) const NONE: &str = "–";
 
+/// The mark of a figure that has weak-only's answers among the weak level's.
+pub(super) const MARK: &str = " †";
+
+/// A text with the mark, if `is` says so.
+pub(super) fn marked(text: impl Into<String>, is: bool) -> String {
+    text.into() + if is { MARK } else { "" }
+}
+
 /// A figure's text, or a dash if there is none.
 pub(super) fn or_dash(text: Option<String>) -> String {
     text.unwrap_or_else(|| NONE.to_owned())
@@ -19,6 +27,12 @@ pub(super) fn hundredths(share: f64) -> f64 {
 /// A share in percent, without its sign.
 pub(super) fn bare_percent(share: f64) -> String {
     format!("{:.1}", hundredths(share))
+}
+
+/// A share in percent, with its interval.
+pub(super) fn sure_percent(share: f64, interval: Option<Interval>) -> String {
+    let ends = interval.map(|ends| format!(" [{}, {}]", bare_percent(ends.low), bare_percent(ends.high)));
+    percent(share) + &ends.unwrap_or_default()
 }
 
 /// A share in percent.
@@ -100,6 +114,11 @@ mod tests {
         assert_eq!(plus_minus(sure), "-8.1 ± 6.8 pp");
         assert_eq!(plus_minus(Estimate::new(0.0, None)), "+0.0 pp");
         assert_eq!(number(0.5, Some(Interval { low: 0.25, high: 1.0 }), 2), "0.50 [0.25, 1.00]");
+        assert_eq!(sure_percent(0.5, Some(Interval { low: 0.25, high: 1.0 })), "50.0 % [25.0, 100.0]");
+        assert_eq!(
+            (sure_percent(0.5, None), marked("a", true), marked("a", false)),
+            ("50.0 %".into(), "a †".into(), "a".into())
+        );
     }
 
     #[test]

@@ -179,6 +179,9 @@ pub(super) fn rows(path: &Path, table: &str) -> Result<Rows<Draft>> {
 pub(super) fn records(rows: Vec<Draft>, known: &[Record], top: Level) -> Result<Vec<Record>> {
     let groups = known.iter().map(|record| (record.item_id.to_string(), Arc::clone(&record.group))).collect();
     let mut shared = Shared { top, groups, cells: HashMap::new() };
+    // The example of the arm that shows the same one before every query is no item of the data.
+    let fixed = Arm::FixedExample.name();
+    shared.groups.entry(fixed.to_owned()).or_insert_with(|| fixed.into());
     for row in &rows {
         shared.groups.entry(row.item.clone()).or_insert_with(|| row.group.as_str().into());
     }

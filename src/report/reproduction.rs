@@ -12,7 +12,7 @@ use crate::analysis::metrics::fees::TOKENS;
 use crate::analysis::metrics::growth::{Point, growth, pays_from};
 use crate::analysis::metrics::learning::theorem;
 use crate::analysis::metrics::price_ratio::{Curve, Shape, curves, ratios};
-use crate::analysis::metrics::{Changes, Comparison, Slice};
+use crate::analysis::metrics::{Changes, Comparison, Reference, Slice};
 use crate::analysis::stats::{Draws, Estimate, Interval};
 use crate::analysis::theorem::Constants;
 use crate::types::level::Level;
@@ -141,12 +141,19 @@ fn pipeline(experiments: &[Experiment]) -> Vec<Column> {
         Column::change(change(|changes| changes.strong_calls_all))
             .file("strong_calls_all_change_percent")
             .aside("change, %"),
+        Column::change(each().map(|row| {
+            let against = row.comparison.of_slice_against(row.slice, Reference::StrongOnly);
+            Some(against?.accuracy)
+        }))
+        .file("change_vs_strong_only_pp")
+        .aside("to strong-only, pp"),
     ]);
     columns
 }
 
 fn weak(experiments: &[Experiment]) -> Vec<Column> {
-    let rows: Vec<Row> = rows(experiments).filter(|row| row.slice.weak_accuracy().is_some()).collect();
+    let rows: Vec<Row> =
+        rows(experiments).filter(|row| row.slice.weak_accuracy().is_some() || row.slice.unasked() > 0).collect();
     let each = || rows.iter();
     let mut columns = head(each().copied());
     columns.extend([
@@ -156,6 +163,11 @@ fn weak(experiments: &[Experiment]) -> Vec<Column> {
         Column::share(each().map(|row| row.slice.weak_accuracy())).file("weak_accuracy").heading("weak accuracy"),
         Column::change(each().map(|row| row.changes?.weak_accuracy)).file("change_pp").heading("change, pp"),
         Column::number(3, each().map(|row| row.changes?.weak_accuracy?.p_value)).file("p_value").heading("p"),
+        Column::count(each().map(|row| row.slice.asked())).file("asked").aside("asked"),
+        Column::count(each().map(|row| row.slice.from_weak_only())).file("weak_from_weak_only").aside("from weak-only"),
+        Column::share(each().map(|row| row.slice.weak_accuracy_asked()))
+            .file("weak_accuracy_asked")
+            .aside("weak accuracy, asked"),
     ]);
     columns
 }
@@ -310,7 +322,9 @@ fn latency(experiments: &[Experiment]) -> Vec<Column> {
 }
 
 fn constants(experiments: &[Experiment]) -> Vec<Column> {
-    let found = learners(experiments).map(|(row, base)| {
+    // An arm without a gate accepts at no λ.
+    let gated = learners(experiments).filter(|(row, _)| row.slice.cell.threshold.is_some());
+    let found = gated.map(|(row, base)| {
         let labels = ["theorem", row.slice.cell.arm.name(), &threshold(row.slice)];
         let draws = Draws { seed: row.comparison.seed, labels: &labels, count: RESAMPLES };
         (row, theorem(row.slice, base, draws))

@@ -117,7 +117,7 @@ impl<'c, 'a> Sweep<'c, 'a> {
             "\n## What accuracy costs\n\n{}\nBetween the corners weak-only and strong-only. Area: mean accuracy over that range of \
              cost; APGR and CPT as in RouteLLM; 0 of the oracle's area is the random router (in expectation), 1 the router \
              that knows which level is right, which is an oracle: it looks at the targets. The cascade at every λ is read off \
-             the two levels alone, whose calls it makes; arms that learn were run at every λ. No interval here covers that \
+             the two levels alone, whose calls it makes; other arms with a gate were run at every λ. No interval here covers that \
              the best of many λ was picked on the same items.\n",
             self.routing().markdown()
         );
@@ -171,6 +171,10 @@ impl<'c, 'a> Sweep<'c, 'a> {
                 rows.extend(own.map(|(threshold, point)| {
                     (*axis, routing.arm.to_string(), Some(*threshold), *point, corners.ibc_lift(*point))
                 }));
+            }
+            let ungated = |choice: &Choice| choice.threshold.is_none() && !choice.arm.is_one_level();
+            for (choice, point) in swept.choices().iter().filter(|(choice, _)| ungated(choice)) {
+                rows.push((*axis, choice.arm.to_string(), None, *point, corners.ibc_lift(*point)));
             }
             for point in [corners.weak, corners.strong] {
                 rows.push((*axis, "random-router".to_owned(), None, point, None));

@@ -141,13 +141,16 @@ pub struct Guaranteed {
     pub smallest_alpha: f64,
 }
 
-/// Below every threshold: the score of an answer that fails a check of the gate, and is never accepted.
+/// Below every threshold: the score of an answer that fails a check of the gate or was not asked for, and is never accepted.
 const NEVER: f64 = -1.0;
 
-/// The weak level's score of each record, and whether its answer is right.
+/// The weak level's score of each record, and whether its answer is right. An item that was deferred without asking the weak level is
+/// never accepted.
 fn judged(records: &[Record]) -> Vec<Judged> {
     let judged = |record: &Record| {
-        let weak = record.first()?;
+        let Some(weak) = record.first() else {
+            return record.deferred.then_some(Judged { confidence: NEVER, right: false });
+        };
         let confidence = weak.confidence?.value();
         let confidence = if weak.passes == Some(false) { NEVER } else { confidence };
         Some(Judged { confidence, right: weak.graded.score == Score::Correct })

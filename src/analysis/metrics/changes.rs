@@ -20,8 +20,11 @@ pub const RESAMPLES: usize = 10_000;
 pub struct Changes {
     /// The difference of the accuracies.
     pub accuracy: Estimate,
-    /// The difference of the weak level's accuracies. `None` if either arm does not ask it of every item.
+    /// The difference of the weak level's accuracies, with weak-only's answers where those are there instead. `None` if an item has no
+    /// weak answer in either arm.
     pub weak_accuracy: Option<Estimate>,
+    /// The same over the items of which both arms ask the weak level. `None` if there are none.
+    pub weak_accuracy_asked: Option<Estimate>,
     /// The difference of the coverages.
     pub coverage: Estimate,
     /// The relative change of the items that the strong level answers. `None` if it answers none in the base.
@@ -42,15 +45,22 @@ impl Changes {
     pub fn between(slice: &Slice, base: &Slice, seed: Seed) -> Option<Self> {
         let pairs = slice.paired(base);
         let threshold = slice.cell.threshold.map(|threshold| threshold.to_string()).unwrap_or_default();
-        let independent = slice.is_independent() && !base.learns();
-        let both = Both { pairs: &pairs, independent, seed, cell: [slice.cell.arm.name(), &threshold] };
-        let asked = pairs.iter().all(|(one, other)| one.weak().is_some() && other.weak().is_some());
-        let weak = || both.difference("weak", |taken| taken.weak_correct());
+        let both = Both::new(&pairs, slice, base, seed, &threshold);
+        let known = pairs.iter().all(|(one, other)| one.weak().is_some() && other.weak().is_some());
+        let weak_accuracy = if known { both.difference("weak", |taken| taken.weak_correct()) } else { None };
+        let asked = |(one, other): &&Pair| one.asked().is_some() && other.asked().is_some();
+        let asked: Vec<Pair> = pairs.iter().filter(asked).copied().collect();
+        let weak_accuracy_asked = match asked.len() {
+            0 => None,
+            all if all == pairs.len() => weak_accuracy,
+            _ => Both { pairs: &asked, ..both }.difference("weak-asked", |taken| taken.weak_correct()),
+        };
         let (strong_calls, strong_calls_p_value) = both.relative(|taken| usize::from(taken.deferred()));
         let (strong_calls_all, _) = both.relative(|taken| taken.strong_calls_all());
         Some(Self {
             accuracy: both.difference("accuracy", |taken| taken.correct())?,
-            weak_accuracy: if asked { weak() } else { None },
+            weak_accuracy,
+            weak_accuracy_asked,
             coverage: both.difference("coverage", |taken| !taken.deferred())?,
             strong_calls,
             strong_calls_p_value,
@@ -69,7 +79,32 @@ impl Changes {
 
 type Pair<'a, 'b> = (Taken<'a>, Taken<'b>);
 
+/// What an arm changes against a reference, in shares as in [`Changes`].
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct AgainstReference {
+    /// The difference of the accuracies.
+    pub accuracy: Estimate,
+    /// The relative change of the items that the strong level answers. `None` if it answers none in the reference.
+    pub strong_calls: Option<Estimate>,
+    /// The relative change of the fee. `None` without prices, or if the reference pays nothing.
+    pub fee: Option<Estimate>,
+}
+
+impl AgainstReference {
+    /// Between the same items of two slices, with this change of the fee. `None` if they share no item.
+    #[must_use]
+    pub(super) fn between(slice: &Slice, base: &Slice, fee: Option<Estimate>, seed: Seed) -> Option<Self> {
+        let pairs = slice.paired(base);
+        let threshold = slice.cell.threshold.map(|threshold| threshold.to_string()).unwrap_or_default();
+        let both = Both::new(&pairs, slice, base, seed, &threshold);
+        let accuracy = both.difference("accuracy", |taken| taken.correct())?;
+        let (strong_calls, _) = both.relative(|taken| usize::from(taken.deferred()));
+        Some(Self { accuracy, strong_calls, fee })
+    }
+}
+
 /// The pairs of two slices.
+#[derive(Clone, Copy)]
 struct Both<'p, 'a, 'b> {
     pairs: &'p [Pair<'a, 'b>],
     /// Whether each item can be taken by itself.
@@ -80,6 +115,11 @@ struct Both<'p, 'a, 'b> {
 }
 
 impl<'p, 'a, 'b> Both<'p, 'a, 'b> {
+    fn new(pairs: &'p [Pair<'a, 'b>], slice: &Slice, base: &Slice, seed: Seed, threshold: &'p str) -> Self {
+        let independent = slice.is_independent() && !base.learns();
+        Self { pairs, independent, seed, cell: [slice.cell.arm.name(), threshold] }
+    }
+
     fn difference(&self, what: &str, is: fn(Taken) -> bool) -> Option<Estimate> {
         let labels = [what, self.cell[0], self.cell[1]];
         let draws = Draws { seed: self.seed, labels: &labels, count: RESAMPLES };

@@ -5,9 +5,10 @@ use std::sync::OnceLock;
 
 use super::BASELINE;
 use super::calibrated::{Calibrated, Guaranteed};
-use super::changes::{Changes, RESAMPLES};
+use super::changes::{AgainstReference, Changes, RESAMPLES};
 use super::confidence::{Ends, ends};
 use super::fees::{FeeRow, Prices, by_group, fee_of, fee_rows, item_fee};
+use super::references::Reference;
 use super::slices::{Slice, Taken, baseline, slices};
 use crate::analysis::stats::holm::holm;
 use crate::analysis::stats::units::{differ, relative_change};
@@ -21,7 +22,7 @@ use crate::types::seed::Seed;
 pub struct Comparison<'a> {
     /// The arms at their thresholds.
     pub slices: Vec<Slice<'a>>,
-    /// What each changes against its cascade; none for the cascade itself and where there is none to compare with.
+    /// What each changes against its cascade. `None` for the cascade itself, and if there is none to compare with.
     pub changes: Vec<Option<Changes>>,
     /// The fees of each slice.
     fees: Vec<Vec<FeeRow>>,
@@ -30,7 +31,9 @@ pub struct Comparison<'a> {
     /// The intervals of each slice's accuracy, computed when they are first needed.
     accuracy_intervals: OnceLock<Vec<Option<Interval>>>,
     /// The intervals of what each slice's confidence is worth, computed when they are first needed.
-    ends: OnceLock<Vec<Ends>>,
+    ends: OnceLock<Vec<[Ends; 2]>>,
+    /// What each slice changes against each reference, computed when it is first needed.
+    against: OnceLock<[Vec<Option<AgainstReference>>; Reference::ALL.len()]>,
     /// How thresholds were told, where they were.
     pub calibrated: &'a [Calibrated],
     /// Prices by model.
@@ -86,6 +89,7 @@ impl<'a> Comparison<'a> {
             fee_changes: Vec::new(),
             accuracy_intervals: OnceLock::new(),
             ends: OnceLock::new(),
+            against: OnceLock::new(),
             calibrated,
             prices,
             seed,
@@ -110,10 +114,30 @@ impl<'a> Comparison<'a> {
         baseline(&self.slices, slice).filter(|_| slice.cell.arm != BASELINE)
     }
 
-    /// The weak level without strategies, where an arm asks it so.
+    /// The weak level's answers to all items without strategies. `None` if no arm asks it so.
     #[must_use]
     pub fn untaught(&self) -> Option<&Slice<'a>> {
-        self.slices.iter().find(|slice| matches!(slice.cell.arm, Arm::Cascade | Arm::WeakOnly))
+        let first = |is: fn(Arm) -> bool| self.slices.iter().find(|slice| is(slice.cell.arm));
+        first(|arm| matches!(arm, Arm::Cascade | Arm::WeakOnly)).or_else(|| first(|arm| arm == Arm::CascadeTuned))
+    }
+
+    /// The only slice of a reference. `None` if the run does not have the arm.
+    #[must_use]
+    pub fn reference(&self, reference: Reference) -> Option<&Slice<'a>> {
+        self.of_arm(reference.arm()).next().map(|(slice, _)| slice)
+    }
+
+    /// What each slice changes against a reference, in the order of the slices. `None` for the reference itself, and if the run does
+    /// not have it.
+    #[must_use]
+    pub fn against(&self, reference: Reference) -> &[Option<AgainstReference>] {
+        &self.against.get_or_init(|| Reference::ALL.map(|reference| self.changes_against(reference)))[reference.place()]
+    }
+
+    /// What one slice changes against a reference. `None` for the reference itself, and if the run does not have it.
+    #[must_use]
+    pub fn of_slice_against(&self, slice: &Slice, reference: Reference) -> Option<AgainstReference> {
+        self.against(reference)[self.place(slice)?]
     }
 
     /// The slices of the arms that learn.
@@ -150,11 +174,21 @@ impl<'a> Comparison<'a> {
         self.accuracy_intervals.get_or_init(|| self.slices.iter().map(interval).collect())
     }
 
-    /// The intervals of what a slice's confidence is worth.
+    /// The intervals of what a slice's confidence is worth, over the whole stream.
     #[must_use]
     pub fn confidence_ends(&self, slice: &Slice) -> Ends {
+        self.all_ends(slice)[0]
+    }
+
+    /// The same over the items of which the weak level was asked.
+    #[must_use]
+    pub fn confidence_ends_asked(&self, slice: &Slice) -> Ends {
+        self.all_ends(slice)[1]
+    }
+
+    fn all_ends(&self, slice: &Slice) -> [Ends; 2] {
         self.place(slice)
-            .map_or_else(Ends::default, |place| self.ends.get_or_init(|| ends(&self.slices, self.seed))[place])
+            .map_or_else(Default::default, |place| self.ends.get_or_init(|| ends(&self.slices, self.seed))[place])
     }
 
     /// What was guaranteed for a gated slice; none where its threshold was stated.
@@ -239,12 +273,23 @@ impl<'a> Comparison<'a> {
     /// asked alone: they are the ends of the range, and no hypotheses on learning.
     #[must_use]
     pub fn adjusted(&self, p_value: impl Fn(&Changes) -> Option<f64>) -> Vec<Option<f64>> {
+        self.holm(self.changes.iter().map(|changes| changes.as_ref().and_then(&p_value)))
+    }
+
+    /// The p-values of the accuracies against a reference, adjusted over the same arms and the cascade.
+    #[must_use]
+    pub fn adjusted_against(&self, reference: Reference) -> Vec<Option<f64>> {
+        self.holm(self.against(reference).iter().map(|against| against.as_ref()?.accuracy.p_value))
+    }
+
+    /// P-values in the order of the slices, adjusted over each cascade and the arms that are compared with it.
+    fn holm(&self, p_values: impl Iterator<Item = Option<f64>>) -> Vec<Option<f64>> {
         let mut adjusted = vec![None; self.slices.len()];
         let mut families: BTreeMap<Option<u64>, Vec<(usize, f64)>> = BTreeMap::new();
-        for (place, (slice, changes)) in self.rows().enumerate() {
-            let changes = changes.filter(|_| !slice.cell.arm.is_one_level());
-            if let Some(p_value) = changes.and_then(&p_value) {
-                let family = self.base(slice).and_then(|base| base.cell.threshold).map(f64::to_bits);
+        for (place, (slice, p_value)) in self.slices.iter().zip(p_values).enumerate() {
+            if let Some(p_value) = p_value.filter(|_| !slice.cell.arm.is_one_level()) {
+                let cascade = if slice.cell.arm == BASELINE { Some(slice) } else { self.base(slice) };
+                let family = cascade.and_then(|cascade| cascade.cell.threshold).map(f64::to_bits);
                 families.entry(family).or_default().push((place, p_value));
             }
         }

@@ -45,30 +45,37 @@ pub struct Ends {
     pub brier: Option<Interval>,
 }
 
-/// The intervals of each of some slices; empty ones where a slice has no confidence of its own. Slices with as many groups are
-/// resampled together.
+/// The intervals of each of some slices, of the whole stream and of the items of which the weak level was asked; empty ones where
+/// there is no such figure. Slices with as many groups are resampled together.
 #[must_use]
-pub(super) fn ends(slices: &[Slice], seed: Seed) -> Vec<Ends> {
-    let mut batches: BTreeMap<usize, Vec<(usize, Ranked)>> = BTreeMap::new();
+pub(super) fn ends(slices: &[Slice], seed: Seed) -> Vec<[Ends; 2]> {
+    let mut batches: BTreeMap<usize, Vec<([usize; 2], Ranked)>> = BTreeMap::new();
     for (place, slice) in slices.iter().enumerate().filter(|(_, slice)| !slice.is_read_off()) {
-        let rows: Vec<(&str, Judged)> =
-            slice.taken.iter().filter_map(|taken| Some((taken.group(), taken.judged()?))).collect();
-        if !rows.is_empty() {
-            let ranked = Ranked::new(&rows);
-            batches.entry(ranked.groups()).or_default().push((place, ranked));
+        let whole = slice.is_complete().then_some((0, false));
+        let asked = (slice.unasked() > 0).then_some((1, true));
+        for (kind, asked_alone) in whole.into_iter().chain(asked) {
+            let kept = slice.taken.iter().filter(|taken| !asked_alone || taken.asked().is_some());
+            let rows: Vec<(&str, Judged)> = kept.filter_map(|taken| Some((taken.group(), taken.judged()?))).collect();
+            if !rows.is_empty() {
+                let ranked = Ranked::new(&rows);
+                batches.entry(ranked.groups()).or_default().push(([place, kind], ranked));
+            }
         }
     }
-    let mut found = vec![Ends::default(); slices.len()];
+    let mut found = vec![[Ends::default(); 2]; slices.len()];
     let draws = Draws { seed, labels: &["confidence"], count: RESAMPLES };
     for (groups, slices) in batches {
         let Ok(groups) = u32::try_from(groups) else { continue };
         let figures = |times: &[u32]| slices.iter().flat_map(|(_, ranked)| ranked.worth(times, BINS as u64)).collect();
         let told = Population::distinct(groups).bias_corrected(draws, figures);
-        for ((place, ranked), told) in slices.iter().zip(told.chunks(3)) {
+        for (([place, kind], ranked), told) in slices.iter().zip(told.chunks(3)) {
             let interval = |figure: usize| told[figure].and_then(|found| found.interval);
-            found[*place] =
+            found[*place][*kind] =
                 Ends { auroc: interval(0).filter(|_| ranked.has_both()), ece: interval(1), brier: interval(2) };
         }
+    }
+    for (_, found) in slices.iter().zip(&mut found).filter(|(slice, _)| slice.unasked() == 0) {
+        found[1] = found[0];
     }
     found
 }
@@ -91,11 +98,12 @@ pub struct Realised {
 }
 
 impl Slice<'_> {
-    /// What the weak level's confidence is worth; none where it has none, and where the slice is read off weak-only, which
-    /// has the same.
+    /// What the weak level's confidence is worth over the whole stream, weak-only's answers among them where those are there instead.
+    /// `None` if there is no confidence, if an item has no weak answer though the arm shows examples, and if the slice is read off
+    /// weak-only, which has the same.
     #[must_use]
     pub fn reliability(&self) -> Option<Reliability> {
-        if self.is_read_off() {
+        if self.is_read_off() || !self.is_complete() {
             return None;
         }
         let judged = self.judged();
@@ -110,17 +118,28 @@ impl Slice<'_> {
         })
     }
 
+    /// The same over the items of which the weak level was asked.
+    #[must_use]
+    pub fn reliability_asked(&self) -> Option<Reliability> {
+        if self.unasked() == 0 { self.reliability() } else { self.asked_part().reliability() }
+    }
+
+    /// Whether every item that the arm did not ask the weak level of has weak-only's answer instead.
+    fn is_complete(&self) -> bool {
+        self.unasked() == self.from_weak_only()
+    }
+
     /// Whether it is read off weak-only and strong-only.
     fn is_read_off(&self) -> bool {
         matches!(self.taken.first(), Some(Taken::Gated { .. }))
     }
 
-    /// Whether accepted answers of the weak level keep to a risk of `alpha`; strong ones given again are none of its.
+    /// Whether accepted answers of the weak level keep to a risk of `alpha`; strong ones given again are not the weak level's.
     #[must_use]
     #[expect(clippy::cast_precision_loss, reason = "counts of items")]
     pub fn realised(&self, alpha: f64) -> Realised {
         let mut orders: BTreeMap<usize, Vec<bool>> = BTreeMap::new();
-        for taken in self.taken.iter().filter(|taken| !taken.deferred() && taken.weak().is_some()) {
+        for taken in self.taken.iter().filter(|taken| !taken.deferred() && taken.asked().is_some()) {
             orders.entry(taken.record().cell.order).or_default().push(!taken.correct());
         }
         let watched: Vec<Watched> = orders.into_values().map(|wrong| watch(wrong, alpha)).collect();

@@ -78,11 +78,14 @@ impl Teacher {
     }
 }
 
-/// The weak level with strategies of one kind, against itself without any on the same items.
+/// The weak level with strategies of one kind, against itself without any on the same items. An item of which the arm did not ask it
+/// adds weak-only's answer, and so no gain.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Transfer {
     /// Items over all orders.
     pub n: usize,
+    /// Items of which the weak level was not asked: among `n` if weak-only's answers are there instead, left out if not.
+    pub unasked: usize,
     /// Accuracy without strategies, as a share.
     pub alone: f64,
     /// Accuracy with them, as a share.
@@ -94,6 +97,8 @@ pub struct Transfer {
 }
 
 fn transfer(part: &Slice, alone: &Slice) -> Option<Transfer> {
+    let unasked = part.unasked();
+    let part = &part.part(|taken| !taken.is_unasked() || taken.weak().is_some());
     let gain = paired(part, alone, |taken| taken.weak_correct())?;
     let taught = part.weak_accuracy()?;
     let similarities = part.taken.iter().filter_map(|taken| taken.record().similarity_max);
@@ -101,7 +106,7 @@ fn transfer(part: &Slice, alone: &Slice) -> Option<Transfer> {
         let (least, most) = ends.unwrap_or((one, one));
         Some((one.min(least), one.max(most)))
     });
-    Some(Transfer { n: part.taken.len(), alone: taught - gain.value, taught, gain, similarity })
+    Some(Transfer { n: part.taken.len(), unasked, alone: taught - gain.value, taught, gain, similarity })
 }
 
 /// A learning slice's weak answers by the source of what was shown; `alone` holds the weak level without strategies.
@@ -182,21 +187,25 @@ pub struct Distilling {
     pub change: Option<Estimate>,
 }
 
-/// [`Distilling`] for a learning slice; `strong` holds the strong level's answers to all items.
+/// [`Distilling`] for a learning slice; `strong` holds the strong level's answers to all items. Items whose examples the strong
+/// level was shown are left out, since its prompt differs in more than the strategy.
 #[must_use]
 pub fn distilling(slice: &Slice, strong: &Slice) -> Option<Distilling> {
-    let part = slice.part(Taken::deferred);
+    let shown =
+        |taken: Taken| taken.record().levels.iter().any(|own| !own.level.is_first() && own.strategies_shown > 0);
+    let part = slice.part(|taken| taken.deferred() && !shown(taken));
     let change = paired(&part, strong, |taken| taken.correct())?;
     let mut calls = part.taken.iter().flat_map(|taken| taken.calls());
     let together = calls.any(|(call, earlier)| call.purpose == Purpose::Distil && call.shares_with(earlier));
     Some(Distilling { n: part.taken.len(), with: part.accuracy(), change: together.then_some(change) })
 }
 
-/// The theorem's constants for a learning slice; `base` is its cascade: none where that has another threshold, and none for an arm
-/// that gives strong answers again, since they are of the weak level's.
+/// The theorem's constants for a learning slice; `base` is its cascade. Empty if that has another threshold, and if the arm gives
+/// strong answers again, which are not the weak level's. An item of which the weak level was not asked is one that is not accepted.
 #[must_use]
 pub fn theorem(slice: &Slice, base: &Slice, draws: Draws) -> Constants {
-    if slice.cell.threshold != base.cell.threshold || slice.taken.iter().any(|taken| taken.weak().is_none()) {
+    let reused = |taken: &Taken| taken.asked().is_none() && !taken.is_unasked();
+    if slice.cell.threshold != base.cell.threshold || slice.taken.iter().any(reused) {
         return Constants::default();
     }
     let outcome = |taken: Taken| WeakOutcome { accepted: !taken.deferred(), right: taken.weak_correct() };

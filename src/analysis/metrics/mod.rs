@@ -8,17 +8,20 @@ pub mod confidence;
 pub mod control;
 pub mod ends;
 pub mod fees;
+pub mod frontier;
 pub mod growth;
 pub mod learning;
 pub mod odd_answers;
 pub mod price_ratio;
+pub mod references;
 pub mod slices;
 pub mod swept;
 
 pub use calibrated::Calibrated;
-pub use changes::Changes;
+pub use changes::{AgainstReference, Changes};
 pub use comparison::Comparison;
 pub use fees::{FeeRow, Prices, fee_rows};
+pub use references::Reference;
 pub use slices::{Slice, Taken, baseline, slices};
 
 use crate::types::arm::Arm;

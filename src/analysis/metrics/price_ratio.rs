@@ -166,7 +166,8 @@ pub fn curves(
 /// The ratio of the prices of written tokens, strong level to weak; none without prices, or where a level's is nothing.
 fn own_ratio(comparison: &Comparison, slice: &Slice, base: &Slice) -> Option<f64> {
     let price = |model: &str| comparison.prices.get(model).and_then(Option::as_ref);
-    let own = price(model_of(base, base.top)?)?.output / price(model_of(slice, Level::FIRST)?)?.output;
+    let weak = model_of(slice, Level::FIRST).or_else(|| model_of(base, Level::FIRST))?;
+    let own = price(model_of(base, base.top)?)?.output / price(weak)?.output;
     Some(own).filter(|own| own.is_finite() && *own > 0.0)
 }
 

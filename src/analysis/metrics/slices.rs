@@ -19,7 +19,13 @@ use crate::types::record::{Call, CellKey, Graded, LevelAnswer, Purpose, Record, 
 #[derive(Debug, Clone, Copy)]
 pub enum Taken<'a> {
     /// As recorded.
-    Whole(&'a Record),
+    Whole {
+        /// The record.
+        record: &'a Record,
+        /// Weak-only's answer to the same item in the same order, if the arm shows examples and did not ask the weak level of the
+        /// item. `None` otherwise, and if the run has no such answer.
+        instead: Option<&'a LevelAnswer>,
+    },
     /// The cascade: the weak level's answer, and the strong level's where it was not sure enough.
     Gated {
         /// The weak level alone.
@@ -36,7 +42,7 @@ impl<'a> Taken<'a> {
     #[must_use]
     pub fn record(self) -> &'a Record {
         match self {
-            Self::Whole(record) | Self::Gated { weak: record, .. } => record,
+            Self::Whole { record, .. } | Self::Gated { weak: record, .. } => record,
         }
     }
 
@@ -50,23 +56,38 @@ impl<'a> Taken<'a> {
     #[must_use]
     pub fn graded(self) -> &'a Graded {
         match self {
-            Self::Whole(record) => &record.graded,
+            Self::Whole { record, .. } => &record.graded,
             Self::Gated { strong, deferred: true, .. } => &strong.graded,
             Self::Gated { weak, .. } => &weak.graded,
         }
     }
 
-    /// The weak level's part.
+    /// The weak level's answer; weak-only's if that answer is there instead. `None` if there is neither.
     #[must_use]
     pub fn weak(self) -> Option<&'a LevelAnswer> {
+        self.asked().or(match self {
+            Self::Whole { instead, .. } => instead,
+            Self::Gated { .. } => None,
+        })
+    }
+
+    /// The answer for which the arm asked the weak level. `None` if it did not ask.
+    #[must_use]
+    pub fn asked(self) -> Option<&'a LevelAnswer> {
         self.record().first()
+    }
+
+    /// Whether the item was deferred without asking the weak level, in an arm that shows it examples.
+    #[must_use]
+    pub fn is_unasked(self) -> bool {
+        is_unasked(self.record())
     }
 
     /// Whether the query went beyond the weak level.
     #[must_use]
     pub fn deferred(self) -> bool {
         match self {
-            Self::Whole(record) => record.deferred,
+            Self::Whole { record, .. } => record.deferred,
             Self::Gated { deferred, .. } => deferred,
         }
     }
@@ -76,7 +97,7 @@ impl<'a> Taken<'a> {
     pub fn is_refused(self, level: Level) -> bool {
         let by = |record: &Record| record.refused.contains(&level);
         match self {
-            Self::Whole(record) => by(record),
+            Self::Whole { record, .. } => by(record),
             Self::Gated { weak, strong, deferred } => by(weak) || (deferred && by(strong)),
         }
     }
@@ -87,14 +108,14 @@ impl<'a> Taken<'a> {
         self.graded().score == Score::Correct
     }
 
-    /// Whether the weak level's answer is right.
+    /// Whether the answer of [`Self::weak`] is right.
     #[must_use]
     pub fn weak_correct(self) -> bool {
         self.weak().is_some_and(|weak| weak.graded.score == Score::Correct)
     }
 
-    /// The weak level's confidence, and whether it is right; none without a confidence. An answer that fails a check of the gate
-    /// counts as one of confidence 0.
+    /// The confidence in the weak answer, and whether that is right. `None` without a confidence. An answer that fails a check of the
+    /// gate counts as one of confidence 0.
     #[must_use]
     pub fn judged(self) -> Option<Judged> {
         let weak = self.weak()?;
@@ -107,11 +128,11 @@ impl<'a> Taken<'a> {
     /// confidence took is needed by the cascades that are read off it.
     pub fn calls(self) -> impl Iterator<Item = (&'a Call, &'a [Call])> {
         let (first, second): (&[Call], &[Call]) = match self {
-            Self::Whole(record) => (&record.calls, &[]),
+            Self::Whole { record, .. } => (&record.calls, &[]),
             Self::Gated { weak, strong, deferred } => (&weak.calls, if deferred { &strong.calls } else { &[] }),
         };
         let with_earlier = |calls: &'a [Call]| calls.iter().enumerate().map(|(place, call)| (call, &calls[..place]));
-        let alone = matches!(self, Self::Whole(record) if record.cell.arm == Arm::WeakOnly);
+        let alone = matches!(self, Self::Whole { record, .. } if record.cell.arm == Arm::WeakOnly);
         let needed = with_earlier(first).chain(with_earlier(second));
         needed.filter(move |(call, _)| !alone || call.purpose != Purpose::Confidence)
     }
@@ -145,19 +166,32 @@ pub fn slices(records: &[Record]) -> Vec<Slice<'_>> {
     let top = top_level(records);
     let mut places: HashMap<(Arm, Option<u64>), usize> = HashMap::new();
     let mut found: Vec<(Arc<CellKey>, Vec<Taken>)> = Vec::new();
+    let alone = alone(records);
     for record in records {
         let key = (record.cell.arm, record.cell.threshold.map(f64::to_bits));
         let place = *places.entry(key).or_insert_with(|| {
             found.push((Arc::clone(&record.cell), Vec::new()));
             found.len() - 1
         });
-        found[place].1.push(Taken::Whole(record));
+        let instead = alone.get(&(record.cell.order, &*record.item_id.0)).copied().filter(|_| is_unasked(record));
+        found[place].1.push(Taken::Whole { record, instead });
     }
     found.into_iter().map(|(cell, taken)| Slice::new(cell, taken, top)).collect()
 }
 
-/// The cascade that `slice` is compared with: the one at its threshold; for an arm without a gate, or one whose threshold
-/// was told for itself alone, the only one there is.
+/// Whether an item was deferred without asking the weak level, in an arm that shows it examples.
+fn is_unasked(record: &Record) -> bool {
+    record.cell.arm.shows_examples() && record.deferred && record.first().is_none()
+}
+
+/// Weak-only's answers by order and item.
+fn alone(records: &[Record]) -> HashMap<(usize, &str), &LevelAnswer> {
+    let alone = records.iter().filter(|record| record.cell.arm == Arm::WeakOnly);
+    alone.filter_map(|record| Some(((record.cell.order, &*record.item_id.0), record.first()?))).collect()
+}
+
+/// The cascade that `slice` is compared with: the one at its threshold; for an arm without a gate, or with a threshold of its own,
+/// the only one there is. Never the arm `cascade-tuned`.
 #[must_use]
 pub fn baseline<'a, 'b>(slices: &'b [Slice<'a>], slice: &Slice) -> Option<&'b Slice<'a>> {
     let cascades = || slices.iter().filter(|other| other.cell.arm == BASELINE);
@@ -243,10 +277,41 @@ impl<'a> Slice<'a> {
         units.contributing(|[right, n]| right < n).percentile(draws, mean)?.interval
     }
 
-    /// Share of right weak answers over the whole stream; none where the weak level is not asked of every item.
+    /// Share of right weak answers over the whole stream, weak-only's among them where those are there instead. `None` if an item has
+    /// neither.
     #[must_use]
     pub fn weak_accuracy(&self) -> Option<f64> {
         self.taken.iter().all(|taken| taken.weak().is_some()).then(|| self.share(Taken::weak_correct))
+    }
+
+    /// Share of right weak answers among the items of which the weak level was asked. `None` if it was asked of none.
+    #[must_use]
+    pub fn weak_accuracy_asked(&self) -> Option<f64> {
+        self.asked_part().weak_accuracy().filter(|_| self.asked() > 0)
+    }
+
+    /// Items of which the weak level was asked, over all orders.
+    #[must_use]
+    pub fn asked(&self) -> usize {
+        self.taken.iter().filter(|taken| taken.asked().is_some()).count()
+    }
+
+    /// Items of which an arm that shows examples did not ask the weak level, over all orders.
+    #[must_use]
+    pub fn unasked(&self) -> usize {
+        self.taken.iter().filter(|taken| taken.is_unasked()).count()
+    }
+
+    /// Items whose weak answer is weak-only's, since the arm did not ask for one, over all orders.
+    #[must_use]
+    pub fn from_weak_only(&self) -> usize {
+        self.taken.iter().filter(|taken| taken.is_unasked() && taken.weak().is_some()).count()
+    }
+
+    /// The items of which the weak level was asked.
+    #[must_use]
+    pub fn asked_part(&self) -> Self {
+        self.part(|taken| taken.asked().is_some())
     }
 
     /// Share of right answers among those that were not deferred; none where all were.

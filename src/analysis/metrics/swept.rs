@@ -46,12 +46,12 @@ pub struct Saving {
     pub change: Option<Estimate>,
 }
 
-/// An arm at a threshold; weak-only and strong-only have none.
+/// An arm at a threshold, or one without a gate.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Choice {
     /// The arm.
     pub arm: Arm,
-    /// λ.
+    /// λ. `None` if the arm has no gate.
     pub threshold: Option<f64>,
 }
 
@@ -132,7 +132,7 @@ impl<'c, 'a> Swept<'c, 'a> {
         &self.choices
     }
 
-    /// What each learning arm saves at the cascade's accuracy, threshold by threshold.
+    /// What each other arm with a gate saves at the cascade's accuracy, threshold by threshold.
     #[must_use]
     pub fn savings(&self) -> Vec<Saving> {
         let others: Vec<Arm> = self.arms().into_iter().filter(|arm| *arm != BASELINE).collect();

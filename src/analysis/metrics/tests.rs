@@ -1,4 +1,8 @@
 #![expect(clippy::redundant_closure_for_method_calls, reason = "a method is not one for every lifetime of its records")]
+
+mod references;
+mod unasked;
+
 use std::sync::Arc;
 
 use super::control::{Gain, share};

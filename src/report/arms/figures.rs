@@ -1,23 +1,25 @@
 //! What each arm reached and what it changes: `accuracy`, `strong_calls`, the summary's results and the terminal's. A figure of
 //! an arm is a function in `analysis/metrics` and a column here.
 
+use super::references;
+use super::views::{ACCURACY, RESULTS, STRONG_CALLS};
 use crate::analysis::metrics::{Changes, Comparison, Slice, ratio};
 use crate::analysis::stats::Estimate;
-use crate::report::columns::{Column, Sheet, TERMINAL, View};
+use crate::report::columns::{Column, Sheet, TERMINAL};
+use crate::report::format::{bare_percent, marked, or_dash, percent};
 use crate::types::price::Fee;
-
-/// The file of the accuracies.
-pub const ACCURACY: View = "accuracy";
-/// The file of the strong level's calls.
-pub const STRONG_CALLS: View = "strong_calls";
-/// The summary's table of results.
-pub const RESULTS: View = "results";
 
 /// A row for each arm at each threshold.
 #[must_use]
 pub fn sheet(comparison: &Comparison) -> Sheet {
-    let columns = [head(comparison), accuracies(comparison), calls(comparison), costs(comparison)];
+    let mut columns = vec![head(comparison), accuracies(comparison), calls(comparison), costs(comparison)];
+    columns.extend([asked(comparison), references::columns(comparison)]);
     Sheet { name: RESULTS, columns: columns.into_iter().flatten().collect() }
+}
+
+/// An arm's weak accuracy over the whole stream as text, marked if weak-only's answers are in it.
+pub fn weak_accuracy(slice: &Slice, text: fn(f64) -> String) -> String {
+    or_dash(slice.weak_accuracy().map(|share| marked(text(share), slice.from_weak_only() > 0)))
 }
 
 /// A figure of what each arm changes against its base.
@@ -56,10 +58,9 @@ fn accuracies(comparison: &Comparison) -> Vec<Column> {
             .bare(TERMINAL, 3, "system %"),
         Column::share(own.iter().map(|own| own.map(|own| own.low))).named(ACCURACY, "accuracy_low"),
         Column::share(own.iter().map(|own| own.map(|own| own.high))).named(ACCURACY, "accuracy_high"),
-        Column::share(each().map(Slice::weak_accuracy))
-            .named(ACCURACY, "weak_accuracy")
-            .placed(RESULTS, 2, "weak accuracy")
-            .bare(TERMINAL, 2, "weak %"),
+        Column::share(each().map(Slice::weak_accuracy)).named(ACCURACY, "weak_accuracy"),
+        Column::written(each().map(|slice| weak_accuracy(slice, percent))).placed(RESULTS, 2, "weak accuracy"),
+        Column::written(each().map(|slice| weak_accuracy(slice, bare_percent))).placed(TERMINAL, 2, "weak %"),
         Column::share(each().map(Slice::accepted_accuracy)).named(ACCURACY, "accepted_accuracy").placed(
             RESULTS,
             5,
@@ -121,13 +122,29 @@ fn calls(comparison: &Comparison) -> Vec<Column> {
     ]
 }
 
+/// Of how many items the weak level was asked, and how it did on these alone. People see it if an arm did not ask it of all.
+fn asked(comparison: &Comparison) -> Vec<Column> {
+    let each = || comparison.slices.iter();
+    let alone = Column::share(each().map(Slice::weak_accuracy_asked)).named(ACCURACY, "weak_accuracy_asked");
+    let count = Column::count(each().map(Slice::asked)).named(ACCURACY, "asked");
+    let shown = each().any(|slice| slice.unasked() > 0);
+    vec![
+        if shown { count.named(RESULTS, "asked") } else { count },
+        Column::count(each().map(Slice::from_weak_only)).named(ACCURACY, "weak_from_weak_only"),
+        if shown { alone.named(RESULTS, "weak accuracy, asked").bare(TERMINAL, 7, "asked, weak %") } else { alone },
+        Column::change(changed(comparison, |changes| changes.weak_accuracy_asked))
+            .named(ACCURACY, "weak_change_asked_pp")
+            .ends(["weak_change_asked_low_pp", "weak_change_asked_high_pp"]),
+    ]
+}
+
 /// What the summary has beside the files.
 fn costs(comparison: &Comparison) -> Vec<Column> {
     let each = || comparison.slices.iter();
     vec![
         Column::number(5, each().map(|slice| comparison.fee(slice).map(Fee::usd)))
             .named(RESULTS, "fee USD")
-            .named(TERMINAL, "fee USD"),
+            .placed(TERMINAL, 6, "fee USD"),
         Column::number(2, each().map(Slice::strategies_shown)).named(RESULTS, "strategies shown"),
     ]
 }

@@ -7,7 +7,7 @@ use crate::analysis::metrics::confidence::{Ends, Realised, Reliability};
 use crate::analysis::metrics::{Calibrated, Comparison, Slice};
 use crate::analysis::stats::{Estimate, Interval};
 use crate::report::columns::{Column, Sheet, View};
-use crate::report::format::{lambda, or_dash, percent, threshold};
+use crate::report::format::{lambda, marked, or_dash, percent, threshold};
 
 /// The summary's table of what confidence is worth.
 pub const CONFIDENCE: View = "confidence";
@@ -26,9 +26,12 @@ pub struct Gauged<'a> {
 /// The gate of one arm at one threshold.
 pub struct Row<'c> {
     slice: &'c Slice<'c>,
-    /// What confidence is worth. `None` without a confidence of its own.
+    /// What confidence is worth over the whole stream. `None` without a confidence of its own, or if a weak answer is missing.
     worth: Option<Reliability>,
     ends: Ends,
+    /// The same over the items of which the weak level was asked.
+    asked: Option<Reliability>,
+    ends_asked: Ends,
     /// What was guaranteed. `None` if the threshold stands in the config.
     guaranteed: Option<Guaranteed>,
     /// Whose answers the threshold is calibrated on.
@@ -37,12 +40,14 @@ pub struct Row<'c> {
 }
 
 impl<'c> Row<'c> {
-    fn new(comparison: &Comparison, slice: &'c Slice<'c>, worth: Option<Reliability>) -> Self {
+    fn new(comparison: &Comparison, slice: &'c Slice<'c>, [worth, asked]: [Option<Reliability>; 2]) -> Self {
         let guaranteed = comparison.guaranteed(slice);
         Self {
             slice,
             ends: if worth.is_some() { comparison.confidence_ends(slice) } else { Ends::default() },
             worth,
+            ends_asked: if asked.is_some() { comparison.confidence_ends_asked(slice) } else { Ends::default() },
+            asked,
             guaranteed,
             calibrated_on: comparison.calibrated(slice.cell.arm).map(Calibrated::whose),
             realised: guaranteed.map(|found| slice.realised(found.guarantee.alpha)),
@@ -53,21 +58,24 @@ impl<'c> Row<'c> {
 /// The arms whose weak level has a confidence of its own.
 #[must_use]
 pub fn with_confidence<'c>(comparison: &'c Comparison<'c>) -> Vec<Row<'c>> {
-    let row = |slice: &'c Slice<'c>| Some(Row::new(comparison, slice, Some(slice.reliability()?)));
+    let row = |slice: &'c Slice<'c>| {
+        let worth = [slice.reliability(), slice.reliability_asked()];
+        worth.iter().any(Option::is_some).then(|| Row::new(comparison, slice, worth))
+    };
     comparison.slices.iter().filter_map(row).collect()
 }
 
 /// The arms whose threshold was calibrated for a guarantee.
 #[must_use]
 pub fn with_guarantee<'c>(comparison: &'c Comparison<'c>) -> Vec<Row<'c>> {
-    let rows = comparison.slices.iter().map(|slice| Row::new(comparison, slice, None));
+    let rows = comparison.slices.iter().map(|slice| Row::new(comparison, slice, [None, None]));
     rows.filter(|row| row.guaranteed.is_some() && row.calibrated_on.is_some()).collect()
 }
 
 /// The table of these rows.
 #[must_use]
 pub fn sheet(rows: &[Row], gauged: Option<Gauged>) -> Sheet {
-    let columns = [head(rows, gauged), confidence(rows), guarantee(rows), ends(rows)];
+    let columns = [head(rows, gauged), confidence(rows), guarantee(rows), ends(rows), asked(rows)];
     Sheet { name: "calibration", columns: columns.into_iter().flatten().collect() }
 }
 
@@ -75,10 +83,9 @@ fn head(rows: &[Row], gauged: Option<Gauged>) -> Vec<Column> {
     let each = || rows.iter();
     vec![
         Column::text(each().map(|row| row.slice.cell.dataset.to_string())).file("dataset"),
-        Column::text(each().map(|row| row.slice.cell.arm.to_string()))
-            .file("arm")
-            .placed(CONFIDENCE, 0, "arm")
-            .placed(GUARANTEE, 0, "arm"),
+        Column::text(each().map(|row| row.slice.cell.arm.to_string())).file("arm").placed(GUARANTEE, 0, "arm"),
+        Column::text(each().map(|row| marked(row.slice.cell.arm.name(), row.slice.from_weak_only() > 0)))
+            .placed(CONFIDENCE, 0, "arm"),
         Column::text(each().map(|_| gauged.map(|gauged| gauged.model.to_owned()))).file("model"),
         Column::text(each().map(|_| gauged.map(|gauged| gauged.signal.to_owned()))).file("signal"),
     ]
@@ -170,6 +177,32 @@ fn ends(rows: &[Row]) -> Vec<Column> {
         end("brier_low", |ends| ends.brier, |ends| ends.low),
         end("brier_high", |ends| ends.brier, |ends| ends.high),
     ]
+}
+
+/// What confidence is worth on the items of which the weak level was asked. People see it if it was not asked of all.
+fn asked(rows: &[Row]) -> Vec<Column> {
+    let asked = || rows.iter().map(|row| row.asked.as_ref());
+    let sure = |figure: fn(&Reliability) -> Option<f64>, ends: fn(&Ends) -> Option<Interval>| {
+        let estimate = |row: &Row| Some(Estimate::new(figure(row.asked.as_ref()?)?, ends(&row.ends_asked)));
+        Column::sure(3, rows.iter().map(estimate))
+    };
+    let end = |key: &str, end: fn(Interval) -> f64| {
+        Column::number(3, rows.iter().map(move |row| row.ends_asked.auroc.map(end))).file(key)
+    };
+    let [count, auroc, ece, brier] = [
+        Column::optional_count(asked().map(|asked| Some(asked?.n))).file("n_asked"),
+        sure(|worth| worth.auroc, |ends| ends.auroc).file("auroc_asked"),
+        sure(|worth| worth.ece, |ends| ends.ece).file("ece_asked"),
+        sure(|worth| worth.brier, |ends| ends.brier).file("brier_asked"),
+    ];
+    let from = Column::count(rows.iter().map(|row| row.slice.from_weak_only())).file("weak_from_weak_only");
+    let (low, high) = (end("auroc_asked_low", |ends| ends.low), end("auroc_asked_high", |ends| ends.high));
+    if rows.iter().all(|row| row.slice.unasked() == 0) {
+        return vec![count, from, auroc, low, high, ece, brier];
+    }
+    let shown = |column: Column, heading: &str| column.named(CONFIDENCE, heading);
+    let (count, auroc) = (shown(count, "asked"), shown(auroc, "AUROC, asked"));
+    vec![count, from, auroc, low, high, shown(ece, "ECE, asked"), shown(brier, "Brier, asked")]
 }
 
 /// The reliability tables of these rows.

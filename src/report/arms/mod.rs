@@ -2,7 +2,10 @@
 
 pub mod fees;
 pub mod figures;
+pub mod frontier;
 pub mod gates;
+mod references;
+pub mod views;
 
 use anyhow::Result;
 
@@ -17,8 +20,9 @@ use crate::analysis::metrics::Comparison;
 pub fn of_arms(comparison: &Comparison, gauged: Option<Gauged>) -> Result<Vec<Table>> {
     let figures = figures::sheet(comparison);
     let of_file = |name| figures.table_of(name, name);
-    let mut tables = vec![of_file(figures::ACCURACY)?, of_file(figures::STRONG_CALLS)?];
+    let mut tables = vec![of_file(views::ACCURACY)?, of_file(views::STRONG_CALLS)?];
     tables.push(fees::sheet(&fees::rows(comparison)).table()?);
+    tables.push(frontier::sheet(comparison).table()?);
     if let Some(gauged) = gauged {
         let gates = gates::with_confidence(comparison);
         tables.extend([gates::sheet(&gates, Some(gauged)).table()?, gates::reliability(&gates).table()?]);

@@ -2,28 +2,28 @@
 
 use super::prices::{cheaper_from, of_shapes};
 use crate::analysis::metrics::price_ratio::{Curve, Shape, curves};
-use crate::analysis::metrics::{Changes, Comparison, Slice};
+use crate::analysis::metrics::{AgainstReference, Comparison, Reference, Slice};
 use crate::report::columns::{Column, Sheet};
 use crate::report::format::or_dash;
-use crate::types::arm::Arm;
 
-/// A gated arm, what it changes against the strong level alone, and its fee at each shape of prices.
-type Row<'c> = (&'c Slice<'c>, Changes, Vec<Curve>);
+/// An arm, what it changes against the strong level alone, and its fee at each shape of prices.
+type Row<'c> = (&'c Slice<'c>, AgainstReference, Vec<Curve>);
 
-/// What each gated arm changes against the strong level asked alone. Of a run; a sweep's curves show it for every threshold.
+/// What each arm that is no level alone changes against the strong level. Of a run; a sweep's curves show it for every threshold.
 pub(super) fn section(comparison: &Comparison) -> String {
-    let Some((strong, _)) = comparison.of_arm(Arm::StrongOnly).next() else { return String::new() };
-    let gated: Vec<&Slice> = comparison.slices.iter().filter(|slice| slice.cell.threshold.is_some()).collect();
-    let swept = gated.iter().any(|slice| comparison.of_arm(slice.cell.arm).count() > 1);
-    if swept || gated.is_empty() {
+    let Some(strong) = comparison.reference(Reference::StrongOnly) else { return String::new() };
+    let arms: Vec<&Slice> = comparison.slices.iter().filter(|slice| !slice.cell.arm.is_one_level()).collect();
+    let swept = arms.iter().any(|slice| comparison.of_arm(slice.cell.arm).count() > 1);
+    if swept || arms.is_empty() {
         return String::new();
     }
     let shapes = Shape::shown(comparison);
-    let pairs: Vec<(&Slice, &Slice)> = gated.into_iter().map(|slice| (slice, strong)).collect();
+    let pairs: Vec<(&Slice, &Slice)> = arms.into_iter().map(|slice| (slice, strong)).collect();
     let found = pairs.iter().zip(curves(comparison, &pairs, &shapes, |own| vec![own]));
     let mut rows: Vec<Row> = Vec::new();
     for ((slice, _), curves) in found {
-        rows.extend(Changes::between(slice, strong, comparison.seed).map(|changes| (*slice, changes, curves)));
+        let against = comparison.of_slice_against(slice, Reference::StrongOnly);
+        rows.extend(against.map(|against| (*slice, against, curves)));
     }
     let sheet = sheet(&rows, &shapes);
     format!(
@@ -40,14 +40,17 @@ fn sheet(rows: &[Row], shapes: &[Shape]) -> Sheet {
     let mut columns = vec![
         Column::text(each().map(|(slice, ..)| slice.cell.arm.to_string())).aside("arm"),
         Column::exact(each().map(|(slice, ..)| slice.cell.threshold)).aside("λ"),
-        Column::points(each().map(|(_, changes, _)| Some(changes.accuracy))).aside("accuracy, change"),
-        Column::relative(each().map(|(_, changes, _)| changes.strong_calls)).aside("strong calls, change"),
+        Column::points(each().map(|(_, against, _)| Some(against.accuracy))).aside("accuracy, change"),
+        Column::relative(each().map(|(_, against, _)| against.strong_calls)).aside("strong calls, change"),
     ];
     for (place, shape) in shapes.iter().enumerate() {
         let at = if place == 0 { String::new() } else { format!(" at {}", shape.name()) };
         let curve = || rows.iter().map(|(.., curves)| curves.iter().find(|curve| curve.shape == *shape));
+        // An arm that never asks the weak level has no price ratio, and one fee.
+        let own = |row: &Row| row.1.fee.filter(|_| place == 0);
+        let fees = rows.iter().zip(curve()).map(|(row, curve)| curve.map_or(own(row), |curve| curve.changes[0]));
         columns.extend([
-            Column::relative(curve().map(|curve| curve?.changes[0])).aside(&format!("fee{at}, change")),
+            Column::relative(fees).aside(&format!("fee{at}, change")),
             Column::written(curve().map(|curve| or_dash(curve.map(cheaper_from)))).aside(&format!("cheaper from{at}")),
         ]);
     }

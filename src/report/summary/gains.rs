@@ -6,7 +6,7 @@ use crate::analysis::metrics::control::{Gain, share};
 use crate::analysis::metrics::{Changes, Comparison, Slice};
 use crate::analysis::stats::Estimate;
 use crate::report::columns::{Column, Sheet, TERMINAL, View};
-use crate::report::format::{NONE, hundredths, or_dash, points, relative, signed};
+use crate::report::format::{NONE, hundredths, marked, or_dash, points, relative, signed};
 use crate::types::arm::Arm;
 
 /// The view of a narrow terminal: without p, which the interval nearly gives.
@@ -71,7 +71,8 @@ impl Shown {
 
 /// A gain of the arm, and what the control has of it.
 struct Row {
-    name: &'static str,
+    /// What changes, marked if weak-only's answers are among the weak level's.
+    name: String,
     own: Shown,
     /// The control's change. `None` if the control did not run or has none.
     control: Option<Shown>,
@@ -98,7 +99,9 @@ fn rows(comparison: &Comparison, taught: &Slice, changes: &Changes) -> Vec<Row> 
     let row = |((gain, name, own), controls): ((Gain, &'static str, Option<Shown>), Option<Shown>)| {
         let slices = control.zip(comparison.base(taught)).filter(|_| controls.is_some());
         let shared = slices.map(|(control, base)| shared_gain(share(comparison, gain, taught, control, base)));
-        Some(Row { name, own: own?, control: controls, shared: shared.unwrap_or_default() })
+        let mark = gain == Gain::WeakAccuracy
+            && [Some(taught), control].iter().flatten().any(|slice| slice.from_weak_only() > 0);
+        Some(Row { name: marked(name, mark), own: own?, control: controls, shared: shared.unwrap_or_default() })
     };
     own.filter_map(row).collect()
 }
@@ -108,7 +111,7 @@ fn sheet(rows: &[Row]) -> Sheet {
     let orders = |row: &Row| or_dash(row.own.orders.map(|(low, high)| format!("{} to {}", signed(low), signed(high))));
     let shown = |column: Column, heading: &str| column.heading(heading).named(NARROW, heading);
     let columns = vec![
-        shown(Column::text(each().map(|row| row.name.to_owned())), "change against cascade"),
+        shown(Column::text(each().map(|row| row.name.clone())), "change against cascade"),
         shown(Column::written(each().map(|row| row.own.text())), "inter-cascade"),
         Column::p_value(each().map(|row| row.own.change.p_value)).heading("p"),
         shown(

@@ -2,12 +2,15 @@
 //! is, how much of it random strategies give too, and what a reader must know before quoting any of it.
 
 mod against_strong;
+mod against_tuned;
 mod cautions;
 mod confidence;
 mod ends;
 mod fees;
+mod frontier;
 mod gains;
 mod guarantee;
+mod notes;
 mod price_ratio;
 mod prices;
 mod sources;
@@ -19,6 +22,7 @@ use std::fmt::Write;
 pub use self::cautions::cautions;
 use super::arms::figures;
 use super::arms::gates::Gauged;
+use super::arms::views::RESULTS;
 use super::columns::TERMINAL;
 use super::sweep::Sweep;
 use crate::analysis::metrics::Comparison;
@@ -45,7 +49,8 @@ pub struct Context<'a> {
 pub fn terminal(comparison: &Comparison, width: u16) -> String {
     let results = figures::sheet(comparison).terminal_of(TERMINAL, width);
     let gains = gains::sheets(comparison).into_iter().map(|sheet| gains::terminal(sheet, width));
-    std::iter::once(results).chain(gains).collect::<Vec<_>>().join("\n")
+    let notes = notes::lines(comparison).into_iter();
+    std::iter::once(results).chain(gains).chain(notes).collect::<Vec<_>>().join("\n")
 }
 
 /// The whole summary of a sweep as Markdown.
@@ -53,10 +58,12 @@ pub fn terminal(comparison: &Comparison, width: u16) -> String {
 pub fn swept(context: &Context, sweep: &Sweep) -> String {
     let comparison = context.comparison;
     format!(
-        "{}{}\n## Every arm at every threshold\n\n{}{}{}",
+        "{}{}\n## Every arm at every threshold\n\n{}{}{}{}{}",
         head(context),
         sweep.markdown(),
         results(comparison),
+        notes::paragraphs(comparison),
+        frontier::section(comparison),
         ends::section(comparison),
         confidence::section(context)
     )
@@ -73,9 +80,12 @@ pub fn markdown(context: &Context) -> String {
              the answers that stand. An answer that could not be read counts as wrong. Strong calls are the items that the \
              strong level answered, as the paper counts; all requests have those for strategies, signals and second draws too. Fees are what each arm would pay \
              alone.\n";
+    text += &notes::paragraphs(comparison);
     text += &gains::section(comparison);
     text += &ends::section(comparison);
     text += &against_strong::section(comparison);
+    text += &against_tuned::section(comparison);
+    text += &frontier::section(comparison);
     text += &guarantee::section(comparison);
     text += &confidence::section(context);
     text += &sources::section(comparison);
@@ -105,5 +115,5 @@ fn head(context: &Context) -> String {
 
 /// The table of results.
 fn results(comparison: &Comparison) -> String {
-    figures::sheet(comparison).markdown_of(figures::RESULTS)
+    figures::sheet(comparison).markdown_of(RESULTS)
 }

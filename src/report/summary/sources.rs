@@ -33,19 +33,21 @@ pub(super) fn section(comparison: &Comparison) -> String {
     if !places.is_empty() {
         let _ = write!(
             text,
-            "\n## Where the weak level's gain comes from\n\n{}\nThe same group is another wording or instance of the same \
+            "\n## Where the weak level's gain comes from\n\n{}{}\nThe same group is another wording or instance of the same \
              problem: its strategy can be looked up. Only a gain from other groups is transfer from one problem to another. \
              ± is half of a 95 % interval, normal and clustered by group; none where fewer than three groups change. Similarity is that of the nearest one shown.\n",
-            sheet("strategies from", &places).markdown()
+            sheet("strategies from", &places).markdown(),
+            of_unasked(&places)
         );
     }
     // Where no group comes again, all are the first.
     if encounters.iter().any(|row| row.part_of != ENCOUNTERS[0]) {
         let _ = write!(
             text,
-            "\n## How often a group comes again\n\n{}\nThe items by which one of their group they are in their stream: the first finds \
+            "\n## How often a group comes again\n\n{}{}\nThe items by which one of their group they are in their stream: the first finds \
              none of it in the repository, the others those before them that were deferred and kept.\n",
-            sheet("of its group", &encounters).markdown()
+            sheet("of its group", &encounters).markdown(),
+            of_unasked(&encounters)
         );
     }
     // A teacher that is never wrong needs no table.
@@ -60,6 +62,20 @@ pub(super) fn section(comparison: &Comparison) -> String {
     text
 }
 
+/// What the figures do with items of which the weak level was not asked; empty if it was asked of all.
+fn of_unasked(rows: &[Row]) -> String {
+    if rows.iter().all(|row| row.found.unasked == 0) {
+        return String::new();
+    }
+    let kept = rows.iter().any(|row| row.slice.from_weak_only() > 0);
+    let fate = if kept {
+        "count with weak-only's answer on both sides, and so as no gain"
+    } else {
+        "are not among the others, since the run has no weak-only"
+    };
+    format!("\nItems of which the arm did not ask the weak level {fate}.\n")
+}
+
 /// The table of these rows; `part_of` heads what tells them apart.
 fn sheet(part_of: &str, rows: &[Row]) -> Sheet {
     let each = || rows.iter();
@@ -70,10 +86,15 @@ fn sheet(part_of: &str, rows: &[Row]) -> Sheet {
         Column::text(each().map(|row| row.part_of.to_owned())).aside(part_of),
         Column::written(each().map(similarity)).aside("similarity"),
         Column::count(each().map(|row| row.found.n)).aside("items"),
+    ];
+    if rows.iter().any(|row| row.found.unasked > 0) {
+        columns.push(Column::count(each().map(|row| row.found.unasked)).aside("weak level not asked"));
+    }
+    columns.extend([
         Column::share(each().map(|row| row.found.alone)).aside("weak alone"),
         Column::share(each().map(|row| row.found.taught)).aside("weak with them"),
         Column::written(each().map(|row| plus_minus(row.found.gain))).aside("gain"),
-    ];
+    ]);
     if rows.iter().any(|row| row.part.is_some()) {
         let part = || rows.iter().map(|row| row.part.as_ref());
         columns.extend([

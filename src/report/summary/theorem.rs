@@ -10,7 +10,9 @@ use crate::report::format::threshold;
 
 /// A row for each learning arm; empty if none learns.
 pub(super) fn section(comparison: &Comparison) -> String {
-    let found = comparison.learners().filter_map(|slice| {
+    // An arm without a gate accepts at no λ.
+    let gated = comparison.learners().filter(|slice| slice.cell.threshold.is_some());
+    let found = gated.filter_map(|slice| {
         let base = comparison.base(slice)?;
         let labels = ["theorem", slice.cell.arm.name(), &threshold(slice)];
         let draws = Draws { seed: comparison.seed, labels: &labels, count: RESAMPLES };

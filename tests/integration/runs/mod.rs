@@ -4,6 +4,7 @@ mod ablate;
 mod calibration;
 mod checks;
 mod commands;
+mod controls;
 mod limits;
 mod older_tables;
 mod outputs;

@@ -21,6 +21,9 @@ const FEES: &str = "dataset, arm, threshold, model, purpose, calls, input_tokens
     output_tokens, fee_usd, change_vs_cascade_percent, change_low_percent, change_high_percent";
 const CALIBRATION: &str = "dataset, arm, model, signal, n, ece, brier, auroc, aurc, threshold, alpha, delta, certified";
 const RELIABILITY: &str = "dataset, arm, threshold, bin, low, high, n, confidence, accuracy";
+const FRONTIER: &str = "dataset, arm, threshold, orders, n, accuracy, accuracy_low, accuracy_high, strong_calls_all, fee_usd, \
+    on_frontier_by_calls, dominated_by_calls, dominated_by_calls_threshold, on_frontier_by_fee, dominated_by_fee, \
+    dominated_by_fee_threshold";
 
 /// The prices of the config: model, input and output in USD a million tokens; the embedder costs nothing.
 const PRICES: [(&str, f64, f64); 3] = [("small", 0.1, 0.4), ("large", 2.5, 10.0), ("hashed-words", 0.0, 0.0)];
@@ -48,7 +51,7 @@ fn every_output_is_there_and_nothing_else() {
 #[test]
 fn the_tables_begin_with_the_agreed_columns() {
     for (table, columns) in
-        TABLES.iter().zip([RECORDS, CALLS, LEVELS, ACCURACY, STRONG_CALLS, FEES, CALIBRATION, RELIABILITY])
+        TABLES.iter().zip([RECORDS, CALLS, LEVELS, ACCURACY, STRONG_CALLS, FEES, CALIBRATION, RELIABILITY, FRONTIER])
     {
         let sheet = finished().sheet(table);
         let wanted: Vec<&str> = columns.split(',').map(str::trim).collect();
@@ -208,9 +211,20 @@ fn what_confidence_is_worth_is_told_with_intervals() {
             assert!(ends[0] < value && value < ends[1], "{} {figure}: {value} in {ends:?}", row.text("arm"));
         }
     }
-    let columns: Vec<&str> = calibration.columns.iter().rev().take(7).map(String::as_str).collect();
-    let last = ["brier_high", "brier_low", "ece_high", "ece_low", "auroc_high", "auroc_low", "drift_p_value"];
-    assert_eq!(columns, last, "new columns stand at the end");
+    let columns: Vec<&str> = calibration.columns.iter().rev().take(14).rev().map(String::as_str).collect();
+    let [ends, asked] = [
+        ["drift_p_value", "auroc_low", "auroc_high", "ece_low", "ece_high", "brier_low", "brier_high"],
+        [
+            "n_asked",
+            "weak_from_weak_only",
+            "auroc_asked",
+            "auroc_asked_low",
+            "auroc_asked_high",
+            "ece_asked",
+            "brier_asked",
+        ],
+    ];
+    assert_eq!(columns, [ends, asked].concat(), "new columns stand at the end");
 }
 
 #[test]

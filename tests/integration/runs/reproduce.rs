@@ -77,6 +77,7 @@ fn tables_have_the_figures_of_the_run_in_every_form() {
         let accuracy = run.rows().find(same).expect("the arm");
         assert_eq!(row.text("accuracy"), accuracy.text("accuracy"));
         assert_eq!(row.text("change_pp_low"), accuracy.text("change_low_pp"));
+        assert_eq!(row.text("change_vs_strong_only_pp"), accuracy.text("change_vs_strong_only_pp"));
         let strong = calls.rows().find(same).expect("the arm");
         assert_eq!(row.text("strong_calls_change_percent_high"), strong.text("change_high_percent"));
         assert_eq!(row.text("strong_calls_all"), strong.text("strong_calls_all"));

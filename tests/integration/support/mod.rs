@@ -15,8 +15,8 @@ pub(crate) use self::settings::Settings;
 pub(crate) use self::sheet::{Row, Sheet};
 
 /// The tables of a run, each a `.csv` and a `.parquet`.
-pub(crate) const TABLES: [&str; 8] =
-    ["records", "calls", "levels", "accuracy", "strong_calls", "fees", "calibration", "reliability"];
+pub(crate) const TABLES: [&str; 9] =
+    ["records", "calls", "levels", "accuracy", "strong_calls", "fees", "calibration", "reliability", "frontier"];
 
 /// A command that takes longer has hung.
 const PATIENCE: Duration = Duration::from_mins(5);

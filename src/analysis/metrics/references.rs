@@ -1,0 +1,83 @@
+//! The arms that all others are compared with besides the cascade.
+
+use super::changes::{AgainstReference, RESAMPLES};
+use super::fees::{by_group, item_fee};
+use super::{Comparison, Slice, Taken};
+use crate::analysis::stats::units::{differ, relative_change};
+use crate::analysis::stats::{Draws, Estimate, Units};
+use crate::types::arm::Arm;
+use crate::types::price::Fee;
+
+/// An arm that all others are compared with besides the cascade.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reference {
+    /// The strong level alone.
+    StrongOnly,
+    /// The cascade at a threshold of its own.
+    CascadeTuned,
+}
+
+impl Reference {
+    /// All of them, in the order of reports.
+    pub const ALL: [Self; 2] = [Self::StrongOnly, Self::CascadeTuned];
+
+    /// The arm.
+    #[must_use]
+    pub fn arm(self) -> Arm {
+        match self {
+            Self::StrongOnly => Arm::StrongOnly,
+            Self::CascadeTuned => Arm::CascadeTuned,
+        }
+    }
+
+    /// The zero-based place in [`Self::ALL`].
+    pub(super) fn place(self) -> usize {
+        match self {
+            Self::StrongOnly => 0,
+            Self::CascadeTuned => 1,
+        }
+    }
+}
+
+impl Comparison<'_> {
+    /// What each slice changes against a reference.
+    pub(super) fn changes_against(&self, reference: Reference) -> Vec<Option<AgainstReference>> {
+        let Some(base) = self.reference(reference) else { return vec![None; self.slices.len()] };
+        let fees = self.fee_changes_against(base);
+        let changes = |(slice, fee): (&Slice, Option<Estimate>)| {
+            let others = slice.cell != base.cell;
+            others.then(|| AgainstReference::between(slice, base, fee, self.seed)).flatten()
+        };
+        self.slices.iter().zip(fees).map(changes).collect()
+    }
+
+    /// The relative change of each slice's fee against that of `base`. The fee of calibrating a threshold enters as a constant.
+    fn fee_changes_against(&self, base: &Slice) -> Vec<Option<Estimate>> {
+        let mut units = Vec::new();
+        let mut changes: Vec<Option<Estimate>> = Vec::new();
+        let mut places = Vec::new();
+        for (place, slice) in self.slices.iter().enumerate() {
+            let fees = self.fee(slice).zip(self.fee(base));
+            let value = fees.and_then(|(own, base)| relative_change([Fee::usd(own), Fee::usd(base)]));
+            changes.push(value.map(|value| Estimate::new(value, None)));
+            let fee = |taken: Taken| item_fee(taken, None, self.prices);
+            let paid = by_group(&slice.paired(base), |one, other| Some([fee(one)?, fee(other)?]));
+            if let Some(paid) = paid.filter(|_| value.is_some()) {
+                let apart = [slice, base].map(|slice| self.calibration_fee(slice, None));
+                units.push((paid.contributing(differ), apart));
+                places.push(place);
+            }
+        }
+        let figure = |[c, c_base]: [f64; 2]| [move |[own, base]: [f64; 2]| relative_change([own + c, base + c_base])];
+        let figures: Vec<_> = units.iter().map(|(_, apart)| figure(*apart)).collect();
+        let asked: Vec<(&Units<2>, _)> =
+            units.iter().zip(&figures).map(|((units, _), figures)| (units, &figures[..])).collect();
+        let draws = Draws { seed: self.seed, labels: &["fees"], count: RESAMPLES };
+        for (place, found) in places.into_iter().zip(Units::bca_of_all(&asked, draws)) {
+            if let Some(change) = &mut changes[place] {
+                change.interval = found[0].and_then(|found| found.interval);
+            }
+        }
+        changes
+    }
+}
