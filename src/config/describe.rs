@@ -3,13 +3,13 @@
 use std::collections::BTreeSet;
 
 use super::resolved::ResolvedConfig;
-use super::schema::{Calibrate, DeferralConfig, LearningConfig, Threshold};
+use super::schema::{Calibrate, Config, DeferralConfig, LearningConfig, Threshold};
 use crate::analysis::metrics::calibrated::Recalibrate;
 use crate::backend::raw::BackendKind;
 use crate::cascade::gate::WithoutExample;
 use crate::cascade::teach::Distil;
 use crate::task::extraction;
-use crate::types::arm::Content;
+use crate::types::arm::{Arm, Content, Deferral};
 use crate::types::check::Check;
 use crate::types::store_rule::StoreRule;
 
@@ -100,6 +100,7 @@ impl ResolvedConfig {
     pub fn warnings(&self) -> Vec<String> {
         let mut lines = self.notices.clone();
         lines.extend(self.one_recording());
+        lines.extend(self.unused());
         if [&self.weak, &self.strong].iter().any(|entry| entry.backend.kind() == BackendKind::Reference) {
             lines.push(
                 "The strong level is the data set's own worked solutions (backend reference): always right, and its strategies \
@@ -134,6 +135,27 @@ impl ResolvedConfig {
             }
         }
         lines
+    }
+
+    /// The keys that are set and that none of the run's arms uses.
+    fn unused(&self) -> Option<String> {
+        let Config { arms, deferral, learning, .. } = &self.config;
+        let is_gated =
+            |arm: &Arm| matches!(arm.deferral(), Deferral::BelowThreshold | Deferral::WithoutExample { checked: true });
+        let [gated, shows] = [arms.iter().any(is_gated), arms.iter().any(|arm| arm.shows_examples())];
+        let keys = [
+            ("deferral.checks", !deferral.checks.is_empty() && !gated),
+            (
+                "deferral.checks on examples",
+                deferral.checks.iter().any(|check| check.needs_example()) && gated && !shows,
+            ),
+            ("deferral.without_example", deferral.without_example != WithoutExample::Ask && !shows),
+            ("deferral.tuned_threshold", deferral.tuned_threshold.is_some() && !arms.contains(&Arm::CascadeTuned)),
+            ("learning.top_level_examples", learning.top_level_examples && !shows),
+            ("learning.fixed_example", learning.fixed_example.is_some() && !arms.contains(&Arm::FixedExample)),
+        ];
+        let unused: Vec<&str> = keys.into_iter().filter(|(_, unused)| *unused).map(|(key, _)| key).collect();
+        (!unused.is_empty()).then(|| format!("No arm of `arms` uses what is set: {}.", unused.join(", ")))
     }
 
     /// That both levels answer from the same rows of one recording, as a name that was copied and not changed would make them.

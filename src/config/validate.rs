@@ -8,7 +8,6 @@ use crate::backend::entry::ModelEntry;
 use crate::backend::raw::BackendKind;
 use crate::backend::reference::Reference;
 use crate::backend::replay::Recording;
-use crate::cascade::gate::WithoutExample;
 use crate::cascade::teach::Distil;
 use crate::task::Task;
 use crate::task::confidence::{Further, Signal};
@@ -41,7 +40,7 @@ pub(super) fn config(config: &Config) -> Checked {
     arms(config)
 }
 
-/// The keys that single arms need, and those that no arm uses.
+/// The keys that single arms need.
 fn arms(config: &Config) -> Checked {
     let has = |arm| config.arms.contains(&arm);
     let (deferral, learning) = (&config.deferral, &config.learning);
@@ -58,9 +57,6 @@ fn arms(config: &Config) -> Checked {
         if has(arm) && !there {
             return Err(refused(format!("arms: `{}` needs {key}: {what}", arm.name())));
         }
-        if there && !has(arm) {
-            return Err(refused(format!("{key}: no arm `{}` uses it: add the arm or leave the key out", arm.name())));
-        }
     }
     if deferral.tuned_threshold.is_some_and(|threshold| !(0.0..=1.0).contains(&threshold)) {
         return Err(refused("deferral.tuned_threshold: must be from 0 to 1"));
@@ -70,15 +66,7 @@ fn arms(config: &Config) -> Checked {
             "arms: `cascade-tuned` compares the score as it is with its λ, and deferral.recalibrate maps scores: leave one of them out",
         ));
     }
-    let shows = config.arms.iter().any(|arm| arm.shows_examples());
-    let keys = [
-        ("deferral.without_example", deferral.without_example != WithoutExample::Ask),
-        ("learning.top_level_examples", learning.top_level_examples),
-    ];
-    match keys.into_iter().find(|(_, set)| *set && !shows) {
-        Some((key, _)) => Err(refused(format!("{key}: no arm shows examples to the weak level: leave it out"))),
-        None => Ok(()),
-    }
+    Ok(())
 }
 
 /// The name of the run, the levels and the arms.
@@ -382,29 +370,14 @@ fn checks(resolved: &ResolvedConfig) -> Checked {
             "deferral.calculations_at_least: the check `calculations` is not in deferral.checks: leave the key out",
         ));
     }
-    if deferral.checks.is_empty() {
-        return Ok(());
+    let shows = resolved.config.arms.iter().any(|arm| arm.shows_examples());
+    match deferral.checks.iter().find(|check| check.needs_example()) {
+        Some(check) if shows && deferral.wanted().asks() && !deferral.calibrate_per_arm => Err(refused(format!(
+            "deferral.checks: `{}` is for learning arms, whose threshold is then their own: set deferral.calibrate_per_arm = true",
+            check.name()
+        ))),
+        _ => Ok(()),
     }
-    let gated =
-        |arm: &Arm| matches!(arm.deferral(), Deferral::BelowThreshold | Deferral::WithoutExample { checked: true });
-    if !resolved.config.arms.iter().any(gated) {
-        return Err(refused("deferral.checks: no arm is gated, so nothing goes by them: leave them out"));
-    }
-    if let Some(check) = deferral.checks.iter().find(|check| check.needs_example()) {
-        if !resolved.config.arms.iter().any(|arm| arm.shows_examples()) {
-            return Err(refused(format!(
-                "deferral.checks: `{}` compares with an example, and no arm learns: leave it out, or add inter-cascade",
-                check.name()
-            )));
-        }
-        if deferral.wanted().asks() && !deferral.calibrate_per_arm {
-            return Err(refused(format!(
-                "deferral.checks: `{}` is for learning arms, whose threshold is then their own: set deferral.calibrate_per_arm = true",
-                check.name()
-            )));
-        }
-    }
-    Ok(())
 }
 
 /// The prompts must have the forms that the arms and the signal use.

@@ -16,6 +16,7 @@ use crate::report::read::{self, Lacking};
 use crate::report::summary::{self, Context};
 use crate::report::sweep::Sweep;
 use crate::report::tables::{OF_CALIBRATION, OF_STREAM, of_records};
+use crate::task::confidence::Signal;
 use crate::types::price::Price;
 use crate::types::record::Record;
 use crate::types::seed::Seed;
@@ -133,12 +134,24 @@ impl Kept {
     }
 }
 
+/// Gives a signal of an earlier version the name under which this one reads it. The confidences of such a run are 0 if the
+/// calculations did not hold; their records are reported as they are.
+fn as_named_now(signal: &mut Value) {
+    if signal == "checked-token-probability" {
+        *signal = Signal::MeanTokenProbability.name().into();
+    }
+}
+
 /// The config that a manifest holds.
 ///
 /// # Errors
 /// If this version does not read it.
 pub fn config_of(manifest: &Manifest) -> Result<Config> {
-    serde_json::from_value(manifest.config.clone()).context("the manifest's config is not one that this version reads")
+    let mut config = manifest.config.clone();
+    if let Some(signal) = config.pointer_mut("/deferral/signal") {
+        as_named_now(signal);
+    }
+    serde_json::from_value(config).context("the manifest's config is not one that this version reads")
 }
 
 /// A run's outputs, for files and for a terminal.

@@ -296,7 +296,7 @@ fn the_config_for_gsm_plus_takes_whole_groups_of_four_perturbations() {
     };
     holds(
         &run(60).done().out,
-        &["qwen-0.5b: 192 calls", "qwen-1.5b: 192 calls", "what 48 independent groups can show"],
+        &["qwen-0.5b: 768 calls", "qwen-1.5b: 192 calls", "what 48 independent groups can show"],
     );
     holds(&run(47).refused_in_one_line(), &["dataset: sample_groups is 48, and there are 47 groups"]);
 }

@@ -136,10 +136,11 @@ fn a_sweep_reads_the_cascade_off_by_the_gate_that_a_run_has() {
 fn checks_that_cannot_decide_are_refused_with_the_reason() {
     let refused = |settings: Settings| Project::with(&settings).trial("out", &[]).refused_in_one_line();
     let with = |checks: &[&str]| Settings::simulated().set("deferral.checks", checks.to_vec());
-    let error = refused(with(&["follows-example"]).set("arms", vec!["cascade"]));
-    assert!(error.contains("`follows-example` compares with an example, and no arm learns"), "{error}");
-    let error = refused(with(&["calculations"]).set("arms", vec!["weak-only", "strong-only"]));
-    assert!(error.contains("deferral.checks: no arm is gated"), "{error}");
+    let unused = |settings: Settings| Project::with(&settings).trial("out", &[]).done().out;
+    let said = unused(with(&["follows-example"]).set("arms", vec!["cascade"]));
+    assert!(said.contains("No arm of `arms` uses what is set: deferral.checks on examples."), "{said}");
+    let said = unused(with(&["calculations"]).set("arms", vec!["weak-only", "strong-only"]));
+    assert!(said.contains("No arm of `arms` uses what is set: deferral.checks."), "{said}");
     let error = refused(with(&["calculation"]));
     assert!(error.contains("calculation") && error.contains("grounded-numbers"), "{error}");
     let project = Project::with(&with(&["calculations"]).set("dataset.path", "questions.csv"));
@@ -214,4 +215,18 @@ fn checks_of_another_kind_of_question_are_refused_by_name() {
     let options = Settings::simulated().set("dataset.path", "questions.csv");
     let said = refused(&options.set("deferral.checks", vec!["grounded-numbers"]));
     assert!(said.contains("deferral.checks: `grounded-numbers` looks at calculations"), "{said}");
+}
+
+#[test]
+fn a_run_of_a_version_with_the_checked_signal_is_reported_under_its_name() {
+    let project = Project::with(&Settings::simulated());
+    project.trial("out", &[]).done();
+    let mut manifest: serde_json::Value = serde_json::from_str(&project.text("out/manifest.json")).expect("JSON");
+    for place in ["/config/deferral/signal", "/identity/deferral/signal"] {
+        *manifest.pointer_mut(place).expect("a signal") = "checked-token-probability".into();
+    }
+    project.write("out/manifest.json", manifest.to_string());
+    project.run(&["report", "out"]).done();
+    let summary = project.text("out/summary.md");
+    assert!(summary.contains("checked-token-probability") && summary.contains("inter-cascade"), "{summary}");
 }

@@ -97,12 +97,13 @@ fn arms_and_keys_that_do_not_fit_are_refused_by_name() {
     let tuned = settings(&["cascade", "cascade-tuned"]);
     refused(&tuned, &["arms: `cascade-tuned` needs deferral.tuned_threshold"]);
     let tuned = tuned.set("deferral.tuned_threshold", 0.5);
-    refused(&tuned.clone().set("arms", vec!["cascade"]), &["deferral.tuned_threshold", "cascade-tuned"]);
     refused(&tuned.set("deferral.tuned_threshold", 1.5), &["deferral.tuned_threshold: must be from 0 to 1"]);
     refused(&settings(&["cascade", "fixed-example"]), &["arms: `fixed-example` needs learning.fixed_example"]);
-    let alone = settings(&["weak-only", "cascade"]);
-    refused(&alone.clone().set("deferral.without_example", "defer"), &["deferral.without_example", "no arm shows"]);
-    refused(&alone.set("learning.top_level_examples", true), &["learning.top_level_examples", "no arm shows"]);
+    let alone = settings(&["weak-only", "cascade"]).set("deferral.tuned_threshold", 0.5);
+    let alone = alone.set("deferral.without_example", "defer").set("learning.top_level_examples", true);
+    let said = Project::with(&alone).trial("out", &[]).done().out;
+    let keys = "deferral.without_example, deferral.tuned_threshold, learning.top_level_examples.";
+    holds(&said, &["No arm of `arms` uses what is set: ", keys]);
     let together =
         settings(&["inter-cascade"]).set("learning.content", "strategy").set("learning.top_level_examples", true);
     refused(&together, &["learning: the top level is shown examples", "second-call"]);
