@@ -15,6 +15,7 @@ mod prompts;
 mod report;
 mod reproduce;
 mod run;
+mod strategies;
 mod sweep;
 
 use std::io::Write;
@@ -72,6 +73,9 @@ enum Verb {
     /// Pass the journal of a run on
     #[command(subcommand)]
     Journal(journal::Verb),
+    /// Show what a run learned, and what each strategy did
+    #[command(subcommand)]
+    Strategies(strategies::Verb),
     /// List prompts, and show what a model would be sent
     #[command(subcommand)]
     Prompts(prompts::Verb),
@@ -138,6 +142,7 @@ fn carry_out(args: Args) -> Result<Status, Failure> {
         Verb::Sweep(args) => sweep::run(&args),
         Verb::Reproduce(args) => reproduce::run(&args),
         Verb::Report(args) => report::run(&args),
+        Verb::Strategies(verb) => strategies::run(&verb),
         Verb::Compare(args) => compare::run(&args),
         Verb::Datasets(verb) => datasets::run(&verb),
         Verb::Models(verb) => models::run(&verb),

@@ -101,6 +101,14 @@ impl ResolvedConfig {
         let mut lines = self.notices.clone();
         lines.extend(self.one_recording());
         lines.extend(self.unused());
+        let groups: BTreeSet<&str> = self.stream().iter().map(|item| &*item.group).collect();
+        if self.learns() && self.stream().len() > 1 && groups.len() == self.stream().len() {
+            lines.push(
+                "The data name no groups: every question is its own. If some are variants of one problem, name the column that says so with dataset.group (or \
+                 call it `group`): intervals and the split of gains into look-up and transfer go by it."
+                    .to_owned(),
+            );
+        }
         if [&self.weak, &self.strong].iter().any(|entry| entry.backend.kind() == BackendKind::Reference) {
             lines.push(
                 "The strong level is the data set's own worked solutions (backend reference): always right, and its strategies \

@@ -109,6 +109,27 @@ threshold = 0.8
     }
 
     #[test]
+    fn values_of_the_wrong_kind_are_refused_in_the_words_of_a_config() {
+        for (set, parts) in [
+            ("learning.store=allways", ["learning.store: unknown variant `allways`", "did you mean `always`?"]),
+            ("learning.store=[\"checkd\"]", ["`checkd`", "did you mean `checked`?"]),
+            ("learning.store=3", ["learning.store: must be a name or a list of names, not 3", ""]),
+            ("learning.k=two", ["learning.k: must be a whole number from 0 on, not the text \"two\"", ""]),
+            ("learning.k=-1", ["learning.k: must be a whole number from 0 on, not -1", ""]),
+            ("learning.min_similarity=high", ["learning.min_similarity: must be a number, not the text \"high\"", ""]),
+            ("learning.checked_at_least=x", ["must be a number of calculations from 0 on, or \"each-line\"", ""]),
+            ("arms=cascade", ["arms: must be a list in brackets", "not the text \"cascade\""]),
+            ("deferral.calibrate_per_arm=1", ["deferral.calibrate_per_arm: must be true or false, not 1", ""]),
+            ("dataset=5", ["dataset: must be a table, not 5", ""]),
+        ] {
+            let error = error(GOOD, &["name=y", set]);
+            assert!(parts.iter().all(|part| error.contains(part)), "{set}: {error}");
+            assert!(!error.contains("usize") && !error.contains("untagged") && !error.contains("struct "), "{error}");
+            assert!(error.contains(&format!("x.toml with --set {set}: ")), "the one at fault alone: {error}");
+        }
+    }
+
+    #[test]
     fn faults_can_be_matched_on() {
         let fault = |text: &str, sets: &[&str]| load(text, sets).expect_err("refused");
         let wrong_key = fault(&GOOD.replace("threshold", "treshold"), &[]);

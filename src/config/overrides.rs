@@ -9,19 +9,39 @@ use super::schema::Config;
 /// The config with `--set` values laid over it. A value is TOML where it reads as such, else a text; an empty one takes the key
 /// out.
 pub(super) fn overridden(text: &str, path: &Path, sets: &[String]) -> Result<Config, ConfigError> {
-    let place = || format!("{} with --set {}", path.display(), sets.join(" --set "));
-    let mut table: toml::Table = toml::from_str(text).map_err(|error| syntax(None, None, &error)).at(place())?;
+    let mut table: toml::Table = toml::from_str(text).map_err(|error| syntax(None, None, &error)).at(path.display())?;
     for set in sets {
         lay(&mut table, set, path)?;
     }
     let whole = toml::to_string(&table).map_err(ConfigFault::from)?;
-    let deserializer = toml::Deserializer::parse(&whole).map_err(|error| syntax(None, None, &error)).at(place())?;
-    serde_path_to_error::deserialize(deserializer)
-        .map_err(|error| {
+    let deserializer =
+        toml::Deserializer::parse(&whole).map_err(|error| syntax(None, None, &error)).at(path.display())?;
+    match serde_path_to_error::deserialize(deserializer) {
+        Ok(config) => Ok(config),
+        Err(error) => {
             let key = error.path().to_string();
-            syntax(None, Some(key), &error.into_inner())
-        })
-        .at(place())
+            let error = error.into_inner();
+            let place = match responsible(sets, &key, error.message()) {
+                Some(set) => format!("{} with --set {set}", path.display()),
+                None => path.display().to_string(),
+            };
+            Err(syntax(None, Some(key), &error)).at(place)
+        }
+    }
+}
+
+/// The last `--set` that is about the key of an error. `None` if the error is of the file itself.
+fn responsible<'a>(sets: &'a [String], key: &str, message: &str) -> Option<&'a String> {
+    let is_it = |set: &&String| {
+        let (name, _) = set.split_once('=').unwrap_or((set, ""));
+        let last = name.rsplit('.').next().unwrap_or(name);
+        key == name
+            || name.starts_with(&format!("{key}."))
+            || key.starts_with(&format!("{name}."))
+            || key.starts_with(&format!("{name}["))
+            || message.contains(&format!("`{last}`"))
+    };
+    sets.iter().rev().find(is_it)
 }
 
 /// Lays one value over the config's table.

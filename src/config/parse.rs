@@ -59,5 +59,38 @@ pub(super) fn syntax(line: Option<usize>, key: Option<String>, error: &toml::de:
         }
         _ => String::new(),
     };
+    let message = in_words(message).unwrap_or_else(|| message.to_owned());
     ConfigFault::Syntax { line, key: key.filter(|key| key != "."), message: format!("{message}{suggestion}") }
+}
+
+/// A message on a value of the wrong kind, in the words of a config. `None` if it is another message.
+fn in_words(message: &str) -> Option<String> {
+    static KIND: LazyLock<Regex> = LazyLock::new(|| {
+        Regex::new(r"(?s)^invalid (?:type|value): (.+), expected (.+?)$").expect("the pattern is valid")
+    });
+    let found = KIND.captures(message)?;
+    let (value, expected) = (found.get(1)?.as_str(), found.get(2)?.as_str());
+    let wanted = match expected {
+        "usize" | "u8" | "u16" | "u32" | "u64" | "a nonzero usize" | "a nonzero u32" => "a whole number from 0 on",
+        "i64" | "isize" => "a whole number",
+        "f64" | "f32" => "a number",
+        "a boolean" => "true or false",
+        "a string" | "path string" | "string or table" => "a text in quotes",
+        "a sequence" => "a list in brackets, as in [\"a\", \"b\"]",
+        "a map" => "a table",
+        other if other.starts_with("struct ") => "a table",
+        other => other,
+    };
+    let given = match value.split_once(' ') {
+        Some(("string", text)) => format!("the text {text}"),
+        Some(("integer" | "boolean", value)) => value.trim_matches('`').to_owned(),
+        Some(("floating", value)) => value.trim_start_matches("point ").trim_matches('`').to_owned(),
+        _ => match value {
+            "sequence" => "a list".to_owned(),
+            "map" => "a table".to_owned(),
+            other => other.to_owned(),
+        },
+    };
+    let must = if wanted.starts_with("must ") { "" } else { "must be " };
+    Some(format!("{must}{wanted}, not {given}"))
 }

@@ -92,17 +92,31 @@ struct Entry {
 
 /// The prompts that can be named.
 #[derive(Debug, Clone)]
-pub struct Prompts(Vec<Entry>);
+pub struct Prompts {
+    usable: Vec<Entry>,
+    broken: Vec<Broken>,
+}
+
+/// A file beside the config that is no usable prompt, which stops only those who name it.
+#[derive(Debug, Clone)]
+struct Broken {
+    /// The names by which it may be meant: the file's own, and the one that stands in it if it can be read.
+    names: Vec<String>,
+    /// What is wrong with it, with its path.
+    error: String,
+}
 
 impl Prompts {
     /// Those compiled in, and those beside a config where there are any. A file that is compiled in already may lie
     /// there too, word for word.
     ///
+    /// A file that is broken is an error for those who name it.
+    ///
     /// # Errors
-    /// Names the file and the line of what is wrong.
+    /// If the folder beside the config cannot be read.
     pub fn near(config: Option<&Path>) -> Result<Self, ConfigError> {
         let builtin = BUILTIN.iter().map(|(name, text)| read(text).at(format!("configs/prompts/{name}")));
-        let mut prompts = Self(builtin.collect::<Result<_, _>>()?);
+        let mut prompts = Self { usable: builtin.collect::<Result<_, _>>()?, broken: Vec::new() };
         let Some(folder) = config.and_then(Path::parent).map(|beside| beside.join(FOLDER)).filter(|f| f.is_dir())
         else {
             return Ok(prompts);
@@ -112,20 +126,25 @@ impl Prompts {
         let mut paths: Vec<PathBuf> = files.map_err(unreadable(&folder))?.iter().map(DirEntry::path).collect();
         paths.sort();
         for path in paths.iter().filter(|path| path.extension().is_some_and(|ending| ending == "toml")) {
-            let text = std::fs::read_to_string(path).map_err(unreadable(path))?;
-            read(&text).and_then(|entry| prompts.add(entry)).at(path.display())?;
+            let text = std::fs::read_to_string(path).map_err(unreadable(path)).map_err(ConfigError::from);
+            let mut names = vec![path.file_stem().unwrap_or_default().to_string_lossy().into_owned()];
+            let added = text.and_then(|text| read(&text)).and_then(|entry| prompts.add(entry, &mut names));
+            if let Err(error) = added.at(path.display()) {
+                prompts.broken.push(Broken { names, error: error.to_string() });
+            }
         }
         Ok(prompts)
     }
 
-    fn add(&mut self, entry: Entry) -> Result<(), ConfigError> {
-        match self.0.iter().find(|known| known.file.name == entry.file.name) {
+    fn add(&mut self, entry: Entry, names: &mut Vec<String>) -> Result<(), ConfigError> {
+        match self.usable.iter().find(|known| known.file.name == entry.file.name) {
             Some(known) if known.math == entry.math && known.choice == entry.choice => {}
             Some(_) => {
                 let name = &entry.file.name;
+                names.push(name.clone());
                 return Err(refused(format!("name: another prompt is called `{name}` already: rename yours")));
             }
-            None => self.0.push(entry),
+            None => self.usable.push(entry),
         }
         Ok(())
     }
@@ -135,7 +154,10 @@ impl Prompts {
     /// # Errors
     /// Lists the names there are.
     pub fn find(&self, name: &str, task: Task) -> Result<&Prompt, ConfigError> {
-        let entry = suggest::find("prompt", name, &self.0, |entry| &entry.file.name)?;
+        if let Some(broken) = self.broken.iter().find(|broken| broken.names.iter().any(|own| own == name)) {
+            return Err(refused(broken.error.clone()));
+        }
+        let entry = suggest::find("prompt", name, &self.usable, |entry| &entry.file.name)?;
         let (words, section) = match task {
             Task::Math => (&entry.math, "math"),
             Task::Choice => (&entry.choice, "choice"),
@@ -144,7 +166,7 @@ impl Prompts {
         words.as_ref().ok_or_else(lacks)
     }
 
-    /// A line on each: name, version, style, the questions it is for, and where it comes from.
+    /// A line on each: name, version, style, the questions it is for, and where it comes from; then one on each file that is broken.
     #[must_use]
     pub fn lines(&self) -> Vec<String> {
         let kinds = |entry: &Entry| match (&entry.math, &entry.choice) {
@@ -157,7 +179,8 @@ impl Prompts {
             let File { name, version, source, .. } = &entry.file;
             format!("{name} v{version}  ({}; {})  {source}", style(entry), kinds(entry))
         };
-        self.0.iter().map(line).collect()
+        let broken = self.broken.iter().map(|broken| format!("not usable: {}", broken.error));
+        self.usable.iter().map(line).chain(broken).collect()
     }
 }
 
@@ -376,7 +399,13 @@ mod tests {
         assert!(error.contains("no [math]"), "{error}");
         assert!(read.lines().iter().any(|line| line == "mine v3  (plain; choice)  me"));
         std::fs::write(prompts.join("chat.toml"), mine.replace("\"mine\"", "\"chat\"")).expect("written");
-        let error = format!("{:#}", Prompts::near(Some(&config)).expect_err("another"));
+        std::fs::write(prompts.join("shop.toml"), "name = 7").expect("written");
+        let read = Prompts::near(Some(&config)).expect("a broken file stops only those who name it");
+        assert!(read.find("mine", Task::Choice).is_ok());
+        let error = read.find("chat", Task::Choice).expect_err("two of one name").to_string();
         assert!(error.contains("chat.toml") && error.contains("rename yours"), "{error}");
+        let error = read.find("shop", Task::Choice).expect_err("broken").to_string();
+        assert!(error.contains("shop.toml: line 1"), "{error}");
+        assert_eq!(read.lines().iter().filter(|line| line.starts_with("not usable: ")).count(), 2);
     }
 }

@@ -1,8 +1,12 @@
 //! What may stand in a config, with its defaults: its structs and nothing else.
 
+use std::fmt;
+use std::marker::PhantomData;
 use std::path::PathBuf;
 
-use serde::{Deserialize, Serialize};
+use serde::de::value::SeqAccessDeserializer;
+use serde::de::{self, IntoDeserializer as _, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::analysis::metrics::calibrated::Recalibrate;
 use crate::backend::raw::RawEntry;
@@ -103,14 +107,38 @@ pub struct DatasetConfig {
     pub calculator: bool,
 }
 
-/// One value, or several in a list.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+/// One name, or several in a list.
+#[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(untagged)]
 pub enum OneOrMany<T> {
     /// One.
     One(T),
     /// Several.
     Many(Vec<T>),
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for OneOrMany<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Names<T>(PhantomData<T>);
+
+        impl<'de, T: Deserialize<'de>> Visitor<'de> for Names<T> {
+            type Value = OneOrMany<T>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a name or a list of names")
+            }
+
+            fn visit_str<E: de::Error>(self, name: &str) -> Result<Self::Value, E> {
+                T::deserialize(name.into_deserializer()).map(OneOrMany::One)
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, names: A) -> Result<Self::Value, A::Error> {
+                Vec::deserialize(SeqAccessDeserializer::new(names)).map(OneOrMany::Many)
+            }
+        }
+
+        deserializer.deserialize_any(Names(PhantomData))
+    }
 }
 
 impl<T: Clone> OneOrMany<T> {

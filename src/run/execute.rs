@@ -11,7 +11,7 @@ use super::progress::Progress;
 use super::provenance::{answered_by, now, spent};
 use super::resources::{Models, gates, orders};
 use super::session::Session;
-use super::{Place, Prepared, warnings};
+use super::{Place, Prepared, strategies, warnings};
 use crate::analysis::metrics::Comparison;
 use crate::cascade::experiment::{Outcome, Stored};
 use crate::report::folder::place;
@@ -90,7 +90,7 @@ impl RunReport {
     pub fn write_outputs(&self, outputs: &Outputs, folder: &Path) -> Result<Option<SetAside>, RunError> {
         let files = || {
             let mut files = outputs.files()?;
-            files.push(("strategies.jsonl".to_owned(), lines(&self.strategies)?));
+            files.push((strategies::FILE.to_owned(), strategies::lines(&self.strategies, &self.kept.manifest)?));
             if !self.unparsed.is_empty() {
                 files.push((unparsed::FILE.to_owned(), self.unparsed.clone()));
             }
@@ -100,16 +100,6 @@ impl RunReport {
         self.kept.manifest.write(folder).map_err(RunError::Output)?;
         Ok(aside)
     }
-}
-
-/// As JSON, one line each.
-fn lines(strategies: &[Stored]) -> Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    for stored in strategies {
-        serde_json::to_writer(&mut bytes, stored)?;
-        bytes.push(b'\n');
-    }
-    Ok(bytes)
 }
 
 impl Prepared {

@@ -23,6 +23,7 @@ mod session;
 pub mod shown_prompt;
 mod sources;
 mod stop;
+pub mod strategies;
 pub mod sweep;
 #[cfg(test)]
 mod tests;

@@ -51,7 +51,16 @@ fn row(place: Place, value: Value, take: Take) -> ControlFlow<()> {
 fn broken(error: &serde_json::Error, line: &str) -> TableError {
     let words = ["NaN", "Infinity"];
     let hint = words.iter().find(|word| line.contains(*word)).map(|word| format!("; JSON has no {word}: write null"));
-    TableError::Json { error: error.to_string(), column: error.column(), hint: hint.unwrap_or_default() }
+    let said = error.to_string();
+    // The parser counts lines within the row, which is one line of the file.
+    let said = said.split(" at line ").next().unwrap_or_default();
+    let said = if said.starts_with("control character") {
+        "a text in quotes is not closed, or holds a line break or tab that is not written as \\n or \\t"
+    } else {
+        said
+    };
+    let column = if error.line() > 1 { line.trim_end().len() } else { error.column() };
+    TableError::Json { error: said.to_owned(), column, hint: hint.unwrap_or_default() }
 }
 
 /// Hands on the objects of one array. All of its bytes are held, but only one of its rows.

@@ -252,6 +252,14 @@ impl<'a> Slice<'a> {
         self.taken.iter().any(|taken| taken.record().calls.iter().any(|call| call.purpose == Purpose::Embed))
     }
 
+    /// Whether no two of several items are of one group, as in data that name no groups: what belongs together is then not known.
+    #[must_use]
+    pub fn groups_are_unknown(&self) -> bool {
+        let groups: HashSet<&str> = self.taken.iter().map(|taken| taken.group()).collect();
+        let items: HashSet<&str> = self.taken.iter().map(|taken| &*taken.record().item_id.0).collect();
+        items.len() > 1 && groups.len() == items.len()
+    }
+
     /// Whether items can be taken as independent: one order, no siblings, nothing learned.
     #[must_use]
     pub fn is_independent(&self) -> bool {

@@ -3,7 +3,7 @@
 
 use std::fmt::Write;
 
-use crate::analysis::metrics::learning::{ENCOUNTERS, Teacher, Transfer, by_encounter, by_source, by_teacher};
+use crate::analysis::metrics::learning::{ENCOUNTERS, Source, Teacher, Transfer, by_encounter, by_source, by_teacher};
 use crate::analysis::metrics::{Comparison, Slice};
 use crate::report::columns::{Column, Sheet};
 use crate::report::format::{plus_minus, range};
@@ -22,19 +22,30 @@ struct Row<'c> {
 pub(super) fn section(comparison: &Comparison) -> String {
     let Some(alone) = comparison.untaught() else { return String::new() };
     let (mut places, mut encounters, mut teachers) = (Vec::new(), Vec::new(), Vec::new());
+    let unknown = alone.groups_are_unknown();
     for slice in comparison.learners() {
         let row = |part_of, found| Row { slice, part_of, found, part: None };
-        places.extend(by_source(slice, alone).into_iter().map(|(source, found)| row(source.name(), found)));
+        let named = |source: Source| match source {
+            Source::OtherGroups if unknown => "others, groups unknown",
+            source => source.name(),
+        };
+        places.extend(by_source(slice, alone).into_iter().map(|(source, found)| row(named(source), found)));
         let parts = by_encounter(slice, alone).into_iter();
         encounters.extend(parts.map(|(nth, part, found)| Row { part: Some(part), ..row(nth, found) }));
         teachers.extend(by_teacher(slice, alone).into_iter().map(|(teacher, found)| row(teacher.name(), found)));
     }
     let mut text = String::new();
     if !places.is_empty() {
+        let meaning = if unknown {
+            "The data name no groups, so every question is a group of its own: whether a strategy comes from another wording or instance of the same problem \
+             (a look-up) or from another problem (transfer) is not known. Name the column that says what belongs together with `dataset.group`, or call it `group`."
+        } else {
+            "The same group is another wording or instance of the same problem: its strategy can be looked up. Only a gain from other groups is transfer from one \
+             problem to another."
+        };
         let _ = write!(
             text,
-            "\n## Where the weak level's gain comes from\n\n{}{}\nThe same group is another wording or instance of the same \
-             problem: its strategy can be looked up. Only a gain from other groups is transfer from one problem to another. \
+            "\n## Where the weak level's gain comes from\n\n{}{}\n{meaning} \
              ± is half of a 95 % interval, normal and clustered by group; none where fewer than three groups change. Similarity is that of the nearest one shown.\n",
             sheet("strategies from", &places).markdown(),
             of_unasked(&places)

@@ -15,7 +15,11 @@ use self::tokens::{Token, tokens};
 
 /// How many calculations a checked solution must have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(untagged, rename_all = "kebab-case")]
+#[serde(
+    untagged,
+    rename_all = "kebab-case",
+    expecting = "must be a number of calculations from 0 on, or \"each-line\""
+)]
 pub enum AtLeast {
     /// So many.
     Count(usize),

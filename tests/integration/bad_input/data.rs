@@ -37,6 +37,7 @@ fn rows_that_are_no_json_or_lack_a_field() {
     let good = problems(1, 2);
     for (bad, parts) in [
         ("{\"question\": \"q\", \"answer\":", ["line 3: not a JSON object", "column"]),
+        ("{\"question\": \"q", ["line 3: not a JSON object: a text in quotes is not closed", "(column 15)"]),
         ("[1, 2]", ["line 3: not a JSON object", "questions.jsonl"]),
         ("{\"answer\": \"#### 1\"}", ["line 3: field `question`", "is missing"]),
         ("{\"question\": \"q\"}", ["line 3: field `answer`", "is missing"]),

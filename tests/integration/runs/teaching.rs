@@ -116,3 +116,53 @@ fn arms_and_keys_that_do_not_fit_are_refused_by_name() {
     let options = settings(&["inter-cascade"]).set("dataset.path", "options.csv").set("learning.store", "unconflicted");
     refused(&options, &["learning.store: `unconflicted` looks at calculations"]);
 }
+
+#[test]
+fn strategies_are_listed_and_shown_with_what_they_did() {
+    let project = Project::with(&settings(&["weak-only", "inter-cascade"]).set("dataset.orders", 1));
+    project.trial("out", &[]).done();
+    let records = project.sheet("out", "records");
+    let right = |arm: &str, column: &str| -> BTreeMap<String, bool> {
+        let of = records.rows().filter(|row| row.text("arm") == arm);
+        of.map(|row| (row.text("item_id").to_owned(), row.text(column) == "correct")).collect()
+    };
+    let (alone, with) = (right("weak-only", "weak_score"), right("inter-cascade", "weak_score"));
+    let listed = project.run(&["strategies", "list", "out"]).done().out;
+    let mut helped_any = false;
+    let mut sources = Vec::new();
+    for line in listed.lines() {
+        let source = line.split(' ').next().expect("an item").to_owned();
+        let shown: Vec<String> = records
+            .rows()
+            .filter(|row| row.text("arm") == "inter-cascade" && row.text("strategies_used") == source)
+            .map(|row| row.text("item_id").to_owned())
+            .collect();
+        let helped: Vec<&String> = shown.iter().filter(|id| !alone[*id] && with[*id]).collect();
+        let harmed = shown.iter().filter(|id| alone[*id] && !with[*id]).count();
+        let counts = format!("shown {}, helped {}, harmed {harmed},", shown.len(), helped.len());
+        assert!(line.contains(&counts), "{line}, but {counts}");
+        let one = project.run(&["strategies", "show", "out", &source]).done().out;
+        holds(
+            &one,
+            &[
+                "retrieved by its similarity to:",
+                "shown to the weak model:",
+                &format!("shown for {} items", shown.len()),
+            ],
+        );
+        assert!(helped.iter().all(|id| one.contains(id.as_str())), "{one}");
+        helped_any |= !helped.is_empty();
+        sources.push(source);
+    }
+    assert!(helped_any && sources.len() > 3, "{listed}");
+    let file = project.text("out/strategies.jsonl");
+    for line in file.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).expect("JSON")) {
+        assert_eq!((line["embedder"].as_str(), line["prompt"].as_str()), (Some("hashed-words"), Some("chat v1")));
+        assert!(line["query"].as_str().is_some_and(|query| !query.is_empty()));
+    }
+    let near = format!("{}x", sources[0]);
+    holds(&project.run(&["strategies", "show", "out", &near]).refused(), &["did you mean", &sources[0]]);
+    holds(&project.run(&["strategies", "list", "out", "--arm", "cascade"]).refused(), &["stored no strategy"]);
+    let wrong = project.run(&["strategies", "list", "out", "--arm", "cascad"]);
+    assert_eq!(wrong.code, 2);
+}

@@ -1,0 +1,64 @@
+"""A learned cascade outside intercascade: retrieve a strategy, ask the weak model, keep its answer or ask the strong one.
+
+docs/PRODUCTION.md explains each step. Needs nothing but Python; `embed`, `weak` and `strong` are yours.
+"""
+
+import json
+import math
+
+# What `intercascade prompts show boxed` prints as the forms `alone` and `following`.
+SYSTEM = "Please reason step by step, and put your final answer within \\boxed{}."
+FOLLOWING = "This helped with problems that were solved before:\n\n<example>\n{strategy}\n</example>\n\nNow solve this one:\n\n{query}"
+
+
+def cosine(a, b):
+    dot = sum(x * y for x, y in zip(a, b))
+    return dot / math.sqrt(sum(x * x for x in a) * sum(y * y for y in b))
+
+
+def messages(query, strategy=None):
+    """What the weak model is asked: the query alone, or behind a strategy."""
+    text = query if strategy is None else FOLLOWING.format(strategy=strategy, query=query)
+    return [{"role": "system", "content": SYSTEM}, {"role": "user", "content": text}]
+
+
+def confidence(logprobs):
+    """The signal mean-token-probability: the geometric mean of the probabilities of the answer's tokens."""
+    return math.exp(sum(logprobs) / len(logprobs)) if logprobs else 0.0
+
+
+class LearnedCascade:
+    def __init__(self, strategies, embed, weak, strong, threshold, min_similarity, checks=lambda text: True):
+        """`strategies`: the lines of strategies.jsonl, of one arm, order and λ. `embed`: a text to a vector, with the model that the
+        lines name. `weak`: messages to (text, log-probabilities of its tokens). `strong`: messages to a text. `checks`: whether an
+        answer passes the checks of `deferral.checks`."""
+        self.strategies = [(line, embed(line["query"])) for line in strategies]
+        self.embed, self.weak, self.strong, self.checks = embed, weak, strong, checks
+        self.threshold, self.min_similarity = threshold, min_similarity
+
+    def retrieve(self, query):
+        """The strategy whose query is most similar (k = 1). None if none is similar enough; of equals the earlier one."""
+        vector = self.embed(query)
+        best = max(((cosine(vector, own), line) for line, own in self.strategies), key=lambda pair: pair[0], default=None)
+        return best[1] if best and best[0] >= self.min_similarity else None
+
+    def answer(self, query):
+        """The answer's text, the level that gave it, and the strategy that was shown."""
+        strategy = self.retrieve(query)
+        text, logprobs = self.weak(messages(query, strategy and strategy["text"]))
+        if confidence(logprobs) >= self.threshold and self.checks(text):
+            return text, "weak", strategy
+        solution = self.strong(messages(query))
+        self.learn(query, solution)
+        return solution, "strong", strategy
+
+    def learn(self, query, solution):
+        """Stores the solution as a worked case, as `learning.content = "worked-case"` words it."""
+        line = {"query": query, "text": f"Problem: {query}\nSolution: {solution.strip()}"}
+        self.strategies.append((line, self.embed(query)))
+
+
+def load(path, arm="inter-cascade", order=0):
+    """The strategies of one arm and order."""
+    with open(path, encoding="utf-8") as lines:
+        return [line for line in map(json.loads, lines) if (line["arm"], line["order"]) == (arm, order)]
