@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::args::{Named, Sources};
-use super::{Failure, Status, drive, finish};
+use super::{Failure, Status, finish, spend};
 use crate::run::outputs::Wanted;
 use crate::run::sweep::Thresholds;
 
@@ -35,7 +35,8 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args) -> Result<Status, Failure> {
-    let run = args.named.run(args.sources.get()).in_folder(args.out.clone()).fresh(args.fresh).prepare()?;
-    let report = drive(async |progress| run.sweep(&args.thresholds, &progress).await)?;
-    finish(&report, Wanted { budget: args.budget, accuracy: args.accuracy })
+    let sources = args.sources.get();
+    let run = args.named.run(sources.clone()).in_folder(args.out.clone()).fresh(args.fresh).prepare()?;
+    let report = spend(&sources, async |progress| run.sweep(&args.thresholds, &progress).await)?;
+    finish(&report, Wanted { budget: args.budget, accuracy: args.accuracy }, &sources)
 }

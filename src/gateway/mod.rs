@@ -16,7 +16,7 @@ use backon::{BackoffBuilder, ExponentialBuilder};
 use sha2::{Digest, Sha256};
 use tracing::{debug, info};
 
-use self::budget::{Budget, Reservation, worst_fee, worst_usage};
+use self::budget::{Budget, Reservation, reserved, worst_fee, worst_usage};
 use self::concurrency::{ConcurrencyLimiter, Line, Priority};
 use self::journal::{Journal, Made};
 use self::rate_limit::RateLimit;
@@ -261,9 +261,15 @@ impl Gateway {
     /// One attempt, with what it costs.
     async fn attempt(&self, model: &dyn Model, key: &CallKey, request: &Request) -> Result<Response, ModelError> {
         let reservation = match &self.budget {
-            Some((price, budget)) => Some(self.gate.unless_stopped(budget.reserve(worst_fee(price, request))).await??),
+            Some((price, budget)) => Some(self.gate.unless_stopped(budget.reserve(worst_fee(price, request))).await?),
             None => None,
         };
+        let reservation = reservation.transpose().map_err(|error| match error {
+            ModelError::FeeLimit(text) => {
+                ModelError::FeeLimit(format!("{text}; {}", reserved(&self.served.name, request)))
+            }
+            error => error,
+        })?;
         let mut attempt = Attempt { gateway: self, key, worst: worst_usage(request), reservation, open: true };
         let answer = model.call(request).await;
         attempt.open = false;

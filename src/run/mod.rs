@@ -13,8 +13,10 @@ pub mod execute;
 pub mod export;
 pub mod matrix;
 pub mod model_check;
+pub mod money;
 pub mod outputs;
 mod progress;
+mod project;
 mod provenance;
 pub mod report;
 pub mod reproduce;
@@ -52,7 +54,8 @@ use crate::types::model::Model;
 /// A config that is to be run, with values laid over it.
 ///
 /// The run has a folder, `results/<name>` unless another is named: its journal lies there, so that the same run goes on
-/// where it was stopped and no call is paid for twice.
+/// where it was stopped. If the folder lies in the working folder, the run takes over what the runs beside it have paid for:
+/// no call is paid for twice.
 #[derive(Clone)]
 pub struct Run {
     config: PathBuf,
@@ -105,6 +108,12 @@ impl Run {
     pub fn offline(mut self) -> Self {
         self.sources.offline = true;
         self
+    }
+
+    /// Leaves the answers of the runs beside this one alone: what they paid for is asked and paid for again.
+    #[must_use]
+    pub fn alone(self) -> Self {
+        Self { sources: self.sources.alone(true), ..self }
     }
 
     /// Registers the model that answers for the `[[model]]` of this name, which is of backend `custom`. Its answers are kept

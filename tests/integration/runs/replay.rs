@@ -218,7 +218,7 @@ fn another_runs_journal_is_read_and_what_it_lacks_is_asked_for() {
     let half = project.run(&["run", "--config", "half.toml", "--out", "half"]).done().calls_made();
     let rest = project.trial("out", &["--journal", "half/journal.sqlite"]).done();
     assert_eq!(rest.calls_made(), all - half);
-    holds(&rest.out, &[&format!("({half} from further journals)")]);
+    holds(&rest.out, &[&format!("({half} from other journals)")]);
     assert!(project.reports("out") == project.reports("whole"));
     // The run's own journal is whole by itself, and knows what was not spent here.
     assert_eq!(project.trial("out", &[]).done().calls_made(), 0);
