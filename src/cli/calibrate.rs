@@ -27,14 +27,22 @@ pub(super) struct Args {
     /// Folder of the run [default: results/<name>]
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
+    /// Check everything and print the calls, tokens and fee to expect; call no model
+    #[arg(long)]
+    dry_run: bool,
     #[command(flatten)]
     sources: Sources,
 }
 
 pub(super) fn run(args: &Args) -> Result<Status, Failure> {
-    let Args { named, alpha, delta, min_accepted, out, sources } = args;
+    let Args { named, alpha, delta, min_accepted, out, dry_run, sources } = args;
     let certify = Certify { alpha: *alpha, delta: *delta, min_accepted: *min_accepted };
     let sources = sources.get();
+    if *dry_run {
+        let run = named.run(sources.unasked()).prepare_calibration(certify)?;
+        run.forecast_calibration().iter().for_each(|line| say(line));
+        return Ok(Status::Done);
+    }
     let run = named.run(sources.clone()).in_folder(out.clone()).prepare_calibration(certify)?;
     let report = spend(&sources, async |progress| run.calibrate(&progress).await)?;
     let arms = &report.calibration.arms;

@@ -43,10 +43,11 @@ pub use self::execute::RunReport;
 pub use self::progress::{Listener, Progress, Unit};
 pub use self::sources::Sources;
 pub use self::stop::Stop;
+use self::sweep::Thresholds;
 use crate::backend::custom::CustomModel;
 use crate::backend::raw::BackendKind;
 use crate::backend::settings::EntryError;
-use crate::config::forecast;
+use crate::config::forecast::{self, Flow};
 use crate::config::resolved::ResolvedConfig;
 use crate::config::schema::Config;
 use crate::types::model::Model;
@@ -194,6 +195,18 @@ impl Prepared {
     #[must_use]
     pub fn forecast(&self) -> Vec<String> {
         forecast::lines(&self.resolved)
+    }
+
+    /// The same of a sweep at so many thresholds.
+    #[must_use]
+    pub fn forecast_sweep(&self, thresholds: &Thresholds) -> Vec<String> {
+        forecast::lines_of(&self.resolved, Flow::Sweep(thresholds.most()))
+    }
+
+    /// The same of a calibration.
+    #[must_use]
+    pub fn forecast_calibration(&self) -> Vec<String> {
+        forecast::lines_of(&self.resolved, Flow::Calibration)
     }
 
     /// What makes the run the same run.

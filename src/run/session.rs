@@ -271,12 +271,12 @@ impl<'a> Session<'a> {
     }
 }
 
-/// A function that hands each notice on once, whichever level it comes from.
+/// A function that hands the notice on each server on once, whichever level it comes from.
 fn once(progress: Progress) -> Hear {
     let known: Mutex<BTreeSet<String>> = Mutex::default();
-    Arc::new(move |notice| {
+    Arc::new(move |notice, next| {
         if known.lock().unwrap_or_else(PoisonError::into_inner).insert(notice.to_owned()) {
-            progress.message(notice);
+            progress.message(&format!("{notice} {next}"));
         }
     })
 }

@@ -215,7 +215,7 @@ fn another_runs_journal_is_read_and_what_it_lacks_is_asked_for() {
     let all = project.trial("whole", &[]).done().calls_made();
     let before = std::fs::read(project.path("whole/journal.sqlite")).expect("a journal");
     project.write("half.toml", Settings::simulated().set("arms", vec!["cascade"]).text());
-    let half = project.run(&["run", "--config", "half.toml", "--out", "half"]).done().calls_made();
+    let half = project.run(&["run", "--config", "half.toml", "--out", "half", "--alone"]).done().calls_made();
     let rest = project.trial("out", &["--journal", "half/journal.sqlite"]).done();
     assert_eq!(rest.calls_made(), all - half);
     holds(&rest.out, &[&format!("({half} from other journals)")]);

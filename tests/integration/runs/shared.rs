@@ -184,3 +184,25 @@ fn an_ablation_says_what_its_runs_spent_and_shares_too() {
     let said = project.run(&["ablate", "--config", "changes.toml"]);
     holds(&said.done().out, &["spent now: 0 calls for 0.000000 USD", "by all runs in results"]);
 }
+
+#[test]
+fn dry_runs_of_sweeps_and_calibrations_write_nothing_and_bound_the_calls() {
+    let project = project();
+    let before = project.files();
+    let sweep = ["--thresholds", "0.2,0.7"];
+    let said = project.run(&verb("sweep", &[&sweep[..], &["--dry-run"]].concat())).done();
+    let calibrate = ["--alpha", "0.5", "--min-accepted", "1"];
+    let of_calibration = project.run(&verb("calibrate", &[&calibrate[..], &["--dry-run"]].concat())).done();
+    assert!(project.files() == before);
+    let planned = |said: &str, model: &str| -> usize {
+        let line = said.lines().find_map(|line| line.trim().strip_prefix(&format!("{model}: "))).expect("a line");
+        line.split(' ').next().and_then(|count| count.parse().ok()).expect("a count")
+    };
+    // The weak level alone on every item, and with what two arms have learned at two thresholds.
+    let items = 24;
+    assert_eq!(planned(&said.out, "small"), items * (1 + 2 * 2));
+    assert_eq!(planned(&of_calibration.out, "small"), 6);
+    assert_eq!(planned(&of_calibration.out, "large"), 0);
+    let made = project.run(&verb("sweep", &sweep)).done().calls_made();
+    assert!(made <= planned(&said.out, "small") + planned(&said.out, "large"), "{made}");
+}

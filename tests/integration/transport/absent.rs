@@ -19,8 +19,8 @@ fn it_is_named_at_once_and_once() {
     let error = project.trial("out", &[]).refused();
     let lines: Vec<&str> = error.lines().collect();
     assert_eq!(lines.len(), 2, "{error}");
-    holds(lines[0], &[&address, "cannot be reached", "onnection refused", "tried again", "Ctrl-C"]);
-    holds(lines[1], &["the same command goes on", "no answer in 2 attempts"]);
+    holds(lines[0], &[&address, "cannot be reached: connection refused", "tried again, once within about", "Ctrl-C"]);
+    holds(lines[1], &["the same command goes on", "connection refused", "no answer in 2 attempts"]);
 }
 
 #[test]
