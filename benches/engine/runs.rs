@@ -74,7 +74,7 @@ async fn timed(folder: &Path) -> Result<Timed> {
         servers,
         offline: false,
         registered: BTreeMap::default(),
-        hear: Arc::new(|_| {}),
+        hear: Arc::new(|_, _| {}),
     };
     let Models { setup, limiter, .. } = Models::new(&resolved, embeddings, &means)?;
     let config = &resolved.config;

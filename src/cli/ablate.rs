@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::args::{Outputs, Sources};
-use super::{Failure, Status, drive, say, terminal_width};
+use super::{Failure, Status, say, spend, terminal_width};
 use crate::run::ablate::PreparedAblation;
 
 /// Arguments of `ablate`.
@@ -28,10 +28,13 @@ pub(super) fn run(args: &Args) -> Result<Status, Failure> {
         ablation.forecast().iter().for_each(|line| say(line));
         return Ok(Status::Done);
     }
-    let ablation = PreparedAblation::load(config, &[], &sources.get())?;
+    let sources = sources.get();
+    let ablation = PreparedAblation::load(config, &[], &sources)?;
     let out = outputs.out.clone().unwrap_or_else(|| Path::new("results").join(ablation.name()));
-    let shown = drive(async |progress| ablation.execute(&out, outputs.fresh, terminal_width(), &progress).await)?;
+    let shown =
+        spend(&sources, async |progress| ablation.execute(&out, outputs.fresh, terminal_width(), &progress).await)?;
     say(&shown);
     say(&format!("reports are in {}", out.display()));
+    say(&sources.money().line());
     Ok(Status::Done)
 }

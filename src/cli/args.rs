@@ -36,12 +36,15 @@ pub(super) struct Outputs {
     pub(super) fresh: bool,
 }
 
-/// Where answers may come from, besides the run's own journal.
+/// Where answers may come from, besides the run's own journal and those of the runs beside it.
 #[derive(Debug, Clone, clap::Args)]
 pub(super) struct Sources {
     /// Take answers from another journal, an export or a folder of exports; may be repeated
     #[arg(long, value_name = "PATH")]
     journal: Vec<PathBuf>,
+    /// Leave the journals of the runs beside this one alone: what they paid for is asked and paid for again
+    #[arg(long)]
+    alone: bool,
     /// Use answers of journals alone: no model, no weights, no network
     #[arg(long)]
     offline: bool,
@@ -53,6 +56,6 @@ pub(super) struct Sources {
 impl Sources {
     /// The sources of a run.
     pub(super) fn get(&self) -> run::Sources {
-        run::Sources::new(self.journal.clone(), self.offline, self.retry_refused)
+        run::Sources::new(self.journal.clone(), self.offline, self.retry_refused).alone(self.alone)
     }
 }

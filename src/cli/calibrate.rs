@@ -3,14 +3,14 @@
 use std::path::PathBuf;
 
 use super::args::{Named, Sources};
-use super::{Failure, Status, drive, say, terminal_width};
+use super::{Failure, Status, say, spend, terminal_width};
 use crate::report::calibration;
 use crate::run::calibrate::Certify;
 
 /// Arguments of `calibrate`.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Example:\n  intercascade calibrate --config configs/quickstart.toml --set dataset.calibration=20 --alpha 0.5 --min-accepted 5\n\nAnswers go to the journal of the run's own folder, so that `run` does not ask again. Exit status 1: nothing was certified."
+    after_help = "Example:\n  intercascade calibrate --config configs/quickstart.toml --set dataset.calibration=20 --alpha 0.5 --min-accepted 5\n\nAnswers go to the journal of the run's own folder, so that `run` and `sweep` do not ask again. Exit status 1: nothing was certified."
 )]
 pub(super) struct Args {
     #[command(flatten)]
@@ -27,20 +27,30 @@ pub(super) struct Args {
     /// Folder of the run [default: results/<name>]
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
+    /// Check everything and print the calls, tokens and fee to expect; call no model
+    #[arg(long)]
+    dry_run: bool,
     #[command(flatten)]
     sources: Sources,
 }
 
 pub(super) fn run(args: &Args) -> Result<Status, Failure> {
-    let Args { named, alpha, delta, min_accepted, out, sources } = args;
+    let Args { named, alpha, delta, min_accepted, out, dry_run, sources } = args;
     let certify = Certify { alpha: *alpha, delta: *delta, min_accepted: *min_accepted };
-    let run = named.run(sources.get()).in_folder(out.clone()).prepare_calibration(certify)?;
-    let report = drive(async |progress| run.calibrate(&progress).await)?;
+    let sources = sources.get();
+    if *dry_run {
+        let run = named.run(sources.unasked()).prepare_calibration(certify)?;
+        run.forecast_calibration().iter().for_each(|line| say(line));
+        return Ok(Status::Done);
+    }
+    let run = named.run(sources.clone()).in_folder(out.clone()).prepare_calibration(certify)?;
+    let report = spend(&sources, async |progress| run.calibrate(&progress).await)?;
     let arms = &report.calibration.arms;
     report.setting.iter().for_each(|line| say(line));
     say(&calibration::terminal(arms, terminal_width()));
     for line in calibration::verdicts(arms) {
         say(&line);
     }
+    say(&sources.money().line());
     Ok(Status::of(report.is_certified()))
 }

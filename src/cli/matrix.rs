@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::args::{Named, Sources};
-use super::{Failure, Status, drive, say};
+use super::{Failure, Status, say, spend};
 
 /// Arguments of `matrix`.
 #[derive(Debug, clap::Args)]
@@ -21,13 +21,15 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args) -> Result<Status, Failure> {
-    let run = args.named.run(args.sources.get()).in_folder(args.out.clone()).prepare()?;
-    let report = drive(async |progress| run.matrix(&progress).await)?;
+    let sources = args.sources.get();
+    let run = args.named.run(sources.clone()).in_folder(args.out.clone()).prepare()?;
+    let report = spend(&sources, async |progress| run.matrix(&progress).await)?;
     say(&format!(
         "{} answers, of which {} calls were made now; the table is in {}",
         report.rows,
         report.calls_made,
         report.folder.display()
     ));
+    say(&sources.money().line());
     Ok(Status::Done)
 }

@@ -27,7 +27,7 @@ use clap::{Parser, Subcommand};
 
 use self::progress::Console;
 use crate::run::outputs::{Outputs, Wanted};
-use crate::run::{Progress, RunError, RunReport, Stop};
+use crate::run::{Progress, RunError, RunReport, Sources, Stop};
 use crate::types::shown::shown;
 
 /// Width of tables where stdout is no terminal.
@@ -37,7 +37,7 @@ const PLAIN_WIDTH: u16 = 120;
 #[derive(Debug, Parser)]
 #[command(
     version,
-    after_help = "Example:\n  intercascade run --config configs/quickstart.toml\n\nExit status: 0 done; 1 a check or limit stopped it; 2 it could not run."
+    after_help = "Example:\n  intercascade run --config configs/quickstart.toml\n\nExit status: 0 done; 1 a check or limit stopped it; 2 it could not run; 130 Ctrl-C stopped it."
 )]
 struct Args {
     #[command(flatten)]
@@ -100,7 +100,10 @@ impl Status {
     }
 }
 
-/// An error as the command line shows it, with its exit status.
+/// The exit status of a program that Ctrl-C has stopped, as shells have it.
+const STOPPED: u8 = 130;
+
+/// What the command line says last of a verb that did not come to its end, with the exit status.
 struct Failure {
     text: String,
     status: u8,
@@ -108,14 +111,18 @@ struct Failure {
 
 impl From<RunError> for Failure {
     fn from(error: RunError) -> Self {
-        let limit = matches!(error, RunError::FeeLimit(_) | RunError::TooManyRefused(_));
-        Self { text: error.to_string(), status: if limit { 1 } else { 2 } }
+        let (status, text) = match &error {
+            RunError::Stopped => (STOPPED, error.to_string()),
+            RunError::FeeLimit(_) | RunError::TooManyRefused(_) => (1, format!("error: {error}")),
+            _ => (2, format!("error: {error}")),
+        };
+        Self { text, status }
     }
 }
 
 impl From<anyhow::Error> for Failure {
     fn from(error: anyhow::Error) -> Self {
-        Self { text: format!("{error:#}"), status: 2 }
+        Self { text: format!("error: {error:#}"), status: 2 }
     }
 }
 
@@ -126,7 +133,7 @@ pub fn main() -> ExitCode {
         Ok(Status::Done) => ExitCode::SUCCESS,
         Ok(Status::CheckFailed) => ExitCode::from(1),
         Err(Failure { text, status }) => {
-            warn(&format!("error: {text}"));
+            warn(&text);
             ExitCode::from(status)
         }
     }
@@ -168,8 +175,8 @@ fn warn(text: &str) {
     let _ = writeln!(std::io::stderr().lock(), "{}", shown(text));
 }
 
-/// Writes the outputs of a run into its folder, and says what was reached and where they are.
-fn finish(report: &RunReport, wanted: Wanted) -> Result<Status, Failure> {
+/// Writes the outputs of a run into its folder, and says what was reached, what was spent and where they are.
+fn finish(report: &RunReport, wanted: Wanted, sources: &Sources) -> Result<Status, Failure> {
     let comparison = report.comparison();
     let outputs = Outputs::new(report.kept(), &comparison);
     if let Some(aside) = report.write_outputs(&outputs, report.folder())? {
@@ -179,18 +186,24 @@ fn finish(report: &RunReport, wanted: Wanted) -> Result<Status, Failure> {
     let calls = report.calls();
     let imported = match calls.imported {
         0 => String::new(),
-        imported => format!(" ({imported} from further journals)"),
+        imported => format!(" ({imported} from other journals)"),
     };
     say(&format!(
         "{} calls made, the others came from the journal{imported}; reports are in {}",
         calls.made,
         report.folder().display()
     ));
+    say(&sources.money().line());
     Ok(Status::Done)
 }
 
 /// Runs a flow with its progress on stderr to its end, or until somebody wants the program to stop.
 fn drive<T>(flow: impl AsyncFnOnce(Progress) -> Result<T, RunError>) -> Result<T, Failure> {
+    spend(&Sources::default(), flow)
+}
+
+/// The same of a flow that makes calls: if it does not come to its end, what was spent through `sources` is said.
+fn spend<T>(sources: &Sources, flow: impl AsyncFnOnce(Progress) -> Result<T, RunError>) -> Result<T, Failure> {
     let stop = Stop::new();
     let progress = Progress::to(Console::default()).stopped_by(stop.clone());
     block_on(async {
@@ -202,7 +215,15 @@ fn drive<T>(flow: impl AsyncFnOnce(Progress) -> Result<T, RunError>) -> Result<T
         });
         Ok(flow(progress).await)
     })?
-    .map_err(Failure::from)
+    .map_err(|error| {
+        let money = sources.money();
+        match (&error, money.so_far(), money.stopped()) {
+            (RunError::Stopped, _, Some(text)) => return Failure { text, status: STOPPED },
+            (_, Some(so_far), _) => warn(&so_far),
+            _ => {}
+        }
+        Failure::from(error)
+    })
 }
 
 /// Runs a future to its end.

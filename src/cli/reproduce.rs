@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::args::Sources;
-use super::{Failure, Status, drive, say, terminal_width, warn};
+use super::{Failure, Status, say, spend, terminal_width, warn};
 use crate::run::reproduce::{Options, Reproduction, paper};
 
 /// Arguments of `reproduce`.
@@ -58,7 +58,7 @@ pub(super) fn run(args: &Args) -> Result<Status, Failure> {
         reproduction.listing()?.texts(width).iter().for_each(|text| say(text));
         return Ok(Status::Done);
     }
-    let made = drive(async |progress| reproduction.execute(width, &progress).await)?;
+    let made = spend(&options.sources, async |progress| reproduction.execute(width, &progress).await)?;
     made.ablations.iter().for_each(|shown| say(shown));
     if !made.has_tables() {
         return Ok(Status::Done);
@@ -69,6 +69,10 @@ pub(super) fn run(args: &Args) -> Result<Status, Failure> {
         warn(&aside.message());
     }
     say(&format!("tables are in {} (.md, .tex, .csv, .parquet)", args.out.display()));
+    let money = options.sources.money();
+    if money.calls > 0 {
+        say(&money.line());
+    }
     made.missed.iter().for_each(|line| warn(&format!("not as expected: {line}")));
     Ok(Status::of(made.missed.is_empty()))
 }

@@ -1,7 +1,7 @@
 //! `intercascade run`: from a config to a folder of reports.
 
 use super::args::{Named, Outputs, Sources};
-use super::{Failure, Status, drive, finish, say};
+use super::{Failure, Status, finish, say, spend};
 use crate::run::outputs::Wanted;
 
 /// Arguments of `run`.
@@ -24,6 +24,7 @@ pub(super) fn run(args: &Args) -> Result<Status, Failure> {
         named.run(sources.get().unasked()).prepare()?.forecast().iter().for_each(|line| say(line));
         return Ok(Status::Done);
     }
-    let run = named.run(sources.get()).in_folder(outputs.out.clone()).fresh(outputs.fresh).prepare()?;
-    finish(&drive(async |progress| run.execute(&progress).await)?, Wanted::default())
+    let sources = sources.get();
+    let run = named.run(sources.clone()).in_folder(outputs.out.clone()).fresh(outputs.fresh).prepare()?;
+    finish(&spend(&sources, async |progress| run.execute(&progress).await)?, Wanted::default(), &sources)
 }

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::args::{Named, Sources};
-use super::{Failure, Status, drive, finish};
+use super::{Failure, Status, finish, say, spend};
 use crate::run::outputs::Wanted;
 use crate::run::sweep::Thresholds;
 
@@ -27,6 +27,9 @@ pub(super) struct Args {
     /// Folder for the outputs [default: results/<name>-sweep]
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
+    /// Check everything and print the calls, tokens and fee to expect; call no model
+    #[arg(long)]
+    dry_run: bool,
     /// Set outputs that are there aside and start over; the journal of calls stays in use
     #[arg(long)]
     fresh: bool,
@@ -35,7 +38,13 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args) -> Result<Status, Failure> {
-    let run = args.named.run(args.sources.get()).in_folder(args.out.clone()).fresh(args.fresh).prepare()?;
-    let report = drive(async |progress| run.sweep(&args.thresholds, &progress).await)?;
-    finish(&report, Wanted { budget: args.budget, accuracy: args.accuracy })
+    let sources = args.sources.get();
+    if args.dry_run {
+        let run = args.named.run(sources.unasked()).prepare()?;
+        run.forecast_sweep(&args.thresholds).iter().for_each(|line| say(line));
+        return Ok(Status::Done);
+    }
+    let run = args.named.run(sources.clone()).in_folder(args.out.clone()).fresh(args.fresh).prepare()?;
+    let report = spend(&sources, async |progress| run.sweep(&args.thresholds, &progress).await)?;
+    finish(&report, Wanted { budget: args.budget, accuracy: args.accuracy }, &sources)
 }

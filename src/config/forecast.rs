@@ -1,4 +1,4 @@
-//! `run --dry-run`: the calls, tokens and fee to expect, with no model called.
+//! `--dry-run`: the calls, tokens and fee to expect, with no model called.
 
 use std::collections::BTreeSet;
 
@@ -43,7 +43,7 @@ impl InAll<'_> {
 /// What a run may take at most.
 #[must_use]
 pub fn in_all(resolved: &ResolvedConfig) -> InAll<'_> {
-    let (weak, strong) = loads(resolved);
+    let (weak, strong) = loads(resolved, Flow::Run);
     let loads = [(&resolved.weak, weak), (&resolved.strong, strong)];
     let fee = |(entry, load): &(&ModelEntry, Load)| Some(entry.price.as_ref()?.fee(load.usage).usd());
     InAll {
@@ -53,13 +53,30 @@ pub fn in_all(resolved: &ResolvedConfig) -> InAll<'_> {
     }
 }
 
+/// What is done with a config.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Flow {
+    /// Its arms are run.
+    Run,
+    /// They are run at so many thresholds at most.
+    Sweep(usize),
+    /// Its calibration items alone are taken through.
+    Calibration,
+}
+
 /// What a run would do, line by line.
 #[must_use]
 pub fn lines(resolved: &ResolvedConfig) -> Vec<String> {
+    lines_of(resolved, Flow::Run)
+}
+
+/// The same of a run, a sweep or a calibration.
+#[must_use]
+pub fn lines_of(resolved: &ResolvedConfig, flow: Flow) -> Vec<String> {
     let mut lines = resolved.setting();
     lines.extend([&resolved.weak, &resolved.strong].into_iter().filter_map(filled));
     lines.extend(resolved.warnings().iter().chain(&resolved.price_notes()).map(|line| format!("note: {line}")));
-    let (weak, strong) = loads(resolved);
+    let (weak, strong) = loads(resolved, flow);
     lines.push("expected at most, if every gated query were deferred and every answer as long as allowed:".to_owned());
     let mut total = Some(0.0);
     for (entry, load) in [(&resolved.weak, &weak), (&resolved.strong, &strong)] {
@@ -151,12 +168,19 @@ struct Times {
 }
 
 /// The distinct calls of both levels: arms share what they ask in the same words, over all orders.
-fn loads(resolved: &ResolvedConfig) -> (Load, Load) {
+fn loads(resolved: &ResolvedConfig, flow: Flow) -> (Load, Load) {
     let config = &resolved.config;
     let times = times(resolved);
     let (mut weak, mut strong) = (Load::default(), Load::default());
-    for item in resolved.stream() {
-        add(resolved, item, times, &mut weak, &mut strong);
+    // What an arm has learned differs with the threshold, and so does what its levels are asked.
+    let of_stream = match flow {
+        Flow::Sweep(thresholds) => {
+            Times { taught: times.taught * thresholds, resolved_with: times.resolved_with * thresholds, ..times }
+        }
+        _ => times,
+    };
+    for item in resolved.stream().iter().filter(|_| flow != Flow::Calibration) {
+        add(resolved, item, of_stream, &mut weak, &mut strong);
     }
     // Calibration items: the weak level alone, and what learning arms with a threshold of their own ask in one order.
     let asks = config.deferral.wanted().asks();

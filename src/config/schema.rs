@@ -210,8 +210,11 @@ pub struct FixedExample {
 pub struct LimitsConfig {
     /// The most calls in flight over all models and cells.
     pub concurrency: usize,
-    /// Fee in USD that the run's calls may not pass; needs a price for every model.
+    /// Fee in USD that the run's own calls may not pass, over all of its sessions; needs a price for every model.
     pub max_fee_usd: Option<f64>,
+    /// Fee in USD that the calls of this run and of the runs beside it may not pass together; needs a price for every model.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_total_fee_usd: Option<f64>,
     /// The share of a model's items, in [0, 1], that its provider may refuse before the run stops; five may always be, unless
     /// the share is 0.
     #[serde(skip_serializing_if = "is_usual_share")]
@@ -238,7 +241,7 @@ fn is_usual_share(share: &f64) -> bool {
 
 impl Default for LimitsConfig {
     fn default() -> Self {
-        Self { concurrency: 32, max_fee_usd: None, max_refused: MAX_REFUSED }
+        Self { concurrency: 32, max_fee_usd: None, max_total_fee_usd: None, max_refused: MAX_REFUSED }
     }
 }
 

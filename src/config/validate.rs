@@ -32,8 +32,11 @@ pub(super) fn config(config: &Config) -> Checked {
             config.limits.concurrency
         )));
     }
-    if config.limits.max_fee_usd.is_some_and(|limit| !(limit >= 0.0 && limit.is_finite())) {
-        return Err(refused("limits.max_fee_usd: must be a number of USD from 0 on"));
+    let limits = &config.limits;
+    for (key, limit) in [("max_fee_usd", limits.max_fee_usd), ("max_total_fee_usd", limits.max_total_fee_usd)] {
+        if limit.is_some_and(|limit| !(limit >= 0.0 && limit.is_finite())) {
+            return Err(refused(format!("limits.{key}: must be a number of USD from 0 on")));
+        }
     }
     dataset(&config.dataset)?;
     deferral(&config.deferral, config.dataset.calibration)?;
@@ -254,10 +257,12 @@ pub(super) fn resolved(resolved: &ResolvedConfig) -> Checked {
     store_rules(resolved)?;
     checks(resolved)?;
     prompts(resolved)?;
-    if resolved.config.limits.max_fee_usd.is_some() {
+    let limits = &resolved.config.limits;
+    let keys = [("max_fee_usd", limits.max_fee_usd), ("max_total_fee_usd", limits.max_total_fee_usd)];
+    if let Some((key, _)) = keys.iter().find(|(_, limit)| limit.is_some()) {
         for entry in [&resolved.weak, &resolved.strong].into_iter().filter(|entry| !entry.is_recorded()) {
             if entry.price.is_none() {
-                return Err(refused(format!("limits.max_fee_usd needs a price for model `{}`", entry.name)));
+                return Err(refused(format!("limits.{key} needs a price for model `{}`", entry.name)));
             }
         }
     }

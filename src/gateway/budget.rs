@@ -1,4 +1,4 @@
-//! The fee limit of a run: what a call may cost at most is set aside before it is made, so that the limit holds for
+//! The fee limits of a run: what a call may cost at most is set aside before it is made, so that the limits hold for
 //! the calls in flight too.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -12,9 +12,20 @@ use crate::types::price::{Fee, Price};
 /// What a server's chat template may add to the messages.
 const TEMPLATE_BYTES: usize = 256;
 
-/// A run's fee limit, over all models and sessions of the run.
+/// A sum that fees may not pass.
+#[derive(Debug, Clone, Copy)]
+pub struct Limit {
+    /// The config's key.
+    pub key: &'static str,
+    /// The sum in USD.
+    pub usd: f64,
+    /// What is gone of it already.
+    pub before: Fee,
+}
+
+/// A run's fee limits, over all of its models.
 pub struct Budget {
-    limit_usd: f64,
+    limits: Vec<Limit>,
     state: Mutex<State>,
     /// Rings when what was set aside has become less.
     freed: Notify,
@@ -22,6 +33,7 @@ pub struct Budget {
 
 #[derive(Default)]
 struct State {
+    /// What was spent since the limits were set.
     spent: Fee,
     /// The most that the calls in flight may cost.
     aside: Fee,
@@ -34,16 +46,22 @@ pub struct Reservation {
 }
 
 impl Budget {
-    /// A limit of which `spent` is gone already.
+    /// A run's own limit, of which `spent` is gone already.
     #[must_use]
     pub fn new(limit_usd: f64, spent: Fee) -> Self {
-        Self { limit_usd, state: Mutex::new(State { spent, aside: Fee::default() }), freed: Notify::new() }
+        Self::of(vec![Limit { key: "limits.max_fee_usd", usd: limit_usd, before: spent }])
     }
 
-    /// Sets `worst` aside for a call, once the limit surely holds; waits where calls in flight may turn out cheaper.
+    /// Several limits, of which none may be passed.
+    #[must_use]
+    pub fn of(limits: Vec<Limit>) -> Self {
+        Self { limits, state: Mutex::default(), freed: Notify::new() }
+    }
+
+    /// Sets `worst` aside for a call, once the limits surely hold; waits if calls in flight may turn out cheaper.
     ///
     /// # Errors
-    /// [`ModelError::FeeLimit`] where the limit could be passed though no other call is in flight.
+    /// [`ModelError::FeeLimit`] if a limit could be passed though no other call is in flight.
     pub async fn reserve(self: &Arc<Self>, worst: Fee) -> Result<Reservation, ModelError> {
         loop {
             let mut freed = std::pin::pin!(self.freed.notified());
@@ -51,35 +69,44 @@ impl Budget {
             freed.as_mut().enable();
             {
                 let mut state = self.lock();
-                if state.spent.plus(state.aside).plus(worst).usd() <= self.limit_usd {
+                let most = state.spent.plus(state.aside).plus(worst);
+                let Some(passed) = self.limits.iter().find(|limit| limit.before.plus(most).usd() > limit.usd) else {
                     state.aside = state.aside.plus(worst);
                     return Ok(Reservation { budget: Arc::clone(self), worst });
-                }
+                };
                 if state.aside == Fee::default() {
-                    return Err(self.passed(state.spent, worst));
+                    return Err(passed.by(state.spent, worst));
                 }
             }
             freed.await;
         }
     }
 
-    /// What is spent and what the limit is, in USD.
+    /// What is spent and what the limit is, in USD: of the limit of which the least is left.
     #[must_use]
     pub fn level(&self) -> (f64, f64) {
-        (self.lock().spent.usd(), self.limit_usd)
-    }
-
-    fn passed(&self, spent: Fee, worst: Fee) -> ModelError {
-        ModelError::FeeLimit(format!(
-            "limits.max_fee_usd = {} would be passed: {:.6} USD are spent and the next call could cost {:.6}; raise the limit and run again to go on",
-            self.limit_usd,
-            spent.usd(),
-            worst.usd()
-        ))
+        let spent = self.lock().spent;
+        let levels = self.limits.iter().map(|limit| (limit.before.plus(spent).usd(), limit.usd));
+        levels
+            .min_by(|one, other| (one.1 - one.0).total_cmp(&(other.1 - other.0)))
+            .unwrap_or((spent.usd(), f64::INFINITY))
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Limit {
+    /// The error of a call that could pass it.
+    fn by(&self, spent: Fee, worst: Fee) -> ModelError {
+        ModelError::FeeLimit(format!(
+            "{} = {} would be passed: {:.6} USD are spent and the next call could cost {:.6}",
+            self.key,
+            self.usd,
+            self.before.plus(spent).usd(),
+            worst.usd()
+        ))
     }
 }
 
@@ -116,6 +143,20 @@ pub fn worst_usage(request: &Request) -> Usage {
         Mode::Score { options } => (options.iter().map(String::len).sum(), 0),
     };
     Usage { input: (bytes + options + TEMPLATE_BYTES) as u64, cached_input: 0, output }
+}
+
+/// What the most that a request can cost is made of, and how more of a limit can be used.
+#[must_use]
+pub fn reserved(model: &str, request: &Request) -> String {
+    let raise = "raise the limit and run the same command again to go on";
+    match &request.mode {
+        Mode::Generate(generation) => format!(
+            "a call reserves the price of its prompt and of the longest answer, max_tokens = {} of model `{model}`, though most \
+             answers are shorter: {raise}; a lower max_tokens uses more of a limit, but in a new run, as it is part of every call",
+            generation.max_tokens
+        ),
+        Mode::Score { .. } => raise.to_owned(),
+    }
 }
 
 /// The most that a request can cost.

@@ -16,7 +16,7 @@ use backon::{BackoffBuilder, ExponentialBuilder};
 use sha2::{Digest, Sha256};
 use tracing::{debug, info};
 
-use self::budget::{Budget, Reservation, worst_fee, worst_usage};
+use self::budget::{Budget, Reservation, reserved, worst_fee, worst_usage};
 use self::concurrency::{ConcurrencyLimiter, Line, Priority};
 use self::journal::{Journal, Made};
 use self::rate_limit::RateLimit;
@@ -39,8 +39,18 @@ fn waits(retries: Retries) -> impl Iterator<Item = Duration> + use<> {
     waits.map(move |wait| wait.min(longest_wait))
 }
 
-/// A function that shows a notice about a server that cannot be reached.
-pub type Hear = Arc<dyn Fn(&str) + Send + Sync>;
+/// A function that shows a notice about a server that cannot be reached: what is known of it, and what is done next.
+pub type Hear = Arc<dyn Fn(&str, &str) + Send + Sync>;
+
+/// What is done about a server that cannot be reached.
+fn planned(retries: Retries) -> String {
+    let Retries { most, first_wait, longest_wait } = retries;
+    // A wait is drawn from once to twice its plan.
+    let wait = |n| first_wait.saturating_mul(2_u32.saturating_pow(n)).saturating_mul(2).min(longest_wait);
+    let all: f64 = (0..u32::try_from(most).unwrap_or(u32::MAX)).take(1000).map(|n| wait(n).as_secs_f64()).sum();
+    let times = if most == 1 { "once".to_owned() } else { format!("{most} times") };
+    format!("It is tried again, {times} within about {} s; Ctrl-C stops the run.", all.ceil().max(1.0))
+}
 
 /// Where a model's answers come from.
 #[derive(Clone)]
@@ -254,16 +264,22 @@ impl Gateway {
         if let (Some(hear), Some(notice)) = (&self.hear, notice)
             && !self.told.swap(true, Ordering::Relaxed)
         {
-            hear(notice);
+            hear(notice, &planned(self.retries));
         }
     }
 
     /// One attempt, with what it costs.
     async fn attempt(&self, model: &dyn Model, key: &CallKey, request: &Request) -> Result<Response, ModelError> {
         let reservation = match &self.budget {
-            Some((price, budget)) => Some(self.gate.unless_stopped(budget.reserve(worst_fee(price, request))).await??),
+            Some((price, budget)) => Some(self.gate.unless_stopped(budget.reserve(worst_fee(price, request))).await?),
             None => None,
         };
+        let reservation = reservation.transpose().map_err(|error| match error {
+            ModelError::FeeLimit(text) => {
+                ModelError::FeeLimit(format!("{text}; {}", reserved(&self.served.name, request)))
+            }
+            error => error,
+        })?;
         let mut attempt = Attempt { gateway: self, key, worst: worst_usage(request), reservation, open: true };
         let answer = model.call(request).await;
         attempt.open = false;
@@ -321,6 +337,15 @@ impl Drop for Attempt<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_notice_says_how_often_and_how_long() {
+        let (first_wait, longest_wait) = (Duration::from_millis(500), Duration::from_secs(5));
+        let retries = Retries { most: 5, first_wait, longest_wait };
+        assert_eq!(planned(retries), "It is tried again, 5 times within about 17 s; Ctrl-C stops the run.");
+        let once = planned(Retries { most: 1, ..retries });
+        assert_eq!(once, "It is tried again, once within about 1 s; Ctrl-C stops the run.");
+    }
 
     #[test]
     fn waits_are_spread_at_random_between_calls_and_within_bounds() {

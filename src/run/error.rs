@@ -37,7 +37,7 @@ pub enum RunError {
     #[error("{0:#}")]
     TooManyRefused(Error),
     /// The caller stopped the run.
-    #[error("stopped; every answer so far is kept: run the same command again to go on")]
+    #[error("stopped; every answer so far is kept, and the same command goes on from there")]
     Stopped,
     /// The outputs cannot be made, written or read back.
     #[error("{0:#}")]

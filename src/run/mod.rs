@@ -13,8 +13,10 @@ pub mod execute;
 pub mod export;
 pub mod matrix;
 pub mod model_check;
+pub mod money;
 pub mod outputs;
 mod progress;
+mod project;
 mod provenance;
 pub mod report;
 pub mod reproduce;
@@ -42,10 +44,11 @@ pub use self::execute::RunReport;
 pub use self::progress::{Listener, Progress, Unit};
 pub use self::sources::Sources;
 pub use self::stop::Stop;
+use self::sweep::Thresholds;
 use crate::backend::custom::CustomModel;
 use crate::backend::raw::BackendKind;
 use crate::backend::settings::EntryError;
-use crate::config::forecast;
+use crate::config::forecast::{self, Flow};
 use crate::config::resolved::ResolvedConfig;
 use crate::config::schema::Config;
 use crate::types::model::Model;
@@ -53,7 +56,8 @@ use crate::types::model::Model;
 /// A config that is to be run, with values laid over it.
 ///
 /// The run has a folder, `results/<name>` unless another is named: its journal lies there, so that the same run goes on
-/// where it was stopped and no call is paid for twice.
+/// where it was stopped. If the folder lies in the working folder, the run takes over what the runs beside it have paid for:
+/// no call is paid for twice.
 #[derive(Clone)]
 pub struct Run {
     config: PathBuf,
@@ -106,6 +110,12 @@ impl Run {
     pub fn offline(mut self) -> Self {
         self.sources.offline = true;
         self
+    }
+
+    /// Leaves the answers of the runs beside this one alone: what they paid for is asked and paid for again.
+    #[must_use]
+    pub fn alone(self) -> Self {
+        Self { sources: self.sources.alone(true), ..self }
     }
 
     /// Registers the model that answers for the `[[model]]` of this name, which is of backend `custom`. Its answers are kept
@@ -186,6 +196,18 @@ impl Prepared {
     #[must_use]
     pub fn forecast(&self) -> Vec<String> {
         forecast::lines(&self.resolved)
+    }
+
+    /// The same of a sweep at so many thresholds.
+    #[must_use]
+    pub fn forecast_sweep(&self, thresholds: &Thresholds) -> Vec<String> {
+        forecast::lines_of(&self.resolved, Flow::Sweep(thresholds.most()))
+    }
+
+    /// The same of a calibration.
+    #[must_use]
+    pub fn forecast_calibration(&self) -> Vec<String> {
+        forecast::lines_of(&self.resolved, Flow::Calibration)
     }
 
     /// What makes the run the same run.

@@ -4,8 +4,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use anyhow::{Context, Result};
+use anyhow::{Result, anyhow};
 
+use super::money::{self, Paid};
 use crate::analysis::metrics::Prices;
 use crate::backend::custom::CustomModel;
 use crate::backend::entry::{ModelEntry, Sources};
@@ -20,7 +21,7 @@ use crate::cascade::teach::{Teaching, worked_example};
 use crate::config::resolved::ResolvedConfig;
 use crate::config::schema::{Config, DeferralConfig, FixedExample};
 use crate::dataset::stream;
-use crate::gateway::budget::Budget;
+use crate::gateway::budget::{Budget, Limit};
 use crate::gateway::concurrency::ConcurrencyLimiter;
 use crate::gateway::journal::{Journal, Taken};
 use crate::gateway::rate_limit::RateLimit;
@@ -65,10 +66,7 @@ impl Models {
     /// Names a model that cannot be made.
     pub fn new(resolved: &ResolvedConfig, embeddings: Vec<Embedded>, means: &Means) -> Result<Self> {
         let config = &resolved.config;
-        let budget = match config.limits.max_fee_usd {
-            None => None,
-            Some(limit) => Some(Arc::new(Budget::new(limit, gone(resolved, &means.journal)?))),
-        };
+        let budget = budget(resolved, &means.journal)?.map(Arc::new);
         let limiter = ConcurrencyLimiter::new(config.limits.concurrency);
         let level = |entry, prompt| level(resolved, entry, prompt, means, &limiter, budget.as_ref());
         let learning = &config.learning;
@@ -195,23 +193,33 @@ fn fixed(resolved: &ResolvedConfig, FixedExample { question, solution, answer }:
     Shown { strategy: Arc::new(strategy), similarity: None }
 }
 
-/// What the journal's calls have taken: runs that share it share the limit, whichever models they ask.
-fn gone(resolved: &ResolvedConfig, journal: &Journal) -> Result<Fee> {
-    let mut prices = resolved.prices();
-    for entry in &resolved.known {
-        prices.entry(entry.name.clone()).or_insert_with(|| entry.price.clone());
+/// The fee limits, with what is spent of each: the run's own counts all calls of its journal, whichever models they asked;
+/// the total counts those of the runs beside it too.
+fn budget(resolved: &ResolvedConfig, journal: &Journal) -> Result<Option<Budget>> {
+    let limits = &resolved.config.limits;
+    let prices = money::prices(resolved);
+    let run = Paid::of(&journal.account()?, &prices);
+    let known = |paid: &Paid, key: &str, place: &dyn Fn() -> String| match paid.unpriced.first() {
+        None => Ok(paid.most()),
+        Some(name) => Err(anyhow!(
+            "{key} cannot be kept: {} calls of `{name}`, for which no price is known; give it one in the config or in models.toml",
+            place()
+        )),
+    };
+    let mut limited = Vec::new();
+    if let Some(limit) = limits.max_fee_usd {
+        let key = "limits.max_fee_usd";
+        let place = || format!("the journal {} has", journal.path().display());
+        limited.push(Limit { key, usd: limit, before: known(&run, key, &place)? });
     }
-    let taken = [journal.spent()?, journal.lost()?].map(|taken| priced(&prices, taken));
-    taken.into_iter().flatten().try_fold(Fee::default(), |sum, (name, (_, fee))| {
-        let fee = fee.with_context(|| {
-            format!(
-                "limits.max_fee_usd cannot be kept: the journal {} has calls of `{name}`, for which no price is known; give it one in \
-                 the config or in models.toml",
-                journal.path().display()
-            )
-        })?;
-        Ok(sum.plus(fee))
-    })
+    if let Some(limit) = limits.max_total_fee_usd {
+        let key = "limits.max_total_fee_usd";
+        let mut all = money::beside(journal, &prices)?;
+        all.add(&run);
+        let place = || "this run and those beside it have".to_owned();
+        limited.push(Limit { key, usd: limit, before: known(&all, key, &place)? });
+    }
+    Ok((!limited.is_empty()).then(|| Budget::of(limited)))
 }
 
 /// What some tokens cost, by the model; `None` if it has no price.

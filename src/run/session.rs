@@ -7,8 +7,10 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::error::RunError;
+use super::money::Purse;
 use super::outputs::Calibration;
 use super::progress::{Progress, Unit};
+use super::project::Project;
 use super::resources::{Means, Models};
 use super::{Place, Prepared, Sources, embed, provenance, waits};
 use crate::backend::llama_server::Servers;
@@ -38,8 +40,10 @@ pub(super) struct Session<'a> {
     place: &'a Place,
     pub(super) means: Means,
     progress: &'a Progress,
-    /// Its own journal is no other process's.
-    _claim: Claim,
+    /// Counts what is spent.
+    _purse: Purse<'a>,
+    /// Its own journal is no other process's, and no other process makes the calls of its config.
+    _claims: Vec<Claim>,
 }
 
 /// What a run has done so far, for its line of progress.
@@ -108,10 +112,22 @@ impl<'a> Session<'a> {
     pub(super) fn open(prepared: &'a Prepared, place: &'a Place, progress: &'a Progress) -> Result<Self, RunError> {
         let Sources { journals, offline, retry_refused, .. } = &prepared.sources;
         let path = place.shared.clone().unwrap_or_else(|| place.folder.join(JOURNAL));
-        let claim = Claim::of(&path).map_err(RunError::Folder)?;
+        let project = path.parent().and_then(Project::of).filter(|_| prepared.sources.looks_beside());
+        let mut claims = vec![Claim::of(&path).map_err(RunError::Folder)?];
+        if let Some(project) = project.as_ref().filter(|_| !offline) {
+            let name = &prepared.resolved.config.name;
+            claims.push(Claim::of_config(project.root(), name).map_err(RunError::Folder)?);
+        }
         let mut journal = Journal::open(&path).map_err(RunError::Journal)?;
         for further in journals {
             journal = journal.with_further(further).map_err(RunError::Journal)?;
+        }
+        if let Some(project) = &project {
+            for beside in project.journals_beside(&path).map_err(RunError::Journal)? {
+                if let Err(error) = journal.add_neighbour(&beside) {
+                    progress.message(&format!("the answers in {} are not used: {error:#}", beside.display()));
+                }
+            }
         }
         let said = progress.clone();
         let servers = Servers::new(place.folder.clone(), waits::lines(move |line| said.message(line)));
@@ -122,14 +138,17 @@ impl<'a> Session<'a> {
                 progress.message(&format!("{refused} refused calls of this journal are asked again"));
             }
         }
+        let journal = Arc::new(journal);
+        let purse =
+            Purse::open((&prepared.resolved, &prepared.sources), &journal, project).map_err(RunError::Journal)?;
         let means = Means {
-            journal: Arc::new(journal),
+            journal,
             servers,
             offline: *offline,
             registered: prepared.models.clone(),
             hear: once(progress.clone()),
         };
-        Ok(Self { resolved: &prepared.resolved, place, means, progress, _claim: claim })
+        Ok(Self { resolved: &prepared.resolved, place, means, progress, _purse: purse, _claims: claims })
     }
 
     /// Where the run lies.
@@ -252,12 +271,12 @@ impl<'a> Session<'a> {
     }
 }
 
-/// A function that hands each notice on once, whichever level it comes from.
+/// A function that hands the notice on each server on once, whichever level it comes from.
 fn once(progress: Progress) -> Hear {
     let known: Mutex<BTreeSet<String>> = Mutex::default();
-    Arc::new(move |notice| {
+    Arc::new(move |notice, next| {
         if known.lock().unwrap_or_else(PoisonError::into_inner).insert(notice.to_owned()) {
-            progress.message(notice);
+            progress.message(&format!("{notice} {next}"));
         }
     })
 }

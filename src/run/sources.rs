@@ -2,11 +2,12 @@
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use anyhow::Context;
 
 use super::error::RunError;
+use super::money::Money;
 use crate::config::resolved::ResolvedConfig;
 use crate::gateway::journal;
 
@@ -19,15 +20,41 @@ pub struct Sources {
     pub offline: bool,
     /// Whether what a provider has refused is asked again; outputs that are there are set aside.
     pub retry_refused: bool,
+    /// Whether the journals of the runs beside a run are left alone.
+    pub alone: bool,
     /// The journals whose refused calls are asked again by now: runs that share one ask once.
     retried: Arc<Mutex<BTreeSet<PathBuf>>>,
+    /// What was spent through these sources.
+    money: Arc<Mutex<Money>>,
 }
 
 impl Sources {
     /// The sources with all that can be chosen of them.
     #[must_use]
     pub fn new(journals: Vec<PathBuf>, offline: bool, retry_refused: bool) -> Self {
-        Self { journals, offline, retry_refused, retried: Arc::default() }
+        Self { journals, offline, retry_refused, ..Self::default() }
+    }
+
+    /// The same that leaves the journals of the runs beside a run alone, or does not.
+    #[must_use]
+    pub fn alone(self, alone: bool) -> Self {
+        Self { alone, ..self }
+    }
+
+    /// What was spent so far through these sources and their copies, by sessions that have ended.
+    #[must_use]
+    pub fn money(&self) -> Money {
+        self.account().clone()
+    }
+
+    /// The account of what is spent.
+    pub(super) fn account(&self) -> MutexGuard<'_, Money> {
+        self.money.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether answers of the runs beside a run may be used. Recordings that are to answer alone are not added to.
+    pub(super) fn looks_beside(&self) -> bool {
+        !self.alone && (!self.offline || self.journals.is_empty())
     }
 
     /// The same for a caller that asks no model.

@@ -70,6 +70,15 @@ fn steps(first: f64, last: f64, step: f64) -> Vec<f64> {
 }
 
 impl Thresholds {
+    /// How many they are at most.
+    #[must_use]
+    pub fn most(&self) -> usize {
+        match self {
+            Self::Listed(thresholds) => thresholds.len(),
+            Self::Observed(count) => *count,
+        }
+    }
+
     fn told(&self) -> String {
         match self {
             Self::Listed(thresholds) => {

@@ -154,6 +154,7 @@ impl LlamaServer {
             name: self.name.clone(),
             base_url: endpoint.base_url.clone(),
             model: self.name.clone(),
+            preset: None,
             style: self.style,
             api_key: Some(endpoint.api_key.clone()),
             api_key_env: None,

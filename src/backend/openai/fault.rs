@@ -1,6 +1,8 @@
 //! What to do about a request that got no answer: try again, take a refusal for the item's outcome, or end with an error
 //! that names what to change.
 
+use std::io::ErrorKind;
+
 use reqwest::StatusCode;
 use reqwest::header::HeaderMap;
 use time::OffsetDateTime;
@@ -10,6 +12,7 @@ use super::complaint::Complaint;
 use super::hint::{hint, out_of_quota};
 use super::refusal::Refusal;
 use super::wait;
+use crate::backend::preset::Preset;
 use crate::fetch::http;
 use crate::types::model::ModelError;
 use crate::types::shown::shown;
@@ -17,14 +20,15 @@ use crate::types::shown::shown;
 /// The longest excerpt of a server's message that goes into an error, in characters.
 const EXCERPT: usize = 400;
 
-/// Ports of programs that people run on their own machine, with the command that starts each.
-const LOCAL_SERVERS: [(u16, &str); 6] = [
-    (11434, "Ollama starts with: ollama serve"),
-    (8000, "vLLM starts with: vllm serve MODEL"),
-    (8080, "llama.cpp's server starts with: llama-server -m FILE.gguf"),
-    (1234, "LM Studio's server starts with: lms server start"),
-    (30000, "SGLang starts with: python -m sglang.launch_server --model-path MODEL"),
-    (4000, "LiteLLM's proxy starts with: litellm --config FILE"),
+/// Programs that people run on their own machine: the preset, if there is one, the usual port, and the command that starts it.
+const LOCAL_SERVERS: [(Option<Preset>, u16, &str); 7] = [
+    (Some(Preset::Ollama), 11434, "Ollama starts with: ollama serve"),
+    (Some(Preset::Vllm), 8000, "vLLM starts with: vllm serve MODEL --generation-config vllm"),
+    (Some(Preset::LlamaCpp), 8080, "llama.cpp's server starts with: llama-server -m FILE.gguf"),
+    (Some(Preset::Tgi), 3000, "Text Generation Inference starts with: text-generation-launcher --model-id MODEL"),
+    (Some(Preset::Sglang), 30000, "SGLang starts with: python -m sglang.launch_server --model-path MODEL"),
+    (None, 1234, "LM Studio's server starts with: lms server start"),
+    (None, 4000, "LiteLLM's proxy starts with: litellm --config FILE"),
 ];
 
 /// What came of a request that was not answered with a completion.
@@ -45,10 +49,12 @@ impl OpenAi {
         // The URL is left out because the server is named, the sources are added because reqwest's own text does not
         // say what happened.
         let error = error.without_url();
-        let said = if error.is_timeout() && error.is_connect() {
-            format!("no connection within {} s", settings.connect_timeout.as_secs_f64())
-        } else {
-            http::chain(&error)
+        let said = match unconnected(&error) {
+            _ if error.is_timeout() && error.is_connect() => {
+                format!("no connection within {} s", settings.connect_timeout.as_secs_f64())
+            }
+            Some(what) => what.to_owned(),
+            None => http::chain(&error),
         };
         if http::speaks_no_tls(&error) {
             return ModelError::Refused(self.at_server(&format!(
@@ -104,13 +110,15 @@ impl OpenAi {
         ))
     }
 
-    /// What a user should know at once of a server that cannot be reached.
+    /// What a user should know at once of a server that cannot be reached: what happened, and how it is started if its preset
+    /// or its port says which program it is.
     fn absent(&self, said: &str) -> String {
-        let local = http::is_near(&self.endpoint);
-        let port = self.endpoint.port_or_known_default();
-        let start = LOCAL_SERVERS.iter().find(|(known, _)| local && Some(*known) == port);
-        let start = start.map_or(String::new(), |(_, how)| format!(" {how}."));
-        format!("{} cannot be reached ({said}); it is tried again, Ctrl-C stops the run.{start}", self.place())
+        let near = http::is_near(&self.endpoint);
+        let (preset, port) = (self.settings.preset, self.endpoint.port_or_known_default());
+        let named = LOCAL_SERVERS.iter().find(|(known, ..)| preset.is_some() && *known == preset);
+        let usual = || LOCAL_SERVERS.iter().find(|(_, known, _)| preset.is_none() && Some(*known) == port);
+        let start = named.or_else(usual).filter(|_| near).map_or(String::new(), |(.., how)| format!(" {how}."));
+        format!("{} cannot be reached: {said}.{start}", self.place())
     }
 
     fn at_server(&self, what: &str) -> String {
@@ -124,6 +132,23 @@ impl OpenAi {
             None => base_url.clone(),
             Some(proxy) => format!("{base_url}, through the proxy {proxy} (NO_PROXY lists hosts that need none)"),
         }
+    }
+}
+
+/// What happened to a connection that was not made, in plain words; `None` if it is nothing usual.
+fn unconnected(error: &reqwest::Error) -> Option<&'static str> {
+    let chain = error.is_connect().then(|| http::chain(error))?;
+    let mut source = std::error::Error::source(error);
+    let mut kind = None;
+    while let Some(cause) = source {
+        kind = cause.downcast_ref::<std::io::Error>().map(std::io::Error::kind).or(kind);
+        source = cause.source();
+    }
+    match kind {
+        _ if chain.contains("dns error") => Some("no such host"),
+        Some(ErrorKind::ConnectionRefused) => Some("connection refused, so nothing listens there"),
+        Some(ErrorKind::HostUnreachable | ErrorKind::NetworkUnreachable) => Some("no way to this host"),
+        _ => None,
     }
 }
 
@@ -183,11 +208,12 @@ mod tests {
 
     #[test]
     fn a_server_of_this_machine_is_named_with_how_it_starts() {
-        let absent = |base_url: &str| {
+        let absent = |preset: Option<Preset>, base_url: &str| {
             let settings = crate::backend::openai::Settings {
                 name: "m".into(),
                 base_url: base_url.into(),
                 model: "m".into(),
+                preset,
                 style: crate::task::prompt::Style::Chat,
                 api_key: None,
                 api_key_env: None,
@@ -204,10 +230,17 @@ mod tests {
             };
             OpenAi::new(settings).expect("settings").absent("refused")
         };
-        let ollama = absent("http://localhost:11434/v1");
-        assert!(ollama.starts_with("http://localhost:11434/v1 cannot be reached (refused)"), "{ollama}");
-        assert!(ollama.ends_with("Ollama starts with: ollama serve."), "{ollama}");
-        assert!(!absent("http://localhost:9/v1").contains("starts with"));
-        assert!(!absent("https://models.example.org:8000/v1").contains("starts with"));
+        let ollama = absent(None, "http://localhost:11434/v1");
+        assert_eq!(ollama, "http://localhost:11434/v1 cannot be reached: refused. Ollama starts with: ollama serve.");
+        assert!(absent(Some(Preset::Ollama), "http://localhost:9/v1").ends_with("ollama serve."));
+        assert!(absent(Some(Preset::LlamaCpp), "http://localhost:8000/v1").ends_with("llama-server -m FILE.gguf."));
+        for (preset, base_url) in [
+            (None, "http://localhost:9/v1"),
+            (None, "https://models.example.org:8000/v1"),
+            (Some(Preset::Vllm), "https://models.example.org:8000/v1"),
+            (Some(Preset::Openai), "http://localhost:8000/v1"),
+        ] {
+            assert!(!absent(preset, base_url).contains("starts with"), "{base_url}");
+        }
     }
 }

@@ -31,6 +31,7 @@ use self::answer::Wanted;
 use self::body::BodyError;
 use self::complaint::Complaint;
 use self::fault::Fault;
+use crate::backend::preset::Preset;
 use crate::fetch::http;
 use crate::fetch::tls::Trusted;
 use crate::task::prompt::{Style, continued};
@@ -63,6 +64,8 @@ pub struct Settings {
     pub base_url: String,
     /// The server's name for the model.
     pub model: String,
+    /// The preset of its entry; `None` if it has none.
+    pub preset: Option<Preset>,
     /// Chat completions, or text completions for plain prompts.
     pub style: Style,
     /// The key that is sent as a bearer token; without one, none is sent.

@@ -132,6 +132,7 @@ impl OpenAiSettings {
             name: caller.name.to_owned(),
             base_url: self.base_url.clone(),
             model: self.model.as_deref().unwrap_or(caller.name).to_owned(),
+            preset: self.preset,
             style,
             api_key,
             api_key_env: self.api_key_env.clone(),

@@ -3,7 +3,7 @@
 use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 
 /// The right to make calls for a journal: two processes at once would pay for the same ones, and each know of its own alone.
 /// The system ends it with the process.
@@ -14,22 +14,42 @@ pub struct Claim {
 }
 
 impl Claim {
-    /// On the journal at `path`.
+    /// Claims the journal at `path`.
     ///
     /// # Errors
-    /// Where another process has it, or its file cannot be made.
+    /// If another process has it, or its file cannot be made.
     pub fn of(path: &Path) -> Result<Self> {
         let mut name = path.as_os_str().to_owned();
         name.push(".lock");
-        let file = PathBuf::from(name);
-        let lock = File::create(&file).with_context(|| format!("cannot make {}", file.display()))?;
-        match lock.try_lock() {
-            Err(TryLockError::WouldBlock) => bail!(
+        Self::lock(PathBuf::from(name))?.with_context(|| {
+            format!(
                 "another intercascade is making calls for {}; wait for it, or name another folder with --out",
                 path.display()
-            ),
+            )
+        })
+    }
+
+    /// Claims the calls of the config `name` among the runs in `root`: two verbs at once would pay for the same calls.
+    ///
+    /// # Errors
+    /// If another process has it, or its file cannot be made.
+    pub fn of_config(root: &Path, name: &str) -> Result<Self> {
+        Self::lock(root.join(format!(".{name}.lock")))?.with_context(|| {
+            format!(
+                "another intercascade is making calls for the config `{name}` in {}; wait for it, give this one another name with \
+                 --set name=NAME, or let it pay for its own calls with --alone",
+                root.display()
+            )
+        })
+    }
+
+    /// `None` if another process holds the lock of this file.
+    fn lock(file: PathBuf) -> Result<Option<Self>> {
+        let lock = File::create(&file).with_context(|| format!("cannot make {}", file.display()))?;
+        match lock.try_lock() {
+            Err(TryLockError::WouldBlock) => Ok(None),
             // Some file systems have no locks.
-            Ok(()) | Err(TryLockError::Error(_)) => Ok(Self { path: file, _lock: lock }),
+            Ok(()) | Err(TryLockError::Error(_)) => Ok(Some(Self { path: file, _lock: lock })),
         }
     }
 }

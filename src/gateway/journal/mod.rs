@@ -3,6 +3,7 @@
 
 pub mod answers;
 mod claim;
+pub mod neighbours;
 pub mod portable;
 mod schema;
 mod times;
@@ -19,6 +20,7 @@ use rusqlite::{Connection, OptionalExtension, Row};
 use tokio::sync::OnceCell;
 
 pub use self::claim::Claim;
+use self::neighbours::Neighbour;
 pub use self::times::{Elapsed, times};
 use self::writer::{Entry, Origin, Writer};
 use crate::types::chat::{CallKey, Response, Usage};
@@ -60,7 +62,9 @@ pub struct Journal {
     writer: Writer,
     /// Journals of other runs, looked into where this one has no answer; never written to.
     further: Vec<(PathBuf, Mutex<Connection>)>,
-    /// Whether refused calls of the further journals are asked again.
+    /// Journals of the runs beside this one, looked into last; never written to.
+    neighbours: Vec<Neighbour>,
+    /// Whether refused calls of the other journals are asked again.
     passes_over_refused: bool,
     flights: Mutex<HashMap<CallKey, Flight>>,
     made: AtomicU64,
@@ -80,6 +84,7 @@ impl Journal {
             reader: Mutex::new(reading),
             writer: Writer::start(writing).context("the journal's thread did not start")?,
             further: Vec::new(),
+            neighbours: Vec::new(),
             passes_over_refused: false,
             flights: Mutex::default(),
             made: AtomicU64::new(0),
@@ -103,7 +108,7 @@ impl Journal {
         &self.path
     }
 
-    /// Passes over the refused calls of the further journals, so that they are asked again.
+    /// Passes over the refused calls of the other journals, so that they are asked again.
     pub fn pass_over_refused(&mut self) {
         self.passes_over_refused = true;
     }
@@ -164,10 +169,9 @@ impl Journal {
         if let Some(response) = self.stored(key)? {
             return Ok(Some(response));
         }
-        let Some(made) = self.further.iter().find_map(|(path, further)| call(&lock(further), path, key).transpose())
-        else {
-            return Ok(None);
-        };
+        let named = || self.further.iter().find_map(|(path, further)| call(&lock(further), path, key).transpose());
+        let beside = || self.neighbours.iter().find_map(|neighbour| neighbour.call(key).transpose());
+        let Some(made) = named().or_else(beside) else { return Ok(None) };
         let mut made = made?;
         if self.passes_over_refused && made.response.is_refused() {
             return Ok(None);
@@ -212,6 +216,9 @@ impl Journal {
         for (path, further) in &self.further {
             look_up(path, further, keys, &mut found)?;
         }
+        for neighbour in &self.neighbours {
+            neighbour.embeddings(keys, &mut found)?;
+        }
         let copied = missing.into_iter().filter_map(|at| Some((keys[at], found[at].clone()?))).collect();
         self.put_embeddings(embedder, copied).await?;
         Ok(found)
@@ -238,10 +245,7 @@ impl Journal {
     /// # Errors
     /// Where the journal cannot be read.
     pub fn spent(&self) -> Result<BTreeMap<String, Taken>> {
-        self.sums(
-            "SELECT model, count(*), sum(input_tokens), sum(cached_input_tokens), sum(output_tokens)
-             FROM calls WHERE NOT imported GROUP BY model",
-        )
+        sums(&lock(&self.reader), SPENT).with_context(|| cannot_read(&self.path))
     }
 
     /// What attempts without an answer may have cost at most, by the model's name.
@@ -249,18 +253,7 @@ impl Journal {
     /// # Errors
     /// Where the journal cannot be read.
     pub fn lost(&self) -> Result<BTreeMap<String, Taken>> {
-        self.sums("SELECT model, count(*), sum(input_tokens), 0, sum(output_tokens) FROM lost GROUP BY model")
-    }
-
-    fn sums(&self, query: &str) -> Result<BTreeMap<String, Taken>> {
-        let connection = lock(&self.reader);
-        let mut statement = connection.prepare(query)?;
-        let taken = |row: &Row| {
-            let usage = Usage { input: row.get(2)?, cached_input: row.get(3)?, output: row.get(4)? };
-            Ok((row.get(0)?, Taken { calls: row.get(1)?, usage }))
-        };
-        let rows = statement.query_map([], taken)?;
-        rows.collect::<rusqlite::Result<_>>().with_context(|| cannot_read(&self.path))
+        sums(&lock(&self.reader), LOST).with_context(|| cannot_read(&self.path))
     }
 
     fn stored(&self, key: &CallKey) -> Result<Option<Response>> {
@@ -343,10 +336,30 @@ fn opened(path: &Path) -> Result<Vec<(PathBuf, Connection)>> {
     parts(path)?.into_iter().map(open).collect()
 }
 
+/// Calls of a journal that its own run made, by the model's name.
+const SPENT: &str = "SELECT model, count(*), sum(input_tokens), sum(cached_input_tokens), sum(output_tokens)
+    FROM calls WHERE NOT imported GROUP BY model";
+/// Attempts without an answer, by the model's name.
+const LOST: &str = "SELECT model, count(*), sum(input_tokens), 0, sum(output_tokens) FROM lost GROUP BY model";
+
+fn sums(connection: &Connection, query: &str) -> rusqlite::Result<BTreeMap<String, Taken>> {
+    let mut statement = connection.prepare(query)?;
+    let taken = |row: &Row| {
+        let usage = Usage { input: row.get(2)?, cached_input: row.get(3)?, output: row.get(4)? };
+        Ok((row.get(0)?, Taken { calls: row.get(1)?, usage }))
+    };
+    statement.query_map([], taken)?.collect()
+}
+
 /// A whole call out of some journal.
 fn call(connection: &Connection, path: &Path, key: &CallKey) -> Result<Option<Made>> {
+    found(connection, path, key, "SELECT model, item, request, response FROM calls WHERE key = ?1")
+}
+
+/// A whole call by a query for model, item, request and response.
+fn found(connection: &Connection, path: &Path, key: &CallKey, query: &str) -> Result<Option<Made>> {
     let found: Option<[String; 4]> = connection
-        .prepare_cached("SELECT model, item, request, response FROM calls WHERE key = ?1")?
+        .prepare_cached(query)?
         .query_row([key.to_string()], |row| Ok([row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?]))
         .optional()
         .with_context(|| cannot_read(path))?;

@@ -66,6 +66,16 @@ pub(super) fn open_further(path: &Path) -> Result<Connection> {
     Ok(connection)
 }
 
+/// Opens the journal of a run beside this one, which is never written to. Whether it is whole is not looked at: there may be
+/// many.
+pub(super) fn open_neighbour(path: &Path) -> Result<Connection> {
+    let opened = || format!("cannot read the journal {}", path.display());
+    let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY).with_context(opened)?;
+    connection.busy_timeout(BUSY)?;
+    check_version(&connection, path, OLDEST_READ)?;
+    Ok(connection)
+}
+
 /// The column that holds a call's processor, as an SQL expression: null in journals of versions that had none.
 pub(super) fn processor(connection: &Connection) -> rusqlite::Result<&'static str> {
     let query = "SELECT count(*) FROM pragma_table_info('calls') WHERE name = 'processor'";
@@ -108,6 +118,10 @@ fn check(connection: &Connection, path: &Path, oldest: i64) -> Result<()> {
             path.display()
         );
     }
+    check_version(connection, path, oldest)
+}
+
+fn check_version(connection: &Connection, path: &Path, oldest: i64) -> Result<()> {
     let version: i64 = connection
         .query_row("SELECT version FROM schema", [], |row| row.get(0))
         .with_context(|| format!("{} is not a journal", path.display()))?;

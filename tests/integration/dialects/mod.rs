@@ -67,7 +67,7 @@ impl Stage {
 
     fn run_into(&self, out: &str, config: &str, sets: &[&str]) -> Said {
         let mut command = self.project.command();
-        command.envs(KEYS).args(["run", "--config", &format!("configs/{config}.toml"), "--out", out]);
+        command.envs(KEYS).args(["run", "--alone", "--config", &format!("configs/{config}.toml"), "--out", out]);
         for set in [&["dataset.limit=6", "learning.embedder=hashed-words"], sets].concat() {
             command.args(["--set", set]);
         }

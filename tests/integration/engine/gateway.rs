@@ -149,7 +149,8 @@ async fn a_server_that_cannot_be_reached_is_told_of_once_and_only_if_it_is_tried
     let said = Arc::new(std::sync::Mutex::new(Vec::new()));
     let Stage { gateway, model, .. } = stage(2, absent);
     let heard = Arc::clone(&said);
-    let gateway = gateway.telling(Arc::new(move |text: &str| heard.lock().expect("no panic").push(text.to_owned())));
+    let gateway =
+        gateway.telling(Arc::new(move |text: &str, _: &str| heard.lock().expect("no panic").push(text.to_owned())));
     gateway.call(&request("a", 0), Priority::default()).await.expect("the third attempt");
     gateway.call(&request("b", 0), Priority::default()).await.expect("at once");
     assert_eq!(model.calls.load(Ordering::SeqCst), 4);

@@ -62,10 +62,16 @@ async fn the_first_interruption_waits_for_the_calls_in_flight() {
     let server = server().await;
     let (project, mut child, mut stderr) = running(&server).await;
     interrupt(&child);
-    assert_eq!(child.wait().expect("ended").code(), Some(2));
+    assert_eq!(child.wait().expect("ended").code(), Some(130));
     let mut said = String::new();
     stderr.read_to_string(&mut said).expect("text");
-    holds(&said, &["stopping when the calls in flight have ended", "every answer so far is kept", "same command"]);
+    holds(&said, &["stopping when the calls in flight have ended"]);
+    let last = said.lines().last().expect("a line");
+    holds(
+        last,
+        &["stopped after ", " USD", "every answer so far is kept in out, and the same command goes on from there"],
+    );
+    assert!(!said.contains("error"), "{said}");
     let asked = server.received_requests().await.expect("recorded").len() as u64;
     assert_eq!(rows(&project, "calls"), asked, "every call that was made is in the journal");
     assert!(project.reports("out").is_empty());
@@ -83,7 +89,7 @@ async fn the_second_interruption_does_not_wait() {
         assert!(stderr.read_line(&mut line).expect("text") > 0, "it ended without a word");
     }
     interrupt(&child);
-    assert_eq!(child.wait().expect("ended").code(), Some(2));
+    assert_eq!(child.wait().expect("ended").code(), Some(130));
     assert!(started.elapsed() < SLOW, "it did not wait for the call");
     assert!(rows(&project, "lost") > 0, "what may be charged all the same is noted");
 }

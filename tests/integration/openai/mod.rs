@@ -30,6 +30,7 @@ fn settings(base_url: &str) -> Settings {
         name: "weak".into(),
         base_url: base_url.into(),
         model: "served-model".into(),
+        preset: None,
         style: Style::Chat,
         api_key: Some(SecretString::from(KEY)),
         api_key_env: Some("TEST_API_KEY".into()),

@@ -13,6 +13,7 @@ mod replay;
 mod reproduce;
 mod resuming;
 mod rules;
+mod shared;
 mod signals;
 mod sweep;
 mod teaching;

@@ -215,10 +215,10 @@ fn another_runs_journal_is_read_and_what_it_lacks_is_asked_for() {
     let all = project.trial("whole", &[]).done().calls_made();
     let before = std::fs::read(project.path("whole/journal.sqlite")).expect("a journal");
     project.write("half.toml", Settings::simulated().set("arms", vec!["cascade"]).text());
-    let half = project.run(&["run", "--config", "half.toml", "--out", "half"]).done().calls_made();
+    let half = project.run(&["run", "--config", "half.toml", "--out", "half", "--alone"]).done().calls_made();
     let rest = project.trial("out", &["--journal", "half/journal.sqlite"]).done();
     assert_eq!(rest.calls_made(), all - half);
-    holds(&rest.out, &[&format!("({half} from further journals)")]);
+    holds(&rest.out, &[&format!("({half} from other journals)")]);
     assert!(project.reports("out") == project.reports("whole"));
     // The run's own journal is whole by itself, and knows what was not spent here.
     assert_eq!(project.trial("out", &[]).done().calls_made(), 0);

@@ -113,9 +113,9 @@ impl Project {
         Said::of(self.command().args(arguments))
     }
 
-    /// `run --config trial.toml --out OUT` with further arguments.
+    /// `run --config trial.toml --out OUT` with further arguments; it pays for its own calls, whatever lies beside it.
     pub(crate) fn trial(&self, out: &str, arguments: &[&str]) -> Said {
-        self.run(&[&["run", "--config", "trial.toml", "--out", out], arguments].concat())
+        self.run(&[&["run", "--config", "trial.toml", "--out", out, "--alone"], arguments].concat())
     }
 }
 
