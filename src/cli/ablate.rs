@@ -30,8 +30,9 @@ pub(super) fn run(args: &Args) -> Result<Status, Failure> {
     }
     let ablation = PreparedAblation::load(config, &[], &sources.get())?;
     let out = outputs.out.clone().unwrap_or_else(|| Path::new("results").join(ablation.name()));
-    let shown = drive(async |progress| ablation.execute(&out, outputs.fresh, terminal_width(), &progress).await)?;
-    say(&shown);
+    let report = drive(async |progress| ablation.execute(&out, outputs.fresh, terminal_width(), &progress).await)?;
+    say(&report.shown);
     say(&format!("reports are in {}", out.display()));
-    Ok(Status::Done)
+    report.endings().iter().for_each(|line| say(line));
+    Ok(Status::of(report.left_out.is_empty()))
 }

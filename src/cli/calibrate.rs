@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::args::{Named, Sources};
 use super::{Failure, Status, drive, say, terminal_width};
-use crate::report::calibration;
+use crate::report::{calibration, left_out};
 use crate::run::calibrate::Certify;
 
 /// Arguments of `calibrate`.
@@ -42,5 +42,12 @@ pub(super) fn run(args: &Args) -> Result<Status, Failure> {
     for line in calibration::verdicts(arms) {
         say(&line);
     }
-    Ok(Status::of(report.is_certified()))
+    for line in left_out::lines(&report.left_out) {
+        say(&format!("note: {line}"));
+    }
+    let ending = left_out::ending(&report.left_out);
+    if let Some(line) = &ending {
+        say(line);
+    }
+    Ok(Status::of(report.is_certified() && ending.is_none()))
 }

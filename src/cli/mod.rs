@@ -25,6 +25,7 @@ use anyhow::Result;
 use clap::{Parser, Subcommand};
 
 use self::progress::Console;
+use crate::report::left_out;
 use crate::run::outputs::{Outputs, Wanted};
 use crate::run::{Progress, RunError, RunReport, Stop};
 use crate::types::shown::shown;
@@ -104,7 +105,7 @@ struct Failure {
 
 impl From<RunError> for Failure {
     fn from(error: RunError) -> Self {
-        let limit = matches!(error, RunError::FeeLimit(_) | RunError::TooManyRefused(_));
+        let limit = matches!(error, RunError::FeeLimit(_) | RunError::TooManyRefused(_) | RunError::NotRecorded { .. });
         Self { text: error.to_string(), status: if limit { 1 } else { 2 } }
     }
 }
@@ -181,7 +182,11 @@ fn finish(report: &RunReport, wanted: Wanted) -> Result<Status, Failure> {
         calls.made,
         report.folder().display()
     ));
-    Ok(Status::Done)
+    let ending = left_out::ending(&report.manifest().left_out);
+    if let Some(line) = &ending {
+        say(line);
+    }
+    Ok(Status::of(ending.is_none()))
 }
 
 /// Runs a flow with its progress on stderr to its end, or until somebody wants the program to stop.

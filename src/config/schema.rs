@@ -80,7 +80,8 @@ pub struct DatasetConfig {
     /// Groups in the stream, drawn by seed, each with all its items, or its first `per_group`; absent: all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sample_groups: Option<usize>,
-    /// Items set apart for calibration, one of each of as many groups drawn by seed.
+    /// Items set apart for calibration, one of each of as many groups drawn by seed: of those that `per_group`, `limit` and
+    /// `sample` take.
     #[serde(default)]
     pub calibration: usize,
     /// Whether the whole groups of calibration items leave the stream, and not the items alone.

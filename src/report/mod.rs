@@ -12,6 +12,7 @@ pub mod files;
 pub mod folder;
 mod format;
 pub mod grid;
+pub mod left_out;
 mod levels;
 pub mod manifest;
 pub mod matrix;

@@ -3,6 +3,7 @@
 use anyhow::anyhow;
 
 use super::error::RunError;
+use super::left_out::{Runnable, nothing};
 use super::outputs::Calibration;
 use super::progress::Progress;
 use super::resources::gates;
@@ -10,6 +11,7 @@ use super::session::Session;
 use super::{Prepared, Run};
 use crate::analysis::metrics::Calibrated;
 use crate::types::arm::Deferral;
+use crate::types::left_out::LeftOut;
 
 /// A guarantee other than the config's; what is `None` is as in the config.
 #[derive(Debug, Clone, Copy, Default)]
@@ -28,6 +30,8 @@ pub struct CalibrationReport {
     pub setting: Vec<String>,
     /// What was found, arm by arm, with the records of the items.
     pub calibration: Calibration,
+    /// The arms that were left out, since not all of their calls were recorded.
+    pub left_out: Vec<LeftOut>,
 }
 
 impl CalibrationReport {
@@ -75,9 +79,15 @@ impl Prepared {
         let place = self.place("");
         std::fs::create_dir_all(&place.folder).map_err(|error| RunError::Folder(error.into()))?;
         let session = Session::open(self, &place, progress)?;
-        let models = session.models().await?;
-        let calibration = session.calibrate(&models, &gates(&self.resolved)).await?;
-        Ok(CalibrationReport { setting: self.resolved.setting(), calibration })
+        let gates = gates(&self.resolved);
+        let learns =
+            gates.calibrating().is_some_and(|cells| cells.arms.iter().any(|(arm, _)| arm.learning().is_some()));
+        let models = if learns { session.models().await? } else { session.models_alone().await? };
+        let Runnable { calibration, left_out, .. } = session.runnable(&models, &gates).await?;
+        if let (true, Some(first)) = (calibration.arms.is_empty(), left_out.first()) {
+            return Err(nothing("nothing can be calibrated", first));
+        }
+        Ok(CalibrationReport { setting: self.resolved.setting(), calibration, left_out })
     }
 }
 

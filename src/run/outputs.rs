@@ -11,6 +11,7 @@ use crate::config::resolved::ResolvedConfig;
 use crate::config::schema::Config;
 use crate::report::arms::gates::Gauged;
 use crate::report::arms::of_arms;
+use crate::report::left_out;
 use crate::report::manifest::{FILE, Manifest};
 use crate::report::read::{self, Lacking};
 use crate::report::summary::{self, Context};
@@ -161,7 +162,8 @@ impl<'a> Outputs<'a> {
     pub(super) fn files(&self) -> Result<Vec<(String, Vec<u8>)>> {
         let Kept { manifest, facts, records, calibration, lacking } = self.kept;
         let missing: Vec<String> = lacking.iter().map(Lacking::told).collect();
-        let warnings = [&missing[..], &manifest.warnings, &manifest.price_notes].concat();
+        let left_out = left_out::lines(&manifest.left_out);
+        let warnings = [&left_out[..], &missing, &manifest.warnings, &manifest.price_notes].concat();
         let gauged = facts.signal.as_deref().map(|signal| Gauged { model: &facts.weak, signal });
         let comparison = self.comparison;
         let context =
@@ -177,6 +179,9 @@ impl<'a> Outputs<'a> {
         tables.extend(of_arms(comparison, gauged)?);
         if let Some(sweep) = &self.sweep {
             tables.extend(sweep.tables()?);
+        }
+        if !manifest.left_out.is_empty() {
+            tables.push(left_out::sheet(&manifest.left_out).table()?);
         }
         let summary = match &self.sweep {
             Some(sweep) => summary::swept(&context, sweep),
@@ -198,7 +203,7 @@ impl<'a> Outputs<'a> {
             Some(sweep) => [vec![sweep.terminal(width)], sweep.answers(wanted.budget, wanted.accuracy)].concat(),
         };
         let Kept { manifest, lacking, .. } = self.kept;
-        let noted = lacking.iter().map(Lacking::told);
+        let noted = left_out::lines(&manifest.left_out).into_iter().chain(lacking.iter().map(Lacking::told));
         let noted = noted.chain(manifest.warnings.iter().chain(&manifest.price_notes).cloned());
         lines.extend(noted.chain(summary::cautions(self.comparison)).map(|note| format!("note: {note}")));
         lines
