@@ -10,7 +10,7 @@ use crate::run::calibrate::Certify;
 /// Arguments of `calibrate`.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Example:\n  intercascade calibrate --config configs/quickstart.toml --set dataset.calibration=20 --alpha 0.5 --min-accepted 5\n\nAnswers go to the journal of the run's own folder, so that `run` does not ask again. Exit status 1: nothing was certified."
+    after_help = "Example:\n  intercascade calibrate --config configs/quickstart.toml --set dataset.calibration=20 --alpha 0.5 --min-accepted 5\n\nAnswers go to the journal of the run's own folder, so that `run` does not ask again. Without an α, in the config or here, it says which α can be certified at which λ. Exit status 1: nothing was certified."
 )]
 pub(super) struct Args {
     #[command(flatten)]
@@ -38,10 +38,16 @@ pub(super) fn run(args: &Args) -> Result<Status, Failure> {
     let report = drive(async |progress| run.calibrate(&progress).await)?;
     let arms = &report.calibration.arms;
     report.setting.iter().for_each(|line| say(line));
-    say(&calibration::terminal(arms, terminal_width()));
-    for line in calibration::verdicts(arms) {
+    let (table, lines) = if report.is_open {
+        (calibration::terminal_by_alpha(arms, terminal_width()), calibration::notes_by_alpha(arms))
+    } else {
+        (calibration::terminal(arms, terminal_width()), calibration::verdicts(arms))
+    };
+    say(&table);
+    for line in lines {
         say(&line);
     }
+    say(&format!("each λ of the grid is in {}", report.folder.join("certifiable.csv").display()));
     for line in left_out::lines(&report.left_out) {
         say(&format!("note: {line}"));
     }

@@ -347,11 +347,11 @@ fn one() -> usize {
     1
 }
 
-fn delta() -> f64 {
+pub(super) fn delta() -> f64 {
     0.1
 }
 
-fn min_accepted() -> usize {
+pub(super) fn min_accepted() -> usize {
     30
 }
 

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
+use super::calibration::CERTIFIABLE;
 use super::files::{Staged, UNFINISHED};
 use super::left_out;
 use super::manifest::{Manifest, differences};
@@ -55,8 +56,9 @@ fn outputs(folder: &Path) -> Result<Vec<PathBuf>> {
     for entry in std::fs::read_dir(folder).with_context(|| format!("cannot read {}", folder.display()))? {
         let name = entry?.file_name();
         let text = name.to_string_lossy();
-        // Logs of servers are no outputs: a calibration leaves them too.
-        if text.ends_with(".log") {
+        // Logs of servers and the table of a calibration are no outputs: a calibration leaves them.
+        let is_of_calibration = text.starts_with(CERTIFIABLE);
+        if text.ends_with(".log") || is_of_calibration {
             continue;
         }
         if !text.starts_with(JOURNAL) && !text.starts_with("set-aside-") && !text.starts_with(UNFINISHED) {

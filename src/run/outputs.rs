@@ -206,6 +206,7 @@ impl<'a> Outputs<'a> {
         let noted = left_out::lines(&manifest.left_out).into_iter().chain(lacking.iter().map(Lacking::told));
         let noted = noted.chain(manifest.warnings.iter().chain(&manifest.price_notes).cloned());
         lines.extend(noted.chain(summary::cautions(self.comparison)).map(|note| format!("note: {note}")));
+        lines.extend(summary::guarantees(self.comparison));
         lines
     }
 }

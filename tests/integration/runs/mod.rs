@@ -7,6 +7,7 @@ mod commands;
 mod controls;
 mod limits;
 mod older_tables;
+mod offline;
 mod outputs;
 mod reference;
 mod replay;
