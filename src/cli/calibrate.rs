@@ -10,15 +10,15 @@ use crate::run::calibrate::Certify;
 /// Arguments of `calibrate`.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Example:\n  intercascade calibrate --config configs/quickstart.toml --set dataset.calibration=20 --alpha 0.5 --min-accepted 5\n\nAnswers go to the journal of the run's own folder, so that `run` does not ask again. Without an α, in the config or here, it says which α can be certified at which λ. Exit status 1: nothing was certified."
+    after_help = "Example:\n  intercascade calibrate --config configs/quickstart.toml --set dataset.calibration=25 --alpha 0.7 --min-accepted 12\n\nAnswers go to the journal of the run's own folder, so that `run` does not ask again. Without an α, in the config or here, it says which α can be certified at which λ. Exit status 1: nothing was certified."
 )]
 pub(super) struct Args {
     #[command(flatten)]
     named: Named,
-    /// The tolerated risk, P(wrong | accepted) [default: the config's]
+    /// The tolerated risk, P(wrong | accepted) [default: the config's; without one, every α is shown]
     #[arg(long, value_name = "A")]
     alpha: Option<f64>,
-    /// The chance that the calibration items mislead [default: the config's, or 0.1]
+    /// How often the guarantee may fail: 0.1 is one set of calibration items in ten [default: the config's, or 0.1]
     #[arg(long, value_name = "D")]
     delta: Option<f64>,
     /// Pass over candidates that accept fewer answers [default: the config's, or 30]

@@ -80,6 +80,10 @@ pub struct DatasetConfig {
     /// Groups in the stream, drawn by seed, each with all its items, or its first `per_group`; absent: all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sample_groups: Option<usize>,
+    /// The share of the groups, drawn by seed, on which a sweep chooses each arm's λ, which it judges on the others; absent: all
+    /// groups show every λ.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub choose: Option<f64>,
     /// Items set apart for calibration, one of each of as many groups drawn by seed: of those that `per_group`, `limit` and
     /// `sample` take.
     #[serde(default)]

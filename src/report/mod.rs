@@ -5,6 +5,7 @@ pub mod arms;
 pub mod audit;
 pub mod calibration;
 mod calls;
+pub mod chosen;
 pub mod claims;
 pub mod columns;
 pub mod compare;

@@ -115,7 +115,15 @@ impl PreparedCalibration {
         let files = table(&calibration.arms).and_then(|mut table| table.files()).map_err(RunError::Output)?;
         let files: Vec<_> = files.into_iter().map(|(name, bytes)| (place.folder.join(name), bytes)).collect();
         write_files(&files).map_err(RunError::Output)?;
-        let (setting, is_open, folder) = (prepared.resolved.setting(), open.is_some(), place.folder.clone());
+        let mut setting = prepared.resolved.setting();
+        if let Some((Guarantee { delta, min_accepted, .. }, _)) = open {
+            setting.push(format!(
+                "calibration: {} items, one of each of as many groups that the stream does not hold; no α is given; δ {delta}, at least \
+                 {min_accepted} accepted answers",
+                prepared.resolved.calibration().len()
+            ));
+        }
+        let (is_open, folder) = (open.is_some(), place.folder.clone());
         Ok(CalibrationReport { setting, calibration, left_out, is_open, folder })
     }
 }

@@ -160,6 +160,11 @@ impl Ended<'_> {
         let shared = session.leakage(models).into_iter().collect();
         let shown = warnings::of_records(resolved, &outcome, &calibration.records, &answered_by);
         manifest.warnings = [resolved.warnings(), shared, of_gates, shown].concat();
+        if manifest.swept.is_none() && resolved.config.dataset.choose.is_some() {
+            manifest
+                .warnings
+                .push("dataset.choose is for `sweep`: this run has one λ, and nothing was chosen.".to_owned());
+        }
         manifest.left_out.clone_from(&outcome.left_out);
         manifest.calls_made = Some(journal.calls_made());
         manifest.spent = spent(resolved, journal).map_err(RunError::Journal)?;

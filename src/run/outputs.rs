@@ -6,17 +6,18 @@ use anyhow::{Context as _, Result, bail};
 use serde_json::Value;
 
 use super::error::RunError;
+use crate::analysis::metrics::chosen::Rule;
 use crate::analysis::metrics::{Calibrated, Comparison, Prices};
 use crate::config::resolved::ResolvedConfig;
 use crate::config::schema::Config;
 use crate::report::arms::gates::Gauged;
 use crate::report::arms::of_arms;
-use crate::report::left_out;
 use crate::report::manifest::{FILE, Manifest};
 use crate::report::read::{self, Lacking};
 use crate::report::summary::{self, Context};
 use crate::report::sweep::Sweep;
 use crate::report::tables::{OF_CALIBRATION, OF_STREAM, of_records};
+use crate::report::{chosen, left_out};
 use crate::types::price::Price;
 use crate::types::record::Record;
 use crate::types::seed::Seed;
@@ -36,6 +37,8 @@ pub struct Facts {
     pub prices: Prices,
     /// λs at which all arms were run; `None` if the config gives the gate.
     pub swept: Option<Vec<f64>>,
+    /// The share of the groups on which a sweep chooses λ. `None` if it chooses none.
+    pub choose: Option<f64>,
 }
 
 impl Facts {
@@ -48,6 +51,7 @@ impl Facts {
             signal: resolved.signal.map(|signal| signal.name().to_owned()),
             prices: resolved.prices(),
             swept,
+            choose: resolved.config.dataset.choose,
         }
     }
 
@@ -60,6 +64,7 @@ impl Facts {
             signal: manifest.identity.pointer("/deferral/signal").and_then(Value::as_str).map(str::to_owned),
             prices: manifest.prices.clone(),
             swept: manifest.swept.clone(),
+            choose: config.dataset.choose,
         }
     }
 }
@@ -183,8 +188,12 @@ impl<'a> Outputs<'a> {
         if !manifest.left_out.is_empty() {
             tables.push(left_out::sheet(&manifest.left_out).table()?);
         }
+        let chosen = self.chosen(Rule::default());
+        if let Some(chosen) = &chosen {
+            tables.push(chosen.sheet().table()?);
+        }
         let summary = match &self.sweep {
-            Some(sweep) => summary::swept(&context, sweep),
+            Some(sweep) => summary::swept(&context, sweep) + &chosen.map(|chosen| chosen.section()).unwrap_or_default(),
             None => summary::markdown(&context),
         };
         let mut files = vec![(summary::SUMMARY.to_owned(), summary.into_bytes())];
@@ -192,6 +201,12 @@ impl<'a> Outputs<'a> {
             files.extend(table.files()?);
         }
         Ok(files)
+    }
+
+    /// Each arm's λ chosen on a part of the groups, if this is a sweep whose config asks for it.
+    fn chosen(&self, rule: Rule) -> Option<chosen::Judged> {
+        let share = self.kept.facts.choose.filter(|_| self.sweep.is_some())?;
+        Some(chosen::Judged::new(self.comparison, share, rule))
     }
 
     /// Texts for a terminal of `width` columns: what was reached, for a sweep which threshold to take for a fee or an
@@ -207,6 +222,8 @@ impl<'a> Outputs<'a> {
         let noted = noted.chain(manifest.warnings.iter().chain(&manifest.price_notes).cloned());
         lines.extend(noted.chain(summary::cautions(self.comparison)).map(|note| format!("note: {note}")));
         lines.extend(summary::guarantees(self.comparison));
+        let rule = Rule { budget: wanted.budget, accuracy: wanted.accuracy };
+        lines.extend(self.chosen(rule).iter().flat_map(|chosen| chosen.terminal(width)));
         lines
     }
 }

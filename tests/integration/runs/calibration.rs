@@ -143,7 +143,8 @@ fn alpha_can_be_asked_for_without_a_config_that_calibrates() {
         .run(&["calibrate", "--config", "trial.toml", "--alpha", "0.4", "--delta", "0.2", "--min-accepted", "7"])
         .done();
     holds(&said.out, &["with probability 0.8", "at most 0.4", "at least 7 accepted"]);
-    let own = ["calibrate", "--config", "trial.toml", "--min-accepted", "7", "--set", "deferral.calibrate_per_arm=true"];
+    let own =
+        ["calibrate", "--config", "trial.toml", "--min-accepted", "7", "--set", "deferral.calibrate_per_arm=true"];
     let said = project.run(&[&own[..], &["--alpha", "0.4"]].concat()).done();
     holds(&said.out, &["own answers", "by the beginning of the stream. What it learns later is not covered"]);
     holds(&project.run(&own).refused_in_one_line(), &["calibrate_per_arm", "there is nothing to calibrate"]);
@@ -158,7 +159,10 @@ fn without_an_alpha_calibrate_says_which_can_be_certified_at_which_threshold() {
         project.run(&[&["calibrate", "--config", "trial.toml", "--delta", "0.2", "--min-accepted", "7"], more].concat())
     };
     let said = ask(&["--out", "open"]).done();
-    holds(&said.out, &["certified λ", "the smallest α that can be certified is", "was chosen before these answers were seen"]);
+    holds(
+        &said.out,
+        &["certified λ", "the smallest α that can be certified is", "was chosen before these answers were seen"],
+    );
     assert!(!said.out.contains("with probability"), "nothing is promised: {}", said.out);
     let table = project.sheet("open", "certifiable");
     let rows: Vec<_> = table.rows().filter(|row| row.text("arm") == "cascade").collect();
@@ -168,7 +172,10 @@ fn without_an_alpha_calibrate_says_which_can_be_certified_at_which_threshold() {
     let row = rows.iter().find(|row| row.optional("smallest_certified_alpha").is_some()).expect("enough answers");
     let alpha = format!("{:.6}", row.number("smallest_certified_alpha") + 1e-6);
     ask(&["--out", "asked", "--alpha", &alpha]).done();
-    let refused = format!("{:.6}", rows.iter().filter_map(|row| row.optional("smallest_certified_alpha")).fold(1.0, f64::min) - 1e-3);
+    let refused = format!(
+        "{:.6}",
+        rows.iter().filter_map(|row| row.optional("smallest_certified_alpha")).fold(1.0, f64::min) - 1e-3
+    );
     let below = ask(&["--out", "below", "--alpha", &refused]);
     assert_eq!(below.code, 1, "{}", below.out);
     holds(&below.out, &["NOTHING CERTIFIED"]);

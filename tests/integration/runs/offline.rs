@@ -44,7 +44,10 @@ fn with_cascade_recorded() -> Project {
 fn a_run_leaves_out_arms_and_goes_on_when_their_calls_are_there() {
     let project = with_cascade_recorded();
     let out = left_out(project.trial("out", &["--journal", "half/journal.sqlite", "--offline"]));
-    holds(&out, &["inter-cascade is left out", "inter-cascade-random is left out", "hashed-words", "2 arms or thresholds"]);
+    holds(
+        &out,
+        &["inter-cascade is left out", "inter-cascade-random is left out", "hashed-words", "2 arms or thresholds"],
+    );
     assert_eq!(arms(&project.sheet("out", "accuracy")), ["weak-only", "strong-only", "cascade"]);
     let (ours, theirs) = (project.reports("out"), project.reports("half"));
     assert!(ours["records.csv"] == theirs["records.csv"], "what is shown is the whole run's");
@@ -93,7 +96,8 @@ fn if_nothing_is_left_one_error_names_the_first_call_and_no_table_is_shown() {
         holds(&error, &["not all calls were recorded", "on item `", "(answer)", "--journal"]);
         assert!(!project.path("none/records.csv").exists() && !project.path("none/summary.md").exists());
     }
-    let calibrate = ["calibrate", "--config", "trial.toml", "--set", "dataset.calibration=5", "--offline", "--out", "none-2"];
+    let calibrate =
+        ["calibrate", "--config", "trial.toml", "--set", "dataset.calibration=5", "--offline", "--out", "none-2"];
     holds(&nothing_left(&project.run(&calibrate)), &["nothing can be calibrated", "`small` on item `"]);
 }
 
@@ -102,7 +106,9 @@ fn a_sweep_shows_the_thresholds_that_were_recorded() {
     let project = Project::with(&Settings::simulated());
     project.trial("whole", &[]).done();
     let sweep = ["sweep", "--config", "trial.toml", "--thresholds", "0.4,0.7,0.85"];
-    let out = left_out(project.run(&[&sweep[..], &["--out", "swept", "--journal", "whole/journal.sqlite", "--offline"]].concat()));
+    let out = left_out(
+        project.run(&[&sweep[..], &["--out", "swept", "--journal", "whole/journal.sqlite", "--offline"]].concat()),
+    );
     holds(&out, &["inter-cascade is left out at λ 0.4, 0.85:"]);
     let accuracy = project.sheet("swept", "accuracy");
     let at = |arm: &str| -> Vec<f64> {
@@ -119,7 +125,8 @@ fn a_sweep_shows_the_thresholds_that_were_recorded() {
     // Without one level there is no curve.
     project.write("weak.toml", Settings::simulated().set("arms", vec!["weak-only"]).text());
     project.run(&["run", "--config", "weak.toml", "--out", "weak"]).done();
-    let said = project.run(&[&sweep[..], &["--out", "curve", "--journal", "weak/journal.sqlite", "--offline"]].concat());
+    let said =
+        project.run(&[&sweep[..], &["--out", "curve", "--journal", "weak/journal.sqlite", "--offline"]].concat());
     holds(&nothing_left(&said), &["both levels' answers", "`large` on item `"]);
 }
 
@@ -136,7 +143,10 @@ fn an_ablation_shows_the_rows_that_were_recorded() {
     project.trial("one", &["--set", "dataset.orders=1", "--set", "learning.k=1"]).done();
     let ablate = ["ablate", "--config", "teaching.toml", "--offline", "--out"];
     let out = left_out(project.run(&[&ablate[..], &["out", "--journal", "one/journal.sqlite"]].concat()));
-    holds(&out, &["The row `How many: two` is left out", "The row `How many: other questions` is left out", "2 of the rows"]);
+    holds(
+        &out,
+        &["The row `How many: two` is left out", "The row `How many: other questions` is left out", "2 of the rows"],
+    );
     let rows = project.sheet("out", "variants");
     let names: Vec<&str> = rows.rows().map(|row| row.text("variant")).collect();
     assert_eq!(names, ["none", "one"]);
@@ -162,7 +172,10 @@ fn a_calibration_leaves_out_arms_and_needs_no_embedding_for_the_others() {
     // In a run the arms whose λ is not known are left out too.
     let run = ["--set", "deferral.threshold={ calibrate = { alpha = 0.8, min_accepted = 2 } }"];
     project.trial("whole", &run).done();
-    let out = left_out(project.trial("run", &[&run[..], &per_arm[..3], &["--journal", "whole/journal.sqlite"], &per_arm[3..]].concat()));
+    let out = left_out(
+        project
+            .trial("run", &[&run[..], &per_arm[..3], &["--journal", "whole/journal.sqlite"], &per_arm[3..]].concat()),
+    );
     holds(&out, &["inter-cascade is left out: ", "(embed)"]);
 }
 
@@ -187,7 +200,10 @@ fn calibration_items_are_of_those_that_limit_and_sample_take() {
         assert_eq!((apart.len(), stream.len()), (10, left), "{out}: whole groups leave the stream");
     }
     let all = project.trial("all", &["--set", threshold, "--set", "dataset.calibration=40"]).refused_in_one_line();
-    holds(&all, &["80 questions", "40 are set apart", "in 40 groups", "0 are left for the stream", "dataset.calibration"]);
+    holds(
+        &all,
+        &["80 questions", "40 are set apart", "in 40 groups", "0 are left for the stream", "dataset.calibration"],
+    );
 }
 
 /// The pair's recording answers a sweep and a calibration of its config with no model.
