@@ -11,7 +11,7 @@ use intercascade::cascade::experiment::{self, Outcome};
 use intercascade::config::resolved::ResolvedConfig;
 use intercascade::gateway::journal::Journal;
 use intercascade::retrieval::embedder;
-use intercascade::run::resources::{Means, Models, gates, orders};
+use intercascade::run::resources::{Embeddings, Means, Models, gates, orders};
 use intercascade::types::embedding::Embedded;
 use intercascade::types::record::Record;
 use serde_json::json;
@@ -76,7 +76,7 @@ async fn timed(folder: &Path) -> Result<Timed> {
         registered: BTreeMap::default(),
         hear: Arc::new(|_, _| {}),
     };
-    let Models { setup, limiter, .. } = Models::new(&resolved, embeddings, &means)?;
+    let Models { setup, limiter, .. } = Models::new(&resolved, Embeddings { rows: embeddings, lacks: None }, &means)?;
     let config = &resolved.config;
     let cells = gates(&resolved).cells(&[], &[THRESHOLD], orders(&resolved));
     let started = Instant::now();

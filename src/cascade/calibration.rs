@@ -43,7 +43,7 @@ impl Gates {
         })
     }
 
-    /// What the records of [`Self::calibrating`] say, for each arm.
+    /// What the records of [`Self::calibrating`] say, for each arm of which there are some.
     #[must_use]
     pub fn tell(&self, records: &[Record]) -> Vec<Calibrated> {
         let of = |arm: Arm| records.iter().filter(|record| record.cell.arm == arm).cloned().collect();
@@ -51,9 +51,16 @@ impl Gates {
         let told = |arm| {
             let own = self.is_told_alone(arm);
             let records = if own { of(arm) } else { Arc::clone(&shared) };
-            Calibrated::new(arm, records, own, self.wanted)
+            (!records.is_empty()).then(|| Calibrated::new(arm, records, own, self.wanted))
         };
-        self.told().map(told).collect()
+        self.told().filter_map(told).collect()
+    }
+
+    /// The arm of [`Self::calibrating`] whose records give an arm its gate. `None` if the arm's gate needs none.
+    #[must_use]
+    pub fn source_of(&self, arm: Arm) -> Option<Arm> {
+        let needs = self.told().any(|told| told == arm);
+        needs.then(|| if self.is_told_alone(arm) { arm } else { Arm::WeakOnly })
     }
 
     /// The run's cells; `thresholds` are those of the arms for which none was told.

@@ -10,6 +10,7 @@ use super::schedule::{CellOutcome, Stream, side_by_side};
 use super::setup::{Cell, Setup};
 use crate::gateway::concurrency::ConcurrencyLimiter;
 use crate::types::arm::{Arm, Deferral, Selection};
+use crate::types::left_out::{LeftOut, Unrecorded};
 use crate::types::record::{CellKey, Kept, Record, Strategy};
 
 /// Items under way for each call that may be in flight: enough for the gate to choose from.
@@ -37,6 +38,9 @@ pub struct Outcome {
     pub strategies: Vec<Stored>,
     /// Deferred items of learning arms whose strategy could not be read.
     pub unreadable_strategies: usize,
+    /// The cells that were left out, in the order of the cells: they leave neither records nor strategies, in no order of the
+    /// stream.
+    pub left_out: Vec<LeftOut>,
 }
 
 impl Outcome {
@@ -46,8 +50,15 @@ impl Outcome {
         self.records.extend(other.records);
         self.strategies.extend(other.strategies);
         self.unreadable_strategies += other.unreadable_strategies;
+        self.left_out.extend(other.left_out);
         mark_shared_calls(&mut self.records);
         self
+    }
+
+    /// This outcome, in which these were left out before any cell was run.
+    #[must_use]
+    pub fn without(self, before: Vec<LeftOut>) -> Self {
+        Self { left_out: [before, self.left_out].concat(), ..self }
     }
 }
 
@@ -139,9 +150,23 @@ pub async fn run(
 
 /// The cells' outcomes as one.
 #[must_use]
-pub fn gathered(streams: &[Stream], outcomes: Vec<CellOutcome>) -> Outcome {
+pub fn gathered(streams: &[Stream], outcomes: Vec<Result<CellOutcome, Unrecorded>>) -> Outcome {
     let mut outcome = Outcome::default();
-    for (stream, CellOutcome { records, strategies }) in streams.iter().zip(outcomes) {
+    for (stream, left) in streams.iter().zip(&outcomes) {
+        if let Err(lacks) = left {
+            let CellKey { arm, order, threshold, .. } = *stream.cell.key;
+            outcome.left_out.push(LeftOut { arm, threshold, order, lacks: lacks.clone() });
+        }
+    }
+    // An arm's figures are over all orders or none.
+    let is_left_out = |key: &CellKey, left_out: &[LeftOut]| {
+        left_out.iter().any(|cell| cell.arm == key.arm && cell.threshold == key.threshold)
+    };
+    for (stream, left) in streams.iter().zip(outcomes) {
+        let Ok(CellOutcome { records, strategies }) = left else { continue };
+        if is_left_out(&stream.cell.key, &outcome.left_out) {
+            continue;
+        }
         outcome.unreadable_strategies += records.iter().filter(|record| record.kept == Some(Kept::Unreadable)).count();
         let place = |at: usize| i64::try_from(at).unwrap_or(i64::MAX);
         let stored = |(at, strategy)| {

@@ -10,6 +10,7 @@ use crate::task::confidence::NoConfidence;
 use crate::task::prompt::Prompt;
 use crate::types::chat::{CallKey, Generation, Message, Mode, Request, Response, Usage, Wanted};
 use crate::types::item::Item;
+use crate::types::left_out::Unrecorded;
 use crate::types::level::Level;
 use crate::types::model::ModelError;
 use crate::types::noted::Noted;
@@ -129,10 +130,22 @@ impl StepError {
             Self::Call { source, .. } => matches!(
                 source,
                 ModelError::Refused(_)
+                    | ModelError::NotRecorded
                     | ModelError::Unusable(_)
                     | ModelError::FeeLimit(_)
                     | ModelError::TooManyRefused(_)
             ),
+        }
+    }
+
+    /// The call that only recorded answers may answer and that none answers. `None` for every other error.
+    #[must_use]
+    pub fn unrecorded(&self) -> Option<Unrecorded> {
+        match self {
+            Self::Call { item, model, purpose, source: ModelError::NotRecorded } => {
+                Some(Unrecorded { item: item.clone(), model: model.clone(), purpose: (*purpose).to_owned() })
+            }
+            _ => None,
         }
     }
 

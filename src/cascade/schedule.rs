@@ -14,6 +14,7 @@ use super::repository::{Met, Repository, Shown, Walk};
 use super::setup::{Cell, Setup};
 use super::step::{Step, step};
 use crate::gateway::concurrency::ConcurrencyLimiter;
+use crate::types::left_out::Unrecorded;
 use crate::types::record::{Record, Strategy};
 
 /// A cell and, where its arm learns, what its items walk over.
@@ -67,7 +68,8 @@ pub async fn one_by_one(
     Ok(outcomes)
 }
 
-/// Takes all streams through, with at most `active` items under way.
+/// Takes all streams through, with at most `active` items under way. A stream with a call that only a recording may answer
+/// and none does ends there, with its first such call; the others go on.
 ///
 /// # Errors
 /// The failed call that stands first in the run, once those in flight have ended; `gate` is stopped then.
@@ -77,7 +79,7 @@ pub async fn side_by_side(
     gate: &ConcurrencyLimiter,
     active: usize,
     progress: impl FnMut(&Record),
-) -> Result<Vec<CellOutcome>, StepError> {
+) -> Result<Vec<Result<CellOutcome, Unrecorded>>, StepError> {
     let states = streams.iter().map(State::new).collect();
     let mut run = Run { setup, states, ready: BinaryHeap::new(), under_way: JoinSet::new(), progress };
     let mut failed: Option<(Place, StepError)> = None;
@@ -93,6 +95,10 @@ pub async fn side_by_side(
         match step {
             Ok(step) => run.settle(place, step),
             Err(error) => {
+                if let Some(call) = error.unrecorded() {
+                    run.states[place.stream].lack(place.position, call);
+                    continue;
+                }
                 gate.stop();
                 let told = |(there, earlier): &(Place, StepError)| (earlier.is_stop(), *there);
                 if failed.as_ref().is_none_or(|earlier| (error.is_stop(), place) < told(earlier)) {
@@ -137,6 +143,8 @@ struct State<'a> {
     waiting: Vec<Vec<Walk>>,
     /// The first position whose walk has not begun.
     next: usize,
+    /// The first position with a call that no recording holds. No item after it starts.
+    lacking: Option<(usize, Unrecorded)>,
 }
 
 impl<P: FnMut(&Record)> Run<'_, P> {
@@ -150,6 +158,9 @@ impl<P: FnMut(&Record)> Run<'_, P> {
                 }
                 return;
             };
+            if self.states[place.stream].is_beyond(place.position) {
+                continue;
+            }
             let (setup, cell) = (Arc::clone(self.setup), Arc::clone(&self.states[place.stream].stream.cell));
             self.under_way.spawn(async move { (place, step(&setup, &cell, place.position, &shown).await) });
         }
@@ -157,7 +168,11 @@ impl<P: FnMut(&Record)> Run<'_, P> {
 
     /// Begins the walk of the next item; false where every walk has begun.
     fn begin_walk(&mut self) -> bool {
-        let behind = self.states.iter().enumerate().filter(|(_, state)| state.next < state.records.len());
+        let behind = self
+            .states
+            .iter()
+            .enumerate()
+            .filter(|(_, state)| state.next < state.records.len() && !state.is_beyond(state.next));
         let Some((stream, _)) = behind.min_by_key(|(_, state)| state.next) else { return false };
         let state = &mut self.states[stream];
         let position = state.next;
@@ -202,11 +217,31 @@ impl<'a> State<'a> {
             records: (0..n).map(|_| None).collect(),
             waiting: (0..n).map(|_| Vec::new()).collect(),
             next: 0,
+            lacking: None,
         }
     }
 
-    fn finish(self) -> CellOutcome {
-        CellOutcome::new(self.records.into_iter().flatten().collect(), &self.repository, self.stream.cell.before)
+    /// Notes a call that no recording holds: of several, that of the first item.
+    fn lack(&mut self, position: usize, call: Unrecorded) {
+        if !self.is_beyond(position) {
+            self.lacking = Some((position, call));
+        }
+    }
+
+    /// Whether a position is that of the first call that no recording holds, or a later one.
+    fn is_beyond(&self, position: usize) -> bool {
+        self.lacking.as_ref().is_some_and(|(first, _)| *first <= position)
+    }
+
+    fn finish(self) -> Result<CellOutcome, Unrecorded> {
+        match self.lacking {
+            Some((_, call)) => Err(call),
+            None => Ok(CellOutcome::new(
+                self.records.into_iter().flatten().collect(),
+                &self.repository,
+                self.stream.cell.before,
+            )),
+        }
     }
 }
 

@@ -31,10 +31,11 @@ pub(super) fn run(args: &Args) -> Result<Status, Failure> {
     let sources = sources.get();
     let ablation = PreparedAblation::load(config, &[], &sources)?;
     let out = outputs.out.clone().unwrap_or_else(|| Path::new("results").join(ablation.name()));
-    let shown =
+    let report =
         spend(&sources, async |progress| ablation.execute(&out, outputs.fresh, terminal_width(), &progress).await)?;
-    say(&shown);
+    say(&report.shown);
     say(&format!("reports are in {}", out.display()));
+    report.endings().iter().for_each(|line| say(line));
     say(&sources.money().line());
-    Ok(Status::Done)
+    Ok(Status::of(report.left_out.is_empty()))
 }

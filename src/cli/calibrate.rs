@@ -4,21 +4,21 @@ use std::path::PathBuf;
 
 use super::args::{Named, Sources};
 use super::{Failure, Status, say, spend, terminal_width};
-use crate::report::calibration;
+use crate::report::{calibration, left_out};
 use crate::run::calibrate::Certify;
 
 /// Arguments of `calibrate`.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Example:\n  intercascade calibrate --config configs/quickstart.toml --set dataset.calibration=20 --alpha 0.5 --min-accepted 5\n\nAnswers go to the journal of the run's own folder, so that `run` and `sweep` do not ask again. Exit status 1: nothing was certified."
+    after_help = "Example:\n  intercascade calibrate --config configs/quickstart.toml --set dataset.calibration=25 --alpha 0.7 --min-accepted 12\n\nAnswers go to the journal of the run's own folder, so that `run` and `sweep` do not ask again. Without an α, in the config or here, it says which α can be certified at which λ. Exit status 1: nothing was certified."
 )]
 pub(super) struct Args {
     #[command(flatten)]
     named: Named,
-    /// The tolerated risk, P(wrong | accepted) [default: the config's]
+    /// The tolerated risk, P(wrong | accepted) [default: the config's; without one, every α is shown]
     #[arg(long, value_name = "A")]
     alpha: Option<f64>,
-    /// The chance that the calibration items mislead [default: the config's, or 0.1]
+    /// How often the guarantee may fail: 0.1 is one set of calibration items in ten [default: the config's, or 0.1]
     #[arg(long, value_name = "D")]
     delta: Option<f64>,
     /// Pass over candidates that accept fewer answers [default: the config's, or 30]
@@ -40,17 +40,30 @@ pub(super) fn run(args: &Args) -> Result<Status, Failure> {
     let sources = sources.get();
     if *dry_run {
         let run = named.run(sources.unasked()).prepare_calibration(certify)?;
-        run.forecast_calibration().iter().for_each(|line| say(line));
+        run.prepared().forecast_calibration().iter().for_each(|line| say(line));
         return Ok(Status::Done);
     }
     let run = named.run(sources.clone()).in_folder(out.clone()).prepare_calibration(certify)?;
     let report = spend(&sources, async |progress| run.calibrate(&progress).await)?;
     let arms = &report.calibration.arms;
     report.setting.iter().for_each(|line| say(line));
-    say(&calibration::terminal(arms, terminal_width()));
-    for line in calibration::verdicts(arms) {
+    let (table, lines) = if report.is_open {
+        (calibration::terminal_by_alpha(arms, terminal_width()), calibration::notes_by_alpha(arms))
+    } else {
+        (calibration::terminal(arms, terminal_width()), calibration::verdicts(arms))
+    };
+    say(&table);
+    for line in lines {
         say(&line);
     }
+    say(&format!("each λ of the grid is in {}", report.folder.join("certifiable.csv").display()));
+    for line in left_out::lines(&report.left_out) {
+        say(&format!("note: {line}"));
+    }
+    let ending = left_out::ending(&report.left_out);
+    if let Some(line) = &ending {
+        say(line);
+    }
     say(&sources.money().line());
-    Ok(Status::of(report.is_certified()))
+    Ok(Status::of(report.is_certified() && ending.is_none()))
 }

@@ -26,6 +26,7 @@ use anyhow::Result;
 use clap::{Parser, Subcommand};
 
 use self::progress::Console;
+use crate::report::left_out;
 use crate::run::outputs::{Outputs, Wanted};
 use crate::run::{Progress, RunError, RunReport, Sources, Stop};
 use crate::types::shown::shown;
@@ -113,7 +114,9 @@ impl From<RunError> for Failure {
     fn from(error: RunError) -> Self {
         let (status, text) = match &error {
             RunError::Stopped => (STOPPED, error.to_string()),
-            RunError::FeeLimit(_) | RunError::TooManyRefused(_) => (1, format!("error: {error}")),
+            RunError::FeeLimit(_) | RunError::TooManyRefused(_) | RunError::NotRecorded { .. } => {
+                (1, format!("error: {error}"))
+            }
             _ => (2, format!("error: {error}")),
         };
         Self { text, status }
@@ -193,8 +196,12 @@ fn finish(report: &RunReport, wanted: Wanted, sources: &Sources) -> Result<Statu
         calls.made,
         report.folder().display()
     ));
+    let ending = left_out::ending(&report.manifest().left_out);
+    if let Some(line) = &ending {
+        say(line);
+    }
     say(&sources.money().line());
-    Ok(Status::Done)
+    Ok(Status::of(ending.is_none()))
 }
 
 /// Runs a flow with its progress on stderr to its end, or until somebody wants the program to stop.

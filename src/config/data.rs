@@ -36,7 +36,7 @@ impl Chosen {
         let wanted = &config.dataset;
         let (name, format, contents) = read(config, wanted.split.as_deref(), path)?;
         let (mut sha256, mut notices) = (contents.sha256, contents.notices);
-        let mut rest = contents.items;
+        let there = contents.items.len();
         let other = match &wanted.calibration_split {
             None => None,
             Some(split) => {
@@ -44,32 +44,73 @@ impl Chosen {
                 sha256 = format!("{sha256} {}", other.sha256);
                 notices
                     .extend(other.notices.into_iter().filter(|notice| !notices.contains(notice)).collect::<Vec<_>>());
-                Some(of_split(other.items, split))
+                Some(of_split(stream::take(other.items, wanted.per_group, None), split))
             }
         };
-        let drawn = drawn(other.as_deref().unwrap_or(&rest), wanted.calibration, config.seed)?;
+        let taken = taken(config, contents.items)?;
+        let drawn = drawn(other.as_deref().unwrap_or(&taken), wanted.calibration, config.seed)?;
+        let mut stream = taken.clone();
         if wanted.group_split {
             let groups: HashSet<&str> = drawn.iter().map(|item| &*item.group).collect();
-            rest.retain(|item| !groups.contains(&*item.group));
+            stream.retain(|item| !groups.contains(&*item.group));
         } else if other.is_none() {
             let ids: HashSet<&ItemId> = drawn.iter().map(|item| &item.id).collect();
-            rest.retain(|item| !ids.contains(&item.id));
+            stream.retain(|item| !ids.contains(&item.id));
         }
-        let calibration = apart(drawn, &rest);
-        let mut stream = stream::take(rest, wanted.per_group, wanted.limit);
-        if let Some(n) = wanted.sample {
-            stream = stream::sample(stream, n, config.seed);
+        if stream.is_empty() {
+            return Err(nothing_left(there, &taken, &drawn, wanted.group_split));
         }
-        if let Some(n) = wanted.sample_groups {
-            stream = stream::sample_groups(stream, n, config.seed)
-                .map_err(|there| refused(format!("sample_groups is {n}, and there are {there} groups")))?;
-        }
-        let (key, least) = wanted.sample.map_or(("limit", wanted.limit.unwrap_or(1)), |n| ("sample", n));
-        if least > stream.len() {
-            return Err(refused(format!("{key} is {least}, and there are {} items", stream.len())));
-        }
+        let calibration = apart(drawn, &stream);
         Ok(Self { name, format, sha256, notices, stream, calibration })
     }
+}
+
+/// The items that `per_group`, `limit`, `sample` and `sample_groups` take, of which calibration items are then set apart.
+fn taken(config: &Config, items: Vec<Item>) -> Result<Vec<Item>, ConfigError> {
+    let wanted = &config.dataset;
+    let there = items.len();
+    let of_groups = stream::take(items, wanted.per_group, None);
+    let rest = match wanted.per_group {
+        Some(most) if of_groups.len() < there => {
+            format!("{there} questions, of which per_group = {most} takes {}", of_groups.len())
+        }
+        _ => format!("{there} questions"),
+    };
+    let lacking =
+        |key: &str, n: usize, there: usize| (n > there).then(|| refused(format!("{key} is {n}, and there are {rest}")));
+    if let Some(error) =
+        wanted.limit.and_then(|n| lacking("limit", n, of_groups.len()).filter(|_| wanted.sample.is_none()))
+    {
+        return Err(error);
+    }
+    let mut taken = stream::take(of_groups, None, wanted.limit);
+    if let Some(n) = wanted.sample {
+        if let Some(error) = lacking("sample", n, taken.len()) {
+            return Err(error);
+        }
+        taken = stream::sample(taken, n, config.seed);
+    }
+    if let Some(n) = wanted.sample_groups {
+        taken = stream::sample_groups(taken, n, config.seed)
+            .map_err(|there| refused(format!("sample_groups is {n}, and there are {there} groups")))?;
+    }
+    Ok(taken)
+}
+
+/// The error of a stream without items, which says where they went.
+fn nothing_left(there: usize, taken: &[Item], drawn: &[Item], whole_groups: bool) -> ConfigError {
+    if drawn.is_empty() {
+        return refused(format!("there are {there} questions, and none is left for the stream"));
+    }
+    let of_groups = if whole_groups { " with all others of their groups" } else { "" };
+    let of_file = if taken.len() < there { format!(" (of {there} in the file)") } else { String::new() };
+    refused(format!(
+        "{} questions{of_file}: {} are set apart for calibration{of_groups}, in {} groups, and 0 are left for the stream; lower \
+         dataset.calibration, or give the calibration items a split of their own with calibration_split",
+        taken.len(),
+        drawn.len(),
+        drawn.iter().map(|item| &*item.group).collect::<HashSet<&str>>().len(),
+    ))
 }
 
 /// `n` items, one of each of as many groups.
@@ -80,9 +121,10 @@ fn drawn(pool: &[Item], n: usize, seed: Seed) -> Result<Vec<Item>, ConfigError> 
     let mut drawn = stream::drawn_for_calibration(pool, seed);
     if n > drawn.len() {
         return Err(refused(format!(
-            "calibration is {n}, and there are {} groups: one item of each is drawn, since variants of one problem are right or \
-             wrong together; ask for fewer",
-            drawn.len()
+            "calibration is {n}, and there are {} groups among {} questions: one question of each is drawn, since variants of one \
+             problem are right or wrong together; ask for fewer",
+            drawn.len(),
+            pool.len()
         )));
     }
     drawn.truncate(n);

@@ -1,6 +1,6 @@
 //! What `[deferral]` asks for: a threshold that is stated, or one that is calibrated.
 
-use super::schema::{Calibrate, Config, DeferralConfig, GridName, NamedGrid, Threshold};
+use super::schema::{self, Calibrate, Config, DeferralConfig, GridName, NamedGrid, Threshold};
 use crate::analysis::calibration::{Grid, Guarantee};
 use crate::analysis::metrics::calibrated::Wanted;
 use crate::cascade::calibration::Gates;
@@ -15,6 +15,15 @@ impl GridName {
 }
 
 impl Calibrate {
+    /// What a calibration that names no α goes by: the usual values for what is `None`. No answer could be wrong too often for
+    /// its α of 1.
+    #[must_use]
+    pub fn without_alpha(delta: Option<f64>, min_accepted: Option<usize>) -> (Guarantee, Grid) {
+        let delta = delta.unwrap_or_else(schema::delta);
+        let min_accepted = min_accepted.unwrap_or_else(schema::min_accepted);
+        (Guarantee { alpha: 1.0, delta, min_accepted }, GridName::default().grid())
+    }
+
     /// The guarantee that the threshold must have.
     pub(super) fn guarantee(self) -> Guarantee {
         Guarantee { alpha: self.alpha, delta: self.delta, min_accepted: self.min_accepted }

@@ -183,7 +183,7 @@ fn loads(resolved: &ResolvedConfig, flow: Flow) -> (Load, Load) {
         add(resolved, item, of_stream, &mut weak, &mut strong);
     }
     // Calibration items: the weak level alone, and what learning arms with a threshold of their own ask in one order.
-    let asks = config.deferral.wanted().asks();
+    let asks = flow == Flow::Calibration || config.deferral.wanted().asks();
     let learners = if config.deferral.calibrate_per_arm {
         Times { taught: times.taught / config.dataset.orders, resolved: 1, ..times }
     } else {

@@ -147,6 +147,7 @@ impl<'a> DatasetIdentity<'a> {
             per_group,
             orders,
             calculator,
+            choose: _,     // records are the same whatever is chosen by them
             name: _,       // the name in outputs stands for it
             path: _,       // the file's checksum stands for it
             format: _,     // the file has one format

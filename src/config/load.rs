@@ -14,14 +14,22 @@ impl Config {
     /// # Errors
     /// Names file, line and key, and the nearest right key for a wrong one.
     pub fn load(path: &Path, sets: &[String]) -> Result<Self, ConfigError> {
+        let config = Self::unchecked(path, sets)?;
+        validate::config(&config).at(path.display())?;
+        Ok(config)
+    }
+
+    /// Reads a config file that more values will be laid over, so that it is not checked yet.
+    ///
+    /// # Errors
+    /// Names file, line and key, and the nearest right key for a wrong one.
+    pub fn unchecked(path: &Path, sets: &[String]) -> Result<Self, ConfigError> {
         let text = read(path)?;
         let config: Self = parse(&text, path).map_err(|error| {
             for_another_verb(&text, &["config", "table"], path, "an ablation's file: intercascade ablate")
                 .unwrap_or(error)
         })?;
-        let config = if sets.is_empty() { config } else { overridden(&text, path, sets)? };
-        validate::config(&config).at(path.display())?;
-        Ok(config)
+        if sets.is_empty() { Ok(config) } else { overridden(&text, path, sets) }
     }
 }
 

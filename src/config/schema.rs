@@ -84,7 +84,12 @@ pub struct DatasetConfig {
     /// Groups in the stream, drawn by seed, each with all its items, or its first `per_group`; absent: all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sample_groups: Option<usize>,
-    /// Items set apart for calibration, one of each of as many groups drawn by seed.
+    /// The share of the groups, drawn by seed, on which a sweep chooses each arm's λ, which it judges on the others; absent: all
+    /// groups show every λ.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub choose: Option<f64>,
+    /// Items set apart for calibration, one of each of as many groups drawn by seed: of those that `per_group`, `limit` and
+    /// `sample` take.
     #[serde(default)]
     pub calibration: usize,
     /// Whether the whole groups of calibration items leave the stream, and not the items alone.
@@ -377,11 +382,11 @@ fn one() -> usize {
     1
 }
 
-fn delta() -> f64 {
+pub(super) fn delta() -> f64 {
     0.1
 }
 
-fn min_accepted() -> usize {
+pub(super) fn min_accepted() -> usize {
     30
 }
 

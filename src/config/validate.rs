@@ -122,6 +122,9 @@ fn counts(config: &Config) -> Checked {
 }
 
 fn dataset(dataset: &DatasetConfig) -> Checked {
+    if let Some(choose) = dataset.choose.filter(|choose| !(*choose > 0.0 && *choose < 1.0)) {
+        return Err(refused(format!("dataset.choose: must lie between 0 and 1, not {choose}")));
+    }
     if dataset.name.is_none() && dataset.path.is_none() {
         return Err(refused("dataset: give the name of a data set (`intercascade datasets list`) or a path"));
     }

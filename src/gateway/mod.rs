@@ -162,9 +162,7 @@ impl Gateway {
             return Ok(Arc::new(response));
         }
         let Source::Model(model) = &self.served.source else {
-            return Err(ModelError::Refused(
-                "no journal holds its answer, and --offline allows no other; leave it out, or name with --journal one that does".to_owned(),
-            ));
+            return Err(ModelError::NotRecorded);
         };
         let response = self.make(model.as_ref(), key, request, priority).await?;
         let made = Made {

@@ -1,9 +1,20 @@
 //! What calibration items say, for people: the table of `calibrate`, and a sentence for each arm.
 
+use anyhow::Result;
+
 use super::columns::{Column, Sheet, TERMINAL};
-use crate::analysis::calibration::Tested;
+use super::format::lambda;
+use super::table::Table;
+use crate::analysis::calibration::{Candidate, Tested};
 use crate::analysis::metrics::Calibrated;
 use crate::analysis::metrics::calibrated::Guaranteed;
+use crate::types::arm::Arm;
+
+/// The name of the table of what can be certified.
+pub const CERTIFIABLE: &str = "certifiable";
+
+/// The heading of the smallest α that so many answers could certify, if all were right.
+pub(super) const SMALLEST_ALPHA: &str = "smallest α these items could certify";
 
 /// A row for each arm: what was tested last.
 #[must_use]
@@ -17,7 +28,7 @@ pub fn terminal(arms: &[Calibrated], width: u16) -> String {
     let share = |figure: fn(&Tested) -> f64| Column::share(tested().map(move |tested| tested.map(figure)));
     let columns = vec![
         Column::text(each().map(|(arm, _)| arm.arm.to_string())).placed(TERMINAL, 0, "arm"),
-        Column::text(each().map(|(arm, _)| arm.whose().to_owned())).placed(TERMINAL, 1, "told from"),
+        Column::text(each().map(|(arm, _)| arm.whose().to_owned())).placed(TERMINAL, 1, "found on"),
         Column::exact(each().map(lambda)).placed(TERMINAL, 2, "λ"),
         share(|tested| tested.coverage).bare(TERMINAL, 3, "coverage %"),
         share(|tested| tested.risk).bare(TERMINAL, 4, "risk %"),
@@ -25,38 +36,202 @@ pub fn terminal(arms: &[Calibrated], width: u16) -> String {
         Column::optional_count(tested().map(|tested| Some(tested?.n))).named(TERMINAL, "accepted"),
         Column::optional_count(tested().map(|tested| Some(tested?.errors))).named(TERMINAL, "wrong"),
         Column::count(each().map(|(_, found)| found.told_from)).named(TERMINAL, "items"),
-        Column::number(4, each().map(|(_, found)| found.smallest_alpha)).named(TERMINAL, "smallest α"),
+        Column::text(each().map(|(arm, found)| if found.certified { Cover::of(arm).short() } else { "–" }.to_owned()))
+            .named(TERMINAL, "covers"),
+        Column::number(4, each().map(|(_, found)| found.smallest_alpha)).named(TERMINAL, SMALLEST_ALPHA),
     ];
     let sheet = Sheet { name: "calibration", columns };
     if sheet.is_empty() { String::new() } else { sheet.terminal(width) }
 }
 
+/// The α for which a calibration without one says which λ is certified.
+const LADDER: [f64; 9] = [0.01, 0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5];
+
+/// A row for each arm and each α of a ladder: the loosest λ that is certified.
+#[must_use]
+pub fn terminal_by_alpha(arms: &[Calibrated], width: u16) -> String {
+    let distinct = distinct(arms);
+    let rows: Vec<(&Calibrated, f64, Option<Tested>)> =
+        distinct.iter().flat_map(|arm| LADDER.map(|alpha| (*arm, alpha, arm.at(alpha)))).collect();
+    let tested = || rows.iter().map(|(_, _, tested)| tested.as_ref());
+    let columns = vec![
+        Column::text(rows.iter().map(|(arm, ..)| arm.whose().to_owned())).placed(TERMINAL, 0, "found on"),
+        Column::exact(rows.iter().map(|(_, alpha, _)| Some(*alpha))).placed(TERMINAL, 1, "α"),
+        Column::exact(tested().map(|tested| Some(tested?.threshold))).placed(TERMINAL, 2, "certified λ"),
+        Column::share(tested().map(|tested| Some(tested?.coverage))).bare(TERMINAL, 3, "coverage %"),
+        Column::optional_count(tested().map(|tested| Some(tested?.n))).named(TERMINAL, "accepted"),
+        Column::optional_count(tested().map(|tested| Some(tested?.errors))).named(TERMINAL, "wrong"),
+    ];
+    Sheet { name: "by_alpha", columns }.terminal(width)
+}
+
+/// What a reader must know of a calibration without an α.
+#[must_use]
+pub fn notes_by_alpha(arms: &[Calibrated]) -> Vec<String> {
+    let mut lines = Vec::new();
+    for arm in distinct(arms) {
+        let rows = arm.certifiable();
+        let best = rows.iter().filter(|row| row.smallest_alpha.is_some());
+        let best = best.min_by(|a, b| a.smallest_alpha.unwrap_or(1.0).total_cmp(&b.smallest_alpha.unwrap_or(1.0)));
+        let (delta, least) =
+            arm.wanted.guarantee.map(|(wanted, _)| (wanted.delta, wanted.min_accepted)).unwrap_or_default();
+        lines.push(match best {
+            Some(Candidate { tested, smallest_alpha: Some(alpha) }) => format!(
+                "{}: the smallest α that can be certified is {alpha:.4}, at λ {} ({} of {} accepted answers wrong; δ {delta}, at least \
+                 {least} accepted).",
+                arm.whose(),
+                lambda(tested.threshold),
+                tested.errors,
+                tested.n
+            ),
+            _ => format!(
+                "{}: no α can be certified: no λ accepts {least} answers. Set more questions apart with dataset.calibration, or lower \
+                 --min-accepted.",
+                arm.whose()
+            ),
+        });
+    }
+    lines.push(
+        "The guarantee holds for an α that was chosen before these answers were seen; one that is picked from this table needs \
+         other calibration items. The weak level of a learning arm answers otherwise once it is shown strategies, so that what is \
+         found on answers without strategies holds for the standard cascade alone."
+            .to_owned(),
+    );
+    lines
+}
+
+/// Of the arms that go by the same records, the first.
+fn distinct(arms: &[Calibrated]) -> Vec<&Calibrated> {
+    let mut distinct: Vec<&Calibrated> = Vec::new();
+    for arm in arms {
+        if arm.own || !distinct.iter().any(|other| !other.own) {
+            distinct.push(arm);
+        }
+    }
+    distinct
+}
+
+/// What can be certified at each λ: a row for each arm and each distinct set of accepted answers.
+///
+/// # Errors
+/// If polars refuses the table.
+pub fn table(arms: &[Calibrated]) -> Result<Table> {
+    let rows: Vec<(&Calibrated, Candidate)> =
+        arms.iter().flat_map(|arm| arm.certifiable().into_iter().map(move |row| (arm, row))).collect();
+    let each = || rows.iter();
+    let wanted = || each().map(|(arm, _)| arm.wanted.guarantee.map(|(wanted, _)| wanted));
+    let columns = vec![
+        Column::text(each().map(|(arm, _)| arm.arm.to_string())).file("arm"),
+        Column::text(each().map(|(arm, _)| arm.whose().to_owned())).file("told_from"),
+        Column::exact(each().map(|(_, row)| Some(row.tested.threshold))).file("threshold"),
+        Column::count(each().map(|(_, row)| row.tested.n)).file("accepted"),
+        Column::count(each().map(|(_, row)| row.tested.errors)).file("wrong"),
+        Column::share(each().map(|(_, row)| Some(row.tested.coverage))).file("coverage"),
+        Column::share(each().map(|(_, row)| Some(row.tested.risk))).file("risk"),
+        Column::exact(each().map(|(_, row)| row.smallest_alpha)).file("smallest_certified_alpha"),
+        Column::exact(wanted().map(|wanted| Some(wanted?.delta))).file("delta"),
+        Column::optional_count(wanted().map(|wanted| Some(wanted?.min_accepted))).file("min_accepted"),
+        Column::text(each().map(|(arm, _)| Cover::of(arm).short().to_owned())).file("covers"),
+    ];
+    Sheet { name: CERTIFIABLE, columns }.table()
+}
+
+/// What the guarantee of an arm's λ covers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cover {
+    /// The answers that stand.
+    Answers,
+    /// Answers with what the arm had learned by the beginning of the stream.
+    AtTheBeginning,
+    /// Nothing: λ was found on answers to other prompts.
+    OtherPrompts,
+    /// Nothing: answers that are given again leave other items to the weak level.
+    OtherItems,
+}
+
+impl Cover {
+    /// What is covered in an arm.
+    #[must_use]
+    pub fn of(calibrated: &Calibrated) -> Self {
+        let arm = calibrated.arm;
+        if calibrated.own {
+            Self::AtTheBeginning
+        } else if arm.shows_examples() || arm == Arm::FixedExample {
+            Self::OtherPrompts
+        } else if arm.learning().is_some() {
+            Self::OtherItems
+        } else {
+            Self::Answers
+        }
+    }
+
+    /// Whether anything is guaranteed.
+    #[must_use]
+    pub fn holds(self) -> bool {
+        matches!(self, Self::Answers | Self::AtTheBeginning)
+    }
+
+    /// The same in a table.
+    #[must_use]
+    pub fn short(self) -> &'static str {
+        match self {
+            Self::Answers => "accepted answers",
+            Self::AtTheBeginning => "the stream's beginning",
+            Self::OtherPrompts | Self::OtherItems => "nothing",
+        }
+    }
+}
+
 /// What is guaranteed, or that nothing is.
 #[must_use]
 pub fn verdicts(arms: &[Calibrated]) -> Vec<String> {
-    let verdict = |(arm, found): (&Calibrated, Guaranteed)| {
-        let (alpha, delta) = (found.guarantee.alpha, found.guarantee.delta);
-        match (&found.tested, found.certified) {
-            (Some(tested), true) => format!(
-                "{}: with probability {} over the draw of the items, at most {alpha} of the answers accepted at {} are wrong; \
-                 for items like these, and a weak level that answers as it did here. The unit is an item drawn from a group.",
-                arm.arm,
-                1.0 - delta,
-                tested.threshold
-            ),
-            (Some(tested), false) => format!(
-                "{}: NOTHING CERTIFIED. The strictest candidate that accepts enough answers, {}, has {} of {} wrong, and the \
+    guaranteed(arms).map(|(arm, found)| verdict(arm, &found)).chain(arms.iter().filter_map(flat)).collect()
+}
+
+/// What is guaranteed of one arm, or that nothing is.
+#[must_use]
+pub fn verdict(calibrated: &Calibrated, found: &Guaranteed) -> String {
+    let arm = calibrated.arm;
+    let (alpha, delta) = (found.guarantee.alpha, found.guarantee.delta);
+    let (tested, cover) = match (&found.tested, found.certified) {
+        (Some(tested), true) => (tested, Cover::of(calibrated)),
+        (Some(tested), false) => {
+            return format!(
+                "{arm}: NOTHING CERTIFIED. The strictest candidate that accepts enough answers, {}, has {} of {} wrong, and the \
                  bound {:.3} is above {alpha}. Everything would be deferred.",
-                arm.arm, tested.threshold, tested.errors, tested.n, tested.bound
-            ),
-            (None, _) => format!(
-                "{}: NOTHING CERTIFIED. Fewer than {} answers can be accepted at any threshold. Everything would be deferred.",
-                arm.arm,
+                tested.threshold, tested.errors, tested.n, tested.bound
+            );
+        }
+        (None, _) => {
+            return format!(
+                "{arm}: NOTHING CERTIFIED. Fewer than {} answers can be accepted at any threshold. Everything would be deferred.",
                 found.guarantee.needed()
-            ),
+            );
         }
     };
-    guaranteed(arms).map(verdict).chain(arms.iter().filter_map(flat)).collect()
+    let at = tested.threshold;
+    let held = format!(
+        "with probability {} over the draw of the items, at most {alpha} of the answers accepted at {at} are wrong",
+        1.0 - delta
+    );
+    match cover {
+        Cover::Answers => format!(
+            "{arm}: {held}; for items like these, and a weak level that answers as it did here. The unit is an item drawn from a \
+             group."
+        ),
+        Cover::AtTheBeginning => format!(
+            "{arm}: {held}; for items like these, answered with what the arm had learned from the calibration items by the beginning of \
+             the stream. What it learns later is not covered. The unit is an item drawn from a group."
+        ),
+        Cover::OtherPrompts => format!(
+            "{arm}: no guarantee. Its λ ({at}) was chosen on answers without {}, and the weak level answers otherwise with them.",
+            if arm == Arm::FixedExample { "the example" } else { "strategies" }
+        ),
+        Cover::OtherItems => format!(
+            "{arm}: no guarantee. Its λ ({at}) was chosen on all items, and the weak level is asked only of those that no earlier answer \
+             was given again for."
+        ),
+    }
 }
 
 /// That an arm's recalibration tells no answers apart, where it is so.

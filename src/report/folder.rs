@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
+use super::calibration::CERTIFIABLE;
 use super::files::{Staged, UNFINISHED};
+use super::left_out;
 use super::manifest::{Manifest, differences};
 use crate::types::shown::shown;
 
@@ -54,8 +56,9 @@ fn outputs(folder: &Path) -> Result<Vec<PathBuf>> {
     for entry in std::fs::read_dir(folder).with_context(|| format!("cannot read {}", folder.display()))? {
         let name = entry?.file_name();
         let text = name.to_string_lossy();
-        // Logs of servers are no outputs: a calibration leaves them too.
-        if text.ends_with(".log") {
+        // Logs of servers and the table of a calibration are no outputs: a calibration leaves them.
+        let is_of_calibration = text.starts_with(CERTIFIABLE);
+        if text.ends_with(".log") || is_of_calibration {
             continue;
         }
         if !text.starts_with(JOURNAL) && !text.starts_with("set-aside-") && !text.starts_with(UNFINISHED) {
@@ -67,15 +70,17 @@ fn outputs(folder: &Path) -> Result<Vec<PathBuf>> {
 }
 
 /// Puts a run's outputs into its folder, all or none. Reports that are there and differ, since prices or this program have
-/// changed, are set aside; gives their names, and where they lie now.
+/// changed, are set aside; so are records, if arms had been left out of them. Gives their names, and where they lie now.
 ///
 /// # Errors
 /// Where records are there that differ: the same run cannot give others.
 pub fn place(folder: &Path, files: Vec<(String, Vec<u8>)>) -> Result<Option<(PathBuf, Vec<String>)>> {
     let old = folder.join(RECORDS);
     let records = files.iter().find(|(name, _)| name == RECORDS);
+    let was_whole = Manifest::read(folder)?.is_none_or(|before| before.left_out.is_empty());
     if let (Some((_, new)), Ok(there)) = (records, std::fs::read(&old))
         && *new != there
+        && was_whole
     {
         bail!(
             "{} is there and this run of the same config gives other records (made by another version, or the journal was changed); \
@@ -94,7 +99,12 @@ pub fn place(folder: &Path, files: Vec<(String, Vec<u8>)>) -> Result<Option<(Pat
 pub fn replace(folder: &Path, files: Vec<(String, Vec<u8>)>) -> Result<Option<(PathBuf, Vec<String>)>> {
     let files: Vec<(String, Vec<u8>)> = files.into_iter().map(readable).collect();
     let differs = |(name, new): &&(String, Vec<u8>)| std::fs::read(folder.join(name)).is_ok_and(|there| there != *new);
-    let old: Vec<String> = files.iter().filter(differs).map(|(name, _)| name.clone()).collect();
+    // Nothing is left out any more.
+    let stale = left_out::FILES
+        .into_iter()
+        .filter(|name| files.iter().all(|(new, _)| new != name) && folder.join(name).exists());
+    let old = files.iter().filter(differs).map(|(name, _)| name.clone());
+    let old: Vec<String> = old.chain(stale.map(str::to_owned)).collect();
     let placed: Vec<(PathBuf, Vec<u8>)> = files.into_iter().map(|(name, bytes)| (folder.join(name), bytes)).collect();
     // Before anything is moved: a disk that is full leaves all as it was.
     let new = Staged::new(&placed)?;
@@ -155,6 +165,7 @@ mod tests {
             setting: Vec::new(),
             prices: std::collections::BTreeMap::new(),
             swept: None,
+            left_out: Vec::new(),
             price_notes: Vec::new(),
             started: String::new(),
             ended: None,

@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use super::files::write_file;
 use crate::analysis::metrics::Prices;
+use crate::types::left_out::LeftOut;
 
 /// The manifest's file name.
 pub const FILE: &str = "manifest.json";
@@ -33,6 +34,9 @@ pub struct Manifest {
     /// λs at which all arms were run; none where the config gives the gate.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub swept: Option<Vec<f64>>,
+    /// What was left out, since only recorded answers could be used and some calls are not recorded.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub left_out: Vec<LeftOut>,
     /// When the first session began, RFC 3339.
     pub started: String,
     /// When the outputs were complete; none while they are not.

@@ -1,15 +1,23 @@
 //! What the calibration items of a config say of its threshold, without a run.
 
+use std::path::PathBuf;
+
 use anyhow::anyhow;
 
 use super::error::RunError;
+use super::left_out::{Runnable, nothing};
 use super::outputs::Calibration;
 use super::progress::Progress;
 use super::resources::gates;
 use super::session::Session;
 use super::{Prepared, Run};
+use crate::analysis::calibration::{Grid, Guarantee};
 use crate::analysis::metrics::Calibrated;
-use crate::types::arm::Deferral;
+use crate::config::schema::{Calibrate, Config};
+use crate::report::calibration::table;
+use crate::report::files::write_files;
+use crate::types::arm::{Arm, Deferral};
+use crate::types::left_out::LeftOut;
 
 /// A guarantee other than the config's; what is `None` is as in the config.
 #[derive(Debug, Clone, Copy, Default)]
@@ -22,12 +30,25 @@ pub struct Certify {
     pub min_accepted: Option<usize>,
 }
 
+/// A calibration that can be made.
+pub struct PreparedCalibration {
+    prepared: Prepared,
+    /// δ, the least number of accepted answers and the grid, if no α is given. `None` if the config has all.
+    open: Option<(Guarantee, Grid)>,
+}
+
 /// What the calibration items showed.
 pub struct CalibrationReport {
     /// Lines that say what ran.
     pub setting: Vec<String>,
-    /// What was found, arm by arm, with the records of the items.
+    /// What was found, arm by arm, with the records of the items. Without an α nothing of it is certified.
     pub calibration: Calibration,
+    /// The arms that were left out, since not all of their calls were recorded.
+    pub left_out: Vec<LeftOut>,
+    /// Whether no α was given, so that the answer is which α can be certified at which λ.
+    pub is_open: bool,
+    /// The folder of the table and the journal.
+    pub folder: PathBuf,
 }
 
 impl CalibrationReport {
@@ -39,65 +60,101 @@ impl CalibrationReport {
 }
 
 impl Run {
-    /// Prepares a calibration, of another guarantee if one is given.
+    /// Prepares a calibration, of another guarantee if one is given. If neither it nor the config has an α, the calibration
+    /// is open: it says which α can be certified.
     ///
     /// # Errors
     /// [`RunError::Config`] if there is nothing to calibrate; else as [`Run::prepare`].
-    pub fn prepare_calibration(&self, certify: Certify) -> Result<Prepared, RunError> {
-        let mut prepared = self.prepare()?;
-        let overrides = certify.overrides(prepared.resolved.config.deferral.stated().is_some())?;
-        if !overrides.is_empty() {
-            let overrides = [self.overrides.clone(), overrides].concat();
-            prepared = Self { overrides, ..self.clone() }.prepare()?;
-        }
+    pub fn prepare_calibration(&self, certify: Certify) -> Result<PreparedCalibration, RunError> {
+        let stated = Config::unchecked(&self.config, &self.overrides)?.deferral.stated().is_some();
+        let overrides = [self.overrides.clone(), certify.overrides(stated)].concat();
+        let prepared = Self { overrides, ..self.clone() }.prepare()?;
         let config = &prepared.resolved.config;
-        if !config.deferral.wanted().asks() {
-            return Err(RunError::Config(anyhow!(
-                "deferral.threshold is stated, so there is nothing to calibrate; ask with --alpha, or write threshold = {{ calibrate = {{ alpha = … }} }}"
-            )));
-        }
         if !config.arms.iter().any(|arm| arm.deferral() == Deferral::BelowThreshold) {
             return Err(RunError::Config(anyhow!(
-                "`arms` names none that is gated by confidence, so there is no threshold to tell"
+                "`arms` names none that is gated by confidence, so there is no threshold to find"
             )));
         }
-        Ok(prepared)
+        if config.dataset.calibration == 0 {
+            return Err(RunError::Config(anyhow!(
+                "no questions are set apart to calibrate on: add --set dataset.calibration=N"
+            )));
+        }
+        let is_open = config.deferral.wanted().guarantee.is_none();
+        let open = if is_open { Some(certify.open()?) } else { None };
+        Ok(PreparedCalibration { prepared, open })
     }
 }
 
-impl Prepared {
+impl PreparedCalibration {
+    /// The run that it is of.
+    #[must_use]
+    pub fn prepared(&self) -> &Prepared {
+        &self.prepared
+    }
+
     /// Takes the calibration items through. Answers go to the journal of the run's own folder, so that the run does not ask
-    /// again.
+    /// again, and beside it the table of what can be certified.
     ///
     /// # Errors
     /// [`RunError`]; what was answered until then is in the journal.
     pub async fn calibrate(&self, progress: &Progress) -> Result<CalibrationReport, RunError> {
-        let place = self.place("");
+        let Self { prepared, open } = self;
+        let place = prepared.place("");
         std::fs::create_dir_all(&place.folder).map_err(|error| RunError::Folder(error.into()))?;
-        let session = Session::open(self, &place, progress)?;
-        let models = session.models().await?;
-        let calibration = session.calibrate(&models, &gates(&self.resolved)).await?;
-        Ok(CalibrationReport { setting: self.resolved.setting(), calibration })
+        let session = Session::open(prepared, &place, progress)?;
+        let mut gates = gates(&prepared.resolved);
+        gates.wanted.guarantee = open.or(gates.wanted.guarantee);
+        let of_learners = |(arm, _): &(Arm, _)| arm.learning().is_some();
+        let learns = gates.calibrating().is_some_and(|cells| cells.arms.iter().any(of_learners));
+        let models = if learns { session.models().await? } else { session.models_alone().await? };
+        let Runnable { calibration, left_out, .. } = session.runnable(&models, &gates).await?;
+        if let (true, Some(first)) = (calibration.arms.is_empty(), left_out.first()) {
+            return Err(nothing("nothing can be calibrated", first));
+        }
+        let files = table(&calibration.arms).and_then(|mut table| table.files()).map_err(RunError::Output)?;
+        let files: Vec<_> = files.into_iter().map(|(name, bytes)| (place.folder.join(name), bytes)).collect();
+        write_files(&files).map_err(RunError::Output)?;
+        let mut setting = prepared.resolved.setting();
+        if let Some((Guarantee { delta, min_accepted, .. }, _)) = open {
+            setting.push(format!(
+                "calibration: {} items, one of each of as many groups that the stream does not hold; no α is given; δ {delta}, at least \
+                 {min_accepted} accepted answers",
+                prepared.resolved.calibration().len()
+            ));
+        }
+        let (is_open, folder) = (open.is_some(), place.folder.clone());
+        Ok(CalibrationReport { setting, calibration, left_out, is_open, folder })
     }
 }
 
 impl Certify {
     /// The values that are laid over the config: over what it calibrates for, or in place of the threshold that it states.
-    fn overrides(self, stated: bool) -> Result<Vec<String>, RunError> {
+    /// Without an α a stated threshold stays.
+    fn overrides(self, stated: bool) -> Vec<String> {
         let Self { alpha, delta, min_accepted } = self;
-        if stated && alpha.is_none() && (delta.is_some() || min_accepted.is_some()) {
-            return Err(RunError::Config(anyhow!(
-                "--delta and --min-accepted go with --alpha, where the config states a threshold"
-            )));
-        }
+        let is_open = stated && alpha.is_none();
         let alpha = alpha.map(|alpha| format!("alpha={alpha}"));
         let delta = delta.map(|delta| format!("delta={delta}"));
         let least = min_accepted.map(|least| format!("min_accepted={least}"));
         let given: Vec<String> = alpha.into_iter().chain(delta).chain(least).collect();
-        Ok(match (given.is_empty(), stated) {
+        match (given.is_empty() || is_open, stated) {
             (true, _) => Vec::new(),
             (_, true) => vec![format!("deferral.threshold={{ calibrate = {{ {} }} }}", given.join(", "))],
             (_, false) => given.iter().map(|one| format!("deferral.threshold.calibrate.{one}")).collect(),
-        })
+        }
+    }
+
+    /// δ and the least number of accepted answers of a calibration without an α, with the usual grid.
+    fn open(self) -> Result<(Guarantee, Grid), RunError> {
+        let (guarantee, grid) = Calibrate::without_alpha(self.delta, self.min_accepted);
+        let Guarantee { delta, min_accepted, .. } = guarantee;
+        if !(delta > 0.0 && delta < 1.0) {
+            return Err(RunError::Config(anyhow!("--delta must lie between 0 and 1, not {delta}")));
+        }
+        if min_accepted == 0 {
+            return Err(RunError::Config(anyhow!("--min-accepted must be at least 1")));
+        }
+        Ok((guarantee, grid))
     }
 }

@@ -5,6 +5,8 @@ use anyhow::Error;
 use crate::cascade::level::StepError;
 use crate::config::error::{ConfigError, ConfigFault};
 use crate::config::suggest::UnknownName;
+use crate::report::left_out::missing;
+use crate::types::left_out::Unrecorded;
 use crate::types::model::ModelError;
 
 /// A run that could not begin, or that ended early; every answer that was paid for is in its journal. The text of each error
@@ -30,6 +32,18 @@ pub enum RunError {
     /// A call gave no usable answer.
     #[error("{0:#}")]
     Model(Error),
+    /// Only recorded answers may be used, and too few are recorded to show anything.
+    #[error(
+        "{what}: not all calls were recorded, and --offline forbids making them; the first that is missing is {}. Drop --offline, or \
+         name a recording that holds them with --journal",
+        missing(lacks)
+    )]
+    NotRecorded {
+        /// What cannot be shown.
+        what: String,
+        /// The first call that is not recorded.
+        lacks: Unrecorded,
+    },
     /// The next call could pass the fee limit.
     #[error("{0:#}")]
     FeeLimit(Error),
@@ -64,6 +78,9 @@ impl From<UnknownName> for RunError {
 impl RunError {
     /// The error of a step that failed, with what that means for the run in front, if anything.
     pub(super) fn of_step(error: StepError, meaning: Option<String>) -> Self {
+        if let Some(lacks) = error.unrecorded() {
+            return Self::NotRecorded { what: "this needs every call".to_owned(), lacks };
+        }
         let make = match &error {
             StepError::Call { source: ModelError::FeeLimit(_), .. } => Self::FeeLimit,
             StepError::Call { source: ModelError::TooManyRefused(_), .. } => Self::TooManyRefused,
@@ -78,8 +95,12 @@ impl RunError {
 
     /// The same error with a text in front of its own.
     pub(super) fn context(self, text: String) -> Self {
+        if let Self::NotRecorded { what, lacks } = self {
+            return Self::NotRecorded { what: format!("{text}: {what}"), lacks };
+        }
         let of = |make: fn(Error) -> Self, error: Error| make(error.context(text));
         match self {
+            Self::NotRecorded { .. } => self,
             Self::Config(error) => of(Self::Config, error),
             Self::Data(error) => of(Self::Data, error),
             Self::Weights(error) => of(Self::Weights, error),

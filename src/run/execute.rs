@@ -6,6 +6,7 @@ use anyhow::Result;
 use serde_json::json;
 
 use super::error::RunError;
+use super::left_out::{Runnable, nothing};
 use super::outputs::{Calibration, Facts, Kept, Outputs, SetAside};
 use super::progress::Progress;
 use super::provenance::{answered_by, now, spent};
@@ -117,10 +118,13 @@ impl Prepared {
         let config = &self.resolved.config;
         let models = session.models().await?;
         let gates = gates(&self.resolved);
-        let calibration = session.calibrate(&models, &gates).await?;
+        let Runnable { gates, calibration, left_out } = session.runnable(&models, &gates).await?;
         let stated: Vec<f64> = config.deferral.stated().into_iter().collect();
         let cells = gates.cells(&calibration.arms, &stated, orders(&self.resolved));
-        let outcome = session.through(&models, &cells, &config.name).await?;
+        let outcome = session.through(&models, &cells, &config.name).await?.without(left_out);
+        if let (true, Some(first)) = (outcome.records.is_empty(), outcome.left_out.first()) {
+            return Err(nothing("no arm can be shown", first));
+        }
         let of_gates = warnings::of_gates(&outcome.records);
         Ended { session: &session, models: &models, manifest, outcome, calibration, of_gates }.report().await
     }
@@ -146,6 +150,12 @@ impl Ended<'_> {
         let shared = session.leakage(models).into_iter().collect();
         let shown = warnings::of_records(resolved, &outcome, &calibration.records, &answered_by);
         manifest.warnings = [resolved.warnings(), shared, of_gates, shown].concat();
+        if manifest.swept.is_none() && resolved.config.dataset.choose.is_some() {
+            manifest
+                .warnings
+                .push("dataset.choose is for `sweep`: this run has one λ, and nothing was chosen.".to_owned());
+        }
+        manifest.left_out.clone_from(&outcome.left_out);
         manifest.calls_made = Some(journal.calls_made());
         manifest.spent = spent(resolved, journal).map_err(RunError::Journal)?;
         manifest.answered_by = json!(answered_by);

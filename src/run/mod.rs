@@ -11,6 +11,7 @@ mod embed;
 mod error;
 pub mod execute;
 pub mod export;
+mod left_out;
 pub mod matrix;
 pub mod model_check;
 pub mod money;

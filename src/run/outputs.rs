@@ -6,6 +6,7 @@ use anyhow::{Context as _, Result, bail};
 use serde_json::Value;
 
 use super::error::RunError;
+use crate::analysis::metrics::chosen::Rule;
 use crate::analysis::metrics::{Calibrated, Comparison, Prices};
 use crate::config::resolved::ResolvedConfig;
 use crate::config::schema::Config;
@@ -16,6 +17,7 @@ use crate::report::read::{self, Lacking};
 use crate::report::summary::{self, Context};
 use crate::report::sweep::Sweep;
 use crate::report::tables::{OF_CALIBRATION, OF_STREAM, of_records};
+use crate::report::{chosen, left_out};
 use crate::task::confidence::Signal;
 use crate::types::price::Price;
 use crate::types::record::Record;
@@ -36,6 +38,8 @@ pub struct Facts {
     pub prices: Prices,
     /// λs at which all arms were run; `None` if the config gives the gate.
     pub swept: Option<Vec<f64>>,
+    /// The share of the groups on which a sweep chooses λ. `None` if it chooses none.
+    pub choose: Option<f64>,
 }
 
 impl Facts {
@@ -48,6 +52,7 @@ impl Facts {
             signal: resolved.signal.map(|signal| signal.name().to_owned()),
             prices: resolved.prices(),
             swept,
+            choose: resolved.config.dataset.choose,
         }
     }
 
@@ -60,6 +65,7 @@ impl Facts {
             signal: manifest.identity.pointer("/deferral/signal").and_then(Value::as_str).map(str::to_owned),
             prices: manifest.prices.clone(),
             swept: manifest.swept.clone(),
+            choose: config.dataset.choose,
         }
     }
 }
@@ -174,7 +180,8 @@ impl<'a> Outputs<'a> {
     pub(super) fn files(&self) -> Result<Vec<(String, Vec<u8>)>> {
         let Kept { manifest, facts, records, calibration, lacking } = self.kept;
         let missing: Vec<String> = lacking.iter().map(Lacking::told).collect();
-        let warnings = [&missing[..], &manifest.warnings, &manifest.price_notes].concat();
+        let left_out = left_out::lines(&manifest.left_out);
+        let warnings = [&left_out[..], &missing, &manifest.warnings, &manifest.price_notes].concat();
         let gauged = facts.signal.as_deref().map(|signal| Gauged { model: &facts.weak, signal });
         let comparison = self.comparison;
         let context =
@@ -191,8 +198,15 @@ impl<'a> Outputs<'a> {
         if let Some(sweep) = &self.sweep {
             tables.extend(sweep.tables()?);
         }
+        if !manifest.left_out.is_empty() {
+            tables.push(left_out::sheet(&manifest.left_out).table()?);
+        }
+        let chosen = self.chosen(Rule::default());
+        if let Some(chosen) = &chosen {
+            tables.push(chosen.sheet().table()?);
+        }
         let summary = match &self.sweep {
-            Some(sweep) => summary::swept(&context, sweep),
+            Some(sweep) => summary::swept(&context, sweep) + &chosen.map(|chosen| chosen.section()).unwrap_or_default(),
             None => summary::markdown(&context),
         };
         let mut files = vec![(summary::SUMMARY.to_owned(), summary.into_bytes())];
@@ -200,6 +214,12 @@ impl<'a> Outputs<'a> {
             files.extend(table.files()?);
         }
         Ok(files)
+    }
+
+    /// Each arm's λ chosen on a part of the groups, if this is a sweep whose config asks for it.
+    fn chosen(&self, rule: Rule) -> Option<chosen::Judged> {
+        let share = self.kept.facts.choose.filter(|_| self.sweep.is_some())?;
+        Some(chosen::Judged::new(self.comparison, share, rule))
     }
 
     /// Texts for a terminal of `width` columns: what was reached, for a sweep which threshold to take for a fee or an
@@ -211,9 +231,12 @@ impl<'a> Outputs<'a> {
             Some(sweep) => [vec![sweep.terminal(width)], sweep.answers(wanted.budget, wanted.accuracy)].concat(),
         };
         let Kept { manifest, lacking, .. } = self.kept;
-        let noted = lacking.iter().map(Lacking::told);
+        let noted = left_out::lines(&manifest.left_out).into_iter().chain(lacking.iter().map(Lacking::told));
         let noted = noted.chain(manifest.warnings.iter().chain(&manifest.price_notes).cloned());
         lines.extend(noted.chain(summary::cautions(self.comparison)).map(|note| format!("note: {note}")));
+        lines.extend(summary::guarantees(self.comparison));
+        let rule = Rule { budget: wanted.budget, accuracy: wanted.accuracy };
+        lines.extend(self.chosen(rule).iter().flat_map(|chosen| chosen.terminal(width)));
         lines
     }
 }

@@ -11,6 +11,7 @@ pub use self::listing::Listing;
 pub use self::tables::Made;
 use super::ablate::PreparedAblation;
 use super::error::RunError;
+use super::left_out::nothing;
 use super::progress::Progress;
 use super::{Place, Prepared, Run, Sources};
 use crate::backend::raw::BackendKind;
@@ -189,13 +190,21 @@ impl<'a> Reproduction<'a> {
                 answers.recording.map_or("its models are asked".to_owned(), |path| format!("from {}", path.display()));
             progress.message(&format!("{} of {}: {}, {how}", at + 1, needed.len(), experiment.name));
             let folder = self.options.folder_of(experiment);
-            run.execute_shared(Place { folder, shared: Some(out.join(JOURNAL)), fresh: *fresh }, progress).await?;
+            let place = Place { folder, shared: Some(out.join(JOURNAL)), fresh: *fresh };
+            let left_out = run.execute_shared(place, progress).await?;
+            // A table of the paper's with an arm less would judge its claims by something else.
+            if let Some(first) = left_out.first() {
+                return Err(nothing(&format!("{}: not all arms can be shown", experiment.name), first));
+            }
         }
         let mut made = Made::default();
         for Compared { name, prepared, .. } in compared {
-            let shown = prepared.execute(&out.join(self.options.on_data(name)), *fresh, width, progress).await?;
+            let report = prepared.execute(&out.join(self.options.on_data(name)), *fresh, width, progress).await?;
+            if let Some(row) = report.left_out.into_iter().next() {
+                return Err(RunError::NotRecorded { what: format!("{name}: {}", row.variant), lacks: row.lacks });
+            }
             if self.options.tables.iter().any(|table| table == name) {
-                made.ablations.push(shown);
+                made.ablations.push(report.shown);
             }
         }
         if !needed.is_empty() {

@@ -31,6 +31,7 @@ use crate::task::prompt::Prompt;
 use crate::types::arm::Arm;
 use crate::types::embedding::Embedded;
 use crate::types::item::{Item, Target};
+use crate::types::left_out::Unrecorded;
 use crate::types::price::Fee;
 use crate::types::recorded::RecordedCalls;
 
@@ -48,12 +49,23 @@ pub struct Means {
     pub hear: Hear,
 }
 
+/// The embeddings of a run's queries.
+#[derive(Debug, Default)]
+pub struct Embeddings {
+    /// Those of the first items of all; empty if one is lacking that learning arms need.
+    pub rows: Vec<Embedded>,
+    /// The first one that learning arms need and that no recording holds. `None` if there is no such one.
+    pub lacks: Option<Unrecorded>,
+}
+
 /// Models that can be called.
 pub struct Models {
     /// All that a step needs, both levels among it.
     pub setup: Arc<Setup>,
     /// The limiter that all calls pass.
     pub limiter: Arc<ConcurrencyLimiter>,
+    /// The first embedding that learning arms need and that no recording holds. `None` if they have all, or there is none.
+    pub lacks: Option<Unrecorded>,
     /// The fee limit; `None` if the config sets none.
     pub budget: Option<Arc<Budget>>,
 }
@@ -64,7 +76,8 @@ impl Models {
     ///
     /// # Errors
     /// Names a model that cannot be made.
-    pub fn new(resolved: &ResolvedConfig, embeddings: Vec<Embedded>, means: &Means) -> Result<Self> {
+    pub fn new(resolved: &ResolvedConfig, embeddings: Embeddings, means: &Means) -> Result<Self> {
+        let Embeddings { rows, lacks } = embeddings;
         let config = &resolved.config;
         let budget = budget(resolved, &means.journal)?.map(Arc::new);
         let limiter = ConcurrencyLimiter::new(config.limits.concurrency);
@@ -74,7 +87,7 @@ impl Models {
             dataset: resolved.dataset.as_str().into(),
             grader: resolved.grader.clone(),
             items: Arc::clone(&resolved.items),
-            embeddings: embeddings.into(),
+            embeddings: rows.into(),
             embedder: learning.embedder.name().into(),
             levels: Levels::new(
                 vec![level(&resolved.weak, &resolved.prompts[0])?],
@@ -92,7 +105,7 @@ impl Models {
             teaching: teaching(config),
             seed: config.seed,
         };
-        Ok(Self { setup: Arc::new(setup), limiter, budget })
+        Ok(Self { setup: Arc::new(setup), limiter, lacks, budget })
     }
 }
 

@@ -8,13 +8,11 @@ use serde_json::Value;
 
 use super::error::RunError;
 use super::money::Purse;
-use super::outputs::Calibration;
 use super::progress::{Progress, Unit};
 use super::project::Project;
-use super::resources::{Means, Models};
+use super::resources::{Embeddings, Means, Models};
 use super::{Place, Prepared, Sources, embed, provenance, waits};
 use crate::backend::llama_server::Servers;
-use crate::cascade::calibration::Gates;
 use crate::cascade::experiment::{self, Cells, Outcome};
 use crate::cascade::level::StepError;
 use crate::cascade::matrix;
@@ -161,23 +159,25 @@ impl<'a> Session<'a> {
         let Self { resolved, means, progress, .. } = self;
         let embeddings = progress.unless_stopped(async {
             if !means.offline {
-                embed::fetch(resolved, progress).await?;
+                embed::fetch(resolved, true, progress).await?;
             }
             embed::embed(resolved, &means.journal, means.offline, progress).await
         });
         Models::new(resolved, embeddings.await?, means).map_err(RunError::Weights)
     }
 
-    /// Takes the calibration items through, if anything is found with them, and gives what they show.
-    pub(super) async fn calibrate(&self, models: &Models, gates: &Gates) -> Result<Calibration, RunError> {
-        let Some(cells) = gates.calibrating() else { return Ok(Calibration::default()) };
-        let records = self.through(models, &cells, "calibration").await?.records;
-        Ok(Calibration { arms: gates.tell(&records), records })
+    /// The same without embeddings, for what no learning arm has a part in.
+    pub(super) async fn models_alone(&self) -> Result<Models, RunError> {
+        let Self { resolved, means, progress, .. } = self;
+        if !means.offline {
+            progress.unless_stopped(embed::fetch(resolved, false, progress)).await?;
+        }
+        Models::new(resolved, Embeddings::default(), means).map_err(RunError::Weights)
     }
 
     /// Takes every item through every cell.
     pub(super) async fn through(&self, models: &Models, cells: &Cells, label: &str) -> Result<Outcome, RunError> {
-        let Models { setup, limiter, budget } = models;
+        let Models { setup, limiter, budget, .. } = models;
         // Recorded answers of many runs are there at once.
         let silent = self.place.shared.is_some() && self.means.offline;
         let work = (!silent).then(|| self.progress.begin(label, cells.steps() as u64, Unit::Steps));
@@ -255,6 +255,13 @@ impl<'a> Session<'a> {
     pub(super) fn leakage(&self, models: &Models) -> Option<String> {
         let places = self.resolved.calibration();
         let Setup { items, embeddings, .. } = &*models.setup;
+        if models.lacks.is_none() && embeddings.len() < self.resolved.embedded().len() {
+            return Some(
+                "Whether calibration items have near-duplicates in the stream is not known: no recording holds all of their \
+                 embeddings."
+                    .to_owned(),
+            );
+        }
         let apart = (items.get(places.clone())?, embeddings.get(places.clone())?);
         let stream = (&items[..places.start], &embeddings[..places.start]);
         let near = leakage(apart, stream, NEAR).near;

@@ -8,6 +8,7 @@ use serde_json::json;
 use super::Prepared;
 use super::error::RunError;
 use super::execute::{Ended, RunReport};
+use super::left_out::{Runnable, nothing};
 use super::progress::Progress;
 use super::resources::{gates, orders};
 use super::session::Session;
@@ -135,11 +136,14 @@ impl Prepared {
         let (session, mut manifest) = Session::begin(self, &place, identity, progress, swept)?;
         let models = session.models().await?;
         let gates = gates(resolved).swept();
-        let calibration = session.calibrate(&models, &gates).await?;
+        let Runnable { gates, calibration, left_out } = session.runnable(&models, &gates).await?;
 
         let alone = gates.only(|arm| arm.deferral() != Deferral::BelowThreshold);
         let cells = alone.cells(&calibration.arms, &[], orders(resolved));
-        let levels = session.through(&models, &cells, "both levels").await?;
+        let levels = session.through(&models, &cells, "both levels").await?.without(left_out);
+        if let Some(first) = levels.left_out.iter().find(|cell| cell.arm.is_one_level()) {
+            return Err(nothing("a sweep needs both levels' answers to every item", first));
+        }
         let thresholds = thresholds.of(&levels.records);
         let taught = gates.only(|arm| arm.deferral() == Deferral::BelowThreshold && *arm != Arm::Cascade);
         let cells = taught.cells(&calibration.arms, &thresholds, orders(resolved));

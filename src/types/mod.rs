@@ -7,6 +7,7 @@ pub mod check;
 pub mod confidence;
 pub mod embedding;
 pub mod item;
+pub mod left_out;
 pub mod level;
 pub mod marks;
 pub mod matrix;

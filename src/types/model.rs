@@ -20,6 +20,11 @@ pub enum ModelError {
     /// The server answered with something that cannot be used.
     #[error("{0}")]
     Unusable(String),
+    /// Only recorded answers may be used, and none is recorded for this call.
+    #[error(
+        "this call was never recorded, and --offline forbids making it; drop --offline, or name a recording that holds it with --journal"
+    )]
+    NotRecorded,
     /// The provider refused more requests than the run allows.
     #[error("{0}")]
     TooManyRefused(String),

@@ -155,6 +155,41 @@ pub fn calibrate(answers: &[Judged], grid: Grid, wanted: Guarantee) -> Outcome {
     }
 }
 
+/// What a calibration set says of one set of accepted answers, whatever α is asked for.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Candidate {
+    /// The loosest λ that accepts these answers, and what is known of them.
+    pub tested: Tested,
+    /// The smallest α for which [`calibrate`] certifies this λ or a lower one. `None` if it accepts too few answers.
+    pub smallest_alpha: Option<f64>,
+}
+
+/// What can be certified at each λ of the grid: a row for each distinct set of accepted answers, the strictest λ first. An α
+/// is guaranteed if it was chosen before the answers were seen; to pick one here is not covered.
+#[must_use]
+pub fn certifiable(answers: &[Judged], grid: Grid, delta: f64, min_accepted: usize) -> Vec<Candidate> {
+    let mut descending = answers.to_vec();
+    descending.sort_by(|a, b| b.confidence.total_cmp(&a.confidence));
+    let confidences: Vec<f64> = descending.iter().map(|answer| answer.confidence).collect();
+    let errors = errors_among_first(&descending);
+    let sets = accepted_sets(&confidences, grid).into_iter().filter(|set| set.n > 0);
+    let tested: Vec<Tested> = sets.map(|set| Tested::new(set, errors[set.n], answers.len(), delta)).collect();
+    let mut smallest: Vec<Option<f64>> = vec![None; tested.len()];
+    // Testing begins with the first set that is large enough for α, so each set may be the first.
+    for first in 0..tested.len() {
+        let before = first.checked_sub(1).map_or(0, |before| tested[before].n);
+        let mut greatest = 0.0_f64;
+        for (set, smallest) in tested.iter().zip(&mut smallest).skip(first) {
+            greatest = greatest.max(set.bound);
+            let is_first = before < Guarantee { alpha: greatest, delta, min_accepted }.needed();
+            if is_first && tested[first].n >= min_accepted && smallest.is_none_or(|found| greatest < found) {
+                *smallest = Some(greatest);
+            }
+        }
+    }
+    tested.into_iter().zip(smallest).map(|(tested, smallest_alpha)| Candidate { tested, smallest_alpha }).collect()
+}
+
 /// The answers that candidates accept.
 #[derive(Debug, Clone, Copy, PartialEq)]
 struct Accepted {

@@ -178,6 +178,34 @@ proptest! {
     }
 }
 
+proptest! {
+    #[test]
+    fn the_smallest_alpha_of_a_threshold_certifies_it_and_no_smaller_one_does(
+        answers in prop::collection::vec((0_u8..=20, prop::bool::weighted(0.8)), 1..60),
+        min_accepted in 1_usize..20,
+    ) {
+        let answers: Vec<Judged> =
+            answers.into_iter().map(|(c, right)| judged(f64::from(c) / 20.0, right)).collect();
+        let (grid, delta) = (Grid::Uniform(40), 0.1);
+        let certified = |alpha: f64| calibrate(&answers, grid, Guarantee { alpha, delta, min_accepted }).threshold();
+        let rows = certifiable(&answers, grid, delta, min_accepted);
+        for row in &rows {
+            let reached = |alpha: f64| certified(alpha).is_some_and(|found| found <= row.tested.threshold);
+            let Some(alpha) = row.smallest_alpha else {
+                prop_assert!(row.tested.n < min_accepted);
+                continue;
+            };
+            if alpha < 1.0 {
+                prop_assert!(reached(alpha + 1e-9), "{row:?}");
+            }
+            for step in 1..50 {
+                let smaller = alpha * f64::from(step) / 50.0;
+                prop_assert!(smaller > alpha - 1e-9 || !reached(smaller), "{row:?} at {smaller}");
+            }
+        }
+    }
+}
+
 /// How confidence follows from the rank `u` of an item in (0, 1), the surest at 1.
 #[derive(Debug, Clone, Copy)]
 enum Shape {

@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::analysis::calibration::{Grid, Guarantee, Outcome, Tested, calibrate, smallest_certifiable_alpha};
+use crate::analysis::calibration::{
+    Candidate, Grid, Guarantee, Outcome, Tested, calibrate, certifiable, smallest_certifiable_alpha,
+};
 use crate::analysis::recalibration::{Recalibration, isotonic, platt};
 use crate::analysis::reliability::Judged;
 use crate::types::arm::Arm;
@@ -41,6 +43,15 @@ impl Wanted {
     pub fn told_from(&self, items: usize) -> usize {
         if self.recalibrate.is_some() { items - items / 2 } else { items }
     }
+
+    /// The answers that a recalibration is fitted on, and those that tell the threshold.
+    fn parts(self, answers: &[Judged]) -> (&[Judged], &[Judged]) {
+        match (self.recalibrate, self.guarantee) {
+            (None, _) => (&[], answers),
+            (Some(_), None) => (answers, &[]),
+            (Some(_), Some(_)) => answers.split_at(answers.len() - self.told_from(answers.len())),
+        }
+    }
 }
 
 /// The gate of one arm, told from items that no stream holds.
@@ -66,27 +77,41 @@ impl Calibrated {
     #[must_use]
     pub fn new(arm: Arm, records: Arc<[Record]>, own: bool, wanted: Wanted) -> Self {
         let answers = judged(&records);
-        let (fitted_on, told_from) = match (wanted.recalibrate, wanted.guarantee) {
-            (None, _) => (&[][..], &answers[..]),
-            (Some(_), None) => (&answers[..], &[][..]),
-            (Some(_), Some(_)) => answers.split_at(answers.len() - wanted.told_from(answers.len())),
-        };
+        let (fitted_on, told_from) = wanted.parts(&answers);
         // Answers that fail a check are never accepted, so the map is fitted without them.
         let fitted_on: Vec<Judged> = fitted_on.iter().copied().filter(|answer| answer.confidence >= 0.0).collect();
         let recalibration = wanted.recalibrate.and_then(|method| match method {
             Recalibrate::Platt => platt(&fitted_on),
             Recalibrate::Isotonic => isotonic(&fitted_on),
         });
-        let mapped = |answer: &Judged| Judged {
-            confidence: match &recalibration {
-                Some(map) if answer.confidence >= 0.0 => map.apply(answer.confidence),
-                _ => answer.confidence,
-            },
-            ..*answer
-        };
-        let told_from: Vec<Judged> = told_from.iter().map(mapped).collect();
+        let told_from = mapped(told_from, recalibration.as_ref());
         let outcome = wanted.guarantee.map(|(guarantee, grid)| calibrate(&told_from, grid, guarantee));
         Self { arm, records, own, wanted, recalibration, outcome }
+    }
+
+    /// What the answers that tell the threshold say of each λ of the grid, whatever α is asked for. Empty if the threshold
+    /// stands in the config.
+    #[must_use]
+    pub fn certifiable(&self) -> Vec<Candidate> {
+        let Some((Guarantee { delta, min_accepted, .. }, grid)) = self.wanted.guarantee else { return Vec::new() };
+        certifiable(&self.told(), grid, delta, min_accepted)
+    }
+
+    /// The loosest λ that is certified at an α. `None` if there is none, or the threshold stands in the config.
+    #[must_use]
+    pub fn at(&self, alpha: f64) -> Option<Tested> {
+        let (guarantee, grid) = self.wanted.guarantee?;
+        match calibrate(&self.told(), grid, Guarantee { alpha, ..guarantee }) {
+            Outcome::Certified(tested) => Some(tested),
+            Outcome::NothingCertified(_) | Outcome::Impossible { .. } => None,
+        }
+    }
+
+    /// The answers that tell the threshold, their scores recalibrated.
+    fn told(&self) -> Vec<Judged> {
+        let answers = judged(&self.records);
+        let (_, told_from) = self.wanted.parts(&answers);
+        mapped(told_from, self.recalibration.as_ref())
     }
 
     /// The one of this arm; none where its threshold stands in the config.
@@ -139,6 +164,18 @@ pub struct Guaranteed {
     pub tested: Option<Tested>,
     /// The smallest α that so many answers could ever certify.
     pub smallest_alpha: f64,
+}
+
+/// Answers with their scores recalibrated; those that are never accepted keep theirs.
+fn mapped(answers: &[Judged], recalibration: Option<&Recalibration>) -> Vec<Judged> {
+    let mapped = |answer: &Judged| Judged {
+        confidence: match recalibration {
+            Some(map) if answer.confidence >= 0.0 => map.apply(answer.confidence),
+            _ => answer.confidence,
+        },
+        ..*answer
+    };
+    answers.iter().map(mapped).collect()
 }
 
 /// Below every threshold: the score of an answer that fails a check of the gate or was not asked for, and is never accepted.

@@ -3,6 +3,7 @@
 
 pub mod calibrated;
 pub mod changes;
+pub mod chosen;
 pub mod comparison;
 pub mod confidence;
 pub mod control;

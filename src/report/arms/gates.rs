@@ -6,6 +6,7 @@ use crate::analysis::metrics::calibrated::Guaranteed;
 use crate::analysis::metrics::confidence::{Ends, Realised, Reliability};
 use crate::analysis::metrics::{Calibrated, Comparison, Slice};
 use crate::analysis::stats::{Estimate, Interval};
+use crate::report::calibration::{Cover, SMALLEST_ALPHA};
 use crate::report::columns::{Column, Sheet, View};
 use crate::report::format::{lambda, marked, or_dash, percent, threshold};
 
@@ -34,6 +35,8 @@ pub struct Row<'c> {
     ends_asked: Ends,
     /// What was guaranteed. `None` if the threshold stands in the config.
     guaranteed: Option<Guaranteed>,
+    /// What the guarantee covers. `None` if nothing was certified, or the threshold stands in the config.
+    covers: Option<Cover>,
     /// Whose answers the threshold is calibrated on.
     calibrated_on: Option<&'static str>,
     realised: Option<Realised>,
@@ -49,6 +52,10 @@ impl<'c> Row<'c> {
             ends_asked: if asked.is_some() { comparison.confidence_ends_asked(slice) } else { Ends::default() },
             asked,
             guaranteed,
+            covers: comparison
+                .calibrated(slice.cell.arm)
+                .filter(|_| guaranteed.is_some_and(|found| found.certified))
+                .map(Cover::of),
             calibrated_on: comparison.calibrated(slice.cell.arm).map(Calibrated::whose),
             realised: guaranteed.map(|found| slice.realised(found.guarantee.alpha)),
         }
@@ -142,16 +149,19 @@ fn guarantee(rows: &[Row]) -> Vec<Column> {
         Column::share(found().map(|found| Some(found?.smallest_alpha))).file("smallest_alpha").placed(
             GUARANTEE,
             10,
-            "smallest α",
+            SMALLEST_ALPHA,
         ),
+        Column::text(rows.iter().map(|row| row.covers.map(|covers| covers.short().to_owned())))
+            .file("covers")
+            .placed(GUARANTEE, 11, "covers"),
         Column::share(realised().map(|realised| realised?.risk)).file("realised_risk"),
-        Column::written(realised().map(over_the_stream).map(or_dash)).placed(GUARANTEE, 11, "over the stream"),
+        Column::written(realised().map(over_the_stream).map(or_dash)).placed(GUARANTEE, 12, "over the stream"),
         Column::number(2, realised().map(|realised| Some(realised?.wealth))).file("drift_wealth").placed(
             GUARANTEE,
-            12,
+            13,
             "greatest wealth",
         ),
-        Column::p_value(realised().map(|realised| Some(realised?.p))).file("drift_p_value").placed(GUARANTEE, 13, "p"),
+        Column::p_value(realised().map(|realised| Some(realised?.p))).file("drift_p_value").placed(GUARANTEE, 14, "p"),
     ]
 }
 

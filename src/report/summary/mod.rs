@@ -20,6 +20,7 @@ mod theorem;
 use std::fmt::Write;
 
 pub use self::cautions::cautions;
+pub use self::guarantee::lines as guarantees;
 use super::arms::figures;
 use super::arms::gates::Gauged;
 use super::arms::views::RESULTS;

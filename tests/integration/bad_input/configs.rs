@@ -98,8 +98,8 @@ fn values_on_the_command_line_are_checked_as_those_of_the_file() {
         ("dataset.limit", "must be key.path=value"),
         ("name.x=1", "`name` is no table"),
         ("deferral.threshold=high", "deferral.threshold"),
-        ("dataset.limit=31", "dataset: limit is 31, and there are 30 items"),
-        ("dataset.sample=31", "dataset: sample is 31, and there are 30 items"),
+        ("dataset.limit=31", "dataset: limit is 31, and there are 30 questions"),
+        ("dataset.sample=31", "dataset: sample is 31, and there are 30 questions"),
         ("dataset.sample_groups=11", "dataset: sample_groups is 11, and there are 10 groups"),
     ] {
         let error = project.trial("out", &["--set", set]).refused_in_one_line();

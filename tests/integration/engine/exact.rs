@@ -210,7 +210,8 @@ impl Case {
         let streams = cells.streams(&setup);
         let outcomes = runtime.expect("a runtime").block_on(async {
             if in_parallel {
-                side_by_side(&setup, &streams, &gate, self.concurrency * 3, |_| ()).await
+                let outcomes = side_by_side(&setup, &streams, &gate, self.concurrency * 3, |_| ()).await;
+                outcomes.map(|cells| cells.into_iter().map(|cell| cell.expect("every call may be made")).collect())
             } else {
                 one_by_one(&setup, &streams, |_| ()).await
             }

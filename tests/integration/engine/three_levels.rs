@@ -144,7 +144,7 @@ fn run(arms: &[Arm]) -> (Vec<Record>, Vec<(usize, String)>) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     let outcomes = runtime.block_on(one_by_one(&setup, &streams, |_| ())).expect("every call is answered");
     let prompts = seen.lock().expect("no panic").clone();
-    (gathered(&streams, outcomes).records, prompts)
+    (gathered(&streams, outcomes.into_iter().map(Ok).collect()).records, prompts)
 }
 
 /// The levels that each record asked, and whether each deferred.

@@ -146,16 +146,73 @@ fn alpha_can_be_asked_for_without_a_config_that_calibrates() {
         &unused.out,
         &["40 items are set apart for calibration (dataset.calibration), and nothing is told from them"],
     );
-    let refused = project.run(&["calibrate", "--config", "trial.toml"]).refused_in_one_line();
-    holds(&refused, &["deferral.threshold is stated", "--alpha"]);
     let said = project
         .run(&["calibrate", "--config", "trial.toml", "--alpha", "0.4", "--delta", "0.2", "--min-accepted", "7"])
         .done();
     holds(&said.out, &["with probability 0.8", "at most 0.4", "at least 7 accepted"]);
+    let own =
+        ["calibrate", "--config", "trial.toml", "--min-accepted", "7", "--set", "deferral.calibrate_per_arm=true"];
+    let said = project.run(&[&own[..], &["--alpha", "0.4"]].concat()).done();
+    holds(&said.out, &["own answers", "by the beginning of the stream. What it learns later is not covered"]);
+    holds(&project.run(&own).refused_in_one_line(), &["calibrate_per_arm", "there is nothing to calibrate"]);
+    let none = ["calibrate", "--config", "trial.toml", "--alpha", "0.4", "--set", "dataset.calibration=0"];
+    holds(&project.run(&none).refused_in_one_line(), &["dataset.calibration"]);
+}
+
+#[test]
+fn without_an_alpha_calibrate_says_which_can_be_certified_at_which_threshold() {
+    let project = project(&settings(0.35).set("deferral.threshold", 0.5));
+    let ask = |more: &[&str]| {
+        project.run(&[&["calibrate", "--config", "trial.toml", "--delta", "0.2", "--min-accepted", "7"], more].concat())
+    };
+    let said = ask(&["--out", "open"]).done();
     holds(
-        &project.run(&["calibrate", "--config", "trial.toml", "--delta", "0.2"]).refused_in_one_line(),
-        &["go with --alpha"],
+        &said.out,
+        &["certified λ", "the smallest α that can be certified is", "was chosen before these answers were seen"],
     );
+    assert!(!said.out.contains("with probability"), "nothing is promised: {}", said.out);
+    let table = project.sheet("open", "certifiable");
+    let rows: Vec<_> = table.rows().filter(|row| row.text("arm") == "cascade").collect();
+    assert!(rows.windows(2).all(|pair| pair[0].number("threshold") > pair[1].number("threshold")));
+    assert!(rows.windows(2).all(|pair| pair[0].count("accepted") < pair[1].count("accepted")));
+    // Asked for the α of a row, the verb certifies that row's λ or a lower one; a run may begin in the folder.
+    let row = rows.iter().find(|row| row.optional("smallest_certified_alpha").is_some()).expect("enough answers");
+    let alpha = format!("{:.6}", row.number("smallest_certified_alpha") + 1e-6);
+    ask(&["--out", "asked", "--alpha", &alpha]).done();
+    let refused = format!(
+        "{:.6}",
+        rows.iter().filter_map(|row| row.optional("smallest_certified_alpha")).fold(1.0, f64::min) - 1e-3
+    );
+    let below = ask(&["--out", "below", "--alpha", &refused]);
+    assert_eq!(below.code, 1, "{}", below.out);
+    holds(&below.out, &["NOTHING CERTIFIED"]);
+    project.trial("open", &[]).done();
+}
+
+#[test]
+fn a_guarantee_is_printed_only_where_it_holds() {
+    let arms = vec!["weak-only", "strong-only", "cascade", "inter-cascade", "semantic-cache"];
+    let project = project(&settings(0.35).set("arms", arms));
+    let said = project.trial("out", &[]).done();
+    let calibrate = project.run(&["calibrate", "--config", "trial.toml", "--out", "out"]).done();
+    let summary = project.text("out/summary.md");
+    for text in [&said.out, &calibrate.out, &summary] {
+        holds(
+            text,
+            &[
+                "cascade: with probability 0.9 over the draw of the items, at most 0.35",
+                "inter-cascade: no guarantee. Its λ (",
+                "was chosen on answers without strategies",
+                "semantic-cache: no guarantee.",
+            ],
+        );
+        assert!(!text.contains("inter-cascade: with probability"), "{text}");
+    }
+    let covers = |arm: &str| {
+        let table = project.sheet("out", "calibration");
+        table.rows().find(|row| row.text("arm") == arm).expect("a row").text("covers").to_owned()
+    };
+    assert_eq!(["cascade", "inter-cascade", "weak-only"].map(covers), ["accepted answers", "nothing", ""]);
 }
 
 #[test]
@@ -200,6 +257,7 @@ fn where_nothing_is_certified_everything_is_deferred_and_it_is_said_loudly() {
     let project = project(&settings(0.1).set("model.small.simulated.accuracy", 0.05));
     let said = project.trial("out", &[]).done();
     holds(&said.out, &["NOTHING CERTIFIED", "∞"]);
+    assert!(!said.out.contains("another threshold would tell more"), "there is none: {}", said.out);
     holds(&project.text("out/summary.md"), &["NOTHING CERTIFIED", "∞ (nothing certified)"]);
     for row in project.sheet("out", "records").rows().filter(|row| row.optional("threshold").is_some()) {
         assert!(row.flag("deferred") && row.number("threshold").is_infinite());

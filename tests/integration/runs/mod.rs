@@ -6,6 +6,7 @@ mod checks;
 mod commands;
 mod controls;
 mod limits;
+mod offline;
 mod older_tables;
 mod outputs;
 mod reference;

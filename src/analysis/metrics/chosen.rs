@@ -1,0 +1,156 @@
+//! A sweep's λ chosen on some of the groups by a stated rule, and judged on the others.
+
+use std::collections::BTreeSet;
+
+use rand::seq::SliceRandom;
+
+use super::fees::item_fee;
+use super::{Comparison, Reference, Slice, Taken, ratio};
+use crate::analysis::stats::{Estimate, Interval};
+use crate::types::arm::Arm;
+use crate::types::seed::Seed;
+
+/// Accuracies that differ by less count as equal: of such λ the one with the fewest strong calls is chosen.
+pub const AS_ACCURATE: f64 = 0.005;
+
+/// What a λ must reach on the groups that it is chosen on, besides.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Rule {
+    /// The most that an item may cost there, in USD. `None` if any fee will do.
+    pub budget: Option<f64>,
+    /// The least accuracy there, a share in [0, 1]; the fewest strong calls that reach it are then chosen. `None` if the most
+    /// accurate λ is.
+    pub accuracy: Option<f64>,
+}
+
+/// An arm's figures on the items of some groups.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct OnPart {
+    /// Share of right answers.
+    pub accuracy: f64,
+    /// Its 95 % interval. `None` where it was chosen, and if too few groups differ.
+    pub interval: Option<Interval>,
+    /// Share of the items that the strong level answered.
+    pub strong_calls: f64,
+    /// USD an item. `None` if a model has no price.
+    pub fee: Option<f64>,
+}
+
+impl OnPart {
+    fn of(slice: &Slice, comparison: &Comparison) -> Self {
+        let fees: Option<f64> = slice.taken.iter().map(|taken| item_fee(*taken, None, comparison.prices)).sum();
+        Self {
+            accuracy: slice.accuracy(),
+            interval: None,
+            strong_calls: ratio(slice.strong_calls(), slice.taken.len()),
+            fee: fees.map(|fees| fees * ratio(1, slice.taken.len())),
+        }
+    }
+}
+
+/// The λ of an arm: chosen on one part, judged on the other.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Chosen {
+    /// The arm.
+    pub arm: Arm,
+    /// Its λ. `None` for strong-only, with which the others are compared.
+    pub threshold: Option<f64>,
+    /// On the groups that it was chosen on.
+    pub chosen_on: OnPart,
+    /// On the others.
+    pub judged_on: OnPart,
+    /// The difference of its accuracy against strong-only's on these. `None` for strong-only.
+    pub against_strong: Option<Estimate>,
+}
+
+/// A choice on one part of the groups, judged on the other.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Choice {
+    /// Groups that λ was chosen on, and those that it is judged on.
+    pub groups: [usize; 2],
+    /// Their items, each once whatever the orders.
+    pub items: [usize; 2],
+    /// strong-only, and each arm with a λ that follows the rule.
+    pub rows: Vec<Chosen>,
+    /// The arms of which no λ follows the rule.
+    pub without: Vec<Arm>,
+}
+
+/// Chooses each arm's λ on this share of the groups, which are drawn by seed, and judges it on the others. `None` if either part
+/// would have no group.
+#[must_use]
+pub fn choose(comparison: &Comparison, share: f64, rule: Rule) -> Option<Choice> {
+    let all: BTreeSet<&str> =
+        comparison.slices.iter().flat_map(|slice| &slice.taken).map(|taken| taken.group()).collect();
+    let first = drawn(&all, share, comparison.seed)?;
+    let is_first = |taken: Taken| first.contains(taken.group());
+    let parts = |slice: &Slice| {
+        [OnPart::of(&slice.part(is_first), comparison), OnPart::of(&slice.part(|taken| !is_first(taken)), comparison)]
+    };
+
+    let mut arms: Vec<Arm> = Vec::new();
+    for slice in comparison.slices.iter().filter(|slice| slice.cell.threshold.is_some()) {
+        if !arms.contains(&slice.cell.arm) {
+            arms.push(slice.cell.arm);
+        }
+    }
+    let of_arm = |arm: Arm| {
+        let slices =
+            comparison.slices.iter().filter(move |slice| slice.cell.arm == arm && slice.cell.threshold.is_some());
+        best(slices.map(|slice| (slice, OnPart::of(&slice.part(is_first), comparison))), rule)
+    };
+    let found: Vec<(Arm, Option<&Slice>)> = arms.into_iter().map(|arm| (arm, of_arm(arm))).collect();
+    let strong = comparison.reference(Reference::StrongOnly);
+    let taken: Vec<&Slice> = strong.into_iter().chain(found.iter().filter_map(|(_, slice)| *slice)).collect();
+
+    // One comparison of what was chosen alone: intervals of nothing else are computed.
+    let others: Vec<Slice> = taken.iter().map(|slice| slice.part(|taken| !is_first(taken))).collect();
+    let judged = Comparison::of(others, comparison.calibrated, comparison.prices, comparison.seed);
+    let rows = taken.iter().zip(&judged.slices).zip(judged.accuracy_intervals()).map(|((slice, other), interval)| {
+        let [chosen_on, judged_on] = parts(slice);
+        Chosen {
+            arm: slice.cell.arm,
+            threshold: slice.cell.threshold,
+            chosen_on,
+            judged_on: OnPart { interval: *interval, ..judged_on },
+            against_strong: judged.of_slice_against(other, Reference::StrongOnly).map(|against| against.accuracy),
+        }
+    });
+    let rows = rows.collect();
+    let items = |first: bool| {
+        let slice = comparison.slices.first();
+        let ids = slice.into_iter().flat_map(|slice| &slice.taken).filter(|taken| is_first(**taken) == first);
+        ids.map(|taken| &taken.record().item_id).collect::<BTreeSet<_>>().len()
+    };
+    let without = found.iter().filter(|(_, slice)| slice.is_none()).map(|(arm, _)| *arm).collect();
+    Some(Choice { groups: [first.len(), all.len() - first.len()], items: [items(true), items(false)], rows, without })
+}
+
+/// A share of the groups, drawn by seed. `None` if none or all would be.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    clippy::cast_precision_loss,
+    reason = "a share of a count"
+)]
+fn drawn<'a>(all: &BTreeSet<&'a str>, share: f64, seed: Seed) -> Option<BTreeSet<&'a str>> {
+    let mut groups: Vec<&str> = all.iter().copied().collect();
+    groups.shuffle(&mut seed.stream(&["choose"]));
+    let count = (share * groups.len() as f64).round() as usize;
+    (count > 0 && count < groups.len()).then(|| groups.into_iter().take(count).collect())
+}
+
+/// The λ that follows the rule. `None` if there is none.
+fn best<'s, 'a>(thresholds: impl Iterator<Item = (&'s Slice<'a>, OnPart)>, rule: Rule) -> Option<&'s Slice<'a>> {
+    let within = |part: &OnPart| {
+        rule.budget.is_none_or(|budget| part.fee.is_some_and(|fee| fee <= budget))
+            && rule.accuracy.is_none_or(|least| part.accuracy >= least)
+    };
+    let found: Vec<(&Slice, OnPart)> = thresholds.filter(|(_, part)| within(part)).collect();
+    let greatest = found.iter().map(|(_, part)| part.accuracy).fold(0.0, f64::max);
+    let enough = if rule.accuracy.is_some() { 0.0 } else { greatest - AS_ACCURATE };
+    let by_calls = |a: &(&Slice, OnPart), b: &(&Slice, OnPart)| {
+        a.1.strong_calls.total_cmp(&b.1.strong_calls).then(b.1.accuracy.total_cmp(&a.1.accuracy))
+    };
+    found.into_iter().filter(|(_, part)| part.accuracy >= enough - 1e-12).min_by(by_calls).map(|(slice, _)| slice)
+}
