@@ -181,6 +181,7 @@ fn finish(report: &RunReport, wanted: Wanted) -> Result<Status, Failure> {
         calls.made,
         report.folder().display()
     ));
+    outputs.recommendation().iter().for_each(|line| say(line));
     Ok(Status::Done)
 }
 

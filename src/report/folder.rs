@@ -155,6 +155,7 @@ mod tests {
             setting: Vec::new(),
             prices: std::collections::BTreeMap::new(),
             swept: None,
+            margin: None,
             price_notes: Vec::new(),
             started: String::new(),
             ended: None,

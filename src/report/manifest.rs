@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use super::files::write_file;
 use crate::analysis::metrics::Prices;
+use crate::analysis::metrics::recommendation::MARGIN;
 
 /// The manifest's file name.
 pub const FILE: &str = "manifest.json";
@@ -33,6 +34,9 @@ pub struct Manifest {
     /// λs at which all arms were run; none where the config gives the gate.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub swept: Option<Vec<f64>>,
+    /// The accuracy that a recommendation may lose against the strong level alone, as a share; `None`: the usual one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub margin: Option<f64>,
     /// When the first session began, RFC 3339.
     pub started: String,
     /// When the outputs were complete; none while they are not.
@@ -64,6 +68,12 @@ impl Manifest {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(error).with_context(|| format!("cannot read {}", path.display())),
         }
+    }
+
+    /// The accuracy that a recommendation may lose against the strong level alone, as a share.
+    #[must_use]
+    pub fn margin(&self) -> f64 {
+        self.margin.unwrap_or(MARGIN)
     }
 
     /// Puts the manifest into its folder.

@@ -29,6 +29,7 @@ pub(super) fn begun(resolved: &ResolvedConfig, identity: Value, before: Option<&
         answered_by: Value::Null,
         prices: resolved.prices(),
         swept: None,
+        margin: None,
         price_notes: resolved.price_notes(),
         warnings: resolved.warnings(),
     }
