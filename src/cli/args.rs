@@ -36,6 +36,20 @@ pub(super) struct Outputs {
     pub(super) fresh: bool,
 }
 
+/// What a recommendation may lose.
+#[derive(Debug, clap::Args)]
+pub(super) struct Allowed {
+    /// Accuracy that the recommendation may lose against the strong level alone (0.02 is two points) [default: 0.02]
+    #[arg(long, value_name = "SHARE", value_parser = margin)]
+    pub(super) margin: Option<f64>,
+}
+
+fn margin(text: &str) -> Result<f64, String> {
+    let share: f64 = text.parse().map_err(|_| format!("`{text}` is no number"))?;
+    let wrong = || format!("{text} does not lie between 0 and 1; a share is meant, 0.02 is two points");
+    if share > 0.0 && share < 1.0 { Ok(share) } else { Err(wrong()) }
+}
+
 /// Where answers may come from, besides the run's own journal and those of the runs beside it.
 #[derive(Debug, Clone, clap::Args)]
 pub(super) struct Sources {

@@ -196,6 +196,7 @@ fn finish(report: &RunReport, wanted: Wanted, sources: &Sources) -> Result<Statu
         calls.made,
         report.folder().display()
     ));
+    outputs.recommendation().iter().for_each(|line| say(line));
     let ending = left_out::ending(&report.manifest().left_out);
     if let Some(line) = &ending {
         say(line);

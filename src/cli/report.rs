@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::anyhow;
 
+use super::args::Allowed;
 use super::{Failure, Status, say, terminal_width};
 use crate::run::outputs::{Outputs, Wanted};
 use crate::run::report::{self, Again};
@@ -26,6 +27,8 @@ pub(super) struct Args {
     /// Another folder for the outputs [default: the run's own]
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
+    #[command(flatten)]
+    allowed: Allowed,
 }
 
 pub(super) fn run(args: &Args) -> Result<Status, Failure> {
@@ -46,7 +49,7 @@ fn splice(document: &Path) -> Result<Status, Failure> {
 
 /// Makes a run's outputs again.
 fn again(run: &Path, args: &Args) -> Result<Status, Failure> {
-    let kept = report::read(run, args.prices.as_deref())?;
+    let kept = report::read(run, args.prices.as_deref(), args.allowed.margin)?;
     let comparison = kept.comparison();
     let outputs = Outputs::new(&kept, &comparison);
     match report::again(&kept, &outputs, run, args.out.as_deref())? {
@@ -57,5 +60,6 @@ fn again(run: &Path, args: &Args) -> Result<Status, Failure> {
         Again::Other(folder) => say(&format!("reports are in {}", folder.display())),
     }
     outputs.lines(terminal_width(), Wanted::default()).iter().for_each(|line| say(line));
+    outputs.recommendation().iter().for_each(|line| say(line));
     Ok(Status::Done)
 }

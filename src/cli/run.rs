@@ -1,6 +1,6 @@
 //! `intercascade run`: from a config to a folder of reports.
 
-use super::args::{Named, Outputs, Sources};
+use super::args::{Allowed, Named, Outputs, Sources};
 use super::{Failure, Status, finish, say, spend};
 use crate::run::outputs::Wanted;
 
@@ -15,16 +15,19 @@ pub(super) struct Args {
     #[command(flatten)]
     outputs: Outputs,
     #[command(flatten)]
+    allowed: Allowed,
+    #[command(flatten)]
     sources: Sources,
 }
 
 pub(super) fn run(args: &Args) -> Result<Status, Failure> {
-    let Args { named, outputs, sources } = args;
+    let Args { named, outputs, allowed, sources } = args;
     if outputs.dry_run {
         named.run(sources.get().unasked()).prepare()?.forecast().iter().for_each(|line| say(line));
         return Ok(Status::Done);
     }
     let sources = sources.get();
     let run = named.run(sources.clone()).in_folder(outputs.out.clone()).fresh(outputs.fresh).prepare()?;
-    finish(&spend(&sources, async |progress| run.execute(&progress).await)?, Wanted::default(), &sources)
+    let report = spend(&sources, async |progress| run.execute(&progress).await)?;
+    finish(&report.allowing(allowed.margin), Wanted::default(), &sources)
 }

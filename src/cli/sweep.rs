@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::args::{Named, Sources};
+use super::args::{Allowed, Named, Sources};
 use super::{Failure, Status, finish, say, spend};
 use crate::run::outputs::Wanted;
 use crate::run::sweep::Thresholds;
@@ -21,6 +21,9 @@ pub(super) struct Args {
     /// Say which arm and threshold to take for this fee in USD an item
     #[arg(long, value_name = "USD")]
     budget: Option<f64>,
+    /// Say which arm and threshold to take if at most this share of the items (0 to 1) may go to the strong level
+    #[arg(long, value_name = "SHARE")]
+    strong_calls: Option<f64>,
     /// Say which arm and threshold reach this accuracy (0 to 1) for the least
     #[arg(long, value_name = "SHARE")]
     accuracy: Option<f64>,
@@ -34,6 +37,8 @@ pub(super) struct Args {
     #[arg(long)]
     fresh: bool,
     #[command(flatten)]
+    allowed: Allowed,
+    #[command(flatten)]
     sources: Sources,
 }
 
@@ -46,5 +51,9 @@ pub(super) fn run(args: &Args) -> Result<Status, Failure> {
     }
     let run = args.named.run(sources.clone()).in_folder(args.out.clone()).fresh(args.fresh).prepare()?;
     let report = spend(&sources, async |progress| run.sweep(&args.thresholds, &progress).await)?;
-    finish(&report, Wanted { budget: args.budget, accuracy: args.accuracy }, &sources)
+    finish(
+        &report.allowing(args.allowed.margin),
+        Wanted { budget: args.budget, strong_calls: args.strong_calls, accuracy: args.accuracy },
+        &sources,
+    )
 }

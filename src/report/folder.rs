@@ -166,6 +166,7 @@ mod tests {
             prices: std::collections::BTreeMap::new(),
             swept: None,
             left_out: Vec::new(),
+            margin: None,
             price_notes: Vec::new(),
             started: String::new(),
             ended: None,

@@ -8,13 +8,14 @@ use serde_json::Value;
 
 use super::files::write_file;
 use crate::analysis::metrics::Prices;
+use crate::analysis::metrics::recommendation::MARGIN;
 use crate::types::left_out::LeftOut;
 
 /// The manifest's file name.
 pub const FILE: &str = "manifest.json";
 
 /// `manifest.json`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Default, Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Manifest {
     /// Version of this program.
     pub version: String,
@@ -37,6 +38,9 @@ pub struct Manifest {
     /// What was left out, since only recorded answers could be used and some calls are not recorded.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub left_out: Vec<LeftOut>,
+    /// The accuracy that a recommendation may lose against the strong level alone, as a share; `None`: the usual one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub margin: Option<f64>,
     /// When the first session began, RFC 3339.
     pub started: String,
     /// When the outputs were complete; none while they are not.
@@ -68,6 +72,12 @@ impl Manifest {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(error).with_context(|| format!("cannot read {}", path.display())),
         }
+    }
+
+    /// The accuracy that a recommendation may lose against the strong level alone, as a share.
+    #[must_use]
+    pub fn margin(&self) -> f64 {
+        self.margin.unwrap_or(MARGIN)
     }
 
     /// Puts the manifest into its folder.

@@ -18,6 +18,7 @@ mod levels;
 pub mod manifest;
 pub mod matrix;
 pub mod read;
+pub mod recommendation;
 mod records;
 pub mod reproduction;
 mod rows;

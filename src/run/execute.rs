@@ -58,6 +58,15 @@ impl RunReport {
         &self.kept.manifest
     }
 
+    /// The same report with a recommendation that may lose so much accuracy against the strong level alone, a share.
+    #[must_use]
+    pub fn allowing(mut self, margin: Option<f64>) -> Self {
+        if let Some(margin) = margin {
+            self.kept.allow(margin);
+        }
+        self
+    }
+
     /// All that the outputs are made from.
     #[must_use]
     pub fn kept(&self) -> &Kept {

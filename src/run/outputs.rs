@@ -14,8 +14,10 @@ use crate::report::arms::gates::Gauged;
 use crate::report::arms::of_arms;
 use crate::report::manifest::{FILE, Manifest};
 use crate::report::read::{self, Lacking};
+use crate::report::recommendation::{self, Advice};
 use crate::report::summary::{self, Context};
 use crate::report::sweep::Sweep;
+pub use crate::report::sweep::Wanted;
 use crate::report::tables::{OF_CALIBRATION, OF_STREAM, of_records};
 use crate::report::{chosen, left_out};
 use crate::task::confidence::Signal;
@@ -129,6 +131,11 @@ impl Kept {
         self.manifest.price_notes = vec![note];
     }
 
+    /// Lets a recommendation lose so much accuracy against the strong level alone, a share, from now on.
+    pub(super) fn allow(&mut self, margin: f64) {
+        self.manifest.margin = Some(margin);
+    }
+
     /// The arms compared. This computes every interval and test.
     #[must_use]
     pub fn comparison(&self) -> Comparison<'_> {
@@ -164,6 +171,8 @@ pub fn config_of(manifest: &Manifest) -> Result<Config> {
 pub struct Outputs<'a> {
     kept: &'a Kept,
     comparison: &'a Comparison<'a>,
+    /// Which arm to take.
+    advice: Advice<'a, 'a>,
     /// The figures over thresholds, if the run is a sweep.
     sweep: Option<Sweep<'a, 'a>>,
 }
@@ -173,7 +182,7 @@ impl<'a> Outputs<'a> {
     #[must_use]
     pub fn new(kept: &'a Kept, comparison: &'a Comparison<'a>) -> Self {
         let sweep = kept.facts.swept.is_some().then(|| Sweep::new(comparison));
-        Self { kept, comparison, sweep }
+        Self { kept, comparison, advice: Advice::new(comparison, &kept.manifest), sweep }
     }
 
     /// All files that are made from records, the manifest apart: name and bytes.
@@ -184,8 +193,14 @@ impl<'a> Outputs<'a> {
         let warnings = [&left_out[..], &missing, &manifest.warnings, &manifest.price_notes].concat();
         let gauged = facts.signal.as_deref().map(|signal| Gauged { model: &facts.weak, signal });
         let comparison = self.comparison;
-        let context =
-            Context { name: &facts.name, setting: &manifest.setting, warnings: &warnings, comparison, gauged };
+        let context = Context {
+            name: &facts.name,
+            setting: &manifest.setting,
+            warnings: &warnings,
+            comparison,
+            gauged,
+            advice: &self.advice,
+        };
         let mut tables = of_records(OF_STREAM, records)?;
         if !calibration.records.is_empty() {
             tables.extend(of_records(OF_CALIBRATION, &calibration.records)?);
@@ -210,6 +225,7 @@ impl<'a> Outputs<'a> {
             None => summary::markdown(&context),
         };
         let mut files = vec![(summary::SUMMARY.to_owned(), summary.into_bytes())];
+        files.push((recommendation::FILE.to_owned(), self.advice.json(manifest)?));
         for table in &mut tables {
             files.extend(table.files()?);
         }
@@ -222,14 +238,20 @@ impl<'a> Outputs<'a> {
         Some(chosen::Judged::new(self.comparison, share, rule))
     }
 
-    /// Texts for a terminal of `width` columns: what was reached, for a sweep which threshold to take for a fee or an
-    /// accuracy, and what a reader must know.
+    /// Which arm to take: five lines.
+    #[must_use]
+    pub fn recommendation(&self) -> [String; 5] {
+        self.advice.lines()
+    }
+
+    /// Texts for a terminal of `width` columns: what was reached, what a reader must know, and for a sweep which threshold to take
+    /// for what is wanted.
     #[must_use]
     pub fn lines(&self, width: u16, wanted: Wanted) -> Vec<String> {
-        let mut lines = match &self.sweep {
-            None => vec![summary::terminal(self.comparison, width)],
-            Some(sweep) => [vec![sweep.terminal(width)], sweep.answers(wanted.budget, wanted.accuracy)].concat(),
-        };
+        let mut lines = vec![match &self.sweep {
+            None => summary::terminal(self.comparison, width),
+            Some(sweep) => sweep.terminal(width),
+        }];
         let Kept { manifest, lacking, .. } = self.kept;
         let noted = left_out::lines(&manifest.left_out).into_iter().chain(lacking.iter().map(Lacking::told));
         let noted = noted.chain(manifest.warnings.iter().chain(&manifest.price_notes).cloned());
@@ -237,17 +259,9 @@ impl<'a> Outputs<'a> {
         lines.extend(summary::guarantees(self.comparison));
         let rule = Rule { budget: wanted.budget, accuracy: wanted.accuracy };
         lines.extend(self.chosen(rule).iter().flat_map(|chosen| chosen.terminal(width)));
+        lines.extend(self.sweep.iter().flat_map(|sweep| sweep.answers(wanted)));
         lines
     }
-}
-
-/// What a reader of a sweep wants to reach.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Wanted {
-    /// The most that an item may cost, in USD; `None` if any fee will do.
-    pub budget: Option<f64>,
-    /// The least accuracy, a share in [0, 1]; `None` if any will do.
-    pub accuracy: Option<f64>,
 }
 
 /// Outputs that were there, differ from those that are written now, and were moved.

@@ -30,6 +30,7 @@ pub(super) fn begun(resolved: &ResolvedConfig, identity: Value, before: Option<&
         prices: resolved.prices(),
         swept: None,
         left_out: Vec::new(),
+        margin: None,
         price_notes: resolved.price_notes(),
         warnings: resolved.warnings(),
     }

@@ -54,16 +54,20 @@ pub enum Again {
     Other(PathBuf),
 }
 
-/// Reads a finished run, with the prices of a file in place of its own if one is named.
+/// Reads a finished run, with the prices of a file in place of its own if one is named, and with another margin of the recommendation,
+/// a share.
 ///
 /// # Errors
 /// [`RunError::Output`] names the file that cannot be read.
-pub fn read(run: &Path, prices: Option<&Path>) -> Result<Kept, RunError> {
+pub fn read(run: &Path, prices: Option<&Path>, margin: Option<f64>) -> Result<Kept, RunError> {
     let read = || {
         let mut kept = Kept::read(run)?;
         if let Some(path) = prices {
             let prices = read_prices(path, &kept.facts.prices)?;
             kept.reprice(prices, format!("Fees are told by the prices of {}.", path.display()));
+        }
+        if let Some(margin) = margin {
+            kept.allow(margin);
         }
         Ok(kept)
     };

@@ -12,6 +12,7 @@ use super::left_out::{Runnable, nothing};
 use super::progress::Progress;
 use super::resources::{gates, orders};
 use super::session::Session;
+use crate::analysis::curves::grid::grid;
 use crate::report::manifest::Manifest;
 use crate::types::arm::{Arm, Deferral};
 use crate::types::record::Record;
@@ -96,23 +97,12 @@ impl Thresholds {
             Self::Listed(thresholds) => thresholds.clone(),
             Self::Observed(count) => {
                 let weak = records.iter().filter(|record| record.cell.arm == Arm::WeakOnly);
-                let mut seen: Vec<f64> =
+                let seen: Vec<f64> =
                     weak.filter_map(|record| Some(record.first()?.gate_confidence()?.value())).collect();
-                seen.sort_by(f64::total_cmp);
-                seen.dedup();
-                thinned(&seen, *count)
+                grid(&seen, *count)
             }
         }
     }
-}
-
-/// `count` of some values, at even distances in their order, the first and the last among them.
-fn thinned(values: &[f64], count: usize) -> Vec<f64> {
-    if values.len() <= count {
-        return values.to_vec();
-    }
-    let last = values.len() - 1;
-    (0..count).map(|i| values[if count == 1 { last / 2 } else { i * last / (count - 1) }]).collect()
 }
 
 impl Prepared {
@@ -171,13 +161,5 @@ mod tests {
         }
         let Ok(Thresholds::Listed(steps)) = read("0:1:0.005") else { panic!("a range") };
         assert_eq!((steps.len(), steps[200], steps[1]), (201, 1.0, 0.005));
-    }
-
-    #[test]
-    fn thinning_keeps_both_ends() {
-        let values: Vec<f64> = (0..100).map(f64::from).collect();
-        assert_eq!(thinned(&values, 3), [0.0, 49.0, 99.0]);
-        assert_eq!(thinned(&values, 1), [49.0]);
-        assert_eq!(thinned(&values[..2], 5), [0.0, 1.0]);
     }
 }

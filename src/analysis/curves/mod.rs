@@ -4,6 +4,7 @@
 pub mod both;
 pub mod budget;
 pub mod equal_accuracy;
+pub mod grid;
 pub mod routers;
 
 /// What accuracy is bought with.

@@ -9,6 +9,7 @@ use super::changes::{AgainstReference, Changes, RESAMPLES};
 use super::confidence::{Ends, ends};
 use super::fees::{FeeRow, Prices, by_group, fee_of, fee_rows, item_fee};
 use super::references::Reference;
+use super::shortest::shortest;
 use super::slices::{Slice, Taken, baseline, slices};
 use crate::analysis::stats::holm::holm;
 use crate::analysis::stats::units::{differ, relative_change};
@@ -34,6 +35,8 @@ pub struct Comparison<'a> {
     ends: OnceLock<Vec<[Ends; 2]>>,
     /// What each slice changes against each reference, computed when it is first needed.
     against: OnceLock<[Vec<Option<AgainstReference>>; Reference::ALL.len()]>,
+    /// All confidences that a gate compared with a threshold, ascending, gathered when they are first needed.
+    confidences: OnceLock<Vec<f64>>,
     /// How thresholds were told, where they were.
     pub calibrated: &'a [Calibrated],
     /// Prices by model.
@@ -90,6 +93,7 @@ impl<'a> Comparison<'a> {
             accuracy_intervals: OnceLock::new(),
             ends: OnceLock::new(),
             against: OnceLock::new(),
+            confidences: OnceLock::new(),
             calibrated,
             prices,
             seed,
@@ -162,6 +166,20 @@ impl<'a> Comparison<'a> {
     #[must_use]
     pub fn fee(&self, slice: &Slice) -> Option<Fee> {
         fee_of(self.fees(slice))
+    }
+
+    /// A threshold with the fewest digits that make the same decisions on all answers of the run, for people to read.
+    #[must_use]
+    pub fn readable(&self, threshold: f64) -> f64 {
+        let observed = || {
+            let answers = self.slices.iter().flat_map(|slice| &slice.taken);
+            let mut observed: Vec<f64> =
+                answers.filter_map(|taken| Some(taken.asked()?.gate_confidence()?.value())).collect();
+            observed.sort_by(f64::total_cmp);
+            observed.dedup();
+            observed
+        };
+        shortest(threshold, self.confidences.get_or_init(observed))
     }
 
     /// The interval of each slice's accuracy, in shares and in the order of the slices.

@@ -14,7 +14,9 @@ pub mod growth;
 pub mod learning;
 pub mod odd_answers;
 pub mod price_ratio;
+pub mod recommendation;
 pub mod references;
+pub mod shortest;
 pub mod slices;
 pub mod swept;
 

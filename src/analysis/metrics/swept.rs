@@ -6,6 +6,7 @@ use super::comparison::Comparison;
 use super::fees::item_fee;
 use super::{BASELINE, Slice, Taken};
 use crate::analysis::curves::both::BothAnswers;
+use crate::analysis::curves::budget::{Found, best_within, cheapest_reaching, path};
 use crate::analysis::curves::equal_accuracy::{AtThreshold, change_at_equal_accuracy};
 use crate::analysis::curves::routers::{Corners, oracle_router};
 use crate::analysis::curves::{Axis, Curve, Point};
@@ -14,6 +15,9 @@ use crate::types::arm::Arm;
 
 /// Resamples of a saving at equal accuracy: each takes every threshold of two arms anew.
 pub const RESAMPLES: usize = 2000;
+
+/// The relative difference up to which two costs are one.
+const SAME: f64 = 1e-9;
 
 /// An arm's figures over its thresholds, on one axis.
 #[derive(Debug, Clone, PartialEq)]
@@ -42,8 +46,10 @@ pub struct Saving {
     /// The cascade's accuracy there.
     pub accuracy: f64,
     /// The relative change of cost along the curves through each arm's thresholds and both corners; none where the arm's
-    /// curve does not reach that accuracy, or starts above it.
+    /// curve does not reach that accuracy, or starts above it, or where both reach it at the strong level alone.
     pub change: Option<Estimate>,
+    /// Whether the cheapest point of both curves with that accuracy is the strong level alone, so that neither arm is of use.
+    pub at_strong_only: bool,
 }
 
 /// An arm at a threshold, or one without a gate.
@@ -112,8 +118,7 @@ impl<'c, 'a> Swept<'c, 'a> {
     #[must_use]
     pub fn routing(&self) -> Vec<Routing> {
         let of = |arm| {
-            let points = self.points(arm);
-            let curve = self.corners.join(points.iter().map(|(_, point)| *point))?;
+            let (points, curve) = (self.points(arm), self.curve(arm)?);
             Some(Routing {
                 arm,
                 area: self.corners.area(&curve),
@@ -141,20 +146,72 @@ impl<'c, 'a> Swept<'c, 'a> {
         let mut savings = Vec::new();
         for arm in others {
             let Some(own) = Aligned::of(self, arm) else { continue };
+            let curves = [arm, BASELINE].map(|arm| self.curve(arm));
             let [rows, base_rows] = [&own, &base].map(Aligned::rows);
             for (at, threshold) in base.thresholds.iter().enumerate() {
                 let right = &base.answers[at].0;
                 let labels = ["equal-accuracy", arm.name(), &threshold.to_string()];
                 let draws = Draws { seed: self.comparison.seed, labels: &labels, count: RESAMPLES };
-                savings.push(Saving {
-                    arm,
-                    threshold: *threshold,
-                    accuracy: right.iter().filter(|right| **right).count() as f64 / right.len() as f64,
-                    change: change_at_equal_accuracy(&rows, &base_rows, at, &base.groups, draws),
-                });
+                let accuracy = right.iter().filter(|right| **right).count() as f64 / right.len() as f64;
+                let at_strong = |curve: &Option<Curve>| {
+                    let cost = curve.as_ref().and_then(|curve| curve.cost_at(accuracy));
+                    cost.is_some_and(|cost| (cost - self.corners.strong.cost).abs() <= cost.abs() * SAME)
+                };
+                let at_strong_only = curves.iter().all(at_strong);
+                let change = || change_at_equal_accuracy(&rows, &base_rows, at, &base.groups, draws);
+                let change = if at_strong_only { None } else { change() };
+                savings.push(Saving { arm, threshold: *threshold, accuracy, change, at_strong_only });
             }
         }
         savings
+    }
+
+    /// The most accurate choice that costs no more than `budget`: an arm at a threshold, or two neighbouring ones of an arm that are
+    /// mixed at random. `None` if nothing is so cheap.
+    #[must_use]
+    pub fn within(&self, budget: f64) -> Option<Found<Choice>> {
+        best_within(&self.paths(), budget)
+    }
+
+    /// The cheapest choice that is at least as accurate, in the same way. `None` if nothing is.
+    #[must_use]
+    pub fn reaching(&self, accuracy: f64) -> Option<Found<Choice>> {
+        cheapest_reaching(&self.paths(), accuracy)
+    }
+
+    /// Both levels and the arms without a gate alone, then each arm with a gate through its thresholds and both levels.
+    fn paths(&self) -> Vec<Vec<(Choice, Point)>> {
+        let of = |is: &dyn Fn(&Choice) -> bool| {
+            self.choices.iter().filter(|(choice, _)| is(choice)).cloned().collect::<Vec<(Choice, Point)>>()
+        };
+        let alone = of(&|choice| choice.threshold.is_none()).into_iter().map(|choice| vec![choice]);
+        let along =
+            self.arms().into_iter().map(|arm| path(of(&|choice| choice.arm == arm || choice.arm.is_one_level())));
+        alone.chain(along).collect()
+    }
+
+    /// The confidence that all answers of the weak level alone have which one of two thresholds defers and the other does not, and
+    /// their number; an absent threshold lies below or above all. `None` unless there are several, all alike.
+    #[must_use]
+    pub fn tied(&self, from: Option<f64>, to: Option<f64>) -> Option<(f64, usize)> {
+        let (weak, _) = self.comparison.of_arm(Arm::WeakOnly).next()?;
+        let sure = weak.taken.iter().filter_map(|taken| Some(taken.asked()?.gate_confidence()?.value()));
+        let between: Vec<f64> =
+            sure.filter(|sure| from.is_none_or(|from| *sure >= from) && to.is_none_or(|to| *sure < to)).collect();
+        let first = *between.first()?;
+        let alike = between.len() > 1 && between.iter().all(|sure| sure.total_cmp(&first).is_eq());
+        alike.then_some((first, between.len()))
+    }
+
+    /// A threshold with the fewest digits that make the same decisions.
+    #[must_use]
+    pub fn readable(&self, threshold: f64) -> f64 {
+        self.comparison.readable(threshold)
+    }
+
+    /// The curve through an arm's thresholds and both corners.
+    fn curve(&self, arm: Arm) -> Option<Curve> {
+        self.corners.join(self.points(arm).into_iter().map(|(_, point)| point))
     }
 
     fn points(&self, arm: Arm) -> Vec<(f64, Point)> {

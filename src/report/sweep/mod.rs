@@ -1,25 +1,27 @@
 //! A sweep for people and for tables: curves, what they are worth, budgets, and savings at equal accuracy.
 
+mod budgets;
+mod points;
+
 use std::fmt::Write;
 
 use anyhow::Result;
 
+pub use self::budgets::Wanted;
 use super::columns::{Column, Sheet};
-use super::format::{lambda, percent};
+use super::format::{or_dash, percent, relative};
 use super::table::Table;
-use crate::analysis::curves::budget::{best_within, cheapest_reaching};
 use crate::analysis::curves::{Axis, Point};
+use crate::analysis::metrics::Comparison;
 use crate::analysis::metrics::swept::{Choice, RESAMPLES, Routing, Saving, Swept};
-use crate::analysis::metrics::{BASELINE, Comparison};
 use crate::types::arm::Arm;
 
-/// Rungs of the ladder of budgets, and of accuracies.
-const RUNGS: u32 = 10;
 /// The most points of the oracle's path.
 const ORACLE_POINTS: usize = 101;
 
 /// The figures of a sweep on both axes; on fees only where every model has a price.
 pub struct Sweep<'c, 'a> {
+    comparison: &'c Comparison<'a>,
     dataset: String,
     axes: Vec<OnAxis<'c, 'a>>,
 }
@@ -35,14 +37,6 @@ struct OnAxis<'c, 'a> {
 /// Axis, arm, λ, point, and AutoMix's lift there.
 type CurveRow = (Axis, String, Option<f64>, Point, Option<f64>);
 
-/// An answer to "which arm and λ".
-struct Advice {
-    axis: Axis,
-    asked: &'static str,
-    value: f64,
-    found: Option<(Choice, Point)>,
-}
-
 impl<'c, 'a> Sweep<'c, 'a> {
     /// Everything that the comparison gives.
     #[must_use]
@@ -53,6 +47,7 @@ impl<'c, 'a> Sweep<'c, 'a> {
             Some(OnAxis { axis, swept, routing, savings })
         };
         Self {
+            comparison,
             dataset: comparison.slices.first().map(|slice| slice.cell.dataset.to_string()).unwrap_or_default(),
             axes: [Axis::StrongCalls, Axis::Fee].into_iter().filter_map(axis).collect(),
         }
@@ -66,46 +61,18 @@ impl<'c, 'a> Sweep<'c, 'a> {
         [self.curves(), self.routing(), self.budgets(), self.equal_accuracy()].iter().map(Sheet::table).collect()
     }
 
-    /// The best arm and λ for a fee per item in USD, and the cheapest for an accuracy, as sentences.
-    #[must_use]
-    pub fn answers(&self, budget: Option<f64>, accuracy: Option<f64>) -> Vec<String> {
-        let mut lines = Vec::new();
-        for OnAxis { axis, swept, .. } in &self.axes {
-            let unit = unit(*axis);
-            if let (Some(budget), Axis::Fee) = (budget, axis) {
-                lines.push(match best_within(swept.choices().iter().cloned(), budget) {
-                    Some((choice, point)) => format!(
-                        "within {budget} USD an item: {}, accuracy {} for {} {unit}",
-                        told(&choice),
-                        percent(point.accuracy),
-                        cost(*axis, point.cost)
-                    ),
-                    None => format!("within {budget} USD an item: nothing that was swept is so cheap"),
-                });
-            }
-            if let Some(accuracy) = accuracy {
-                lines.push(match cheapest_reaching(swept.choices().iter().cloned(), accuracy) {
-                    Some((choice, point)) => format!(
-                        "for an accuracy of {}: {}, at {} {unit}",
-                        percent(accuracy),
-                        told(&choice),
-                        cost(*axis, point.cost)
-                    ),
-                    None => format!("for an accuracy of {}: nothing that was swept reaches it", percent(accuracy)),
-                });
-            }
-        }
-        if budget.is_some() && !self.axes.iter().any(|on| on.axis == Axis::Fee) {
-            lines.push("a budget needs a price for every model".to_owned());
-        }
-        lines
-    }
-
-    /// What a terminal shows.
+    /// What a terminal shows: what the curves are worth, and a few λs of each arm.
     #[must_use]
     pub fn terminal(&self, width: u16) -> String {
-        let sheets = [self.routing(), self.equal_accuracy()].into_iter().filter(|sheet| !sheet.is_empty());
-        sheets.map(|sheet| sheet.terminal(width)).collect::<Vec<_>>().join("\n")
+        let sheets =
+            [self.routing(), points::sheet(self, self.comparison)].into_iter().filter(|sheet| !sheet.is_empty());
+        let tables: Vec<String> = sheets.map(|sheet| sheet.terminal(width)).collect();
+        format!(
+            "{}\nAt most eight λs of an arm are shown, those on the frontier first; all are in accuracy.csv, frontier.csv and equal_accuracy.csv. \
+             The last column is the change along the arm's curve where it is as accurate as the cascade at the λ of the row; \
+             strong-only: the strong level alone is the cheapest there.",
+            tables.join("\n")
+        )
     }
 
     /// Its part of the summary, as Markdown.
@@ -129,34 +96,29 @@ impl<'c, 'a> Sweep<'c, 'a> {
                  that between neighbours one of them is chosen at random for each item: cost where both are as accurate as \
                  the cascade at the λ named. For an arm that learns that is an interpolation: no run had those deferrals. In \
                  brackets 95 % bootstrap intervals over groups ({RESAMPLES} resamples), conditional on the orders. – : the \
-                 arm's curve never reaches that accuracy, or starts above it.\n",
-                saved.markdown()
+                 arm's curve never reaches that accuracy, or starts above it.{}\n",
+                saved.markdown(),
+                if self.any_at_strong_only() {
+                    " Where the strong level alone is the cheapest way to that accuracy, both curves end in it: no arm saves anything there."
+                } else {
+                    ""
+                }
             );
         }
-        let _ = write!(text, "\n## For a budget, for an accuracy\n\n{}", self.budgets().markdown());
+        let _ = write!(
+            text,
+            "\n## For a budget, for an accuracy\n\n{}\nBetween neighbouring thresholds of an arm, and between these and the levels alone, one of the two is \
+             drawn at random for each query: \"95 % cascade at λ 0.5, 5 % weak-only\" sends 95 of 100 queries through the cascade at that \
+             λ. Accuracy and cost of such a mixture are expected ones; for an arm that learns no run had these deferrals. Rungs with the \
+             same answer stand here once; budgets.csv has all.\n",
+            self.budgets_once().markdown()
+        );
         text
     }
 
-    /// Budgets in even steps from the cheapest to the dearest choice, and accuracies from the lowest to the highest.
-    fn advice(&self) -> Vec<Advice> {
-        let mut advice = Vec::new();
-        for OnAxis { axis, swept, .. } in &self.axes {
-            let choices = swept.choices();
-            let ladder = |of: fn(&Point) -> f64| {
-                let values = || choices.iter().map(|(_, point)| of(point));
-                let (low, high) = (values().fold(f64::INFINITY, f64::min), values().fold(0.0, f64::max));
-                (0..=RUNGS).map(move |rung| low + (high - low) * f64::from(rung) / f64::from(RUNGS))
-            };
-            for value in ladder(|point| point.cost) {
-                let found = best_within(choices.iter().cloned(), value);
-                advice.push(Advice { axis: *axis, asked: "budget", value, found });
-            }
-            for value in ladder(|point| point.accuracy) {
-                let found = cheapest_reaching(choices.iter().cloned(), value);
-                advice.push(Advice { axis: *axis, asked: "accuracy", value, found });
-            }
-        }
-        advice
+    /// Whether the strong level alone is anywhere the cheapest way to the cascade's accuracy.
+    fn any_at_strong_only(&self) -> bool {
+        self.axes.iter().flat_map(|on| &on.savings).any(|saving| saving.at_strong_only)
     }
 
     fn curves(&self) -> Sheet {
@@ -217,29 +179,6 @@ impl<'c, 'a> Sweep<'c, 'a> {
         Sheet { name: "routing", columns }
     }
 
-    fn budgets(&self) -> Sheet {
-        let rows = self.advice();
-        let each = || rows.iter();
-        let found = || each().map(|row| row.found.as_ref());
-        let asked = |row: &Advice| format!("{}, {}", row.asked, name(row.axis));
-        let value = |row: &Advice| if row.asked == "accuracy" { percent(row.value) } else { cost(row.axis, row.value) };
-        let paid = |row: &Advice| row.found.as_ref().map(|(_, point)| cost(row.axis, point.cost)).unwrap_or_default();
-        let columns = vec![
-            Column::text(each().map(|_| self.dataset.clone())).file("dataset"),
-            Column::text(each().map(|row| column(row.axis).to_owned())).file("axis"),
-            Column::text(each().map(|row| row.asked.to_owned())).file("asked"),
-            Column::written(each().map(asked)).aside("asked"),
-            Column::exact(each().map(|row| row.value)).file("value"),
-            Column::written(each().map(value)).aside("of"),
-            Column::text(found().map(|found| Some(found?.0.arm.to_string()))).or("none").file("arm").aside("arm"),
-            Column::exact(found().map(|found| found?.0.threshold)).or("").file("threshold").aside("λ"),
-            Column::share(found().map(|found| Some(found?.1.accuracy))).or("").file("accuracy").aside("accuracy"),
-            Column::exact(found().map(|found| Some(found?.1.cost))).file("cost"),
-            Column::written(each().map(paid)).aside("cost of an item"),
-        ];
-        Sheet { name: "budgets", columns }
-    }
-
     fn equal_accuracy(&self) -> Sheet {
         let rows: Vec<(Axis, &Saving)> =
             self.axes.iter().flat_map(|on| on.savings.iter().map(|saving| (on.axis, saving))).collect();
@@ -249,20 +188,25 @@ impl<'c, 'a> Sweep<'c, 'a> {
             Column::text(each().map(|(axis, _)| name(*axis).to_owned())).heading("cost"),
             Column::text(each().map(|(_, saving)| saving.arm.to_string())).file("arm").heading("arm"),
             Column::text(each().map(|(axis, _)| column(*axis).to_owned())).file("axis"),
-            Column::exact(each().map(|(_, saving)| saving.threshold)).file("cascade_threshold").heading("cascade's λ"),
+            Column::exact(each().map(|(_, saving)| saving.threshold)).file("cascade_threshold"),
+            Column::exact(each().map(|(_, saving)| self.comparison.readable(saving.threshold))).heading("cascade's λ"),
             Column::share(each().map(|(_, saving)| saving.accuracy)).file("accuracy").heading("accuracy"),
             Column::relative(each().map(|(_, saving)| saving.change))
                 .file("change_percent")
-                .ends(["change_low_percent", "change_high_percent"])
-                .heading("change at that accuracy"),
+                .ends(["change_low_percent", "change_high_percent"]),
+            Column::flag(each().map(|(_, saving)| Some(saving.at_strong_only))).file("at_strong_only"),
+            Column::written(each().map(|(_, saving)| change(saving))).heading("change at that accuracy"),
         ];
         Sheet { name: "equal_accuracy", columns }
     }
 }
 
-fn told(choice: &Choice) -> String {
-    let at = choice.threshold.map(|threshold| format!(" at λ {}", lambda(threshold))).unwrap_or_default();
-    format!("{}{at}{}", choice.arm, if choice.arm == BASELINE { " (standard)" } else { "" })
+/// A saving in words: a change, or that the strong level alone is the cheapest.
+fn change(saving: &Saving) -> String {
+    if saving.at_strong_only {
+        return "none: the strong level alone is the cheapest".to_owned();
+    }
+    or_dash(saving.change.map(relative))
 }
 
 fn name(axis: Axis) -> &'static str {

@@ -1,0 +1,204 @@
+//! Which arm and λ to take for a fee, a share of strong calls or an accuracy: `budgets`, the summary's part, and answers in words.
+
+use super::{OnAxis, Sweep, cost, name, unit};
+use crate::analysis::curves::budget::Found;
+use crate::analysis::curves::{Axis, Point};
+use crate::analysis::metrics::swept::{Choice, Swept};
+use crate::report::columns::{Column, Sheet};
+use crate::report::format::{bare_percent, lambda, percent};
+use crate::types::arm::Arm;
+
+/// Rungs of the ladder of budgets, and of accuracies.
+const RUNGS: u32 = 10;
+
+/// What a reader of a sweep wants to reach.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Wanted {
+    /// The most that an item may cost, in USD. `None` if any fee will do.
+    pub budget: Option<f64>,
+    /// The greatest share of items that may go to the strong level, in [0, 1]. `None` if any will do.
+    pub strong_calls: Option<f64>,
+    /// The least accuracy, a share in [0, 1]. `None` if any will do.
+    pub accuracy: Option<f64>,
+}
+
+/// An answer to "which arm and λ".
+struct Advice<'s> {
+    axis: Axis,
+    asked: &'static str,
+    value: f64,
+    found: Option<Found<Choice>>,
+    swept: &'s Swept<'s, 's>,
+}
+
+impl Sweep<'_, '_> {
+    /// What to take for what is wanted, as sentences.
+    #[must_use]
+    pub fn answers(&self, wanted: Wanted) -> Vec<String> {
+        let mut lines = Vec::new();
+        for OnAxis { axis, swept, .. } in &self.axes {
+            let (budget, asked) = match axis {
+                Axis::Fee => (wanted.budget, "USD an item"),
+                Axis::StrongCalls => (wanted.strong_calls, "strong calls"),
+            };
+            if let Some(budget) = budget {
+                let at_most = match axis {
+                    Axis::Fee => budget.to_string(),
+                    Axis::StrongCalls => percent(budget),
+                };
+                let found = swept.within(budget).map(|found| sentence(swept, *axis, &found));
+                let found = found.unwrap_or_else(|| "nothing that was swept is so cheap".to_owned());
+                lines.push(format!("within {at_most} {asked}: {found}"));
+            }
+            if let Some(accuracy) = wanted.accuracy {
+                let found = swept.reaching(accuracy).map(|found| sentence(swept, *axis, &found));
+                let found = found.unwrap_or_else(|| "nothing that was swept reaches it".to_owned());
+                lines.push(format!("for an accuracy of {}, by {}: {found}", percent(accuracy), name(*axis)));
+            }
+        }
+        if wanted.budget.is_some() && !self.axes.iter().any(|on| on.axis == Axis::Fee) {
+            lines.push("a budget needs a price for every model; --strong-calls SHARE needs none".to_owned());
+        }
+        if self.axes.is_empty() && (wanted.strong_calls.is_some() || wanted.accuracy.is_some()) {
+            lines.push("which λ to take is not known: this needs weak-only and strong-only".to_owned());
+        }
+        lines
+    }
+
+    /// Budgets in even steps from the cheapest to the dearest choice, and accuracies from the lowest to the highest.
+    fn advice(&self) -> Vec<Advice<'_>> {
+        let mut advice = Vec::new();
+        for OnAxis { axis, swept, .. } in &self.axes {
+            let choices = swept.choices();
+            let ladder = |of: fn(&Point) -> f64| {
+                let values = || choices.iter().map(|(_, point)| of(point));
+                let (low, high) = (values().fold(f64::INFINITY, f64::min), values().fold(0.0, f64::max));
+                // The last rung is the end itself, whatever rounding makes of it.
+                let rung = move |rung| low + (high - low) * f64::from(rung) / f64::from(RUNGS);
+                (0..RUNGS).map(rung).chain([high])
+            };
+            let axis = *axis;
+            advice.extend(ladder(|point| point.cost).map(|value| {
+                let found = swept.within(value);
+                Advice { axis, asked: "budget", value, found, swept }
+            }));
+            advice.extend(ladder(|point| point.accuracy).map(|value| {
+                let found = swept.reaching(value);
+                Advice { axis, asked: "accuracy", value, found, swept }
+            }));
+        }
+        advice
+    }
+
+    /// All rungs, for files.
+    pub(super) fn budgets(&self) -> Sheet {
+        self.sheet_of(&self.advice())
+    }
+
+    /// The rungs whose answer is another than that of the rung before, for people.
+    pub(super) fn budgets_once(&self) -> Sheet {
+        let mut advice = self.advice();
+        advice.dedup_by(|next, kept| {
+            next.axis == kept.axis && next.asked == kept.asked && next.found.is_some() && next.found == kept.found
+        });
+        self.sheet_of(&advice)
+    }
+
+    fn sheet_of(&self, rows: &[Advice]) -> Sheet {
+        let each = || rows.iter();
+        let found = || each().map(|row| row.found.as_ref());
+        let mixed = || found().map(|found| found?.mixed.as_ref());
+        let asked = |row: &Advice| format!("{}, {}", row.asked, name(row.axis));
+        let value = |row: &Advice| if row.asked == "accuracy" { percent(row.value) } else { cost(row.axis, row.value) };
+        let take = |row: &Advice| row.found.as_ref().map_or("none".to_owned(), |found| taken(row.swept, found));
+        let paid = |row: &Advice| row.found.as_ref().map(|found| cost(row.axis, found.point.cost)).unwrap_or_default();
+        let columns = vec![
+            Column::text(each().map(|_| self.dataset.clone())).file("dataset"),
+            Column::text(each().map(|row| super::column(row.axis).to_owned())).file("axis"),
+            Column::text(each().map(|row| row.asked.to_owned())).file("asked"),
+            Column::written(each().map(asked)).aside("asked"),
+            Column::exact(each().map(|row| row.value)).file("value"),
+            Column::written(each().map(value)).aside("of"),
+            Column::text(found().map(|found| Some(found?.choice.0.arm.to_string()))).file("arm"),
+            Column::exact(found().map(|found| found?.choice.0.threshold)).file("threshold"),
+            Column::written(each().map(take)).aside("take"),
+            Column::share(found().map(|found| Some(found?.point.accuracy))).or("").file("accuracy").aside("accuracy"),
+            Column::exact(found().map(|found| Some(found?.point.cost))).file("cost"),
+            Column::written(each().map(paid)).aside("cost of an item"),
+            Column::text(mixed().map(|mixed| Some(mixed?.0.0.arm.to_string()))).file("mixed_with_arm"),
+            Column::exact(mixed().map(|mixed| mixed?.0.0.threshold)).file("mixed_with_threshold"),
+            Column::exact(mixed().map(|mixed| Some(mixed?.1))).file("mixed_share"),
+        ];
+        Sheet { name: "budgets", columns }
+    }
+}
+
+/// An arm with its λ.
+fn told(swept: &Swept, choice: &Choice) -> String {
+    let at = choice.threshold.map(|threshold| format!(" at λ {}", lambda(swept.readable(threshold))));
+    format!("{}{}", choice.arm, at.unwrap_or_default())
+}
+
+/// What is taken, with the shares of a mixture.
+fn taken(swept: &Swept, found: &Found<Choice>) -> String {
+    let first = told(swept, &found.choice.0);
+    match &found.mixed {
+        None => first,
+        Some(((other, _), share)) => {
+            format!("{} % {}, {} % {first}", whole(*share), told(swept, other), whole(1.0 - share))
+        }
+    }
+}
+
+/// A share in whole percent, if it is far enough from both ends.
+fn whole(share: f64) -> String {
+    let rounded = format!("{:.0}", share * 100.0);
+    if matches!(&*rounded, "0" | "100") { bare_percent(share) } else { rounded }
+}
+
+/// What to take, what it gives and costs, and for a mixture why nothing alone will do.
+fn sentence(swept: &Swept, axis: Axis, found: &Found<Choice>) -> String {
+    let figures =
+        |point: Point| format!("accuracy {} for {} {}", percent(point.accuracy), cost(axis, point.cost), unit(axis));
+    let Some(((other, beyond), share)) = &found.mixed else {
+        return format!("{}, {}", told(swept, &found.choice.0), figures(found.point));
+    };
+    let (choice, before) = &found.choice;
+    let arm = if choice.arm.is_one_level() { other.arm } else { choice.arm };
+    let within = |choice: &Choice| choice.threshold;
+    let tied = swept.tied(within(choice), within(other)).filter(|_| arm == Arm::Cascade);
+    let why = match tied {
+        Some((confidence, answers)) => format!(
+            "{answers} weak answers have the confidence {}, so no λ of {arm} gives between {} and {}",
+            lambda(swept.readable(confidence)),
+            cost(axis, before.cost),
+            cost(axis, beyond.cost)
+        ),
+        None => format!(
+            "no λ of {arm} that was swept gives between {} and {}",
+            cost(axis, before.cost),
+            cost(axis, beyond.cost)
+        ),
+    };
+    let never_run = if arm.learning().is_some() { ", an interpolation: no run had these deferrals" } else { "" };
+    let (nearest, at) = found.nearest();
+    format!(
+        "{why}. Sending {} % of the queries at random to {} and the others to {} gives about {}{never_run}. Nearest without chance: {}, {}",
+        whole(*share),
+        told(swept, other),
+        told(swept, choice),
+        figures(found.point),
+        told(swept, nearest),
+        figures(*at)
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shares_near_an_end_keep_a_decimal() {
+        assert_eq!([0.948, 0.996, 0.004, 0.5].map(whole), ["95", "99.6", "0.4", "50"]);
+    }
+}
