@@ -58,7 +58,7 @@ impl Outcome {
     /// This outcome, in which these were left out before any cell was run.
     #[must_use]
     pub fn without(self, before: Vec<LeftOut>) -> Self {
-        Self { left_out: [before, self.left_out].concat(), ..self }
+        Self { left_out: [self.left_out, before].concat(), ..self }
     }
 }
 

@@ -36,9 +36,6 @@ pub fn terminal(arms: &[Calibrated], width: u16) -> String {
         Column::optional_count(tested().map(|tested| Some(tested?.n))).named(TERMINAL, "accepted"),
         Column::optional_count(tested().map(|tested| Some(tested?.errors))).named(TERMINAL, "wrong"),
         Column::count(each().map(|(_, found)| found.told_from)).named(TERMINAL, "items"),
-        Column::text(each().map(|(arm, found)| if found.certified { Cover::of(arm).short() } else { "–" }.to_owned()))
-            .named(TERMINAL, "covers"),
-        Column::number(4, each().map(|(_, found)| found.smallest_alpha)).named(TERMINAL, SMALLEST_ALPHA),
     ];
     let sheet = Sheet { name: "calibration", columns };
     if sheet.is_empty() { String::new() } else { sheet.terminal(width) }
@@ -185,7 +182,12 @@ impl Cover {
 /// What is guaranteed, or that nothing is.
 #[must_use]
 pub fn verdicts(arms: &[Calibrated]) -> Vec<String> {
-    guaranteed(arms).map(|(arm, found)| verdict(arm, &found)).chain(arms.iter().filter_map(flat)).collect()
+    let found = || guaranteed(arms).map(|(_, found)| found);
+    let verdicts = guaranteed(arms).map(|(arm, found)| verdict(arm, &found));
+    let least = found().max_by_key(|found| found.told_from).map(|found| {
+        format!("The {SMALLEST_ALPHA}, were all {} answers right: {:.4}.", found.told_from, found.smallest_alpha)
+    });
+    verdicts.chain(arms.iter().filter_map(flat)).chain(least).collect()
 }
 
 /// What is guaranteed of one arm, or that nothing is.

@@ -154,3 +154,78 @@ fn best<'s, 'a>(thresholds: impl Iterator<Item = (&'s Slice<'a>, OnPart)>, rule:
     };
     found.into_iter().filter(|(_, part)| part.accuracy >= enough - 1e-12).min_by(by_calls).map(|(slice, _)| slice)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::analysis::metrics::Prices;
+    use crate::types::level::Level;
+    use crate::types::record::{CellKey, Graded, LevelAnswer, Record, Score};
+    use crate::types::testing;
+
+    const GROUPS: usize = 40;
+
+    /// An arm at one λ: which of the groups' single items are right, and which go to the strong level.
+    fn cell(arm: Arm, threshold: Option<f64>, right: fn(usize) -> bool, deferred: fn(usize) -> bool) -> Vec<Record> {
+        let cell = Arc::new(CellKey { dataset: "d".into(), arm, order: 0, threshold });
+        let record = |at: usize| {
+            let score = if right(at) { Score::Correct } else { Score::Incorrect };
+            let graded = Graded { answer: None, score };
+            let level = if deferred(at) { Level::SECOND } else { Level::FIRST };
+            Record {
+                group: at.to_string().into(),
+                levels: vec![LevelAnswer::new(level, graded.clone())],
+                deferred: deferred(at),
+                answering_level: Some(level),
+                graded,
+                ..testing::record(&cell, at)
+            }
+        };
+        (0..GROUPS).map(record).collect()
+    }
+
+    fn records() -> Vec<Record> {
+        [
+            cell(Arm::StrongOnly, None, |_| true, |_| true),
+            cell(Arm::Cascade, Some(0.2), |at| at % 2 == 0, |_| false),
+            cell(Arm::Cascade, Some(0.8), |at| at % 10 != 0, |at| at % 4 != 0),
+            cell(Arm::Cascade, Some(0.9), |at| at % 10 != 0, |_| true),
+        ]
+        .concat()
+    }
+
+    #[test]
+    fn what_is_chosen_on_some_groups_is_judged_on_the_others() {
+        let (records, prices) = (records(), Prices::new());
+        let comparison = Comparison::new(&records, &[], &prices, Seed(3));
+        let choice = choose(&comparison, 0.25, Rule::default()).expect("there are enough groups");
+        assert_eq!((choice.groups, choice.items), ([10, 30], [10, 30]));
+        let [strong, cascade] = choice.rows[..] else { panic!("two arms") };
+        assert_eq!((strong.arm, strong.threshold, strong.against_strong), (Arm::StrongOnly, None, None));
+        assert_eq!(cascade.threshold, Some(0.8), "as accurate as 0.9 with fewer strong calls");
+        // Both parts together are the whole.
+        let whole = cascade.chosen_on.accuracy * 10.0 + cascade.judged_on.accuracy * 30.0;
+        assert!((whole - 36.0).abs() < 1e-9, "{whole}");
+        let change = cascade.against_strong.expect("strong-only was run");
+        assert!((change.value - (cascade.judged_on.accuracy - 1.0)).abs() < 1e-12);
+        assert_eq!(choice, choose(&comparison, 0.25, Rule::default()).expect("the same"));
+        let other = Comparison::new(&records, &[], &prices, Seed(4));
+        assert_ne!(choice, choose(&other, 0.25, Rule::default()).expect("other groups"));
+    }
+
+    #[test]
+    fn a_rule_may_ask_for_an_accuracy_and_too_few_groups_are_not_parted() {
+        let (records, prices) = (records(), Prices::new());
+        let comparison = Comparison::new(&records, &[], &prices, Seed(3));
+        let at = |accuracy| {
+            let choice =
+                choose(&comparison, 0.5, Rule { accuracy: Some(accuracy), ..Rule::default() }).expect("groups");
+            (choice.rows.last().and_then(|row| row.threshold), choice.without)
+        };
+        assert_eq!(at(0.1), (Some(0.2), Vec::new()), "the fewest strong calls that reach it");
+        assert_eq!(at(1.1), (None, vec![Arm::Cascade]));
+        assert_eq!(choose(&comparison, 0.01, Rule::default()), None);
+    }
+}

@@ -59,7 +59,10 @@ fn a_run_leaves_out_arms_and_goes_on_when_their_calls_are_there() {
 
     // The same again, and made again from the records.
     let again = left_out(project.trial("out", &["--journal", "half/journal.sqlite", "--offline"]));
-    assert_eq!(again, out);
+    // What was replayed lies in the run's own journal now.
+    let without_calls =
+        |said: &str| said.lines().filter(|line| !line.contains("calls made")).collect::<Vec<_>>().join("\n");
+    assert_eq!(without_calls(&again), without_calls(&out));
     project.run(&["report", "out"]).done();
     assert!(project.reports("out") == ours);
 
@@ -176,7 +179,7 @@ fn a_calibration_leaves_out_arms_and_needs_no_embedding_for_the_others() {
         project
             .trial("run", &[&run[..], &per_arm[..3], &["--journal", "whole/journal.sqlite"], &per_arm[3..]].concat()),
     );
-    holds(&out, &["inter-cascade is left out: ", "(embed)"]);
+    holds(&out, &["inter-cascade is left out: ", "inter-cascade-random is left out: ", "`large` on item `"]);
 }
 
 #[test]
@@ -219,7 +222,9 @@ fn the_shipped_pair_is_swept_and_calibrated_from_its_recording() {
     let accuracy = project.sheet("swept", "accuracy");
     let recorded = accuracy.rows().filter(|row| row.optional("threshold") == Some(0.95)).map(|row| row.text("arm"));
     assert_eq!(recorded.collect::<Vec<_>>(), ["cascade", "inter-cascade", "inter-cascade-random", "retrieval"]);
-    let calibrate = [&["calibrate"], &shared[..], &["calibrated", "--set", "dataset.calibration=40"]].concat();
+    let calibrate =
+        [&["calibrate"], &shared[..], &["calibrated", "--min-accepted", "5", "--set", "dataset.calibration=40"]]
+            .concat();
     let said = project.run(&calibrate).done();
     holds(&said.out, &["certified λ", "the smallest α that can be certified is", "the standard cascade alone"]);
 }

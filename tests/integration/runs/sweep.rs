@@ -58,6 +58,37 @@ fn a_sweep_is_what_a_run_at_each_threshold_gives() {
 }
 
 #[test]
+fn thresholds_are_chosen_on_some_groups_and_judged_on_the_others() {
+    let (project, said) = swept(&Settings::simulated().set("dataset.choose", 0.5), &["--accuracy", "0.6"]);
+    holds(
+        &said,
+        &["chosen on 5 groups (15 items)", "judged on the other 5 (15 items)", "an accuracy of at least 60.0 %"],
+    );
+    let (chosen, accuracy) = (project.sheet("swept", "chosen"), project.sheet("swept", "accuracy"));
+    let arms: Vec<&str> = chosen.rows().map(|row| row.text("arm")).collect();
+    assert_eq!(arms, ["strong-only", "cascade", "inter-cascade", "inter-cascade-random"]);
+    for row in chosen.rows() {
+        let same = |other: &crate::support::Row| {
+            other.text("arm") == row.text("arm") && other.optional("threshold") == row.optional("threshold")
+        };
+        let whole = accuracy.rows().find(same).expect("the row of the whole").number("accuracy");
+        near(f64::midpoint(row.number("chosen_on_accuracy"), row.number("judged_on_accuracy")), whole);
+    }
+    holds(
+        &project.text("swept/summary.md"),
+        &["## Chosen on one part, judged on the other", "within 0.5 points the fewest strong calls"],
+    );
+    // What is chosen by the records is no part of what is run.
+    project.write("trial.toml", Settings::simulated().text());
+    let again = ["sweep", "--config", "trial.toml", "--out", "swept", "--thresholds", LIST];
+    assert!(!project.run(&again).done().out.contains("chosen on"));
+    let run = project.trial("run", &["--set", "dataset.choose=0.5"]).done();
+    holds(&run.out, &["dataset.choose is for `sweep`"]);
+    let wrong = project.trial("wrong", &["--set", "dataset.choose=1"]).refused_in_one_line();
+    holds(&wrong, &["dataset.choose: must lie between 0 and 1, not 1"]);
+}
+
+#[test]
 fn the_cascade_costs_both_levels_once_whatever_the_thresholds() {
     let settings = Settings::simulated().set("arms", vec!["cascade"]);
     let (project, said) = swept_at("0:1:0.005", &settings, &[]);
