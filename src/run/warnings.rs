@@ -95,7 +95,7 @@ pub(super) fn of_gates(records: &[Record]) -> Vec<String> {
 
 /// A gate that lets everything through or nothing decides nothing.
 fn gate(slice: &Slice) -> Option<String> {
-    let threshold = slice.cell.threshold?;
+    let threshold = slice.readable?;
     let what = match slice.strong_calls() {
         0 => "accepts everything",
         n if n == slice.taken.len() => "defers everything",
