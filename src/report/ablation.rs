@@ -129,7 +129,8 @@ fn head(rows: &[Row]) -> Vec<Column> {
             .named(COSTS, "variant"),
         Column::text(each().map(|row| row.variant.settings.join("; "))).file("settings"),
         Column::text(each().map(|row| row.slice.cell.arm.to_string())).file("arm"),
-        Column::exact(each().map(|row| row.slice.cell.threshold)).file("threshold").named(OUTCOMES, "λ"),
+        Column::exact(each().map(|row| row.slice.cell.threshold)).file("threshold"),
+        Column::exact(each().map(|row| row.slice.readable)).named(OUTCOMES, "λ"),
         Column::count(each().map(|row| row.slice.orders)).file("orders"),
         Column::count(each().map(|row| row.slice.n)).file("n"),
     ]

@@ -1,7 +1,7 @@
 //! Two runs side by side.
 
 use super::columns::{Column, Sheet, TERMINAL};
-use super::format::{self, bare_percent, signed, threshold};
+use super::format::{self, bare_percent, lambda, or_dash, signed};
 use super::manifest::{self, Manifest};
 use crate::analysis::metrics::fees::item_fee;
 use crate::analysis::metrics::{Changes, Comparison, Reference, Slice};
@@ -91,7 +91,8 @@ fn of_strong_only(rows: &[Row]) -> &'static str {
 
 /// Arm and λ.
 fn head(rows: &[Row]) -> Vec<Column> {
-    let lambda = |row: &Row| both(&threshold(row.base), &threshold(row.slice));
+    let readable = |slice: &Slice| or_dash(slice.readable.map(lambda));
+    let lambda = |row: &Row| both(&readable(row.base), &readable(row.slice));
     vec![
         Column::text(rows.iter().map(|row| row.slice.cell.arm.to_string())).named(TERMINAL, "arm"),
         Column::written(rows.iter().map(lambda)).named(TERMINAL, "λ"),

@@ -1,5 +1,7 @@
 //! What to take in words: the five lines that a run ends with, the summary's first section, and `recommendation.json`.
 
+use std::fmt::Write;
+
 use serde_json::{Value, json};
 
 use super::format::{bare_percent, brackets, lambda, points, relative, signed, sure_percent};
@@ -19,7 +21,6 @@ const RULE: &str = "Of the cascades and the arm that learns, the cheapest one th
 /// A recommendation with what its words need.
 pub struct Advice<'c, 'a> {
     found: Recommendation<'c, 'a>,
-    comparison: &'c Comparison<'a>,
     /// The data set's name, and its split if it has several.
     data: (String, Option<String>),
     /// Whether a price is nominal.
@@ -43,7 +44,6 @@ impl<'c, 'a> Advice<'c, 'a> {
             swept: manifest.swept.is_some(),
             data: (data, text("/dataset/split")),
             found,
-            comparison,
         }
     }
 
@@ -139,18 +139,12 @@ impl<'c, 'a> Advice<'c, 'a> {
     fn line(&self, name: &str, of: &Candidate) -> String {
         let against =
             of.against.map(|against| format!("; against strong alone {}", changes(&against, self.found.unit)));
-        format!("{name}{}: {}{}.", self.at(of), self.figures(of), against.unwrap_or_default())
-    }
-
-    /// An arm's λ, if it has one.
-    fn at(&self, of: &Candidate) -> String {
-        let threshold = of.slice.cell.threshold;
-        threshold.map(|threshold| format!(" at λ {}", lambda(self.comparison.readable(threshold)))).unwrap_or_default()
+        format!("{name}{}: {}{}.", at(of), self.figures(of), against.unwrap_or_default())
     }
 
     fn named(&self, place: usize) -> String {
         let of = &self.found.candidates[place];
-        format!("{}{}", of.slice.cell.arm, self.at(of))
+        format!("{}{}", of.slice.cell.arm, at(of))
     }
 
     /// Which to take, and why.
@@ -209,7 +203,7 @@ impl<'c, 'a> Advice<'c, 'a> {
         };
         let not_shown = self.not_shown();
         if !not_shown.is_empty() {
-            text += &format!("Not shown: {}. ", not_shown.join("; "));
+            let _ = write!(text, "Not shown: {}. ", not_shown.join("; "));
         }
         let Some(slice) = self.found.strong.as_ref().or(self.found.candidates.first()).map(|of| of.slice) else {
             return text + "No questions were answered.";
@@ -278,6 +272,11 @@ fn no_models(identity: &Value, learns: bool) -> Vec<String> {
         reasons.push("the store rule correct-only is an oracle".to_owned());
     }
     reasons
+}
+
+/// An arm's λ, if it has one.
+fn at(of: &Candidate) -> String {
+    of.slice.readable.map(|threshold| format!(" at λ {}", lambda(threshold))).unwrap_or_default()
 }
 
 /// Both changes against the strong level alone.

@@ -95,8 +95,8 @@ pub(super) fn of_gates(records: &[Record]) -> Vec<String> {
 
 /// A gate that lets everything through or nothing decides nothing.
 fn gate(slice: &Slice) -> Option<String> {
-    // Where nothing was certified, no other threshold is.
-    let threshold = slice.cell.threshold.filter(|threshold| threshold.is_finite())?;
+    // If nothing was certified, no other threshold is.
+    let threshold = slice.readable.filter(|threshold| threshold.is_finite())?;
     let what = match slice.strong_calls() {
         0 => "accepts everything",
         n if n == slice.taken.len() => "defers everything",

@@ -46,6 +46,7 @@ pub fn path<T>(choices: impl IntoIterator<Item = (T, Point)>) -> Vec<(T, Point)>
 
 /// The most accurate on any path that costs no more than `budget`; of equals the cheapest, then the first. `None` if nothing is so
 /// cheap.
+#[must_use]
 pub fn best_within<T: Clone>(paths: &[Vec<(T, Point)>], budget: f64) -> Option<Found<T>> {
     let on = |path: &Vec<(T, Point)>| -> Vec<Found<T>> {
         let alone = path.iter().filter(|(_, point)| point.cost <= budget).map(Found::alone);
@@ -61,6 +62,7 @@ pub fn best_within<T: Clone>(paths: &[Vec<(T, Point)>], budget: f64) -> Option<F
 
 /// The cheapest on any path that is at least as accurate as `accuracy`; of equals the most accurate, then the first. `None` if
 /// nothing is so accurate.
+#[must_use]
 pub fn cheapest_reaching<T: Clone>(paths: &[Vec<(T, Point)>], accuracy: f64) -> Option<Found<T>> {
     let on = |path: &Vec<(T, Point)>| -> Vec<Found<T>> {
         let alone = path.iter().filter(|(_, point)| point.accuracy >= accuracy).map(Found::alone);
@@ -115,10 +117,10 @@ mod tests {
         close(*share, 1.0 / 3.0, 1e-12);
         close(found.point.accuracy, 0.6 + 0.2 / 3.0, 1e-12);
         close(found.point.cost, 0.2, 0.0);
-        // Half of the way from as good to best.
-        let found = cheapest_reaching(&path, 0.85).expect("on the path");
+        // Three fifths of the way from as good to best.
+        let found = cheapest_reaching(&path, 0.86).expect("on the path");
         assert_eq!((found.choice.0, found.nearest().0), ("as good", "best"));
-        close(found.point.cost, 0.7, 1e-12);
+        close(found.point.cost, 0.74, 1e-12);
         // A vertex is no mixture, nor is a budget on a flat piece.
         for (found, name) in [(best_within(&path, 0.4), "good"), (best_within(&path, 0.45), "good")] {
             let found = found.expect("on the path");

@@ -63,14 +63,14 @@ mod tests {
 
     #[test]
     fn both_ends_of_a_large_step_are_thresholds() {
-        // 108 of 256 answers have the confidence 0, thirty 0.9; the others differ.
+        // 108 of 267 answers have the confidence 0, forty 0.9; the others differ.
         let mut confidences = vec![0.0; 108];
         confidences.extend((0..118).map(|at| 0.5 + f64::from(at) / 1000.0));
-        confidences.extend([0.9; 30]);
+        confidences.extend([0.9; 40]);
         confidences.push(0.95);
         let found = grid(&confidences, 8);
         assert_eq!(found.len(), 8);
-        // Deferred: 0 at λ 0, 108 at the next, 226 at 0.9, 256 at 0.95.
+        // Deferred: 0 at λ 0, 108 at the next, 226 at 0.9, 266 at 0.95.
         assert!([0.0, 0.5, 0.9, 0.95].iter().all(|threshold| found.contains(threshold)), "{found:?}");
         // The four that are left halve the 118 answers between.
         let between = found.iter().filter(|threshold| (0.501..0.7).contains(*threshold)).count();

@@ -10,7 +10,7 @@ use super::confidence::{Ends, ends};
 use super::fees::{FeeRow, Prices, by_group, fee_of, fee_rows, item_fee};
 use super::references::Reference;
 use super::shortest::shortest;
-use super::slices::{Slice, Taken, baseline, slices};
+use super::slices::{Slice, Taken, baseline, confidences, make_readable, slices};
 use crate::analysis::stats::holm::holm;
 use crate::analysis::stats::units::{differ, relative_change};
 use crate::analysis::stats::{Draws, Estimate, Interval, Units};
@@ -73,7 +73,8 @@ impl<'a> Comparison<'a> {
 
     /// Compares these slices.
     #[must_use]
-    pub fn of(slices: Vec<Slice<'a>>, calibrated: &'a [Calibrated], prices: &'a Prices, seed: Seed) -> Self {
+    pub fn of(mut slices: Vec<Slice<'a>>, calibrated: &'a [Calibrated], prices: &'a Prices, seed: Seed) -> Self {
+        make_readable(&mut slices);
         let change = |slice: &Slice| {
             let base = baseline(&slices, slice).filter(|_| slice.cell.arm != BASELINE)?;
             Changes::between(slice, base, seed)
@@ -171,15 +172,7 @@ impl<'a> Comparison<'a> {
     /// A threshold with the fewest digits that make the same decisions on all answers of the run, for people to read.
     #[must_use]
     pub fn readable(&self, threshold: f64) -> f64 {
-        let observed = || {
-            let answers = self.slices.iter().flat_map(|slice| &slice.taken);
-            let mut observed: Vec<f64> =
-                answers.filter_map(|taken| Some(taken.asked()?.gate_confidence()?.value())).collect();
-            observed.sort_by(f64::total_cmp);
-            observed.dedup();
-            observed
-        };
-        shortest(threshold, self.confidences.get_or_init(observed))
+        shortest(threshold, self.confidences.get_or_init(|| confidences(&self.slices)))
     }
 
     /// The interval of each slice's accuracy, in shares and in the order of the slices.

@@ -34,7 +34,7 @@ pub fn warnings(stream: &[Record], calibration: &[Record]) -> Vec<String> {
 fn of_level(stream: &[Record], level: Level, top: Level) -> Option<String> {
     let share = |slice: &Slice| {
         let ends = Ends::of(slice, level);
-        let threshold = slice.cell.threshold.map_or_else(String::new, |threshold| format!(" at {threshold}"));
+        let threshold = slice.readable.map_or_else(String::new, |threshold| format!(" at {threshold}"));
         let Ends { answers, cut, .. } = ends;
         let share = ends.cut_share();
         (share > CUT).then(|| format!("{}{threshold} {:.1} % ({cut} of {answers})", slice.cell.arm, share * 100.0))

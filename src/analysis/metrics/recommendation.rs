@@ -400,3 +400,39 @@ fn needed(differences: &[f64], distance: f64, margin: f64) -> Option<usize> {
     let fewest = none_differs.ceil() as usize;
     (distance > 0.0).then(|| POWER.needed_units(distance, spread).max(fewest))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::analysis::fixtures::close;
+
+    #[test]
+    fn missing_groups_are_counted_by_the_share_that_differs() {
+        // Forty of 200 groups differ: (1.96 + 0.8416)^2 * 0.2 / 0.02^2.
+        let differences: Vec<f64> = (0..200)
+            .map(|group| {
+                if group < 20 {
+                    1.0
+                } else if group < 40 {
+                    -1.0
+                } else {
+                    0.0
+                }
+            })
+            .collect();
+        assert_eq!(needed(&differences, 0.02, 0.02), Some(3925));
+        // If a point is lost already, half of the margin is left: four times as many.
+        assert_eq!(needed(&differences, 0.01, 0.02), Some(15_698));
+        assert_eq!(needed(&differences, 0.0, 0.02), None);
+        // If none differs: 0.98^183 < 0.025 < 0.98^182.
+        assert_eq!(needed(&[0.0; 50], 0.02, 0.02), Some(183));
+    }
+
+    #[test]
+    fn few_groups_that_differ_bound_the_difference() {
+        let ends = bounds(0, 100).expect("groups");
+        close(ends.high, 1.0 - 0.025_f64.powf(0.01), 1e-9);
+        close(ends.low, -ends.high, 0.0);
+        assert_eq!(bounds(0, 0), None);
+    }
+}

@@ -4,6 +4,7 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
+use super::shortest::shortest;
 use super::{BASELINE, ratio};
 use crate::analysis::reliability::Judged;
 use crate::analysis::stats::proportion::wilson;
@@ -158,6 +159,8 @@ pub struct Slice<'a> {
     pub n: usize,
     /// The top level of the run's cascade.
     pub top: Level,
+    /// λ with the fewest digits that make the same decisions on all answers of the run. `None` if the arm has no gate.
+    pub readable: Option<f64>,
 }
 
 /// The records by arm and threshold, in the order in which they first appear.
@@ -176,7 +179,26 @@ pub fn slices(records: &[Record]) -> Vec<Slice<'_>> {
         let instead = alone.get(&(record.cell.order, &*record.item_id.0)).copied().filter(|_| is_unasked(record));
         found[place].1.push(Taken::Whole { record, instead });
     }
-    found.into_iter().map(|(cell, taken)| Slice::new(cell, taken, top)).collect()
+    let mut slices = found.into_iter().map(|(cell, taken)| Slice::new(cell, taken, top)).collect::<Vec<_>>();
+    make_readable(&mut slices);
+    slices
+}
+
+/// All confidences that gates compared with their thresholds, ascending.
+pub(super) fn confidences(slices: &[Slice]) -> Vec<f64> {
+    let answers = slices.iter().flat_map(|slice| &slice.taken);
+    let mut observed: Vec<f64> = answers.filter_map(|taken| Some(taken.asked()?.gate_confidence()?.value())).collect();
+    observed.sort_by(f64::total_cmp);
+    observed.dedup();
+    observed
+}
+
+/// Gives each slice its λ for people.
+pub(super) fn make_readable(slices: &mut [Slice]) {
+    let observed = confidences(slices);
+    for slice in slices {
+        slice.readable = slice.cell.threshold.map(|threshold| shortest(threshold, &observed));
+    }
 }
 
 /// Whether an item was deferred without asking the weak level, in an arm that shows it examples.
@@ -202,7 +224,7 @@ pub fn baseline<'a, 'b>(slices: &'b [Slice<'a>], slice: &Slice) -> Option<&'b Sl
 impl<'a> Slice<'a> {
     fn new(cell: Arc<CellKey>, taken: Vec<Taken<'a>>, top: Level) -> Self {
         let orders = taken.iter().map(|taken| taken.record().cell.order).collect::<HashSet<_>>().len();
-        Self { cell, n: taken.len() / orders.max(1), taken, orders, top }
+        Self { readable: cell.threshold, cell, n: taken.len() / orders.max(1), taken, orders, top }
     }
 
     /// The cascade at each threshold, out of the weak level alone (this slice) and the strong level alone.
@@ -217,7 +239,8 @@ impl<'a> Slice<'a> {
             };
             let cell = CellKey { arm: BASELINE, threshold: Some(*threshold), ..CellKey::clone(&self.cell) };
             let (orders, n, top) = (self.orders, self.n, self.top);
-            Self { cell: Arc::new(cell), taken: pairs.iter().map(gate).collect(), orders, n, top }
+            let taken = pairs.iter().map(gate).collect();
+            Self { cell: Arc::new(cell), taken, orders, n, top, readable: Some(*threshold) }
         };
         thresholds.iter().map(at).collect()
     }
@@ -243,7 +266,8 @@ impl<'a> Slice<'a> {
 
     /// A part of the slice, of these items.
     fn holding(&self, taken: Vec<Taken<'a>>) -> Self {
-        Self { cell: Arc::clone(&self.cell), n: taken.len(), taken, orders: self.orders, top: self.top }
+        let (orders, top, readable) = (self.orders, self.top, self.readable);
+        Self { cell: Arc::clone(&self.cell), n: taken.len(), taken, orders, top, readable }
     }
 
     /// Whether the arm learns: its items then depend on each other.

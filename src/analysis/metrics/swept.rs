@@ -185,9 +185,9 @@ impl<'c, 'a> Swept<'c, 'a> {
             self.choices.iter().filter(|(choice, _)| is(choice)).cloned().collect::<Vec<(Choice, Point)>>()
         };
         let alone = of(&|choice| choice.threshold.is_none()).into_iter().map(|choice| vec![choice]);
-        let along =
+        let gated =
             self.arms().into_iter().map(|arm| path(of(&|choice| choice.arm == arm || choice.arm.is_one_level())));
-        alone.chain(along).collect()
+        alone.chain(gated).collect()
     }
 
     /// The confidence that all answers of the weak level alone have which one of two thresholds defers and the other does not, and

@@ -1,5 +1,6 @@
 #![expect(clippy::redundant_closure_for_method_calls, reason = "a method is not one for every lifetime of its records")]
 
+mod recommendation;
 mod references;
 mod unasked;
 

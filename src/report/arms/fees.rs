@@ -1,5 +1,6 @@
 //! Tokens and fees of every arm by model and purpose: `fees`, and the summary's part on money.
 
+use crate::analysis::metrics::recommendation::QUERIES;
 use crate::analysis::metrics::{Comparison, FeeRow, Slice};
 use crate::analysis::stats::Estimate;
 use crate::report::columns::{Column, Sheet};
@@ -31,7 +32,8 @@ pub fn sheet(rows: &[Row]) -> Sheet {
     let columns = vec![
         Column::text(each().map(|row| row.slice.cell.dataset.to_string())).file("dataset"),
         Column::text(each().map(|row| row.slice.cell.arm.to_string())).file("arm").aside("arm"),
-        Column::exact(each().map(|row| row.slice.cell.threshold)).file("threshold").aside("λ"),
+        Column::exact(each().map(|row| row.slice.cell.threshold)).file("threshold"),
+        Column::exact(each().map(|row| row.slice.readable)).aside("λ"),
         Column::text(each().map(|row| row.paid.model.clone())).file("model").aside("model"),
         Column::text(each().map(purpose)).file("purpose").aside("purpose"),
         Column::count(each().map(|row| row.paid.calls)).file("calls").aside("calls"),
@@ -42,6 +44,16 @@ pub fn sheet(rows: &[Row]) -> Sheet {
         Column::change(each().map(|row| row.change))
             .file("change_vs_cascade_percent")
             .ends(["change_low_percent", "change_high_percent"]),
+        Column::number(4, each().map(|row| Some(row.paid.fee?.usd() / queries(row.slice) * QUERIES)))
+            .file("fee_per_1000_usd")
+            .aside("USD per 1,000 queries"),
     ];
     Sheet { name: "fees", columns }
+}
+
+/// The items of a slice over all orders, each a query.
+#[must_use]
+#[expect(clippy::cast_precision_loss, reason = "a count of items")]
+pub fn queries(slice: &Slice) -> f64 {
+    slice.taken.len() as f64
 }

@@ -1,8 +1,10 @@
 //! What each arm reached and what it changes: `accuracy`, `strong_calls`, the summary's results and the terminal's. A figure of
 //! an arm is a function in `analysis/metrics` and a column here.
 
+use super::fees::queries;
 use super::references;
 use super::views::{ACCURACY, RESULTS, STRONG_CALLS};
+use crate::analysis::metrics::recommendation::QUERIES;
 use crate::analysis::metrics::{Changes, Comparison, Slice, ratio};
 use crate::analysis::stats::Estimate;
 use crate::report::columns::{Column, Sheet, TERMINAL};
@@ -13,7 +15,7 @@ use crate::types::price::Fee;
 #[must_use]
 pub fn sheet(comparison: &Comparison) -> Sheet {
     let mut columns = vec![head(comparison), accuracies(comparison), calls(comparison), costs(comparison)];
-    columns.extend([asked(comparison), references::columns(comparison)]);
+    columns.extend([asked(comparison), references::columns(comparison), per_query(comparison)]);
     Sheet { name: RESULTS, columns: columns.into_iter().flatten().collect() }
 }
 
@@ -37,7 +39,8 @@ fn head(comparison: &Comparison) -> Vec<Column> {
         in_both(Column::text(each().map(|slice| slice.cell.arm.to_string())), "arm")
             .placed(RESULTS, 0, "arm")
             .placed(TERMINAL, 0, "arm"),
-        threshold.placed(RESULTS, 1, "λ").placed(TERMINAL, 1, "λ"),
+        threshold,
+        Column::exact(each().map(|slice| slice.readable)).placed(RESULTS, 1, "λ").placed(TERMINAL, 1, "λ"),
         in_both(Column::count(each().map(|slice| slice.orders)), "orders"),
         in_both(Column::count(each().map(|slice| slice.n)), "n"),
     ]
@@ -147,4 +150,12 @@ fn costs(comparison: &Comparison) -> Vec<Column> {
             .placed(TERMINAL, 6, "fee USD"),
         Column::number(2, each().map(Slice::strategies_shown)).named(RESULTS, "strategies shown"),
     ]
+}
+
+/// The fee of a thousand queries. People see it if there are prices.
+fn per_query(comparison: &Comparison) -> Vec<Column> {
+    let fee = |slice: &Slice| Some(comparison.fee(slice)?.usd() / queries(slice) * QUERIES);
+    let column = Column::number(4, comparison.slices.iter().map(fee)).named(ACCURACY, "fee_per_1000_usd");
+    let priced = comparison.slices.iter().any(|slice| comparison.fee(slice).is_some());
+    vec![if priced { column.named(RESULTS, "USD per 1,000 queries") } else { column }]
 }

@@ -14,7 +14,8 @@ pub fn sheet(comparison: &Comparison) -> Sheet {
     let mut columns = vec![
         Column::text(each().map(|place| place.slice.cell.dataset.to_string())).file("dataset"),
         Column::text(each().map(|place| place.slice.cell.arm.to_string())).file("arm").aside("arm"),
-        Column::exact(each().map(|place| place.slice.cell.threshold)).file("threshold").aside("λ"),
+        Column::exact(each().map(|place| place.slice.cell.threshold)).file("threshold"),
+        Column::exact(each().map(|place| place.slice.readable)).aside("λ"),
         Column::count(each().map(|place| place.slice.orders)).file("orders"),
         Column::count(each().map(|place| place.slice.n)).file("n"),
         Column::share(each().map(|place| place.accuracy)).file("accuracy"),
@@ -56,6 +57,6 @@ fn dominated<'c, 'a>(
 /// An arm, with its λ if it has several.
 fn named(comparison: &Comparison, slice: &Slice) -> String {
     let several = comparison.of_arm(slice.cell.arm).count() > 1;
-    let at = slice.cell.threshold.filter(|_| several).map(|threshold| format!(" at λ {}", lambda(threshold)));
+    let at = slice.readable.filter(|_| several).map(|threshold| format!(" at λ {}", lambda(threshold)));
     format!("{}{}", slice.cell.arm, at.unwrap_or_default())
 }

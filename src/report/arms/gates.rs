@@ -8,7 +8,7 @@ use crate::analysis::metrics::{Calibrated, Comparison, Slice};
 use crate::analysis::stats::{Estimate, Interval};
 use crate::report::calibration::{Cover, SMALLEST_ALPHA};
 use crate::report::columns::{Column, Sheet, View};
-use crate::report::format::{lambda, marked, or_dash, percent, threshold};
+use crate::report::format::{lambda, marked, or_dash, percent};
 
 /// The summary's table of what confidence is worth.
 pub const CONFIDENCE: View = "confidence";
@@ -110,7 +110,8 @@ fn confidence(rows: &[Row]) -> Vec<Column> {
         sure(|worth| worth.brier, |ends| ends.brier).file("brier").placed(CONFIDENCE, 6, "Brier"),
         sure(|worth| worth.auroc, |ends| ends.auroc).file("auroc").placed(CONFIDENCE, 3, "AUROC"),
         Column::number(3, worth().map(|worth| worth?.aurc)).file("aurc").placed(CONFIDENCE, 7, "AURC"),
-        Column::exact(rows.iter().map(|row| row.slice.cell.threshold)).file("threshold").placed(CONFIDENCE, 1, "λ"),
+        Column::exact(rows.iter().map(|row| row.slice.cell.threshold)).file("threshold"),
+        Column::exact(rows.iter().map(|row| row.slice.readable)).placed(CONFIDENCE, 1, "λ"),
     ]
 }
 
@@ -168,7 +169,7 @@ fn guarantee(rows: &[Row]) -> Vec<Column> {
 /// The λ that was certified.
 fn certified_at(row: &Row) -> String {
     if row.guaranteed.is_some_and(|found| found.certified) {
-        threshold(row.slice)
+        or_dash(row.slice.readable.map(lambda))
     } else {
         format!("{} (nothing certified)", lambda(f64::INFINITY))
     }

@@ -39,7 +39,7 @@ fn sheet(rows: &[Row], shapes: &[Shape]) -> Sheet {
     let each = || rows.iter();
     let mut columns = vec![
         Column::text(each().map(|(slice, ..)| slice.cell.arm.to_string())).aside("arm"),
-        Column::exact(each().map(|(slice, ..)| slice.cell.threshold)).aside("λ"),
+        Column::exact(each().map(|(slice, ..)| slice.readable)).aside("λ"),
         Column::points(each().map(|(_, against, _)| Some(against.accuracy))).aside("accuracy, change"),
         Column::relative(each().map(|(_, against, _)| against.strong_calls)).aside("strong calls, change"),
     ];

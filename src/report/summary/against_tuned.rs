@@ -28,7 +28,7 @@ fn sheet(rows: &[(&Slice, AgainstReference)]) -> Sheet {
     let figure = |of: fn(&AgainstReference) -> Option<Estimate>| rows.iter().map(move |(_, against)| of(against));
     let columns = vec![
         Column::text(each().map(|(slice, _)| slice.cell.arm.to_string())).aside("arm"),
-        Column::exact(each().map(|(slice, _)| slice.cell.threshold)).aside("λ"),
+        Column::exact(each().map(|(slice, _)| slice.readable)).aside("λ"),
         Column::points(figure(|against| Some(against.accuracy))).aside("accuracy, change"),
         Column::p_value(each().map(|(_, against)| against.accuracy.p_value)).aside("p"),
         Column::relative(figure(|against| against.strong_calls)).aside("strong calls, change"),

@@ -26,7 +26,7 @@ pub(super) fn section(comparison: &Comparison) -> String {
     let empty = |ends: &Ends| (ends.empty, ends.empty_share());
     let columns = vec![
         Column::text(ends.iter().map(|(slice, _)| slice.cell.arm.to_string())).aside("arm"),
-        Column::exact(ends.iter().map(|(slice, _)| slice.cell.threshold)).aside("λ"),
+        Column::exact(ends.iter().map(|(slice, _)| slice.readable)).aside("λ"),
         share(0, cut).aside("weak cut"),
         share(1, cut).aside("strong cut"),
         share(0, empty).aside("weak without text"),

@@ -38,7 +38,7 @@ fn unasked(comparison: &Comparison) -> Option<String> {
 /// What the cascade at a λ of its own is.
 fn tuned(comparison: &Comparison) -> Option<String> {
     let tuned = comparison.reference(Reference::CascadeTuned)?;
-    let at = tuned.cell.threshold.map(|threshold| format!(" ({})", lambda(threshold)));
+    let at = tuned.readable.map(|threshold| format!(" ({})", lambda(threshold)));
     Some(format!(
         "cascade-tuned is the standard cascade at a λ of its own, `deferral.tuned_threshold`{}, which was set before the run; changes \
          against the cascade are against the arm cascade.",

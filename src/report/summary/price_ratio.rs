@@ -4,7 +4,7 @@ use super::prices::{cheaper_from, of_shapes};
 use crate::analysis::metrics::price_ratio::{Curve, Shape, curves, ratios};
 use crate::analysis::metrics::{Comparison, Slice};
 use crate::report::columns::{Column, Sheet};
-use crate::report::format::{or_dash, relative, threshold};
+use crate::report::format::{lambda, or_dash, relative};
 
 /// What a row shows of an arm's curve.
 #[derive(Clone, Copy)]
@@ -58,7 +58,7 @@ fn sheet(rows: &[(usize, Shape, Shows)], found: &[(&Slice, Vec<Curve>)]) -> Shee
         };
         let heading = match found.iter().filter(|(other, _)| other.cell.arm == slice.cell.arm).count() {
             1 => slice.cell.arm.to_string(),
-            _ => format!("{}, λ = {}", slice.cell.arm, threshold(slice)),
+            _ => format!("{}, λ = {}", slice.cell.arm, or_dash(slice.readable.map(lambda))),
         };
         columns.push(Column::written(rows.iter().map(|row| or_dash(cell(row)))).aside(&heading));
     }

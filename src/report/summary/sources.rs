@@ -93,7 +93,7 @@ fn sheet(part_of: &str, rows: &[Row]) -> Sheet {
     let similarity = |row: &Row| row.found.similarity.map(range).unwrap_or_default();
     let mut columns = vec![
         Column::text(each().map(|row| row.slice.cell.arm.to_string())).aside("arm"),
-        Column::exact(each().map(|row| row.slice.cell.threshold)).aside("λ"),
+        Column::exact(each().map(|row| row.slice.readable)).aside("λ"),
         Column::text(each().map(|row| row.part_of.to_owned())).aside(part_of),
         Column::written(each().map(similarity)).aside("similarity"),
         Column::count(each().map(|row| row.found.n)).aside("items"),

@@ -63,6 +63,6 @@ pub(super) fn of_strong_level(comparison: &Comparison) -> String {
 fn head<'c>(slices: impl Iterator<Item = &'c Slice<'c>> + Clone) -> Vec<Column> {
     vec![
         Column::text(slices.clone().map(|slice| slice.cell.arm.to_string())).aside("arm"),
-        Column::exact(slices.map(|slice| slice.cell.threshold)).aside("λ"),
+        Column::exact(slices.map(|slice| slice.readable)).aside("λ"),
     ]
 }

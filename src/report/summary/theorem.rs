@@ -35,7 +35,7 @@ fn sheet(rows: &[(&Slice, Constants)]) -> Sheet {
     let accepted = |[accepted, wrong]: [usize; 2]| format!("{accepted} ({wrong})");
     let columns = vec![
         Column::text(each().map(|(slice, _)| slice.cell.arm.to_string())).aside("arm"),
-        Column::exact(each().map(|(slice, _)| slice.cell.threshold)).aside("λ"),
+        Column::exact(each().map(|(slice, _)| slice.readable)).aside("λ"),
         Column::written(each().map(|(_, found)| accepted(found.with))).aside("accepted (wrong) with"),
         Column::written(each().map(|(_, found)| accepted(found.without))).aside("accepted (wrong) without"),
         Column::sure(2, each().map(|(_, found)| found.error_ratio)).aside("ε: error among accepted, with / without"),

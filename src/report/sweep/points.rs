@@ -3,7 +3,9 @@
 use super::{OnAxis, Sweep};
 use crate::analysis::curves::Axis;
 use crate::analysis::metrics::frontier::{Place, frontier};
+use crate::analysis::metrics::recommendation::QUERIES;
 use crate::analysis::metrics::{Comparison, ratio};
+use crate::report::arms::fees::queries;
 use crate::report::columns::{Column, Sheet};
 use crate::report::format::{or_dash, signed};
 use crate::types::arm::Arm;
@@ -16,12 +18,12 @@ pub(super) fn sheet(sweep: &Sweep, comparison: &Comparison) -> Sheet {
     let by_fee = sweep.axes.iter().any(|on| on.axis == Axis::Fee);
     let rows = few(&frontier(comparison), comparison, by_fee);
     let each = || rows.iter();
-    let readable = |place: &Place| place.slice.cell.threshold.map(|threshold| comparison.readable(threshold));
+    let readable = |place: &Place| place.slice.readable;
     let saved = |place: &Place| {
         let on = sweep.axes.iter().find(|on| (on.axis == Axis::Fee) == by_fee);
         or_dash(on.and_then(|on| saved(on, place)))
     };
-    let fee = |place: &Place| Some(place.fee? / count(place) * 1000.0);
+    let fee = |place: &Place| Some(place.fee? / queries(place.slice) * QUERIES);
     let heading = if by_fee { "fee at cascade's accuracy, %" } else { "calls at cascade's accuracy, %" };
     let mut columns = vec![
         Column::text(each().map(|place| place.slice.cell.arm.to_string())).heading("arm"),
@@ -36,11 +38,6 @@ pub(super) fn sheet(sweep: &Sweep, comparison: &Comparison) -> Sheet {
     columns.push(Column::text(each().map(|place| mark(place, by_fee).to_owned())).heading("frontier"));
     columns.push(Column::written(each().map(saved)).heading(heading));
     Sheet { name: "points", columns }
-}
-
-#[expect(clippy::cast_precision_loss, reason = "a count of items")]
-fn count(place: &Place) -> f64 {
-    place.slice.taken.len() as f64
 }
 
 fn mark(place: &Place, by_fee: bool) -> &'static str {

@@ -5,6 +5,7 @@ mod calibration;
 mod checks;
 mod commands;
 mod controls;
+mod decision;
 mod limits;
 mod offline;
 mod older_tables;

@@ -117,8 +117,17 @@ fn the_cascade_costs_both_levels_once_whatever_the_thresholds() {
 
 #[test]
 fn a_budget_and_an_accuracy_are_answered_with_an_arm_and_a_threshold() {
-    let (project, said) = swept(&Settings::simulated(), &["--budget", "1", "--accuracy", "0.7"]);
-    holds(&said, &["within 1 USD an item: ", "for an accuracy of 70.0 %: "]);
+    let (project, said) =
+        swept(&Settings::simulated(), &["--budget", "1", "--accuracy", "0.7", "--strong-calls", "0.1"]);
+    holds(
+        &said,
+        &[
+            "within 1 USD an item: ",
+            "for an accuracy of 70.0 %, by fee: ",
+            "within 10.0 % strong calls: no λ of ",
+            " at random to ",
+        ],
+    );
     let (accuracy, budgets) = (project.sheet("swept", "accuracy"), project.sheet("swept", "budgets"));
     let best = accuracy.rows().map(|row| row.number("accuracy")).fold(0.0, f64::max);
     let axes: BTreeSet<&str> = budgets.rows().map(|row| row.text("axis")).collect();
@@ -139,7 +148,7 @@ fn a_budget_and_an_accuracy_are_answered_with_an_arm_and_a_threshold() {
 #[test]
 fn savings_at_equal_accuracy_are_told_for_learning_arms() {
     let (project, said) = swept(&Settings::simulated(), &[]);
-    holds(&said, &["change at that accuracy"]);
+    holds(&said, &["fee at cascade's accuracy", "At most eight λs of an arm"]);
     let savings = project.sheet("swept", "equal_accuracy");
     assert_eq!(savings.len(), 2 * 2 * LIST.split(',').count(), "two axes, two arms");
     let mut told = 0;

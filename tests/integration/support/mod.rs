@@ -84,7 +84,7 @@ impl Project {
         files(self.folder.path())
     }
 
-    /// The tables, `strategies.jsonl` and `summary.md` of the run in `folder`.
+    /// The tables, `strategies.jsonl`, `summary.md` and `recommendation.json` of the run in `folder`.
     pub(crate) fn reports(&self, folder: &str) -> Files {
         let mut found = files(&self.path(folder));
         found.retain(|name, _| !name.starts_with("set-aside-") && is_report(name));
@@ -197,7 +197,7 @@ pub(crate) fn files(folder: &Path) -> Files {
 
 fn is_report(name: &str) -> bool {
     let tables = TABLES.iter().any(|table| name.strip_prefix(table).is_some_and(|ending| ending.starts_with('.')));
-    tables || name == "strategies.jsonl" || name == "summary.md"
+    tables || ["strategies.jsonl", "summary.md", "recommendation.json"].contains(&name)
 }
 
 /// GSM8K-style problems: `groups` kinds, each in `variants` wordings, with ids and groups.
