@@ -194,6 +194,17 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn no_limit_of_several_is_passed() {
+        let limit = |key, usd, before| Limit { key, usd, before: fee(before) };
+        let budget = Arc::new(Budget::of(vec![limit("run", 5e-6, 0), limit("total", 9e-6, 6)]));
+        budget.reserve(fee(2)).await.expect("2 of 5, 8 of 9").settle(fee(2));
+        let (spent, most) = budget.level();
+        assert!((spent - 8e-6).abs() < 1e-12 && (most - 9e-6).abs() < 1e-12, "the limit of which the least is left");
+        let passed = budget.reserve(fee(2)).await.err().expect("4 of 5, 10 of 9").to_string();
+        assert!(passed.starts_with("total = 0.000009 would be passed: 0.000008 USD are spent"), "{passed}");
+    }
+
+    #[tokio::test]
     async fn a_call_that_was_not_answered_costs_nothing() {
         let budget = Arc::new(Budget::new(5e-6, Fee::default()));
         drop(budget.reserve(fee(5)).await.expect("5 of 5"));

@@ -16,11 +16,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use anyhow::{Context, Result, anyhow, bail};
 use async_trait::async_trait;
-use rusqlite::{Connection, OptionalExtension, Row};
+use rusqlite::{Connection, OptionalExtension};
 use tokio::sync::OnceCell;
 
 pub use self::claim::Claim;
-use self::neighbours::Neighbour;
+use self::neighbours::{LOST, Neighbour, SPENT, sums};
 pub use self::times::{Elapsed, times};
 use self::writer::{Entry, Origin, Writer};
 use crate::types::chat::{CallKey, Response, Usage};
@@ -334,21 +334,6 @@ fn opened(path: &Path) -> Result<Vec<(PathBuf, Connection)>> {
         connection.map(|connection| (part, connection))
     };
     parts(path)?.into_iter().map(open).collect()
-}
-
-/// Calls of a journal that its own run made, by the model's name.
-const SPENT: &str = "SELECT model, count(*), sum(input_tokens), sum(cached_input_tokens), sum(output_tokens)
-    FROM calls WHERE NOT imported GROUP BY model";
-/// Attempts without an answer, by the model's name.
-const LOST: &str = "SELECT model, count(*), sum(input_tokens), 0, sum(output_tokens) FROM lost GROUP BY model";
-
-fn sums(connection: &Connection, query: &str) -> rusqlite::Result<BTreeMap<String, Taken>> {
-    let mut statement = connection.prepare(query)?;
-    let taken = |row: &Row| {
-        let usage = Usage { input: row.get(2)?, cached_input: row.get(3)?, output: row.get(4)? };
-        Ok((row.get(0)?, Taken { calls: row.get(1)?, usage }))
-    };
-    statement.query_map([], taken)?.collect()
 }
 
 /// A whole call out of some journal.

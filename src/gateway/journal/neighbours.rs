@@ -5,11 +5,28 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
 use anyhow::{Context, Result};
-use rusqlite::Connection;
+use rusqlite::{Connection, Row};
 
-use super::{Journal, LOST, Made, SPENT, Taken, cannot_read, found, lock, look_up, schema, sums};
-use crate::types::chat::CallKey;
+use super::{Journal, Made, Taken, cannot_read, found, lock, look_up, schema};
+use crate::types::chat::{CallKey, Usage};
 use crate::types::embedding::Embedded;
+
+/// Calls of a journal that its own run made, by the model's name.
+pub(super) const SPENT: &str = "SELECT model, count(*), sum(input_tokens), sum(cached_input_tokens), sum(output_tokens)
+    FROM calls WHERE NOT imported GROUP BY model";
+/// Attempts without an answer, by the model's name.
+pub(super) const LOST: &str =
+    "SELECT model, count(*), sum(input_tokens), 0, sum(output_tokens) FROM lost GROUP BY model";
+
+/// The sums of such a query.
+pub(super) fn sums(connection: &Connection, query: &str) -> rusqlite::Result<BTreeMap<String, Taken>> {
+    let mut statement = connection.prepare(query)?;
+    let taken = |row: &Row| {
+        let usage = Usage { input: row.get(2)?, cached_input: row.get(3)?, output: row.get(4)? };
+        Ok((row.get(0)?, Taken { calls: row.get(1)?, usage }))
+    };
+    statement.query_map([], taken)?.collect()
+}
 
 /// What a run's own calls have taken, by the model's name.
 #[derive(Debug, Clone, Default)]

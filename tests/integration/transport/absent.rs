@@ -28,8 +28,14 @@ fn ctrl_c_ends_the_wait_with_one_sentence() {
     let project = Project::with(
         &settings(&nowhere()).set("arms", vec![toml::Value::from("cascade")]).set("model.small.max_retries", 9),
     );
+    for verb in ["run", "sweep"] {
+        stopped_while_waiting(&project, verb);
+    }
+}
+
+fn stopped_while_waiting(project: &Project, verb: &str) {
     let mut child = Command::new(program())
-        .args(["run", "--config", "trial.toml", "--out", "out"])
+        .args([verb, "--config", "trial.toml", "--out", verb])
         .current_dir(project.path(""))
         .stdout(Stdio::null())
         .stderr(Stdio::piped())
