@@ -160,7 +160,8 @@ pub fn calibrate(answers: &[Judged], grid: Grid, wanted: Guarantee) -> Outcome {
 pub struct Candidate {
     /// The loosest λ that accepts these answers, and what is known of them.
     pub tested: Tested,
-    /// The smallest α for which [`calibrate`] certifies this λ or a lower one. `None` if it accepts too few answers.
+    /// The smallest α for which [`calibrate`] tests this λ, and it passes with all stricter ones that are tested. `None` if it
+    /// accepts too few answers.
     pub smallest_alpha: Option<f64>,
 }
 

@@ -187,10 +187,13 @@ proptest! {
         let answers: Vec<Judged> =
             answers.into_iter().map(|(c, right)| judged(f64::from(c) / 20.0, right)).collect();
         let (grid, delta) = (Grid::Uniform(40), 0.1);
-        let certified = |alpha: f64| calibrate(&answers, grid, Guarantee { alpha, delta, min_accepted }).threshold();
         let rows = certifiable(&answers, grid, delta, min_accepted);
         for row in &rows {
-            let reached = |alpha: f64| certified(alpha).is_some_and(|found| found <= row.tested.threshold);
+            let reached = |alpha: f64| {
+                let wanted = Guarantee { alpha, delta, min_accepted };
+                let certified = calibrate(&answers, grid, wanted).threshold();
+                wanted.needed() <= row.tested.n && certified.is_some_and(|found| found <= row.tested.threshold)
+            };
             let Some(alpha) = row.smallest_alpha else {
                 prop_assert!(row.tested.n < min_accepted);
                 continue;
