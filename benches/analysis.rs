@@ -14,8 +14,6 @@ use intercascade::analysis::stats::Draws;
 use intercascade::analysis::stats::difference::of_answers;
 use intercascade::report::arms::gates::Gauged;
 use intercascade::report::arms::of_arms;
-use intercascade::report::manifest::Manifest;
-use intercascade::report::recommendation::Advice;
 use intercascade::report::reproduction::{Experiment, Shows, figures};
 use intercascade::report::summary::Context;
 use intercascade::report::sweep::Sweep;
@@ -43,8 +41,8 @@ fn main() -> Result<()> {
         let comparison = Comparison::swept(&records, &thresholds, &[], &prices, Seed(1));
         let sweep = Sweep::new(&comparison);
         let gauged = Some(Gauged { model: "weak", signal: "option-probability" });
-        let advice = &Advice::new(&comparison, &Manifest::default());
-        let context = Context { name: "bench", setting: &[], warnings: &[], comparison: &comparison, gauged, advice };
+        let context =
+            Context { name: "bench", setting: &[], warnings: &[], comparison: &comparison, gauged, decision: "" };
         let tables: Vec<_> = of_arms(&comparison, gauged)?.into_iter().chain(sweep.tables()?).collect();
         let text = intercascade::report::summary::swept(&context, &sweep);
         ensure!(tables.len() == 9 && text.len() > 1000 && comparison.slices.len() == 202, "{} tables", tables.len());
@@ -68,8 +66,7 @@ fn million() -> Result<()> {
     let started = Instant::now();
     let comparison = Comparison::new(&records, &[], &prices, Seed(1));
     let gauged = Some(Gauged { model: "weak", signal: "option-probability" });
-    let advice = &Advice::new(&comparison, &Manifest::default());
-    let context = Context { name: "bench", setting: &[], warnings: &[], comparison: &comparison, gauged, advice };
+    let context = Context { name: "bench", setting: &[], warnings: &[], comparison: &comparison, gauged, decision: "" };
     let text = intercascade::report::summary::markdown(&context);
     println!("summary: {:.1} s", started.elapsed().as_secs_f64());
     for mut table in of_arms(&comparison, gauged)? {

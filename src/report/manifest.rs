@@ -15,7 +15,7 @@ use crate::types::left_out::LeftOut;
 pub const FILE: &str = "manifest.json";
 
 /// `manifest.json`.
-#[derive(Default, Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Manifest {
     /// Version of this program.
     pub version: String,

@@ -192,14 +192,14 @@ impl<'a> Outputs<'a> {
         let left_out = left_out::lines(&manifest.left_out);
         let warnings = [&left_out[..], &missing, &manifest.warnings, &manifest.price_notes].concat();
         let gauged = facts.signal.as_deref().map(|signal| Gauged { model: &facts.weak, signal });
-        let comparison = self.comparison;
+        let (comparison, decision) = (self.comparison, self.advice.section());
         let context = Context {
             name: &facts.name,
             setting: &manifest.setting,
             warnings: &warnings,
             comparison,
             gauged,
-            advice: &self.advice,
+            decision: &decision,
         };
         let mut tables = of_records(OF_STREAM, records)?;
         if !calibration.records.is_empty() {

@@ -29,6 +29,8 @@ pub fn rows<'c>(comparison: &'c Comparison<'c>) -> Vec<Row<'c>> {
 pub fn sheet(rows: &[Row]) -> Sheet {
     let each = || rows.iter();
     let purpose = |row: &Row| row.paid.purpose.map_or("total", Purpose::name).to_owned();
+    let per_1000 = Column::number(4, each().map(|row| Some(row.paid.fee?.usd() / queries(row.slice) * QUERIES)))
+        .file("fee_per_1000_usd");
     let columns = vec![
         Column::text(each().map(|row| row.slice.cell.dataset.to_string())).file("dataset"),
         Column::text(each().map(|row| row.slice.cell.arm.to_string())).file("arm").aside("arm"),
@@ -44,9 +46,7 @@ pub fn sheet(rows: &[Row]) -> Sheet {
         Column::change(each().map(|row| row.change))
             .file("change_vs_cascade_percent")
             .ends(["change_low_percent", "change_high_percent"]),
-        Column::number(4, each().map(|row| Some(row.paid.fee?.usd() / queries(row.slice) * QUERIES)))
-            .file("fee_per_1000_usd")
-            .aside("USD per 1,000 queries"),
+        if each().any(|row| row.paid.fee.is_some()) { per_1000.aside("USD per 1,000 queries") } else { per_1000 },
     ];
     Sheet { name: "fees", columns }
 }

@@ -25,7 +25,6 @@ use super::arms::figures;
 use super::arms::gates::Gauged;
 use super::arms::views::RESULTS;
 use super::columns::TERMINAL;
-use super::recommendation::Advice;
 use super::sweep::Sweep;
 use crate::analysis::metrics::Comparison;
 
@@ -44,8 +43,8 @@ pub struct Context<'a> {
     pub comparison: &'a Comparison<'a>,
     /// Whose confidence gates the arms, and what it is read from. `None` if nothing is gated.
     pub gauged: Option<Gauged<'a>>,
-    /// Which arm to take.
-    pub advice: &'a Advice<'a, 'a>,
+    /// The section on which arm to take, as Markdown; may be empty.
+    pub decision: &'a str,
 }
 
 /// What a terminal of `width` columns shows: the arms' results, and each gain beside the control's.
@@ -107,7 +106,7 @@ fn head(context: &Context) -> String {
     for line in context.setting {
         let _ = writeln!(text, "- {line}");
     }
-    text += &context.advice.section();
+    text += context.decision;
     let cautions = cautions(context.comparison);
     if !context.warnings.is_empty() || !cautions.is_empty() {
         text += "\n## Before you quote a figure\n\n";

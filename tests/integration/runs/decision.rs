@@ -99,7 +99,7 @@ fn nothing_pays_where_the_weak_level_is_often_wrong_and_sure() {
 
 #[test]
 fn too_few_groups_are_insufficient_evidence_with_the_number_that_is_missing() {
-    let project = project(30, 0.97, 0.95, |settings| settings.set("deferral.threshold", 0.5));
+    let project = project(30, 0.999, 0.999, |settings| settings.set("deferral.threshold", 0.5));
     let found = Decision::of(&project, "run", &[]);
     assert_eq!((found.text("/outcome"), found.text("/take/arm")), ("insufficient evidence", "strong-only"));
     assert_eq!((found.text("/open/arm"), found.text("/cascade/verdict")), ("cascade", "open"));

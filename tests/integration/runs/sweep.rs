@@ -118,13 +118,13 @@ fn the_cascade_costs_both_levels_once_whatever_the_thresholds() {
 #[test]
 fn a_budget_and_an_accuracy_are_answered_with_an_arm_and_a_threshold() {
     let (project, said) =
-        swept(&Settings::simulated(), &["--budget", "1", "--accuracy", "0.7", "--strong-calls", "0.1"]);
+        swept(&Settings::simulated(), &["--budget", "1", "--accuracy", "0.7", "--strong-calls", "0.05"]);
     holds(
         &said,
         &[
             "within 1 USD an item: ",
             "for an accuracy of 70.0 %, by fee: ",
-            "within 10.0 % strong calls: no λ of ",
+            "within 5.0 % strong calls: no λ of ",
             " at random to ",
         ],
     );
