@@ -34,7 +34,7 @@ pub fn lines(left_out: &[LeftOut]) -> Vec<String> {
     }
     let line = |arm: Arm| {
         let rows = rows(left_out.iter().filter(|cell| cell.arm == arm));
-        let thresholds: Vec<String> = rows.iter().filter_map(|cell| cell.threshold).map(lambda).collect();
+        let thresholds: Vec<String> = rows.iter().filter_map(|cell| cell.threshold).map(rounded).collect();
         let at = if thresholds.is_empty() { String::new() } else { format!(" at λ {}", thresholds.join(", ")) };
         let first = rows.first().map(|cell| missing(&cell.lacks)).unwrap_or_default();
         let at_first = if rows.len() > 1 { " at the first λ" } else { "" };
@@ -43,6 +43,11 @@ pub fn lines(left_out: &[LeftOut]) -> Vec<String> {
         )
     };
     arms.into_iter().map(line).collect()
+}
+
+/// λ to four decimals; the table has it in full.
+fn rounded(threshold: f64) -> String {
+    lambda((threshold * 1e4).round() / 1e4)
 }
 
 /// A call in words.
