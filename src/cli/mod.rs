@@ -196,12 +196,12 @@ fn finish(report: &RunReport, wanted: Wanted, sources: &Sources) -> Result<Statu
         calls.made,
         report.folder().display()
     ));
+    say(&sources.money().line());
     outputs.recommendation().iter().for_each(|line| say(line));
     let ending = left_out::ending(&report.manifest().left_out);
     if let Some(line) = &ending {
         say(line);
     }
-    say(&sources.money().line());
     Ok(Status::of(ending.is_none()))
 }
 
