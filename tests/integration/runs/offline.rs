@@ -154,7 +154,7 @@ fn an_ablation_shows_the_rows_that_were_recorded() {
     let names: Vec<&str> = rows.rows().map(|row| row.text("variant")).collect();
     assert_eq!(names, ["none", "one"]);
     holds(&project.text("out/summary.md"), &["The row `How many: two` is left out", "`small` on item `"]);
-    holds(&nothing_left(&project.run(&[&ablate[..], &["none"]].concat())), &["no row can be shown"]);
+    holds(&nothing_left(&project.run(&[&ablate[..], &["none", "--alone"]].concat())), &["no row can be shown"]);
 }
 
 #[test]
