@@ -33,6 +33,8 @@ use crate::types::shown::shown;
 
 /// Width of tables where stdout is no terminal.
 const PLAIN_WIDTH: u16 = 120;
+/// The narrowest terminal that tables are made for.
+const LEAST_WIDTH: u16 = 40;
 
 /// Does a cheap model in front of an expensive one pay, and can the expensive one teach the cheap one?
 #[derive(Debug, Parser)]
@@ -165,7 +167,8 @@ fn carry_out(args: Args) -> Result<Status, Failure> {
 /// Columns for tables: the terminal's, or as many as a page takes where stdout is none.
 fn terminal_width() -> u16 {
     let stdout = console::Term::stdout();
-    if stdout.is_term() { stdout.size().1 } else { PLAIN_WIDTH }
+    let stated = || std::env::var("COLUMNS").ok()?.parse().ok().filter(|width| *width >= LEAST_WIDTH);
+    if stdout.is_term() { stdout.size().1.max(LEAST_WIDTH) } else { stated().unwrap_or(PLAIN_WIDTH) }
 }
 
 /// A result, to stdout, without what a terminal obeys. A reader that has gone away is no error.

@@ -284,7 +284,7 @@ fn strong_only(rows: &[Row]) -> Vec<Column> {
         .ends(["change_vs_strong_only_low_pp", "change_vs_strong_only_high_pp"]);
     let shown = rows.iter().any(|row| row.against_strong.is_some());
     vec![
-        if shown { change.short(TERMINAL, "pp to strong").named(OUTCOMES, "against strong-only") } else { change },
+        if shown { change.short(TERMINAL, "pp vs strong-only").named(OUTCOMES, "against strong-only") } else { change },
         Column::p_value(against().map(|against| against?.accuracy.p_value)).file("p_vs_strong_only"),
         Column::signed(against().map(|against| Some(against?.strong_calls?.value)))
             .file("strong_calls_change_vs_strong_only_percent"),

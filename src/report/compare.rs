@@ -6,17 +6,37 @@ use super::manifest::{self, Manifest};
 use crate::analysis::metrics::fees::item_fee;
 use crate::analysis::metrics::{Changes, Comparison, Reference, Slice};
 use crate::analysis::stats::units::relative_change;
-use crate::types::price::Fee;
+use crate::types::price::{Fee, Price};
 
 /// In what the runs differ, one line each.
 #[must_use]
 pub fn differences(first: &Manifest, second: &Manifest) -> Vec<String> {
-    let found = manifest::differences(&first.identity, &second.identity);
+    let mut found = manifest::differences(&first.identity, &second.identity);
+    found.extend(repriced(first, second));
     if found.is_empty() {
         return vec!["both are the same run".to_owned()];
     }
     let line = |line: &String| format!("  {}", line.replace(" there, ", " first, ").replace(" here", " second"));
     std::iter::once("the runs differ in".to_owned()).chain(found.iter().map(line)).collect()
+}
+
+/// The models that have other prices in the second run, a line each.
+fn repriced(first: &Manifest, second: &Manifest) -> Vec<String> {
+    let priced = |price: Option<&Option<Price>>| match price {
+        Some(Some(price)) => format!("{} in, {} out", price.input, price.output),
+        _ => "none".to_owned(),
+    };
+    let line = |(model, price): (&String, &Option<Price>)| {
+        let other = second.prices.get(model)?;
+        (price != other).then(|| {
+            format!(
+                "price of {model}: {} first, {} second (USD a million tokens): changes of fees come from it too",
+                priced(Some(price)),
+                priced(Some(other))
+            )
+        })
+    };
+    first.prices.iter().filter_map(line).collect()
 }
 
 /// Whether the runs took the same data set, so that equal ids are equal items.
@@ -71,7 +91,7 @@ impl<'c> Row<'c> {
     }
 }
 
-/// Each arm in both, and the difference over the items that both took: of accuracy, and of what it costs.
+/// Each arm in both runs, which hold the same items of it: how accurate it was, and what it cost.
 #[must_use]
 pub fn tables(first: &Comparison, second: &Comparison, width: u16) -> String {
     let row = |slice| Some(Row::new(first, second, counterpart(first, second, slice)?, slice));
@@ -80,13 +100,13 @@ pub fn tables(first: &Comparison, second: &Comparison, width: u16) -> String {
         return "no arm is in both".to_owned();
     }
     let [right, paid] = [right(&rows), paid(&rows)].map(|sheet| sheet.terminal(width));
-    format!("{right}\n{paid}\nChanges are over the items that are in both runs.{}", of_strong_only(&rows))
+    format!("{right}\n{paid}\nAll figures are over the items that are in both runs.{}", of_strong_only(&rows))
 }
 
 /// What the last column of the accuracies is; empty if it is not there.
 fn of_strong_only(rows: &[Row]) -> &'static str {
     let compared = rows.iter().any(|row| row.against_strong.iter().any(Option::is_some));
-    if compared { " The difference to strong-only is over all items of either run." } else { "" }
+    if compared { " The difference to strong-only is that of each run over these items." } else { "" }
 }
 
 /// Arm and λ.
@@ -119,7 +139,7 @@ fn right(rows: &[Row]) -> Sheet {
             let [old, new] = row.against_strong.map(|change| format::or_dash(change.map(signed)));
             both(&old, &new)
         };
-        columns.push(Column::written(each().map(against)).named(TERMINAL, "pp to strong"));
+        columns.push(Column::written(each().map(against)).named(TERMINAL, "pp vs strong-only"));
     }
     Sheet { name: "right", columns }
 }

@@ -134,7 +134,7 @@ fn asked(comparison: &Comparison) -> Vec<Column> {
     vec![
         if shown { count.named(RESULTS, "asked") } else { count },
         Column::count(each().map(Slice::from_weak_only)).named(ACCURACY, "weak_from_weak_only"),
-        if shown { alone.named(RESULTS, "weak accuracy, asked").bare(TERMINAL, 7, "asked, weak %") } else { alone },
+        if shown { alone.named(RESULTS, "weak accuracy, asked").bare(TERMINAL, 7, "weak % if asked") } else { alone },
         Column::change(changed(comparison, |changes| changes.weak_accuracy_asked))
             .named(ACCURACY, "weak_change_asked_pp")
             .ends(["weak_change_asked_low_pp", "weak_change_asked_high_pp"]),

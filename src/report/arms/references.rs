@@ -42,8 +42,8 @@ fn of_reference(comparison: &Comparison, reference: Reference) -> Vec<Column> {
 /// The heading for a terminal, in short words.
 fn in_short(reference: Reference) -> &'static str {
     match reference {
-        Reference::StrongOnly => "pp to strong",
-        Reference::CascadeTuned => "pp to tuned",
+        Reference::StrongOnly => "pp vs strong-only",
+        Reference::CascadeTuned => "pp vs tuned",
     }
 }
 

@@ -5,14 +5,9 @@ use std::fmt::Write;
 use crate::analysis::metrics::control::{Gain, share};
 use crate::analysis::metrics::{Changes, Comparison, Slice};
 use crate::analysis::stats::Estimate;
-use crate::report::columns::{Column, Sheet, TERMINAL, View};
+use crate::report::columns::{Column, Sheet};
 use crate::report::format::{NONE, hundredths, marked, or_dash, points, relative, signed};
 use crate::types::arm::Arm;
-
-/// The view of a narrow terminal: without p, which the interval nearly gives.
-const NARROW: View = "narrow terminal";
-/// Columns of a terminal from which on it is not narrow.
-const WIDE: u16 = 100;
 
 /// The tables with what they mean; empty if there is none.
 pub(super) fn section(comparison: &Comparison) -> String {
@@ -34,7 +29,7 @@ pub(super) fn section(comparison: &Comparison) -> String {
 /// A table for a terminal, without the columns that say nothing.
 pub(super) fn terminal(mut sheet: Sheet, width: u16) -> String {
     sheet.columns.retain(|column| !column.says_nothing());
-    sheet.terminal_of(if width < WIDE { NARROW } else { TERMINAL }, width)
+    sheet.terminal(width)
 }
 
 /// A change as a row of the table of gains.
@@ -109,7 +104,7 @@ fn rows(comparison: &Comparison, taught: &Slice, changes: &Changes) -> Vec<Row> 
 fn sheet(rows: &[Row]) -> Sheet {
     let each = || rows.iter();
     let orders = |row: &Row| or_dash(row.own.orders.map(|(low, high)| format!("{} to {}", signed(low), signed(high))));
-    let shown = |column: Column, heading: &str| column.heading(heading).named(NARROW, heading);
+    let shown = Column::heading;
     let columns = vec![
         shown(Column::text(each().map(|row| row.name.clone())), "change against cascade"),
         shown(Column::written(each().map(|row| row.own.text())), "inter-cascade"),

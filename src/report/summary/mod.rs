@@ -51,10 +51,18 @@ pub struct Context<'a> {
 #[must_use]
 pub fn terminal(comparison: &Comparison, width: u16) -> String {
     let results = figures::sheet(comparison).terminal_of(TERMINAL, width);
-    let gains = gains::sheets(comparison).into_iter().map(|sheet| gains::terminal(sheet, width));
+    let gains: Vec<String> = gains::sheets(comparison).into_iter().map(|sheet| gains::terminal(sheet, width)).collect();
+    let legend = if gains.is_empty() { vec![LEGEND] } else { vec![LEGEND, LEGEND_OF_GAINS] };
     let notes = notes::lines(comparison).into_iter();
-    std::iter::once(results).chain(gains).chain(notes).collect::<Vec<_>>().join("\n")
+    let legend = legend.into_iter().map(str::to_owned);
+    std::iter::once(results).chain(gains).chain(legend).chain(notes).collect::<Vec<_>>().join("\n")
 }
+
+/// What the headings of the terminal's tables mean.
+const LEGEND: &str = "weak %: the weak model's right answers to all items, deferred ones included; system %: the right answers of the arm;\n\
+                      coverage %: the items that keep the weak model's answer; pp: points of accuracy; –: no such figure.";
+const LEGEND_OF_GAINS: &str =
+    "share random gives: the part of the gain that strategies picked at random give too; none: they give nothing.";
 
 /// The whole summary of a sweep as Markdown.
 #[must_use]

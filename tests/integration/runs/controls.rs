@@ -220,7 +220,7 @@ fn a_run_of_all_arms_is_reported_again_and_compared_with_itself() {
     }
     assert!(again.contains_key("frontier.csv") && again.contains_key("summary.md"));
     let said = project.run(&["compare", "out", "again"]).done().out;
-    holds(&said, &["strong-with-examples", "pp to strong", "The difference to strong-only is over all items"]);
+    holds(&said, &["strong-with-examples", "pp vs strong-only", "The difference to strong-only is over all items"]);
 }
 
 #[test]

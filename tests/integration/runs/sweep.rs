@@ -294,7 +294,21 @@ fn two_runs_are_compared_arm_by_arm() {
     project.trial("half", &["--set", "dataset.limit=15", "--set", "arms=[\"strong-only\"]"]).done();
     let said = project.run(&["compare", "half", "one"]).done().out;
     let costs = said.lines().rfind(|line| line.contains("strong-only")).expect("the arm");
-    assert!(costs.contains(" +0.0") && !costs.contains("+100.0"), "{costs}");
+    assert!(costs.contains(" +0.0") && !costs.contains("→"), "both levels are over the shared items: {costs}");
+    holds(&said, &["left out of the second run, since the other has no such item: 30 of 60 items of strong-only"]);
+    assert!(!said.contains("inter-cascade "), "an arm of one run alone is in no table: {said}");
+    // Prices are no part of what makes a run the same run, and are compared.
+    project.write("prices.toml", "[small]\ninput = 0.2\noutput = 0.8\n");
+    let copied = ["manifest.json", "records.parquet", "calls.parquet", "levels.parquet", "strategies.jsonl"];
+    for name in copied {
+        project.write(&format!("dear/{name}"), std::fs::read(project.path(&format!("one/{name}"))).expect("a file"));
+    }
+    project.run(&["report", "dear", "--prices", "prices.toml"]).done();
+    let said = project.run(&["compare", "one", "dear"]).done().out;
+    holds(
+        &said,
+        &["price of small: 0.1 in, 0.4 out first, 0.2 in, 0.8 out second", "changes of fees come from it too"],
+    );
     project.write("questions.jsonl", crate::support::problems(9, 3));
     project.trial("other", &[]).done();
     holds(&project.run(&["compare", "one", "other"]).refused_in_one_line(), &["other data sets"]);
