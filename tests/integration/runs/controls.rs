@@ -111,7 +111,7 @@ fn weak_only_answers_for_what_was_not_asked_and_is_marked() {
         &["then have weak-only's answer to the same item", "| weak accuracy † |", "| weak level not asked |"],
     );
     holds(summary, &["with weak-only's answer on both sides", "AUROC, asked", "| inter-cascade † |"]);
-    holds(&all().said.out, &["†", "weak-only's answer", "pp to", "tuned"]);
+    holds(&all().said.out, &["†", "weak-only's answer", "pp vs", "tuned"]);
 }
 
 #[test]
@@ -220,7 +220,7 @@ fn a_run_of_all_arms_is_reported_again_and_compared_with_itself() {
     }
     assert!(again.contains_key("frontier.csv") && again.contains_key("summary.md"));
     let said = project.run(&["compare", "out", "again"]).done().out;
-    holds(&said, &["strong-with-examples", "pp vs strong-only", "The difference to strong-only is over all items"]);
+    holds(&said, &["strong-with-examples", "pp vs strong-only", "The difference to strong-only is that of each run"]);
 }
 
 #[test]
