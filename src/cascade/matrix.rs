@@ -22,17 +22,17 @@ use crate::types::record::{Call, Strategy};
 /// similar as the rule asks for; each by item and then by example.
 #[must_use]
 pub fn pairs(setup: &Setup, items: usize) -> Vec<(usize, usize)> {
-    let are_siblings = |&(item, example): &(usize, usize)| setup.items[item].group == setup.items[example].group;
     let others = |item| (0..items).filter(move |example| *example != item).map(move |example| (item, example));
-    let (mut pairs, apart): (Vec<_>, Vec<_>) = (0..items).flat_map(others).partition(are_siblings);
-    let is_near = |&(item, example): &(usize, usize)| {
+    let are_siblings = |item: usize, example: usize| setup.items[item].group == setup.items[example].group;
+    let is_near = |item: usize, example: usize| {
         similarity(setup, item, example).is_some_and(|cosine| cosine >= setup.rule.min_similarity)
     };
-    pairs.extend(apart.into_iter().filter(is_near));
-    pairs
+    let siblings = (0..items).flat_map(others).filter(|(item, example)| are_siblings(*item, *example));
+    let apart = (0..items).flat_map(others).filter(|(item, example)| !are_siblings(*item, *example));
+    siblings.chain(apart.filter(|(item, example)| is_near(*item, *example))).collect()
 }
 
-/// Takes the first `items` of the setup through: the strong level's answers, the weak level's alone, then the weak level's
+/// Takes the first `items` of the setup, and these [`pairs`] of them, through: the strong level's answers, the weak level's alone, then the weak level's
 /// with examples, one level after the other. `concurrency` calls are under way at most; `progress` is called after each.
 ///
 /// # Errors
@@ -40,6 +40,7 @@ pub fn pairs(setup: &Setup, items: usize) -> Vec<(usize, usize)> {
 pub async fn matrix(
     setup: &Setup,
     items: usize,
+    pairs: &[(usize, usize)],
     gate: &ConcurrencyLimiter,
     concurrency: usize,
     mut progress: impl FnMut(),
@@ -51,7 +52,7 @@ pub async fn matrix(
     let (mut rows, strategies): (Vec<Row>, Vec<Option<Arc<Strategy>>>) = solved.into_iter().unzip();
     let alone = stream::iter(0..items).map(|item| answer(setup, item, None));
     rows.extend(gathered(alone.buffered(concurrency), gate, &mut progress).await?);
-    let shown = pairs(setup, items).into_iter().filter_map(|(item, example)| {
+    let shown = pairs.iter().filter_map(|&(item, example)| {
         let strategy = Arc::clone(strategies[example].as_ref()?);
         Some((item, example, strategy))
     });

@@ -116,7 +116,7 @@ impl Setup {
 
     /// Of the `retrieved` strategies, those that are shown to the first level and those that are shown to the top level.
     pub(super) fn shown_to<'a>(&'a self, cell: &Cell, retrieved: &'a [Shown]) -> (&'a [Shown], &'a [Shown]) {
-        let to_top = if self.teaching.of(cell.arm.learning()).top_level_examples { retrieved } else { &[] };
+        let to_top = if self.teaching.shows_top(cell.arm.learning()) { retrieved } else { &[] };
         let to_first = match cell.arm {
             Arm::FixedExample => self.fixed_example.as_slice(),
             arm if arm.shows_examples() => retrieved,

@@ -62,12 +62,17 @@ impl Teaching {
             Use::Reused => Content::QuestionAnswer,
             Use::Replayed => Content::WorkedCase,
         });
-        let top_level_examples = match learning.map(|learning| learning.used) {
+        Self { content, ..self.clone() }
+    }
+
+    /// Whether an arm shows the top level what was retrieved.
+    #[must_use]
+    pub fn shows_top(&self, learning: Option<Learning>) -> bool {
+        match learning.map(|learning| learning.used) {
             Some(Use::Shown(_)) => self.top_level_examples,
             Some(Use::ShownToTop) => true,
             Some(Use::Reused | Use::Replayed) | None => false,
-        };
-        Self { content, top_level_examples, ..self.clone() }
+        }
     }
 
     fn has(&self, rule: StoreRule) -> bool {

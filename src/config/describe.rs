@@ -1,7 +1,5 @@
 //! What a run says of itself before any model has answered: its setting, and what a reader must know of it.
 
-use std::collections::BTreeSet;
-
 use super::resolved::ResolvedConfig;
 use super::schema::{Calibrate, Config, DeferralConfig, LearningConfig, Threshold};
 use crate::analysis::metrics::calibrated::Recalibrate;
@@ -25,13 +23,12 @@ impl ResolvedConfig {
     pub fn setting_with(&self, gate: &str) -> Vec<String> {
         let config = &self.config;
         let split = config.dataset.split.as_ref().map(|split| format!(", split {split}")).unwrap_or_default();
-        let groups: BTreeSet<&str> = self.stream().iter().map(|item| &*item.group).collect();
         let mut lines = vec![
             format!(
                 "data: {}{split}, {} items in {} groups, {} order(s), seed {}",
                 self.dataset,
                 self.stream().len(),
-                groups.len(),
+                self.groups(),
                 config.dataset.orders,
                 config.seed.0
             ),
@@ -101,8 +98,7 @@ impl ResolvedConfig {
         let mut lines = self.notices.clone();
         lines.extend(self.one_recording());
         lines.extend(self.unused());
-        let groups: BTreeSet<&str> = self.stream().iter().map(|item| &*item.group).collect();
-        if self.learns() && self.stream().len() > 1 && groups.len() == self.stream().len() {
+        if self.learns() && self.stream().len() > 1 && self.groups() == self.stream().len() {
             lines.push(
                 "The data name no groups: every question is its own. If some are variants of one problem, name the column that says so with dataset.group (or \
                  call it `group`): intervals and the split of gains into look-up and transfer go by it."

@@ -1,7 +1,5 @@
 //! `--dry-run`: the calls, tokens and fee to expect, with no model called.
 
-use std::collections::BTreeSet;
-
 use super::resolved::ResolvedConfig;
 use crate::analysis::stats::power::Power;
 use crate::backend::entry::{Backend, ModelEntry};
@@ -120,15 +118,15 @@ fn filled(entry: &ModelEntry) -> Option<String> {
 
 /// What the stream can show, whatever the models answer.
 fn shown(resolved: &ResolvedConfig) -> Vec<String> {
-    let groups: BTreeSet<&str> = resolved.stream().iter().map(|item| &*item.group).collect();
+    let groups = resolved.groups();
     let orders = resolved.config.dataset.orders;
     let usual = Power { alpha: 0.05, power: 0.8 };
     let mut lines = vec![format!(
         "what {} independent groups can show of a change of accuracy (two-sided p below 0.05, found 4 times in 5):",
-        groups.len()
+        groups
     )];
     for differ in [0.1, 0.2, 0.4] {
-        let least = usual.detectable_accuracy_difference(groups.len(), differ);
+        let least = usual.detectable_accuracy_difference(groups, differ);
         let least = least.map_or("none".to_owned(), |least| format!("{:.1} points", least * 100.0));
         lines.push(format!(
             "  where the arms differ on {:.0} % of the items: {least}; 5 points need {} groups, 2 points {}",
@@ -137,7 +135,7 @@ fn shown(resolved: &ResolvedConfig) -> Vec<String> {
             usual.needed_items(0.02, differ)
         ));
     }
-    let variants = if groups.len() < resolved.stream().len() { "variants within a group and " } else { "" };
+    let variants = if groups < resolved.stream().len() { "variants within a group and " } else { "" };
     lines.push(format!(
         "  {variants}further orders (here {orders}) narrow this only as far as their outcomes differ; orders show how much a learning arm depends on the stream's order"
     ));

@@ -55,6 +55,12 @@ impl ResolvedConfig {
         &self.items[self.places[0].clone()]
     }
 
+    /// The number of groups of the stream's items.
+    #[must_use]
+    pub fn groups(&self) -> usize {
+        self.stream().iter().map(|item| &*item.group).collect::<BTreeSet<&str>>().len()
+    }
+
     /// Where the calibration items stand among all, in the order in which they were drawn.
     #[must_use]
     pub fn calibration(&self) -> Range<usize> {

@@ -5,6 +5,9 @@ use super::format::lambda;
 use crate::types::arm::Arm;
 use crate::types::left_out::{LeftOut, Unrecorded};
 
+/// What to do about calls that are not recorded.
+pub const REMEDY: &str = "drop --offline to make these calls, or name a recording that holds them with --journal";
+
 /// The table's two files.
 pub const FILES: [&str; 2] = ["left_out.csv", "left_out.parquet"];
 
@@ -38,11 +41,20 @@ pub fn lines(left_out: &[LeftOut]) -> Vec<String> {
         let at = if thresholds.is_empty() { String::new() } else { format!(" at λ {}", thresholds.join(", ")) };
         let first = rows.first().map(|cell| missing(&cell.lacks)).unwrap_or_default();
         let at_first = if rows.len() > 1 { " at the first λ" } else { "" };
-        format!(
-            "{arm} is left out{at}: not all of its calls were recorded; the first that is missing{at_first} is {first}."
-        )
+        format!("{}{first}.", is_left_out(&format!("{arm} is left out{at}"), at_first))
     };
     arms.into_iter().map(line).collect()
+}
+
+/// The sentence on a row of an ablation that is left out.
+#[must_use]
+pub fn row(called: &str, lacks: &Unrecorded) -> String {
+    format!("{}{}.", is_left_out(&format!("The row `{called}` is left out"), ""), missing(lacks))
+}
+
+/// How a sentence on what is left out goes on until it names the first call that is missing.
+fn is_left_out(what: &str, at_first: &str) -> String {
+    format!("{what}: not all of its calls were recorded; the first that is missing{at_first} is ")
 }
 
 /// λ to four decimals; the table has it in full.
@@ -65,7 +77,7 @@ pub fn ending(left_out: &[LeftOut]) -> Option<String> {
         1 => "1 arm or threshold was left out, since not all of its calls were recorded".to_owned(),
         _ => format!("{count} arms or thresholds were left out, since not all of their calls were recorded"),
     };
-    Some(format!("{what}; drop --offline to make these calls, or name a recording that holds them with --journal"))
+    Some(format!("{what}; {REMEDY}"))
 }
 
 /// Each arm and λ once, whatever the orders.

@@ -13,7 +13,7 @@ use crate::analysis::metrics::Comparison;
 use crate::config::ablation::{self, Ablation};
 use crate::report::ablation::{Row, Variant, markdown, table, terminal};
 use crate::report::folder::{JOURNAL, replace};
-use crate::report::left_out::{self, missing};
+use crate::report::left_out;
 use crate::report::summary::SUMMARY;
 use crate::types::left_out::{LeftOut, Unrecorded};
 
@@ -129,8 +129,8 @@ impl AblationReport {
         let mut lines: Vec<String> = self.left_out.iter().map(|row| format!("note: {}", row.line())).collect();
         if let rows @ 1.. = self.left_out.len() {
             lines.push(format!(
-                "{rows} of the rows were left out, since not all of their calls were recorded; drop --offline to make these calls, or \
-                 name a recording that holds them with --journal"
+                "{rows} of the rows were left out, since not all of their calls were recorded; {}",
+                left_out::REMEDY
             ));
         }
         lines
@@ -149,11 +149,7 @@ pub struct LeftOutRow {
 impl LeftOutRow {
     /// A sentence that says so.
     fn line(&self) -> String {
-        format!(
-            "The row `{}` is left out: not all of its calls were recorded; the first that is missing is {}.",
-            self.variant,
-            missing(&self.lacks)
-        )
+        left_out::row(&self.variant, &self.lacks)
     }
 }
 

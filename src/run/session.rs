@@ -197,10 +197,11 @@ impl<'a> Session<'a> {
     pub(super) async fn matrix(&self, models: &Models) -> Result<Vec<Row>, RunError> {
         let Models { setup, limiter, .. } = models;
         let items = self.resolved.stream().len();
-        let total = 2 * items + matrix::pairs(setup, items).len();
+        let pairs = matrix::pairs(setup, items);
+        let total = 2 * items + pairs.len();
         let work = self.progress.begin(&self.resolved.config.name, total as u64, Unit::Steps);
         let mut done = 0;
-        let rows = matrix::matrix(setup, items, limiter, self.resolved.config.limits.concurrency, || {
+        let rows = matrix::matrix(setup, items, &pairs, limiter, self.resolved.config.limits.concurrency, || {
             done += 1;
             work.done(done, &String::new);
         });

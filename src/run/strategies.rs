@@ -98,7 +98,8 @@ impl Strategies {
     /// If the arm stored none.
     pub fn list(&self, arm: Option<Arm>) -> Result<Vec<String>> {
         let of = self.of(arm)?;
-        let mut rows: Vec<_> = of.into_iter().map(|strategy| (strategy, self.effects(strategy))).collect();
+        let alone = self.alone();
+        let mut rows: Vec<_> = of.into_iter().map(|strategy| (strategy, self.effects(strategy, &alone))).collect();
         rows.sort_by_key(|(_, effects)| std::cmp::Reverse(effects.shown()));
         let line = |(strategy, effects): &(&Written, Effects)| {
             format!(
@@ -126,7 +127,7 @@ impl Strategies {
             let names: Vec<&str> = of.iter().map(|strategy| strategy.source.as_str()).collect();
             anyhow!("no strategy comes from an item `{source}` in order {order}{}", suggest::nearest(source, &names))
         })?;
-        let effects = self.effects(strategy);
+        let effects = self.effects(strategy, &self.alone());
         let lambda = strategy.threshold.map_or_else(String::new, |lambda| format!(", λ {lambda}"));
         let mut text = format!(
             "from item {} (group {}), written by {}, stored at position {} of order {}, arm {}{lambda}\n\
@@ -171,13 +172,15 @@ impl Strategies {
         Ok(of)
     }
 
-    fn effects(&self, strategy: &Written) -> Effects<'_> {
-        let alone: HashMap<(usize, &str), Score> = self
-            .records
-            .iter()
-            .filter(|record| record.cell.arm == Arm::WeakOnly)
+    /// How weak-only's answers were scored, by order and item.
+    fn alone(&self) -> HashMap<(usize, &str), Score> {
+        let alone = self.records.iter().filter(|record| record.cell.arm == Arm::WeakOnly);
+        alone
             .filter_map(|record| Some(((record.cell.order, &*record.item_id.0), record.first()?.graded.score)))
-            .collect();
+            .collect()
+    }
+
+    fn effects(&self, strategy: &Written, alone: &HashMap<(usize, &str), Score>) -> Effects<'_> {
         let was_shown = |record: &&Record| {
             let cell = &record.cell;
             (cell.arm, cell.order, cell.threshold) == (strategy.arm, strategy.order, strategy.threshold)

@@ -170,3 +170,13 @@ fn change(one: Taken, other: Taken, is: fn(Taken) -> bool) -> f64 {
 fn count(n: usize) -> f64 {
     n as f64
 }
+
+/// The relative changes of costs, each with its interval from the same resamples of groups: what the groups cost in both, and the constants
+/// that are added to both sums.
+pub(super) fn relative_changes(costs: &[(Units<2>, [f64; 2])], seed: Seed) -> Vec<Option<Estimate>> {
+    let figure = |[c, c_base]: [f64; 2]| [move |[own, base]: [f64; 2]| relative_change([own + c, base + c_base])];
+    let figures: Vec<_> = costs.iter().map(|(_, apart)| figure(*apart)).collect();
+    let asked: Vec<_> = costs.iter().zip(&figures).map(|((units, _), figures)| (units, &figures[..])).collect();
+    let draws = Draws { seed, labels: &["fees"], count: RESAMPLES };
+    Units::bca_of_all(&asked, draws).into_iter().map(|found| found[0]).collect()
+}

@@ -88,18 +88,14 @@ pub fn choose(comparison: &Comparison, share: f64, rule: Rule) -> Option<Choice>
         [OnPart::of(&slice.part(is_first), comparison), OnPart::of(&slice.part(|taken| !is_first(taken)), comparison)]
     };
 
-    let mut arms: Vec<Arm> = Vec::new();
-    for slice in comparison.slices.iter().filter(|slice| slice.cell.threshold.is_some()) {
-        if !arms.contains(&slice.cell.arm) {
-            arms.push(slice.cell.arm);
-        }
-    }
+    let gated =
+        |arm: Arm| comparison.of_arm(arm).map(|(slice, _)| slice).filter(|slice| slice.cell.threshold.is_some());
+    let arms = comparison.arms().into_iter().filter(|arm| gated(*arm).next().is_some());
     let of_arm = |arm: Arm| {
-        let slices =
-            comparison.slices.iter().filter(move |slice| slice.cell.arm == arm && slice.cell.threshold.is_some());
+        let slices = gated(arm);
         best(slices.map(|slice| (slice, OnPart::of(&slice.part(is_first), comparison))), rule)
     };
-    let found: Vec<(Arm, Option<&Slice>)> = arms.into_iter().map(|arm| (arm, of_arm(arm))).collect();
+    let found: Vec<(Arm, Option<&Slice>)> = arms.map(|arm| (arm, of_arm(arm))).collect();
     let strong = comparison.reference(Reference::StrongOnly);
     let taken: Vec<&Slice> = strong.into_iter().chain(found.iter().filter_map(|(_, slice)| *slice)).collect();
 

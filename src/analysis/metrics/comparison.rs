@@ -5,7 +5,7 @@ use std::sync::OnceLock;
 
 use super::BASELINE;
 use super::calibrated::{Calibrated, Guaranteed};
-use super::changes::{AgainstReference, Changes, RESAMPLES};
+use super::changes::{AgainstReference, Changes, RESAMPLES, relative_changes};
 use super::confidence::{Ends, ends};
 use super::fees::{FeeRow, Prices, by_group, fee_of, fee_rows, item_fee};
 use super::references::Reference;
@@ -106,6 +106,18 @@ impl<'a> Comparison<'a> {
     /// The slices, each with what it changes.
     pub fn rows(&self) -> impl Iterator<Item = (&Slice<'a>, Option<&Changes>)> {
         self.slices.iter().zip(self.changes.iter().map(Option::as_ref))
+    }
+
+    /// The arms, in the order of their slices.
+    #[must_use]
+    pub fn arms(&self) -> Vec<Arm> {
+        let mut arms = Vec::new();
+        for slice in &self.slices {
+            if !arms.contains(&slice.cell.arm) {
+                arms.push(slice.cell.arm);
+            }
+        }
+        arms
     }
 
     /// The slices of one arm.
@@ -269,13 +281,9 @@ impl<'a> Comparison<'a> {
                 intervals.push((units.len() - 1, interval));
             }
         }
-        let figure = |[c, c_base]: [f64; 2]| [move |[own, base]: [f64; 2]| relative_change([own + c, base + c_base])];
-        let figures: Vec<_> = units.iter().map(|(_, apart)| figure(*apart)).collect();
-        let asked: Vec<_> = units.iter().zip(&figures).map(|((units, _), figures)| (units, &figures[..])).collect();
-        let draws = Draws { seed: self.seed, labels: &["fees"], count: RESAMPLES };
-        let found = Units::bca_of_all(&asked, draws);
+        let found = relative_changes(&units, self.seed);
         for (place, interval) in intervals {
-            *interval = found[place][0].and_then(|found| found.interval);
+            *interval = found[place].and_then(|found| found.interval);
         }
         changes
     }

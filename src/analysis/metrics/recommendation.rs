@@ -5,13 +5,13 @@
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
-use super::changes::RESAMPLES;
+use super::changes::relative_changes;
 use super::fees::{by_group, item_fee};
 use super::{Comparison, Reference, Slice, Taken};
 use crate::analysis::stats::power::Power;
 use crate::analysis::stats::proportion::upper_bound;
-use crate::analysis::stats::units::{differ, relative_change};
-use crate::analysis::stats::{Draws, Estimate, FEWEST, Interval, Units};
+use crate::analysis::stats::units::differ;
+use crate::analysis::stats::{Estimate, FEWEST, Interval, Units};
 use crate::types::arm::Arm;
 use crate::types::price::Fee;
 
@@ -178,7 +178,7 @@ impl<'c, 'a> Recommendation<'c, 'a> {
             taught,
             outcome,
             beside,
-            groups: first.map_or(0, groups),
+            groups: first.map_or(0, Slice::groups),
         }
     }
 
@@ -206,10 +206,6 @@ fn unit(comparison: &Comparison, strong: Option<&Slice>, slices: &[&Slice]) -> U
     } else {
         Unit::Usd
     }
-}
-
-fn groups(slice: &Slice) -> usize {
-    slice.taken.iter().map(|taken| taken.group()).collect::<std::collections::BTreeSet<_>>().len()
 }
 
 /// The candidate among these that is worth showing: the cheapest that pays; else the cheapest open one that lost no more than the
@@ -297,21 +293,11 @@ impl<'c, 'a> Judge<'c, 'a> {
 
     /// The relative changes of the costs, from the same resamples.
     fn cost_changes(&self, base: &Slice, slices: &[&Slice], paid: &[Option<Units<2>>]) -> Vec<Option<Estimate>> {
-        let apart = |slice: &Slice| [self.apart(slice), self.apart(base)];
-        let figures: Vec<_> = slices
-            .iter()
-            .map(|slice| {
-                let [c, c_base] = apart(slice);
-                [move |[own, base]: [f64; 2]| relative_change([own + c, base + c_base])]
-            })
-            .collect();
-        let paid: Vec<Option<Units<2>>> =
-            paid.iter().map(|paid| paid.clone().map(|paid| paid.contributing(differ))).collect();
-        let asked: Vec<(&Units<2>, _)> =
-            paid.iter().zip(&figures).filter_map(|(paid, figure)| Some((paid.as_ref()?, &figure[..]))).collect();
-        let draws = Draws { seed: self.comparison.seed, labels: &["fees"], count: RESAMPLES };
-        let mut found = Units::bca_of_all(&asked, draws).into_iter();
-        paid.iter().map(|paid| paid.as_ref().and_then(|_| found.next()?[0])).collect()
+        let costs = slices.iter().zip(paid).filter_map(|(slice, paid)| {
+            Some((paid.clone()?.contributing(differ), [self.apart(slice), self.apart(base)]))
+        });
+        let mut found = relative_changes(&costs.collect::<Vec<_>>(), self.comparison.seed).into_iter();
+        paid.iter().map(|paid| paid.as_ref().and_then(|_| found.next()?)).collect()
     }
 
     fn judged(

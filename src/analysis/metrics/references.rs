@@ -1,10 +1,10 @@
 //! The arms that all others are compared with besides the cascade.
 
-use super::changes::{AgainstReference, RESAMPLES};
+use super::changes::{AgainstReference, relative_changes};
 use super::fees::{by_group, item_fee};
 use super::{Comparison, Slice, Taken};
+use crate::analysis::stats::Estimate;
 use crate::analysis::stats::units::{differ, relative_change};
-use crate::analysis::stats::{Draws, Estimate, Units};
 use crate::types::arm::Arm;
 use crate::types::price::Fee;
 
@@ -68,14 +68,9 @@ impl Comparison<'_> {
                 places.push(place);
             }
         }
-        let figure = |[c, c_base]: [f64; 2]| [move |[own, base]: [f64; 2]| relative_change([own + c, base + c_base])];
-        let figures: Vec<_> = units.iter().map(|(_, apart)| figure(*apart)).collect();
-        let asked: Vec<(&Units<2>, _)> =
-            units.iter().zip(&figures).map(|((units, _), figures)| (units, &figures[..])).collect();
-        let draws = Draws { seed: self.seed, labels: &["fees"], count: RESAMPLES };
-        for (place, found) in places.into_iter().zip(Units::bca_of_all(&asked, draws)) {
+        for (place, found) in places.into_iter().zip(relative_changes(&units, self.seed)) {
             if let Some(change) = &mut changes[place] {
-                change.interval = found[0].and_then(|found| found.interval);
+                change.interval = found.and_then(|found| found.interval);
             }
         }
         changes

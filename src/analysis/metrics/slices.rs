@@ -1,7 +1,7 @@
 //! Records by arm and threshold. The cascade at any threshold is read off the records of weak-only and strong-only: it
 //! makes the same calls.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use super::shortest::shortest;
@@ -276,19 +276,23 @@ impl<'a> Slice<'a> {
         self.taken.iter().any(|taken| taken.record().calls.iter().any(|call| call.purpose == Purpose::Embed))
     }
 
+    /// The number of groups of its items.
+    #[must_use]
+    pub fn groups(&self) -> usize {
+        self.taken.iter().map(|taken| taken.group()).collect::<HashSet<&str>>().len()
+    }
+
     /// Whether no two of several items are of one group, as in data that name no groups: what belongs together is then not known.
     #[must_use]
     pub fn groups_are_unknown(&self) -> bool {
-        let groups: HashSet<&str> = self.taken.iter().map(|taken| taken.group()).collect();
         let items: HashSet<&str> = self.taken.iter().map(|taken| &*taken.record().item_id.0).collect();
-        items.len() > 1 && groups.len() == items.len()
+        items.len() > 1 && self.groups() == items.len()
     }
 
     /// Whether items can be taken as independent: one order, no siblings, nothing learned.
     #[must_use]
     pub fn is_independent(&self) -> bool {
-        let groups: BTreeSet<&str> = self.taken.iter().map(|taken| taken.group()).collect();
-        self.orders == 1 && groups.len() == self.taken.len() && !self.learns()
+        self.orders == 1 && self.groups() == self.taken.len() && !self.learns()
     }
 
     /// Share of right answers, no-answers counted as wrong.

@@ -8,7 +8,6 @@ use crate::analysis::metrics::{Comparison, ratio};
 use crate::report::arms::fees::queries;
 use crate::report::columns::{Column, Sheet};
 use crate::report::format::{or_dash, signed};
-use crate::types::arm::Arm;
 
 /// The most λs of an arm.
 const MOST: usize = 8;
@@ -50,14 +49,8 @@ fn is_on_frontier(place: &Place, by_fee: bool) -> bool {
 
 /// At most [`MOST`] places of each arm, in the order of arms and λs.
 fn few<'c, 'a>(places: &[Place<'c, 'a>], comparison: &'c Comparison<'a>, by_fee: bool) -> Vec<Place<'c, 'a>> {
-    let mut arms: Vec<Arm> = Vec::new();
-    for slice in &comparison.slices {
-        if !arms.contains(&slice.cell.arm) {
-            arms.push(slice.cell.arm);
-        }
-    }
     let mut rows = Vec::new();
-    for arm in arms {
+    for arm in comparison.arms() {
         let mut own: Vec<Place> = places.iter().filter(|place| place.slice.cell.arm == arm).copied().collect();
         own.sort_by(|one, other| {
             let [one, other] = [one, other].map(|place| place.slice.cell.threshold.unwrap_or(f64::NEG_INFINITY));
