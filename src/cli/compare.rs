@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::{Failure, Status, say, terminal_width};
+use super::{Failure, Status, tell, terminal_width};
 use crate::run::compare::compare;
 
 /// Arguments of `compare`.
@@ -19,7 +19,7 @@ pub(super) struct Args {
 
 pub(super) fn run(args: &Args) -> Result<Status, Failure> {
     let compared = compare(&args.first, &args.second)?;
-    compared.notes.iter().for_each(|line| say(line));
-    say(&compared.tables(terminal_width()));
+    compared.notes.iter().for_each(|line| tell(line));
+    tell(&compared.tables(terminal_width()));
     Ok(Status::Done)
 }

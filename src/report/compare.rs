@@ -1,6 +1,6 @@
 //! Two runs side by side.
 
-use super::columns::{Column, Sheet, TERMINAL};
+use super::columns::{Column, Sheet, TERMINAL, page};
 use super::format::{self, bare_percent, lambda, or_dash, signed};
 use super::manifest::{self, Manifest};
 use crate::analysis::metrics::fees::item_fee;
@@ -79,8 +79,9 @@ pub fn tables(first: &Comparison, second: &Comparison, width: u16) -> String {
     if rows.is_empty() {
         return "no arm is in both".to_owned();
     }
-    let [right, paid] = [right(&rows), paid(&rows)].map(|sheet| sheet.terminal(width));
-    format!("{right}\n{paid}\nChanges are over the items that are in both runs.{}", of_strong_only(&rows))
+    let (right, paid) = (right(&rows), paid(&rows));
+    let tables = page(&[("", &right), ("", &paid)], width);
+    format!("{tables}\nChanges are over the items that are in both runs.{}", of_strong_only(&rows))
 }
 
 /// What the last column of the accuracies is; empty if it is not there.

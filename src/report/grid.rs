@@ -1,35 +1,54 @@
-//! Tables of texts: for a terminal, and for Markdown.
+//! Tables of texts for a terminal, Markdown and LaTeX. What does not fit side by side goes on in a further table below.
+
+mod latex;
+mod layout;
 
 use std::fmt::Write;
 
-use comfy_table::{CellAlignment, ColumnConstraint, ContentArrangement, LineStyle, Table, Width, presets};
+pub use self::latex::{Caption, latex};
+use self::layout::{GAP, Placed, parts, width_of};
+pub use self::layout::{is_words, wrapped};
 
-/// Header and rows for a terminal of `width` columns; the first `texts` columns are words, the others figures.
+/// Header and rows for a terminal of `width` columns. Cells stay whole; columns that do not fit stand in a further part below, in
+/// which those that name the row are repeated.
 #[must_use]
-pub fn table(rows: &[Vec<String>], texts: usize, width: u16) -> String {
-    let mut table = Table::new();
-    table
-        .load_style(presets::UTF8_HORIZONTAL_ONLY.row_separator(LineStyle::none()))
-        .set_content_arrangement(ContentArrangement::Dynamic)
-        .set_width(width);
-    let [header, body @ ..] = rows else { return String::new() };
-    table.set_header(header);
-    for row in body {
-        table.add_row(row);
+pub fn table(rows: &[Vec<String>], width: u16) -> String {
+    if rows.len() < 2 {
+        return String::new();
     }
-    // Names stay whole where that leaves room for the figures; the first one, at least up to a third.
-    let longest = |at: usize| rows.iter().filter_map(|row| row.get(at)).map(|cell| cell.chars().count()).max();
-    let fits = |columns: usize| (0..columns).filter_map(longest).sum::<usize>() <= usize::from(width / 3);
-    let whole = if fits(texts) { texts } else { 1 };
-    let constraint =
-        if fits(whole) { ColumnConstraint::ContentWidth } else { ColumnConstraint::Absolute(Width::Fixed(width / 3)) };
-    for column in table.column_iter_mut().take(whole) {
-        column.set_constraint(constraint);
+    let parts = parts(rows, usize::from(width));
+    let line = |mark: &str| mark.repeat(parts.iter().map(|part| width_of(part)).max().unwrap_or_default());
+    let mut text = line("─");
+    for part in &parts {
+        text = text + &cells(&rows[0], part, rows) + "\n" + &line("═");
+        for row in &rows[1..] {
+            text += &cells(row, part, rows);
+        }
+        text = text + "\n" + &line("─");
     }
-    for column in table.column_iter_mut().skip(texts) {
-        column.set_cell_alignment(CellAlignment::Right);
+    text
+}
+
+/// A row of a part, with the line break before each of its lines.
+fn cells(row: &[String], part: &[Placed], rows: &[Vec<String>]) -> String {
+    let wrapped: Vec<Vec<String>> = part.iter().map(|at| wrapped(&row[at.column], at.width)).collect();
+    let height = wrapped.iter().map(Vec::len).max().unwrap_or_default();
+    let mut text = String::new();
+    for line in 0..height {
+        let mut written = String::new();
+        for (place, (cell, at)) in wrapped.iter().zip(part).enumerate() {
+            let piece = cell.get(line).map_or("", String::as_str);
+            let room = " ".repeat(at.width.saturating_sub(console::measure_text_width(piece)));
+            let gap = " ".repeat(if place == 0 { 0 } else { GAP });
+            let _ = if is_words(rows, at.column) {
+                write!(written, "{gap}{piece}{room}")
+            } else {
+                write!(written, "{gap}{room}{piece}")
+            };
+        }
+        text = text + "\n" + written.trim_end();
     }
-    table.to_string()
+    text
 }
 
 /// Header and rows as Markdown.
@@ -46,60 +65,63 @@ pub fn markdown(rows: &[Vec<String>]) -> String {
     text
 }
 
-/// Header and rows as LaTeX, for the package booktabs; the first `texts` columns are words, the others figures.
-#[must_use]
-pub fn latex(rows: &[Vec<String>], texts: usize) -> String {
-    let [header, body @ ..] = rows else { return String::new() };
-    let figures = "r".repeat(header.len().saturating_sub(texts));
-    let line =
-        |row: &Vec<String>| format!("{} \\\\\n", row.iter().map(|cell| escaped(cell)).collect::<Vec<_>>().join(" & "));
-    let body: String = body.iter().map(line).collect();
-    format!(
-        "\\begin{{tabular}}{{{}{figures}}}\n\\toprule\n{}\\midrule\n{body}\\bottomrule\n\\end{{tabular}}\n",
-        "l".repeat(texts.min(header.len())),
-        line(header)
-    )
-}
-
-/// A cell as LaTeX reads it.
-fn escaped(cell: &str) -> String {
-    let mut text = String::new();
-    for character in cell.chars() {
-        match character {
-            '%' | '&' | '#' | '_' | '$' | '{' | '}' => text.extend(['\\', character]),
-            '\\' => text += "\\textbackslash{}",
-            '~' => text += "\\textasciitilde{}",
-            '^' => text += "\\textasciicircum{}",
-            'λ' => text += "$\\lambda$",
-            'ε' => text += "$\\varepsilon$",
-            '∞' => text += "$\\infty$",
-            '→' => text += "$\\to$",
-            '±' => text += "$\\pm$",
-            '<' => text += "$<$",
-            '–' => text += "--",
-            _ => text.push(character),
-        }
-    }
-    // A minus, not a hyphen, before a number that has nothing before it but a bracket.
-    let mut lone = text.replace("[-", "[$-$").replace(", -", ", $-$");
-    if let Some(rest) = lone.strip_prefix('-').filter(|rest| rest.starts_with(|c: char| c.is_ascii_digit())) {
-        lone = format!("$-${rest}");
-    }
-    lone
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn rows(of: &[&[&str]]) -> Vec<Vec<String>> {
+        of.iter().map(|row| row.iter().map(|cell| (*cell).to_owned()).collect()).collect()
+    }
+
+    fn wide() -> Vec<Vec<String>> {
+        rows(&[
+            &["arm", "λ", "accuracy against strong-only", "strong calls", "fee, change", "take"],
+            &["cascade", "0.95", "+30.5 [+21.9, +38.7] pp", "126", "-15.5 [-20.1, -10.0] %", "cascade at λ 0.5"],
+            &["inter-cascade-random", "0.95", "–", "7", "none [-30, +12] %", "95 % cascade, 5 % weak-only"],
+        ])
+    }
+
     #[test]
-    fn latex_is_what_people_paste() {
-        let rows = [["arm", "λ", "change"], ["a_b", "0.9", "-8.1 [-12.0, +1.5] %"], ["c", "∞", "–"]];
-        let rows = rows.map(|row| row.map(str::to_owned).to_vec());
-        let expected = "\\begin{tabular}{lrr}\n\\toprule\narm & $\\lambda$ & change \\\\\n\\midrule\n\
-                        a\\_b & 0.9 & $-$8.1 [$-$12.0, +1.5] \\% \\\\\nc & $\\infty$ & -- \\\\\n\
-                        \\bottomrule\n\\end{tabular}\n";
-        assert_eq!(latex(&rows, 1), expected);
-        assert_eq!(latex(&[], 1), "");
+    fn what_fits_stands_in_one_table_with_figures_on_the_right() {
+        let text = table(&rows(&[&["arm", "strong calls"], &["a", "126"], &["long-name", "7"]]), 80);
+        let expected = "───────────────────────\n\
+                        arm        strong calls\n\
+                        ═══════════════════════\n\
+                        a                   126\n\
+                        long-name             7\n\
+                        ───────────────────────";
+        assert_eq!(text, expected);
+        assert_eq!(table(&rows(&[&["arm"]]), 80), "");
+    }
+
+    #[test]
+    fn a_narrow_terminal_loses_no_column_breaks_no_interval_and_repeats_the_name() {
+        for width in [48, 60, 80, 100, 200] {
+            let text = table(&wide(), width);
+            assert!(text.lines().all(|line| console::measure_text_width(line) <= width.into()), "{width}\n{text}");
+            for whole in ["+30.5 [+21.9, +38.7] pp", "-15.5 [-20.1, -10.0] %", "none [-30, +12] %"] {
+                assert!(text.contains(whole), "{width}: {whole}\n{text}");
+            }
+            for word in ["strong-only", "calls", "fee", "take", "126", "weak-only"] {
+                assert!(text.contains(word), "{width}: {word}\n{text}");
+            }
+            let parts = text.matches('═').count() / text.lines().next().map_or(1, |line| line.chars().count());
+            assert_eq!(text.matches("inter-cascade-random").count(), parts, "{width}\n{text}");
+        }
+        assert_eq!(table(&wide(), 200).matches("cascade at λ").count(), 1);
+    }
+
+    #[test]
+    fn rows_that_a_name_does_not_tell_apart_repeat_the_next_column_too() {
+        let long = "a long heading in a table";
+        let text = table(
+            &rows(&[
+                &["arm", "λ", long, "second figure, whose heading is long", "third"],
+                &["cascade", "0.5", "+30.5 [+21.9, +38.7] pp", "+30.5 [+21.9, +38.7] pp", "1"],
+                &["cascade", "0.7", "+30.5 [+21.9, +38.7] pp", "+30.5 [+21.9, +38.7] pp", "2"],
+            ]),
+            48,
+        );
+        assert!(text.matches("0.7").count() > 1, "{text}");
     }
 }

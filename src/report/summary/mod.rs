@@ -24,7 +24,7 @@ pub use self::guarantee::lines as guarantees;
 use super::arms::figures;
 use super::arms::gates::Gauged;
 use super::arms::views::RESULTS;
-use super::columns::TERMINAL;
+use super::columns::{Sheet, page};
 use super::sweep::Sweep;
 use crate::analysis::metrics::Comparison;
 
@@ -50,10 +50,10 @@ pub struct Context<'a> {
 /// What a terminal of `width` columns shows: the arms' results, and each gain beside the control's.
 #[must_use]
 pub fn terminal(comparison: &Comparison, width: u16) -> String {
-    let results = figures::sheet(comparison).terminal_of(TERMINAL, width);
-    let gains = gains::sheets(comparison).into_iter().map(|sheet| gains::terminal(sheet, width));
+    let (results, gains) = (figures::sheet(comparison), gains::of_terminal(comparison));
+    let sheets: Vec<(&str, &Sheet)> = std::iter::once(&results).chain(&gains).map(|sheet| ("", sheet)).collect();
     let notes = notes::lines(comparison).into_iter();
-    std::iter::once(results).chain(gains).chain(notes).collect::<Vec<_>>().join("\n")
+    std::iter::once(page(&sheets, width)).chain(notes).collect::<Vec<_>>().join("\n")
 }
 
 /// The whole summary of a sweep as Markdown.
