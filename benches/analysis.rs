@@ -86,7 +86,7 @@ fn million() -> Result<()> {
         Shows::Theorem,
     ] {
         let figures = figures(shows, &experiment);
-        let caption = Caption { text: shows.name().to_owned(), label: shows.name().to_owned() };
+        let caption = Caption::new("", shows.name(), "");
         ensure!(figures.table()?.files().is_ok() && figures.latex(&caption).len() > 100, "no {}", shows.name());
         println!("{}: {:.1} s", shows.name(), started.elapsed().as_secs_f64());
     }

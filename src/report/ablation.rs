@@ -7,6 +7,7 @@ use anyhow::{Result, anyhow};
 use super::arms::figures::weak_accuracy;
 use super::columns::{Column, Sheet, TERMINAL, View, page};
 use super::format::{MARK, marked, or_dash, percent, range, signed};
+use super::grid::{Caption, SURE, document};
 use super::summary::SUMMARY;
 use super::table::Table;
 use crate::analysis::metrics::fees::TOKENS;
@@ -352,6 +353,24 @@ pub fn markdown(name: &str, setting: &[String], notes: &[String], rows: &[Row]) 
         );
     }
     text
+}
+
+/// The tables as LaTeX, a float for each.
+#[must_use]
+pub fn latex(name: &str, rows: &[Row]) -> String {
+    let mut floats = Vec::new();
+    for (title, rows) in blocks(rows) {
+        let sheet = sheet(rows);
+        let of = [
+            (OUTCOMES, format!("{title}. Changes are against the cascade. {SURE}")),
+            (INSIDES, format!("{title}: what was stored, and what it did.")),
+            (COSTS, format!("{title}: what it took.")),
+        ];
+        floats.extend(
+            of.map(|(view, text)| sheet.latex_of(view, &Caption::new(name, &format!("{title} {view}"), &text))),
+        );
+    }
+    document(&floats)
 }
 
 /// The rows of each table.

@@ -5,7 +5,7 @@ mod layout;
 
 use std::fmt::Write;
 
-pub use self::latex::{Caption, latex};
+pub use self::latex::{Caption, SURE, document, latex};
 use self::layout::{GAP, Placed, parts, width_of};
 pub use self::layout::{is_words, wrapped};
 

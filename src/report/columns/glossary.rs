@@ -25,7 +25,7 @@ const MEANINGS: &[(&str, &str)] = &[
     ("change against cascade", "what changes, in percentage points (pp) or percent of the standard cascade's figure"),
     ("inter-cascade", "the arm that shows earlier strong solutions; in brackets 95 % intervals"),
     ("p", "how often chance alone gives so large a change; not adjusted for the number of comparisons"),
-    ("random strategies", "the same change if the solutions shown are drawn at random"),
+    ("random strategies", "the same change if the solutions shown are drawn at random (the arm inter-cascade-random)"),
     (SHARE_OF_GAIN, "how much of the gain random solutions give, too; none: they give no gain"),
     ("orders", "the least and the greatest change over the orders of the items"),
     ("cost", "what is counted as cost"),

@@ -217,7 +217,7 @@ impl Column {
 
     /// Whether no row has something to show.
     pub(super) fn says_nothing(&self) -> bool {
-        self.shown(Style::Full).iter().all(|cell| cell == format::NONE)
+        self.shown(Style::Full).iter().all(|cell| cell.is_empty() || cell == format::NONE)
     }
 
     /// The cells as people read them.

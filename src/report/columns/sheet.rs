@@ -96,6 +96,9 @@ pub fn page(sheets: &[(&str, &Sheet)], width: u16) -> String {
     let mut meanings: Vec<String> = Vec::new();
     let mut has_empty = false;
     for (title, sheet) in sheets.iter().filter(|(_, sheet)| !sheet.is_empty()) {
+        if !lines.is_empty() {
+            lines.push(String::new());
+        }
         if !title.is_empty() {
             lines.push((*title).to_owned());
         }

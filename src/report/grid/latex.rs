@@ -10,13 +10,37 @@ const TEXT_WIDTH: usize = 74;
 /// The most rows of a float; more would be longer than a page.
 const ROWS: usize = 40;
 
+/// What a file of tables needs.
+const PACKAGES: &str = "% Packages: booktabs. Engines before 2018 need \\usepackage[utf8]{inputenc}, too.\n";
+
+/// How sure figures are, for captions.
+pub const SURE: &str = "In brackets 95 % bootstrap intervals over groups, unadjusted.";
+
 /// What stands over a table in a document.
 #[derive(Debug, Clone)]
 pub struct Caption {
     /// The sentence over the table, as plain text.
-    pub text: String,
+    text: String,
     /// The label behind `tab:`.
-    pub label: String,
+    label: String,
+}
+
+impl Caption {
+    /// The caption of a table of a run, with a label made of both names.
+    #[must_use]
+    pub fn new(run: &str, table: &str, text: &str) -> Self {
+        let plain = |character: char| if character.is_ascii_alphanumeric() { character } else { '-' };
+        let of_run = if run.is_empty() { String::new() } else { format!("{run}: ") };
+        let label: String = format!("{run} {table}").trim().chars().map(plain).collect();
+        Self { text: format!("{of_run}{text}"), label: label.to_lowercase() }
+    }
+}
+
+/// A file of floats, with a comment that names the packages.
+#[must_use]
+pub fn document(floats: &[String]) -> String {
+    let floats: Vec<&str> = floats.iter().map(String::as_str).filter(|float| !float.is_empty()).collect();
+    format!("{PACKAGES}{}", floats.join("\n"))
 }
 
 /// Header and rows in floats for the package booktabs, one for each forty rows. A table that is too wide for a column of text
@@ -28,7 +52,7 @@ pub fn latex(rows: &[Vec<String>], caption: &Caption) -> String {
         return String::new();
     }
     let floats: Vec<&[Vec<String>]> = body.chunks(ROWS).collect();
-    let mut text = "% Packages: booktabs. Engines before 2018 need \\usepackage[utf8]{inputenc}, too.\n".to_owned();
+    let mut text = String::new();
     for (place, body) in floats.iter().enumerate() {
         let (mut over, mut label) = (escaped(&caption.text), caption.label.clone());
         if floats.len() > 1 {
@@ -119,20 +143,20 @@ mod tests {
     }
 
     fn caption() -> Caption {
-        Caption { text: "Results of a_b".to_owned(), label: "a-b-results".to_owned() }
+        Caption::new("a_b", "results", "What came out")
     }
 
     #[test]
     fn a_table_is_a_float_that_people_paste() {
         let rows = rows(&[&["arm", "λ", "change"], &["a_b", "0.9", "-8.1 [-12.0, +1.5] %"], &["[c]", "∞", "–"]]);
-        let expected = "% Packages: booktabs. Engines before 2018 need \\usepackage[utf8]{inputenc}, too.\n\
-                        \\begin{table}\n\\centering\n\\small\n\\setlength{\\tabcolsep}{4pt}\n\
-                        \\caption{Results of a\\_b}\n\\label{tab:a-b-results}\n\
+        let expected = "\\begin{table}\n\\centering\n\\small\n\\setlength{\\tabcolsep}{4pt}\n\
+                        \\caption{a\\_b: What came out}\n\\label{tab:a-b-results}\n\
                         \\begin{tabular}{lrr}\n\\toprule\narm & $\\lambda$ & change \\\\\n\\midrule\n\
                         a\\_b & 0.9 & $-$8.1 [$-$12.0, +1.5] \\% \\\\\n{}[c] & $\\infty$ & -- \\\\\n\
                         \\bottomrule\n\\end{tabular}\n\\end{table}\n";
         assert_eq!(latex(&rows, &caption()), expected);
         assert_eq!(latex(&rows[..1], &caption()), "");
+        assert_eq!(document(&[expected.to_owned(), String::new()]), format!("{PACKAGES}{expected}"));
     }
 
     #[test]

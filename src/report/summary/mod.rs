@@ -10,6 +10,7 @@ mod fees;
 mod frontier;
 mod gains;
 mod guarantee;
+mod latex;
 mod notes;
 mod price_ratio;
 mod prices;
@@ -21,6 +22,7 @@ use std::fmt::Write;
 
 pub use self::cautions::cautions;
 pub use self::guarantee::lines as guarantees;
+pub use self::latex::{LATEX, latex};
 use super::arms::figures;
 use super::arms::gates::Gauged;
 use super::arms::views::RESULTS;

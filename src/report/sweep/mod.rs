@@ -10,6 +10,7 @@ use anyhow::Result;
 pub use self::budgets::Wanted;
 use super::columns::{Column, Sheet, page};
 use super::format::{or_dash, percent, relative};
+use super::grid::{Caption, SURE};
 use super::table::Table;
 use crate::analysis::curves::{Axis, Point};
 use crate::analysis::metrics::Comparison;
@@ -71,6 +72,18 @@ impl<'c, 'a> Sweep<'c, 'a> {
              The last column is the change along the arm's curve where it is as accurate as the cascade at the λ of the row; \
              strong-only: the strong level alone is the cheapest there."
         )
+    }
+
+    /// Its tables as LaTeX, a float each.
+    #[must_use]
+    pub fn latex(&self, name: &str) -> Vec<String> {
+        let caption = |label: &str, text: &str| Caption::new(name, label, text);
+        vec![
+            self.routing().latex(&caption("routing", "What accuracy costs, over all thresholds.")),
+            self.equal_accuracy()
+                .latex(&caption("equal-accuracy", &format!("What is saved at the cascade's accuracy. {SURE}"))),
+            self.budgets_once().latex(&caption("budgets", "What to take for a budget or an accuracy.")),
+        ]
     }
 
     /// Its part of the summary, as Markdown.
