@@ -59,6 +59,10 @@ const MEANINGS: &[(&str, &str)] = &[
     ("wrong", "of them, wrong ones"),
     ("items", "the number of items"),
     ("items in both", "pairs of an item and an order that both runs took; every figure is over these alone"),
+    (
+        "fee change at the first run's prices, %",
+        "what would change if the second run's tokens had the first run's prices",
+    ),
     ("experiment", "the config that was run"),
     ("change of", "the figure that the paper claims to change"),
     ("unit", "of the changes"),

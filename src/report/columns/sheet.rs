@@ -164,7 +164,8 @@ mod tests {
         let csv = String::from_utf8(csv).expect("UTF-8");
         assert_eq!(csv, "arm,cheaper_from,accuracy,change_pp,low_pp,high_pp\na,3,0.5,12.5,-25.0,50.0\nb,,,,,\n");
         let terminal = sheet.terminal(80);
-        assert!(terminal.contains(" 50.0 ") && !terminal.contains("cheaper"), "{terminal}");
+        assert!(terminal.contains("\n50.0  a\n") && !terminal.contains("cheaper"), "{terminal}");
+        assert!(terminal.ends_with("–: there is no such figure."), "{terminal}");
         assert!(!sheet.is_empty() && sheet.columns.iter().all(|column| !column.says_nothing()));
     }
 

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::layout::{is_words, parts, wrapped};
+use super::layout::{Placed, is_words, parts, wrapped};
 
 /// The characters of `\small` that fit a column of text 345 points wide, as `article` has it, with the space between columns.
 const TEXT_WIDTH: usize = 74;
@@ -47,7 +47,7 @@ pub fn document(floats: &[String]) -> String {
 /// goes on below in the same float, with the columns that name the row repeated.
 #[must_use]
 pub fn latex(rows: &[Vec<String>], caption: &Caption) -> String {
-    let [header, body @ ..] = rows else { return String::new() };
+    let [_, body @ ..] = rows else { return String::new() };
     if body.is_empty() {
         return String::new();
     }
@@ -59,27 +59,26 @@ pub fn latex(rows: &[Vec<String>], caption: &Caption) -> String {
             let _ = write!(over, " ({} of {})", place + 1, floats.len());
             let _ = write!(label, "-{}", place + 1);
         }
-        let rows: Vec<Vec<String>> = std::iter::once(header).chain(*body).cloned().collect();
         let _ = write!(
             text,
             "\\begin{{table}}\n\\centering\n\\small\n\\setlength{{\\tabcolsep}}{{4pt}}\n\\caption{{{over}}}\n\
              \\label{{tab:{label}}}\n{}\\end{{table}}\n",
-            tabulars(&rows)
+            tabulars(rows, body)
         );
     }
     text
 }
 
-/// The parts of a table, one below the other.
-fn tabulars(rows: &[Vec<String>]) -> String {
-    let part = |part: &Vec<super::Placed>| {
+/// The parts of a table, one below the other, with some of its rows.
+fn tabulars(rows: &[Vec<String>], body: &[Vec<String>]) -> String {
+    let part = |part: &Vec<Placed>| {
         let align = |column: usize| if is_words(rows, column) { "l" } else { "r" };
         let columns: String = part.iter().map(|at| align(at.column)).collect();
         let line = |row: &Vec<String>| {
             let cells = part.iter().map(|at| cell(&wrapped(&row[at.column], at.width), align(at.column)));
             cells.collect::<Vec<_>>().join(" & ") + " \\\\\n"
         };
-        let body: String = rows[1..].iter().map(line).collect();
+        let body: String = body.iter().map(line).collect();
         format!(
             "\\begin{{tabular}}{{{columns}}}\n\\toprule\n{}\\midrule\n{body}\\bottomrule\n\\end{{tabular}}\n",
             line(&rows[0])

@@ -48,6 +48,11 @@ pub fn is_words(rows: &[Vec<String>], column: usize) -> bool {
 #[must_use]
 pub(super) fn parts(rows: &[Vec<String>], width: usize) -> Vec<Vec<Placed>> {
     let count = rows[0].len();
+    let whole = |column: usize| rows.iter().map(|row| measured(&row[column])).max().unwrap_or_default().max(1);
+    let unbroken: Vec<Placed> = (0..count).map(|column| Placed { column, width: whole(column) }).collect();
+    if width_of(&unbroken) <= width {
+        return vec![unbroken];
+    }
     let mut all: Vec<Placed> = (0..count).map(|column| Placed { column, width: natural(rows, column) }).collect();
     let words: Vec<usize> = (0..count).filter(|column| is_words(rows, *column)).collect();
     if width_of(&all) > width {

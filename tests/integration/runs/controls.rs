@@ -16,7 +16,7 @@ const TUNED: f64 = 0.5;
 const SHOWING: [Arm; 5] =
     [Arm::InterCascade, Arm::InterCascadeRandom, Arm::Retrieval, Arm::SimilarityRouter, Arm::SimilarityRouterChecked];
 
-fn settings(arms: &[Arm]) -> Settings {
+pub(super) fn settings(arms: &[Arm]) -> Settings {
     Settings::simulated()
         .set("arms", arms.iter().map(|arm| arm.name()).collect::<Vec<_>>())
         .set("deferral.without_example", "defer")
@@ -220,7 +220,14 @@ fn a_run_of_all_arms_is_reported_again_and_compared_with_itself() {
     }
     assert!(again.contains_key("frontier.csv") && again.contains_key("summary.md"));
     let said = project.run(&["compare", "out", "again"]).done().out;
-    holds(&said, &["strong-with-examples", "pp to strong", "The difference to strong-only is over all items"]);
+    holds(
+        &said,
+        &[
+            "strong-with-examples",
+            "accuracy vs strong-only, points",
+            "Every figure, levels and changes alike, is over the items",
+        ],
+    );
 }
 
 #[test]

@@ -290,12 +290,59 @@ fn two_runs_are_compared_arm_by_arm() {
     }
     let same = project.run(&["compare", "one", "one"]).done().out;
     holds(&same, &["both are the same run", "+0.0"]);
-    // Half of the items cost half as much, and no item costs another fee.
-    project.trial("half", &["--set", "dataset.limit=15", "--set", "arms=[\"strong-only\"]"]).done();
-    let said = project.run(&["compare", "half", "one"]).done().out;
-    let costs = said.lines().rfind(|line| line.contains("strong-only")).expect("the arm");
-    assert!(costs.contains(" +0.0") && !costs.contains("+100.0"), "{costs}");
+    assert!(!same.contains("left out") && !same.contains("prices"), "{same}");
     project.write("questions.jsonl", crate::support::problems(9, 3));
     project.trial("other", &[]).done();
     holds(&project.run(&["compare", "one", "other"]).refused_in_one_line(), &["other data sets"]);
+}
+
+#[test]
+fn levels_and_changes_of_a_comparison_are_over_the_items_in_both() {
+    let project = Project::with(&Settings::simulated());
+    project.trial("all", &[]).done();
+    project.trial("half", &["--set", "dataset.limit=15", "--set", "arms=[\"weak-only\",\"strong-only\"]"]).done();
+    let said = project.run(&["compare", "all", "half", "--out", "compared"]).done().out;
+    holds(
+        &said,
+        &["15 of 30 items of the first run and 0 of 15 of the second are left out", "only in the first run: cascade"],
+    );
+    let (compared, half) = (project.sheet("compared", "compare"), project.sheet("half", "accuracy"));
+    let mut arms = 0;
+    for (row, own) in compared.rows().zip(half.rows()) {
+        assert_eq!(row.text("arm"), own.text("arm"));
+        assert_eq!((row.count("items_first"), row.count("items_second"), row.count("items_in_both")), (30, 15, 15));
+        // The same items with the same answers: every level is that of the smaller run, and nothing changes.
+        for side in ["first", "second"] {
+            near(row.number(&format!("accuracy_{side}")), own.number("accuracy"));
+        }
+        near(row.number("fee_usd_first"), row.number("fee_usd_second"));
+        near(row.number("fee_change_percent"), 0.0);
+        near(row.number("accuracy_change_pp"), 0.0);
+        arms += 1;
+    }
+    assert_eq!(arms, 2);
+    for file in ["compare.csv", "compare.parquet", "compare.md", "compare.tex"] {
+        assert!(project.path("compared").join(file).is_file(), "{file}");
+    }
+    holds(&project.text("compared/compare.md"), &["# half against all", "left out", "items in both"]);
+}
+
+#[test]
+fn prices_that_differ_are_named_and_parted_from_tokens() {
+    let project = Project::with(&Settings::simulated());
+    project.trial("one", &[]).done();
+    project.write("prices.toml", "small = { input = 1.0, output = 4.0 }\nlarge = { input = 20.0, output = 80.0 }\n");
+    project.run(&["report", "one", "--prices", "prices.toml", "--out", "dear"]).done();
+    let said = project.run(&["compare", "one", "dear", "--out", "compared"]).done().out;
+    holds(&said, &["both are the same run, by other prices", "the prices differ", "`small`: ", "1 in, 4 out second"]);
+    holds(&said, &["one of tokens alone"]);
+    let compared = project.sheet("compared", "compare");
+    let mut priced = 0;
+    for row in compared.rows() {
+        near(row.number("fee_change_at_first_prices_percent"), 0.0);
+        near(row.number("accuracy_change_pp"), 0.0);
+        assert!(row.number("fee_usd_first") < row.number("fee_usd_second"));
+        priced += 1;
+    }
+    assert!(priced > 2);
 }
