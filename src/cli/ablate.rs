@@ -35,7 +35,7 @@ pub(super) fn run(args: &Args) -> Result<Status, Failure> {
         spend(&sources, async |progress| ablation.execute(&out, outputs.fresh, terminal_width(), &progress).await)?;
     tell(&report.shown);
     tell(&format!("reports are in {}", out.display()));
-    report.endings().iter().for_each(|line| tell(line));
     tell(&sources.money().line());
+    report.endings().iter().for_each(|line| tell(line));
     Ok(Status::of(report.left_out.is_empty()))
 }

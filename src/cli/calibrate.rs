@@ -60,10 +60,10 @@ pub(super) fn run(args: &Args) -> Result<Status, Failure> {
     for line in left_out::lines(&report.left_out) {
         tell(&format!("note: {line}"));
     }
+    tell(&sources.money().line());
     let ending = left_out::ending(&report.left_out);
     if let Some(line) = &ending {
         tell(line);
     }
-    tell(&sources.money().line());
     Ok(Status::of(report.is_certified() && ending.is_none()))
 }

@@ -171,10 +171,11 @@ fn terminal_width() -> u16 {
     width_of(&console::Term::stdout()).unwrap_or(PLAIN_WIDTH)
 }
 
-/// Columns of an output: those of the variable COLUMNS or of the terminal. `None` if there is neither.
+/// Columns of an output: those of the terminal, or of the variable COLUMNS if it is none. `None` if there is neither.
 fn width_of(output: &console::Term) -> Option<u16> {
-    let wanted = std::env::var("COLUMNS").ok().and_then(|columns| columns.trim().parse().ok());
-    wanted.or_else(|| output.is_term().then(|| output.size().1)).map(|columns: u16| columns.max(LEAST_WIDTH))
+    let stated = || std::env::var("COLUMNS").ok()?.trim().parse().ok();
+    let columns: Option<u16> = if output.is_term() { Some(output.size().1) } else { stated() };
+    columns.map(|columns| columns.max(LEAST_WIDTH))
 }
 
 /// Lines for people, broken between words where they are wider than the output; a line that goes on is indented as it began.
@@ -226,12 +227,12 @@ fn finish(report: &RunReport, wanted: Wanted, sources: &Sources) -> Result<Statu
         calls.made,
         report.folder().display()
     ));
+    tell(&sources.money().line());
     outputs.recommendation().iter().for_each(|line| tell(line));
     let ending = left_out::ending(&report.manifest().left_out);
     if let Some(line) = &ending {
         tell(line);
     }
-    tell(&sources.money().line());
     Ok(Status::of(ending.is_none()))
 }
 

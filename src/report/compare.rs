@@ -19,8 +19,8 @@ use crate::types::price::Price;
 pub const NAME: &str = "compare";
 
 /// What every figure of the tables is over.
-const OVER: &str = "Every figure, levels and changes alike, is over the items and orders that both runs took in that arm. a → b: a in the \
-                    first run, b in the second; one figure: it is the same in both. Changes are of the second against the first.";
+const OVER: &str = "All figures are over the items that are in both runs, arm by arm and order by order. a → b: a in the first run, b in \
+                    the second; one figure: it is the same in both. Changes are of the second against the first.";
 
 /// In what the runs differ, prices apart, one line each.
 #[must_use]
@@ -40,7 +40,7 @@ pub fn prices(first: &Manifest, second: &Manifest) -> Vec<String> {
     let both = first.prices.iter().filter_map(|(model, price)| Some((model, price, second.prices.get(model)?)));
     let differ = both.filter(|(_, one, other)| !costs_the_same(one.as_ref(), other.as_ref()));
     let line = |(model, one, other): (&String, &Option<Price>, &Option<Price>)| {
-        format!("  `{model}`: {} first, {} second", in_words(one.as_ref()), in_words(other.as_ref()))
+        format!("  price of {model}: {} first, {} second", in_words(one.as_ref()), in_words(other.as_ref()))
     };
     let mut lines: Vec<String> = differ.map(line).collect();
     if !lines.is_empty() {

@@ -203,6 +203,14 @@ impl<'c, 'a> Swept<'c, 'a> {
         alike.then_some((first, between.len()))
     }
 
+    /// Answers of the weak level alone that any threshold defers: they fail a check of the gate, or have no confidence.
+    #[must_use]
+    pub fn always_deferred(&self) -> usize {
+        let weak = self.comparison.of_arm(Arm::WeakOnly).next().map(|(weak, _)| weak);
+        let unsure = |taken: &&Taken| taken.asked().is_some_and(|answer| answer.gate_confidence().is_none());
+        weak.map_or(0, |weak| weak.taken.iter().filter(unsure).count())
+    }
+
     /// A threshold with the fewest digits that make the same decisions.
     #[must_use]
     pub fn readable(&self, threshold: f64) -> f64 {

@@ -167,7 +167,14 @@ fn sentence(swept: &Swept, axis: Axis, found: &Found<Choice>) -> String {
     let arm = if choice.arm.is_one_level() { other.arm } else { choice.arm };
     let within = |choice: &Choice| choice.threshold;
     let tied = swept.tied(within(choice), within(other)).filter(|_| arm == Arm::Cascade);
+    let always = if arm == Arm::Cascade && choice.threshold.is_none() { swept.always_deferred() } else { 0 };
     let why = match tied {
+        _ if always > 0 => format!(
+            "{always} weak answers fail a check of the gate or have no confidence and are deferred at any λ, so none of {arm} that was \
+             swept gives between {} and {}",
+            cost(axis, before.cost),
+            cost(axis, beyond.cost)
+        ),
         Some((confidence, answers)) => format!(
             "{answers} weak answers have the confidence {}, so no λ of {arm} gives between {} and {}",
             lambda(swept.readable(confidence)),

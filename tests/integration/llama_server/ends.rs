@@ -34,8 +34,8 @@ fn ctrl_c_keeps_the_call_in_flight_and_the_same_command_goes_on() {
     interrupt(&child);
     let (code, said) = ended(child);
     is_gone(&port);
-    assert_eq!(code, Some(2), "{said}");
-    holds(&said, &["stopping when the calls in flight have ended", "run the same command again to go on"]);
+    assert_eq!(code, Some(130), "{said}");
+    holds(&said, &["stopping when the calls in flight have ended", "the same command goes on"]);
     let (begun, answered) = (stage.diary("begin").len(), stage.diary("end").len());
     assert_eq!(begun, answered);
     // Four calls of the strong level, simulated, may have been made too.
@@ -53,7 +53,7 @@ fn a_second_ctrl_c_ends_it_at_once_even_while_it_loads() {
         std::thread::sleep(std::time::Duration::from_millis(300));
         interrupt(&child);
         let (code, said) = ended(child);
-        assert_eq!(code, Some(2), "{said}");
+        assert_eq!(code, Some(130), "{said}");
         is_gone(&port);
     }
 }

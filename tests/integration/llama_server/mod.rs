@@ -56,7 +56,7 @@ impl Stage {
     fn run_into(&self, out: &str, arguments: &[&str], behaviour: &[(&str, &str)]) -> Said {
         let mut command = self.project.command();
         command.env(NAMED, self.project.path("llama-server")).envs(behaviour.iter().copied());
-        Said::of(command.args(["run", "--config", "trial.toml", "--out", out]).args(arguments))
+        Said::of(command.args(["run", "--config", "trial.toml", "--alone", "--out", out]).args(arguments))
     }
 
     /// The run, going on by itself once the stand-in has done what this line of the diary begins with.

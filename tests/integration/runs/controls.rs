@@ -111,7 +111,7 @@ fn weak_only_answers_for_what_was_not_asked_and_is_marked() {
         &["then have weak-only's answer to the same item", "| weak accuracy † |", "| weak level not asked |"],
     );
     holds(summary, &["with weak-only's answer on both sides", "AUROC, asked", "| inter-cascade † |"]);
-    holds(&all().said.out, &["†", "weak-only's answer", "pp to", "tuned"]);
+    holds(&all().said.out, &["†", "weak-only's answer", "cascade-tuned"]);
 }
 
 #[test]
@@ -225,7 +225,7 @@ fn a_run_of_all_arms_is_reported_again_and_compared_with_itself() {
         &[
             "strong-with-examples",
             "accuracy vs strong-only, points",
-            "Every figure, levels and changes alike, is over the items",
+            "All figures are over the items that are in both runs",
         ],
     );
 }

@@ -106,7 +106,7 @@ fn tables_have_the_figures_of_the_run_in_every_form() {
 
     assert_eq!(project.sheet("out/changes", "variants").len(), 2);
     let said = project.run(&[&REPRODUCE[..], &["changes", "--recompute"]].concat()).done();
-    holds(&said.out, &["How many", " one "]);
+    holds(&said.out, &["How many", "\none "]);
 
     // The stream's last point is the whole stream.
     let growth = project.sheet("out", "cold-start");
