@@ -358,3 +358,35 @@ fn constants(experiments: &[Experiment]) -> Vec<Column> {
     ratio(["coverage_ratio", "coverage_ratio_low", "coverage_ratio_high"], "b", |constants| constants.coverage_ratio);
     columns
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+    use crate::report::columns::{TERMINAL, TEXT, is_known};
+
+    #[test]
+    fn headings_are_unique_and_those_of_a_terminal_are_explained() {
+        for shows in [
+            Shows::Pipeline,
+            Shows::Weak,
+            Shows::Calibration,
+            Shows::Fees,
+            Shows::PriceRatio,
+            Shows::ColdStart,
+            Shows::Latency,
+            Shows::Theorem,
+        ] {
+            let sheet = figures(shows, &[]);
+            for heading in sheet.headings(TERMINAL) {
+                assert!(is_known(heading), "{}: {heading}", shows.name());
+            }
+            for view in [TERMINAL, TEXT] {
+                let headings = sheet.headings(view);
+                let once: HashSet<_> = headings.iter().collect();
+                assert!(!headings.is_empty() && once.len() == headings.len(), "{}: {headings:?}", shows.name());
+            }
+        }
+    }
+}

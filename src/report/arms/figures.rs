@@ -164,3 +164,21 @@ fn per_query(comparison: &Comparison) -> Vec<Column> {
     let priced = comparison.slices.iter().any(|slice| comparison.fee(slice).is_some());
     vec![if priced { column.named(RESULTS, "USD per 1,000 queries") } else { column }]
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::analysis::metrics::Prices;
+    use crate::report::columns::is_known;
+    use crate::types::seed::Seed;
+
+    #[test]
+    fn every_heading_of_the_terminal_is_explained() {
+        let prices = Prices::new();
+        let sheet = sheet(&Comparison::new(&[], &[], &prices, Seed(1)));
+        assert!(!sheet.headings(TERMINAL).is_empty());
+        for heading in sheet.headings(TERMINAL) {
+            assert!(is_known(heading), "{heading}");
+        }
+    }
+}
