@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::args::{Outputs, Sources};
-use super::{Failure, Status, say, spend, terminal_width};
+use super::{Failure, Status, spend, tell, terminal_width};
 use crate::run::ablate::PreparedAblation;
 
 /// Arguments of `ablate`.
@@ -25,7 +25,7 @@ pub(super) fn run(args: &Args) -> Result<Status, Failure> {
     let Args { config, outputs, sources } = args;
     if outputs.dry_run {
         let ablation = PreparedAblation::load(config, &[], &sources.get().unasked())?;
-        ablation.forecast().iter().for_each(|line| say(line));
+        ablation.forecast().iter().for_each(|line| tell(line));
         return Ok(Status::Done);
     }
     let sources = sources.get();
@@ -33,9 +33,9 @@ pub(super) fn run(args: &Args) -> Result<Status, Failure> {
     let out = outputs.out.clone().unwrap_or_else(|| Path::new("results").join(ablation.name()));
     let report =
         spend(&sources, async |progress| ablation.execute(&out, outputs.fresh, terminal_width(), &progress).await)?;
-    say(&report.shown);
-    say(&format!("reports are in {}", out.display()));
-    say(&sources.money().line());
-    report.endings().iter().for_each(|line| say(line));
+    tell(&report.shown);
+    tell(&format!("reports are in {}", out.display()));
+    tell(&sources.money().line());
+    report.endings().iter().for_each(|line| tell(line));
     Ok(Status::of(report.left_out.is_empty()))
 }

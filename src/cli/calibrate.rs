@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::args::{Named, Sources};
-use super::{Failure, Status, say, spend, terminal_width};
+use super::{Failure, Status, spend, tell, terminal_width};
 use crate::report::{calibration, left_out};
 use crate::run::calibrate::Certify;
 
@@ -40,30 +40,30 @@ pub(super) fn run(args: &Args) -> Result<Status, Failure> {
     let sources = sources.get();
     if *dry_run {
         let run = named.run(sources.unasked()).prepare_calibration(certify)?;
-        run.prepared().forecast_calibration().iter().for_each(|line| say(line));
+        run.prepared().forecast_calibration().iter().for_each(|line| tell(line));
         return Ok(Status::Done);
     }
     let run = named.run(sources.clone()).in_folder(out.clone()).prepare_calibration(certify)?;
     let report = spend(&sources, async |progress| run.calibrate(&progress).await)?;
     let arms = &report.calibration.arms;
-    report.setting.iter().for_each(|line| say(line));
+    report.setting.iter().for_each(|line| tell(line));
     let (table, lines) = if report.is_open {
         (calibration::terminal_by_alpha(arms, terminal_width()), calibration::notes_by_alpha(arms))
     } else {
         (calibration::terminal(arms, terminal_width()), calibration::verdicts(arms))
     };
-    say(&table);
+    tell(&table);
     for line in lines {
-        say(&line);
+        tell(&line);
     }
-    say(&format!("each λ of the grid is in {}", report.folder.join("certifiable.csv").display()));
+    tell(&format!("each λ of the grid is in {}", report.folder.join("certifiable.csv").display()));
     for line in left_out::lines(&report.left_out) {
-        say(&format!("note: {line}"));
+        tell(&format!("note: {line}"));
     }
-    say(&sources.money().line());
+    tell(&sources.money().line());
     let ending = left_out::ending(&report.left_out);
     if let Some(line) = &ending {
-        say(line);
+        tell(line);
     }
     Ok(Status::of(report.is_certified() && ending.is_none()))
 }

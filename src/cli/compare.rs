@@ -1,25 +1,36 @@
-//! `intercascade compare`: two runs side by side, paired item by item where they share items.
+//! `intercascade compare`: two runs side by side, over the items that both took.
 
 use std::path::PathBuf;
 
-use super::{Failure, Status, say, terminal_width};
+use super::{Failure, Status, tell, terminal_width, warn};
 use crate::run::compare::compare;
 
 /// Arguments of `compare`.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Example:\n  intercascade compare results/quickstart results/stricter\n\nArms are matched by name, and in sweeps by threshold. Differences are of the second run against the first, paired on items and orders."
+    after_help = "Examples:\n  intercascade compare results/quickstart results/stricter\n  intercascade compare results/quickstart results/stricter --out results/stricter-compared\n\nArms are matched by name, and in sweeps by threshold. All figures are over the items and orders that are in both runs; changes are of the second run against the first. Prices that differ are named. With --out the tables are written as compare.md, .tex, .csv and .parquet."
 )]
 pub(super) struct Args {
-    /// The folder of the run that is compared with
+    /// The folder of the baseline run
     first: PathBuf,
-    /// The folder of the other run
+    /// The folder of the run that is compared with it
     second: PathBuf,
+    /// Write the tables into this folder, too
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
 }
 
 pub(super) fn run(args: &Args) -> Result<Status, Failure> {
-    let compared = compare(&args.first, &args.second)?;
-    compared.notes.iter().for_each(|line| say(line));
-    say(&compared.tables(terminal_width()));
+    let shown = compare(&args.first, &args.second)?.shown(terminal_width())?;
+    shown.notes.iter().for_each(|line| tell(line));
+    if !shown.tables.is_empty() {
+        tell(&shown.tables);
+    }
+    if let Some(out) = &args.out {
+        if let Some(aside) = shown.write(out)? {
+            warn(&aside.message());
+        }
+        tell(&format!("tables are in {} (compare.md, .tex, .csv, .parquet)", out.display()));
+    }
     Ok(Status::Done)
 }

@@ -26,6 +26,7 @@ use anyhow::Result;
 use clap::{Parser, Subcommand};
 
 use self::progress::Console;
+use crate::report::grid::wrapped;
 use crate::report::left_out;
 use crate::run::outputs::{Outputs, Wanted};
 use crate::run::{Progress, RunError, RunReport, Sources, Stop};
@@ -33,7 +34,8 @@ use crate::types::shown::shown;
 
 /// Width of tables where stdout is no terminal.
 const PLAIN_WIDTH: u16 = 120;
-/// The narrowest terminal that tables are made for.
+
+/// The least width that tables are made for.
 const LEAST_WIDTH: u16 = 40;
 
 /// Does a cheap model in front of an expensive one pay, and can the expensive one teach the cheap one?
@@ -164,11 +166,36 @@ fn carry_out(args: Args) -> Result<Status, Failure> {
     }
 }
 
-/// Columns for tables: the terminal's, or as many as a page takes where stdout is none.
+/// Columns for tables: those of the variable COLUMNS or of the terminal, or as many as a page takes if there is neither.
 fn terminal_width() -> u16 {
-    let stdout = console::Term::stdout();
-    let stated = || std::env::var("COLUMNS").ok()?.parse().ok().filter(|width| *width >= LEAST_WIDTH);
-    if stdout.is_term() { stdout.size().1.max(LEAST_WIDTH) } else { stated().unwrap_or(PLAIN_WIDTH) }
+    width_of(&console::Term::stdout()).unwrap_or(PLAIN_WIDTH)
+}
+
+/// Columns of an output: those of the terminal, or of the variable COLUMNS if it is none. `None` if there is neither.
+fn width_of(output: &console::Term) -> Option<u16> {
+    let stated = || std::env::var("COLUMNS").ok()?.trim().parse().ok();
+    let columns: Option<u16> = if output.is_term() { Some(output.size().1) } else { stated() };
+    columns.map(|columns| columns.max(LEAST_WIDTH))
+}
+
+/// Lines for people, broken between words where they are wider than the output; a line that goes on is indented as it began.
+fn broken(text: &str, width: Option<u16>) -> String {
+    let Some(width) = width.map(usize::from) else { return text.to_owned() };
+    let line = |line: &str| {
+        if console::measure_text_width(line) <= width {
+            return line.to_owned();
+        }
+        let indent = &line[..line.len() - line.trim_start().len()];
+        let indent = if indent.len() * 2 < width { indent } else { "" };
+        let lines = wrapped(line, width - indent.len());
+        lines.iter().map(|line| format!("{indent}{line}")).collect::<Vec<_>>().join("\n")
+    };
+    text.lines().map(line).collect::<Vec<_>>().join("\n")
+}
+
+/// A table or a sentence for people, to stdout, broken between words where it is wider than the terminal.
+fn tell(text: &str) {
+    say(&broken(text, width_of(&console::Term::stdout())));
 }
 
 /// A result, to stdout, without what a terminal obeys. A reader that has gone away is no error.
@@ -178,7 +205,8 @@ fn say(text: &str) {
 
 /// A message, to stderr, in the same way.
 fn warn(text: &str) {
-    let _ = writeln!(std::io::stderr().lock(), "{}", shown(text));
+    let text = broken(text, width_of(&console::Term::stderr()));
+    let _ = writeln!(std::io::stderr().lock(), "{}", shown(&text));
 }
 
 /// Writes the outputs of a run into its folder, and says what was reached, what was spent and where they are.
@@ -188,22 +216,22 @@ fn finish(report: &RunReport, wanted: Wanted, sources: &Sources) -> Result<Statu
     if let Some(aside) = report.write_outputs(&outputs, report.folder())? {
         warn(&aside.message());
     }
-    outputs.lines(terminal_width(), wanted).iter().for_each(|line| say(line));
+    outputs.lines(terminal_width(), wanted).iter().for_each(|line| tell(line));
     let calls = report.calls();
     let imported = match calls.imported {
         0 => String::new(),
         imported => format!(" ({imported} from other journals)"),
     };
-    say(&format!(
+    tell(&format!(
         "{} calls made, the others came from the journal{imported}; reports are in {}",
         calls.made,
         report.folder().display()
     ));
-    say(&sources.money().line());
-    outputs.recommendation().iter().for_each(|line| say(line));
+    tell(&sources.money().line());
+    outputs.recommendation().iter().for_each(|line| tell(line));
     let ending = left_out::ending(&report.manifest().left_out);
     if let Some(line) = &ending {
-        say(line);
+        tell(line);
     }
     Ok(Status::of(ending.is_none()))
 }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::anyhow;
 
 use super::args::Allowed;
-use super::{Failure, Status, say, terminal_width};
+use super::{Failure, Status, tell, terminal_width};
 use crate::run::outputs::{Outputs, Wanted};
 use crate::run::report::{self, Again};
 
@@ -43,7 +43,7 @@ pub(super) fn run(args: &Args) -> Result<Status, Failure> {
 fn splice(document: &Path) -> Result<Status, Failure> {
     let spliced = report::splice(document)?;
     let what = if spliced.changed { "written" } else { "nothing changed" };
-    say(&format!("{}: {} tables of runs, {what}", document.display(), spliced.tables));
+    tell(&format!("{}: {} tables of runs, {what}", document.display(), spliced.tables));
     Ok(Status::Done)
 }
 
@@ -53,13 +53,13 @@ fn again(run: &Path, args: &Args) -> Result<Status, Failure> {
     let comparison = kept.comparison();
     let outputs = Outputs::new(&kept, &comparison);
     match report::again(&kept, &outputs, run, args.out.as_deref())? {
-        Again::Own(None) => say(&format!("nothing changed in {}", run.display())),
+        Again::Own(None) => tell(&format!("nothing changed in {}", run.display())),
         Again::Own(Some(aside)) => {
-            say(&format!("made again: {}; the old ones are in {}", aside.names.join(", "), aside.folder.display()));
+            tell(&format!("made again: {}; the old ones are in {}", aside.names.join(", "), aside.folder.display()));
         }
-        Again::Other(folder) => say(&format!("reports are in {}", folder.display())),
+        Again::Other(folder) => tell(&format!("reports are in {}", folder.display())),
     }
-    outputs.lines(terminal_width(), Wanted::default()).iter().for_each(|line| say(line));
-    outputs.recommendation().iter().for_each(|line| say(line));
+    outputs.lines(terminal_width(), Wanted::default()).iter().for_each(|line| tell(line));
+    outputs.recommendation().iter().for_each(|line| tell(line));
     Ok(Status::Done)
 }

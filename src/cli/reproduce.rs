@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::args::Sources;
-use super::{Failure, Status, say, spend, terminal_width, warn};
+use super::{Failure, Status, spend, tell, terminal_width, warn};
 use crate::run::reproduce::{Options, Reproduction, paper};
 
 /// Arguments of `reproduce`.
@@ -55,23 +55,23 @@ pub(super) fn run(args: &Args) -> Result<Status, Failure> {
     let reproduction = Reproduction::prepare(&paper, &options)?;
     let width = terminal_width();
     if args.list {
-        reproduction.listing()?.texts(width).iter().for_each(|text| say(text));
+        reproduction.listing()?.texts(width).iter().for_each(|text| tell(text));
         return Ok(Status::Done);
     }
     let made = spend(&options.sources, async |progress| reproduction.execute(width, &progress).await)?;
-    made.ablations.iter().for_each(|shown| say(shown));
+    made.ablations.iter().for_each(|shown| tell(shown));
     if !made.has_tables() {
         return Ok(Status::Done);
     }
-    made.shown.iter().for_each(|(title, figures)| say(&format!("{title}\n{}", figures.terminal(width))));
-    made.notes.iter().for_each(|note| say(note));
+    made.shown.iter().for_each(|(title, figures)| tell(&format!("{title}\n{}", figures.terminal(width))));
+    made.notes.iter().for_each(|note| tell(note));
     if let Some(aside) = made.write(&args.out)? {
         warn(&aside.message());
     }
-    say(&format!("tables are in {} (.md, .tex, .csv, .parquet)", args.out.display()));
+    tell(&format!("tables are in {} (.md, .tex, .csv, .parquet)", args.out.display()));
     let money = options.sources.money();
     if money.calls > 0 {
-        say(&money.line());
+        tell(&money.line());
     }
     made.missed.iter().for_each(|line| warn(&format!("not as expected: {line}")));
     Ok(Status::of(made.missed.is_empty()))

@@ -1,7 +1,7 @@
 //! `intercascade run`: from a config to a folder of reports.
 
 use super::args::{Allowed, Named, Outputs, Sources};
-use super::{Failure, Status, finish, say, spend};
+use super::{Failure, Status, finish, spend, tell};
 use crate::run::outputs::Wanted;
 
 /// Arguments of `run`.
@@ -23,7 +23,7 @@ pub(super) struct Args {
 pub(super) fn run(args: &Args) -> Result<Status, Failure> {
     let Args { named, outputs, allowed, sources } = args;
     if outputs.dry_run {
-        named.run(sources.get().unasked()).prepare()?.forecast().iter().for_each(|line| say(line));
+        named.run(sources.get().unasked()).prepare()?.forecast().iter().for_each(|line| tell(line));
         return Ok(Status::Done);
     }
     let sources = sources.get();

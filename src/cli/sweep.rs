@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::args::{Allowed, Named, Sources};
-use super::{Failure, Status, finish, say, spend};
+use super::{Failure, Status, finish, spend, tell};
 use crate::run::outputs::Wanted;
 use crate::run::sweep::Thresholds;
 
@@ -46,7 +46,7 @@ pub(super) fn run(args: &Args) -> Result<Status, Failure> {
     let sources = args.sources.get();
     if args.dry_run {
         let run = args.named.run(sources.unasked()).prepare()?;
-        run.forecast_sweep(&args.thresholds).iter().for_each(|line| say(line));
+        run.forecast_sweep(&args.thresholds).iter().for_each(|line| tell(line));
         return Ok(Status::Done);
     }
     let run = args.named.run(sources.clone()).in_folder(args.out.clone()).fresh(args.fresh).prepare()?;

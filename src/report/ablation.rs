@@ -5,8 +5,9 @@ use std::fmt::Write;
 use anyhow::{Result, anyhow};
 
 use super::arms::figures::weak_accuracy;
-use super::columns::{Column, Sheet, TERMINAL, View};
+use super::columns::{Column, Sheet, TERMINAL, View, page};
 use super::format::{MARK, marked, or_dash, percent, range, signed};
+use super::grid::{Caption, SURE, document};
 use super::summary::SUMMARY;
 use super::table::Table;
 use crate::analysis::metrics::fees::TOKENS;
@@ -144,42 +145,44 @@ fn outcomes(rows: &[Row]) -> Vec<Column> {
         Column::signed(changed(of).map(|change| change.map(|change| change.value)))
     };
     vec![
-        Column::share(each().map(|row| row.slice.weak_accuracy())).file("weak_accuracy").short(TERMINAL, "weak %"),
+        Column::share(each().map(|row| row.slice.weak_accuracy()))
+            .file("weak_accuracy")
+            .short(TERMINAL, "weak accuracy, %"),
         Column::written(each().map(|row| weak_accuracy(row.slice, percent))).named(OUTCOMES, "weak accuracy"),
         Column::change(changed(|changes| changes.weak_accuracy))
             .file("weak_change_vs_cascade_pp")
             .ends(["weak_change_low_pp", "weak_change_high_pp"])
-            .short(TERMINAL, "pp")
-            .named(OUTCOMES, "change"),
+            .short(TERMINAL, "weak accuracy vs cascade, points")
+            .named(OUTCOMES, "weak accuracy, change"),
         Column::p_value(changed(|changes| changes.weak_accuracy).map(|change| change?.p_value)).file("weak_p_value"),
         Column::share(each().map(|row| row.slice.accuracy()))
             .file("accuracy")
-            .short(TERMINAL, "system %")
+            .short(TERMINAL, "accuracy, %")
             .named(OUTCOMES, "accuracy"),
         Column::change(changed(|changes| Some(changes.accuracy)))
             .file("change_vs_cascade_pp")
             .ends(["change_low_pp", "change_high_pp"])
-            .short(TERMINAL, "pp")
-            .named(OUTCOMES, "change"),
+            .short(TERMINAL, "accuracy vs cascade, points")
+            .named(OUTCOMES, "accuracy, change"),
         Column::p_value(changed(|changes| Some(changes.accuracy)).map(|change| change?.p_value)).file("p_value"),
         Column::share(each().map(|row| row.slice.coverage())).file("coverage").named(OUTCOMES, "coverage"),
         Column::number(2, each().map(|row| row.auroc)).file("auroc"),
         Column::written(each().map(auroc)).named(OUTCOMES, "AUROC"),
         Column::count(each().map(|row| row.slice.strong_calls()))
             .file("strong_calls")
-            .named(TERMINAL, "calls")
+            .named(TERMINAL, "strong calls")
             .named(OUTCOMES, "strong calls"),
         alone(|changes| changes.strong_calls).file("strong_calls_change_percent"),
         Column::count(each().map(|row| row.slice.strong_calls_all()))
             .file("strong_calls_all")
-            .named(TERMINAL, "all")
+            .named(TERMINAL, "all strong requests")
             .named(OUTCOMES, "all strong requests"),
         alone(|changes| changes.strong_calls_all).file("strong_calls_all_change_percent"),
         Column::number(5, each().map(|row| row.fee)).file("fee_usd"),
         Column::relative(each().map(|row| row.fee_change))
             .file("fee_change_percent")
             .ends(["fee_change_low_percent", "fee_change_high_percent"])
-            .short(TERMINAL, "fee %")
+            .short(TERMINAL, "fee vs cascade, %")
             .named(OUTCOMES, "fee, change"),
     ]
 }
@@ -284,7 +287,11 @@ fn strong_only(rows: &[Row]) -> Vec<Column> {
         .ends(["change_vs_strong_only_low_pp", "change_vs_strong_only_high_pp"]);
     let shown = rows.iter().any(|row| row.against_strong.is_some());
     vec![
-        if shown { change.short(TERMINAL, "pp vs strong-only").named(OUTCOMES, "against strong-only") } else { change },
+        if shown {
+            change.short(TERMINAL, "accuracy vs strong-only, points").named(OUTCOMES, "against strong-only")
+        } else {
+            change
+        },
         Column::p_value(against().map(|against| against?.accuracy.p_value)).file("p_vs_strong_only"),
         Column::signed(against().map(|against| Some(against?.strong_calls?.value)))
             .file("strong_calls_change_vs_strong_only_percent"),
@@ -295,8 +302,9 @@ fn strong_only(rows: &[Row]) -> Vec<Column> {
 /// For a terminal: what came of each variant.
 #[must_use]
 pub fn terminal(rows: &[Row], width: u16) -> String {
-    let tables = blocks(rows).map(|(title, rows)| format!("{title}\n{}", sheet(rows).terminal(width)));
-    let tables = tables.collect::<Vec<_>>().join("\n\n");
+    let sheets: Vec<(&str, Sheet)> = blocks(rows).map(|(title, rows)| (title, sheet(rows))).collect();
+    let sheets: Vec<(&str, &Sheet)> = sheets.iter().map(|(title, sheet)| (*title, sheet)).collect();
+    let tables = page(&sheets, width);
     format!("{tables}\nChanges are against the cascade of the same run; their intervals are in {SUMMARY}.")
 }
 
@@ -345,6 +353,24 @@ pub fn markdown(name: &str, setting: &[String], notes: &[String], rows: &[Row]) 
         );
     }
     text
+}
+
+/// The tables as LaTeX, a float for each.
+#[must_use]
+pub fn latex(name: &str, rows: &[Row]) -> String {
+    let mut floats = Vec::new();
+    for (title, rows) in blocks(rows) {
+        let sheet = sheet(rows);
+        let of = [
+            (OUTCOMES, format!("{title}. Changes are against the cascade. {SURE}")),
+            (INSIDES, format!("{title}: what was stored, and what it did.")),
+            (COSTS, format!("{title}: what it took.")),
+        ];
+        floats.extend(
+            of.map(|(view, text)| sheet.latex_of(view, &Caption::new(name, &format!("{title} {view}"), &text))),
+        );
+    }
+    document(&floats)
 }
 
 /// The rows of each table.

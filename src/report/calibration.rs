@@ -4,6 +4,7 @@ use anyhow::Result;
 
 use super::columns::{Column, Sheet, TERMINAL};
 use super::format::lambda;
+use super::grid::{Caption, document};
 use super::table::Table;
 use crate::analysis::calibration::{Candidate, Tested};
 use crate::analysis::metrics::Calibrated;
@@ -30,9 +31,9 @@ pub fn terminal(arms: &[Calibrated], width: u16) -> String {
         Column::text(each().map(|(arm, _)| arm.arm.to_string())).placed(TERMINAL, 0, "arm"),
         Column::text(each().map(|(arm, _)| arm.whose().to_owned())).placed(TERMINAL, 1, "found on"),
         Column::exact(each().map(lambda)).placed(TERMINAL, 2, "λ"),
-        share(|tested| tested.coverage).bare(TERMINAL, 3, "coverage %"),
-        share(|tested| tested.risk).bare(TERMINAL, 4, "risk %"),
-        share(|tested| tested.bound).bare(TERMINAL, 5, "bound %"),
+        share(|tested| tested.coverage).bare(TERMINAL, 3, "accepted, %"),
+        share(|tested| tested.risk).bare(TERMINAL, 4, "risk, %"),
+        share(|tested| tested.bound).bare(TERMINAL, 5, "bound, %"),
         Column::optional_count(tested().map(|tested| Some(tested?.n))).named(TERMINAL, "accepted"),
         Column::optional_count(tested().map(|tested| Some(tested?.errors))).named(TERMINAL, "wrong"),
         Column::count(each().map(|(_, found)| found.told_from)).named(TERMINAL, "items"),
@@ -55,7 +56,7 @@ pub fn terminal_by_alpha(arms: &[Calibrated], width: u16) -> String {
         Column::text(rows.iter().map(|(arm, ..)| arm.whose().to_owned())).placed(TERMINAL, 0, "found on"),
         Column::exact(rows.iter().map(|(_, alpha, _)| Some(*alpha))).placed(TERMINAL, 1, "α"),
         Column::exact(tested().map(|tested| Some(tested?.threshold))).placed(TERMINAL, 2, "certified λ"),
-        Column::share(tested().map(|tested| Some(tested?.coverage))).bare(TERMINAL, 3, "coverage %"),
+        Column::share(tested().map(|tested| Some(tested?.coverage))).bare(TERMINAL, 3, "accepted, %"),
         Column::optional_count(tested().map(|tested| Some(tested?.n))).named(TERMINAL, "accepted"),
         Column::optional_count(tested().map(|tested| Some(tested?.errors))).named(TERMINAL, "wrong"),
     ];
@@ -113,24 +114,36 @@ fn distinct(arms: &[Calibrated]) -> Vec<&Calibrated> {
 /// # Errors
 /// If polars refuses the table.
 pub fn table(arms: &[Calibrated]) -> Result<Table> {
+    certifiable(arms).table()
+}
+
+/// The same as LaTeX.
+#[must_use]
+pub fn latex(name: &str, arms: &[Calibrated]) -> String {
+    let text = "What can be certified at each λ: answers accepted on the calibration items, those of them that are wrong, and the smallest α.";
+    document(&[certifiable(arms).latex(&Caption::new(name, CERTIFIABLE, text))])
+}
+
+fn certifiable(arms: &[Calibrated]) -> Sheet {
     let rows: Vec<(&Calibrated, Candidate)> =
         arms.iter().flat_map(|arm| arm.certifiable().into_iter().map(move |row| (arm, row))).collect();
     let each = || rows.iter();
     let wanted = || each().map(|(arm, _)| arm.wanted.guarantee.map(|(wanted, _)| wanted));
     let columns = vec![
-        Column::text(each().map(|(arm, _)| arm.arm.to_string())).file("arm"),
-        Column::text(each().map(|(arm, _)| arm.whose().to_owned())).file("told_from"),
-        Column::exact(each().map(|(_, row)| Some(row.tested.threshold))).file("threshold"),
-        Column::count(each().map(|(_, row)| row.tested.n)).file("accepted"),
-        Column::count(each().map(|(_, row)| row.tested.errors)).file("wrong"),
-        Column::share(each().map(|(_, row)| Some(row.tested.coverage))).file("coverage"),
-        Column::share(each().map(|(_, row)| Some(row.tested.risk))).file("risk"),
+        Column::text(each().map(|(arm, _)| arm.arm.to_string())).file("arm").aside("arm"),
+        Column::text(each().map(|(arm, _)| arm.whose().to_owned())).file("told_from").aside("found on"),
+        Column::exact(each().map(|(_, row)| Some(row.tested.threshold))).file("threshold").aside("λ"),
+        Column::count(each().map(|(_, row)| row.tested.n)).file("accepted").aside("accepted"),
+        Column::count(each().map(|(_, row)| row.tested.errors)).file("wrong").aside("wrong"),
+        Column::share(each().map(|(_, row)| Some(row.tested.coverage))).file("coverage").aside("coverage"),
+        Column::share(each().map(|(_, row)| Some(row.tested.risk))).file("risk").aside("risk"),
         Column::exact(each().map(|(_, row)| row.smallest_alpha)).file("smallest_certified_alpha"),
+        Column::number(4, each().map(|(_, row)| row.smallest_alpha)).aside("smallest α"),
         Column::exact(wanted().map(|wanted| Some(wanted?.delta))).file("delta"),
         Column::optional_count(wanted().map(|wanted| Some(wanted?.min_accepted))).file("min_accepted"),
-        Column::text(each().map(|(arm, _)| Cover::of(arm).short().to_owned())).file("covers"),
+        Column::text(each().map(|(arm, _)| Cover::of(arm).short().to_owned())).file("covers").aside("covers"),
     ];
-    Sheet { name: CERTIFIABLE, columns }.table()
+    Sheet { name: CERTIFIABLE, columns }
 }
 
 /// What the guarantee of an arm's λ covers.

@@ -44,28 +44,28 @@ impl Judged {
             Column::share(rows().map(|row| Some(row.chosen_on.accuracy)))
                 .named(FILE, "chosen_on_accuracy")
                 .named(TEXT, "accuracy where chosen")
-                .short(TERMINAL, "chosen %"),
+                .short(TERMINAL, "accuracy where chosen, %"),
             Column::share(rows().map(|row| Some(row.judged_on.accuracy))).named(FILE, "judged_on_accuracy"),
             Column::share(end(|ends| ends.low)).named(FILE, "judged_on_accuracy_low"),
             Column::share(end(|ends| ends.high)).named(FILE, "judged_on_accuracy_high"),
             Column::written(rows().map(|row| written(&row.judged_on)))
                 .named(TEXT, "accuracy where judged, %")
-                .named(TERMINAL, "judged %"),
+                .named(TERMINAL, "accuracy where judged, %"),
             Column::points(rows().map(|row| row.against_strong))
                 .named(FILE, "judged_change_vs_strong_only_pp")
                 .ends(["judged_change_low_pp", "judged_change_high_pp"])
                 .named(TEXT, "against strong-only")
-                .short(TERMINAL, "vs strong pp"),
+                .short(TERMINAL, "vs strong-only where judged, points"),
             strong(|row| row.chosen_on).named(FILE, "chosen_on_strong_calls"),
             strong(|row| row.judged_on)
                 .named(FILE, "judged_on_strong_calls")
                 .named(TEXT, "strong calls where judged")
-                .short(TERMINAL, "strong calls %"),
+                .short(TERMINAL, "strong calls where judged, %"),
             Column::exact(rows().map(|row| row.chosen_on.fee)).named(FILE, "chosen_on_fee_per_item_usd"),
             Column::exact(rows().map(|row| row.judged_on.fee)).named(FILE, "judged_on_fee_per_item_usd"),
             Column::number(4, rows().map(|row| row.judged_on.fee.map(|fee| fee * 1000.0)))
                 .named(TEXT, "USD per 1,000 where judged")
-                .named(TERMINAL, "USD/1,000"),
+                .named(TERMINAL, "USD per 1,000 where judged"),
         ];
         Sheet { name: "chosen", columns }
     }

@@ -227,12 +227,16 @@ pub fn headline(judged: &[Judged]) -> Sheet {
             Column::number(1, each().map(|judged| Some(judged.by_order?.0)))
                 .file("order_least")
                 .aside("least of the orders"),
-            Column::number(1, each().map(|judged| Some(judged.by_order?.1))).file("order_most").aside("most"),
+            Column::number(1, each().map(|judged| Some(judged.by_order?.1)))
+                .file("order_most")
+                .aside("most of the orders"),
             Column::number(2, curve(|curve| curve.pays_from))
                 .file("pays_from_ratio")
                 .heading("falls from a price ratio of"),
-            Column::number(2, curve(|curve| Some(curve.interval?.low))).file("pays_from_low").aside("low"),
-            Column::number(2, curve(|curve| Some(curve.interval?.high))).file("pays_from_high").aside("high"),
+            Column::number(2, curve(|curve| Some(curve.interval?.low))).file("pays_from_low").aside("price ratio, low"),
+            Column::number(2, curve(|curve| Some(curve.interval?.high)))
+                .file("pays_from_high")
+                .aside("price ratio, high"),
         ],
     }
 }

@@ -1,42 +1,70 @@
-//! Two runs side by side.
+//! Two runs side by side, over the items and orders that are in both.
 
-use super::columns::{Column, Sheet, TERMINAL};
+mod shared;
+
+use std::fmt::Write;
+
+use anyhow::Result;
+
+use self::shared::Row;
+use super::columns::{Column, Sheet};
 use super::format::{self, bare_percent, lambda, or_dash, signed};
+use super::grid::{Caption, SURE, document};
 use super::manifest::{self, Manifest};
-use crate::analysis::metrics::fees::item_fee;
-use crate::analysis::metrics::{Changes, Comparison, Reference, Slice};
-use crate::analysis::stats::units::relative_change;
-use crate::types::price::{Fee, Price};
+use crate::analysis::metrics::{Comparison, Slice};
+use crate::analysis::stats::Estimate;
+use crate::types::price::Price;
 
-/// In what the runs differ, one line each.
+/// The name of the files.
+pub const NAME: &str = "compare";
+
+/// What every figure of the tables is over.
+const OVER: &str = "All figures are over the items that are in both runs, arm by arm and order by order. a → b: a in the first run, b in \
+                    the second; one figure: it is the same in both. Changes are of the second against the first.";
+
+/// In what the runs differ, prices apart, one line each.
 #[must_use]
 pub fn differences(first: &Manifest, second: &Manifest) -> Vec<String> {
-    let mut found = manifest::differences(&first.identity, &second.identity);
-    found.extend(repriced(first, second));
+    let found = manifest::differences(&first.identity, &second.identity);
     if found.is_empty() {
-        return vec!["both are the same run".to_owned()];
+        let by = if prices(first, second).is_empty() { "" } else { ", by other prices" };
+        return vec![format!("both are the same run{by}")];
     }
     let line = |line: &String| format!("  {}", line.replace(" there, ", " first, ").replace(" here", " second"));
     std::iter::once("the runs differ in".to_owned()).chain(found.iter().map(line)).collect()
 }
 
-/// The models that have other prices in the second run, a line each.
-fn repriced(first: &Manifest, second: &Manifest) -> Vec<String> {
-    let priced = |price: Option<&Option<Price>>| match price {
-        Some(Some(price)) => format!("{} in, {} out", price.input, price.output),
-        _ => "none".to_owned(),
+/// The models of both runs whose prices differ, a line each, then what that means for fees. Empty if all are the same.
+#[must_use]
+pub fn prices(first: &Manifest, second: &Manifest) -> Vec<String> {
+    let both = first.prices.iter().filter_map(|(model, price)| Some((model, price, second.prices.get(model)?)));
+    let differ = both.filter(|(_, one, other)| !costs_the_same(one.as_ref(), other.as_ref()));
+    let line = |(model, one, other): (&String, &Option<Price>, &Option<Price>)| {
+        format!("  price of {model}: {} first, {} second", in_words(one.as_ref()), in_words(other.as_ref()))
     };
-    let line = |(model, price): (&String, &Option<Price>)| {
-        let other = second.prices.get(model)?;
-        (price != other).then(|| {
-            format!(
-                "price of {model}: {} first, {} second (USD a million tokens): changes of fees come from it too",
-                priced(Some(price)),
-                priced(Some(other))
-            )
-        })
-    };
-    first.prices.iter().filter_map(line).collect()
+    let mut lines: Vec<String> = differ.map(line).collect();
+    if !lines.is_empty() {
+        lines.insert(0, "the prices differ, in USD a million tokens, of".to_owned());
+        lines.push(
+            "note: fees are at each run's own prices, so a change of the fee is one of prices and tokens together; the last column has \
+             the change at the first run's prices, which is one of tokens alone. report RUN --prices FILE makes a run's fees again by \
+             other prices."
+                .to_owned(),
+        );
+    }
+    lines
+}
+
+fn costs_the_same(one: Option<&Price>, other: Option<&Price>) -> bool {
+    let figures =
+        |price: &Price| [price.input, price.cached_input.unwrap_or(price.input), price.output].map(f64::to_bits);
+    one.map(figures) == other.map(figures)
+}
+
+fn in_words(price: Option<&Price>) -> String {
+    let Some(price) = price else { return "no price".to_owned() };
+    let cached = price.cached_input.map(|cached| format!(", {cached} from the cache"));
+    format!("{} in{}, {} out", price.input, cached.unwrap_or_default(), price.output)
 }
 
 /// Whether the runs took the same data set, so that equal ids are equal items.
@@ -49,129 +77,238 @@ pub fn same_data(first: &Manifest, second: &Manifest) -> bool {
     sha256(first) == sha256(second)
 }
 
-/// An arm of both runs.
-struct Row<'c> {
-    slice: &'c Slice<'c>,
-    base: &'c Slice<'c>,
-    /// The number of items in both runs, over all orders.
-    items: usize,
-    /// What changes over these items. `None` if there are none.
-    changes: Option<Changes>,
-    /// The difference of the accuracies to strong-only in either run, as a share. `None` if the run does not have it.
-    against_strong: [Option<f64>; 2],
-    /// The fees of the arm in either run.
-    fees: [Option<Fee>; 2],
-    /// The relative change of the fee over the items in both, as a share.
-    fee_change: Option<f64>,
+/// Each arm in both runs, over the items that both took.
+pub struct SideBySide<'c> {
+    rows: Vec<Row<'c>>,
+    /// Arms of one run alone, a line for each run that has one.
+    alone: Vec<String>,
+    /// Whether fees are at different prices.
+    repriced: bool,
 }
 
-impl<'c> Row<'c> {
-    fn new(first: &Comparison, second: &Comparison, base: &'c Slice<'c>, slice: &'c Slice<'c>) -> Self {
-        let pairs = slice.paired(base);
-        let new: Option<f64> = pairs.iter().map(|(taken, _)| item_fee(*taken, None, second.prices)).sum();
-        let against = |comparison: &Comparison, slice| {
-            let against = comparison.of_slice_against(slice, Reference::StrongOnly);
-            against.map(|against| against.accuracy.value)
-        };
-        let old: Option<f64> = pairs.iter().map(|(_, taken)| item_fee(*taken, None, first.prices)).sum();
-        Self {
-            slice,
-            base,
-            items: pairs.len(),
-            changes: Changes::between(slice, base, first.seed),
-            against_strong: [against(first, base), against(second, slice)],
-            fees: [first.fee(base), second.fee(slice)],
-            fee_change: old.zip(new).and_then(|(old, new)| relative_change([new, old])),
+impl<'c> SideBySide<'c> {
+    /// Pairs the arms by name, and by threshold where an arm has several; `repriced` says that prices differ.
+    #[must_use]
+    pub fn new(first: &'c Comparison<'c>, second: &'c Comparison<'c>, repriced: bool) -> Self {
+        let (rows, alone) = shared::rows(first, second);
+        Self { rows, alone, repriced }
+    }
+
+    /// How many items are left out, and which arms, a line each.
+    #[must_use]
+    pub fn left_out(&self) -> Vec<String> {
+        let mut lines: Vec<String> = Vec::new();
+        for same in self.rows.chunk_by(|one, other| (one.of, one.items) == (other.of, other.items)) {
+            let Row { of: [first, second], items, .. } = &same[0];
+            if (first, second) == (items, items) {
+                continue;
+            }
+            let arms: Vec<String> = same.iter().map(Row::name).collect();
+            let of = if same.len() == self.rows.len() { String::new() } else { format!("{}: ", arms.join(", ")) };
+            let out = format!(
+                "{} of {first} items of the first run and {} of {second} of the second",
+                first - items,
+                second - items
+            );
+            lines.push(if *items == 0 {
+                format!("note: {of}no item is in both, so nothing is compared ({first} items first, {second} second, over all orders)")
+            } else {
+                format!("note: {of}{out} are left out, over all orders, since they are not in both; {items} are compared")
+            });
         }
+        if self.rows.is_empty() {
+            lines.push("no arm is in both".to_owned());
+        }
+        lines.extend(self.alone.iter().cloned());
+        lines
     }
 
-    /// A change as text; of runs without an item in both, that it is so.
-    fn changed(&self, change: impl Fn(&Changes) -> Option<String>) -> String {
-        self.changes.as_ref().map_or("no item in both".to_owned(), |changes| format::or_dash(change(changes)))
+    /// The tables for a terminal of `width` columns; empty if nothing is in both.
+    #[must_use]
+    pub fn terminal(&self, width: u16) -> String {
+        let sheet = self.sheet();
+        if sheet.is_empty() { String::new() } else { format!("{}\n{OVER}", sheet.terminal(width)) }
+    }
+
+    /// The files: CSV, parquet, Markdown and LaTeX, with what is said of both runs.
+    ///
+    /// # Errors
+    /// If polars refuses the table.
+    pub fn files(&self, runs: [&str; 2], notes: &[String]) -> Result<Vec<(String, Vec<u8>)>> {
+        let sheet = self.sheet();
+        let [first, second] = runs;
+        let mut text = format!("# {second} against {first}\n\n");
+        for note in notes {
+            let _ = writeln!(text, "{}- {}", if note.starts_with("  ") { "  " } else { "" }, note.trim_start());
+        }
+        let _ = write!(text, "\n{}\n{OVER} {SURE}\n", sheet.markdown());
+        let caption = Caption::new("", NAME, &format!("{second} against {first}. {OVER} {SURE}"));
+        let mut files = vec![
+            (format!("{NAME}.md"), text.into_bytes()),
+            (format!("{NAME}.tex"), document(&[sheet.latex(&caption)]).into_bytes()),
+        ];
+        files.extend(sheet.table()?.files()?);
+        Ok(files)
+    }
+
+    fn sheet(&self) -> Sheet {
+        let rows: Vec<&Row> = self.rows.iter().filter(|row| row.changes.is_some()).collect();
+        let columns = [head(&rows), right(&rows), paid(&rows, self.repriced)];
+        Sheet { name: NAME, columns: columns.into_iter().flatten().collect() }
     }
 }
 
-/// Each arm in both runs, which hold the same items of it: how accurate it was, and what it cost.
-#[must_use]
-pub fn tables(first: &Comparison, second: &Comparison, width: u16) -> String {
-    let row = |slice| Some(Row::new(first, second, counterpart(first, second, slice)?, slice));
-    let rows: Vec<Row> = second.slices.iter().filter_map(row).collect();
-    if rows.is_empty() {
-        return "no arm is in both".to_owned();
-    }
-    let [right, paid] = [right(&rows), paid(&rows)].map(|sheet| sheet.terminal(width));
-    format!("{right}\n{paid}\nAll figures are over the items that are in both runs.{}", of_strong_only(&rows))
-}
-
-/// What the last column of the accuracies is; empty if it is not there.
-fn of_strong_only(rows: &[Row]) -> &'static str {
-    let compared = rows.iter().any(|row| row.against_strong.iter().any(Option::is_some));
-    if compared { " The difference to strong-only is that of each run over these items." } else { "" }
-}
-
-/// Arm and λ.
-fn head(rows: &[Row]) -> Vec<Column> {
-    let readable = |slice: &Slice| or_dash(slice.readable.map(lambda));
-    let lambda = |row: &Row| both(&readable(row.base), &readable(row.slice));
+/// A figure of both runs: a column for each in a file, one for people.
+fn both(
+    rows: &[&Row],
+    key: &str,
+    heading: &str,
+    text: fn(f64) -> String,
+    of: impl Fn(&Row) -> [Option<f64>; 2],
+) -> Vec<Column> {
+    let side = |place: usize| rows.iter().map(|row| of(row)[place]).collect::<Vec<_>>();
+    let [first, second] = [0, 1].map(side);
+    let shown = |(old, new): (&Option<f64>, &Option<f64>)| {
+        let [old, new] = [old, new].map(|figure| or_dash(figure.map(text)));
+        if old == new { old } else { format!("{old} → {new}") }
+    };
+    let together: Vec<String> = first.iter().zip(&second).map(shown).collect();
     vec![
-        Column::text(rows.iter().map(|row| row.slice.cell.arm.to_string())).named(TERMINAL, "arm"),
-        Column::written(rows.iter().map(lambda)).named(TERMINAL, "λ"),
+        Column::exact(first.into_iter()).file(format!("{key}_first")),
+        Column::exact(second.into_iter()).file(format!("{key}_second")),
+        Column::written(together.into_iter()).heading(heading),
+    ]
+}
+
+/// A change over the items of each row.
+fn change(rows: &[&Row], key: &str, heading: &str, of: impl Fn(&Row) -> Option<Estimate>) -> Column {
+    Column::change(rows.iter().map(|row| of(row)).collect::<Vec<_>>().into_iter()).file(key).heading(heading)
+}
+
+/// Arm, λ and the number of items.
+fn head(rows: &[&Row]) -> Vec<Column> {
+    let name = Column::text(rows.iter().map(|row| row.new.cell.arm.to_string())).file("arm").heading("arm");
+    let items = |of: fn(&Row) -> usize| Column::count(rows.iter().map(move |row| of(row)));
+    let readable = |row: &Row| {
+        let [old, new] = [&row.old, &row.new].map(|slice| or_dash(slice.readable.map(lambda)));
+        if old == new { old } else { format!("{old} → {new}") }
+    };
+    vec![
+        name,
+        Column::exact(rows.iter().map(|row| row.old.cell.threshold)).file("threshold_first"),
+        Column::exact(rows.iter().map(|row| row.new.cell.threshold)).file("threshold_second"),
+        Column::written(rows.iter().map(|row| readable(row))).heading("λ"),
+        items(|row| row.of[0]).file("items_first"),
+        items(|row| row.of[1]).file("items_second"),
+        items(|row| row.items).file("items_in_both").heading("items in both"),
     ]
 }
 
 /// How accurate each arm was.
-fn right(rows: &[Row]) -> Sheet {
-    let each = || rows.iter();
-    let accuracy = |row: &Row| both(&bare_percent(row.base.accuracy()), &bare_percent(row.slice.accuracy()));
-    let change = |row: &Row| row.changed(|changes| Some(format::change(changes.accuracy)));
-    let p_value = |row: &Row| row.changed(|changes| changes.accuracy.p_value.map(|p| format!("{p:.3}")));
-    let weak = |row: &Row| row.changed(|changes| changes.weak_accuracy.map(format::change));
-    let mut columns = head(rows);
-    columns.extend([
-        Column::count(each().map(|row| row.items)).named(TERMINAL, "items in both"),
-        Column::written(each().map(accuracy)).named(TERMINAL, "accuracy %"),
-        Column::written(each().map(change)).named(TERMINAL, "change pp"),
-        Column::written(each().map(p_value)).named(TERMINAL, "p"),
-        Column::written(each().map(weak)).named(TERMINAL, "weak, change pp"),
-    ]);
-    if !of_strong_only(rows).is_empty() {
-        let against = |row: &Row| {
-            let [old, new] = row.against_strong.map(|change| format::or_dash(change.map(signed)));
-            both(&old, &new)
-        };
-        columns.push(Column::written(each().map(against)).named(TERMINAL, "pp vs strong-only"));
+fn right(rows: &[&Row]) -> Vec<Column> {
+    let weak = |row: &Row| row.changes.as_ref()?.weak_accuracy;
+    let accuracy = |row: &Row| Some(row.changes.as_ref()?.accuracy);
+    let mut columns = both(rows, "accuracy", "accuracy, %", bare_percent, |row| {
+        [&row.old, &row.new].map(|slice| Some(slice.accuracy()))
+    });
+    columns.push(change(rows, "accuracy_change_pp", "accuracy change, points", accuracy));
+    columns.push(Column::p_value(rows.iter().map(|row| accuracy(row)?.p_value)).file("accuracy_p_value").heading("p"));
+    columns.extend(both(rows, "weak_accuracy", "weak accuracy, %", bare_percent, |row| {
+        [&row.old, &row.new].map(Slice::weak_accuracy)
+    }));
+    columns.push(change(rows, "weak_accuracy_change_pp", "weak accuracy change, points", weak));
+    if rows.iter().any(|row| row.against_strong.iter().any(Option::is_some)) {
+        let heading = "accuracy vs strong-only, points";
+        columns.extend(both(rows, "accuracy_vs_strong_only", heading, signed, |row| row.against_strong));
     }
-    Sheet { name: "right", columns }
+    columns
 }
 
 /// What each arm cost.
-fn paid(rows: &[Row]) -> Sheet {
-    let each = || rows.iter();
-    let calls = |row: &Row| both(&row.base.strong_calls().to_string(), &row.slice.strong_calls().to_string());
-    let change = |row: &Row| row.changed(|changes| Some(signed(changes.strong_calls?.value)));
-    let fees = |row: &Row| {
-        let [old, new] = row.fees.map(|fee| format::or_dash(fee.map(|fee| format::usd(fee.usd()))));
-        both(&old, &new)
-    };
-    let mut columns = head(rows);
-    columns.extend([
-        Column::written(each().map(calls)).named(TERMINAL, "strong calls"),
-        Column::written(each().map(change)).named(TERMINAL, "change %"),
-        Column::written(each().map(fees)).named(TERMINAL, "fee USD"),
-        Column::signed(each().map(|row| row.fee_change)).named(TERMINAL, "fee, change %"),
-    ]);
-    Sheet { name: "paid", columns }
+fn paid(rows: &[&Row], repriced: bool) -> Vec<Column> {
+    #[expect(clippy::cast_precision_loss, reason = "a count of items")]
+    let calls = |row: &Row| [&row.old, &row.new].map(|slice| Some(slice.strong_calls() as f64));
+    let mut columns = both(rows, "strong_calls", "strong calls", |calls| format!("{calls:.0}"), calls);
+    let fewer = |row: &Row| row.changes.as_ref()?.strong_calls;
+    columns.push(change(rows, "strong_calls_change_percent", "strong calls change, %", fewer));
+    columns.extend(both(rows, "fee_usd", "fee, USD", format::usd, |row| row.fees));
+    let signed = |of: fn(&Row) -> Option<f64>| Column::signed(rows.iter().map(move |row| of(row)));
+    columns.push(signed(|row| row.fee_change).file("fee_change_percent").heading("fee change, %"));
+    let at_first = signed(|row| row.fee_change_at_first).file("fee_change_at_first_prices_percent");
+    columns.push(if repriced { at_first.heading("fee change at the first run's prices, %") } else { at_first });
+    columns
 }
 
-/// What it was and what it is, once where that is the same.
-fn both(old: &str, new: &str) -> String {
-    if old == new { old.to_owned() } else { format!("{old} → {new}") }
-}
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
 
-/// The same arm of the other run: at the same threshold, or its only one where both have one.
-fn counterpart<'c, 'a>(first: &'c Comparison<'a>, second: &Comparison, slice: &Slice) -> Option<&'c Slice<'a>> {
-    let of_arm = || first.of_arm(slice.cell.arm).map(|(slice, _)| slice);
-    let same = of_arm().find(|other| other.cell.threshold == slice.cell.threshold);
-    let single = of_arm().count() == 1 && second.of_arm(slice.cell.arm).count() == 1;
-    same.or_else(|| of_arm().next().filter(|_| single))
+    use super::*;
+    use crate::analysis::metrics::Prices;
+    use crate::types::arm::Arm;
+    use crate::types::level::Level;
+    use crate::types::record::{CellKey, Graded, LevelAnswer, Record, Score};
+    use crate::types::seed::Seed;
+    use crate::types::testing;
+
+    /// weak-only and strong-only over these items; strong-only is right, weak-only on every second item.
+    fn records(items: std::ops::Range<usize>) -> Vec<Record> {
+        let of = |(arm, level): (Arm, Level)| {
+            let cell = Arc::new(CellKey { dataset: "d".into(), arm, order: 0, threshold: None });
+            let record = move |item: usize| {
+                let right = arm == Arm::StrongOnly || item.is_multiple_of(2);
+                let graded = Graded { answer: None, score: if right { Score::Correct } else { Score::Incorrect } };
+                Record {
+                    levels: vec![LevelAnswer::new(level, graded.clone())],
+                    deferred: level != Level::FIRST,
+                    answering_level: Some(level),
+                    graded,
+                    ..testing::record(&cell, item)
+                }
+            };
+            items.clone().map(record).collect::<Vec<_>>()
+        };
+        [(Arm::WeakOnly, Level::FIRST), (Arm::StrongOnly, Level::SECOND)].into_iter().flat_map(of).collect()
+    }
+
+    fn compared<T>(first: &[Record], second: &[Record], shown: impl Fn(&SideBySide) -> T) -> T {
+        let prices = Prices::new();
+        let [first, second] = [first, second].map(|records| Comparison::new(records, &[], &prices, Seed(1)));
+        shown(&SideBySide::new(&first, &second, false))
+    }
+
+    #[test]
+    fn a_row_has_figures_of_the_items_in_both_alone() {
+        // In both are 4 and 5, of which the weak level has the first right; it has 3 of 6 and 2 of 4 right in all.
+        let (first, second) = (records(0..6), records(4..8));
+        let [left_out, table] = compared(&first, &second, |both| [both.left_out().join(" "), both.terminal(200)]);
+        assert_eq!(
+            left_out,
+            "note: 4 of 6 items of the first run and 2 of 4 of the second are left out, over all orders, since they are not in both; 2 \
+             are compared"
+        );
+        let strong = table.lines().find(|line| line.starts_with("strong-only")).expect("a row");
+        let cells: Vec<&str> = strong.split_whitespace().collect();
+        assert_eq!(cells[..5], ["strong-only", "–", "2", "100.0", "+0.0"], "{table}");
+        let weak = table.lines().find(|line| line.starts_with("weak-only")).expect("a row");
+        let cells: Vec<&str> = weak.split_whitespace().collect();
+        assert_eq!(cells[..5], ["weak-only", "–", "2", "50.0", "+0.0"], "{table}");
+        assert!(!strong.contains('→') && !weak.contains('→'), "{table}");
+    }
+
+    #[test]
+    fn runs_without_an_item_in_both_have_no_figure() {
+        let [left_out, table] =
+            compared(&records(0..3), &records(5..9), |both| [both.left_out().join(" "), both.terminal(80)]);
+        assert_eq!(table, "");
+        assert!(left_out.contains("no item is in both, so nothing is compared (3 items first, 4 second"), "{left_out}");
+        assert!(!left_out.contains('%'), "{left_out}");
+    }
+
+    #[test]
+    fn arms_of_one_run_are_named() {
+        let second: Vec<Record> = records(0..3).into_iter().filter(|record| record.cell.arm == Arm::WeakOnly).collect();
+        let said = compared(&records(0..3), &second, |both| both.left_out().join(" "));
+        assert_eq!(said, "note: only in the first run: strong-only");
+    }
 }

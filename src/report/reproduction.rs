@@ -131,22 +131,24 @@ fn pipeline(experiments: &[Experiment]) -> Vec<Column> {
         Column::count(each().map(|row| row.slice.n)).file("n").aside("items"),
         Column::count(each().map(|row| row.slice.orders)).file("orders").aside("orders"),
         Column::share(each().map(|row| row.slice.accuracy())).file("accuracy").heading("accuracy"),
-        Column::change(change(|changes| Some(changes.accuracy))).file("change_pp").heading("change, pp"),
+        Column::change(change(|changes| Some(changes.accuracy))).file("change_pp").heading("accuracy change, points"),
         Column::share(each().map(|row| row.slice.coverage())).file("coverage").heading("coverage"),
         Column::count(each().map(|row| row.slice.strong_calls())).file("strong_calls").heading("strong calls"),
-        Column::change(change(|changes| changes.strong_calls)).file("strong_calls_change_percent").heading("change, %"),
+        Column::change(change(|changes| changes.strong_calls))
+            .file("strong_calls_change_percent")
+            .heading("strong calls change, %"),
         Column::count(each().map(|row| row.slice.strong_calls_all()))
             .file("strong_calls_all")
             .aside("all strong requests"),
         Column::change(change(|changes| changes.strong_calls_all))
             .file("strong_calls_all_change_percent")
-            .aside("change, %"),
+            .aside("all strong requests change, %"),
         Column::change(each().map(|row| {
             let against = row.comparison.of_slice_against(row.slice, Reference::StrongOnly);
             Some(against?.accuracy)
         }))
         .file("change_vs_strong_only_pp")
-        .aside("to strong-only, pp"),
+        .aside("accuracy vs strong-only, points"),
     ]);
     columns
 }
@@ -161,8 +163,10 @@ fn weak(experiments: &[Experiment]) -> Vec<Column> {
             .file("strategies_shown")
             .heading("strategies shown"),
         Column::share(each().map(|row| row.slice.weak_accuracy())).file("weak_accuracy").heading("weak accuracy"),
-        Column::change(each().map(|row| row.changes?.weak_accuracy)).file("change_pp").heading("change, pp"),
-        Column::number(3, each().map(|row| row.changes?.weak_accuracy?.p_value)).file("p_value").heading("p"),
+        Column::change(each().map(|row| row.changes?.weak_accuracy))
+            .file("change_pp")
+            .heading("weak accuracy change, points"),
+        Column::p_value(each().map(|row| row.changes?.weak_accuracy?.p_value)).file("p_value").heading("p"),
         Column::count(each().map(|row| row.slice.asked())).file("asked").aside("asked"),
         Column::count(each().map(|row| row.slice.from_weak_only())).file("weak_from_weak_only").aside("from weak-only"),
         Column::share(each().map(|row| row.slice.weak_accuracy_asked()))
@@ -193,22 +197,22 @@ fn calibration(experiments: &[Experiment]) -> Vec<Column> {
         columns.push(Column::number(3, ends().map(|ends| Some(ends?.low))).file(keys[0]).aside(headings[0]));
         columns.push(Column::number(3, ends().map(|ends| Some(ends?.high))).file(keys[1]).aside(headings[1]));
     };
-    sure(["auroc_low", "auroc_high"], ["AUROC from", "to"], |ends| ends.auroc);
-    sure(["ece_low", "ece_high"], ["ECE from", "to"], |ends| ends.ece);
-    sure(["brier_low", "brier_high"], ["Brier from", "to"], |ends| ends.brier);
+    sure(["auroc_low", "auroc_high"], ["AUROC low", "AUROC high"], |ends| ends.auroc);
+    sure(["ece_low", "ece_high"], ["ECE low", "ECE high"], |ends| ends.ece);
+    sure(["brier_low", "brier_high"], ["Brier low", "Brier high"], |ends| ends.brier);
     columns
 }
 
 fn fees(experiments: &[Experiment]) -> Vec<Column> {
     /// Of each of [`TOKENS`], and whether a terminal does without it.
     const HEADINGS: [(&str, bool); TOKENS.len()] = [
-        ("weak, read", true),
-        ("weak, written", false),
-        ("strong, read", true),
-        ("strong, written", false),
-        ("for strategies", false),
-        ("for second draws", true),
-        ("embedded", true),
+        ("weak tokens read", true),
+        ("weak tokens written", false),
+        ("strong tokens read", true),
+        ("strong tokens written", false),
+        ("tokens for strategies", false),
+        ("tokens for second draws", true),
+        ("tokens embedded", true),
     ];
     let rows: Vec<Row> = rows(experiments).collect();
     let each = || rows.iter();
@@ -224,7 +228,7 @@ fn fees(experiments: &[Experiment]) -> Vec<Column> {
             .heading("fee, USD"),
         Column::change(each().map(|row| row.comparison.fee_change(row.slice)))
             .file("fee_change_percent")
-            .heading("change, %"),
+            .heading("fee change, %"),
     ]);
     columns
 }
@@ -246,14 +250,18 @@ fn price_ratio(experiments: &[Experiment]) -> Vec<Column> {
     let mut columns = head(each().map(|(row, ..)| *row));
     columns.extend([
         Column::number(1, each().map(|(_, _, times, _)| *times)).file("price_ratio").heading("price, strong to weak"),
-        Column::change(each().map(|(.., change)| *change)).file("fee_change_percent").heading("change of the fee, %"),
+        Column::change(each().map(|(.., change)| *change)).file("fee_change_percent").heading("fee change, %"),
         Column::number(1, each().map(|(_, curve, ..)| curve.own)).file("own_ratio").aside("ratio of the config"),
         Column::number(2, each().map(|(_, curve, ..)| curve.pays_from)).file("pays_from_ratio").heading("cheaper from"),
         Column::text(each().map(|(_, curve, ..)| curve.shape.name()))
             .file("read_to_written")
             .heading("price, read : written"),
-        Column::number(2, each().map(|(_, curve, ..)| Some(curve.interval?.low))).file("pays_from_low").aside("from"),
-        Column::number(2, each().map(|(_, curve, ..)| Some(curve.interval?.high))).file("pays_from_high").aside("to"),
+        Column::number(2, each().map(|(_, curve, ..)| Some(curve.interval?.low)))
+            .file("pays_from_low")
+            .aside("cheaper from, low"),
+        Column::number(2, each().map(|(_, curve, ..)| Some(curve.interval?.high)))
+            .file("pays_from_high")
+            .aside("cheaper from, high"),
     ]);
     columns
 }
@@ -273,13 +281,15 @@ fn cold_start(experiments: &[Experiment]) -> Vec<Column> {
     columns.extend([
         Column::count(points().map(|point| point.items)).file("items").heading("items so far"),
         Column::share(points().map(|point| point.accuracy)).file("accuracy").heading("accuracy so far"),
-        Column::share(points().map(|point| point.base_accuracy)).file("cascade_accuracy").aside("cascade's"),
+        Column::share(points().map(|point| point.base_accuracy)).file("cascade_accuracy").aside("cascade's accuracy"),
         Column::share(points().map(|point| point.deferred)).file("deferred").heading("deferred so far"),
-        Column::share(points().map(|point| point.base_deferred)).file("cascade_deferred").aside("cascade's"),
-        Column::share(points().map(|point| point.deferred_lately)).file("deferred_lately").aside("of the last tenth"),
+        Column::share(points().map(|point| point.base_deferred)).file("cascade_deferred").aside("cascade's deferred"),
+        Column::share(points().map(|point| point.deferred_lately))
+            .file("deferred_lately")
+            .aside("deferred of the last tenth"),
         Column::number(1, points().map(|point| point.repository)).file("repository").heading("strategies"),
         Column::number(5, points().map(|point| point.fee)).file("fee_usd").heading("fee so far, USD"),
-        Column::number(5, points().map(|point| point.base_fee)).file("cascade_fee_usd").heading("cascade's"),
+        Column::number(5, points().map(|point| point.base_fee)).file("cascade_fee_usd").heading("cascade's fee, USD"),
         Column::optional_count(each().map(|(.., from)| *from)).file("cheaper_from").heading("cheaper from item"),
     ]);
     columns
@@ -336,11 +346,47 @@ fn constants(experiments: &[Experiment]) -> Vec<Column> {
         let ratios = || found.iter().map(move |(_, constants)| of(constants));
         columns.extend([
             Column::number(2, ratios().map(|ratio| Some(ratio?.value))).file(keys[0]).heading(symbol),
-            Column::number(2, ratios().map(|ratio| Some(ratio?.interval?.low))).file(keys[1]).heading("low"),
-            Column::number(2, ratios().map(|ratio| Some(ratio?.interval?.high))).file(keys[2]).heading("high"),
+            Column::number(2, ratios().map(|ratio| Some(ratio?.interval?.low)))
+                .file(keys[1])
+                .heading(&format!("{symbol} low")),
+            Column::number(2, ratios().map(|ratio| Some(ratio?.interval?.high)))
+                .file(keys[2])
+                .heading(&format!("{symbol} high")),
         ]);
     };
     ratio(["error_ratio", "error_ratio_low", "error_ratio_high"], "ε", |constants| constants.error_ratio);
     ratio(["coverage_ratio", "coverage_ratio_low", "coverage_ratio_high"], "b", |constants| constants.coverage_ratio);
     columns
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+    use crate::report::columns::{TERMINAL, TEXT, is_known};
+
+    #[test]
+    fn headings_are_unique_and_those_of_a_terminal_are_explained() {
+        for shows in [
+            Shows::Pipeline,
+            Shows::Weak,
+            Shows::Calibration,
+            Shows::Fees,
+            Shows::PriceRatio,
+            Shows::ColdStart,
+            Shows::Latency,
+            Shows::Theorem,
+        ] {
+            let sheet = figures(shows, &[]);
+            for heading in sheet.headings(TERMINAL) {
+                assert!(is_known(heading), "{}: {heading}", shows.name());
+            }
+            for view in [TERMINAL, TEXT] {
+                let headings = sheet.headings(view);
+                let once: HashSet<_> = headings.iter().collect();
+                assert!(!headings.is_empty() && once.len() == headings.len(), "{}: {headings:?}", shows.name());
+            }
+        }
+    }
 }

@@ -11,10 +11,10 @@ use super::progress::Progress;
 use super::{Place, Prepared, Run, Sources};
 use crate::analysis::metrics::Comparison;
 use crate::config::ablation::{self, Ablation};
-use crate::report::ablation::{Row, Variant, markdown, table, terminal};
+use crate::report::ablation::{Row, Variant, latex, markdown, table, terminal};
 use crate::report::folder::{JOURNAL, replace};
 use crate::report::left_out;
-use crate::report::summary::SUMMARY;
+use crate::report::summary::{LATEX, SUMMARY};
 use crate::types::left_out::{LeftOut, Unrecorded};
 
 /// An ablation that can be run: every variant is checked before the first call is made.
@@ -221,6 +221,7 @@ fn report(
     let setting = shown.first().map_or(&[][..], |(_, kept)| &kept.manifest.setting);
     let summary = markdown(&ablation.name, setting, &notes, &rows);
     let mut files = vec![(SUMMARY.to_owned(), summary.into_bytes())];
+    files.push((LATEX.to_owned(), latex(&ablation.name, &rows).into_bytes()));
     files.extend(table(&rows)?.files()?);
     let aside = replace(out, files)?.map(|(folder, names)| SetAside { folder, names });
     Ok((terminal(&rows, width), aside))

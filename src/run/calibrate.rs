@@ -14,7 +14,7 @@ use super::{Prepared, Run};
 use crate::analysis::calibration::{Grid, Guarantee};
 use crate::analysis::metrics::Calibrated;
 use crate::config::schema::{Calibrate, Config};
-use crate::report::calibration::table;
+use crate::report::calibration::{CERTIFIABLE, latex, table};
 use crate::report::files::write_files;
 use crate::types::arm::{Arm, Deferral};
 use crate::types::left_out::LeftOut;
@@ -113,7 +113,9 @@ impl PreparedCalibration {
             return Err(nothing("nothing can be calibrated", first));
         }
         let files = table(&calibration.arms).and_then(|mut table| table.files()).map_err(RunError::Output)?;
-        let files: Vec<_> = files.into_iter().map(|(name, bytes)| (place.folder.join(name), bytes)).collect();
+        let floats = latex(&prepared.resolved.config.name, &calibration.arms).into_bytes();
+        let files = files.into_iter().chain([(format!("{CERTIFIABLE}.tex"), floats)]);
+        let files: Vec<_> = files.map(|(name, bytes)| (place.folder.join(name), bytes)).collect();
         write_files(&files).map_err(RunError::Output)?;
         let mut setting = prepared.resolved.setting();
         if let Some((Guarantee { delta, min_accepted, .. }, _)) = open {

@@ -1,23 +1,23 @@
 //! Two finished runs side by side, paired item by item.
 
-use std::collections::{BTreeMap, HashSet};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::anyhow;
 
 use super::error::RunError;
-use super::outputs::Kept;
-use crate::report::compare::{differences, same_data, tables};
-use crate::types::arm::Arm;
-use crate::types::item::ItemId;
-use crate::types::record::Record;
+use super::outputs::{Kept, SetAside};
+use crate::report::compare::{SideBySide, differences, prices, same_data};
+use crate::report::folder::replace;
 
 /// Two runs over the same data.
 pub struct Compared {
     first: Kept,
     second: Kept,
+    folders: [PathBuf; 2],
     /// What differs between the runs, then what figures of one are missing.
-    pub notes: Vec<String>,
+    notes: Vec<String>,
+    /// Whether a model of both has another price in the second.
+    repriced: bool,
 }
 
 /// Reads two runs.
@@ -35,54 +35,49 @@ pub fn compare(first: &Path, second: &Path) -> Result<Compared, RunError> {
         )));
     }
     let mut notes = differences(&one.manifest, &other.manifest);
+    let of_prices = prices(&one.manifest, &other.manifest);
+    let repriced = !of_prices.is_empty();
+    notes.extend(of_prices);
     for (run, folder) in &runs {
         notes.extend(run.lacking.iter().map(|lacking| format!("note: {}: {}", folder.display(), lacking.told())));
     }
-    let [(mut first, _), (mut second, _)] = runs;
-    notes.extend(share_items(&mut first, &mut second));
-    Ok(Compared { first, second, notes })
+    let [(one, _), (other, _)] = runs;
+    Ok(Compared { first: one, second: other, folders: [first, second].map(Path::to_owned), notes, repriced })
 }
 
-/// Leaves in both runs the records of the items that both have, arm by arm and order by order, and says what is left out.
-fn share_items(first: &mut Kept, second: &mut Kept) -> Vec<String> {
-    let keys = |kept: &Kept| kept.records.iter().map(place).collect::<HashSet<_>>();
-    let both = [keys(first), keys(second)];
-    let mut notes = Vec::new();
-    for (kept, other, name) in [(&mut *first, &both[1], "first"), (&mut *second, &both[0], "second")] {
-        let mut left_out: BTreeMap<Arm, (HashSet<Place>, HashSet<Place>)> = BTreeMap::new();
-        for record in &kept.records {
-            let (all, without) = left_out.entry(record.cell.arm).or_default();
-            all.insert(place(record));
-            if !other.contains(&place(record)) {
-                without.insert(place(record));
-            }
-        }
-        kept.records.retain(|record| other.contains(&place(record)));
-        let mut by_count: BTreeMap<(usize, usize), Vec<&str>> = BTreeMap::new();
-        for (arm, (all, without)) in left_out.iter().filter(|(_, (_, without))| !without.is_empty()) {
-            by_count.entry((without.len(), all.len())).or_default().push(arm.name());
-        }
-        notes.extend(by_count.into_iter().map(|((without, all), arms)| {
-            format!(
-                "note: left out of the {name} run, since the other has no such item: {without} of {all} items of {}",
-                arms.join(", ")
-            )
-        }));
-    }
-    notes
-}
-
-/// An item of an arm in an order.
-type Place = (Arm, usize, ItemId);
-
-fn place(record: &Record) -> Place {
-    (record.cell.arm, record.cell.order, record.item_id.clone())
+/// Both runs as a reader sees them.
+#[derive(Debug)]
+pub struct Shown {
+    /// What differs between the runs, and what is left out, a line each.
+    pub notes: Vec<String>,
+    /// The tables for a terminal; empty if nothing is in both.
+    pub tables: String,
+    /// The same as files: name and bytes.
+    files: Vec<(String, Vec<u8>)>,
 }
 
 impl Compared {
-    /// The tables of both runs for a terminal of `width` columns.
-    #[must_use]
-    pub fn tables(&self, width: u16) -> String {
-        tables(&self.first.comparison(), &self.second.comparison(), width)
+    /// Compares the arms of both, for a terminal of `width` columns and for files.
+    ///
+    /// # Errors
+    /// [`RunError::Output`] if the table cannot be made.
+    pub fn shown(&self, width: u16) -> Result<Shown, RunError> {
+        let (first, second) = (self.first.comparison(), self.second.comparison());
+        let side_by_side = SideBySide::new(&first, &second, self.repriced);
+        let notes = [&self.notes[..], &side_by_side.left_out()].concat();
+        let names = [0, 1].map(|run| self.folders[run].display().to_string());
+        let files = side_by_side.files([&names[0], &names[1]], &notes).map_err(RunError::Output)?;
+        Ok(Shown { tables: side_by_side.terminal(width), notes, files })
+    }
+}
+
+impl Shown {
+    /// Writes the tables into a folder as CSV, parquet, Markdown and LaTeX. Files that are there and differ are set aside.
+    ///
+    /// # Errors
+    /// [`RunError::Output`] names the file.
+    pub fn write(self, folder: &Path) -> Result<Option<SetAside>, RunError> {
+        std::fs::create_dir_all(folder).map_err(|error| RunError::Folder(error.into()))?;
+        SetAside::of(replace(folder, self.files))
     }
 }

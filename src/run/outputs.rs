@@ -225,11 +225,17 @@ impl<'a> Outputs<'a> {
             None => summary::markdown(&context),
         };
         let mut files = vec![(summary::SUMMARY.to_owned(), summary.into_bytes())];
+        files.push((summary::LATEX.to_owned(), self.latex().into_bytes()));
         files.push((recommendation::FILE.to_owned(), self.advice.json(manifest)?));
         for table in &mut tables {
             files.extend(table.files()?);
         }
         Ok(files)
+    }
+
+    /// The main tables as LaTeX.
+    fn latex(&self) -> String {
+        summary::latex(&self.kept.facts.name, self.comparison, self.sweep.as_ref())
     }
 
     /// Each arm's λ chosen on a part of the groups, if this is a sweep whose config asks for it.

@@ -55,15 +55,16 @@ fn accuracies(comparison: &Comparison) -> Vec<Column> {
     let p_value = |changes: &Changes| changes.accuracy.p_value;
     let weak = || changed(comparison, |changes| changes.weak_accuracy);
     vec![
-        Column::share(each().map(Slice::accuracy))
-            .named(ACCURACY, "accuracy")
-            .placed(RESULTS, 3, "accuracy")
-            .bare(TERMINAL, 3, "system %"),
+        Column::share(each().map(Slice::accuracy)).named(ACCURACY, "accuracy").placed(RESULTS, 3, "accuracy").bare(
+            TERMINAL,
+            3,
+            "accuracy, %",
+        ),
         Column::share(own.iter().map(|own| own.map(|own| own.low))).named(ACCURACY, "accuracy_low"),
         Column::share(own.iter().map(|own| own.map(|own| own.high))).named(ACCURACY, "accuracy_high"),
         Column::share(each().map(Slice::weak_accuracy)).named(ACCURACY, "weak_accuracy"),
         Column::written(each().map(|slice| weak_accuracy(slice, percent))).placed(RESULTS, 2, "weak accuracy"),
-        Column::written(each().map(|slice| weak_accuracy(slice, bare_percent))).placed(TERMINAL, 2, "weak %"),
+        Column::written(each().map(|slice| weak_accuracy(slice, bare_percent))).placed(TERMINAL, 2, "weak accuracy, %"),
         Column::share(each().map(Slice::accepted_accuracy)).named(ACCURACY, "accepted_accuracy").placed(
             RESULTS,
             5,
@@ -72,7 +73,7 @@ fn accuracies(comparison: &Comparison) -> Vec<Column> {
         Column::share(each().map(Slice::coverage)).named(ACCURACY, "coverage").placed(RESULTS, 4, "coverage").bare(
             TERMINAL,
             4,
-            "coverage %",
+            "accepted, %",
         ),
         Column::share(each().map(Slice::no_answer)).named(ACCURACY, "no_answer"),
         Column::change(changed(comparison, |changes| Some(changes.accuracy)))
@@ -134,7 +135,11 @@ fn asked(comparison: &Comparison) -> Vec<Column> {
     vec![
         if shown { count.named(RESULTS, "asked") } else { count },
         Column::count(each().map(Slice::from_weak_only)).named(ACCURACY, "weak_from_weak_only"),
-        if shown { alone.named(RESULTS, "weak accuracy, asked").bare(TERMINAL, 7, "weak % if asked") } else { alone },
+        if shown {
+            alone.named(RESULTS, "weak accuracy, asked").bare(TERMINAL, 7, "weak accuracy where asked, %")
+        } else {
+            alone
+        },
         Column::change(changed(comparison, |changes| changes.weak_accuracy_asked))
             .named(ACCURACY, "weak_change_asked_pp")
             .ends(["weak_change_asked_low_pp", "weak_change_asked_high_pp"]),
@@ -147,7 +152,7 @@ fn costs(comparison: &Comparison) -> Vec<Column> {
     vec![
         Column::number(5, each().map(|slice| comparison.fee(slice).map(Fee::usd)))
             .named(RESULTS, "fee USD")
-            .placed(TERMINAL, 6, "fee USD"),
+            .placed(TERMINAL, 6, "fee, USD"),
         Column::number(2, each().map(Slice::strategies_shown)).named(RESULTS, "strategies shown"),
     ]
 }
@@ -158,4 +163,22 @@ fn per_query(comparison: &Comparison) -> Vec<Column> {
     let column = Column::number(4, comparison.slices.iter().map(fee)).named(ACCURACY, "fee_per_1000_usd");
     let priced = comparison.slices.iter().any(|slice| comparison.fee(slice).is_some());
     vec![if priced { column.named(RESULTS, "USD per 1,000 queries") } else { column }]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::analysis::metrics::Prices;
+    use crate::report::columns::is_known;
+    use crate::types::seed::Seed;
+
+    #[test]
+    fn every_heading_of_the_terminal_is_explained() {
+        let prices = Prices::new();
+        let sheet = sheet(&Comparison::new(&[], &[], &prices, Seed(1)));
+        assert!(!sheet.headings(TERMINAL).is_empty());
+        for heading in sheet.headings(TERMINAL) {
+            assert!(is_known(heading), "{heading}");
+        }
+    }
 }

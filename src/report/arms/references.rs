@@ -26,7 +26,7 @@ fn of_reference(comparison: &Comparison, reference: Reference) -> Vec<Column> {
     let p_value = |against: &AgainstReference| against.accuracy.p_value;
     let p_values = comparison.against(reference).iter().map(|against| p_value(against.as_ref()?));
     let points = if comparison.reference(reference).is_some() {
-        points.named(RESULTS, format!("accuracy against {name}")).short(TERMINAL, in_short(reference))
+        points.named(RESULTS, format!("accuracy against {name}")).short(TERMINAL, heading(reference))
     } else {
         points
     };
@@ -39,11 +39,11 @@ fn of_reference(comparison: &Comparison, reference: Reference) -> Vec<Column> {
     ]
 }
 
-/// The heading for a terminal, in short words.
-fn in_short(reference: Reference) -> &'static str {
+/// The heading for a terminal.
+fn heading(reference: Reference) -> &'static str {
     match reference {
-        Reference::StrongOnly => "pp vs strong-only",
-        Reference::CascadeTuned => "pp vs tuned",
+        Reference::StrongOnly => "accuracy vs strong-only, points",
+        Reference::CascadeTuned => "accuracy vs cascade-tuned, points",
     }
 }
 

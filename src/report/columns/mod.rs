@@ -1,11 +1,15 @@
 //! One definition per column, from which every form is made: in full for CSV and parquet, rounded and with intervals for
 //! Markdown, LaTeX and a terminal. Shares stay shares up to here.
 
+mod glossary;
 mod sheet;
 
 use polars::prelude::{Column as Written, NamedFrom, Series};
 
-pub use self::sheet::Sheet;
+pub use self::glossary::SHARE_OF_GAIN;
+#[cfg(test)]
+pub use self::glossary::is_known;
+pub use self::sheet::{Sheet, page};
 use super::format;
 use crate::analysis::stats::{Estimate, Interval};
 
@@ -213,7 +217,7 @@ impl Column {
 
     /// Whether no row has something to show.
     pub(super) fn says_nothing(&self) -> bool {
-        self.shown(Style::Full).iter().all(|cell| cell == format::NONE)
+        self.shown(Style::Full).iter().all(|cell| cell.is_empty() || cell == format::NONE)
     }
 
     /// The cells as people read them.

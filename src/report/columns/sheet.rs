@@ -2,8 +2,10 @@
 
 use anyhow::Result;
 
-use super::{Cells, Column, FILE, Name, Style, TERMINAL, TEXT, View};
-use crate::report::grid;
+use super::glossary::meaning;
+use super::{Column, FILE, Name, Style, TERMINAL, TEXT, View};
+use crate::report::format::NONE;
+use crate::report::grid::{self, Caption};
 use crate::report::table::Table;
 
 /// Columns of one length.
@@ -49,24 +51,28 @@ impl Sheet {
         grid::markdown(&rows(&self.view(view)))
     }
 
-    /// As LaTeX.
+    /// As LaTeX, under a caption.
     #[must_use]
-    pub fn latex(&self) -> String {
-        let columns = self.view(TEXT);
-        grid::latex(&rows(&columns), words(&columns))
+    pub fn latex(&self, caption: &Caption) -> String {
+        self.latex_of(TEXT, caption)
     }
 
-    /// For a terminal of so many columns.
+    /// A view as LaTeX, under a caption.
+    #[must_use]
+    pub fn latex_of(&self, view: View, caption: &Caption) -> String {
+        grid::latex(&rows(&self.view(view)), caption)
+    }
+
+    /// For a terminal of so many columns, with a legend of its headings.
     #[must_use]
     pub fn terminal(&self, width: u16) -> String {
-        self.terminal_of(TERMINAL, width)
+        page(&[("", self)], width)
     }
 
-    /// A view for a terminal of so many columns.
+    /// The headings of a view, in their order.
     #[must_use]
-    pub fn terminal_of(&self, view: View, width: u16) -> String {
-        let columns = self.view(view);
-        grid::table(&rows(&columns), words(&columns), width)
+    pub fn headings(&self, view: View) -> Vec<&str> {
+        self.view(view).into_iter().map(|(name, _)| &*name.text).collect()
     }
 
     /// The columns of a view in their order, each with its name there.
@@ -82,9 +88,35 @@ impl Sheet {
     }
 }
 
-/// The number of columns of words that come first.
-fn words(columns: &[(&Name, &Column)]) -> usize {
-    columns.iter().take_while(|(_, column)| matches!(column.cells, Cells::Text(_))).count()
+/// Tables for a terminal of so many columns, each under a title that may be empty, and one legend of their headings below. A table
+/// without rows is left out.
+#[must_use]
+pub fn page(sheets: &[(&str, &Sheet)], width: u16) -> String {
+    let mut lines: Vec<String> = Vec::new();
+    let mut meanings: Vec<String> = Vec::new();
+    let mut has_empty = false;
+    for (title, sheet) in sheets.iter().filter(|(_, sheet)| !sheet.is_empty()) {
+        if !lines.is_empty() {
+            lines.push(String::new());
+        }
+        if !title.is_empty() {
+            lines.push((*title).to_owned());
+        }
+        let rows = rows(&sheet.view(TERMINAL));
+        has_empty |= rows.iter().flatten().any(|cell| cell == NONE);
+        lines.push(grid::table(&rows, width));
+        for heading in &rows[0] {
+            let explained = meaning(heading).map(|meaning| format!("{heading}: {meaning}."));
+            meanings.extend(explained.filter(|text| !meanings.contains(text)));
+        }
+    }
+    if has_empty {
+        meanings.push(format!("{NONE}: there is no such figure."));
+    }
+    if !meanings.is_empty() {
+        lines.extend(grid::wrapped(&meanings.join(" "), usize::from(width)));
+    }
+    lines.join("\n")
 }
 
 /// Header and rows for people.
@@ -132,7 +164,8 @@ mod tests {
         let csv = String::from_utf8(csv).expect("UTF-8");
         assert_eq!(csv, "arm,cheaper_from,accuracy,change_pp,low_pp,high_pp\na,3,0.5,12.5,-25.0,50.0\nb,,,,,\n");
         let terminal = sheet.terminal(80);
-        assert!(terminal.contains(" 50.0 ") && !terminal.contains("cheaper"), "{terminal}");
+        assert!(terminal.contains("\n50.0  a\n") && !terminal.contains("cheaper"), "{terminal}");
+        assert!(terminal.ends_with("–: there is no such figure."), "{terminal}");
         assert!(!sheet.is_empty() && sheet.columns.iter().all(|column| !column.says_nothing()));
     }
 

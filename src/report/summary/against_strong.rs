@@ -11,11 +11,23 @@ type Row<'c> = (&'c Slice<'c>, AgainstReference, Vec<Curve>);
 
 /// What each arm that is no level alone changes against the strong level. Of a run; a sweep's curves show it for every threshold.
 pub(super) fn section(comparison: &Comparison) -> String {
-    let Some(strong) = comparison.reference(Reference::StrongOnly) else { return String::new() };
+    let Some((sheet, shapes)) = sheet_of(comparison) else { return String::new() };
+    format!(
+        "\n## Against the strong level alone\n\n{}\nWhether a weak level in front pays at all: paired with strong-only item by item, in \
+         brackets 95 % intervals. Cheaper from: the price of the strong level's written token, in those of the weak level's, from \
+         which on the arm is cheaper than asking the strong level alone; none: at no price. {}\n",
+        sheet.markdown(),
+        of_shapes(&shapes)
+    )
+}
+
+/// The table, and the shapes of prices that it has. `None` of a sweep, or without strong-only or an arm beside it.
+pub(super) fn sheet_of(comparison: &Comparison) -> Option<(Sheet, Vec<Shape>)> {
+    let strong = comparison.reference(Reference::StrongOnly)?;
     let arms: Vec<&Slice> = comparison.slices.iter().filter(|slice| !slice.cell.arm.is_one_level()).collect();
     let swept = arms.iter().any(|slice| comparison.of_arm(slice.cell.arm).count() > 1);
     if swept || arms.is_empty() {
-        return String::new();
+        return None;
     }
     let shapes = Shape::shown(comparison);
     let pairs: Vec<(&Slice, &Slice)> = arms.into_iter().map(|slice| (slice, strong)).collect();
@@ -25,14 +37,7 @@ pub(super) fn section(comparison: &Comparison) -> String {
         let against = comparison.of_slice_against(slice, Reference::StrongOnly);
         rows.extend(against.map(|against| (*slice, against, curves)));
     }
-    let sheet = sheet(&rows, &shapes);
-    format!(
-        "\n## Against the strong level alone\n\n{}\nWhether a weak level in front pays at all: paired with strong-only item by item, in \
-         brackets 95 % intervals. Cheaper from: the price of the strong level's written token, in those of the weak level's, from \
-         which on the arm is cheaper than asking the strong level alone; none: at no price. {}\n",
-        sheet.markdown(),
-        of_shapes(&shapes)
-    )
+    Some((sheet(&rows, &shapes), shapes))
 }
 
 fn sheet(rows: &[Row], shapes: &[Shape]) -> Sheet {

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use crate::analysis::metrics::control::{Gain, share};
 use crate::analysis::metrics::{Changes, Comparison, Slice};
 use crate::analysis::stats::Estimate;
-use crate::report::columns::{Column, Sheet};
+use crate::report::columns::{Column, SHARE_OF_GAIN, Sheet};
 use crate::report::format::{NONE, hundredths, marked, or_dash, points, relative, signed};
 use crate::types::arm::Arm;
 
@@ -26,10 +26,13 @@ pub(super) fn section(comparison: &Comparison) -> String {
     text
 }
 
-/// A table for a terminal, without the columns that say nothing.
-pub(super) fn terminal(mut sheet: Sheet, width: u16) -> String {
-    sheet.columns.retain(|column| !column.says_nothing());
-    sheet.terminal(width)
+/// The tables for a terminal, without the columns that say nothing.
+pub(super) fn of_terminal(comparison: &Comparison) -> Vec<Sheet> {
+    let mut sheets = sheets(comparison);
+    for sheet in &mut sheets {
+        sheet.columns.retain(|column| !column.says_nothing());
+    }
+    sheets
 }
 
 /// A change as a row of the table of gains.
@@ -104,17 +107,14 @@ fn rows(comparison: &Comparison, taught: &Slice, changes: &Changes) -> Vec<Row> 
 fn sheet(rows: &[Row]) -> Sheet {
     let each = || rows.iter();
     let orders = |row: &Row| or_dash(row.own.orders.map(|(low, high)| format!("{} to {}", signed(low), signed(high))));
-    let shown = Column::heading;
     let columns = vec![
-        shown(Column::text(each().map(|row| row.name.clone())), "change against cascade"),
-        shown(Column::written(each().map(|row| row.own.text())), "inter-cascade"),
+        Column::text(each().map(|row| row.name.clone())).heading("change against cascade"),
+        Column::written(each().map(|row| row.own.text())).heading("inter-cascade"),
         Column::p_value(each().map(|row| row.own.change.p_value)).heading("p"),
-        shown(
-            Column::written(each().map(|row| row.control.as_ref().map_or("not run".to_owned(), Shown::text))),
-            "random strategies",
-        ),
-        shown(Column::written(each().map(|row| row.shared.clone())), "share random gives"),
-        shown(Column::written(each().map(orders)), "orders"),
+        Column::written(each().map(|row| row.control.as_ref().map_or("not run".to_owned(), Shown::text)))
+            .heading("random strategies"),
+        Column::written(each().map(|row| row.shared.clone())).heading(SHARE_OF_GAIN),
+        Column::written(each().map(orders)).heading("orders"),
     ];
     Sheet { name: "gains", columns }
 }

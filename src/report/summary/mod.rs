@@ -10,6 +10,7 @@ mod fees;
 mod frontier;
 mod gains;
 mod guarantee;
+mod latex;
 mod notes;
 mod price_ratio;
 mod prices;
@@ -21,10 +22,11 @@ use std::fmt::Write;
 
 pub use self::cautions::cautions;
 pub use self::guarantee::lines as guarantees;
+pub use self::latex::{LATEX, latex};
 use super::arms::figures;
 use super::arms::gates::Gauged;
 use super::arms::views::RESULTS;
-use super::columns::TERMINAL;
+use super::columns::{Sheet, page};
 use super::sweep::Sweep;
 use crate::analysis::metrics::Comparison;
 
@@ -50,19 +52,11 @@ pub struct Context<'a> {
 /// What a terminal of `width` columns shows: the arms' results, and each gain beside the control's.
 #[must_use]
 pub fn terminal(comparison: &Comparison, width: u16) -> String {
-    let results = figures::sheet(comparison).terminal_of(TERMINAL, width);
-    let gains: Vec<String> = gains::sheets(comparison).into_iter().map(|sheet| gains::terminal(sheet, width)).collect();
-    let legend = if gains.is_empty() { vec![LEGEND] } else { vec![LEGEND, LEGEND_OF_GAINS] };
+    let (results, gains) = (figures::sheet(comparison), gains::of_terminal(comparison));
+    let sheets: Vec<(&str, &Sheet)> = std::iter::once(&results).chain(&gains).map(|sheet| ("", sheet)).collect();
     let notes = notes::lines(comparison).into_iter();
-    let legend = legend.into_iter().map(str::to_owned);
-    std::iter::once(results).chain(gains).chain(legend).chain(notes).collect::<Vec<_>>().join("\n")
+    std::iter::once(page(&sheets, width)).chain(notes).collect::<Vec<_>>().join("\n")
 }
-
-/// What the headings of the terminal's tables mean.
-const LEGEND: &str = "weak %: the weak model's right answers to all items, deferred ones included; system %: the right answers of the arm;\n\
-                      coverage %: the items that keep the weak model's answer; pp: points of accuracy; –: no such figure.";
-const LEGEND_OF_GAINS: &str =
-    "share random gives: the part of the gain that strategies picked at random give too; none: they give nothing.";
 
 /// The whole summary of a sweep as Markdown.
 #[must_use]

@@ -8,8 +8,9 @@ use std::fmt::Write;
 use anyhow::Result;
 
 pub use self::budgets::Wanted;
-use super::columns::{Column, Sheet};
+use super::columns::{Column, Sheet, page};
 use super::format::{or_dash, percent, relative};
+use super::grid::{Caption, SURE};
 use super::table::Table;
 use crate::analysis::curves::{Axis, Point};
 use crate::analysis::metrics::Comparison;
@@ -64,15 +65,25 @@ impl<'c, 'a> Sweep<'c, 'a> {
     /// What a terminal shows: what the curves are worth, and a few λs of each arm.
     #[must_use]
     pub fn terminal(&self, width: u16) -> String {
-        let sheets =
-            [self.routing(), points::sheet(self, self.comparison)].into_iter().filter(|sheet| !sheet.is_empty());
-        let tables: Vec<String> = sheets.map(|sheet| sheet.terminal(width)).collect();
+        let (routing, points) = (self.routing(), points::sheet(self, self.comparison));
+        let tables = page(&[("", &routing), ("", &points)], width);
         format!(
-            "{}\nAt most eight λs of an arm are shown, those on the frontier first; all are in accuracy.csv, frontier.csv and equal_accuracy.csv. \
+            "{tables}\nAt most eight λs of an arm are shown, those on the frontier first; all are in accuracy.csv, frontier.csv and equal_accuracy.csv. \
              The last column is the change along the arm's curve where it is as accurate as the cascade at the λ of the row; \
-             strong-only: the strong level alone is the cheapest there.",
-            tables.join("\n")
+             strong-only: the strong level alone is the cheapest there."
         )
+    }
+
+    /// Its tables as LaTeX, a float each.
+    #[must_use]
+    pub fn latex(&self, name: &str) -> Vec<String> {
+        let caption = |label: &str, text: &str| Caption::new(name, label, text);
+        vec![
+            self.routing().latex(&caption("routing", "What accuracy costs, over all thresholds.")),
+            self.equal_accuracy()
+                .latex(&caption("equal-accuracy", &format!("What is saved at the cascade's accuracy. {SURE}"))),
+            self.budgets_once().latex(&caption("budgets", "What to take for a budget or an accuracy.")),
+        ]
     }
 
     /// Its part of the summary, as Markdown.

@@ -23,16 +23,16 @@ pub(super) fn sheet(sweep: &Sweep, comparison: &Comparison) -> Sheet {
         or_dash(on.and_then(|on| saved(on, place)))
     };
     let fee = |place: &Place| Some(place.fee? / queries(place.slice) * QUERIES);
-    let heading = if by_fee { "fee at cascade's accuracy, %" } else { "calls at cascade's accuracy, %" };
+    let heading = if by_fee { "fee at the cascade's accuracy, %" } else { "calls at the cascade's accuracy, %" };
     let mut columns = vec![
         Column::text(each().map(|place| place.slice.cell.arm.to_string())).heading("arm"),
         Column::exact(each().map(readable)).heading("λ"),
         Column::share(each().map(|place| place.accuracy)).heading("accuracy"),
         Column::share(each().map(|place| ratio(place.slice.strong_calls(), place.slice.taken.len())))
-            .heading("strong calls"),
+            .heading("strong calls, share"),
     ];
     if by_fee {
-        columns.push(Column::number(4, each().map(fee)).heading("USD per 1,000"));
+        columns.push(Column::number(4, each().map(fee)).heading("USD per 1,000 queries"));
     }
     columns.push(Column::text(each().map(|place| mark(place, by_fee).to_owned())).heading("frontier"));
     columns.push(Column::written(each().map(saved)).heading(heading));

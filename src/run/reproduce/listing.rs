@@ -32,11 +32,11 @@ impl Listing {
     pub fn texts(&self, width: u16) -> [String; 4] {
         [
             self.about.clone(),
-            grid::table(&self.experiments, 1, width),
+            grid::table(&self.experiments, width),
             "minutes: those in which the recording's calls were made, or all calls at the pace of the recordings, one model after the \
              other; the runs of an ablation share calls, and take far fewer"
                 .to_owned(),
-            grid::table(&self.tables, 3, width),
+            grid::table(&self.tables, width),
         ]
     }
 }

@@ -13,6 +13,7 @@ use crate::config::reproduction::Table;
 use crate::report::claims::{Judged, headline};
 use crate::report::columns::Sheet;
 use crate::report::folder::replace;
+use crate::report::grid::{Caption, SURE, document};
 use crate::report::reproduction::{self, Shows, figures};
 
 /// What came of a reproduction.
@@ -71,7 +72,8 @@ impl Reproduction<'_> {
             let name = table.shows.name();
             let text = self.markdown(table, needed, &shown.markdown());
             made.files.push((format!("{name}.md"), text.into_bytes()));
-            made.files.push((format!("{name}.tex"), shown.latex().into_bytes()));
+            let caption = Caption::new("", name, &format!("{}. {SURE}", table.title));
+            made.files.push((format!("{name}.tex"), document(&[shown.latex(&caption)]).into_bytes()));
             made.files.extend(shown.table()?.files()?);
             // More than a few at once are to be looked up, not read.
             if self.tables.len() <= 3 || table.shows == Shows::Headline {

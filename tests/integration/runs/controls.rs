@@ -16,7 +16,7 @@ const TUNED: f64 = 0.5;
 const SHOWING: [Arm; 5] =
     [Arm::InterCascade, Arm::InterCascadeRandom, Arm::Retrieval, Arm::SimilarityRouter, Arm::SimilarityRouterChecked];
 
-fn settings(arms: &[Arm]) -> Settings {
+pub(super) fn settings(arms: &[Arm]) -> Settings {
     Settings::simulated()
         .set("arms", arms.iter().map(|arm| arm.name()).collect::<Vec<_>>())
         .set("deferral.without_example", "defer")
@@ -111,7 +111,7 @@ fn weak_only_answers_for_what_was_not_asked_and_is_marked() {
         &["then have weak-only's answer to the same item", "| weak accuracy † |", "| weak level not asked |"],
     );
     holds(summary, &["with weak-only's answer on both sides", "AUROC, asked", "| inter-cascade † |"]);
-    holds(&all().said.out, &["†", "weak-only's answer", "pp vs", "tuned"]);
+    holds(&all().said.out, &["†", "weak-only's answer", "cascade-tuned"]);
 }
 
 #[test]
@@ -220,7 +220,14 @@ fn a_run_of_all_arms_is_reported_again_and_compared_with_itself() {
     }
     assert!(again.contains_key("frontier.csv") && again.contains_key("summary.md"));
     let said = project.run(&["compare", "out", "again"]).done().out;
-    holds(&said, &["strong-with-examples", "pp vs strong-only", "The difference to strong-only is that of each run"]);
+    holds(
+        &said,
+        &[
+            "strong-with-examples",
+            "accuracy vs strong-only, points",
+            "All figures are over the items that are in both runs",
+        ],
+    );
 }
 
 #[test]

@@ -18,6 +18,7 @@ mod rules;
 mod shared;
 mod signals;
 mod sweep;
+mod tables;
 mod teaching;
 
 use std::collections::BTreeMap;

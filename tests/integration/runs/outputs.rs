@@ -44,7 +44,8 @@ fn every_output_is_there_and_nothing_else() {
     let mut wanted: BTreeSet<String> =
         TABLES.iter().flat_map(|table| [format!("{table}.csv"), format!("{table}.parquet")]).collect();
     wanted.extend(
-        ["strategies.jsonl", "manifest.json", "summary.md", "recommendation.json", "journal.sqlite"].map(str::to_owned),
+        ["strategies.jsonl", "manifest.json", "summary.md", "summary.tex", "recommendation.json", "journal.sqlite"]
+            .map(str::to_owned),
     );
     let there: BTreeSet<String> = finished().files.keys().cloned().collect();
     assert_eq!(there, wanted);

@@ -148,7 +148,7 @@ fn a_budget_and_an_accuracy_are_answered_with_an_arm_and_a_threshold() {
 #[test]
 fn savings_at_equal_accuracy_are_told_for_learning_arms() {
     let (project, said) = swept(&Settings::simulated(), &[]);
-    holds(&said, &["fee at cascade's accuracy", "At most eight λs of an arm"]);
+    holds(&said, &["cascade's", "At most eight λs of an arm"]);
     let savings = project.sheet("swept", "equal_accuracy");
     assert_eq!(savings.len(), 2 * 2 * LIST.split(',').count(), "two axes, two arms");
     let mut told = 0;
@@ -290,26 +290,62 @@ fn two_runs_are_compared_arm_by_arm() {
     }
     let same = project.run(&["compare", "one", "one"]).done().out;
     holds(&same, &["both are the same run", "+0.0"]);
-    // Half of the items cost half as much, and no item costs another fee.
-    project.trial("half", &["--set", "dataset.limit=15", "--set", "arms=[\"strong-only\"]"]).done();
-    let said = project.run(&["compare", "half", "one"]).done().out;
-    let costs = said.lines().rfind(|line| line.contains("strong-only")).expect("the arm");
-    assert!(costs.contains(" +0.0") && !costs.contains("→"), "both levels are over the shared items: {costs}");
-    holds(&said, &["left out of the second run, since the other has no such item: 30 of 60 items of strong-only"]);
-    assert!(!said.contains("inter-cascade "), "an arm of one run alone is in no table: {said}");
-    // Prices are no part of what makes a run the same run, and are compared.
-    project.write("prices.toml", "[small]\ninput = 0.2\noutput = 0.8\n");
-    let copied = ["manifest.json", "records.parquet", "calls.parquet", "levels.parquet", "strategies.jsonl"];
-    for name in copied {
-        project.write(&format!("dear/{name}"), std::fs::read(project.path(&format!("one/{name}"))).expect("a file"));
-    }
-    project.run(&["report", "dear", "--prices", "prices.toml"]).done();
-    let said = project.run(&["compare", "one", "dear"]).done().out;
-    holds(
-        &said,
-        &["price of small: 0.1 in, 0.4 out first, 0.2 in, 0.8 out second", "changes of fees come from it too"],
-    );
+    assert!(!same.contains("left out") && !same.contains("prices"), "{same}");
     project.write("questions.jsonl", crate::support::problems(9, 3));
     project.trial("other", &[]).done();
     holds(&project.run(&["compare", "one", "other"]).refused_in_one_line(), &["other data sets"]);
+}
+
+#[test]
+fn levels_and_changes_of_a_comparison_are_over_the_items_in_both() {
+    let project = Project::with(&Settings::simulated());
+    project.trial("all", &[]).done();
+    project.trial("half", &["--set", "dataset.limit=15", "--set", "arms=[\"weak-only\",\"strong-only\"]"]).done();
+    let said = project.run(&["compare", "all", "half", "--out", "compared"]).done().out;
+    holds(
+        &said,
+        &["30 of 60 items of the first run and 0 of 30 of the second are left out", "only in the first run: cascade"],
+    );
+    let (compared, half) = (project.sheet("compared", "compare"), project.sheet("half", "accuracy"));
+    let mut arms = 0;
+    for (row, own) in compared.rows().zip(half.rows()) {
+        assert_eq!(row.text("arm"), own.text("arm"));
+        assert_eq!((row.count("items_first"), row.count("items_second"), row.count("items_in_both")), (60, 30, 30));
+        // The same items with the same answers: every level is that of the smaller run, and nothing changes.
+        for side in ["first", "second"] {
+            near(row.number(&format!("accuracy_{side}")), own.number("accuracy"));
+        }
+        near(row.number("fee_usd_first"), row.number("fee_usd_second"));
+        near(row.number("fee_change_percent"), 0.0);
+        near(row.number("accuracy_change_pp"), 0.0);
+        arms += 1;
+    }
+    assert_eq!(arms, 2);
+    for file in ["compare.csv", "compare.parquet", "compare.md", "compare.tex"] {
+        assert!(project.path("compared").join(file).is_file(), "{file}");
+    }
+    holds(&project.text("compared/compare.md"), &["# half against all", "left out", "items in both"]);
+}
+
+#[test]
+fn prices_that_differ_are_named_and_parted_from_tokens() {
+    let project = Project::with(&Settings::simulated());
+    project.trial("one", &[]).done();
+    project.write("prices.toml", "small = { input = 1.0, output = 4.0 }\nlarge = { input = 20.0, output = 80.0 }\n");
+    project.run(&["report", "one", "--prices", "prices.toml", "--out", "dear"]).done();
+    let said = project.run(&["compare", "one", "dear", "--out", "compared"]).done().out;
+    holds(
+        &said,
+        &["both are the same run, by other prices", "the prices differ", "price of small: ", "1 in, 4 out second"],
+    );
+    holds(&said, &["one of tokens alone"]);
+    let compared = project.sheet("compared", "compare");
+    let mut priced = 0;
+    for row in compared.rows() {
+        near(row.number("fee_change_at_first_prices_percent"), 0.0);
+        near(row.number("accuracy_change_pp"), 0.0);
+        assert!(row.number("fee_usd_first") < row.number("fee_usd_second"));
+        priced += 1;
+    }
+    assert!(priced > 2);
 }

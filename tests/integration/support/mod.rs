@@ -102,6 +102,7 @@ impl Project {
             .current_dir(self.folder.path())
             .env("INTERCASCADE_CACHE", self.path("cache"))
             .env("INTERCASCADE_WEIGHTS_URL", "http://127.0.0.1:9")
+            .env_remove("COLUMNS")
             .env_remove("OPENAI_API_KEY")
             .env_remove("GEMINI_API_KEY");
         let mut command = Command::from_std(command);

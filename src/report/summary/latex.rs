@@ -1,0 +1,35 @@
+//! `summary.tex`: the main tables of the summary as floats for a paper.
+
+use super::{against_strong, gains};
+use crate::analysis::metrics::Comparison;
+use crate::report::arms::views::RESULTS;
+use crate::report::arms::{fees, figures, frontier};
+use crate::report::grid::{Caption, SURE, document};
+use crate::report::sweep::Sweep;
+
+/// The file's name.
+pub const LATEX: &str = "summary.tex";
+
+/// The main tables of a run, or of a sweep with its curves, each in a float of its own.
+#[must_use]
+pub fn latex(name: &str, comparison: &Comparison, sweep: Option<&Sweep>) -> String {
+    let caption = |label: &str, what: &str| Caption::new(name, label, &format!("{what}. {SURE}"));
+    let mut floats = vec![
+        figures::sheet(comparison).latex_of(RESULTS, &caption("results", "What each arm reached")),
+        frontier::sheet(comparison).latex(&caption("frontier", "Accuracy, and what it takes")),
+    ];
+    if let Some(sweep) = sweep {
+        floats.extend(sweep.latex(name));
+        return document(&floats);
+    }
+    let against = against_strong::sheet_of(comparison).map(|(sheet, _)| sheet);
+    let gains = gains::sheets(comparison);
+    floats.extend(against.map(|sheet| sheet.latex(&caption("against-strong", "Against the strong level alone"))));
+    floats.extend(gains.iter().enumerate().map(|(place, sheet)| {
+        let label = if place == 0 { "gains".to_owned() } else { format!("gains-{}", place + 1) };
+        sheet.latex(&caption(&label, "What learning changes, and what random strategies give of it"))
+    }));
+    let fees = fees::sheet(&fees::rows(comparison));
+    floats.push(fees.latex(&Caption::new(name, "fees", "Tokens and fees of each arm")));
+    document(&floats)
+}

@@ -1,0 +1,131 @@
+//! Tables for people: none is wider than the terminal, no interval is broken, no column is lost; and LaTeX that holds together.
+
+use std::collections::BTreeSet;
+
+use intercascade::types::arm::Arm;
+
+use super::controls::settings;
+use crate::support::{Project, Said, Settings, holds};
+
+const CHANGES: &str = r#"
+name = "changes"
+config = "trial.toml"
+set = ["dataset.orders=1"]
+[[table]]
+title = "How many_are shown"
+variants = [{ name = "one", set = ["learning.k=1"] }, { name = "two, which is the usual number of them" }]
+"#;
+
+/// A command at a terminal of so many columns.
+fn at(project: &Project, columns: usize, arguments: &[&str]) -> String {
+    Said::of(project.command().env("COLUMNS", columns.to_string()).args(arguments)).done().out
+}
+
+/// Nothing is wider than the terminal, and every interval stands on one line; gives the number of intervals.
+fn fits(said: &str, columns: usize) -> usize {
+    let mut intervals = 0;
+    for line in said.lines() {
+        assert!(line.chars().count() <= columns, "{} columns: {line}\n{said}", line.chars().count());
+        for (place, _) in line.match_indices('[') {
+            let inside = &line[place + 1..];
+            if inside.starts_with(|first: char| "+-".contains(first) || first.is_ascii_digit()) {
+                let end = inside.find(']').unwrap_or_else(|| panic!("a broken interval: {line}\n{said}"));
+                assert_eq!(inside[..end].split(", ").count(), 2, "{line}");
+                intervals += 1;
+            }
+        }
+    }
+    intervals
+}
+
+/// The words of all tables and sentences.
+fn words(said: &str) -> BTreeSet<&str> {
+    said.split_whitespace().filter(|word| word.chars().any(char::is_alphanumeric)).collect()
+}
+
+#[test]
+fn main_tables_fit_eighty_columns_with_whole_intervals_and_all_columns() {
+    let project = Project::with(&settings(&Arm::ALL));
+    project.write("changes.toml", CHANGES);
+    project.trial("out", &[]).done();
+    project.trial("other", &["--set", "deferral.threshold=0.9"]).done();
+    let sweep = ["sweep", "--config", "trial.toml", "--out", "swept", "--thresholds", "0.5,0.7", "--alone"];
+    let ablate = ["ablate", "--config", "changes.toml", "--out", "ablated"];
+    // Once done, both make no call, and say the same at every width.
+    project.run(&sweep).done();
+    project.run(&ablate).done();
+    for command in [&["report", "out"][..], &["compare", "out", "other"], &sweep, &ablate] {
+        let [narrow, wide] = [80, 250].map(|columns| at(&project, columns, command));
+        let intervals = fits(&narrow, 80);
+        assert_eq!(intervals > 0, command[0] != "ablate", "{narrow}");
+        let missing: Vec<_> = words(&wide).difference(&words(&narrow)).copied().collect();
+        assert!(missing.is_empty(), "{command:?}: {missing:?}\n{narrow}");
+    }
+    let said = at(&project, 80, &["report", "out"]);
+    holds(&said, &["λ: the confidence below which", "–: there is no such figure."]);
+}
+
+/// Every table of a LaTeX file is whole: environments, caption, label, rows of as many cells as columns, headings of one meaning.
+pub(super) fn holds_together(text: &str) {
+    assert!(text.starts_with("% Packages: booktabs"), "{text}");
+    let mut labels = BTreeSet::new();
+    let floats: Vec<&str> = text.split("\\begin{table}").skip(1).collect();
+    assert!(!floats.is_empty(), "{text}");
+    for float in floats {
+        assert_eq!(float.matches("\\end{table}").count(), 1, "{float}");
+        assert_eq!((float.matches("\\caption{").count(), float.matches("\\label{tab:").count()), (1, 1), "{float}");
+        let label = float.split("\\label{").nth(1).and_then(|rest| rest.split('}').next()).expect("a label");
+        assert!(labels.insert(label), "{label} twice");
+        assert!(
+            label.trim_start_matches("tab:").chars().all(|one| one.is_ascii_alphanumeric() || one == '-'),
+            "{label}"
+        );
+        let (mut headings, mut names): (Vec<String>, usize) = (Vec::new(), 0);
+        for part in float.split("\\begin{tabular}{").skip(1) {
+            let (columns, rest) = part.split_once('}').expect("columns");
+            let (body, _) = rest.split_once("\\end{tabular}").expect("an end");
+            let rows: Vec<&str> = body.lines().filter(|line| line.ends_with(" \\\\")).collect();
+            assert!(rows.len() > 1 && columns.starts_with('l'), "{part}");
+            for row in &rows {
+                let cells = row.replace("\\&", "").split(" & ").count();
+                assert_eq!(cells, columns.len(), "{row}");
+                let open = row.replace("\\{", "").matches('{').count();
+                assert_eq!(open, row.replace("\\}", "").matches('}').count(), "{row}");
+                assert!(!row.replace("\\%", "").contains('%') && !row.replace("\\_", "").contains('_'), "{row}");
+            }
+            let own: Vec<String> = rows[0].trim_end_matches(" \\\\").split(" & ").map(str::to_owned).collect();
+            if names == 0 {
+                names = own.len();
+            }
+            // Those that name the row are repeated in each part.
+            headings.extend(own.into_iter().filter(|heading| !headings.contains(heading)).collect::<Vec<_>>());
+            for mark in ["\\toprule", "\\midrule", "\\bottomrule"] {
+                assert_eq!(body.matches(mark).count(), 1, "{body}");
+            }
+        }
+        let once: BTreeSet<&String> = headings.iter().collect();
+        assert_eq!(once.len(), headings.len(), "{headings:?}");
+    }
+}
+
+#[test]
+fn latex_of_own_runs_holds_together() {
+    let project = Project::with(&Settings::simulated());
+    project.write("changes.toml", CHANGES);
+    project.trial("out", &[]).done();
+    project.trial("other", &["--set", "deferral.threshold=0.9"]).done();
+    project.run(&["compare", "out", "other", "--out", "compared"]).done();
+    project.run(&["sweep", "--config", "trial.toml", "--out", "swept", "--thresholds", "0.5,0.7", "--alone"]).done();
+    project.run(&["ablate", "--config", "changes.toml", "--out", "ablated"]).done();
+    let apart = ["--set", "dataset.calibration=5", "--min-accepted", "1"];
+    let calibrate = [&["calibrate", "--config", "trial.toml", "--out", "calibrated", "--alone"], &apart[..]].concat();
+    project.run(&calibrate).done();
+    let files = ["out/summary.tex", "compared/compare.tex", "swept/summary.tex", "ablated/summary.tex"];
+    for file in files.into_iter().chain(["calibrated/certifiable.tex"]) {
+        holds_together(&project.text(file));
+    }
+    let run = project.text("out/summary.tex");
+    holds(&run, &["\\label{tab:trial-results}", "\\label{tab:trial-gains}", "\\label{tab:trial-against-strong}"]);
+    holds(&project.text("swept/summary.tex"), &["\\label{tab:trial-routing}", "\\label{tab:trial-equal-accuracy}"]);
+    holds(&project.text("ablated/summary.tex"), &["How many\\_are shown"]);
+}
