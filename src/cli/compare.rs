@@ -22,14 +22,16 @@ pub(super) struct Args {
 
 pub(super) fn run(args: &Args) -> Result<Status, Failure> {
     let shown = compare(&args.first, &args.second)?.shown(terminal_width())?;
+    // A folder that cannot be written to is named before anything is shown.
+    let aside = args.out.as_ref().map(|out| shown.write(out)).transpose()?;
     shown.notes.iter().for_each(|line| tell(line));
     if !shown.tables.is_empty() {
         tell(&shown.tables);
     }
+    if let Some(aside) = aside.flatten() {
+        warn(&aside.message());
+    }
     if let Some(out) = &args.out {
-        if let Some(aside) = shown.write(out)? {
-            warn(&aside.message());
-        }
         tell(&format!("tables are in {} (compare.md, .tex, .csv, .parquet)", out.display()));
     }
     Ok(Status::Done)

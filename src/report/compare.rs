@@ -20,7 +20,8 @@ pub const NAME: &str = "compare";
 
 /// What every figure of the tables is over.
 const OVER: &str = "All figures are over the items that are in both runs, arm by arm and order by order. a → b: a in the first run, b in \
-                    the second; one figure: it is the same in both. Changes are of the second against the first.";
+                    the second; one figure: it is the same in both. Changes are of the second against the first. Fees leave out the calibration of \
+                    thresholds.";
 
 /// In what the runs differ, prices apart, one line each.
 #[must_use]

@@ -8,6 +8,7 @@ use super::error::RunError;
 use super::outputs::{Kept, SetAside};
 use crate::report::compare::{SideBySide, differences, prices, same_data};
 use crate::report::folder::replace;
+use crate::report::manifest;
 
 /// Two runs over the same data.
 pub struct Compared {
@@ -75,9 +76,15 @@ impl Shown {
     /// Writes the tables into a folder as CSV, parquet, Markdown and LaTeX. Files that are there and differ are set aside.
     ///
     /// # Errors
-    /// [`RunError::Output`] names the file.
-    pub fn write(self, folder: &Path) -> Result<Option<SetAside>, RunError> {
+    /// [`RunError::Folder`] if the folder holds a run, [`RunError::Output`] names the file that cannot be written.
+    pub fn write(&self, folder: &Path) -> Result<Option<SetAside>, RunError> {
+        if folder.join(manifest::FILE).exists() {
+            return Err(RunError::Folder(anyhow!(
+                "{}: this folder holds a run; give --out a folder of its own",
+                folder.display()
+            )));
+        }
         std::fs::create_dir_all(folder).map_err(|error| RunError::Folder(error.into()))?;
-        SetAside::of(replace(folder, self.files))
+        SetAside::of(replace(folder, self.files.clone()))
     }
 }

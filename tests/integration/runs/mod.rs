@@ -4,6 +4,7 @@ mod ablate;
 mod calibration;
 mod checks;
 mod commands;
+mod compare;
 mod controls;
 mod decision;
 mod limits;

@@ -1,4 +1,4 @@
-//! Sweeps, reports made again, and comparisons of runs.
+//! Sweeps, and reports made again.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -273,79 +273,4 @@ fn a_sweep_charges_its_cascade_for_what_its_scores_were_mapped_by() {
         fees.rows().filter(|row| row.text("purpose") == "calibrate").map(|row| row.text("arm")).collect();
     assert_eq!(calibrated, ["cascade", "cascade", "inter-cascade", "inter-cascade"], "weak-only has no gate");
     holds(&project.run(&["report", "out"]).done().out, &["nothing changed"]);
-}
-
-#[test]
-fn two_runs_are_compared_arm_by_arm() {
-    let project = Project::with(&Settings::simulated());
-    project.trial("one", &[]).done();
-    project.trial("two", &["--set", "deferral.threshold=0.9"]).done();
-    let said = project.run(&["compare", "one", "two"]).done().out;
-    holds(&said, &["the runs differ in", "deferral.threshold: 0.7 first, 0.9 second", "0.7 → 0.9", "cascade"]);
-    let (one, two) = (project.sheet("one", "accuracy"), project.sheet("two", "accuracy"));
-    for (old, new) in one.rows().zip(two.rows()) {
-        let [old, new] = [old, new].map(|row| format!("{:.1}", row.number("accuracy") * 100.0));
-        let told = if old == new { old } else { format!("{old} → {new}") };
-        holds(&said, &[&told]);
-    }
-    let same = project.run(&["compare", "one", "one"]).done().out;
-    holds(&same, &["both are the same run", "+0.0"]);
-    assert!(!same.contains("left out") && !same.contains("prices"), "{same}");
-    project.write("questions.jsonl", crate::support::problems(9, 3));
-    project.trial("other", &[]).done();
-    holds(&project.run(&["compare", "one", "other"]).refused_in_one_line(), &["other data sets"]);
-}
-
-#[test]
-fn levels_and_changes_of_a_comparison_are_over_the_items_in_both() {
-    let project = Project::with(&Settings::simulated());
-    project.trial("all", &[]).done();
-    project.trial("half", &["--set", "dataset.limit=15", "--set", "arms=[\"weak-only\",\"strong-only\"]"]).done();
-    let said = project.run(&["compare", "all", "half", "--out", "compared"]).done().out;
-    holds(
-        &said,
-        &["30 of 60 items of the first run and 0 of 30 of the second are left out", "only in the first run: cascade"],
-    );
-    let (compared, half) = (project.sheet("compared", "compare"), project.sheet("half", "accuracy"));
-    let mut arms = 0;
-    for (row, own) in compared.rows().zip(half.rows()) {
-        assert_eq!(row.text("arm"), own.text("arm"));
-        assert_eq!((row.count("items_first"), row.count("items_second"), row.count("items_in_both")), (60, 30, 30));
-        // The same items with the same answers: every level is that of the smaller run, and nothing changes.
-        for side in ["first", "second"] {
-            near(row.number(&format!("accuracy_{side}")), own.number("accuracy"));
-        }
-        near(row.number("fee_usd_first"), row.number("fee_usd_second"));
-        near(row.number("fee_change_percent"), 0.0);
-        near(row.number("accuracy_change_pp"), 0.0);
-        arms += 1;
-    }
-    assert_eq!(arms, 2);
-    for file in ["compare.csv", "compare.parquet", "compare.md", "compare.tex"] {
-        assert!(project.path("compared").join(file).is_file(), "{file}");
-    }
-    holds(&project.text("compared/compare.md"), &["# half against all", "left out", "items in both"]);
-}
-
-#[test]
-fn prices_that_differ_are_named_and_parted_from_tokens() {
-    let project = Project::with(&Settings::simulated());
-    project.trial("one", &[]).done();
-    project.write("prices.toml", "small = { input = 1.0, output = 4.0 }\nlarge = { input = 20.0, output = 80.0 }\n");
-    project.run(&["report", "one", "--prices", "prices.toml", "--out", "dear"]).done();
-    let said = project.run(&["compare", "one", "dear", "--out", "compared"]).done().out;
-    holds(
-        &said,
-        &["both are the same run, by other prices", "the prices differ", "price of small: ", "1 in, 4 out second"],
-    );
-    holds(&said, &["one of tokens alone"]);
-    let compared = project.sheet("compared", "compare");
-    let mut priced = 0;
-    for row in compared.rows() {
-        near(row.number("fee_change_at_first_prices_percent"), 0.0);
-        near(row.number("accuracy_change_pp"), 0.0);
-        assert!(row.number("fee_usd_first") < row.number("fee_usd_second"));
-        priced += 1;
-    }
-    assert!(priced > 2);
 }

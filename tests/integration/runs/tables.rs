@@ -54,10 +54,13 @@ fn main_tables_fit_eighty_columns_with_whole_intervals_and_all_columns() {
     // Once done, both make no call, and say the same at every width.
     project.run(&sweep).done();
     project.run(&ablate).done();
-    for command in [&["report", "out"][..], &["compare", "out", "other"], &sweep, &ablate] {
+    let calibrate = ["calibrate", "--config", "trial.toml", "--out", "calibrated", "--alone"];
+    let calibrate = [&calibrate[..], &["--set", "dataset.calibration=5", "--min-accepted", "1"]].concat();
+    project.run(&calibrate).done();
+    for command in [&["report", "out"][..], &["compare", "out", "other"], &sweep, &ablate, &calibrate] {
         let [narrow, wide] = [80, 250].map(|columns| at(&project, columns, command));
         let intervals = fits(&narrow, 80);
-        assert_eq!(intervals > 0, command[0] != "ablate", "{narrow}");
+        assert_eq!(intervals > 0, !["ablate", "calibrate"].contains(&command[0]), "{narrow}");
         let missing: Vec<_> = words(&wide).difference(&words(&narrow)).copied().collect();
         assert!(missing.is_empty(), "{command:?}: {missing:?}\n{narrow}");
     }
