@@ -12,7 +12,7 @@ use anyhow::{Result, ensure};
 use intercascade::analysis::metrics::{Comparison, Prices};
 use intercascade::analysis::stats::Draws;
 use intercascade::analysis::stats::difference::of_answers;
-use intercascade::report::arms::gates::Gauged;
+use intercascade::report::arms::gates::ConfidenceSource;
 use intercascade::report::arms::of_arms;
 use intercascade::report::grid::Caption;
 use intercascade::report::reproduction::{Experiment, Shows, figures};
@@ -41,7 +41,7 @@ fn main() -> Result<()> {
     told("a sweep of the cascade, tables and summary", || {
         let comparison = Comparison::swept(&records, &thresholds, &[], &prices, Seed(1));
         let sweep = Sweep::new(&comparison);
-        let gauged = Some(Gauged { model: "weak", signal: "option-probability" });
+        let gauged = Some(ConfidenceSource { model: "weak", signal: "option-probability" });
         let context =
             Context { name: "bench", setting: &[], warnings: &[], comparison: &comparison, gauged, decision: "" };
         let tables: Vec<_> = of_arms(&comparison, gauged)?.into_iter().chain(sweep.tables()?).collect();
@@ -66,7 +66,7 @@ fn million() -> Result<()> {
     println!("{} records: {} MB", records.len(), peak());
     let started = Instant::now();
     let comparison = Comparison::new(&records, &[], &prices, Seed(1));
-    let gauged = Some(Gauged { model: "weak", signal: "option-probability" });
+    let gauged = Some(ConfidenceSource { model: "weak", signal: "option-probability" });
     let context = Context { name: "bench", setting: &[], warnings: &[], comparison: &comparison, gauged, decision: "" };
     let text = intercascade::report::summary::markdown(&context);
     println!("summary: {:.1} s", started.elapsed().as_secs_f64());

@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use intercascade::async_trait;
 use intercascade::run::Progress;
-use intercascade::types::chat::{Finish, Request, Response, Token, Usage, Wanted};
+use intercascade::types::chat::{Finish, Request, RequestKind, Response, Token, Usage};
 use intercascade::types::model::ModelError;
 use intercascade::{Model, Run};
 
@@ -21,7 +21,7 @@ struct Adder;
 impl Model for Adder {
     async fn call(&self, request: &Request) -> Result<Response, ModelError> {
         let began = Instant::now();
-        if request.wanted != Wanted::Answer {
+        if request.wanted != RequestKind::Answer {
             return Err(ModelError::Refused("the adder answers, and does nothing else".to_owned()));
         }
         let question = request.messages.last().map(|message| message.content.as_str()).unwrap_or_default();

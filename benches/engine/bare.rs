@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
-use intercascade::gateway::journal::{Journal, Made};
+use intercascade::gateway::journal::{Journal, JournaledCall};
 use intercascade::types::chat::{CallKey, Response, Usage};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
@@ -29,7 +29,7 @@ pub(crate) async fn run(address: &str, bodies: Vec<Value>, flying: usize) -> Res
                 let request = body.to_string();
                 let text = answer["choices"][0]["message"]["content"].as_str().unwrap_or_default().to_owned();
                 let usage = Usage { input: 1, cached_input: 0, output: 1 };
-                let made = Made {
+                let made = JournaledCall {
                     key: CallKey(Sha256::digest(&request).into()),
                     model: "weak".to_owned(),
                     item: "0".into(),

@@ -7,11 +7,11 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use intercascade::backend::llama_server::Servers;
-use intercascade::cascade::experiment::{self, Outcome};
+use intercascade::cascade::experiment::{self, ExperimentOutcome};
 use intercascade::config::resolved::ResolvedConfig;
 use intercascade::gateway::journal::Journal;
 use intercascade::retrieval::embedder;
-use intercascade::run::resources::{Embeddings, Means, Models, gates, orders};
+use intercascade::run::resources::{Embeddings, Models, RunResources, gates, orders};
 use intercascade::types::embedding::Embedded;
 use intercascade::types::record::Record;
 use serde_json::json;
@@ -57,7 +57,7 @@ pub(crate) fn config(address: &str, arms: &[&str], flying: usize, learning: &str
 
 /// What a run took.
 struct Timed {
-    outcome: Outcome,
+    outcome: ExperimentOutcome,
     calls: u64,
     time: Duration,
 }
@@ -69,7 +69,7 @@ async fn timed(folder: &Path) -> Result<Timed> {
     let journal = Arc::new(Journal::open(&folder.join("journal.sqlite"))?);
     let embeddings = embeddings(&resolved)?;
     let servers = Servers::new(folder.to_owned(), Arc::new(|_: &str, _| ()));
-    let means = Means {
+    let means = RunResources {
         journal: Arc::clone(&journal),
         servers,
         offline: false,
@@ -129,7 +129,7 @@ pub(crate) fn calls(items: usize, latency: u64, flying: usize) -> Result<()> {
 }
 
 /// A request like those of the run.
-fn body(outcome: &Outcome, i: usize) -> serde_json::Value {
+fn body(outcome: &ExperimentOutcome, i: usize) -> serde_json::Value {
     let id = &outcome.records[i % outcome.records.len()].item_id;
     json!({
         "model": "weak", "max_tokens": 64, "temperature": 0.0, "logprobs": true, "top_logprobs": 1,

@@ -9,7 +9,7 @@ const BETTORS: u32 = 64;
 
 /// The wealth over a stream of accepted answers.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Watched {
+pub struct RiskMonitor {
     /// Answers seen.
     pub accepted: usize,
     /// Wrong ones.
@@ -30,8 +30,8 @@ pub fn anytime_p(greatest_wealth: f64, streams: usize) -> f64 {
 }
 
 /// Bets along `wrong`, in the stream's order, against a risk of at most `alpha`.
-pub fn watch(wrong: impl IntoIterator<Item = bool>, alpha: f64) -> Watched {
-    let mut watched = Watched { accepted: 0, errors: 0, wealth: 1.0, at: 0, errors_at: 0 };
+pub fn watch(wrong: impl IntoIterator<Item = bool>, alpha: f64) -> RiskMonitor {
+    let mut watched = RiskMonitor { accepted: 0, errors: 0, wealth: 1.0, at: 0, errors_at: 0 };
     for wrong in wrong {
         watched.accepted += 1;
         watched.errors += usize::from(wrong);
@@ -107,7 +107,7 @@ mod tests {
 
     #[test]
     fn the_stake_is_one_and_a_right_answer_never_adds_to_it() {
-        assert_eq!(watch([], 0.1), Watched { accepted: 0, errors: 0, wealth: 1.0, at: 0, errors_at: 0 });
+        assert_eq!(watch([], 0.1), RiskMonitor { accepted: 0, errors: 0, wealth: 1.0, at: 0, errors_at: 0 });
         assert_eq!(watch([false; 50], 0.1).at, 0);
         let mean = 0.2 * wealth(1, 1, 0.2) + 0.8 * wealth(1, 0, 0.2);
         assert!((mean - 1.0).abs() < 1e-12, "a fair bet: {mean}");

@@ -7,7 +7,7 @@ use super::reliability::{Judged, tied};
 use super::stats::FEWEST;
 
 /// What confidence is worth: AUROC, ECE and Brier's score, as in [`super::reliability`]. None where a figure is undefined.
-pub type Worth = [Option<f64>; 3];
+pub type ConfidenceQuality = [Option<f64>; 3];
 
 /// Answers, the least sure first.
 #[derive(Debug, Clone)]
@@ -57,7 +57,7 @@ impl Ranked {
 
     /// The figures where each group is there so many times, with up to `bins` rows of equal mass for the ECE.
     #[must_use]
-    pub fn worth(&self, times: &[u32], bins: u64) -> Worth {
+    pub fn worth(&self, times: &[u32], bins: u64) -> ConfidenceQuality {
         let n: u64 = self.answers.iter().map(|(group, _)| u64::from(times[*group])).sum();
         let (mut seen, mut wrong_below, mut won, mut squares, mut gaps) = (0_u64, 0_u64, 0.0, 0.0, 0.0);
         // Rows end at whole multiples of n / bins or after the tie there; those that would be empty are passed over.

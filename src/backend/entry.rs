@@ -22,7 +22,7 @@ use super::simulated::SimulatedSettings;
 use crate::fetch::weights::Catalogue;
 use crate::types::model::{Capabilities, Identity, Model};
 use crate::types::price::Price;
-use crate::types::queue::{LineSettings, Retries};
+use crate::types::queue::{QueueSettings, Retries};
 use crate::types::recorded::RecordedCalls;
 
 const FIRST_WAIT: Duration = Duration::from_millis(500);
@@ -323,7 +323,7 @@ impl ModelEntry {
 
     /// How the model is called when `concurrency` calls may be in flight over all.
     #[must_use]
-    pub fn line(&self, concurrency: usize) -> LineSettings {
+    pub fn line(&self, concurrency: usize) -> QueueSettings {
         self.settings().line(concurrency)
     }
 

@@ -194,7 +194,7 @@ impl<'de, A: MapAccess<'de>> MapAccess<'de> for Fields<'_, A> {
     fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, A::Error> {
         if self.rest.is_none() {
             let mut seed = Some(seed);
-            let noted = Noted { seed: &mut seed, given: &mut self.given };
+            let noted = AnswerNotes { seed: &mut seed, given: &mut self.given };
             if let Some(key) = self.map.next_key_seed(noted)? {
                 return Ok(Some(key));
             }
@@ -227,13 +227,13 @@ impl<'de, A: MapAccess<'de>> MapAccess<'de> for Fields<'_, A> {
 }
 
 /// Notes the name of a field that is given.
-struct Noted<'a, K> {
+struct AnswerNotes<'a, K> {
     /// Taken if there is a field.
     seed: &'a mut Option<K>,
     given: &'a mut Vec<String>,
 }
 
-impl<'de, K: DeserializeSeed<'de>> DeserializeSeed<'de> for Noted<'_, K> {
+impl<'de, K: DeserializeSeed<'de>> DeserializeSeed<'de> for AnswerNotes<'_, K> {
     type Value = K::Value;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<K::Value, D::Error> {

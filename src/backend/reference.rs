@@ -18,7 +18,7 @@ use super::settings::{BackendSettings, Caller, Data};
 use crate::fetch::weights::Catalogue;
 use crate::task::choice;
 use crate::task::strategy::MARK;
-use crate::types::chat::{Finish, Request, Response, Token, Usage, Wanted};
+use crate::types::chat::{Finish, Request, RequestKind, Response, Token, Usage};
 use crate::types::item::{Item, ItemId, Target};
 use crate::types::model::{Capabilities, Model, ModelError};
 
@@ -136,10 +136,10 @@ impl Model for Reference {
             .get(&request.item)
             .ok_or_else(|| ModelError::Refused(format!("the reference does not hold item `{}`", request.item)))?;
         let text = match request.wanted {
-            Wanted::Answer => answer(item),
-            Wanted::AnswerAndStrategy => format!("{}\n{MARK}\n{}", answer(item), strategy(item)),
-            Wanted::Strategy => strategy(item),
-            Wanted::Confidence => {
+            RequestKind::Answer => answer(item),
+            RequestKind::AnswerAndStrategy => format!("{}\n{MARK}\n{}", answer(item), strategy(item)),
+            RequestKind::Strategy => strategy(item),
+            RequestKind::Confidence => {
                 return Err(ModelError::Refused("the reference does not say how sure it is".to_owned()));
             }
         };
@@ -231,7 +231,7 @@ mod tests {
         Arc::new(|text: &str| text.split_inclusive(' ').map(str::to_owned).collect())
     }
 
-    async fn ask(item: &Item, wanted: Wanted) -> Response {
+    async fn ask(item: &Item, wanted: RequestKind) -> Response {
         let reference = Reference::new(std::slice::from_ref(item), words()).expect("has a solution");
         let mode = Mode::Generate(Generation { max_tokens: 1, ..Generation::default() });
         let request =
@@ -246,12 +246,12 @@ mod tests {
             item(Target::Choice(1), Some("It was right in 1961.")),
         ] {
             let task = if matches!(item.target, Target::Number(_)) { Task::Math } else { Task::Choice };
-            for wanted in [Wanted::Answer, Wanted::AnswerAndStrategy] {
+            for wanted in [RequestKind::Answer, RequestKind::AnswerAndStrategy] {
                 let response = ask(&item, wanted).await;
                 let (text, strategy) = split(&response.text);
                 let score = Grader::usual(task).grade(&item, &response, text).score;
                 assert_eq!(score, crate::types::record::Score::Correct);
-                assert_eq!(strategy.is_some(), wanted == Wanted::AnswerAndStrategy);
+                assert_eq!(strategy.is_some(), wanted == RequestKind::AnswerAndStrategy);
                 let joined: String = response.tokens.iter().map(|token| token.text.as_str()).collect();
                 assert_eq!(joined, response.text, "the tokens make up the text");
             }
@@ -262,8 +262,8 @@ mod tests {
     async fn what_it_teaches_has_no_annotations() {
         let item = item(Target::Number("24".into()), Some("48/2=<<48/2=24>>24 clips.\n#### 24"));
         let taught = "Question: Which?\nAnswer: 48/2=24 clips.\n#### 24";
-        assert_eq!(split(&ask(&item, Wanted::AnswerAndStrategy).await.text).1, Some(taught));
-        assert_eq!(ask(&item, Wanted::Strategy).await.text, taught);
+        assert_eq!(split(&ask(&item, RequestKind::AnswerAndStrategy).await.text).1, Some(taught));
+        assert_eq!(ask(&item, RequestKind::Strategy).await.text, taught);
     }
 
     #[test]

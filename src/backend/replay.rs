@@ -114,7 +114,7 @@ const COLUMNS: [&str; 10] = [
 
 /// What an answer is looked up by.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-struct Asked {
+struct CallContext {
     item: ItemId,
     /// The source items of the strategies shown, `;`-joined.
     strategies: String,
@@ -127,7 +127,7 @@ pub struct Recording {
     path: PathBuf,
     sha256: String,
     columns: BTreeSet<String>,
-    answers: HashMap<Asked, Response>,
+    answers: HashMap<CallContext, Response>,
 }
 
 impl Recording {
@@ -176,7 +176,7 @@ impl Recording {
     #[must_use]
     pub fn answer(&self, item: &ItemId, strategies: &[ItemId], distil: bool) -> Option<&Response> {
         let sources: Vec<&str> = strategies.iter().map(|source| &*source.0).collect();
-        self.answers.get(&Asked { item: item.clone(), strategies: sources.join(";"), distil })
+        self.answers.get(&CallContext { item: item.clone(), strategies: sources.join(";"), distil })
     }
 
     /// Whether its answers have fees, recorded or told from their tokens.
@@ -187,7 +187,7 @@ impl Recording {
 }
 
 /// A row with numbers for texts, as CSV has them, and the other way round for ids.
-fn parsed(mut fields: Map<String, Value>) -> Result<(Asked, Row)> {
+fn parsed(mut fields: Map<String, Value>) -> Result<(CallContext, Row)> {
     let item = match fields.remove("item_id") {
         Some(Value::String(id)) => id,
         Some(Value::Number(number)) => match number.as_f64() {
@@ -212,7 +212,7 @@ fn parsed(mut fields: Map<String, Value>) -> Result<(Asked, Row)> {
         let field = error.path().to_string();
         anyhow!("field `{field}`: {}", error.into_inner())
     })?;
-    Ok((Asked { item: item.into(), strategies: row.strategies.clone(), distil: row.distil }, row))
+    Ok((CallContext { item: item.into(), strategies: row.strategies.clone(), distil: row.distil }, row))
 }
 
 impl Row {
@@ -257,7 +257,7 @@ impl Row {
 impl Model for Recording {
     async fn call(&self, request: &Request) -> Result<Response, ModelError> {
         let Request { item, strategies, .. } = request;
-        let distil = request.wanted == chat::Wanted::AnswerAndStrategy;
+        let distil = request.wanted == chat::RequestKind::AnswerAndStrategy;
         self.answer(item, strategies, distil).cloned().ok_or_else(|| {
             let sources: Vec<&str> = strategies.iter().map(|source| &*source.0).collect();
             let with = if sources.is_empty() {
@@ -318,7 +318,7 @@ impl Model for Replay {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::types::chat::{Generation, Mode, Wanted};
+    use crate::types::chat::{Generation, Mode, RequestKind};
 
     fn read(csv: &str) -> Result<Recording> {
         let folder = tempfile::tempdir()?;
@@ -328,7 +328,7 @@ mod tests {
     }
 
     async fn ask(recording: &Recording, item: &str, strategies: &[&str], distil: bool) -> Result<Response, ModelError> {
-        let wanted = if distil { Wanted::AnswerAndStrategy } else { Wanted::Answer };
+        let wanted = if distil { RequestKind::AnswerAndStrategy } else { RequestKind::Answer };
         let mode = Mode::Generate(Generation { max_tokens: 1, ..Generation::default() });
         let strategies = strategies.iter().map(|source| (*source).into()).collect();
         recording.call(&Request { item: item.into(), messages: vec![], mode, wanted, draw: 0, strategies }).await

@@ -12,7 +12,7 @@ use crate::fetch::weights::Catalogue;
 use crate::task::prompt::Style;
 use crate::types::item::Item;
 use crate::types::model::Capabilities;
-use crate::types::queue::LineSettings;
+use crate::types::queue::QueueSettings;
 use crate::types::seed::Seed;
 
 /// What is wrong with a `[[model]]`, whichever model it is.
@@ -120,8 +120,8 @@ pub trait BackendSettings {
     }
 
     /// How the model is called if `concurrency` calls may be in flight over all models.
-    fn line(&self, concurrency: usize) -> LineSettings {
-        LineSettings { cap: concurrency, local: false, probed: false }
+    fn line(&self, concurrency: usize) -> QueueSettings {
+        QueueSettings { cap: concurrency, local: false, probed: false }
     }
 
     /// The most requests and the most tokens a minute; `None` without a limit.

@@ -11,7 +11,7 @@ use super::raw::{Behaviour, RawEntry};
 use super::settings::{BackendSettings, Caller, Data, EntryError};
 use crate::task::choice;
 use crate::task::strategy::MARK;
-use crate::types::chat::{Finish, Generation, Mode, Request, Response, Token, Usage, Wanted};
+use crate::types::chat::{Finish, Generation, Mode, Request, RequestKind, Response, Token, Usage};
 use crate::types::item::{Item, ItemId, Target};
 use crate::types::model::{Capabilities, Model, ModelError};
 use crate::types::seed::Seed;
@@ -100,16 +100,18 @@ impl Simulated {
         let is_readable =
             || self.seed.unit(&["simulated", &self.name, "readable", &item.id.0]) >= self.behaviour.unreadable;
         match request.wanted {
-            Wanted::Answer => answer(item, right),
-            Wanted::AnswerAndStrategy if is_readable() => format!("{}\n{MARK}\n{}", answer(item, right), lesson(item)),
-            Wanted::AnswerAndStrategy => format!("{}\nNo strategy.", answer(item, right)),
-            Wanted::Strategy if is_readable() => lesson(item),
-            Wanted::Strategy => String::new(),
+            RequestKind::Answer => answer(item, right),
+            RequestKind::AnswerAndStrategy if is_readable() => {
+                format!("{}\n{MARK}\n{}", answer(item, right), lesson(item))
+            }
+            RequestKind::AnswerAndStrategy => format!("{}\nNo strategy.", answer(item, right)),
+            RequestKind::Strategy if is_readable() => lesson(item),
+            RequestKind::Strategy => String::new(),
             // How sure it is stands in the token too, whichever way it was asked.
-            Wanted::Confidence if request.messages.iter().any(|message| message.content.contains("Y or N")) => {
+            RequestKind::Confidence if request.messages.iter().any(|message| message.content.contains("Y or N")) => {
                 "Y".to_owned()
             }
-            Wanted::Confidence => format!("{:.0}", confidence * 100.0),
+            RequestKind::Confidence => format!("{:.0}", confidence * 100.0),
         }
     }
 }
@@ -219,7 +221,7 @@ mod tests {
                     item: item.id.clone(),
                     messages,
                     mode,
-                    wanted: Wanted::Answer,
+                    wanted: RequestKind::Answer,
                     draw: 0,
                     strategies: Vec::new(),
                 };

@@ -1,10 +1,10 @@
 //! How a level below the top answers: alone or following what is shown, and how sure it is of it.
 
-use super::level::{Asked, LevelModel, StepError, request};
-use super::repository::{Shown, sources, texts};
+use super::level::{CallContext, LevelModel, StepError, request};
+use super::repository::{Retrieved, sources, texts};
 use crate::task::confidence::{self, Answered, Further, Signal};
 use crate::task::prompt::Form;
-use crate::types::chat::{Alternatives, Finish, Generation, Mode, Request, Response, Wanted};
+use crate::types::chat::{Alternatives, Finish, Generation, Mode, Request, RequestKind, Response};
 use crate::types::confidence::Confidence;
 use crate::types::level::Level;
 use crate::types::record::{Call, Graded, LevelAnswer, Purpose};
@@ -14,7 +14,7 @@ const REPLY_TOKENS: u32 = 8;
 
 /// How confidence is told.
 #[derive(Debug, Clone)]
-pub struct Gauge {
+pub struct ConfidenceEstimator {
     /// What it is read from.
     pub signal: Signal,
     /// The quantile of [`Signal::QuantileTokenProbability`], in [0, 1].
@@ -33,9 +33,9 @@ impl LevelModel {
     pub async fn answer(
         &self,
         level: Level,
-        asked: &mut Asked<'_>,
-        shown: &[Shown],
-        gauge: Option<&Gauge>,
+        asked: &mut CallContext<'_>,
+        shown: &[Retrieved],
+        gauge: Option<&ConfidenceEstimator>,
     ) -> Result<LevelAnswer, StepError> {
         let item = asked.item;
         let scored = gauge.is_some_and(|gauge| gauge.signal.scores_options());
@@ -82,8 +82,8 @@ impl LevelModel {
     async fn score(
         &self,
         level: Level,
-        asked: &mut Asked<'_>,
-        gauge: &Gauge,
+        asked: &mut CallContext<'_>,
+        gauge: &ConfidenceEstimator,
         first: &Request,
         response: &Response,
         graded: &Graded,
@@ -128,7 +128,7 @@ impl LevelModel {
     async fn about(
         &self,
         level: Level,
-        asked: &mut Asked<'_>,
+        asked: &mut CallContext<'_>,
         (form, name): (Option<&Form>, &'static str),
         response: &Response,
         compared: bool,
@@ -143,12 +143,17 @@ impl LevelModel {
             calculator: false,
             ..self.generation()
         };
-        let question = Request { wanted: Wanted::Confidence, ..request(asked.item, messages, generation) };
+        let question = Request { wanted: RequestKind::Confidence, ..request(asked.item, messages, generation) };
         self.further(level, asked, &question).await
     }
 
     /// A call for the confidence alone.
-    async fn further(&self, level: Level, asked: &mut Asked<'_>, request: &Request) -> Result<Response, StepError> {
+    async fn further(
+        &self,
+        level: Level,
+        asked: &mut CallContext<'_>,
+        request: &Request,
+    ) -> Result<Response, StepError> {
         let heard = self.call(asked, Purpose::Confidence, request).await?;
         asked.calls.push(Call { confidence: None, ..self.row(level, Purpose::Confidence, &heard) });
         Ok(Response::clone(&heard.response))

@@ -5,19 +5,19 @@
 use std::sync::Arc;
 
 use super::experiment::Cells;
-use super::gate::Gate;
-use crate::analysis::metrics::calibrated::{Calibrated, Wanted};
+use super::gate::DeferralGate;
+use crate::analysis::metrics::calibrated::{Calibrated, CalibrationTask};
 use crate::types::arm::{Arm, Deferral};
 use crate::types::check::Check;
 use crate::types::record::Record;
 
 /// How the arms of a run get their gates, in a cascade of two levels: each cell has one, that of the first level.
 #[derive(Debug, Clone)]
-pub struct Gates {
+pub struct CalibrationPlan {
     /// The arms.
     pub arms: Vec<Arm>,
     /// What is asked of the calibration items.
-    pub wanted: Wanted,
+    pub wanted: CalibrationTask,
     /// Whether each learning arm is asked for itself.
     pub per_arm: bool,
     /// The calibration items' indices.
@@ -28,14 +28,15 @@ pub struct Gates {
     pub tuned: Option<f64>,
 }
 
-impl Gates {
+impl CalibrationPlan {
     /// The cells that have to be run first; none where nothing is told from them.
     #[must_use]
-    pub fn calibrating(&self) -> Option<Cells> {
-        let all =
-            |arm| Arc::from([Gate { threshold: f64::INFINITY, recalibration: None, checks: self.checks_of(arm) }]);
-        let own = self.arms.iter().copied().filter(|arm| self.is_told_alone(*arm));
-        let shared = self.told().any(|arm| !self.is_told_alone(arm)).then_some(Arm::WeakOnly);
+    pub fn calibration_cells(&self) -> Option<Cells> {
+        let all = |arm| {
+            Arc::from([DeferralGate { threshold: f64::INFINITY, recalibration: None, checks: self.checks_of(arm) }])
+        };
+        let own = self.arms.iter().copied().filter(|arm| self.is_calibrated_alone(*arm));
+        let shared = self.calibrated_arms().any(|arm| !self.is_calibrated_alone(arm)).then_some(Arm::WeakOnly);
         self.wanted.asks().then(|| Cells {
             arms: shared.into_iter().chain(own).map(|arm| (arm, vec![all(arm)])).collect(),
             orders: vec![Arc::clone(&self.calibration)],
@@ -43,24 +44,24 @@ impl Gates {
         })
     }
 
-    /// What the records of [`Self::calibrating`] say, for each arm of which there are some.
+    /// What the records of [`Self::calibration_cells`] say, for each arm of which there are some.
     #[must_use]
-    pub fn tell(&self, records: &[Record]) -> Vec<Calibrated> {
+    pub fn fit(&self, records: &[Record]) -> Vec<Calibrated> {
         let of = |arm: Arm| records.iter().filter(|record| record.cell.arm == arm).cloned().collect();
         let shared: Arc<[Record]> = of(Arm::WeakOnly);
         let told = |arm| {
-            let own = self.is_told_alone(arm);
+            let own = self.is_calibrated_alone(arm);
             let records = if own { of(arm) } else { Arc::clone(&shared) };
             (!records.is_empty()).then(|| Calibrated::new(arm, records, own, self.wanted))
         };
-        self.told().filter_map(told).collect()
+        self.calibrated_arms().filter_map(told).collect()
     }
 
-    /// The arm of [`Self::calibrating`] whose records give an arm its gate. `None` if the arm's gate needs none.
+    /// The arm of [`Self::calibration_cells`] whose records give an arm its gate. `None` if the arm's gate needs none.
     #[must_use]
     pub fn source_of(&self, arm: Arm) -> Option<Arm> {
-        let needs = self.told().any(|told| told == arm);
-        needs.then(|| if self.is_told_alone(arm) { arm } else { Arm::WeakOnly })
+        let needs = self.calibrated_arms().any(|told| told == arm);
+        needs.then(|| if self.is_calibrated_alone(arm) { arm } else { Arm::WeakOnly })
     }
 
     /// The run's cells; `thresholds` are those of the arms for which none was told.
@@ -77,7 +78,11 @@ impl Gates {
             };
             let checks = self.checks_of(*arm);
             let gate = |threshold| {
-                Arc::from([Gate { threshold, recalibration: recalibration.clone(), checks: Arc::clone(&checks) }])
+                Arc::from([DeferralGate {
+                    threshold,
+                    recalibration: recalibration.clone(),
+                    checks: Arc::clone(&checks),
+                }])
             };
             (*arm, thresholds.into_iter().map(gate).collect())
         };
@@ -109,7 +114,7 @@ impl Gates {
     }
 
     /// The arms for which something is told: those with a gate, and the weak level alone where its scores are mapped.
-    fn told(&self) -> impl Iterator<Item = Arm> {
+    fn calibrated_arms(&self) -> impl Iterator<Item = Arm> {
         self.arms.iter().copied().filter(|arm| match arm.deferral() {
             Deferral::BelowThreshold => *arm != Arm::CascadeTuned && self.wanted.asks(),
             Deferral::Never => self.wanted.recalibrate.is_some(),
@@ -122,7 +127,7 @@ impl Gates {
         self.checks.iter().copied().filter(|check| arm.has_check(*check)).collect()
     }
 
-    fn is_told_alone(&self, arm: Arm) -> bool {
+    fn is_calibrated_alone(&self, arm: Arm) -> bool {
         self.per_arm && arm.learning().is_some() && arm.deferral() == Deferral::BelowThreshold
     }
 }

@@ -3,22 +3,22 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::gate::Gate;
+use super::gate::DeferralGate;
 use super::level::StepError;
 use super::ranking::Rankings;
 use super::schedule::{CellOutcome, Stream, side_by_side};
-use super::setup::{Cell, Setup};
+use super::setup::{Cell, ExperimentContext};
 use crate::gateway::concurrency::ConcurrencyLimiter;
 use crate::types::arm::{Arm, Deferral, Selection};
 use crate::types::left_out::{LeftOut, Unrecorded};
-use crate::types::record::{CellKey, Kept, Record, Strategy};
+use crate::types::record::{CellKey, Record, Strategy, StrategyOutcome};
 
 /// Items under way for each call that may be in flight: enough for the gate to choose from.
 const UNDER_WAY_PER_CALL: usize = 4;
 
 /// A strategy with its place.
 #[derive(Debug, Clone, serde::Serialize)]
-pub struct Stored {
+pub struct StoredStrategy {
     /// The cell whose repository holds it.
     #[serde(flatten)]
     pub cell: Arc<CellKey>,
@@ -31,11 +31,11 @@ pub struct Stored {
 
 /// What a run leaves.
 #[derive(Debug, Default)]
-pub struct Outcome {
+pub struct ExperimentOutcome {
     /// One record per item and cell: by order, then threshold, then arm, then position.
     pub records: Vec<Record>,
     /// The repositories' contents, in the same order.
-    pub strategies: Vec<Stored>,
+    pub strategies: Vec<StoredStrategy>,
     /// Deferred items of learning arms whose strategy could not be read.
     pub unreadable_strategies: usize,
     /// The cells that were left out, in the order of the cells: they leave neither records nor strategies, in no order of the
@@ -43,7 +43,7 @@ pub struct Outcome {
     pub left_out: Vec<LeftOut>,
 }
 
-impl Outcome {
+impl ExperimentOutcome {
     /// This outcome and then another's, calls that they share marked.
     #[must_use]
     pub fn and(mut self, other: Self) -> Self {
@@ -66,7 +66,7 @@ impl Outcome {
 pub struct Cells {
     /// The arms, each with the gates of its cells: in each of these one gate for each level below the top, the first level's
     /// first. An arm that defers by no threshold has one cell, with the recalibration in its gates.
-    pub arms: Vec<(Arm, Vec<Arc<[Gate]>>)>,
+    pub arms: Vec<(Arm, Vec<Arc<[DeferralGate]>>)>,
     /// The orders of the stream: at each position the item's index.
     pub orders: Vec<Arc<[usize]>>,
     /// Items that learning arms take before the stream, deferring all.
@@ -89,7 +89,7 @@ impl Cells {
     /// # Panics
     /// If a cell does not have as many gates as the setup has levels below the top.
     #[must_use]
-    pub fn streams(&self, setup: &Setup) -> Vec<Stream> {
+    pub fn streams(&self, setup: &ExperimentContext) -> Vec<Stream> {
         let mut streams = Vec::new();
         let gated = setup.levels.below_top().len();
         let cells = self.arms.iter().map(|(_, cells)| cells.len()).max().unwrap_or(0);
@@ -115,7 +115,7 @@ impl Cells {
                     arm,
                     gates: Arc::clone(gates),
                     stream: Arc::clone(stream),
-                    before,
+                    warmup: before,
                 };
                 let rankings = arm.learning().map(|learning| {
                     let make = || ranked(setup, learning.selection, (stream, before), order);
@@ -128,7 +128,12 @@ impl Cells {
     }
 }
 
-fn ranked(setup: &Setup, selection: Selection, stream: (&Arc<[usize]>, usize), order: usize) -> Arc<Rankings> {
+fn ranked(
+    setup: &ExperimentContext,
+    selection: Selection,
+    stream: (&Arc<[usize]>, usize),
+    order: usize,
+) -> Arc<Rankings> {
     Arc::new(Rankings::new(selection, (&setup.items, &setup.embeddings), stream, setup.seed, order))
 }
 
@@ -137,21 +142,21 @@ fn ranked(setup: &Setup, selection: Selection, stream: (&Arc<[usize]>, usize), o
 /// # Errors
 /// The first call that gave no usable answer. What was answered until then is in the journal.
 pub async fn run(
-    setup: &Arc<Setup>,
+    setup: &Arc<ExperimentContext>,
     cells: &Cells,
     gate: &ConcurrencyLimiter,
     concurrency: usize,
     progress: impl FnMut(&Record),
-) -> Result<Outcome, StepError> {
+) -> Result<ExperimentOutcome, StepError> {
     let streams = cells.streams(setup);
     let outcomes = side_by_side(setup, &streams, gate, concurrency * UNDER_WAY_PER_CALL, progress).await?;
-    Ok(gathered(&streams, outcomes))
+    Ok(collect_outcomes(&streams, outcomes))
 }
 
 /// The cells' outcomes as one.
 #[must_use]
-pub fn gathered(streams: &[Stream], outcomes: Vec<Result<CellOutcome, Unrecorded>>) -> Outcome {
-    let mut outcome = Outcome::default();
+pub fn collect_outcomes(streams: &[Stream], outcomes: Vec<Result<CellOutcome, Unrecorded>>) -> ExperimentOutcome {
+    let mut outcome = ExperimentOutcome::default();
     for (stream, left) in streams.iter().zip(&outcomes) {
         if let Err(lacks) = left {
             let CellKey { arm, order, threshold, .. } = *stream.cell.key;
@@ -167,11 +172,12 @@ pub fn gathered(streams: &[Stream], outcomes: Vec<Result<CellOutcome, Unrecorded
         if is_left_out(&stream.cell.key, &outcome.left_out) {
             continue;
         }
-        outcome.unreadable_strategies += records.iter().filter(|record| record.kept == Some(Kept::Unreadable)).count();
+        outcome.unreadable_strategies +=
+            records.iter().filter(|record| record.kept == Some(StrategyOutcome::Unreadable)).count();
         let place = |at: usize| i64::try_from(at).unwrap_or(i64::MAX);
         let stored = |(at, strategy)| {
-            let position = place(at) - place(stream.cell.before);
-            Stored { cell: Arc::clone(&stream.cell.key), position, strategy }
+            let position = place(at) - place(stream.cell.warmup);
+            StoredStrategy { cell: Arc::clone(&stream.cell.key), position, strategy }
         };
         outcome.strategies.extend(strategies.into_iter().map(stored));
         outcome.records.extend(records);

@@ -22,7 +22,7 @@ pub enum WithoutExample {
 
 /// The gate of a level in one cell.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Gate {
+pub struct DeferralGate {
     /// λ: the query is deferred if the confidence is below it; infinite if every query is.
     pub threshold: f64,
     /// The map from a score to a probability, fitted on the calibration items; `None` if the score is used as it is.
@@ -31,7 +31,7 @@ pub struct Gate {
     pub checks: Arc<[Check]>,
 }
 
-impl Gate {
+impl DeferralGate {
     /// The answer with its score mapped to a probability.
     #[must_use]
     pub fn recalibrated(&self, answer: LevelAnswer) -> LevelAnswer {

@@ -8,15 +8,15 @@ use crate::gateway::concurrency::Priority;
 use crate::task::Grader;
 use crate::task::confidence::NoConfidence;
 use crate::task::prompt::Prompt;
-use crate::types::chat::{CallKey, Generation, Message, Mode, Request, Response, Usage, Wanted};
+use crate::types::chat::{CallKey, Generation, Message, Mode, Request, RequestKind, Response, Usage};
+use crate::types::escaped::escaped_in_line;
 use crate::types::item::Item;
 use crate::types::left_out::Unrecorded;
 use crate::types::level::Level;
 use crate::types::model::ModelError;
-use crate::types::noted::Noted;
+use crate::types::noted::AnswerNotes;
 use crate::types::reasoning;
 use crate::types::record::{Call, Purpose};
-use crate::types::shown::shown_in_line;
 
 /// The model of one level: how it is called and in which words.
 pub struct LevelModel {
@@ -67,7 +67,7 @@ impl Levels {
 }
 
 /// The item that a level is asked about, and the calls that it has needed so far.
-pub struct Asked<'a> {
+pub struct CallContext<'a> {
     /// The item.
     pub item: &'a Item,
     /// How its answers are read and compared.
@@ -157,7 +157,7 @@ impl StepError {
 }
 
 /// A call that was answered.
-pub(super) struct Heard {
+pub(super) struct CompletedCall {
     pub(super) key: CallKey,
     pub(super) response: Arc<Response>,
 }
@@ -176,24 +176,24 @@ impl LevelModel {
 
     pub(super) async fn call(
         &self,
-        asked: &Asked<'_>,
+        asked: &CallContext<'_>,
         purpose: Purpose,
         request: &Request,
-    ) -> Result<Heard, StepError> {
+    ) -> Result<CompletedCall, StepError> {
         let called = self.model.call(request, asked.priority).await;
         let (key, response) = called.map_err(|source| StepError::Call {
-            item: shown_in_line(&asked.item.id.0).into_owned(),
-            model: shown_in_line(&self.name).into_owned(),
+            item: escaped_in_line(&asked.item.id.0).into_owned(),
+            model: escaped_in_line(&self.name).into_owned(),
             purpose: purpose.name(),
             source,
         })?;
         // The journal keeps the reasoning; nobody grades, splits or judges it.
-        Ok(Heard { key, response: reasoning::without(response) })
+        Ok(CompletedCall { key, response: reasoning::without(response) })
     }
 
     /// A call's row: all of its tokens, for one purpose.
-    pub(super) fn row(&self, level: Level, purpose: Purpose, heard: &Heard) -> Call {
-        let Heard { key, response } = heard;
+    pub(super) fn row(&self, level: Level, purpose: Purpose, heard: &CompletedCall) -> Call {
+        let CompletedCall { key, response } = heard;
         Call {
             level: Some(level),
             model: Arc::clone(&self.name),
@@ -205,17 +205,17 @@ impl LevelModel {
             journal_key: Some(*key),
             journal_hit: false,
             recorded_fee_usd: response.fee_usd,
-            noted: Some(Noted::of(response)),
+            noted: Some(AnswerNotes::of(response)),
         }
     }
 
     pub(super) fn unsure(&self, item: &Item, signal: &'static str, missing: NoConfidence) -> StepError {
-        let (item, model) = (shown_in_line(&item.id.0).into_owned(), shown_in_line(&self.name).into_owned());
+        let (item, model) = (escaped_in_line(&item.id.0).into_owned(), escaped_in_line(&self.name).into_owned());
         StepError::Confidence { item, model, signal, missing }
     }
 
     pub(super) fn lacks(&self, item: &Item, form: &'static str) -> StepError {
-        let (item, model) = (shown_in_line(&item.id.0).into_owned(), shown_in_line(&self.name).into_owned());
+        let (item, model) = (escaped_in_line(&item.id.0).into_owned(), escaped_in_line(&self.name).into_owned());
         StepError::Form { item, model, form }
     }
 }
@@ -226,7 +226,7 @@ pub(super) fn request(item: &Item, messages: Vec<Message>, generation: Generatio
         item: item.id.clone(),
         messages,
         mode: Mode::Generate(generation),
-        wanted: Wanted::Answer,
+        wanted: RequestKind::Answer,
         draw: 0,
         strategies: Vec::new(),
     }
@@ -254,7 +254,7 @@ pub(super) fn output_before(response: &Response, end: usize) -> u64 {
 }
 
 /// A call's row parted in two: what its output before byte `end` of the text took, and what came behind.
-pub(super) fn parted(row: Call, response: &Response, end: usize, behind: Purpose) -> [Call; 2] {
+pub(super) fn split_call(row: Call, response: &Response, end: usize, behind: Purpose) -> [Call; 2] {
     let before = output_before(response, end);
     let further = Call {
         purpose: behind,

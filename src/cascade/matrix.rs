@@ -7,10 +7,10 @@ use std::sync::Arc;
 
 use futures_util::{StreamExt, stream};
 
-use super::level::{Asked, StepError};
-use super::repository::Shown;
-use super::setup::Setup;
-use super::teach::Teaching;
+use super::level::{CallContext, StepError};
+use super::repository::Retrieved;
+use super::setup::ExperimentContext;
+use super::teach::TeachingPolicy;
 use crate::gateway::concurrency::{ConcurrencyLimiter, Priority};
 use crate::retrieval::search::cosine;
 use crate::types::arm::Arm;
@@ -21,7 +21,7 @@ use crate::types::record::{Call, Strategy};
 /// The ordered pairs (item, example): first those of items of one group, then those of different groups whose queries are as
 /// similar as the rule asks for; each by item and then by example.
 #[must_use]
-pub fn pairs(setup: &Setup, items: usize) -> Vec<(usize, usize)> {
+pub fn pairs(setup: &ExperimentContext, items: usize) -> Vec<(usize, usize)> {
     let others = |item| (0..items).filter(move |example| *example != item).map(move |example| (item, example));
     let are_siblings = |item: usize, example: usize| setup.items[item].group == setup.items[example].group;
     let is_near = |item: usize, example: usize| {
@@ -38,7 +38,7 @@ pub fn pairs(setup: &Setup, items: usize) -> Vec<(usize, usize)> {
 /// # Errors
 /// The first call that gave no usable answer, once those in flight have ended. What was answered is in the journal.
 pub async fn matrix(
-    setup: &Setup,
+    setup: &ExperimentContext,
     items: usize,
     pairs: &[(usize, usize)],
     gate: &ConcurrencyLimiter,
@@ -46,7 +46,7 @@ pub async fn matrix(
     mut progress: impl FnMut(),
 ) -> Result<Vec<Row>, StepError> {
     // Whether a solution may be stored is for the rules that are compared on these answers later.
-    let teaching = Teaching { store: Vec::new(), ..setup.teaching.of(Arm::InterCascade.learning()) };
+    let teaching = TeachingPolicy { store: Vec::new(), ..setup.teaching.of(Arm::InterCascade.learning()) };
     let solved = stream::iter(0..items).map(|item| solve(setup, &teaching, item));
     let solved = gathered(solved.buffered(concurrency), gate, &mut progress).await?;
     let (mut rows, strategies): (Vec<Row>, Vec<Option<Arc<Strategy>>>) = solved.into_iter().unzip();
@@ -62,7 +62,11 @@ pub async fn matrix(
 }
 
 /// The strong level's answer to an item, and what can be shown of it.
-async fn solve(setup: &Setup, teaching: &Teaching, index: usize) -> Result<(Row, Option<Arc<Strategy>>), StepError> {
+async fn solve(
+    setup: &ExperimentContext,
+    teaching: &TeachingPolicy,
+    index: usize,
+) -> Result<(Row, Option<Arc<Strategy>>), StepError> {
     let mut calls = Vec::new();
     let mut asked = asked(setup, index, &mut calls);
     let (level, model) = setup.levels.top();
@@ -73,24 +77,28 @@ async fn solve(setup: &Setup, teaching: &Teaching, index: usize) -> Result<(Row,
 }
 
 /// The weak level's answer to an item, alone or with the strategy of another one.
-async fn answer(setup: &Setup, index: usize, shown: Option<(usize, Arc<Strategy>)>) -> Result<Row, StepError> {
+async fn answer(
+    setup: &ExperimentContext,
+    index: usize,
+    shown: Option<(usize, Arc<Strategy>)>,
+) -> Result<Row, StepError> {
     let mut calls = Vec::new();
     let (example, strategy) = shown.unzip();
     let similarity = example.and_then(|example| similarity(setup, index, example));
-    let shown: Vec<Shown> = strategy.into_iter().map(|strategy| Shown { strategy, similarity }).collect();
+    let shown: Vec<Retrieved> = strategy.into_iter().map(|strategy| Retrieved { strategy, similarity }).collect();
     let mut asked = asked(setup, index, &mut calls);
     let first = setup.levels.first().answer(Level::FIRST, &mut asked, &shown, setup.gauge.as_ref()).await?;
     let (graded, confidence, checks) = (first.graded, first.confidence, first.checks);
     Ok(Row { item: index, level: Level::FIRST, example, similarity, graded, confidence, checks, calls })
 }
 
-fn similarity(setup: &Setup, item: usize, example: usize) -> Option<f64> {
+fn similarity(setup: &ExperimentContext, item: usize, example: usize) -> Option<f64> {
     Some(cosine(&setup.embeddings.get(item)?.vector, &setup.embeddings.get(example)?.vector))
 }
 
-fn asked<'a>(setup: &'a Setup, index: usize, calls: &'a mut Vec<Call>) -> Asked<'a> {
+fn asked<'a>(setup: &'a ExperimentContext, index: usize, calls: &'a mut Vec<Call>) -> CallContext<'a> {
     let priority = Priority { position: u32::try_from(index).unwrap_or(u32::MAX), cell: 0 };
-    Asked { item: &setup.items[index], grader: &setup.grader, priority, calls, refused: Vec::new() }
+    CallContext { item: &setup.items[index], grader: &setup.grader, priority, calls, refused: Vec::new() }
 }
 
 /// What a stream of answers gives, in its order. After a failure no further call begins, and those in flight end.

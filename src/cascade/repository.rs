@@ -25,7 +25,7 @@ pub struct Repository {
 
 /// What a walk may pick.
 #[derive(Debug, Clone, Copy)]
-pub struct Rule {
+pub struct RetrievalRule {
     /// Strategies at most.
     pub k: usize,
     /// The walk over a ranking by similarity ends below this cosine.
@@ -36,7 +36,7 @@ pub struct Rule {
 
 /// A strategy that is shown.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Shown {
+pub struct Retrieved {
     /// The strategy.
     pub strategy: Arc<Strategy>,
     /// Cosine similarity of its query and the query that it is shown for. `None` if it is the same for all queries.
@@ -44,12 +44,12 @@ pub struct Shown {
 }
 
 /// The texts of what is shown, in the order shown.
-pub(super) fn texts(shown: &[Shown]) -> Vec<&str> {
+pub(super) fn texts(shown: &[Retrieved]) -> Vec<&str> {
     shown.iter().map(|shown| shown.strategy.text.as_str()).collect()
 }
 
 /// The items that it comes from, in the same order.
-pub(super) fn sources(shown: &[Shown]) -> Vec<ItemId> {
+pub(super) fn sources(shown: &[Retrieved]) -> Vec<ItemId> {
     shown.iter().map(|shown| shown.strategy.source.clone()).collect()
 }
 
@@ -59,14 +59,14 @@ pub struct Walk {
     position: usize,
     block: Arc<[Ranked]>,
     at: usize,
-    picked: Vec<Shown>,
+    picked: Vec<Retrieved>,
 }
 
 /// Where a walk has come to.
 #[derive(Debug, PartialEq)]
-pub enum Met {
+pub enum WalkState {
     /// Its end: what is shown, best first.
-    End(Vec<Shown>),
+    End(Vec<Retrieved>),
     /// An item that is not decided yet, by its position.
     Pending(usize),
 }
@@ -79,7 +79,7 @@ impl Repository {
     }
 
     /// Settles what the item at `position` contributed.
-    pub fn settle(&mut self, position: usize, strategy: Option<Arc<Strategy>>) {
+    pub fn record_outcome(&mut self, position: usize, strategy: Option<Arc<Strategy>>) {
         self.slots[position] = strategy.map_or(Slot::None, Slot::Contributed);
     }
 
@@ -106,7 +106,7 @@ impl Walk {
     }
 
     /// Walks down the ranking and picks the first `k` items that contributed; ends early below `min_similarity`.
-    pub fn advance(&mut self, rankings: &Rankings, repository: &Repository, rule: Rule) -> Met {
+    pub fn advance(&mut self, rankings: &Rankings, repository: &Repository, rule: RetrievalRule) -> WalkState {
         while self.picked.len() < rule.k {
             if self.at == self.block.len() {
                 match rankings.longer(self.position, &self.block) {
@@ -123,15 +123,15 @@ impl Walk {
                 continue;
             }
             match &repository.slots[position] {
-                Slot::Pending => return Met::Pending(position),
+                Slot::Pending => return WalkState::Pending(position),
                 Slot::None => {}
                 Slot::Contributed(strategy) => {
-                    self.picked.push(Shown { strategy: Arc::clone(strategy), similarity: Some(similarity) });
+                    self.picked.push(Retrieved { strategy: Arc::clone(strategy), similarity: Some(similarity) });
                 }
             }
             self.at += 1;
         }
-        Met::End(std::mem::take(&mut self.picked))
+        WalkState::End(std::mem::take(&mut self.picked))
     }
 }
 
@@ -171,19 +171,19 @@ mod tests {
         match Walk::new(&rankings, 4).advance(
             &rankings,
             repository,
-            Rule { k, min_similarity, exclude_same_group: false },
+            RetrievalRule { k, min_similarity, exclude_same_group: false },
         ) {
-            Met::End(shown) => Ok(shown.iter().map(|shown| shown.strategy.text.clone()).collect()),
-            Met::Pending(position) => Err(position),
+            WalkState::End(shown) => Ok(shown.iter().map(|shown| shown.strategy.text.clone()).collect()),
+            WalkState::Pending(position) => Err(position),
         }
     }
 
     #[test]
     fn the_walk_skips_what_contributed_nothing() {
         let mut repository = Repository::new(5);
-        repository.settle(0, None);
+        repository.record_outcome(0, None);
         for position in 1..4 {
-            repository.settle(position, Some(strategy(position)));
+            repository.record_outcome(position, Some(strategy(position)));
         }
         let names = |names: &[&str]| Ok(names.iter().map(|name| (*name).to_owned()).collect());
         assert_eq!(met(&repository, 2, -1.0), names(&["3", "2"]));
@@ -196,12 +196,12 @@ mod tests {
     #[test]
     fn siblings_are_passed_over_where_that_is_the_rule() {
         let mut repository = Repository::new(5);
-        (0..4).for_each(|position| repository.settle(position, Some(strategy(position))));
+        (0..4).for_each(|position| repository.record_outcome(position, Some(strategy(position))));
         let rankings = rankings();
-        let rule = Rule { k: 2, min_similarity: -1.0, exclude_same_group: true };
+        let rule = RetrievalRule { k: 2, min_similarity: -1.0, exclude_same_group: true };
         assert_eq!(
             Walk::new(&rankings, 4).advance(&rankings, &repository, rule),
-            Met::End(Vec::new()),
+            WalkState::End(Vec::new()),
             "all are of one group"
         );
     }
@@ -209,16 +209,16 @@ mod tests {
     #[test]
     fn the_walk_waits_only_for_what_it_meets_and_goes_on_from_there() {
         let mut repository = Repository::new(5);
-        repository.settle(3, Some(strategy(3)));
+        repository.record_outcome(3, Some(strategy(3)));
         assert_eq!(met(&repository, 1, -1.0), Ok(vec!["3".to_owned()]));
         assert_eq!(met(&repository, 2, -1.0), Err(0));
-        let (rankings, rule) = (rankings(), Rule { k: 2, min_similarity: -1.0, exclude_same_group: false });
+        let (rankings, rule) = (rankings(), RetrievalRule { k: 2, min_similarity: -1.0, exclude_same_group: false });
         let mut walk = Walk::new(&rankings, 4);
-        assert_eq!(walk.advance(&rankings, &repository, rule), Met::Pending(0));
-        repository.settle(0, None);
-        assert_eq!(walk.advance(&rankings, &repository, rule), Met::Pending(2));
-        repository.settle(2, Some(strategy(2)));
-        let Met::End(shown) = walk.advance(&rankings, &repository, rule) else { panic!("all are decided") };
+        assert_eq!(walk.advance(&rankings, &repository, rule), WalkState::Pending(0));
+        repository.record_outcome(0, None);
+        assert_eq!(walk.advance(&rankings, &repository, rule), WalkState::Pending(2));
+        repository.record_outcome(2, Some(strategy(2)));
+        let WalkState::End(shown) = walk.advance(&rankings, &repository, rule) else { panic!("all are decided") };
         assert_eq!(shown.iter().map(|shown| &*shown.strategy.text).collect::<Vec<_>>(), ["3", "2"]);
     }
 }

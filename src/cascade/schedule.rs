@@ -10,8 +10,8 @@ use tokio::task::JoinSet;
 
 use super::level::StepError;
 use super::ranking::Rankings;
-use super::repository::{Met, Repository, Shown, Walk};
-use super::setup::{Cell, Setup};
+use super::repository::{Repository, Retrieved, Walk, WalkState};
+use super::setup::{Cell, ExperimentContext};
 use super::step::{Step, step};
 use crate::gateway::concurrency::ConcurrencyLimiter;
 use crate::types::left_out::Unrecorded;
@@ -40,7 +40,7 @@ pub struct CellOutcome {
 /// # Errors
 /// The first call that gave no usable answer.
 pub async fn one_by_one(
-    setup: &Setup,
+    setup: &ExperimentContext,
     streams: &[Stream],
     mut progress: impl FnMut(&Record),
 ) -> Result<Vec<CellOutcome>, StepError> {
@@ -53,17 +53,19 @@ pub async fn one_by_one(
                 None => Vec::new(),
                 Some(rankings) => {
                     match Walk::new(rankings, position).advance(rankings, &repository, cell.rule(setup)) {
-                        Met::End(shown) => shown,
-                        Met::Pending(earlier) => unreachable!("{earlier} stands before {position} and is decided"),
+                        WalkState::End(shown) => shown,
+                        WalkState::Pending(earlier) => {
+                            unreachable!("{earlier} stands before {position} and is decided")
+                        }
                     }
                 }
             };
             let Step { record, strategy } = step(setup, cell, position, &shown).await?;
-            repository.settle(position, strategy);
+            repository.record_outcome(position, strategy);
             progress(&record);
             records.push(record);
         }
-        outcomes.push(CellOutcome::new(records, &repository, cell.before));
+        outcomes.push(CellOutcome::new(records, &repository, cell.warmup));
     }
     Ok(outcomes)
 }
@@ -74,7 +76,7 @@ pub async fn one_by_one(
 /// # Errors
 /// The failed call that stands first in the run, once those in flight have ended; `gate` is stopped then.
 pub async fn side_by_side(
-    setup: &Arc<Setup>,
+    setup: &Arc<ExperimentContext>,
     streams: &[Stream],
     gate: &ConcurrencyLimiter,
     active: usize,
@@ -121,15 +123,15 @@ struct Place {
 }
 
 /// An item whose walk has ended.
-struct Ready {
+struct ReadyItem {
     place: Place,
-    shown: Vec<Shown>,
+    shown: Vec<Retrieved>,
 }
 
 struct Run<'a, P> {
-    setup: &'a Arc<Setup>,
+    setup: &'a Arc<ExperimentContext>,
     states: Vec<State<'a>>,
-    ready: BinaryHeap<Reverse<Ready>>,
+    ready: BinaryHeap<Reverse<ReadyItem>>,
     under_way: JoinSet<(Place, Result<Step, StepError>)>,
     progress: P,
 }
@@ -152,7 +154,7 @@ impl<P: FnMut(&Record)> Run<'_, P> {
     fn start(&mut self, active: usize) {
         while self.under_way.len() < active {
             // A walk is begun only when nothing else can start: memory holds no texts for the rest of the stream.
-            let Some(Reverse(Ready { place, shown })) = self.ready.pop() else {
+            let Some(Reverse(ReadyItem { place, shown })) = self.ready.pop() else {
                 if self.begin_walk() {
                     continue;
                 }
@@ -179,7 +181,7 @@ impl<P: FnMut(&Record)> Run<'_, P> {
         state.next += 1;
         match &state.stream.rankings {
             Some(rankings) => self.walk(stream, Walk::new(rankings, position)),
-            None => self.ready.push(Reverse(Ready { place: Place { position, stream }, shown: Vec::new() })),
+            None => self.ready.push(Reverse(ReadyItem { place: Place { position, stream }, shown: Vec::new() })),
         }
         true
     }
@@ -189,10 +191,10 @@ impl<P: FnMut(&Record)> Run<'_, P> {
         let state = &mut self.states[stream];
         let Some(rankings) = &state.stream.rankings else { return };
         match walk.advance(rankings, &state.repository, state.stream.cell.rule(self.setup)) {
-            Met::End(shown) => {
-                self.ready.push(Reverse(Ready { place: Place { position: walk.position(), stream }, shown }));
+            WalkState::End(shown) => {
+                self.ready.push(Reverse(ReadyItem { place: Place { position: walk.position(), stream }, shown }));
             }
-            Met::Pending(earlier) => state.waiting[earlier].push(walk),
+            WalkState::Pending(earlier) => state.waiting[earlier].push(walk),
         }
     }
 
@@ -201,7 +203,7 @@ impl<P: FnMut(&Record)> Run<'_, P> {
         (self.progress)(&record);
         let state = &mut self.states[place.stream];
         state.records[place.position] = Some(record);
-        state.repository.settle(place.position, strategy);
+        state.repository.record_outcome(place.position, strategy);
         for walk in std::mem::take(&mut state.waiting[place.position]) {
             self.walk(place.stream, walk);
         }
@@ -239,7 +241,7 @@ impl<'a> State<'a> {
             None => Ok(CellOutcome::new(
                 self.records.into_iter().flatten().collect(),
                 &self.repository,
-                self.stream.cell.before,
+                self.stream.cell.warmup,
             )),
         }
     }
@@ -261,21 +263,21 @@ impl CellOutcome {
     }
 }
 
-impl PartialEq for Ready {
+impl PartialEq for ReadyItem {
     fn eq(&self, other: &Self) -> bool {
         self.place == other.place
     }
 }
 
-impl Eq for Ready {}
+impl Eq for ReadyItem {}
 
-impl PartialOrd for Ready {
+impl PartialOrd for ReadyItem {
     fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
         Some(self.cmp(other))
     }
 }
 
-impl Ord for Ready {
+impl Ord for ReadyItem {
     fn cmp(&self, other: &Self) -> std::cmp::Ordering {
         self.place.cmp(&other.place)
     }

@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use super::answer::Gauge;
-use super::gate::{Gate, WithoutExample};
+use super::answer::ConfidenceEstimator;
+use super::gate::{DeferralGate, WithoutExample};
 use super::level::Levels;
-use super::repository::{Rule, Shown};
-use super::teach::Teaching;
+use super::repository::{RetrievalRule, Retrieved};
+use super::teach::TeachingPolicy;
 use crate::gateway::concurrency::Priority;
 use crate::task::Grader;
 use crate::types::arm::{Arm, Deferral, Use};
@@ -17,7 +17,7 @@ use crate::types::record::{Call, CellKey, Graded, LevelAnswer, Purpose, Record, 
 use crate::types::seed::Seed;
 
 /// What all cells of a run share.
-pub struct Setup {
+pub struct ExperimentContext {
     /// The data set's name.
     pub dataset: Arc<str>,
     /// How answers are read and compared.
@@ -31,17 +31,17 @@ pub struct Setup {
     /// The levels.
     pub levels: Levels,
     /// How the confidence of a level below the top is estimated. `None` if no arm defers on it and no calibration asks for it.
-    pub gauge: Option<Gauge>,
+    pub gauge: Option<ConfidenceEstimator>,
     /// What a learning arm may show.
-    pub rule: Rule,
+    pub rule: RetrievalRule,
     /// Cosine from which on an arm may give an earlier answer again.
     pub reuse_from: f64,
     /// Whether the weak level of a learning arm is asked if no example is near enough.
     pub without_example: WithoutExample,
     /// The example of the arm that shows the same one before every query. `None` if no arm does.
-    pub fixed_example: Option<Shown>,
+    pub fixed_example: Option<Retrieved>,
     /// What is kept of what the strong level wrote.
-    pub teaching: Teaching,
+    pub teaching: TeachingPolicy,
     /// The run's seed.
     pub seed: Seed,
 }
@@ -55,12 +55,12 @@ pub struct Cell {
     /// The arm.
     pub arm: Arm,
     /// The gates: one for each level below the top, the first level's first.
-    pub gates: Arc<[Gate]>,
+    pub gates: Arc<[DeferralGate]>,
     /// At each position of the stream, the item's index.
     pub stream: Arc<[usize]>,
     /// The stream's first items, which were set apart for calibration: the arm defers and learns from them, and their
     /// records are not the stream's.
-    pub before: usize,
+    pub warmup: usize,
 }
 
 impl Cell {
@@ -73,49 +73,53 @@ impl Cell {
     ///
     /// # Panics
     /// If the cell has no gate for the level, which [`super::experiment::Cells::streams`] excludes.
-    pub(super) fn judged(&self, position: usize, answer: LevelAnswer) -> LevelAnswer {
+    pub(super) fn decide(&self, position: usize, answer: LevelAnswer) -> LevelAnswer {
         let gate = &self.gates[answer.level.index()];
         let answer = LevelAnswer { passes: gate.passes(&answer), ..gate.recalibrated(answer) };
         let (threshold, deferred) = match self.arm.deferral() {
             Deferral::Never => (None, false),
             Deferral::Always => (None, true),
-            Deferral::BelowThreshold => (Some(gate.threshold), position < self.before || gate.defers(&answer)),
-            Deferral::WithoutExample { .. } => (None, position < self.before || answer.passes == Some(false)),
+            Deferral::BelowThreshold => (Some(gate.threshold), position < self.warmup || gate.defers(&answer)),
+            Deferral::WithoutExample { .. } => (None, position < self.warmup || answer.passes == Some(false)),
         };
         LevelAnswer { threshold, deferred, ..answer }
     }
 
     /// What its walks may pick.
     #[must_use]
-    pub fn rule(&self, setup: &Setup) -> Rule {
+    pub fn rule(&self, setup: &ExperimentContext) -> RetrievalRule {
         match self.arm.learning().map(|learning| learning.used) {
-            Some(Use::Reused) => Rule { k: 1, min_similarity: setup.reuse_from, ..setup.rule },
-            Some(Use::Replayed) => Rule { k: 1, ..setup.rule },
-            Some(Use::Shown(_) | Use::ShownToTop) | None => setup.rule,
+            Some(Use::AnswerCache) => RetrievalRule { k: 1, min_similarity: setup.reuse_from, ..setup.rule },
+            Some(Use::Replayed) => RetrievalRule { k: 1, ..setup.rule },
+            Some(Use::InContext(_) | Use::InTopContext) | None => setup.rule,
         }
     }
 }
 
-impl Setup {
+impl ExperimentContext {
     /// The answer that the nearest example gives without a model: its own again, or that of its calculations on the item's
     /// numbers. `None` if the arm asks models of every item, no example is near enough, or the calculations give no single answer.
     pub(super) fn answered_by_example<'a>(
         &self,
         cell: &Cell,
         item: &Item,
-        retrieved: &'a [Shown],
-    ) -> Option<(&'a Shown, Graded)> {
+        retrieved: &'a [Retrieved],
+    ) -> Option<(&'a Retrieved, Graded)> {
         let nearest = retrieved.first()?;
         let graded = match cell.arm.learning()?.used {
-            Use::Shown(_) | Use::ShownToTop => None,
-            Use::Reused => Some(self.grader.reuse(item, nearest.strategy.answer.as_deref().unwrap_or_default())),
+            Use::InContext(_) | Use::InTopContext => None,
+            Use::AnswerCache => Some(self.grader.reuse(item, nearest.strategy.answer.as_deref().unwrap_or_default())),
             Use::Replayed => self.grader.replay(item, &nearest.strategy.solved),
         };
         Some((nearest, graded?))
     }
 
     /// Of the `retrieved` strategies, those that are shown to the first level and those that are shown to the top level.
-    pub(super) fn shown_to<'a>(&'a self, cell: &Cell, retrieved: &'a [Shown]) -> (&'a [Shown], &'a [Shown]) {
+    pub(super) fn examples_for_levels<'a>(
+        &'a self,
+        cell: &Cell,
+        retrieved: &'a [Retrieved],
+    ) -> (&'a [Retrieved], &'a [Retrieved]) {
         let to_top = if self.teaching.shows_top(cell.arm.learning()) { retrieved } else { &[] };
         let to_first = match cell.arm {
             Arm::FixedExample => self.fixed_example.as_slice(),
@@ -126,7 +130,7 @@ impl Setup {
     }
 
     /// Whether the levels below the top are asked of an item for which these strategies were retrieved.
-    pub(super) fn asks_below_top(&self, cell: &Cell, retrieved: &[Shown]) -> bool {
+    pub(super) fn asks_below_top(&self, cell: &Cell, retrieved: &[Retrieved]) -> bool {
         match cell.arm.deferral() {
             Deferral::Never => true,
             Deferral::Always => false,
@@ -138,23 +142,23 @@ impl Setup {
     }
 
     /// The row of an answer that the `nearest` example gives: no model is asked.
-    pub(super) fn unasked(
+    pub(super) fn record_from_example(
         &self,
         cell: &Cell,
         position: usize,
-        nearest: &Shown,
+        nearest: &Retrieved,
         graded: Graded,
         calls: Vec<Call>,
     ) -> Record {
-        Record { calls, ..self.record(cell, position, std::slice::from_ref(nearest), graded) }
+        Record { calls, ..self.empty_record(cell, position, std::slice::from_ref(nearest), graded) }
     }
 
     /// The row of an item: the answers that were `deferred`, from the first level up, and the one that stands.
-    pub(super) fn answered(
+    pub(super) fn record_of_answers(
         &self,
         cell: &Cell,
         position: usize,
-        shown: &[Shown],
+        shown: &[Retrieved],
         deferred: Vec<LevelAnswer>,
         standing: LevelAnswer,
     ) -> Record {
@@ -162,20 +166,20 @@ impl Setup {
             deferred: !standing.level.is_first(),
             answering_level: Some(standing.level),
             levels: deferred.into_iter().chain([standing.clone()]).collect(),
-            ..self.record(cell, position, shown, standing.graded)
+            ..self.empty_record(cell, position, shown, standing.graded)
         }
     }
 
     /// A row in which no level has a part.
-    fn record(&self, cell: &Cell, position: usize, shown: &[Shown], graded: Graded) -> Record {
+    fn empty_record(&self, cell: &Cell, position: usize, shown: &[Retrieved], graded: Graded) -> Record {
         let item = &self.items[cell.stream[position]];
-        let of_shown = |shown: &Shown| Arc::clone(&shown.strategy);
+        let of_shown = |shown: &Retrieved| Arc::clone(&shown.strategy);
         let strategies: Vec<Arc<Strategy>> = shown.iter().map(of_shown).collect();
         Record {
             cell: Arc::clone(&cell.key),
             item_id: item.id.clone(),
             group: Arc::clone(&item.group),
-            position: position.saturating_sub(cell.before),
+            position: position.saturating_sub(cell.warmup),
             strategies_used: strategies.iter().map(|strategy| strategy.source.clone()).collect(),
             strategy_groups: strategies.iter().map(|strategy| Arc::clone(&strategy.group)).collect(),
             strategy_scores: strategies.iter().map(|strategy| strategy.source_score).collect(),

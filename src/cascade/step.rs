@@ -4,9 +4,9 @@
 
 use std::sync::Arc;
 
-use super::level::{Asked, StepError};
-use super::repository::Shown;
-use super::setup::{Cell, Setup};
+use super::level::{CallContext, StepError};
+use super::repository::Retrieved;
+use super::setup::{Cell, ExperimentContext};
 use crate::types::record::{LevelAnswer, Record, Strategy};
 
 /// What a step leaves: its record, and what it adds to the repository.
@@ -22,7 +22,12 @@ pub struct Step {
 ///
 /// # Errors
 /// If a call gave no usable answer; nothing is scored then.
-pub async fn step(setup: &Setup, cell: &Cell, position: usize, shown: &[Shown]) -> Result<Step, StepError> {
+pub async fn step(
+    setup: &ExperimentContext,
+    cell: &Cell,
+    position: usize,
+    shown: &[Retrieved],
+) -> Result<Step, StepError> {
     let index = cell.stream[position];
     let learning = cell.arm.learning();
     let mut calls = Vec::new();
@@ -31,18 +36,18 @@ pub async fn step(setup: &Setup, cell: &Cell, position: usize, shown: &[Shown]) 
     }
     let item = &setup.items[index];
     if let Some((nearest, graded)) = setup.answered_by_example(cell, item, shown) {
-        return Ok(Step { record: setup.unasked(cell, position, nearest, graded, calls), strategy: None });
+        return Ok(Step { record: setup.record_from_example(cell, position, nearest, graded, calls), strategy: None });
     }
     let priority = cell.priority(position);
-    let mut asked = Asked { item, grader: &setup.grader, priority, calls: &mut calls, refused: Vec::new() };
+    let mut asked = CallContext { item, grader: &setup.grader, priority, calls: &mut calls, refused: Vec::new() };
 
     // Each level below the top answers, until an answer is sure enough to stand.
-    let (to_first, to_top) = setup.shown_to(cell, shown);
+    let (to_first, to_top) = setup.examples_for_levels(cell, shown);
     let (mut levels, mut standing) = (Vec::new(), None);
     for (level, model) in setup.levels.below_top().filter(|_| setup.asks_below_top(cell, shown)) {
         let shown = if level.is_first() { to_first } else { &[] };
         let answer = model.answer(level, &mut asked, shown, setup.gauge.as_ref()).await?;
-        let answer = cell.judged(position, answer);
+        let answer = cell.decide(position, answer);
         if !answer.deferred {
             standing = Some(answer);
             break;
@@ -65,6 +70,6 @@ pub async fn step(setup: &Setup, cell: &Cell, position: usize, shown: &[Shown]) 
     };
     let refused = asked.refused;
     let shown = if to_first.is_empty() { to_top } else { to_first };
-    let record = Record { calls, kept, refused, ..setup.answered(cell, position, shown, levels, standing) };
+    let record = Record { calls, kept, refused, ..setup.record_of_answers(cell, position, shown, levels, standing) };
     Ok(Step { record, strategy })
 }

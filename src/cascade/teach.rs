@@ -4,18 +4,18 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::level::{Asked, Heard, LevelModel, StepError, parted, request};
-use super::repository::{Shown, sources, texts};
+use super::level::{CallContext, CompletedCall, LevelModel, StepError, request, split_call};
+use super::repository::{Retrieved, sources, texts};
 use crate::task::calculations::AtLeast;
 use crate::task::confidence::{Answered, Signal};
 use crate::task::prompt::Prompt;
 use crate::task::{Grader, choice, strategy};
 use crate::types::arm::{Content, Learning, Use};
-use crate::types::chat::{Generation, Request, Response, Wanted};
-use crate::types::check::Outcomes;
+use crate::types::chat::{Generation, Request, RequestKind, Response};
+use crate::types::check::CheckOutcomes;
 use crate::types::item::{Item, Target};
 use crate::types::level::Level;
-use crate::types::record::{Graded, Kept, Purpose, Score, Solved, Strategy};
+use crate::types::record::{Graded, Purpose, Score, Solved, Strategy, StrategyOutcome};
 use crate::types::store_rule::StoreRule;
 
 /// When the strong level writes a strategy.
@@ -31,7 +31,7 @@ pub enum Distil {
 
 /// What is kept of what the strong level wrote.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Teaching {
+pub struct TeachingPolicy {
     /// What is kept; none: the arm does not learn.
     pub content: Option<Content>,
     /// When a strategy is written.
@@ -52,14 +52,14 @@ pub struct Teaching {
     pub max_tokens: Option<usize>,
 }
 
-impl Teaching {
+impl TeachingPolicy {
     /// The teaching of one arm: none where it does not learn.
     #[must_use]
     pub fn of(&self, learning: Option<Learning>) -> Self {
         let content = learning.map(|learning| match learning.used {
-            Use::Shown(own) => own.or(self.content).unwrap_or_default(),
-            Use::ShownToTop => self.content.unwrap_or_default(),
-            Use::Reused => Content::QuestionAnswer,
+            Use::InContext(own) => own.or(self.content).unwrap_or_default(),
+            Use::InTopContext => self.content.unwrap_or_default(),
+            Use::AnswerCache => Content::QuestionAnswer,
             Use::Replayed => Content::WorkedCase,
         });
         Self { content, ..self.clone() }
@@ -69,9 +69,9 @@ impl Teaching {
     #[must_use]
     pub fn shows_top(&self, learning: Option<Learning>) -> bool {
         match learning.map(|learning| learning.used) {
-            Some(Use::Shown(_)) => self.top_level_examples,
-            Some(Use::ShownToTop) => true,
-            Some(Use::Reused | Use::Replayed) | None => false,
+            Some(Use::InContext(_)) => self.top_level_examples,
+            Some(Use::InTopContext) => true,
+            Some(Use::AnswerCache | Use::Replayed) | None => false,
         }
     }
 
@@ -82,13 +82,13 @@ impl Teaching {
 
 /// What the strong level made of a deferred item.
 #[derive(Debug)]
-pub struct Resolved {
+pub struct Resolution {
     /// Its answer.
     pub graded: Graded,
     /// What the checks of its work found.
-    pub checks: Outcomes,
+    pub checks: CheckOutcomes,
     /// What became of its strategy; none where the arm does not learn.
-    pub kept: Option<Kept>,
+    pub kept: Option<StrategyOutcome>,
     /// The strategy, where it is kept.
     pub strategy: Option<Strategy>,
 }
@@ -99,14 +99,14 @@ struct Solution<'a> {
     text: &'a str,
     graded: Graded,
     /// What the checks of its work found.
-    checks: Outcomes,
-    heard: &'a Heard,
+    checks: CheckOutcomes,
+    heard: &'a CompletedCall,
     /// Whether the strategy that was written with it could be read; true if none was wanted.
     readable: bool,
     /// What was retrieved for the item.
-    retrieved: &'a [Shown],
+    retrieved: &'a [Retrieved],
     /// What of it was shown with the question.
-    shown: &'a [Shown],
+    shown: &'a [Retrieved],
 }
 
 impl LevelModel {
@@ -118,16 +118,18 @@ impl LevelModel {
     pub async fn resolve(
         &self,
         level: Level,
-        asked: &mut Asked<'_>,
-        teaching: &Teaching,
-        (retrieved, shown): (&[Shown], &[Shown]),
+        asked: &mut CallContext<'_>,
+        teaching: &TeachingPolicy,
+        (retrieved, shown): (&[Retrieved], &[Retrieved]),
         weak: &Self,
-    ) -> Result<Resolved, StepError> {
+    ) -> Result<Resolution, StepError> {
         let item = asked.item;
         let written = teaching.content.is_some_and(Content::is_written);
         let (messages, wanted) = match self.prompt.answer_and_distil(item) {
-            Some(messages) if written && teaching.distil == Distil::SameCall => (messages, Wanted::AnswerAndStrategy),
-            _ => (self.prompt.answer(item, &texts(shown), true), Wanted::Answer),
+            Some(messages) if written && teaching.distil == Distil::SameCall => {
+                (messages, RequestKind::AnswerAndStrategy)
+            }
+            _ => (self.prompt.answer(item, &texts(shown), true), RequestKind::Answer),
         };
         // Log-probabilities are asked for only where a rule reads them: not every strong server gives them.
         // An arm that does not learn asks in the same way, so that one call serves both.
@@ -137,11 +139,11 @@ impl LevelModel {
         let heard = self.call(asked, Purpose::Answer, &first).await?;
         let row = self.row(level, Purpose::Answer, &heard);
         let (text, mut strategy) = match wanted {
-            Wanted::AnswerAndStrategy => strategy::split(&heard.response.text),
+            RequestKind::AnswerAndStrategy => strategy::split(&heard.response.text),
             _ => (heard.response.text.as_str(), None),
         };
-        if wanted == Wanted::AnswerAndStrategy {
-            asked.calls.extend(parted(row, &heard.response, text.len(), Purpose::Distil));
+        if wanted == RequestKind::AnswerAndStrategy {
+            asked.calls.extend(split_call(row, &heard.response, text.len(), Purpose::Distil));
         } else {
             asked.calls.push(row);
         }
@@ -149,16 +151,26 @@ impl LevelModel {
         let checks = asked.grader.checks(item, text, &graded, shown.iter().map(|shown| &*shown.strategy.solved));
         if heard.response.is_refused() {
             asked.refused.push(level);
-            return Ok(Resolved { graded, checks, kept: teaching.content.map(|_| Kept::Refused), strategy: None });
+            return Ok(Resolution {
+                graded,
+                checks,
+                kept: teaching.content.map(|_| StrategyOutcome::Refused),
+                strategy: None,
+            });
         }
         let Some(content) = teaching.content else {
-            return Ok(Resolved { graded, checks, kept: None, strategy: None });
+            return Ok(Resolution { graded, checks, kept: None, strategy: None });
         };
 
-        let readable = wanted == Wanted::Answer || strategy.is_some();
+        let readable = wanted == RequestKind::Answer || strategy.is_some();
         let solution = Solution { text, graded, checks, heard: &heard, readable, retrieved, shown };
-        if let Some(rule) = self.broken(level, asked, teaching, &solution).await? {
-            return Ok(Resolved { graded: solution.graded, checks, kept: Some(Kept::Dropped(rule)), strategy: None });
+        if let Some(rule) = self.first_failed_rule(level, asked, teaching, &solution).await? {
+            return Ok(Resolution {
+                graded: solution.graded,
+                checks,
+                kept: Some(StrategyOutcome::Dropped(rule)),
+                strategy: None,
+            });
         }
         let distilled;
         let mut distil_refused = false;
@@ -168,32 +180,37 @@ impl LevelModel {
             strategy = strategy::alone(&distilled.text);
         }
         let kept = content_of(content, item, &solution, strategy, &weak.prompt).map(|text| {
-            made(item, (solution.text, &solution.graded), &text, &self.name, &weak.prompt, teaching.max_tokens)
+            strategy_from(item, (solution.text, &solution.graded), &text, &self.name, &weak.prompt, teaching.max_tokens)
         });
         let told = match &kept {
-            Some(_) => Kept::Stored,
-            None if distil_refused => Kept::Refused,
-            None => Kept::Unreadable,
+            Some(_) => StrategyOutcome::Stored,
+            None if distil_refused => StrategyOutcome::Refused,
+            None => StrategyOutcome::Unreadable,
         };
-        Ok(Resolved { graded: solution.graded, checks, kept: Some(told), strategy: kept })
+        Ok(Resolution { graded: solution.graded, checks, kept: Some(told), strategy: kept })
     }
 
     /// Has the level write a strategy for a question that it has solved.
-    async fn distil(&self, level: Level, asked: &mut Asked<'_>, solution: &str) -> Result<Arc<Response>, StepError> {
+    async fn distil(
+        &self,
+        level: Level,
+        asked: &mut CallContext<'_>,
+        solution: &str,
+    ) -> Result<Arc<Response>, StepError> {
         let messages = self.prompt.distil_after(asked.item, solution.trim());
         let messages = messages.ok_or_else(|| self.lacks(asked.item, "distil_after"))?;
-        let wanted = Request { wanted: Wanted::Strategy, ..request(asked.item, messages, self.generation()) };
+        let wanted = Request { wanted: RequestKind::Strategy, ..request(asked.item, messages, self.generation()) };
         let heard = self.call(asked, Purpose::Distil, &wanted).await?;
         asked.calls.push(self.row(level, Purpose::Distil, &heard));
         Ok(heard.response)
     }
 
     /// The first store rule that the solution breaks; those that need no call are looked at first.
-    async fn broken(
+    async fn first_failed_rule(
         &self,
         level: Level,
-        asked: &mut Asked<'_>,
-        teaching: &Teaching,
+        asked: &mut CallContext<'_>,
+        teaching: &TeachingPolicy,
         solution: &Solution<'_>,
     ) -> Result<Option<StoreRule>, StepError> {
         if teaching.has(StoreRule::CorrectOnly) && solution.graded.score != Score::Correct {
@@ -219,8 +236,9 @@ impl LevelModel {
         }
         if teaching.has(StoreRule::Unconflicted) {
             let answer = solution.graded.answer.as_deref();
-            let contradicts =
-                |shown: &Shown| asked.grader.contradicts(asked.item, (solution.text, answer), &shown.strategy.solved);
+            let contradicts = |shown: &Retrieved| {
+                asked.grader.contradicts(asked.item, (solution.text, answer), &shown.strategy.solved)
+            };
             if solution.retrieved.iter().any(contradicts) {
                 return Ok(Some(StoreRule::Unconflicted));
             }
@@ -244,8 +262,8 @@ impl LevelModel {
     async fn draws_agree(
         &self,
         level: Level,
-        asked: &mut Asked<'_>,
-        teaching: &Teaching,
+        asked: &mut CallContext<'_>,
+        teaching: &TeachingPolicy,
         solution: &Solution<'_>,
         of: u32,
     ) -> Result<bool, StepError> {
@@ -275,11 +293,18 @@ impl LevelModel {
 pub fn worked_example(item: &Item, grader: &Grader, solution: &str, prompt: &Prompt) -> Strategy {
     let response = Response { text: solution.to_owned(), ..Response::default() };
     let answered = grader.grade(item, &response, solution);
-    made(item, (solution, &answered), &prompt.worked_case(item, solution.trim()), &"config".into(), prompt, None)
+    strategy_from(
+        item,
+        (solution, &answered),
+        &prompt.worked_case(item, solution.trim()),
+        &"config".into(),
+        prompt,
+        None,
+    )
 }
 
 /// The strategy with this text, of an item with its graded solution, for a prompt.
-fn made(
+fn strategy_from(
     item: &Item,
     (solution, graded): (&str, &Graded),
     text: &str,

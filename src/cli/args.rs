@@ -6,7 +6,7 @@ use crate::run::{self, Run};
 
 /// The config that a verb reads.
 #[derive(Debug, clap::Args)]
-pub(super) struct Named {
+pub(super) struct ConfigArgs {
     /// The config file (TOML)
     #[arg(long, value_name = "FILE")]
     config: PathBuf,
@@ -15,7 +15,7 @@ pub(super) struct Named {
     set: Vec<String>,
 }
 
-impl Named {
+impl ConfigArgs {
     /// The run of the config.
     pub(super) fn run(&self, sources: run::Sources) -> Run {
         Run::new(&self.config, self.set.clone(), sources)

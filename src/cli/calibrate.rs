@@ -2,10 +2,10 @@
 
 use std::path::PathBuf;
 
-use super::args::{Named, Sources};
+use super::args::{ConfigArgs, Sources};
 use super::{Failure, Status, spend, tell, terminal_width};
 use crate::report::{calibration, left_out};
-use crate::run::calibrate::Certify;
+use crate::run::calibrate::GuaranteeOverrides;
 
 /// Arguments of `calibrate`.
 #[derive(Debug, clap::Args)]
@@ -14,7 +14,7 @@ use crate::run::calibrate::Certify;
 )]
 pub(super) struct Args {
     #[command(flatten)]
-    named: Named,
+    named: ConfigArgs,
     /// The tolerated risk, P(wrong | accepted) [default: the config's; without one, every α is shown]
     #[arg(long, value_name = "A")]
     alpha: Option<f64>,
@@ -36,7 +36,7 @@ pub(super) struct Args {
 
 pub(super) fn run(args: &Args) -> Result<Status, Failure> {
     let Args { named, alpha, delta, min_accepted, out, dry_run, sources } = args;
-    let certify = Certify { alpha: *alpha, delta: *delta, min_accepted: *min_accepted };
+    let certify = GuaranteeOverrides { alpha: *alpha, delta: *delta, min_accepted: *min_accepted };
     let sources = sources.get();
     if *dry_run {
         let run = named.run(sources.unasked()).prepare_calibration(certify)?;

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use anyhow::Result;
 
 use super::{Status, say};
-use crate::gateway::journal::portable::Selection;
+use crate::gateway::journal::portable::ExportSelection;
 use crate::run::export::export;
 
 /// The verbs of `journal`.
@@ -37,7 +37,7 @@ pub(super) struct Export {
 /// Carries a verb out.
 pub(super) fn run(verb: &Verb) -> Result<Status> {
     let Verb::Export(Export { run, out, answers_only, except }) = verb;
-    let selection = Selection { answers_only: *answers_only, except: except.clone() };
+    let selection = ExportSelection { answers_only: *answers_only, except: except.clone() };
     say(&export(run, out, &selection)?);
     Ok(Status::Done)
 }

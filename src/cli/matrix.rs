@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::args::{Named, Sources};
+use super::args::{ConfigArgs, Sources};
 use super::{Failure, Status, say, spend};
 
 /// Arguments of `matrix`.
@@ -12,7 +12,7 @@ use super::{Failure, Status, say, spend};
 )]
 pub(super) struct Args {
     #[command(flatten)]
-    named: Named,
+    named: ConfigArgs,
     /// Folder for the journal and the table [default: results/<name>]
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,

@@ -30,7 +30,7 @@ use crate::report::grid::wrapped;
 use crate::report::left_out;
 use crate::run::outputs::{Outputs, Wanted};
 use crate::run::{Progress, RunError, RunReport, Sources, Stop};
-use crate::types::shown::shown;
+use crate::types::escaped::escaped;
 
 /// Width of tables where stdout is no terminal.
 const PLAIN_WIDTH: u16 = 120;
@@ -200,13 +200,13 @@ fn tell(text: &str) {
 
 /// A result, to stdout, without what a terminal obeys. A reader that has gone away is no error.
 fn say(text: &str) {
-    let _ = writeln!(std::io::stdout().lock(), "{}", shown(text));
+    let _ = writeln!(std::io::stdout().lock(), "{}", escaped(text));
 }
 
 /// A message, to stderr, in the same way.
 fn warn(text: &str) {
     let text = broken(text, width_of(&console::Term::stderr()));
-    let _ = writeln!(std::io::stderr().lock(), "{}", shown(&text));
+    let _ = writeln!(std::io::stderr().lock(), "{}", escaped(&text));
 }
 
 /// Writes the outputs of a run into its folder, and says what was reached, what was spent and where they are.

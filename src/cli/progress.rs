@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::run::{Listener, Unit};
-use crate::types::shown::shown_in_line;
+use crate::types::escaped::escaped_in_line;
 
 /// Off a terminal a line is written each time this many more percent are done.
 const PERCENT_PER_LINE: u64 = 20;
@@ -59,7 +59,7 @@ struct Progress {
 
 impl Progress {
     fn new(label: &str, total: u64, bytes: bool) -> Self {
-        let label = &*shown_in_line(label);
+        let label = &*escaped_in_line(label);
         let bar = std::io::stderr().is_terminal().then(|| {
             let bar = ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::stderr());
             let count = if bytes { "{bytes}/{total_bytes} {bytes_per_sec}" } else { "{pos}/{len} {per_sec}" };

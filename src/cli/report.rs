@@ -7,7 +7,7 @@ use anyhow::anyhow;
 use super::args::Allowed;
 use super::{Failure, Status, tell, terminal_width};
 use crate::run::outputs::{Outputs, Wanted};
-use crate::run::report::{self, Again};
+use crate::run::report::{self, Rewritten};
 
 /// Arguments of `report`.
 #[derive(Debug, clap::Args)]
@@ -53,11 +53,11 @@ fn again(run: &Path, args: &Args) -> Result<Status, Failure> {
     let comparison = kept.comparison();
     let outputs = Outputs::new(&kept, &comparison);
     match report::again(&kept, &outputs, run, args.out.as_deref())? {
-        Again::Own(None) => tell(&format!("nothing changed in {}", run.display())),
-        Again::Own(Some(aside)) => {
+        Rewritten::Own(None) => tell(&format!("nothing changed in {}", run.display())),
+        Rewritten::Own(Some(aside)) => {
             tell(&format!("made again: {}; the old ones are in {}", aside.names.join(", "), aside.folder.display()));
         }
-        Again::Other(folder) => tell(&format!("reports are in {}", folder.display())),
+        Rewritten::Other(folder) => tell(&format!("reports are in {}", folder.display())),
     }
     outputs.lines(terminal_width(), Wanted::default()).iter().for_each(|line| tell(line));
     outputs.recommendation().iter().for_each(|line| tell(line));

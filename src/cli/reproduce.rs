@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::args::Sources;
 use super::{Failure, Status, spend, tell, terminal_width, warn};
-use crate::run::reproduce::{Options, Reproduction, paper};
+use crate::run::reproduce::{ReproduceOptions, Reproduction, paper};
 
 /// Arguments of `reproduce`.
 #[derive(Debug, clap::Args)]
@@ -41,7 +41,7 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args) -> Result<Status, Failure> {
-    let options = Options {
+    let options = ReproduceOptions {
         tables: args.tables.clone(),
         family: args.family.clone(),
         dataset: args.dataset.clone(),

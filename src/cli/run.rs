@@ -1,6 +1,6 @@
 //! `intercascade run`: from a config to a folder of reports.
 
-use super::args::{Allowed, Named, Outputs, Sources};
+use super::args::{Allowed, ConfigArgs, Outputs, Sources};
 use super::{Failure, Status, finish, spend, tell};
 use crate::run::outputs::Wanted;
 
@@ -11,7 +11,7 @@ use crate::run::outputs::Wanted;
 )]
 pub(super) struct Args {
     #[command(flatten)]
-    named: Named,
+    named: ConfigArgs,
     #[command(flatten)]
     outputs: Outputs,
     #[command(flatten)]

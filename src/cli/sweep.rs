@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::args::{Allowed, Named, Sources};
+use super::args::{Allowed, ConfigArgs, Sources};
 use super::{Failure, Status, finish, spend, tell};
 use crate::run::outputs::Wanted;
 use crate::run::sweep::Thresholds;
@@ -14,7 +14,7 @@ use crate::run::sweep::Thresholds;
 )]
 pub(super) struct Args {
     #[command(flatten)]
-    named: Named,
+    named: ConfigArgs,
     /// first:last:step, a list as in 0.5,0.7,0.9, or auto:N for N of the weak level's own confidences
     #[arg(long, value_name = "SPEC", default_value = "auto:21")]
     thresholds: Thresholds,

@@ -12,7 +12,7 @@ use crate::types::item::{Item, ItemId};
 use crate::types::seed::Seed;
 
 /// The items that a config names.
-pub struct Chosen {
+pub struct SelectedItems {
     /// The data set's name in outputs.
     pub name: String,
     /// How its files are read.
@@ -27,7 +27,7 @@ pub struct Chosen {
     pub calibration: Vec<Item>,
 }
 
-impl Chosen {
+impl SelectedItems {
     /// Reads what `config` names; `path` is the config's own.
     ///
     /// # Errors

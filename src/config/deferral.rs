@@ -2,8 +2,8 @@
 
 use super::schema::{self, Calibrate, Config, DeferralConfig, GridName, NamedGrid, Threshold};
 use crate::analysis::calibration::{Grid, Guarantee};
-use crate::analysis::metrics::calibrated::Wanted;
-use crate::cascade::calibration::Gates;
+use crate::analysis::metrics::calibrated::CalibrationTask;
+use crate::cascade::calibration::CalibrationPlan;
 
 impl GridName {
     fn grid(self) -> Grid {
@@ -42,22 +42,22 @@ impl DeferralConfig {
 
     /// The guarantee and the recalibration that the calibration items are used for.
     #[must_use]
-    pub fn wanted(&self) -> Wanted {
+    pub fn calibration_task(&self) -> CalibrationTask {
         let guarantee = match self.threshold {
             Threshold::Stated(_) => None,
             Threshold::Told { calibrate } => Some((calibrate.guarantee(), calibrate.grid.grid())),
         };
-        Wanted { guarantee, recalibrate: self.recalibrate }
+        CalibrationTask { guarantee, recalibrate: self.recalibrate }
     }
 }
 
 impl Config {
     /// How the arms get their gates, from calibration items at these indices.
     #[must_use]
-    pub fn gates(&self, calibration: impl IntoIterator<Item = usize>) -> Gates {
-        Gates {
+    pub fn gates(&self, calibration: impl IntoIterator<Item = usize>) -> CalibrationPlan {
+        CalibrationPlan {
             arms: self.arms.clone(),
-            wanted: self.deferral.wanted(),
+            wanted: self.deferral.calibration_task(),
             per_arm: self.deferral.calibrate_per_arm,
             calibration: calibration.into_iter().collect(),
             checks: self.deferral.checks.clone(),

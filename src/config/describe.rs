@@ -14,13 +14,13 @@ use crate::types::store_rule::StoreRule;
 impl ResolvedConfig {
     /// Lines that say what ran.
     #[must_use]
-    pub fn setting(&self) -> Vec<String> {
-        self.setting_with(&gate(&self.config.deferral))
+    pub fn describe(&self) -> Vec<String> {
+        self.describe_with_gate(&gate(&self.config.deferral))
     }
 
     /// The same with a gate other than the config's.
     #[must_use]
-    pub fn setting_with(&self, gate: &str) -> Vec<String> {
+    pub fn describe_with_gate(&self, gate: &str) -> Vec<String> {
         let config = &self.config;
         let split = config.dataset.split.as_ref().map(|split| format!(", split {split}")).unwrap_or_default();
         let mut lines = vec![
@@ -59,7 +59,7 @@ impl ResolvedConfig {
             ));
         }
         let calculator = if config.dataset.calculator { "; with calculator" } else { "" };
-        lines.push(format!("answers read by: {}{calculator}", extraction::told(&self.grader.rules)));
+        lines.push(format!("answers read by: {}{calculator}", extraction::describe(&self.grader.rules)));
         lines
     }
 
@@ -78,7 +78,7 @@ impl ResolvedConfig {
             Recalibrate::Platt => "; confidence recalibrated by Platt scaling",
             Recalibrate::Isotonic => "; confidence recalibrated by isotonic regression",
         });
-        deferral.wanted().asks().then(|| {
+        deferral.calibration_task().asks().then(|| {
             format!(
                 "calibration: {n} items{}, one of each of {n} groups {}, {whose}{}",
                 split.unwrap_or_default(),
@@ -122,7 +122,7 @@ impl ResolvedConfig {
                     .to_owned(),
             );
         }
-        if !self.config.deferral.wanted().asks() && !self.calibration().is_empty() {
+        if !self.config.deferral.calibration_task().asks() && !self.calibration().is_empty() {
             lines.push(format!(
                 "{} items are set apart for calibration (dataset.calibration), and nothing is told from them: the threshold is stated.",
                 self.calibration().len()

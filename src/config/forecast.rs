@@ -15,13 +15,13 @@ const BYTES_PER_TOKEN: usize = 4;
 
 /// Calls of one level and the tokens that they may take.
 #[derive(Default)]
-struct Load {
+struct CallLoad {
     calls: usize,
     usage: Usage,
 }
 
 /// The calls and tokens that a run may take at most, and its fee in USD where all models have a price.
-pub struct InAll<'a> {
+pub struct RunTotals<'a> {
     /// Calls of the weak and the strong level, with their models' names.
     pub calls: [(&'a str, usize); 2],
     /// Tokens read and written.
@@ -30,7 +30,7 @@ pub struct InAll<'a> {
     pub fee: Option<f64>,
 }
 
-impl InAll<'_> {
+impl RunTotals<'_> {
     /// Calls of both levels.
     #[must_use]
     pub fn all_calls(&self) -> usize {
@@ -40,11 +40,11 @@ impl InAll<'_> {
 
 /// What a run may take at most.
 #[must_use]
-pub fn in_all(resolved: &ResolvedConfig) -> InAll<'_> {
+pub fn in_all(resolved: &ResolvedConfig) -> RunTotals<'_> {
     let (weak, strong) = loads(resolved, Flow::Run);
     let loads = [(&resolved.weak, weak), (&resolved.strong, strong)];
-    let fee = |(entry, load): &(&ModelEntry, Load)| Some(entry.price.as_ref()?.fee(load.usage).usd());
-    InAll {
+    let fee = |(entry, load): &(&ModelEntry, CallLoad)| Some(entry.price.as_ref()?.fee(load.usage).usd());
+    RunTotals {
         calls: loads.each_ref().map(|(entry, load)| (&*entry.name, load.calls)),
         tokens: loads.iter().map(|(_, load)| load.usage.input + load.usage.output).sum(),
         fee: loads.iter().map(fee).sum(),
@@ -71,7 +71,7 @@ pub fn lines(resolved: &ResolvedConfig) -> Vec<String> {
 /// The same of a run, a sweep or a calibration.
 #[must_use]
 pub fn lines_of(resolved: &ResolvedConfig, flow: Flow) -> Vec<String> {
-    let mut lines = resolved.setting();
+    let mut lines = resolved.describe();
     lines.extend([&resolved.weak, &resolved.strong].into_iter().filter_map(filled));
     lines.extend(resolved.warnings().iter().chain(&resolved.price_notes()).map(|line| format!("note: {line}")));
     let (weak, strong) = loads(resolved, flow);
@@ -148,7 +148,7 @@ fn nominal(entry: &ModelEntry) -> &'static str {
 
 /// How often each kind of call is made for one item, over all arms and orders.
 #[derive(Clone, Copy, Default)]
-struct Times {
+struct CallsPerItem {
     /// The weak level answers without strategies.
     alone: usize,
     /// The weak level answers with strategies.
@@ -166,14 +166,14 @@ struct Times {
 }
 
 /// The distinct calls of both levels: arms share what they ask in the same words, over all orders.
-fn loads(resolved: &ResolvedConfig, flow: Flow) -> (Load, Load) {
+fn loads(resolved: &ResolvedConfig, flow: Flow) -> (CallLoad, CallLoad) {
     let config = &resolved.config;
     let times = times(resolved);
-    let (mut weak, mut strong) = (Load::default(), Load::default());
+    let (mut weak, mut strong) = (CallLoad::default(), CallLoad::default());
     // What an arm has learned differs with the threshold, and so does what its levels are asked.
     let of_stream = match flow {
         Flow::Sweep(thresholds) => {
-            Times { taught: times.taught * thresholds, resolved_with: times.resolved_with * thresholds, ..times }
+            CallsPerItem { taught: times.taught * thresholds, resolved_with: times.resolved_with * thresholds, ..times }
         }
         _ => times,
     };
@@ -181,27 +181,27 @@ fn loads(resolved: &ResolvedConfig, flow: Flow) -> (Load, Load) {
         add(resolved, item, of_stream, &mut weak, &mut strong);
     }
     // Calibration items: the weak level alone, and what learning arms with a threshold of their own ask in one order.
-    let asks = flow == Flow::Calibration || config.deferral.wanted().asks();
+    let asks = flow == Flow::Calibration || config.deferral.calibration_task().asks();
     let learners = if config.deferral.calibrate_per_arm {
-        Times { taught: times.taught / config.dataset.orders, resolved: 1, ..times }
+        CallsPerItem { taught: times.taught / config.dataset.orders, resolved: 1, ..times }
     } else {
-        Times::default()
+        CallsPerItem::default()
     };
     for item in resolved.items[resolved.calibration()].iter().filter(|_| asks) {
-        add(resolved, item, Times { alone: 1, ..learners }, &mut weak, &mut strong);
+        add(resolved, item, CallsPerItem { alone: 1, ..learners }, &mut weak, &mut strong);
     }
     (weak, strong)
 }
 
 /// The calls for each item of the stream.
-fn times(resolved: &ResolvedConfig) -> Times {
+fn times(resolved: &ResolvedConfig) -> CallsPerItem {
     let config = &resolved.config;
     let second_call = config.learning.distil == Distil::SecondCall;
-    let mut times = Times::default();
+    let mut times = CallsPerItem::default();
     for arm in &config.arms {
         let asks_weak = arm.deferral() != Deferral::Always;
         let to_top = match arm.learning() {
-            Some(Learning { used: Use::Shown(_), .. }) => {
+            Some(Learning { used: Use::InContext(_), .. }) => {
                 times.taught += config.dataset.orders;
                 config.learning.top_level_examples
             }
@@ -212,7 +212,7 @@ fn times(resolved: &ResolvedConfig) -> Times {
             // The cache and the replay only save calls.
             learning => {
                 times.alone = times.alone.max(usize::from(asks_weak));
-                learning.is_some_and(|learning| learning.used == Use::ShownToTop)
+                learning.is_some_and(|learning| learning.used == Use::InTopContext)
             }
         };
         if to_top {
@@ -235,7 +235,7 @@ fn times(resolved: &ResolvedConfig) -> Times {
 }
 
 /// Adds the calls for one item.
-fn add(resolved: &ResolvedConfig, item: &Item, times: Times, weak: &mut Load, strong: &mut Load) {
+fn add(resolved: &ResolvedConfig, item: &Item, times: CallsPerItem, weak: &mut CallLoad, strong: &mut CallLoad) {
     let config = &resolved.config;
     let [weak_prompt, strong_prompt] = &resolved.prompts;
     let scored = resolved.signal.is_some_and(Signal::scores_options);
@@ -269,7 +269,7 @@ fn written(entry: &ModelEntry, item: &Item) -> u64 {
     }
 }
 
-impl Load {
+impl CallLoad {
     /// Some calls with these messages; a strategy is taken to be as long as the question.
     fn add(&mut self, messages: &[Message], strategies: usize, written: u64, times: usize) {
         let bytes: usize = messages.iter().map(|message| message.content.len()).sum();

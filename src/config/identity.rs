@@ -124,7 +124,7 @@ impl<'a> Identity<'a> {
             deferral: DeferralIdentity::new(deferral, *signal),
             learning,
             prompts: prompts.iter().map(Prompt::label).collect(),
-            extraction: extraction::told(rules),
+            extraction: extraction::describe(rules),
             weak: model_identity(resolved, weak),
             strong: model_identity(resolved, strong),
         }

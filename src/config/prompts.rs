@@ -38,14 +38,14 @@ struct File {
     source: String,
     #[serde(default)]
     stop: Vec<String>,
-    math: Option<Words>,
-    choice: Option<Words>,
+    math: Option<PromptTexts>,
+    choice: Option<PromptTexts>,
 }
 
 /// The words for one kind of question.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Words {
+struct PromptTexts {
     alone: Spoken,
     following: Spoken,
     distil: Option<Spoken>,
@@ -54,7 +54,7 @@ struct Words {
     verbalised: Option<Spoken>,
     /// Worked examples, which stand at `{shots}`.
     #[serde(default)]
-    shots: Vec<Shot>,
+    shots: Vec<WorkedExample>,
     shot: Option<Spanned<String>>,
     strategy: Option<Spanned<String>>,
     between: Option<String>,
@@ -67,7 +67,7 @@ struct Words {
 /// A worked example.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Shot {
+struct WorkedExample {
     query: String,
     #[serde(default)]
     options: Vec<String>,
@@ -191,7 +191,7 @@ fn read(text: &str) -> Result<Entry, ConfigError> {
         key: None,
         message: error.message().to_owned(),
     })?;
-    let words = |section: &str, words: &Option<Words>| {
+    let words = |section: &str, words: &Option<PromptTexts>| {
         words.as_ref().map(|words| Reader { text, section }.prompt(&file, words)).transpose()
     };
     let (math, choice) = (words("math", &file.math)?, words("choice", &file.choice)?);
@@ -208,7 +208,7 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    fn prompt(&self, file: &File, words: &Words) -> Result<Prompt, ConfigError> {
+    fn prompt(&self, file: &File, words: &PromptTexts) -> Result<Prompt, ConfigError> {
         use Place::{Answer, Letter, Lines, Option as OptionText, Options, Query, Solution, Strategies, Strategy};
         let optional = |key, spoken: &Option<Spoken>, needed: &[Place]| {
             spoken.as_ref().map(|spoken| self.form(key, spoken, needed)).transpose()
@@ -257,7 +257,7 @@ impl Reader<'_> {
             options: template("options", &words.options, "\n{lines}", &[Lines], &[])?,
             option: template("option", &words.option, "({letter}) {option}", &[Letter, OptionText], &[])?,
         };
-        let shown = |example: &Shot| {
+        let shown = |example: &WorkedExample| {
             let options = prompt.listed(&example.options);
             let solution = example.solution.trim_end();
             shot.fill(&[(Query, &example.query), (Options, &options), (Solution, solution)])

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::data::Chosen;
+use super::data::SelectedItems;
 use super::error::{At as _, ConfigError, ConfigFault, refused};
 use super::prompts::Prompts;
 use super::resolved::ResolvedConfig;
@@ -39,7 +39,7 @@ impl ResolvedConfig {
         weights: Catalogue,
         path: &Path,
     ) -> Result<Self, ConfigError> {
-        let chosen = Chosen::of(&config, path).at("dataset").at(path.display())?;
+        let chosen = SelectedItems::of(&config, path).at("dataset").at(path.display())?;
         let task = chosen.format.task();
         let entries = entries.into_iter().map(|raw| ModelEntry::resolve(raw, &weights)).collect::<Result<Vec<_>, _>>();
         let entries = entries.map_err(ConfigFault::model).at(path.display())?;
@@ -58,7 +58,7 @@ impl ResolvedConfig {
         let usual = || usual::rules(task, signal, &chosen.stream);
         let rules = config.dataset.extraction.clone().unwrap_or_else(usual);
         let grader = Grader { task, rules, calculations_at_least: config.deferral.calculations_at_least };
-        let Chosen { name: dataset, sha256, notices, stream, calibration, .. } = chosen;
+        let SelectedItems { name: dataset, sha256, notices, stream, calibration, .. } = chosen;
         let places = [0..stream.len(), stream.len()..stream.len() + calibration.len()];
         let items = stream.into_iter().chain(calibration).collect();
         Ok(Self {

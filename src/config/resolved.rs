@@ -71,7 +71,7 @@ impl ResolvedConfig {
     #[must_use]
     pub fn embedded(&self) -> &[Item] {
         // Where something is told from the calibration items, what they share with the stream is told too.
-        match (self.learns(), self.config.deferral.wanted().asks()) {
+        match (self.learns(), self.config.deferral.calibration_task().asks()) {
             (false, _) => &[],
             (true, false) => self.stream(),
             (true, true) => &self.items,

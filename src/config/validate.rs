@@ -158,12 +158,12 @@ fn deferral(deferral: &DeferralConfig, calibration: usize) -> Checked {
     if deferral.draws == 0 {
         return Err(refused("deferral.draws: must be at least 1"));
     }
-    if deferral.calibrate_per_arm && !deferral.wanted().asks() {
+    if deferral.calibrate_per_arm && !deferral.calibration_task().asks() {
         return Err(refused(
             "deferral.calibrate_per_arm: there is nothing to calibrate; give threshold = { calibrate = … } or recalibrate",
         ));
     }
-    if deferral.wanted().asks() && calibration == 0 {
+    if deferral.calibration_task().asks() && calibration == 0 {
         return Err(refused(
             "deferral: calibrating needs items that the stream does not hold; set dataset.calibration to their number",
         ));
@@ -183,7 +183,7 @@ fn guarantee(deferral: &DeferralConfig, calibration: usize) -> Checked {
     if grid == GridName::Steps(0) || min_accepted == 0 {
         return Err(refused("deferral.threshold.calibrate: grid and min_accepted must be at least 1"));
     }
-    let told_from = deferral.wanted().told_from(calibration);
+    let told_from = deferral.calibration_task().n_for_threshold(calibration);
     let needed = calibrate.guarantee().needed();
     if told_from < needed {
         let half =
@@ -380,10 +380,12 @@ fn checks(resolved: &ResolvedConfig) -> Checked {
     }
     let shows = resolved.config.arms.iter().any(|arm| arm.shows_examples());
     match deferral.checks.iter().find(|check| check.needs_example()) {
-        Some(check) if shows && deferral.wanted().asks() && !deferral.calibrate_per_arm => Err(refused(format!(
-            "deferral.checks: `{}` is for learning arms, whose threshold is then their own: set deferral.calibrate_per_arm = true",
-            check.name()
-        ))),
+        Some(check) if shows && deferral.calibration_task().asks() && !deferral.calibrate_per_arm => {
+            Err(refused(format!(
+                "deferral.checks: `{}` is for learning arms, whose threshold is then their own: set deferral.calibrate_per_arm = true",
+                check.name()
+            )))
+        }
         _ => Ok(()),
     }
 }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, anyhow, bail};
 
 use super::catalogue::{Catalogue, Entry, Split, note, noted};
-use crate::fetch::download::{Wanted, checksum, client, download};
+use crate::fetch::download::{DownloadTarget, checksum, client, download};
 
 /// What happens during a fetch, for a progress bar or lines of text.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -115,7 +115,7 @@ async fn from_web(url: &str, split: &Split, path: &Path, progress: Progress<'_>)
     progress(Event::Trying(url.to_owned()));
     let folder = path.parent().unwrap_or(Path::new("."));
     let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let wanted = Wanted { name: &name, bytes: split.bytes, sha256: split.sha256.as_deref() };
+    let wanted = DownloadTarget { name: &name, bytes: split.bytes, sha256: split.sha256.as_deref() };
     let received = |bytes, total| progress(Event::Received(bytes, total));
     let client = client(url).map_err(|reason| anyhow!("{url}: {reason}"))?;
     download(&client, url, wanted, folder, &received).await.map_err(|reason| anyhow!("{url}: {reason}"))

@@ -13,7 +13,7 @@ const LIKELY: f64 = 0.7;
 
 /// What the rows of a file have shown so far.
 #[derive(Debug)]
-pub(super) struct Noticed {
+pub(super) struct FileSurvey {
     /// Keys that are numbers counted from 0.
     keys: usize,
     /// The first of them.
@@ -30,13 +30,13 @@ pub(super) struct Noticed {
     errors: BTreeMap<String, (usize, usize)>,
 }
 
-impl Default for Noticed {
+impl Default for FileSurvey {
     fn default() -> Self {
         Self { keys: 0, first: None, zero: false, past: None, chance: 1.0, equal: None, errors: BTreeMap::new() }
     }
 }
 
-impl Noticed {
+impl FileSurvey {
     /// Notes a key that counts from 0, of so many options.
     #[expect(clippy::cast_precision_loss, reason = "a number of options")]
     pub(super) fn key(&mut self, place: Place, key: usize, options: usize) {

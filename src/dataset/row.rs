@@ -6,7 +6,7 @@ use std::sync::Arc;
 use sha2::{Digest, Sha256};
 
 use super::fault::Fault;
-use super::noticed::Noticed;
+use super::noticed::FileSurvey;
 use crate::tables::{Fields, Place, Value};
 
 /// A text that is longer, or holds spaces, names a group by its hash.
@@ -27,7 +27,7 @@ pub(super) struct Row<'a, 'b> {
     /// Whether it was given its number as id, since it has none of its own.
     pub(super) numbered: Cell<bool>,
     /// What is noticed of the file that no row shows by itself.
-    pub(super) noticed: &'a RefCell<Noticed>,
+    pub(super) noticed: &'a RefCell<FileSurvey>,
 }
 
 impl<'a, 'b> Row<'a, 'b> {

@@ -32,7 +32,7 @@ pub(super) enum Wordings {
 
 /// What is asked in one problem of a template, with the slots still open.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Asked<'a> {
+pub(super) struct CallContext<'a> {
     /// The text up to the `extra` sentence, or all of it.
     pub before: &'a str,
     /// The `extra` sentence; `None` if the problem has none.
@@ -52,16 +52,16 @@ impl Wordings {
 
     /// The text of a template's problem number `instance`: wordings take turns, from a place that depends on the seed and
     /// the template's id alone, and so does the place of the `extra` sentence among four problems.
-    pub(super) fn asked<'a>(&'a self, extra: &'a [String], instance: usize, id: &str, seed: Seed) -> Asked<'a> {
+    pub(super) fn asked<'a>(&'a self, extra: &'a [String], instance: usize, id: &str, seed: Seed) -> CallContext<'a> {
         let texts = self.texts();
         let at = (instance + place(seed, "wording", id, texts.len())) % texts.len();
         let parted = if extra.is_empty() { None } else { texts[at].split_once(EXTRA) };
-        let Some((before, after)) = parted else { return Asked { before: &texts[at], extra: None, after: "" } };
+        let Some((before, after)) = parted else { return CallContext { before: &texts[at], extra: None, after: "" } };
         if instance % SHARE == place(seed, "extra", id, SHARE) {
             let sentence = extra.get(at).unwrap_or(&extra[0]);
-            Asked { before, extra: Some(sentence), after }
+            CallContext { before, extra: Some(sentence), after }
         } else {
-            Asked { before, extra: None, after: &after[1..] }
+            CallContext { before, extra: None, after: &after[1..] }
         }
     }
 
@@ -158,7 +158,7 @@ mod tests {
         let extra = ["X.".to_owned(), "Y.".to_owned(), "Z.".to_owned()];
         let (mut first, mut with) = (HashSet::new(), HashSet::new());
         for id in (0..40).map(|number| format!("kind-{number}")) {
-            let asked: Vec<Asked> = (0..8).map(|at| wordings.asked(&extra, at, &id, Seed(1))).collect();
+            let asked: Vec<CallContext> = (0..8).map(|at| wordings.asked(&extra, at, &id, Seed(1))).collect();
             assert_eq!(asked[..3].iter().map(|asked| asked.before).collect::<HashSet<_>>().len(), 3, "{id}");
             assert_eq!(asked[0].before, asked[3].before);
             let places: Vec<usize> = (0..8).filter(|at| asked[*at].extra.is_some()).collect();
@@ -178,7 +178,7 @@ mod tests {
     fn without_an_extra_sentence_the_text_stays_whole() {
         let wordings = Wordings::One("A {extra} B?".to_owned());
         let asked = wordings.asked(&[], 0, "one", Seed(1));
-        assert_eq!(asked, Asked { before: "A {extra} B?", extra: None, after: "" });
+        assert_eq!(asked, CallContext { before: "A {extra} B?", extra: None, after: "" });
         assert_eq!(wordings.check(&[], &[], &HashSet::from(["extra"]), &HashSet::new()).ok(), Some(()));
     }
 

@@ -21,7 +21,7 @@ const SILENCE: Duration = Duration::from_mins(1);
 
 /// What is known of a file before it is there.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Wanted<'a> {
+pub(crate) struct DownloadTarget<'a> {
     /// Its name in its folder.
     pub(crate) name: &'a str,
     /// Its size in bytes.
@@ -44,7 +44,7 @@ pub(crate) fn client(address: &str) -> Result<Client, FetchError> {
 pub(crate) async fn download(
     client: &Client,
     url: &str,
-    wanted: Wanted<'_>,
+    wanted: DownloadTarget<'_>,
     folder: &Path,
     progress: Progress<'_>,
 ) -> Result<String, FetchError> {
@@ -91,7 +91,7 @@ enum Fault {
 async fn receive(
     client: &Client,
     url: &str,
-    wanted: Wanted<'_>,
+    wanted: DownloadTarget<'_>,
     partial: &mut Partial,
     progress: Progress<'_>,
 ) -> Result<(), Fault> {
@@ -143,7 +143,7 @@ struct Partial {
 impl Partial {
     /// The piece that an earlier download has left, or an empty one. The checksum is in its name, so that it is never
     /// taken for a piece of another file.
-    fn open(wanted: Wanted<'_>, folder: &Path) -> Result<Self, FetchError> {
+    fn open(wanted: DownloadTarget<'_>, folder: &Path) -> Result<Self, FetchError> {
         let mark = wanted.sha256.map_or("unverified", |sha256| &sha256[..sha256.len().min(12)]);
         let path = folder.join(format!(".{}.{mark}.part", wanted.name));
         let told = |error: io::Error| FetchError::File { file: path.clone(), error };

@@ -46,7 +46,7 @@ pub(super) fn config(trusted: &Trusted) -> Result<ClientConfig, rustls::Error> {
     let usual = usual(trusted, &provider)?;
     let verifier: Arc<dyn ServerCertVerifier> = match trusted.0.as_slice() {
         [] => usual,
-        named => Arc::new(Named { named: named.to_vec(), usual }),
+        named => Arc::new(PinnedCertificates { named: named.to_vec(), usual }),
     };
     let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
     Ok(builder.dangerous().with_custom_certificate_verifier(verifier).with_no_client_auth())
@@ -71,12 +71,12 @@ fn usual(trusted: &Trusted, provider: &Arc<CryptoProvider>) -> Result<Arc<dyn Se
 /// Accepts the very certificates that are named, whatever names and dates are in them, and all that the usual check accepts.
 /// The server still proves that it has the certificate's key.
 #[derive(Debug)]
-struct Named {
+struct PinnedCertificates {
     named: Vec<CertificateDer<'static>>,
     usual: Arc<dyn ServerCertVerifier>,
 }
 
-impl ServerCertVerifier for Named {
+impl ServerCertVerifier for PinnedCertificates {
     fn verify_server_cert(
         &self,
         end_entity: &CertificateDer<'_>,

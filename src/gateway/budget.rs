@@ -14,7 +14,7 @@ const TEMPLATE_BYTES: usize = 256;
 
 /// A sum that fees may not pass.
 #[derive(Debug, Clone, Copy)]
-pub struct Limit {
+pub struct FeeLimit {
     /// The config's key.
     pub key: &'static str,
     /// The sum in USD.
@@ -25,7 +25,7 @@ pub struct Limit {
 
 /// A run's fee limits, over all of its models.
 pub struct Budget {
-    limits: Vec<Limit>,
+    limits: Vec<FeeLimit>,
     state: Mutex<State>,
     /// Rings when what was set aside has become less.
     freed: Notify,
@@ -49,12 +49,12 @@ impl Budget {
     /// A run's own limit, of which `spent` is gone already.
     #[must_use]
     pub fn new(limit_usd: f64, spent: Fee) -> Self {
-        Self::of(vec![Limit { key: "limits.max_fee_usd", usd: limit_usd, before: spent }])
+        Self::of(vec![FeeLimit { key: "limits.max_fee_usd", usd: limit_usd, before: spent }])
     }
 
     /// Several limits, of which none may be passed.
     #[must_use]
-    pub fn of(limits: Vec<Limit>) -> Self {
+    pub fn of(limits: Vec<FeeLimit>) -> Self {
         Self { limits, state: Mutex::default(), freed: Notify::new() }
     }
 
@@ -97,7 +97,7 @@ impl Budget {
     }
 }
 
-impl Limit {
+impl FeeLimit {
     /// The error of a call that could pass it.
     fn by(&self, spent: Fee, worst: Fee) -> ModelError {
         ModelError::FeeLimit(format!(
@@ -195,7 +195,7 @@ mod tests {
 
     #[tokio::test]
     async fn no_limit_of_several_is_passed() {
-        let limit = |key, usd, before| Limit { key, usd, before: fee(before) };
+        let limit = |key, usd, before| FeeLimit { key, usd, before: fee(before) };
         let budget = Arc::new(Budget::of(vec![limit("run", 5e-6, 0), limit("total", 9e-6, 6)]));
         budget.reserve(fee(2)).await.expect("2 of 5, 8 of 9").settle(fee(2));
         let (spent, most) = budget.level();

@@ -13,7 +13,7 @@ use tokio::time::Instant;
 
 use crate::types::model::ModelError;
 
-pub use crate::types::queue::LineSettings;
+pub use crate::types::queue::QueueSettings;
 
 /// Which of the waiting calls goes first: the smallest.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -26,7 +26,7 @@ pub struct Priority {
 
 /// A model's line before the gate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Line(usize);
+pub struct ModelQueue(usize);
 
 /// Lets calls through.
 pub struct ConcurrencyLimiter {
@@ -37,14 +37,14 @@ pub struct ConcurrencyLimiter {
 struct State {
     /// Calls that may still begin, over all models.
     free: usize,
-    lines: Vec<Waiting>,
+    lines: Vec<QueuedCall>,
     /// The local model that has calls in flight, and how many.
     computing: Option<(usize, usize)>,
     arrivals: u64,
 }
 
-struct Waiting {
-    settings: LineSettings,
+struct QueuedCall {
+    settings: QueueSettings,
     /// Calls that the model gets at once by what is known of it; whole calls count.
     window: f64,
     /// Below this the window doubles with each round, above it grows by one.
@@ -79,11 +79,11 @@ impl ConcurrencyLimiter {
 
     /// A line for one model.
     #[must_use]
-    pub fn line(&self, settings: LineSettings) -> Line {
+    pub fn line(&self, settings: QueueSettings) -> ModelQueue {
         let mut state = self.lock();
         #[expect(clippy::cast_precision_loss, reason = "a number of calls in flight")]
         let window = if settings.probed { 1.0 } else { settings.cap as f64 };
-        state.lines.push(Waiting {
+        state.lines.push(QueuedCall {
             settings,
             window,
             doubling_below: f64::INFINITY,
@@ -92,14 +92,14 @@ impl ConcurrencyLimiter {
             paused_until: None,
             calls: BTreeMap::new(),
         });
-        Line(state.lines.len() - 1)
+        ModelQueue(state.lines.len() - 1)
     }
 
     /// Waits for leave to call.
     ///
     /// # Errors
     /// [`ModelError::Stopped`] where the run is being stopped.
-    pub async fn acquire(self: &Arc<Self>, line: Line, priority: Priority) -> Result<Permit, ModelError> {
+    pub async fn acquire(self: &Arc<Self>, line: ModelQueue, priority: Priority) -> Result<Permit, ModelError> {
         let receiver = {
             let mut state = self.lock();
             if *self.stopped.borrow() {
@@ -141,7 +141,7 @@ impl ConcurrencyLimiter {
     }
 
     /// No call of this model begins for so long.
-    pub fn pause(self: &Arc<Self>, line: Line, duration: Duration) {
+    pub fn pause(self: &Arc<Self>, line: ModelQueue, duration: Duration) {
         let until = Instant::now() + duration;
         let place = &mut self.lock().lines[line.0].paused_until;
         *place = Some(place.map_or(until, |earlier| earlier.max(until)));
@@ -175,7 +175,7 @@ impl State {
             return None;
         }
         // Of the local models the one whose call stands first is next; it waits until the one at work has ended.
-        let first = |line: &Waiting| line.calls.keys().next().copied();
+        let first = |line: &QueuedCall| line.calls.keys().next().copied();
         let open = || self.lines.iter().enumerate().filter(|(_, line)| line.is_open(now));
         let local = open()
             .filter(|(_, line)| line.settings.local)
@@ -210,7 +210,7 @@ impl State {
     }
 }
 
-impl Waiting {
+impl QueuedCall {
     /// Whether a call waits here that the model itself would take now.
     fn is_open(&self, now: Instant) -> bool {
         !self.calls.is_empty() && self.has_room(now)
@@ -279,7 +279,7 @@ impl Drop for Permit {
 mod tests {
     use super::*;
 
-    const OPEN: LineSettings = LineSettings { cap: 100, local: false, probed: false };
+    const OPEN: QueueSettings = QueueSettings { cap: 100, local: false, probed: false };
 
     fn at(position: u32) -> Priority {
         Priority { position, cell: 0 }
@@ -308,7 +308,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn each_model_has_its_own_most() {
         let gate = ConcurrencyLimiter::new(3);
-        let narrow = gate.line(LineSettings { cap: 1, ..OPEN });
+        let narrow = gate.line(QueueSettings { cap: 1, ..OPEN });
         let wide = gate.line(OPEN);
         let _held = gate.acquire(narrow, at(0)).await.expect("free");
         let mut second = Box::pin(gate.acquire(narrow, at(1)));
@@ -335,7 +335,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn local_models_take_turns_by_priority() {
         let gate = ConcurrencyLimiter::new(9);
-        let [small, large] = [(); 2].map(|()| gate.line(LineSettings { cap: 2, local: true, probed: false }));
+        let [small, large] = [(); 2].map(|()| gate.line(QueueSettings { cap: 2, local: true, probed: false }));
         let one = gate.acquire(small, at(0)).await.expect("free");
         let two = gate.acquire(small, at(5)).await.expect("two of the same model");
         let mut other = Box::pin(gate.acquire(large, at(6)));
@@ -353,7 +353,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn the_first_call_goes_alone_and_a_busy_server_gets_half() {
         let gate = ConcurrencyLimiter::new(100);
-        let line = gate.line(LineSettings { cap: 8, local: false, probed: true });
+        let line = gate.line(QueueSettings { cap: 8, local: false, probed: true });
         let probe = gate.acquire(line, at(0)).await.expect("free");
         assert!(waits(&mut Box::pin(gate.acquire(line, at(1)))).await, "until the first has come back");
         probe.answered();

@@ -17,8 +17,8 @@ use sha2::{Digest, Sha256};
 use tracing::{debug, info};
 
 use self::budget::{Budget, Reservation, reserved, worst_fee, worst_usage};
-use self::concurrency::{ConcurrencyLimiter, Line, Priority};
-use self::journal::{Journal, Made};
+use self::concurrency::{ConcurrencyLimiter, ModelQueue, Priority};
+use self::journal::{Journal, JournaledCall};
 use self::rate_limit::RateLimit;
 use self::refusals::Refusals;
 use crate::types::canonical::canonical;
@@ -40,7 +40,7 @@ fn waits(retries: Retries) -> impl Iterator<Item = Duration> + use<> {
 }
 
 /// A function that shows a notice about a server that cannot be reached: what is known of it, and what is done next.
-pub type Hear = Arc<dyn Fn(&str, &str) + Send + Sync>;
+pub type NoticeHandler = Arc<dyn Fn(&str, &str) + Send + Sync>;
 
 /// What is done about a server that cannot be reached.
 fn planned(retries: Retries) -> String {
@@ -54,7 +54,7 @@ fn planned(retries: Retries) -> String {
 
 /// Where a model's answers come from.
 #[derive(Clone)]
-pub enum Source {
+pub enum AnswerSource {
     /// The model, and the journal that keeps what it said.
     Model(Arc<dyn Model>),
     /// Journals alone.
@@ -65,27 +65,27 @@ pub enum Source {
 
 /// A model as the gateway knows it.
 #[derive(Clone)]
-pub struct Served {
+pub struct ModelService {
     /// Its name in the config.
     pub name: String,
     /// What determines its answers.
     pub identity: Identity,
     /// What answers.
-    pub source: Source,
+    pub source: AnswerSource,
 }
 
 /// A model behind all that its calls go through.
 #[derive(Clone)]
 pub struct Gateway {
-    served: Served,
+    served: ModelService,
     journal: Arc<Journal>,
     gate: Arc<ConcurrencyLimiter>,
-    line: Line,
+    line: ModelQueue,
     limiter: Arc<RateLimit>,
     retries: Retries,
     budget: Option<(Price, Arc<Budget>)>,
     refusals: Option<Arc<Refusals>>,
-    hear: Option<Hear>,
+    hear: Option<NoticeHandler>,
     /// Whether a notice was passed on.
     told: Arc<AtomicBool>,
 }
@@ -94,9 +94,9 @@ impl Gateway {
     /// Puts `journal` and a line of the gate before a model.
     #[must_use]
     pub fn new(
-        served: Served,
+        served: ModelService,
         journal: Arc<Journal>,
-        (gate, line): (Arc<ConcurrencyLimiter>, Line),
+        (gate, line): (Arc<ConcurrencyLimiter>, ModelQueue),
         retries: Retries,
     ) -> Self {
         let limiter = Arc::new(RateLimit::new(None, None));
@@ -112,7 +112,7 @@ impl Gateway {
 
     /// Passes the first notice about a server that cannot be reached to a function.
     #[must_use]
-    pub fn telling(self, hear: Hear) -> Self {
+    pub fn telling(self, hear: NoticeHandler) -> Self {
         Self { hear: Some(hear), ..self }
     }
 
@@ -151,7 +151,7 @@ impl Gateway {
         let broken = |error: anyhow::Error| {
             ModelError::Unavailable(format!("the journal {} failed: {error:#}", self.journal.path().display()))
         };
-        if let Source::Recorded(model) = &self.served.source {
+        if let AnswerSource::Recorded(model) = &self.served.source {
             return model.call(request).await.map(Arc::new);
         }
         if let Some(response) = self.journal.answer_to(key, &canonical).await.map_err(broken)? {
@@ -161,11 +161,11 @@ impl Gateway {
             debug!(model = %self.served.name, item = %request.item, key = %key, "answer from a journal");
             return Ok(Arc::new(response));
         }
-        let Source::Model(model) = &self.served.source else {
+        let AnswerSource::Model(model) = &self.served.source else {
             return Err(ModelError::NotRecorded);
         };
         let response = self.make(model.as_ref(), key, request, priority).await?;
-        let made = Made {
+        let made = JournaledCall {
             key: *key,
             model: self.served.name.clone(),
             item: request.item.clone(),
@@ -316,7 +316,7 @@ struct Attempt<'a> {
 impl Attempt<'_> {
     /// It has no answer and may be charged all the same.
     fn lose(&mut self, reason: &str) {
-        self.gateway.journal.lose(self.key, &self.gateway.served.name, reason, self.worst);
+        self.gateway.journal.record_unanswered(self.key, &self.gateway.served.name, reason, self.worst);
         if let Some(reservation) = self.reservation.take() {
             reservation.lose();
         }

@@ -65,11 +65,11 @@ mod tests {
     use std::time::{Duration, Instant};
 
     use super::*;
-    use crate::types::chat::{Generation, Mode, Wanted};
+    use crate::types::chat::{Generation, Mode, RequestKind};
 
     fn request(max_tokens: u32) -> Request {
         let mode = Mode::Generate(Generation { max_tokens, ..Generation::default() });
-        Request { item: "0".into(), messages: vec![], mode, wanted: Wanted::Answer, draw: 0, strategies: vec![] }
+        Request { item: "0".into(), messages: vec![], mode, wanted: RequestKind::Answer, draw: 0, strategies: vec![] }
     }
 
     /// The time that some waits take.

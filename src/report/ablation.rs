@@ -11,7 +11,9 @@ use super::grid::{Caption, SURE, document};
 use super::summary::SUMMARY;
 use super::table::Table;
 use crate::analysis::metrics::fees::TOKENS;
-use crate::analysis::metrics::learning::{Source, Storing, Teacher, Transfer, by_source, by_teacher, distilling};
+use crate::analysis::metrics::learning::{
+    StoreStats, StrategySource, Teacher, TransferGain, by_source, by_teacher, distilling,
+};
 use crate::analysis::metrics::{AgainstReference, Changes, Comparison, Reference, Slice};
 use crate::analysis::stats::Estimate;
 use crate::types::arm::Arm;
@@ -19,8 +21,8 @@ use crate::types::price::Fee;
 
 /// What was shown to the weak level: whose strategies, and whether their teacher was right.
 const PARTS: [&str; 5] = [
-    Source::SameGroup.name(),
-    Source::OtherGroups.name(),
+    StrategySource::SameGroup.name(),
+    StrategySource::OtherGroups.name(),
     Teacher::Right.name(),
     Teacher::Mixed.name(),
     Teacher::Wrong.name(),
@@ -55,13 +57,13 @@ pub struct Row<'a> {
     against_strong: Option<AgainstReference>,
     fee: Option<f64>,
     fee_change: Option<Estimate>,
-    storing: Storing,
+    storing: StoreStats,
     /// The chance that a right weak answer is the surer one.
     auroc: Option<f64>,
     /// The same on the items of which the weak level was asked.
     auroc_asked: Option<f64>,
     /// The weak level's items by what it was shown, under the names of [`Source`] and [`Teacher`].
-    parts: Vec<(&'static str, Transfer)>,
+    parts: Vec<(&'static str, TransferGain)>,
     /// The strong level's accuracy on deferred items, and what asking for strategies changed of it.
     strong: Option<(f64, Option<f64>)>,
 }
@@ -88,7 +90,7 @@ impl<'a> Row<'a> {
             against_strong: comparison.of_slice_against(slice, Reference::StrongOnly),
             fee: comparison.fee(slice).map(Fee::usd),
             fee_change: comparison.fee_change(slice),
-            storing: Storing::of(slice),
+            storing: StoreStats::of(slice),
             auroc: slice.reliability().and_then(|worth| worth.auroc),
             auroc_asked: slice.reliability_asked().and_then(|worth| worth.auroc),
             parts: parts.unwrap_or_default(),
@@ -98,7 +100,7 @@ impl<'a> Row<'a> {
         })
     }
 
-    fn part(&self, name: &str) -> Option<&Transfer> {
+    fn part(&self, name: &str) -> Option<&TransferGain> {
         self.parts.iter().find(|(found, _)| *found == name).map(|(_, transfer)| transfer)
     }
 }
@@ -190,7 +192,7 @@ fn outcomes(rows: &[Row]) -> Vec<Column> {
 /// What was stored, and what it did.
 fn insides(rows: &[Row]) -> Vec<Column> {
     let each = || rows.iter();
-    let count = |of: fn(&Storing) -> usize| Column::count(rows.iter().map(move |row| of(&row.storing)));
+    let count = |of: fn(&StoreStats) -> usize| Column::count(rows.iter().map(move |row| of(&row.storing)));
     vec![
         Column::number(2, each().map(|row| row.slice.strategies_shown())).file("strategies_shown"),
         count(|storing| storing.deferred).file("strategies_deferred"),
@@ -230,7 +232,7 @@ fn parts(rows: &[Row]) -> Vec<Column> {
 }
 
 /// The number of items, their similarity, and the accuracy on them without and with what was shown.
-fn in_short(found: &Transfer) -> String {
+fn in_short(found: &TransferGain) -> String {
     let similar = found.similarity.map(|ends| format!(" ({})", range(ends))).unwrap_or_default();
     format!("{}{similar}: {} → {}", found.n, percent(found.alone), percent(found.taught))
 }

@@ -29,7 +29,7 @@ pub fn terminal(arms: &[Calibrated], width: u16) -> String {
     let share = |figure: fn(&Tested) -> f64| Column::share(tested().map(move |tested| tested.map(figure)));
     let columns = vec![
         Column::text(each().map(|(arm, _)| arm.arm.to_string())).placed(TERMINAL, 0, "arm"),
-        Column::text(each().map(|(arm, _)| arm.whose().to_owned())).placed(TERMINAL, 1, "found on"),
+        Column::text(each().map(|(arm, _)| arm.answer_source().to_owned())).placed(TERMINAL, 1, "found on"),
         Column::exact(each().map(lambda)).placed(TERMINAL, 2, "λ"),
         share(|tested| tested.coverage).bare(TERMINAL, 3, "accepted, %"),
         share(|tested| tested.risk).bare(TERMINAL, 4, "risk, %"),
@@ -53,7 +53,7 @@ pub fn terminal_by_alpha(arms: &[Calibrated], width: u16) -> String {
         distinct.iter().flat_map(|arm| LADDER.map(|alpha| (*arm, alpha, arm.at(alpha)))).collect();
     let tested = || rows.iter().map(|(_, _, tested)| tested.as_ref());
     let columns = vec![
-        Column::text(rows.iter().map(|(arm, ..)| arm.whose().to_owned())).placed(TERMINAL, 0, "found on"),
+        Column::text(rows.iter().map(|(arm, ..)| arm.answer_source().to_owned())).placed(TERMINAL, 0, "found on"),
         Column::exact(rows.iter().map(|(_, alpha, _)| Some(*alpha))).placed(TERMINAL, 1, "α"),
         Column::exact(tested().map(|tested| Some(tested?.threshold))).placed(TERMINAL, 2, "certified λ"),
         Column::share(tested().map(|tested| Some(tested?.coverage))).bare(TERMINAL, 3, "accepted, %"),
@@ -77,7 +77,7 @@ pub fn notes_by_alpha(arms: &[Calibrated]) -> Vec<String> {
             Some(Candidate { tested, smallest_alpha: Some(alpha) }) => format!(
                 "{}: the smallest α that can be certified is {alpha:.4}, at λ {} ({} of {} accepted answers wrong; δ {delta}, at least \
                  {least} accepted).",
-                arm.whose(),
+                arm.answer_source(),
                 lambda(tested.threshold),
                 tested.errors,
                 tested.n
@@ -85,7 +85,7 @@ pub fn notes_by_alpha(arms: &[Calibrated]) -> Vec<String> {
             _ => format!(
                 "{}: no α can be certified: no λ accepts {least} answers. Set more questions apart with dataset.calibration, or lower \
                  --min-accepted.",
-                arm.whose()
+                arm.answer_source()
             ),
         });
     }
@@ -131,7 +131,7 @@ fn certifiable(arms: &[Calibrated]) -> Sheet {
     let wanted = || each().map(|(arm, _)| arm.wanted.guarantee.map(|(wanted, _)| wanted));
     let columns = vec![
         Column::text(each().map(|(arm, _)| arm.arm.to_string())).file("arm").aside("arm"),
-        Column::text(each().map(|(arm, _)| arm.whose().to_owned())).file("told_from").aside("found on"),
+        Column::text(each().map(|(arm, _)| arm.answer_source().to_owned())).file("told_from").aside("found on"),
         Column::exact(each().map(|(_, row)| Some(row.tested.threshold))).file("threshold").aside("λ"),
         Column::count(each().map(|(_, row)| row.tested.n)).file("accepted").aside("accepted"),
         Column::count(each().map(|(_, row)| row.tested.errors)).file("wrong").aside("wrong"),
@@ -141,14 +141,14 @@ fn certifiable(arms: &[Calibrated]) -> Sheet {
         Column::number(4, each().map(|(_, row)| row.smallest_alpha)).aside("smallest α"),
         Column::exact(wanted().map(|wanted| Some(wanted?.delta))).file("delta"),
         Column::optional_count(wanted().map(|wanted| Some(wanted?.min_accepted))).file("min_accepted"),
-        Column::text(each().map(|(arm, _)| Cover::of(arm).short().to_owned())).file("covers").aside("covers"),
+        Column::text(each().map(|(arm, _)| GuaranteeScope::of(arm).short().to_owned())).file("covers").aside("covers"),
     ];
     Sheet { name: CERTIFIABLE, columns }
 }
 
 /// What the guarantee of an arm's λ covers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Cover {
+pub enum GuaranteeScope {
     /// The answers that stand.
     Answers,
     /// Answers with what the arm had learned by the beginning of the stream.
@@ -159,7 +159,7 @@ pub enum Cover {
     OtherItems,
 }
 
-impl Cover {
+impl GuaranteeScope {
     /// What is covered in an arm.
     #[must_use]
     pub fn of(calibrated: &Calibrated) -> Self {
@@ -200,7 +200,7 @@ pub fn verdicts(arms: &[Calibrated]) -> Vec<String> {
     let least = found().max_by_key(|found| found.told_from).map(|found| {
         format!("The {SMALLEST_ALPHA}, were all {} answers right: {:.4}.", found.told_from, found.smallest_alpha)
     });
-    verdicts.chain(arms.iter().filter_map(flat)).chain(least).collect()
+    verdicts.chain(arms.iter().filter_map(flat_recalibration)).chain(least).collect()
 }
 
 /// What is guaranteed of one arm, or that nothing is.
@@ -209,7 +209,7 @@ pub fn verdict(calibrated: &Calibrated, found: &Guaranteed) -> String {
     let arm = calibrated.arm;
     let (alpha, delta) = (found.guarantee.alpha, found.guarantee.delta);
     let (tested, cover) = match (&found.tested, found.certified) {
-        (Some(tested), true) => (tested, Cover::of(calibrated)),
+        (Some(tested), true) => (tested, GuaranteeScope::of(calibrated)),
         (Some(tested), false) => {
             return format!(
                 "{arm}: NOTHING CERTIFIED. The strictest candidate that accepts enough answers, {}, has {} of {} wrong, and the \
@@ -230,19 +230,19 @@ pub fn verdict(calibrated: &Calibrated, found: &Guaranteed) -> String {
         1.0 - delta
     );
     match cover {
-        Cover::Answers => format!(
+        GuaranteeScope::Answers => format!(
             "{arm}: {held}; for items like these, and a weak level that answers as it did here. The unit is an item drawn from a \
              group."
         ),
-        Cover::AtTheBeginning => format!(
+        GuaranteeScope::AtTheBeginning => format!(
             "{arm}: {held}; for items like these, answered with what the arm had learned from the calibration items by the beginning of \
              the stream. What it learns later is not covered. The unit is an item drawn from a group."
         ),
-        Cover::OtherPrompts => format!(
+        GuaranteeScope::OtherPrompts => format!(
             "{arm}: no guarantee. Its λ ({at}) was chosen on answers without {}, and the weak level answers otherwise with them.",
             if arm == Arm::FixedExample { "the example" } else { "strategies" }
         ),
-        Cover::OtherItems => format!(
+        GuaranteeScope::OtherItems => format!(
             "{arm}: no guarantee. Its λ ({at}) was chosen on all items, and the weak level is asked only of those that no earlier answer \
              was given again for."
         ),
@@ -250,7 +250,7 @@ pub fn verdict(calibrated: &Calibrated, found: &Guaranteed) -> String {
 }
 
 /// That an arm's recalibration tells no answers apart, where it is so.
-pub(super) fn flat(arm: &Calibrated) -> Option<String> {
+pub(super) fn flat_recalibration(arm: &Calibrated) -> Option<String> {
     let map = arm.recalibration.as_ref().filter(|map| map.is_flat())?;
     Some(format!(
         "{}: the recalibration is flat: on the items that it was fitted on, surer answers were not more often right. Every confidence \
@@ -269,7 +269,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::analysis::metrics::calibrated::{Recalibrate, Wanted};
+    use crate::analysis::metrics::calibrated::{CalibrationTask, Recalibrate};
     use crate::analysis::recalibration::Recalibration;
     use crate::types::arm::Arm;
 
@@ -279,7 +279,7 @@ mod tests {
             arm: Arm::Cascade,
             records: Arc::from([]),
             own: false,
-            wanted: Wanted { guarantee: None, recalibrate: Some(Recalibrate::Platt) },
+            wanted: CalibrationTask { guarantee: None, recalibrate: Some(Recalibrate::Platt) },
             recalibration: Some(Recalibration::Platt { slope, intercept }),
             outcome: None,
         };

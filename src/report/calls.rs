@@ -12,7 +12,7 @@ use crate::types::arm::Arm;
 use crate::types::chat::{CallKey, Usage};
 use crate::types::confidence::Confidence;
 use crate::types::level::Level;
-use crate::types::noted::Noted;
+use crate::types::noted::AnswerNotes;
 use crate::types::record::{Call, Purpose, Record};
 
 /// A column of `calls`; a row is written from a record and one of its calls.
@@ -79,7 +79,7 @@ static COLUMNS: [Of; 21] = [
         .later(),
     Of::text(
         "notes",
-        |_, call| call.noted.as_ref().map(Noted::notes).filter(|notes| !notes.is_empty()),
+        |_, call| call.noted.as_ref().map(AnswerNotes::notes).filter(|notes| !notes.is_empty()),
         |d, notes| set(&mut d.notes, notes.to_owned()),
     )
     .later(),
@@ -130,7 +130,7 @@ pub(super) fn calls(path: &Path, table: &str) -> Result<Rows<(Place, Call)>> {
 impl Draft {
     /// The call; `None` without an arm or a purpose, which every row has.
     fn call(self) -> Option<(Place, Call)> {
-        let noted = self.end.as_deref().map(|end| Noted::read(end, self.empty, self.estimated, &self.notes));
+        let noted = self.end.as_deref().map(|end| AnswerNotes::read(end, self.empty, self.estimated, &self.notes));
         let call = Call {
             level: self.level,
             model: self.model.into(),

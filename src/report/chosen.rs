@@ -7,13 +7,13 @@ use crate::analysis::metrics::chosen::{AS_ACCURATE, Choice, Chosen, OnPart, Rule
 use crate::analysis::stats::{Estimate, Interval};
 
 /// A choice in words and tables.
-pub struct Judged {
+pub struct JudgedChoice {
     /// What was chosen. `None` if there are too few groups to part.
     choice: Option<Choice>,
     rule: Rule,
 }
 
-impl Judged {
+impl JudgedChoice {
     /// Chooses on this share of the groups.
     #[must_use]
     pub fn new(comparison: &Comparison, share: f64, rule: Rule) -> Self {

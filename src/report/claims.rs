@@ -131,7 +131,7 @@ fn inter_cascade() -> Arm {
 }
 
 /// A claim with what came out.
-pub struct Judged<'a> {
+pub struct JudgedClaim<'a> {
     /// The claim.
     pub claim: &'a Claim,
     /// The change here as a share, with its interval. `None` if the arm did not run or the change is undefined.
@@ -148,7 +148,7 @@ pub struct Judged<'a> {
     pub yardstick: Option<&'static str>,
 }
 
-impl<'a> Judged<'a> {
+impl<'a> JudgedClaim<'a> {
     /// Judges a claim; none where the family has no such experiment.
     #[must_use]
     pub fn new(claim: &'a Claim, experiments: &[Experiment]) -> Option<Self> {
@@ -206,7 +206,7 @@ fn verdict(claim: &Claim, interval: Option<Interval>, yardstick: bool) -> &'stat
 
 /// The claims, judged.
 #[must_use]
-pub fn headline(judged: &[Judged]) -> Sheet {
+pub fn headline(judged: &[JudgedClaim]) -> Sheet {
     let each = || judged.iter();
     let curve = |of: fn(&Curve) -> Option<f64>| judged.iter().map(move |judged| of(judged.curve.as_ref()?));
     Sheet {

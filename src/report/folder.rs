@@ -9,7 +9,7 @@ use super::calibration::CERTIFIABLE;
 use super::files::{Staged, UNFINISHED};
 use super::left_out;
 use super::manifest::{Manifest, differences};
-use crate::types::shown::shown;
+use crate::types::escaped::escaped;
 
 /// The journal's file name.
 pub const JOURNAL: &str = "journal.sqlite";
@@ -118,7 +118,7 @@ pub fn replace(folder: &Path, files: Vec<(String, Vec<u8>)>) -> Result<Option<(P
 fn readable((name, bytes): (String, Vec<u8>)) -> (String, Vec<u8>) {
     let is_document = [".md", ".tex"].iter().any(|ending| name.ends_with(ending));
     match String::from_utf8(bytes) {
-        Ok(text) if is_document => (name, shown(&text).into_owned().into_bytes()),
+        Ok(text) if is_document => (name, escaped(&text).into_owned().into_bytes()),
         Ok(text) => (name, text.into_bytes()),
         Err(error) => (name, error.into_bytes()),
     }

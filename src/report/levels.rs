@@ -11,7 +11,7 @@ use super::rows::{Column, Rows, count, read, set, written};
 use super::table::Table;
 use crate::types::arm::Arm;
 use crate::types::chat::Usage;
-use crate::types::check::{Check, Outcomes};
+use crate::types::check::{Check, CheckOutcomes};
 use crate::types::confidence::Confidence;
 use crate::types::level::Level;
 use crate::types::record::{Call, Graded, LevelAnswer, Purpose, Record, Score};
@@ -86,7 +86,7 @@ struct Draft {
     level_threshold: Option<f64>,
     strategies_shown: usize,
     deferred: bool,
-    checks: Outcomes,
+    checks: CheckOutcomes,
     passes: Option<bool>,
 }
 

@@ -7,7 +7,9 @@ use serde_json::{Value, json};
 use super::format::{bare_percent, brackets, lambda, points, relative, signed, sure_percent};
 use super::manifest::Manifest;
 use crate::analysis::metrics::Comparison;
-use crate::analysis::metrics::recommendation::{AgainstStrong, Candidate, Outcome, Recommendation, Unit, Verdict};
+use crate::analysis::metrics::recommendation::{
+    AgainstStrong, Candidate, Recommendation, RecommendationOutcome, Unit, Verdict,
+};
 use crate::analysis::stats::Estimate;
 
 /// The file's name.
@@ -79,16 +81,19 @@ impl<'c, 'a> Advice<'c, 'a> {
         let found = &self.found;
         let taken = |place: usize| named(&found.candidates[place]);
         let (outcome, take, more_groups) = match found.outcome {
-            Outcome::Take(place) => ("pays", taken(place), None),
-            Outcome::NothingPays => ("nothing pays", json!({ "arm": "strong-only", "threshold": null }), None),
-            Outcome::Insufficient(place) => {
+            RecommendationOutcome::Take(place) => ("pays", taken(place), None),
+            RecommendationOutcome::NothingPays => {
+                ("nothing pays", json!({ "arm": "strong-only", "threshold": null }), None)
+            }
+            RecommendationOutcome::Insufficient(place) => {
                 let more = found.candidates[place].against.and_then(|against| against.more_groups);
                 ("insufficient evidence", json!({ "arm": "strong-only", "threshold": null }), more)
             }
-            Outcome::NoStrong => ("no strong-only", Value::Null, None),
-            Outcome::NoCandidate => ("no cascade", Value::Null, None),
+            RecommendationOutcome::NoStrong => ("no strong-only", Value::Null, None),
+            RecommendationOutcome::NoCandidate => ("no cascade", Value::Null, None),
         };
-        let open = if let Outcome::Insufficient(place) = found.outcome { taken(place) } else { Value::Null };
+        let open =
+            if let RecommendationOutcome::Insufficient(place) = found.outcome { taken(place) } else { Value::Null };
         let first = found.strong.as_ref().or(found.candidates.first()).map(|candidate| candidate.slice);
         let value = json!({
             "rule": RULE,
@@ -151,16 +156,16 @@ impl<'c, 'a> Advice<'c, 'a> {
     fn take(&self) -> String {
         let margin = bare_percent(self.found.margin);
         match self.found.outcome {
-            Outcome::Take(place) => format!(
+            RecommendationOutcome::Take(place) => format!(
                 "Take {}: the cheapest that is shown to cost less than strong alone and to lose at most {margin} points of accuracy.",
                 self.named(place)
             ),
-            Outcome::NothingPays => format!("Take strong alone: nothing else pays. {}", self.why_not()),
-            Outcome::Insufficient(place) => self.insufficient(place, &margin),
-            Outcome::NoStrong => {
+            RecommendationOutcome::NothingPays => format!("Take strong alone: nothing else pays. {}", self.why_not()),
+            RecommendationOutcome::Insufficient(place) => self.insufficient(place, &margin),
+            RecommendationOutcome::NoStrong => {
                 "Take: not known, since strong-only is missing; add it to `arms` and run again.".to_owned()
             }
-            Outcome::NoCandidate => {
+            RecommendationOutcome::NoCandidate => {
                 "Take: not known, since there is no cascade and no arm that learns; add them to `arms` and run again."
                     .to_owned()
             }
@@ -220,7 +225,7 @@ impl<'c, 'a> Advice<'c, 'a> {
     fn not_shown(&self) -> Vec<String> {
         let found = &self.found;
         let mut not = Vec::new();
-        if let Outcome::Take(place) = found.outcome {
+        if let RecommendationOutcome::Take(place) = found.outcome {
             let own = &found.candidates[place];
             if own.against.is_some_and(|against| against.accuracy.interval.is_none_or(|ends| ends.low < 0.0)) {
                 not.push(format!(

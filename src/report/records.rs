@@ -10,12 +10,12 @@ use super::rows::{Column, Rows, count, read, set, written};
 use super::table::Table;
 use crate::types::arm::Arm;
 use crate::types::chat::Finish;
-use crate::types::check::{Check, Outcomes};
+use crate::types::check::{Check, CheckOutcomes};
 use crate::types::confidence::Confidence;
 use crate::types::item::ItemId;
 use crate::types::level::Level;
-use crate::types::noted::Noted;
-use crate::types::record::{CellKey, Graded, Kept, LevelAnswer, Purpose, Record, Score, top_level};
+use crate::types::noted::AnswerNotes;
+use crate::types::record::{CellKey, Graded, LevelAnswer, Purpose, Record, Score, StrategyOutcome, top_level};
 use crate::types::store_rule::StoreRule;
 
 /// A column of `records`; a row is written from a record and the top level.
@@ -94,10 +94,10 @@ static COLUMNS: [Of; 40] = [
         |d, names| set(&mut d.refused, names.to_owned()),
     )
     .later(),
-    noted("weak_cut", |r, _| Some(is_cut(r.noted(Level::FIRST)?))),
-    noted("strong_cut", |r, top| Some(is_cut(r.noted(*top)?))),
-    noted("weak_empty", |r, _| Some(r.noted(Level::FIRST)?.empty)),
-    noted("strong_empty", |r, top| Some(r.noted(*top)?.empty)),
+    noted("weak_cut", |r, _| Some(is_cut(r.notes(Level::FIRST)?))),
+    noted("strong_cut", |r, top| Some(is_cut(r.notes(*top)?))),
+    noted("weak_empty", |r, _| Some(r.notes(Level::FIRST)?.empty)),
+    noted("strong_empty", |r, top| Some(r.notes(*top)?.empty)),
     Of::check(Check::Calculations, |r, _| first_checks(r), |d| &mut d.checks),
     Of::check(Check::AllNumbersUsed, |r, _| first_checks(r), |d| &mut d.checks),
     Of::check(Check::GroundedNumbers, |r, _| first_checks(r), |d| &mut d.checks),
@@ -107,7 +107,7 @@ static COLUMNS: [Of; 40] = [
     Of::check(Check::Conclusions, |r, _| first_checks(r), |d| &mut d.checks),
 ];
 
-fn first_checks(record: &Record) -> Outcomes {
+fn first_checks(record: &Record) -> CheckOutcomes {
     record.first().map(|first| first.checks).unwrap_or_default()
 }
 
@@ -119,7 +119,7 @@ const fn noted(name: &'static str, write: fn(&Record, &Level) -> Option<bool>) -
     Of::optional_flag(name, write, |_, _| Ok(())).derived()
 }
 
-fn is_cut(noted: &Noted) -> bool {
+fn is_cut(noted: &AnswerNotes) -> bool {
     noted.finish == Finish::Length
 }
 
@@ -146,10 +146,10 @@ pub(super) struct Draft {
     answer: Option<String>,
     score: Option<Score>,
     repository_size: usize,
-    kept: Option<Kept>,
+    kept: Option<StrategyOutcome>,
     /// Names of levels, `;`-joined.
     refused: String,
-    checks: Outcomes,
+    checks: CheckOutcomes,
     passes: Option<bool>,
 }
 
@@ -276,9 +276,10 @@ pub(super) fn score(name: &str) -> Result<Score> {
     all.into_iter().find(|score| score.name() == name).ok_or_else(|| anyhow!("no score is called `{name}`"))
 }
 
-fn fate(name: &str) -> Result<Kept> {
-    let dropped = StoreRule::ALL.map(Kept::Dropped);
-    let mut all = [Kept::Stored, Kept::Unreadable, Kept::Refused].into_iter().chain(dropped);
+fn fate(name: &str) -> Result<StrategyOutcome> {
+    let dropped = StoreRule::ALL.map(StrategyOutcome::Dropped);
+    let mut all =
+        [StrategyOutcome::Stored, StrategyOutcome::Unreadable, StrategyOutcome::Refused].into_iter().chain(dropped);
     all.find(|kept| kept.name() == name).ok_or_else(|| anyhow!("no strategy can be `{name}`"))
 }
 

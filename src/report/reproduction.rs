@@ -9,7 +9,7 @@ use super::format::threshold;
 use crate::analysis::metrics::changes::RESAMPLES;
 use crate::analysis::metrics::confidence::{Ends, Reliability};
 use crate::analysis::metrics::fees::TOKENS;
-use crate::analysis::metrics::growth::{Point, growth, pays_from};
+use crate::analysis::metrics::growth::{Point, break_even_item, growth};
 use crate::analysis::metrics::learning::theorem;
 use crate::analysis::metrics::price_ratio::{Curve, Shape, curves, ratios};
 use crate::analysis::metrics::{Changes, Comparison, Reference, Slice};
@@ -270,7 +270,7 @@ fn cold_start(experiments: &[Experiment]) -> Vec<Column> {
     let mut found: Vec<(Row, Point, Option<usize>)> = Vec::new();
     for (row, base) in learners(experiments) {
         let along = growth(row.slice, base, row.comparison.prices);
-        let (from, last) = (pays_from(&along), along.len());
+        let (from, last) = (break_even_item(&along), along.len());
         // A tenth of the stream between two rows.
         let tenths = along.into_iter().filter(|point| (point.items * 10) / last != ((point.items - 1) * 10) / last);
         found.extend(tenths.map(|point| (row, point, from)));

@@ -9,7 +9,7 @@ use polars::prelude::{Column as PolarsColumn, DataFrame, DataType, ParallelStrat
 
 use super::table::{Table, flag, float, optional_flag, optional_int, text};
 use crate::tables::guarded::guarded;
-use crate::types::check::{Check, Outcomes};
+use crate::types::check::{Check, CheckOutcomes};
 
 /// A column of a table. A row is written from an `A` and one of its `B`s, and is read into a `D`.
 pub(super) struct Column<A, B, D> {
@@ -27,7 +27,7 @@ enum Cells<A, B, D> {
     Count(fn(&A, &B) -> Option<u64>, fn(&mut D, usize) -> Result<()>),
     Flag(fn(&A, &B) -> bool, fn(&mut D, bool) -> Result<()>),
     OptionalFlag(fn(&A, &B) -> Option<bool>, fn(&mut D, bool) -> Result<()>),
-    Check(Check, fn(&A, &B) -> Outcomes, fn(&mut D) -> &mut Outcomes),
+    Check(Check, fn(&A, &B) -> CheckOutcomes, fn(&mut D) -> &mut CheckOutcomes),
 }
 
 /// What the lack of a column means.
@@ -90,7 +90,11 @@ impl<A, B, D> Column<A, B, D> {
     }
 
     /// The column of what a check found, which earlier versions do not have.
-    pub(super) const fn check(check: Check, write: fn(&A, &B) -> Outcomes, read: fn(&mut D) -> &mut Outcomes) -> Self {
+    pub(super) const fn check(
+        check: Check,
+        write: fn(&A, &B) -> CheckOutcomes,
+        read: fn(&mut D) -> &mut CheckOutcomes,
+    ) -> Self {
         Self::new(check.column(), Cells::Check(check, write, read)).later()
     }
 
@@ -211,7 +215,7 @@ pub struct Lacking {
 impl Lacking {
     /// What a reader of the report must know.
     #[must_use]
-    pub fn told(&self) -> String {
+    pub fn note(&self) -> String {
         let Self { table, column, figures } = self;
         let left_out = if figures.is_empty() { String::new() } else { format!("; left out: {figures}") };
         format!(
@@ -245,14 +249,14 @@ pub(super) fn read<A, B, D: Default>(path: &Path, table: &str, columns: &[Column
     for column in columns.iter().filter(|column| column.need != Need::Derived) {
         let name = column.name;
         match found(&frame, name, column.beside) {
-            Found::Cells(cells) => column
+            ColumnLookup::Cells(cells) => column
                 .read(cells, &mut rows)
                 .with_context(|| format!("{} cannot be read back: column `{name}`", path.display()))?,
-            Found::Nothing if column.need == (Need::Essential { filled: true }) && !rows.is_empty() => {
+            ColumnLookup::Nothing if column.need == (Need::Essential { filled: true }) && !rows.is_empty() => {
                 bail!("{} cannot be read back: column `{name}`: row 1 is empty", path.display())
             }
-            Found::Nothing => {}
-            Found::Absent => {
+            ColumnLookup::Nothing => {}
+            ColumnLookup::Absent => {
                 if let Need::Optional(figures) = column.need {
                     lacking.push(Lacking { table: table.to_owned(), column: name, figures });
                 }
@@ -263,7 +267,7 @@ pub(super) fn read<A, B, D: Default>(path: &Path, table: &str, columns: &[Column
 }
 
 /// What a table has of a column.
-enum Found<'a> {
+enum ColumnLookup<'a> {
     /// Its cells.
     Cells(&'a PolarsColumn),
     /// The column, without any value.
@@ -272,13 +276,13 @@ enum Found<'a> {
     Absent,
 }
 
-fn found<'a>(frame: &'a DataFrame, name: &str, beside: Option<&str>) -> Found<'a> {
-    let Ok(column) = frame.column(name) else { return Found::Absent };
+fn found<'a>(frame: &'a DataFrame, name: &str, beside: Option<&str>) -> ColumnLookup<'a> {
+    let Ok(column) = frame.column(name) else { return ColumnLookup::Absent };
     let nothing = |column: &PolarsColumn| column.null_count() == column.len();
     if nothing(column) && beside.and_then(|beside| frame.column(beside).ok()).is_some_and(|beside| !nothing(beside)) {
-        return Found::Absent;
+        return ColumnLookup::Absent;
     }
-    if *column.dtype() == DataType::Null { Found::Nothing } else { Found::Cells(column) }
+    if *column.dtype() == DataType::Null { ColumnLookup::Nothing } else { ColumnLookup::Cells(column) }
 }
 
 fn frame(path: &Path) -> Result<DataFrame> {

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Result, anyhow};
 
 use super::error::RunError;
-use super::outputs::{Kept, SetAside};
+use super::outputs::{FinishedRun, SetAside};
 use super::progress::Progress;
 use super::{Place, Prepared, Run, Sources};
 use crate::analysis::metrics::Comparison;
@@ -190,10 +190,11 @@ fn report(
 ) -> Result<(String, Option<SetAside>)> {
     let runs = ablation.runs();
     let kept = runs.iter().zip(ended).map(|((title, variant), ended)| {
-        ended.is_ok().then(|| Kept::read(&folder_of(out, title, variant))).transpose()
+        ended.is_ok().then(|| FinishedRun::read(&folder_of(out, title, variant))).transpose()
     });
-    let kept = kept.collect::<Result<Vec<Option<Kept>>>>()?;
-    let comparisons: Vec<Option<Comparison>> = kept.iter().map(|kept| kept.as_ref().map(Kept::comparison)).collect();
+    let kept = kept.collect::<Result<Vec<Option<FinishedRun>>>>()?;
+    let comparisons: Vec<Option<Comparison>> =
+        kept.iter().map(|kept| kept.as_ref().map(FinishedRun::comparison)).collect();
     let mut rows = Vec::new();
     for (title, variant) in ablation.variants() {
         let called = format!("{title}: {}", variant.name);
@@ -205,7 +206,7 @@ fn report(
         rows.push(Row::new(shown, comparison)?);
     }
     // What is said of some runs alone is said with their names.
-    let shown: Vec<(&str, &Kept)> =
+    let shown: Vec<(&str, &FinishedRun)> =
         runs.iter().zip(&kept).filter_map(|((_, variant), kept)| Some((&*variant.name, kept.as_ref()?))).collect();
     let mut said: BTreeMap<String, Vec<&str>> = BTreeMap::new();
     for (name, run) in &shown {

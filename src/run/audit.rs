@@ -7,11 +7,11 @@ use std::sync::Arc;
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
-use super::outputs::{Kept, config_of};
+use super::outputs::{FinishedRun, config_of};
 use crate::backend::raw::RawEntry;
 use crate::backend::replay::Recording;
 use crate::dataset::{Contents, Reading, read_clean};
-use crate::gateway::journal::answers::Answers;
+use crate::gateway::journal::read_only::ReadOnlyJournals;
 use crate::report::audit::{Answer, Read, answers, rules};
 use crate::report::folder::JOURNAL;
 use crate::task::Grader;
@@ -30,7 +30,7 @@ pub struct Audit {
     run: PathBuf,
     path: PathBuf,
     contents: Contents,
-    kept: Kept,
+    kept: FinishedRun,
     grader: Grader,
     notes: Vec<String>,
 }
@@ -42,7 +42,7 @@ impl Audit {
     /// Names the file and its faults, what is missing of the run, or a rule that this version does not know.
     pub fn read(path: &Path, reading: &Reading, run: &Path) -> Result<Self> {
         let contents = read_clean(path, reading)?;
-        let kept = Kept::read(run)?;
+        let kept = FinishedRun::read(run)?;
         let identity = &kept.manifest.identity;
         let (rules, differ) = rules(identity).with_context(|| format!("{}", run.display()))?;
         let mut notes: Vec<String> = differ
@@ -136,7 +136,7 @@ impl Audit {
 /// Where the texts of a run's answers are.
 struct Texts {
     path: PathBuf,
-    journal: Answers,
+    journal: ReadOnlyJournals,
     /// Recordings by the model's name.
     recordings: BTreeMap<String, Recording>,
 }
@@ -161,7 +161,11 @@ impl Texts {
         let recordings = entries.iter().filter_map(|entry| entry.recording.as_ref().map(|path| read(path, entry)));
         // An export may have further parts beside it.
         let source = if path.ends_with(EXPORTED) { path.parent().unwrap_or(path) } else { path };
-        Ok(Self { journal: Answers::open(source)?, path: path.clone(), recordings: recordings.collect::<Result<_>>()? })
+        Ok(Self {
+            journal: ReadOnlyJournals::open(source)?,
+            path: path.clone(),
+            recordings: recordings.collect::<Result<_>>()?,
+        })
     }
 
     /// What came back from the call of an answer, without reasoning.

@@ -21,7 +21,7 @@ use crate::types::left_out::LeftOut;
 
 /// A guarantee other than the config's; what is `None` is as in the config.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Certify {
+pub struct GuaranteeOverrides {
     /// The tolerated risk, P(wrong | accepted).
     pub alpha: Option<f64>,
     /// The chance that the calibration items mislead.
@@ -65,7 +65,7 @@ impl Run {
     ///
     /// # Errors
     /// [`RunError::Config`] if there is nothing to calibrate; else as [`Run::prepare`].
-    pub fn prepare_calibration(&self, certify: Certify) -> Result<PreparedCalibration, RunError> {
+    pub fn prepare_calibration(&self, certify: GuaranteeOverrides) -> Result<PreparedCalibration, RunError> {
         let stated = Config::unchecked(&self.config, &self.overrides)?.deferral.stated().is_some();
         let overrides = [self.overrides.clone(), certify.overrides(stated)].concat();
         let prepared = Self { overrides, ..self.clone() }.prepare()?;
@@ -80,7 +80,7 @@ impl Run {
                 "no questions are set apart to calibrate on: add --set dataset.calibration=N"
             )));
         }
-        let is_open = config.deferral.wanted().guarantee.is_none();
+        let is_open = config.deferral.calibration_task().guarantee.is_none();
         let open = if is_open { Some(certify.open()?) } else { None };
         Ok(PreparedCalibration { prepared, open })
     }
@@ -106,7 +106,7 @@ impl PreparedCalibration {
         let mut gates = gates(&prepared.resolved);
         gates.wanted.guarantee = open.or(gates.wanted.guarantee);
         let of_learners = |(arm, _): &(Arm, _)| arm.learning().is_some();
-        let learns = gates.calibrating().is_some_and(|cells| cells.arms.iter().any(of_learners));
+        let learns = gates.calibration_cells().is_some_and(|cells| cells.arms.iter().any(of_learners));
         let models = if learns { session.models().await? } else { session.models_alone().await? };
         let Runnable { calibration, left_out, .. } = session.runnable(&models, &gates).await?;
         if let (true, Some(first)) = (calibration.arms.is_empty(), left_out.first()) {
@@ -117,7 +117,7 @@ impl PreparedCalibration {
         let files = files.into_iter().chain([(format!("{CERTIFIABLE}.tex"), floats)]);
         let files: Vec<_> = files.map(|(name, bytes)| (place.folder.join(name), bytes)).collect();
         write_files(&files).map_err(RunError::Output)?;
-        let mut setting = prepared.resolved.setting();
+        let mut setting = prepared.resolved.describe();
         if let Some((Guarantee { delta, min_accepted, .. }, _)) = open {
             setting.push(format!(
                 "calibration: {} items, one of each of as many groups that the stream does not hold; no α is given; δ {delta}, at least \
@@ -130,7 +130,7 @@ impl PreparedCalibration {
     }
 }
 
-impl Certify {
+impl GuaranteeOverrides {
     /// The values that are laid over the config: over what it calibrates for, or in place of the threshold that it states.
     /// Without an α a stated threshold stays.
     fn overrides(self, stated: bool) -> Vec<String> {

@@ -5,15 +5,15 @@ use std::path::{Path, PathBuf};
 use anyhow::anyhow;
 
 use super::error::RunError;
-use super::outputs::{Kept, SetAside};
+use super::outputs::{FinishedRun, SetAside};
 use crate::report::compare::{SideBySide, differences, prices, same_data};
 use crate::report::folder::replace;
 use crate::report::manifest;
 
 /// Two runs over the same data.
-pub struct Compared {
-    first: Kept,
-    second: Kept,
+pub struct RunPair {
+    first: FinishedRun,
+    second: FinishedRun,
     folders: [PathBuf; 2],
     /// What differs between the runs, then what figures of one are missing.
     notes: Vec<String>,
@@ -25,8 +25,8 @@ pub struct Compared {
 ///
 /// # Errors
 /// [`RunError::Output`] if a run cannot be read; [`RunError::Data`] if they took other data.
-pub fn compare(first: &Path, second: &Path) -> Result<Compared, RunError> {
-    let runs = [first, second].map(|folder| Kept::read(folder).map_err(RunError::Output));
+pub fn compare(first: &Path, second: &Path) -> Result<RunPair, RunError> {
+    let runs = [first, second].map(|folder| FinishedRun::read(folder).map_err(RunError::Output));
     let [one, other] = runs;
     let runs = [(one?, first), (other?, second)];
     let [(one, _), (other, _)] = &runs;
@@ -40,15 +40,15 @@ pub fn compare(first: &Path, second: &Path) -> Result<Compared, RunError> {
     let repriced = !of_prices.is_empty();
     notes.extend(of_prices);
     for (run, folder) in &runs {
-        notes.extend(run.lacking.iter().map(|lacking| format!("note: {}: {}", folder.display(), lacking.told())));
+        notes.extend(run.lacking.iter().map(|lacking| format!("note: {}: {}", folder.display(), lacking.note())));
     }
     let [(one, _), (other, _)] = runs;
-    Ok(Compared { first: one, second: other, folders: [first, second].map(Path::to_owned), notes, repriced })
+    Ok(RunPair { first: one, second: other, folders: [first, second].map(Path::to_owned), notes, repriced })
 }
 
 /// Both runs as a reader sees them.
 #[derive(Debug)]
-pub struct Shown {
+pub struct RunComparison {
     /// What differs between the runs, and what is left out, a line each.
     pub notes: Vec<String>,
     /// The tables for a terminal; empty if nothing is in both.
@@ -57,22 +57,22 @@ pub struct Shown {
     files: Vec<(String, Vec<u8>)>,
 }
 
-impl Compared {
+impl RunPair {
     /// Compares the arms of both, for a terminal of `width` columns and for files.
     ///
     /// # Errors
     /// [`RunError::Output`] if the table cannot be made.
-    pub fn shown(&self, width: u16) -> Result<Shown, RunError> {
+    pub fn shown(&self, width: u16) -> Result<RunComparison, RunError> {
         let (first, second) = (self.first.comparison(), self.second.comparison());
         let side_by_side = SideBySide::new(&first, &second, self.repriced);
         let notes = [&self.notes[..], &side_by_side.left_out()].concat();
         let names = [0, 1].map(|run| self.folders[run].display().to_string());
         let files = side_by_side.files([&names[0], &names[1]], &notes).map_err(RunError::Output)?;
-        Ok(Shown { tables: side_by_side.terminal(width), notes, files })
+        Ok(RunComparison { tables: side_by_side.terminal(width), notes, files })
     }
 }
 
-impl Shown {
+impl RunComparison {
     /// Writes the tables into a folder as CSV, parquet, Markdown and LaTeX. Files that are there and differ are set aside.
     ///
     /// # Errors

@@ -7,14 +7,14 @@ use serde_json::json;
 
 use super::error::RunError;
 use super::left_out::{Runnable, nothing};
-use super::outputs::{Calibration, Facts, Kept, Outputs, SetAside};
+use super::outputs::{Calibration, FinishedRun, Outputs, RunFacts, SetAside};
 use super::progress::Progress;
 use super::provenance::{answered_by, now, spent};
 use super::resources::{Models, gates, orders};
 use super::session::Session;
 use super::{Place, Prepared, strategies, warnings};
 use crate::analysis::metrics::Comparison;
-use crate::cascade::experiment::{Outcome, Stored};
+use crate::cascade::experiment::{ExperimentOutcome, StoredStrategy};
 use crate::report::folder::place;
 use crate::report::manifest::Manifest;
 use crate::report::unparsed;
@@ -31,8 +31,8 @@ pub struct Calls {
 
 /// What came of a run.
 pub struct RunReport {
-    kept: Kept,
-    strategies: Vec<Stored>,
+    kept: FinishedRun,
+    strategies: Vec<StoredStrategy>,
     /// The lines of the answers that could not be read.
     unparsed: Vec<u8>,
     calls: Calls,
@@ -69,7 +69,7 @@ impl RunReport {
 
     /// All that the outputs are made from.
     #[must_use]
-    pub fn kept(&self) -> &Kept {
+    pub fn kept(&self) -> &FinishedRun {
         &self.kept
     }
 
@@ -130,7 +130,7 @@ impl Prepared {
         let Runnable { gates, calibration, left_out } = session.runnable(&models, &gates).await?;
         let stated: Vec<f64> = config.deferral.stated().into_iter().collect();
         let cells = gates.cells(&calibration.arms, &stated, orders(&self.resolved));
-        let outcome = session.through(&models, &cells, &config.name).await?.without(left_out);
+        let outcome = session.run_cells(&models, &cells, &config.name).await?.without(left_out);
         if let (true, Some(first)) = (outcome.records.is_empty(), outcome.left_out.first()) {
             return Err(nothing("no arm can be shown", first));
         }
@@ -144,7 +144,7 @@ pub(super) struct Ended<'a> {
     pub(super) session: &'a Session<'a>,
     pub(super) models: &'a Models,
     pub(super) manifest: Manifest,
-    pub(super) outcome: Outcome,
+    pub(super) outcome: ExperimentOutcome,
     pub(super) calibration: Calibration,
     /// Warnings about the gates.
     pub(super) of_gates: Vec<String>,
@@ -170,10 +170,10 @@ impl Ended<'_> {
         manifest.answered_by = json!(answered_by);
         manifest.ended = Some(now());
         let unparsed = unparsed::lines(&outcome.records, journal).await.map_err(RunError::Journal)?;
-        let facts = Facts::of(resolved, manifest.swept.clone());
-        let Outcome { records, strategies, .. } = outcome;
+        let facts = RunFacts::of(resolved, manifest.swept.clone());
+        let ExperimentOutcome { records, strategies, .. } = outcome;
         let calls = Calls { made: journal.calls_made(), imported: journal.calls_imported() };
-        let kept = Kept { manifest, facts, records, calibration, lacking: Vec::new() };
+        let kept = FinishedRun { manifest, facts, records, calibration, lacking: Vec::new() };
         Ok(RunReport { kept, strategies, unparsed, calls, folder: session.place().folder.clone() })
     }
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 use anyhow::{Result, bail};
 
 use crate::fetch::machine::megabytes;
-use crate::gateway::journal::portable::{self, Selection};
+use crate::gateway::journal::portable::{self, ExportSelection};
 use crate::report::files::write_file;
 use crate::report::folder::JOURNAL;
 
@@ -13,7 +13,7 @@ use crate::report::folder::JOURNAL;
 ///
 /// # Errors
 /// If there is no run, the file is there already, nothing is left to export, or a file cannot be read or written.
-pub fn export(run: &Path, out: &Path, selection: &Selection) -> Result<String> {
+pub fn export(run: &Path, out: &Path, selection: &ExportSelection) -> Result<String> {
     let journal = run.join(JOURNAL);
     if !journal.is_file() {
         bail!("{} holds no run: there is no {JOURNAL}", run.display());

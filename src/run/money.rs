@@ -11,13 +11,13 @@ use super::project::Project;
 use crate::analysis::metrics::Prices;
 use crate::config::resolved::ResolvedConfig;
 use crate::gateway::journal::neighbours::Account;
-use crate::gateway::journal::{Journal, Taken};
+use crate::gateway::journal::{Journal, Spend};
 use crate::report::manifest::Manifest;
 use crate::types::price::Fee;
 
 /// A sum of fees.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Paid {
+pub struct FeeTotal {
     /// The fee of answered calls.
     pub fee: Fee,
     /// The most that attempts without an answer may have cost.
@@ -28,12 +28,12 @@ pub struct Paid {
     pub nominal: bool,
 }
 
-impl Paid {
+impl FeeTotal {
     /// The fees of an account by these prices.
     pub(super) fn of(account: &Account, prices: &Prices) -> Self {
         let mut paid = Self::default();
         for (answered, taken) in [(true, &account.spent), (false, &account.lost)] {
-            for (name, Taken { usage, .. }) in taken {
+            for (name, Spend { usage, .. }) in taken {
                 let Some(price) = prices.get(name).and_then(Option::as_ref) else {
                     paid.unpriced.insert(name.clone());
                     continue;
@@ -84,17 +84,17 @@ pub struct Money {
     /// Answers that were copied from other journals now.
     pub imported: u64,
     /// What the calls that were made now have cost.
-    pub now: Paid,
+    pub now: FeeTotal,
     /// What all calls of each journal that was used have cost, by its file.
-    runs: BTreeMap<PathBuf, Paid>,
+    runs: BTreeMap<PathBuf, FeeTotal>,
     /// What all runs of the project have cost, with the project's folder.
-    project: Option<(PathBuf, Paid)>,
+    project: Option<(PathBuf, FeeTotal)>,
 }
 
 impl Money {
     /// Counts what a session has spent.
-    fn add(&mut self, journal: &Journal, before: &Paid, project: Option<&Project>, prices: &Prices) -> Result<()> {
-        let run = Paid::of(&journal.account()?, prices);
+    fn add(&mut self, journal: &Journal, before: &FeeTotal, project: Option<&Project>, prices: &Prices) -> Result<()> {
+        let run = FeeTotal::of(&journal.account()?, prices);
         self.calls += journal.calls_made();
         self.imported += journal.calls_imported();
         let mut now = run.clone().since(before);
@@ -114,7 +114,7 @@ impl Money {
     /// A line on what was spent: now, by the run in all if that is more, and by all runs of the project if that is more.
     #[must_use]
     pub fn line(&self) -> String {
-        let mut run = Paid::default();
+        let mut run = FeeTotal::default();
         self.runs.values().for_each(|paid| run.add(paid));
         let mut parts = vec![format!("spent now: {} calls for {}", self.calls, self.now.words())];
         if run.most() > self.now.most() {
@@ -177,29 +177,29 @@ pub(super) fn prices(resolved: &ResolvedConfig) -> Prices {
 }
 
 /// What the runs beside this one have paid, each by the prices of its own manifest as far as it has them.
-pub(super) fn beside(journal: &Journal, prices: &Prices) -> Result<Paid> {
-    let mut paid = Paid::default();
+pub(super) fn beside(journal: &Journal, prices: &Prices) -> Result<FeeTotal> {
+    let mut paid = FeeTotal::default();
     for (path, account) in journal.neighbours()? {
         let manifest = path.parent().and_then(|folder| Manifest::read(folder).ok().flatten());
         let mut own = manifest.map(|manifest| manifest.prices).unwrap_or_default();
         for (name, price) in prices {
             own.entry(name.clone()).or_insert_with(|| price.clone());
         }
-        paid.add(&Paid::of(&account, &own));
+        paid.add(&FeeTotal::of(&account, &own));
     }
     Ok(paid)
 }
 
 /// Counts what a session spends, and adds it to its command's account at the end of the session, however it ends.
-pub(super) struct Purse<'a> {
+pub(super) struct SpendMeter<'a> {
     resolved: &'a ResolvedConfig,
     sources: &'a Sources,
     journal: Arc<Journal>,
     project: Option<Project>,
-    before: Paid,
+    before: FeeTotal,
 }
 
-impl<'a> Purse<'a> {
+impl<'a> SpendMeter<'a> {
     /// Begins to count.
     ///
     /// # Errors
@@ -209,12 +209,12 @@ impl<'a> Purse<'a> {
         journal: &Arc<Journal>,
         project: Option<Project>,
     ) -> Result<Self> {
-        let before = Paid::of(&journal.account()?, &prices(resolved));
+        let before = FeeTotal::of(&journal.account()?, &prices(resolved));
         Ok(Self { resolved, sources, journal: Arc::clone(journal), project, before })
     }
 }
 
-impl Drop for Purse<'_> {
+impl Drop for SpendMeter<'_> {
     fn drop(&mut self) {
         let mut money = self.sources.account();
         // A journal that cannot be read has stopped the run already, with an error that says so.

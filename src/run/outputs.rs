@@ -10,7 +10,7 @@ use crate::analysis::metrics::chosen::Rule;
 use crate::analysis::metrics::{Calibrated, Comparison, Prices};
 use crate::config::resolved::ResolvedConfig;
 use crate::config::schema::Config;
-use crate::report::arms::gates::Gauged;
+use crate::report::arms::gates::ConfidenceSource;
 use crate::report::arms::of_arms;
 use crate::report::manifest::{FILE, Manifest};
 use crate::report::read::{self, Lacking};
@@ -27,7 +27,7 @@ use crate::types::seed::Seed;
 
 /// What of its config a run's figures depend on.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Facts {
+pub struct RunFacts {
     /// The run's name.
     pub name: String,
     /// The seed of everything that is drawn.
@@ -44,7 +44,7 @@ pub struct Facts {
     pub choose: Option<f64>,
 }
 
-impl Facts {
+impl RunFacts {
     /// The facts of a config that is run, at these λs if it is a sweep.
     pub(super) fn of(resolved: &ResolvedConfig, swept: Option<Vec<f64>>) -> Self {
         Self {
@@ -82,11 +82,11 @@ pub struct Calibration {
 }
 
 /// All of a run that its outputs are made from.
-pub struct Kept {
+pub struct FinishedRun {
     /// The manifest.
     pub manifest: Manifest,
     /// What the figures depend on.
-    pub facts: Facts,
+    pub facts: RunFacts,
     /// One record per item and cell.
     pub records: Vec<Record>,
     /// What was found with the calibration items.
@@ -95,7 +95,7 @@ pub struct Kept {
     pub lacking: Vec<Lacking>,
 }
 
-impl Kept {
+impl FinishedRun {
     /// Reads a finished run's folder.
     ///
     /// # Errors
@@ -120,8 +120,8 @@ impl Kept {
         if manifest.swept.is_some() {
             gates = gates.swept();
         }
-        let calibration = Calibration { arms: gates.tell(&calibration), records: calibration };
-        Ok(Self { facts: Facts::read(&manifest, &config), manifest, records, calibration, lacking })
+        let calibration = Calibration { arms: gates.fit(&calibration), records: calibration };
+        Ok(Self { facts: RunFacts::read(&manifest, &config), manifest, records, calibration, lacking })
     }
 
     /// Computes fees with other prices, for the models that have one, from now on.
@@ -139,7 +139,7 @@ impl Kept {
     /// The arms compared. This computes every interval and test.
     #[must_use]
     pub fn comparison(&self) -> Comparison<'_> {
-        let Facts { prices, seed, swept, .. } = &self.facts;
+        let RunFacts { prices, seed, swept, .. } = &self.facts;
         match swept {
             None => Comparison::new(&self.records, &self.calibration.arms, prices, *seed),
             Some(thresholds) => Comparison::swept(&self.records, thresholds, &self.calibration.arms, prices, *seed),
@@ -169,7 +169,7 @@ pub fn config_of(manifest: &Manifest) -> Result<Config> {
 
 /// A run's outputs, for files and for a terminal.
 pub struct Outputs<'a> {
-    kept: &'a Kept,
+    kept: &'a FinishedRun,
     comparison: &'a Comparison<'a>,
     /// Which arm to take.
     advice: Advice<'a, 'a>,
@@ -180,18 +180,18 @@ pub struct Outputs<'a> {
 impl<'a> Outputs<'a> {
     /// The outputs of a run whose arms have been compared.
     #[must_use]
-    pub fn new(kept: &'a Kept, comparison: &'a Comparison<'a>) -> Self {
+    pub fn new(kept: &'a FinishedRun, comparison: &'a Comparison<'a>) -> Self {
         let sweep = kept.facts.swept.is_some().then(|| Sweep::new(comparison));
         Self { kept, comparison, advice: Advice::new(comparison, &kept.manifest), sweep }
     }
 
     /// All files that are made from records, the manifest apart: name and bytes.
     pub(super) fn files(&self) -> Result<Vec<(String, Vec<u8>)>> {
-        let Kept { manifest, facts, records, calibration, lacking } = self.kept;
-        let missing: Vec<String> = lacking.iter().map(Lacking::told).collect();
+        let FinishedRun { manifest, facts, records, calibration, lacking } = self.kept;
+        let missing: Vec<String> = lacking.iter().map(Lacking::note).collect();
         let left_out = left_out::lines(&manifest.left_out);
         let warnings = [&left_out[..], &missing, &manifest.warnings, &manifest.price_notes].concat();
-        let gauged = facts.signal.as_deref().map(|signal| Gauged { model: &facts.weak, signal });
+        let gauged = facts.signal.as_deref().map(|signal| ConfidenceSource { model: &facts.weak, signal });
         let (comparison, decision) = (self.comparison, self.advice.section());
         let context = Context {
             name: &facts.name,
@@ -239,9 +239,9 @@ impl<'a> Outputs<'a> {
     }
 
     /// Each arm's λ chosen on a part of the groups, if this is a sweep whose config asks for it.
-    fn chosen(&self, rule: Rule) -> Option<chosen::Judged> {
+    fn chosen(&self, rule: Rule) -> Option<chosen::JudgedChoice> {
         let share = self.kept.facts.choose.filter(|_| self.sweep.is_some())?;
-        Some(chosen::Judged::new(self.comparison, share, rule))
+        Some(chosen::JudgedChoice::new(self.comparison, share, rule))
     }
 
     /// Which arm to take: five lines.
@@ -258,8 +258,8 @@ impl<'a> Outputs<'a> {
             None => summary::terminal(self.comparison, width),
             Some(sweep) => sweep.terminal(width),
         }];
-        let Kept { manifest, lacking, .. } = self.kept;
-        let noted = left_out::lines(&manifest.left_out).into_iter().chain(lacking.iter().map(Lacking::told));
+        let FinishedRun { manifest, lacking, .. } = self.kept;
+        let noted = left_out::lines(&manifest.left_out).into_iter().chain(lacking.iter().map(Lacking::note));
         let noted = noted.chain(manifest.warnings.iter().chain(&manifest.price_notes).cloned());
         lines.extend(noted.chain(summary::cautions(self.comparison)).map(|note| format!("note: {note}")));
         lines.extend(summary::guarantees(self.comparison));

@@ -9,7 +9,7 @@ use time::format_description::well_known::Rfc3339;
 
 use super::resources::priced;
 use crate::config::resolved::ResolvedConfig;
-use crate::gateway::journal::{Journal, Taken};
+use crate::gateway::journal::{Journal, Spend};
 use crate::report::manifest::Manifest;
 use crate::types::price::Fee;
 use crate::types::record::Record;
@@ -21,7 +21,7 @@ pub(super) fn begun(resolved: &ResolvedConfig, identity: Value, before: Option<&
         identity,
         config: resolved.resolved(),
         prompts: resolved.words(),
-        setting: resolved.setting(),
+        setting: resolved.describe(),
         started: before.map_or_else(now, |before| before.started.clone()),
         ended: None,
         calls_made: None,
@@ -43,9 +43,9 @@ pub(super) fn now() -> String {
 
 /// What the journal's calls have cost, and what attempts without an answer may have cost.
 pub(super) fn spent(resolved: &ResolvedConfig, journal: &Journal) -> Result<Value> {
-    let in_json = |taken: BTreeMap<String, Taken>| -> Value {
+    let in_json = |taken: BTreeMap<String, Spend>| -> Value {
         let priced = priced(&resolved.prices(), taken).into_iter();
-        let line = |(name, (taken, fee)): (String, (Taken, Option<Fee>))| {
+        let line = |(name, (taken, fee)): (String, (Spend, Option<Fee>))| {
             (name, json!({ "calls": taken.calls, "usage": taken.usage, "fee_usd": fee.map(Fee::usd) }))
         };
         Value::Object(priced.map(line).collect())

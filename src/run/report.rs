@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, anyhow, bail};
 
 use super::error::RunError;
-use super::outputs::{Kept, Outputs, SetAside};
+use super::outputs::{FinishedRun, Outputs, SetAside};
 use crate::analysis::metrics::Prices;
 use crate::report::files::write_file;
 use crate::report::folder::{place, replace};
@@ -47,7 +47,7 @@ pub fn splice(document: &Path) -> Result<Spliced, RunError> {
 
 /// Where outputs that are made again went.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Again {
+pub enum Rewritten {
     /// Into the run's own folder, where nothing changed or old ones were set aside.
     Own(Option<SetAside>),
     /// Into another folder.
@@ -59,9 +59,9 @@ pub enum Again {
 ///
 /// # Errors
 /// [`RunError::Output`] names the file that cannot be read.
-pub fn read(run: &Path, prices: Option<&Path>, margin: Option<f64>) -> Result<Kept, RunError> {
+pub fn read(run: &Path, prices: Option<&Path>, margin: Option<f64>) -> Result<FinishedRun, RunError> {
     let read = || {
-        let mut kept = Kept::read(run)?;
+        let mut kept = FinishedRun::read(run)?;
         if let Some(path) = prices {
             let prices = read_prices(path, &kept.facts.prices)?;
             kept.reprice(prices, format!("Fees are told by the prices of {}.", path.display()));
@@ -78,19 +78,19 @@ pub fn read(run: &Path, prices: Option<&Path>, margin: Option<f64>) -> Result<Ke
 ///
 /// # Errors
 /// [`RunError::Output`] names the file or the folder.
-pub fn again(kept: &Kept, outputs: &Outputs, run: &Path, out: Option<&Path>) -> Result<Again, RunError> {
+pub fn again(kept: &FinishedRun, outputs: &Outputs, run: &Path, out: Option<&Path>) -> Result<Rewritten, RunError> {
     let written = || {
         let mut files = outputs.files()?;
         files.push((FILE.to_owned(), kept.manifest.bytes()?));
         let folder = out.unwrap_or(run);
         if folder == run {
-            return Ok(Again::Own(replace(folder, files)?.map(|(folder, names)| SetAside { folder, names })));
+            return Ok(Rewritten::Own(replace(folder, files)?.map(|(folder, names)| SetAside { folder, names })));
         }
         if folder.exists() {
             bail!("{} is there already; name another folder with --out", folder.display());
         }
         place(folder, files)?;
-        Ok(Again::Other(folder.to_owned()))
+        Ok(Rewritten::Other(folder.to_owned()))
     };
     written().map_err(RunError::Output)
 }

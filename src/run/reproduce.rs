@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use anyhow::anyhow;
 
 pub use self::listing::Listing;
-pub use self::tables::Made;
+pub use self::tables::ReproductionTables;
 use super::ablate::PreparedAblation;
 use super::error::RunError;
 use super::left_out::nothing;
@@ -22,7 +22,7 @@ use crate::report::reproduction::Shows;
 
 /// What is reproduced, and how.
 #[derive(Debug, Clone)]
-pub struct Options {
+pub struct ReproduceOptions {
     /// The tables and ablations, by name; empty for all tables.
     pub tables: Vec<String>,
     /// The family of experiments.
@@ -41,7 +41,7 @@ pub struct Options {
     pub sources: Sources,
 }
 
-impl Options {
+impl ReproduceOptions {
     /// The name of an experiment's folder: of another on other data.
     fn on_data(&self, name: &str) -> String {
         self.dataset.as_ref().map_or(name.to_owned(), |dataset| format!("{name}, {dataset}"))
@@ -54,7 +54,7 @@ impl Options {
 }
 
 /// Where the answers of an experiment or an ablation come from.
-struct Answers<'a> {
+struct ReadOnlyJournals<'a> {
     /// What answers everything, if it is there and not left aside.
     recording: Option<&'a Path>,
     /// The recording that it should be made from and that is not there.
@@ -63,8 +63,8 @@ struct Answers<'a> {
     sources: Sources,
 }
 
-impl<'a> Answers<'a> {
-    fn new(recording: Option<&'a Path>, options: &Options) -> Self {
+impl<'a> ReadOnlyJournals<'a> {
+    fn new(recording: Option<&'a Path>, options: &ReproduceOptions) -> Self {
         // A recording is of the experiment's own data.
         let wanted = recording.filter(|_| !options.recompute && options.dataset.is_none());
         let recording = wanted.filter(|path| path.exists());
@@ -88,16 +88,16 @@ impl<'a> Answers<'a> {
 }
 
 /// An experiment that can be run.
-struct Ready<'a> {
+struct PreparedExperiment<'a> {
     experiment: &'a Experiment,
     run: Prepared,
-    answers: Answers<'a>,
+    answers: ReadOnlyJournals<'a>,
 }
 
-impl<'a> Ready<'a> {
+impl<'a> PreparedExperiment<'a> {
     /// `data` is laid over its config last.
-    fn new(experiment: &'a Experiment, data: &[String], options: &Options) -> Result<Self, RunError> {
-        let answers = Answers::new(experiment.recording.as_deref(), options);
+    fn new(experiment: &'a Experiment, data: &[String], options: &ReproduceOptions) -> Result<Self, RunError> {
+        let answers = ReadOnlyJournals::new(experiment.recording.as_deref(), options);
         let set = [&experiment.set, data].concat();
         let run = Run::new(&experiment.config, set, answers.sources.clone()).prepare();
         Ok(Self { experiment, run: run.map_err(|error| error.context(experiment.name.clone()))?, answers })
@@ -120,16 +120,16 @@ impl<'a> Ready<'a> {
 }
 
 /// An ablation that can be run.
-struct Compared<'a> {
+struct RecordedAblation<'a> {
     name: &'a str,
     prepared: PreparedAblation,
-    answers: Answers<'a>,
+    answers: ReadOnlyJournals<'a>,
 }
 
-impl<'a> Compared<'a> {
+impl<'a> RecordedAblation<'a> {
     /// `data` is laid over its configs last.
-    fn new(ablation: &'a Ablation, data: &[String], options: &Options) -> Result<Self, RunError> {
-        let answers = Answers::new(ablation.recording.as_deref(), options);
+    fn new(ablation: &'a Ablation, data: &[String], options: &ReproduceOptions) -> Result<Self, RunError> {
+        let answers = ReadOnlyJournals::new(ablation.recording.as_deref(), options);
         let prepared = PreparedAblation::load(&ablation.file, data, &answers.sources)?;
         Ok(Self { name: &ablation.name, prepared, answers })
     }
@@ -138,11 +138,11 @@ impl<'a> Compared<'a> {
 /// A family of experiments that can be run.
 pub struct Reproduction<'a> {
     paper: &'a Paper,
-    options: &'a Options,
+    options: &'a ReproduceOptions,
     family: &'a Family,
     tables: Vec<&'a Table>,
-    experiments: Vec<Ready<'a>>,
-    ablations: Vec<Compared<'a>>,
+    experiments: Vec<PreparedExperiment<'a>>,
+    ablations: Vec<RecordedAblation<'a>>,
 }
 
 /// Reads a paper's folder.
@@ -158,14 +158,15 @@ impl<'a> Reproduction<'a> {
     ///
     /// # Errors
     /// [`RunError`] names the experiment and what is wrong with it.
-    pub fn prepare(paper: &'a Paper, options: &'a Options) -> Result<Self, RunError> {
+    pub fn prepare(paper: &'a Paper, options: &'a ReproduceOptions) -> Result<Self, RunError> {
         let family = paper.family(&options.family)?;
         let (tables, ablations) = paper.chosen(family, &options.tables)?;
         let data = family.other_data(options.dataset.as_deref())?;
         let experiments = family.experiments.iter().filter(|one| options.dataset.is_none() || !one.own_data_only);
-        let experiments =
-            experiments.map(|experiment| Ready::new(experiment, data, options)).collect::<Result<_, _>>()?;
-        let ablations = ablations.into_iter().map(|ablation| Compared::new(ablation, data, options));
+        let experiments = experiments
+            .map(|experiment| PreparedExperiment::new(experiment, data, options))
+            .collect::<Result<_, _>>()?;
+        let ablations = ablations.into_iter().map(|ablation| RecordedAblation::new(ablation, data, options));
         Ok(Self { paper, options, family, tables, experiments, ablations: ablations.collect::<Result<_, _>>()? })
     }
 
@@ -173,19 +174,19 @@ impl<'a> Reproduction<'a> {
     ///
     /// # Errors
     /// [`RunError`]; what was answered until then is in the journals.
-    pub async fn execute(&self, width: u16, progress: &Progress) -> Result<Made, RunError> {
-        let Options { out, fresh, .. } = self.options;
-        let asked = |ready: &&Ready| self.tables.iter().any(|table| asks(table, ready));
-        let mut needed: Vec<&Ready> = self.experiments.iter().filter(asked).collect();
+    pub async fn execute(&self, width: u16, progress: &Progress) -> Result<ReproductionTables, RunError> {
+        let ReproduceOptions { out, fresh, .. } = self.options;
+        let asked = |ready: &&PreparedExperiment| self.tables.iter().any(|table| asks(table, ready));
+        let mut needed: Vec<&PreparedExperiment> = self.experiments.iter().filter(asked).collect();
         needed.retain(|ready| ready.answers.there(&ready.experiment.name, progress));
-        let mut compared: Vec<&Compared> = self.ablations.iter().collect();
+        let mut compared: Vec<&RecordedAblation> = self.ablations.iter().collect();
         compared.retain(|compared| compared.answers.there(compared.name, progress));
         if needed.is_empty() && compared.is_empty() {
             return Err(RunError::Config(anyhow!(
                 "no experiment that can be told here makes what is asked for; `intercascade reproduce --list` says what there is"
             )));
         }
-        for (at, Ready { experiment, run, answers }) in needed.iter().enumerate() {
+        for (at, PreparedExperiment { experiment, run, answers }) in needed.iter().enumerate() {
             let how =
                 answers.recording.map_or("its models are asked".to_owned(), |path| format!("from {}", path.display()));
             progress.message(&format!("{} of {}: {}, {how}", at + 1, needed.len(), experiment.name));
@@ -197,8 +198,8 @@ impl<'a> Reproduction<'a> {
                 return Err(nothing(&format!("{}: not all arms can be shown", experiment.name), first));
             }
         }
-        let mut made = Made::default();
-        for Compared { name, prepared, .. } in compared {
+        let mut made = ReproductionTables::default();
+        for RecordedAblation { name, prepared, .. } in compared {
             let report = prepared.execute(&out.join(self.options.on_data(name)), *fresh, width, progress).await?;
             if let Some(row) = report.left_out.into_iter().next() {
                 return Err(RunError::NotRecorded { what: format!("{name}: {}", row.variant), lacks: row.lacks });
@@ -215,6 +216,6 @@ impl<'a> Reproduction<'a> {
 }
 
 /// Whether a table is made from an experiment: the headline from those that it judges, the others from all.
-fn asks(table: &Table, ready: &Ready) -> bool {
+fn asks(table: &Table, ready: &PreparedExperiment) -> bool {
     table.shows != Shows::Headline || table.claims.iter().any(|claim| claim.experiment == ready.experiment.name)
 }

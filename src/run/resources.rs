@@ -6,27 +6,27 @@ use std::sync::Arc;
 
 use anyhow::{Result, anyhow};
 
-use super::money::{self, Paid};
+use super::money::{self, FeeTotal};
 use crate::analysis::metrics::Prices;
 use crate::backend::custom::CustomModel;
 use crate::backend::entry::{ModelEntry, Sources};
 use crate::backend::llama_server::Servers;
 use crate::backend::settings::Data;
-use crate::cascade::answer::Gauge;
-use crate::cascade::calibration::Gates;
+use crate::cascade::answer::ConfidenceEstimator;
+use crate::cascade::calibration::CalibrationPlan;
 use crate::cascade::level::{LevelModel, Levels};
-use crate::cascade::repository::{Rule, Shown};
-use crate::cascade::setup::Setup;
-use crate::cascade::teach::{Teaching, worked_example};
+use crate::cascade::repository::{RetrievalRule, Retrieved};
+use crate::cascade::setup::ExperimentContext;
+use crate::cascade::teach::{TeachingPolicy, worked_example};
 use crate::config::resolved::ResolvedConfig;
 use crate::config::schema::{Config, DeferralConfig, FixedExample};
 use crate::dataset::stream;
-use crate::gateway::budget::{Budget, Limit};
+use crate::gateway::budget::{Budget, FeeLimit};
 use crate::gateway::concurrency::ConcurrencyLimiter;
-use crate::gateway::journal::{Journal, Taken};
+use crate::gateway::journal::{Journal, Spend};
 use crate::gateway::rate_limit::RateLimit;
 use crate::gateway::refusals::Refusals;
-use crate::gateway::{Gateway, Hear, Served, Source};
+use crate::gateway::{AnswerSource, Gateway, ModelService, NoticeHandler};
 use crate::task::prompt::Prompt;
 use crate::types::arm::Arm;
 use crate::types::embedding::Embedded;
@@ -36,7 +36,7 @@ use crate::types::price::Fee;
 use crate::types::recorded::RecordedCalls;
 
 /// What the calls of a run may use.
-pub struct Means {
+pub struct RunResources {
     /// The journal that they are kept in.
     pub journal: Arc<Journal>,
     /// The local servers that are started for them.
@@ -46,7 +46,7 @@ pub struct Means {
     /// The models of backend custom, by the name of their entry.
     pub registered: BTreeMap<String, CustomModel>,
     /// A function that shows notices about servers that cannot be reached.
-    pub hear: Hear,
+    pub hear: NoticeHandler,
 }
 
 /// The embeddings of a run's queries.
@@ -61,7 +61,7 @@ pub struct Embeddings {
 /// Models that can be called.
 pub struct Models {
     /// All that a step needs, both levels among it.
-    pub setup: Arc<Setup>,
+    pub setup: Arc<ExperimentContext>,
     /// The limiter that all calls pass.
     pub limiter: Arc<ConcurrencyLimiter>,
     /// The first embedding that learning arms need and that no recording holds. `None` if they have all, or there is none.
@@ -76,14 +76,14 @@ impl Models {
     ///
     /// # Errors
     /// Names a model that cannot be made.
-    pub fn new(resolved: &ResolvedConfig, embeddings: Embeddings, means: &Means) -> Result<Self> {
+    pub fn new(resolved: &ResolvedConfig, embeddings: Embeddings, means: &RunResources) -> Result<Self> {
         let Embeddings { rows, lacks } = embeddings;
         let config = &resolved.config;
         let budget = budget(resolved, &means.journal)?.map(Arc::new);
         let limiter = ConcurrencyLimiter::new(config.limits.concurrency);
         let level = |entry, prompt| level(resolved, entry, prompt, means, &limiter, budget.as_ref());
         let learning = &config.learning;
-        let setup = Setup {
+        let setup = ExperimentContext {
             dataset: resolved.dataset.as_str().into(),
             grader: resolved.grader.clone(),
             items: Arc::clone(&resolved.items),
@@ -94,7 +94,7 @@ impl Models {
                 level(&resolved.strong, &resolved.prompts[1])?,
             ),
             gauge: gauge(resolved),
-            rule: Rule {
+            rule: RetrievalRule {
                 k: learning.k,
                 min_similarity: learning.min_similarity,
                 exclude_same_group: learning.exclude_same_group,
@@ -114,7 +114,7 @@ fn level(
     resolved: &ResolvedConfig,
     entry: &ModelEntry,
     prompt: &Prompt,
-    means: &Means,
+    means: &RunResources,
     limiter: &Arc<ConcurrencyLimiter>,
     budget: Option<&Arc<Budget>>,
 ) -> Result<LevelModel> {
@@ -130,13 +130,13 @@ fn level(
     let journal: Arc<dyn RecordedCalls> = Arc::<Journal>::clone(&means.journal);
     let sources =
         Sources { recording, journal: &journal, servers: &means.servers, custom: means.registered.get(&entry.name) };
-    let served = Served {
+    let served = ModelService {
         name: entry.name.clone(),
         identity: entry.identity(&resolved.weak, data)?,
         source: match (entry.is_recorded(), means.offline) {
-            (true, _) => Source::Recorded(entry.make(&resolved.weak, data, sources)?),
-            (false, true) => Source::Journal,
-            (false, false) => Source::Model(entry.make(&resolved.weak, data, sources)?),
+            (true, _) => AnswerSource::Recorded(entry.make(&resolved.weak, data, sources)?),
+            (false, true) => AnswerSource::Journal,
+            (false, false) => AnswerSource::Model(entry.make(&resolved.weak, data, sources)?),
         },
     };
     let line = limiter.line(entry.line(limits.concurrency));
@@ -160,7 +160,7 @@ fn level(
 
 /// How the arms get their gates.
 #[must_use]
-pub fn gates(resolved: &ResolvedConfig) -> Gates {
+pub fn gates(resolved: &ResolvedConfig) -> CalibrationPlan {
     resolved.config.gates(resolved.calibration())
 }
 
@@ -171,14 +171,14 @@ pub fn orders(resolved: &ResolvedConfig) -> Vec<Arc<[usize]>> {
     (0..resolved.config.dataset.orders).map(permuted).collect()
 }
 
-fn gauge(resolved: &ResolvedConfig) -> Option<Gauge> {
+fn gauge(resolved: &ResolvedConfig) -> Option<ConfidenceEstimator> {
     let DeferralConfig { quantile, draws, draw_temperature, .. } = resolved.config.deferral;
-    resolved.signal.map(|signal| Gauge { signal, quantile, draws, draw_temperature })
+    resolved.signal.map(|signal| ConfidenceEstimator { signal, quantile, draws, draw_temperature })
 }
 
-fn teaching(config: &Config) -> Teaching {
+fn teaching(config: &Config) -> TeachingPolicy {
     let learning = &config.learning;
-    Teaching {
+    TeachingPolicy {
         content: Some(learning.content),
         distil: learning.distil,
         store: learning.store.to_vec(),
@@ -192,7 +192,7 @@ fn teaching(config: &Config) -> Teaching {
 }
 
 /// The example that is shown before every query.
-fn fixed(resolved: &ResolvedConfig, FixedExample { question, solution, answer }: &FixedExample) -> Shown {
+fn fixed(resolved: &ResolvedConfig, FixedExample { question, solution, answer }: &FixedExample) -> Retrieved {
     let item = Item {
         id: Arm::FixedExample.name().into(),
         group: Arm::FixedExample.name().into(),
@@ -203,7 +203,7 @@ fn fixed(resolved: &ResolvedConfig, FixedExample { question, solution, answer }:
         subject: None,
     };
     let strategy = worked_example(&item, &resolved.grader, solution, &resolved.prompts[0]);
-    Shown { strategy: Arc::new(strategy), similarity: None }
+    Retrieved { strategy: Arc::new(strategy), similarity: None }
 }
 
 /// The fee limits, with what is spent of each: the run's own counts all calls of its journal, whichever models they asked;
@@ -211,8 +211,8 @@ fn fixed(resolved: &ResolvedConfig, FixedExample { question, solution, answer }:
 fn budget(resolved: &ResolvedConfig, journal: &Journal) -> Result<Option<Budget>> {
     let limits = &resolved.config.limits;
     let prices = money::prices(resolved);
-    let run = Paid::of(&journal.account()?, &prices);
-    let known = |paid: &Paid, key: &str, place: &dyn Fn() -> String| match paid.unpriced.first() {
+    let run = FeeTotal::of(&journal.account()?, &prices);
+    let known = |paid: &FeeTotal, key: &str, place: &dyn Fn() -> String| match paid.unpriced.first() {
         None => Ok(paid.most()),
         Some(name) => Err(anyhow!(
             "{key} cannot be kept: {} calls of `{name}`, for which no price is known; give it one in the config or in models.toml",
@@ -223,22 +223,22 @@ fn budget(resolved: &ResolvedConfig, journal: &Journal) -> Result<Option<Budget>
     if let Some(limit) = limits.max_fee_usd {
         let key = "limits.max_fee_usd";
         let place = || format!("the journal {} has", journal.path().display());
-        limited.push(Limit { key, usd: limit, before: known(&run, key, &place)? });
+        limited.push(FeeLimit { key, usd: limit, before: known(&run, key, &place)? });
     }
     if let Some(limit) = limits.max_total_fee_usd {
         let key = "limits.max_total_fee_usd";
         let mut all = money::beside(journal, &prices)?;
         all.add(&run);
         let place = || "this run and those beside it have".to_owned();
-        limited.push(Limit { key, usd: limit, before: known(&all, key, &place)? });
+        limited.push(FeeLimit { key, usd: limit, before: known(&all, key, &place)? });
     }
     Ok((!limited.is_empty()).then(|| Budget::of(limited)))
 }
 
 /// What some tokens cost, by the model; `None` if it has no price.
 #[must_use]
-pub fn priced(prices: &Prices, taken: BTreeMap<String, Taken>) -> BTreeMap<String, (Taken, Option<Fee>)> {
-    let with_fee = |(name, taken): (String, Taken)| {
+pub fn priced(prices: &Prices, taken: BTreeMap<String, Spend>) -> BTreeMap<String, (Spend, Option<Fee>)> {
+    let with_fee = |(name, taken): (String, Spend)| {
         let fee = prices.get(&name).and_then(Option::as_ref).map(|price| price.fee(taken.usage));
         (name, (taken, fee))
     };

@@ -7,21 +7,21 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::error::RunError;
-use super::money::Purse;
+use super::money::SpendMeter;
 use super::progress::{Progress, Unit};
 use super::project::Project;
-use super::resources::{Embeddings, Means, Models};
+use super::resources::{Embeddings, Models, RunResources};
 use super::{Place, Prepared, Sources, embed, provenance, waits};
 use crate::backend::llama_server::Servers;
-use crate::cascade::experiment::{self, Cells, Outcome};
+use crate::cascade::experiment::{self, Cells, ExperimentOutcome};
 use crate::cascade::level::StepError;
 use crate::cascade::matrix;
-use crate::cascade::setup::Setup;
+use crate::cascade::setup::ExperimentContext;
 use crate::config::resolved::ResolvedConfig;
-use crate::gateway::Hear;
+use crate::gateway::NoticeHandler;
 use crate::gateway::budget::Budget;
 use crate::gateway::concurrency::ConcurrencyLimiter;
-use crate::gateway::journal::{Claim, Journal};
+use crate::gateway::journal::{Journal, JournalLock};
 use crate::report::folder::{JOURNAL, prepare, set_aside};
 use crate::report::manifest::Manifest;
 use crate::retrieval::leakage::{NEAR, leakage};
@@ -36,24 +36,24 @@ pub(super) struct Session<'a> {
     /// The config with all that it names.
     pub(super) resolved: &'a ResolvedConfig,
     place: &'a Place,
-    pub(super) means: Means,
+    pub(super) means: RunResources,
     progress: &'a Progress,
     /// Counts what is spent.
-    _purse: Purse<'a>,
+    _purse: SpendMeter<'a>,
     /// Its own journal is no other process's, and no other process makes the calls of its config.
-    _claims: Vec<Claim>,
+    _claims: Vec<JournalLock>,
 }
 
 /// What a run has done so far, for its line of progress.
 #[derive(Default)]
-struct SoFar {
+struct RunStatus {
     /// Items of arms that are gated by confidence.
     gated: u64,
     /// Of these, the deferred ones.
     deferred: u64,
 }
 
-impl SoFar {
+impl RunStatus {
     fn count(&mut self, record: &Record) {
         if record.cell.threshold.is_some() {
             self.gated += 1;
@@ -111,10 +111,10 @@ impl<'a> Session<'a> {
         let Sources { journals, offline, retry_refused, .. } = &prepared.sources;
         let path = place.shared.clone().unwrap_or_else(|| place.folder.join(JOURNAL));
         let project = path.parent().and_then(Project::of).filter(|_| prepared.sources.looks_beside());
-        let mut claims = vec![Claim::of(&path).map_err(RunError::Folder)?];
+        let mut claims = vec![JournalLock::of(&path).map_err(RunError::Folder)?];
         if let Some(project) = project.as_ref().filter(|_| !offline) {
             let name = &prepared.resolved.config.name;
-            claims.push(Claim::of_config(project.root(), name).map_err(RunError::Folder)?);
+            claims.push(JournalLock::of_config(project.root(), name).map_err(RunError::Folder)?);
         }
         let mut journal = Journal::open(&path).map_err(RunError::Journal)?;
         for further in journals {
@@ -138,8 +138,8 @@ impl<'a> Session<'a> {
         }
         let journal = Arc::new(journal);
         let purse =
-            Purse::open((&prepared.resolved, &prepared.sources), &journal, project).map_err(RunError::Journal)?;
-        let means = Means {
+            SpendMeter::open((&prepared.resolved, &prepared.sources), &journal, project).map_err(RunError::Journal)?;
+        let means = RunResources {
             journal,
             servers,
             offline: *offline,
@@ -176,13 +176,18 @@ impl<'a> Session<'a> {
     }
 
     /// Takes every item through every cell.
-    pub(super) async fn through(&self, models: &Models, cells: &Cells, label: &str) -> Result<Outcome, RunError> {
+    pub(super) async fn run_cells(
+        &self,
+        models: &Models,
+        cells: &Cells,
+        label: &str,
+    ) -> Result<ExperimentOutcome, RunError> {
         let Models { setup, limiter, budget, .. } = models;
         // Recorded answers of many runs are there at once.
         let silent = self.place.shared.is_some() && self.means.offline;
         let work = (!silent).then(|| self.progress.begin(label, cells.steps() as u64, Unit::Steps));
         let mut done = 0;
-        let mut so_far = SoFar::default();
+        let mut so_far = RunStatus::default();
         let run = experiment::run(setup, cells, limiter, self.resolved.config.limits.concurrency, |record| {
             done += 1;
             so_far.count(record);
@@ -190,7 +195,7 @@ impl<'a> Session<'a> {
                 work.done(done, &|| so_far.line(limiter, budget.as_deref()));
             }
         });
-        self.driven(limiter, run).await
+        self.run_until_stopped(limiter, run).await
     }
 
     /// Makes the calls of the pair matrix, and gives its rows.
@@ -205,11 +210,11 @@ impl<'a> Session<'a> {
             done += 1;
             work.done(done, &String::new);
         });
-        self.driven(limiter, rows).await
+        self.run_until_stopped(limiter, rows).await
     }
 
     /// Waits for work that makes calls. The first wish to stop lets the calls in flight end, the second does not.
-    async fn driven<T>(
+    async fn run_until_stopped<T>(
         &self,
         limiter: &ConcurrencyLimiter,
         work: impl Future<Output = Result<T, StepError>>,
@@ -255,7 +260,7 @@ impl<'a> Session<'a> {
     /// What the calibration items share with the stream, if they can be compared.
     pub(super) fn leakage(&self, models: &Models) -> Option<String> {
         let places = self.resolved.calibration();
-        let Setup { items, embeddings, .. } = &*models.setup;
+        let ExperimentContext { items, embeddings, .. } = &*models.setup;
         if models.lacks.is_none() && embeddings.len() < self.resolved.embedded().len() {
             return Some(
                 "Whether calibration items have near-duplicates in the stream is not known: no recording holds all of their \
@@ -280,7 +285,7 @@ impl<'a> Session<'a> {
 }
 
 /// A function that hands the notice on each server on once, whichever level it comes from.
-fn once(progress: Progress) -> Hear {
+fn once(progress: Progress) -> NoticeHandler {
     let known: Mutex<BTreeSet<String>> = Mutex::default();
     Arc::new(move |notice, next| {
         if known.lock().unwrap_or_else(PoisonError::into_inner).insert(notice.to_owned()) {

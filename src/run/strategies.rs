@@ -7,22 +7,22 @@ use std::path::Path;
 use anyhow::{Context as _, Result, anyhow, bail};
 use serde::{Deserialize, Serialize};
 
-use super::outputs::Kept;
-use crate::cascade::experiment::Stored;
+use super::outputs::FinishedRun;
+use crate::cascade::experiment::StoredStrategy;
 use crate::config::suggest;
 use crate::report::manifest::Manifest;
 use crate::types::arm::Arm;
+use crate::types::escaped::escaped;
 use crate::types::record::{Record, Score};
-use crate::types::shown::shown;
 
 /// The file's name in a run's folder.
 pub const FILE: &str = "strategies.jsonl";
 
 /// A line of the file: all that another program needs to retrieve and show the strategy.
 #[derive(Serialize)]
-struct Line<'a> {
+struct StrategyLine<'a> {
     #[serde(flatten)]
-    stored: &'a Stored,
+    stored: &'a StoredStrategy,
     /// The text that is embedded.
     query: &'a str,
     embedder: Option<&'a str>,
@@ -31,13 +31,13 @@ struct Line<'a> {
 }
 
 /// The strategies as JSON, one a line.
-pub(super) fn lines(strategies: &[Stored], manifest: &Manifest) -> Result<Vec<u8>> {
+pub(super) fn lines(strategies: &[StoredStrategy], manifest: &Manifest) -> Result<Vec<u8>> {
     let named = |place: &str| manifest.identity.pointer(place).and_then(serde_json::Value::as_str);
     let (embedder, prompt) = (named("/learning/embedder"), named("/prompts/0"));
     let mut bytes = Vec::new();
     for stored in strategies {
         let query = &stored.strategy.solved.question;
-        serde_json::to_writer(&mut bytes, &Line { stored, query, embedder, prompt })?;
+        serde_json::to_writer(&mut bytes, &StrategyLine { stored, query, embedder, prompt })?;
         bytes.push(b'\n');
     }
     Ok(bytes)
@@ -45,7 +45,7 @@ pub(super) fn lines(strategies: &[Stored], manifest: &Manifest) -> Result<Vec<u8
 
 /// A strategy as the file holds it; files of earlier versions lack the query.
 #[derive(Debug, Clone, Deserialize)]
-struct Written {
+struct SavedStrategy {
     arm: Arm,
     order: usize,
     threshold: Option<f64>,
@@ -72,7 +72,7 @@ struct Effects<'a> {
 
 /// The strategies of a finished run in `folder`, and its records.
 pub struct Strategies {
-    written: Vec<Written>,
+    written: Vec<SavedStrategy>,
     records: Vec<Record>,
 }
 
@@ -82,7 +82,7 @@ impl Strategies {
     /// # Errors
     /// If the folder holds no finished run, or a file cannot be read.
     pub fn read(folder: &Path) -> Result<Self> {
-        let records = Kept::read(folder)?.records;
+        let records = FinishedRun::read(folder)?.records;
         let path = folder.join(FILE);
         let text = std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
         let parse = |(number, line): (usize, &str)| {
@@ -101,10 +101,10 @@ impl Strategies {
         let alone = self.alone();
         let mut rows: Vec<_> = of.into_iter().map(|strategy| (strategy, self.effects(strategy, &alone))).collect();
         rows.sort_by_key(|(_, effects)| std::cmp::Reverse(effects.shown()));
-        let line = |(strategy, effects): &(&Written, Effects)| {
+        let line = |(strategy, effects): &(&SavedStrategy, Effects)| {
             format!(
                 "{} (order {}, {}): shown {}, helped {}, harmed {}, its own solution {}",
-                shown(&strategy.source),
+                escaped(&strategy.source),
                 strategy.order,
                 strategy.arm,
                 effects.shown(),
@@ -132,18 +132,18 @@ impl Strategies {
         let mut text = format!(
             "from item {} (group {}), written by {}, stored at position {} of order {}, arm {}{lambda}\n\
              its own solution is {} (known after the fact)\n",
-            shown(&strategy.source),
-            shown(&strategy.group),
-            shown(&strategy.model),
+            escaped(&strategy.source),
+            escaped(&strategy.group),
+            escaped(&strategy.model),
             strategy.position,
             strategy.order,
             strategy.arm,
             strategy.source_score.name()
         );
         if let Some(query) = &strategy.query {
-            let _ = write!(text, "\nretrieved by its similarity to:\n{}\n", shown(query));
+            let _ = write!(text, "\nretrieved by its similarity to:\n{}\n", escaped(query));
         }
-        let _ = write!(text, "\nshown to the weak model:\n{}\n", shown(&strategy.text));
+        let _ = write!(text, "\nshown to the weak model:\n{}\n", escaped(&strategy.text));
         let _ = write!(
             text,
             "\nshown for {} items. Against weak-only's answers to the same items: {} helped{}, {} harmed{}, {} right both times, {} wrong both times, \
@@ -161,11 +161,11 @@ impl Strategies {
     }
 
     /// The strategies of an arm.
-    fn of(&self, arm: Option<Arm>) -> Result<Vec<&Written>> {
+    fn of(&self, arm: Option<Arm>) -> Result<Vec<&SavedStrategy>> {
         let Some(arm) = arm.or_else(|| self.written.first().map(|first| first.arm)) else {
             bail!("the run stored no strategy");
         };
-        let of: Vec<&Written> = self.written.iter().filter(|strategy| strategy.arm == arm).collect();
+        let of: Vec<&SavedStrategy> = self.written.iter().filter(|strategy| strategy.arm == arm).collect();
         if of.is_empty() {
             bail!("the arm {arm} stored no strategy in this run");
         }
@@ -180,7 +180,7 @@ impl Strategies {
             .collect()
     }
 
-    fn effects(&self, strategy: &Written, alone: &HashMap<(usize, &str), Score>) -> Effects<'_> {
+    fn effects(&self, strategy: &SavedStrategy, alone: &HashMap<(usize, &str), Score>) -> Effects<'_> {
         let was_shown = |record: &&Record| {
             let cell = &record.cell;
             (cell.arm, cell.order, cell.threshold) == (strategy.arm, strategy.order, strategy.threshold)
@@ -211,5 +211,5 @@ impl Effects<'_> {
 
 /// Items in brackets; nothing if there are none.
 fn listed(items: &[&str]) -> String {
-    if items.is_empty() { String::new() } else { format!(" ({})", shown(&items.join(", "))) }
+    if items.is_empty() { String::new() } else { format!(" ({})", escaped(&items.join(", "))) }
 }

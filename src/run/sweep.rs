@@ -81,7 +81,7 @@ impl Thresholds {
         }
     }
 
-    fn told(&self) -> String {
+    fn describe(&self) -> String {
         match self {
             Self::Listed(thresholds) => {
                 let texts: Vec<String> = thresholds.iter().map(f64::to_string).collect();
@@ -120,8 +120,8 @@ impl Prepared {
         }
         let place = self.place("-sweep");
         let mut identity = self.identity();
-        identity["deferral"]["threshold"] = json!({ "swept": thresholds.told() });
-        let setting = resolved.setting_with(&format!("below a threshold is deferred: {}", thresholds.told()));
+        identity["deferral"]["threshold"] = json!({ "swept": thresholds.describe() });
+        let setting = resolved.describe_with_gate(&format!("below a threshold is deferred: {}", thresholds.describe()));
         let swept = |manifest| Manifest { setting, swept: Some(Vec::new()), ..manifest };
         let (session, mut manifest) = Session::begin(self, &place, identity, progress, swept)?;
         let models = session.models().await?;
@@ -130,14 +130,14 @@ impl Prepared {
 
         let alone = gates.only(|arm| arm.deferral() != Deferral::BelowThreshold);
         let cells = alone.cells(&calibration.arms, &[], orders(resolved));
-        let levels = session.through(&models, &cells, "both levels").await?.without(left_out);
+        let levels = session.run_cells(&models, &cells, "both levels").await?.without(left_out);
         if let Some(first) = levels.left_out.iter().find(|cell| cell.arm.is_one_level()) {
             return Err(nothing("a sweep needs both levels' answers to every item", first));
         }
         let thresholds = thresholds.of(&levels.records);
         let taught = gates.only(|arm| arm.deferral() == Deferral::BelowThreshold && *arm != Arm::Cascade);
         let cells = taught.cells(&calibration.arms, &thresholds, orders(resolved));
-        let outcome = levels.and(session.through(&models, &cells, "sweep").await?);
+        let outcome = levels.and(session.run_cells(&models, &cells, "sweep").await?);
 
         manifest.swept = Some(thresholds);
         let of_gates = Vec::new();

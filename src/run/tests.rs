@@ -17,9 +17,9 @@ fn simulated(folder: &tempfile::TempDir) -> Run {
 
 /// What a listener heard.
 #[derive(Clone, Default)]
-struct Heard(Arc<Mutex<Vec<String>>>);
+struct CompletedCall(Arc<Mutex<Vec<String>>>);
 
-impl Heard {
+impl CompletedCall {
     fn lines(&self) -> Vec<String> {
         self.0.lock().expect("not poisoned").clone()
     }
@@ -29,7 +29,7 @@ impl Heard {
     }
 }
 
-impl Listener for Heard {
+impl Listener for CompletedCall {
     fn message(&self, text: &str) {
         self.add(text.to_owned());
     }
@@ -47,7 +47,7 @@ impl Listener for Heard {
 async fn a_run_gives_records_and_files_and_the_same_run_makes_no_call() {
     let folder = tempfile::tempdir().expect("a folder");
     let run = simulated(&folder);
-    let heard = Heard::default();
+    let heard = CompletedCall::default();
     let first = run.execute(&Progress::to(heard.clone())).await.expect("a run");
     assert_eq!(first.records().len(), 4 * 12);
     assert!(first.comparison().slices.iter().any(|slice| slice.cell.arm == Arm::InterCascade));
@@ -60,7 +60,7 @@ async fn a_run_gives_records_and_files_and_the_same_run_makes_no_call() {
     let again = run.execute(&Progress::none()).await.expect("the same run");
     assert_eq!(again.calls().made, 0);
     assert_eq!(again.records(), first.records());
-    let kept = super::outputs::Kept::read(folder.path()).expect("read back");
+    let kept = super::outputs::FinishedRun::read(folder.path()).expect("read back");
     assert_eq!((&kept.facts, kept.records.len()), (&first.kept().facts, first.records().len()));
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::provenance::AnsweredBy;
 use crate::analysis::metrics::{Slice, odd_answers, slices};
-use crate::cascade::experiment::Outcome;
+use crate::cascade::experiment::ExperimentOutcome;
 use crate::config::resolved::ResolvedConfig;
 use crate::types::level::Level;
 use crate::types::record::{Record, Score};
@@ -12,7 +12,7 @@ use crate::types::record::{Record, Score};
 /// Those of every run; `calibration` are the records of the items that something is told from.
 pub(super) fn of_records(
     resolved: &ResolvedConfig,
-    outcome: &Outcome,
+    outcome: &ExperimentOutcome,
     calibration: &[Record],
     answered_by: &AnsweredBy,
 ) -> Vec<String> {

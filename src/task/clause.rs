@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 
 use regex::Regex;
 
-use super::number::{self, Found, Kind, Scanner};
+use super::number::{self, FoundNumber, Kind, Scanner};
 
 /// Numbers of a place that are looked at.
 const MOST: usize = 64;
@@ -89,7 +89,7 @@ const LIGHT: [&str; 50] = [
 pub(super) enum Given {
     /// A number, and whether it stands there plainly: behind nothing but words such as "about", or as the result of a
     /// calculation.
-    Number(Found, bool),
+    Number(FoundNumber, bool),
     /// Several numbers without a choice among them, or a calculation without its result.
     Several,
     /// No number.
@@ -98,7 +98,7 @@ pub(super) enum Given {
 
 /// Reads an answer's place.
 pub(super) fn result(text: &str, place: Range<usize>) -> Given {
-    let numbers: Vec<Found> = Scanner::new(text, place.clone(), Kind::Place).take(MOST).collect();
+    let numbers: Vec<FoundNumber> = Scanner::new(text, place.clone(), Kind::Place).take(MOST).collect();
     if numbers.is_empty() {
         let Some(found) = number::spoken(text, place.clone()) else { return Given::Nothing };
         let lead = &text[place.start..found.range.start];

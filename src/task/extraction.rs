@@ -111,6 +111,6 @@ impl Extraction {
 
 /// Names and versions of some rules, in their order.
 #[must_use]
-pub fn told(rules: &[Extraction]) -> String {
+pub fn describe(rules: &[Extraction]) -> String {
     rules.iter().map(|rule| format!("{} v{}", rule.name(), rule.version())).collect::<Vec<_>>().join(", ")
 }

@@ -9,7 +9,7 @@ use regex::Regex;
 
 use super::clause::{self, Given};
 use super::extraction::Extraction;
-use super::number::{self, Found, Kind, Scanner};
+use super::number::{self, FoundNumber, Kind, Scanner};
 use super::passage;
 use super::place::{self, Place};
 
@@ -33,7 +33,7 @@ struct Marked {
     /// The bytes of its place.
     place: Range<usize>,
     /// The number there. `None` if the place holds something else.
-    number: Option<Found>,
+    number: Option<FoundNumber>,
     /// 2 if the place says plainly what it says, 1 if a sentence there has a number, 0 if it has none.
     rank: u8,
 }
@@ -147,7 +147,7 @@ fn by_marks(text: &str, rules: &[Extraction], cut: bool) -> Option<Marked> {
 }
 
 /// The number in the last bold text that is no heading.
-fn in_bold(text: &str) -> Option<Found> {
+fn in_bold(text: &str) -> Option<FoundNumber> {
     let number = |place: Range<usize>| match clause::result(text, place.clone()) {
         Given::Number(found, _) => Some((place, found)),
         _ => None,
@@ -157,7 +157,7 @@ fn in_bold(text: &str) -> Option<Found> {
 }
 
 /// The last result that a correction behind a byte states. `None` if nothing is corrected there.
-fn corrected(text: &str, behind: usize) -> Option<Found> {
+fn corrected(text: &str, behind: usize) -> Option<FoundNumber> {
     let start = behind + passage::correction(&text[behind..])?;
     let mut end = start;
     let mut last = None;
@@ -171,7 +171,7 @@ fn corrected(text: &str, behind: usize) -> Option<Found> {
 }
 
 /// The last number from a byte on, which is no label of a list; in words, if there are no digits.
-fn last(text: &str, from: usize) -> Option<Found> {
+fn last(text: &str, from: usize) -> Option<FoundNumber> {
     let mut last = None;
     let mut digits = false;
     for found in Scanner::new(text, from..text.len(), Kind::Text) {
@@ -185,7 +185,7 @@ fn last(text: &str, from: usize) -> Option<Found> {
             return Some(found);
         }
         // A division by 0, or a power beyond all bounds: the one before it.
-        let all: Vec<Found> = Scanner::new(text, from..text.len(), Kind::Text).collect();
+        let all: Vec<FoundNumber> = Scanner::new(text, from..text.len(), Kind::Text).collect();
         return all.into_iter().rev().find(|found| found.value(text).is_some());
     }
     if digits || from > 0 || text.bytes().any(|byte| byte.is_ascii_digit()) {

@@ -25,7 +25,7 @@ use self::calculations::AtLeast;
 use self::checks::{Example, Work};
 use self::extraction::Extraction;
 use crate::types::chat::{Finish, Response};
-use crate::types::check::{Check, Outcomes};
+use crate::types::check::{Check, CheckOutcomes};
 use crate::types::item::{Item, Target};
 use crate::types::record::{Graded, Score, Solved};
 
@@ -138,9 +138,9 @@ impl Grader {
         text: &str,
         graded: &Graded,
         examples: impl Iterator<Item = &'a Solved>,
-    ) -> Outcomes {
+    ) -> CheckOutcomes {
         if self.task == Task::Choice {
-            let mut outcomes = Outcomes::default();
+            let mut outcomes = CheckOutcomes::default();
             let named = self.choice(item, text);
             outcomes.set(Check::Conclusions, named.map(|index| choice::agrees(text, &item.options, index)));
             return outcomes;

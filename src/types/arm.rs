@@ -59,11 +59,11 @@ impl Content {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Use {
     /// It stands before the weak level's query: the config's content, or this one.
-    Shown(Option<Content>),
+    InContext(Option<Content>),
     /// It stands before the top level's query, in the config's content.
-    ShownToTop,
+    InTopContext,
     /// The nearest answer is given again, if it is near enough, and no model is asked.
-    Reused,
+    AnswerCache,
     /// The nearest solution's calculations are done on the query's numbers, and if they give one answer, no model is asked.
     Replayed,
 }
@@ -184,20 +184,20 @@ impl Arm {
         match self {
             Self::WeakOnly | Self::StrongOnly | Self::Cascade | Self::CascadeTuned | Self::FixedExample => None,
             Self::InterCascade | Self::SimilarityRouter | Self::SimilarityRouterChecked => {
-                learning(Selection::Nearest, Use::Shown(None))
+                learning(Selection::Nearest, Use::InContext(None))
             }
-            Self::InterCascadeRandom => learning(Selection::Random, Use::Shown(None)),
-            Self::Retrieval => learning(Selection::Nearest, Use::Shown(Some(Content::QuestionAnswer))),
-            Self::SemanticCache => learning(Selection::Nearest, Use::Reused),
+            Self::InterCascadeRandom => learning(Selection::Random, Use::InContext(None)),
+            Self::Retrieval => learning(Selection::Nearest, Use::InContext(Some(Content::QuestionAnswer))),
+            Self::SemanticCache => learning(Selection::Nearest, Use::AnswerCache),
             Self::ExampleReplay => learning(Selection::Nearest, Use::Replayed),
-            Self::StrongWithExamples => learning(Selection::Nearest, Use::ShownToTop),
+            Self::StrongWithExamples => learning(Selection::Nearest, Use::InTopContext),
         }
     }
 
     /// Whether the weak level is shown what the arm retrieves.
     #[must_use]
     pub fn shows_examples(self) -> bool {
-        matches!(self.learning(), Some(Learning { used: Use::Shown(_), .. }))
+        matches!(self.learning(), Some(Learning { used: Use::InContext(_), .. }))
     }
 
     /// Whether this check of the config is one of the arm's gate. Those on examples need a retrieved one in the prompt.
@@ -211,9 +211,9 @@ impl Arm {
     #[must_use]
     pub fn needs_strategies(self, content: Content) -> bool {
         match self.learning().map(|learning| learning.used) {
-            Some(Use::Shown(own)) => own.unwrap_or(content).is_written(),
-            Some(Use::ShownToTop) => content.is_written(),
-            Some(Use::Reused | Use::Replayed) | None => false,
+            Some(Use::InContext(own)) => own.unwrap_or(content).is_written(),
+            Some(Use::InTopContext) => content.is_written(),
+            Some(Use::AnswerCache | Use::Replayed) | None => false,
         }
     }
 }

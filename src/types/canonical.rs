@@ -3,7 +3,7 @@
 use serde::Serialize;
 use serde_json::Value;
 
-use super::chat::{Message, Mode, Request, Wanted};
+use super::chat::{Message, Mode, Request, RequestKind};
 
 /// All that determines an answer, in one form. A field that is added is left out of the text if it has its default, so
 /// that answers that were paid for are still found.
@@ -12,8 +12,8 @@ struct Canonical<'a> {
     identity: Value,
     messages: &'a [Message],
     mode: &'a Mode,
-    #[serde(skip_serializing_if = "Wanted::is_answer")]
-    wanted: Wanted,
+    #[serde(skip_serializing_if = "RequestKind::is_answer")]
+    wanted: RequestKind,
     draw: u32,
 }
 
@@ -44,7 +44,7 @@ mod tests {
                 logprobs: true,
                 ..Generation::default()
             }),
-            wanted: Wanted::Answer,
+            wanted: RequestKind::Answer,
             draw: 3,
             strategies: vec!["0".into()],
         };

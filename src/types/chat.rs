@@ -95,7 +95,7 @@ pub fn letter_of(text: &str) -> Option<char> {
 /// What messages ask for.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Wanted {
+pub enum RequestKind {
     /// The answer.
     #[default]
     Answer,
@@ -107,7 +107,7 @@ pub enum Wanted {
     Confidence,
 }
 
-impl Wanted {
+impl RequestKind {
     /// Whether it is the answer alone.
     #[must_use]
     pub fn is_answer(&self) -> bool {
@@ -125,7 +125,7 @@ pub struct Request {
     /// What to do with it.
     pub mode: Mode,
     /// What the messages ask for. Not sent; backends that answer from the data set go by it.
-    pub wanted: Wanted,
+    pub wanted: RequestKind,
     /// Tells repetitions of one request apart where repetition is meant.
     pub draw: u32,
     /// The source items of the strategies that the messages show, in the order shown. Not sent and no part of the

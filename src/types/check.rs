@@ -72,9 +72,9 @@ impl Check {
 
 /// What the checks found of one answer: for each whether the answer passes. `None` if the check has no meaning for the answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Outcomes([Option<bool>; Check::ALL.len()]);
+pub struct CheckOutcomes([Option<bool>; Check::ALL.len()]);
 
-impl Outcomes {
+impl CheckOutcomes {
     /// The outcome of a check.
     #[must_use]
     pub fn of(self, check: Check) -> Option<bool> {
@@ -94,7 +94,7 @@ mod tests {
     #[test]
     fn each_check_has_an_outcome_of_its_own() {
         for check in Check::ALL {
-            let mut outcomes = Outcomes::default();
+            let mut outcomes = CheckOutcomes::default();
             outcomes.set(check, Some(false));
             assert!(Check::ALL.into_iter().all(|one| outcomes.of(one) == (one == check).then_some(false)));
         }

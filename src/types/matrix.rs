@@ -1,6 +1,6 @@
 //! The rows of the pair matrix: answers to each item alone and with one example of its group.
 
-use super::check::Outcomes;
+use super::check::CheckOutcomes;
 use super::confidence::Confidence;
 use super::level::Level;
 use super::record::{Call, Graded};
@@ -21,7 +21,7 @@ pub struct Row {
     /// The confidence in [0, 1], before any recalibration. `None` for the strong level, or if no arm is gated.
     pub confidence: Option<Confidence>,
     /// What the checks of the answer's work found.
-    pub checks: Outcomes,
+    pub checks: CheckOutcomes,
     /// The calls that the answer took.
     pub calls: Vec<Call>,
 }

@@ -6,6 +6,7 @@ pub mod chat;
 pub mod check;
 pub mod confidence;
 pub mod embedding;
+pub mod escaped;
 pub mod item;
 pub mod left_out;
 pub mod level;
@@ -19,7 +20,6 @@ pub mod reasoning;
 pub mod record;
 pub mod recorded;
 pub mod seed;
-pub mod shown;
 pub mod store_rule;
 #[doc(hidden)]
 pub mod testing;

@@ -7,7 +7,7 @@ use super::chat::{Finish, Response};
 /// What the answer behind a call was like.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[expect(clippy::struct_excessive_bools, reason = "each says another thing of an answer")]
-pub struct Noted {
+pub struct AnswerNotes {
     /// Why the model stopped; a withheld answer without a text is refused.
     pub finish: Finish,
     /// The server's word for it, if no meaning of that word is known.
@@ -28,7 +28,7 @@ const REPLACED: &str = "replaced-log-probabilities";
 const CERTAIN: &str = "all-log-probabilities-zero";
 const UNPLACED: &str = "tokens-not-matched";
 
-impl Noted {
+impl AnswerNotes {
     /// What a response shows; its reasoning must have been taken out.
     #[must_use]
     pub fn of(response: &Response) -> Self {
@@ -101,13 +101,13 @@ mod tests {
             finish: Finish::Length,
             ..Response::default()
         };
-        let noted = Noted::of(&odd);
+        let noted = AnswerNotes::of(&odd);
         assert_eq!((noted.replaced, noted.end(), noted.empty, noted.certain), (2, "tired", true, false));
-        assert!(Noted::of(&sure).certain && !Noted::of(&sure).empty);
-        let withheld = Noted::of(&Response { finish: Finish::ContentFilter, ..Response::default() });
+        assert!(AnswerNotes::of(&sure).certain && !AnswerNotes::of(&sure).empty);
+        let withheld = AnswerNotes::of(&Response { finish: Finish::ContentFilter, ..Response::default() });
         assert_eq!((withheld.end(), withheld.empty), ("refused", false));
-        for noted in [Noted::of(&odd), Noted::of(&sure), withheld, Noted::of(&Response::default())] {
-            assert_eq!(Noted::read(noted.end(), noted.empty, noted.estimated, &noted.notes()), noted);
+        for noted in [AnswerNotes::of(&odd), AnswerNotes::of(&sure), withheld, AnswerNotes::of(&Response::default())] {
+            assert_eq!(AnswerNotes::read(noted.end(), noted.empty, noted.estimated, &noted.notes()), noted);
         }
     }
 }

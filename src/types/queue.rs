@@ -4,7 +4,7 @@ use std::time::Duration;
 
 /// Limits on the calls of one model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct LineSettings {
+pub struct QueueSettings {
     /// The most calls of the model in flight.
     pub cap: usize,
     /// Whether it computes on this machine: of such models only one has calls in flight at a time.

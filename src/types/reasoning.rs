@@ -18,13 +18,13 @@ pub fn without(response: Arc<Response>) -> Arc<Response> {
     }
     let left: String = visible.iter().map(|range| &text[range.clone()]).collect();
     let fits = response.tokens.iter().map(|token| token.text.as_str()).collect::<String>() == *text;
-    let tokens = if fits { parted(&response.tokens, text, &visible) } else { Vec::new() };
+    let tokens = if fits { split_tokens(&response.tokens, text, &visible) } else { Vec::new() };
     let unplaced = response.unplaced || (!fits && !response.tokens.is_empty());
     Arc::new(Response { text: left, tokens, unplaced, ..Response::clone(&response) })
 }
 
 /// The tokens that touch the visible parts, each with what of it is visible.
-fn parted(tokens: &[Token], text: &str, visible: &[Range<usize>]) -> Vec<Token> {
+fn split_tokens(tokens: &[Token], text: &str, visible: &[Range<usize>]) -> Vec<Token> {
     let mut end = 0;
     let mut left = Vec::new();
     for token in tokens {

@@ -6,11 +6,11 @@ use serde::{Deserialize, Serialize};
 
 use super::arm::Arm;
 use super::chat::{CallKey, Usage};
-use super::check::Outcomes;
+use super::check::CheckOutcomes;
 use super::confidence::Confidence;
 use super::item::ItemId;
 use super::level::Level;
-use super::noted::Noted;
+use super::noted::AnswerNotes;
 use super::store_rule::StoreRule;
 
 /// How an answer compares with its target.
@@ -116,7 +116,7 @@ pub struct LevelAnswer {
     /// Whether the query went on to the next level.
     pub deferred: bool,
     /// What the checks of its work found.
-    pub checks: Outcomes,
+    pub checks: CheckOutcomes,
     /// Whether it passes every check of its level's gate; `None` if the gate has none.
     pub passes: Option<bool>,
 }
@@ -125,7 +125,7 @@ impl LevelAnswer {
     /// An answer that stands, of a level without a gate.
     #[must_use]
     pub fn new(level: Level, graded: Graded) -> Self {
-        let checks = Outcomes::default();
+        let checks = CheckOutcomes::default();
         Self {
             level,
             graded,
@@ -149,7 +149,7 @@ impl LevelAnswer {
 
 /// What became of the strategy of a deferred item.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Kept {
+pub enum StrategyOutcome {
     /// It is in the repository.
     Stored,
     /// None could be read.
@@ -160,7 +160,7 @@ pub enum Kept {
     Dropped(StoreRule),
 }
 
-impl Kept {
+impl StrategyOutcome {
     /// The name used in every output.
     #[must_use]
     pub fn name(self) -> &'static str {
@@ -206,7 +206,7 @@ pub struct Record {
     /// order; known after the fact, never used.
     pub strategy_scores: Vec<Score>,
     /// What became of the strategy, where the item was deferred in a learning arm.
-    pub kept: Option<Kept>,
+    pub kept: Option<StrategyOutcome>,
     /// The levels whose provider refused to answer; ascending.
     pub refused: Vec<Level>,
 }
@@ -229,7 +229,7 @@ impl Record {
 
     /// What the answer of a level was like, its first if there are several; `None` if it was not asked, or that is not known.
     #[must_use]
-    pub fn noted(&self, level: Level) -> Option<&Noted> {
+    pub fn notes(&self, level: Level) -> Option<&AnswerNotes> {
         let answers = |call: &&Call| call.level == Some(level) && call.purpose == Purpose::Answer;
         self.calls.iter().find(answers)?.noted.as_ref()
     }
@@ -276,7 +276,7 @@ pub struct Call {
     /// A fee in USD that was recorded with the answer, and stands instead of one told from tokens and prices.
     pub recorded_fee_usd: Option<f64>,
     /// What the answer was like; `None` for the embedder, and if the tables were written before that was kept.
-    pub noted: Option<Noted>,
+    pub noted: Option<AnswerNotes>,
 }
 
 impl Call {

@@ -24,14 +24,14 @@ pub enum Recalibrate {
 
 /// What is asked of a calibration set.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Wanted {
+pub struct CalibrationTask {
     /// The guarantee; none: only the recalibration is fitted, and the threshold stands in the config.
     pub guarantee: Option<(Guarantee, Grid)>,
     /// The recalibration; none: scores stand.
     pub recalibrate: Option<Recalibrate>,
 }
 
-impl Wanted {
+impl CalibrationTask {
     /// Whether anything is.
     #[must_use]
     pub fn asks(&self) -> bool {
@@ -40,7 +40,7 @@ impl Wanted {
 
     /// Of so many items, those that tell the threshold: where a recalibration is fitted too, it takes the first half.
     #[must_use]
-    pub fn told_from(&self, items: usize) -> usize {
+    pub fn n_for_threshold(&self, items: usize) -> usize {
         if self.recalibrate.is_some() { items - items / 2 } else { items }
     }
 
@@ -49,7 +49,7 @@ impl Wanted {
         match (self.recalibrate, self.guarantee) {
             (None, _) => (&[], answers),
             (Some(_), None) => (answers, &[]),
-            (Some(_), Some(_)) => answers.split_at(answers.len() - self.told_from(answers.len())),
+            (Some(_), Some(_)) => answers.split_at(answers.len() - self.n_for_threshold(answers.len())),
         }
     }
 }
@@ -65,7 +65,7 @@ pub struct Calibrated {
     /// Whether the records are of this arm itself, strategies included.
     pub own: bool,
     /// What was asked.
-    pub wanted: Wanted,
+    pub wanted: CalibrationTask,
     /// What the first half of the items makes of a score; the threshold then comes from the second half alone.
     pub recalibration: Option<Recalibration>,
     /// What the items say of the threshold; none where it stands in the config.
@@ -75,7 +75,7 @@ pub struct Calibrated {
 impl Calibrated {
     /// Tells the gate of `arm`.
     #[must_use]
-    pub fn new(arm: Arm, records: Arc<[Record]>, own: bool, wanted: Wanted) -> Self {
+    pub fn new(arm: Arm, records: Arc<[Record]>, own: bool, wanted: CalibrationTask) -> Self {
         let answers = judged(&records);
         let (fitted_on, told_from) = wanted.parts(&answers);
         // Answers that fail a check are never accepted, so the map is fitted without them.
@@ -122,7 +122,7 @@ impl Calibrated {
 
     /// Whose answers told it, as reports call them.
     #[must_use]
-    pub fn whose(&self) -> &'static str {
+    pub fn answer_source(&self) -> &'static str {
         if self.own { "own answers" } else { "answers without strategies" }
     }
 
@@ -130,7 +130,7 @@ impl Calibrated {
     #[must_use]
     pub fn guaranteed(&self) -> Option<Guaranteed> {
         let (guarantee, _) = self.wanted.guarantee?;
-        let told_from = self.wanted.told_from(judged(&self.records).len());
+        let told_from = self.wanted.n_for_threshold(judged(&self.records).len());
         let outcome = self.outcome?;
         Some(Guaranteed {
             guarantee,

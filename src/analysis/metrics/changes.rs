@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use super::slices::{Slice, Taken};
+use super::slices::{ItemOutcome, Slice};
 use crate::analysis::stats::difference::{of_answers, of_groups};
 use crate::analysis::stats::sign_flip::{group_sums, sign_flip_p};
 use crate::analysis::stats::units::{differ, relative_change};
@@ -45,15 +45,15 @@ impl Changes {
     pub fn between(slice: &Slice, base: &Slice, seed: Seed) -> Option<Self> {
         let pairs = slice.paired(base);
         let threshold = slice.cell.threshold.map(|threshold| threshold.to_string()).unwrap_or_default();
-        let both = Both::new(&pairs, slice, base, seed, &threshold);
+        let both = SlicePair::new(&pairs, slice, base, seed, &threshold);
         let known = pairs.iter().all(|(one, other)| one.weak().is_some() && other.weak().is_some());
         let weak_accuracy = if known { both.difference("weak", |taken| taken.weak_correct()) } else { None };
-        let asked = |(one, other): &&Pair| one.asked().is_some() && other.asked().is_some();
+        let asked = |(one, other): &&Pair| one.asked_answer().is_some() && other.asked_answer().is_some();
         let asked: Vec<Pair> = pairs.iter().filter(asked).copied().collect();
         let weak_accuracy_asked = match asked.len() {
             0 => None,
             all if all == pairs.len() => weak_accuracy,
-            _ => Both { pairs: &asked, ..both }.difference("weak-asked", |taken| taken.weak_correct()),
+            _ => SlicePair { pairs: &asked, ..both }.difference("weak-asked", |taken| taken.weak_correct()),
         };
         let (strong_calls, strong_calls_p_value) = both.relative(|taken| usize::from(taken.deferred()));
         let (strong_calls_all, _) = both.relative(|taken| taken.strong_calls_all());
@@ -77,7 +77,7 @@ impl Changes {
     }
 }
 
-type Pair<'a, 'b> = (Taken<'a>, Taken<'b>);
+type Pair<'a, 'b> = (ItemOutcome<'a>, ItemOutcome<'b>);
 
 /// What an arm changes against a reference, in shares as in [`Changes`].
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -96,7 +96,7 @@ impl AgainstReference {
     pub(super) fn between(slice: &Slice, base: &Slice, fee: Option<Estimate>, seed: Seed) -> Option<Self> {
         let pairs = slice.paired(base);
         let threshold = slice.cell.threshold.map(|threshold| threshold.to_string()).unwrap_or_default();
-        let both = Both::new(&pairs, slice, base, seed, &threshold);
+        let both = SlicePair::new(&pairs, slice, base, seed, &threshold);
         let accuracy = both.difference("accuracy", |taken| taken.correct())?;
         let (strong_calls, _) = both.relative(|taken| usize::from(taken.deferred()));
         Some(Self { accuracy, strong_calls, fee })
@@ -105,7 +105,7 @@ impl AgainstReference {
 
 /// The pairs of two slices.
 #[derive(Clone, Copy)]
-struct Both<'p, 'a, 'b> {
+struct SlicePair<'p, 'a, 'b> {
     pairs: &'p [Pair<'a, 'b>],
     /// Whether each item can be taken by itself.
     independent: bool,
@@ -114,13 +114,13 @@ struct Both<'p, 'a, 'b> {
     cell: [&'p str; 2],
 }
 
-impl<'p, 'a, 'b> Both<'p, 'a, 'b> {
+impl<'p, 'a, 'b> SlicePair<'p, 'a, 'b> {
     fn new(pairs: &'p [Pair<'a, 'b>], slice: &Slice, base: &Slice, seed: Seed, threshold: &'p str) -> Self {
         let independent = slice.is_independent() && !base.learns();
         Self { pairs, independent, seed, cell: [slice.cell.arm.name(), threshold] }
     }
 
-    fn difference(&self, what: &str, is: fn(Taken) -> bool) -> Option<Estimate> {
+    fn difference(&self, what: &str, is: fn(ItemOutcome) -> bool) -> Option<Estimate> {
         let labels = [what, self.cell[0], self.cell[1]];
         let draws = Draws { seed: self.seed, labels: &labels, count: RESAMPLES };
         if self.independent {
@@ -132,7 +132,7 @@ impl<'p, 'a, 'b> Both<'p, 'a, 'b> {
 
     /// The relative change of some calls with its BCa interval over groups, and the p-value of no difference, by sign flips of the
     /// groups' sums.
-    fn relative(&self, calls: fn(Taken) -> usize) -> (Option<Estimate>, f64) {
+    fn relative(&self, calls: fn(ItemOutcome) -> usize) -> (Option<Estimate>, f64) {
         let labels = ["strong-calls", self.cell[0], self.cell[1]];
         let draws = Draws { seed: self.seed, labels: &labels, count: RESAMPLES };
         let sums = |(one, other): &Pair<'a, 'b>| (one.group(), [count(calls(*one)), count(calls(*other))]);
@@ -143,7 +143,7 @@ impl<'p, 'a, 'b> Both<'p, 'a, 'b> {
     }
 
     /// A figure of each item, averaged over the orders first, with the item's group.
-    fn per_item(&self, figure: impl Fn(Taken<'a>, Taken<'b>) -> f64) -> Vec<(&'p str, f64)> {
+    fn per_item(&self, figure: impl Fn(ItemOutcome<'a>, ItemOutcome<'b>) -> f64) -> Vec<(&'p str, f64)> {
         let mut items: BTreeMap<&str, (&str, f64, f64)> = BTreeMap::new();
         for (one, other) in self.pairs {
             let item = items.entry(&one.record().item_id.0).or_insert((one.group(), 0.0, 0.0));
@@ -162,7 +162,7 @@ impl<'p, 'a, 'b> Both<'p, 'a, 'b> {
     }
 }
 
-fn change(one: Taken, other: Taken, is: fn(Taken) -> bool) -> f64 {
+fn change(one: ItemOutcome, other: ItemOutcome, is: fn(ItemOutcome) -> bool) -> f64 {
     f64::from(u8::from(is(one))) - f64::from(u8::from(is(other)))
 }
 

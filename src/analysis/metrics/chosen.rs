@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use rand::seq::SliceRandom;
 
 use super::fees::item_fee;
-use super::{Comparison, Reference, Slice, Taken, ratio};
+use super::{Comparison, ItemOutcome, Reference, Slice, ratio};
 use crate::analysis::stats::{Estimate, Interval};
 use crate::types::arm::Arm;
 use crate::types::seed::Seed;
@@ -83,7 +83,7 @@ pub fn choose(comparison: &Comparison, share: f64, rule: Rule) -> Option<Choice>
     let all: BTreeSet<&str> =
         comparison.slices.iter().flat_map(|slice| &slice.taken).map(|taken| taken.group()).collect();
     let first = drawn(&all, share, comparison.seed)?;
-    let is_first = |taken: Taken| first.contains(taken.group());
+    let is_first = |taken: ItemOutcome| first.contains(taken.group());
     let parts = |slice: &Slice| {
         [OnPart::of(&slice.part(is_first), comparison), OnPart::of(&slice.part(|taken| !is_first(taken)), comparison)]
     };

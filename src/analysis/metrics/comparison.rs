@@ -10,7 +10,7 @@ use super::confidence::{Ends, ends};
 use super::fees::{FeeRow, Prices, by_group, fee_of, fee_rows, item_fee};
 use super::references::Reference;
 use super::shortest::shortest;
-use super::slices::{Slice, Taken, baseline, confidences, make_readable, slices};
+use super::slices::{ItemOutcome, Slice, baseline, confidences, make_readable, slices};
 use crate::analysis::stats::holm::holm;
 use crate::analysis::stats::units::{differ, relative_change};
 use crate::analysis::stats::{Draws, Estimate, Interval, Units};
@@ -265,7 +265,7 @@ impl<'a> Comparison<'a> {
                 if matches!(row, Some((_, Some(Purpose::Calibrate)))) {
                     continue;
                 }
-                let fee = |taken: Taken| item_fee(taken, row, self.prices);
+                let fee = |taken: ItemOutcome| item_fee(taken, row, self.prices);
                 let Some(paid) = by_group(&pairs, |one, other| Some([fee(one)?, fee(other)?])) else { continue };
                 let paid = paid.contributing(differ);
                 // What thresholds took stands in the fees of all models and of one, and under no other purpose.

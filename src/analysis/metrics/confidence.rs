@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::{Slice, Taken};
-use crate::analysis::drift::{Watched, anytime_p, watch};
+use super::{ItemOutcome, Slice};
+use crate::analysis::drift::{RiskMonitor, anytime_p, watch};
 use crate::analysis::ranked::Ranked;
 use crate::analysis::reliability::{Bin, Judged, aurc, auroc, brier, ece, reliability_table};
 use crate::analysis::stats::bootstrap::Population;
@@ -54,7 +54,7 @@ pub(super) fn ends(slices: &[Slice], seed: Seed) -> Vec<[Ends; 2]> {
         let whole = slice.is_complete().then_some((0, false));
         let asked = (slice.unasked() > 0).then_some((1, true));
         for (kind, asked_alone) in whole.into_iter().chain(asked) {
-            let kept = slice.taken.iter().filter(|taken| !asked_alone || taken.asked().is_some());
+            let kept = slice.taken.iter().filter(|taken| !asked_alone || taken.asked_answer().is_some());
             let rows: Vec<(&str, Judged)> = kept.filter_map(|taken| Some((taken.group(), taken.judged()?))).collect();
             if !rows.is_empty() {
                 let ranked = Ranked::new(&rows);
@@ -131,7 +131,7 @@ impl Slice<'_> {
 
     /// Whether it is read off weak-only and strong-only.
     fn is_read_off(&self) -> bool {
-        matches!(self.taken.first(), Some(Taken::Gated { .. }))
+        matches!(self.taken.first(), Some(ItemOutcome::Gated { .. }))
     }
 
     /// Whether accepted answers of the weak level keep to a risk of `alpha`; strong ones given again are not the weak level's.
@@ -139,11 +139,11 @@ impl Slice<'_> {
     #[expect(clippy::cast_precision_loss, reason = "counts of items")]
     pub fn realised(&self, alpha: f64) -> Realised {
         let mut orders: BTreeMap<usize, Vec<bool>> = BTreeMap::new();
-        for taken in self.taken.iter().filter(|taken| !taken.deferred() && taken.asked().is_some()) {
+        for taken in self.taken.iter().filter(|taken| !taken.deferred() && taken.asked_answer().is_some()) {
             orders.entry(taken.record().cell.order).or_default().push(!taken.correct());
         }
-        let watched: Vec<Watched> = orders.into_values().map(|wrong| watch(wrong, alpha)).collect();
-        let sum = |of: fn(&Watched) -> usize| watched.iter().map(of).sum::<usize>();
+        let watched: Vec<RiskMonitor> = orders.into_values().map(|wrong| watch(wrong, alpha)).collect();
+        let sum = |of: fn(&RiskMonitor) -> usize| watched.iter().map(of).sum::<usize>();
         let (accepted, errors) = (sum(|order| order.accepted), sum(|order| order.errors));
         let most = watched.iter().max_by(|one, other| one.wealth.total_cmp(&other.wealth));
         Realised {

@@ -2,7 +2,7 @@
 
 use super::changes::RESAMPLES;
 use super::fees::item_fee;
-use super::{Comparison, Slice, Taken};
+use super::{Comparison, ItemOutcome, Slice};
 use crate::analysis::stats::{Draws, Estimate, Units};
 
 /// A gain below the smallest amount of money is rounding.
@@ -27,7 +27,7 @@ pub enum Gain {
 
 impl Gain {
     /// What an item adds to the gain. None without a price.
-    fn of(self, taken: Taken, comparison: &Comparison) -> Option<f64> {
+    fn of(self, taken: ItemOutcome, comparison: &Comparison) -> Option<f64> {
         let one = |is: bool| f64::from(u8::from(is));
         Some(match self {
             Self::WeakAccuracy => one(taken.weak_correct()),

@@ -7,7 +7,7 @@ use crate::types::record::Purpose;
 
 /// The answers of one level in one arm, over all orders.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Ends {
+pub struct FinishCounts {
     /// Answers of which it is known how they ended; what was refused is none.
     pub answers: usize,
     /// Those that the token limit cut off.
@@ -16,7 +16,7 @@ pub struct Ends {
     pub empty: usize,
 }
 
-impl Ends {
+impl FinishCounts {
     /// The ends of a level's answers.
     #[must_use]
     pub fn of(slice: &Slice, level: Level) -> Self {

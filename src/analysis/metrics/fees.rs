@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use super::slices::{Slice, Taken};
+use super::slices::{ItemOutcome, Slice};
 use crate::analysis::stats::Units;
 use crate::types::chat::Usage;
 use crate::types::level::Level;
@@ -133,13 +133,13 @@ pub fn fee_of(rows: &[FeeRow]) -> Option<Fee> {
 
 /// The fee of one item in USD; none where a model has no price. `row` keeps to one model, and to one purpose.
 #[must_use]
-pub fn item_fee(taken: Taken, row: Option<Row>, prices: &Prices) -> Option<f64> {
+pub fn item_fee(taken: ItemOutcome, row: Option<Row>, prices: &Prices) -> Option<f64> {
     of_models(taken, row, |model, sum| sum.fee(price_of(prices, model)))
 }
 
 /// The same by its tokens alone, whatever fee was recorded: for prices that nobody charged.
 #[must_use]
-pub fn token_fee(taken: Taken, row: Option<Row>, prices: &Prices) -> Option<f64> {
+pub fn token_fee(taken: ItemOutcome, row: Option<Row>, prices: &Prices) -> Option<f64> {
     of_models(taken, row, |model, sum| Some(price_of(prices, model)?.fee(sum.usage)))
 }
 
@@ -148,7 +148,7 @@ fn price_of<'p>(prices: &'p Prices, model: &str) -> Option<&'p Price> {
 }
 
 /// An item's fees by model, added up.
-fn of_models(taken: Taken, row: Option<Row>, fee: impl Fn(&str, &Sum) -> Option<Fee>) -> Option<f64> {
+fn of_models(taken: ItemOutcome, row: Option<Row>, fee: impl Fn(&str, &Sum) -> Option<Fee>) -> Option<f64> {
     let mut sums: BTreeMap<&str, Sum> = BTreeMap::new();
     for (call, _) in taken.calls() {
         let kept = row.is_none_or(|(model, purpose)| {
@@ -163,8 +163,8 @@ fn of_models(taken: Taken, row: Option<Row>, fee: impl Fn(&str, &Sum) -> Option<
 
 /// What each group of items adds to some sums that are told from an arm's and its base's; none where a model has no price.
 pub fn by_group<const D: usize>(
-    pairs: &[(Taken, Taken)],
-    sums: impl Fn(Taken, Taken) -> Option<[f64; D]>,
+    pairs: &[(ItemOutcome, ItemOutcome)],
+    sums: impl Fn(ItemOutcome, ItemOutcome) -> Option<[f64; D]>,
 ) -> Option<Units<D>> {
     let sums: Vec<[f64; D]> = pairs.iter().map(|(one, other)| sums(*one, *other)).collect::<Option<_>>()?;
     Some(Units::by_group(pairs.iter().map(|(one, _)| one.group()).zip(sums)))

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::fees::{Prices, item_fee};
-use super::slices::{Slice, Taken};
+use super::slices::{ItemOutcome, Slice};
 
 /// An arm and its cascade after so many items, over all orders.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -41,7 +41,7 @@ struct Sums {
 #[must_use]
 #[expect(clippy::cast_precision_loss, reason = "counts of items")]
 pub fn growth(slice: &Slice, base: &Slice, prices: &Prices) -> Vec<Point> {
-    let mut by_position: BTreeMap<usize, Vec<(Taken, Taken)>> = BTreeMap::new();
+    let mut by_position: BTreeMap<usize, Vec<(ItemOutcome, ItemOutcome)>> = BTreeMap::new();
     for pair in slice.paired(base) {
         by_position.entry(pair.0.record().position).or_default().push(pair);
     }
@@ -80,7 +80,7 @@ pub fn growth(slice: &Slice, base: &Slice, prices: &Prices) -> Vec<Point> {
 
 /// The number of items from which on the arm's fee so far stays below the cascade's; none where it ends above.
 #[must_use]
-pub fn pays_from(along: &[Point]) -> Option<usize> {
+pub fn break_even_item(along: &[Point]) -> Option<usize> {
     let cheaper = |point: &Point| point.fee.zip(point.base_fee).is_some_and(|(own, base)| own < base);
     let before = along.iter().rposition(|point| !cheaper(point)).map_or(0, |last| last + 1);
     along.get(before).map(|point| point.items)
@@ -106,9 +106,9 @@ mod tests {
         let along = |fees: &[(f64, f64)]| -> Vec<Point> {
             fees.iter().enumerate().map(|(at, (own, base))| point(at + 1, *own, *base)).collect()
         };
-        assert_eq!(pays_from(&along(&[(2.0, 1.0), (2.0, 3.0), (5.0, 4.0), (5.0, 6.0), (6.0, 8.0)])), Some(4));
-        assert_eq!(pays_from(&along(&[(1.0, 2.0), (2.0, 3.0)])), Some(1));
-        assert_eq!(pays_from(&along(&[(1.0, 2.0), (3.0, 3.0)])), None, "equal is not cheaper");
-        assert_eq!(pays_from(&[]), None);
+        assert_eq!(break_even_item(&along(&[(2.0, 1.0), (2.0, 3.0), (5.0, 4.0), (5.0, 6.0), (6.0, 8.0)])), Some(4));
+        assert_eq!(break_even_item(&along(&[(1.0, 2.0), (2.0, 3.0)])), Some(1));
+        assert_eq!(break_even_item(&along(&[(1.0, 2.0), (3.0, 3.0)])), None, "equal is not cheaper");
+        assert_eq!(break_even_item(&[]), None);
     }
 }

@@ -2,14 +2,14 @@
 //! right, and what asking for them does to the strong level.
 #![expect(clippy::redundant_closure_for_method_calls, reason = "a method is not one for every lifetime of its records")]
 
-use super::slices::{Slice, Taken};
+use super::slices::{ItemOutcome, Slice};
 use crate::analysis::stats::{Draws, Estimate, clustered_mean};
 use crate::analysis::theorem::{Constants, Taught, WeakOutcome, constants};
-use crate::types::record::{Kept, Purpose, Record, Score};
+use crate::types::record::{Purpose, Record, Score, StrategyOutcome};
 
 /// Where the strategies shown for some items came from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Source {
+pub enum StrategySource {
     /// At least one from the item's own group: another wording or instance of the same problem.
     SameGroup,
     /// Some, all of them from other groups.
@@ -18,7 +18,7 @@ pub enum Source {
     Nothing,
 }
 
-impl Source {
+impl StrategySource {
     /// All of them, in the order of reports.
     pub const ALL: [Self; 3] = [Self::SameGroup, Self::OtherGroups, Self::Nothing];
 
@@ -81,7 +81,7 @@ impl Teacher {
 /// The weak level with strategies of one kind, against itself without any on the same items. An item of which the arm did not ask it
 /// adds weak-only's answer, and so no gain.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Transfer {
+pub struct TransferGain {
     /// Items over all orders.
     pub n: usize,
     /// Items of which the weak level was not asked: among `n` if weak-only's answers are there instead, left out if not.
@@ -96,7 +96,7 @@ pub struct Transfer {
     pub similarity: Option<(f64, f64)>,
 }
 
-fn transfer(part: &Slice, alone: &Slice) -> Option<Transfer> {
+fn transfer(part: &Slice, alone: &Slice) -> Option<TransferGain> {
     let unasked = part.unasked();
     let part = &part.part(|taken| !taken.is_unasked() || taken.weak().is_some());
     let gain = paired(part, alone, |taken| taken.weak_correct())?;
@@ -106,19 +106,19 @@ fn transfer(part: &Slice, alone: &Slice) -> Option<Transfer> {
         let (least, most) = ends.unwrap_or((one, one));
         Some((one.min(least), one.max(most)))
     });
-    Some(Transfer { n: part.taken.len(), unasked, alone: taught - gain.value, taught, gain, similarity })
+    Some(TransferGain { n: part.taken.len(), unasked, alone: taught - gain.value, taught, gain, similarity })
 }
 
 /// A learning slice's weak answers by the source of what was shown; `alone` holds the weak level without strategies.
 #[must_use]
-pub fn by_source(slice: &Slice, alone: &Slice) -> Vec<(Source, Transfer)> {
-    let of = |source| slice.part(|taken| Source::of(taken.record()) == source);
-    Source::ALL.into_iter().filter_map(|source| Some((source, transfer(&of(source), alone)?))).collect()
+pub fn by_source(slice: &Slice, alone: &Slice) -> Vec<(StrategySource, TransferGain)> {
+    let of = |source| slice.part(|taken| StrategySource::of(taken.record()) == source);
+    StrategySource::ALL.into_iter().filter_map(|source| Some((source, transfer(&of(source), alone)?))).collect()
 }
 
 /// The same by whether the strong answers behind what was shown were right: known after the fact, never used.
 #[must_use]
-pub fn by_teacher(slice: &Slice, alone: &Slice) -> Vec<(Teacher, Transfer)> {
+pub fn by_teacher(slice: &Slice, alone: &Slice) -> Vec<(Teacher, TransferGain)> {
     let of = |teacher| slice.part(|taken| Teacher::of(taken.record()) == Some(teacher));
     Teacher::ALL.into_iter().filter_map(|teacher| Some((teacher, transfer(&of(teacher), alone)?))).collect()
 }
@@ -128,14 +128,14 @@ pub const ENCOUNTERS: [&str; 5] = ["first", "second", "third", "fourth", "later"
 
 /// The same by how often a problem of the group was met before, each with its part of the slice.
 #[must_use]
-pub fn by_encounter<'a>(slice: &Slice<'a>, alone: &Slice) -> Vec<(&'static str, Slice<'a>, Transfer)> {
+pub fn by_encounter<'a>(slice: &Slice<'a>, alone: &Slice) -> Vec<(&'static str, Slice<'a>, TransferGain)> {
     let parts = ENCOUNTERS.into_iter().zip(slice.by_encounter(ENCOUNTERS.len() - 1));
     parts.filter_map(|(name, part)| transfer(&part, alone).map(|found| (name, part, found))).collect()
 }
 
 /// What became of the strategies of deferred items.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Storing {
+pub struct StoreStats {
     /// Items that the strong level answered and could have taught from.
     pub deferred: usize,
     /// Strategies in the repository.
@@ -150,7 +150,7 @@ pub struct Storing {
     pub unreadable: usize,
 }
 
-impl Storing {
+impl StoreStats {
     /// Of a learning slice, over all orders.
     #[must_use]
     pub fn of(slice: &Slice) -> Self {
@@ -160,15 +160,15 @@ impl Storing {
             let right = usize::from(taken.correct());
             found.deferred += 1;
             match kept {
-                Kept::Stored => {
+                StrategyOutcome::Stored => {
                     found.stored += 1;
                     found.stored_wrong += 1 - right;
                 }
-                Kept::Dropped(_) => {
+                StrategyOutcome::Dropped(_) => {
                     found.dropped += 1;
                     found.dropped_right += right;
                 }
-                Kept::Unreadable | Kept::Refused => found.unreadable += 1,
+                StrategyOutcome::Unreadable | StrategyOutcome::Refused => found.unreadable += 1,
             }
         }
         found
@@ -192,7 +192,7 @@ pub struct Distilling {
 #[must_use]
 pub fn distilling(slice: &Slice, strong: &Slice) -> Option<Distilling> {
     let shown =
-        |taken: Taken| taken.record().levels.iter().any(|own| !own.level.is_first() && own.strategies_shown > 0);
+        |taken: ItemOutcome| taken.record().levels.iter().any(|own| !own.level.is_first() && own.strategies_shown > 0);
     let part = slice.part(|taken| taken.deferred() && !shown(taken));
     let change = paired(&part, strong, |taken| taken.correct())?;
     let mut calls = part.taken.iter().flat_map(|taken| taken.calls());
@@ -204,11 +204,11 @@ pub fn distilling(slice: &Slice, strong: &Slice) -> Option<Distilling> {
 /// strong answers again, which are not the weak level's. An item of which the weak level was not asked is one that is not accepted.
 #[must_use]
 pub fn theorem(slice: &Slice, base: &Slice, draws: Draws) -> Constants {
-    let reused = |taken: &Taken| taken.asked().is_none() && !taken.is_unasked();
+    let reused = |taken: &ItemOutcome| taken.asked_answer().is_none() && !taken.is_unasked();
     if slice.cell.threshold != base.cell.threshold || slice.taken.iter().any(reused) {
         return Constants::default();
     }
-    let outcome = |taken: Taken| WeakOutcome { accepted: !taken.deferred(), right: taken.weak_correct() };
+    let outcome = |taken: ItemOutcome| WeakOutcome { accepted: !taken.deferred(), right: taken.weak_correct() };
     let rows = slice
         .paired(base)
         .into_iter()
@@ -218,7 +218,7 @@ pub fn theorem(slice: &Slice, base: &Slice, draws: Draws) -> Constants {
 
 /// The paired mean difference, per item, of what holds in two slices, with an interval clustered by group.
 #[must_use]
-pub fn paired(slice: &Slice, base: &Slice, is: fn(Taken) -> bool) -> Option<Estimate> {
+pub fn paired(slice: &Slice, base: &Slice, is: fn(ItemOutcome) -> bool) -> Option<Estimate> {
     let value = |taken| f64::from(u8::from(is(taken)));
     let pairs = slice.paired(base);
     clustered_mean(pairs.iter().map(|(one, other)| (one.group(), value(*one) - value(*other))))

@@ -25,7 +25,7 @@ pub use changes::{AgainstReference, Changes};
 pub use comparison::Comparison;
 pub use fees::{FeeRow, Prices, fee_rows};
 pub use references::Reference;
-pub use slices::{Slice, Taken, baseline, slices};
+pub use slices::{ItemOutcome, Slice, baseline, slices};
 
 use crate::types::arm::Arm;
 

@@ -3,11 +3,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::ends::Ends;
+use super::ends::FinishCounts;
 use super::{Slice, slices};
 use crate::types::chat::Finish;
 use crate::types::level::Level;
-use crate::types::noted::Noted;
+use crate::types::noted::AnswerNotes;
 use crate::types::record::{Call, Record, top_level};
 
 /// The share of cut answers above which the run warns.
@@ -19,7 +19,7 @@ pub fn warnings(stream: &[Record], calibration: &[Record]) -> Vec<String> {
     let top = top_level(stream);
     let mut lines: Vec<String> =
         [Level::FIRST, top].into_iter().filter_map(|level| of_level(stream, level, top)).collect();
-    let mut models: BTreeMap<&str, Vec<&Noted>> = BTreeMap::new();
+    let mut models: BTreeMap<&str, Vec<&AnswerNotes>> = BTreeMap::new();
     let mut seen = BTreeSet::new();
     for call in stream.iter().chain(calibration).flat_map(|record| &record.calls) {
         if let (Some(noted), true) = (&call.noted, is_new(call, &mut seen)) {
@@ -33,9 +33,9 @@ pub fn warnings(stream: &[Record], calibration: &[Record]) -> Vec<String> {
 /// The arms in which too many of a level's answers were cut; `None` if there is no such arm.
 fn of_level(stream: &[Record], level: Level, top: Level) -> Option<String> {
     let share = |slice: &Slice| {
-        let ends = Ends::of(slice, level);
+        let ends = FinishCounts::of(slice, level);
         let threshold = slice.readable.map_or_else(String::new, |threshold| format!(" at {threshold}"));
-        let Ends { answers, cut, .. } = ends;
+        let FinishCounts { answers, cut, .. } = ends;
         let share = ends.cut_share();
         (share > CUT).then(|| format!("{}{threshold} {:.1} % ({cut} of {answers})", slice.cell.arm, share * 100.0))
     };
@@ -55,11 +55,11 @@ fn is_new<'a>(call: &'a Call, seen: &mut BTreeSet<(&'a str, String)>) -> bool {
     call.journal_key.is_none_or(|key| seen.insert((&call.model, key.to_string())))
 }
 
-fn of_model(model: &str, noted: &[&Noted]) -> Vec<String> {
+fn of_model(model: &str, noted: &[&AnswerNotes]) -> Vec<String> {
     // What was refused has a warning of its own.
-    let noted: Vec<&Noted> = noted.iter().copied().filter(|noted| noted.finish != Finish::Refused).collect();
+    let noted: Vec<&AnswerNotes> = noted.iter().copied().filter(|noted| noted.finish != Finish::Refused).collect();
     let all = noted.len();
-    let count = |is: fn(&Noted) -> bool| noted.iter().filter(|noted| is(noted)).count();
+    let count = |is: fn(&AnswerNotes) -> bool| noted.iter().filter(|noted| is(noted)).count();
     let mut lines = Vec::new();
     let empty = count(|noted| noted.empty);
     if empty > 0 {
@@ -110,27 +110,27 @@ mod tests {
 
     #[test]
     fn each_oddity_has_words_of_its_own() {
-        let whole = Noted::default();
+        let whole = AnswerNotes::default();
         assert!(of_model("m", &[&whole]).is_empty());
         for (odd, words) in [
             (
-                Noted { empty: true, finish: Finish::Length, ..whole.clone() },
+                AnswerNotes { empty: true, finish: Finish::Length, ..whole.clone() },
                 "1 of 2 answers have no text besides reasoning (1 of",
             ),
-            (Noted { estimated: true, ..whole.clone() }, "the token counts of 1 of 2 answers"),
-            (Noted { replaced: 3, ..whole.clone() }, "3 tokens in 1 of 2 answers"),
+            (AnswerNotes { estimated: true, ..whole.clone() }, "the token counts of 1 of 2 answers"),
+            (AnswerNotes { replaced: 3, ..whole.clone() }, "3 tokens in 1 of 2 answers"),
             (
-                Noted { certain: true, ..whole.clone() },
+                AnswerNotes { certain: true, ..whole.clone() },
                 "in 1 of 2 answers every token has a log-probability of exactly 0",
             ),
-            (Noted { unplaced: true, ..whole.clone() }, "the tokens of 1 of 2 answers could not be matched"),
-            (Noted { ended: Some("tired".into()), ..whole.clone() }, "(`tired`)"),
+            (AnswerNotes { unplaced: true, ..whole.clone() }, "the tokens of 1 of 2 answers could not be matched"),
+            (AnswerNotes { ended: Some("tired".into()), ..whole.clone() }, "(`tired`)"),
         ] {
             let lines = of_model("m", &[&whole, &odd]);
             assert!(lines.len() == 1 && lines[0].contains(words), "{lines:?}");
         }
-        let withheld = Noted { estimated: true, finish: Finish::Refused, ..whole.clone() };
-        let certain = Noted { certain: true, ..whole.clone() };
+        let withheld = AnswerNotes { estimated: true, finish: Finish::Refused, ..whole.clone() };
+        let certain = AnswerNotes { certain: true, ..whole.clone() };
         assert!(
             of_model("m", &[&withheld, &whole, &whole, &certain]).is_empty(),
             "a refusal, and a sure answer among others"

@@ -2,7 +2,7 @@
 
 use super::changes::RESAMPLES;
 use super::fees::{Prices, by_group, item_fee, token_fee};
-use super::{Comparison, Slice, Taken};
+use super::{Comparison, ItemOutcome, Slice};
 use crate::analysis::stats::units::relative_change;
 use crate::analysis::stats::{Draws, Estimate, FEWEST, Interval, Units};
 use crate::types::level::Level;
@@ -204,11 +204,11 @@ impl<'c, 'a> Tariff<'c, 'a> {
     /// then what its base pays for either. Groups that pay the same with both add nothing, exactly.
     fn paid(&self, slice: &Slice, base: &Slice) -> Option<Units<4>> {
         let strong = Some((model_of(base, base.top)?, None));
-        let fee = |taken: Taken, row| match &self.shaped {
+        let fee = |taken: ItemOutcome, row| match &self.shaped {
             Some(prices) => token_fee(taken, row, prices),
             None => item_fee(taken, row, self.comparison.prices),
         };
-        let parts = |taken: Taken| {
+        let parts = |taken: ItemOutcome| {
             let of_strong = fee(taken, strong)?;
             Some([fee(taken, None)? - of_strong, of_strong])
         };

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use super::changes::relative_changes;
 use super::fees::{by_group, item_fee};
-use super::{Comparison, Reference, Slice, Taken};
+use super::{Comparison, ItemOutcome, Reference, Slice};
 use crate::analysis::stats::power::Power;
 use crate::analysis::stats::proportion::upper_bound;
 use crate::analysis::stats::units::differ;
@@ -92,7 +92,7 @@ impl Candidate<'_, '_> {
 
 /// What to take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Outcome {
+pub enum RecommendationOutcome {
     /// This candidate: the cheapest of those that pay.
     Take(usize),
     /// The strong level alone: no candidate is open, and none pays.
@@ -107,7 +107,7 @@ pub enum Outcome {
 
 /// A candidate against another one, which it does not cost more than.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Beside {
+pub struct PairwiseComparison {
     /// The place of the other one.
     pub other: usize,
     /// The difference of the accuracies, as a share.
@@ -131,9 +131,9 @@ pub struct Recommendation<'c, 'a> {
     /// The place of the arm that learns that is shown beside the others. `None` without one.
     pub taught: Option<usize>,
     /// What to take.
-    pub outcome: Outcome,
+    pub outcome: RecommendationOutcome,
     /// The candidate that is taken beside the one of the other kind. `None` if none is taken, or there is no other kind.
-    pub beside: Option<Beside>,
+    pub beside: Option<PairwiseComparison>,
     /// Groups of items.
     pub groups: usize,
 }
@@ -161,7 +161,7 @@ impl<'c, 'a> Recommendation<'c, 'a> {
         let (cascade, taught) = (of(&is_cascade), of(&is_taught));
         let outcome = outcome(strong.is_some(), &candidates, [cascade, taught], margin);
         let beside = match outcome {
-            Outcome::Take(own) => [cascade, taught]
+            RecommendationOutcome::Take(own) => [cascade, taught]
                 .into_iter()
                 .flatten()
                 .find(|other| is_taught(slices[*other]) != is_taught(slices[own]))
@@ -229,15 +229,20 @@ fn best(candidates: &[Candidate], places: &[usize], margin: f64) -> Option<usize
 }
 
 /// What to take of the best of each kind.
-fn outcome(has_strong: bool, candidates: &[Candidate], best_of: [Option<usize>; 2], margin: f64) -> Outcome {
+fn outcome(
+    has_strong: bool,
+    candidates: &[Candidate],
+    best_of: [Option<usize>; 2],
+    margin: f64,
+) -> RecommendationOutcome {
     let places: Vec<usize> = best_of.into_iter().flatten().collect();
     match best(candidates, &places, margin) {
-        _ if !has_strong => Outcome::NoStrong,
-        None => Outcome::NoCandidate,
+        _ if !has_strong => RecommendationOutcome::NoStrong,
+        None => RecommendationOutcome::NoCandidate,
         Some(place) => match candidates[place].verdict() {
-            Some(Verdict::Pays) => Outcome::Take(place),
-            Some(Verdict::Open) => Outcome::Insufficient(place),
-            Some(Verdict::DoesNotPay) | None => Outcome::NothingPays,
+            Some(Verdict::Pays) => RecommendationOutcome::Take(place),
+            Some(Verdict::Open) => RecommendationOutcome::Insufficient(place),
+            Some(Verdict::DoesNotPay) | None => RecommendationOutcome::NothingPays,
         },
     }
 }
@@ -266,7 +271,7 @@ impl<'c, 'a> Judge<'c, 'a> {
     }
 
     /// What an item costs in the unit; `None` if a model has no price.
-    fn cost(&self, taken: Taken) -> Option<f64> {
+    fn cost(&self, taken: ItemOutcome) -> Option<f64> {
         match self.unit {
             Unit::Usd => item_fee(taken, None, self.comparison.prices),
             Unit::RequestsWithoutPrice | Unit::RequestsOfFree => Some(taken.strong_calls_all() as f64),
@@ -349,9 +354,9 @@ impl<'c, 'a> Judge<'c, 'a> {
         (mean != 0.0).then(|| POWER.needed_units(mean.abs(), variance.sqrt()))
     }
 
-    fn beside(&self, own: &Slice, other: &Slice, place: usize) -> Beside {
+    fn beside(&self, own: &Slice, other: &Slice, place: usize) -> PairwiseComparison {
         let paid = [self.paid(own, other)];
-        Beside {
+        PairwiseComparison {
             other: place,
             accuracy: own.accuracy() - other.accuracy(),
             cost: self.cost_changes(other, &[own], &paid)[0],
@@ -360,7 +365,7 @@ impl<'c, 'a> Judge<'c, 'a> {
 }
 
 /// The differences of a figure by group, each over the mean number of rows of a group, so that their mean is that over all items.
-fn differences(slice: &Slice, base: &Slice, figure: impl Fn(Taken) -> f64) -> Vec<f64> {
+fn differences(slice: &Slice, base: &Slice, figure: impl Fn(ItemOutcome) -> f64) -> Vec<f64> {
     let pairs = slice.paired(base);
     let mut groups: BTreeMap<&str, f64> = BTreeMap::new();
     for (one, other) in &pairs {

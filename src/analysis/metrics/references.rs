@@ -2,7 +2,7 @@
 
 use super::changes::{AgainstReference, relative_changes};
 use super::fees::{by_group, item_fee};
-use super::{Comparison, Slice, Taken};
+use super::{Comparison, ItemOutcome, Slice};
 use crate::analysis::stats::Estimate;
 use crate::analysis::stats::units::{differ, relative_change};
 use crate::types::arm::Arm;
@@ -60,7 +60,7 @@ impl Comparison<'_> {
             let fees = self.fee(slice).zip(self.fee(base));
             let value = fees.and_then(|(own, base)| relative_change([Fee::usd(own), Fee::usd(base)]));
             changes.push(value.map(|value| Estimate::new(value, None)));
-            let fee = |taken: Taken| item_fee(taken, None, self.prices);
+            let fee = |taken: ItemOutcome| item_fee(taken, None, self.prices);
             let paid = by_group(&slice.paired(base), |one, other| Some([fee(one)?, fee(other)?]));
             if let Some(paid) = paid.filter(|_| value.is_some()) {
                 let apart = [slice, base].map(|slice| self.calibration_fee(slice, None));

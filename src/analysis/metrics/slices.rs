@@ -18,7 +18,7 @@ use crate::types::record::{Call, CellKey, Graded, LevelAnswer, Purpose, Record, 
 
 /// What an arm made of one item in one order.
 #[derive(Debug, Clone, Copy)]
-pub enum Taken<'a> {
+pub enum ItemOutcome<'a> {
     /// As recorded.
     Whole {
         /// The record.
@@ -38,7 +38,7 @@ pub enum Taken<'a> {
     },
 }
 
-impl<'a> Taken<'a> {
+impl<'a> ItemOutcome<'a> {
     /// The record that says which item it was.
     #[must_use]
     pub fn record(self) -> &'a Record {
@@ -66,7 +66,7 @@ impl<'a> Taken<'a> {
     /// The weak level's answer; weak-only's if that answer is there instead. `None` if there is neither.
     #[must_use]
     pub fn weak(self) -> Option<&'a LevelAnswer> {
-        self.asked().or(match self {
+        self.asked_answer().or(match self {
             Self::Whole { instead, .. } => instead,
             Self::Gated { .. } => None,
         })
@@ -74,7 +74,7 @@ impl<'a> Taken<'a> {
 
     /// The answer for which the arm asked the weak level. `None` if it did not ask.
     #[must_use]
-    pub fn asked(self) -> Option<&'a LevelAnswer> {
+    pub fn asked_answer(self) -> Option<&'a LevelAnswer> {
         self.record().first()
     }
 
@@ -152,7 +152,7 @@ pub struct Slice<'a> {
     /// The cell, of whatever order.
     pub cell: Arc<CellKey>,
     /// By order, then position.
-    pub taken: Vec<Taken<'a>>,
+    pub taken: Vec<ItemOutcome<'a>>,
     /// Number of orders.
     pub orders: usize,
     /// Items per order.
@@ -168,7 +168,7 @@ pub struct Slice<'a> {
 pub fn slices(records: &[Record]) -> Vec<Slice<'_>> {
     let top = top_level(records);
     let mut places: HashMap<(Arm, Option<u64>), usize> = HashMap::new();
-    let mut found: Vec<(Arc<CellKey>, Vec<Taken>)> = Vec::new();
+    let mut found: Vec<(Arc<CellKey>, Vec<ItemOutcome>)> = Vec::new();
     let alone = alone(records);
     for record in records {
         let key = (record.cell.arm, record.cell.threshold.map(f64::to_bits));
@@ -177,7 +177,7 @@ pub fn slices(records: &[Record]) -> Vec<Slice<'_>> {
             found.len() - 1
         });
         let instead = alone.get(&(record.cell.order, &*record.item_id.0)).copied().filter(|_| is_unasked(record));
-        found[place].1.push(Taken::Whole { record, instead });
+        found[place].1.push(ItemOutcome::Whole { record, instead });
     }
     let mut slices = found.into_iter().map(|(cell, taken)| Slice::new(cell, taken, top)).collect::<Vec<_>>();
     make_readable(&mut slices);
@@ -187,7 +187,8 @@ pub fn slices(records: &[Record]) -> Vec<Slice<'_>> {
 /// All confidences that gates compared with their thresholds, ascending.
 pub(super) fn confidences(slices: &[Slice]) -> Vec<f64> {
     let answers = slices.iter().flat_map(|slice| &slice.taken);
-    let mut observed: Vec<f64> = answers.filter_map(|taken| Some(taken.asked()?.gate_confidence()?.value())).collect();
+    let mut observed: Vec<f64> =
+        answers.filter_map(|taken| Some(taken.asked_answer()?.gate_confidence()?.value())).collect();
     observed.sort_by(f64::total_cmp);
     observed.dedup();
     observed
@@ -222,7 +223,7 @@ pub fn baseline<'a, 'b>(slices: &'b [Slice<'a>], slice: &Slice) -> Option<&'b Sl
 }
 
 impl<'a> Slice<'a> {
-    fn new(cell: Arc<CellKey>, taken: Vec<Taken<'a>>, top: Level) -> Self {
+    fn new(cell: Arc<CellKey>, taken: Vec<ItemOutcome<'a>>, top: Level) -> Self {
         let orders = taken.iter().map(|taken| taken.record().cell.order).collect::<HashSet<_>>().len();
         Self { readable: cell.threshold, cell, n: taken.len() / orders.max(1), taken, orders, top }
     }
@@ -232,10 +233,10 @@ impl<'a> Slice<'a> {
     pub fn gated(&self, strong: &Slice<'a>, thresholds: &[f64]) -> Vec<Self> {
         let pairs = self.paired(strong);
         let at = |threshold: &f64| {
-            let gate = |(weak, strong): &(Taken<'a>, Taken<'a>)| {
+            let gate = |(weak, strong): &(ItemOutcome<'a>, ItemOutcome<'a>)| {
                 let sure = weak.weak().and_then(LevelAnswer::gate_confidence);
                 let deferred = defers(sure, *threshold);
-                Taken::Gated { weak: weak.record(), strong: strong.record(), deferred }
+                ItemOutcome::Gated { weak: weak.record(), strong: strong.record(), deferred }
             };
             let cell = CellKey { arm: BASELINE, threshold: Some(*threshold), ..CellKey::clone(&self.cell) };
             let (orders, n, top) = (self.orders, self.n, self.top);
@@ -247,7 +248,7 @@ impl<'a> Slice<'a> {
 
     /// The slice's items of one kind.
     #[must_use]
-    pub fn part(&self, keep: impl Fn(Taken<'a>) -> bool) -> Self {
+    pub fn part(&self, keep: impl Fn(ItemOutcome<'a>) -> bool) -> Self {
         self.holding(self.taken.iter().copied().filter(|taken| keep(*taken)).collect())
     }
 
@@ -265,7 +266,7 @@ impl<'a> Slice<'a> {
     }
 
     /// A part of the slice, of these items.
-    fn holding(&self, taken: Vec<Taken<'a>>) -> Self {
+    fn holding(&self, taken: Vec<ItemOutcome<'a>>) -> Self {
         let (orders, top, readable) = (self.orders, self.top, self.readable);
         Self { cell: Arc::clone(&self.cell), n: taken.len(), taken, orders, top, readable }
     }
@@ -298,7 +299,7 @@ impl<'a> Slice<'a> {
     /// Share of right answers, no-answers counted as wrong.
     #[must_use]
     pub fn accuracy(&self) -> f64 {
-        self.share(Taken::correct)
+        self.share(ItemOutcome::correct)
     }
 
     /// The interval of the accuracy: Wilson's where items are independent, else a bootstrap over groups. None if fewer than three
@@ -308,7 +309,7 @@ impl<'a> Slice<'a> {
         if self.is_independent() {
             return wilson(self.taken.iter().filter(|taken| taken.correct()).count(), self.taken.len());
         }
-        let right = |taken: &Taken<'a>| (taken.group(), [f64::from(u8::from(taken.correct())), 1.0]);
+        let right = |taken: &ItemOutcome<'a>| (taken.group(), [f64::from(u8::from(taken.correct())), 1.0]);
         let units = Units::by_group(self.taken.iter().map(right)).contributing(|[right, _]| right > 0.0);
         units.contributing(|[right, n]| right < n).percentile(draws, mean)?.interval
     }
@@ -317,7 +318,7 @@ impl<'a> Slice<'a> {
     /// neither.
     #[must_use]
     pub fn weak_accuracy(&self) -> Option<f64> {
-        self.taken.iter().all(|taken| taken.weak().is_some()).then(|| self.share(Taken::weak_correct))
+        self.taken.iter().all(|taken| taken.weak().is_some()).then(|| self.share(ItemOutcome::weak_correct))
     }
 
     /// Share of right weak answers among the items of which the weak level was asked. `None` if it was asked of none.
@@ -329,7 +330,7 @@ impl<'a> Slice<'a> {
     /// Items of which the weak level was asked, over all orders.
     #[must_use]
     pub fn asked(&self) -> usize {
-        self.taken.iter().filter(|taken| taken.asked().is_some()).count()
+        self.taken.iter().filter(|taken| taken.asked_answer().is_some()).count()
     }
 
     /// Items of which an arm that shows examples did not ask the weak level, over all orders.
@@ -347,7 +348,7 @@ impl<'a> Slice<'a> {
     /// The items of which the weak level was asked.
     #[must_use]
     pub fn asked_part(&self) -> Self {
-        self.part(|taken| taken.asked().is_some())
+        self.part(|taken| taken.asked_answer().is_some())
     }
 
     /// Share of right answers among those that were not deferred; none where all were.
@@ -415,18 +416,18 @@ impl<'a> Slice<'a> {
 
     /// The items of this slice beside the same ones of another, order by order.
     #[must_use]
-    pub fn paired<'b>(&self, base: &Slice<'b>) -> Vec<(Taken<'a>, Taken<'b>)> {
-        let others: HashMap<_, Taken<'b>> = base.taken.iter().map(|taken| (place(*taken), *taken)).collect();
+    pub fn paired<'b>(&self, base: &Slice<'b>) -> Vec<(ItemOutcome<'a>, ItemOutcome<'b>)> {
+        let others: HashMap<_, ItemOutcome<'b>> = base.taken.iter().map(|taken| (place(*taken), *taken)).collect();
         self.taken.iter().filter_map(|taken| Some((*taken, *others.get(&place(*taken))?))).collect()
     }
 
-    fn share(&self, is: impl Fn(Taken<'a>) -> bool) -> f64 {
+    fn share(&self, is: impl Fn(ItemOutcome<'a>) -> bool) -> f64 {
         ratio(self.taken.iter().filter(|taken| is(**taken)).count(), self.taken.len())
     }
 }
 
 /// What tells the items of a slice apart.
-fn place(taken: Taken<'_>) -> (usize, &str) {
+fn place(taken: ItemOutcome<'_>) -> (usize, &str) {
     let record = taken.record();
     (record.cell.order, &record.item_id.0)
 }

@@ -4,7 +4,7 @@
 
 use super::comparison::Comparison;
 use super::fees::item_fee;
-use super::{BASELINE, Slice, Taken};
+use super::{BASELINE, ItemOutcome, Slice};
 use crate::analysis::curves::both::BothAnswers;
 use crate::analysis::curves::budget::{Found, best_within, cheapest_reaching, path};
 use crate::analysis::curves::equal_accuracy::{AtThreshold, change_at_equal_accuracy};
@@ -195,7 +195,7 @@ impl<'c, 'a> Swept<'c, 'a> {
     #[must_use]
     pub fn tied(&self, from: Option<f64>, to: Option<f64>) -> Option<(f64, usize)> {
         let (weak, _) = self.comparison.of_arm(Arm::WeakOnly).next()?;
-        let sure = weak.taken.iter().filter_map(|taken| Some(taken.asked()?.gate_confidence()?.value()));
+        let sure = weak.taken.iter().filter_map(|taken| Some(taken.asked_answer()?.gate_confidence()?.value()));
         let between: Vec<f64> =
             sure.filter(|sure| from.is_none_or(|from| *sure >= from) && to.is_none_or(|to| *sure < to)).collect();
         let first = *between.first()?;
@@ -207,7 +207,8 @@ impl<'c, 'a> Swept<'c, 'a> {
     #[must_use]
     pub fn always_deferred(&self) -> usize {
         let weak = self.comparison.of_arm(Arm::WeakOnly).next().map(|(weak, _)| weak);
-        let unsure = |taken: &&Taken| taken.asked().is_some_and(|answer| answer.gate_confidence().is_none());
+        let unsure =
+            |taken: &&ItemOutcome| taken.asked_answer().is_some_and(|answer| answer.gate_confidence().is_none());
         weak.map_or(0, |weak| weak.taken.iter().filter(unsure).count())
     }
 
@@ -227,7 +228,7 @@ impl<'c, 'a> Swept<'c, 'a> {
         own.filter_map(|(choice, point)| Some((choice.threshold?, *point))).collect()
     }
 
-    fn cost(&self, taken: Taken) -> Option<f64> {
+    fn cost(&self, taken: ItemOutcome) -> Option<f64> {
         match self.axis {
             Axis::StrongCalls => Some(f64::from(u8::from(taken.deferred()))),
             Axis::Fee => item_fee(taken, None, self.comparison.prices),
@@ -246,11 +247,11 @@ fn point(comparison: &Comparison, slice: &Slice, axis: Axis) -> Option<Point> {
 
 /// What both levels make of each item and order; none where a fee is asked for and a model has no price.
 fn both(comparison: &Comparison, weak: &Slice, strong: &Slice, axis: Axis) -> Option<Vec<BothAnswers>> {
-    let fee = |taken: Taken| match axis {
+    let fee = |taken: ItemOutcome| match axis {
         Axis::StrongCalls => Some(0.0),
         Axis::Fee => item_fee(taken, None, comparison.prices),
     };
-    let answers = |(weak, strong): &(Taken, Taken)| {
+    let answers = |(weak, strong): &(ItemOutcome, ItemOutcome)| {
         Some(BothAnswers {
             weak_right: weak.correct(),
             strong_right: strong.correct(),
@@ -262,14 +263,14 @@ fn both(comparison: &Comparison, weak: &Slice, strong: &Slice, axis: Axis) -> Op
 }
 
 /// Each item's answer, right or not, and what it costs.
-type Answers = (Vec<bool>, Vec<f64>);
+type ReadOnlyJournals = (Vec<bool>, Vec<f64>);
 
 /// An arm at all its thresholds and at both corners, the same items in the same order everywhere.
 struct Aligned {
     groups: Vec<String>,
     thresholds: Vec<f64>,
     /// At each threshold, then weak-only and strong-only.
-    answers: Vec<Answers>,
+    answers: Vec<ReadOnlyJournals>,
 }
 
 impl Aligned {
@@ -277,7 +278,7 @@ impl Aligned {
         let slices = |arm| swept.comparison.of_arm(arm).map(|(slice, _)| slice);
         let thresholds: Vec<f64> = slices(arm).filter_map(|slice| slice.cell.threshold).collect();
         let all = slices(arm).chain(slices(Arm::WeakOnly)).chain(slices(Arm::StrongOnly));
-        let answers: Vec<Answers> = all.map(|slice| answers(swept, slice)).collect::<Option<_>>()?;
+        let answers: Vec<ReadOnlyJournals> = all.map(|slice| answers(swept, slice)).collect::<Option<_>>()?;
         let groups = in_order(slices(arm).next()?).iter().map(|taken| taken.group().to_owned()).collect();
         Some(Self { groups, thresholds, answers })
     }
@@ -287,14 +288,14 @@ impl Aligned {
     }
 }
 
-fn answers(swept: &Swept, slice: &Slice) -> Option<Answers> {
+fn answers(swept: &Swept, slice: &Slice) -> Option<ReadOnlyJournals> {
     let taken = in_order(slice);
     let costs: Option<Vec<f64>> = taken.iter().map(|taken| swept.cost(*taken)).collect();
     Some((taken.iter().map(|taken| taken.correct()).collect(), costs?))
 }
 
 /// The items by order and id, whatever their places in the stream.
-fn in_order<'a>(slice: &Slice<'a>) -> Vec<Taken<'a>> {
+fn in_order<'a>(slice: &Slice<'a>) -> Vec<ItemOutcome<'a>> {
     let mut taken = slice.taken.clone();
     taken.sort_by(|a, b| {
         let [a, b] = [a.record(), b.record()];

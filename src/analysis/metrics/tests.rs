@@ -7,7 +7,7 @@ mod unasked;
 use std::sync::Arc;
 
 use super::control::{Gain, share};
-use super::learning::{Source, by_encounter, by_source, distilling, paired};
+use super::learning::{StrategySource, by_encounter, by_source, distilling, paired};
 use super::price_ratio::{Shape, curves};
 use super::*;
 use crate::analysis::stats::Estimate;
@@ -131,9 +131,12 @@ fn the_strong_level_is_compared_with_itself_on_deferred_items_only() {
 fn gains_are_told_apart_by_the_strategies_source() {
     let records = run();
     let slices = slices(&records);
-    let told: Vec<(Source, usize, f64)> =
+    let told: Vec<(StrategySource, usize, f64)> =
         by_source(&slices[1], &slices[0]).iter().map(|(source, t)| (*source, t.n, t.gain.value)).collect();
-    assert_eq!(told, [(Source::SameGroup, 2, 1.0), (Source::OtherGroups, 1, 0.0), (Source::Nothing, 1, 0.0)]);
+    assert_eq!(
+        told,
+        [(StrategySource::SameGroup, 2, 1.0), (StrategySource::OtherGroups, 1, 0.0), (StrategySource::Nothing, 1, 0.0)]
+    );
 }
 
 #[test]

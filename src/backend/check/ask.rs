@@ -11,7 +11,7 @@ use crate::backend::openai::probe::Exchange;
 use crate::backend::openai::settings::OpenAiSettings;
 use crate::backend::settings::Caller;
 use crate::task::prompt::Style;
-use crate::types::chat::{Alternatives, Generation, Message, Mode, Request, Response, Role, Usage, Wanted};
+use crate::types::chat::{Alternatives, Generation, Message, Mode, Request, RequestKind, Response, Role, Usage};
 use crate::types::model::{Model as _, ModelError};
 
 /// The most tokens of an answer.
@@ -108,7 +108,7 @@ impl Sent {
             item: "check".into(),
             messages,
             mode: Mode::Generate(generation),
-            wanted: Wanted::Answer,
+            wanted: RequestKind::Answer,
             draw: 0,
             strategies: Vec::new(),
         }

@@ -10,7 +10,7 @@ use crate::backend::raw::RawEntry;
 use crate::backend::settings::{BackendSettings, Caller, Data, EntryError};
 use crate::fetch::weights::Catalogue;
 use crate::types::model::Capabilities;
-use crate::types::queue::LineSettings;
+use crate::types::queue::QueueSettings;
 
 /// The settings of a model that runs in this process.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,8 +56,8 @@ impl BackendSettings for GgufSettings {
         Ok(json!({ "weights": sha256, "kernel": KERNEL, "prompt": data.style }))
     }
 
-    fn line(&self, _concurrency: usize) -> LineSettings {
-        LineSettings { cap: LANES, local: true, probed: false }
+    fn line(&self, _concurrency: usize) -> QueueSettings {
+        QueueSettings { cap: LANES, local: true, probed: false }
     }
 
     fn usual_prompt(&self) -> &'static str {

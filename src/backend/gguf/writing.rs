@@ -217,7 +217,7 @@ fn largest(logits: &[f32]) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::{Writing, argmax, logprob};
-    use crate::types::chat::{Generation, Message, Mode, Request, Role, Token, Wanted};
+    use crate::types::chat::{Generation, Message, Mode, Request, RequestKind, Role, Token};
 
     fn writing(stop: &[&str]) -> Writing {
         let request = Request {
@@ -230,7 +230,7 @@ mod tests {
                 logprobs: true,
                 ..Generation::default()
             }),
-            wanted: Wanted::Answer,
+            wanted: RequestKind::Answer,
             draw: 0,
             strategies: Vec::new(),
         };

@@ -12,7 +12,7 @@ use async_trait::async_trait;
 use serde_json::Map;
 use tokio::sync::Mutex as AsyncMutex;
 
-use super::{Engine, EngineError, EngineSettings, KeptServer, Wait};
+use super::{Engine, EngineError, EngineSettings, SupervisedServer, Wait};
 use crate::backend::openai::{OpenAi, Settings};
 use crate::fetch::tls::Trusted;
 use crate::task::prompt::Style;
@@ -56,7 +56,7 @@ struct Shared {
     /// Whether any level asks by chat.
     chat: AtomicBool,
     hear: Hear,
-    kept: AsyncMutex<Option<KeptServer>>,
+    kept: AsyncMutex<Option<SupervisedServer>>,
 }
 
 /// Where a running server is, and what it is.
@@ -114,7 +114,7 @@ impl Shared {
             server
         } else {
             let engine = Engine::choose().map_err(failed)?.engine;
-            kept.insert(KeptServer::new(engine, self.settings()))
+            kept.insert(SupervisedServer::new(engine, self.settings()))
         };
         let hear = |wait: Wait| (self.hear)(&self.place.label, wait);
         let running = server.alive(&hear).await.map_err(failed)?;

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use regex::Regex;
 
-use super::{EngineError, NotTaken, wheel};
+use super::{EngineError, UnsuitableEngine, wheel};
 use crate::fetch::error::FetchError;
 use crate::fetch::process::output;
 use crate::fetch::{machine, pip};
@@ -81,10 +81,10 @@ impl Engine {
     ///
     /// # Errors
     /// Why it is not taken.
-    pub fn program(path: &Path) -> Result<Self, NotTaken> {
-        let build = build(path).map_err(|error| NotTaken::Broken { path: path.to_owned(), error })?;
+    pub fn program(path: &Path) -> Result<Self, UnsuitableEngine> {
+        let build = build(path).map_err(|error| UnsuitableEngine::Broken { path: path.to_owned(), error })?;
         match build {
-            Some(old) if old < MIN_BUILD => Err(NotTaken::Old { path: path.to_owned(), build: old }),
+            Some(old) if old < MIN_BUILD => Err(UnsuitableEngine::Old { path: path.to_owned(), build: old }),
             _ => Ok(Self::Program { path: path.to_owned(), build }),
         }
     }
@@ -143,13 +143,13 @@ impl Surroundings {
         std::env::split_paths(&self.path).map(|folder| folder.join(&name)).find(|file| file.is_file())
     }
 
-    fn wheel(&self) -> Result<Engine, NotTaken> {
+    fn wheel(&self) -> Result<Engine, UnsuitableEngine> {
         let (system, processor) = self.platform;
         if wheel::sha256(system, processor).is_none() {
-            return Err(NotTaken::Platform(system, processor));
+            return Err(UnsuitableEngine::Platform(system, processor));
         }
-        let cache = self.cache.as_ref().ok_or(NotTaken::NoCache)?;
-        let python = wheel::python(&self.pythons).ok_or(NotTaken::NoPython)?;
+        let cache = self.cache.as_ref().ok_or(UnsuitableEngine::NoCache)?;
+        let python = wheel::python(&self.pythons).ok_or(UnsuitableEngine::NoPython)?;
         Ok(Engine::Wheel { python, folder: wheel::folder(cache) })
     }
 }

@@ -5,11 +5,11 @@ mod backend;
 mod check;
 mod engine;
 mod header;
-mod kept;
 mod launch;
 mod log;
 mod server;
 pub mod settings;
+mod supervised;
 mod wheel;
 
 use std::io;
@@ -18,8 +18,8 @@ use std::time::Duration;
 
 pub use backend::{Hear, LlamaServer, Place, Servers};
 pub use engine::{Choice, Engine, MIN_BUILD};
-pub use kept::KeptServer;
 pub use server::{EngineSettings, RunningServer};
+pub use supervised::SupervisedServer;
 
 use crate::fetch::error::FetchError;
 use crate::fetch::machine;
@@ -45,7 +45,7 @@ pub type OnWait<'a> = &'a (dyn Fn(Wait) + Send + Sync);
 
 /// Why an engine is not taken.
 #[derive(Debug, thiserror::Error)]
-pub enum NotTaken {
+pub enum UnsuitableEngine {
     /// The program does not tell its version.
     #[error("{}: {error}", path.display())]
     Broken {
@@ -81,7 +81,7 @@ pub enum EngineError {
     None(Vec<String>),
     /// The program that `INTERCASCADE_LLAMA_SERVER` names cannot be taken.
     #[error("INTERCASCADE_LLAMA_SERVER: {0}")]
-    Named(NotTaken),
+    Named(UnsuitableEngine),
     /// The prebuilt engine cannot be installed.
     #[error("the prebuilt llama.cpp server cannot be installed: {0}")]
     Install(FetchError),

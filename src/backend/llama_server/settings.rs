@@ -12,7 +12,7 @@ use crate::backend::raw::RawEntry;
 use crate::backend::settings::{BackendSettings, Caller, Data, EntryError};
 use crate::fetch::weights::{self, Catalogue};
 use crate::types::model::Capabilities;
-use crate::types::queue::LineSettings;
+use crate::types::queue::QueueSettings;
 
 /// Tokens that a slot holds if the entry does not say.
 const CONTEXT: u32 = 4096;
@@ -160,8 +160,8 @@ impl BackendSettings for LlamaServerSettings {
         Ok(json!({ "weights": self.sha256(data.weights)?, "prompt": data.style }))
     }
 
-    fn line(&self, _concurrency: usize) -> LineSettings {
-        LineSettings { cap: usize::try_from(self.slots()).unwrap_or(usize::MAX), local: true, probed: false }
+    fn line(&self, _concurrency: usize) -> QueueSettings {
+        QueueSettings { cap: usize::try_from(self.slots()).unwrap_or(usize::MAX), local: true, probed: false }
     }
 
     /// A server that has died is started once more, and the call repeated.

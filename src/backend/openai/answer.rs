@@ -14,7 +14,7 @@ use crate::types::model::ModelError;
 const WORD: usize = 60;
 
 /// What the request asked for that matters when its answer is read.
-pub(super) struct Wanted<'a> {
+pub(super) struct ReadOptions<'a> {
     /// Texts that end the answer.
     stop: &'a [String],
     /// Whether log-probabilities have to be there.
@@ -27,7 +27,7 @@ pub(super) struct Wanted<'a> {
     prompt: usize,
 }
 
-impl<'a> Wanted<'a> {
+impl<'a> ReadOptions<'a> {
     /// What a request asks for.
     pub(super) fn of(request: &'a Request) -> Self {
         let prompt = request.messages.iter().map(|message| message.content.len()).sum();
@@ -51,7 +51,11 @@ impl OpenAi {
     ///   answer is used.
     /// - Tokens outside the text (hidden reasoning, stop texts, end markers) are left out.
     /// - A count that is missing or cannot be true is an estimate, and the answer says so.
-    pub(super) fn read(&self, mut completion: wire::Completion, wanted: &Wanted<'_>) -> Result<Response, ModelError> {
+    pub(super) fn read(
+        &self,
+        mut completion: wire::Completion,
+        wanted: &ReadOptions<'_>,
+    ) -> Result<Response, ModelError> {
         let counts = completion.take_usage();
         let mut choice = completion
             .choices

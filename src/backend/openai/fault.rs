@@ -14,8 +14,8 @@ use super::refusal::Refusal;
 use super::wait;
 use crate::backend::preset::Preset;
 use crate::fetch::http;
+use crate::types::escaped::escaped;
 use crate::types::model::ModelError;
-use crate::types::shown::shown;
 
 /// The longest excerpt of a server's message that goes into an error, in characters.
 const EXCERPT: usize = 400;
@@ -176,7 +176,7 @@ fn named_status(complaint: &Complaint) -> u16 {
 impl OpenAi {
     /// A server's text as it may be shown: on one line, shortened, without keys and control characters.
     pub(super) fn excerpt(&self, text: &str) -> String {
-        let mut text = shown(&text.split_whitespace().collect::<Vec<_>>().join(" ")).into_owned();
+        let mut text = escaped(&text.split_whitespace().collect::<Vec<_>>().join(" ")).into_owned();
         for secret in self.settings.secrets().filter(|secret| !secret.is_empty()) {
             text = text.replace(secret, "[key]");
         }

@@ -27,7 +27,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Map, Value, json};
 use time::OffsetDateTime;
 
-use self::answer::Wanted;
+use self::answer::ReadOptions;
 use self::body::BodyError;
 use self::complaint::Complaint;
 use self::fault::Fault;
@@ -380,7 +380,7 @@ impl Model for OpenAi {
             Err(Fault::Failed(error)) => return Err(error),
         };
         let completion = serde_json::from_value(value).map_err(|error| self.something_else(&error, &received.text))?;
-        let response = self.read(completion, &Wanted::of(request))?;
+        let response = self.read(completion, &ReadOptions::of(request))?;
         Ok(Response { latency_ms, pause, ..response })
     }
 }

@@ -17,7 +17,7 @@ use crate::fetch::tls::Trusted;
 use crate::fetch::weights::Catalogue;
 use crate::task::prompt::Style;
 use crate::types::model::Capabilities;
-use crate::types::queue::LineSettings;
+use crate::types::queue::QueueSettings;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -201,9 +201,9 @@ impl BackendSettings for OpenAiSettings {
         Ok(fixed)
     }
 
-    fn line(&self, concurrency: usize) -> LineSettings {
+    fn line(&self, concurrency: usize) -> QueueSettings {
         let most = |cap: NonZeroU32| usize::try_from(cap.get()).unwrap_or(usize::MAX);
-        LineSettings { cap: self.concurrency.map_or(concurrency, most), local: false, probed: true }
+        QueueSettings { cap: self.concurrency.map_or(concurrency, most), local: false, probed: true }
     }
 
     fn rates(&self) -> [Option<NonZeroU32>; 2] {

@@ -1,10 +1,10 @@
 //! The journal of calls: every answer is stored under the hash of all that determines it, durably, before it is
 //! used. Resuming, sharing calls between arms and offline replay are look-ups here. One `SQLite` file.
 
-pub mod answers;
-mod claim;
+mod lock;
 pub mod neighbours;
 pub mod portable;
+pub mod read_only;
 mod schema;
 mod times;
 mod writer;
@@ -19,7 +19,7 @@ use async_trait::async_trait;
 use rusqlite::{Connection, OptionalExtension};
 use tokio::sync::OnceCell;
 
-pub use self::claim::Claim;
+pub use self::lock::JournalLock;
 use self::neighbours::{LOST, Neighbour, SPENT, sums};
 pub use self::times::{Elapsed, times};
 use self::writer::{Entry, Origin, Writer};
@@ -30,7 +30,7 @@ use crate::types::recorded::RecordedCalls;
 
 /// A call that was made.
 #[derive(Debug, Clone)]
-pub struct Made {
+pub struct JournaledCall {
     /// Its key.
     pub key: CallKey,
     /// The model's name in the config.
@@ -48,7 +48,7 @@ pub type Flight = Arc<OnceCell<Arc<Response>>>;
 
 /// What calls of one model have taken.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Taken {
+pub struct Spend {
     /// Calls.
     pub calls: u64,
     /// Their tokens.
@@ -190,7 +190,7 @@ impl Journal {
     ///
     /// # Errors
     /// Where the journal cannot be written.
-    pub async fn put(&self, made: Made) -> Result<Response> {
+    pub async fn put(&self, made: JournaledCall) -> Result<Response> {
         let (key, response) = (made.key, made.response.clone());
         let is_new = self.writer.write(Entry::call(made, Origin::Own)?).await?;
         self.made.fetch_add(1, Ordering::Relaxed);
@@ -201,7 +201,7 @@ impl Journal {
     }
 
     /// Notes an attempt that got no answer and may be charged all the same; at most `worst` for it.
-    pub fn lose(&self, key: &CallKey, model: &str, reason: &str, worst: Usage) {
+    pub fn record_unanswered(&self, key: &CallKey, model: &str, reason: &str, worst: Usage) {
         self.writer.note(Entry::Lost { key: *key, model: model.to_owned(), reason: reason.to_owned(), worst });
     }
 
@@ -244,7 +244,7 @@ impl Journal {
     ///
     /// # Errors
     /// Where the journal cannot be read.
-    pub fn spent(&self) -> Result<BTreeMap<String, Taken>> {
+    pub fn spent(&self) -> Result<BTreeMap<String, Spend>> {
         sums(&lock(&self.reader), SPENT).with_context(|| cannot_read(&self.path))
     }
 
@@ -252,7 +252,7 @@ impl Journal {
     ///
     /// # Errors
     /// Where the journal cannot be read.
-    pub fn lost(&self) -> Result<BTreeMap<String, Taken>> {
+    pub fn lost(&self) -> Result<BTreeMap<String, Spend>> {
         sums(&lock(&self.reader), LOST).with_context(|| cannot_read(&self.path))
     }
 
@@ -337,19 +337,19 @@ fn opened(path: &Path) -> Result<Vec<(PathBuf, Connection)>> {
 }
 
 /// A whole call out of some journal.
-fn call(connection: &Connection, path: &Path, key: &CallKey) -> Result<Option<Made>> {
+fn call(connection: &Connection, path: &Path, key: &CallKey) -> Result<Option<JournaledCall>> {
     found(connection, path, key, "SELECT model, item, request, response FROM calls WHERE key = ?1")
 }
 
 /// A whole call by a query for model, item, request and response.
-fn found(connection: &Connection, path: &Path, key: &CallKey, query: &str) -> Result<Option<Made>> {
+fn found(connection: &Connection, path: &Path, key: &CallKey, query: &str) -> Result<Option<JournaledCall>> {
     let found: Option<[String; 4]> = connection
         .prepare_cached(query)?
         .query_row([key.to_string()], |row| Ok([row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?]))
         .optional()
         .with_context(|| cannot_read(path))?;
     let Some([model, item, request, text]) = found else { return Ok(None) };
-    Ok(Some(Made { key: *key, model, item: item.into(), request, response: response(key, &text)? }))
+    Ok(Some(JournaledCall { key: *key, model, item: item.into(), request, response: response(key, &text)? }))
 }
 
 /// Fills in the embeddings that are still missing, as far as this journal has them.

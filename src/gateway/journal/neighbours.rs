@@ -7,7 +7,7 @@ use std::sync::Mutex;
 use anyhow::{Context, Result};
 use rusqlite::{Connection, Row};
 
-use super::{Journal, Made, Taken, cannot_read, found, lock, look_up, schema};
+use super::{Journal, JournaledCall, Spend, cannot_read, found, lock, look_up, schema};
 use crate::types::chat::{CallKey, Usage};
 use crate::types::embedding::Embedded;
 
@@ -19,11 +19,11 @@ pub(super) const LOST: &str =
     "SELECT model, count(*), sum(input_tokens), 0, sum(output_tokens) FROM lost GROUP BY model";
 
 /// The sums of such a query.
-pub(super) fn sums(connection: &Connection, query: &str) -> rusqlite::Result<BTreeMap<String, Taken>> {
+pub(super) fn sums(connection: &Connection, query: &str) -> rusqlite::Result<BTreeMap<String, Spend>> {
     let mut statement = connection.prepare(query)?;
     let taken = |row: &Row| {
         let usage = Usage { input: row.get(2)?, cached_input: row.get(3)?, output: row.get(4)? };
-        Ok((row.get(0)?, Taken { calls: row.get(1)?, usage }))
+        Ok((row.get(0)?, Spend { calls: row.get(1)?, usage }))
     };
     statement.query_map([], taken)?.collect()
 }
@@ -32,9 +32,9 @@ pub(super) fn sums(connection: &Connection, query: &str) -> rusqlite::Result<BTr
 #[derive(Debug, Clone, Default)]
 pub struct Account {
     /// Calls that were answered.
-    pub spent: BTreeMap<String, Taken>,
+    pub spent: BTreeMap<String, Spend>,
     /// Attempts without an answer, at most.
-    pub lost: BTreeMap<String, Taken>,
+    pub lost: BTreeMap<String, Spend>,
 }
 
 /// The journal of a run beside this one.
@@ -49,7 +49,7 @@ impl Neighbour {
     }
 
     /// A call that its run made. What its run took from a recording is that run's alone: nobody named the recording here.
-    pub(super) fn call(&self, key: &CallKey) -> Result<Option<Made>> {
+    pub(super) fn call(&self, key: &CallKey) -> Result<Option<JournaledCall>> {
         let query = "SELECT model, item, request, response FROM calls WHERE key = ?1 AND NOT imported";
         found(&lock(&self.reader), &self.path, key, query)
     }

@@ -15,7 +15,7 @@ use sha2::{Digest, Sha256};
 
 use super::schema::MADE;
 use super::writer::{Entry, Origin, insert};
-use super::{Made, floats, opened, schema};
+use super::{JournaledCall, floats, opened, schema};
 use crate::types::chat::CallKey;
 use crate::types::embedding::Embedded;
 
@@ -24,7 +24,7 @@ const MAGIC: &[u8] = b"PAR1";
 
 /// What goes into an export.
 #[derive(Debug, Clone, Default)]
-pub struct Selection {
+pub struct ExportSelection {
     /// Whether requests are left out, and with them all text of the questions.
     pub answers_only: bool,
     /// Journals or exports whose rows are left out.
@@ -58,7 +58,7 @@ struct Row {
 ///
 /// # Errors
 /// Names the journal that cannot be read, or a file of `except` that is no journal.
-pub fn export(path: &Path, selection: &Selection) -> Result<(Vec<u8>, Exported)> {
+pub fn export(path: &Path, selection: &ExportSelection) -> Result<(Vec<u8>, Exported)> {
     let connection = schema::open_further(path)?;
     let cannot = || format!("cannot read the journal {}", path.display());
     let except = selection.except.iter().map(|path| keys(path)).collect::<Result<Vec<_>>>()?.concat();
@@ -194,7 +194,7 @@ fn fill(connection: &mut Connection, path: &Path) -> Result<()> {
                 let item = items.get(row).unwrap_or_default().into();
                 let origin = made_at.and_then(|at| at.get(row)).map_or(Origin::Imported, Origin::OwnAt);
                 let request = if answers_only { String::new() } else { request.to_owned() };
-                Entry::call(Made { key, model, item, request, response }, origin)?
+                Entry::call(JournaledCall { key, model, item, request, response }, origin)?
             }
             (None, Some(tokens), Some(vector)) => {
                 let tokens = tokens.try_into().with_context(|| wrong("the tokens are no count"))?;

@@ -4,9 +4,9 @@ use super::*;
 use crate::fetch::machine;
 use crate::types::chat::Token;
 
-fn made(name: &str) -> Made {
+fn made(name: &str) -> JournaledCall {
     let token = Token { text: name.to_owned(), logprob: Some(-0.1 - 0.2), ..Token::default() };
-    Made {
+    JournaledCall {
         key: CallKey(Sha256::digest(name).into()),
         model: "m".to_owned(),
         item: "1".into(),
@@ -100,7 +100,7 @@ fn calls_side_by_side_take_their_time_once() {
     let [journal, exported] = ["journal.sqlite", "journal.parquet"].map(|name| folder.path().join(name));
     let connection = schema::open(&journal).expect("opens");
     let insert = |name: &str, model: &str, seconds: f64, origin| {
-        let mut made = Made { model: model.to_owned(), request: name.to_owned(), ..made(name) };
+        let mut made = JournaledCall { model: model.to_owned(), request: name.to_owned(), ..made(name) };
         made.response.latency_ms = seconds * 1e3;
         assert!(writer::insert(&connection, &Entry::call(made, origin).expect("a row")).expect("written"));
     };
@@ -119,7 +119,7 @@ fn calls_side_by_side_take_their_time_once() {
     insert("f", "m", 8.0, Origin::Imported);
     assert_eq!(told(&journal), [(6, 65.0), (4, 45.0), (2, 30.0)]);
     drop(connection);
-    std::fs::write(&exported, portable::export(&journal, &portable::Selection::default()).expect("readable").0)
+    std::fs::write(&exported, portable::export(&journal, &portable::ExportSelection::default()).expect("readable").0)
         .expect("written");
     assert_eq!(told(&exported), told(&journal));
 }
@@ -129,10 +129,10 @@ fn an_attempt_without_an_answer_is_noted() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("journal.sqlite");
     let journal = Journal::open(&path).expect("opens");
-    journal.lose(&key("a"), "m", "cut off", Usage { input: 30, cached_input: 0, output: 9 });
+    journal.record_unanswered(&key("a"), "m", "cut off", Usage { input: 30, cached_input: 0, output: 9 });
     drop(journal);
     let lost = Journal::open(&path).and_then(|journal| journal.lost()).expect("sums");
-    assert_eq!(lost["m"], Taken { calls: 1, usage: Usage { input: 30, cached_input: 0, output: 9 } });
+    assert_eq!(lost["m"], Spend { calls: 1, usage: Usage { input: 30, cached_input: 0, output: 9 } });
 }
 
 #[tokio::test]
@@ -179,7 +179,7 @@ async fn a_journal_of_the_second_version_is_read_and_taken_over() {
     let before = std::fs::read(&old).expect("there");
     let journal = Journal::open(&own).expect("opens").with_further(&old).expect("is read");
     assert_eq!(journal.get(&key("a")).await.expect("readable"), Some(made("a").response));
-    assert_eq!(portable::export(&old, &portable::Selection::default()).expect("exported").1.calls, 1);
+    assert_eq!(portable::export(&old, &portable::ExportSelection::default()).expect("exported").1.calls, 1);
     assert!(std::fs::read(&old).expect("there") == before, "a journal of another run is not changed");
 
     let journal = Journal::open(&old).expect("is taken over");

@@ -10,7 +10,7 @@ use rusqlite::{Connection, params};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::oneshot;
 
-use super::Made;
+use super::JournaledCall;
 use crate::fetch::machine;
 use crate::types::chat::{CallKey, Usage};
 use crate::types::embedding::Embedded;
@@ -24,7 +24,7 @@ const RETRIES: [Duration; 3] = [Duration::from_millis(250), Duration::from_secs(
 /// A row to be written.
 pub(super) enum Entry {
     /// An answered call, its answer already as text.
-    Call { made: Box<Made>, response: String, origin: Origin },
+    Call { made: Box<JournaledCall>, response: String, origin: Origin },
     /// A text's embedding.
     Embedding { key: CallKey, embedder: String, embedded: Embedded },
     /// An attempt without an answer.
@@ -43,7 +43,7 @@ pub(super) enum Origin {
 }
 
 impl Entry {
-    pub(super) fn call(made: Made, origin: Origin) -> Result<Self> {
+    pub(super) fn call(made: JournaledCall, origin: Origin) -> Result<Self> {
         let response = serde_json::to_string(&made.response)?;
         Ok(Self::Call { made: Box::new(made), response, origin })
     }

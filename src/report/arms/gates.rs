@@ -6,7 +6,7 @@ use crate::analysis::metrics::calibrated::Guaranteed;
 use crate::analysis::metrics::confidence::{Ends, Realised, Reliability};
 use crate::analysis::metrics::{Calibrated, Comparison, Slice};
 use crate::analysis::stats::{Estimate, Interval};
-use crate::report::calibration::{Cover, SMALLEST_ALPHA};
+use crate::report::calibration::{GuaranteeScope, SMALLEST_ALPHA};
 use crate::report::columns::{Column, Sheet, View};
 use crate::report::format::{lambda, marked, or_dash, percent};
 
@@ -17,7 +17,7 @@ pub const GUARANTEE: View = "guarantee";
 
 /// Whose confidence it is, and what it is read from.
 #[derive(Debug, Clone, Copy)]
-pub struct Gauged<'a> {
+pub struct ConfidenceSource<'a> {
     /// The weak level's model.
     pub model: &'a str,
     /// The signal.
@@ -36,7 +36,7 @@ pub struct Row<'c> {
     /// What was guaranteed. `None` if the threshold stands in the config.
     guaranteed: Option<Guaranteed>,
     /// What the guarantee covers. `None` if nothing was certified, or the threshold stands in the config.
-    covers: Option<Cover>,
+    covers: Option<GuaranteeScope>,
     /// Whose answers the threshold is calibrated on.
     calibrated_on: Option<&'static str>,
     realised: Option<Realised>,
@@ -55,8 +55,8 @@ impl<'c> Row<'c> {
             covers: comparison
                 .calibrated(slice.cell.arm)
                 .filter(|_| guaranteed.is_some_and(|found| found.certified))
-                .map(Cover::of),
-            calibrated_on: comparison.calibrated(slice.cell.arm).map(Calibrated::whose),
+                .map(GuaranteeScope::of),
+            calibrated_on: comparison.calibrated(slice.cell.arm).map(Calibrated::answer_source),
             realised: guaranteed.map(|found| slice.realised(found.guarantee.alpha)),
         }
     }
@@ -81,12 +81,12 @@ pub fn with_guarantee<'c>(comparison: &'c Comparison<'c>) -> Vec<Row<'c>> {
 
 /// The table of these rows.
 #[must_use]
-pub fn sheet(rows: &[Row], gauged: Option<Gauged>) -> Sheet {
+pub fn sheet(rows: &[Row], gauged: Option<ConfidenceSource>) -> Sheet {
     let columns = [head(rows, gauged), confidence(rows), guarantee(rows), ends(rows), asked(rows)];
     Sheet { name: "calibration", columns: columns.into_iter().flatten().collect() }
 }
 
-fn head(rows: &[Row], gauged: Option<Gauged>) -> Vec<Column> {
+fn head(rows: &[Row], gauged: Option<ConfidenceSource>) -> Vec<Column> {
     let each = || rows.iter();
     vec![
         Column::text(each().map(|row| row.slice.cell.dataset.to_string())).file("dataset"),

@@ -9,7 +9,7 @@ pub mod views;
 
 use anyhow::Result;
 
-use self::gates::Gauged;
+use self::gates::ConfidenceSource;
 use super::table::Table;
 use crate::analysis::metrics::Comparison;
 
@@ -17,7 +17,7 @@ use crate::analysis::metrics::Comparison;
 ///
 /// # Errors
 /// If polars refuses a table.
-pub fn of_arms(comparison: &Comparison, gauged: Option<Gauged>) -> Result<Vec<Table>> {
+pub fn of_arms(comparison: &Comparison, gauged: Option<ConfidenceSource>) -> Result<Vec<Table>> {
     let figures = figures::sheet(comparison);
     let of_file = |name| figures.table_of(name, name);
     let mut tables = vec![of_file(views::ACCURACY)?, of_file(views::STRONG_CALLS)?];

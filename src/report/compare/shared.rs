@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use crate::analysis::metrics::fees::{item_fee, token_fee};
-use crate::analysis::metrics::slices::Taken;
+use crate::analysis::metrics::slices::ItemOutcome;
 use crate::analysis::metrics::{Changes, Comparison, Prices, Reference, Slice};
 use crate::analysis::stats::units::relative_change;
 use crate::types::arm::Arm;
@@ -72,7 +72,7 @@ fn fee(slice: &Slice, prices: &Prices) -> Option<f64> {
 }
 
 /// What tells an item of a run apart: order and id.
-fn place(taken: Taken<'_>) -> (usize, &str) {
+fn place(taken: ItemOutcome<'_>) -> (usize, &str) {
     let record = taken.record();
     (record.cell.order, &record.item_id.0)
 }

@@ -31,6 +31,6 @@ pub fn cautions(comparison: &Comparison) -> Vec<String> {
             ));
         }
     }
-    lines.extend(comparison.calibrated.iter().filter_map(calibration::flat));
+    lines.extend(comparison.calibrated.iter().filter_map(calibration::flat_recalibration));
     lines
 }

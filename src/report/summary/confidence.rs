@@ -3,12 +3,12 @@
 
 use super::Context;
 use crate::analysis::metrics::{Comparison, Slice};
-use crate::report::arms::gates::{CONFIDENCE, Gauged, sheet, with_confidence};
+use crate::report::arms::gates::{CONFIDENCE, ConfidenceSource, sheet, with_confidence};
 use crate::report::format::MARK;
 
 /// A row for each arm with a confidence of its own; empty if there is none.
 pub(super) fn section(context: &Context) -> String {
-    let Some(Gauged { model, signal }) = context.gauged else { return String::new() };
+    let Some(ConfidenceSource { model, signal }) = context.gauged else { return String::new() };
     let rows = with_confidence(context.comparison);
     if rows.is_empty() {
         return String::new();

@@ -1,29 +1,31 @@
 //! The summary's part on how answers ended: cut at the token limit, or without a text.
 
 use crate::analysis::metrics::Comparison;
-use crate::analysis::metrics::ends::Ends;
+use crate::analysis::metrics::ends::FinishCounts;
 use crate::report::columns::{Column, Sheet};
 use crate::report::format::{or_dash, percent};
 use crate::types::level::Level;
 
 /// A row for each arm, with the shares of both levels; empty if all answers are whole.
 pub(super) fn section(comparison: &Comparison) -> String {
-    let ends =
-        comparison.slices.iter().map(|slice| (slice, [Level::FIRST, slice.top].map(|level| Ends::of(slice, level))));
+    let ends = comparison
+        .slices
+        .iter()
+        .map(|slice| (slice, [Level::FIRST, slice.top].map(|level| FinishCounts::of(slice, level))));
     let ends: Vec<_> = ends.collect();
     if ends.iter().flat_map(|(_, levels)| levels).all(|level| level.cut == 0 && level.empty == 0) {
         return String::new();
     }
-    let share = |level: usize, of: fn(&Ends) -> (usize, f64)| {
-        let cell = move |levels: &[Ends; 2]| {
+    let share = |level: usize, of: fn(&FinishCounts) -> (usize, f64)| {
+        let cell = move |levels: &[FinishCounts; 2]| {
             let (count, share) = of(&levels[level]);
             let answers = levels[level].answers;
             or_dash((answers > 0).then(|| format!("{} ({count} of {answers})", percent(share))))
         };
         Column::written(ends.iter().map(move |(_, levels)| cell(levels)))
     };
-    let cut = |ends: &Ends| (ends.cut, ends.cut_share());
-    let empty = |ends: &Ends| (ends.empty, ends.empty_share());
+    let cut = |ends: &FinishCounts| (ends.cut, ends.cut_share());
+    let empty = |ends: &FinishCounts| (ends.empty, ends.empty_share());
     let columns = vec![
         Column::text(ends.iter().map(|(slice, _)| slice.cell.arm.to_string())).aside("arm"),
         Column::exact(ends.iter().map(|(slice, _)| slice.readable)).aside("λ"),

@@ -36,14 +36,14 @@ pub(super) fn of_terminal(comparison: &Comparison) -> Vec<Sheet> {
 }
 
 /// A change as a row of the table of gains.
-struct Shown {
+struct Retrieved {
     change: Estimate,
     text: fn(Estimate) -> String,
     /// The least and the greatest change over the orders, as shares. `None` in one order, or if it is not known by order.
     orders: Option<(f64, f64)>,
 }
 
-impl Shown {
+impl Retrieved {
     fn points(change: Estimate) -> Self {
         Self { change, text: points, orders: None }
     }
@@ -71,9 +71,9 @@ impl Shown {
 struct Row {
     /// What changes, marked if weak-only's answers are among the weak level's.
     name: String,
-    own: Shown,
+    own: Retrieved,
     /// The control's change. `None` if the control did not run or has none.
-    control: Option<Shown>,
+    control: Option<Retrieved>,
     /// The control's share of the gain, as text; empty without a control.
     shared: String,
 }
@@ -90,11 +90,11 @@ fn rows(comparison: &Comparison, taught: &Slice, changes: &Changes) -> Vec<Row> 
     let random = comparison.of_arm(Arm::InterCascadeRandom).find(same);
     let random = random.and_then(|(slice, changes)| Some((slice, changed(comparison, slice, changes?))));
     let (control, controls) = random.map_or((None, None), |(slice, changes)| (Some(slice), Some(changes)));
-    let mut controls: Vec<Option<Shown>> =
+    let mut controls: Vec<Option<Retrieved>> =
         controls.map_or_else(Vec::new, |changes| changes.into_iter().map(|(.., change)| change).collect());
     controls.resize_with(6, || None);
     let own = changed(comparison, taught, changes).into_iter().zip(controls);
-    let row = |((gain, name, own), controls): ((Gain, &'static str, Option<Shown>), Option<Shown>)| {
+    let row = |((gain, name, own), controls): ((Gain, &'static str, Option<Retrieved>), Option<Retrieved>)| {
         let slices = control.zip(comparison.base(taught)).filter(|_| controls.is_some());
         let shared = slices.map(|(control, base)| shared_gain(share(comparison, gain, taught, control, base)));
         let mark = gain == Gain::WeakAccuracy
@@ -111,7 +111,7 @@ fn sheet(rows: &[Row]) -> Sheet {
         Column::text(each().map(|row| row.name.clone())).heading("change against cascade"),
         Column::written(each().map(|row| row.own.text())).heading("inter-cascade"),
         Column::p_value(each().map(|row| row.own.change.p_value)).heading("p"),
-        Column::written(each().map(|row| row.control.as_ref().map_or("not run".to_owned(), Shown::text)))
+        Column::written(each().map(|row| row.control.as_ref().map_or("not run".to_owned(), Retrieved::text)))
             .heading("random strategies"),
         Column::written(each().map(|row| row.shared.clone())).heading(SHARE_OF_GAIN),
         Column::written(each().map(orders)).heading("orders"),
@@ -120,19 +120,23 @@ fn sheet(rows: &[Row]) -> Sheet {
 }
 
 /// What a learning arm changes, figure by figure.
-fn changed(comparison: &Comparison, slice: &Slice, changes: &Changes) -> [(Gain, &'static str, Option<Shown>); 6] {
+fn changed(comparison: &Comparison, slice: &Slice, changes: &Changes) -> [(Gain, &'static str, Option<Retrieved>); 6] {
     let by_order = changes.strong_calls_by_order.iter().copied().flatten();
     [
-        (Gain::WeakAccuracy, "weak accuracy", changes.weak_accuracy.map(Shown::points)),
+        (Gain::WeakAccuracy, "weak accuracy", changes.weak_accuracy.map(Retrieved::points)),
         (
             Gain::Accuracy,
             "accuracy",
-            Some(Shown::points(changes.accuracy).over(changes.accuracy_by_order.iter().copied())),
+            Some(Retrieved::points(changes.accuracy).over(changes.accuracy_by_order.iter().copied())),
         ),
-        (Gain::Coverage, "coverage", Some(Shown::points(changes.coverage))),
-        (Gain::StrongCalls, "strong calls", changes.strong_calls.map(|change| Shown::relative(change).over(by_order))),
-        (Gain::StrongRequests, "all strong requests", changes.strong_calls_all.map(Shown::relative)),
-        (Gain::Fee, "fee", comparison.fee_change(slice).map(Shown::relative)),
+        (Gain::Coverage, "coverage", Some(Retrieved::points(changes.coverage))),
+        (
+            Gain::StrongCalls,
+            "strong calls",
+            changes.strong_calls.map(|change| Retrieved::relative(change).over(by_order)),
+        ),
+        (Gain::StrongRequests, "all strong requests", changes.strong_calls_all.map(Retrieved::relative)),
+        (Gain::Fee, "fee", comparison.fee_change(slice).map(Retrieved::relative)),
     ]
 }
 

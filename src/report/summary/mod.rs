@@ -24,7 +24,7 @@ pub use self::cautions::cautions;
 pub use self::guarantee::lines as guarantees;
 pub use self::latex::{LATEX, latex};
 use super::arms::figures;
-use super::arms::gates::Gauged;
+use super::arms::gates::ConfidenceSource;
 use super::arms::views::RESULTS;
 use super::columns::{Sheet, page};
 use super::sweep::Sweep;
@@ -44,7 +44,7 @@ pub struct Context<'a> {
     /// What the arms reached.
     pub comparison: &'a Comparison<'a>,
     /// Whose confidence gates the arms, and what it is read from. `None` if nothing is gated.
-    pub gauged: Option<Gauged<'a>>,
+    pub gauged: Option<ConfidenceSource<'a>>,
     /// The section on which arm to take, as Markdown; may be empty.
     pub decision: &'a str,
 }

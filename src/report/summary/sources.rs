@@ -3,7 +3,9 @@
 
 use std::fmt::Write;
 
-use crate::analysis::metrics::learning::{ENCOUNTERS, Source, Teacher, Transfer, by_encounter, by_source, by_teacher};
+use crate::analysis::metrics::learning::{
+    ENCOUNTERS, StrategySource, Teacher, TransferGain, by_encounter, by_source, by_teacher,
+};
 use crate::analysis::metrics::{Comparison, Slice};
 use crate::report::columns::{Column, Sheet};
 use crate::report::format::{plus_minus, range};
@@ -13,7 +15,7 @@ struct Row<'c> {
     slice: &'c Slice<'c>,
     /// Which items they are.
     part_of: &'static str,
-    found: Transfer,
+    found: TransferGain,
     /// The items themselves, if the table says what became of them.
     part: Option<Slice<'c>>,
 }
@@ -25,8 +27,8 @@ pub(super) fn section(comparison: &Comparison) -> String {
     let unknown = alone.groups_are_unknown();
     for slice in comparison.learners() {
         let row = |part_of, found| Row { slice, part_of, found, part: None };
-        let named = |source: Source| match source {
-            Source::OtherGroups if unknown => "others, groups unknown",
+        let named = |source: StrategySource| match source {
+            StrategySource::OtherGroups if unknown => "others, groups unknown",
             source => source.name(),
         };
         places.extend(by_source(slice, alone).into_iter().map(|(source, found)| row(named(source), found)));

@@ -1,6 +1,6 @@
 //! The summary's parts on what was stored, and on what asking for strategies does to the strong level.
 
-use crate::analysis::metrics::learning::{Storing, distilling};
+use crate::analysis::metrics::learning::{StoreStats, distilling};
 use crate::analysis::metrics::{Comparison, Slice};
 use crate::report::columns::{Column, Sheet};
 use crate::report::format::plus_minus;
@@ -8,12 +8,12 @@ use crate::types::arm::Arm;
 
 /// What the store rule kept, and what of it was wrong; empty if nothing was deferred.
 pub(super) fn section(comparison: &Comparison) -> String {
-    let rows: Vec<(&Slice, Storing)> = comparison
+    let rows: Vec<(&Slice, StoreStats)> = comparison
         .learners()
-        .map(|slice| (slice, Storing::of(slice)))
+        .map(|slice| (slice, StoreStats::of(slice)))
         .filter(|(_, found)| found.deferred > 0)
         .collect();
-    let count = |of: fn(&Storing) -> usize, heading: &str| {
+    let count = |of: fn(&StoreStats) -> usize, heading: &str| {
         Column::count(rows.iter().map(move |(_, found)| of(found))).aside(heading)
     };
     let mut columns = head(rows.iter().map(|(slice, _)| *slice));

@@ -110,7 +110,8 @@ impl Sweep<'_, '_> {
         let mixed = || found().map(|found| found?.mixed.as_ref());
         let asked = |row: &Advice| format!("{}, {}", row.asked, name(row.axis));
         let value = |row: &Advice| if row.asked == "accuracy" { percent(row.value) } else { cost(row.axis, row.value) };
-        let take = |row: &Advice| row.found.as_ref().map_or("none".to_owned(), |found| taken(row.swept, found));
+        let take =
+            |row: &Advice| row.found.as_ref().map_or("none".to_owned(), |found| choice_in_words(row.swept, found));
         let paid = |row: &Advice| row.found.as_ref().map(|found| cost(row.axis, found.point.cost)).unwrap_or_default();
         let columns = vec![
             Column::text(each().map(|_| self.dataset.clone())).file("dataset"),
@@ -134,18 +135,18 @@ impl Sweep<'_, '_> {
 }
 
 /// An arm with its λ.
-fn told(swept: &Swept, choice: &Choice) -> String {
+fn arm_at_threshold(swept: &Swept, choice: &Choice) -> String {
     let at = choice.threshold.map(|threshold| format!(" at λ {}", lambda(swept.readable(threshold))));
     format!("{}{}", choice.arm, at.unwrap_or_default())
 }
 
 /// What is taken, with the shares of a mixture.
-fn taken(swept: &Swept, found: &Found<Choice>) -> String {
-    let first = told(swept, &found.choice.0);
+fn choice_in_words(swept: &Swept, found: &Found<Choice>) -> String {
+    let first = arm_at_threshold(swept, &found.choice.0);
     match &found.mixed {
         None => first,
         Some(((other, _), share)) => {
-            format!("{} % {}, {} % {first}", whole(*share), told(swept, other), whole(1.0 - share))
+            format!("{} % {}, {} % {first}", whole(*share), arm_at_threshold(swept, other), whole(1.0 - share))
         }
     }
 }
@@ -161,7 +162,7 @@ fn sentence(swept: &Swept, axis: Axis, found: &Found<Choice>) -> String {
     let figures =
         |point: Point| format!("accuracy {} for {} {}", percent(point.accuracy), cost(axis, point.cost), unit(axis));
     let Some(((other, beyond), share)) = &found.mixed else {
-        return format!("{}, {}", told(swept, &found.choice.0), figures(found.point));
+        return format!("{}, {}", arm_at_threshold(swept, &found.choice.0), figures(found.point));
     };
     let (choice, before) = &found.choice;
     let arm = if choice.arm.is_one_level() { other.arm } else { choice.arm };
@@ -192,10 +193,10 @@ fn sentence(swept: &Swept, axis: Axis, found: &Found<Choice>) -> String {
     format!(
         "{why}. Sending {} % of the queries at random to {} and the others to {} gives about {}{never_run}. Nearest without chance: {}, {}",
         whole(*share),
-        told(swept, other),
-        told(swept, choice),
+        arm_at_threshold(swept, other),
+        arm_at_threshold(swept, choice),
         figures(found.point),
-        told(swept, nearest),
+        arm_at_threshold(swept, nearest),
         figures(*at)
     )
 }

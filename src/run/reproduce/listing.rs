@@ -7,8 +7,8 @@ use anyhow::Result;
 
 use super::super::Prepared;
 use super::super::error::RunError;
-use super::{Answers, Compared, Ready, Reproduction};
-use crate::config::forecast::{self, InAll};
+use super::{PreparedExperiment, ReadOnlyJournals, RecordedAblation, Reproduction};
+use crate::config::forecast::{self, RunTotals};
 use crate::config::reproduction::{Ablation, Table};
 use crate::gateway::journal::{Elapsed, times};
 use crate::report::grid;
@@ -56,8 +56,8 @@ impl Reproduction<'_> {
         }
         let header = ["experiment", "items", "calls at most", "tokens", "fee USD", "recorded", "minutes"];
         let mut experiments = vec![header.map(str::to_owned).to_vec()];
-        let mut row = |name: &str, runs: &[&Prepared], answers: &Answers| {
-            let loads: Vec<InAll> = runs.iter().map(|run| forecast::in_all(&run.resolved)).collect();
+        let mut row = |name: &str, runs: &[&Prepared], answers: &ReadOnlyJournals| {
+            let loads: Vec<RunTotals> = runs.iter().map(|run| forecast::in_all(&run.resolved)).collect();
             let fee: Option<f64> = loads.iter().map(|load| load.fee).sum();
             let minutes = match answers.recording {
                 Some(path) => Some(format!("took {:.0}", recorded[path].0.seconds / 60.0)),
@@ -66,17 +66,17 @@ impl Reproduction<'_> {
             experiments.push(vec![
                 name.to_owned(),
                 runs[0].resolved.stream().len().to_string(),
-                loads.iter().map(InAll::all_calls).sum::<usize>().to_string(),
+                loads.iter().map(RunTotals::all_calls).sum::<usize>().to_string(),
                 loads.iter().map(|load| load.tokens).sum::<u64>().to_string(),
                 fee.map_or("–".to_owned(), |fee| format!("{fee:.4}")),
                 if answers.recording.is_some() { "yes".to_owned() } else { "no".to_owned() },
                 minutes.unwrap_or("–".to_owned()),
             ]);
         };
-        for Ready { experiment, run, answers } in &self.experiments {
+        for PreparedExperiment { experiment, run, answers } in &self.experiments {
             row(&experiment.name, &[run], answers);
         }
-        for Compared { name, prepared, answers } in &self.ablations {
+        for RecordedAblation { name, prepared, answers } in &self.ablations {
             row(name, &prepared.runs().collect::<Vec<_>>(), answers);
         }
         let mut tables = vec![["table", "what stands in it", "known from"].map(str::to_owned).to_vec()];
@@ -91,7 +91,7 @@ impl Reproduction<'_> {
 }
 
 /// The seconds that calls take, if the pace of all their models is known.
-fn seconds(loads: &[InAll], pace: &Pace) -> Option<f64> {
+fn seconds(loads: &[RunTotals], pace: &Pace) -> Option<f64> {
     let calls = loads.iter().flat_map(|load| load.calls);
     calls.map(|(model, calls)| Some(pace.get(model)?.seconds_for(calls))).sum()
 }

@@ -6,11 +6,11 @@ use std::path::Path;
 use anyhow::Result;
 
 use super::super::error::RunError;
-use super::super::outputs::{Kept, SetAside};
-use super::{Ready, Reproduction};
+use super::super::outputs::{FinishedRun, SetAside};
+use super::{PreparedExperiment, Reproduction};
 use crate::analysis::metrics::Comparison;
 use crate::config::reproduction::Table;
-use crate::report::claims::{Judged, headline};
+use crate::report::claims::{JudgedClaim, headline};
 use crate::report::columns::Sheet;
 use crate::report::folder::replace;
 use crate::report::grid::{Caption, SURE, document};
@@ -18,7 +18,7 @@ use crate::report::reproduction::{self, Shows, figures};
 
 /// What came of a reproduction.
 #[derive(Default)]
-pub struct Made {
+pub struct ReproductionTables {
     /// The tables of the ablations that were asked for by name, for a terminal.
     pub ablations: Vec<String>,
     /// The tables that are to be read at once, with their titles.
@@ -31,7 +31,7 @@ pub struct Made {
     files: Vec<(String, Vec<u8>)>,
 }
 
-impl Made {
+impl ReproductionTables {
     /// Whether there are tables of experiments.
     #[must_use]
     pub fn has_tables(&self) -> bool {
@@ -49,18 +49,18 @@ impl Made {
 
 impl Reproduction<'_> {
     /// Adds the tables.
-    pub(super) fn make(&self, needed: &[&Ready], made: &mut Made) -> Result<()> {
-        let kept = needed.iter().map(|ready| Kept::read(&self.options.folder_of(ready.experiment)));
-        let kept = kept.collect::<Result<Vec<Kept>>>()?;
-        let comparisons: Vec<Comparison> = kept.iter().map(Kept::comparison).collect();
+    pub(super) fn make(&self, needed: &[&PreparedExperiment], made: &mut ReproductionTables) -> Result<()> {
+        let kept = needed.iter().map(|ready| FinishedRun::read(&self.options.folder_of(ready.experiment)));
+        let kept = kept.collect::<Result<Vec<FinishedRun>>>()?;
+        let comparisons: Vec<Comparison> = kept.iter().map(FinishedRun::comparison).collect();
         let mut experiments = Vec::new();
         for (ready, comparison) in needed.iter().zip(&comparisons) {
             let name = &*ready.experiment.name;
             experiments.push(reproduction::Experiment { name, comparison, yardstick: ready.yardstick()? });
         }
         for table in &self.tables {
-            let judged: Vec<Judged> =
-                table.claims.iter().filter_map(|claim| Judged::new(claim, &experiments)).collect();
+            let judged: Vec<JudgedClaim> =
+                table.claims.iter().filter_map(|claim| JudgedClaim::new(claim, &experiments)).collect();
             if table.shows == Shows::Headline && judged.is_empty() {
                 continue;
             }
@@ -89,13 +89,13 @@ impl Reproduction<'_> {
     }
 
     /// A table with what a reader must know of it.
-    fn markdown(&self, table: &Table, needed: &[&Ready], shown: &str) -> String {
+    fn markdown(&self, table: &Table, needed: &[&PreparedExperiment], shown: &str) -> String {
         let mut text = format!("# {}\n\n{} {}\n\n{}\n", table.title, table.source, self.family.about, shown);
         text += "In brackets 95 % bootstrap intervals over groups, unadjusted. Changes are against the standard cascade of the same \
                  experiment.\n";
-        for Ready { experiment, run, .. } in needed {
+        for PreparedExperiment { experiment, run, .. } in needed {
             let _ = write!(text, "\n**{}**\n\n", experiment.name);
-            for line in run.resolved.setting().iter().chain(&experiment.choices) {
+            for line in run.resolved.describe().iter().chain(&experiment.choices) {
                 let _ = writeln!(text, "- {line}");
             }
         }
@@ -104,7 +104,7 @@ impl Reproduction<'_> {
 }
 
 /// A claim that is further from what was expected than its file allows.
-fn missed(judged: &Judged) -> String {
+fn missed(judged: &JudgedClaim) -> String {
     let found = judged.in_unit().map_or("none".to_owned(), |change| format!("{change:+.2}"));
     let expected = judged.claim.expected.map(|expected| format!("{:+.2} ± {}", expected.value, expected.within));
     format!(

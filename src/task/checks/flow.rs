@@ -26,7 +26,7 @@ const OF_UNITS: [(&[&str], &[i64]); 7] = [
 
 /// Where a number of a calculation may come from. A number may have several sources: two that are equal.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) enum Source<'a> {
+pub(super) enum NumberSource<'a> {
     /// A number of the question, by its index, and by which of its forms.
     Given(usize, usize),
     /// An earlier expression: of which step, itself, and whether its sign is changed.
@@ -68,29 +68,29 @@ impl Flow {
     }
 
     /// Where a number of step `at` may come from: results of earlier steps first, the latest first.
-    pub(super) fn sources(&self, at: usize, number: &BigRational) -> Vec<Source<'_>> {
+    pub(super) fn sources(&self, at: usize, number: &BigRational) -> Vec<NumberSource<'_>> {
         let mut sources = Vec::new();
         let opposite = -number;
         for (earlier, step) in self.steps[..at].iter().enumerate().rev() {
             if step.result == *number {
-                sources.push(Source::Earlier(earlier, &step.expression, false));
+                sources.push(NumberSource::Earlier(earlier, &step.expression, false));
             }
             for part in parts(&step.expression) {
                 if part.value(&mut |number| Some(number.clone())).as_ref() == Some(number) {
-                    sources.push(Source::Earlier(earlier, part, false));
+                    sources.push(NumberSource::Earlier(earlier, part, false));
                 }
             }
             if step.result == opposite {
-                sources.push(Source::Earlier(earlier, &step.expression, true));
+                sources.push(NumberSource::Earlier(earlier, &step.expression, true));
             }
         }
         for (index, given) in self.given.iter().enumerate() {
             if let Some(form) = given.forms.iter().position(|form| form == number) {
-                sources.push(Source::Given(index, form));
+                sources.push(NumberSource::Given(index, form));
             }
         }
         if self.constants.contains(number) {
-            sources.push(Source::Constant);
+            sources.push(NumberSource::Constant);
         }
         sources
     }

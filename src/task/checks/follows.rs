@@ -3,7 +3,7 @@
 
 use num_rational::BigRational;
 
-use super::flow::{Flow, Source};
+use super::flow::{Flow, NumberSource};
 use crate::task::calculations::Expression;
 
 /// Pairs of expressions that are compared at most, so that a text of equal numbers ends.
@@ -74,11 +74,11 @@ impl<'a> Matching<'a> {
         for a in own.sources(here.0, here.1) {
             for b in example.sources(there.0, there.1) {
                 let same = match (&a, &b) {
-                    (Source::Constant, Source::Constant) => here.1 == there.1 && rest(self),
-                    (Source::Given(one, form), Source::Given(other, as_form)) => {
+                    (NumberSource::Constant, NumberSource::Constant) => here.1 == there.1 && rest(self),
+                    (NumberSource::Given(one, form), NumberSource::Given(other, as_form)) => {
                         form == as_form && self.paired(*one, *other, rest)
                     }
-                    (Source::Earlier(at, one, opposite), Source::Earlier(by, other, other_opposite)) => {
+                    (NumberSource::Earlier(at, one, opposite), NumberSource::Earlier(by, other, other_opposite)) => {
                         opposite == other_opposite && self.same((*at, one), (*by, other), rest)
                     }
                     _ => false,
@@ -111,7 +111,7 @@ fn earlier<'a>(flow: &'a Flow, at: usize, number: &BigRational) -> Vec<At<'a>> {
     sources
         .into_iter()
         .filter_map(|source| match source {
-            Source::Earlier(at, expression, false) => Some((at, expression)),
+            NumberSource::Earlier(at, expression, false) => Some((at, expression)),
             _ => None,
         })
         .collect()

@@ -14,7 +14,7 @@ use num_rational::BigRational;
 use self::flow::Flow;
 use super::calculations::{self, AtLeast};
 use super::passage;
-use crate::types::check::{Check, Outcomes};
+use crate::types::check::{Check, CheckOutcomes};
 
 /// A solved question that was shown with another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -82,8 +82,8 @@ impl<'a> Work<'a> {
 
     /// The outcome of every check.
     #[must_use]
-    pub fn outcomes(&self) -> Outcomes {
-        let mut outcomes = Outcomes::default();
+    pub fn outcomes(&self) -> CheckOutcomes {
+        let mut outcomes = CheckOutcomes::default();
         for check in Check::ALL {
             outcomes.set(check, self.passes(check));
         }

@@ -2,7 +2,7 @@
 
 use num_rational::BigRational;
 
-use super::flow::{Flow, Source};
+use super::flow::{Flow, NumberSource};
 use super::given::{Given, Unit};
 use crate::task::calculations::Expression;
 
@@ -85,17 +85,17 @@ fn value(
         Expression::Number(number) => {
             let sources = flow.sources(at, number);
             match sources.first()? {
-                Source::Earlier(at, expression, opposite) => {
+                NumberSource::Earlier(at, expression, opposite) => {
                     let value = value(flow, (*at, *expression), depth.checked_sub(1)?, choice, given)?;
                     Some(if *opposite { -value } else { value })
                 }
-                Source::Constant => Some(number.clone()),
-                Source::Given(..) => {
+                NumberSource::Constant => Some(number.clone()),
+                NumberSource::Given(..) => {
                     let all: Vec<(usize, usize)> = sources
                         .iter()
-                        .filter_map(
-                            |source| if let Source::Given(index, form) = source { Some((*index, *form)) } else { None },
-                        )
+                        .filter_map(|source| {
+                            if let NumberSource::Given(index, form) = source { Some((*index, *form)) } else { None }
+                        })
                         .collect();
                     // The number as it is before its other forms.
                     let plain = all.iter().filter(|(_, form)| *form == 0).count();

@@ -177,14 +177,14 @@ struct Case {
     #[serde(default)]
     options: Vec<String>,
     text: String,
-    example: Option<Shown>,
+    example: Option<Retrieved>,
     /// Whether a careful reader would find otherwise.
     #[serde(default)]
     differs: bool,
 }
 
 #[derive(serde::Deserialize)]
-struct Shown {
+struct Retrieved {
     question: String,
     solution: String,
     answer: Option<String>,

@@ -21,13 +21,13 @@ const MOST_DIGITS: usize = 1000;
 
 /// A number found in a text.
 #[derive(Debug, Clone)]
-pub(super) struct Found {
+pub(super) struct FoundNumber {
     /// The bytes of its sign, its currency and itself.
     pub(super) range: Range<usize>,
     parts: Parts,
 }
 
-impl Found {
+impl FoundNumber {
     /// The value. `None` if a denominator is 0 or the value has too many digits.
     pub(super) fn value(&self, text: &str) -> Option<BigRational> {
         self.parts.value(text)
@@ -74,12 +74,12 @@ pub(super) fn whole_in_words(text: &str) -> Option<BigRational> {
 }
 
 /// The first number in words of an answer's place, `twelve` or `two hundred and five`.
-pub(super) fn spoken(text: &str, range: Range<usize>) -> Option<Found> {
+pub(super) fn spoken(text: &str, range: Range<usize>) -> Option<FoundNumber> {
     words::spoken(text, range)
 }
 
 /// The last number in words of a text; `one` by itself counts only if it is all that there is.
-pub(super) fn last_spoken(text: &str) -> Option<Found> {
+pub(super) fn last_spoken(text: &str) -> Option<FoundNumber> {
     words::last(text)
 }
 

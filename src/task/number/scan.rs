@@ -5,7 +5,7 @@ use std::ops::Range;
 use super::digit::digit;
 use super::digits::{self, run};
 use super::value::{Digits, Parts};
-use super::{Found, Kind, after, before, blank, glues, signs, suffix};
+use super::{FoundNumber, Kind, after, before, blank, glues, signs, suffix};
 
 /// The bytes within which the parts of a fraction are looked for.
 const FRACTION: usize = 400;
@@ -30,9 +30,9 @@ impl<'a> Scanner<'a> {
 }
 
 impl Iterator for Scanner<'_> {
-    type Item = Found;
+    type Item = FoundNumber;
 
-    fn next(&mut self) -> Option<Found> {
+    fn next(&mut self) -> Option<FoundNumber> {
         let bytes = self.text.as_bytes();
         while self.at < self.end {
             let byte = bytes[self.at];

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use super::digit::digit;
 use super::value::Parts;
-use super::{Found, Kind, after, before};
+use super::{FoundNumber, Kind, after, before};
 
 /// Currencies that are written in letters.
 const CURRENCIES: [&str; 31] = [
@@ -101,7 +101,7 @@ pub(super) fn signed(
     range: Range<usize>,
     mut parts: Parts,
     kind: Kind,
-) -> Found {
+) -> FoundNumber {
     let mut start = range.start;
     let mut currency = false;
     let mut signed = false;
@@ -151,7 +151,7 @@ pub(super) fn signed(
             parts.negative = true;
         }
     }
-    Found { range: start..range.end, parts }
+    FoundNumber { range: start..range.end, parts }
 }
 
 /// Whether a character is only there for the looks.

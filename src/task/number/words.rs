@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::Found;
+use super::FoundNumber;
 use super::value::Parts;
 
 /// Words of a number at most.
@@ -154,20 +154,20 @@ fn value(text: &str, words: &[Word]) -> Option<(i64, i64, usize)> {
 }
 
 /// The first number in words within some bytes.
-pub(super) fn spoken(text: &str, range: Range<usize>) -> Option<Found> {
+pub(super) fn spoken(text: &str, range: Range<usize>) -> Option<FoundNumber> {
     let list: Vec<Word> = words(text, range).take(200).collect();
     (0..list.len()).find_map(|at| Some(found(&list, at, value(text, &list[at..list.len().min(at + MOST)])?)))
 }
 
-fn found(list: &[Word], at: usize, (top, bottom, taken): (i64, i64, usize)) -> Found {
+fn found(list: &[Word], at: usize, (top, bottom, taken): (i64, i64, usize)) -> FoundNumber {
     let minus = at > 0 && matches!(list[at - 1].0.to_ascii_lowercase().as_str(), "minus" | "negative");
     let start = if minus { list[at - 1].1.start } else { list[at].1.start };
     let parts = Parts { negative: minus, small: Some((top, bottom)), ..Parts::default() };
-    Found { range: start..list[at + taken - 1].1.end, parts }
+    FoundNumber { range: start..list[at + taken - 1].1.end, parts }
 }
 
 /// The last number in words of a text's last line; `one` by itself counts only if it is all that there is.
-pub(super) fn last(text: &str) -> Option<Found> {
+pub(super) fn last(text: &str) -> Option<FoundNumber> {
     let end = text.trim_end().len();
     let start = text[..end].rfind('\n').map_or(0, |at| at + 1);
     let found_words: Vec<Word> = words(text, start..end).take(400).collect();

@@ -8,7 +8,7 @@ use intercascade::backend::preset::Preset;
 use wiremock::matchers::method;
 use wiremock::{Mock, MockServer};
 
-use self::servers::{Answers, Refusals, Served};
+use self::servers::{Answers, ModelService, Refusals};
 use crate::support::{Project, Said};
 
 /// What stands in for the keys; no output may hold them.
@@ -75,9 +75,9 @@ impl Stage {
     }
 
     /// What was asked of one model, in order.
-    async fn asked(&self, model: &str) -> Vec<Served> {
+    async fn asked(&self, model: &str) -> Vec<ModelService> {
         let requests = self.server.received_requests().await.expect("recorded");
-        requests.iter().map(Served::of).filter(|served| served.body["model"] == model).collect()
+        requests.iter().map(ModelService::of).filter(|served| served.body["model"] == model).collect()
     }
 
     /// What the servers refused.

@@ -25,7 +25,7 @@ const MODELS: [(&str, &[&str]); 6] = [
 ];
 
 /// A request as a server sees it.
-pub(super) struct Served {
+pub(super) struct ModelService {
     /// The first part of its path.
     pub(super) server: String,
     pub(super) body: Value,
@@ -33,7 +33,7 @@ pub(super) struct Served {
     team: Option<String>,
 }
 
-impl Served {
+impl ModelService {
     pub(super) fn of(request: &Request) -> Self {
         let header = |name: &str| request.headers.get(name).map(|value| value.to_str().expect("text").to_owned());
         Self {
@@ -146,7 +146,7 @@ impl Answers {
 
 impl Respond for Answers {
     fn respond(&self, request: &Request) -> ResponseTemplate {
-        let served = Served::of(request);
+        let served = ModelService::of(request);
         if !request.url.path().ends_with("/chat/completions") {
             return ResponseTemplate::new(404);
         }
@@ -176,7 +176,7 @@ fn error(server: &str, status: u16, words: &str) -> Value {
 
 /// An answer in each server's form: 100 tokens read (64 of them cached by `OpenAI`), 20 written, 30 more thought
 /// where the model thinks; log-probabilities where they are asked for.
-fn completion(served: &Served, text: &str, sure: bool) -> Value {
+fn completion(served: &ModelService, text: &str, sure: bool) -> Value {
     let model = served.model();
     let (name, usage) = match served.server.as_str() {
         "openai" => {
@@ -219,7 +219,7 @@ pub(super) struct Refusals(pub(super) Vec<String>);
 impl Refusals {
     pub(super) async fn of(server: &MockServer) -> Self {
         let requests = server.received_requests().await.expect("recorded");
-        let words = |request: Served| Some(format!("{}: {}", request.model(), request.refusal()?.1));
-        Self(requests.iter().map(Served::of).filter_map(words).collect())
+        let words = |request: ModelService| Some(format!("{}: {}", request.model(), request.refusal()?.1));
+        Self(requests.iter().map(ModelService::of).filter_map(words).collect())
     }
 }

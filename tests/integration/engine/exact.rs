@@ -4,20 +4,20 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use intercascade::analysis::metrics::calibrated::Wanted;
-use intercascade::cascade::answer::Gauge;
-use intercascade::cascade::calibration::Gates;
+use intercascade::analysis::metrics::calibrated::CalibrationTask;
+use intercascade::cascade::answer::ConfidenceEstimator;
+use intercascade::cascade::calibration::CalibrationPlan;
 use intercascade::cascade::gate::WithoutExample;
 use intercascade::cascade::level::{LevelModel, Levels};
-use intercascade::cascade::repository::{Rule, Shown};
+use intercascade::cascade::repository::{RetrievalRule, Retrieved};
 use intercascade::cascade::schedule::{CellOutcome, one_by_one, side_by_side};
-use intercascade::cascade::setup::Setup;
-use intercascade::cascade::teach::{Distil, Teaching, worked_example};
+use intercascade::cascade::setup::ExperimentContext;
+use intercascade::cascade::teach::{Distil, TeachingPolicy, worked_example};
 use intercascade::config::prompts::Prompts;
 use intercascade::dataset::stream::permutation;
-use intercascade::gateway::concurrency::{ConcurrencyLimiter, LineSettings};
+use intercascade::gateway::concurrency::{ConcurrencyLimiter, QueueSettings};
 use intercascade::gateway::journal::Journal;
-use intercascade::gateway::{Gateway, Retries, Served, Source};
+use intercascade::gateway::{AnswerSource, Gateway, ModelService, Retries};
 use intercascade::retrieval::hashed;
 use intercascade::task::calculations::AtLeast;
 use intercascade::task::confidence::Signal;
@@ -114,11 +114,11 @@ fn cases() -> impl Strategy<Value = Case> {
 }
 
 /// The example that the arm `fixed-example` shows.
-fn fixed(prompts: &Prompts) -> Shown {
+fn fixed(prompts: &Prompts) -> Retrieved {
     let item = Item { query: "What is twice 4?".to_owned(), ..testing::item("fixed".to_owned(), "fixed".to_owned()) };
     let prompt = prompts.find("chat", Task::Math).expect("there");
     let strategy = worked_example(&item, &Grader::usual(Task::Math), "4 + 4 = 8\n#### 8", prompt);
-    Shown { strategy: Arc::new(strategy), similarity: None }
+    Retrieved { strategy: Arc::new(strategy), similarity: None }
 }
 
 impl Case {
@@ -133,7 +133,7 @@ impl Case {
     }
 
     /// The setup over a journal of its own.
-    fn setup(&self, journal: Journal) -> (Arc<Setup>, Arc<ConcurrencyLimiter>, [Arc<Watch>; 2]) {
+    fn setup(&self, journal: Journal) -> (Arc<ExperimentContext>, Arc<ConcurrencyLimiter>, [Arc<Watch>; 2]) {
         let journal = Arc::new(journal);
         let gate = ConcurrencyLimiter::new(self.concurrency);
         let prompts = Prompts::near(None).expect("good files");
@@ -148,9 +148,9 @@ impl Case {
                 watch: Arc::clone(&watches[place]),
             });
             let identity = Identity { fixed: json!({ "name": name }), per_item: false };
-            let line = gate.line(LineSettings { cap: self.caps[place], local: self.local, probed: place == 0 });
+            let line = gate.line(QueueSettings { cap: self.caps[place], local: self.local, probed: place == 0 });
             let retries = Retries { most: 0, first_wait: Duration::ZERO, longest_wait: Duration::ZERO };
-            let served = Served { name: name.to_owned(), identity, source: Source::Model(model) };
+            let served = ModelService { name: name.to_owned(), identity, source: AnswerSource::Model(model) };
             LevelModel {
                 name: name.into(),
                 model: Gateway::new(served, Arc::clone(&journal), (Arc::clone(&gate), line), retries),
@@ -162,19 +162,28 @@ impl Case {
         };
         let items = self.items();
         let embeddings = items.iter().map(|item| hashed::embed(&item.query)).collect();
-        let setup = Setup {
+        let setup = ExperimentContext {
             dataset: "d".into(),
             grader: Grader::usual(Task::Math),
             items,
             embeddings,
             embedder: "hashed-words".into(),
             levels: Levels::new(vec![level(0)], level(1)),
-            gauge: Some(Gauge { signal: Signal::MeanTokenProbability, quantile: 0.1, draws: 2, draw_temperature: 0.7 }),
-            rule: Rule { k: self.k, min_similarity: self.min_similarity, exclude_same_group: self.exclude_same_group },
+            gauge: Some(ConfidenceEstimator {
+                signal: Signal::MeanTokenProbability,
+                quantile: 0.1,
+                draws: 2,
+                draw_temperature: 0.7,
+            }),
+            rule: RetrievalRule {
+                k: self.k,
+                min_similarity: self.min_similarity,
+                exclude_same_group: self.exclude_same_group,
+            },
             reuse_from: 0.7,
             without_example: self.without_example,
             fixed_example: Some(fixed(&prompts)),
-            teaching: Teaching {
+            teaching: TeachingPolicy {
                 content: Some(self.content),
                 distil: self.distil,
                 store: self.store.clone(),
@@ -197,9 +206,9 @@ impl Case {
         let folder = tempfile::tempdir().expect("a folder");
         let journal = Journal::open(&folder.path().join("journal.sqlite")).expect("a journal");
         let (setup, gate, watches) = self.setup(journal);
-        let gates = Gates {
+        let gates = CalibrationPlan {
             arms: self.arms.clone(),
-            wanted: Wanted { guarantee: None, recalibrate: None },
+            wanted: CalibrationTask { guarantee: None, recalibrate: None },
             per_arm: true,
             calibration: (self.items..self.items + self.before).collect(),
             checks: self.checks.clone(),

@@ -6,10 +6,12 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use intercascade::gateway::budget::Budget;
-use intercascade::gateway::concurrency::{ConcurrencyLimiter, LineSettings, Priority};
-use intercascade::gateway::journal::{Journal, Made};
-use intercascade::gateway::{Gateway, Retries, Served, Source};
-use intercascade::types::chat::{CallKey, Finish, Generation, Message, Mode, Request, Response, Role, Usage, Wanted};
+use intercascade::gateway::concurrency::{ConcurrencyLimiter, Priority, QueueSettings};
+use intercascade::gateway::journal::{Journal, JournaledCall};
+use intercascade::gateway::{AnswerSource, Gateway, ModelService, Retries};
+use intercascade::types::chat::{
+    CallKey, Finish, Generation, Message, Mode, Request, RequestKind, Response, Role, Usage,
+};
 use intercascade::types::model::{Identity, Model, ModelError};
 use intercascade::types::price::{Fee, Price};
 use serde_json::json;
@@ -55,11 +57,11 @@ fn stage(failures: usize, error: fn() -> ModelError) -> Stage {
     let journal = Arc::new(Journal::open(&folder.path().join("journal.sqlite")).expect("a journal"));
     let model = Arc::new(Shaky { failures, error, calls: AtomicUsize::new(0) });
     let gate = ConcurrencyLimiter::new(8);
-    let line = gate.line(LineSettings { cap: 8, local: false, probed: false });
-    let served = Served {
+    let line = gate.line(QueueSettings { cap: 8, local: false, probed: false });
+    let served = ModelService {
         name: "m".to_owned(),
         identity: Identity { fixed: json!({}), per_item: false },
-        source: Source::Model(Arc::<Shaky>::clone(&model)),
+        source: AnswerSource::Model(Arc::<Shaky>::clone(&model)),
     };
     let retries = Retries { most: 2, first_wait: Duration::from_millis(1), longest_wait: Duration::from_millis(9) };
     let gateway = Gateway::new(served, Arc::clone(&journal), (Arc::clone(&gate), line), retries);
@@ -71,7 +73,7 @@ fn request(text: &str, draw: u32) -> Request {
         item: "1".into(),
         messages: vec![Message { role: Role::User, content: text.to_owned() }],
         mode: Mode::Generate(Generation { max_tokens: 9, ..Generation::default() }),
-        wanted: Wanted::Answer,
+        wanted: RequestKind::Answer,
         draw,
         strategies: Vec::new(),
     }
@@ -113,11 +115,11 @@ async fn an_answer_is_there_after_a_new_start_and_without_a_model() {
     let path = first.folder.path().join("journal.sqlite");
     let again = stage(0, passing);
     let journal = Arc::new(Journal::open(&path).expect("a journal"));
-    let line = again.gate.line(LineSettings { cap: 1, local: false, probed: false });
-    let served = Served {
+    let line = again.gate.line(QueueSettings { cap: 1, local: false, probed: false });
+    let served = ModelService {
         name: "m".to_owned(),
         identity: Identity { fixed: json!({}), per_item: false },
-        source: Source::Journal,
+        source: AnswerSource::Journal,
     };
     let retries = Retries { most: 0, first_wait: Duration::ZERO, longest_wait: Duration::ZERO };
     let offline = Gateway::new(served, journal, (Arc::clone(&again.gate), line), retries);
@@ -162,7 +164,7 @@ async fn a_refused_call_is_kept_counted_as_charged_at_most_and_asked_again_on_re
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("journal.sqlite");
     let refused = Response { finish: Finish::Refused, refusal: Some("filtered".to_owned()), ..Response::default() };
-    let made = |key: u8, response: &Response| Made {
+    let made = |key: u8, response: &Response| JournaledCall {
         key: CallKey([key; 32]),
         model: "m".to_owned(),
         item: "1".into(),

@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use intercascade::types::chat::{Request, Response, Token, Usage, Wanted};
+use intercascade::types::chat::{Request, RequestKind, Response, Token, Usage};
 use intercascade::types::model::{Model, ModelError};
 use intercascade::types::seed::Seed;
 
@@ -71,10 +71,10 @@ impl Model for Oracle {
             Some(number) => format!("{number} + {number} = {}\n#### {}", 2.0 * number + slip, 2.0 * number),
             None => format!("{answer} + 0 = {}\n#### {answer}", answer + slip),
         };
-        if request.wanted == Wanted::AnswerAndStrategy && unit("readable") >= self.unreadable {
+        if request.wanted == RequestKind::AnswerAndStrategy && unit("readable") >= self.unreadable {
             text = format!("{text}\nSTRATEGY:\nNote {}.", (unit("note") * 1e6).floor());
         }
-        if request.wanted == Wanted::Strategy {
+        if request.wanted == RequestKind::Strategy {
             let readable = unit("readable") >= self.unreadable;
             text = if readable { format!("Note {}.", (unit("note") * 1e6).floor()) } else { String::new() };
         }

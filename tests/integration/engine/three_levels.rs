@@ -7,18 +7,18 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use intercascade::analysis::metrics::{Prices, Slice, fee_rows, slices};
-use intercascade::cascade::answer::Gauge;
-use intercascade::cascade::experiment::{Cells, gathered};
-use intercascade::cascade::gate::{Gate, WithoutExample};
+use intercascade::cascade::answer::ConfidenceEstimator;
+use intercascade::cascade::experiment::{Cells, collect_outcomes};
+use intercascade::cascade::gate::{DeferralGate, WithoutExample};
 use intercascade::cascade::level::{LevelModel, Levels};
-use intercascade::cascade::repository::Rule;
+use intercascade::cascade::repository::RetrievalRule;
 use intercascade::cascade::schedule::one_by_one;
-use intercascade::cascade::setup::Setup;
-use intercascade::cascade::teach::{Distil, Teaching};
+use intercascade::cascade::setup::ExperimentContext;
+use intercascade::cascade::teach::{Distil, TeachingPolicy};
 use intercascade::config::prompts;
-use intercascade::gateway::concurrency::{ConcurrencyLimiter, LineSettings};
+use intercascade::gateway::concurrency::{ConcurrencyLimiter, QueueSettings};
 use intercascade::gateway::journal::Journal;
-use intercascade::gateway::{Gateway, Retries, Served, Source};
+use intercascade::gateway::{AnswerSource, Gateway, ModelService, Retries};
 use intercascade::report::read;
 use intercascade::report::tables::{OF_STREAM, of_records};
 use intercascade::retrieval::hashed;
@@ -26,7 +26,7 @@ use intercascade::task::calculations::AtLeast;
 use intercascade::task::confidence::Signal;
 use intercascade::task::{Grader, Task};
 use intercascade::types::arm::{Arm, Content};
-use intercascade::types::chat::{Request, Response, Token, Usage, Wanted};
+use intercascade::types::chat::{Request, RequestKind, Response, Token, Usage};
 use intercascade::types::item::{Item, Target};
 use intercascade::types::level::Level;
 use intercascade::types::model::{Identity, Model, ModelError};
@@ -58,7 +58,7 @@ impl Model for Scripted {
         self.prompts.lock().expect("no panic").push((self.level, prompt));
         let item: usize = request.item.0.parse().expect("a number");
         let strategy = format!("\nSTRATEGY:\nNote on {item}.");
-        let strategy = if request.wanted == Wanted::AnswerAndStrategy { &strategy } else { "" };
+        let strategy = if request.wanted == RequestKind::AnswerAndStrategy { &strategy } else { "" };
         let text = format!("#### {}{strategy}", self.level);
         let logprob = SURE[item].get(self.level).map(|sure| sure.ln());
         let tokens = vec![Token { text: text.clone(), logprob, ..Token::default() }];
@@ -68,7 +68,7 @@ impl Model for Scripted {
 }
 
 /// A cascade of three levels over a journal in `folder`, and the prompts that its levels get.
-fn setup(folder: &std::path::Path) -> (Setup, Prompts) {
+fn setup(folder: &std::path::Path) -> (ExperimentContext, Prompts) {
     let journal = Arc::new(Journal::open(&folder.join("journal.sqlite")).expect("a journal"));
     let limiter = ConcurrencyLimiter::new(1);
     let prompts = prompts::Prompts::near(None).expect("good files");
@@ -77,9 +77,9 @@ fn setup(folder: &std::path::Path) -> (Setup, Prompts) {
         let name = NAMES[level];
         let model: Arc<dyn Model> = Arc::new(Scripted { level, prompts: Arc::clone(&seen) });
         let identity = Identity { fixed: json!({ "name": name }), per_item: false };
-        let line = limiter.line(LineSettings { cap: 1, local: false, probed: false });
+        let line = limiter.line(QueueSettings { cap: 1, local: false, probed: false });
         let retries = Retries { most: 0, first_wait: Duration::ZERO, longest_wait: Duration::ZERO };
-        let served = Served { name: name.to_owned(), identity, source: Source::Model(model) };
+        let served = ModelService { name: name.to_owned(), identity, source: AnswerSource::Model(model) };
         LevelModel {
             name: name.into(),
             model: Gateway::new(served, Arc::clone(&journal), (Arc::clone(&limiter), line), retries),
@@ -99,19 +99,24 @@ fn setup(folder: &std::path::Path) -> (Setup, Prompts) {
         subject: None,
     };
     let items: Arc<[Item]> = (0..SURE.len()).map(item).collect();
-    let setup = Setup {
+    let setup = ExperimentContext {
         dataset: "d".into(),
         grader: Grader::usual(Task::Math),
         embeddings: items.iter().map(|item| hashed::embed(&item.query)).collect(),
         items,
         embedder: "hashed-words".into(),
         levels: Levels::new(vec![level(0), level(1)], level(2)),
-        gauge: Some(Gauge { signal: Signal::MeanTokenProbability, quantile: 0.1, draws: 2, draw_temperature: 0.7 }),
-        rule: Rule { k: 1, min_similarity: -1.0, exclude_same_group: false },
+        gauge: Some(ConfidenceEstimator {
+            signal: Signal::MeanTokenProbability,
+            quantile: 0.1,
+            draws: 2,
+            draw_temperature: 0.7,
+        }),
+        rule: RetrievalRule { k: 1, min_similarity: -1.0, exclude_same_group: false },
         reuse_from: 0.99,
         without_example: WithoutExample::Ask,
         fixed_example: None,
-        teaching: Teaching {
+        teaching: TeachingPolicy {
             content: Some(Content::Strategy),
             distil: Distil::SameCall,
             store: Vec::new(),
@@ -131,8 +136,8 @@ fn setup(folder: &std::path::Path) -> (Setup, Prompts) {
 fn run(arms: &[Arm]) -> (Vec<Record>, Vec<(usize, String)>) {
     let folder = tempfile::tempdir().expect("a folder");
     let (setup, seen) = setup(folder.path());
-    let gates: Arc<[Gate]> = THRESHOLDS
-        .map(|threshold| Gate { threshold, recalibration: None, checks: Arc::from([]) })
+    let gates: Arc<[DeferralGate]> = THRESHOLDS
+        .map(|threshold| DeferralGate { threshold, recalibration: None, checks: Arc::from([]) })
         .into_iter()
         .collect();
     let cells = Cells {
@@ -144,7 +149,7 @@ fn run(arms: &[Arm]) -> (Vec<Record>, Vec<(usize, String)>) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     let outcomes = runtime.block_on(one_by_one(&setup, &streams, |_| ())).expect("every call is answered");
     let prompts = seen.lock().expect("no panic").clone();
-    (gathered(&streams, outcomes.into_iter().map(Ok).collect()).records, prompts)
+    (collect_outcomes(&streams, outcomes.into_iter().map(Ok).collect()).records, prompts)
 }
 
 /// The levels that each record asked, and whether each deferred.

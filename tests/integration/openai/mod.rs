@@ -11,11 +11,11 @@ use std::time::{Duration, Instant};
 
 use intercascade::backend::openai::{OpenAi, Settings};
 use intercascade::fetch::tls::Trusted;
-use intercascade::gateway::concurrency::{ConcurrencyLimiter, LineSettings, Priority};
+use intercascade::gateway::concurrency::{ConcurrencyLimiter, Priority, QueueSettings};
 use intercascade::gateway::journal::Journal;
-use intercascade::gateway::{Gateway, Retries, Served, Source};
+use intercascade::gateway::{AnswerSource, Gateway, ModelService, Retries};
 use intercascade::task::prompt::Style;
-use intercascade::types::chat::{Finish, Generation, Message, Mode, Request, Response, Role, Wanted};
+use intercascade::types::chat::{Finish, Generation, Message, Mode, Request, RequestKind, Response, Role};
 use intercascade::types::model::{Identity, Model, ModelError};
 use secrecy::SecretString;
 use serde_json::{Map, Value, json};
@@ -65,7 +65,7 @@ fn request(logprobs: bool) -> Request {
             logprobs,
             ..Generation::default()
         }),
-        wanted: Wanted::Answer,
+        wanted: RequestKind::Answer,
         draw: 0,
         strategies: Vec::new(),
     }
@@ -125,10 +125,10 @@ async fn call_until(settings: Settings, retries: Retries) -> Result<Response, Mo
     let folder = tempfile::tempdir().expect("a folder");
     let journal = Arc::new(Journal::open(&folder.path().join("journal.sqlite")).expect("a journal"));
     let gate = ConcurrencyLimiter::new(8);
-    let line = gate.line(LineSettings { cap: 8, local: false, probed: true });
+    let line = gate.line(QueueSettings { cap: 8, local: false, probed: true });
     let identity = Identity { fixed: json!({}), per_item: false };
     let model: Arc<dyn Model> = Arc::new(OpenAi::new(settings)?);
-    let served = Served { name: "weak".into(), identity, source: Source::Model(model) };
+    let served = ModelService { name: "weak".into(), identity, source: AnswerSource::Model(model) };
     let gateway = Gateway::new(served, journal, (gate, line), retries);
     let (_, response) = gateway.call(&request(false), Priority::default()).await?;
     Ok(Response::clone(&response))

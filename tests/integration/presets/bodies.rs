@@ -11,7 +11,7 @@ use intercascade::backend::settings::Data;
 use intercascade::fetch::weights::Catalogue;
 use intercascade::gateway::journal::Journal;
 use intercascade::task::prompt::Style;
-use intercascade::types::chat::{Finish, Generation, Message, Mode, Request, Response, Role, Wanted};
+use intercascade::types::chat::{Finish, Generation, Message, Mode, Request, RequestKind, Response, Role};
 use intercascade::types::model::ModelError;
 use intercascade::types::recorded::RecordedCalls;
 use intercascade::types::seed::Seed;
@@ -50,7 +50,7 @@ async fn read(preset: Preset, body: &Value) -> Result<Response, ModelError> {
             item: "0".into(),
             messages: vec![Message { role: Role::User, content: "Three times four?".into() }],
             mode: Mode::Generate(generation),
-            wanted: Wanted::Answer,
+            wanted: RequestKind::Answer,
             draw: 0,
             strategies: Vec::new(),
         })

@@ -5,7 +5,7 @@
 use std::process::Command;
 use std::sync::Mutex;
 
-use intercascade::backend::llama_server::{Engine, KeptServer, RunningServer, Wait};
+use intercascade::backend::llama_server::{Engine, RunningServer, SupervisedServer, Wait};
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 
@@ -93,7 +93,7 @@ fn it_does_not_outlive_a_parent_that_is_killed() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_that_dies_is_started_once_more() {
     let folder = tempfile::tempdir().expect("a folder");
-    let mut kept = KeptServer::new(engine(), small(folder.path()));
+    let mut kept = SupervisedServer::new(engine(), small(folder.path()));
     assert!(!folder.path().join("server.log").exists(), "nothing is started before it is needed");
     let first = port(&kept.alive(&|_| {}).await.expect("started").base_url());
     assert_eq!(port(&kept.alive(&|_| {}).await.expect("there").base_url()), first);

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use intercascade::backend::gguf::{Gguf, GgufConfig};
 use intercascade::task::prompt::Style;
-use intercascade::types::chat::{Finish, Generation, Message, Mode, Request, Response, Role, Wanted};
+use intercascade::types::chat::{Finish, Generation, Message, Mode, Request, RequestKind, Response, Role};
 use intercascade::types::model::{Model, ModelError};
 
 use super::llama::{SMOLLM, smollm};
@@ -20,7 +20,7 @@ fn request(text: &str, mode: Mode) -> Request {
         item: "7".into(),
         messages: vec![Message { role: Role::User, content: text.to_owned() }],
         mode,
-        wanted: Wanted::Answer,
+        wanted: RequestKind::Answer,
         draw: 0,
         strategies: Vec::new(),
     }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::*;
 use crate::analysis::fixtures::close;
-use crate::analysis::metrics::recommendation::{Outcome, Recommendation, Unit, Verdict};
+use crate::analysis::metrics::recommendation::{Recommendation, RecommendationOutcome, Unit, Verdict};
 
 /// An item of an arm in a group of its own, with one request of the strong level if it is deferred.
 fn answered(arm: Arm, item: usize, right: bool, deferred: bool) -> Record {
@@ -43,7 +43,10 @@ fn recommended<T>(records: &[Record], margin: f64, read: impl Fn(&Recommendation
 fn the_cheapest_arm_that_loses_no_more_than_the_margin_is_taken() {
     let arms = [(Arm::Cascade, 0, 200), (Arm::InterCascade, 0, 100)];
     recommended(&records(400, &arms), 0.02, |found| {
-        assert_eq!((found.unit, found.groups, found.outcome), (Unit::RequestsWithoutPrice, 400, Outcome::Take(1)));
+        assert_eq!(
+            (found.unit, found.groups, found.outcome),
+            (Unit::RequestsWithoutPrice, 400, RecommendationOutcome::Take(1))
+        );
         let [cascade, taught] = [0, 1].map(|place| found.candidates[place]);
         close(cascade.cost, 500.0, 1e-9);
         close(taught.cost, 250.0, 1e-9);
@@ -62,27 +65,27 @@ fn the_cheapest_arm_that_loses_no_more_than_the_margin_is_taken() {
 fn what_loses_more_than_the_margin_or_costs_no_less_does_not_pay() {
     // A fifth of the answers is lost.
     recommended(&records(400, &[(Arm::Cascade, 80, 100)]), 0.02, |found| {
-        assert_eq!((found.outcome, found.cascade, found.taught), (Outcome::NothingPays, Some(0), None));
+        assert_eq!((found.outcome, found.cascade, found.taught), (RecommendationOutcome::NothingPays, Some(0), None));
         assert_eq!(found.candidates[0].against.map(|against| against.verdict), Some(Verdict::DoesNotPay));
     });
     recommended(&records(400, &[(Arm::Cascade, 80, 100)]), 0.3, |found| {
-        assert_eq!(found.outcome, Outcome::Take(0));
+        assert_eq!(found.outcome, RecommendationOutcome::Take(0));
     });
     recommended(&records(400, &[(Arm::Cascade, 0, 400)]), 0.02, |found| {
-        assert_eq!(found.outcome, Outcome::NothingPays);
+        assert_eq!(found.outcome, RecommendationOutcome::NothingPays);
     });
 }
 
 #[test]
 fn few_groups_leave_it_open_and_say_how_many_are_missing() {
     recommended(&records(60, &[(Arm::Cascade, 0, 20)]), 0.02, |found| {
-        assert_eq!(found.outcome, Outcome::Insufficient(0));
+        assert_eq!(found.outcome, RecommendationOutcome::Insufficient(0));
         // 183 groups in all.
         assert_eq!(found.candidates[0].against.expect("strong-only ran").more_groups, Some(123));
     });
     // One of twenty lost is more than the margin: more groups would rather show that.
     recommended(&records(100, &[(Arm::Cascade, 5, 20)]), 0.02, |found| {
-        assert_eq!(found.outcome, Outcome::Insufficient(0));
+        assert_eq!(found.outcome, RecommendationOutcome::Insufficient(0));
         assert_eq!(found.candidates[0].against.expect("strong-only ran").more_groups, None);
     });
 }
@@ -91,9 +94,9 @@ fn few_groups_leave_it_open_and_say_how_many_are_missing() {
 fn without_a_strong_level_or_a_cascade_nothing_is_known() {
     let cascade: Vec<Record> = (0..9).map(|item| answered(Arm::Cascade, item, true, false)).collect();
     recommended(&cascade, 0.02, |found| {
-        assert_eq!((found.outcome, found.strong.is_none()), (Outcome::NoStrong, true));
+        assert_eq!((found.outcome, found.strong.is_none()), (RecommendationOutcome::NoStrong, true));
     });
     recommended(&records(9, &[]), 0.02, |found| {
-        assert_eq!(found.outcome, Outcome::NoCandidate);
+        assert_eq!(found.outcome, RecommendationOutcome::NoCandidate);
     });
 }

@@ -1,6 +1,6 @@
 //! Items of which the weak level was not asked since no example was near enough.
 
-use super::super::calibrated::{Calibrated, Wanted};
+use super::super::calibrated::{Calibrated, CalibrationTask};
 use super::super::learning::{distilling, theorem};
 use super::*;
 use crate::analysis::calibration::{Grid, Guarantee, Outcome};
@@ -102,8 +102,8 @@ fn arms_that_never_ask_or_give_answers_again_have_no_answer_of_weak_only() {
 #[test]
 fn items_that_were_not_asked_add_no_gain_or_are_left_out() {
     for (with_weak_only, wanted) in [
-        (true, vec![(Source::SameGroup, 6, 0, 0.5), (Source::Nothing, 6, 6, 0.0)]),
-        (false, vec![(Source::SameGroup, 6, 0, 0.5)]),
+        (true, vec![(StrategySource::SameGroup, 6, 0, 0.5), (StrategySource::Nothing, 6, 6, 0.0)]),
+        (false, vec![(StrategySource::SameGroup, 6, 0, 0.5)]),
     ] {
         let (records, prices) = (records(with_weak_only), Prices::new());
         let comparison = Comparison::new(&records, &[], &prices, Seed(3));
@@ -150,7 +150,7 @@ fn an_item_that_was_not_asked_is_never_accepted_in_calibration() {
     let asked = (0..60).map(|i| sure(record(Arm::InterCascade, i, true, false, &["g0"]), 0.0));
     let unasked = (60..100).map(|i| unasked(record(Arm::InterCascade, i, false, true, &[])));
     let guarantee = Guarantee { alpha: 0.1, delta: 0.1, min_accepted: 1 };
-    let wanted = Wanted { guarantee: Some((guarantee, Grid::Uniform(10))), recalibrate: None };
+    let wanted = CalibrationTask { guarantee: Some((guarantee, Grid::Uniform(10))), recalibrate: None };
     let told = Calibrated::new(Arm::InterCascade, asked.chain(unasked).collect(), true, wanted);
     let Some(Outcome::Certified(tested)) = told.outcome else { panic!("{:?}", told.outcome) };
     // λ = 0 accepts every answer that there is, and nothing of the forty.

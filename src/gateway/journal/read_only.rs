@@ -9,9 +9,9 @@ use super::{call, opened};
 use crate::types::chat::{CallKey, Response};
 
 /// Journals that are only looked into.
-pub struct Answers(Vec<(PathBuf, Connection)>);
+pub struct ReadOnlyJournals(Vec<(PathBuf, Connection)>);
 
-impl Answers {
+impl ReadOnlyJournals {
     /// Opens the journal at `path`, or an export's parts in the folder there.
     ///
     /// # Errors

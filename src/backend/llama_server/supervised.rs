@@ -4,14 +4,14 @@ use super::{Engine, EngineError, EngineSettings, OnWait, RunningServer, Wait};
 
 /// A server that is there when it is needed.
 #[derive(Debug)]
-pub struct KeptServer {
+pub struct SupervisedServer {
     engine: Engine,
     settings: EngineSettings,
     running: Option<RunningServer>,
     restarted: bool,
 }
 
-impl KeptServer {
+impl SupervisedServer {
     /// One that is not started yet.
     #[must_use]
     pub fn new(engine: Engine, settings: EngineSettings) -> Self {

@@ -6,8 +6,8 @@ use std::fmt::Write;
 
 /// A text with its control characters as escapes such as `\u{1b}`; line ends and tabs stay.
 #[must_use]
-pub fn shown(text: &str) -> Cow<'_, str> {
-    if !text.contains(obeyed) {
+pub fn escaped(text: &str) -> Cow<'_, str> {
+    if !text.contains(is_terminal_control) {
         return Cow::Borrowed(text);
     }
     let mut out = String::with_capacity(text.len() + 16);
@@ -15,7 +15,7 @@ pub fn shown(text: &str) -> Cow<'_, str> {
     while let Some(c) = chars.next() {
         match c {
             '\r' if chars.peek() == Some(&'\n') => {}
-            c if obeyed(c) => {
+            c if is_terminal_control(c) => {
                 let _ = write!(out, "{}", c.escape_unicode());
             }
             c => out.push(c),
@@ -26,17 +26,17 @@ pub fn shown(text: &str) -> Cow<'_, str> {
 
 /// The same on one line: line ends and tabs are escapes too. For names and ids within a sentence.
 #[must_use]
-pub fn shown_in_line(text: &str) -> Cow<'_, str> {
+pub fn escaped_in_line(text: &str) -> Cow<'_, str> {
     if text.contains(['\n', '\t']) {
-        Cow::Owned(shown(text).replace('\n', "\\n").replace('\t', "\\t"))
+        Cow::Owned(escaped(text).replace('\n', "\\n").replace('\t', "\\t"))
     } else {
-        shown(text)
+        escaped(text)
     }
 }
 
 /// Whether a terminal may act on a character, or a reader be misled by it: C0 and C1 controls, line and paragraph
 /// separators, marks of the writing direction, and the invisible characters of tags and interlinear notes.
-fn obeyed(c: char) -> bool {
+fn is_terminal_control(c: char) -> bool {
     match c {
         '\n' | '\t' => false,
         '\u{2028}'
@@ -67,8 +67,8 @@ mod tests {
             ("\u{8}\u{7f}\0", r"\u{8}\u{7f}\u{0}"),
             ("one\n\ttwo: λ, é, 😀, 中 –", "one\n\ttwo: λ, é, 😀, 中 –"),
         ] {
-            assert_eq!(shown(text), expected);
+            assert_eq!(escaped(text), expected);
         }
-        assert_eq!(shown_in_line("a\nb\t\u{1b}c"), r"a\nb\t\u{1b}c");
+        assert_eq!(escaped_in_line("a\nb\t\u{1b}c"), r"a\nb\t\u{1b}c");
     }
 }

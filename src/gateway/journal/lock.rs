@@ -8,12 +8,12 @@ use anyhow::{Context, Result};
 /// The right to make calls for a journal: two processes at once would pay for the same ones, and each know of its own alone.
 /// The system ends it with the process.
 #[derive(Debug)]
-pub struct Claim {
+pub struct JournalLock {
     path: PathBuf,
     _lock: File,
 }
 
-impl Claim {
+impl JournalLock {
     /// Claims the journal at `path`.
     ///
     /// # Errors
@@ -54,7 +54,7 @@ impl Claim {
     }
 }
 
-impl Drop for Claim {
+impl Drop for JournalLock {
     fn drop(&mut self) {
         // One that stays there holds nobody up.
         let _ = std::fs::remove_file(&self.path);
