@@ -58,7 +58,13 @@ class LearnedCascade:
         self.strategies.append((line, self.embed(query)))
 
 
-def load(path, arm="inter-cascade", order=0):
-    """The strategies of one arm and order."""
+def load(path, arm="inter-cascade", order=0, threshold=None):
+    """The strategies of one arm, order and threshold; the threshold must be given if the file has several, as that of a sweep."""
     with open(path, encoding="utf-8") as lines:
-        return [line for line in map(json.loads, lines) if (line["arm"], line["order"]) == (arm, order)]
+        found = [line for line in map(json.loads, lines) if (line["arm"], line["order"]) == (arm, order)]
+    if threshold is not None:
+        found = [line for line in found if line["threshold"] == threshold]
+    thresholds = sorted({line["threshold"] for line in found})
+    if len(thresholds) > 1:
+        raise ValueError(f"{path} has strategies of several thresholds; choose one of {thresholds}")
+    return found

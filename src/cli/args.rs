@@ -45,9 +45,35 @@ pub(super) struct Allowed {
 }
 
 fn margin(text: &str) -> Result<f64, String> {
-    let share: f64 = text.parse().map_err(|_| format!("`{text}` is no number"))?;
-    let wrong = || format!("{text} does not lie between 0 and 1; a share is meant, 0.02 is two points");
-    if share > 0.0 && share < 1.0 { Ok(share) } else { Err(wrong()) }
+    let margin = share(text)?;
+    if margin > 0.0 && margin < 1.0 {
+        Ok(margin)
+    } else {
+        Err("a margin lies between 0 and 1: 0.02 is two points".to_owned())
+    }
+}
+
+/// Reads a share, in [0, 1].
+///
+/// # Errors
+/// Says what the text is, and how a percentage is written as a share.
+pub(super) fn share(text: &str) -> Result<f64, String> {
+    let number: f64 = text.trim_end_matches('%').trim().parse().map_err(|_| format!("`{text}` is not a number"))?;
+    if !text.ends_with('%') && (0.0..=1.0).contains(&number) {
+        return Ok(number);
+    }
+    let hint =
+        if (0.0..=100.0).contains(&number) { format!(": {number} % is {}", number / 100.0) } else { String::new() };
+    Err(format!("a share from 0 to 1 is needed{hint}"))
+}
+
+/// Reads an amount of USD, 0 or more.
+///
+/// # Errors
+/// Says what is wrong with the text.
+pub(super) fn usd(text: &str) -> Result<f64, String> {
+    let amount: f64 = text.parse().map_err(|_| format!("`{text}` is not a number"))?;
+    if amount.is_finite() && amount >= 0.0 { Ok(amount) } else { Err("an amount of USD is not negative".to_owned()) }
 }
 
 /// Where answers may come from, besides the run's own journal and those of the runs beside it.

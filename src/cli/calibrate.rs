@@ -57,7 +57,7 @@ pub(super) fn run(args: &Args) -> Result<Status, Failure> {
         tell(&line);
     }
     tell(&format!("each λ of the grid is in {}", report.folder.join("certifiable.csv").display()));
-    for line in left_out::lines(&report.left_out) {
+    for line in left_out::lines(&report.left_out, |threshold| threshold) {
         tell(&format!("note: {line}"));
     }
     tell(&sources.money().line());

@@ -82,8 +82,8 @@ fn check(config: &Path, name: &str, write: bool) -> Result<Status, Failure> {
     check.lines(&report).iter().for_each(|line| say(line));
     if write {
         check.write(&report)?.iter().for_each(|line| say(line));
-        return Ok(Status::of(model_check::passes_when_written(&report)));
+        return Ok(Status::of(check.passes(&report, true)));
     }
     check.offer(&report).iter().for_each(|line| say(line));
-    Ok(Status::of(report.passes()))
+    Ok(Status::of(check.passes(&report, false)))
 }

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::{Failure, Status, say};
+use super::{Failure, Status, say, tell};
 use crate::run::strategies::Strategies;
 use crate::types::arm::Arm;
 
@@ -16,6 +16,9 @@ pub(super) enum Verb {
         /// The arm; the first that stored any, if absent
         #[arg(long, value_parser = arm)]
         arm: Option<Arm>,
+        /// The λ, if the run is a sweep
+        #[arg(long)]
+        threshold: Option<f64>,
     },
     /// Print one strategy as the weak model sees it, with the items that it helped and harmed
     #[command(
@@ -32,6 +35,9 @@ pub(super) enum Verb {
         /// The order of the stream, from 0
         #[arg(long, default_value_t = 0)]
         order: usize,
+        /// The λ, if the run is a sweep; the first, if absent
+        #[arg(long)]
+        threshold: Option<f64>,
     },
 }
 
@@ -42,8 +48,12 @@ fn arm(name: &str) -> Result<Arm, String> {
 
 pub(super) fn run(verb: &Verb) -> Result<Status, Failure> {
     match verb {
-        Verb::List { folder, arm } => Strategies::read(folder)?.list(*arm)?.iter().for_each(|line| say(line)),
-        Verb::Show { folder, id, arm, order } => say(&Strategies::read(folder)?.show(id, *arm, *order)?),
+        Verb::List { folder, arm, threshold } => {
+            Strategies::read(folder)?.list(*arm, *threshold)?.iter().for_each(|line| tell(line));
+        }
+        Verb::Show { folder, id, arm, order, threshold } => {
+            say(&Strategies::read(folder)?.show(id, *arm, *order, *threshold)?);
+        }
     }
     Ok(Status::Done)
 }

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::args::{Allowed, ConfigArgs, Sources};
+use super::args::{Allowed, ConfigArgs, Sources, share, usd};
 use super::{Failure, Status, finish, spend, tell};
 use crate::run::outputs::Wanted;
 use crate::run::sweep::Thresholds;
@@ -19,13 +19,13 @@ pub(super) struct Args {
     #[arg(long, value_name = "SPEC", default_value = "auto:21")]
     thresholds: Thresholds,
     /// Say which arm and threshold to take for this fee in USD an item
-    #[arg(long, value_name = "USD")]
+    #[arg(long, value_name = "USD", value_parser = usd)]
     budget: Option<f64>,
     /// Say which arm and threshold to take if at most this share of the items (0 to 1) may go to the strong level
-    #[arg(long, value_name = "SHARE")]
+    #[arg(long, value_name = "SHARE", value_parser = share)]
     strong_calls: Option<f64>,
     /// Say which arm and threshold reach this accuracy (0 to 1) for the least
-    #[arg(long, value_name = "SHARE")]
+    #[arg(long, value_name = "SHARE", value_parser = share)]
     accuracy: Option<f64>,
     /// Folder for the outputs [default: results/<name>-sweep]
     #[arg(long, value_name = "DIR")]

@@ -26,9 +26,9 @@ pub fn sheet(left_out: &[LeftOut]) -> Sheet {
     Sheet { name: "left_out", columns }
 }
 
-/// A sentence for each arm: at which λ it is left out, and the first call that is missing.
+/// A sentence for each arm: at which λ it is left out, and the first call that is missing. `readable` shortens a λ for people.
 #[must_use]
-pub fn lines(left_out: &[LeftOut]) -> Vec<String> {
+pub fn lines(left_out: &[LeftOut], readable: impl Fn(f64) -> f64) -> Vec<String> {
     let mut arms: Vec<Arm> = Vec::new();
     for cell in left_out {
         if !arms.contains(&cell.arm) {
@@ -37,7 +37,8 @@ pub fn lines(left_out: &[LeftOut]) -> Vec<String> {
     }
     let line = |arm: Arm| {
         let rows = rows(left_out.iter().filter(|cell| cell.arm == arm));
-        let thresholds: Vec<String> = rows.iter().filter_map(|cell| cell.threshold).map(rounded).collect();
+        let thresholds: Vec<String> =
+            rows.iter().filter_map(|cell| cell.threshold).map(|threshold| lambda(readable(threshold))).collect();
         let at = if thresholds.is_empty() { String::new() } else { format!(" at λ {}", thresholds.join(", ")) };
         let first = rows.first().map(|cell| missing(&cell.lacks)).unwrap_or_default();
         let at_first = if rows.len() > 1 { " at the first λ" } else { "" };
@@ -55,11 +56,6 @@ pub fn row(called: &str, lacks: &Unrecorded) -> String {
 /// How a sentence on what is left out goes on until it names the first call that is missing.
 fn is_left_out(what: &str, at_first: &str) -> String {
     format!("{what}: not all of its calls were recorded; the first that is missing{at_first} is ")
-}
-
-/// λ to four decimals; the table has it in full.
-fn rounded(threshold: f64) -> String {
-    lambda((threshold * 1e4).round() / 1e4)
 }
 
 /// A call in words.
@@ -108,7 +104,7 @@ mod tests {
             cell(Arm::InterCascade, Some(0.5), 1, "2"),
             cell(Arm::InterCascade, Some(0.9), 1, "3"),
         ];
-        let lines = lines(&left_out);
+        let lines = lines(&left_out, |threshold| threshold);
         assert_eq!(lines.len(), 2);
         assert!(lines[0].starts_with("inter-cascade is left out at λ 0.5, 0.9:"), "{lines:?}");
         assert!(lines[0].ends_with("is `small` on item `7` (answer)."), "{lines:?}");

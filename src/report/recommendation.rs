@@ -5,12 +5,14 @@ use std::fmt::Write;
 use serde_json::{Value, json};
 
 use super::format::{bare_percent, brackets, lambda, points, relative, signed, sure_percent};
+use super::left_out;
 use super::manifest::Manifest;
 use crate::analysis::metrics::Comparison;
 use crate::analysis::metrics::recommendation::{
     AgainstStrong, Candidate, Recommendation, RecommendationOutcome, Unit, Verdict,
 };
 use crate::analysis::stats::Estimate;
+use crate::types::arm::Arm;
 
 /// The file's name.
 pub const FILE: &str = "recommendation.json";
@@ -19,6 +21,14 @@ pub const FILE: &str = "recommendation.json";
 const RULE: &str = "Of the cascades and the arm that learns, the cheapest one that pays is taken: the 95 % interval of its accuracy minus \
                     the strong level's lies above minus the margin, and that of its cost against the strong level's lies below zero. If none pays, the strong level alone is \
                     taken; if one costs less and is not shown to lose more than the margin, the evidence is insufficient.";
+
+fn is_cascade(arm: Arm) -> bool {
+    matches!(arm, Arm::Cascade | Arm::CascadeTuned)
+}
+
+fn learns(arm: Arm) -> bool {
+    arm.learning().is_some()
+}
 
 /// A recommendation with what its words need.
 pub struct Advice<'c, 'a> {
@@ -31,6 +41,8 @@ pub struct Advice<'c, 'a> {
     no_models: Vec<String>,
     /// Whether the thresholds were swept.
     swept: bool,
+    /// The arms that were left out, since not all of their calls were recorded.
+    left_out: Vec<Arm>,
 }
 
 impl<'c, 'a> Advice<'c, 'a> {
@@ -44,6 +56,7 @@ impl<'c, 'a> Advice<'c, 'a> {
             nominal: manifest.prices.values().flatten().any(|price| price.nominal),
             no_models: no_models(&manifest.identity, found.taught.is_some()),
             swept: manifest.swept.is_some(),
+            left_out: manifest.left_out.iter().map(|cell| cell.arm).collect(),
             data: (data, text("/dataset/split")),
             found,
         }
@@ -55,13 +68,18 @@ impl<'c, 'a> Advice<'c, 'a> {
         let of = |place: Option<usize>| place.map(|place| &self.found.candidates[place]);
         let strong = match &self.found.strong {
             Some(strong) => format!("Strong alone: {}.", self.figures(strong)),
-            None => "Strong alone: `arms` has no strong-only, so nothing can be compared with it.".to_owned(),
+            None => format!(
+                "Strong alone: {}, so nothing can be compared with it.",
+                self.absent("strong-only", |arm| arm == Arm::StrongOnly)
+            ),
         };
-        let cascade = of(self.found.cascade)
-            .map_or("Cascade: `arms` has none.".to_owned(), |cascade| self.line("Cascade", cascade));
+        let cascade = of(self.found.cascade).map_or_else(
+            || format!("Cascade: {}.", self.absent("cascade", is_cascade)),
+            |cascade| self.line("Cascade", cascade),
+        );
         let taught = match of(self.found.taught) {
             Some(taught) => self.line(&format!("Taught cascade ({})", taught.slice.cell.arm), taught),
-            None => "Taught cascade: `arms` has no arm that learns, such as inter-cascade.".to_owned(),
+            None => format!("Taught cascade: {}.", self.absent("arm that learns, such as inter-cascade", learns)),
         };
         [strong, cascade, taught, self.take(), self.limits()]
     }
@@ -163,12 +181,32 @@ impl<'c, 'a> Advice<'c, 'a> {
             RecommendationOutcome::NothingPays => format!("Take strong alone: nothing else pays. {}", self.why_not()),
             RecommendationOutcome::Insufficient(place) => self.insufficient(place, &margin),
             RecommendationOutcome::NoStrong => {
-                "Take: not known, since strong-only is missing; add it to `arms` and run again.".to_owned()
+                format!(
+                    "Take: not known, since strong-only is missing; {}.",
+                    self.remedy(|arm| arm == Arm::StrongOnly, "it")
+                )
             }
-            RecommendationOutcome::NoCandidate => {
-                "Take: not known, since there is no cascade and no arm that learns; add them to `arms` and run again."
-                    .to_owned()
-            }
+            RecommendationOutcome::NoCandidate => format!(
+                "Take: not known, since there is no cascade and no arm that learns; {}.",
+                self.remedy(|arm| is_cascade(arm) || learns(arm), "them")
+            ),
+        }
+    }
+
+    /// Why an arm is missing: it was left out, or the config does not name one.
+    fn absent(&self, what: &str, is: fn(Arm) -> bool) -> String {
+        match self.left_out.iter().find(|arm| is(**arm)) {
+            Some(arm) => format!("{arm} was left out, since not all of its calls were recorded"),
+            None => format!("`arms` has no {what}"),
+        }
+    }
+
+    /// What brings missing arms into the run.
+    fn remedy(&self, is: fn(Arm) -> bool, them: &str) -> String {
+        if self.left_out.iter().any(|arm| is(*arm)) {
+            left_out::REMEDY.to_owned()
+        } else {
+            format!("add {them} to `arms` and run again")
         }
     }
 

@@ -210,7 +210,7 @@ fn report(
         runs.iter().zip(&kept).filter_map(|((_, variant), kept)| Some((&*variant.name, kept.as_ref()?))).collect();
     let mut said: BTreeMap<String, Vec<&str>> = BTreeMap::new();
     for (name, run) in &shown {
-        let of_arms = left_out::lines(&run.manifest.left_out);
+        let of_arms = left_out::lines(&run.manifest.left_out, |threshold| threshold);
         for note in of_arms.into_iter().chain(run.manifest.warnings.iter().chain(&run.manifest.price_notes).cloned()) {
             said.entry(note).or_default().push(name);
         }

@@ -82,6 +82,16 @@ impl Run {
         }
         let is_open = config.deferral.calibration_task().guarantee.is_none();
         let open = if is_open { Some(certify.open()?) } else { None };
+        if let Some((guarantee, _)) = open {
+            let used = config.deferral.calibration_task().n_for_threshold(config.dataset.calibration);
+            if used < guarantee.min_accepted {
+                return Err(RunError::Config(anyhow!(
+                    "{used} calibration items can certify nothing: a threshold must accept at least {} answers. Set more apart with \
+                     dataset.calibration, or lower --min-accepted",
+                    guarantee.min_accepted
+                )));
+            }
+        }
         Ok(PreparedCalibration { prepared, open })
     }
 }

@@ -12,10 +12,13 @@ use crate::backend::openai::settings::OpenAiSettings;
 use crate::config::edit::{Changed, difference, with_keys};
 use crate::config::entries;
 use crate::config::prompts::Prompts;
+use crate::config::schema::Config;
 use crate::fetch::weights::Catalogue;
 use crate::report::files::write_file;
 use crate::task::Task;
+use crate::task::confidence::Signal;
 use crate::task::prompt::Style;
+use crate::types::arm::Deferral;
 
 /// The file whose models can be named without a config.
 const MODELS: &str = "configs/models.toml";
@@ -29,10 +32,14 @@ pub fn usual_file(name: &str) -> Option<PathBuf> {
 
 /// An entry that can be checked, with the file that it stands in.
 pub struct ModelCheck {
+    /// The config or file of models that was named.
+    config: PathBuf,
     file: PathBuf,
     entry: ModelEntry,
     server: OpenAiSettings,
     style: Style,
+    /// True if the entry is the first level of the config and the config's confidence needs log-probabilities.
+    needs_logprobs: bool,
 }
 
 impl ModelCheck {
@@ -52,7 +59,8 @@ impl ModelCheck {
             );
         };
         let style = style(config, &entry).with_context(at)?;
-        Ok(Self { file, entry, server, style })
+        let needs_logprobs = needs_logprobs(config, name);
+        Ok(Self { config: config.to_owned(), file, entry, server, style, needs_logprobs })
     }
 
     /// A warning before the check; `None` if there is no reason for one.
@@ -79,6 +87,19 @@ impl ModelCheck {
         progress.unless_stopped(async { Ok(asked.await) }).await
     }
 
+    /// True if a run of the config can use the entry; with `written`, once the keys whose right values are known have them.
+    #[must_use]
+    pub fn passes(&self, report: &Report, written: bool) -> bool {
+        let answers = if written { passes_when_written(report) } else { report.passes() };
+        answers && !self.lacks_confidence(report)
+    }
+
+    /// True if the server gives no log-probabilities and the config's confidence needs them.
+    fn lacks_confidence(&self, report: &Report) -> bool {
+        let off = |(key, value): (&str, toml::Value)| key == "logprobs" && value.as_bool() == Some(false);
+        self.needs_logprobs && (!self.entry.capabilities().logprobs || report.changes().into_iter().any(off))
+    }
+
     /// The lines on what was found, and what the check has taken.
     #[must_use]
     pub fn lines(&self, report: &Report) -> Vec<String> {
@@ -86,6 +107,16 @@ impl ModelCheck {
         let mut lines: Vec<String> =
             findings.flat_map(|finding| finding.lines().map(|line| format!("  {line}")).collect::<Vec<_>>()).collect();
         let fee = self.entry.price.as_ref().map(|price| format!(", {:.6} USD", price.fee(report.usage).usd()));
+        if self.lacks_confidence(report) {
+            let others = Signal::ALL.into_iter().filter(|signal| !signal.needs_logprobs()).map(Signal::name);
+            lines.push(format!(
+                "  NO: `{}` is the first level of {}, whose confidence is computed from log-probabilities; set deferral.signal to one \
+                 that needs none ({}), or use another model",
+                self.entry.name,
+                self.config.display(),
+                others.collect::<Vec<_>>().join(", ")
+            ));
+        }
         lines.push(format!(
             "{} calls, {} tokens read, {} written{}",
             report.calls,
@@ -129,10 +160,18 @@ impl ModelCheck {
 }
 
 /// Whether a run can go by the entry once the keys whose right values are known have them.
-#[must_use]
-pub fn passes_when_written(report: &Report) -> bool {
+fn passes_when_written(report: &Report) -> bool {
     let known = |finding: &Finding| finding.fix.as_ref().is_some_and(|fix| fix.value.is_some());
     report.findings.iter().all(|finding| finding.verdict != Verdict::Bad || known(finding))
+}
+
+/// True if the config's first level is the model called `name` and a gate compares a confidence from log-probabilities. A config
+/// without a signal uses one of these whenever the questions have no options to score.
+fn needs_logprobs(config: &Path, name: &str) -> bool {
+    let Ok(config) = Config::load(config, &[]) else { return false };
+    let is_gated = config.arms.iter().any(|arm| arm.deferral() == Deferral::BelowThreshold);
+    let is_first = config.levels.first().is_some_and(|first| first == name);
+    is_gated && is_first && config.deferral.signal.is_none_or(Signal::needs_logprobs)
 }
 
 /// The style of the entry's prompt, whichever questions it is for.

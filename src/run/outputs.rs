@@ -189,7 +189,7 @@ impl<'a> Outputs<'a> {
     pub(super) fn files(&self) -> Result<Vec<(String, Vec<u8>)>> {
         let FinishedRun { manifest, facts, records, calibration, lacking } = self.kept;
         let missing: Vec<String> = lacking.iter().map(Lacking::note).collect();
-        let left_out = left_out::lines(&manifest.left_out);
+        let left_out = left_out::lines(&manifest.left_out, |threshold| self.comparison.readable(threshold));
         let warnings = [&left_out[..], &missing, &manifest.warnings, &manifest.price_notes].concat();
         let gauged = facts.signal.as_deref().map(|signal| ConfidenceSource { model: &facts.weak, signal });
         let (comparison, decision) = (self.comparison, self.advice.section());
@@ -259,13 +259,15 @@ impl<'a> Outputs<'a> {
             Some(sweep) => sweep.terminal(width),
         }];
         let FinishedRun { manifest, lacking, .. } = self.kept;
-        let noted = left_out::lines(&manifest.left_out).into_iter().chain(lacking.iter().map(Lacking::note));
+        let noted = left_out::lines(&manifest.left_out, |threshold| self.comparison.readable(threshold))
+            .into_iter()
+            .chain(lacking.iter().map(Lacking::note));
         let noted = noted.chain(manifest.warnings.iter().chain(&manifest.price_notes).cloned());
         lines.extend(noted.chain(summary::cautions(self.comparison)).map(|note| format!("note: {note}")));
         lines.extend(summary::guarantees(self.comparison));
         let rule = Rule { budget: wanted.budget, accuracy: wanted.accuracy };
         lines.extend(self.chosen(rule).iter().flat_map(|chosen| chosen.terminal(width)));
-        lines.extend(self.sweep.iter().flat_map(|sweep| sweep.answers(wanted)));
+        lines.extend(self.sweep.iter().flat_map(|sweep| sweep.answers(wanted, &manifest.left_out)));
         lines
     }
 }

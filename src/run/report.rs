@@ -64,7 +64,8 @@ pub fn read(run: &Path, prices: Option<&Path>, margin: Option<f64>) -> Result<Fi
         let mut kept = FinishedRun::read(run)?;
         if let Some(path) = prices {
             let prices = read_prices(path, &kept.facts.prices)?;
-            kept.reprice(prices, format!("Fees are told by the prices of {}.", path.display()));
+            let note = prices_note(path, &prices, &kept.facts.prices);
+            kept.reprice(prices, note);
         }
         if let Some(margin) = margin {
             kept.allow(margin);
@@ -95,12 +96,26 @@ pub fn again(kept: &FinishedRun, outputs: &Outputs, run: &Path, out: Option<&Pat
     written().map_err(RunError::Output)
 }
 
+/// Says which prices the fees are computed by: those of the file, and for models that it does not name those of the run.
+fn prices_note(path: &Path, prices: &Prices, of_run: &Prices) -> String {
+    let is_charged = |price: &Option<Price>| price.as_ref().is_none_or(|price| price.input > 0.0 || price.output > 0.0);
+    let others = of_run.iter().filter(|(name, price)| !prices.contains_key(*name) && is_charged(price));
+    let others: Vec<String> = others.map(|(name, _)| format!("`{name}`")).collect();
+    let rest = if others.is_empty() {
+        String::new()
+    } else {
+        format!(" It does not name {}: the run's own price is used there, so fees mix both.", others.join(", "))
+    };
+    format!("Fees are computed with the prices of {}.{rest}", path.display())
+}
+
 /// The prices of a file, for models of the run.
 fn read_prices(path: &Path, known: &Prices) -> Result<Prices> {
     let text = std::fs::read_to_string(path).with_context(|| format!("cannot read the prices {}", path.display()))?;
     let read: BTreeMap<String, Price> = toml::from_str(&text).map_err(|error| {
         anyhow!(
-            "{}: {}: one line for each model, as in small = {{ input = 0.1, output = 0.4 }}",
+            "{}: {}: one line for each model, as in small = {{ input = 0.1, output = 0.4 }}; a name with a dot needs quotes, as in \
+             \"model-0.5b\" = {{ … }}",
             path.display(),
             error.message()
         )

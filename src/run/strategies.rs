@@ -92,21 +92,28 @@ impl Strategies {
     }
 
     /// A line on each strategy of an arm: its source item, how many items it was shown for, and how many weak answers it helped and
-    /// harmed, those that were shown most often first. `None` for `arm`: the first arm that has any.
+    /// harmed, those that were shown most often first. `None` for `arm`: the first arm that has any;
+    /// `None` for `threshold`: all of the arm's λ, which each line then names.
     ///
     /// # Errors
     /// If the arm stored none.
-    pub fn list(&self, arm: Option<Arm>) -> Result<Vec<String>> {
-        let of = self.of(arm)?;
+    pub fn list(&self, arm: Option<Arm>, threshold: Option<f64>) -> Result<Vec<String>> {
+        let of = self.of(arm, threshold)?;
+        let several = of.iter().any(|strategy| strategy.threshold != of[0].threshold);
+        let at = |strategy: &SavedStrategy| match strategy.threshold {
+            Some(threshold) if several => format!(" at λ {threshold}"),
+            _ => String::new(),
+        };
         let alone = self.alone();
         let mut rows: Vec<_> = of.into_iter().map(|strategy| (strategy, self.effects(strategy, &alone))).collect();
         rows.sort_by_key(|(_, effects)| std::cmp::Reverse(effects.shown()));
         let line = |(strategy, effects): &(&SavedStrategy, Effects)| {
             format!(
-                "{} (order {}, {}): shown {}, helped {}, harmed {}, its own solution {}",
+                "{} (order {}, {}{}): shown {}, helped {}, harmed {}, its own solution {}",
                 escaped(&strategy.source),
                 strategy.order,
                 strategy.arm,
+                at(strategy),
                 effects.shown(),
                 effects.helped.len(),
                 effects.harmed.len(),
@@ -120,8 +127,8 @@ impl Strategies {
     ///
     /// # Errors
     /// Names the nearest source item if there is none of this name.
-    pub fn show(&self, source: &str, arm: Option<Arm>, order: usize) -> Result<String> {
-        let of = self.of(arm)?;
+    pub fn show(&self, source: &str, arm: Option<Arm>, order: usize, threshold: Option<f64>) -> Result<String> {
+        let of = self.of(arm, threshold)?;
         let found = of.iter().find(|strategy| strategy.source == source && strategy.order == order);
         let strategy = found.ok_or_else(|| {
             let names: Vec<&str> = of.iter().map(|strategy| strategy.source.as_str()).collect();
@@ -160,14 +167,26 @@ impl Strategies {
         Ok(text)
     }
 
-    /// The strategies of an arm.
-    fn of(&self, arm: Option<Arm>) -> Result<Vec<&SavedStrategy>> {
+    /// The strategies of an arm, at one λ if it is given.
+    fn of(&self, arm: Option<Arm>, threshold: Option<f64>) -> Result<Vec<&SavedStrategy>> {
         let Some(arm) = arm.or_else(|| self.written.first().map(|first| first.arm)) else {
             bail!("the run stored no strategy");
         };
         let of: Vec<&SavedStrategy> = self.written.iter().filter(|strategy| strategy.arm == arm).collect();
         if of.is_empty() {
             bail!("the arm {arm} stored no strategy in this run");
+        }
+        let Some(threshold) = threshold else { return Ok(of) };
+        let mut thresholds: Vec<f64> = of.iter().filter_map(|strategy| strategy.threshold).collect();
+        thresholds.sort_by(f64::total_cmp);
+        thresholds.dedup();
+        let of: Vec<&SavedStrategy> = of
+            .into_iter()
+            .filter(|strategy| strategy.threshold.is_some_and(|own| own.total_cmp(&threshold).is_eq()))
+            .collect();
+        if of.is_empty() {
+            let known: Vec<String> = thresholds.iter().map(f64::to_string).collect();
+            bail!("the arm {arm} stored no strategy at λ {threshold}; it has strategies at λ {}", known.join(", "));
         }
         Ok(of)
     }

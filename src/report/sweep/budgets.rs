@@ -1,5 +1,7 @@
 //! Which arm and λ to take for a fee, a share of strong calls or an accuracy: `budgets`, the summary's part, and answers in words.
 
+use std::collections::HashSet;
+
 use super::{OnAxis, Sweep, cost, name, unit};
 use crate::analysis::curves::budget::Found;
 use crate::analysis::curves::{Axis, Point};
@@ -7,6 +9,7 @@ use crate::analysis::metrics::swept::{Choice, Swept};
 use crate::report::columns::{Column, Sheet};
 use crate::report::format::{bare_percent, lambda, percent};
 use crate::types::arm::Arm;
+use crate::types::left_out::LeftOut;
 
 /// Rungs of the ladder of budgets, and of accuracies.
 const RUNGS: u32 = 10;
@@ -32,9 +35,9 @@ struct Advice<'s> {
 }
 
 impl Sweep<'_, '_> {
-    /// What to take for what is wanted, as sentences.
+    /// The arms and λ that reach what is wanted, as sentences; then how many λ could not be considered.
     #[must_use]
-    pub fn answers(&self, wanted: Wanted) -> Vec<String> {
+    pub fn answers(&self, wanted: Wanted, left_out: &[LeftOut]) -> Vec<String> {
         let mut lines = Vec::new();
         for OnAxis { axis, swept, .. } in &self.axes {
             let (budget, asked) = match axis {
@@ -61,6 +64,18 @@ impl Sweep<'_, '_> {
         }
         if self.axes.is_empty() && (wanted.strong_calls.is_some() || wanted.accuracy.is_some()) {
             lines.push("which λ to take is not known: this needs weak-only and strong-only".to_owned());
+        }
+        let missing = |arm: Arm| {
+            let thresholds: HashSet<u64> = left_out
+                .iter()
+                .filter(|cell| cell.arm == arm)
+                .filter_map(|cell| Some(cell.threshold?.to_bits()))
+                .collect();
+            (!thresholds.is_empty()).then(|| format!("{} λ of {arm}", thresholds.len()))
+        };
+        let missing: Vec<String> = Arm::ALL.into_iter().filter_map(missing).collect();
+        if !lines.is_empty() && !missing.is_empty() {
+            lines.push(format!("not considered, since not all of their calls were recorded: {}", missing.join(", ")));
         }
         lines
     }

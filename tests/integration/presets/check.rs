@@ -169,6 +169,25 @@ async fn the_right_values_are_written_and_the_next_check_passes() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_first_level_without_logprobs_fails_unless_its_signal_needs_none() {
+    let stand_in = StandIn::new(Preset::Openai, &[Fault::NoLogprobs]);
+    for (deferral, status) in [("threshold = 0.9", 1), ("threshold = 0.9\nsignal = \"verbalised\"", 0)] {
+        let stage = Stage::new(&stand_in, "logprobs = true").await;
+        let head = "name = \"trial\"\narms = [\"weak-only\", \"strong-only\", \"cascade\"]\nlevels = [\"m\", \"other\"]\n\
+                    dataset = { name = \"gsm-templates\", split = \"dev\" }\n";
+        stage
+            .project
+            .write("trial.toml", format!("{head}[deferral]\n{deferral}\n{}", stage.project.text("trial.toml")));
+        // Written once, the entry still fails: a run of the config would be refused.
+        for arguments in [&["--write"][..], &[]] {
+            let said = stage.check(arguments);
+            assert_eq!(said.code, status, "{}{}", said.out, said.err);
+            assert_eq!(said.out.contains("NO: `m` is the first level of trial.toml"), status == 1, "{}", said.out);
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_wrong_address_is_written_right() {
     let stage = Stage::new(&StandIn::new(Preset::Groq, &[Fault::Address]), "").await;
     stage.check(&["--write"]).done();

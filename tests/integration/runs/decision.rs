@@ -94,7 +94,7 @@ fn nothing_pays_where_the_weak_level_is_often_wrong_and_sure() {
     holds(&project.run(&["report", "out"]).done().out, &["nothing changed in out", "at most 90.0 points"]);
     let refused = project.run(&["run", "--config", "trial.toml", "--margin", "2"]);
     assert_eq!(refused.code, 2);
-    holds(&refused.err, &["0.02 is two points"]);
+    holds(&refused.err, &["2 % is 0.02"]);
 }
 
 #[test]

@@ -8,6 +8,7 @@ mod compare;
 mod controls;
 mod decision;
 mod limits;
+mod mistakes;
 mod offline;
 mod older_tables;
 mod outputs;

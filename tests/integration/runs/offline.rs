@@ -99,8 +99,8 @@ fn if_nothing_is_left_one_error_names_the_first_call_and_no_table_is_shown() {
         holds(&error, &["not all calls were recorded", "on item `", "(answer)", "--journal"]);
         assert!(!project.path("none/records.csv").exists() && !project.path("none/summary.md").exists());
     }
-    let calibrate =
-        ["calibrate", "--config", "trial.toml", "--set", "dataset.calibration=5", "--offline", "--out", "none-2"];
+    let calibrate = ["calibrate", "--config", "trial.toml", "--offline", "--out", "none-2"];
+    let calibrate = [&calibrate[..], &["--set", "dataset.calibration=5", "--min-accepted", "5"]].concat();
     holds(&nothing_left(&project.run(&calibrate)), &["nothing can be calibrated", "`small` on item `"]);
 }
 

@@ -1,0 +1,98 @@
+//! Mistakes that users make: each is refused or explained, with the fix, before anything is paid for.
+
+use crate::support::{Project, Settings, holds};
+
+#[test]
+fn shares_outside_0_to_1_are_refused_with_the_share() {
+    let project = Project::with(&Settings::simulated());
+    for (argument, expected) in [
+        ("--strong-calls=40", "40 % is 0.4"),
+        ("--strong-calls=40%", "40 % is 0.4"),
+        ("--strong-calls=-0.4", "a share from 0 to 1"),
+        ("--accuracy=80", "80 % is 0.8"),
+        ("--accuracy=nan", "a share from 0 to 1"),
+        ("--budget=-1", "not negative"),
+        ("--margin=2", "2 % is 0.02"),
+        ("--margin=1", "0.02 is two points"),
+    ] {
+        let said = project.run(&["sweep", "--config", "trial.toml", argument]);
+        assert_eq!(said.code, 2, "{argument}");
+        holds(&said.err, &[expected]);
+    }
+    assert!(!project.path("results").exists(), "nothing was run");
+}
+
+#[test]
+fn a_price_file_that_names_one_model_says_so() {
+    let project = Project::with(&Settings::simulated());
+    project.trial("out", &[]).done();
+    project.write("one.toml", "small = { input = 1.0, output = 1.0 }\n");
+    project.run(&["report", "out", "--prices", "one.toml", "--out", "mixed"]).done();
+    let summary = project.text("mixed/summary.md");
+    holds(&summary, &["computed with the prices of one.toml", "does not name `large`", "fees mix both"]);
+    project.write("both.toml", "small = { input = 1.0, output = 1.0 }\nlarge = { input = 2.0, output = 2.0 }\n");
+    project.run(&["report", "out", "--prices", "both.toml", "--out", "all"]).done();
+    assert!(!project.text("all/summary.md").contains("does not name"));
+    project.write("dotted.toml", "model-0.5b = { input = 1.0, output = 1.0 }\n");
+    let said = project.run(&["report", "out", "--prices", "dotted.toml"]).refused_in_one_line();
+    holds(&said, &["dotted.toml", "a name with a dot needs quotes"]);
+}
+
+#[test]
+fn a_calibration_too_small_for_any_threshold_is_refused() {
+    let project = Project::with(&Settings::simulated());
+    let calibrate = ["calibrate", "--config", "trial.toml", "--set", "dataset.calibration=5"];
+    for more in [&["--dry-run"][..], &[]] {
+        let said = project.run(&[&calibrate[..], more].concat()).refused_in_one_line();
+        holds(
+            &said,
+            &["5 calibration items can certify nothing", "at least 30", "dataset.calibration", "--min-accepted"],
+        );
+    }
+    assert!(!project.path("results").exists(), "nothing was run");
+}
+
+#[test]
+fn arms_left_out_offline_are_not_called_missing() {
+    let project = Project::with(&Settings::simulated());
+    project.write("alone.toml", Settings::simulated().set("arms", vec!["strong-only"]).text());
+    project.run(&["run", "--config", "alone.toml", "--out", "alone"]).done();
+    let said = project.trial("out", &["--journal", "alone/journal.sqlite", "--offline"]);
+    assert_eq!(said.code, 1, "{}", said.err);
+    holds(
+        &said.out,
+        &[
+            "Cascade: cascade was left out, since not all of its calls were recorded",
+            "Taught cascade: inter-cascade was left out",
+        ],
+    );
+    assert!(!said.out.contains("`arms` has no") && !said.out.contains("to `arms`"), "{}", said.out);
+}
+
+#[test]
+fn answers_for_a_budget_say_how_many_thresholds_were_left_out() {
+    let project = Project::with(&Settings::simulated());
+    project.trial("out", &[]).done();
+    let sweep = ["sweep", "--config", "trial.toml", "--thresholds", "0.6,0.7,0.8", "--strong-calls", "0.5"];
+    let said = project.run(&[&sweep[..], &["--journal", "out/journal.sqlite", "--offline", "--out", "swept"]].concat());
+    assert_eq!(said.code, 1, "{}", said.err);
+    holds(
+        &said.out,
+        &[
+            "within 50.0 % strong calls",
+            "not considered, since not all of their calls were recorded: 2 λ of inter-cascade",
+        ],
+    );
+}
+
+#[test]
+fn strategies_of_a_sweep_are_listed_with_their_threshold() {
+    let project = Project::with(&Settings::simulated());
+    project.run(&["sweep", "--config", "trial.toml", "--thresholds", "0.6,0.8", "--out", "swept"]).done();
+    let list = |more: &[&str]| project.run(&[&["strategies", "list", "swept"], more].concat());
+    let all = list(&[]).done().out;
+    holds(&all, &["at λ 0.6)", "at λ 0.8)"]);
+    let one = list(&["--threshold", "0.8"]).done().out;
+    assert!(!one.is_empty() && !one.contains("λ"), "{one}");
+    holds(&list(&["--threshold", "0.7"]).refused_in_one_line(), &["λ 0.7", "it has strategies at λ 0.6, 0.8"]);
+}
