@@ -4,6 +4,7 @@ mod answers;
 mod bad_input;
 mod datasets;
 mod dialects;
+mod documents;
 mod engine;
 mod injections;
 mod layers;
