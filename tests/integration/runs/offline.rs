@@ -232,11 +232,11 @@ fn the_shipped_pair_is_swept_and_calibrated_from_its_recording() {
     holds(&said.out, &["certified λ", "the smallest α that can be certified is", "the standard cascade alone"]);
 }
 
-/// The examples of README's part on thresholds, word for word, from the recordings that it names.
+/// The examples of the guide, word for word, from the recordings that they name.
 #[test]
 fn the_examples_on_thresholds_replay() {
-    let readme = std::fs::read_to_string(repository().join("README.md")).expect("there");
-    let part = readme.split("\n## ").find(|part| part.starts_with("Thresholds")).expect("a part on thresholds");
+    let guide = std::fs::read_to_string(repository().join("docs/GUIDE.md")).expect("the guide");
+    let part = guide.split("\n##").find(|part| part.contains("without a model")).expect("a part on replays");
     let commands: Vec<&str> = part.lines().filter_map(|line| line.strip_prefix("    intercascade ")).collect();
     assert_eq!(commands.len(), 3, "{commands:?}");
     let project = Project::shipped();
