@@ -1,8 +1,8 @@
-//! What is computed from records, beside the time it may take: a sweep of an arm that does not learn, and the bootstrap of
-//! a paired difference, both on as many items as MMLU has; then all tables of a million records. `cargo bench --bench
-//! analysis`; docs/PERFORMANCE.md has the figures.
+//! Analysis time against fixed limits: a sweep of an arm that does not learn, and the bootstrap of a paired difference,
+//! both on the number of items of MMLU; then all tables of a million records. Command: `cargo bench --bench analysis`.
+//! The figures are in docs/PERFORMANCE.md.
 
-#![expect(clippy::print_stdout, reason = "its figures are what a benchmark is for")]
+#![expect(clippy::print_stdout, reason = "a benchmark prints its figures")]
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -27,30 +27,30 @@ use intercascade::types::record::{Call, CellKey, Graded, LevelAnswer, Purpose, R
 use intercascade::types::seed::Seed;
 use intercascade::types::testing;
 
-/// Items of the MMLU test set.
+/// Number of items of the MMLU test set.
 const ITEMS: usize = 14_042;
-/// Thresholds of the sweep.
+/// Number of thresholds of the sweep.
 const THRESHOLDS: u32 = 200;
-/// What each may take.
+/// Time limit of each benchmark.
 const LIMIT: Duration = Duration::from_secs(2);
 const REPEATS: usize = 5;
 
 fn main() -> Result<()> {
     let (records, prices) = (records(), prices());
     let thresholds: Vec<f64> = (1..=THRESHOLDS).map(|i| f64::from(i) / f64::from(THRESHOLDS)).collect();
-    told("a sweep of the cascade, tables and summary", || {
+    timed("a sweep of the cascade, tables and summary", || {
         let comparison = Comparison::swept(&records, &thresholds, &[], &prices, Seed(1));
         let sweep = Sweep::new(&comparison);
-        let gauged = Some(ConfidenceSource { model: "weak", signal: "option-probability" });
+        let confidence = Some(ConfidenceSource { model: "weak", signal: "option-probability" });
         let context =
-            Context { name: "bench", setting: &[], warnings: &[], comparison: &comparison, gauged, decision: "" };
-        let tables: Vec<_> = of_arms(&comparison, gauged)?.into_iter().chain(sweep.tables()?).collect();
+            Context { name: "bench", setting: &[], warnings: &[], comparison: &comparison, confidence, decision: "" };
+        let tables: Vec<_> = of_arms(&comparison, confidence)?.into_iter().chain(sweep.tables()?).collect();
         let text = intercascade::report::summary::swept(&context, &sweep);
         ensure!(tables.len() == 9 && text.len() > 1000 && comparison.slices.len() == 202, "{} tables", tables.len());
         Ok(())
     })?;
     let pairs: Vec<(bool, bool)> = (0..ITEMS).map(|i| (unit("arm", i) < 0.7, unit("base", i) < 0.65)).collect();
-    told("10,000 resamples of a paired difference, and its test", || {
+    timed("10,000 resamples of a paired difference, and its test", || {
         let draws = Draws { seed: Seed(1), labels: &["bench"], count: 10_000 };
         let found = of_answers(&pairs, draws);
         ensure!(found.is_some_and(|found| found.interval.is_some()), "no interval");
@@ -59,18 +59,19 @@ fn main() -> Result<()> {
     million()
 }
 
-/// All tables of five arms at ten thresholds on 20,000 items, those of `run` and those of `reproduce`: the time beside the 30
-/// seconds that they may take, and the memory beside 2 GB, the records' own included.
+/// All tables of `run` and `reproduce` for five arms at ten thresholds on 20,000 items. Limits: 30 seconds, and 2 GB of
+/// memory including the records.
 fn million() -> Result<()> {
     let (records, prices) = (swept(), prices());
     println!("{} records: {} MB", records.len(), peak());
     let started = Instant::now();
     let comparison = Comparison::new(&records, &[], &prices, Seed(1));
-    let gauged = Some(ConfidenceSource { model: "weak", signal: "option-probability" });
-    let context = Context { name: "bench", setting: &[], warnings: &[], comparison: &comparison, gauged, decision: "" };
+    let confidence = Some(ConfidenceSource { model: "weak", signal: "option-probability" });
+    let context =
+        Context { name: "bench", setting: &[], warnings: &[], comparison: &comparison, confidence, decision: "" };
     let text = intercascade::report::summary::markdown(&context);
     println!("summary: {:.1} s", started.elapsed().as_secs_f64());
-    for mut table in of_arms(&comparison, gauged)? {
+    for mut table in of_arms(&comparison, confidence)? {
         ensure!(table.frame.height() >= 50 && !table.files()?[0].1.is_empty(), "{} has too few rows", table.name);
         println!("{}: {:.1} s", table.name, started.elapsed().as_secs_f64());
     }
@@ -102,7 +103,8 @@ fn million() -> Result<()> {
     Ok(())
 }
 
-/// Records as a sweep of the arms that learn leaves them: the weak level answers, what is below the threshold is deferred.
+/// Records like those of a sweep of learning arms: the weak level answers, and answers below the threshold are
+/// deferred.
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a count of tokens")]
 fn swept() -> Vec<Record> {
     let mut records = Vec::new();
@@ -112,7 +114,7 @@ fn swept() -> Vec<Record> {
             let key = Arc::new(CellKey { dataset: "mmlu".into(), arm, order: 0, threshold: Some(threshold) });
             records.extend((0..20_000).map(|i| {
                 let mut own = record(&key, 0, i);
-                // No two items cost the same, in any arm: nothing can be drawn together.
+                // Every item has a different cost in every arm, so the bootstrap cannot group equal items.
                 let tokens = |level: &str| 50 + (1000.0 * unit(&format!("{arm} {level}"), i)) as u64;
                 own.calls[0].usage.output = tokens("weak");
                 own.deferred = unit(arm.name(), i) < threshold;
@@ -137,15 +139,15 @@ fn swept() -> Vec<Record> {
     records
 }
 
-/// The most memory that this process had, in MB.
+/// Peak memory of this process, in MB.
 fn peak() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
     line.and_then(|line| line.trim().split(' ').next()?.parse::<u64>().ok()).unwrap_or_default() / 1000
 }
 
-/// The median of some repeats, as a share of the limit.
-fn told(what: &str, work: impl Fn() -> Result<()>) -> Result<()> {
+/// Median time of some repetitions, as a share of the limit.
+fn timed(label: &str, work: impl Fn() -> Result<()>) -> Result<()> {
     let mut times = Vec::new();
     for _ in 0..REPEATS {
         let started = Instant::now();
@@ -155,7 +157,7 @@ fn told(what: &str, work: impl Fn() -> Result<()>) -> Result<()> {
     times.sort();
     let median = times[REPEATS / 2];
     println!(
-        "{what}, {ITEMS} items: {:.3} s, {:.1} % of the {} s that it may take (median of {REPEATS})",
+        "{label}, {ITEMS} items: {:.3} s, {:.1} % of the limit of {} s (median of {REPEATS})",
         median.as_secs_f64(),
         100.0 * median.as_secs_f64() / LIMIT.as_secs_f64(),
         LIMIT.as_secs()

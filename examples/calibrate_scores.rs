@@ -1,10 +1,10 @@
-//! The statistics alone, on a table of scores: from which confidence on may answers be accepted, so that at most a share α of
-//! them is wrong, with probability 1 - δ? The table has columns `confidence` (in [0, 1]) and `correct` (0 or 1), and one
-//! independent answer a row.
+//! Calibration of a threshold on a table of scores, without running models. With probability 1 - δ, at most a share α
+//! of the answers at or above the threshold is wrong. The table has the columns `confidence` (in [0, 1]) and `correct`
+//! (0 or 1) and one independent answer per row.
 //!
 //! `cargo run --release --example calibrate_scores [CSV] [ALPHA]`
 
-#![expect(clippy::print_stdout, reason = "an example shows what it found")]
+#![expect(clippy::print_stdout, reason = "an example prints its result")]
 
 use intercascade::analysis::calibration::{Grid, Guarantee, Outcome, calibrate};
 use intercascade::analysis::reliability::Judged;
@@ -32,7 +32,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             tested.threshold, tested.errors, tested.n
         ),
         Outcome::Impossible { n, needed } => {
-            println!("too few answers: {n} are there, and {needed} are needed without an error among them");
+            println!("too few answers: {n} exist, and at least {needed} correct ones are needed");
         }
     }
     Ok(())

@@ -1,8 +1,8 @@
-//! A model of your own as a level of a config: a `[[model]]` of backend `custom`, whose answers come from this program.
+//! A custom model as a level of a config: a `[[model]]` of backend `custom`, whose answers come from this program.
 //!
 //! `cargo run --release --example custom_backend`
 
-#![expect(clippy::print_stdout, reason = "an example shows what it found")]
+#![expect(clippy::print_stdout, reason = "an example prints its result")]
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -13,8 +13,8 @@ use intercascade::types::chat::{Finish, Request, RequestKind, Response, Token, U
 use intercascade::types::model::ModelError;
 use intercascade::{Model, Run};
 
-/// A model that adds the numbers of a question, and is the less sure the larger their sum is. The gateway keeps its answers in
-/// the journal, limits its calls and repeats those that fail in passing.
+/// A model that adds the numbers of a question. Its confidence falls as the sum grows. The gateway stores its answers
+/// in the journal, limits its calls and repeats calls after transient errors.
 struct Adder;
 
 #[async_trait]
@@ -48,7 +48,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let folder = tempfile::tempdir()?;
     let run = Run::load("examples/custom.toml")?.in_folder(folder.path().to_owned());
 
-    // Nobody can run a config of backend `custom` without its model: the error says so before anything is called.
+    // Without the registered model, a config of backend `custom` is refused before the first call.
     if let Err(error) = run.prepare() {
         println!("without its model: {error}");
     }

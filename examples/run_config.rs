@@ -1,13 +1,13 @@
-//! Runs a config from a program of your own: both levels are simulated, so it takes a second and no network.
+//! Runs a config from a custom program. Both levels are simulated, so the run takes a second and needs no network.
 //!
 //! `cargo run --release --example run_config [CONFIG]`
 
-#![expect(clippy::print_stdout, reason = "an example shows what it found")]
+#![expect(clippy::print_stdout, reason = "an example prints its result")]
 
 use intercascade::run::{Listener, Progress};
 use intercascade::{Run, RunError};
 
-/// A listener that prints messages; progress is left out.
+/// A listener that prints messages and ignores progress.
 struct Messages;
 
 impl Listener for Messages {
@@ -34,10 +34,10 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     report.write(folder.path())?;
     println!("{} calls made", report.calls().made);
 
-    // The journal has every answer: the same run again makes no call.
+    // The journal holds every answer, so the repeated run makes no call.
     assert_eq!(run.execute(&Progress::none()).await?.calls().made, 0);
 
-    // Another config does not fit into the folder, and a caller can tell that from other errors.
+    // The folder holds another run, so this config is refused. The error's variant identifies the cause.
     match run.set("dataset.limit=20")?.execute(&Progress::none()).await {
         Err(RunError::Folder(reason)) => println!("refused: {reason}"),
         Err(error) => return Err(error.into()),

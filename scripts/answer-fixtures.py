@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
 """Writes the numbers that tests/integration/answers.rs reads: python3 scripts/answer-fixtures.py > tests/fixtures/numbers.jsonl
 
-Needs Babel 2.19.0, num2words 0.5.14 and sympy 1.14.0. Each row has a text that one of them wrote and the exact value as a
-fraction. Left out are texts whose value depends on a locale that is not told:
+Needs Babel 2.19.0, num2words 0.5.14 and sympy 1.14.0. Each row has a text that one of these packages wrote and the exact value
+as a fraction. Texts whose value depends on an unstated locale are left out:
 
-- one separator, a comma or a point, with three digits behind it and one to three before it, of which the first is no 0:
-  `1.234` is 1234 in German and 1.234 in English, and is read as in English;
-- compact and percent forms in other languages than English, whose scales are words of these languages.
+- one separator, a comma or a point, with three digits after it and one to three before it, the first of which is not 0:
+  `1.234` is 1234 in German and 1.234 in English, and the program reads the English value;
+- compact and percent forms in languages other than English, because their scales are words of these languages.
 """
 
 import json
@@ -23,7 +23,7 @@ LOCALES = [
     "en_US", "en_GB", "en_IN", "hi_IN", "de_DE", "de_CH", "de_AT", "fr_FR", "fr_CH", "it_IT", "es_ES", "pt_BR", "nl_NL", "sv_SE", "nb_NO",
     "pl_PL", "cs_CZ", "ru_RU", "uk_UA", "fi_FI", "ja_JP", "zh_CN", "ko_KR", "tr_TR",
 ]
-# With the digits of their scripts.
+# Locales with native digits.
 SCRIPTS = [("ar_EG", "arab"), ("fa_IR", "arabext"), ("bn_BD", "beng"), ("mr_IN", "deva"), ("ne_NP", "deva"), ("my_MM", "mymr")]
 NUMBERS = ["0", "7", "42", "-5", "999", "12345", "-98765", "1234567", "123456789", "0.5", "-0.25", "3.75", "1234.5", "98765.43", "1234567.89", "1000000"]
 CURRENCIES = {
@@ -37,7 +37,7 @@ rows = []
 
 
 def add(source, text, value):
-    # Marks of direction are no part of the number.
+    # Direction marks are not part of the number.
     text = text.translate(DIRECTIONS)
     if not AMBIGUOUS.search(text):
         row = {"source": source, "text": text, "value": str(Fraction(value))}
@@ -65,7 +65,7 @@ def currencies():
 
 
 def percents():
-    # The number before the percent sign is what is read.
+    # The program reads the number before the percent sign.
     for name in ["en_US", "de_DE", "fr_FR", "hi_IN"]:
         for number in ["0.25", "0.07", "1.5", "0.125", "-0.4"]:
             add(f"babel percent {name}", format_percent(Decimal(number), locale=name, decimal_quantization=False), Decimal(number) * 100)

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Checks that the tables of a run folder agree with each other: python3 scripts/check-run.py RUN_DIR
 
-Recomputes accuracy, strong calls and tokens from records.csv and calls.csv, by means that the program does not share,
-and compares them with the tables that the program wrote. Exit status 1 where anything differs or is missing."""
+Recomputes accuracy, strong calls and tokens from records.csv and calls.csv, independently of the program's code, and compares
+them with the tables that the program wrote. Exit status 1 if a value differs or is missing."""
 
 import csv
 import json
@@ -22,13 +22,13 @@ def rows(folder, name):
 def main(folder):
     faults = []
 
-    def expect(what, found, wanted):
-        if isinstance(wanted, float):
-            good = found != "" and math.isclose(float(found), wanted, rel_tol=1e-9, abs_tol=1e-9)
+    def expect(what, found, expected):
+        if isinstance(expected, float):
+            good = found != "" and math.isclose(float(found), expected, rel_tol=1e-9, abs_tol=1e-9)
         else:
-            good = found == str(wanted)
+            good = found == str(expected)
         if not good:
-            faults.append(f"{what}: {found!r} instead of {wanted!r}")
+            faults.append(f"{what}: {found!r} instead of {expected!r}")
 
     needed = [f"{table}.{form}" for table in TABLES for form in ("csv", "parquet")]
     for name in needed + ["manifest.json", "summary.md", "strategies.jsonl", "journal.sqlite"]:
@@ -62,7 +62,7 @@ def main(folder):
     tokens = defaultdict(lambda: [0, 0])
     for call in calls:
         if call["arm"] == "weak-only" and call["purpose"] == "confidence":
-            continue  # Asked alone it needs no gate.
+            continue  # weak-only defers nothing, so its fee excludes confidence calls.
         for purpose in (call["purpose"], "total"):
             sums = tokens[call["arm"], call["model"], purpose]
             sums[0] += int(call["input_tokens"])

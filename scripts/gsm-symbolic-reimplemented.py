@@ -1,16 +1,17 @@
 #!/usr/bin/env python3
-"""Draws the word problems of the data set `gsm-symbolic-reimplemented`.
+"""Generates the word problems of the data set `gsm-symbolic-reimplemented`.
 
     python3 scripts/gsm-symbolic-reimplemented.py WHEEL OUT
 
 WHEEL is the file of the Python package `reasoning-gym` 0.1.25 (Apache-2.0). Its family `gsm_symbolic` is a
-reimplementation of GSM-Symbolic (arXiv:2410.05229) by other authors, with one generator per template. OUT gets four
-problems of each generator that the package lists as good (`tasks_ok`), as JSON lines with `id`, `group`, `question`
-and `answer`. `intercascade datasets fetch gsm-symbolic-reimplemented` downloads the package, runs this and verifies OUT.
+reimplementation of GSM-Symbolic (arXiv:2410.05229) by other authors, with one generator per template. OUT receives
+four problems of each generator that the package lists as good (`tasks_ok`), as JSON lines with `id`, `group`, `question`
+and `answer`. `intercascade datasets fetch gsm-symbolic-reimplemented` downloads the package, runs this script and
+verifies OUT.
 
-Two of the package's modules are run, and the two need the standard library alone; the package itself, which would import
-its dependencies, is not imported. The same bytes come from every Python from 3.10 on: each generator has a generator of
-random numbers of its own, seeded with an integer.
+The script runs two modules of the package that need only the standard library. It does not import the package, which would
+import its dependencies. Every Python from 3.10 produces the same bytes, because each generator has a separate random number
+generator with an integer seed.
 """
 
 import ast
@@ -23,7 +24,7 @@ from random import Random
 
 SEED = 20241007
 PER_GROUP = 4
-# A generator that gives no further problem after so many draws is an error, not an endless loop.
+# Maximum number of draws for one problem. A generator without a new problem after it is an error.
 MOST_DRAWS = 1000
 FAMILY = "reasoning_gym/arithmetic/gsm_symbolic"
 NUMBER = re.compile(r"-?[0-9]+(?:\.[0-9]+)?")
@@ -38,7 +39,7 @@ def module(wheel, name, path):
 
 
 def listed(wheel):
-    """The numbers of the generators that the package lists as good."""
+    """Returns the numbers of the generators that the package lists as good."""
     for node in ast.parse(wheel.read(f"{FAMILY}/gsm_symbolic.py")).body:
         if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", None) == "tasks_ok":
             return ast.literal_eval(node.value)
@@ -46,7 +47,7 @@ def listed(wheel):
 
 
 def generators(wheel):
-    """The functions that draw a problem, by number."""
+    """Returns the functions that draw a problem, by number."""
     sys.modules["reasoning_gym"] = types.ModuleType("reasoning_gym")
     module(wheel, "reasoning_gym.utils", "reasoning_gym/utils.py")
     found = {}
@@ -58,7 +59,7 @@ def generators(wheel):
 
 
 def solution(problem):
-    """The worked solution, which ends in `#### N`; None if the answer is no number."""
+    """The worked solution, which ends in `#### N`; None if the answer is not a number."""
     answer = str(problem["answer"]).strip()
     if not NUMBER.fullmatch(answer):
         return None
@@ -67,14 +68,14 @@ def solution(problem):
 
 
 def draw(number, generate, count):
-    """Four problems of one generator, no two with the same numbers; `count` notes the draws that gave none."""
+    """Returns four problems of one generator with distinct numbers. `count` counts rejected draws by reason."""
     rng = Random(SEED * 1000 + number)
     drawn = {}
     for _ in range(MOST_DRAWS):
         try:
             problem = generate(rng, 1.0)
         except ValueError:
-            # The package's own refusal of an answer with more than two decimals.
+            # The package refuses an answer with more than two decimals.
             count["too many decimals"] += 1
             continue
         question = problem["question"].strip()

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Makes tests/fixtures/*.parquet: questions of our own in the nested columns in which hubs publish MMLU-Pro and ARC.
+"""Writes tests/fixtures/*.parquet: our own questions in the nested columns of the published MMLU-Pro and ARC files.
 
 Needs pyarrow. Usage: scripts/parquet-fixtures.py tests/fixtures
 """
@@ -21,7 +21,7 @@ options = pa.table({
     "category": ["math", "other", "chemistry"],
     "src": ["ours", "ours", "ours"],
 })
-# Two row groups, one of them compressed otherwise than the hub's usual snappy.
+# Two row groups, compressed with zstd instead of the hub's usual snappy.
 with pq.ParquetWriter(folder / "options.parquet", options.schema, compression="zstd") as writer:
     writer.write_table(options.slice(0, 2))
     writer.write_table(options.slice(2))

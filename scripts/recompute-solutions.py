@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""Computes anew what the worked solutions of a JSON-lines file say: every `expression = value` in plain numbers.
+"""Recomputes the worked solutions of a JSON-lines file: every `expression = value` in plain numbers.
 
     python3 scripts/recompute-solutions.py FILE [-v]
 
-Prints the calculations that do not hold, then the shares of calculations and of solutions that hold. Units and words
-around numbers are left out. What has letters in its terms (`2x + 80 = 216`) or no number is not read, and is counted as
-such; `-v` prints it.
+Prints the incorrect calculations, then the shares of correct calculations and solutions. Units and words around numbers are
+ignored. A calculation with letters in its terms (`2x + 80 = 216`) or without numbers is not read and is counted separately; `-v`
+prints it.
 """
 
 import json
@@ -19,18 +19,18 @@ CLAUSE = re.compile(r"[.,:;]\s")
 
 
 def plain(line):
-    """The line with one sign for each operation, and without currencies, thousands' commas and a list's mark."""
+    """Normalizes a line: one sign per operation, without currency signs, thousands separators and list marks."""
     line = re.sub(r"^\s*[-•]\s+", "", line)
     line = re.sub(r"(?<=\d),(?=\d{3}(?!\d))", "", line)
     line = re.sub(r"[$€£]|\(s\)", "", line)
     line = re.sub(r"\bhalf\b", "1/2", line)
     line = re.sub(r"(?<=[\w)%])\s+[x×]\s*(?=[\d(])|(?<=[\d)])\s*×\s*(?=[\d(])", " * ", line)
-    # `14÷2/5` divides by the fraction.
+    # `14÷2/5` divides by the fraction 2/5.
     return re.sub(r"÷\s*([0-9]+/[0-9]+)", r"/(\1)", line).replace("÷", "/")
 
 
 def tokens(side):
-    """The tokens of one side of an equals sign; `/day` and the like are words."""
+    """Returns the tokens of one side of an equals sign. Units such as `/day` are words."""
     return TOKEN.findall(re.sub(r"/\s*(?=[A-Za-z])", " per ", side))
 
 
@@ -43,7 +43,7 @@ def is_number(token):
 
 
 def at_start(found):
-    """The expression that the tokens start with; units before it are left out."""
+    """Returns the expression at the start of the tokens, ignoring units before it."""
     taken, depth, wants = [], 0, True
     for token in found:
         if is_word(token):
@@ -73,13 +73,13 @@ def at_start(found):
 
 
 def at_end(found):
-    """The expression that the tokens end with."""
+    """Returns the expression at the end of the tokens."""
     swap = {"(": ")", ")": "("}
     return [swap.get(token, token) for token in at_start([swap.get(token, token) for token in reversed(found)])[::-1]]
 
 
 def value(expression):
-    """The exact value; None if it is no expression."""
+    """Returns the exact value; None if the tokens form no expression."""
     terms = [f"Fraction('{t.rstrip('%')}'){'/100' if '%' in t else ''}" if is_number(t) else t for t in expression]
     terms = [f"({term})" if "/100" in term else term for term in terms]
     try:
@@ -89,7 +89,7 @@ def value(expression):
 
 
 def calculations(solution):
-    """Each calculation's line, and whether it holds; None if it cannot be read."""
+    """Yields each calculation's line, and True if it is correct, False if not, None if it cannot be read."""
     for line in solution.rpartition("####")[0].splitlines():
         sides = plain(line).split("=")
         for left, right in zip(sides, sides[1:]):
@@ -118,7 +118,7 @@ def main(path):
         solutions += bool(read)
         held += bool(read) and all(read)
     read = count[True] + count[False]
-    print(f"{count[True]} of {read} calculations hold, {count[None]} are not read; {held} of {solutions} solutions with calculations hold in all of them, of {len(rows)}")
+    print(f"{count[True]} of {read} calculations are correct, {count[None]} are not read; {held} of {solutions} solutions with calculations have only correct ones, of {len(rows)} rows")
 
 
 if __name__ == "__main__":

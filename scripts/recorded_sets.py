@@ -1,4 +1,4 @@
-"""The recorded sets that settings are chosen on, and runs of them offline."""
+"""Recorded sets for choosing settings, and offline runs on them."""
 
 import csv
 import os
@@ -10,12 +10,12 @@ SETS = ["pair-gsm-templates-dev", "pair-gsm-templates-dev-2"]
 
 
 def quoted(names):
-    """A list of names as TOML."""
+    """Formats a list of names as TOML."""
     return "[" + ",".join(f'"{name}"' for name in names) + "]"
 
 
 def records(program, name, sets):
-    """The records of an offline run of a set, with these values laid over its config; ends the program if the run fails."""
+    """Returns the records of an offline run of a set with these overrides. Exits if the run fails."""
     with tempfile.TemporaryDirectory() as out:
         command = [program, "run", "--config", f"configs/{name}.toml", "--journal", f"results/{name}", "--offline", "--out", out]
         for value in sets:

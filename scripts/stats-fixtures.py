@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""Writes the figures that the tests of src/analysis compare with: python3 scripts/stats-fixtures.py > tests/fixtures/stats.json
+"""Writes the reference figures for the tests of src/analysis: python3 scripts/stats-fixtures.py > tests/fixtures/stats.json
 
-Needs numpy, scipy, statsmodels and scikit-learn. Inputs are drawn from one fixed seed; where the reference is itself a
-resampling, it has so many resamples that the tests' tolerances are far above its noise."""
+Needs numpy, scipy, statsmodels and scikit-learn. Inputs come from one fixed seed. References that resample use
+enough resamples that the tests' tolerances are far above the noise."""
 
 import json
 import sys
@@ -104,7 +104,7 @@ def groups():
 
 
 def unequal_groups():
-    """The sign-flip p-value of the mean over rows: a group's rows change sign together, so what is flipped is their sum."""
+    """The sign-flip p-value of the mean over rows: the rows of a group change sign together, so the sums of groups are flipped."""
     rng = np.random.default_rng(20261127)
     sizes = [9, 1, 1, 2, 1, 5, 1, 3, 1, 1, 2, 1]
     differences = [np.clip(np.round(rng.normal(0.35 if size > 4 else -0.1, 0.6, size)), -1, 1) for size in sizes]

@@ -1,9 +1,9 @@
-//! Standard LLM cascades and Inter-Cascade side by side: a weak model answers, unsure answers are deferred to a strong
-//! model, and in Inter-Cascade the strong model's solutions are shown to the weak model with later queries that are alike.
-//! Accuracy, strong calls and fees are reported for every arm, with intervals and tests.
+//! Comparison of standard LLM cascades with Inter-Cascade. A weak model answers, and answers of low confidence are
+//! deferred to a strong model. In Inter-Cascade the strong model's solutions are added to the weak model's prompt for
+//! later, similar queries. Reports hold accuracy, strong calls and fees of every arm, with intervals and tests.
 //!
-//! A config (TOML) says which arms run on which data with which models. A [`Run`] takes it through and gives a
-//! [`RunReport`]: records, the arms compared, and the files that the command `intercascade run` writes.
+//! A config (TOML) names the arms, the data and the models. [`Run::execute`] runs the config and returns a
+//! [`RunReport`]: the records, the comparison of the arms, and the files that the command `intercascade run` writes.
 //!
 //! ```
 //! use intercascade::run::Progress;
@@ -22,18 +22,20 @@
 //! let accuracy = |arm| comparison.slices.iter().find(|slice| slice.cell.arm == arm).map(|slice| slice.accuracy());
 //! assert!(accuracy(Arm::Cascade) > accuracy(Arm::WeakOnly));
 //!
-//! // The folder holds one run: another one is refused, and a caller can tell why.
+//! // A folder holds one run. A different run is refused, and the error's variant says why.
 //! let other = run.set("seed=2")?.execute(&Progress::none()).await;
 //! assert!(matches!(other, Err(RunError::Folder(_))));
 //! # Ok(())
 //! # }
 //! ```
 //!
-//! A model of your own is anything that implements [`Model`]: [`Run::with_model`] registers it for a `[[model]]` of backend
-//! `custom`. The statistics work alone on plain numbers: [`analysis::calibration`] finds a threshold with a guarantee,
-//! [`analysis::stats`] says how sure a difference is. The folder `examples/` has a program for each.
+//! A custom model is any type that implements [`Model`]. [`Run::with_model`] registers it for a `[[model]]` of backend
+//! `custom`. The statistics also work alone, on plain numbers: [`analysis::calibration`] computes a threshold with a
+//! guarantee, and [`analysis::stats`] computes intervals and p-values of differences. The folder `examples/` has a
+//! program for each of these uses.
 //!
-//! The modules below stand on floors, from the top down; each uses its own or a lower one (docs/ARCHITECTURE.md).
+//! The modules below form layers, listed from the top down. A module uses only modules of its own or a lower layer
+//! (docs/ARCHITECTURE.md).
 
 pub use async_trait::async_trait;
 
@@ -41,7 +43,7 @@ pub use crate::run::{Run, RunError, RunReport};
 pub use crate::types::arm::Arm;
 pub use crate::types::model::Model;
 
-// 7: a verb a file, exit status, progress.
+// 7: one file per command, exit status, progress.
 #[doc(hidden)]
 #[allow(rustdoc::invalid_html_tags, reason = "its comments are the help texts of the command")]
 pub mod cli;
@@ -52,11 +54,11 @@ pub mod run;
 // 5: from a file to a ready experiment.
 pub mod config;
 
-// 4: from records to what people read, and the algorithm.
+// 4: the cascade algorithm, and reports from records.
 pub mod cascade;
 pub mod report;
 
-// 3: calls and what answers them, data, embeddings.
+// 3: calls, the backends that answer them, data, embeddings.
 pub mod backend;
 pub mod dataset;
 pub mod gateway;

@@ -1,8 +1,7 @@
-//! Reading and grading beside what they could be at best, on one core: rows that are read and validated beside lines that are
-//! parsed and dropped, and answers that are read from texts. `cargo bench --bench data`; docs/PERFORMANCE.md has the
-//! figures and says what they mean.
+//! Reading and grading on one core, against lower bounds: validated rows against lines that are only parsed, and
+//! answers that are extracted from texts. Command: `cargo bench --bench data`. The figures are in docs/PERFORMANCE.md.
 
-#![expect(clippy::print_stdout, reason = "its figures are what a benchmark is for")]
+#![expect(clippy::print_stdout, reason = "a benchmark prints its figures")]
 #![expect(clippy::cast_precision_loss, reason = "counts of bytes and answers")]
 
 use std::fs::File;
@@ -18,9 +17,9 @@ use intercascade::types::item::{Item, Target};
 use intercascade::types::testing;
 use serde_json::Value;
 
-/// Rows of the file that is read.
+/// Number of rows of the file.
 const ROWS: usize = 1_000_000;
-/// Answers that are read.
+/// Number of answers.
 const ANSWERS: usize = 1_000_000;
 
 fn main() -> Result<()> {
@@ -28,7 +27,7 @@ fn main() -> Result<()> {
     let file = folder.path().join("rows.jsonl");
     write(&file)?;
     let megabytes = file.metadata()?.len() as f64 / 1e6;
-    // Once before, so that all of them find the file in memory.
+    // A first read puts the file into the page cache for every measurement.
     lines(&file, |_| ())?;
     let rate = |what: &str, work: &dyn Fn() -> Result<usize>| -> Result<f64> {
         let begun = Instant::now();
@@ -54,7 +53,7 @@ fn main() -> Result<()> {
     answers()
 }
 
-/// A file of GSM8K's shape and GSM8K's mean length (550 bytes a row).
+/// A file in the format of GSM8K with its mean length (550 bytes per row).
 fn write(path: &Path) -> Result<()> {
     let mut writer = BufWriter::new(File::create(path)?);
     for row in 0..ROWS {
@@ -85,7 +84,7 @@ fn lines(path: &Path, mut each: impl FnMut(&[u8])) -> Result<usize> {
     Ok(rows)
 }
 
-/// The labelled outputs of the tests, read and graded again and again.
+/// Extraction and grading of the tests' labelled outputs, repeated.
 fn answers() -> Result<()> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/answers.jsonl");
     let text = std::fs::read_to_string(&path).with_context(|| format!("{}", path.display()))?;
@@ -110,7 +109,7 @@ fn answers() -> Result<()> {
             bytes / texts.len()
         );
     }
-    // One line without an answer in it, so that all of it is looked at.
+    // A text without an answer, so the search covers all of it.
     let long = "1 boxed ".repeat(ANSWERS / 8);
     let begun = Instant::now();
     let read = grader.grade(&item, &response, &long).answer.is_some();
@@ -118,7 +117,7 @@ fn answers() -> Result<()> {
     Ok(())
 }
 
-/// The most memory that this process has had, in MB; 0 where the system does not tell.
+/// Peak memory of this process, in MB; 0 if the system does not report it.
 fn peak() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));

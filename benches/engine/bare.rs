@@ -1,4 +1,4 @@
-//! The least that could be done: the same requests, so many at once, each answer durable before the next is sent.
+//! Lower bound for the engine: the same requests at the same concurrency, each answer durable before the next request.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -10,11 +10,11 @@ use intercascade::types::chat::{CallKey, Response, Usage};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-/// Sends these bodies, `flying` at once; the time that it took.
+/// Sends these bodies, `flying` at once, and returns the elapsed time.
 pub(crate) async fn run(address: &str, bodies: Vec<Value>, flying: usize) -> Result<Duration> {
     let folder = tempfile::tempdir()?;
     let journal = Arc::new(Journal::open(&folder.path().join("journal.sqlite"))?);
-    // Even a client without TLS wants a provider of it; the second time it is there.
+    // A client needs a TLS provider even without TLS. A second installation fails harmlessly.
     drop(rustls::crypto::ring::default_provider().install_default());
     let client = reqwest::Client::builder().no_proxy().build()?;
     let (bodies, next) = (Arc::new(bodies), Arc::new(AtomicUsize::new(0)));

@@ -1,4 +1,4 @@
-//! The schedule of a run's graph without any overhead: calls start the moment that they can, so many at once.
+//! Schedule of a run's graph without overhead: each call starts as soon as its inputs and a slot are available.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeSet, BinaryHeap, HashMap, HashSet};
@@ -8,20 +8,20 @@ use std::collections::{BTreeSet, BinaryHeap, HashMap, HashSet};
 pub(crate) struct Node {
     /// Earlier positions that must be decided first.
     pub(crate) waits_for: Vec<usize>,
-    /// Whether it goes on to the strong level.
+    /// True if the item is deferred to the strong level.
     pub(crate) deferred: bool,
 }
 
-/// Which of the calls that could start goes first.
+/// Priority among calls that are ready to start.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Policy {
-    /// The one that stands first in the stream.
+    /// The first call in the stream.
     StreamOrder,
-    /// The one on whose end the longest chain of calls waits.
+    /// The call with the longest chain of dependent calls.
     CriticalPath,
 }
 
-/// When the last call ends, in the latencies' unit.
+/// End of the last call, in the unit of the latencies.
 pub(crate) fn makespan(nodes: &[Node], [weak, strong]: [u64; 2], at_once: usize, policy: Policy) -> u64 {
     let mut waiters: HashMap<usize, Vec<usize>> = HashMap::new();
     let mut open: Vec<HashSet<usize>> = nodes.iter().map(|node| node.waits_for.iter().copied().collect()).collect();
@@ -40,7 +40,7 @@ pub(crate) fn makespan(nodes: &[Node], [weak, strong]: [u64; 2], at_once: usize,
         Policy::StreamOrder => (0, position),
         Policy::CriticalPath => (u64::MAX - chain[position], position),
     };
-    // Calls that could start: rank, and whether it is the strong level's.
+    // Calls that are ready to start: rank, and true for calls of the strong level.
     let mut ready: BTreeSet<((u64, usize), bool)> = BTreeSet::new();
     ready.extend(
         open.iter().enumerate().filter(|(_, open)| open.is_empty()).map(|(position, _)| (rank(position), false)),

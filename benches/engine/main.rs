@@ -1,8 +1,8 @@
-//! The engine beside what it could be at best: a server of set latency, a bare loop over the same requests, and a
-//! schedule of the same graph without overhead. `cargo bench --bench engine -- NAME`; docs/PERFORMANCE.md has the
-//! figures and says what they mean.
+//! The engine against lower bounds: a bare loop over the same requests to a server of fixed latency, and a schedule of
+//! the same graph without overhead. Command: `cargo bench --bench engine -- NAME`. The figures are in
+//! docs/PERFORMANCE.md.
 
-#![expect(clippy::print_stdout, reason = "its figures are what a benchmark is for")]
+#![expect(clippy::print_stdout, reason = "a benchmark prints its figures")]
 #![expect(clippy::cast_precision_loss, reason = "counts of calls and milliseconds")]
 
 mod bare;

@@ -9,7 +9,7 @@ use anyhow::{Result, ensure};
 use crate::runs::{config, questions};
 use crate::server::Server;
 
-/// 2,000 items through the weak level alone, 50 ms a call, 64 in flight: the ideal is 1.56 s.
+/// 2,000 items with the weak level alone, 50 ms per call, 64 calls in flight: the ideal is 1.56 s.
 pub(crate) fn process() -> Result<()> {
     let server = Server::start(50, 50)?;
     for _ in 0..5 {
@@ -22,7 +22,7 @@ pub(crate) fn process() -> Result<()> {
     Ok(())
 }
 
-/// 100,000 items through two arms, one of which learns.
+/// 100,000 items in two arms, one of which learns.
 pub(crate) fn memory() -> Result<()> {
     let server = Server::start(0, 0)?;
     let folder = tempfile::tempdir()?;
@@ -35,7 +35,7 @@ pub(crate) fn memory() -> Result<()> {
     Ok(())
 }
 
-/// The time of a run, and the most memory that it had, in MB.
+/// Time and peak memory (MB) of a run.
 fn run(folder: &Path) -> Result<(Duration, u64)> {
     let program = env!("CARGO_BIN_EXE_intercascade");
     let started = Instant::now();

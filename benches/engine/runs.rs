@@ -11,7 +11,7 @@ use intercascade::cascade::experiment::{self, ExperimentOutcome};
 use intercascade::config::resolved::ResolvedConfig;
 use intercascade::gateway::journal::Journal;
 use intercascade::retrieval::embedder;
-use intercascade::run::resources::{Embeddings, Models, RunResources, gates, orders};
+use intercascade::run::resources::{Embeddings, Models, RunResources, calibration_plan, orders};
 use intercascade::types::embedding::Embedded;
 use intercascade::types::record::Record;
 use serde_json::json;
@@ -23,7 +23,7 @@ use crate::server::Server;
 /// λ: about half of the server's answers are below it.
 const THRESHOLD: f64 = 0.5;
 
-/// Word problems of many kinds, none twice.
+/// Distinct word problems of many kinds.
 pub(crate) fn questions(n: usize) -> String {
     let words = ["apples", "boats", "chairs", "drums", "eggs", "flags", "grapes", "hats", "inks", "jars", "kites"];
     let verbs = ["buys", "sells", "finds", "loses", "paints", "counts", "packs"];
@@ -55,7 +55,7 @@ pub(crate) fn config(address: &str, arms: &[&str], flying: usize, learning: &str
     )
 }
 
-/// What a run took.
+/// Result and time of a run.
 struct Timed {
     outcome: ExperimentOutcome,
     calls: u64,
@@ -63,7 +63,7 @@ struct Timed {
 }
 
 async fn timed(folder: &Path) -> Result<Timed> {
-    // The config names its data from the working folder.
+    // The config's data path is relative to the working folder.
     std::env::set_current_dir(folder)?;
     let resolved = ResolvedConfig::load(Path::new("bench.toml"), &[])?;
     let journal = Arc::new(Journal::open(&folder.join("journal.sqlite"))?);
@@ -74,13 +74,13 @@ async fn timed(folder: &Path) -> Result<Timed> {
         servers,
         offline: false,
         registered: BTreeMap::default(),
-        hear: Arc::new(|_, _| {}),
+        on_notice: Arc::new(|_, _| {}),
     };
-    let Models { setup, limiter, .. } = Models::new(&resolved, Embeddings { rows: embeddings, lacks: None }, &means)?;
+    let Models { context, limiter, .. } = Models::new(&resolved, Embeddings { rows: embeddings, lacks: None }, &means)?;
     let config = &resolved.config;
-    let cells = gates(&resolved).cells(&[], &[THRESHOLD], orders(&resolved));
+    let cells = calibration_plan(&resolved).cells(&[], &[THRESHOLD], orders(&resolved));
     let started = Instant::now();
-    let outcome = experiment::run(&setup, &cells, &limiter, config.limits.concurrency, |_| ()).await?;
+    let outcome = experiment::run(&context, &cells, &limiter, config.limits.concurrency, |_| ()).await?;
     Ok(Timed { outcome, calls: journal.calls_made(), time: started.elapsed() })
 }
 
@@ -98,7 +98,8 @@ fn block_on<T>(future: impl Future<Output = Result<T>>) -> Result<T> {
     tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(future)
 }
 
-/// The standard cascade over `items`, `flying` calls at once of `latency` milliseconds, beside the bare loop and the ideal.
+/// The standard cascade over `items` with `flying` calls at once of `latency` milliseconds, against the bare loop and
+/// the ideal.
 pub(crate) fn calls(items: usize, latency: u64, flying: usize) -> Result<()> {
     let mut rates = [Vec::new(), Vec::new()];
     for _ in 0..5 {
@@ -107,7 +108,7 @@ pub(crate) fn calls(items: usize, latency: u64, flying: usize) -> Result<()> {
         std::fs::write(folder.path().join("questions.jsonl"), questions(items))?;
         std::fs::write(folder.path().join("bench.toml"), config(&server.address, &["cascade"], flying, ""))?;
         let run = block_on(timed(folder.path()))?;
-        // The first call of a model that has not been heard yet goes alone: it is told apart.
+        // The first call of a model runs alone, so it is timed separately.
         let alone = Duration::from_millis(latency);
         rates[0].push(per_second(run.calls - 1, run.time.saturating_sub(alone)));
         let bodies = (0..usize::try_from(run.calls)?).map(|i| body(&run.outcome, i)).collect();
@@ -128,7 +129,7 @@ pub(crate) fn calls(items: usize, latency: u64, flying: usize) -> Result<()> {
     Ok(())
 }
 
-/// A request like those of the run.
+/// A request like the requests of the run.
 fn body(outcome: &ExperimentOutcome, i: usize) -> serde_json::Value {
     let id = &outcome.records[i % outcome.records.len()].item_id;
     json!({
@@ -149,7 +150,8 @@ fn median(mut values: Vec<f64>) -> f64 {
     values[values.len() / 2]
 }
 
-/// Inter-Cascade over 1,300 questions beside the schedule without overhead; latencies are a tenth of 1 s and 2 s.
+/// Inter-Cascade over 1,300 questions against the schedule without overhead. Latencies are 0.1 s and 0.2 s, a tenth of
+/// 1 s and 2 s.
 pub(crate) fn learning(data: Option<&str>) -> Result<()> {
     const ITEMS: usize = 1300;
     let latencies = [100, 200];
@@ -176,7 +178,7 @@ pub(crate) fn learning(data: Option<&str>) -> Result<()> {
             run.calls == nodes.iter().map(|node| 1 + u64::from(node.deferred)).sum::<u64>(),
             "no call is speculative"
         );
-        let one_by_one: u64 =
+        let run_sequentially: u64 =
             nodes.iter().map(|node| latencies[0] + if node.deferred { latencies[1] } else { 0 }).sum();
         let [order, critical] = [Policy::StreamOrder, Policy::CriticalPath]
             .map(|policy| makespan(&nodes, latencies, flying, policy) as f64 / 1000.0);
@@ -185,14 +187,14 @@ pub(crate) fn learning(data: Option<&str>) -> Result<()> {
             "{ITEMS} items, {} deferred, {flying} in flight: {took:.2} s, {:.1} times one by one; without overhead {order:.2} s \
              ({:.1} % of its speed); longest chain first {critical:.2} s",
             nodes.iter().filter(|node| node.deferred).count(),
-            one_by_one as f64 / 1000.0 / took,
+            run_sequentially as f64 / 1000.0 / took,
             100.0 * order / took,
         );
     }
     Ok(())
 }
 
-/// What each item waited for, by the records: every item that its walk met down to the last strategy picked.
+/// Items that each item depended on, from the records: every item of its ranking down to the last retrieved strategy.
 fn graph(records: &[Record]) -> Vec<Node> {
     let resolved = ResolvedConfig::load(Path::new("bench.toml"), &[]);
     let Ok(resolved) = resolved else { return Vec::new() };

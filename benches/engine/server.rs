@@ -1,4 +1,4 @@
-//! A chat-completions server in a process of its own, which answers every question after a set time.
+//! A chat-completions server in a separate process, which answers every question after a fixed time.
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};
@@ -18,19 +18,19 @@ use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
 use tokio::sync::oneshot;
 
-/// Of a thousand weak answers, so many are below the threshold 0.5.
+/// Number of weak answers per thousand that are below the threshold 0.5.
 const UNSURE_PER_MILLE: u64 = 500;
-/// Every answer's tokens.
+/// Number of tokens of every answer.
 const PIECES: [&str; 7] = ["It", " works", " out", ".", " ####", " ", "7"];
 
-/// A running server; it ends with its owner.
+/// A running server, stopped when the value is dropped.
 pub(crate) struct Server {
     child: Child,
     pub(crate) address: String,
 }
 
 impl Server {
-    /// Starts one whose models `weak` and `strong` take so many milliseconds.
+    /// Starts a server whose models `weak` and `strong` answer after the given milliseconds.
     pub(crate) fn start(weak: u64, strong: u64) -> Result<Self> {
         let mut child = Command::new(std::env::current_exe()?)
             .args(["serve", &weak.to_string(), &strong.to_string()])
@@ -44,13 +44,13 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        // It may have ended by itself.
+        // The process may have ended already.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
 }
 
-/// Wakes those who wait at their time, to a tenth of a millisecond: tokio's timers go by whole ones, which is 2 % of 50.
+/// Timer with a resolution of 0.1 ms. Tokio's timers have a resolution of 1 ms, which is 2 % of 50 ms.
 #[derive(Default)]
 struct Clock {
     waiting: Mutex<BinaryHeap<Reverse<(Instant, u64)>>>,
@@ -77,7 +77,7 @@ impl Clock {
         rung.await.unwrap_or_default();
     }
 
-    /// Notes a time; whether it comes before all others.
+    /// Adds a deadline. Returns true if it is the earliest.
     fn is_first(&self, time: Instant, number: u64) -> bool {
         let mut waiting = self.waiting.lock().expect("no panic");
         waiting.push(Reverse((time, number)));
@@ -92,7 +92,7 @@ impl Clock {
                 Some(Reverse((time, number))) if time <= now => {
                     waiting.pop();
                     if let Some(bell) = self.bells.lock().expect("no panic").remove(&number) {
-                        // A connection that has gone needs no answer.
+                        // A closed connection needs no answer.
                         let _ = bell.send(());
                     }
                 }
@@ -105,7 +105,7 @@ impl Clock {
     }
 }
 
-/// Serves until the process is ended.
+/// Serves until the process is terminated.
 pub(crate) fn serve(latencies: [Duration; 2]) -> Result<()> {
     let clock = Clock::start();
     tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(async {
@@ -140,7 +140,8 @@ async fn answer(
     Ok(response.body(Full::new(Bytes::from(completion(&asked)))).unwrap_or_default())
 }
 
-/// The answer that a request always gets. Put together by hand: the server shares the cores with what is measured.
+/// Constant answer to a request. The JSON is formatted directly because the server shares the cores with the measured
+/// program.
 fn completion(asked: &str) -> String {
     let mut hasher = DefaultHasher::new();
     asked.hash(&mut hasher);

@@ -1,57 +1,58 @@
-//! Whether accepted answers are wrong more often than α, watched item by item: a bet against "the chance of a wrong answer
-//! is at most α, whatever came before". The wealth of the bettor is a test martingale (Shafer et al. 2011; Waudby-Smith
-//! and Ramdas 2024): while the claim holds, it reaches 1/δ with probability at most δ, however long one watches (Ville 1939). So
-//! 1 / the greatest wealth is a p-value at any time. The greatest wealth itself is no e-value: its mean is above 1.
+//! Sequential test that accepted answers are wrong at most with probability α. It bets item by item against "the
+//! chance of a wrong answer is at most α, whatever came before". The wealth of the bettor is a test martingale (Shafer
+//! et al. 2011; Waudby-Smith and Ramdas 2024): if the claim is true, the wealth reaches 1/δ with probability at most
+//! δ, for any length of the stream (Ville 1939). So 1 / the greatest wealth is an anytime-valid p-value. The greatest
+//! wealth itself is no e-value: its mean is above 1.
 #![expect(clippy::cast_precision_loss, reason = "counts of answers")]
 
-/// Bettors that each believe in one error rate above α; the wealth is their mean.
+/// Number of bettors. Each believes in one error rate above α; the reported wealth is their mean.
 const BETTORS: u32 = 64;
 
-/// The wealth over a stream of accepted answers.
+/// Wealth of the bet over a stream of accepted answers.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct RiskMonitor {
-    /// Answers seen.
+    /// Number of accepted answers.
     pub accepted: usize,
-    /// Wrong ones.
+    /// Number of wrong answers among the accepted ones.
     pub errors: usize,
-    /// The greatest wealth on the way, from a stake of 1.
+    /// Greatest wealth over the stream, from a stake of 1.
     pub wealth: f64,
-    /// The number of answers after which it was reached.
+    /// Number of answers after which the greatest wealth was reached.
     pub at: usize,
-    /// The wrong ones among those.
+    /// Number of wrong answers among these.
     pub errors_at: usize,
 }
 
-/// The p-value at any time of some streams that are watched side by side: how many they are, over the greatest wealth of any, at
-/// most 1 (Ville's inequality, and Bonferroni's).
+/// Computes the anytime-valid p-value of parallel streams: the number of streams divided by the greatest wealth in any
+/// of them, at most 1 (Ville's inequality, with Bonferroni's correction).
 #[must_use]
 pub fn anytime_p(greatest_wealth: f64, streams: usize) -> f64 {
     (streams as f64 / greatest_wealth).min(1.0)
 }
 
-/// Bets along `wrong`, in the stream's order, against a risk of at most `alpha`.
+/// Runs the test along `wrong`, in the stream's order, against a risk of at most `alpha`.
 pub fn watch(wrong: impl IntoIterator<Item = bool>, alpha: f64) -> RiskMonitor {
-    let mut watched = RiskMonitor { accepted: 0, errors: 0, wealth: 1.0, at: 0, errors_at: 0 };
+    let mut monitor = RiskMonitor { accepted: 0, errors: 0, wealth: 1.0, at: 0, errors_at: 0 };
     for wrong in wrong {
-        watched.accepted += 1;
-        watched.errors += usize::from(wrong);
-        let wealth = wealth(watched.accepted, watched.errors, alpha);
-        if wealth > watched.wealth {
-            (watched.wealth, watched.at, watched.errors_at) = (wealth, watched.accepted, watched.errors);
+        monitor.accepted += 1;
+        monitor.errors += usize::from(wrong);
+        let wealth = wealth(monitor.accepted, monitor.errors, alpha);
+        if wealth > monitor.wealth {
+            (monitor.wealth, monitor.at, monitor.errors_at) = (wealth, monitor.accepted, monitor.errors);
         }
     }
-    watched
+    monitor
 }
 
-/// The bettors' mean wealth: a bettor that believes in error rate q stakes so that a wrong answer multiplies its wealth by
-/// q/α and a right one by (1-q)/(1-α).
+/// Computes the bettors' mean wealth. A bettor that believes in error rate q multiplies its wealth by q/α for a wrong
+/// answer and by (1-q)/(1-α) for a correct one.
 fn wealth(accepted: usize, errors: usize, alpha: f64) -> f64 {
     let (wrong, right) = (errors as f64, (accepted - errors) as f64);
-    let of = |bettor: u32| {
+    let wealth_of = |bettor: u32| {
         let q = alpha + (1.0 - alpha) * (f64::from(bettor) + 0.5) / f64::from(BETTORS);
         (wrong * (q / alpha).ln() + right * ((1.0 - q) / (1.0 - alpha)).ln()).exp()
     };
-    (0..BETTORS).map(of).sum::<f64>() / f64::from(BETTORS)
+    (0..BETTORS).map(wealth_of).sum::<f64>() / f64::from(BETTORS)
 }
 
 #[cfg(test)]
@@ -73,7 +74,7 @@ mod tests {
     }
 
     #[test]
-    fn a_claim_that_holds_is_doubted_in_at_most_delta_of_the_streams() {
+    fn a_true_claim_is_rejected_in_at_most_delta_of_the_streams() {
         // δ = 0.1 with three standard errors of 2000 trials.
         let at_alpha = share_alarmed(0.15);
         assert!(at_alpha > 0.0 && at_alpha < 0.1 + 3.0 * (0.09_f64 / 2000.0).sqrt(), "{at_alpha}");
@@ -82,7 +83,7 @@ mod tests {
     }
 
     #[test]
-    fn one_over_the_greatest_wealth_is_a_p_value_and_the_wealth_is_no_e_value() {
+    fn one_over_the_greatest_wealth_is_a_p_value_and_no_e_value() {
         // All streams of 12 answers at a risk of exactly α = 0.2.
         let alpha = 0.2_f64;
         let (mut mean, mut below) = (0.0, [0.0; 3]);
@@ -101,12 +102,12 @@ mod tests {
     }
 
     #[test]
-    fn a_risk_well_above_alpha_is_found() {
+    fn a_risk_well_above_alpha_is_detected() {
         assert!(share_alarmed(0.25) > 0.95);
     }
 
     #[test]
-    fn the_stake_is_one_and_a_right_answer_never_adds_to_it() {
+    fn the_stake_is_one_and_a_right_answer_adds_nothing() {
         assert_eq!(watch([], 0.1), RiskMonitor { accepted: 0, errors: 0, wealth: 1.0, at: 0, errors_at: 0 });
         assert_eq!(watch([false; 50], 0.1).at, 0);
         let mean = 0.2 * wealth(1, 1, 0.2) + 0.8 * wealth(1, 0, 0.2);

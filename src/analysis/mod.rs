@@ -1,4 +1,5 @@
-//! Arithmetic over records: rates, money, and how sure a difference is. Pure: no I/O, no async, no clock.
+//! Statistics over records: rates, fees, and the uncertainty of differences. Pure functions: no I/O, no async, no
+//! clock.
 
 pub mod calibration;
 pub mod curves;

@@ -1,4 +1,5 @@
-//! Answers in the order of their confidence, by group: what confidence is worth on a resample of groups, without sorting again.
+//! Answers sorted by confidence, with their groups: computes confidence metrics on a resample of groups without
+//! sorting again.
 #![expect(clippy::cast_precision_loss, reason = "counts of items")]
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -6,29 +7,29 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::reliability::{Judged, tied};
 use super::stats::FEWEST;
 
-/// What confidence is worth: AUROC, ECE and Brier's score, as in [`super::reliability`]. None where a figure is undefined.
+/// AUROC, ECE and Brier score, as in [`super::reliability`]. `None` if a metric is undefined.
 pub type ConfidenceQuality = [Option<f64>; 3];
 
-/// Answers, the least sure first.
+/// Answers by ascending confidence.
 #[derive(Debug, Clone)]
 pub struct Ranked {
-    /// Each answer with the place of its group among the groups.
+    /// Each answer with the index of its group.
     answers: Vec<(usize, Judged)>,
-    /// The places after the last answer of each tie.
+    /// End index of each run of tied answers.
     ties: Vec<usize>,
-    /// The number of groups.
+    /// Number of groups.
     groups: usize,
-    /// Whether enough groups have a right answer, and enough a wrong one, for an interval of the AUROC.
+    /// True if enough groups have a correct answer, and enough a wrong one, for an interval of the AUROC.
     both: bool,
 }
 
 impl Ranked {
-    /// Ranks the answers of groups.
+    /// Sorts the answers of groups.
     #[must_use]
     pub fn new<K: Ord>(rows: &[(K, Judged)]) -> Self {
         let names: BTreeSet<&K> = rows.iter().map(|(group, _)| group).collect();
-        let places: BTreeMap<&K, usize> = names.into_iter().zip(0..).collect();
-        let mut answers: Vec<(usize, Judged)> = rows.iter().map(|(group, judged)| (places[group], *judged)).collect();
+        let indices: BTreeMap<&K, usize> = names.into_iter().zip(0..).collect();
+        let mut answers: Vec<(usize, Judged)> = rows.iter().map(|(group, judged)| (indices[group], *judged)).collect();
         answers.sort_by(|(_, a), (_, b)| (a.confidence + 0.0).total_cmp(&(b.confidence + 0.0)));
         let mut ties = Vec::new();
         for tie in answers.chunk_by(|(_, a), (_, b)| tied(a, b)) {
@@ -40,29 +41,30 @@ impl Ranked {
             some.len()
         };
         let both = groups_with(true) >= FEWEST && groups_with(false) >= FEWEST;
-        Self { ties, groups: places.len(), both, answers }
+        Self { ties, groups: indices.len(), both, answers }
     }
 
-    /// The number of groups.
+    /// Number of groups.
     #[must_use]
     pub fn groups(&self) -> usize {
         self.groups
     }
 
-    /// Whether enough groups have a right answer, and enough a wrong one, for an interval of the AUROC.
+    /// True if enough groups have a correct answer, and enough a wrong one, for an interval of the AUROC.
     #[must_use]
     pub fn has_both(&self) -> bool {
         self.both
     }
 
-    /// The figures where each group is there so many times, with up to `bins` rows of equal mass for the ECE.
+    /// Computes the metrics if each group occurs `times` times, with up to `bins` rows of equal mass for the ECE.
     #[must_use]
-    pub fn worth(&self, times: &[u32], bins: u64) -> ConfidenceQuality {
+    pub fn metrics(&self, times: &[u32], bins: u64) -> ConfidenceQuality {
         let n: u64 = self.answers.iter().map(|(group, _)| u64::from(times[*group])).sum();
         let (mut seen, mut wrong_below, mut won, mut squares, mut gaps) = (0_u64, 0_u64, 0.0, 0.0, 0.0);
-        // Rows end at whole multiples of n / bins or after the tie there; those that would be empty are passed over.
+        // A row ends at a whole multiple of n / bins, or after the tie at that point. Rows that would be empty are
+        // skipped.
         let next = |closed: u64| (1..=bins).map(|row| row * n / bins).find(|end| *end > closed);
-        // Of the row that is being filled: right answers less confidence, and where it ends.
+        // Of the current row: correct answers less confidence, and its end.
         let (mut gap, mut row) = (0.0, next(0));
         let mut start = 0;
         for end in &self.ties {
@@ -102,7 +104,7 @@ mod tests {
     use crate::types::seed::Seed;
 
     #[test]
-    fn figures_of_a_resample_are_those_of_its_answers_written_out() {
+    fn metrics_of_a_resample_equal_those_of_its_answers() {
         let unit = |what: &str, i: usize| Seed(3).unit(&[what, &i.to_string()]);
         let rows: Vec<(usize, Judged)> = (0..90)
             .map(|i| {
@@ -121,16 +123,16 @@ mod tests {
             let written: Vec<Judged> =
                 rows.iter().flat_map(|(group, judged)| (0..times[*group]).map(|_| *judged)).collect();
             let plain = [auroc(&written), ece(&reliability_table(&written, 10)), brier(&written)];
-            for (ours, plain) in ranked.worth(&times, 10).into_iter().zip(plain) {
+            for (ours, plain) in ranked.metrics(&times, 10).into_iter().zip(plain) {
                 let (ours, plain) = (ours.expect("defined"), plain.expect("defined"));
                 assert!((ours - plain).abs() < 1e-12, "resample {resample}: {ours} and {plain}");
             }
         }
-        assert_eq!(ranked.worth(&[0; 30], 10), [None; 3]);
+        assert_eq!(ranked.metrics(&[0; 30], 10), [None; 3]);
     }
 
     #[test]
-    fn intervals_over_groups_are_those_of_scipys_resamples() {
+    fn intervals_over_groups_match_scipy() {
         #[derive(Deserialize)]
         struct Figure {
             value: f64,
@@ -152,7 +154,7 @@ mod tests {
             .collect();
         let ranked = Ranked::new(&rows);
         let draws = Draws { seed: Seed(7), labels: &["test"], count: 20_000 };
-        let found = Population::distinct(50).bias_corrected(draws, |times| ranked.worth(times, 10).to_vec());
+        let found = Population::distinct(50).bias_corrected(draws, |times| ranked.metrics(times, 10).to_vec());
         for (ours, theirs) in found.into_iter().zip([case.auroc, case.ece, case.brier]) {
             let ours = ours.expect("defined");
             close(ours.value, theirs.value, 1e-12);
@@ -163,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn one_wrong_answer_is_too_few_for_an_aurocs_interval() {
+    fn auroc_interval_needs_three_wrong_answers() {
         let rows = |wrong: u32| -> Vec<(u32, Judged)> {
             (0..30).map(|i| (i, Judged { confidence: f64::from(i) / 30.0, right: i >= wrong })).collect()
         };

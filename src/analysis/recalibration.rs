@@ -1,34 +1,34 @@
-//! Confidence mapped to the chance of being right, fitted on the calibration split alone: Platt scaling (1999) or
-//! isotonic regression (Zadrozny and Elkan 2002). Neither makes the less sure of two answers the surer one, though both can make
-//! them equal: a map that turned the order round would gate by distrust of the signal.
+//! Maps from confidence to the probability of a correct answer, fitted on the calibration split alone: Platt scaling
+//! (1999) or isotonic regression (Zadrozny and Elkan 2002). Both maps are non-decreasing, though they can make two
+//! confidences equal: a decreasing map would defer the answers that the signal trusts most.
 
 use serde::{Deserialize, Serialize};
 
 use super::reliability::{Judged, ascending, right, tied};
 
-/// Newton steps after which Platt's fit has long converged.
+/// Number of Newton steps after which Platt's fit has converged.
 const STEPS: usize = 100;
 
-/// A fitted map from confidence to confidence.
+/// A fitted map from confidence to probability.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "method", rename_all = "kebab-case")]
 pub enum Recalibration {
     /// 1 / (1 + exp(-(slope · confidence + intercept))).
     Platt {
-        /// Change of the log-odds from confidence 0 to 1, from 0 up.
+        /// Change of the log-odds from confidence 0 to 1, at least 0.
         slope: f64,
         /// The log-odds at confidence 0.
         intercept: f64,
     },
-    /// Linear between knots and flat outside them.
+    /// Linear between knots and constant outside them.
     Isotonic {
-        /// Confidence and what it becomes, both ascending.
+        /// Confidence and mapped value, both ascending.
         knots: Vec<(f64, f64)>,
     },
 }
 
 impl Recalibration {
-    /// What a confidence becomes, in [0, 1].
+    /// Maps a confidence to a probability in [0, 1].
     #[must_use]
     pub fn apply(&self, confidence: f64) -> f64 {
         match self {
@@ -37,7 +37,8 @@ impl Recalibration {
         }
     }
 
-    /// Whether all confidences become the same: among the items that it was fitted on, surer answers were not more often right.
+    /// True if all confidences map to the same value: among the fitted items, a greater confidence was not more often
+    /// correct.
     #[must_use]
     pub fn is_flat(&self) -> bool {
         match self {
@@ -47,10 +48,11 @@ impl Recalibration {
     }
 }
 
-/// Platt scaling: the logistic curve likeliest for targets (right + 1) / (right + 2) and 1 / (wrong + 2), which stay
-/// off 0 and 1, so that a clean split gives no infinite slope. Newton's method with step halving (Lin, Lin and Weng
-/// 2007). Among the curves that do not fall: the loss is convex, so where the likeliest of all falls, the likeliest of these is
-/// flat at the targets' mean. None unless two confidences differ.
+/// Fits Platt scaling: the maximum-likelihood logistic curve for targets (right + 1) / (right + 2) and 1 / (wrong +
+/// 2), which exclude 0 and 1, so that separable answers yield no infinite slope. Uses Newton's method with step
+/// halving (Lin, Lin and Weng 2007), restricted to non-decreasing curves: the loss is convex, so if the unrestricted
+/// optimum decreases, the restricted optimum is constant at the mean of the targets. `None` unless two confidences
+/// differ.
 #[must_use]
 pub fn platt(answers: &[Judged]) -> Option<Recalibration> {
     if ascending(answers).chunk_by(tied).count() < 2 {
@@ -83,8 +85,8 @@ fn mean_log_odds(points: &[(f64, f64)]) -> f64 {
     (mean / (1.0 - mean)).ln()
 }
 
-/// Isotonic regression: the non-decreasing curve nearest to right (1) and wrong (0) in squares, by pooling neighbours
-/// that are out of order. Tied confidences are one point. None without answers.
+/// Fits isotonic regression: the non-decreasing curve with the least squared distance from right (1) and wrong (0), by
+/// pooling adjacent violators. Tied confidences are one point. `None` without answers.
 #[must_use]
 #[expect(clippy::cast_precision_loss, reason = "counts of items")]
 pub fn isotonic(answers: &[Judged]) -> Option<Recalibration> {
@@ -113,7 +115,7 @@ pub fn isotonic(answers: &[Judged]) -> Option<Recalibration> {
     (!knots.is_empty()).then_some(Recalibration::Isotonic { knots })
 }
 
-/// Each confidence with Platt's target.
+/// Pairs each confidence with Platt's smoothed target.
 #[expect(clippy::cast_precision_loss, reason = "counts of items")]
 fn smoothed_targets(answers: &[Judged]) -> Vec<(f64, f64)> {
     let right = right(answers) as f64;
@@ -122,7 +124,7 @@ fn smoothed_targets(answers: &[Judged]) -> Vec<(f64, f64)> {
     answers.iter().map(|answer| (answer.confidence, if answer.right { high } else { low })).collect()
 }
 
-/// The Hessian's inverse times the gradient of the loss; none where the Hessian has no inverse.
+/// Computes the Newton step: the inverse Hessian times the gradient of the loss. `None` if the Hessian is singular.
 fn newton_step(points: &[(f64, f64)], [slope, intercept]: [f64; 2]) -> Option<[f64; 2]> {
     let (mut gradient, mut hessian) = ([0.0; 2], [0.0; 3]);
     for (x, target) in points {
@@ -144,12 +146,12 @@ fn logistic(log_odds: f64) -> f64 {
     1.0 / (1.0 + (-log_odds).exp())
 }
 
-/// -target ln p - (1 - target) ln(1 - p), without overflow.
+/// Computes -target ln p - (1 - target) ln(1 - p) without overflow.
 fn cross_entropy(log_odds: f64, target: f64) -> f64 {
     (-log_odds.abs()).exp().ln_1p() + log_odds.max(0.0) - target * log_odds
 }
 
-/// The value at `x` of the line through ascending points, flat outside them.
+/// Interpolates linearly at `x` between ascending points, constant outside them.
 fn interpolate(knots: &[(f64, f64)], x: f64) -> f64 {
     let above = knots.partition_point(|(at, _)| *at <= x);
     match (above.checked_sub(1).map(|below| knots[below]), knots.get(above)) {
@@ -177,7 +179,7 @@ mod tests {
         confidence: Vec<f64>,
         right: Vec<bool>,
         platt: Line,
-        /// Of the same confidences where right and wrong change places, among the curves that do not fall.
+        /// Fit for the same confidences with right and wrong exchanged, among non-decreasing curves.
         platt_turned: Line,
         at: Vec<f64>,
         isotonic: Vec<f64>,
@@ -190,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn platt_is_the_likeliest_curve_that_statsmodels_finds() {
+    fn platt_matches_statsmodels() {
         let case: Case = fixture("reliability");
         let Some(Recalibration::Platt { slope, intercept }) = platt(&case.answers()) else { panic!("a fit") };
         close(slope, case.platt.slope, 1e-6);
@@ -198,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn where_surer_answers_are_less_often_right_no_order_is_turned_round() {
+    fn maps_never_reverse_the_order_of_confidences() {
         let case: Case = fixture("reliability");
         let turned: Vec<Judged> = case.answers().iter().map(|a| Judged { right: !a.right, ..*a }).collect();
         let flat = platt(&turned).expect("a fit");
@@ -220,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn isotonic_is_that_of_scikit_learn() {
+    fn isotonic_matches_scikit_learn() {
         let case: Case = fixture("reliability");
         let map = isotonic(&case.answers()).expect("answers");
         for (at, theirs) in case.at.iter().zip(&case.isotonic) {
@@ -231,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn extreme_sets_still_give_maps_into_the_unit_interval() {
+    fn extreme_sets_still_map_into_the_unit_interval() {
         let judged = |confidence, right| Judged { confidence, right };
         let split = [judged(0.1, false), judged(0.2, false), judged(0.9, true)];
         let steep = platt(&split).expect("a fit");

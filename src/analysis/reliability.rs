@@ -1,35 +1,35 @@
-//! How well confidence tells right answers from wrong ones: calibration (ECE, Brier 1950) and ranking (AUROC, AURC).
-//! Equal confidences are never told apart by the order of items.
+//! Metrics of confidence: calibration (ECE, Brier 1950) and ranking (AUROC, AURC). The order of items never breaks
+//! ties of confidence.
 #![expect(clippy::cast_precision_loss, reason = "counts of items")]
 
 use std::cmp::Ordering;
 
-/// An answer's confidence, in [0, 1], and whether it is right.
+/// Confidence and correctness of an answer.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Judged {
-    /// The confidence.
+    /// Confidence, in [0, 1].
     pub confidence: f64,
-    /// Whether the answer is right; no answer counts as wrong.
+    /// True if the answer is correct. No answer counts as wrong.
     pub right: bool,
 }
 
 /// A row of the reliability table: answers of neighbouring confidence.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Bin {
-    /// The lowest confidence in it.
+    /// Lowest confidence in the row.
     pub low: f64,
-    /// The highest.
+    /// Highest confidence in the row.
     pub high: f64,
-    /// Answers.
+    /// Number of answers.
     pub n: usize,
-    /// Their mean confidence.
+    /// Mean confidence.
     pub confidence: f64,
-    /// The share of right ones.
+    /// Share of correct answers.
     pub accuracy: f64,
 }
 
-/// The reliability table, from the least confident up: up to `bins` rows of equal mass. A row ends at a whole multiple
-/// of n / bins answers or, where confidences are tied there, after the tie; so ties make fewer and unequal rows.
+/// Computes the reliability table by ascending confidence, with up to `bins` rows of equal mass. A row ends at a whole
+/// multiple of n / bins answers or, if confidences are tied there, after the tie. So ties make fewer and unequal rows.
 #[must_use]
 pub fn reliability_table(answers: &[Judged], bins: usize) -> Vec<Bin> {
     let sorted = ascending(answers);
@@ -56,8 +56,8 @@ pub fn reliability_table(answers: &[Judged], bins: usize) -> Vec<Bin> {
     table
 }
 
-/// The expected calibration error over the rows of a reliability table, whose number belongs beside it; none without
-/// answers.
+/// Computes the expected calibration error over the rows of a reliability table. Report the number of rows with it.
+/// `None` without answers.
 #[must_use]
 pub fn ece(table: &[Bin]) -> Option<f64> {
     let n: usize = table.iter().map(|bin| bin.n).sum();
@@ -65,7 +65,8 @@ pub fn ece(table: &[Bin]) -> Option<f64> {
     (n > 0).then(|| gaps / n as f64)
 }
 
-/// The mean squared distance of confidence from 1 (right) or 0 (wrong); none without answers.
+/// Computes the Brier score: the mean squared distance of confidence from 1 (correct) or 0 (wrong). `None` without
+/// answers.
 #[must_use]
 pub fn brier(answers: &[Judged]) -> Option<f64> {
     let squares: f64 =
@@ -73,7 +74,8 @@ pub fn brier(answers: &[Judged]) -> Option<f64> {
     (!answers.is_empty()).then(|| squares / answers.len() as f64)
 }
 
-/// The chance that a right answer is more confident than a wrong one, ties counting half; none unless there are both.
+/// Computes the probability that a correct answer has a greater confidence than a wrong one; ties count half. `None`
+/// unless both kinds exist.
 #[must_use]
 pub fn auroc(answers: &[Judged]) -> Option<f64> {
     let sorted = ascending(answers);
@@ -88,9 +90,9 @@ pub fn auroc(answers: &[Judged]) -> Option<f64> {
     (pairs > 0).then(|| won / pairs as f64)
 }
 
-/// The area under the risk-coverage curve: the mean, over c = 1..n, of the share of wrong answers among the c most
-/// confident (Geifman and El-Yaniv 2017). Among tied answers the errors count as spread evenly, which is the mean over
-/// all their orders. None without answers.
+/// Computes the area under the risk-coverage curve: the mean, over c = 1..n, of the share of wrong answers among the c
+/// most confident (Geifman and El-Yaniv 2017). Errors are spread evenly over tied answers, which equals the mean over
+/// all their orders. `None` without answers.
 #[must_use]
 pub fn aurc(answers: &[Judged]) -> Option<f64> {
     let mut descending = ascending(answers);
@@ -113,7 +115,7 @@ pub(super) fn ascending(answers: &[Judged]) -> Vec<Judged> {
     sorted
 }
 
-/// The order of confidence, in which -0.0 and 0.0 are equal.
+/// Compares confidences. -0.0 and 0.0 are equal.
 fn by_confidence(a: &Judged, b: &Judged) -> Ordering {
     (a.confidence + 0.0).total_cmp(&(b.confidence + 0.0))
 }
@@ -149,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn figures_are_those_of_scikit_learn_and_of_a_sum_written_out() {
+    fn metrics_match_scikit_learn() {
         let case: Case = fixture("reliability");
         let rows: Vec<(f64, bool)> = case.confidence.into_iter().zip(case.right).collect();
         let mut answers = answers(&rows);
@@ -167,8 +169,8 @@ mod tests {
         let mut rows = vec![(0.2, false); 3];
         rows.extend([(0.5, true), (0.5, false), (0.5, true), (0.5, true), (0.9, true), (0.95, true), (1.0, true)]);
         let table = reliability_table(&answers(&rows), 5);
-        let told: Vec<(f64, f64, usize)> = table.iter().map(|bin| (bin.low, bin.high, bin.n)).collect();
-        assert_eq!(told, [(0.2, 0.2, 3), (0.5, 0.5, 4), (0.9, 0.9, 1), (0.95, 1.0, 2)]);
+        let rows: Vec<(f64, f64, usize)> = table.iter().map(|bin| (bin.low, bin.high, bin.n)).collect();
+        assert_eq!(rows, [(0.2, 0.2, 3), (0.5, 0.5, 4), (0.9, 0.9, 1), (0.95, 1.0, 2)]);
         assert!((table[1].accuracy - 0.75).abs() < 1e-12);
     }
 
@@ -192,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_said_of_nothing() {
+    fn metrics_without_answers_are_undefined() {
         assert_eq!((ece(&reliability_table(&[], 10)), brier(&[]), auroc(&[]), aurc(&[])), (None, None, None, None));
         assert_eq!(auroc(&answers(&[(0.3, true)])), None);
     }

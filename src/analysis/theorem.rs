@@ -1,44 +1,45 @@
-//! The two constants of the paper's theorem, estimated: how strategies change the weak level at one threshold.
+//! Estimates of the two constants of the paper's theorem: the effect of strategies on the weak level at one threshold.
 
 use super::stats::units::differ;
 use super::stats::{Draws, Estimate, Units};
 
-/// Accepted answers below which a ratio says nothing: with two, one of them wrong, an error is 0, a half or all.
+/// Fewest accepted answers for a ratio. With two answers, the error could only be 0, 1/2 or 1.
 const FEWEST_ACCEPTED: usize = 10;
 
 /// The weak level's answer to one item at the threshold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct WeakOutcome {
-    /// Whether its confidence reached λ.
+    /// True if the confidence reached λ.
     pub accepted: bool,
-    /// Whether it is right.
+    /// True if the answer is correct.
     pub right: bool,
 }
 
-/// The same item and order, with strategies and without.
+/// The weak level's outcomes for the same item and order, with and without strategies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Taught {
-    /// With strategies.
+    /// Outcome with strategies.
     pub with: WeakOutcome,
-    /// Without.
+    /// Outcome without strategies.
     pub without: WeakOutcome,
 }
 
 /// The theorem's constants, each with a BCa interval over groups.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Constants {
-    /// Accepted answers with strategies, and the wrong ones among them.
+    /// Number of accepted answers with strategies, and of wrong answers among them.
     pub with: [usize; 2],
-    /// The same without.
+    /// Number of accepted answers without strategies, and of wrong answers among them.
     pub without: [usize; 2],
-    /// ε: the ratio of the error among accepted answers, with strategies to without. None if fewer than ten answers are accepted
-    /// on either side, or if no accepted answer without is wrong.
+    /// ε: the ratio of the error rates among accepted answers, with strategies to without. `None` if fewer than ten
+    /// answers are accepted on either side, or if no accepted answer without strategies is wrong.
     pub error_ratio: Option<Estimate>,
-    /// b: the ratio of the coverage. None if fewer than ten answers are accepted without.
+    /// b: the ratio of the coverages, with strategies to without. `None` if fewer than ten answers are accepted
+    /// without strategies.
     pub coverage_ratio: Option<Estimate>,
 }
 
-/// Estimates both constants from paired answers, one row per item and order, resampled by group.
+/// Estimates both constants from paired answers, one row per item and order. Resamples groups.
 pub fn constants<K: Ord>(rows: impl IntoIterator<Item = (K, Taught)>, draws: Draws) -> Constants {
     let (mut with, mut without) = ([0; 2], [0; 2]);
     let counted = |sums: &mut [usize; 2], WeakOutcome { accepted, right }: WeakOutcome| {
@@ -79,7 +80,7 @@ mod tests {
     }
 
     #[test]
-    fn ratios_are_of_the_error_among_accepted_and_of_coverage() {
+    fn ratios_are_of_selective_risk_and_of_coverage() {
         // Without: 100 of 200 accepted, 20 of them wrong. With: 150 accepted, 15 of them wrong.
         let row = |i: usize| Taught {
             with: outcome(i < 150, !(85..100).contains(&i)),
@@ -99,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn a_ratio_to_nothing_is_not_given() {
+    fn a_ratio_to_zero_is_undefined() {
         let row = Taught { with: outcome(true, true), without: outcome(false, true) };
         let found = constants([(0, row), (1, row)], DRAWS);
         assert_eq!((found.error_ratio, found.coverage_ratio), (None, None));

@@ -1,4 +1,4 @@
-//! A model that the caller of the library registers under an entry's name: any implementation of
+//! A model that the user of the library registers under an entry's name: any implementation of
 //! [`Model`].
 
 use std::fmt;
@@ -11,7 +11,7 @@ use super::raw::RawEntry;
 use super::settings::{BackendSettings, Caller, Data};
 use crate::types::model::{Capabilities, Model};
 
-/// A model as its owner registers it.
+/// A registered model.
 #[derive(Clone)]
 pub struct CustomModel {
     model: Arc<dyn Model>,
@@ -24,34 +24,34 @@ impl fmt::Debug for CustomModel {
 }
 
 impl CustomModel {
-    /// A model to register. Its answers are kept in the journal under the entry's name and keys: a model that comes to
-    /// answer otherwise needs another name.
+    /// Creates a model to register. The journal stores its answers under the entry's name and keys, so a model with
+    /// changed answers needs another name.
     #[must_use]
     pub fn new(model: Arc<dyn Model>) -> Self {
         Self { model }
     }
 
-    /// What answers.
+    /// Returns the model.
     #[must_use]
     pub fn model(&self) -> Arc<dyn Model> {
         Arc::clone(&self.model)
     }
 }
 
-/// The settings of a registered model.
+/// Settings of a registered model.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CustomSettings {
-    /// Whether it gives log-probabilities.
+    /// True if the model returns log-probabilities.
     pub logprobs: bool,
-    /// The name of the version that answers; `None` for the entry's.
+    /// Name of the model's version. `None` selects the entry's name.
     pub model: Option<String>,
 }
 
 impl CustomSettings {
-    /// The keys of this backend.
+    /// Keys of this backend.
     pub const KEYS: &'static [&'static str] = &["logprobs", "model"];
 
-    /// The settings of an entry.
+    /// Reads the settings of an entry.
     #[must_use]
     pub fn read(raw: &RawEntry) -> Self {
         Self { logprobs: raw.logprobs, model: raw.model.clone() }

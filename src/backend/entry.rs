@@ -1,4 +1,4 @@
-//! A model of a config: what all models have in common, and the settings of the backend that answers.
+//! A model entry of a config: the settings that all models share, and the settings of its backend.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -28,7 +28,7 @@ use crate::types::recorded::RecordedCalls;
 const FIRST_WAIT: Duration = Duration::from_millis(500);
 const LONGEST_WAIT: Duration = Duration::from_mins(1);
 
-/// Keys that cannot change an answer, and so are no part of what makes two runs the same run.
+/// Keys that cannot change an answer. They are excluded from the identity of a run.
 const NOT_IDENTITY: [&str; 15] = [
     "preset",
     "from_preset",
@@ -47,28 +47,28 @@ const NOT_IDENTITY: [&str; 15] = [
     "tokens_per_minute",
 ];
 
-/// One `[[model]]`, checked. It is written as [`RawEntry`] is.
+/// A checked `[[model]]` entry. It serializes in the form of a [`RawEntry`].
 #[derive(Debug, Clone, PartialEq)]
 pub struct ModelEntry {
-    /// The name used in `levels` and outputs.
+    /// Name used in `levels` and outputs.
     pub name: String,
     /// Sampling temperature, in [0, 2]; 0 is greedy.
     pub temperature: f64,
-    /// The most tokens of an answer, at least 1.
+    /// Maximum number of tokens in an answer, at least 1.
     pub max_tokens: u32,
-    /// How often a call that failed is tried again.
+    /// Maximum number of retries of a failed call.
     pub max_retries: usize,
-    /// The longest time of an attempt in seconds; `None` for the backend's own.
+    /// Longest duration of one attempt, in seconds. `None` selects the backend's default.
     pub timeout_s: Option<f64>,
-    /// The name of the prompt; `None` for the backend's own.
+    /// Name of the prompt. `None` selects the backend's default.
     pub prompt: Option<String>,
-    /// What it charges; `None` leaves fees empty.
+    /// Price of the model's tokens. `None` leaves fees empty.
     pub price: Option<Price>,
-    /// The day on which the provider ended the model, as written; `None` if it did not.
+    /// Date on which the provider retired the model, as written in the config. `None` if the model is in service.
     pub retired: Option<String>,
-    /// What to use instead of a retired model.
+    /// Name of the model to use instead of a retired one.
     pub substitute: Option<String>,
-    /// What answers, with its settings.
+    /// Backend that answers, with its settings.
     pub backend: Backend,
 }
 
@@ -79,19 +79,19 @@ pub enum Backend {
     Openai(Box<OpenAiSettings>),
     /// A llama.cpp server that this program runs.
     LlamaServer(LlamaServerSettings),
-    /// Weights in this process.
+    /// Weights that run in this process.
     Gguf(GgufSettings),
-    /// The data set's own worked solutions: the upper bound of a strong level.
+    /// The worked solutions of the data set: the upper bound of a strong level.
     Reference(ReferenceSettings),
-    /// Recorded responses only.
+    /// Recorded responses.
     Replay(ReplaySettings),
-    /// A seeded stand-in for tests.
+    /// A seeded simulation for tests.
     Simulated(SimulatedSettings),
-    /// A model that the caller of the library registers.
+    /// A model that the user of the library registers.
     Custom(CustomSettings),
 }
 
-/// Keys that a backend knows besides those of all backends, in the order in which messages name them.
+/// Keys that a backend accepts besides the common keys, in the order in which messages name them.
 fn keys(kind: BackendKind) -> &'static [&'static str] {
     match kind {
         BackendKind::Openai => OpenAiSettings::KEYS,
@@ -129,43 +129,43 @@ impl Backend {
         }
     }
 
-    /// The backend without its settings.
+    /// Kind of the backend, without its settings.
     #[must_use]
     pub fn kind(&self) -> BackendKind {
         self.settings().0
     }
 
-    /// The settings of a server; `None` for other backends.
+    /// Settings of an OpenAI-compatible server. `None` for other backends.
     #[must_use]
     pub fn openai(&self) -> Option<&OpenAiSettings> {
         if let Self::Openai(settings) = self { Some(settings) } else { None }
     }
 
-    /// The settings of a local server; `None` for other backends.
+    /// Settings of a local llama.cpp server. `None` for other backends.
     #[must_use]
     pub fn llama_server(&self) -> Option<&LlamaServerSettings> {
         if let Self::LlamaServer(settings) = self { Some(settings) } else { None }
     }
 }
 
-/// What answers come from if they are not made anew, and what models share.
+/// Sources of stored answers, and resources that models share.
 #[derive(Clone, Copy)]
 pub struct Sources<'a> {
-    /// The recording that the entry names, read.
+    /// Content of the recording that the entry names. `None` if the entry names none.
     pub recording: Option<&'a Arc<Recording>>,
-    /// The run's journal.
+    /// Journal of the run.
     pub journal: &'a Arc<dyn RecordedCalls>,
-    /// The local servers of the run.
+    /// Local servers of the run.
     pub servers: &'a Servers,
-    /// The model that was registered under the entry's name; `None` if none was.
+    /// Model registered under the entry's name. `None` if none is registered.
     pub custom: Option<&'a CustomModel>,
 }
 
 impl ModelEntry {
-    /// Checks an entry whether it is called or not: missing and foreign keys, values, prices, weights.
+    /// Checks an entry, even if no level uses it: missing and foreign keys, values, prices, weights.
     ///
     /// # Errors
-    /// Names the model, the key and what helps.
+    /// Returns an error that names the model, the key and a remedy.
     pub fn resolve(raw: RawEntry, weights: &Catalogue) -> Result<Self> {
         let name = raw.name.clone();
         Self::read(raw, weights).with_context(|| format!("model `{name}`"))
@@ -202,13 +202,13 @@ impl ModelEntry {
         self.backend.settings().1
     }
 
-    /// The entry as the weak level that `weak` is sees it.
+    /// Returns the entry's context in a run with the weak level `weak`.
     fn caller<'a>(&'a self, weak: &'a Self) -> Caller<'a> {
         let weak_weights = if let Backend::Gguf(settings) = &weak.backend { Some(&*settings.weights) } else { None };
         Caller { name: &self.name, timeout: Duration::from_secs_f64(self.timeout_s()), weak_weights }
     }
 
-    /// The entry as a config would write it, with all that a preset and the defaults filled in.
+    /// Returns the entry in the flat form of a config, including the values from its preset and the defaults.
     #[must_use]
     pub fn raw(&self) -> RawEntry {
         let mut raw = RawEntry {
@@ -226,7 +226,8 @@ impl ModelEntry {
         raw
     }
 
-    /// The keys that can change an answer, with their values: what makes two runs the same run. `weak` is the weak level.
+    /// Returns the keys that can change an answer, with their values. Two runs with equal identity keys are the same
+    /// run. `weak` is the weak level.
     #[must_use]
     pub fn identity_keys(&self, weak: &Self) -> Map<String, Value> {
         let Ok(Value::Object(mut keys)) = serde_json::to_value(self) else { return Map::new() };
@@ -237,17 +238,17 @@ impl ModelEntry {
         keys
     }
 
-    /// What the backend can give, known before the model is made.
+    /// Capabilities of the backend, known before the model is built.
     #[must_use]
     pub fn capabilities(&self) -> Capabilities {
         self.settings().capabilities()
     }
 
-    /// Finds what keeps the model from being called: retirement, a wrong address, variables that the environment lacks.
+    /// Checks that the model can be called: it is not retired, its address is valid, its environment variables are set.
     /// Nothing is sent.
     ///
     /// # Errors
-    /// Names the model, the key and what helps.
+    /// Returns an error that names the model, the key and a remedy.
     pub fn check_callable(&self) -> Result<()> {
         if let Some(day) = &self.retired {
             let error = EntryError::Retired { day: day.clone(), substitute: self.substitute.clone() };
@@ -256,10 +257,10 @@ impl ModelEntry {
         self.settings().check_callable(self.caller(self))
     }
 
-    /// Two levels with the same weights share one server, so they must want the same of it.
+    /// Checks that two levels with the same weights agree on the settings of the server that they share.
     ///
     /// # Errors
-    /// Names both, the key and the values.
+    /// Returns an error that names both models, the key and the values.
     pub fn check_shared(&self, other: &Self, weights: &Catalogue) -> Result<()> {
         match (self.backend.llama_server(), other.backend.llama_server()) {
             (Some(mine), Some(theirs)) => check_shared([(&self.name, mine), (&other.name, theirs)], weights),
@@ -267,16 +268,17 @@ impl ModelEntry {
         }
     }
 
-    /// The names of the weights that the model needs; `weak` is the weak level, whose tokenizer the reference uses.
+    /// Names of the weights that the model needs. `weak` is the weak level, whose tokenizer the backend `reference`
+    /// uses.
     #[must_use]
-    pub fn needed_weights(&self, weak: &Self) -> BTreeSet<String> {
-        self.settings().needed_weights(self.caller(weak))
+    pub fn required_weights(&self, weak: &Self) -> BTreeSet<String> {
+        self.settings().required_weights(self.caller(weak))
     }
 
-    /// What determines the model's answers, known without a key, weights or a server.
+    /// Returns the settings that determine the model's answers. Needs no API key, weights file or server.
     ///
     /// # Errors
-    /// If the weights are not known by their name.
+    /// Returns an error if the catalogue lacks the weights.
     pub fn identity(&self, weak: &Self, data: Data) -> Result<Identity> {
         let (kind, settings) = self.backend.settings();
         let mut fixed = settings.identity(self.caller(weak), data)?;
@@ -284,19 +286,19 @@ impl ModelEntry {
         Ok(Identity { fixed, per_item: settings.is_per_item() })
     }
 
-    /// Whether its answers are recorded ones, which need neither a journal nor leave to call.
+    /// Returns true if all answers come from a recording. Such a model needs no journal and no permission to call.
     #[must_use]
     pub fn is_recorded(&self) -> bool {
         self.backend.kind() == BackendKind::Replay
     }
 
-    /// The model. The weights that it needs must be there.
+    /// Builds the model. The weights that it needs must be on disk.
     ///
     /// # Errors
-    /// Names the model and what it lacks.
+    /// Returns an error that names the model and the missing resource.
     pub fn make(&self, weak: &Self, data: Data, sources: Sources) -> Result<Arc<dyn Model>> {
         let caller = self.caller(weak);
-        let made = || -> Result<Arc<dyn Model>> {
+        let build = || -> Result<Arc<dyn Model>> {
             Ok(match &self.backend {
                 Backend::Openai(settings) => Arc::new(settings.model(caller, data.style)?),
                 Backend::LlamaServer(settings) => Arc::new(settings.model(caller, data, sources.servers)?),
@@ -307,57 +309,57 @@ impl ModelEntry {
                 Backend::Custom(_) => sources.custom.ok_or(EntryError::Unregistered)?.model(),
             })
         };
-        made().with_context(|| format!("model `{}`", self.name))
+        build().with_context(|| format!("model `{}`", self.name))
     }
 
-    /// When a call that failed is tried again.
+    /// Retry settings of failed calls.
     #[must_use]
     pub fn retries(&self) -> Retries {
         let settings = self.settings();
         Retries {
-            most: self.max_retries.max(settings.least_retries()),
+            most: self.max_retries.max(settings.min_retries()),
             first_wait: FIRST_WAIT,
-            longest_wait: settings.longest_wait().unwrap_or(LONGEST_WAIT),
+            longest_wait: settings.max_retry_wait().unwrap_or(LONGEST_WAIT),
         }
     }
 
-    /// How the model is called when `concurrency` calls may be in flight over all.
+    /// Queue settings of the model if up to `concurrency` calls may be in flight over all models.
     #[must_use]
-    pub fn line(&self, concurrency: usize) -> QueueSettings {
-        self.settings().line(concurrency)
+    pub fn queue_settings(&self, concurrency: usize) -> QueueSettings {
+        self.settings().queue_settings(concurrency)
     }
 
-    /// The most requests and the most tokens a minute; `None` without a limit.
+    /// Rate limits: requests per minute, and tokens per minute. `None` means no limit.
     #[must_use]
     pub fn rates(&self) -> [Option<std::num::NonZeroU32>; 2] {
         self.settings().rates()
     }
 
-    /// The name of its prompt.
+    /// Name of the prompt.
     #[must_use]
     pub fn prompt(&self) -> &str {
-        self.prompt.as_deref().unwrap_or_else(|| self.settings().usual_prompt())
+        self.prompt.as_deref().unwrap_or_else(|| self.settings().default_prompt())
     }
 
-    /// How long an attempt may take, in seconds.
+    /// Longest duration of one attempt, in seconds.
     #[must_use]
     pub fn timeout_s(&self) -> f64 {
-        self.timeout_s.unwrap_or_else(|| self.settings().usual_timeout_s())
+        self.timeout_s.unwrap_or_else(|| self.settings().default_timeout_s())
     }
 
-    /// The server's, or the recording's, name for the model.
+    /// Name of the model at the server or in the recording.
     #[must_use]
     pub fn server_name(&self) -> &str {
         self.settings().server_name().unwrap_or(&self.name)
     }
 
-    /// The table of recorded answers; `None` if answers come from elsewhere.
+    /// Path of the table of recorded answers. `None` if the entry names no recording.
     #[must_use]
     pub fn recording(&self) -> Option<&Path> {
         if let Backend::Replay(settings) = &self.backend { settings.recording.as_deref() } else { None }
     }
 
-    /// The model with its backend, in a few words.
+    /// Describes the model and its backend in a few words.
     #[must_use]
     pub fn describe(&self) -> String {
         let (kind, settings) = self.backend.settings();
@@ -371,12 +373,14 @@ impl Serialize for ModelEntry {
     }
 }
 
-/// Finds a key that the entry's backend does not know.
+/// Returns an error if the entry has a key that its backend does not accept.
 fn check_foreign(raw: &RawEntry) -> Result<(), EntryError> {
-    let given = raw.given();
-    let own = keys(raw.backend);
+    let present = raw.non_default_keys();
+    let accepted = keys(raw.backend);
     let all = BackendKind::ALL.into_iter().flat_map(|kind| keys(kind).iter().copied());
-    let Some(key) = all.into_iter().find(|key| given.contains(*key) && !own.contains(key)) else { return Ok(()) };
+    let Some(key) = all.into_iter().find(|key| present.contains(*key) && !accepted.contains(key)) else {
+        return Ok(());
+    };
     let owners = BackendKind::ALL.into_iter().filter(|kind| keys(*kind).contains(&key));
     let owners: Vec<String> = owners.map(|owner| format!("`{}`", owner.name())).collect();
     Err(EntryError::Foreign { key, owners: owners.join(" or "), backend: raw.backend.name() })

@@ -1,4 +1,5 @@
-//! Backends behind the trait [`Model`](crate::types::model::Model), a folder or file each, and how a config writes them.
+//! Backends: the implementations of the trait [`Model`](crate::types::model::Model) and the settings that a config
+//! gives them.
 
 pub mod check;
 pub mod custom;

@@ -1,29 +1,30 @@
-//! Presets: the settings that are known of a server, as data in `configs/dialects.toml`, and how an entry takes them over.
+//! Presets: known settings of servers, stored in `configs/dialects.toml`, and their use as defaults of an entry.
 
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
+use schemars::JsonSchema;
 use serde::de::value::StringDeserializer;
 use serde::de::{DeserializeSeed, Deserializer, Error, IntoDeserializer, MapAccess, Visitor};
 use serde::{Deserialize, Serialize, forward_to_deserialize_any};
 
-/// The data. A file of that name beside a config is not read: a key in the entry wins over its preset.
+/// Content of `configs/dialects.toml`, fixed at compile time. A key in the entry overrides its preset.
 const DIALECTS: &str = include_str!("../../configs/dialects.toml");
 
-/// The key of an entry that names its preset.
+/// Key of an entry that names its preset.
 const KEY: &str = "preset";
 
-/// The servers whose settings are known, by the names that stand in configs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+/// Servers with known settings, by the names used in configs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Preset {
     /// `OpenAI`.
     Openai,
-    /// Azure `OpenAI`, by its version 1 interface.
+    /// Azure `OpenAI`, through its version 1 interface.
     Azure,
     /// `DeepSeek`.
     Deepseek,
-    /// Gemini, by its `OpenAI`-compatible interface.
+    /// Gemini, through its `OpenAI`-compatible interface.
     Gemini,
     /// Groq.
     Groq,
@@ -35,7 +36,7 @@ pub enum Preset {
     Ollama,
     /// A local vLLM server.
     Vllm,
-    /// A local llama.cpp server that somebody else runs.
+    /// A local llama.cpp server that this program did not start.
     LlamaCpp,
     /// A local server of Hugging Face's text-generation-inference.
     Tgi,
@@ -43,26 +44,26 @@ pub enum Preset {
     Sglang,
 }
 
-/// What is known of a server.
+/// Known settings of a server.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Dialect {
-    /// The address of the documentation that the settings come from.
+    /// Address of the documentation that the settings come from.
     pub source: String,
-    /// The day on which a stored copy of it was read; `None` if the settings are known otherwise.
+    /// Date on which a stored copy of the documentation was read. `None` if the settings come from another source.
     pub read: Option<String>,
-    /// What to know of the server, in a sentence or two.
+    /// Note on the server, one or two sentences.
     pub note: String,
-    /// The most alternatives to a token that it gives; `None` if it gives none.
+    /// Maximum number of alternatives per token. `None` if the server returns none.
     pub alternatives: Option<u32>,
-    /// The form of the address, where each account has one of its own.
+    /// Form of the address if each account has its own. `None` if the address is fixed.
     pub address: Option<String>,
-    /// Keys of a `[[model]]` with their values.
+    /// Keys of a `[[model]]` entry, with their values.
     pub entry: toml::Table,
 }
 
 impl Preset {
-    /// All of them, in the order of the data.
+    /// All presets, in the order of `configs/dialects.toml`.
     pub const ALL: [Self; 12] = [
         Self::Openai,
         Self::Azure,
@@ -78,7 +79,7 @@ impl Preset {
         Self::Sglang,
     ];
 
-    /// The name used in configs and outputs.
+    /// Name used in configs and outputs.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -97,10 +98,10 @@ impl Preset {
         }
     }
 
-    /// What is known of the server.
+    /// Returns the known settings of the server.
     ///
     /// # Panics
-    /// If `configs/dialects.toml` lacks the preset, which a test rules out.
+    /// Panics if `configs/dialects.toml` lacks the preset. A test excludes that.
     #[must_use]
     pub fn dialect(self) -> &'static Dialect {
         static ALL: LazyLock<BTreeMap<Preset, Dialect>> =
@@ -109,11 +110,11 @@ impl Preset {
     }
 }
 
-/// Hands a struct's fields on, and after them those of the preset that it names, as far as they were not given.
+/// Deserializer that passes a struct's fields on and then adds the fields of the named preset that the struct lacks.
 pub(super) struct WithPreset<'a, D> {
-    /// Where the fields come from.
+    /// Deserializer of the struct.
     pub(super) inner: D,
-    /// The names of the fields that the preset filled in.
+    /// Names of the fields that come from the preset.
     pub(super) filled: &'a mut Vec<String>,
 }
 
@@ -139,7 +140,7 @@ impl<'de, D: Deserializer<'de>> Deserializer<'de> for WithPreset<'_, D> {
     }
 }
 
-/// Visits a map that goes on with the preset's fields.
+/// Visitor that appends the preset's fields to a map.
 struct Filling<'a, V> {
     visitor: V,
     filled: &'a mut Vec<String>,
@@ -155,7 +156,7 @@ impl<'de, V: Visitor<'de>> Visitor<'de> for Filling<'_, V> {
     fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<V::Value, A::Error> {
         self.visitor.visit_map(Fields {
             map,
-            given: Vec::new(),
+            explicit: Vec::new(),
             preset: None,
             rest: None,
             value: None,
@@ -164,27 +165,27 @@ impl<'de, V: Visitor<'de>> Visitor<'de> for Filling<'_, V> {
     }
 }
 
-/// The fields given, then those of the preset.
+/// Map access to the explicit fields, followed by the preset's fields.
 struct Fields<'a, A> {
     map: A,
-    /// The names of the fields given so far.
-    given: Vec<String>,
-    /// The preset that is named among them.
+    /// Names of the explicit fields read so far.
+    explicit: Vec<String>,
+    /// Preset named by the explicit fields. `None` if none is named so far.
     preset: Option<Preset>,
-    /// The preset's fields that are still to come; `None` while fields are given.
+    /// Remaining fields of the preset. `None` while explicit fields are read.
     rest: Option<std::vec::IntoIter<(String, toml::Value)>>,
-    /// The value that belongs to the preset's field handed on last.
+    /// Value of the preset's field whose key was passed on last.
     value: Option<toml::Value>,
     filled: &'a mut Vec<String>,
 }
 
 impl<A> Fields<'_, A> {
-    /// The preset's fields that were not given; a preset is a server, and so are its entries.
-    fn lacking(&self) -> Vec<(String, toml::Value)> {
+    /// Returns the preset's fields that are not explicit. An entry with a preset has backend `openai`.
+    fn missing(&self) -> Vec<(String, toml::Value)> {
         let Some(preset) = self.preset else { return Vec::new() };
         let backend = ("backend".to_owned(), toml::Value::String("openai".to_owned()));
         let fields = preset.dialect().entry.clone().into_iter().chain([backend]);
-        fields.filter(|(key, _)| !self.given.contains(key)).collect()
+        fields.filter(|(key, _)| !self.explicit.contains(key)).collect()
     }
 }
 
@@ -194,11 +195,11 @@ impl<'de, A: MapAccess<'de>> MapAccess<'de> for Fields<'_, A> {
     fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, A::Error> {
         if self.rest.is_none() {
             let mut seed = Some(seed);
-            let noted = AnswerNotes { seed: &mut seed, given: &mut self.given };
-            if let Some(key) = self.map.next_key_seed(noted)? {
+            let recorder = RecordKey { seed: &mut seed, explicit: &mut self.explicit };
+            if let Some(key) = self.map.next_key_seed(recorder)? {
                 return Ok(Some(key));
             }
-            self.rest = Some(self.lacking().into_iter());
+            self.rest = Some(self.missing().into_iter());
             return match seed {
                 Some(seed) => self.next_key_seed(seed),
                 None => Ok(None),
@@ -216,7 +217,7 @@ impl<'de, A: MapAccess<'de>> MapAccess<'de> for Fields<'_, A> {
     fn next_value_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<S::Value, A::Error> {
         match self.value.take() {
             Some(value) => seed.deserialize(value).map_err(A::Error::custom),
-            None if self.given.last().is_some_and(|key| key == KEY) => {
+            None if self.explicit.last().is_some_and(|key| key == KEY) => {
                 let preset: Preset = self.map.next_value()?;
                 self.preset = Some(preset);
                 seed.deserialize(toml::Value::String(preset.name().to_owned())).map_err(A::Error::custom)
@@ -226,19 +227,19 @@ impl<'de, A: MapAccess<'de>> MapAccess<'de> for Fields<'_, A> {
     }
 }
 
-/// Notes the name of a field that is given.
-struct AnswerNotes<'a, K> {
-    /// Taken if there is a field.
+/// Seed that records the name of an explicit field.
+struct RecordKey<'a, K> {
+    /// Inner seed. `None` after a field was read.
     seed: &'a mut Option<K>,
-    given: &'a mut Vec<String>,
+    explicit: &'a mut Vec<String>,
 }
 
-impl<'de, K: DeserializeSeed<'de>> DeserializeSeed<'de> for AnswerNotes<'_, K> {
+impl<'de, K: DeserializeSeed<'de>> DeserializeSeed<'de> for RecordKey<'_, K> {
     type Value = K::Value;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<K::Value, D::Error> {
         let key = String::deserialize(deserializer)?;
-        self.given.push(key.clone());
+        self.explicit.push(key.clone());
         let seed = self.seed.take().ok_or_else(|| D::Error::custom("a field is read twice"))?;
         let key: StringDeserializer<D::Error> = key.into_deserializer();
         seed.deserialize(key)
@@ -257,7 +258,7 @@ mod tests {
     }
 
     #[test]
-    fn the_data_has_every_preset_and_no_other() {
+    fn data_has_exactly_the_presets() {
         let data: toml::Table = toml::from_str(DIALECTS).expect("TOML");
         let names: Vec<&str> = Preset::ALL.iter().map(|preset| preset.name()).collect();
         let mut listed: Vec<&str> = data.keys().map(String::as_str).collect();
@@ -271,7 +272,7 @@ mod tests {
     }
 
     #[test]
-    fn every_preset_makes_an_entry_that_passes_its_check() {
+    fn every_preset_gives_a_valid_entry() {
         for preset in Preset::ALL {
             let dialect = preset.dialect();
             assert!(dialect.source.starts_with("https://") && !dialect.note.is_empty(), "{}", preset.name());
@@ -285,7 +286,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_of_the_entry_wins_wherever_it_stands() {
+    fn entry_key_overrides_preset_in_any_order() {
         for text in [
             "timeout_s = 7.0\nlogprobs = true\npreset = 'gemini'\nname = 'm'",
             "preset = 'gemini'\nname = 'm'\nlogprobs = true\ntimeout_s = 7.0",
@@ -298,23 +299,23 @@ mod tests {
     }
 
     #[test]
-    fn an_entry_is_the_same_whether_its_values_are_written_or_taken() {
+    fn preset_equals_its_values_written_out() {
         for preset in Preset::ALL {
             let dialect = preset.dialect();
             let own = if dialect.address.is_some() { "base_url = 'https://mine.example/v1'\n" } else { "" };
-            let taken = entry(&format!("name = 'm'\npreset = '{}'\n{own}", preset.name()));
+            let resolved = entry(&format!("name = 'm'\npreset = '{}'\n{own}", preset.name()));
             let written = toml::to_string(&dialect.entry).expect("TOML");
             let written = entry(&format!("name = 'm'\nbackend = 'openai'\n{own}{written}"));
-            assert_eq!(RawEntry { preset: None, from_preset: Vec::new(), ..taken }, written);
+            assert_eq!(RawEntry { preset: None, from_preset: Vec::new(), ..resolved }, written);
         }
     }
 
     #[test]
-    fn what_was_resolved_is_read_back_as_it_was() {
-        let taken = entry("name = 'm'\npreset = 'groq'");
-        let text = serde_json::to_string(&taken).expect("JSON");
-        let again: RawEntry = serde_json::from_str(&text).expect("an entry");
-        assert_eq!(again, taken);
-        assert!(!again.from_preset.is_empty());
+    fn resolved_entry_round_trips_through_json() {
+        let resolved = entry("name = 'm'\npreset = 'groq'");
+        let text = serde_json::to_string(&resolved).expect("JSON");
+        let reread: RawEntry = serde_json::from_str(&text).expect("an entry");
+        assert_eq!(reread, resolved);
+        assert!(!reread.from_preset.is_empty());
     }
 }

@@ -1,42 +1,43 @@
-//! A model as it is written in a config or in `models.toml`: one flat table with the keys of all backends, unchecked.
-//! [`ModelEntry`](super::entry::ModelEntry) is what it means.
+//! The unchecked form of a model in a config or in `models.toml`: one flat table with the keys of all backends.
+//! [`ModelEntry`](super::entry::ModelEntry) is the checked form.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::PathBuf;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 
 use super::preset::{Preset, WithPreset};
 use crate::types::price::Price;
 
-/// The backends, by the names that stand in configs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+/// Kinds of backends, by the names used in configs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum BackendKind {
     /// Any OpenAI-compatible chat-completions server.
     Openai,
     /// A llama.cpp server that this program runs.
     LlamaServer,
-    /// Weights in this process.
+    /// Weights that run in this process.
     Gguf,
-    /// The data set's own worked solutions: the upper bound of a strong level.
+    /// The worked solutions of the data set: the upper bound of a strong level.
     Reference,
-    /// Recorded responses only.
+    /// Recorded responses.
     Replay,
-    /// A seeded stand-in for tests.
+    /// A seeded simulation for tests.
     Simulated,
-    /// A model that the caller of the library registers.
+    /// A model that the user of the library registers.
     Custom,
 }
 
 impl BackendKind {
-    /// All of them, in the order in which messages list them.
+    /// All kinds, in the order in which messages list them.
     pub const ALL: [Self; 7] =
         [Self::Openai, Self::LlamaServer, Self::Gguf, Self::Reference, Self::Replay, Self::Simulated, Self::Custom];
 
-    /// The name used in configs and outputs.
+    /// Name used in configs and outputs.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -51,37 +52,37 @@ impl BackendKind {
     }
 }
 
-/// One `[[model]]` as written, with its preset's values and the defaults filled in.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+/// One `[[model]]` entry as written, completed by the values of its preset and by the defaults.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, remote = "Self")]
-#[expect(clippy::struct_excessive_bools, reason = "each is a key of its own")]
+#[expect(clippy::struct_excessive_bools, reason = "each is a separate key")]
 pub struct RawEntry {
-    /// The name used in `levels` and outputs.
+    /// Name used in `levels` and outputs.
     pub name: String,
-    /// openai: the server whose known settings fill in what the entry does not say, `backend` included.
+    /// openai: the server whose known settings are the defaults of the entry, including `backend`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub preset: Option<Preset>,
-    /// The names of the keys that the preset filled in; written by the program, for manifests.
+    /// Names of the keys whose values come from the preset. Written by the program, for manifests.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub from_preset: Vec<String>,
-    /// What answers.
+    /// Kind of the backend.
     pub backend: BackendKind,
-    /// openai: the address up to and without `/chat/completions`.
+    /// openai: the address of the server, without `/chat/completions`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub base_url: Option<String>,
-    /// openai: the name of the environment variable that holds the key; absent: no key is sent.
+    /// openai: the name of the environment variable that holds the API key; absent: no key is sent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub api_key_env: Option<String>,
-    /// openai: the server's name for the model; absent: `name`.
+    /// openai: the name of the model at the server; absent: `name`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub model: Option<String>,
-    /// Sampling temperature; 0 is greedy.
+    /// Sampling temperature, in [0, 2]; 0 is greedy.
     #[serde(default)]
     pub temperature: f64,
     /// openai: false for models that refuse a temperature.
     #[serde(default = "yes")]
     pub send_temperature: bool,
-    /// The most tokens of an answer.
+    /// Maximum number of tokens in an answer.
     #[serde(default = "max_tokens")]
     pub max_tokens: u32,
     /// openai: the request's field for `max_tokens`.
@@ -90,13 +91,14 @@ pub struct RawEntry {
     /// openai: false for servers that refuse `stop`.
     #[serde(default = "yes")]
     pub send_stop: bool,
-    /// openai: false for models that refuse a system message; its text then stands in front of the user's.
+    /// openai: false for models that refuse a system message; its text is then prepended to the user's message.
     #[serde(default = "yes", skip_serializing_if = "is_yes")]
     pub send_system: bool,
-    /// openai: a PEM file with certificates that are accepted besides the usual ones: a server's own, or an authority's.
+    /// openai: a PEM file with certificates that are trusted in addition to the default ones, of a server or of an
+    /// authority.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ca_file: Option<PathBuf>,
-    /// openai, custom: whether the model gives log-probabilities.
+    /// openai, custom: true if the model returns log-probabilities.
     #[serde(default = "yes")]
     pub logprobs: bool,
     /// openai: further headers, each with the name of the environment variable that holds its value.
@@ -105,63 +107,63 @@ pub struct RawEntry {
     /// openai: fields merged into the request.
     #[serde(default, skip_serializing_if = "serde_json::Map::is_empty")]
     pub extra_body: serde_json::Map<String, Value>,
-    /// openai, llama-server: the longest time of an attempt in seconds, after which the call is tried again; absent: 120,
-    /// and 600 for a local server, which is slow.
+    /// openai, llama-server: the longest duration of an attempt in seconds, after which the call is retried; absent:
+    /// 120, or 600 for a local server, which is slow.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timeout_s: Option<f64>,
-    /// openai, llama-server: how often a call that failed is tried again.
+    /// openai, llama-server: the maximum number of retries of a failed call.
     #[serde(default = "max_retries")]
     pub max_retries: usize,
-    /// openai: the longest wait before a call is tried again, in seconds, also if the server asks for more; absent: 60.
+    /// openai: the longest wait before a retry in seconds, even if the server asks for a longer one; absent: 60.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub longest_wait_s: Option<f64>,
-    /// openai: the most calls in flight; absent: as many as `limits.concurrency` allows.
+    /// openai: the maximum number of calls in flight; absent: `limits.concurrency`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub concurrency: Option<NonZeroU32>,
-    /// openai: the most requests a minute; absent: no limit.
+    /// openai: the maximum number of requests per minute; absent: no limit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub requests_per_minute: Option<NonZeroU32>,
-    /// openai: the most tokens a minute, counted as the prompt's and the answer's limit; absent: no limit.
+    /// openai: the maximum number of tokens per minute; absent: no limit. A call counts its prompt plus its answer's
+    /// limit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tokens_per_minute: Option<NonZeroU32>,
-    /// gguf, llama-server: the weights by their name in `models list`.
+    /// gguf, llama-server: the name of the weights in `models list`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub weights: Option<String>,
-    /// llama-server: a GGUF file in the place of `weights`.
+    /// llama-server: a GGUF file, instead of `weights`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub path: Option<PathBuf>,
-    /// llama-server: the checksum of the file at `path`, hexadecimal; absent: taken from the file.
+    /// llama-server: the SHA-256 of the file at `path`, in hex; absent: computed from the file.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sha256: Option<String>,
-    /// llama-server: tokens that each slot holds, the prompt's and the answer's; absent: 4096.
+    /// llama-server: the context of each slot in tokens, prompt and answer together; absent: 4096.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub context: Option<NonZeroU32>,
-    /// llama-server: sequences at once, and the most calls in flight; absent: 1.
+    /// llama-server: the number of parallel sequences, and the maximum number of calls in flight; absent: 1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub slots: Option<NonZeroU32>,
-    /// llama-server: threads that compute; absent: the machine's cores.
+    /// llama-server: the number of compute threads; absent: the number of cores.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub threads: Option<NonZeroUsize>,
-    /// The words that are put to the model, by their name in `prompts list`; absent: `plain` for weights in this process,
-    /// `chat` for all others.
+    /// Name of the prompt in `prompts list`; absent: `plain` for weights in this process, otherwise `chat`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub prompt: Option<String>,
-    /// reference: what its tokens are counted with; a name of `models list`, or `words`.
+    /// reference: the tokenizer for token counts, a name of `models list` or `words`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tokenizer: Option<String>,
     /// replay: a table of recorded answers (.jsonl, .csv, .parquet); absent: the answers of journals.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub recording: Option<PathBuf>,
-    /// simulated: how it behaves.
+    /// simulated: the behaviour of the model.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub simulated: Option<Behaviour>,
-    /// What it charges; absent: fees stay empty.
+    /// Price of the model's tokens; absent: fees stay empty.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub price: Option<Price>,
-    /// The day on which the provider ended the model: a run is refused.
+    /// Date on which the provider retired the model. A run with a retired model is refused.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retired: Option<String>,
-    /// What to use instead of a retired model.
+    /// Name of the model to use instead of a retired one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub substitute: Option<String>,
 }
@@ -183,22 +185,22 @@ impl Serialize for RawEntry {
     }
 }
 
-/// How a simulated model behaves.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+/// Behaviour of a simulated model.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Behaviour {
-    /// Probability of a right answer.
+    /// Probability of a correct answer without a strategy, in [0, 1].
     pub accuracy: f64,
-    /// Added to it where a strategy from the item's own group is shown.
+    /// Increase of the probability if the prompt contains a strategy from the item's group.
     #[serde(default)]
     pub gain: f64,
-    /// Share of its strategies that cannot be read.
+    /// Share of the strategies that cannot be parsed, in [0, 1].
     #[serde(default)]
     pub unreadable: f64,
 }
 
 impl RawEntry {
-    /// An entry with a name and a backend alone.
+    /// Returns an entry with a name and a backend, and defaults for all other keys.
     #[must_use]
     pub fn bare(name: String, backend: BackendKind) -> Self {
         Self {
@@ -241,18 +243,18 @@ impl RawEntry {
         }
     }
 
-    /// The names of the keys with another value than their default.
+    /// Returns the names of the keys whose values differ from the default.
     #[must_use]
-    pub fn given(&self) -> BTreeSet<String> {
+    pub fn non_default_keys(&self) -> BTreeSet<String> {
         let fields = |entry: &Self| match serde_json::to_value(entry) {
             Ok(Value::Object(fields)) => fields,
             _ => serde_json::Map::new(),
         };
-        let usual = fields(&Self::bare(String::new(), self.backend));
-        fields(self).into_iter().filter(|(key, value)| usual.get(key) != Some(value)).map(|(key, _)| key).collect()
+        let defaults = fields(&Self::bare(String::new(), self.backend));
+        fields(self).into_iter().filter(|(key, value)| defaults.get(key) != Some(value)).map(|(key, _)| key).collect()
     }
 
-    /// The server's name for the model.
+    /// Name of the model at the server.
     #[must_use]
     pub fn server_name(&self) -> &str {
         self.model.as_deref().unwrap_or(&self.name)
@@ -263,7 +265,7 @@ fn yes() -> bool {
     true
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "the form that serde asks for")]
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "signature required by serde")]
 fn is_yes(value: &bool) -> bool {
     *value
 }

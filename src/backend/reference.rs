@@ -1,5 +1,5 @@
-//! The data set's own worked solutions as a model: the upper bound of a strong level, and no more than that. It is
-//! always right, and what it teaches is the solution itself; outputs name it wherever it takes part.
+//! The worked solutions of the data set as a model: only an upper bound of a strong level. The reference is always
+//! correct, and its strategies are the solutions. Outputs name the reference wherever it is used.
 
 use std::collections::{BTreeSet, HashMap};
 use std::fs::File;
@@ -22,44 +22,44 @@ use crate::types::chat::{Finish, Request, RequestKind, Response, Token, Usage};
 use crate::types::item::{Item, ItemId, Target};
 use crate::types::model::{Capabilities, Model, ModelError};
 
-/// Names what its answers and strategies read like, for their identity.
+/// Version of the wording of answers and strategies, part of the identity.
 pub const WORDING: u32 = 1;
 
-/// The tokenizer name that stands for counting words, for tests.
+/// Name of the tokenizer that counts words, for tests.
 const WORDS: &str = "words";
-/// The tokenizer of the small model that ships.
-const USUAL: &str = "smollm2-135m-instruct";
+/// Name of the default tokenizer, from the small default model.
+const DEFAULT_TOKENIZER: &str = "smollm2-135m-instruct";
 
-/// The settings of the reference.
+/// Settings of the reference.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ReferenceSettings {
-    /// What its tokens are counted with: a name of the catalogue of weights, or `words`; `None` for the weak level's own
-    /// tokenizer if that runs in this process, else that of the small model that ships.
+    /// Tokenizer for token counts: a name of the catalogue of weights, or `words`. `None` selects the weak level's
+    /// tokenizer if the weak level runs in this process, otherwise a default.
     pub tokenizer: Option<String>,
 }
 
 impl ReferenceSettings {
-    /// The keys of this backend.
+    /// Keys of this backend.
     pub const KEYS: &'static [&'static str] = &["tokenizer"];
 
-    /// The settings of an entry.
+    /// Reads the settings of an entry.
     #[must_use]
     pub fn read(raw: &RawEntry) -> Self {
         Self { tokenizer: raw.tokenizer.clone() }
     }
 
-    /// The name of what its tokens are counted with.
+    /// Returns the name of the tokenizer for token counts.
     #[must_use]
     pub fn tokenizer_name<'a>(&'a self, caller: Caller<'a>) -> &'a str {
-        self.tokenizer.as_deref().or(caller.weak_weights).unwrap_or(USUAL)
+        self.tokenizer.as_deref().or(caller.weak_weights).unwrap_or(DEFAULT_TOKENIZER)
     }
 
-    /// The model; the tokenizer's weights must be there.
+    /// Builds the model. The tokenizer's weights must be on disk.
     ///
     /// # Errors
-    /// Names an item without a solution, or the tokenizer that cannot be read.
+    /// Returns an error that names an item without a solution, or a tokenizer that cannot be read.
     pub fn model(&self, caller: Caller<'_>, data: Data<'_>) -> Result<Reference> {
-        Ok(Reference::new(data.items, pieces(self.tokenizer_name(caller), data.weights)?)?)
+        Ok(Reference::new(data.items, split_tokens(self.tokenizer_name(caller), data.weights)?)?)
     }
 }
 
@@ -83,7 +83,7 @@ impl BackendSettings for ReferenceSettings {
         true
     }
 
-    fn needed_weights(&self, caller: Caller<'_>) -> BTreeSet<String> {
+    fn required_weights(&self, caller: Caller<'_>) -> BTreeSet<String> {
         [self.tokenizer_name(caller)].into_iter().filter(|name| *name != WORDS).map(str::to_owned).collect()
     }
 
@@ -96,35 +96,36 @@ impl BackendSettings for ReferenceSettings {
     }
 }
 
-/// Splits a text into the pieces that its tokens are counted by.
-pub type Pieces = Arc<dyn Fn(&str) -> Vec<String> + Send + Sync>;
+/// Function that splits a text into its tokens.
+pub type SplitTokens = Arc<dyn Fn(&str) -> Vec<String> + Send + Sync>;
 
-/// The reference level over one data set.
+/// Reference model of one data set.
 pub struct Reference {
     items: HashMap<ItemId, Item>,
-    pieces: Pieces,
+    split_tokens: SplitTokens,
 }
 
 impl Reference {
-    /// Makes sure that there is something to answer from.
+    /// Checks that every item has a solution.
     ///
     /// # Errors
-    /// Names an item that has no solution.
+    /// Returns an error that names an item without a solution.
     pub fn check(items: &[Item]) -> Result<(), ModelError> {
         let Some(bare) = items.iter().find(|item| item.solution.is_none()) else { return Ok(()) };
         Err(ModelError::Refused(format!(
-            "the backend `reference` answers from worked solutions, and item `{}` has none; choose another strong model or another data set",
+            "the backend `reference` answers from worked solutions, and item `{}` has none: choose another \
+            strong model or another data set",
             bare.id
         )))
     }
 
-    /// Answers for `items` from their solutions; `pieces` counts the tokens.
+    /// Creates a model that answers `items` from their solutions. `split_tokens` determines the token counts.
     ///
     /// # Errors
-    /// Names an item that has no solution.
-    pub fn new(items: &[Item], pieces: Pieces) -> Result<Self, ModelError> {
+    /// Returns an error that names an item without a solution.
+    pub fn new(items: &[Item], split_tokens: SplitTokens) -> Result<Self, ModelError> {
         Self::check(items)?;
-        Ok(Self { items: items.iter().map(|item| (item.id.clone(), item.clone())).collect(), pieces })
+        Ok(Self { items: items.iter().map(|item| (item.id.clone(), item.clone())).collect(), split_tokens })
     }
 }
 
@@ -134,18 +135,20 @@ impl Model for Reference {
         let item = self
             .items
             .get(&request.item)
-            .ok_or_else(|| ModelError::Refused(format!("the reference does not hold item `{}`", request.item)))?;
+            .ok_or_else(|| ModelError::Refused(format!("the reference has no item `{}`", request.item)))?;
         let text = match request.wanted {
             RequestKind::Answer => answer(item),
             RequestKind::AnswerAndStrategy => format!("{}\n{MARK}\n{}", answer(item), strategy(item)),
             RequestKind::Strategy => strategy(item),
             RequestKind::Confidence => {
-                return Err(ModelError::Refused("the reference does not say how sure it is".to_owned()));
+                return Err(ModelError::Refused(
+                    "the reference does not state its confidence: choose another signal".to_owned(),
+                ));
             }
         };
         let tokens: Vec<Token> =
-            (self.pieces)(&text).into_iter().map(|text| Token { text, ..Token::default() }).collect();
-        let input = request.messages.iter().map(|message| (self.pieces)(&message.content).len() as u64).sum();
+            (self.split_tokens)(&text).into_iter().map(|text| Token { text, ..Token::default() }).collect();
+        let input = request.messages.iter().map(|message| (self.split_tokens)(&message.content).len() as u64).sum();
         let usage = Usage { input, cached_input: 0, output: tokens.len() as u64 };
         Ok(Response { text, tokens, usage, finish: Finish::Stop, model: "reference".to_owned(), ..Response::default() })
     }
@@ -160,7 +163,7 @@ fn answer(item: &Item) -> String {
     }
 }
 
-/// What the reference teaches: a worked case, or the fact and what follows from it.
+/// Returns the strategy of the reference: a worked example, or a fact with its conclusion.
 fn strategy(item: &Item) -> String {
     let solution = item.solution.as_deref().unwrap_or_default();
     match &item.target {
@@ -173,7 +176,7 @@ fn strategy(item: &Item) -> String {
     }
 }
 
-/// `48/2=<<48/2=24>>24` is read by people and small models as `48/2=24`.
+/// Removes GSM8K's annotations: `48/2=<<48/2=24>>24` becomes `48/2=24`.
 fn without_annotations(solution: &str) -> String {
     let mut text = String::with_capacity(solution.len());
     let mut rest = solution;
@@ -184,18 +187,18 @@ fn without_annotations(solution: &str) -> String {
     text + rest
 }
 
-/// How a text falls into tokens.
-fn pieces(name: &str, weights: &Catalogue) -> Result<Pieces> {
+/// Returns the function that splits texts by the named tokenizer.
+fn split_tokens(name: &str, weights: &Catalogue) -> Result<SplitTokens> {
     if name == WORDS {
         return Ok(Arc::new(|text: &str| text.split_inclusive(char::is_whitespace).map(str::to_owned).collect()));
     }
     let tokenizer = open_tokenizer(&weights.path(name)?)?;
     Ok(Arc::new(move |text: &str| {
         let ids = tokenizer.encode(text).unwrap_or_default();
-        let mut pieces = tokenizer::Pieces::default();
-        let mut texts: Vec<String> = ids.iter().map(|id| pieces.push(tokenizer.bytes(*id))).collect();
+        let mut decoder = tokenizer::Pieces::default();
+        let mut texts: Vec<String> = ids.iter().map(|id| decoder.push(tokenizer.bytes(*id))).collect();
         if let Some(last) = texts.last_mut() {
-            last.push_str(&pieces.finish());
+            last.push_str(&decoder.finish());
         }
         texts
     }))
@@ -227,31 +230,31 @@ mod tests {
         }
     }
 
-    fn words() -> Pieces {
+    fn words() -> SplitTokens {
         Arc::new(|text: &str| text.split_inclusive(' ').map(str::to_owned).collect())
     }
 
-    async fn ask(item: &Item, wanted: RequestKind) -> Response {
+    async fn ask(item: &Item, kind: RequestKind) -> Response {
         let reference = Reference::new(std::slice::from_ref(item), words()).expect("has a solution");
         let mode = Mode::Generate(Generation { max_tokens: 1, ..Generation::default() });
         let request =
-            Request { item: item.id.clone(), messages: vec![], mode, wanted, draw: 0, strategies: Vec::new() };
+            Request { item: item.id.clone(), messages: vec![], mode, wanted: kind, draw: 0, strategies: Vec::new() };
         reference.call(&request).await.expect("answers")
     }
 
     #[tokio::test]
-    async fn it_is_right_with_and_without_a_strategy() {
+    async fn reference_is_correct_with_and_without_strategy() {
         for item in [
             item(Target::Number("24".into()), Some("48/2=<<48/2=24>>24 clips.\n#### 24")),
             item(Target::Choice(1), Some("It was right in 1961.")),
         ] {
             let task = if matches!(item.target, Target::Number(_)) { Task::Math } else { Task::Choice };
-            for wanted in [RequestKind::Answer, RequestKind::AnswerAndStrategy] {
-                let response = ask(&item, wanted).await;
+            for kind in [RequestKind::Answer, RequestKind::AnswerAndStrategy] {
+                let response = ask(&item, kind).await;
                 let (text, strategy) = split(&response.text);
                 let score = Grader::usual(task).grade(&item, &response, text).score;
                 assert_eq!(score, crate::types::record::Score::Correct);
-                assert_eq!(strategy.is_some(), wanted == RequestKind::AnswerAndStrategy);
+                assert_eq!(strategy.is_some(), kind == RequestKind::AnswerAndStrategy);
                 let joined: String = response.tokens.iter().map(|token| token.text.as_str()).collect();
                 assert_eq!(joined, response.text, "the tokens make up the text");
             }
@@ -259,15 +262,15 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_it_teaches_has_no_annotations() {
+    async fn strategies_have_no_annotations() {
         let item = item(Target::Number("24".into()), Some("48/2=<<48/2=24>>24 clips.\n#### 24"));
-        let taught = "Question: Which?\nAnswer: 48/2=24 clips.\n#### 24";
-        assert_eq!(split(&ask(&item, RequestKind::AnswerAndStrategy).await.text).1, Some(taught));
-        assert_eq!(ask(&item, RequestKind::Strategy).await.text, taught);
+        let strategy_text = "Question: Which?\nAnswer: 48/2=24 clips.\n#### 24";
+        assert_eq!(split(&ask(&item, RequestKind::AnswerAndStrategy).await.text).1, Some(strategy_text));
+        assert_eq!(ask(&item, RequestKind::Strategy).await.text, strategy_text);
     }
 
     #[test]
-    fn an_item_without_a_solution_is_refused() {
+    fn item_without_solution_is_refused() {
         let bare = [item(Target::Choice(0), None)];
         assert!(Reference::new(&bare, words()).is_err_and(|e| e.to_string().contains("item `1`")));
     }

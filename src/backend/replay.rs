@@ -1,5 +1,5 @@
-//! Recorded answers in the place of a model: a table of somebody's outputs, or the answers of a journal. What is not
-//! there is an error that names it; nothing is ever called, and nothing is ever spent.
+//! Recorded answers instead of a model: a table of outputs, or the answers of a journal. A missing answer is an error
+//! that names the request. No call is made, and no fee arises.
 
 use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
@@ -13,27 +13,27 @@ use sha2::{Digest, Sha256};
 
 use super::raw::RawEntry;
 use super::settings::{BackendSettings, Caller, Data};
-use crate::tables::{self, Wanted};
+use crate::tables::{self, ColumnSelection};
 use crate::types::canonical::canonical;
 use crate::types::chat::{self, CallKey, Request, Response, Usage};
 use crate::types::item::ItemId;
 use crate::types::model::{Capabilities, Model, ModelError};
 use crate::types::recorded::RecordedCalls;
 
-/// The settings of recorded answers.
+/// Settings of recorded answers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ReplaySettings {
-    /// The model's name in the recording; `None` for the entry's.
+    /// Name of the model in the recording. `None` selects the entry's name.
     pub model: Option<String>,
-    /// A table of recorded answers (.jsonl, .csv, .parquet); `None` for the answers of journals.
+    /// Path of a table of recorded answers (.jsonl, .csv, .parquet). `None` selects the answers of journals.
     pub recording: Option<PathBuf>,
 }
 
 impl ReplaySettings {
-    /// The keys of this backend.
+    /// Keys of this backend.
     pub const KEYS: &'static [&'static str] = &["model", "recording"];
 
-    /// The settings of an entry.
+    /// Reads the settings of an entry.
     #[must_use]
     pub fn read(raw: &RawEntry) -> Self {
         Self { model: raw.model.clone(), recording: raw.recording.clone() }
@@ -42,7 +42,7 @@ impl ReplaySettings {
 
 impl BackendSettings for ReplaySettings {
     fn capabilities(&self) -> Capabilities {
-        // A table holds none; what a journal holds is seen when it is read.
+        // A table has no log-probabilities. A journal can have them, which is known only after it is read.
         Capabilities { logprobs: self.recording.is_none(), scores_options: false, calculator: false }
     }
 
@@ -67,10 +67,10 @@ impl BackendSettings for ReplaySettings {
     }
 }
 
-/// The answers under a model's name: those of a recording if there is one, else those of the journal.
+/// Returns the recorded answers of a model, from the recording if there is one, otherwise from the journal.
 ///
 /// # Errors
-/// If the journal cannot be read.
+/// Returns an error if the journal cannot be read.
 pub fn model(
     name: &str,
     recording: Option<&Arc<Recording>>,
@@ -78,11 +78,11 @@ pub fn model(
 ) -> Result<Arc<dyn Model>> {
     Ok(match recording {
         Some(recording) => Arc::<Recording>::clone(recording),
-        None => Arc::new(Replay::of(name, Arc::clone(journal))?),
+        None => Arc::new(Replay::new(name, Arc::clone(journal))?),
     })
 }
 
-/// A row of a recording.
+/// Row of a recording.
 #[derive(Debug, Deserialize)]
 struct Row {
     text: String,
@@ -98,7 +98,7 @@ struct Row {
     distil: bool,
 }
 
-/// The columns that are read.
+/// Columns that are read.
 const COLUMNS: [&str; 10] = [
     "item_id",
     "text",
@@ -112,16 +112,16 @@ const COLUMNS: [&str; 10] = [
     "distil",
 ];
 
-/// What an answer is looked up by.
+/// Lookup key of an answer.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 struct CallContext {
     item: ItemId,
-    /// The source items of the strategies shown, `;`-joined.
+    /// Source items of the strategies in the prompt, joined by `;`.
     strategies: String,
     distil: bool,
 }
 
-/// A table of recorded answers of one model.
+/// Table of recorded answers of one model.
 #[derive(Debug)]
 pub struct Recording {
     path: PathBuf,
@@ -131,63 +131,64 @@ pub struct Recording {
 }
 
 impl Recording {
-    /// Reads the answers of `model` from a table with `item_id` and `text` and, where known, `confidence`,
-    /// `input_tokens`, `output_tokens`, `fee_usd`, `latency_ms`; `model` where the table holds several; `strategies` (the
-    /// source items shown, `;`-joined) and `distil` where it holds answers to prompts with strategies and for them.
+    /// Reads the answers of `model` from a table with the columns `item_id` and `text`. Optional columns are
+    /// `confidence`, `input_tokens`, `output_tokens`, `fee_usd` and `latency_ms`; `model` if the table has several
+    /// models; `strategies` (source items of the strategies in the prompt, joined by `;`) if it has answers to
+    /// prompts with strategies; and `distil` if it has answers that include a distilled strategy.
     ///
     /// # Errors
-    /// Names the file, the line and what is wrong.
+    /// Returns an error that names the file, the line and the problem.
     pub fn read(path: &Path, model: &str) -> Result<Self> {
         let bytes = std::fs::read(path).with_context(|| format!("cannot read the recording {}", path.display()))?;
-        // A model may have answered with nothing, which is an answer all the same.
-        let (rows, columns) = tables::read(path, Wanted { columns: &COLUMNS, empty: &["text"] })?;
+        // An empty text is a valid answer.
+        let (rows, columns) = tables::read(path, ColumnSelection { columns: &COLUMNS, empty: &["text"] })?;
         let mut answers = HashMap::new();
         for (line, fields) in rows {
-            let at = || format!("{}: line {line}", path.display());
-            let (asked, row) = parsed(fields).with_context(at)?;
+            let location = || format!("{}: line {line}", path.display());
+            let (context, row) = parse_row(fields).with_context(location)?;
             if row.model.as_ref().is_some_and(|name| name != model) {
                 continue;
             }
-            let item = asked.item.clone();
-            if answers.insert(asked, row.response(&columns, model).with_context(at)?).is_some() {
-                bail!("{}: item `{item}` is answered twice in the same way", at());
+            let item = context.item.clone();
+            if answers.insert(context, row.response(&columns, model).with_context(location)?).is_some() {
+                bail!("{}: item `{item}` has two answers to the same prompt: remove one", location());
             }
         }
         if answers.is_empty() {
-            bail!("{} holds no answers of a model `{model}`", path.display());
+            bail!("{} has no answers of a model `{model}`: correct the key `model`", path.display());
         }
         Ok(Self { path: path.to_owned(), sha256: hex::encode(Sha256::digest(bytes)), columns, answers })
     }
 
-    /// The file's checksum, in hexadecimal.
+    /// SHA-256 of the file, in hex.
     #[must_use]
     pub fn sha256(&self) -> &str {
         &self.sha256
     }
 
-    /// Whether each answer comes with this.
+    /// Returns true if every answer has a value in the column.
     #[must_use]
     pub fn has(&self, column: &str) -> bool {
         self.columns.contains(column)
     }
 
-    /// The answer to an item with these source items of strategies shown, with a strategy or without; `None` if the table
-    /// has none.
+    /// Returns the answer to an item. `strategies` has the source items of the strategies in the prompt. `distil`
+    /// selects the answer that includes a distilled strategy. `None` if the table lacks the answer.
     #[must_use]
     pub fn answer(&self, item: &ItemId, strategies: &[ItemId], distil: bool) -> Option<&Response> {
         let sources: Vec<&str> = strategies.iter().map(|source| &*source.0).collect();
         self.answers.get(&CallContext { item: item.clone(), strategies: sources.join(";"), distil })
     }
 
-    /// Whether its answers have fees, recorded or told from their tokens.
+    /// Returns true if fees are recorded or can be computed from recorded tokens.
     #[must_use]
     pub fn is_priced(&self) -> bool {
         self.has("fee_usd") || (self.has("input_tokens") && self.has("output_tokens"))
     }
 }
 
-/// A row with numbers for texts, as CSV has them, and the other way round for ids.
-fn parsed(mut fields: Map<String, Value>) -> Result<(CallContext, Row)> {
+/// Parses a row. Converts texts to numbers, as needed for CSV, and numbers to ids.
+fn parse_row(mut fields: Map<String, Value>) -> Result<(CallContext, Row)> {
     let item = match fields.remove("item_id") {
         Some(Value::String(id)) => id,
         Some(Value::Number(number)) => match number.as_f64() {
@@ -199,12 +200,12 @@ fn parsed(mut fields: Map<String, Value>) -> Result<(CallContext, Row)> {
     match fields.get("text") {
         Some(Value::String(_)) => {}
         Some(other) => bail!("field `text`: must be a text, not {other}"),
-        None => bail!("field `text`: missing; an answer of length zero is an empty text"),
+        None => bail!("field `text`: missing; write an empty text for an empty answer"),
     }
     for name in ["confidence", "input_tokens", "output_tokens", "fee_usd", "latency_ms", "distil"] {
         if let Some(Value::String(text)) = fields.get(name) {
             let value = serde_json::from_str(&text.to_lowercase());
-            let value = value.map_err(|_| anyhow!("field `{name}`: `{text}` is no number, true or false"))?;
+            let value = value.map_err(|_| anyhow!("field `{name}`: `{text}` is neither a number nor true or false"))?;
             fields.insert(name.to_owned(), value);
         }
     }
@@ -216,16 +217,16 @@ fn parsed(mut fields: Map<String, Value>) -> Result<(CallContext, Row)> {
 }
 
 impl Row {
-    /// The answer; what one row has, every row must have.
+    /// Converts the row to a response. A row must have a value in each of the columns.
     fn response(self, columns: &BTreeSet<String>, model: &str) -> Result<Response> {
-        let told = [
+        let present = [
             ("confidence", self.confidence.is_some()),
             ("input_tokens", self.input_tokens.is_some()),
             ("output_tokens", self.output_tokens.is_some()),
             ("fee_usd", self.fee_usd.is_some()),
         ];
-        if let Some((name, _)) = told.iter().find(|(name, here)| !here && columns.contains(*name)) {
-            bail!("field `{name}`: missing here, and other rows have it");
+        if let Some((name, _)) = present.iter().find(|(name, is_present)| !is_present && columns.contains(*name)) {
+            bail!("field `{name}`: missing, but other rows have it: fill it in, or remove the column");
         }
         if let Some(confidence) = self.confidence.filter(|confidence| !(0.0..=1.0).contains(confidence)) {
             bail!("field `confidence`: must be from 0 to 1, not {confidence}");
@@ -260,57 +261,60 @@ impl Model for Recording {
         let distil = request.wanted == chat::RequestKind::AnswerAndStrategy;
         self.answer(item, strategies, distil).cloned().ok_or_else(|| {
             let sources: Vec<&str> = strategies.iter().map(|source| &*source.0).collect();
-            let with = if sources.is_empty() {
+            let with_strategies = if sources.is_empty() {
                 String::new()
             } else {
                 format!(" with the strategies of {}", sources.join(";"))
             };
             let distil = if distil { " together with a strategy" } else { "" };
-            ModelError::Refused(format!("the recording {} holds no answer to it{with}{distil}", self.path.display()))
+            ModelError::Refused(format!(
+                "the recording {} has no answer to this item{with_strategies}{distil}",
+                self.path.display()
+            ))
         })
     }
 }
 
-/// The answers of journals under a model's name, whatever backend gave them.
+/// Answers of journals under a model's name, of any backend.
 pub struct Replay {
     journal: Arc<dyn RecordedCalls>,
-    /// By what was asked.
+    /// Call keys by the hash of the request without the model's identity.
     answers: HashMap<[u8; 32], CallKey>,
 }
 
 impl Replay {
-    /// The answers of `model` in the journal and those that it looks into; reads its requests at once.
+    /// Collects the requests to `model` in the journal and in the other journals that this journal refers to.
     ///
     /// # Errors
-    /// Where a journal cannot be read.
-    pub fn of(model: &str, journal: Arc<dyn RecordedCalls>) -> Result<Self> {
+    /// Returns an error if a journal cannot be read.
+    pub fn new(model: &str, journal: Arc<dyn RecordedCalls>) -> Result<Self> {
         let mut answers = HashMap::new();
         for (key, request) in journal.requests(model)? {
-            let asked = without_identity(&request).with_context(|| format!("call {key}"))?;
-            answers.entry(asked).or_insert(key);
+            let hash = hash_without_identity(&request).with_context(|| format!("call {key}"))?;
+            answers.entry(hash).or_insert(key);
         }
         Ok(Self { journal, answers })
     }
 }
 
-/// The hash of a canonical request, whoever answers it.
-fn without_identity(canonical: &str) -> Result<[u8; 32]> {
-    let mut asked: Map<String, Value> = serde_json::from_str(canonical)?;
-    asked.remove("identity");
-    Ok(Sha256::digest(Value::Object(asked).to_string()).into())
+/// Returns the SHA-256 of a canonical request without the model's identity.
+fn hash_without_identity(canonical: &str) -> Result<[u8; 32]> {
+    let mut request: Map<String, Value> = serde_json::from_str(canonical)?;
+    request.remove("identity");
+    Ok(Sha256::digest(Value::Object(request).to_string()).into())
 }
 
 #[async_trait]
 impl Model for Replay {
     async fn call(&self, request: &Request) -> Result<Response, ModelError> {
         let broken = |error: anyhow::Error| ModelError::Unavailable(format!("the journal failed: {error:#}"));
-        let asked = without_identity(&canonical(Value::Null, request)).map_err(broken)?;
-        let found = match self.answers.get(&asked) {
+        let hash = hash_without_identity(&canonical(Value::Null, request)).map_err(broken)?;
+        let found = match self.answers.get(&hash) {
             Some(key) => self.journal.answer(key).await.map_err(broken)?,
             None => None,
         };
         found.ok_or_else(|| {
-            ModelError::Refused("no journal holds an answer to it, and backend `replay` makes no call".to_owned())
+            ModelError::Refused("no journal has an answer to this item, and backend `replay` makes no calls".to_owned())
         })
     }
 }
@@ -328,30 +332,30 @@ mod tests {
     }
 
     async fn ask(recording: &Recording, item: &str, strategies: &[&str], distil: bool) -> Result<Response, ModelError> {
-        let wanted = if distil { RequestKind::AnswerAndStrategy } else { RequestKind::Answer };
+        let kind = if distil { RequestKind::AnswerAndStrategy } else { RequestKind::Answer };
         let mode = Mode::Generate(Generation { max_tokens: 1, ..Generation::default() });
         let strategies = strategies.iter().map(|source| (*source).into()).collect();
-        recording.call(&Request { item: item.into(), messages: vec![], mode, wanted, draw: 0, strategies }).await
+        recording.call(&Request { item: item.into(), messages: vec![], mode, wanted: kind, draw: 0, strategies }).await
     }
 
     #[tokio::test]
-    async fn answers_are_found_by_item_and_what_was_shown() {
+    async fn answers_are_found_by_item_and_strategies() {
         let recording = read(
             "item_id,model,text,confidence,fee_usd,strategies,distil\n7,m,seven,0.5,0.01,,\n7,other,no,0.1,0.1,,\n\
              7,m,taught,0.9,0.02,1;2,\n7,m,both,0.9,0.03,,TRUE\n",
         )
         .expect("good rows");
-        let plain = ask(&recording, "7", &[], false).await.expect("there");
+        let plain = ask(&recording, "7", &[], false).await.expect("recorded");
         assert_eq!((plain.text.as_str(), plain.confidence, plain.fee_usd), ("seven", Some(0.5), Some(0.01)));
-        assert_eq!(ask(&recording, "7", &["1", "2"], false).await.expect("there").text, "taught");
-        assert_eq!(ask(&recording, "7", &[], true).await.expect("there").text, "both");
+        assert_eq!(ask(&recording, "7", &["1", "2"], false).await.expect("recorded").text, "taught");
+        assert_eq!(ask(&recording, "7", &[], true).await.expect("recorded").text, "both");
         let error = ask(&recording, "7", &["2", "1"], false).await.expect_err("another order").to_string();
         assert!(error.contains("recorded.csv") && error.contains("2;1"), "{error}");
         assert!(recording.is_priced() && !recording.has("latency_ms"));
     }
 
     #[test]
-    fn bad_rows_are_told_with_their_line_and_field() {
+    fn bad_row_errors_name_line_and_field() {
         for (csv, line, what) in [
             ("item_id,text\n1,a\n,b\n", 3, "item_id"),
             ("item_id,confidence\n1,0.5\n", 2, "field `text`: missing"),
@@ -360,7 +364,7 @@ mod tests {
             ("item_id,text,confidence\n1,a,1.5\n", 2, "from 0 to 1"),
             ("item_id,text,fee_usd\n1,a,-1\n", 2, "fee_usd"),
             ("item_id,text,input_tokens\n1,a,many\n", 2, "`many`"),
-            ("item_id,text\n1,a\n1,b\n", 3, "twice"),
+            ("item_id,text\n1,a\n1,b\n", 3, "two answers"),
         ] {
             let error = format!("{:#}", read(csv).expect_err(what));
             assert!(error.contains(&format!("recorded.csv: line {line}")) && error.contains(what), "{error}");

@@ -1,4 +1,4 @@
-//! What every backend's settings answer for, so that an entry never asks which backend it has.
+//! The trait [`BackendSettings`], which the settings of every backend implement, and its errors.
 
 use std::collections::BTreeSet;
 use std::num::NonZeroU32;
@@ -15,153 +15,157 @@ use crate::types::model::Capabilities;
 use crate::types::queue::QueueSettings;
 use crate::types::seed::Seed;
 
-/// What is wrong with a `[[model]]`, whichever model it is.
+/// Error in a `[[model]]` entry of a config.
 #[derive(Debug, thiserror::Error)]
 pub enum EntryError {
-    /// A key that the backend needs is missing; the key's name, in backquotes, and what to write there.
+    /// A key that the backend needs is missing.
     #[error("backend `{backend}` needs the key {key}")]
     Missing {
-        /// The backend's name.
+        /// Name of the entry's backend.
         backend: &'static str,
-        /// The key.
+        /// The key in backquotes, and further words if several keys are possible.
         key: String,
     },
-    /// A key is for other backends than this one.
-    #[error("the key `{key}` is for backend {owners}, and this is `{backend}`")]
+    /// A key belongs to other backends.
+    #[error("the key `{key}` is for backend {owners}, but the entry has backend `{backend}`: remove the key")]
     Foreign {
         /// The key.
         key: &'static str,
-        /// The names of the backends that know it, in backquotes.
+        /// Names of the backends that accept the key, in backquotes.
         owners: String,
-        /// The backend's name.
+        /// Name of the entry's backend.
         backend: &'static str,
     },
-    /// A value is out of range, or does not go with another.
+    /// A value is out of range or contradicts another value.
     #[error("{0}")]
     Value(String),
-    /// The environment lacks a variable.
+    /// An environment variable is not set.
     #[error("{key} names the environment variable {variable}, which is not set: export {variable}=…")]
     Variable {
-        /// The key that names it.
+        /// The key that names the variable.
         key: &'static str,
-        /// The variable.
+        /// Name of the variable.
         variable: String,
     },
-    /// The provider ended the model.
-    #[error("its provider ended it on {day}{}", .substitute.as_ref().map(|name| format!(": use `{name}` instead")).unwrap_or_default())]
+    /// The provider has retired the model.
+    #[error("its provider ended it on \
+        {day}{}", .substitute.as_ref().map(|name| format!(": use `{name}` instead")).unwrap_or_default())]
     Retired {
-        /// The day, as written in the entry.
+        /// Date of the retirement, as written in the entry.
         day: String,
-        /// The name of another model; `None` if the entry names none.
+        /// Name of the model to use instead. `None` if the entry names none.
         substitute: Option<String>,
     },
-    /// Nobody registered a model for an entry of backend `custom`.
-    #[error("backend `custom` is for models that a program registers with the library, and none is registered")]
+    /// No model is registered for an entry of backend `custom`.
+    #[error(
+        "backend `custom` needs a model that a program registers with the library, and none is registered under \
+        this name"
+    )]
     Unregistered,
 }
 
-/// The data that identities and models are made from.
+/// Data of a run from which model identities and models are built.
 #[derive(Clone, Copy)]
 pub struct Data<'a> {
-    /// The items.
+    /// Items of the data set.
     pub items: &'a [Item],
-    /// Hex sha256 of their file.
+    /// SHA-256 of the data set's file, in hex.
     pub sha256: &'a str,
-    /// The run's seed.
+    /// Seed of the run.
     pub seed: Seed,
-    /// The weights that can be named.
+    /// Catalogue of weights that an entry can name.
     pub weights: &'a Catalogue,
-    /// How the model is addressed.
+    /// Form of the prompt: chat messages or plain text.
     pub style: Style,
 }
 
-/// The part of an entry and its run that settings of a backend may use besides their own keys.
+/// Parts of an entry and its run that backend settings may use besides their own keys.
 #[derive(Debug, Clone, Copy)]
 pub struct Caller<'a> {
-    /// The model's name in the config.
+    /// Name of the model in the config.
     pub name: &'a str,
-    /// The longest time of an attempt.
+    /// Longest duration of one attempt.
     pub timeout: Duration,
-    /// The weights of the weak level, by name; `None` if it does not run in this process.
+    /// Catalogue name of the weak level's weights. `None` if the weak level does not run in this process.
     pub weak_weights: Option<&'a str>,
 }
 
-/// The settings of a backend, as an entry gives them.
+/// Settings of a backend, read from a config entry.
 pub trait BackendSettings {
-    /// Finds values out of range and names that the catalogue of weights lacks.
+    /// Checks value ranges, and that the catalogue has the named weights.
     ///
     /// # Errors
-    /// Names the key and what helps.
+    /// Returns an error that names the key and a remedy.
     fn check(&self, _weights: &Catalogue) -> Result<()> {
         Ok(())
     }
 
-    /// Finds what keeps the model from being called here and now; nothing is sent.
+    /// Checks, without sending anything, that the model can be called in the present environment.
     ///
     /// # Errors
-    /// Names the key and what helps.
+    /// Returns an error that names the key and a remedy.
     fn check_callable(&self, _caller: Caller<'_>) -> Result<()> {
         Ok(())
     }
 
-    /// What the backend can give, known before the model is made.
+    /// Capabilities of the backend, known before the model is built.
     fn capabilities(&self) -> Capabilities;
 
-    /// What determines the model's answers, as a JSON object without the backend's name; known without a key, weights or a
-    /// server.
+    /// Returns the settings that determine the model's answers, as a JSON object without the backend's name. Needs no
+    /// API key, weights file or server.
     ///
     /// # Errors
-    /// If the weights are not known by their name.
+    /// Returns an error if the catalogue lacks the weights.
     fn identity(&self, caller: Caller<'_>, data: Data<'_>) -> Result<Value>;
 
-    /// Whether answers depend on the item besides the messages.
+    /// Returns true if answers depend on the item as well as on the messages.
     fn is_per_item(&self) -> bool {
         false
     }
 
-    /// How the model is called if `concurrency` calls may be in flight over all models.
-    fn line(&self, concurrency: usize) -> QueueSettings {
+    /// Queue settings of the model if up to `concurrency` calls may be in flight over all models.
+    fn queue_settings(&self, concurrency: usize) -> QueueSettings {
         QueueSettings { cap: concurrency, local: false, probed: false }
     }
 
-    /// The most requests and the most tokens a minute; `None` without a limit.
+    /// Rate limits: requests per minute, and tokens per minute. `None` means no limit.
     fn rates(&self) -> [Option<NonZeroU32>; 2] {
         [None, None]
     }
 
-    /// The retries that a call gets whatever the entry says.
-    fn least_retries(&self) -> usize {
+    /// Lower bound on the number of retries of a call, whatever the entry sets.
+    fn min_retries(&self) -> usize {
         0
     }
 
-    /// The longest wait before a retry; `None` for the usual one.
-    fn longest_wait(&self) -> Option<Duration> {
+    /// Longest wait before a retry. `None` selects the default.
+    fn max_retry_wait(&self) -> Option<Duration> {
         None
     }
 
-    /// How long an attempt may take, in seconds, if the entry does not say.
-    fn usual_timeout_s(&self) -> f64 {
+    /// Default for the longest duration of one attempt, in seconds.
+    fn default_timeout_s(&self) -> f64 {
         120.0
     }
 
-    /// The name of the prompt, if the entry does not say.
-    fn usual_prompt(&self) -> &'static str {
+    /// Name of the default prompt.
+    fn default_prompt(&self) -> &'static str {
         "chat"
     }
 
-    /// The server's, or the recording's, name for the model; `None` for the entry's own.
+    /// Name of the model at the server or in the recording. `None` if the entry's name is used.
     fn server_name(&self) -> Option<&str> {
         None
     }
 
-    /// The names of the weights that must be there.
-    fn needed_weights(&self, _caller: Caller<'_>) -> BTreeSet<String> {
+    /// Names of the weights that must be on disk.
+    fn required_weights(&self, _caller: Caller<'_>) -> BTreeSet<String> {
         BTreeSet::new()
     }
 
-    /// What answers, in a few words.
+    /// Describes the source of the answers in a few words.
     fn describe(&self, caller: Caller<'_>) -> String;
 
-    /// Writes the keys back into the flat form.
+    /// Writes the settings into the flat form of an entry.
     fn write(&self, raw: &mut RawEntry);
 }

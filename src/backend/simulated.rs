@@ -1,5 +1,5 @@
-//! A seeded stand-in for tests: right with a set probability, righter where a strategy from the item's own group
-//! stands in its prompt, surer where it is right.
+//! A seeded simulation of a model for tests. Answers are correct with a given probability, which is higher if the
+//! prompt contains a strategy from the item's group. The confidence is higher for correct answers.
 
 use std::collections::HashMap;
 
@@ -16,27 +16,27 @@ use crate::types::item::{Item, ItemId, Target};
 use crate::types::model::{Capabilities, Model, ModelError};
 use crate::types::seed::Seed;
 
-/// The settings of a simulated model.
+/// Settings of a simulated model.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SimulatedSettings {
-    /// How it behaves.
+    /// Behaviour of the model.
     pub behaviour: Behaviour,
 }
 
 impl SimulatedSettings {
-    /// The keys of this backend.
+    /// Keys of this backend.
     pub const KEYS: &'static [&'static str] = &["simulated"];
 
-    /// The settings of an entry.
+    /// Reads the settings of an entry.
     ///
     /// # Errors
-    /// [`EntryError::Missing`] without a behaviour.
+    /// [`EntryError::Missing`] if the entry has no behaviour.
     pub fn read(raw: &RawEntry) -> Result<Self, EntryError> {
         let missing = || EntryError::Missing { backend: raw.backend.name(), key: "`simulated`".to_owned() };
         Ok(Self { behaviour: raw.simulated.clone().ok_or_else(missing)? })
     }
 
-    /// The model.
+    /// Builds the model.
     #[must_use]
     pub fn model(&self, caller: Caller<'_>, data: Data<'_>) -> Simulated {
         Simulated::new(caller.name, self.behaviour.clone(), data.items, data.seed)
@@ -65,7 +65,7 @@ impl BackendSettings for SimulatedSettings {
     }
 }
 
-/// A simulated model over one data set.
+/// Simulated model of one data set.
 pub struct Simulated {
     name: String,
     behaviour: Behaviour,
@@ -74,21 +74,21 @@ pub struct Simulated {
 }
 
 impl Simulated {
-    /// A model that answers `items`.
+    /// Creates a model that answers `items`.
     #[must_use]
     pub fn new(name: &str, behaviour: Behaviour, items: &[Item], seed: Seed) -> Self {
         let items = items.iter().map(|item| (item.id.clone(), item.clone())).collect();
         Self { name: name.to_owned(), behaviour, items, seed }
     }
 
-    /// Draws whether the answer is right and how sure the model is: the same prompt draws the same.
+    /// Draws the correctness and the confidence of an answer. Equal prompts have equal draws.
     fn draw(&self, item: &Item, request: &Request) -> (bool, f64) {
         let prompt: String = request.messages.iter().map(|message| message.content.as_str()).collect();
-        let taught = prompt.contains(&lesson(item));
-        let probability = self.behaviour.accuracy + if taught { self.behaviour.gain } else { 0.0 };
+        let has_strategy = prompt.contains(&strategy(item));
+        let probability = self.behaviour.accuracy + if has_strategy { self.behaviour.gain } else { 0.0 };
         let draw = request.draw.to_string();
-        let unit = |what: &str| {
-            let labels = ["simulated", &self.name, what, &item.id.0, &prompt, &draw];
+        let unit = |label: &str| {
+            let labels = ["simulated", &self.name, label, &item.id.0, &prompt, &draw];
             self.seed.unit(if request.draw == 0 { &labels[..5] } else { &labels })
         };
         let right = unit("right") < probability;
@@ -102,12 +102,12 @@ impl Simulated {
         match request.wanted {
             RequestKind::Answer => answer(item, right),
             RequestKind::AnswerAndStrategy if is_readable() => {
-                format!("{}\n{MARK}\n{}", answer(item, right), lesson(item))
+                format!("{}\n{MARK}\n{}", answer(item, right), strategy(item))
             }
             RequestKind::AnswerAndStrategy => format!("{}\nNo strategy.", answer(item, right)),
-            RequestKind::Strategy if is_readable() => lesson(item),
+            RequestKind::Strategy if is_readable() => strategy(item),
             RequestKind::Strategy => String::new(),
-            // How sure it is stands in the token too, whichever way it was asked.
+            // The token's probability also expresses the confidence, for each form of the question.
             RequestKind::Confidence if request.messages.iter().any(|message| message.content.contains("Y or N")) => {
                 "Y".to_owned()
             }
@@ -116,8 +116,9 @@ impl Simulated {
     }
 }
 
-/// A token of this probability; where it is a letter or a Y, so are its alternatives.
-fn written(piece: &str, confidence: f64, generation: &Generation) -> Token {
+/// Returns a token with a probability of `confidence`, and with an alternative if the request asks for alternatives
+/// at the token.
+fn token(piece: &str, confidence: f64, generation: &Generation) -> Token {
     let logprob = generation.logprobs.then_some(confidence.ln());
     let mut token = Token { text: piece.to_owned(), logprob, ..Token::default() };
     if generation.alternatives.are_kept(piece) {
@@ -127,8 +128,8 @@ fn written(piece: &str, confidence: f64, generation: &Generation) -> Token {
     token
 }
 
-/// What a simulated strategy says, and what a simulated weak model looks for.
-fn lesson(item: &Item) -> String {
+/// Text of a simulated strategy, which a simulated weak model searches in its prompt.
+fn strategy(item: &Item) -> String {
     format!("Kind of question: {}.", item.group)
 }
 
@@ -138,7 +139,7 @@ impl Model for Simulated {
         let item = self
             .items
             .get(&request.item)
-            .ok_or_else(|| ModelError::Refused(format!("the simulation does not hold item `{}`", request.item)))?;
+            .ok_or_else(|| ModelError::Refused(format!("the simulation has no item `{}`", request.item)))?;
         let (right, confidence) = self.draw(item, request);
         let input = request.messages.iter().map(|message| message.content.split_whitespace().count() as u64).sum();
         let mut response = Response {
@@ -161,8 +162,7 @@ impl Model for Simulated {
             }
             Mode::Generate(generation) => {
                 let text = self.text(item, request, right, confidence);
-                response.tokens =
-                    text.split_inclusive(' ').map(|piece| written(piece, confidence, generation)).collect();
+                response.tokens = text.split_inclusive(' ').map(|piece| token(piece, confidence, generation)).collect();
                 response.usage.output = response.tokens.len() as u64;
                 response.text = text;
             }
@@ -171,7 +171,8 @@ impl Model for Simulated {
     }
 }
 
-/// An option's probability: the chosen one has `confidence`, at least its fair share; the others divide the rest.
+/// Returns an option's probability. The chosen option has `confidence`, but more than 1 / `options`. The others share
+/// the rest equally.
 #[expect(clippy::cast_precision_loss, reason = "a handful of options")]
 fn share(chosen: bool, confidence: f64, options: usize) -> f64 {
     let n = options as f64;
@@ -201,7 +202,7 @@ mod tests {
     use crate::types::testing;
 
     #[tokio::test]
-    async fn accuracy_and_gain_are_what_was_asked_for() {
+    async fn accuracy_and_gain_match_the_settings() {
         let items: Vec<Item> = (0..600)
             .map(|i| Item {
                 query: "q".into(),
@@ -211,10 +212,10 @@ mod tests {
             .collect();
         let behaviour = Behaviour { accuracy: 0.4, gain: 0.5, unreadable: 0.0 };
         let model = Simulated::new("s", behaviour, &items, Seed(1));
-        for (taught, expected) in [(false, 240.0), (true, 540.0)] {
+        for (with_strategy, expected) in [(false, 240.0), (true, 540.0)] {
             let mut right = 0.0;
             for item in &items {
-                let content = if taught { lesson(item) } else { "plain".to_owned() };
+                let content = if with_strategy { strategy(item) } else { "plain".to_owned() };
                 let mode = Mode::Generate(Generation { max_tokens: 9, logprobs: true, ..Generation::default() });
                 let messages = vec![Message { role: Role::User, content }];
                 let request = Request {

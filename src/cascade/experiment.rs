@@ -1,4 +1,4 @@
-//! A run as cells: every arm over every order of the stream at every threshold.
+//! A run as cells: each arm over each order of the stream at each threshold.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -6,45 +6,45 @@ use std::sync::Arc;
 use super::gate::DeferralGate;
 use super::level::StepError;
 use super::ranking::Rankings;
-use super::schedule::{CellOutcome, Stream, side_by_side};
+use super::schedule::{CellOutcome, Stream, run_concurrently};
 use super::setup::{Cell, ExperimentContext};
 use crate::gateway::concurrency::ConcurrencyLimiter;
 use crate::types::arm::{Arm, Deferral, Selection};
 use crate::types::left_out::{LeftOut, Unrecorded};
 use crate::types::record::{CellKey, Record, Strategy, StrategyOutcome};
 
-/// Items under way for each call that may be in flight: enough for the gate to choose from.
-const UNDER_WAY_PER_CALL: usize = 4;
+/// Number of concurrent items per allowed call in flight, which leaves the concurrency limiter a choice of calls.
+const ITEMS_PER_CALL: usize = 4;
 
-/// A strategy with its place.
+/// A stored strategy with its cell and its position in the stream.
 #[derive(Debug, Clone, serde::Serialize)]
 pub struct StoredStrategy {
-    /// The cell whose repository holds it.
+    /// Cell whose repository holds the strategy.
     #[serde(flatten)]
     pub cell: Arc<CellKey>,
-    /// Position in the stream of the item that it came from; negative for those before the stream.
+    /// Position of the source item in the stream. Negative for a calibration item, which runs before the stream.
     pub position: i64,
-    /// The strategy.
+    /// Strategy.
     #[serde(flatten)]
     pub strategy: Arc<Strategy>,
 }
 
-/// What a run leaves.
+/// Records, strategies and left-out cells of a run.
 #[derive(Debug, Default)]
 pub struct ExperimentOutcome {
-    /// One record per item and cell: by order, then threshold, then arm, then position.
+    /// One record per item and cell, sorted by order, then threshold, then arm, then position.
     pub records: Vec<Record>,
-    /// The repositories' contents, in the same order.
+    /// Contents of the repositories, sorted as `records`.
     pub strategies: Vec<StoredStrategy>,
-    /// Deferred items of learning arms whose strategy could not be read.
+    /// Number of deferred items of learning arms whose strategy could not be read.
     pub unreadable_strategies: usize,
-    /// The cells that were left out, in the order of the cells: they leave neither records nor strategies, in no order of the
-    /// stream.
+    /// Cells that were left out, in the order of the cells. If a cell is left out, its arm has neither records nor
+    /// strategies at that threshold, in any order of the stream.
     pub left_out: Vec<LeftOut>,
 }
 
 impl ExperimentOutcome {
-    /// This outcome and then another's, calls that they share marked.
+    /// Appends the `other` outcome and marks the calls that both share.
     #[must_use]
     pub fn and(mut self, other: Self) -> Self {
         self.records.extend(other.records);
@@ -55,70 +55,72 @@ impl ExperimentOutcome {
         self
     }
 
-    /// This outcome, in which these were left out before any cell was run.
+    /// Adds cells that were left out before any cell ran.
     #[must_use]
-    pub fn without(self, before: Vec<LeftOut>) -> Self {
-        Self { left_out: [self.left_out, before].concat(), ..self }
+    pub fn without(self, earlier: Vec<LeftOut>) -> Self {
+        Self { left_out: [self.left_out, earlier].concat(), ..self }
     }
 }
 
-/// What is run, besides the setup.
+/// Cells to run: arms with their gates, and orders of the stream.
 pub struct Cells {
-    /// The arms, each with the gates of its cells: in each of these one gate for each level below the top, the first level's
-    /// first. An arm that defers by no threshold has one cell, with the recalibration in its gates.
+    /// Arms, each with one list of gates per cell of an order. A list has one gate for each level below the top, the
+    /// first level's gate first. An arm without a threshold has one cell per order, whose gates hold only the
+    /// recalibration and the checks.
     pub arms: Vec<(Arm, Vec<Arc<[DeferralGate]>>)>,
-    /// The orders of the stream: at each position the item's index.
+    /// Orders of the stream. Each holds the index of the item at each position.
     pub orders: Vec<Arc<[usize]>>,
-    /// Items that learning arms take before the stream, deferring all.
-    pub before: Arc<[usize]>,
+    /// Indices of the items that learning arms defer and learn from before the stream.
+    pub warmup: Arc<[usize]>,
 }
 
 impl Cells {
-    /// The number of steps.
+    /// Number of steps over all cells: one per item, warm-up items included.
     #[must_use]
     pub fn steps(&self) -> usize {
-        let behind = self.orders.first().map_or(0, |stream| stream.len());
-        let of_arm = |(arm, cells): &(Arm, Vec<_>)| {
-            cells.len() * (behind + if arm.learning().is_some() { self.before.len() } else { 0 })
+        let stream_length = self.orders.first().map_or(0, |stream| stream.len());
+        let steps_of_arm = |(arm, cells): &(Arm, Vec<_>)| {
+            cells.len() * (stream_length + if arm.learning().is_some() { self.warmup.len() } else { 0 })
         };
-        self.orders.len() * self.arms.iter().map(of_arm).sum::<usize>()
+        self.orders.len() * self.arms.iter().map(steps_of_arm).sum::<usize>()
     }
 
-    /// The cells in the order of their records.
+    /// Returns the cells with their rankings, in the order of the records.
     ///
     /// # Panics
-    /// If a cell does not have as many gates as the setup has levels below the top.
+    /// If the number of gates of a cell differs from the number of levels below the top.
     #[must_use]
-    pub fn streams(&self, setup: &ExperimentContext) -> Vec<Stream> {
+    pub fn streams(&self, experiment: &ExperimentContext) -> Vec<Stream> {
         let mut streams = Vec::new();
-        let gated = setup.levels.below_top().len();
+        let lower_levels = experiment.levels.below_top().len();
         let cells = self.arms.iter().map(|(_, cells)| cells.len()).max().unwrap_or(0);
         for (order, stream) in self.orders.iter().enumerate() {
-            let taught: Arc<[usize]> = self.before.iter().chain(stream.iter()).copied().collect();
+            let with_warmup: Arc<[usize]> = self.warmup.iter().chain(stream.iter()).copied().collect();
             let mut rankings = HashMap::new();
             let arms = || self.arms.iter().map(|(arm, cells)| (*arm, cells));
-            for (arm, gates) in (0..cells).flat_map(|at| arms().filter_map(move |(arm, own)| Some((arm, own.get(at)?))))
+            for (arm, gates) in
+                (0..cells).flat_map(|index| arms().filter_map(move |(arm, own)| Some((arm, own.get(index)?))))
             {
-                assert_eq!(gates.len(), gated, "a cell has one gate for each level below the top");
+                assert_eq!(gates.len(), lower_levels, "a cell has one gate for each level below the top");
                 let lambda = gates.first().map(|gate| gate.threshold);
                 let key = CellKey {
-                    dataset: Arc::clone(&setup.dataset),
+                    dataset: Arc::clone(&experiment.dataset),
                     arm,
                     order,
                     threshold: lambda.filter(|_| arm.deferral() == Deferral::BelowThreshold),
                 };
-                let (stream, before) =
-                    if arm.learning().is_some() { (&taught, self.before.len()) } else { (stream, 0) };
+                let (stream, warmup) =
+                    if arm.learning().is_some() { (&with_warmup, self.warmup.len()) } else { (stream, 0) };
                 let cell = Cell {
                     key: Arc::new(key),
-                    number: u32::try_from(streams.len()).unwrap_or(u32::MAX),
+                    index: u32::try_from(streams.len()).unwrap_or(u32::MAX),
                     arm,
                     gates: Arc::clone(gates),
                     stream: Arc::clone(stream),
-                    warmup: before,
+                    warmup,
                 };
                 let rankings = arm.learning().map(|learning| {
-                    let make = || ranked(setup, learning.selection, (stream, before), order);
+                    let make = || order_rankings(experiment, learning.selection, (stream, warmup), order);
                     Arc::clone(rankings.entry(learning.selection).or_insert_with(make))
                 });
                 streams.push(Stream { cell: Arc::new(cell), rankings });
@@ -128,55 +130,56 @@ impl Cells {
     }
 }
 
-fn ranked(
-    setup: &ExperimentContext,
+/// Builds the rankings of one order of the stream.
+fn order_rankings(
+    experiment: &ExperimentContext,
     selection: Selection,
     stream: (&Arc<[usize]>, usize),
     order: usize,
 ) -> Arc<Rankings> {
-    Arc::new(Rankings::new(selection, (&setup.items, &setup.embeddings), stream, setup.seed, order))
+    Arc::new(Rankings::new(selection, (&experiment.items, &experiment.embeddings), stream, experiment.seed, order))
 }
 
-/// Takes every cell through, with at most `concurrency` calls in flight past `gate`; `progress` hears of each record.
+/// Runs every cell, with at most `concurrency` calls in flight under `limiter`. `progress` receives each record.
 ///
 /// # Errors
-/// The first call that gave no usable answer. What was answered until then is in the journal.
+/// The first call that returned no usable answer. The journal holds all earlier answers.
 pub async fn run(
-    setup: &Arc<ExperimentContext>,
+    experiment: &Arc<ExperimentContext>,
     cells: &Cells,
-    gate: &ConcurrencyLimiter,
+    limiter: &ConcurrencyLimiter,
     concurrency: usize,
     progress: impl FnMut(&Record),
 ) -> Result<ExperimentOutcome, StepError> {
-    let streams = cells.streams(setup);
-    let outcomes = side_by_side(setup, &streams, gate, concurrency * UNDER_WAY_PER_CALL, progress).await?;
+    let streams = cells.streams(experiment);
+    let outcomes = run_concurrently(experiment, &streams, limiter, concurrency * ITEMS_PER_CALL, progress).await?;
     Ok(collect_outcomes(&streams, outcomes))
 }
 
-/// The cells' outcomes as one.
+/// Combines the outcomes of the cells into one.
 #[must_use]
 pub fn collect_outcomes(streams: &[Stream], outcomes: Vec<Result<CellOutcome, Unrecorded>>) -> ExperimentOutcome {
     let mut outcome = ExperimentOutcome::default();
-    for (stream, left) in streams.iter().zip(&outcomes) {
-        if let Err(lacks) = left {
+    for (stream, cell) in streams.iter().zip(&outcomes) {
+        if let Err(lacks) = cell {
             let CellKey { arm, order, threshold, .. } = *stream.cell.key;
             outcome.left_out.push(LeftOut { arm, threshold, order, lacks: lacks.clone() });
         }
     }
-    // An arm's figures are over all orders or none.
+    // Figures of an arm cover all orders of the stream or none.
     let is_left_out = |key: &CellKey, left_out: &[LeftOut]| {
         left_out.iter().any(|cell| cell.arm == key.arm && cell.threshold == key.threshold)
     };
-    for (stream, left) in streams.iter().zip(outcomes) {
-        let Ok(CellOutcome { records, strategies }) = left else { continue };
+    for (stream, cell) in streams.iter().zip(outcomes) {
+        let Ok(CellOutcome { records, strategies }) = cell else { continue };
         if is_left_out(&stream.cell.key, &outcome.left_out) {
             continue;
         }
         outcome.unreadable_strategies +=
             records.iter().filter(|record| record.kept == Some(StrategyOutcome::Unreadable)).count();
-        let place = |at: usize| i64::try_from(at).unwrap_or(i64::MAX);
-        let stored = |(at, strategy)| {
-            let position = place(at) - place(stream.cell.warmup);
+        let signed = |index: usize| i64::try_from(index).unwrap_or(i64::MAX);
+        let stored = |(index, strategy)| {
+            let position = signed(index) - signed(stream.cell.warmup);
             StoredStrategy { cell: Arc::clone(&stream.cell.key), position, strategy }
         };
         outcome.strategies.extend(strategies.into_iter().map(stored));
@@ -186,8 +189,8 @@ pub fn collect_outcomes(streams: &[Stream], outcomes: Vec<Result<CellOutcome, Un
     outcome
 }
 
-/// Marks the calls that an earlier record needed too. Told from the records alone, so that a resumed run says the
-/// same as one that was never interrupted.
+/// Marks the calls that an earlier record needed as well. The marks depend only on the records, so a resumed run sets
+/// the same marks as an uninterrupted run.
 fn mark_shared_calls(records: &mut [Record]) {
     let mut seen = HashMap::new();
     for (row, record) in records.iter_mut().enumerate() {

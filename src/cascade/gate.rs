@@ -1,7 +1,8 @@
-//! The deferral gate: its threshold λ and the recalibration that makes a probability of a score.
+//! Deferral gate: the threshold λ, the checks, and the recalibration that maps a score to a probability.
 
 use std::sync::Arc;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::analysis::recalibration::Recalibration;
@@ -9,30 +10,30 @@ use crate::types::check::Check;
 use crate::types::confidence::{Confidence, defers};
 use crate::types::record::LevelAnswer;
 
-/// What becomes of a query for which no example is near enough, in an arm that shows examples to the weak level.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+/// Treatment of a query without a near enough example, in an arm that shows examples to the weak level.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum WithoutExample {
-    /// The weak level answers it alone.
+    /// The weak level answers without an example.
     #[default]
     Ask,
-    /// It is deferred, and the weak level is not asked.
+    /// The query is deferred without a call of the weak level.
     Defer,
 }
 
-/// The gate of a level in one cell.
+/// Deferral gate of one level in one cell. It accepts an answer if the confidence is at least λ and all checks pass.
 #[derive(Debug, Clone, PartialEq)]
 pub struct DeferralGate {
-    /// λ: the query is deferred if the confidence is below it; infinite if every query is.
+    /// Threshold λ in [0, 1]. A confidence below λ defers the query. Infinity defers every query.
     pub threshold: f64,
-    /// The map from a score to a probability, fitted on the calibration items; `None` if the score is used as it is.
+    /// Map from a score to a probability, fitted on the calibration items. `None` if the score is used unchanged.
     pub recalibration: Option<Recalibration>,
-    /// The checks that an answer must pass to stand, whatever its confidence; empty if it need not pass any.
+    /// Checks that an answer must pass to be accepted, whatever its confidence. May be empty.
     pub checks: Arc<[Check]>,
 }
 
 impl DeferralGate {
-    /// The answer with its score mapped to a probability.
+    /// Returns the answer with its score mapped to a probability.
     #[must_use]
     pub fn recalibrated(&self, answer: LevelAnswer) -> LevelAnswer {
         let mapped = |score: Confidence| {
@@ -41,14 +42,15 @@ impl DeferralGate {
         LevelAnswer { confidence: answer.confidence.map(mapped), ..answer }
     }
 
-    /// Whether the answer passes the gate's checks, of which one that has no meaning for it is not passed; `None` if there are none.
+    /// True if the answer passes all checks of the gate. A check that does not apply to the answer counts as failed.
+    /// `None` if the gate has no checks.
     #[must_use]
     pub fn passes(&self, answer: &LevelAnswer) -> Option<bool> {
         let passes = || self.checks.iter().all(|check| answer.checks.of(*check) == Some(true));
         (!self.checks.is_empty()).then(passes)
     }
 
-    /// Whether the answer is not sure enough to stand, or fails a check.
+    /// True if the confidence is below λ or missing, or the answer fails a check.
     #[must_use]
     pub fn defers(&self, answer: &LevelAnswer) -> bool {
         defers(answer.gate_confidence(), self.threshold)

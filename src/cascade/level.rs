@@ -1,5 +1,5 @@
-//! A model at its place in the cascade: how it is called, and the rows that its calls leave. What it is asked is in
-//! `answer.rs` and `teach.rs`.
+//! A model at one level of the cascade: how calls are made, and the record rows of calls. The requests are built in
+//! `answer.rs` (levels below the top) and `teach.rs` (top level).
 
 use std::sync::Arc;
 
@@ -18,111 +18,113 @@ use crate::types::noted::AnswerNotes;
 use crate::types::reasoning;
 use crate::types::record::{Call, Purpose};
 
-/// The model of one level: how it is called and in which words.
+/// Model of one level with its prompt and sampling parameters.
 pub struct LevelModel {
-    /// The model's name in the config.
+    /// Name of the model in the config.
     pub name: Arc<str>,
-    /// The model behind its gateway.
+    /// Gateway to the model, with journal, retries and limiters.
     pub model: Gateway,
-    /// The words that are put to it.
+    /// Prompt templates.
     pub prompt: Prompt,
-    /// The most tokens of an answer.
+    /// Maximum number of tokens of an answer.
     pub max_tokens: u32,
-    /// Sampling temperature.
+    /// Sampling temperature; 0 is greedy.
     pub temperature: f64,
-    /// Whether it computes the expressions that it writes.
+    /// True if a calculator evaluates the expressions that the model writes.
     pub calculator: bool,
 }
 
-/// The levels of a cascade, at least one: the lower ones have a gate, the top one resolves and teaches.
+/// Levels of a cascade, at least one. Each lower level has a deferral gate. The top level answers what they defer, and
+/// its solutions become strategies.
 pub struct Levels {
     lower: Vec<LevelModel>,
     top: LevelModel,
 }
 
 impl Levels {
-    /// A cascade of these levels, from the first one up.
+    /// Returns the cascade with the `lower` levels, the first one first, and the `top` level.
     #[must_use]
     pub fn new(lower: Vec<LevelModel>, top: LevelModel) -> Self {
         Self { lower, top }
     }
 
-    /// The first level, which strategies are shown to.
+    /// First level, whose prompts show strategies. The top level if there is only one.
     #[must_use]
     pub fn first(&self) -> &LevelModel {
         self.lower.first().unwrap_or(&self.top)
     }
 
-    /// The levels below the top, from the first one up.
+    /// Levels below the top, the first one first.
     #[must_use]
     pub fn below_top(&self) -> impl ExactSizeIterator<Item = (Level, &LevelModel)> {
         self.lower.iter().enumerate().map(|(index, model)| (Level::at(index), model))
     }
 
-    /// The top level.
+    /// Top level and its model.
     #[must_use]
     pub fn top(&self) -> (Level, &LevelModel) {
         (Level::at(self.lower.len()), &self.top)
     }
 }
 
-/// The item that a level is asked about, and the calls that it has needed so far.
+/// Context of the calls for one item: the item, its grader, and the rows of the calls so far.
 pub struct CallContext<'a> {
-    /// The item.
+    /// Item to answer.
     pub item: &'a Item,
-    /// How its answers are read and compared.
+    /// Reads and scores answers.
     pub grader: &'a Grader,
-    /// Where its calls stand among all.
+    /// Priority of the item's calls in the concurrency limiter.
     pub priority: Priority,
-    /// The calls.
+    /// Rows of the calls so far, in the order of the calls.
     pub calls: &'a mut Vec<Call>,
-    /// The levels whose provider refused to answer.
+    /// Levels whose provider refused to answer.
     pub refused: Vec<Level>,
 }
 
-/// Why an item could not be taken through its arm.
+/// Error that keeps an item from being answered in its arm.
 #[derive(Debug, thiserror::Error)]
 pub enum StepError {
-    /// A call gave no answer.
+    /// A call returned no answer.
     #[error("item `{item}`, model `{model}` ({purpose})")]
     Call {
-        /// The item.
+        /// Id of the item.
         item: String,
-        /// The model's name in the config.
+        /// Name of the model in the config.
         model: String,
-        /// What the call was for.
+        /// Purpose of the call.
         purpose: &'static str,
-        /// What happened.
+        /// Error of the model or its gateway.
         source: ModelError,
     },
-    /// An answer has no confidence.
+    /// An answer lacks the data that its confidence is computed from.
     #[error(
-        "item `{item}`, model `{model}`: {missing}, and the signal `{signal}` needs it: choose a model that gives it or another deferral.signal; until then the run stops at this answer again"
+        "item `{item}`, model `{model}`: {missing}, and the signal `{signal}` needs it. Choose a model that returns it, or another deferral.signal; otherwise the run stops at this answer again"
     )]
     Confidence {
-        /// The item.
+        /// Id of the item.
         item: String,
-        /// The model's name in the config.
+        /// Name of the model in the config.
         model: String,
-        /// The signal's name.
+        /// Name of the signal.
         signal: &'static str,
-        /// What is missing.
+        /// Missing data.
         missing: NoConfidence,
     },
-    /// A model's prompt lacks a form that the arm or the signal needs. A config with such a prompt is refused when it is loaded.
-    #[error("item `{item}`, model `{model}`: its prompt has no form `{form}`")]
+    /// The model's prompt lacks a form that the arm or the signal needs. Loading a config with such a prompt already
+    /// fails.
+    #[error("item `{item}`, model `{model}`: the prompt has no form `{form}`. Choose another prompt")]
     Form {
-        /// The item.
+        /// Id of the item.
         item: String,
-        /// The model's name in the config.
+        /// Name of the model in the config.
         model: String,
-        /// The form's name in prompt files.
+        /// Name of the form in prompt files.
         form: &'static str,
     },
 }
 
 impl StepError {
-    /// Whether the same command would stop again in the same place, unless something is changed first.
+    /// True if the same command would stop at the same call again, unless the config or its environment is changed.
     #[must_use]
     pub fn is_lasting(&self) -> bool {
         match self {
@@ -138,7 +140,7 @@ impl StepError {
         }
     }
 
-    /// The call that only recorded answers may answer and that none answers. `None` for every other error.
+    /// Call that only a recording may answer and that no recording holds. `None` for every other error.
     #[must_use]
     pub fn unrecorded(&self) -> Option<Unrecorded> {
         match self {
@@ -149,21 +151,21 @@ impl StepError {
         }
     }
 
-    /// Whether the call was only not made because the run is being stopped for another reason.
+    /// True if the call was not made because the run is already stopping for another reason.
     #[must_use]
     pub fn is_stop(&self) -> bool {
         matches!(self, Self::Call { source: ModelError::Stopped, .. })
     }
 }
 
-/// A call that was answered.
+/// A call with its response.
 pub(super) struct CompletedCall {
     pub(super) key: CallKey,
     pub(super) response: Arc<Response>,
 }
 
 impl LevelModel {
-    /// How this level writes its answers.
+    /// Generation parameters of this level.
     pub(super) fn generation(&self) -> Generation {
         Generation {
             max_tokens: self.max_tokens,
@@ -174,26 +176,27 @@ impl LevelModel {
         }
     }
 
+    /// Calls the model. The response has no reasoning text.
     pub(super) async fn call(
         &self,
-        asked: &CallContext<'_>,
+        context: &CallContext<'_>,
         purpose: Purpose,
         request: &Request,
     ) -> Result<CompletedCall, StepError> {
-        let called = self.model.call(request, asked.priority).await;
-        let (key, response) = called.map_err(|source| StepError::Call {
-            item: escaped_in_line(&asked.item.id.0).into_owned(),
+        let result = self.model.call(request, context.priority).await;
+        let (key, response) = result.map_err(|source| StepError::Call {
+            item: escaped_in_line(&context.item.id.0).into_owned(),
             model: escaped_in_line(&self.name).into_owned(),
             purpose: purpose.name(),
             source,
         })?;
-        // The journal keeps the reasoning; nobody grades, splits or judges it.
+        // The journal stores the reasoning. Grading, splitting and checks use the visible text only.
         Ok(CompletedCall { key, response: reasoning::without(response) })
     }
 
-    /// A call's row: all of its tokens, for one purpose.
-    pub(super) fn row(&self, level: Level, purpose: Purpose, heard: &CompletedCall) -> Call {
-        let CompletedCall { key, response } = heard;
+    /// Row of a completed call, with all of its tokens under one purpose.
+    pub(super) fn row(&self, level: Level, purpose: Purpose, completed: &CompletedCall) -> Call {
+        let CompletedCall { key, response } = completed;
         Call {
             level: Some(level),
             model: Arc::clone(&self.name),
@@ -209,18 +212,20 @@ impl LevelModel {
         }
     }
 
-    pub(super) fn unsure(&self, item: &Item, signal: &'static str, missing: NoConfidence) -> StepError {
+    /// Error of an answer without a confidence.
+    pub(super) fn no_confidence(&self, item: &Item, signal: &'static str, missing: NoConfidence) -> StepError {
         let (item, model) = (escaped_in_line(&item.id.0).into_owned(), escaped_in_line(&self.name).into_owned());
         StepError::Confidence { item, model, signal, missing }
     }
 
-    pub(super) fn lacks(&self, item: &Item, form: &'static str) -> StepError {
+    /// Error of a prompt without the form that is needed.
+    pub(super) fn missing_form(&self, item: &Item, form: &'static str) -> StepError {
         let (item, model) = (escaped_in_line(&item.id.0).into_owned(), escaped_in_line(&self.name).into_owned());
         StepError::Form { item, model, form }
     }
 }
 
-/// A first draw of an answer, without strategies.
+/// Request for the first sample of an answer, without strategies.
 pub(super) fn request(item: &Item, messages: Vec<Message>, generation: Generation) -> Request {
     Request {
         item: item.id.clone(),
@@ -232,8 +237,8 @@ pub(super) fn request(item: &Item, messages: Vec<Message>, generation: Generatio
     }
 }
 
-/// How many of the output tokens lie before byte `end` of the text. Exact where the backend tells the tokens; else
-/// the tokens are shared out by bytes. Hidden tokens (reasoning) count as the answer's.
+/// Number of output tokens before byte `end` of the text. Exact if the backend returns the tokens; otherwise tokens are
+/// divided in proportion to bytes. Hidden reasoning tokens count as part of the answer.
 pub(super) fn output_before(response: &Response, end: usize) -> u64 {
     let text = response.text.len();
     if end >= text {
@@ -253,17 +258,18 @@ pub(super) fn output_before(response: &Response, end: usize) -> u64 {
     response.usage.output.saturating_sub(after)
 }
 
-/// A call's row parted in two: what its output before byte `end` of the text took, and what came behind.
-pub(super) fn split_call(row: Call, response: &Response, end: usize, behind: Purpose) -> [Call; 2] {
+/// Splits the row of a call at byte `end` of its text. The first row holds the input tokens, the latency and the output
+/// tokens before `end`. The second row, with the purpose `rest`, holds the output tokens after `end`.
+pub(super) fn split_call(row: Call, response: &Response, end: usize, rest: Purpose) -> [Call; 2] {
     let before = output_before(response, end);
-    let further = Call {
-        purpose: behind,
+    let second = Call {
+        purpose: rest,
         usage: Usage { input: 0, cached_input: 0, output: response.usage.output - before },
         latency_ms: 0.0,
         recorded_fee_usd: row.recorded_fee_usd.map(|_| 0.0),
         ..row.clone()
     };
-    [Call { usage: Usage { output: before, ..row.usage }, ..row }, further]
+    [Call { usage: Usage { output: before, ..row.usage }, ..row }, second]
 }
 
 #[cfg(test)]
@@ -271,25 +277,25 @@ mod tests {
     use super::*;
     use crate::types::chat::Token;
 
-    fn response(pieces: &[&str], output: u64) -> Response {
+    fn response(tokens: &[&str], output: u64) -> Response {
         let token = |text: &&str| Token { text: (*text).to_owned(), ..Token::default() };
         Response {
             text: "#### 4\nSTRATEGY:\nAdd them".into(),
-            tokens: pieces.iter().map(token).collect(),
+            tokens: tokens.iter().map(token).collect(),
             usage: Usage { input: 1, cached_input: 0, output },
             ..Response::default()
         }
     }
 
     #[test]
-    fn output_is_parted_at_the_mark() {
+    fn output_tokens_are_split_at_the_marker() {
         let answer = "#### 4\n".len();
-        let told = response(&["####", " 4\n", "STRATEGY", ":\n", "Add", " them"], 6);
-        assert_eq!(output_before(&told, answer), 2);
+        let visible = response(&["####", " 4\n", "STRATEGY", ":\n", "Add", " them"], 6);
+        assert_eq!(output_before(&visible, answer), 2);
         let reasoned = response(&["####", " 4\n", "STRATEGY", ":\n", "Add", " them"], 26);
         assert_eq!(output_before(&reasoned, answer), 22, "hidden tokens belong to the answer");
-        let untold = response(&[], 50);
-        assert_eq!(output_before(&untold, answer), 50 - 50 * 18 / 25);
-        assert_eq!(output_before(&untold, 25), 50, "no mark, no strategy");
+        let without_tokens = response(&[], 50);
+        assert_eq!(output_before(&without_tokens, answer), 50 - 50 * 18 / 25);
+        assert_eq!(output_before(&without_tokens, 25), 50, "no marker, no strategy");
     }
 }

@@ -1,4 +1,4 @@
-//! The algorithm: the step that takes one item through any arm, what a learning arm shows, and a run as cells.
+//! The algorithm: the step that runs one item through an arm, the retrieval of strategies, and the run of all cells.
 
 pub mod answer;
 pub mod calibration;

@@ -1,6 +1,6 @@
-//! One ranking for every learning arm: the earlier items of the stream, best first. It is known before any model
-//! has answered, so that what an item waits for can be told in advance. It is made a block at a time, since a walk
-//! seldom goes far.
+//! Rankings of earlier items of the stream, best first, for retrieval in learning arms. A ranking does not depend on
+//! any model's answer, so the earlier items that an item must wait for are known in advance. Rankings are computed
+//! block by block, because a walk rarely needs more than the first block.
 
 use std::sync::{Arc, OnceLock};
 
@@ -12,45 +12,45 @@ use crate::types::embedding::Embedded;
 use crate::types::item::Item;
 use crate::types::seed::Seed;
 
-/// Length of a ranking's first block.
+/// Number of items in the first block of a ranking.
 const FIRST_BLOCK: usize = 16;
-/// Each further block makes the ranking so many times longer.
+/// Factor by which each further block lengthens the ranking.
 const GROWTH: usize = 8;
-/// The order that stands for all where they are alike.
+/// Label of the order for positions that are the same in all orders.
 const FIRST_ORDER: &str = "0";
-/// Fewer earlier items than this are not worth sharing out between cores.
-const WORTH_SHARING: usize = 4096;
+/// Smallest number of earlier items that one thread processes.
+const MIN_ITEMS_PER_THREAD: usize = 4096;
 
-/// An earlier item in the ranking.
+/// An earlier item in a ranking.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Ranked {
-    /// Its position in the stream.
+    /// Position of the earlier item in the stream.
     pub position: usize,
-    /// Cosine similarity of its query and this one's.
+    /// Cosine similarity of the two queries, in [-1, 1].
     pub similarity: f64,
 }
 
-/// The rankings of one order of the stream, for all cells that walk over it.
+/// Rankings of one order of the stream, shared by all cells that retrieve from it.
 pub struct Rankings {
     selection: Selection,
     items: Arc<[Item]>,
     embeddings: Arc<[Embedded]>,
     stream: Arc<[usize]>,
     seed: Seed,
-    /// The stream's first positions, which all orders have alike.
-    before: usize,
+    /// Number of positions at the start of the stream that are the same in all orders (calibration items).
+    warmup: usize,
     order: String,
     first_blocks: Vec<OnceLock<Arc<[Ranked]>>>,
 }
 
 impl Rankings {
-    /// Rankings over `stream`: the `order`-th permutation of the items, each of which has its embedding, behind the first
-    /// `before` ones, which do not depend on the order.
+    /// Returns the rankings over `stream`, the `order`-th permutation of the items. The first `warmup` positions do not
+    /// depend on the order. `embeddings` holds one embedding per item.
     #[must_use]
     pub fn new(
         selection: Selection,
         (items, embeddings): (&Arc<[Item]>, &Arc<[Embedded]>),
-        (stream, before): (&Arc<[usize]>, usize),
+        (stream, warmup): (&Arc<[usize]>, usize),
         seed: Seed,
         order: usize,
     ) -> Self {
@@ -60,49 +60,49 @@ impl Rankings {
             embeddings: Arc::clone(embeddings),
             stream: Arc::clone(stream),
             seed,
-            before,
+            warmup,
             order: order.to_string(),
             first_blocks: (0..stream.len()).map(|_| OnceLock::new()).collect(),
         }
     }
 
-    /// Whether the ranking goes by similarity.
+    /// True if items are ranked by similarity.
     #[must_use]
     pub fn is_by_similarity(&self) -> bool {
         self.selection == Selection::Nearest
     }
 
-    /// Whether the items at two positions are of one group.
+    /// True if the items at the two positions belong to one group.
     #[must_use]
     pub fn are_siblings(&self, position: usize, other: usize) -> bool {
         self.items[self.stream[position]].group == self.items[self.stream[other]].group
     }
 
-    /// The first block of the ranking of the items before `position`.
+    /// First block of the ranking of the items before `position`.
     #[must_use]
     pub fn first_block(&self, position: usize) -> Arc<[Ranked]> {
-        Arc::clone(self.first_blocks[position].get_or_init(|| self.best(position, FIRST_BLOCK)))
+        Arc::clone(self.first_blocks[position].get_or_init(|| self.top(position, FIRST_BLOCK)))
     }
 
-    /// The same ranking as `block`, longer; none where `block` is all of it.
+    /// Returns a longer part of the ranking that begins with `block`. `None` if `block` is the whole ranking.
     #[must_use]
     pub fn longer(&self, position: usize, block: &[Ranked]) -> Option<Arc<[Ranked]>> {
-        (block.len() < position).then(|| self.best(position, block.len() * GROWTH))
+        (block.len() < position).then(|| self.top(position, block.len() * GROWTH))
     }
 
-    /// The best `n` of the items before `position`, best first; equals stand in stream order.
-    fn best(&self, position: usize, n: usize) -> Arc<[Ranked]> {
+    /// The best `n` items before `position`, best first. Ties are in stream order.
+    fn top(&self, position: usize, n: usize) -> Arc<[Ranked]> {
         match self.selection {
             Selection::Nearest => {
                 let nearest =
-                    first_of(position, n, |earlier| self.similarity(position, earlier), |a, b| b.total_cmp(a));
+                    first_by_key(position, n, |earlier| self.similarity(position, earlier), |a, b| b.total_cmp(a));
                 nearest.into_iter().map(|(position, similarity)| Ranked { position, similarity }).collect()
             }
             Selection::Random => {
                 let id = |position: usize| &*self.items[self.stream[position]].id.0;
-                let order = if position < self.before { FIRST_ORDER } else { &self.order };
+                let order = if position < self.warmup { FIRST_ORDER } else { &self.order };
                 let prefix = self.seed.prefix(&["random-strategy", order, id(position)]);
-                let drawn = first_of(position, n, |earlier| prefix.hash(&[id(earlier)]), Ord::cmp);
+                let drawn = first_by_key(position, n, |earlier| prefix.hash(&[id(earlier)]), Ord::cmp);
                 let ranked =
                     |(earlier, _)| Ranked { position: earlier, similarity: self.similarity(position, earlier) };
                 drawn.into_iter().map(ranked).collect()
@@ -110,27 +110,29 @@ impl Rankings {
         }
     }
 
+    /// Cosine similarity of the queries at two positions.
     fn similarity(&self, position: usize, earlier: usize) -> f64 {
         let vector = |position: usize| self.embeddings[self.stream[position]].vector.as_slice();
         cosine(vector(position), vector(earlier))
     }
 }
 
-/// The `n` of the numbers below `end` whose keys come first, in that order; equals stand in the numbers' order.
-fn first_of<K: Send>(
+/// Returns the `n` indices below `end` with the first keys, with their keys, in the order of the keys. Ties are in the
+/// order of the indices.
+fn first_by_key<K: Send>(
     end: usize,
     n: usize,
     key: impl Fn(usize) -> K + Sync,
     compare: impl Fn(&K, &K) -> std::cmp::Ordering,
 ) -> Vec<(usize, K)> {
     let mut keyed: Vec<(usize, K)> =
-        (0..end).into_par_iter().with_min_len(WORTH_SHARING).map(|number| (number, key(number))).collect();
-    let before = |a: &(usize, K), b: &(usize, K)| compare(&a.1, &b.1).then(a.0.cmp(&b.0));
+        (0..end).into_par_iter().with_min_len(MIN_ITEMS_PER_THREAD).map(|index| (index, key(index))).collect();
+    let order = |a: &(usize, K), b: &(usize, K)| compare(&a.1, &b.1).then(a.0.cmp(&b.0));
     if n < keyed.len() {
-        keyed.select_nth_unstable_by(n, before);
+        keyed.select_nth_unstable_by(n, order);
         keyed.truncate(n);
     }
-    keyed.sort_unstable_by(before);
+    keyed.sort_unstable_by(order);
     keyed
 }
 
@@ -156,14 +158,14 @@ mod tests {
     }
 
     #[test]
-    fn nearest_ranks_by_similarity_and_only_what_came_before() {
+    fn nearest_ranks_only_earlier_items_by_similarity() {
         assert_eq!(positions(Selection::Nearest, 0, 4), [0, 2, 1, 3]);
         assert_eq!(positions(Selection::Nearest, 0, 1), [0]);
         assert!(positions(Selection::Nearest, 0, 0).is_empty());
     }
 
     #[test]
-    fn random_is_a_permutation_that_the_order_changes() {
+    fn random_ranking_is_a_permutation_that_depends_on_the_order() {
         let mut orders = std::collections::HashSet::new();
         for order in 0..20 {
             let mut drawn = positions(Selection::Random, order, 4);
@@ -182,7 +184,7 @@ mod tests {
             let rankings = rankings(selection, 3, &queries);
             let first = rankings.first_block(199);
             let second = rankings.longer(199, &first).expect("more than one block");
-            let whole = rankings.longer(199, &second).expect("more than two");
+            let whole = rankings.longer(199, &second).expect("more than two blocks");
             assert_eq!((first.len(), second.len(), whole.len()), (16, 128, 199));
             assert!(whole.starts_with(&second) && second.starts_with(&first));
             assert!(rankings.longer(199, &whole).is_none());

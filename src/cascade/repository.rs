@@ -1,4 +1,5 @@
-//! The strategies of one stream, by the position of the item that each came from, and the walk that picks some.
+//! Repository of the strategies of one stream, indexed by the position of the source item, and the walk that retrieves
+//! strategies from it.
 
 use std::sync::Arc;
 
@@ -6,132 +7,135 @@ use super::ranking::{Ranked, Rankings};
 use crate::types::item::ItemId;
 use crate::types::record::Strategy;
 
-/// What is known of an earlier item's strategy.
+/// State of an item's contribution to the repository.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Slot {
-    /// Its item is not decided yet.
+    /// The item has no final answer yet.
     Pending,
-    /// Its item was not deferred, or gave no readable strategy.
-    None,
-    /// It can be shown.
-    Contributed(Arc<Strategy>),
+    /// The item was not deferred, or its strategy was not stored.
+    Empty,
+    /// The strategy is stored and can be retrieved.
+    Stored(Arc<Strategy>),
 }
 
-/// The repository of the weak level in one cell.
+/// Repository of the weak level's strategies in one cell.
 #[derive(Debug)]
 pub struct Repository {
     slots: Vec<Slot>,
 }
 
-/// What a walk may pick.
+/// Constraints on the strategies that are retrieved.
 #[derive(Debug, Clone, Copy)]
 pub struct RetrievalRule {
-    /// Strategies at most.
+    /// Maximum number of strategies.
     pub k: usize,
-    /// The walk over a ranking by similarity ends below this cosine.
+    /// Smallest cosine similarity, in [-1, 1]. Applies only to rankings by similarity.
     pub min_similarity: f64,
-    /// Whether items of the own group are passed over: what is learned is then transfer, and no look-up.
+    /// True if strategies from the item's own group are skipped, which leaves transfer and removes look-up.
     pub exclude_same_group: bool,
 }
 
-/// A strategy that is shown.
+/// A strategy that was retrieved for a query.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Retrieved {
-    /// The strategy.
+    /// Strategy.
     pub strategy: Arc<Strategy>,
-    /// Cosine similarity of its query and the query that it is shown for. `None` if it is the same for all queries.
+    /// Cosine similarity of the two queries, in [-1, 1]. `None` for the fixed example, which is the same for all
+    /// queries.
     pub similarity: Option<f64>,
 }
 
-/// The texts of what is shown, in the order shown.
-pub(super) fn texts(shown: &[Retrieved]) -> Vec<&str> {
-    shown.iter().map(|shown| shown.strategy.text.as_str()).collect()
+/// Texts of the strategies, in the given order.
+pub(super) fn texts(strategies: &[Retrieved]) -> Vec<&str> {
+    strategies.iter().map(|retrieved| retrieved.strategy.text.as_str()).collect()
 }
 
-/// The items that it comes from, in the same order.
-pub(super) fn sources(shown: &[Retrieved]) -> Vec<ItemId> {
-    shown.iter().map(|shown| shown.strategy.source.clone()).collect()
+/// Source items of the strategies, in the given order.
+pub(super) fn sources(strategies: &[Retrieved]) -> Vec<ItemId> {
+    strategies.iter().map(|retrieved| retrieved.strategy.source.clone()).collect()
 }
 
-/// One item's walk down its ranking. It goes on where it stopped.
+/// Walk of one item down its ranking. A walk can pause and resume.
 #[derive(Debug)]
 pub struct Walk {
     position: usize,
     block: Arc<[Ranked]>,
-    at: usize,
-    picked: Vec<Retrieved>,
+    /// Index in `block` of the next earlier item.
+    next: usize,
+    retrieved: Vec<Retrieved>,
 }
 
-/// Where a walk has come to.
+/// State of a walk.
 #[derive(Debug, PartialEq)]
 pub enum WalkState {
-    /// Its end: what is shown, best first.
+    /// The walk has ended, with the retrieved strategies, best first.
     End(Vec<Retrieved>),
-    /// An item that is not decided yet, by its position.
+    /// The walk waits for the pending item at this position.
     Pending(usize),
 }
 
 impl Repository {
-    /// The empty repository of a stream of `n` items, all pending.
+    /// Returns the repository of a stream of `n` items, all pending.
     #[must_use]
     pub fn new(n: usize) -> Self {
         Self { slots: vec![Slot::Pending; n] }
     }
 
-    /// Settles what the item at `position` contributed.
+    /// Records the strategy of the item at `position`. `None` if nothing is stored.
     pub fn record_outcome(&mut self, position: usize, strategy: Option<Arc<Strategy>>) {
-        self.slots[position] = strategy.map_or(Slot::None, Slot::Contributed);
+        self.slots[position] = strategy.map_or(Slot::Empty, Slot::Stored);
     }
 
-    /// The strategies, each with the position of its item, in the stream's order.
+    /// Stored strategies, each with the position of its source item, in stream order.
     pub fn strategies(&self) -> impl Iterator<Item = (usize, &Arc<Strategy>)> {
         self.slots.iter().enumerate().filter_map(|(position, slot)| match slot {
-            Slot::Contributed(strategy) => Some((position, strategy)),
-            Slot::Pending | Slot::None => None,
+            Slot::Stored(strategy) => Some((position, strategy)),
+            Slot::Pending | Slot::Empty => None,
         })
     }
 }
 
 impl Walk {
-    /// The walk for the item at `position`.
+    /// Returns the walk for the item at `position`.
     #[must_use]
     pub fn new(rankings: &Rankings, position: usize) -> Self {
-        Self { position, block: rankings.first_block(position), at: 0, picked: Vec::new() }
+        Self { position, block: rankings.first_block(position), next: 0, retrieved: Vec::new() }
     }
 
-    /// The position of the item that the walk is for.
+    /// Position of the item that strategies are retrieved for.
     #[must_use]
     pub fn position(&self) -> usize {
         self.position
     }
 
-    /// Walks down the ranking and picks the first `k` items that contributed; ends early below `min_similarity`.
+    /// Walks down the ranking and retrieves the first `k` stored strategies. Ends early below `min_similarity`. Pauses
+    /// at an item that is still pending.
     pub fn advance(&mut self, rankings: &Rankings, repository: &Repository, rule: RetrievalRule) -> WalkState {
-        while self.picked.len() < rule.k {
-            if self.at == self.block.len() {
+        while self.retrieved.len() < rule.k {
+            if self.next == self.block.len() {
                 match rankings.longer(self.position, &self.block) {
                     Some(longer) => self.block = longer,
                     None => break,
                 }
             }
-            let Ranked { position, similarity } = self.block[self.at];
+            let Ranked { position, similarity } = self.block[self.next];
             if rankings.is_by_similarity() && similarity < rule.min_similarity {
                 break;
             }
             if rule.exclude_same_group && rankings.are_siblings(self.position, position) {
-                self.at += 1;
+                self.next += 1;
                 continue;
             }
             match &repository.slots[position] {
                 Slot::Pending => return WalkState::Pending(position),
-                Slot::None => {}
-                Slot::Contributed(strategy) => {
-                    self.picked.push(Retrieved { strategy: Arc::clone(strategy), similarity: Some(similarity) });
+                Slot::Empty => {}
+                Slot::Stored(strategy) => {
+                    self.retrieved.push(Retrieved { strategy: Arc::clone(strategy), similarity: Some(similarity) });
                 }
             }
-            self.at += 1;
+            self.next += 1;
         }
-        WalkState::End(std::mem::take(&mut self.picked))
+        WalkState::End(std::mem::take(&mut self.retrieved))
     }
 }
 
@@ -158,7 +162,7 @@ mod tests {
         })
     }
 
-    /// Five items, the last of which is most like the fourth, then the first, the third, the second.
+    /// Five items. The last is most similar to the fourth, then the first, the third and the second.
     fn rankings() -> Rankings {
         let embedded = |cosine: f32| Embedded { vector: vec![cosine, (1.0 - cosine * cosine).sqrt()], tokens: 1 };
         let items = (0..5).map(|i: usize| item(i.to_string(), "g")).collect();
@@ -166,35 +170,35 @@ mod tests {
         Rankings::new(Selection::Nearest, (&items, &embeddings), (&(0..5).collect(), 0), Seed(1), 0)
     }
 
-    fn met(repository: &Repository, k: usize, min_similarity: f64) -> Result<Vec<String>, usize> {
+    fn retrieve(repository: &Repository, k: usize, min_similarity: f64) -> Result<Vec<String>, usize> {
         let rankings = rankings();
         match Walk::new(&rankings, 4).advance(
             &rankings,
             repository,
             RetrievalRule { k, min_similarity, exclude_same_group: false },
         ) {
-            WalkState::End(shown) => Ok(shown.iter().map(|shown| shown.strategy.text.clone()).collect()),
+            WalkState::End(retrieved) => Ok(retrieved.iter().map(|one| one.strategy.text.clone()).collect()),
             WalkState::Pending(position) => Err(position),
         }
     }
 
     #[test]
-    fn the_walk_skips_what_contributed_nothing() {
+    fn walk_skips_items_without_a_strategy() {
         let mut repository = Repository::new(5);
         repository.record_outcome(0, None);
         for position in 1..4 {
             repository.record_outcome(position, Some(strategy(position)));
         }
         let names = |names: &[&str]| Ok(names.iter().map(|name| (*name).to_owned()).collect());
-        assert_eq!(met(&repository, 2, -1.0), names(&["3", "2"]));
-        assert_eq!(met(&repository, 9, -1.0), names(&["3", "2", "1"]));
-        assert_eq!(met(&repository, 2, 0.5), names(&["3"]));
-        assert_eq!(met(&repository, 0, -1.0), names(&[]));
+        assert_eq!(retrieve(&repository, 2, -1.0), names(&["3", "2"]));
+        assert_eq!(retrieve(&repository, 9, -1.0), names(&["3", "2", "1"]));
+        assert_eq!(retrieve(&repository, 2, 0.5), names(&["3"]));
+        assert_eq!(retrieve(&repository, 0, -1.0), names(&[]));
         assert_eq!(repository.strategies().map(|(position, _)| position).collect::<Vec<_>>(), [1, 2, 3]);
     }
 
     #[test]
-    fn siblings_are_passed_over_where_that_is_the_rule() {
+    fn walk_skips_siblings_if_the_rule_excludes_them() {
         let mut repository = Repository::new(5);
         (0..4).for_each(|position| repository.record_outcome(position, Some(strategy(position))));
         let rankings = rankings();
@@ -202,23 +206,23 @@ mod tests {
         assert_eq!(
             Walk::new(&rankings, 4).advance(&rankings, &repository, rule),
             WalkState::End(Vec::new()),
-            "all are of one group"
+            "all items belong to one group"
         );
     }
 
     #[test]
-    fn the_walk_waits_only_for_what_it_meets_and_goes_on_from_there() {
+    fn walk_waits_for_a_pending_item_and_resumes_there() {
         let mut repository = Repository::new(5);
         repository.record_outcome(3, Some(strategy(3)));
-        assert_eq!(met(&repository, 1, -1.0), Ok(vec!["3".to_owned()]));
-        assert_eq!(met(&repository, 2, -1.0), Err(0));
+        assert_eq!(retrieve(&repository, 1, -1.0), Ok(vec!["3".to_owned()]));
+        assert_eq!(retrieve(&repository, 2, -1.0), Err(0));
         let (rankings, rule) = (rankings(), RetrievalRule { k: 2, min_similarity: -1.0, exclude_same_group: false });
         let mut walk = Walk::new(&rankings, 4);
         assert_eq!(walk.advance(&rankings, &repository, rule), WalkState::Pending(0));
         repository.record_outcome(0, None);
         assert_eq!(walk.advance(&rankings, &repository, rule), WalkState::Pending(2));
         repository.record_outcome(2, Some(strategy(2)));
-        let WalkState::End(shown) = walk.advance(&rankings, &repository, rule) else { panic!("all are decided") };
-        assert_eq!(shown.iter().map(|shown| &*shown.strategy.text).collect::<Vec<_>>(), ["3", "2"]);
+        let WalkState::End(retrieved) = walk.advance(&rankings, &repository, rule) else { panic!("none is pending") };
+        assert_eq!(retrieved.iter().map(|one| &*one.strategy.text).collect::<Vec<_>>(), ["3", "2"]);
     }
 }

@@ -1,6 +1,6 @@
-//! Takes the cells of a run through side by side. An item starts as soon as its walk over the ranking meets no item
-//! that is undecided, so the records are those of the sequential run, whatever the models' latencies; no call is
-//! made that the sequential run would not make. [`one_by_one`] is that run, kept as the reference.
+//! Runs the cells of a run concurrently. An item starts as soon as its walk over the ranking meets no pending item.
+//! Therefore the records and the calls are those of the sequential run, whatever the latencies of the models.
+//! [`run_sequentially`] is the sequential run, which serves as the reference in tests.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -17,30 +17,29 @@ use crate::gateway::concurrency::ConcurrencyLimiter;
 use crate::types::left_out::Unrecorded;
 use crate::types::record::{Record, Strategy};
 
-/// A cell and, where its arm learns, what its items walk over.
+/// A cell with the rankings that its items retrieve from.
 pub struct Stream {
-    /// The cell.
+    /// Cell.
     pub cell: Arc<Cell>,
-    /// The rankings of its order.
+    /// Rankings of the cell's order. `None` if the arm does not learn.
     pub rankings: Option<Arc<Rankings>>,
 }
 
-/// What a cell leaves.
+/// Records and strategies of a cell.
 #[derive(Debug, PartialEq)]
 pub struct CellOutcome {
-    /// One record per item of the stream, in its order.
+    /// One record per item of the stream, in stream order.
     pub records: Vec<Record>,
-    /// What its repository holds at the end, by the position of the item that each came from, counted with those before
-    /// the stream.
+    /// Final contents of the repository, each with the position of the source item. Positions count the warm-up items.
     pub strategies: Vec<(usize, Arc<Strategy>)>,
 }
 
-/// The sequential reference: item after item, each decided before the next begins.
+/// Runs the streams sequentially: each item ends before the next one begins.
 ///
 /// # Errors
-/// The first call that gave no usable answer.
-pub async fn one_by_one(
-    setup: &ExperimentContext,
+/// The first call that returned no usable answer.
+pub async fn run_sequentially(
+    experiment: &ExperimentContext,
     streams: &[Stream],
     mut progress: impl FnMut(&Record),
 ) -> Result<Vec<CellOutcome>, StepError> {
@@ -49,18 +48,18 @@ pub async fn one_by_one(
         let mut repository = Repository::new(cell.stream.len());
         let mut records = Vec::new();
         for position in 0..cell.stream.len() {
-            let shown = match rankings {
+            let retrieved = match rankings {
                 None => Vec::new(),
                 Some(rankings) => {
-                    match Walk::new(rankings, position).advance(rankings, &repository, cell.rule(setup)) {
-                        WalkState::End(shown) => shown,
+                    match Walk::new(rankings, position).advance(rankings, &repository, cell.rule(experiment)) {
+                        WalkState::End(retrieved) => retrieved,
                         WalkState::Pending(earlier) => {
-                            unreachable!("{earlier} stands before {position} and is decided")
+                            unreachable!("item {earlier} precedes item {position} and has ended")
                         }
                     }
                 }
             };
-            let Step { record, strategy } = step(setup, cell, position, &shown).await?;
+            let Step { record, strategy } = step(experiment, cell, position, &retrieved).await?;
             repository.record_outcome(position, strategy);
             progress(&record);
             records.push(record);
@@ -70,147 +69,149 @@ pub async fn one_by_one(
     Ok(outcomes)
 }
 
-/// Takes all streams through, with at most `active` items under way. A stream with a call that only a recording may answer
-/// and none does ends there, with its first such call; the others go on.
+/// Runs all streams concurrently, with at most `max_items` items in progress. If only recordings may answer and a call
+/// of a stream is in none, this stream ends with its first such call; the other streams continue.
 ///
 /// # Errors
-/// The failed call that stands first in the run, once those in flight have ended; `gate` is stopped then.
-pub async fn side_by_side(
-    setup: &Arc<ExperimentContext>,
+/// The failed call that comes first in the order of the run, after the calls in flight have ended. A failure stops
+/// `limiter`.
+pub async fn run_concurrently(
+    experiment: &Arc<ExperimentContext>,
     streams: &[Stream],
-    gate: &ConcurrencyLimiter,
-    active: usize,
+    limiter: &ConcurrencyLimiter,
+    max_items: usize,
     progress: impl FnMut(&Record),
 ) -> Result<Vec<Result<CellOutcome, Unrecorded>>, StepError> {
-    let states = streams.iter().map(State::new).collect();
-    let mut run = Run { setup, states, ready: BinaryHeap::new(), under_way: JoinSet::new(), progress };
-    let mut failed: Option<(Place, StepError)> = None;
+    let states = streams.iter().map(StreamState::new).collect();
+    let mut run = Scheduler { experiment, states, ready: BinaryHeap::new(), in_progress: JoinSet::new(), progress };
+    let mut failed: Option<(ItemKey, StepError)> = None;
     loop {
         if failed.is_none() {
-            run.start(active);
+            run.start(max_items);
         }
-        let Some(ended) = run.under_way.join_next().await else { break };
-        let (place, step) = match ended {
+        let Some(joined) = run.in_progress.join_next().await else { break };
+        let (key, result) = match joined {
             Ok(ended) => ended,
             Err(error) => std::panic::resume_unwind(error.into_panic()),
         };
-        match step {
-            Ok(step) => run.settle(place, step),
+        match result {
+            Ok(step) => run.complete(key, step),
             Err(error) => {
                 if let Some(call) = error.unrecorded() {
-                    run.states[place.stream].lack(place.position, call);
+                    run.states[key.stream].record_missing_call(key.position, call);
                     continue;
                 }
-                gate.stop();
-                let told = |(there, earlier): &(Place, StepError)| (earlier.is_stop(), *there);
-                if failed.as_ref().is_none_or(|earlier| (error.is_stop(), place) < told(earlier)) {
-                    failed = Some((place, error));
+                limiter.stop();
+                let rank = |(key, error): &(ItemKey, StepError)| (error.is_stop(), *key);
+                if failed.as_ref().is_none_or(|earlier| (error.is_stop(), key) < rank(earlier)) {
+                    failed = Some((key, error));
                 }
             }
         }
     }
     match failed {
         Some((_, error)) => Err(error),
-        None => Ok(run.states.into_iter().map(State::finish).collect()),
+        None => Ok(run.states.into_iter().map(StreamState::finish).collect()),
     }
 }
 
-/// An item of a stream; the order in which items start, where several can: by position, then cell by cell.
+/// Key of an item in a stream. Items that are ready start in the order of their keys: by position, then by cell.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct Place {
+struct ItemKey {
     position: usize,
     stream: usize,
 }
 
-/// An item whose walk has ended.
+/// An item whose walk has ended, with the strategies that were retrieved for it.
 struct ReadyItem {
-    place: Place,
-    shown: Vec<Retrieved>,
+    key: ItemKey,
+    retrieved: Vec<Retrieved>,
 }
 
-struct Run<'a, P> {
-    setup: &'a Arc<ExperimentContext>,
-    states: Vec<State<'a>>,
+/// Scheduler of all streams of a run.
+struct Scheduler<'a, P> {
+    experiment: &'a Arc<ExperimentContext>,
+    states: Vec<StreamState<'a>>,
     ready: BinaryHeap<Reverse<ReadyItem>>,
-    under_way: JoinSet<(Place, Result<Step, StepError>)>,
+    in_progress: JoinSet<(ItemKey, Result<Step, StepError>)>,
     progress: P,
 }
 
-/// How far a stream has come.
-struct State<'a> {
+/// Progress of one stream.
+struct StreamState<'a> {
     stream: &'a Stream,
     repository: Repository,
     records: Vec<Option<Record>>,
-    /// At each position, the walks that wait for it.
+    /// Walks that wait for the item at each position.
     waiting: Vec<Vec<Walk>>,
-    /// The first position whose walk has not begun.
+    /// First position whose walk has not begun.
     next: usize,
-    /// The first position with a call that no recording holds. No item after it starts.
-    lacking: Option<(usize, Unrecorded)>,
+    /// First position with a call that no recording holds, and this call. No later item starts.
+    missing_call: Option<(usize, Unrecorded)>,
 }
 
-impl<P: FnMut(&Record)> Run<'_, P> {
-    /// Starts the items that can, the first ones first, until so many are under way.
-    fn start(&mut self, active: usize) {
-        while self.under_way.len() < active {
-            // A walk is begun only when nothing else can start: memory holds no texts for the rest of the stream.
-            let Some(Reverse(ReadyItem { place, shown })) = self.ready.pop() else {
+impl<P: FnMut(&Record)> Scheduler<'_, P> {
+    /// Starts ready items in the order of their keys, until `max_items` are in progress.
+    fn start(&mut self, max_items: usize) {
+        while self.in_progress.len() < max_items {
+            // A walk begins only if no item is ready, so memory does not fill with retrieved texts of later items.
+            let Some(Reverse(ReadyItem { key, retrieved })) = self.ready.pop() else {
                 if self.begin_walk() {
                     continue;
                 }
                 return;
             };
-            if self.states[place.stream].is_beyond(place.position) {
+            if self.states[key.stream].is_excluded(key.position) {
                 continue;
             }
-            let (setup, cell) = (Arc::clone(self.setup), Arc::clone(&self.states[place.stream].stream.cell));
-            self.under_way.spawn(async move { (place, step(&setup, &cell, place.position, &shown).await) });
+            let (experiment, cell) = (Arc::clone(self.experiment), Arc::clone(&self.states[key.stream].stream.cell));
+            self.in_progress.spawn(async move { (key, step(&experiment, &cell, key.position, &retrieved).await) });
         }
     }
 
-    /// Begins the walk of the next item; false where every walk has begun.
+    /// Begins the walk of the next item. Returns false if every walk has begun.
     fn begin_walk(&mut self) -> bool {
-        let behind = self
+        let unfinished = self
             .states
             .iter()
             .enumerate()
-            .filter(|(_, state)| state.next < state.records.len() && !state.is_beyond(state.next));
-        let Some((stream, _)) = behind.min_by_key(|(_, state)| state.next) else { return false };
+            .filter(|(_, state)| state.next < state.records.len() && !state.is_excluded(state.next));
+        let Some((stream, _)) = unfinished.min_by_key(|(_, state)| state.next) else { return false };
         let state = &mut self.states[stream];
         let position = state.next;
         state.next += 1;
         match &state.stream.rankings {
             Some(rankings) => self.walk(stream, Walk::new(rankings, position)),
-            None => self.ready.push(Reverse(ReadyItem { place: Place { position, stream }, shown: Vec::new() })),
+            None => self.ready.push(Reverse(ReadyItem { key: ItemKey { position, stream }, retrieved: Vec::new() })),
         }
         true
     }
 
-    /// Lets a walk go on to its end, or to an item for which it then waits.
+    /// Advances a walk to its end, or to a pending item that it then waits for.
     fn walk(&mut self, stream: usize, mut walk: Walk) {
         let state = &mut self.states[stream];
         let Some(rankings) = &state.stream.rankings else { return };
-        match walk.advance(rankings, &state.repository, state.stream.cell.rule(self.setup)) {
-            WalkState::End(shown) => {
-                self.ready.push(Reverse(ReadyItem { place: Place { position: walk.position(), stream }, shown }));
+        match walk.advance(rankings, &state.repository, state.stream.cell.rule(self.experiment)) {
+            WalkState::End(retrieved) => {
+                self.ready.push(Reverse(ReadyItem { key: ItemKey { position: walk.position(), stream }, retrieved }));
             }
             WalkState::Pending(earlier) => state.waiting[earlier].push(walk),
         }
     }
 
-    /// Takes in what a step left, and lets the walks go on that waited for it.
-    fn settle(&mut self, place: Place, Step { record, strategy }: Step) {
+    /// Stores the result of a step and advances the walks that waited for its item.
+    fn complete(&mut self, key: ItemKey, Step { record, strategy }: Step) {
         (self.progress)(&record);
-        let state = &mut self.states[place.stream];
-        state.records[place.position] = Some(record);
-        state.repository.record_outcome(place.position, strategy);
-        for walk in std::mem::take(&mut state.waiting[place.position]) {
-            self.walk(place.stream, walk);
+        let state = &mut self.states[key.stream];
+        state.records[key.position] = Some(record);
+        state.repository.record_outcome(key.position, strategy);
+        for walk in std::mem::take(&mut state.waiting[key.position]) {
+            self.walk(key.stream, walk);
         }
     }
 }
 
-impl<'a> State<'a> {
+impl<'a> StreamState<'a> {
     fn new(stream: &'a Stream) -> Self {
         let n = stream.cell.stream.len();
         Self {
@@ -219,24 +220,25 @@ impl<'a> State<'a> {
             records: (0..n).map(|_| None).collect(),
             waiting: (0..n).map(|_| Vec::new()).collect(),
             next: 0,
-            lacking: None,
+            missing_call: None,
         }
     }
 
-    /// Notes a call that no recording holds: of several, that of the first item.
-    fn lack(&mut self, position: usize, call: Unrecorded) {
-        if !self.is_beyond(position) {
-            self.lacking = Some((position, call));
+    /// Records a call that no recording holds. Of several calls, the one at the first position counts.
+    fn record_missing_call(&mut self, position: usize, call: Unrecorded) {
+        if !self.is_excluded(position) {
+            self.missing_call = Some((position, call));
         }
     }
 
-    /// Whether a position is that of the first call that no recording holds, or a later one.
-    fn is_beyond(&self, position: usize) -> bool {
-        self.lacking.as_ref().is_some_and(|(first, _)| *first <= position)
+    /// True if `position` is at or after the first call that no recording holds.
+    fn is_excluded(&self, position: usize) -> bool {
+        self.missing_call.as_ref().is_some_and(|(first, _)| *first <= position)
     }
 
+    /// Returns the outcome of the stream, or its first call that no recording holds.
     fn finish(self) -> Result<CellOutcome, Unrecorded> {
-        match self.lacking {
+        match self.missing_call {
             Some((_, call)) => Err(call),
             None => Ok(CellOutcome::new(
                 self.records.into_iter().flatten().collect(),
@@ -248,24 +250,25 @@ impl<'a> State<'a> {
 }
 
 impl CellOutcome {
-    /// Fills in how many strategies there were when each item's turn came, and leaves out the items `before` the stream.
-    fn new(mut records: Vec<Record>, repository: &Repository, before: usize) -> Self {
-        let strategies: Vec<_> = repository.strategies().map(|(at, strategy)| (at, Arc::clone(strategy))).collect();
+    /// Fills in the size of the repository at each item, and drops the records of the first `warmup` items.
+    fn new(mut records: Vec<Record>, repository: &Repository, warmup: usize) -> Self {
+        let strategies: Vec<_> =
+            repository.strategies().map(|(position, strategy)| (position, Arc::clone(strategy))).collect();
         let mut size = 0;
         for (position, record) in records.iter_mut().enumerate() {
-            while strategies.get(size).is_some_and(|(at, _)| *at < position) {
+            while strategies.get(size).is_some_and(|(source, _)| *source < position) {
                 size += 1;
             }
             record.repository_size = size;
         }
-        records.drain(..before);
+        records.drain(..warmup);
         Self { records, strategies }
     }
 }
 
 impl PartialEq for ReadyItem {
     fn eq(&self, other: &Self) -> bool {
-        self.place == other.place
+        self.key == other.key
     }
 }
 
@@ -279,6 +282,6 @@ impl PartialOrd for ReadyItem {
 
 impl Ord for ReadyItem {
     fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        self.place.cmp(&other.place)
+        self.key.cmp(&other.key)
     }
 }

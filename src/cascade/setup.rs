@@ -1,4 +1,4 @@
-//! What a step starts from: the run's setup and a cell of it, and the rows that they begin.
+//! Input of a step: the context of the experiment and one of its cells. Both build the records of the cell's items.
 
 use std::sync::Arc;
 
@@ -16,63 +16,64 @@ use crate::types::item::Item;
 use crate::types::record::{Call, CellKey, Graded, LevelAnswer, Purpose, Record, Strategy};
 use crate::types::seed::Seed;
 
-/// What all cells of a run share.
+/// Data and settings that all cells of a run share.
 pub struct ExperimentContext {
-    /// The data set's name.
+    /// Name of the data set.
     pub dataset: Arc<str>,
-    /// How answers are read and compared.
+    /// Reads and scores answers.
     pub grader: Grader,
-    /// Its items.
+    /// All items, in the order of the data set.
     pub items: Arc<[Item]>,
-    /// Each item's embedding; empty where no arm learns.
+    /// Embedding of each item. Empty if no arm learns.
     pub embeddings: Arc<[Embedded]>,
-    /// The embedder's name.
+    /// Name of the embedder.
     pub embedder: Arc<str>,
-    /// The levels.
+    /// Levels of the cascade.
     pub levels: Levels,
-    /// How the confidence of a level below the top is estimated. `None` if no arm defers on it and no calibration asks for it.
-    pub gauge: Option<ConfidenceEstimator>,
-    /// What a learning arm may show.
+    /// Estimator of the confidence of a level below the top. `None` if no arm defers on a confidence and no calibration
+    /// needs one.
+    pub estimator: Option<ConfidenceEstimator>,
+    /// Constraints on retrieved strategies.
     pub rule: RetrievalRule,
-    /// Cosine from which on an arm may give an earlier answer again.
+    /// Smallest cosine similarity at which the arm `semantic-cache` reuses an earlier answer, in [-1, 1].
     pub reuse_from: f64,
-    /// Whether the weak level of a learning arm is asked if no example is near enough.
+    /// Treatment of queries without a near enough example, in arms that show examples.
     pub without_example: WithoutExample,
-    /// The example of the arm that shows the same one before every query. `None` if no arm does.
+    /// Example of the arm `fixed-example`. `None` if the run does not have this arm.
     pub fixed_example: Option<Retrieved>,
-    /// What is kept of what the strong level wrote.
+    /// Rules for what is stored of the strong level's solutions.
     pub teaching: TeachingPolicy,
-    /// The run's seed.
+    /// Seed of the run.
     pub seed: Seed,
 }
 
 /// One arm over one order of the stream at one threshold.
 pub struct Cell {
-    /// How its rows are marked.
+    /// Key of the cell in records.
     pub key: Arc<CellKey>,
-    /// Its place among the run's cells.
-    pub number: u32,
-    /// The arm.
+    /// Index of the cell in the run.
+    pub index: u32,
+    /// Arm.
     pub arm: Arm,
-    /// The gates: one for each level below the top, the first level's first.
+    /// Deferral gates, one for each level below the top, the first level's gate first.
     pub gates: Arc<[DeferralGate]>,
-    /// At each position of the stream, the item's index.
+    /// Index of the item at each position of the stream.
     pub stream: Arc<[usize]>,
-    /// The stream's first items, which were set apart for calibration: the arm defers and learns from them, and their
-    /// records are not the stream's.
+    /// Number of calibration items at the start of the stream. The arm defers them and learns from them. Their records
+    /// are not part of the stream's records.
     pub warmup: usize,
 }
 
 impl Cell {
-    /// Where the calls of the item at `position` stand among all: in the stream's order, cell by cell.
+    /// Priority of the calls for the item at `position`: by position, then by cell.
     pub(super) fn priority(&self, position: usize) -> Priority {
-        Priority { position: u32::try_from(position).unwrap_or(u32::MAX), cell: self.number }
+        Priority { position: u32::try_from(position).unwrap_or(u32::MAX), cell: self.index }
     }
 
-    /// A level's answer with its score recalibrated and the decision on it: whether it stands or goes on to the next level.
+    /// Recalibrates the confidence of an answer and decides whether the query is deferred to the next level.
     ///
     /// # Panics
-    /// If the cell has no gate for the level, which [`super::experiment::Cells::streams`] excludes.
+    /// If the cell has no gate for the level. [`super::experiment::Cells::streams`] excludes this.
     pub(super) fn decide(&self, position: usize, answer: LevelAnswer) -> LevelAnswer {
         let gate = &self.gates[answer.level.index()];
         let answer = LevelAnswer { passes: gate.passes(&answer), ..gate.recalibrated(answer) };
@@ -85,21 +86,22 @@ impl Cell {
         LevelAnswer { threshold, deferred, ..answer }
     }
 
-    /// What its walks may pick.
+    /// Constraints on the strategies that the cell's arm retrieves.
     #[must_use]
-    pub fn rule(&self, setup: &ExperimentContext) -> RetrievalRule {
+    pub fn rule(&self, experiment: &ExperimentContext) -> RetrievalRule {
         match self.arm.learning().map(|learning| learning.used) {
-            Some(Use::AnswerCache) => RetrievalRule { k: 1, min_similarity: setup.reuse_from, ..setup.rule },
-            Some(Use::Replayed) => RetrievalRule { k: 1, ..setup.rule },
-            Some(Use::InContext(_) | Use::InTopContext) | None => setup.rule,
+            Some(Use::AnswerCache) => RetrievalRule { k: 1, min_similarity: experiment.reuse_from, ..experiment.rule },
+            Some(Use::Replayed) => RetrievalRule { k: 1, ..experiment.rule },
+            Some(Use::InContext(_) | Use::InTopContext) | None => experiment.rule,
         }
     }
 }
 
 impl ExperimentContext {
-    /// The answer that the nearest example gives without a model: its own again, or that of its calculations on the item's
-    /// numbers. `None` if the arm asks models of every item, no example is near enough, or the calculations give no single answer.
-    pub(super) fn answered_by_example<'a>(
+    /// Answers the item from the nearest example without a model: with the example's answer (`semantic-cache`), or with
+    /// its calculations on the item's numbers (`example-replay`). `None` if the arm calls a model for every item, no
+    /// example is near enough, or the calculations have no unique result.
+    pub(super) fn answer_from_example<'a>(
         &self,
         cell: &Cell,
         item: &Item,
@@ -114,23 +116,23 @@ impl ExperimentContext {
         Some((nearest, graded?))
     }
 
-    /// Of the `retrieved` strategies, those that are shown to the first level and those that are shown to the top level.
+    /// Returns the strategies for the prompt of the first level and those for the prompt of the top level.
     pub(super) fn examples_for_levels<'a>(
         &'a self,
         cell: &Cell,
         retrieved: &'a [Retrieved],
     ) -> (&'a [Retrieved], &'a [Retrieved]) {
-        let to_top = if self.teaching.shows_top(cell.arm.learning()) { retrieved } else { &[] };
-        let to_first = match cell.arm {
+        let for_top = if self.teaching.shows_top_level(cell.arm.learning()) { retrieved } else { &[] };
+        let for_first = match cell.arm {
             Arm::FixedExample => self.fixed_example.as_slice(),
             arm if arm.shows_examples() => retrieved,
             _ => &[],
         };
-        (to_first, to_top)
+        (for_first, for_top)
     }
 
-    /// Whether the levels below the top are asked of an item for which these strategies were retrieved.
-    pub(super) fn asks_below_top(&self, cell: &Cell, retrieved: &[Retrieved]) -> bool {
+    /// True if the levels below the top are called for an item with these `retrieved` strategies.
+    pub(super) fn asks_lower_levels(&self, cell: &Cell, retrieved: &[Retrieved]) -> bool {
         match cell.arm.deferral() {
             Deferral::Never => true,
             Deferral::Always => false,
@@ -141,7 +143,7 @@ impl ExperimentContext {
         }
     }
 
-    /// The row of an answer that the `nearest` example gives: no model is asked.
+    /// Record of an item that the `nearest` example answers without a model.
     pub(super) fn record_from_example(
         &self,
         cell: &Cell,
@@ -153,28 +155,28 @@ impl ExperimentContext {
         Record { calls, ..self.empty_record(cell, position, std::slice::from_ref(nearest), graded) }
     }
 
-    /// The row of an item: the answers that were `deferred`, from the first level up, and the one that stands.
+    /// Record of an item with the `deferred` answers, the first level's answer first, and the final answer. `examples`
+    /// are the strategies in the prompt.
     pub(super) fn record_of_answers(
         &self,
         cell: &Cell,
         position: usize,
-        shown: &[Retrieved],
+        examples: &[Retrieved],
         deferred: Vec<LevelAnswer>,
-        standing: LevelAnswer,
+        answer: LevelAnswer,
     ) -> Record {
         Record {
-            deferred: !standing.level.is_first(),
-            answering_level: Some(standing.level),
-            levels: deferred.into_iter().chain([standing.clone()]).collect(),
-            ..self.empty_record(cell, position, shown, standing.graded)
+            deferred: !answer.level.is_first(),
+            answering_level: Some(answer.level),
+            levels: deferred.into_iter().chain([answer.clone()]).collect(),
+            ..self.empty_record(cell, position, examples, answer.graded)
         }
     }
 
-    /// A row in which no level has a part.
-    fn empty_record(&self, cell: &Cell, position: usize, shown: &[Retrieved], graded: Graded) -> Record {
+    /// Record without any level's answer and without calls.
+    fn empty_record(&self, cell: &Cell, position: usize, examples: &[Retrieved], graded: Graded) -> Record {
         let item = &self.items[cell.stream[position]];
-        let of_shown = |shown: &Retrieved| Arc::clone(&shown.strategy);
-        let strategies: Vec<Arc<Strategy>> = shown.iter().map(of_shown).collect();
+        let strategies: Vec<&Strategy> = examples.iter().map(|example| &*example.strategy).collect();
         Record {
             cell: Arc::clone(&cell.key),
             item_id: item.id.clone(),
@@ -183,7 +185,7 @@ impl ExperimentContext {
             strategies_used: strategies.iter().map(|strategy| strategy.source.clone()).collect(),
             strategy_groups: strategies.iter().map(|strategy| Arc::clone(&strategy.group)).collect(),
             strategy_scores: strategies.iter().map(|strategy| strategy.source_score).collect(),
-            similarity_max: shown.iter().filter_map(|shown| shown.similarity).max_by(f64::total_cmp),
+            similarity_max: examples.iter().filter_map(|example| example.similarity).max_by(f64::total_cmp),
             levels: Vec::new(),
             deferred: false,
             answering_level: None,
@@ -195,7 +197,7 @@ impl ExperimentContext {
         }
     }
 
-    /// The row of the call that embeds the item at `index`.
+    /// Row of the call that embeds the item at `index`.
     pub(super) fn embed_call(&self, index: usize) -> Call {
         Call {
             level: None,

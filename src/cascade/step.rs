@@ -1,6 +1,7 @@
-//! The algorithm on one screen: `step` takes one item through one arm. Standard cascade, Inter-Cascade and the
-//! controls differ only in the values of [`crate::types::arm::Arm`]. Method: arXiv 2509.22984, as far as docs/METHODOLOGY.md
-//! says. The number of levels is that of the setup; strategies are shown to the first one alone.
+//! The algorithm on one screen: [`step`] runs one item through one arm. The standard cascade, Inter-Cascade and the
+//! controls differ only in the values of [`crate::types::arm::Arm`]. Method: arXiv 2509.22984, with the deviations that
+//! docs/METHODOLOGY.md lists. The cascade has any number of levels. Only the first level receives retrieved strategies;
+//! the top level receives them only if the arm or `learning.top_level_examples` says so.
 
 use std::sync::Arc;
 
@@ -9,67 +10,75 @@ use super::repository::Retrieved;
 use super::setup::{Cell, ExperimentContext};
 use crate::types::record::{LevelAnswer, Record, Strategy};
 
-/// What a step leaves: its record, and what it adds to the repository.
+/// Result of a step: the record of the item and the strategy to store.
 #[derive(Debug)]
 pub struct Step {
-    /// The row; the repository's size is not known yet, since items run side by side.
+    /// Record of the item. Its `repository_size` is filled in later, because items run concurrently.
     pub record: Record,
-    /// The strategy; `None` if none is kept.
+    /// Strategy to add to the repository. `None` if nothing is stored.
     pub strategy: Option<Arc<Strategy>>,
 }
 
-/// Takes the item at `position` of the cell's stream through the cell's arm, with these strategies `shown`.
+/// Runs the item at `position` of the cell's stream through the cell's arm. `retrieved` holds the strategies that were
+/// retrieved for the item, best first.
 ///
 /// # Errors
-/// If a call gave no usable answer; nothing is scored then.
+/// If a call returns no usable answer. The item then gets no score.
 pub async fn step(
-    setup: &ExperimentContext,
+    experiment: &ExperimentContext,
     cell: &Cell,
     position: usize,
-    shown: &[Retrieved],
+    retrieved: &[Retrieved],
 ) -> Result<Step, StepError> {
     let index = cell.stream[position];
+    let item = &experiment.items[index];
     let learning = cell.arm.learning();
     let mut calls = Vec::new();
     if learning.is_some() {
-        calls.push(setup.embed_call(index));
+        calls.push(experiment.embed_call(index));
     }
-    let item = &setup.items[index];
-    if let Some((nearest, graded)) = setup.answered_by_example(cell, item, shown) {
-        return Ok(Step { record: setup.record_from_example(cell, position, nearest, graded, calls), strategy: None });
-    }
-    let priority = cell.priority(position);
-    let mut asked = CallContext { item, grader: &setup.grader, priority, calls: &mut calls, refused: Vec::new() };
 
-    // Each level below the top answers, until an answer is sure enough to stand.
-    let (to_first, to_top) = setup.examples_for_levels(cell, shown);
-    let (mut levels, mut standing) = (Vec::new(), None);
-    for (level, model) in setup.levels.below_top().filter(|_| setup.asks_below_top(cell, shown)) {
-        let shown = if level.is_first() { to_first } else { &[] };
-        let answer = model.answer(level, &mut asked, shown, setup.gauge.as_ref()).await?;
+    // An answer cache or a replayed example can answer the item without a model.
+    if let Some((nearest, graded)) = experiment.answer_from_example(cell, item, retrieved) {
+        let record = experiment.record_from_example(cell, position, nearest, graded, calls);
+        return Ok(Step { record, strategy: None });
+    }
+
+    // The levels below the top answer in turn, until the deferral gate accepts an answer.
+    let priority = cell.priority(position);
+    let mut context =
+        CallContext { item, grader: &experiment.grader, priority, calls: &mut calls, refused: Vec::new() };
+    let (for_first, for_top) = experiment.examples_for_levels(cell, retrieved);
+    let (mut deferred, mut accepted) = (Vec::new(), None);
+    for (level, model) in experiment.levels.below_top().filter(|_| experiment.asks_lower_levels(cell, retrieved)) {
+        let examples = if level.is_first() { for_first } else { &[] };
+        let answer = model.answer(level, &mut context, examples, experiment.estimator.as_ref()).await?;
         let answer = cell.decide(position, answer);
         if !answer.deferred {
-            standing = Some(answer);
+            accepted = Some(answer);
             break;
         }
-        levels.push(answer);
+        deferred.push(answer);
     }
-    // What they all defer, the top level resolves, and an arm that learns keeps what it teaches.
-    let (standing, kept, strategy) = if let Some(answer) = standing {
+
+    // If every lower level defers, the top level answers. A learning arm then stores a strategy from its solution.
+    let (answer, kept, strategy) = if let Some(answer) = accepted {
         (answer, None, None)
     } else {
-        let (level, model) = setup.levels.top();
-        let teaching = setup.teaching.of(learning);
-        let resolved = model.resolve(level, &mut asked, &teaching, (shown, to_top), setup.levels.first()).await?;
-        let (checks, strategies_shown) = (resolved.checks, to_top.len());
+        let (level, model) = experiment.levels.top();
+        let teaching = experiment.teaching.for_arm(learning);
+        let first = experiment.levels.first();
+        let resolution = model.resolve(level, &mut context, &teaching, (retrieved, for_top), first).await?;
+        let (checks, strategies_shown) = (resolution.checks, for_top.len());
         (
-            LevelAnswer { strategies_shown, checks, ..LevelAnswer::new(level, resolved.graded) },
-            resolved.kept,
-            resolved.strategy.map(Arc::new),
+            LevelAnswer { strategies_shown, checks, ..LevelAnswer::new(level, resolution.graded) },
+            resolution.outcome,
+            resolution.strategy.map(Arc::new),
         )
     };
-    let refused = asked.refused;
-    let shown = if to_first.is_empty() { to_top } else { to_first };
-    let record = Record { calls, kept, refused, ..setup.record_of_answers(cell, position, shown, levels, standing) };
-    Ok(Step { record, strategy })
+
+    let refused = context.refused;
+    let examples = if for_first.is_empty() { for_top } else { for_first };
+    let record = experiment.record_of_answers(cell, position, examples, deferred, answer);
+    Ok(Step { record: Record { calls, kept, refused, ..record }, strategy })
 }

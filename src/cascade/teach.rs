@@ -1,7 +1,8 @@
-//! How the top level resolves a deferred item, and what is kept of it for the first one.
+//! Answers of the top level to deferred items, and the strategies that are stored for the first level.
 
 use std::sync::Arc;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::level::{CallContext, CompletedCall, LevelModel, StepError, request, split_call};
@@ -18,56 +19,56 @@ use crate::types::level::Level;
 use crate::types::record::{Graded, Purpose, Score, Solved, Strategy, StrategyOutcome};
 use crate::types::store_rule::StoreRule;
 
-/// When the strong level writes a strategy.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+/// Call in which the strong level writes a strategy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Distil {
-    /// In the same call as the answer, behind a mark.
+    /// In the call for the answer, after a marker.
     #[default]
     SameCall,
-    /// In a call of its own, given question and solution.
+    /// In a separate call, from the question and the solution.
     SecondCall,
 }
 
-/// What is kept of what the strong level wrote.
+/// Rules for what is stored of the strong level's solutions.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TeachingPolicy {
-    /// What is kept; none: the arm does not learn.
+    /// Stored content. `None` if the arm does not learn.
     pub content: Option<Content>,
-    /// When a strategy is written.
+    /// Call in which a strategy is written.
     pub distil: Distil,
-    /// What must hold, all of it.
+    /// Store rules. A strategy is stored only if all of them pass.
     pub store: Vec<StoreRule>,
-    /// The least mean token probability of the rule `confident`.
+    /// Smallest mean token probability under the rule `confident`, in [0, 1].
     pub confident_from: f64,
-    /// The least number of calculations of the rule `checked`.
+    /// Smallest number of calculations under the rule `checked`.
     pub checked_at_least: AtLeast,
-    /// The temperature of the further draws of the rules `verified` and `majority`.
+    /// Sampling temperature of the additional samples of the rules `verified` and `majority`, in [0, 2].
     pub verify_temperature: f64,
-    /// The draws of the rule `majority`, the answer itself included.
+    /// Number of samples of the rule `majority`, including the answer itself.
     pub majority_draws: u32,
-    /// Whether the top level is shown what was retrieved for the first one.
+    /// True if the top level's prompt shows the strategies that were retrieved for the first level.
     pub top_level_examples: bool,
-    /// The longest strategy, in tokens of four bytes; none: as it is.
+    /// Maximum length of a strategy in tokens of four bytes. `None` if strategies are not cut.
     pub max_tokens: Option<usize>,
 }
 
 impl TeachingPolicy {
-    /// The teaching of one arm: none where it does not learn.
+    /// Returns the rules of one arm. Their content is `None` if the arm does not learn.
     #[must_use]
-    pub fn of(&self, learning: Option<Learning>) -> Self {
+    pub fn for_arm(&self, learning: Option<Learning>) -> Self {
         let content = learning.map(|learning| match learning.used {
             Use::InContext(own) => own.or(self.content).unwrap_or_default(),
             Use::InTopContext => self.content.unwrap_or_default(),
             Use::AnswerCache => Content::QuestionAnswer,
-            Use::Replayed => Content::WorkedCase,
+            Use::Replayed => Content::WorkedExample,
         });
         Self { content, ..self.clone() }
     }
 
-    /// Whether an arm shows the top level what was retrieved.
+    /// True if the top level's prompt shows the retrieved strategies in this arm.
     #[must_use]
-    pub fn shows_top(&self, learning: Option<Learning>) -> bool {
+    pub fn shows_top_level(&self, learning: Option<Learning>) -> bool {
         match learning.map(|learning| learning.used) {
             Some(Use::InContext(_)) => self.top_level_examples,
             Some(Use::InTopContext) => true,
@@ -80,136 +81,138 @@ impl TeachingPolicy {
     }
 }
 
-/// What the strong level made of a deferred item.
+/// Answer of the top level to a deferred item, with the strategy that is stored.
 #[derive(Debug)]
 pub struct Resolution {
-    /// Its answer.
+    /// Graded answer.
     pub graded: Graded,
-    /// What the checks of its work found.
+    /// Outcomes of the checks on the solution.
     pub checks: CheckOutcomes,
-    /// What became of its strategy; none where the arm does not learn.
-    pub kept: Option<StrategyOutcome>,
-    /// The strategy, where it is kept.
+    /// Outcome for the strategy. `None` if the arm does not learn.
+    pub outcome: Option<StrategyOutcome>,
+    /// Stored strategy. `None` if nothing is stored.
     pub strategy: Option<Strategy>,
 }
 
-/// A solution on its way into the repository.
+/// A solution that the store rules are applied to.
 struct Solution<'a> {
-    /// The answer part of what was written.
+    /// Text of the answer, without the strategy.
     text: &'a str,
     graded: Graded,
-    /// What the checks of its work found.
+    /// Outcomes of the checks on the solution.
     checks: CheckOutcomes,
-    heard: &'a CompletedCall,
-    /// Whether the strategy that was written with it could be read; true if none was wanted.
+    completed: &'a CompletedCall,
+    /// True if the strategy in the response could be read, or if no strategy was requested.
     readable: bool,
-    /// What was retrieved for the item.
+    /// Strategies that were retrieved for the item.
     retrieved: &'a [Retrieved],
-    /// What of it was shown with the question.
-    shown: &'a [Retrieved],
+    /// Strategies in the prompt.
+    examples: &'a [Retrieved],
 }
 
 impl LevelModel {
-    /// Answers a deferred item, and keeps what the `teaching` says for the `weak` level: `retrieved` for the item were these
-    /// strategies, of which some are `shown` to this level.
+    /// Answers a deferred item and distils a strategy for the `weak` level as `teaching` says. `retrieved` are the
+    /// strategies that were retrieved for the item; `examples` are those in this level's prompt.
     ///
     /// # Errors
-    /// If a call gave no usable answer.
+    /// If a call returns no usable answer.
     pub async fn resolve(
         &self,
         level: Level,
-        asked: &mut CallContext<'_>,
+        context: &mut CallContext<'_>,
         teaching: &TeachingPolicy,
-        (retrieved, shown): (&[Retrieved], &[Retrieved]),
+        (retrieved, examples): (&[Retrieved], &[Retrieved]),
         weak: &Self,
     ) -> Result<Resolution, StepError> {
-        let item = asked.item;
+        let item = context.item;
         let written = teaching.content.is_some_and(Content::is_written);
-        let (messages, wanted) = match self.prompt.answer_and_distil(item) {
+        let (messages, kind) = match self.prompt.answer_and_distil(item) {
             Some(messages) if written && teaching.distil == Distil::SameCall => {
                 (messages, RequestKind::AnswerAndStrategy)
             }
-            _ => (self.prompt.answer(item, &texts(shown), true), RequestKind::Answer),
+            _ => (self.prompt.answer(item, &texts(examples), true), RequestKind::Answer),
         };
-        // Log-probabilities are asked for only where a rule reads them: not every strong server gives them.
-        // An arm that does not learn asks in the same way, so that one call serves both.
+        // Log-probabilities are requested only if a rule reads them, because not every strong server returns them.
+        // An arm that does not learn sends the same request, so one call serves both arms.
         let logprobs = teaching.has(StoreRule::Confident);
         let generation = Generation { logprobs, ..self.generation() };
-        let first = Request { wanted, strategies: sources(shown), ..request(item, messages, generation) };
-        let heard = self.call(asked, Purpose::Answer, &first).await?;
-        let row = self.row(level, Purpose::Answer, &heard);
-        let (text, mut strategy) = match wanted {
-            RequestKind::AnswerAndStrategy => strategy::split(&heard.response.text),
-            _ => (heard.response.text.as_str(), None),
+        let first = Request { wanted: kind, strategies: sources(examples), ..request(item, messages, generation) };
+        let completed = self.call(context, Purpose::Answer, &first).await?;
+        let row = self.row(level, Purpose::Answer, &completed);
+        let (text, mut strategy) = match kind {
+            RequestKind::AnswerAndStrategy => strategy::split(&completed.response.text),
+            _ => (completed.response.text.as_str(), None),
         };
-        if wanted == RequestKind::AnswerAndStrategy {
-            asked.calls.extend(split_call(row, &heard.response, text.len(), Purpose::Distil));
+        if kind == RequestKind::AnswerAndStrategy {
+            context.calls.extend(split_call(row, &completed.response, text.len(), Purpose::Distil));
         } else {
-            asked.calls.push(row);
+            context.calls.push(row);
         }
-        let graded = asked.grader.grade(item, &heard.response, text);
-        let checks = asked.grader.checks(item, text, &graded, shown.iter().map(|shown| &*shown.strategy.solved));
-        if heard.response.is_refused() {
-            asked.refused.push(level);
+        let graded = context.grader.grade(item, &completed.response, text);
+        let checks =
+            context.grader.checks(item, text, &graded, examples.iter().map(|example| &*example.strategy.solved));
+        if completed.response.is_refused() {
+            context.refused.push(level);
             return Ok(Resolution {
                 graded,
                 checks,
-                kept: teaching.content.map(|_| StrategyOutcome::Refused),
+                outcome: teaching.content.map(|_| StrategyOutcome::Refused),
                 strategy: None,
             });
         }
-        let Some(content) = teaching.content else {
-            return Ok(Resolution { graded, checks, kept: None, strategy: None });
+        let Some(to_store) = teaching.content else {
+            return Ok(Resolution { graded, checks, outcome: None, strategy: None });
         };
 
-        let readable = wanted == RequestKind::Answer || strategy.is_some();
-        let solution = Solution { text, graded, checks, heard: &heard, readable, retrieved, shown };
-        if let Some(rule) = self.first_failed_rule(level, asked, teaching, &solution).await? {
+        let readable = kind == RequestKind::Answer || strategy.is_some();
+        let solution = Solution { text, graded, checks, completed: &completed, readable, retrieved, examples };
+        if let Some(rule) = self.first_failed_rule(level, context, teaching, &solution).await? {
             return Ok(Resolution {
                 graded: solution.graded,
                 checks,
-                kept: Some(StrategyOutcome::Dropped(rule)),
+                outcome: Some(StrategyOutcome::Dropped(rule)),
                 strategy: None,
             });
         }
         let distilled;
         let mut distil_refused = false;
-        if content.is_written() && teaching.distil == Distil::SecondCall {
-            distilled = self.distil(level, asked, solution.text).await?;
+        if to_store.is_written() && teaching.distil == Distil::SecondCall {
+            distilled = self.distil(level, context, solution.text).await?;
             distil_refused = distilled.is_refused();
             strategy = strategy::alone(&distilled.text);
         }
-        let kept = content_of(content, item, &solution, strategy, &weak.prompt).map(|text| {
+        let stored = stored_text(to_store, item, &solution, strategy, &weak.prompt).map(|text| {
             strategy_from(item, (solution.text, &solution.graded), &text, &self.name, &weak.prompt, teaching.max_tokens)
         });
-        let told = match &kept {
+        let outcome = match &stored {
             Some(_) => StrategyOutcome::Stored,
             None if distil_refused => StrategyOutcome::Refused,
             None => StrategyOutcome::Unreadable,
         };
-        Ok(Resolution { graded: solution.graded, checks, kept: Some(told), strategy: kept })
+        Ok(Resolution { graded: solution.graded, checks, outcome: Some(outcome), strategy: stored })
     }
 
-    /// Has the level write a strategy for a question that it has solved.
+    /// Asks the level for a strategy from the question and its solution, in a separate call.
     async fn distil(
         &self,
         level: Level,
-        asked: &mut CallContext<'_>,
+        context: &mut CallContext<'_>,
         solution: &str,
     ) -> Result<Arc<Response>, StepError> {
-        let messages = self.prompt.distil_after(asked.item, solution.trim());
-        let messages = messages.ok_or_else(|| self.lacks(asked.item, "distil_after"))?;
-        let wanted = Request { wanted: RequestKind::Strategy, ..request(asked.item, messages, self.generation()) };
-        let heard = self.call(asked, Purpose::Distil, &wanted).await?;
-        asked.calls.push(self.row(level, Purpose::Distil, &heard));
-        Ok(heard.response)
+        let messages = self.prompt.distil_after(context.item, solution.trim());
+        let messages = messages.ok_or_else(|| self.missing_form(context.item, "distil_after"))?;
+        let request = Request { wanted: RequestKind::Strategy, ..request(context.item, messages, self.generation()) };
+        let completed = self.call(context, Purpose::Distil, &request).await?;
+        context.calls.push(self.row(level, Purpose::Distil, &completed));
+        Ok(completed.response)
     }
 
-    /// The first store rule that the solution breaks; those that need no call are looked at first.
+    /// Returns the first store rule that the solution fails. `None` if it passes all. Rules that need no call come
+    /// first.
     async fn first_failed_rule(
         &self,
         level: Level,
-        asked: &mut CallContext<'_>,
+        context: &mut CallContext<'_>,
         teaching: &TeachingPolicy,
         solution: &Solution<'_>,
     ) -> Result<Option<StoreRule>, StepError> {
@@ -217,7 +220,7 @@ impl LevelModel {
             return Ok(Some(StoreRule::CorrectOnly));
         }
         if teaching.has(StoreRule::Checked)
-            && !asked.grader.holds(asked.item, solution.text, &solution.graded, teaching.checked_at_least)
+            && !context.grader.is_consistent(context.item, solution.text, &solution.graded, teaching.checked_at_least)
         {
             return Ok(Some(StoreRule::Checked));
         }
@@ -226,84 +229,88 @@ impl LevelModel {
             return Ok(Some(rule));
         }
         if teaching.has(StoreRule::Confident) {
-            let response = &*solution.heard.response;
+            let response = &*solution.completed.response;
             let signal = Signal::MeanTokenProbability;
             let answered = Answered { response, place: None, options: &[], quantile: 0.0 };
-            let sure = signal.read(&answered).map_err(|missing| self.unsure(asked.item, signal.name(), missing))?;
-            if sure.value() < teaching.confident_from {
+            let confidence =
+                signal.read(&answered).map_err(|missing| self.no_confidence(context.item, signal.name(), missing))?;
+            if confidence.value() < teaching.confident_from {
                 return Ok(Some(StoreRule::Confident));
             }
         }
         if teaching.has(StoreRule::Unconflicted) {
             let answer = solution.graded.answer.as_deref();
-            let contradicts = |shown: &Retrieved| {
-                asked.grader.contradicts(asked.item, (solution.text, answer), &shown.strategy.solved)
+            let contradicts = |retrieved: &Retrieved| {
+                context.grader.contradicts(context.item, (solution.text, answer), &retrieved.strategy.solved)
             };
             if solution.retrieved.iter().any(contradicts) {
                 return Ok(Some(StoreRule::Unconflicted));
             }
         }
-        // What cannot be kept needs no further draw.
+        // A solution without a readable strategy is not stored and needs no further sample.
         if !solution.readable {
             return Ok(None);
         }
-        if teaching.has(StoreRule::Verified) && !self.draws_agree(level, asked, teaching, solution, 2).await? {
+        if teaching.has(StoreRule::Verified) && !self.is_majority_answer(level, context, teaching, solution, 2).await? {
             return Ok(Some(StoreRule::Verified));
         }
-        let of = teaching.majority_draws;
-        if teaching.has(StoreRule::Majority) && !self.draws_agree(level, asked, teaching, solution, of).await? {
+        let draws = teaching.majority_draws;
+        if teaching.has(StoreRule::Majority)
+            && !self.is_majority_answer(level, context, teaching, solution, draws).await?
+        {
             return Ok(Some(StoreRule::Majority));
         }
         Ok(None)
     }
 
-    /// Whether more than half of `of` draws give the solution's answer, the solution itself among them. No further draw is made
-    /// once that is decided.
-    async fn draws_agree(
+    /// True if more than half of `draws` samples have the solution's answer. The solution counts as one sample.
+    /// Sampling stops as soon as the result is certain.
+    async fn is_majority_answer(
         &self,
         level: Level,
-        asked: &mut CallContext<'_>,
+        context: &mut CallContext<'_>,
         teaching: &TeachingPolicy,
         solution: &Solution<'_>,
-        of: u32,
+        draws: u32,
     ) -> Result<bool, StepError> {
         if solution.graded.answer.is_none() {
             return Ok(false);
         }
-        let (mut votes, needed) = (1, of / 2 + 1);
-        for draw in 1..of {
-            if votes >= needed || votes + (of - draw) < needed {
+        let (mut votes, needed) = (1, draws / 2 + 1);
+        for draw in 1..draws {
+            if votes >= needed || votes + (draws - draw) < needed {
                 break;
             }
             let generation = Generation { temperature: teaching.verify_temperature, ..self.generation() };
-            let messages = self.prompt.answer(asked.item, &texts(solution.shown), true);
-            let strategies = sources(solution.shown);
-            let again = Request { draw, strategies, ..request(asked.item, messages, generation) };
-            let heard = self.call(asked, Purpose::Verify, &again).await?;
-            asked.calls.push(self.row(level, Purpose::Verify, &heard));
-            let drawn = asked.grader.grade(asked.item, &heard.response, &heard.response.text);
-            votes += u32::from(drawn.answer == solution.graded.answer);
+            let messages = self.prompt.answer(context.item, &texts(solution.examples), true);
+            let strategies = sources(solution.examples);
+            let sample = Request { draw, strategies, ..request(context.item, messages, generation) };
+            let completed = self.call(context, Purpose::Verify, &sample).await?;
+            context.calls.push(self.row(level, Purpose::Verify, &completed));
+            let graded = context.grader.grade(context.item, &completed.response, &completed.response.text);
+            votes += u32::from(graded.answer == solution.graded.answer);
         }
         Ok(votes >= needed)
     }
 }
 
-/// A worked example of a question that is not of the run, in the words of the prompt that it is shown in.
+/// Returns a worked example of a question from the config, formatted by the prompt that will show it.
 #[must_use]
 pub fn worked_example(item: &Item, grader: &Grader, solution: &str, prompt: &Prompt) -> Strategy {
     let response = Response { text: solution.to_owned(), ..Response::default() };
-    let answered = grader.grade(item, &response, solution);
+    let answer = grader.grade(item, &response, solution);
     strategy_from(
         item,
-        (solution, &answered),
-        &prompt.worked_case(item, solution.trim()),
+        (solution, &answer),
+        &prompt.worked_example(item, solution.trim()),
         &"config".into(),
         prompt,
         None,
     )
 }
 
-/// The strategy with this text, of an item with its graded solution, for a prompt.
+/// Builds the strategy with this text from an item and its graded solution. Markers of the prompt in the text are
+/// quoted, and the text is cut to `max_tokens` tokens of four bytes.
 fn strategy_from(
     item: &Item,
     (solution, graded): (&str, &Graded),
@@ -330,26 +337,26 @@ fn strategy_from(
     }
 }
 
-/// What is kept, as the weak level's prompt words it; none where it has no text.
-fn content_of(
+/// Text that is stored, formatted by the weak level's prompt. `None` if the text cannot be formed.
+fn stored_text(
     content: Content,
     item: &Item,
     solution: &Solution<'_>,
     strategy: Option<&str>,
     prompt: &Prompt,
 ) -> Option<String> {
-    let case = || prompt.worked_case(item, solution.text.trim());
+    let example = || prompt.worked_example(item, solution.text.trim());
     match content {
         Content::Strategy => strategy.map(str::to_owned),
-        Content::WorkedCase => (!solution.text.trim().is_empty()).then(case),
-        Content::Both => strategy.map(|strategy| format!("{}\n{strategy}", case())),
+        Content::WorkedExample => (!solution.text.trim().is_empty()).then(example),
+        Content::Both => strategy.map(|strategy| format!("{}\n{strategy}", example())),
         Content::QuestionAnswer => {
             answer_of(item, &solution.graded).map(|answer| prompt.question_answer(item, &answer))
         }
     }
 }
 
-/// The answer as another item can use it: the number, or the option's text.
+/// Answer in a form that applies to other items: the number, or the text of the option. `None` if there is no answer.
 fn answer_of(item: &Item, graded: &Graded) -> Option<String> {
     let answer = graded.answer.as_ref()?;
     match item.target {

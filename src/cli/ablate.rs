@@ -1,18 +1,18 @@
-//! `intercascade ablate`: one config, and what each change in it makes of the result.
+//! `intercascade ablate`: runs variants of one config and tabulates their results.
 
 use std::path::{Path, PathBuf};
 
 use super::args::{Outputs, Sources};
-use super::{Failure, Status, spend, tell, terminal_width};
+use super::{Failure, Status, drive_paid, print_wrapped, terminal_width};
 use crate::run::ablate::PreparedAblation;
 
 /// Arguments of `ablate`.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Example:\n  intercascade ablate --config configs/ablations/pair-teaching.toml\n\nThe file names a config and tables of variants, each with the values that it lays over the config. All variants share one journal, so what they ask alike is asked and paid for once; the same command resumes."
+    after_help = "Example:\n  intercascade ablate --config configs/ablations/pair-teaching.toml\n\nThe file names a config and tables of variants; a variant overrides values of the config. All variants share one journal, so equal calls are made and paid for once. The same command resumes."
 )]
 pub(super) struct Args {
-    /// The ablation's file (TOML)
+    /// Read this ablation file (TOML)
     #[arg(long, value_name = "FILE")]
     config: PathBuf,
     #[command(flatten)]
@@ -24,18 +24,19 @@ pub(super) struct Args {
 pub(super) fn run(args: &Args) -> Result<Status, Failure> {
     let Args { config, outputs, sources } = args;
     if outputs.dry_run {
-        let ablation = PreparedAblation::load(config, &[], &sources.get().unasked())?;
-        ablation.forecast().iter().for_each(|line| tell(line));
+        let ablation = PreparedAblation::load(config, &[], &sources.get().without_models())?;
+        ablation.forecast().iter().for_each(|line| print_wrapped(line));
         return Ok(Status::Done);
     }
     let sources = sources.get();
     let ablation = PreparedAblation::load(config, &[], &sources)?;
     let out = outputs.out.clone().unwrap_or_else(|| Path::new("results").join(ablation.name()));
-    let report =
-        spend(&sources, async |progress| ablation.execute(&out, outputs.fresh, terminal_width(), &progress).await)?;
-    tell(&report.shown);
-    tell(&format!("reports are in {}", out.display()));
-    tell(&sources.money().line());
-    report.endings().iter().for_each(|line| tell(line));
+    let report = drive_paid(&sources, async |progress| {
+        ablation.execute(&out, outputs.fresh, terminal_width(), &progress).await
+    })?;
+    print_wrapped(&report.tables);
+    print_wrapped(&format!("reports: {}", out.display()));
+    print_wrapped(&sources.money().line());
+    report.endings().iter().for_each(|line| print_wrapped(line));
     Ok(Status::of(report.left_out.is_empty()))
 }

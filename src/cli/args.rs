@@ -1,45 +1,45 @@
-//! Arguments that verbs share.
+//! Arguments that several commands share.
 
 use std::path::PathBuf;
 
 use crate::run::{self, Run};
 
-/// The config that a verb reads.
+/// Arguments that name the config of a command.
 #[derive(Debug, clap::Args)]
 pub(super) struct ConfigArgs {
-    /// The config file (TOML)
+    /// Read this config file (TOML)
     #[arg(long, value_name = "FILE")]
     config: PathBuf,
-    /// Lay a value over the config, or with none after the = take the key out; may be repeated
+    /// Override a config value; an empty VALUE removes the key; repeatable
     #[arg(long, value_name = "KEY.PATH=VALUE")]
     set: Vec<String>,
 }
 
 impl ConfigArgs {
-    /// The run of the config.
+    /// Returns the run of the config, with answers from `sources`.
     pub(super) fn run(&self, sources: run::Sources) -> Run {
         Run::new(&self.config, self.set.clone(), sources)
     }
 }
 
-/// What is written, and whether anything is.
+/// Arguments for the output folder.
 #[derive(Debug, clap::Args)]
 pub(super) struct Outputs {
-    /// Folder for the outputs [default: results/<name>]
+    /// Write outputs to this folder [default: results/<name>]
     #[arg(long, value_name = "DIR")]
     pub(super) out: Option<PathBuf>,
-    /// Check everything and print the calls, tokens and fee to expect; call no model
+    /// Check everything and print the expected cost; call no model
     #[arg(long)]
     pub(super) dry_run: bool,
-    /// Set outputs that are there aside and start over; the journal of calls stays in use
+    /// Move existing outputs aside and start over; reuse the journal
     #[arg(long)]
     pub(super) fresh: bool,
 }
 
-/// What a recommendation may lose.
+/// Arguments for the recommendation.
 #[derive(Debug, clap::Args)]
 pub(super) struct Allowed {
-    /// Accuracy that the recommendation may lose against the strong level alone (0.02 is two points) [default: 0.02]
+    /// Allow this accuracy loss against strong-only in the recommendation [default: 0.02]
     #[arg(long, value_name = "SHARE", value_parser = margin)]
     pub(super) margin: Option<f64>,
 }
@@ -49,14 +49,14 @@ fn margin(text: &str) -> Result<f64, String> {
     if margin > 0.0 && margin < 1.0 {
         Ok(margin)
     } else {
-        Err("a margin lies between 0 and 1: 0.02 is two points".to_owned())
+        Err("a margin must be between 0 and 1: 0.02 is two points".to_owned())
     }
 }
 
 /// Reads a share, in [0, 1].
 ///
 /// # Errors
-/// Says what the text is, and how a percentage is written as a share.
+/// If the text is no number in [0, 1]. For a percentage the message states the share.
 pub(super) fn share(text: &str) -> Result<f64, String> {
     let number: f64 = text.trim_end_matches('%').trim().parse().map_err(|_| format!("`{text}` is not a number"))?;
     if !text.ends_with('%') && (0.0..=1.0).contains(&number) {
@@ -64,37 +64,37 @@ pub(super) fn share(text: &str) -> Result<f64, String> {
     }
     let hint =
         if (0.0..=100.0).contains(&number) { format!(": {number} % is {}", number / 100.0) } else { String::new() };
-    Err(format!("a share from 0 to 1 is needed{hint}"))
+    Err(format!("expected a share from 0 to 1{hint}"))
 }
 
 /// Reads an amount of USD, 0 or more.
 ///
 /// # Errors
-/// Says what is wrong with the text.
+/// If the text is no finite number of at least 0.
 pub(super) fn usd(text: &str) -> Result<f64, String> {
     let amount: f64 = text.parse().map_err(|_| format!("`{text}` is not a number"))?;
-    if amount.is_finite() && amount >= 0.0 { Ok(amount) } else { Err("an amount of USD is not negative".to_owned()) }
+    if amount.is_finite() && amount >= 0.0 { Ok(amount) } else { Err("an amount in USD must be at least 0".to_owned()) }
 }
 
-/// Where answers may come from, besides the run's own journal and those of the runs beside it.
+/// Sources of answers, besides the run's journal and the journals of the runs in the same project.
 #[derive(Debug, Clone, clap::Args)]
 pub(super) struct Sources {
-    /// Take answers from another journal, an export or a folder of exports; may be repeated
+    /// Read answers from a journal, export or folder of exports; repeatable
     #[arg(long, value_name = "PATH")]
     journal: Vec<PathBuf>,
-    /// Leave the journals of the runs beside this one alone: what they paid for is asked and paid for again
+    /// Ignore journals of neighbouring runs; repeat and pay their calls again
     #[arg(long)]
     alone: bool,
-    /// Use answers of journals alone: no model, no weights, no network
+    /// Use only answers from journals: no model, weights or network
     #[arg(long)]
     offline: bool,
-    /// Ask again what a provider has refused; outputs that are there are set aside
+    /// Repeat calls that a provider refused; move existing outputs aside
     #[arg(long, conflicts_with = "offline")]
     retry_refused: bool,
 }
 
 impl Sources {
-    /// The sources of a run.
+    /// Returns the sources for the library.
     pub(super) fn get(&self) -> run::Sources {
         run::Sources::new(self.journal.clone(), self.offline, self.retry_refused).alone(self.alone)
     }

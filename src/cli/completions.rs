@@ -12,13 +12,13 @@ use super::Status;
     after_help = "Example:\n  intercascade completions bash > ~/.local/share/bash-completion/completions/intercascade"
 )]
 pub(super) struct Args {
-    /// The shell
+    /// Print the script for this shell
     shell: Shell,
 }
 
 pub(super) fn run(args: &Args) -> Result<Status> {
     let mut script = Vec::new();
     clap_complete::generate(args.shell, &mut super::Args::command(), "intercascade", &mut script);
-    super::say(&String::from_utf8(script)?);
+    super::print(&String::from_utf8(script)?);
     Ok(Status::Done)
 }

@@ -1,4 +1,4 @@
-//! The events of a run for people (`-v`, `-vv`) and for programs (`--log FILE`, one JSON object a line).
+//! Events of a run, for people (`-v`, `-vv`) and for programs (`--log FILE`, one JSON object per line).
 
 use std::fs::OpenOptions;
 use std::io::{self, Write};
@@ -13,18 +13,18 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{Layer, registry};
 
-/// What is shown of a run besides its progress.
+/// Arguments for the events that are shown or logged.
 #[derive(Debug, clap::Args)]
-pub(super) struct Args {
-    /// Show retries, waits and refused items on stderr; twice: every call too
+pub(super) struct LogArgs {
+    /// Show retries, waits and refusals on stderr; -vv: also every call
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]
     verbose: u8,
-    /// Append every event of the calls to this file, one JSON object a line
+    /// Append every event to this file, one JSON object per line
     #[arg(long, global = true, value_name = "FILE")]
     log: Option<PathBuf>,
 }
 
-/// Stderr as other messages reach it: without characters that a terminal obeys.
+/// Writer to stderr that escapes control characters, as for other messages.
 struct Stderr;
 
 impl Write for Stderr {
@@ -38,11 +38,11 @@ impl Write for Stderr {
     }
 }
 
-impl Args {
-    /// Begins to show and to write events.
+impl LogArgs {
+    /// Installs the subscribers that show and log events.
     ///
     /// # Errors
-    /// Names the file that cannot be opened.
+    /// The file of `--log` cannot be opened.
     pub(super) fn start(&self) -> Result<()> {
         let level = match self.verbose {
             0 => LevelFilter::OFF,
@@ -50,8 +50,8 @@ impl Args {
             _ => LevelFilter::DEBUG,
         };
         let own = |level| Targets::new().with_target(env!("CARGO_PKG_NAME"), level);
-        let shown = layer().with_ansi(false).with_target(false).without_time().with_writer(|| Stderr);
-        let written = match &self.log {
+        let terminal = layer().with_ansi(false).with_target(false).without_time().with_writer(|| Stderr);
+        let file = match &self.log {
             None => None,
             Some(path) => {
                 let file = OpenOptions::new().create(true).append(true).open(path);
@@ -60,7 +60,7 @@ impl Args {
                 Some(lines.with_filter(own(LevelFilter::DEBUG)))
             }
         };
-        registry().with(shown.with_filter(own(level))).with(written).init();
+        registry().with(terminal.with_filter(own(level))).with(file).init();
         Ok(())
     }
 }

@@ -1,19 +1,19 @@
-//! `intercascade matrix`: the calls with which any gate, store rule and order of a learning arm can be judged offline.
+//! `intercascade matrix`: makes the calls for offline evaluation of any gate, store rule and order of a learning arm.
 
 use std::path::PathBuf;
 
 use super::args::{ConfigArgs, Sources};
-use super::{Failure, Status, say, spend};
+use super::{Failure, Status, drive_paid, print};
 
 /// Arguments of `matrix`.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Example:\n  intercascade matrix --config configs/pair-gsm-templates.toml --set dataset.split=dev --set dataset.limit=16 --out results/pairs\n\nThe strong level answers every item, then the weak level answers every item alone, then with the strong level's solution of each other item of its group, and of each item of another group that is at least as similar as learning.min_similarity. The calls are those of a run of the same config, so `run --journal DIR/journal.sqlite --offline` replays any order. The same command goes on where it was stopped."
+    after_help = "Example:\n  intercascade matrix --config configs/pair-gsm-templates.toml --set dataset.split=dev --set dataset.limit=16 --out results/pairs\n\nThe strong level answers every item. The weak level then answers every item alone, and once with the strong level's solution of each other item of its group and of each item of another group with a similarity of at least learning.min_similarity. The calls equal those of a run of the same config, so `run --journal DIR/journal.sqlite --offline` replays any order. The same command resumes."
 )]
 pub(super) struct Args {
     #[command(flatten)]
     named: ConfigArgs,
-    /// Folder for the journal and the table [default: results/<name>]
+    /// Write journal and table to this folder [default: results/<name>]
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
     #[command(flatten)]
@@ -23,13 +23,13 @@ pub(super) struct Args {
 pub(super) fn run(args: &Args) -> Result<Status, Failure> {
     let sources = args.sources.get();
     let run = args.named.run(sources.clone()).in_folder(args.out.clone()).prepare()?;
-    let report = spend(&sources, async |progress| run.matrix(&progress).await)?;
-    say(&format!(
-        "{} answers, of which {} calls were made now; the table is in {}",
+    let report = drive_paid(&sources, async |progress| run.matrix(&progress).await)?;
+    print(&format!(
+        "{} answers, {} calls made now; table: {}",
         report.rows,
         report.calls_made,
         report.folder.display()
     ));
-    say(&sources.money().line());
+    print(&sources.money().line());
     Ok(Status::Done)
 }

@@ -1,10 +1,11 @@
-//! The command line: a verb a file, one place where errors become an exit status.
+//! The command line: one file per command, and one place that maps errors to an exit status.
 
 mod ablate;
 mod args;
 mod calibrate;
 mod compare;
 mod completions;
+mod config;
 mod datasets;
 mod journal;
 mod logging;
@@ -32,66 +33,69 @@ use crate::run::outputs::{Outputs, Wanted};
 use crate::run::{Progress, RunError, RunReport, Sources, Stop};
 use crate::types::escaped::escaped;
 
-/// Width of tables where stdout is no terminal.
+/// Width of tables, in columns, if stdout is no terminal.
 const PLAIN_WIDTH: u16 = 120;
 
-/// The least width that tables are made for.
+/// Minimum width of tables, in columns.
 const LEAST_WIDTH: u16 = 40;
 
-/// Does a cheap model in front of an expensive one pay, and can the expensive one teach the cheap one?
+/// Measure LLM cascades whose strong model teaches the weak one
 #[derive(Debug, Parser)]
 #[command(
     version,
-    after_help = "Example:\n  intercascade run --config configs/quickstart.toml\n\nExit status: 0 done; 1 a check or limit stopped it; 2 it could not run; 130 Ctrl-C stopped it."
+    after_help = "Example:\n  intercascade run --config configs/quickstart.toml\n\nExit status: 0 success; 1 failed check or reached limit; 2 error; 130 stopped by Ctrl-C."
 )]
 struct Args {
     #[command(flatten)]
-    logging: logging::Args,
+    logging: logging::LogArgs,
     #[command(subcommand)]
     verb: Verb,
 }
 
 #[derive(Debug, Subcommand)]
 enum Verb {
-    /// Run the arms of a config and write accuracy, strong-call and fee reports
+    /// Run a config's arms; report accuracy, strong calls and fees
     Run(run::Args),
-    /// Run the arms at many thresholds: what accuracy costs, and what is saved at equal accuracy
+    /// Run the arms at many thresholds and report cost against accuracy
     Sweep(sweep::Args),
-    /// Run a config with one change after the other, and put what each makes of it into one table
+    /// Run variants of a config and tabulate their results
     Ablate(ablate::Args),
-    /// Record the weak level's answers with each other item of a group as the example
+    /// Record weak answers with each other item of a group as example
     Matrix(matrix::Args),
-    /// Tell a threshold with a guarantee from a config's calibration items
+    /// Calibrate a deferral threshold with a risk guarantee on held-out items
     Calibrate(calibrate::Args),
-    /// Make the paper's tables, and judge its claims by what comes out
+    /// Reproduce the paper's tables and test its claims against the results
     Reproduce(reproduce::Args),
-    /// Make a run's reports again from its records, by other prices if wanted
+    /// Rewrite a run's reports from its records, optionally with other prices
     Report(report::Args),
-    /// Compare two runs, arm by arm
+    /// Compare two runs arm by arm
     Compare(compare::Args),
     /// List, generate and check data sets
     #[command(subcommand)]
     Datasets(datasets::Verb),
-    /// List, fetch and check the weights that run in this process
+    /// List, fetch and check model weights; check a model's server
     #[command(subcommand)]
     Models(models::Verb),
-    /// Pass the journal of a run on
+    /// Export a run's call journal
     #[command(subcommand)]
     Journal(journal::Verb),
-    /// Show what a run learned, and what each strategy did
+    /// List or print a run's stored strategies and their effects
     #[command(subcommand)]
     Strategies(strategies::Verb),
-    /// List prompts, and show what a model would be sent
+    /// List prompts, or print the text that a model would receive
     #[command(subcommand)]
     Prompts(prompts::Verb),
-    /// Print a completion script for a shell
+    /// Describe every config key
+    #[command(subcommand)]
+    Config(config::Verb),
+    /// Print a shell completion script
     Completions(completions::Args),
 }
 
-/// How long calls that are given up may take to be noted.
-const GIVING_UP: Duration = Duration::from_secs(1);
+/// Time that aborted calls have to be written to the journal.
+const ABORT_GRACE: Duration = Duration::from_secs(1);
 
-/// How a verb ended.
+/// Outcome of a command that ended without an error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Status {
     Done,
@@ -99,16 +103,16 @@ enum Status {
 }
 
 impl Status {
-    /// Done if a check went well.
-    fn of(good: bool) -> Self {
-        if good { Self::Done } else { Self::CheckFailed }
+    /// `Done` if the check passed.
+    fn of(passed: bool) -> Self {
+        if passed { Self::Done } else { Self::CheckFailed }
     }
 }
 
-/// The exit status of a program that Ctrl-C has stopped, as shells have it.
+/// Exit status of a program that Ctrl-C has stopped, by the convention of shells.
 const STOPPED: u8 = 130;
 
-/// What the command line says last of a verb that did not come to its end, with the exit status.
+/// Last message of a command that failed or was stopped, with the exit status.
 struct Failure {
     text: String,
     status: u8,
@@ -133,7 +137,7 @@ impl From<anyhow::Error> for Failure {
     }
 }
 
-/// Parses the arguments, runs the verb, and turns what came of it into an exit status.
+/// Parses the arguments, runs the command, and maps its outcome to an exit status.
 #[must_use]
 pub fn main() -> ExitCode {
     match carry_out(Args::parse()) {
@@ -162,24 +166,27 @@ fn carry_out(args: Args) -> Result<Status, Failure> {
         Verb::Models(verb) => models::run(&verb),
         Verb::Journal(verb) => Ok(journal::run(&verb)?),
         Verb::Prompts(verb) => Ok(prompts::run(&verb)?),
+        Verb::Config(verb) => Ok(config::run(&verb)?),
         Verb::Completions(args) => Ok(completions::run(&args)?),
     }
 }
 
-/// Columns for tables: those of the variable COLUMNS or of the terminal, or as many as a page takes if there is neither.
+/// Width of tables on stdout, in columns; [`PLAIN_WIDTH`] if neither a terminal nor the variable COLUMNS states a
+/// width.
 fn terminal_width() -> u16 {
     width_of(&console::Term::stdout()).unwrap_or(PLAIN_WIDTH)
 }
 
-/// Columns of an output: those of the terminal, or of the variable COLUMNS if it is none. `None` if there is neither.
+/// Width of an output, in columns: of the terminal, or the value of the variable COLUMNS if the output is no terminal.
+/// `None` if neither exists.
 fn width_of(output: &console::Term) -> Option<u16> {
     let stated = || std::env::var("COLUMNS").ok()?.trim().parse().ok();
     let columns: Option<u16> = if output.is_term() { Some(output.size().1) } else { stated() };
     columns.map(|columns| columns.max(LEAST_WIDTH))
 }
 
-/// Lines for people, broken between words where they are wider than the output; a line that goes on is indented as it began.
-fn broken(text: &str, width: Option<u16>) -> String {
+/// Wraps lines between words to the width of the output. Continuation lines have the indent of the first line.
+fn wrap_lines(text: &str, width: Option<u16>) -> String {
     let Some(width) = width.map(usize::from) else { return text.to_owned() };
     let line = |line: &str| {
         if console::measure_text_width(line) <= width {
@@ -193,63 +200,63 @@ fn broken(text: &str, width: Option<u16>) -> String {
     text.lines().map(line).collect::<Vec<_>>().join("\n")
 }
 
-/// A table or a sentence for people, to stdout, broken between words where it is wider than the terminal.
-fn tell(text: &str) {
-    say(&broken(text, width_of(&console::Term::stdout())));
+/// Prints a table or a sentence to stdout, wrapped to the width of the terminal.
+fn print_wrapped(text: &str) {
+    print(&wrap_lines(text, width_of(&console::Term::stdout())));
 }
 
-/// A result, to stdout, without what a terminal obeys. A reader that has gone away is no error.
-fn say(text: &str) {
+/// Prints a result to stdout, with control characters escaped. A closed pipe is no error.
+fn print(text: &str) {
     let _ = writeln!(std::io::stdout().lock(), "{}", escaped(text));
 }
 
-/// A message, to stderr, in the same way.
+/// Prints a message to stderr, wrapped to the width of the terminal and with control characters escaped.
 fn warn(text: &str) {
-    let text = broken(text, width_of(&console::Term::stderr()));
+    let text = wrap_lines(text, width_of(&console::Term::stderr()));
     let _ = writeln!(std::io::stderr().lock(), "{}", escaped(&text));
 }
 
-/// Writes the outputs of a run into its folder, and says what was reached, what was spent and where they are.
-fn finish(report: &RunReport, wanted: Wanted, sources: &Sources) -> Result<Status, Failure> {
+/// Writes the outputs of a run into its folder, and prints results, spending and the folder.
+fn finish(report: &RunReport, targets: Wanted, sources: &Sources) -> Result<Status, Failure> {
     let comparison = report.comparison();
-    let outputs = Outputs::new(report.kept(), &comparison);
+    let outputs = Outputs::new(report.finished(), &comparison);
     if let Some(aside) = report.write_outputs(&outputs, report.folder())? {
         warn(&aside.message());
     }
-    outputs.lines(terminal_width(), wanted).iter().for_each(|line| tell(line));
+    outputs.lines(terminal_width(), targets).iter().for_each(|line| print_wrapped(line));
     let calls = report.calls();
     let imported = match calls.imported {
         0 => String::new(),
-        imported => format!(" ({imported} from other journals)"),
+        imported => format!(", {imported} answers copied from other journals"),
     };
-    tell(&format!(
-        "{} calls made, the others came from the journal{imported}; reports are in {}",
+    print_wrapped(&format!(
+        "{} calls made{imported}; all other answers come from the run's journal. Reports: {}",
         calls.made,
         report.folder().display()
     ));
-    tell(&sources.money().line());
-    outputs.recommendation().iter().for_each(|line| tell(line));
+    print_wrapped(&sources.money().line());
+    outputs.recommendation().iter().for_each(|line| print_wrapped(line));
     let ending = left_out::ending(&report.manifest().left_out);
     if let Some(line) = &ending {
-        tell(line);
+        print_wrapped(line);
     }
     Ok(Status::of(ending.is_none()))
 }
 
-/// Runs a flow with its progress on stderr to its end, or until somebody wants the program to stop.
+/// Runs a flow, with progress on stderr, until the flow ends or the user stops the program.
 fn drive<T>(flow: impl AsyncFnOnce(Progress) -> Result<T, RunError>) -> Result<T, Failure> {
-    spend(&Sources::default(), flow)
+    drive_paid(&Sources::default(), flow)
 }
 
-/// The same of a flow that makes calls: if it does not come to its end, what was spent through `sources` is said.
-fn spend<T>(sources: &Sources, flow: impl AsyncFnOnce(Progress) -> Result<T, RunError>) -> Result<T, Failure> {
+/// Runs a flow as [`drive`] does, and reports what was spent through `sources` if the flow fails or is stopped.
+fn drive_paid<T>(sources: &Sources, flow: impl AsyncFnOnce(Progress) -> Result<T, RunError>) -> Result<T, Failure> {
     let stop = Stop::new();
     let progress = Progress::to(Console::default()).stopped_by(stop.clone());
     block_on(async {
         tokio::spawn(async move {
             loop {
                 interrupted().await;
-                stop.ask();
+                stop.request();
             }
         });
         Ok(flow(progress).await)
@@ -269,12 +276,12 @@ fn spend<T>(sources: &Sources, flow: impl AsyncFnOnce(Progress) -> Result<T, Run
 fn block_on<T>(future: impl Future<Output = Result<T>>) -> Result<T> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let outcome = runtime.block_on(future);
-    // After Ctrl-C calls that are under way are given up, and noted as such; nothing is waited for that computes on another thread.
-    runtime.shutdown_timeout(GIVING_UP);
+    // After a second Ctrl-C, calls in flight are aborted and recorded as aborted. Blocking tasks are not waited for.
+    runtime.shutdown_timeout(ABORT_GRACE);
     outcome
 }
 
-/// Waits until somebody wants the program to stop: Ctrl-C, or the system's request to end.
+/// Waits for Ctrl-C or, on Unix, SIGTERM.
 async fn interrupted() {
     #[cfg(unix)]
     {
@@ -287,7 +294,7 @@ async fn interrupted() {
             return;
         }
     }
-    // Where no signal can be heard, nobody can interrupt.
+    // If no handler can be installed, the program cannot be interrupted here.
     if tokio::signal::ctrl_c().await.is_err() {
         std::future::pending::<()>().await;
     }
@@ -298,7 +305,7 @@ mod tests {
     use clap::CommandFactory;
 
     #[test]
-    fn the_arguments_are_consistent() {
+    fn arguments_are_consistent() {
         super::Args::command().debug_assert();
     }
 }

@@ -5,85 +5,87 @@ use std::path::{Path, PathBuf};
 use anyhow::{Error, anyhow};
 use clap::Subcommand;
 
-use super::{Failure, Status, drive, say, warn};
+use super::{Failure, Status, drive, print, warn};
 use crate::backend::llama_server::{Choice, Engine};
 use crate::fetch::weights::Catalogue;
 use crate::run::model_check::{self, ModelCheck};
 use crate::run::transfers::fetch_weights;
 
-/// The verbs of `models`.
+/// Subcommands of `models`.
 #[derive(Debug, Subcommand)]
 pub(super) enum Verb {
-    /// List the weights, where they belong and whether they are there
+    /// List known weights, their paths and whether they exist
     #[command(after_help = "Example:\n  intercascade models list")]
     List,
-    /// Fetch weights from the first source that answers, and verify them
+    /// Download weights from the first available source and verify them
     #[command(after_help = "Example:\n  intercascade models fetch smollm2-135m-instruct")]
     Fetch {
-        /// Name of the weights
+        /// Fetch the weights of this name
         name: String,
     },
-    /// Verify the checksums of weights, say which llama.cpp server would run, or ask a model's server what it gives
+    /// Verify weights, find the llama.cpp server, or test a model's server
     #[command(
-        after_help = "Examples:\n  intercascade models check all-minilm-l6-v2\n  intercascade models check llama-server\n  intercascade models check weak --config configs/openai.toml\n  intercascade models check weak --config my.toml --write\n\nThe check of a [[model]] of backend openai makes a few calls of at most 16 tokens each, and charges apply."
+        after_help = "Examples:\n  intercascade models check all-minilm-l6-v2\n  intercascade models check llama-server\n  intercascade models check weak --config configs/openai.toml\n  intercascade models check weak --config my.toml --write\n\nThe check of a [[model]] of backend openai makes a few calls of at most 16 tokens each, which may cost money."
     )]
     Check {
-        /// Name of the weights, `llama-server`, or the name of a [[model]]
+        /// Check these weights, `llama-server`, or this [[model]]
         name: String,
-        /// The config or file of models that the [[model]] stands in [default: configs/models.toml]
+        /// Find the [[model]] in this file [default: configs/models.toml]
         #[arg(long, value_name = "FILE")]
         config: Option<PathBuf>,
-        /// Write the right values into the entry, and show what that changes
+        /// Write the detected values into the entry and show the changes
         #[arg(long)]
         write: bool,
     },
 }
 
-/// What `models check` calls the engine of local servers.
+/// Name of the engine of local servers in `models check`.
 const ENGINE: &str = "llama-server";
 
 pub(super) fn run(verb: &Verb) -> Result<Status, Failure> {
     let catalogue = Catalogue::builtin();
     match verb {
-        Verb::List => catalogue.lines().map_err(Error::from)?.iter().for_each(|line| say(line)),
+        Verb::List => catalogue.lines().map_err(Error::from)?.iter().for_each(|line| print(line)),
         Verb::Fetch { name } => {
             let path = drive(async |progress| fetch_weights(catalogue, name, &progress).await)?;
-            say(&format!("{name}: verified, in {}", path.display()));
+            print(&format!("{name}: verified; path: {}", path.display()));
         }
         Verb::Check { name, config: Some(config), write } => return check(config, name, *write),
         Verb::Check { name, .. } if name == ENGINE => {
-            let Choice { engine, passed_over } = Engine::choose().map_err(Error::from)?;
-            say(&format!("{ENGINE}: {}", engine.describe()));
-            for reason in passed_over {
-                say(&format!("  passed over: {reason}"));
+            let Choice { engine, rejected } = Engine::choose().map_err(Error::from)?;
+            print(&format!("{ENGINE}: {}", engine.describe()));
+            for reason in rejected {
+                print(&format!("  not used: {reason}"));
             }
         }
         Verb::Check { name, write, .. } => {
-            if let (Err(_), Some(config)) = (catalogue.find(name), model_check::usual_file(name)) {
+            if let (Err(_), Some(config)) = (catalogue.find(name), model_check::default_file(name)) {
                 return check(&config, name, *write);
             }
             if *write {
-                return Err(anyhow!("--write changes a [[model]]: say with --config where `{name}` stands").into());
+                return Err(
+                    anyhow!("--write needs the file of the [[model]] `{name}`. Name the file with --config").into()
+                );
             }
-            catalogue.find(name).map_err(|error| anyhow!("{error}; for a [[model]] of a config add --config FILE"))?;
+            catalogue.find(name).map_err(|error| anyhow!("{error}. For a [[model]] of a config add --config FILE"))?;
             let path = catalogue.check(name).map_err(Error::from)?;
-            say(&format!("{name}: every checksum is right, in {}", path.display()));
+            print(&format!("{name}: all checksums match; path: {}", path.display()));
         }
     }
     Ok(Status::Done)
 }
 
-/// Checks the entry called `name`, and writes the right values into its file if that is wanted.
+/// Checks the entry called `name`. If `write`, writes the detected values into the entry's file.
 fn check(config: &Path, name: &str, write: bool) -> Result<Status, Failure> {
     let check = ModelCheck::find(config, name)?;
     check.warning().iter().for_each(|warning| warn(warning));
-    say(&check.title());
-    let report = drive(async |progress| check.ask(&progress).await)?;
-    check.lines(&report).iter().for_each(|line| say(line));
+    print(&check.title());
+    let report = drive(async |progress| check.run(&progress).await)?;
+    check.lines(&report).iter().for_each(|line| print(line));
     if write {
-        check.write(&report)?.iter().for_each(|line| say(line));
+        check.write(&report)?.iter().for_each(|line| print(line));
         return Ok(Status::of(check.passes(&report, true)));
     }
-    check.offer(&report).iter().for_each(|line| say(line));
+    check.offer(&report).iter().for_each(|line| print(line));
     Ok(Status::of(check.passes(&report, false)))
 }

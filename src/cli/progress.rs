@@ -1,4 +1,4 @@
-//! Progress on stderr: a bar on a terminal, now and then a plain line elsewhere.
+//! Progress on stderr: a bar on a terminal, otherwise a plain line at intervals.
 
 use std::io::IsTerminal;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -9,10 +9,10 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use crate::run::{Listener, Unit};
 use crate::types::escaped::escaped_in_line;
 
-/// Off a terminal a line is written each time this many more percent are done.
+/// Percentage between two lines if stderr is no terminal.
 const PERCENT_PER_LINE: u64 = 20;
 
-/// And this long after the last one.
+/// Maximum time between two lines if stderr is no terminal.
 const PER_LINE: Duration = Duration::from_mins(5);
 
 /// A listener that shows messages and progress on stderr.
@@ -47,13 +47,14 @@ impl Listener for Console {
     }
 }
 
-/// One long piece of work.
+/// Display of one task with a known number of steps.
 struct Progress {
     label: String,
     total: u64,
     bytes: bool,
     bar: Option<ProgressBar>,
-    told: Mutex<Option<(u64, Instant)>>,
+    /// Step and time of the last line; `None` before the first line.
+    last_line: Mutex<Option<(u64, Instant)>>,
     begun: Instant,
 }
 
@@ -68,10 +69,10 @@ impl Progress {
             bar.set_message(label.to_owned());
             bar
         });
-        Self { label: label.to_owned(), total, bytes, bar, told: Mutex::new(None), begun: Instant::now() }
+        Self { label: label.to_owned(), total, bytes, bar, last_line: Mutex::new(None), begun: Instant::now() }
     }
 
-    /// Says how much is done, and what else is worth knowing of it meanwhile; an empty text says nothing more.
+    /// Shows the number of completed steps and a status text; an empty text adds nothing.
     fn set_with(&self, done: u64, more: impl FnOnce() -> String) {
         if let Some(bar) = &self.bar {
             let more = more();
@@ -82,9 +83,9 @@ impl Progress {
         }
         let Some(percent) = (done * 100).checked_div(self.total) else { return };
         let step = percent / PERCENT_PER_LINE;
-        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
-        if told.is_none_or(|(told, at)| told < step || at.elapsed() >= PER_LINE) {
-            *told = Some((step, Instant::now()));
+        let mut last_line = self.last_line.lock().unwrap_or_else(PoisonError::into_inner);
+        if last_line.is_none_or(|(last, at)| last < step || at.elapsed() >= PER_LINE) {
+            *last_line = Some((step, Instant::now()));
             let count = if self.bytes {
                 format!("{} of {} MB", done / 1_000_000, self.total / 1_000_000)
             } else {
@@ -97,7 +98,7 @@ impl Progress {
         }
     }
 
-    /// The time that the rest takes at the pace so far; `None` before a second has passed, and at the end.
+    /// Estimated remaining time at the average rate so far; `None` during the first second and at the end.
     fn left(&self, done: u64) -> Option<String> {
         let passed = self.begun.elapsed().as_secs();
         let rest = (passed * self.total.saturating_sub(done)).checked_div(done)?;
@@ -105,7 +106,7 @@ impl Progress {
             .then(|| if rest < 120 { format!("{rest} s") } else { format!("{} min", rest.div_ceil(60)) })
     }
 
-    /// Takes the bar away.
+    /// Removes the bar.
     fn finish(&self) {
         if let Some(bar) = &self.bar {
             bar.finish_and_clear();

@@ -5,34 +5,34 @@ use std::path::PathBuf;
 use anyhow::Result;
 use clap::Subcommand;
 
-use super::{Status, say};
+use super::{Status, print};
 use crate::config::prompts::Prompts;
 use crate::run::shown_prompt;
 
-/// The verbs of `prompts`.
+/// Subcommands of `prompts`.
 #[derive(Debug, Subcommand)]
 pub(super) enum Verb {
-    /// List the prompts: name, version, style and where the words come from
+    /// List prompts: name, version, style and source of the wording
     #[command(after_help = "Example:\n  intercascade prompts list")]
     List {
-        /// A config, whose own prompts are listed too
+        /// Include the prompts of this config
         #[arg(long, value_name = "FILE")]
         config: Option<PathBuf>,
     },
-    /// Print what a model would be sent, in each form that the prompt has
+    /// Print the request text of every form of a prompt
     #[command(
         after_help = "Example:\n  intercascade prompts show chat --dataset space-history-mcq --item sputnik-1-launch-0"
     )]
     Show {
-        /// Name of the prompt
+        /// Print this prompt
         name: String,
-        /// The item to ask about; the data set's first one where absent
+        /// Use this item [default: the first of the data set]
         #[arg(long)]
         item: Option<String>,
-        /// The data set; gsm-templates or space-history-mcq where absent, as the prompt has words for
+        /// Use this data set [default: gsm-templates or space-history-mcq]
         #[arg(long)]
         dataset: Option<String>,
-        /// A config, whose own prompts can be shown too
+        /// Include the prompts of this config
         #[arg(long, value_name = "FILE")]
         config: Option<PathBuf>,
     },
@@ -46,7 +46,7 @@ pub(super) fn run(verb: &Verb) -> Result<Status> {
         }
     };
     for text in texts {
-        say(&text);
+        print(&text);
     }
     Ok(Status::Done)
 }

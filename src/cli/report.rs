@@ -1,30 +1,30 @@
-//! `intercascade report`: a run's outputs made again from its records.
+//! `intercascade report`: rewrites a run's outputs from its records.
 
 use std::path::{Path, PathBuf};
 
 use anyhow::anyhow;
 
 use super::args::Allowed;
-use super::{Failure, Status, tell, terminal_width};
+use super::{Failure, Status, print_wrapped, terminal_width};
 use crate::run::outputs::{Outputs, Wanted};
 use crate::run::report::{self, Rewritten};
 
 /// Arguments of `report`.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  intercascade report results/quickstart\n  intercascade report results/quickstart --prices prices.toml --out results/quickstart-repriced\n  intercascade report --splice README.md\n\nA file of prices has a line for each model: small = { input = 0.1, output = 0.4 }, in USD a million tokens. No model is called. Outputs that change are set aside, none is written over."
+    after_help = "Examples:\n  intercascade report results/quickstart\n  intercascade report results/quickstart --prices prices.toml --out results/quickstart-repriced\n  intercascade report --splice README.md\n\nA file of prices has one line for each model: small = { input = 0.1, output = 0.4 }, in USD per million tokens. With --splice, each part of the document between <!-- from FOLDER: HEADING --> and <!-- end --> is replaced by that table. No model is called. Outputs that change are moved aside first."
 )]
 pub(super) struct Args {
-    /// The run's folder
+    /// Read the run in this folder
     #[arg(required_unless_present = "splice")]
     run: Option<PathBuf>,
-    /// Put tables of runs into a document, between <!-- from FOLDER: HEADING --> and <!-- end -->
+    /// Update the tables of runs in this document
     #[arg(long, value_name = "FILE", conflicts_with_all = ["run", "prices", "out"])]
     splice: Option<PathBuf>,
-    /// Prices to tell fees by, instead of the run's (TOML)
+    /// Compute fees with the prices of this file (TOML)
     #[arg(long, value_name = "FILE")]
     prices: Option<PathBuf>,
-    /// Another folder for the outputs [default: the run's own]
+    /// Write outputs to this new folder [default: the run's folder]
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
     #[command(flatten)]
@@ -34,32 +34,36 @@ pub(super) struct Args {
 pub(super) fn run(args: &Args) -> Result<Status, Failure> {
     match (&args.splice, &args.run) {
         (Some(document), _) => splice(document),
-        (None, Some(run)) => again(run, args),
+        (None, Some(run)) => rewrite(run, args),
         (None, None) => Err(anyhow!("name a run's folder, or a document with --splice").into()),
     }
 }
 
-/// Puts the tables of the runs that a document names into it.
+/// Updates the tables of runs in a document.
 fn splice(document: &Path) -> Result<Status, Failure> {
     let spliced = report::splice(document)?;
-    let what = if spliced.changed { "written" } else { "nothing changed" };
-    tell(&format!("{}: {} tables of runs, {what}", document.display(), spliced.tables));
+    let outcome = if spliced.changed { "updated" } else { "unchanged" };
+    print_wrapped(&format!("{}: {} tables of runs, {outcome}", document.display(), spliced.tables));
     Ok(Status::Done)
 }
 
-/// Makes a run's outputs again.
-fn again(run: &Path, args: &Args) -> Result<Status, Failure> {
-    let kept = report::read(run, args.prices.as_deref(), args.allowed.margin)?;
-    let comparison = kept.comparison();
-    let outputs = Outputs::new(&kept, &comparison);
-    match report::again(&kept, &outputs, run, args.out.as_deref())? {
-        Rewritten::Own(None) => tell(&format!("nothing changed in {}", run.display())),
+/// Rewrites a run's outputs.
+fn rewrite(run: &Path, args: &Args) -> Result<Status, Failure> {
+    let finished = report::read(run, args.prices.as_deref(), args.allowed.margin)?;
+    let comparison = finished.comparison();
+    let outputs = Outputs::new(&finished, &comparison);
+    match report::rewrite(&finished, &outputs, run, args.out.as_deref())? {
+        Rewritten::Own(None) => print_wrapped(&format!("nothing changed in {}", run.display())),
         Rewritten::Own(Some(aside)) => {
-            tell(&format!("made again: {}; the old ones are in {}", aside.names.join(", "), aside.folder.display()));
+            print_wrapped(&format!(
+                "rewritten: {}; the old versions are in {}",
+                aside.names.join(", "),
+                aside.folder.display()
+            ));
         }
-        Rewritten::Other(folder) => tell(&format!("reports are in {}", folder.display())),
+        Rewritten::Other(folder) => print_wrapped(&format!("reports: {}", folder.display())),
     }
-    outputs.lines(terminal_width(), Wanted::default()).iter().for_each(|line| tell(line));
-    outputs.recommendation().iter().for_each(|line| tell(line));
+    outputs.lines(terminal_width(), Wanted::default()).iter().for_each(|line| print_wrapped(line));
+    outputs.recommendation().iter().for_each(|line| print_wrapped(line));
     Ok(Status::Done)
 }

@@ -1,39 +1,39 @@
-//! `intercascade reproduce`: a paper's tables over a family of experiments, and its claims judged by what comes out.
+//! `intercascade reproduce`: makes a paper's tables from a family of experiments and tests its claims.
 
 use std::path::PathBuf;
 
 use super::args::Sources;
-use super::{Failure, Status, spend, tell, terminal_width, warn};
+use super::{Failure, Status, drive_paid, print_wrapped, terminal_width, warn};
 use crate::run::reproduce::{ReproduceOptions, Reproduction, paper};
 
 /// Arguments of `reproduce`.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  intercascade reproduce --list\n  intercascade reproduce headline\n  intercascade reproduce all --recompute\n\nThe family `offline` answers from recordings, with no model, no weights and no key. Only figures of the paper's abstract are called the paper's. Exit status 1: a figure is further from what its file expects than the file allows."
+    after_help = "Examples:\n  intercascade reproduce --list\n  intercascade reproduce headline\n  intercascade reproduce all --recompute\n\nThe family `offline` replays recordings: no model, weights or key is needed. The paper's own figures are quoted from its abstract only. Exit status 1: a figure is outside the range that its file allows."
 )]
 pub(super) struct Args {
-    /// The tables, by name [default: all]
+    /// Make these tables [default: all]
     #[arg(value_name = "TABLE")]
     tables: Vec<String>,
-    /// Which experiments: offline, paper-pair or live
+    /// Use this family of experiments: offline, paper-pair or live
     #[arg(long, default_value = "offline")]
     family: String,
-    /// The same experiments on another data set, one that the family names
+    /// Run the experiments on another data set of the family
     #[arg(long, value_name = "NAME")]
     dataset: Option<String>,
-    /// Folder for the outputs
+    /// Write outputs to this folder
     #[arg(long, value_name = "DIR", default_value = "results/reproduce")]
     out: PathBuf,
-    /// Say what there is, what it takes and whether it is recorded; call no model
+    /// List tables, experiments, costs and recordings; call no model
     #[arg(long)]
     list: bool,
-    /// Leave recordings aside and ask the models
+    /// Ignore recordings and call the models
     #[arg(long)]
     recompute: bool,
-    /// Set the experiments' outputs that are there aside and start over; the journal stays in use
+    /// Move existing outputs aside and start over; reuse the journal
     #[arg(long)]
     fresh: bool,
-    /// The paper's folder
+    /// Read the paper's files from this folder
     #[arg(long, value_name = "DIR", default_value = "configs/paper")]
     paper: PathBuf,
     #[command(flatten)]
@@ -48,31 +48,31 @@ pub(super) fn run(args: &Args) -> Result<Status, Failure> {
         out: args.out.clone(),
         recompute: args.recompute,
         fresh: args.fresh,
-        only_listed: args.list,
+        list_only: args.list,
         sources: args.sources.get(),
     };
     let paper = paper(&args.paper)?;
     let reproduction = Reproduction::prepare(&paper, &options)?;
     let width = terminal_width();
     if args.list {
-        reproduction.listing()?.texts(width).iter().for_each(|text| tell(text));
+        reproduction.listing()?.texts(width).iter().for_each(|text| print_wrapped(text));
         return Ok(Status::Done);
     }
-    let made = spend(&options.sources, async |progress| reproduction.execute(width, &progress).await)?;
-    made.ablations.iter().for_each(|shown| tell(shown));
-    if !made.has_tables() {
+    let report = drive_paid(&options.sources, async |progress| reproduction.execute(width, &progress).await)?;
+    report.ablations.iter().for_each(|table| print_wrapped(table));
+    if !report.has_tables() {
         return Ok(Status::Done);
     }
-    made.shown.iter().for_each(|(title, figures)| tell(&format!("{title}\n{}", figures.terminal(width))));
-    made.notes.iter().for_each(|note| tell(note));
-    if let Some(aside) = made.write(&args.out)? {
+    report.printed.iter().for_each(|(title, figures)| print_wrapped(&format!("{title}\n{}", figures.terminal(width))));
+    report.notes.iter().for_each(|note| print_wrapped(note));
+    if let Some(aside) = report.write(&args.out)? {
         warn(&aside.message());
     }
-    tell(&format!("tables are in {} (.md, .tex, .csv, .parquet)", args.out.display()));
+    print_wrapped(&format!("tables: {} (.md, .tex, .csv, .parquet)", args.out.display()));
     let money = options.sources.money();
     if money.calls > 0 {
-        tell(&money.line());
+        print_wrapped(&money.line());
     }
-    made.missed.iter().for_each(|line| warn(&format!("not as expected: {line}")));
-    Ok(Status::of(made.missed.is_empty()))
+    report.unexpected.iter().for_each(|line| warn(&format!("outside the expected range: {line}")));
+    Ok(Status::of(report.unexpected.is_empty()))
 }

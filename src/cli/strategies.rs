@@ -1,58 +1,58 @@
-//! `intercascade strategies`: what a run learned, and what each strategy did.
+//! `intercascade strategies`: lists or prints a run's stored strategies with their effects.
 
 use std::path::PathBuf;
 
-use super::{Failure, Status, say, tell};
+use super::{Failure, Status, print, print_wrapped};
 use crate::run::strategies::Strategies;
 use crate::types::arm::Arm;
 
-/// What to do with the strategies of a run.
+/// Subcommands of `strategies`.
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Verb {
-    /// List the strategies of a run, with how often each was shown, helped and harmed
+    /// List a run's strategies with counts of retrieved, helped and harmed items
     List {
-        /// The run's folder
+        /// Read the run in this folder
         folder: PathBuf,
-        /// The arm; the first that stored any, if absent
+        /// Select this arm [default: the first with a strategy]
         #[arg(long, value_parser = arm)]
         arm: Option<Arm>,
-        /// The λ, if the run is a sweep
+        /// Select this λ of a sweep [default: all]
         #[arg(long)]
         threshold: Option<f64>,
     },
-    /// Print one strategy as the weak model sees it, with the items that it helped and harmed
+    /// Print one strategy, with the items that it helped and harmed
     #[command(
         after_help = "Example:\n  intercascade strategies show results/pair-gsm-templates path-around-a-triangle-0"
     )]
     Show {
-        /// The run's folder
+        /// Read the run in this folder
         folder: PathBuf,
-        /// The item that the strategy comes from
+        /// Print the strategy from this item
         id: String,
-        /// The arm; the first that stored any, if absent
+        /// Select this arm [default: the first with a strategy]
         #[arg(long, value_parser = arm)]
         arm: Option<Arm>,
-        /// The order of the stream, from 0
+        /// Select this order of the stream, from 0
         #[arg(long, default_value_t = 0)]
         order: usize,
-        /// The λ, if the run is a sweep; the first, if absent
+        /// Select this λ of a sweep [default: the first]
         #[arg(long)]
         threshold: Option<f64>,
     },
 }
 
-/// The arm of this name.
+/// Parses the name of an arm.
 fn arm(name: &str) -> Result<Arm, String> {
-    Arm::named(name).ok_or_else(|| format!("there is no such arm; there are: {}", Arm::ALL.map(Arm::name).join(", ")))
+    Arm::named(name).ok_or_else(|| format!("unknown arm. Arms: {}", Arm::ALL.map(Arm::name).join(", ")))
 }
 
 pub(super) fn run(verb: &Verb) -> Result<Status, Failure> {
     match verb {
         Verb::List { folder, arm, threshold } => {
-            Strategies::read(folder)?.list(*arm, *threshold)?.iter().for_each(|line| tell(line));
+            Strategies::read(folder)?.list(*arm, *threshold)?.iter().for_each(|line| print_wrapped(line));
         }
         Verb::Show { folder, id, arm, order, threshold } => {
-            say(&Strategies::read(folder)?.show(id, *arm, *order, *threshold)?);
+            print(&Strategies::read(folder)?.show(id, *arm, *order, *threshold)?);
         }
     }
     Ok(Status::Done)

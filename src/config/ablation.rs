@@ -1,52 +1,53 @@
-//! Ablations as files: one config, and what is changed in it for each row of each table.
+//! Ablation files: a base config, and the values that each row of each table overrides.
 
 use std::path::{Path, PathBuf};
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::error::{At as _, ConfigError, refused};
+use super::error::{At as _, ConfigError, invalid};
 use super::parse::{for_another_verb, parse, read};
 use crate::types::arm::Arm;
 
-/// What is compared.
-#[derive(Debug, Clone, Deserialize)]
+/// An ablation: variants of one config, grouped in tables.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Ablation {
-    /// Its name in reports, and of the folder for the outputs.
+    /// Name in reports and of the output folder.
     pub name: String,
-    /// The config that every variant starts from; in the file its path counts from where the file lies.
+    /// Path of the base config. In the file, the path is relative to the folder of the file.
     pub config: PathBuf,
-    /// Values laid over the config for all variants (`key.path=value`).
+    /// Overrides of the config for all variants (`key.path=value`).
     #[serde(default)]
     pub set: Vec<String>,
-    /// The tables.
+    /// Tables, in the order of the report.
     #[serde(rename = "table")]
     pub tables: Vec<Table>,
 }
 
-/// The variants of one question.
-#[derive(Debug, Clone, Deserialize)]
+/// Table: the variants that answer one question.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Table {
-    /// What it compares: a heading.
+    /// Heading of the table.
     pub title: String,
-    /// Values laid over the config for its variants.
+    /// Overrides of the config for the variants of the table (`key.path=value`).
     #[serde(default)]
     pub set: Vec<String>,
-    /// Its rows.
+    /// Rows of the table.
     pub variants: Vec<Variant>,
 }
 
-/// A row.
-#[derive(Debug, Clone, Deserialize)]
+/// Row of a table.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Variant {
-    /// Its name.
+    /// Name of the variant.
     pub name: String,
-    /// Values laid over the config; once read, with the table's before them.
+    /// Overrides of the config (`key.path=value`). After loading, the overrides of the table come first.
     #[serde(default)]
     pub set: Vec<String>,
-    /// The arm that the row shows.
+    /// Arm whose figures the row reports.
     #[serde(default = "inter_cascade")]
     pub arm: Arm,
 }
@@ -56,10 +57,10 @@ fn inter_cascade() -> Arm {
 }
 
 impl Ablation {
-    /// Reads a file.
+    /// Reads an ablation file.
     ///
     /// # Errors
-    /// Names file, line and key, and names that stand twice.
+    /// If the file is invalid or a name occurs twice. The error names file, line and key.
     pub fn load(path: &Path) -> Result<Self, ConfigError> {
         let text = read(path)?;
         let mut ablation: Self = parse(&text, path).map_err(|error| {
@@ -73,7 +74,7 @@ impl Ablation {
             unique(&format!("`{title}`: variant"), &names).at(path.display())?;
         }
         if ablation.variants().next().is_none() {
-            return Err(refused("name at least one variant")).at(path.display());
+            return Err(invalid("name at least one variant")).at(path.display());
         }
         for Table { set, variants, .. } in &mut ablation.tables {
             for variant in variants {
@@ -83,12 +84,12 @@ impl Ablation {
         Ok(ablation)
     }
 
-    /// All variants with their table's title.
+    /// All variants, each with the title of its table.
     pub fn variants(&self) -> impl Iterator<Item = (&str, &Variant)> {
         self.tables.iter().flat_map(|table| table.variants.iter().map(|variant| (&*table.title, variant)))
     }
 
-    /// The variants that are run, one of those that set the same, with their table's title.
+    /// Variants to run, each with the title of its table. Of variants with identical overrides, only the first is run.
     #[must_use]
     pub fn runs(&self) -> Vec<(&str, &Variant)> {
         let mut runs: Vec<(&str, &Variant)> = Vec::new();
@@ -101,9 +102,10 @@ impl Ablation {
     }
 }
 
+/// Returns an error if a name occurs twice.
 fn unique(what: &str, names: &[&str]) -> Result<(), ConfigError> {
-    match names.iter().enumerate().find(|(at, name)| names[..*at].contains(name)) {
-        Some((_, name)) => Err(refused(format!("{what} `{name}` stands twice"))),
+    match names.iter().enumerate().find(|(index, name)| names[..*index].contains(name)) {
+        Some((_, name)) => Err(invalid(format!("{what} `{name}` is listed twice"))),
         None => Ok(()),
     }
 }

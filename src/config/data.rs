@@ -1,9 +1,9 @@
-//! From `[dataset]` to items: those of the stream, and those set apart for calibration.
+//! Selection of the items that `[dataset]` describes: the stream and the calibration items.
 
 use std::collections::HashSet;
 use std::path::Path;
 
-use super::error::{At as _, ConfigError, ConfigFault, refused};
+use super::error::{At as _, ConfigError, ConfigFault, invalid};
 use super::schema::Config;
 use super::suggest;
 use crate::dataset::catalogue::Catalogue;
@@ -11,46 +11,46 @@ use crate::dataset::{Contents, Format, Reading, read_clean, stream, subjects};
 use crate::types::item::{Item, ItemId};
 use crate::types::seed::Seed;
 
-/// The items that a config names.
+/// Items that a config selects.
 pub struct SelectedItems {
-    /// The data set's name in outputs.
+    /// Name of the data set in outputs.
     pub name: String,
-    /// How its files are read.
+    /// Format of the files.
     pub format: Format,
-    /// Hex sha256 of the stream's file, and of the calibration items' where it is another.
+    /// Hexadecimal SHA-256 of the stream's file, followed by that of the calibration file if this is another file.
     pub sha256: String,
-    /// What a reader must know of the files.
+    /// Notices about the files for the reader of the results.
     pub notices: Vec<String>,
-    /// The items of the stream.
+    /// Items of the stream.
     pub stream: Vec<Item>,
-    /// Those set apart, in the order in which they were drawn; their ids differ from the stream's.
+    /// Calibration items, in the order of drawing. Their ids differ from those of the stream.
     pub calibration: Vec<Item>,
 }
 
 impl SelectedItems {
-    /// Reads what `config` names; `path` is the config's own.
+    /// Reads and selects the items that `config` describes. `path` is the path of the config.
     ///
     /// # Errors
-    /// Names the key and the mend.
+    /// If a file cannot be read or has too few items. The error names the key and the fix.
     pub fn of(config: &Config, path: &Path) -> Result<Self, ConfigError> {
-        let wanted = &config.dataset;
-        let (name, format, contents) = read(config, wanted.split.as_deref(), path)?;
+        let settings = &config.dataset;
+        let (name, format, contents) = read(config, settings.split.as_deref(), path)?;
         let (mut sha256, mut notices) = (contents.sha256, contents.notices);
-        let there = contents.items.len();
-        let other = match &wanted.calibration_split {
+        let total = contents.items.len();
+        let other = match &settings.calibration_split {
             None => None,
             Some(split) => {
                 let (_, _, other) = read(config, Some(split), path).at("calibration_split")?;
                 sha256 = format!("{sha256} {}", other.sha256);
                 notices
                     .extend(other.notices.into_iter().filter(|notice| !notices.contains(notice)).collect::<Vec<_>>());
-                Some(of_split(stream::take(other.items, wanted.per_group, None), split))
+                Some(with_split_groups(stream::take(other.items, settings.per_group, None), split))
             }
         };
-        let taken = taken(config, contents.items)?;
-        let drawn = drawn(other.as_deref().unwrap_or(&taken), wanted.calibration, config.seed)?;
-        let mut stream = taken.clone();
-        if wanted.group_split {
+        let selected = select(config, contents.items)?;
+        let drawn = draw_calibration(other.as_deref().unwrap_or(&selected), settings.calibration, config.seed)?;
+        let mut stream = selected.clone();
+        if settings.group_split {
             let groups: HashSet<&str> = drawn.iter().map(|item| &*item.group).collect();
             stream.retain(|item| !groups.contains(&*item.group));
         } else if other.is_none() {
@@ -58,71 +58,73 @@ impl SelectedItems {
             stream.retain(|item| !ids.contains(&item.id));
         }
         if stream.is_empty() {
-            return Err(nothing_left(there, &taken, &drawn, wanted.group_split));
+            return Err(empty_stream(total, &selected, &drawn, settings.group_split));
         }
-        let calibration = apart(drawn, &stream);
+        let calibration = with_distinct_ids(drawn, &stream);
         Ok(Self { name, format, sha256, notices, stream, calibration })
     }
 }
 
-/// The items that `per_group`, `limit`, `sample` and `sample_groups` take, of which calibration items are then set apart.
-fn taken(config: &Config, items: Vec<Item>) -> Result<Vec<Item>, ConfigError> {
-    let wanted = &config.dataset;
-    let there = items.len();
-    let of_groups = stream::take(items, wanted.per_group, None);
-    let rest = match wanted.per_group {
-        Some(most) if of_groups.len() < there => {
-            format!("{there} questions, of which per_group = {most} takes {}", of_groups.len())
+/// Selects items by `per_group`, `limit`, `sample` and `sample_groups`, before calibration items are drawn.
+fn select(config: &Config, items: Vec<Item>) -> Result<Vec<Item>, ConfigError> {
+    let settings = &config.dataset;
+    let total = items.len();
+    let of_groups = stream::take(items, settings.per_group, None);
+    let available = match settings.per_group {
+        Some(most) if of_groups.len() < total => {
+            format!("{total} questions, of which per_group = {most} selects {}", of_groups.len())
         }
-        _ => format!("{there} questions"),
+        _ => format!("{total} questions"),
     };
-    let lacking =
-        |key: &str, n: usize, there: usize| (n > there).then(|| refused(format!("{key} is {n}, and there are {rest}")));
+    let too_few = |key: &str, n: usize, count: usize| {
+        (n > count).then(|| invalid(format!("{key} = {n} is too large: there are {available}. Lower {key}")))
+    };
     if let Some(error) =
-        wanted.limit.and_then(|n| lacking("limit", n, of_groups.len()).filter(|_| wanted.sample.is_none()))
+        settings.limit.and_then(|n| too_few("limit", n, of_groups.len()).filter(|_| settings.sample.is_none()))
     {
         return Err(error);
     }
-    let mut taken = stream::take(of_groups, None, wanted.limit);
-    if let Some(n) = wanted.sample {
-        if let Some(error) = lacking("sample", n, taken.len()) {
+    let mut selected = stream::take(of_groups, None, settings.limit);
+    if let Some(n) = settings.sample {
+        if let Some(error) = too_few("sample", n, selected.len()) {
             return Err(error);
         }
-        taken = stream::sample(taken, n, config.seed);
+        selected = stream::sample(selected, n, config.seed);
     }
-    if let Some(n) = wanted.sample_groups {
-        taken = stream::sample_groups(taken, n, config.seed)
-            .map_err(|there| refused(format!("sample_groups is {n}, and there are {there} groups")))?;
+    if let Some(n) = settings.sample_groups {
+        selected = stream::sample_groups(selected, n, config.seed).map_err(|groups| {
+            invalid(format!("sample_groups = {n} is too large: there are {groups} groups. Lower sample_groups"))
+        })?;
     }
-    Ok(taken)
+    Ok(selected)
 }
 
-/// The error of a stream without items, which says where they went.
-fn nothing_left(there: usize, taken: &[Item], drawn: &[Item], whole_groups: bool) -> ConfigError {
+/// Error of a stream without items. The text reports how many items were read, selected and drawn.
+fn empty_stream(total: usize, selected: &[Item], drawn: &[Item], whole_groups: bool) -> ConfigError {
     if drawn.is_empty() {
-        return refused(format!("there are {there} questions, and none is left for the stream"));
+        return invalid(format!("the stream is empty: the file has {total} questions and none is selected"));
     }
     let of_groups = if whole_groups { " with all others of their groups" } else { "" };
-    let of_file = if taken.len() < there { format!(" (of {there} in the file)") } else { String::new() };
-    refused(format!(
-        "{} questions{of_file}: {} are set apart for calibration{of_groups}, in {} groups, and 0 are left for the stream; lower \
-         dataset.calibration, or give the calibration items a split of their own with calibration_split",
-        taken.len(),
+    let of_file = if selected.len() < total { format!(" (of {total} in the file)") } else { String::new() };
+    invalid(format!(
+        "the stream is empty: of {} questions{of_file}, {} are set apart for calibration{of_groups}, in {} groups, and 0 remain. \
+         Lower dataset.calibration, or draw the calibration items from a separate split with calibration_split",
+        selected.len(),
         drawn.len(),
         drawn.iter().map(|item| &*item.group).collect::<HashSet<&str>>().len(),
     ))
 }
 
-/// `n` items, one of each of as many groups.
-fn drawn(pool: &[Item], n: usize, seed: Seed) -> Result<Vec<Item>, ConfigError> {
+/// Draws `n` calibration items from `pool`, each from another group.
+fn draw_calibration(pool: &[Item], n: usize, seed: Seed) -> Result<Vec<Item>, ConfigError> {
     if n == 0 {
         return Ok(Vec::new());
     }
     let mut drawn = stream::drawn_for_calibration(pool, seed);
     if n > drawn.len() {
-        return Err(refused(format!(
-            "calibration is {n}, and there are {} groups among {} questions: one question of each is drawn, since variants of one \
-             problem are right or wrong together; ask for fewer",
+        return Err(invalid(format!(
+            "calibration = {n} is too large: there are {} groups among {} questions, and one question of each group is drawn, \
+             because variants of one problem are not independent. Lower calibration",
             drawn.len(),
             pool.len()
         )));
@@ -131,16 +133,17 @@ fn drawn(pool: &[Item], n: usize, seed: Seed) -> Result<Vec<Item>, ConfigError> 
     Ok(drawn.into_iter().map(|index| pool[index].clone()).collect())
 }
 
-/// Another split's items. Files number their rows alike, and an item of no group has no siblings in another file.
-fn of_split(mut items: Vec<Item>, split: &str) -> Vec<Item> {
+/// Prefixes the group of each item without variants with the name of the split. Row numbers repeat between files, so
+/// equal numbers must not join items of different files.
+fn with_split_groups(mut items: Vec<Item>, split: &str) -> Vec<Item> {
     for item in items.iter_mut().filter(|item| *item.group == *item.id.0) {
         item.group = format!("{split}: {}", item.id).into();
     }
     items
 }
 
-/// The items, under ids that no item of the stream has: files number their rows alike.
-fn apart(mut items: Vec<Item>, stream: &[Item]) -> Vec<Item> {
+/// Changes ids that occur in the stream. Row numbers repeat between files.
+fn with_distinct_ids(mut items: Vec<Item>, stream: &[Item]) -> Vec<Item> {
     if items.is_empty() {
         return items;
     }
@@ -153,36 +156,37 @@ fn apart(mut items: Vec<Item>, stream: &[Item]) -> Vec<Item> {
     items
 }
 
-/// The data set's name, format and the contents of one split.
+/// Reads one split. Returns the name of the data set, its format and the contents.
 fn read(config: &Config, split: Option<&str>, path: &Path) -> Result<(String, Format, Contents), ConfigError> {
-    let wanted = &config.dataset;
-    if let Some(file) = &wanted.path {
+    let settings = &config.dataset;
+    if let Some(file) = &settings.path {
         if split.is_some() {
-            return Err(refused("`split` goes with a name of the catalogue, not with a path"));
+            return Err(invalid("`split` applies to a data set of the catalogue, not to a path. Remove it"));
         }
-        let format = wanted.format.or_else(|| Format::of_path(file));
-        let format = format.ok_or_else(|| refused("add format = \"gsm8k\" or \"mmlu\"")).at(file.display())?;
+        let format = settings.format.or_else(|| Format::of_path(file));
+        let format = format.ok_or_else(|| invalid("add format = \"gsm8k\" or \"mmlu\"")).at(file.display())?;
         let stem = file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-        let (member, group) = (wanted.member.clone(), wanted.group.clone());
+        let (member, group) = (settings.member.clone(), settings.group.clone());
         let reading = Reading { member, group, seed: config.seed, ..Reading::of(format) };
         let contents = read_clean(file, &reading).map_err(ConfigFault::dataset)?;
-        return Ok((wanted.name.clone().unwrap_or(stem), format, subjects_of(config, contents)?));
+        return Ok((settings.name.clone().unwrap_or(stem), format, subjects_of(config, contents)?));
     }
-    if wanted.member.is_some() || wanted.group.is_some() {
-        return Err(refused("`member` and `group` go with a path; the catalogue has its own"));
+    if settings.member.is_some() || settings.group.is_some() {
+        return Err(invalid("`member` and `group` apply to a path, not to a data set of the catalogue. Remove them"));
     }
     let catalogue = Catalogue::find(Some(path)).map_err(ConfigFault::dataset)?;
-    let entry =
-        suggest::find("data set", wanted.name.as_deref().unwrap_or_default(), &catalogue.entries, |entry| &entry.name)?;
-    if wanted.format.is_some_and(|format| format != entry.format) {
-        return Err(refused(format!("`{}` has the format of its catalogue entry; leave `format` out", entry.name)));
+    let entry = suggest::find("data set", settings.name.as_deref().unwrap_or_default(), &catalogue.entries, |entry| {
+        &entry.name
+    })?;
+    if settings.format.is_some_and(|format| format != entry.format) {
+        return Err(invalid(format!("`{}` has the format of its catalogue entry. Remove `format`", entry.name)));
     }
     let split = entry.choose_split(split).map_err(ConfigFault::dataset)?;
     let contents = catalogue.load(entry, split, config.seed).map_err(ConfigFault::dataset)?;
     Ok((entry.name.clone(), entry.format, subjects_of(config, contents)?))
 }
 
-/// The contents, of the subjects that the config names alone.
+/// Restricts the contents to the subjects in the config.
 fn subjects_of(config: &Config, contents: Contents) -> Result<Contents, ConfigError> {
     let Some(names) = &config.dataset.subjects else { return Ok(contents) };
     let items = subjects::only(contents.items, names).map_err(ConfigFault::dataset).at("subjects")?;
@@ -195,8 +199,8 @@ mod tests {
     use crate::types::testing::item;
 
     #[test]
-    fn rows_of_two_files_are_no_siblings_by_their_numbers() {
-        let items = of_split(vec![item("7", "7"), item("8", "trains")], "train");
+    fn equal_row_numbers_of_two_files_are_not_siblings() {
+        let items = with_split_groups(vec![item("7", "7"), item("8", "trains")], "train");
         let groups: Vec<&str> = items.iter().map(|item| &*item.group).collect();
         assert_eq!(groups, ["train: 7", "trains"], "a named group is the same in every file");
         assert_eq!(items[0].id, "7".into());

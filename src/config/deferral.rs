@@ -1,4 +1,4 @@
-//! What `[deferral]` asks for: a threshold that is stated, or one that is calibrated.
+//! Interpretation of `[deferral]`: a fixed threshold or a calibrated one.
 
 use super::schema::{self, Calibrate, Config, DeferralConfig, GridName, NamedGrid, Threshold};
 use crate::analysis::calibration::{Grid, Guarantee};
@@ -6,6 +6,7 @@ use crate::analysis::metrics::calibrated::CalibrationTask;
 use crate::cascade::calibration::CalibrationPlan;
 
 impl GridName {
+    /// Candidates for λ.
     fn grid(self) -> Grid {
         match self {
             Self::Steps(steps) => Grid::Uniform(steps),
@@ -15,8 +16,8 @@ impl GridName {
 }
 
 impl Calibrate {
-    /// What a calibration that names no α goes by: the usual values for what is `None`. No answer could be wrong too often for
-    /// its α of 1.
+    /// Guarantee and grid of a calibration without an α. The guarantee has α = 1, which every threshold satisfies.
+    /// `None` arguments have the default values of a config.
     #[must_use]
     pub fn without_alpha(delta: Option<f64>, min_accepted: Option<usize>) -> (Guarantee, Grid) {
         let delta = delta.unwrap_or_else(schema::delta);
@@ -24,40 +25,40 @@ impl Calibrate {
         (Guarantee { alpha: 1.0, delta, min_accepted }, GridName::default().grid())
     }
 
-    /// The guarantee that the threshold must have.
+    /// Guarantee that the threshold must satisfy.
     pub(super) fn guarantee(self) -> Guarantee {
         Guarantee { alpha: self.alpha, delta: self.delta, min_accepted: self.min_accepted }
     }
 }
 
 impl DeferralConfig {
-    /// The stated λ. `None` if it is calibrated.
+    /// Fixed λ in [0, 1]. `None` if λ is calibrated.
     #[must_use]
-    pub fn stated(&self) -> Option<f64> {
+    pub fn fixed_threshold(&self) -> Option<f64> {
         match self.threshold {
-            Threshold::Stated(threshold) => Some(threshold),
-            Threshold::Told { .. } => None,
+            Threshold::Fixed(threshold) => Some(threshold),
+            Threshold::Calibrated { .. } => None,
         }
     }
 
-    /// The guarantee and the recalibration that the calibration items are used for.
+    /// Guarantee and recalibration that are fitted on the calibration items.
     #[must_use]
     pub fn calibration_task(&self) -> CalibrationTask {
         let guarantee = match self.threshold {
-            Threshold::Stated(_) => None,
-            Threshold::Told { calibrate } => Some((calibrate.guarantee(), calibrate.grid.grid())),
+            Threshold::Fixed(_) => None,
+            Threshold::Calibrated { calibrate } => Some((calibrate.guarantee(), calibrate.grid.grid())),
         };
         CalibrationTask { guarantee, recalibrate: self.recalibrate }
     }
 }
 
 impl Config {
-    /// How the arms get their gates, from calibration items at these indices.
+    /// Plan of how the arms get their gates, with the calibration items at these indices.
     #[must_use]
-    pub fn gates(&self, calibration: impl IntoIterator<Item = usize>) -> CalibrationPlan {
+    pub fn calibration_plan(&self, calibration: impl IntoIterator<Item = usize>) -> CalibrationPlan {
         CalibrationPlan {
             arms: self.arms.clone(),
-            wanted: self.deferral.calibration_task(),
+            task: self.deferral.calibration_task(),
             per_arm: self.deferral.calibrate_per_arm,
             calibration: calibration.into_iter().collect(),
             checks: self.deferral.checks.clone(),

@@ -1,4 +1,4 @@
-//! What a run says of itself before any model has answered: its setting, and what a reader must know of it.
+//! Description of a run before any model is called: settings and warnings.
 
 use super::resolved::ResolvedConfig;
 use super::schema::{Calibrate, Config, DeferralConfig, LearningConfig, Threshold};
@@ -12,13 +12,13 @@ use crate::types::check::Check;
 use crate::types::store_rule::StoreRule;
 
 impl ResolvedConfig {
-    /// Lines that say what ran.
+    /// Describes the settings of the run, one line each.
     #[must_use]
     pub fn describe(&self) -> Vec<String> {
-        self.describe_with_gate(&gate(&self.config.deferral))
+        self.describe_with_gate(&describe_gate(&self.config.deferral))
     }
 
-    /// The same with a gate other than the config's.
+    /// Describes the settings with a `gate` other than that of the config.
     #[must_use]
     pub fn describe_with_gate(&self, gate: &str) -> Vec<String> {
         let config = &self.config;
@@ -36,25 +36,25 @@ impl ResolvedConfig {
             format!("strong level: {}, prompt {}", self.strong.describe(), self.prompts[1].label()),
         ];
         if let Some(signal) = self.signal {
-            lines.push(format!("gate: {} {gate}{}", signal.name(), checks(&config.deferral.checks)));
+            lines.push(format!("gate: {} {gate}{}", signal.name(), describe_checks(&config.deferral.checks)));
         }
-        lines.extend(self.calibrates());
+        lines.extend(self.describe_calibration());
         if self.learns() {
             lines.push(format!(
-                "strategies: {}, at most {} shown{}, ranked by {}, similarity at least {}{}",
-                taught(&config.learning),
+                "strategies: {}, at most {} per query{}, ranked by {}, similarity at least {}{}",
+                describe_stored(&config.learning),
                 config.learning.k,
-                if self.shows_to_top() && config.learning.top_level_examples { ", to the top level too" } else { "" },
+                if self.shows_to_top() && config.learning.top_level_examples { ", also for the top level" } else { "" },
                 config.learning.embedder.name(),
                 config.learning.min_similarity,
                 match config.deferral.without_example {
                     WithoutExample::Ask => "",
-                    WithoutExample::Defer => "; without one the weak level is not asked and the query is deferred",
+                    WithoutExample::Defer => "; a query without one is deferred without a call of the weak level",
                 }
             ));
             lines.push(format!(
-                "baseline of every gain: the weak level with nothing shown, asked in {}'s form for answering alone; with \
-                 strategies it is asked in the form for following them",
+                "baseline of every gain: the weak level without strategies, by the form `alone` of prompt {}; with strategies the \
+                 form `following` is used",
                 self.prompts[0].name
             ));
         }
@@ -63,16 +63,16 @@ impl ResolvedConfig {
         lines
     }
 
-    /// What the calibration items are for, where anything is told from them.
-    fn calibrates(&self) -> Option<String> {
+    /// Describes the use of the calibration items. `None` if nothing is calibrated.
+    fn describe_calibration(&self) -> Option<String> {
         let deferral = &self.config.deferral;
         let n = self.calibration().len();
         let split = self.config.dataset.calibration_split.as_ref().map(|split| format!(" of split {split}"));
-        let whose = if deferral.calibrate_per_arm {
-            "each learning arm on its own answers while it learns from them, deferring all, before its stream begins (the \
-             repository goes on)"
+        let scope = if deferral.calibrate_per_arm {
+            "each learning arm separately: before the stream, the arm defers and learns from all of them (the stream starts with \
+             the resulting repository)"
         } else {
-            "for all arms on the weak level's answers without strategies"
+            "shared by all arms: answers of the weak level without strategies"
         };
         let map = deferral.recalibrate.map(|map| match map {
             Recalibrate::Platt => "; confidence recalibrated by Platt scaling",
@@ -80,51 +80,53 @@ impl ResolvedConfig {
         });
         deferral.calibration_task().asks().then(|| {
             format!(
-                "calibration: {n} items{}, one of each of {n} groups {}, {whose}{}",
+                "calibration: {n} items{}, each from another group {}, {scope}{}",
                 split.unwrap_or_default(),
                 if self.config.dataset.group_split {
-                    "that the stream does not hold"
+                    "(these groups are left out of the stream)"
                 } else {
-                    "that may be in the stream too"
+                    "(these groups may also be in the stream)"
                 },
                 map.unwrap_or_default()
             )
         })
     }
 
-    /// What a reader must know before any model has answered.
+    /// Warnings that are known before any model is called.
     #[must_use]
     pub fn warnings(&self) -> Vec<String> {
         let mut lines = self.notices.clone();
-        lines.extend(self.one_recording());
-        lines.extend(self.unused());
+        lines.extend(self.shared_recording());
+        lines.extend(self.unused_keys());
         if self.learns() && self.stream().len() > 1 && self.groups() == self.stream().len() {
             lines.push(
-                "The data name no groups: every question is its own. If some are variants of one problem, name the column that says so with dataset.group (or \
-                 call it `group`): intervals and the split of gains into look-up and transfer go by it."
+                "The data set has no groups: every question is its own group. If some questions are variants of one problem, set \
+                 dataset.group to the column that identifies the problem (or call the column `group`). Intervals and the split of \
+                 gains into look-up and transfer depend on the groups."
                     .to_owned(),
             );
         }
         if [&self.weak, &self.strong].iter().any(|entry| entry.backend.kind() == BackendKind::Reference) {
             lines.push(
-                "The strong level is the data set's own worked solutions (backend reference): always right, and its strategies \
-                 come from the same hand as the questions. It is the upper bound of a strong level, not a model's result."
+                "The strong level answers with the data set's worked solutions (backend reference). It is always correct, and its \
+                 strategies have the same author as the questions. The figures are an upper bound, not the result of a model."
                     .to_owned(),
             );
         }
         if [&self.weak, &self.strong].iter().any(|entry| entry.backend.kind() == BackendKind::Simulated) {
-            lines.push("A level is simulated: the figures test the program and say nothing of any model.".to_owned());
+            lines
+                .push("A level is simulated. The figures test the program and say nothing about any model.".to_owned());
         }
         if !self.config.dataset.group_split && !self.calibration().is_empty() {
             lines.push(
-                "Calibration items have siblings in the stream (group_split = false): what is told from them holds for problems \
-                 that were seen, not for new ones."
+                "Calibration items have variants in the stream (group_split = false). The calibration holds for problems that were \
+                 seen, not for new ones."
                     .to_owned(),
             );
         }
         if !self.config.deferral.calibration_task().asks() && !self.calibration().is_empty() {
             lines.push(format!(
-                "{} items are set apart for calibration (dataset.calibration), and nothing is told from them: the threshold is stated.",
+                "{} items are set apart for calibration (dataset.calibration), but nothing is calibrated: the threshold is fixed.",
                 self.calibration().len()
             ));
         }
@@ -132,8 +134,8 @@ impl ResolvedConfig {
             let slots = entry.backend.llama_server().and_then(|server| server.slots);
             if let Some(slots) = slots.filter(|slots| slots.get() > 1) {
                 lines.push(format!(
-                    "`{}` computes {slots} sequences at once: what runs beside a sequence can change its late digits, so another \
-                     run may differ from this one; the journal is the record.",
+                    "`{}` computes {slots} sequences at once. Concurrent sequences can change each other's last digits, so another run \
+                     may differ from this one. The journal is the record.",
                     entry.name
                 ));
             }
@@ -141,8 +143,8 @@ impl ResolvedConfig {
         lines
     }
 
-    /// The keys that are set and that none of the run's arms uses.
-    fn unused(&self) -> Option<String> {
+    /// Warning about keys that are set but used by no arm of the run. `None` if there are none.
+    fn unused_keys(&self) -> Option<String> {
         let Config { arms, deferral, learning, .. } = &self.config;
         let is_gated =
             |arm: &Arm| matches!(arm.deferral(), Deferral::BelowThreshold | Deferral::WithoutExample { checked: true });
@@ -159,18 +161,19 @@ impl ResolvedConfig {
             ("learning.fixed_example", learning.fixed_example.is_some() && !arms.contains(&Arm::FixedExample)),
         ];
         let unused: Vec<&str> = keys.into_iter().filter(|(_, unused)| *unused).map(|(key, _)| key).collect();
-        (!unused.is_empty()).then(|| format!("No arm of `arms` uses what is set: {}.", unused.join(", ")))
+        (!unused.is_empty()).then(|| format!("No arm of `arms` uses these keys, which are set: {}.", unused.join(", ")))
     }
 
-    /// That both levels answer from the same rows of one recording, as a name that was copied and not changed would make them.
-    fn one_recording(&self) -> Option<String> {
+    /// Warning that both levels answer from the same rows of one recording, as after a copied and unchanged path.
+    /// `None` if they do not.
+    fn shared_recording(&self) -> Option<String> {
         let [weak, strong] = [&self.weak, &self.strong].map(|entry| self.recordings.get(&entry.name));
         let (weak, strong) = (weak?, strong?);
-        let parted = weak.has("model") && self.weak.server_name() != self.strong.server_name();
-        (weak.sha256() == strong.sha256() && !parted).then(|| {
+        let separated = weak.has("model") && self.weak.server_name() != self.strong.server_name();
+        (weak.sha256() == strong.sha256() && !separated).then(|| {
             format!(
-                "The recordings of `{}` and `{}` are one file (sha256 {}…): both levels give the same answers, so nothing can be \
-                 gained by deferring. Name another recording, or give the file a column `model`.",
+                "The recordings of `{}` and `{}` are one file (sha256 {}…). Both levels have the same answers, so deferral cannot \
+                 change any answer. Name another recording, or add a column `model` to the file.",
                 self.weak.name,
                 self.strong.name,
                 &weak.sha256()[..12]
@@ -179,16 +182,16 @@ impl ResolvedConfig {
     }
 }
 
-/// What is kept, and where.
-fn taught(learning: &LearningConfig) -> String {
+/// Describes the stored content and the store rules.
+fn describe_stored(learning: &LearningConfig) -> String {
     let written = match learning.distil {
-        Distil::SameCall => "written in the answer's own call",
+        Distil::SameCall => "written in the call for the answer",
         Distil::SecondCall => "written in a second call",
     };
     let content = match learning.content {
         Content::Strategy => format!("texts {written}"),
-        Content::WorkedCase => "worked cases".to_owned(),
-        Content::Both => format!("worked cases with texts {written}"),
+        Content::WorkedExample => "worked examples".to_owned(),
+        Content::Both => format!("worked examples with texts {written}"),
         Content::QuestionAnswer => "questions with their answers".to_owned(),
     };
     let rule = |rule: StoreRule| match rule {
@@ -196,22 +199,22 @@ fn taught(learning: &LearningConfig) -> String {
         _ => rule.name().to_owned(),
     };
     let rules: Vec<String> = learning.store.to_vec().into_iter().map(rule).collect();
-    format!("{content}, kept by the rule {}", rules.join(" and "))
+    format!("{content}, stored by the rule {}", rules.join(" and "))
 }
 
-/// What an answer must pass besides λ.
-fn checks(checks: &[Check]) -> String {
+/// Describes the checks that an answer must pass besides λ.
+fn describe_checks(checks: &[Check]) -> String {
     let names: Vec<&str> = checks.iter().map(|check| check.name()).collect();
     if names.is_empty() { String::new() } else { format!("; so is an answer that fails a check: {}", names.join(", ")) }
 }
 
-/// What the gate does.
-fn gate(deferral: &DeferralConfig) -> String {
+/// Describes the threshold of the gate.
+fn describe_gate(deferral: &DeferralConfig) -> String {
     match deferral.threshold {
-        Threshold::Stated(threshold) => format!("below {threshold} is deferred"),
-        Threshold::Told { calibrate: Calibrate { alpha, delta, min_accepted, .. } } => format!(
-            "below a threshold told from the calibration items is deferred: risk at most {alpha} with probability {} \
-             over their draw, at least {min_accepted} accepted",
+        Threshold::Fixed(threshold) => format!("below {threshold} is deferred"),
+        Threshold::Calibrated { calibrate: Calibrate { alpha, delta, min_accepted, .. } } => format!(
+            "below a threshold calibrated on the calibration items is deferred: risk at most {alpha} with probability {} \
+             over the draw of these items, at least {min_accepted} accepted",
             1.0 - delta
         ),
     }

@@ -1,45 +1,45 @@
-//! Changes keys of a `[[model]]` in the text of a config and leaves every other line as it is.
+//! Changes keys of a `[[model]]` in the text of a config. Every other line remains unchanged.
 
 use toml_edit::{DocumentMut, Item, TableLike, Value};
 
-/// A line of a file that differs.
+/// A line that differs between two texts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Changed<'a> {
-    /// It is there no more.
+    /// Line that was removed.
     Out(&'a str),
-    /// It is new.
+    /// Line that was added.
     In(&'a str),
 }
 
-/// Why an entry cannot be changed.
+/// Error that keeps an entry from being changed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum EditError {
-    /// The file is no TOML.
+    /// The file is not TOML.
     #[error("not TOML")]
     NotToml(#[source] toml_edit::TomlError),
-    /// The file has no entry of this name.
-    #[error("there is no [[model]] called `{0}`")]
+    /// The file has no entry with this name.
+    #[error("no [[model]] is called `{0}`")]
     NoEntry(String),
-    /// A value that cannot be written in one line.
+    /// The value cannot be written in one line.
     #[error("{key} = {value}: {fault}")]
     Value {
-        /// The key.
+        /// Key.
         key: String,
-        /// The value.
+        /// Value.
         value: toml::Value,
-        /// The parser's error.
+        /// Error of the parser.
         fault: Box<toml_edit::TomlError>,
     },
-    /// The entry is written in lines that hold other things too.
-    #[error("its lines cannot be changed without touching others: change them by hand")]
+    /// A line of the entry contains other content.
+    #[error("the entry shares lines with other content. Edit the file manually")]
     SharedLines,
 }
 
-/// The text with keys of the `[[model]]` called `name` changed or added.
+/// Returns the text with keys of the `[[model]]` called `name` changed or added.
 ///
 /// # Errors
-/// If there is no such entry, or its lines cannot be changed without touching others.
+/// If no entry has this name, or the change would affect other lines.
 pub fn with_keys(text: &str, name: &str, changes: &[(&str, toml::Value)]) -> Result<String, EditError> {
     let has_returns = text.contains("\r\n");
     let mut document: DocumentMut = text.replace("\r\n", "\n").parse().map_err(EditError::NotToml)?;
@@ -60,14 +60,14 @@ pub fn with_keys(text: &str, name: &str, changes: &[(&str, toml::Value)]) -> Res
     }
     let new = document.to_string();
     let new = if has_returns { new.replace('\n', "\r\n") } else { new };
-    let others = difference(text, &new).into_iter().filter(|line| matches!(line, Changed::Out(_))).count();
-    if others > changes.len() {
+    let removed = difference(text, &new).into_iter().filter(|line| matches!(line, Changed::Out(_))).count();
+    if removed > changes.len() {
         return Err(EditError::SharedLines);
     }
     Ok(new)
 }
 
-/// The entry called `name`.
+/// Finds the entry called `name`.
 fn entry<'a>(document: &'a mut DocumentMut, name: &str) -> Option<&'a mut dyn TableLike> {
     let is_named = |entry: &dyn TableLike| entry.get("name").and_then(Item::as_str) == Some(name);
     match document.get_mut("model")? {
@@ -82,12 +82,12 @@ fn entry<'a>(document: &'a mut DocumentMut, name: &str) -> Option<&'a mut dyn Ta
     }
 }
 
-/// The lines that differ, in order: the fewest that make one text into the other.
+/// Returns the lines that differ, in order: a shortest edit script between the two texts.
 #[must_use]
 pub fn difference<'a>(old: &'a str, new: &'a str) -> Vec<Changed<'a>> {
     let (old, new): (Vec<&str>, Vec<&str>) = (old.split('\n').collect(), new.split('\n').collect());
     let width = new.len() + 1;
-    // Lines that the rests have in common at most.
+    // Length of the longest common subsequence of the remaining lines.
     let mut common = vec![0_usize; (old.len() + 1) * width];
     for i in (0..old.len()).rev() {
         for j in (0..new.len()).rev() {
@@ -125,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_that_is_there_changes_its_value_and_nothing_else() {
+    fn existing_key_changes_only_its_value() {
         let changed = with_keys(CONFIG, "weak", &set("logprobs", false)).expect("changed");
         assert_eq!(changed, CONFIG.replace("logprobs = true ", "logprobs = false "));
         let lines = difference(CONFIG, &changed);
@@ -136,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_that_is_not_there_comes_last_in_its_entry() {
+    fn new_key_is_appended_to_its_entry() {
         let changed = with_keys(CONFIG, "strong", &set("token_limit_key", "max_tokens")).expect("changed");
         let line = "price = { input = 1.0, output = 2 }   # a price\n";
         assert_eq!(changed, CONFIG.replace(line, &format!("{line}token_limit_key = \"max_tokens\"\n")));
@@ -144,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn several_keys_inline_entries_and_other_line_ends() {
+    fn inline_entries_and_crlf_line_ends_are_supported() {
         let inline = "model = [{ name = \"weak\", preset = \"groq\" }, { name = \"b\", preset = \"groq\" }]\n";
         let changed = with_keys(inline, "b", &set("send_stop", false)).expect("changed");
         assert_eq!(changed, inline.replace("preset = \"groq\" }]", "preset = \"groq\" , send_stop = false }]"));
@@ -156,10 +156,10 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_changed_is_refused() {
+    fn unknown_entries_and_shared_lines_are_errors() {
         assert!(with_keys(CONFIG, "week", &set("a", 1)).expect_err("refused").to_string().contains("`week`"));
         let mixed = CONFIG.replacen('\n', "\r\n", 3);
         let error = with_keys(&mixed, "weak", &set("logprobs", false)).expect_err("refused");
-        assert!(error.to_string().contains("by hand"), "{error}");
+        assert!(error.to_string().contains("manually"), "{error}");
     }
 }

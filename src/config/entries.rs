@@ -1,4 +1,4 @@
-//! The `[[model]]`s that a config can name, with the files that they stand in.
+//! `[[model]]` entries that a config can name, and the files that contain them.
 
 use std::path::{Path, PathBuf};
 
@@ -18,10 +18,10 @@ struct ModelsFile {
 }
 
 impl Config {
-    /// All entries that can be named: this config's, then those of the `models.toml` beside it.
+    /// Returns all entries that the config can name: its own, then those of the `models.toml` in the same folder.
     ///
     /// # Errors
-    /// Where that file cannot be read.
+    /// If `models.toml` cannot be read.
     pub fn known_entries(&self, path: &Path) -> Result<Vec<RawEntry>, ConfigError> {
         let file = models_file(path);
         let mut known = self.models.clone();
@@ -31,10 +31,10 @@ impl Config {
         Ok(known)
     }
 
-    /// The entries of `levels` among those that are known, weak to strong.
+    /// Returns the entries of `levels`, weak to strong.
     ///
     /// # Errors
-    /// Names a model that is in neither file, and the nearest name.
+    /// If a model is in neither file. The error suggests the nearest name.
     pub fn level_entries(&self, known: &[RawEntry], path: &Path) -> Result<Vec<RawEntry>, ConfigError> {
         let found = self.levels.iter().map(|name| {
             suggest::find("model", name, known, |entry| &entry.name)
@@ -49,11 +49,11 @@ fn unknown_model(unknown: UnknownName, config: &Path) -> ConfigFault {
     ConfigFault::UnknownModel { unknown, models: models_file(config) }
 }
 
-/// The entry called `name` of a config, of the `models.toml` beside it, or of a file that holds models alone, and the file
-/// that it stands in.
+/// Finds the entry called `name` in a config, in the `models.toml` of the same folder, or in a file with models only.
+/// Returns the file that contains the entry, and the entry.
 ///
 /// # Errors
-/// Names file, line and key of what cannot be read, and the nearest right name if there is no such entry.
+/// If a file is invalid or no entry has the name. The error names file, line and key, or suggests the nearest name.
 pub fn find(path: &Path, name: &str) -> Result<(PathBuf, RawEntry), ConfigError> {
     let text = read(path)?;
     let is_config = toml::from_str::<toml::Table>(&text).is_ok_and(|table| table.keys().any(|key| key != "model"));
@@ -70,6 +70,6 @@ pub fn find(path: &Path, name: &str) -> Result<(PathBuf, RawEntry), ConfigError>
     } else {
         add(path, parse::<ModelsFile>(&text, path)?.model);
     }
-    let what = format!("[[model]] in {} called", path.display());
+    let what = format!("[[model]] in {}", path.display());
     Ok(suggest::find(&what, name, &known, |(_, entry)| &entry.name).cloned()?)
 }

@@ -1,4 +1,4 @@
-//! What is wrong with a config, and where: one error that a caller can match on.
+//! Errors in a config: the fault, which callers can match on, and its places.
 
 use std::fmt::{self, Display, Formatter};
 use std::io;
@@ -7,129 +7,132 @@ use std::path::PathBuf;
 use super::suggest::UnknownName;
 use crate::fetch::weights::WeightsError;
 
-/// A fault with the places that it was found in. Its text is one line: the places, from the file inwards, then the fault.
+/// A fault with its places. The text is one line: the places, from the file inwards, then the fault.
 #[derive(Debug)]
 pub struct ConfigError {
     places: Vec<String>,
     fault: Box<ConfigFault>,
 }
 
-/// The faults.
+/// Fault in a config.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ConfigFault {
-    /// A file or folder that cannot be read.
+    /// A file or folder cannot be read.
     #[error("{what}")]
     Unreadable {
-        /// The attempt, with the path.
+        /// Failed operation, with the path.
         what: String,
-        /// The system's error.
+        /// Error of the operating system.
         source: io::Error,
     },
-    /// Text that is not TOML, a key that does not exist, or a value of a wrong type.
+    /// The text is not TOML, a key does not exist, or a value has the wrong type.
     #[error("{}{}{message}", .line.map(|line| format!("line {line}: ")).unwrap_or_default(), .key.as_ref().map(|key| format!("{key}: ")).unwrap_or_default())]
     Syntax {
-        /// The line, from 1. `None` if the text is not one that was written in lines.
+        /// One-based line. `None` if the text was generated, so the line means nothing to the user.
         line: Option<usize>,
-        /// The path of the key, as in `dataset.limit`. `None` if it is not known.
+        /// Path of the key, as in `dataset.limit`. `None` if the key is not known.
         key: Option<String>,
-        /// The parser's message, with the nearest right name of a wrong one.
+        /// Message of the parser, with a suggestion for an unknown name.
         message: String,
     },
-    /// A file that is read by another verb.
-    #[error("this is {verb} --config {}", .path.display())]
+    /// The file belongs to another subcommand.
+    #[error("this file is {verb} --config {}", .path.display())]
     OtherVerb {
-        /// What the file is, and its verb.
+        /// Kind of the file, and the command that reads it.
         verb: &'static str,
-        /// The file.
+        /// Path of the file.
         path: PathBuf,
     },
-    /// A `--set` that is not `key.path=value`.
+    /// A `--set` argument is not of the form `key.path=value`.
     #[error("--set {0}: must be key.path=value, as in dataset.limit=50")]
     SetForm(String),
-    /// A `--set` whose key leads nowhere in the config.
+    /// The key of a `--set` argument does not lead to a table of the config.
     #[error("--set {set}: {fault} in {}", .path.display())]
     SetKey {
-        /// The argument.
+        /// Argument.
         set: String,
-        /// Where the key ends.
+        /// Fault in the key.
         fault: SetFault,
-        /// The config.
+        /// Path of the config.
         path: PathBuf,
     },
-    /// A config with its `--set` values that cannot be written as TOML.
+    /// The config with its `--set` values cannot be written as TOML.
     #[error(transparent)]
     Unwritable(#[from] toml::ser::Error),
-    /// A name of something that does not exist.
+    /// A name does not exist.
     #[error(transparent)]
     Unknown(#[from] UnknownName),
-    /// A name in `levels` that no `[[model]]` has.
-    #[error("no model is called `{}`{}; there are: {}. Add a [[model]] there or in {}", .unknown.name, .unknown.hint(), .unknown.listed(), .models.display())]
+    /// No `[[model]]` has a name that `levels` lists.
+    #[error("no model is called `{}`{}; known: {}. Add a [[model]] to the config or to {}", .unknown.name, .unknown.hint(), .unknown.listed(), .models.display())]
     UnknownModel {
-        /// The name.
+        /// Unknown name.
         unknown: UnknownName,
-        /// The file of models that the configs of the folder share.
+        /// Path of the `models.toml` that the configs of the folder share.
         models: PathBuf,
     },
-    /// A value, or several together, that a run cannot have; the text names the key and the remedy.
+    /// A value, or a combination of values, is invalid. The text names the key and the fix.
     #[error("{0}")]
-    Refused(String),
-    /// A data set that cannot be read.
+    Invalid(String),
+    /// A data set cannot be read.
     #[error(transparent)]
     Dataset(anyhow::Error),
-    /// An entry of a model that its backend refuses.
+    /// The backend rejects the entry of a model.
     #[error(transparent)]
     Model(anyhow::Error),
-    /// A file of weights beside the config that cannot be read.
+    /// The catalogue of weights in the config's folder cannot be read.
     #[error(transparent)]
     Weights(#[from] WeightsError),
 }
 
-/// Why a key of a `--set` leads nowhere.
+/// Fault in the key of a `--set` argument.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SetFault {
-    /// The config has no models of its own.
-    #[error("there is no [[model]] (change those of models.toml there)")]
+    /// The config itself has no `[[model]]`.
+    #[error("no [[model]] (entries of models.toml can only be changed in that file)")]
     NoModels,
-    /// A list of tables without the name of one.
+    /// The key names a list of tables without the name of an entry.
     #[error("`{0}` needs a name, as in {0}.NAME.key")]
     NoName(String),
-    /// A list of tables, none of which has this name.
+    /// No entry of a list of tables has this name.
     #[error("no `{list}` is called `{name}`")]
     NoEntry {
-        /// The list's key.
+        /// Key of the list.
         list: String,
-        /// The name, and what follows it.
+        /// Name of the entry, and the rest of the key.
         name: String,
     },
-    /// A key that goes on behind a plain value.
-    #[error("`{0}` is no table")]
+    /// The key continues after a plain value.
+    #[error("`{0}` is not a table")]
     NoTable(String),
 }
 
 impl ConfigFault {
+    /// Returns a function that wraps an I/O error of the operation `what`.
     pub(super) fn unreadable(what: impl Into<String>) -> impl FnOnce(io::Error) -> Self {
         let what = what.into();
         |source| Self::Unreadable { what, source }
     }
 
+    /// Wraps an error of a data set.
     pub(super) fn dataset(error: impl Into<anyhow::Error>) -> Self {
         Self::Dataset(error.into())
     }
 
+    /// Wraps an error of a model's entry.
     pub(super) fn model(error: impl Into<anyhow::Error>) -> Self {
         Self::Model(error.into())
     }
 }
 
 impl ConfigError {
-    /// The fault itself, without its places.
+    /// Fault, without its places.
     #[must_use]
     pub fn fault(&self) -> &ConfigFault {
         &self.fault
     }
 
-    /// The places, from the outermost inwards: the file first, then keys or names in it.
+    /// Places of the fault, from the outermost inwards: the file first, then keys or names in the file.
     pub fn places(&self) -> impl Iterator<Item = &str> {
         self.places.iter().rev().map(String::as_str)
     }
@@ -160,14 +163,14 @@ impl From<UnknownName> for ConfigError {
     }
 }
 
-/// The error of a value that a run cannot have; the text names the key and the remedy.
-pub(super) fn refused(message: impl Into<String>) -> ConfigError {
-    ConfigFault::Refused(message.into()).into()
+/// Error of an invalid value. The message names the key and the fix.
+pub(super) fn invalid(message: impl Into<String>) -> ConfigError {
+    ConfigFault::Invalid(message.into()).into()
 }
 
-/// Adds the place to an error that was found in it.
+/// Extension of results that adds a place to an error.
 pub(super) trait At<T> {
-    /// The same, found at `place`.
+    /// Adds `place` as the outermost place of an error.
     fn at(self, place: impl Display) -> Result<T, ConfigError>;
 }
 
@@ -186,7 +189,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_text_names_the_places_from_the_file_inwards() {
+    fn text_lists_places_from_the_file_inwards() {
         let missing = io::Error::new(io::ErrorKind::NotFound, "no such file");
         let error = Err::<(), _>(ConfigFault::unreadable("cannot read y")(missing)).at("dataset").at("x.toml");
         let error = error.expect_err("refused");

@@ -1,7 +1,7 @@
-//! What makes a run the same run, and what a manifest holds of its config.
+//! Identity of a run, and the parts of the config in its manifest.
 //!
-//! Everything that is read apart here is read without `..`: a field that is added anywhere does not compile until it is
-//! decided whether it is part of the identity.
+//! Structs are destructured without `..`. A new field therefore does not compile until this module decides whether the
+//! field belongs to the identity.
 
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -20,7 +20,7 @@ use crate::types::arm::Arm;
 use crate::types::check::Check;
 use crate::types::seed::Seed;
 
-/// Everything that makes a run the same run: all but limits, prices, and the names of keys.
+/// Identity of a run: all settings except limits, prices and the names of API keys.
 #[derive(Serialize)]
 struct Identity<'a> {
     name: &'a str,
@@ -28,17 +28,18 @@ struct Identity<'a> {
     arms: &'a [Arm],
     dataset: DatasetIdentity<'a>,
     deferral: DeferralIdentity<'a>,
-    /// All of it: what is added to it counts.
+    /// Complete section: every new key becomes part of the identity.
     learning: &'a LearningConfig,
-    /// Names and versions, weak and strong.
+    /// Names and versions of the weak and the strong level's prompt.
     prompts: Vec<String>,
-    /// Names and versions of the rules.
+    /// Names and versions of the extraction rules.
     extraction: String,
     weak: Value,
     strong: Value,
 }
 
-/// The data. What was added after runs had been published stands there only if it is set, so that those stay the same runs.
+/// Identity of the data. A key that was added after the first published runs is included only if it is set, so the
+/// identity of these runs does not change.
 #[derive(Serialize)]
 struct DatasetIdentity<'a> {
     name: &'a str,
@@ -63,10 +64,10 @@ struct DatasetIdentity<'a> {
     sample_groups: Option<usize>,
 }
 
-/// The gate.
+/// Identity of the deferral gate.
 #[derive(Serialize)]
 struct DeferralIdentity<'a> {
-    /// The signal that the run goes by, whether the config names one or not.
+    /// Signal that the run uses, from the config or by default.
     signal: Option<Signal>,
     threshold: Threshold,
     calibrate_per_arm: bool,
@@ -79,7 +80,7 @@ struct DeferralIdentity<'a> {
     checks: &'a [Check],
     #[serde(skip_serializing_if = "AtLeast::is_usual")]
     calculations_at_least: AtLeast,
-    /// Left out while the weak level is asked.
+    /// Omitted at the default `ask`.
     #[serde(skip_serializing_if = "Option::is_none")]
     without_example: Option<WithoutExample>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -97,12 +98,12 @@ impl<'a> Identity<'a> {
             grader,
             prompts,
             signal,
-            recordings: _, // by their checksums, in the models' identities
-            known: _,      // only `weak` and `strong` are asked
+            recordings: _, // included by checksum in the models' identities
+            known: _,      // only `weak` and `strong` are called
             notices: _,    // follow from the file
             items: _,      // follow from the file and the config
-            places: _,     // follow from the config
-            weights: _,    // by their names, in the models' identities
+            ranges: _,     // follow from the config
+            weights: _,    // included by name in the models' identities
         } = resolved;
         let Config {
             name,
@@ -111,11 +112,11 @@ impl<'a> Identity<'a> {
             dataset,
             deferral,
             learning,
-            levels: _, // as `weak` and `strong`
+            levels: _, // included as `weak` and `strong`
             limits: _, // change no answer
-            models: _, // as `weak` and `strong`
+            models: _, // included as `weak` and `strong`
         } = config;
-        let Grader { task: _, rules, calculations_at_least: _ } = grader; // the last one is in the gate
+        let Grader { task: _, rules, calculations_at_least: _ } = grader; // `calculations_at_least` is in the gate
         Self {
             name,
             seed: *seed,
@@ -147,11 +148,11 @@ impl<'a> DatasetIdentity<'a> {
             per_group,
             orders,
             calculator,
-            choose: _,     // records are the same whatever is chosen by them
-            name: _,       // the name in outputs stands for it
-            path: _,       // the file's checksum stands for it
-            format: _,     // the file has one format
-            extraction: _, // the rules that the run goes by stand for it
+            choose: _,     // does not change records
+            name: _,       // represented by the name in outputs
+            path: _,       // represented by the file's checksum
+            format: _,     // follows from the file
+            extraction: _, // represented by the rules that the run uses
         } = config;
         Self {
             name,
@@ -176,7 +177,7 @@ impl<'a> DatasetIdentity<'a> {
 impl<'a> DeferralIdentity<'a> {
     fn new(config: &'a DeferralConfig, signal: Option<Signal>) -> Self {
         let DeferralConfig {
-            signal: _, // the one that the run goes by stands for it
+            signal: _, // represented by the signal that the run uses
             threshold,
             calibrate_per_arm,
             recalibrate,
@@ -206,21 +207,22 @@ impl<'a> DeferralIdentity<'a> {
 }
 
 impl ResolvedConfig {
-    /// Everything that makes a run the same run: all but limits, prices, and the names of keys.
+    /// Identity of the run as JSON: all settings except limits, prices and the names of API keys.
     #[must_use]
     pub fn identity(&self) -> Value {
         json!(Identity::new(self))
     }
 
-    /// The weak and the strong level's prompts with their checksums, so that one that was changed without a new version
-    /// shows.
+    /// Name, version and checksum of the weak and the strong level's prompt. The checksum reveals a change without a
+    /// new version.
     #[must_use]
-    pub fn words(&self) -> Value {
-        let words = |prompt: &Prompt| json!({"name": prompt.name, "version": prompt.version, "sha256": prompt.sha256});
-        self.prompts.iter().map(words).collect()
+    pub fn prompt_checksums(&self) -> Value {
+        let describe =
+            |prompt: &Prompt| json!({"name": prompt.name, "version": prompt.version, "sha256": prompt.sha256});
+        self.prompts.iter().map(describe).collect()
     }
 
-    /// The whole config with its defaults and the models that it uses.
+    /// Complete config as JSON, with defaults and the entries of the two models.
     #[must_use]
     pub fn resolved(&self) -> Value {
         let mut value = serde_json::to_value(&self.config).unwrap_or_default();
@@ -231,7 +233,7 @@ impl ResolvedConfig {
     }
 }
 
-/// The keys of an entry that can change an answer, and the recording that answers.
+/// Identity of a model: the keys of its entry that can change an answer, and the checksum of its recording, if any.
 fn model_identity(resolved: &ResolvedConfig, entry: &ModelEntry) -> Value {
     let mut keys = entry.identity_keys(&resolved.weak);
     if let Some(recording) = resolved.recordings.get(&entry.name) {
@@ -246,11 +248,11 @@ mod tests {
 
     use super::*;
 
-    /// The identity of the config below, without the checksum of its data.
+    /// Identity of the config in the test below, without the checksum of the data.
     const RARE: &str = r#"{"arms":["weak-only","inter-cascade"],"dataset":{"calculator":false,"calibration":4,"calibration_split":null,"group":"family","group_split":false,"limit":null,"name":"rows","orders":1,"per_group":2,"sample_groups":4,"sha256":"SHA256","split":null},"deferral":{"calibrate_per_arm":false,"draw_temperature":0.7,"draws":5,"quantile":0.1,"recalibrate":"platt","signal":"mean-token-probability","threshold":{"calibrate":{"alpha":0.9,"delta":0.1,"grid":"logit","min_accepted":1}}},"extraction":"boxed v3, hash-marks v3, answer-is v3, bold v3, gsm8k-flexible v3","learning":{"checked_at_least":"each-line","confident_from":0.9,"content":"strategy","distil":"same-call","embedder":"all-minilm-l6-v2","exclude_same_group":false,"k":2,"max_strategy_tokens":50,"min_similarity":0.0,"reuse_from":0.95,"store":["checked","correct-only"],"verify_temperature":0.7},"name":"rare","prompts":["chat v1","chat v1"],"seed":3,"strong":{"backend":"reference","logprobs":true,"max_tokens":512,"name":"key","send_stop":true,"send_temperature":true,"temperature":0.0,"token_limit_key":"max_tokens","tokenizer":"smollm2-135m-instruct"},"weak":{"backend":"simulated","logprobs":true,"max_tokens":512,"name":"small","send_stop":true,"send_temperature":true,"simulated":{"accuracy":0.5,"gain":0.0,"unreadable":0.0},"temperature":0.0,"token_limit_key":"max_tokens"}}"#;
 
     #[test]
-    fn committed_runs_have_the_identities_of_their_manifests() {
+    fn committed_runs_match_the_identities_in_their_manifests() {
         let root = Path::new(env!("CARGO_MANIFEST_DIR"));
         let mut compared = Vec::new();
         for folder in
@@ -270,7 +272,7 @@ mod tests {
     }
 
     #[test]
-    fn rare_settings_are_in_the_identity_where_they_are_set() {
+    fn rare_settings_are_in_the_identity_if_set() {
         let folder = tempfile::tempdir().expect("a folder");
         let rows = (0..20).map(|i| {
             format!(

@@ -1,35 +1,38 @@
-//! A config file from disk to a checked struct.
+//! Loading of a config file into a validated struct.
 
 use std::path::Path;
 
 use super::error::{At as _, ConfigError};
-use super::overrides::overridden;
+use super::overrides::with_overrides;
 use super::parse::{for_another_verb, parse, read};
 use super::schema::Config;
 use super::validate;
 
 impl Config {
-    /// Reads a config file, with `sets` (`key.path=value`) laid over it.
+    /// Reads a config file and applies the overrides `sets` (`key.path=value`).
     ///
     /// # Errors
-    /// Names file, line and key, and the nearest right key for a wrong one.
+    /// If the file or an override is invalid. The error names file, line and key, and suggests the nearest key for an
+    /// unknown one.
     pub fn load(path: &Path, sets: &[String]) -> Result<Self, ConfigError> {
         let config = Self::unchecked(path, sets)?;
         validate::config(&config).at(path.display())?;
         Ok(config)
     }
 
-    /// Reads a config file that more values will be laid over, so that it is not checked yet.
+    /// Reads a config file and applies the overrides `sets` without validating values, because further overrides
+    /// follow.
     ///
     /// # Errors
-    /// Names file, line and key, and the nearest right key for a wrong one.
+    /// If the file or an override cannot be parsed. The error names file, line and key, and suggests the nearest key
+    /// for an unknown one.
     pub fn unchecked(path: &Path, sets: &[String]) -> Result<Self, ConfigError> {
         let text = read(path)?;
         let config: Self = parse(&text, path).map_err(|error| {
             for_another_verb(&text, &["config", "table"], path, "an ablation's file: intercascade ablate")
                 .unwrap_or(error)
         })?;
-        if sets.is_empty() { Ok(config) } else { overridden(&text, path, sets) }
+        if sets.is_empty() { Ok(config) } else { with_overrides(&text, path, sets) }
     }
 }
 
@@ -69,7 +72,7 @@ threshold = 0.8
     }
 
     #[test]
-    fn set_lays_values_over_the_file() {
+    fn set_overrides_values_of_the_file() {
         let config = load(GOOD, &["dataset.limit=5", "name=y", "learning.k=0", "arms=[\"weak-only\"]"]).expect("good");
         assert_eq!((config.dataset.limit, config.name.as_str(), config.learning.k), (Some(5), "y", 0));
         assert_eq!(config.arms, [Arm::WeakOnly]);
@@ -89,7 +92,7 @@ threshold = 0.8
     }
 
     #[test]
-    fn wrong_keys_name_file_line_and_the_nearest_right_one() {
+    fn unknown_keys_name_file_line_and_the_nearest_key() {
         let text = GOOD.replace("threshold", "treshold");
         let error = error(&text, &[]);
         assert!(error.contains("x.toml: line 8:"), "{error}");
@@ -97,7 +100,7 @@ threshold = 0.8
     }
 
     #[test]
-    fn wrong_values_name_their_key() {
+    fn invalid_values_name_their_key() {
         assert!(error(&GOOD.replace("0.8", "\"high\""), &[]).contains("deferral.threshold"));
         assert!(error(&GOOD.replace("0.8", "1.8"), &[]).contains("deferral.threshold: must be from 0 to 1"));
         assert!(error(&GOOD.replace("[\"cascade\"]", "[\"cascades\"]"), &[]).contains("did you mean `cascade`?"));
@@ -106,10 +109,10 @@ threshold = 0.8
         assert!(error(GOOD, &["dataset.limit"]).contains("must be key.path=value"));
         let config = load(GOOD, &["dataset.limit=5", "dataset.limit=", "dataset.sample=6"]).expect("good");
         assert_eq!((config.dataset.limit, config.dataset.sample), (None, Some(6)));
-        assert!(error(GOOD, &["dataset.limit=5", "dataset.sample=5"]).contains("give one of them"));
+        assert!(error(GOOD, &["dataset.limit=5", "dataset.sample=5"]).contains("set only one of them"));
         for key in ["limit", "sample"] {
             let error = error(GOOD, &[&format!("dataset.{key}=5"), "dataset.sample_groups=5"]);
-            assert!(error.contains(&format!("`{key}` counts items; give one of them")), "{error}");
+            assert!(error.contains(&format!("`{key}` counts items; set only one of them")), "{error}");
         }
         assert!(error(GOOD, &["dataset.sample_groups=0"]).contains("dataset.sample_groups: must be at least 1"));
         assert!(error(GOOD, &["limits.max_fee_usd=-1.0"]).contains("limits.max_fee_usd: must be a number"));
@@ -117,7 +120,7 @@ threshold = 0.8
     }
 
     #[test]
-    fn values_of_the_wrong_kind_are_refused_in_the_words_of_a_config() {
+    fn type_errors_use_the_terms_of_a_config() {
         for (set, parts) in [
             ("learning.store=allways", ["learning.store: unknown variant `allways`", "did you mean `always`?"]),
             ("learning.store=[\"checkd\"]", ["`checkd`", "did you mean `checked`?"]),
@@ -133,7 +136,7 @@ threshold = 0.8
             let error = error(GOOD, &["name=y", set]);
             assert!(parts.iter().all(|part| error.contains(part)), "{set}: {error}");
             assert!(!error.contains("usize") && !error.contains("untagged") && !error.contains("struct "), "{error}");
-            assert!(error.contains(&format!("x.toml with --set {set}: ")), "the one at fault alone: {error}");
+            assert!(error.contains(&format!("x.toml with --set {set}: ")), "only the invalid override: {error}");
         }
     }
 
@@ -145,7 +148,7 @@ threshold = 0.8
             matches!(wrong_key.fault(), ConfigFault::Syntax { line: Some(8), key: Some(key), .. } if key == "deferral.treshold"),
             "{wrong_key:?}"
         );
-        assert!(matches!(fault(&GOOD.replace("0.8", "1.8"), &[]).fault(), ConfigFault::Refused(_)));
+        assert!(matches!(fault(&GOOD.replace("0.8", "1.8"), &[]).fault(), ConfigFault::Invalid(_)));
         assert!(matches!(fault(GOOD, &["dataset.limit"]).fault(), ConfigFault::SetForm(set) if set == "dataset.limit"));
         let no_models = fault(GOOD, &["model.a.max_tokens=7"]);
         assert!(matches!(no_models.fault(), ConfigFault::SetKey { fault: SetFault::NoModels, .. }));

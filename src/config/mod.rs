@@ -1,8 +1,9 @@
-//! From a config file to a resolved config: all that the file names, checked. Everything that can be wrong is found here,
-//! before any model is called.
+//! Configs: parsing, validation, and resolution of data, models, prompts and recordings. All errors in a config are
+//! reported here, before any model is called.
 
 pub mod ablation;
 pub mod data;
+mod defaults;
 mod deferral;
 mod describe;
 pub mod edit;
@@ -15,10 +16,10 @@ mod overrides;
 mod parse;
 mod prices;
 pub mod prompts;
+pub mod reference;
 pub mod reproduction;
 mod resolve;
 pub mod resolved;
 pub mod schema;
 pub mod suggest;
-mod usual;
 mod validate;

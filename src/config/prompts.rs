@@ -1,5 +1,5 @@
-//! Prompts as files: those of `configs/prompts/`, compiled in, and those in a folder `prompts` beside a config, which
-//! add to them. A file has the words for one kind of question or for both.
+//! Prompt files: those of `configs/prompts/`, which are compiled in, and those in the folder `prompts` next to a
+//! config. A file has texts for math questions, for questions with options, or for both.
 
 use std::fs::DirEntry;
 use std::path::{Path, PathBuf};
@@ -8,17 +8,17 @@ use serde::Deserialize;
 use sha2::{Digest, Sha256};
 use toml::Spanned;
 
-use super::error::{At as _, ConfigError, ConfigFault, refused};
+use super::error::{At as _, ConfigError, ConfigFault, invalid};
 use super::parse::line;
 use super::suggest;
 use crate::task::Task;
 use crate::task::prompt::{Form, Prompt, Style};
 use crate::task::template::{Place, Template};
 
-/// The folder beside a config.
+/// Name of the folder next to a config.
 const FOLDER: &str = "prompts";
 
-/// The files that are compiled in.
+/// Prompt files that are compiled in: name and text.
 const BUILTIN: [(&str, &str); 6] = [
     ("boxed.toml", include_str!("../../configs/prompts/boxed.toml")),
     ("chat.toml", include_str!("../../configs/prompts/chat.toml")),
@@ -28,7 +28,7 @@ const BUILTIN: [(&str, &str); 6] = [
     ("plain.toml", include_str!("../../configs/prompts/plain.toml")),
 ];
 
-/// A file as written.
+/// A prompt file.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct File {
@@ -42,23 +42,23 @@ struct File {
     choice: Option<PromptTexts>,
 }
 
-/// The words for one kind of question.
+/// Texts for one kind of question.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct PromptTexts {
-    alone: Spoken,
-    following: Spoken,
-    distil: Option<Spoken>,
-    distil_after: Option<Spoken>,
-    p_true: Option<Spoken>,
-    verbalised: Option<Spoken>,
-    /// Worked examples, which stand at `{shots}`.
+    alone: FormTexts,
+    following: FormTexts,
+    distil: Option<FormTexts>,
+    distil_after: Option<FormTexts>,
+    p_true: Option<FormTexts>,
+    verbalised: Option<FormTexts>,
+    /// Worked examples for the placeholder `{shots}`.
     #[serde(default)]
     shots: Vec<WorkedExample>,
     shot: Option<Spanned<String>>,
     strategy: Option<Spanned<String>>,
     between: Option<String>,
-    worked_case: Option<Spanned<String>>,
+    worked_example: Option<Spanned<String>>,
     question_answer: Option<Spanned<String>>,
     options: Option<Spanned<String>>,
     option: Option<Spanned<String>>,
@@ -74,15 +74,15 @@ struct WorkedExample {
     solution: String,
 }
 
-/// The messages of one purpose.
+/// Messages of one form.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Spoken {
+struct FormTexts {
     system: Option<String>,
     user: Spanned<String>,
 }
 
-/// A file that was read, its places checked.
+/// A prompt file whose placeholders have been validated.
 #[derive(Debug, Clone)]
 struct Entry {
     file: File,
@@ -90,30 +90,28 @@ struct Entry {
     choice: Option<Prompt>,
 }
 
-/// The prompts that can be named.
+/// Prompts that a config can name.
 #[derive(Debug, Clone)]
 pub struct Prompts {
     usable: Vec<Entry>,
     broken: Vec<Broken>,
 }
 
-/// A file beside the config that is no usable prompt, which stops only those who name it.
+/// An invalid prompt file next to the config. It is an error only if a config names it.
 #[derive(Debug, Clone)]
 struct Broken {
-    /// The names by which it may be meant: the file's own, and the one that stands in it if it can be read.
+    /// Names that refer to the file: its file name, and the name in the file if it can be read.
     names: Vec<String>,
-    /// What is wrong with it, with its path.
+    /// Error, with the path of the file.
     error: String,
 }
 
 impl Prompts {
-    /// Those compiled in, and those beside a config where there are any. A file that is compiled in already may lie
-    /// there too, word for word.
-    ///
-    /// A file that is broken is an error for those who name it.
+    /// Reads the prompts that are compiled in and those next to the config. The folder may contain identical copies of
+    /// prompts that are compiled in. An invalid file causes an error only when it is named.
     ///
     /// # Errors
-    /// If the folder beside the config cannot be read.
+    /// If the folder next to the config cannot be read.
     pub fn near(config: Option<&Path>) -> Result<Self, ConfigError> {
         let builtin = BUILTIN.iter().map(|(name, text)| read(text).at(format!("configs/prompts/{name}")));
         let mut prompts = Self { usable: builtin.collect::<Result<_, _>>()?, broken: Vec::new() };
@@ -136,37 +134,43 @@ impl Prompts {
         Ok(prompts)
     }
 
+    /// Adds a prompt file. Rejects a second, different prompt with the same name.
     fn add(&mut self, entry: Entry, names: &mut Vec<String>) -> Result<(), ConfigError> {
         match self.usable.iter().find(|known| known.file.name == entry.file.name) {
             Some(known) if known.math == entry.math && known.choice == entry.choice => {}
             Some(_) => {
                 let name = &entry.file.name;
                 names.push(name.clone());
-                return Err(refused(format!("name: another prompt is called `{name}` already: rename yours")));
+                return Err(invalid(format!("name: another prompt is called `{name}`. Choose another name")));
             }
             None => self.usable.push(entry),
         }
         Ok(())
     }
 
-    /// The prompt of this name for one kind of question.
+    /// Finds the prompt with this name for one kind of question.
     ///
     /// # Errors
-    /// Lists the names there are.
+    /// If no valid prompt has the name, or the prompt has no texts for these questions. The error lists the known
+    /// names.
     pub fn find(&self, name: &str, task: Task) -> Result<&Prompt, ConfigError> {
         if let Some(broken) = self.broken.iter().find(|broken| broken.names.iter().any(|own| own == name)) {
-            return Err(refused(broken.error.clone()));
+            return Err(invalid(broken.error.clone()));
         }
         let entry = suggest::find("prompt", name, &self.usable, |entry| &entry.file.name)?;
         let (words, section) = match task {
             Task::Math => (&entry.math, "math"),
             Task::Choice => (&entry.choice, "choice"),
         };
-        let lacks = || refused(format!("the prompt `{name}` has no words for these questions (no [{section}])"));
-        words.as_ref().ok_or_else(lacks)
+        let missing = || {
+            invalid(format!(
+                "the prompt `{name}` has no section [{section}] for these questions. Choose another prompt"
+            ))
+        };
+        words.as_ref().ok_or_else(missing)
     }
 
-    /// A line on each: name, version, style, the questions it is for, and where it comes from; then one on each file that is broken.
+    /// Describes each prompt in one line: name, version, style, kinds of questions and source. Invalid files follow.
     #[must_use]
     pub fn lines(&self) -> Vec<String> {
         let kinds = |entry: &Entry| match (&entry.math, &entry.choice) {
@@ -184,7 +188,7 @@ impl Prompts {
     }
 }
 
-/// Reads a file's text.
+/// Parses a prompt file.
 fn read(text: &str) -> Result<Entry, ConfigError> {
     let file: File = toml::from_str(text).map_err(|error| ConfigFault::Syntax {
         line: error.span().map(|span| line(text, span.start)),
@@ -196,27 +200,28 @@ fn read(text: &str) -> Result<Entry, ConfigError> {
     };
     let (math, choice) = (words("math", &file.math)?, words("choice", &file.choice)?);
     if math.is_none() && choice.is_none() {
-        return Err(refused("it has neither [math] nor [choice]"));
+        return Err(invalid("the file has neither [math] nor [choice]. Add one of them"));
     }
     Ok(Entry { file, math, choice })
 }
 
-/// Reads one section of a file.
+/// Parser of one section of a prompt file.
 struct Reader<'a> {
     text: &'a str,
     section: &'a str,
 }
 
 impl Reader<'_> {
+    /// Builds the prompt of the section.
     fn prompt(&self, file: &File, words: &PromptTexts) -> Result<Prompt, ConfigError> {
         use Place::{Answer, Letter, Lines, Option as OptionText, Options, Query, Solution, Strategies, Strategy};
-        let optional = |key, spoken: &Option<Spoken>, needed: &[Place]| {
-            spoken.as_ref().map(|spoken| self.form(key, spoken, needed)).transpose()
+        let optional = |key, texts: &Option<FormTexts>, needed: &[Place]| {
+            texts.as_ref().map(|texts| self.form(key, texts, needed)).transpose()
         };
         let template =
-            |key, given: &Option<Spanned<String>>, usual: &str, needed: &[Place], allowed: &[Place]| match given {
+            |key, text: &Option<Spanned<String>>, default: &str, needed: &[Place], allowed: &[Place]| match text {
                 Some(text) => self.template(key, text, needed, allowed),
-                None => Template::parse(usual, needed, allowed).map_err(|error| refused(error.to_string())),
+                None => Template::parse(default, needed, allowed).map_err(|error| invalid(error.to_string())),
             };
         let shot = template(
             "shot",
@@ -240,9 +245,9 @@ impl Reader<'_> {
             verbalised: optional("verbalised", &words.verbalised, &[Query, Answer])?,
             strategy: template("strategy", &words.strategy, "{strategy}", &[Strategy], &[])?,
             between: words.between.clone().unwrap_or_else(|| "\n\n".to_owned()),
-            worked_case: template(
-                "worked_case",
-                &words.worked_case,
+            worked_example: template(
+                "worked_example",
+                &words.worked_example,
                 "Question: {query}{options}\nAnswer: {solution}",
                 &[Query, Solution],
                 &[Options],
@@ -257,21 +262,23 @@ impl Reader<'_> {
             options: template("options", &words.options, "\n{lines}", &[Lines], &[])?,
             option: template("option", &words.option, "({letter}) {option}", &[Letter, OptionText], &[])?,
         };
-        let shown = |example: &WorkedExample| {
+        let format = |example: &WorkedExample| {
             let options = prompt.listed(&example.options);
             let solution = example.solution.trim_end();
             shot.fill(&[(Query, &example.query), (Options, &options), (Solution, solution)])
         };
-        prompt.shots = words.shots.iter().map(|example| shown(example) + &prompt.between).collect();
+        prompt.shots = words.shots.iter().map(|example| format(example) + &prompt.between).collect();
         Ok(prompt)
     }
 
-    fn form(&self, key: &str, spoken: &Spoken, needed: &[Place]) -> Result<Form, ConfigError> {
+    /// Parses the templates of a form.
+    fn form(&self, key: &str, texts: &FormTexts, needed: &[Place]) -> Result<Form, ConfigError> {
         let allowed = [Place::Options, Place::Shots, Place::Subject];
-        let user = self.template(&format!("{key}.user"), &spoken.user, needed, &allowed)?;
-        Ok(Form { system: spoken.system.clone(), user })
+        let user = self.template(&format!("{key}.user"), &texts.user, needed, &allowed)?;
+        Ok(Form { system: texts.system.clone(), user })
     }
 
+    /// Parses a template. Errors name line and key.
     fn template(
         &self,
         key: &str,
@@ -302,7 +309,7 @@ mod tests {
     }
 
     fn builtin(name: &str, task: Task) -> Prompt {
-        Prompts::near(None).expect("good files").find(name, task).expect("there").clone()
+        Prompts::near(None).expect("good files").find(name, task).expect("known").clone()
     }
 
     #[test]
@@ -317,7 +324,7 @@ mod tests {
     }
 
     #[test]
-    fn the_plain_form_stands_close() {
+    fn plain_prompt_has_no_instructions() {
         let plain = builtin("plain", Task::Choice);
         let messages = plain.answer(&item(&["Sputnik 1", "Luna 1"]), &["Fact: one.", "Fact: two."], false);
         assert_eq!(messages.len(), 1);
@@ -329,7 +336,7 @@ mod tests {
     }
 
     #[test]
-    fn the_chat_form_lists_the_options_and_says_how_to_end() {
+    fn chat_prompt_lists_options_and_the_answer_format() {
         let chat = builtin("chat", Task::Choice);
         let messages = chat.answer(&item(&["Sputnik 1", "Luna 1"]), &["Fact."], true);
         assert!(messages[0].content.contains("The answer is (X)."));
@@ -339,7 +346,7 @@ mod tests {
     }
 
     #[test]
-    fn the_fields_usual_forms() {
+    fn standard_prompts_of_gsm8k_and_mmlu() {
         let math = |name| builtin(name, Task::Math).answer(&item(&[]), &[], true).remove(0).content;
         assert_eq!(math("gsm8k-0-shot"), "Question: Which was first?\nAnswer:");
         let five = math("gsm8k-5-shot");
@@ -356,14 +363,14 @@ mod tests {
     }
 
     #[test]
-    fn every_shot_is_right_by_its_own_calculations() {
+    fn calculations_of_every_shot_are_correct() {
         let shots = builtin("gsm8k-5-shot", Task::Math).shots;
         let checked = crate::task::calculations::check(&shots);
         assert!(checked.written >= 10 && checked.wrong == 0, "{checked:?}");
     }
 
     #[test]
-    fn faults_are_told_with_line_and_key() {
+    fn errors_name_line_and_key() {
         let head = "name = \"mine\"\nversion = 1\nstyle = \"chat\"\nsource = \"me\"\n";
         for (body, what) in [
             (
@@ -384,7 +391,7 @@ mod tests {
     }
 
     #[test]
-    fn files_beside_a_config_add_to_those_compiled_in() {
+    fn files_next_to_a_config_add_to_compiled_in_prompts() {
         let folder = tempfile::tempdir().expect("a folder");
         let prompts = folder.path().join("prompts");
         std::fs::create_dir(&prompts).expect("made");
@@ -394,16 +401,16 @@ mod tests {
         std::fs::write(prompts.join("chat.toml"), BUILTIN[0].1).expect("written");
         let config = folder.path().join("run.toml");
         let read = Prompts::near(Some(&config)).expect("good files");
-        assert_eq!(read.find("mine", Task::Choice).expect("there").version, 3);
-        let error = read.find("mine", Task::Math).expect_err("no words").to_string();
-        assert!(error.contains("no [math]"), "{error}");
+        assert_eq!(read.find("mine", Task::Choice).expect("known").version, 3);
+        let error = read.find("mine", Task::Math).expect_err("no section").to_string();
+        assert!(error.contains("no section [math]"), "{error}");
         assert!(read.lines().iter().any(|line| line == "mine v3  (plain; choice)  me"));
         std::fs::write(prompts.join("chat.toml"), mine.replace("\"mine\"", "\"chat\"")).expect("written");
         std::fs::write(prompts.join("shop.toml"), "name = 7").expect("written");
-        let read = Prompts::near(Some(&config)).expect("a broken file stops only those who name it");
+        let read = Prompts::near(Some(&config)).expect("an invalid file is an error only if named");
         assert!(read.find("mine", Task::Choice).is_ok());
         let error = read.find("chat", Task::Choice).expect_err("two of one name").to_string();
-        assert!(error.contains("chat.toml") && error.contains("rename yours"), "{error}");
+        assert!(error.contains("chat.toml") && error.contains("Choose another name"), "{error}");
         let error = read.find("shop", Task::Choice).expect_err("broken").to_string();
         assert!(error.contains("shop.toml: line 1"), "{error}");
         assert_eq!(read.lines().iter().filter(|line| line.starts_with("not usable: ")).count(), 2);

@@ -1,4 +1,4 @@
-//! A paper's tables as files, and the families of experiments that they are made from.
+//! Files of a reproduction: the paper's tables, and the families of experiments that produce them.
 
 use std::collections::BTreeMap;
 use std::fs::DirEntry;
@@ -7,85 +7,85 @@ use std::path::{Path, PathBuf};
 use path_clean::PathClean;
 use serde::Deserialize;
 
-use super::error::{At as _, ConfigError, ConfigFault, refused};
+use super::error::{At as _, ConfigError, ConfigFault, invalid};
 use super::parse::{parse, read};
 use super::suggest::{self, UnknownName};
 use crate::report::claims::Claim;
 use crate::report::reproduction::Shows;
 
-/// The file of the families.
+/// Name of the file with the families.
 const FAMILIES: &str = "families.toml";
 
-/// All of a paper.
+/// Reproduction of a paper.
 #[derive(Debug)]
 pub struct Paper {
-    /// By name.
+    /// Families of experiments by name.
     pub families: BTreeMap<String, Family>,
-    /// Its tables, in the order of their files' names.
+    /// Tables, in the order of their file names.
     pub tables: Vec<Table>,
 }
 
-/// Experiments that go together.
+/// A family: experiments that are reported together.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Family {
-    /// What it is, and what it is not.
+    /// Description of the family and its limits.
     pub about: String,
-    /// Its experiments.
+    /// Experiments.
     #[serde(rename = "experiment")]
     pub experiments: Vec<Experiment>,
-    /// Its ablations.
+    /// Ablations.
     #[serde(default, rename = "ablation")]
     pub ablations: Vec<Ablation>,
-    /// Other data that they can be run on: values laid over their configs, by the name that is given for it.
+    /// Other data sets for the experiments: overrides of the configs, by the name of the data set.
     #[serde(default)]
     pub dataset: BTreeMap<String, Vec<String>>,
 }
 
-/// A config and, where there is one, its recording.
+/// An experiment: a config, with an optional recording.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Experiment {
-    /// Its name in tables.
+    /// Name in tables.
     pub name: String,
-    /// The config; in the file its path counts from where the file lies.
+    /// Path of the config. In the file, the path is relative to the folder of the file.
     pub config: PathBuf,
-    /// Values laid over the config.
+    /// Overrides of the config (`key.path=value`).
     #[serde(default)]
     pub set: Vec<String>,
-    /// A journal that answers all its calls.
+    /// Journal that answers all calls. `None` if there is none.
     pub recording: Option<PathBuf>,
-    /// Whether it makes no sense on other data.
+    /// True if the experiment must not run on other data sets.
     #[serde(default)]
     pub own_data_only: bool,
-    /// What the paper's setting is not, or is not known to be.
+    /// Choices that differ from the paper, or that the paper does not specify.
     #[serde(default)]
     pub choices: Vec<String>,
 }
 
-/// An ablation's file and, where there is one, its recording.
+/// An ablation file, with an optional recording.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Ablation {
-    /// Its name: that of the folder for its tables.
+    /// Name of the ablation and of the folder for its tables.
     pub name: String,
-    /// The file; its path counts from where this one lies.
+    /// Path of the ablation file. In `families.toml`, the path is relative to the folder of that file.
     pub file: PathBuf,
-    /// A journal that answers all its calls.
+    /// Journal that answers all calls. `None` if there is none.
     pub recording: Option<PathBuf>,
 }
 
-/// A table of the paper's, or one that it lacks.
+/// A table of the paper, or an additional one.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Table {
-    /// Its heading.
+    /// Heading.
     pub title: String,
-    /// What stands in it.
+    /// Content of the table.
     pub shows: Shows,
-    /// Where it is known from that the paper has it, or that it is ours.
+    /// Source of the table in the paper, or a note that the table is additional.
     pub source: String,
-    /// The claims that it judges.
+    /// Claims that the table tests.
     #[serde(default, rename = "claim")]
     pub claims: Vec<Claim>,
 }
@@ -94,7 +94,7 @@ impl Paper {
     /// Reads a folder: `families.toml`, and a file for each table.
     ///
     /// # Errors
-    /// Names file, line and key.
+    /// If a file is invalid. The error names file, line and key.
     pub fn load(folder: &Path) -> Result<Self, ConfigError> {
         let path = folder.join(FAMILIES);
         let mut families: BTreeMap<String, Family> = parse(&read(&path)?, &path)?;
@@ -120,19 +120,19 @@ impl Paper {
         Ok(Self { families, tables })
     }
 
-    /// A family by name.
+    /// Finds a family by name.
     ///
     /// # Errors
-    /// Names the nearest.
+    /// If no family has the name. The error suggests the nearest name.
     pub fn family(&self, name: &str) -> Result<&Family, UnknownName> {
         let names: Vec<&String> = self.families.keys().collect();
         Ok(&self.families[*suggest::find("family", name, &names, |name| name)?])
     }
 
-    /// The tables and the family's ablations by their names, all where none is named or `all` is.
+    /// Selects tables and ablations of the family by name. Selects all if `names` is empty or contains `all`.
     ///
     /// # Errors
-    /// Names the nearest.
+    /// If a name is unknown. The error suggests the nearest name.
     pub fn chosen<'a>(
         &'a self,
         family: &'a Family,
@@ -144,43 +144,46 @@ impl Paper {
             suggest::find("table", name, &known, |name| name)?;
         }
         let all = names.is_empty() || names.iter().any(|name| name == "all");
-        let wanted = |name: &str| all || names.iter().any(|other| other == name);
+        let is_selected = |name: &str| all || names.iter().any(|other| other == name);
         Ok((
-            self.tables.iter().filter(|table| wanted(table.shows.name())).collect(),
-            family.ablations.iter().filter(|ablation| wanted(&ablation.name)).collect(),
+            self.tables.iter().filter(|table| is_selected(table.shows.name())).collect(),
+            family.ablations.iter().filter(|ablation| is_selected(&ablation.name)).collect(),
         ))
     }
 }
 
-/// Refuses a table that another file has too, and claims that cannot be judged.
+/// Rejects a table that another file contains, and claims that cannot be tested.
 fn check(table: &Table, others: &[Table], families: &BTreeMap<String, Family>) -> Result<(), ConfigError> {
     if others.iter().any(|other| other.shows == table.shows) {
-        return Err(refused(format!("shows: another file has the table {} too", table.shows.name())));
+        return Err(invalid(format!(
+            "shows: another file also has the table {}. Remove one of them",
+            table.shows.name()
+        )));
     }
-    let lacking = |claim: &&Claim| {
+    let unknown_experiment = |claim: &&Claim| {
         !families.values().any(|family| family.experiments.iter().any(|other| other.name == claim.experiment))
     };
-    if let Some(claim) = table.claims.iter().find(lacking) {
-        return Err(refused(format!("claim: no family has an experiment `{}`", claim.experiment)));
+    if let Some(claim) = table.claims.iter().find(unknown_experiment) {
+        return Err(invalid(format!("claim: no family has an experiment `{}`", claim.experiment)));
     }
-    match table.claims.iter().find_map(Claim::fault) {
-        Some(fault) => Err(refused(format!("claim: {fault}"))),
+    match table.claims.iter().find_map(Claim::invalid_reason) {
+        Some(fault) => Err(invalid(format!("claim: {fault}"))),
         None => Ok(()),
     }
 }
 
 impl Family {
-    /// What is laid over the configs, on other data where `dataset` names some.
+    /// Overrides of the configs for another data set. Empty if `dataset` is `None`.
     ///
     /// # Errors
-    /// Names the nearest data set that the family can be run on.
+    /// If the family has no such data set. The error suggests the nearest name.
     pub fn other_data(&self, dataset: Option<&str>) -> Result<&[String], UnknownName> {
         let Some(name) = dataset else { return Ok(&[]) };
         let names: Vec<&String> = self.dataset.keys().collect();
         Ok(&self.dataset[*suggest::find("data set of this family", name, &names, |name| name)?])
     }
 
-    /// The recordings that it names.
+    /// Recordings of the family's experiments and ablations.
     pub fn recordings(&self) -> impl Iterator<Item = &Path> {
         let experiments = self.experiments.iter().map(|one| &one.recording);
         experiments.chain(self.ablations.iter().map(|one| &one.recording)).filter_map(Option::as_deref)

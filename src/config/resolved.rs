@@ -1,4 +1,4 @@
-//! A config with all that it names: items, models, prompts, recordings.
+//! Resolved config: a config with the items, models, prompts and recordings that it names.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
@@ -16,61 +16,61 @@ use crate::task::prompt::Prompt;
 use crate::types::arm::Arm;
 use crate::types::item::Item;
 
-/// A config with all that it names.
+/// A config with everything that it names.
 pub struct ResolvedConfig {
-    /// The config.
+    /// Config.
     pub config: Config,
-    /// All models that it could name.
+    /// All model entries that the config can name.
     pub known: Vec<RawEntry>,
-    /// The weak level's entry.
+    /// Model entry of the weak level.
     pub weak: ModelEntry,
-    /// The strong level's entry.
+    /// Model entry of the strong level.
     pub strong: ModelEntry,
-    /// The data set's name in outputs.
+    /// Name of the data set in outputs.
     pub dataset: String,
-    /// Hex sha256 of its file.
+    /// Hexadecimal SHA-256 of the data file.
     pub sha256: String,
-    /// What a reader must know of its files.
+    /// Notices about the data files for the reader of the results.
     pub(super) notices: Vec<String>,
-    /// How its answers are read and compared.
+    /// Reads and scores answers.
     pub grader: Grader,
-    /// The weak and the strong level's words.
+    /// Prompts of the weak and the strong level.
     pub prompts: [Prompt; 2],
-    /// All items: those of the stream, then those set apart for calibration.
+    /// All items: the stream, then the calibration items.
     pub items: Arc<[Item]>,
-    /// Where the ones and the others stand.
-    pub(super) places: [Range<usize>; 2],
-    /// How confidence is read; none where no arm is gated by it and none is told.
+    /// Index ranges of the stream and of the calibration items in `items`.
+    pub(super) ranges: [Range<usize>; 2],
+    /// Confidence signal. `None` if no arm defers on a confidence and no calibration needs one.
     pub signal: Option<Signal>,
-    /// The recordings that stand in for models, by the model's name.
+    /// Recordings that replace models, by the name of the model.
     pub recordings: BTreeMap<String, Arc<Recording>>,
-    /// The weights that can be named.
+    /// Catalogue of weights that models can name.
     pub weights: Catalogue,
 }
 
 impl ResolvedConfig {
-    /// The items of the stream.
+    /// Items of the stream.
     #[must_use]
     pub fn stream(&self) -> &[Item] {
-        &self.items[self.places[0].clone()]
+        &self.items[self.ranges[0].clone()]
     }
 
-    /// The number of groups of the stream's items.
+    /// Number of groups in the stream.
     #[must_use]
     pub fn groups(&self) -> usize {
         self.stream().iter().map(|item| &*item.group).collect::<BTreeSet<&str>>().len()
     }
 
-    /// Where the calibration items stand among all, in the order in which they were drawn.
+    /// Index range of the calibration items in `items`, in the order of drawing.
     #[must_use]
     pub fn calibration(&self) -> Range<usize> {
-        self.places[1].clone()
+        self.ranges[1].clone()
     }
 
-    /// The items whose embeddings are needed, the first of all.
+    /// Items whose embeddings are needed: none, the stream, or all items.
     #[must_use]
     pub fn embedded(&self) -> &[Item] {
-        // Where something is told from the calibration items, what they share with the stream is told too.
+        // With calibration, near-duplicates of calibration items in the stream are reported, which needs all embeddings.
         match (self.learns(), self.config.deferral.calibration_task().asks()) {
             (false, _) => &[],
             (true, false) => self.stream(),
@@ -78,10 +78,10 @@ impl ResolvedConfig {
         }
     }
 
-    /// Finds what keeps a model from being asked, before any is.
+    /// Checks that both models can be called, without calling them.
     ///
     /// # Errors
-    /// Names the model and the mend.
+    /// If a model cannot be called. The error names the model and the fix.
     pub fn check_models(&self) -> Result<(), ConfigError> {
         for entry in [&self.weak, &self.strong] {
             entry.check_callable().map_err(ConfigFault::model)?;
@@ -89,29 +89,29 @@ impl ResolvedConfig {
         Ok(())
     }
 
-    /// Whether any arm needs the strong level to write strategies.
+    /// True if an arm needs strategies from the strong level.
     pub(super) fn needs_strategies(&self) -> bool {
         self.config.arms.iter().any(|arm| arm.needs_strategies(self.config.learning.content))
     }
 
-    /// Whether the top level is shown examples in any arm.
+    /// True if an arm shows examples in the top level's prompt.
     pub(super) fn shows_to_top(&self) -> bool {
         let arms = &self.config.arms;
         arms.contains(&Arm::StrongWithExamples)
             || (self.config.learning.top_level_examples && arms.iter().any(|arm| arm.shows_examples()))
     }
 
-    /// Whether any arm learns.
+    /// True if an arm learns.
     #[must_use]
     pub fn learns(&self) -> bool {
         self.config.arms.iter().any(|arm| arm.learning().is_some())
     }
 
-    /// The weights that must be there, by name.
+    /// Names of the weights that must be available.
     #[must_use]
-    pub fn needed_weights(&self) -> BTreeSet<String> {
-        let mut names = self.weak.needed_weights(&self.weak);
-        names.extend(self.strong.needed_weights(&self.weak));
+    pub fn required_weights(&self) -> BTreeSet<String> {
+        let mut names = self.weak.required_weights(&self.weak);
+        names.extend(self.strong.required_weights(&self.weak));
         if self.learns() {
             names.extend(self.config.learning.embedder.weights().map(str::to_owned));
         }

@@ -1,9 +1,10 @@
-//! What may stand in a config, with its defaults: its structs and nothing else.
+//! Schema of a config: its structs and their defaults.
 
 use std::fmt;
 use std::marker::PhantomData;
 use std::path::PathBuf;
 
+use schemars::JsonSchema;
 use serde::de::value::SeqAccessDeserializer;
 use serde::de::{self, IntoDeserializer as _, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
@@ -22,103 +23,103 @@ use crate::types::check::Check;
 use crate::types::seed::Seed;
 use crate::types::store_rule::StoreRule;
 
-/// A run as its author wrote it, with the defaults filled in.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+/// Config of a run, with the defaults filled in.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
     /// Name of the run and of its output folder.
     pub name: String,
-    /// Seed of everything that is drawn.
+    /// Seed of all random draws.
     #[serde(default)]
     pub seed: Seed,
-    /// The arms to run.
+    /// Arms to run.
     pub arms: Vec<Arm>,
     /// Names of the weak and the strong model.
     pub levels: Vec<String>,
-    /// The data.
+    /// Data set and selection of items.
     pub dataset: DatasetConfig,
-    /// The gate.
+    /// Deferral gate.
     pub deferral: DeferralConfig,
-    /// What learning arms do.
+    /// Settings of learning arms.
     #[serde(default)]
     pub learning: LearningConfig,
-    /// What a run may spend.
+    /// Limits on calls and fees.
     #[serde(default)]
     pub limits: LimitsConfig,
-    /// Models of this config; they win over those of `models.toml`.
+    /// Models of this config. They override models of the same name in `models.toml`.
     #[serde(default, rename = "model")]
     pub models: Vec<RawEntry>,
 }
 
 /// `[dataset]`.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct DatasetConfig {
-    /// An entry of the catalogue; with `path`, the name in outputs.
+    /// Name of a data set in the catalogue. With `path`: the name in outputs.
     #[serde(default)]
     pub name: Option<String>,
-    /// A file or folder that the catalogue does not list.
+    /// File or folder that is not in the catalogue.
     #[serde(default)]
     pub path: Option<PathBuf>,
-    /// How the file is read; absent: told from its ending.
+    /// Format of the file. Default: from the file name extension.
     #[serde(default)]
     pub format: Option<Format>,
-    /// The folder or file in it, where `path` is an archive.
+    /// Folder or file inside an archive, if `path` is an archive.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub member: Option<String>,
-    /// With `path`: the field that makes the group; absent: `group`, or what the row says it was made from.
+    /// With `path`: the field with the group. Default: `group`, or the field that names the row's origin.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub group: Option<String>,
-    /// Subjects of the data set, or MMLU's groups of them; absent: all.
+    /// Subjects of the data set, or groups of MMLU subjects. Default: all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub subjects: Option<Vec<String>>,
-    /// The split; absent: the only one.
+    /// Split. Default: the only one.
     #[serde(default)]
     pub split: Option<String>,
-    /// Items in the stream, the first ones of the split; absent: all.
+    /// Number of items, taken from the start of the split. Default: all.
     #[serde(default)]
     pub limit: Option<usize>,
-    /// Items in the stream, in whole groups drawn by seed; in place of `limit`, which takes a file's first.
+    /// Number of items, in whole groups drawn at random with the seed. Excludes `limit`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sample: Option<usize>,
-    /// Groups in the stream, drawn by seed, each with all its items, or its first `per_group`; absent: all.
+    /// Number of groups, drawn at random with the seed, each with all items or the first `per_group`. Default: all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sample_groups: Option<usize>,
-    /// The share of the groups, drawn by seed, on which a sweep chooses each arm's λ, which it judges on the others; absent: all
-    /// groups show every λ.
+    /// Share of the groups, in (0, 1), drawn at random with the seed, on which a sweep selects each arm's λ. The sweep
+    /// evaluates this λ on the other groups. Default: no selection; every λ is evaluated on all groups.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub choose: Option<f64>,
-    /// Items set apart for calibration, one of each of as many groups drawn by seed: of those that `per_group`, `limit` and
-    /// `sample` take.
+    /// Number of calibration items, each from another group drawn at random with the seed, out of the items that
+    /// `per_group`, `limit` and `sample` select.
     #[serde(default)]
     pub calibration: usize,
-    /// Whether the whole groups of calibration items leave the stream, and not the items alone.
+    /// True if the whole groups of calibration items are left out of the stream, not only the items.
     #[serde(default = "yes")]
     pub group_split: bool,
-    /// The split that they are drawn from; absent: the stream's own.
+    /// Split of the calibration items. Default: the split of the stream.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub calibration_split: Option<String>,
-    /// Items of each group, the first ones, before `limit`, `sample` or `sample_groups` take theirs; absent: all.
+    /// Number of items of each group, from its start, before `limit`, `sample` or `sample_groups` apply. Default: all.
     #[serde(default)]
     pub per_group: Option<usize>,
-    /// The rules that read answers, in their order; absent: the usual ones for the kind of question.
+    /// Extraction rules, in the order of application. Default: the standard rules for the kind of question.
     #[serde(default)]
     pub extraction: Option<Vec<Extraction>>,
-    /// Seeded permutations of the stream.
+    /// Number of seeded permutations of the stream.
     #[serde(default = "one")]
     pub orders: usize,
-    /// Math in this process: whether expressions that a model writes are computed for it.
+    /// True if a calculator evaluates the expressions that a model writes. For math questions and local models.
     #[serde(default)]
     pub calculator: bool,
 }
 
 /// One name, or several in a list.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 #[serde(untagged)]
 pub enum OneOrMany<T> {
-    /// One.
+    /// One value.
     One(T),
-    /// Several.
+    /// Several values.
     Many(Vec<T>),
 }
 
@@ -147,7 +148,7 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for OneOrMany<T> {
 }
 
 impl<T: Clone> OneOrMany<T> {
-    /// As a list.
+    /// Returns the values as a list.
     #[must_use]
     pub fn to_vec(&self) -> Vec<T> {
         match self {
@@ -158,89 +159,89 @@ impl<T: Clone> OneOrMany<T> {
 }
 
 /// `[learning]`.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct LearningConfig {
-    /// Strategies shown at most.
+    /// Maximum number of retrieved strategies per query.
     pub k: usize,
-    /// Cosine below which no strategy is shown by similarity.
+    /// Smallest cosine similarity at which a strategy is retrieved by similarity, in [-1, 1].
     pub min_similarity: f64,
-    /// What queries are compared by.
+    /// Embedder of the queries.
     pub embedder: EmbedderName,
-    /// Whether strategies of the item's own group are passed over (a control: transfer without look-up).
+    /// True if strategies from the item's own group are skipped (a control: transfer without look-up).
     pub exclude_same_group: bool,
-    /// What is kept of a deferred item.
+    /// Content that is stored from a deferred item.
     pub content: Content,
-    /// When the strong level writes a strategy, where the content is one.
+    /// Call in which the strong level writes a strategy, if the content includes one.
     pub distil: Distil,
-    /// What must hold for it to be kept: one rule or several.
+    /// Store rules: one or several, all of which must pass.
     pub store: OneOrMany<StoreRule>,
-    /// The rule confident: the least mean token probability of the strong level's answer.
+    /// Rule `confident`: smallest mean token probability of the strong level's answer, in [0, 1].
     pub confident_from: f64,
-    /// The rule checked: the least number of calculations, or "each-line".
+    /// Rule `checked`: smallest number of calculations, or `each-line`.
     pub checked_at_least: AtLeast,
-    /// The rules verified and majority: the temperature of the further draws.
+    /// Rules `verified` and `majority`: temperature of the additional samples, in [0, 2].
     pub verify_temperature: f64,
-    /// The rule majority: the draws, the answer itself included.
-    #[serde(skip_serializing_if = "is_usual_majority")]
+    /// Rule `majority`: number of samples, including the answer itself. Default: 3.
+    #[serde(skip_serializing_if = "is_default_majority")]
     pub majority_draws: u32,
-    /// Whether the top level is shown what was retrieved for the weak level too.
+    /// True if the retrieved strategies are also shown in the top level's prompt. Default: false.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub top_level_examples: bool,
-    /// The arm fixed-example: the question that is shown solved before every query.
+    /// Arm `fixed-example`: the worked example for every query.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub fixed_example: Option<FixedExample>,
-    /// The longest strategy in tokens (of four bytes), cut at a line; absent: as it is.
+    /// Maximum length of a strategy in tokens of four bytes; longer ones are cut at a line end. Default: not cut.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_strategy_tokens: Option<usize>,
-    /// The arm semantic-cache: the cosine from which on an earlier answer is given again.
+    /// Arm `semantic-cache`: smallest cosine similarity at which an earlier answer is reused, in [-1, 1].
     pub reuse_from: f64,
 }
 
 /// `[learning.fixed_example]`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct FixedExample {
-    /// The question.
+    /// Question.
     pub question: String,
-    /// Its solution, with the answer in a form that the run's rules read.
+    /// Solution, with the answer in a form that the extraction rules of the run read.
     pub solution: String,
-    /// The right answer, as a data set of the run's kind writes it: a number, or the option's letter.
+    /// Gold answer, in the format of the run's data set: a number, or the letter of an option.
     pub answer: String,
 }
 
 /// `[limits]`.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct LimitsConfig {
-    /// The most calls in flight over all models and cells.
+    /// Maximum number of calls in flight over all models and cells.
     pub concurrency: usize,
-    /// Fee in USD that the run's own calls may not pass, over all of its sessions; needs a price for every model.
+    /// Maximum fee in USD of the calls of this run over all its sessions. Requires a price for every model.
     pub max_fee_usd: Option<f64>,
-    /// Fee in USD that the calls of this run and of the runs beside it may not pass together; needs a price for every model.
+    /// Maximum total fee in USD of this run and the runs in the same output folder. Requires a price for every model.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_total_fee_usd: Option<f64>,
-    /// The share of a model's items, in [0, 1], that its provider may refuse before the run stops; five may always be, unless
-    /// the share is 0.
-    #[serde(skip_serializing_if = "is_usual_share")]
+    /// Maximum share of a model's items, in [0, 1], that its provider may refuse before the run stops. Five refusals
+    /// are always allowed, unless the share is 0. Default: 0.01.
+    #[serde(skip_serializing_if = "is_default_share")]
     pub max_refused: f64,
 }
 
-/// The draws of the store rule majority, unless a config says another number.
+/// Default number of samples of the store rule `majority`.
 const MAJORITY_DRAWS: u32 = 3;
 
-/// What is not written stays out of identities of earlier versions too.
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "the form that serde asks for")]
-fn is_usual_majority(draws: &u32) -> bool {
+/// True for the default, which is omitted: identities of earlier versions do not contain the key.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "signature required by serde")]
+fn is_default_majority(draws: &u32) -> bool {
     *draws == MAJORITY_DRAWS
 }
 
-/// The share of refused items above which a run stops, unless its config says another.
+/// Default of `limits.max_refused`.
 const MAX_REFUSED: f64 = 0.01;
 
-/// What is not written stays out of manifests of earlier versions too.
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "the form that serde asks for")]
-fn is_usual_share(share: &f64) -> bool {
+/// True for the default, which is omitted: manifests of earlier versions do not contain the key.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "signature required by serde")]
+fn is_default_share(share: &f64) -> bool {
     *share == MAX_REFUSED
 }
 
@@ -273,93 +274,94 @@ impl Default for LearningConfig {
 }
 
 /// `[deferral]`.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct DeferralConfig {
-    /// How confidence is read; absent: option-probability where the weak level scores options, else
-    /// mean-token-probability.
+    /// Confidence signal. Default: `option-probability` if the weak level scores options, otherwise
+    /// `mean-token-probability`.
     #[serde(default)]
     pub signal: Option<Signal>,
-    /// λ: below it the query is deferred.
+    /// Threshold λ. A confidence below λ defers the query.
     pub threshold: Threshold,
-    /// Whether each learning arm has a λ of its own, told while it learns from the calibration items; else all share the
-    /// one of the weak level without strategies.
+    /// True if each learning arm has its own λ, calibrated while the arm learns from the calibration items. Otherwise
+    /// all arms share the λ that is calibrated on the weak level without strategies.
     #[serde(default)]
     pub calibrate_per_arm: bool,
-    /// What makes a probability of the score, fitted on calibration items; absent: the score stands.
+    /// Map from a score to a probability, fitted on the calibration items. Default: none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub recalibrate: Option<Recalibrate>,
-    /// Checks of the answer's work that it must pass to stand, whatever its confidence; those on examples are for learning arms.
+    /// Checks that an answer must pass to be accepted, whatever its confidence. Checks that need an example apply to
+    /// learning arms. Default: none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub checks: Vec<Check>,
-    /// The check calculations: the least number of them, or "each-line".
+    /// Check `calculations`: smallest number of calculations, or `each-line`. Default: 1.
     #[serde(default, skip_serializing_if = "AtLeast::is_usual")]
     pub calculations_at_least: AtLeast,
-    /// What becomes of a query for which no example is near enough, in the arms that show some: ask (the weak level) or defer.
+    /// Treatment of a query without a near enough example, in arms that show examples: `ask` the weak level or `defer`. Default: `ask`.
     #[serde(default, skip_serializing_if = "is_ask")]
     pub without_example: WithoutExample,
-    /// λ of the arm cascade-tuned.
+    /// Threshold λ of the arm `cascade-tuned`, in [0, 1].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tuned_threshold: Option<f64>,
-    /// The quantile of quantile-token-probability, in (0, 1].
+    /// Quantile of the signal `quantile-token-probability`, in [0, 1].
     #[serde(default = "quantile")]
     pub quantile: f64,
-    /// Further draws of self-consistency.
+    /// Number of additional samples of the signal `self-consistency`.
     #[serde(default = "draws")]
     pub draws: u32,
-    /// Their temperature.
+    /// Temperature of the additional samples of `self-consistency`, in [0, 2].
     #[serde(default = "draw_temperature")]
     pub draw_temperature: f64,
 }
 
-/// Where λ comes from.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+/// Source of the threshold λ.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(
     untagged,
-    expecting = "must be a number from 0 to 1, or { calibrate = { alpha = 0.15 } } with, if wanted, delta, grid and min_accepted"
+    expecting = "must be a number from 0 to 1, or { calibrate = { alpha = 0.15 } } optionally with delta, grid and min_accepted"
 )]
 pub enum Threshold {
-    /// It is stated, in [0, 1].
-    Stated(f64),
-    /// It is told from the calibration items.
-    Told {
-        /// What is to hold.
+    /// Fixed threshold in [0, 1].
+    Fixed(f64),
+    /// Threshold that is calibrated on the calibration items.
+    Calibrated {
+        /// Required guarantee.
         calibrate: Calibrate,
     },
 }
 
-/// What a λ is to guarantee.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+/// Guarantee that a calibrated λ must satisfy.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Calibrate {
-    /// The tolerated risk, P(wrong | accepted), in (0, 1).
+    /// Tolerated selective risk α: P(wrong | accepted), in (0, 1).
     pub alpha: f64,
-    /// The chance that the calibration items mislead, in (0, 1).
+    /// Failure probability δ of the guarantee over the draw of the calibration items, in (0, 1).
     #[serde(default = "delta")]
     pub delta: f64,
-    /// The candidates.
+    /// Candidates for λ.
     #[serde(default)]
     pub grid: GridName,
-    /// Candidates that accept fewer answers are passed over.
+    /// Smallest number of accepted answers at which a candidate is considered.
     #[serde(default = "min_accepted")]
     pub min_accepted: usize,
 }
 
-/// The candidates for λ, as configs name them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+/// Candidates for λ, in the notation of configs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(untagged, expecting = "must be a number of even steps from 1 down to 0, or \"logit\"")]
 pub enum GridName {
     /// Even steps from 1 down to 0.
     Steps(u32),
-    /// By its name.
+    /// Named grid.
     Named(NamedGrid),
 }
 
-/// The grids that have a name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+/// Named grids.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum NamedGrid {
-    /// Even steps of the log-odds, for confidences that crowd near 1.
+    /// Even steps of the log-odds, for confidences that are concentrated near 1.
     Logit,
 }
 
@@ -369,7 +371,7 @@ impl Default for GridName {
     }
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "the form that serde asks for")]
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "signature required by serde")]
 fn is_ask(without_example: &WithoutExample) -> bool {
     *without_example == WithoutExample::Ask
 }

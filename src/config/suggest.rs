@@ -1,29 +1,29 @@
-//! "Did you mean": the nearest of the names that would have been right.
+//! Suggestions for unknown names ("did you mean …?").
 
 use std::fmt::{self, Display, Formatter};
 
-/// Below this similarity a suggestion would only confuse.
+/// Minimum Jaro-Winkler similarity of a suggestion.
 const NEAR: f64 = 0.75;
 
-/// A name that is not among those that exist.
+/// Error for a name that does not exist.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UnknownName {
-    /// The kind of thing that was looked for.
+    /// Kind of the named thing, as in `data set`.
     pub what: String,
-    /// The name.
+    /// Unknown name.
     pub name: String,
-    /// The names that exist.
+    /// Existing names.
     pub known: Vec<String>,
 }
 
 impl UnknownName {
-    /// ` (did you mean …?)`, or nothing if no name that exists is near.
+    /// ` (did you mean …?)`. Empty if no existing name is similar.
     #[must_use]
     pub fn hint(&self) -> String {
         nearest(&self.name, &self.known.iter().map(String::as_str).collect::<Vec<_>>())
     }
 
-    /// The names that exist, in one line; `none` if there is none.
+    /// Existing names in one line, or `none`.
     #[must_use]
     pub fn listed(&self) -> String {
         if self.known.is_empty() { "none".to_owned() } else { self.known.join(", ") }
@@ -32,26 +32,30 @@ impl UnknownName {
 
 impl Display for UnknownName {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        write!(f, "there is no {} `{}`{}; there are: {}", self.what, self.name, self.hint(), self.listed())
+        write!(f, "no {} is called `{}`{}; known: {}", self.what, self.name, self.hint(), self.listed())
     }
 }
 
 impl std::error::Error for UnknownName {}
 
-/// Names of earlier versions, each with what has its place.
-const REPLACED: [(&str, &str); 1] = [(
-    "checked-token-probability",
-    "the signal is now \"mean-token-probability\" with deferral.checks = [\"calculations\"] (for questions with options [\"conclusions\"]); \
+/// Names of earlier versions, each with its replacement.
+const REPLACED: [(&str, &str); 3] = [
+    ("worked-case", "now \"worked-example\""),
+    ("worked_case", "now `worked_example`"),
+    (
+        "checked-token-probability",
+        "the signal is now \"mean-token-probability\" with deferral.checks = [\"calculations\"] (for questions with options [\"conclusions\"]); \
      deferral.calculations_at_least = 0 makes the same decisions as before",
-)];
+    ),
+];
 
-/// What has the place of a name of earlier versions, in brackets. `None` if no version had the name.
+/// Replacement of a name of earlier versions, in brackets. `None` if the name was not replaced.
 #[must_use]
 pub fn replaced(name: &str) -> Option<String> {
     REPLACED.iter().find(|(old, _)| *old == name).map(|(_, new)| format!(" ({new})"))
 }
 
-/// ` (did you mean …?)` for the candidate most like `name`, or nothing where none is near.
+/// ` (did you mean …?)` with the candidate most similar to `name`. Empty if no candidate is similar.
 #[must_use]
 pub fn nearest(name: &str, candidates: &[&str]) -> String {
     candidates
@@ -63,10 +67,10 @@ pub fn nearest(name: &str, candidates: &[&str]) -> String {
         .unwrap_or_default()
 }
 
-/// The entry called `name`; `what` says what the entries are.
+/// Finds the entry called `name`. `what` is the kind of the entries in the error.
 ///
 /// # Errors
-/// Lists the names there are and the nearest one.
+/// If no entry has the name. The error lists the existing names and suggests the nearest one.
 pub fn find<'a, T>(
     what: &str,
     name: &str,
@@ -85,16 +89,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_the_nearest_or_nothing() {
+    fn nearest_name_is_suggested_if_similar() {
         assert_eq!(nearest("treshold", &["signal", "threshold"]), " (did you mean `threshold`?)");
         assert_eq!(nearest("zzz", &["signal", "threshold"]), "");
     }
 
     #[test]
-    fn what_is_missing_is_told_with_what_is_there() {
+    fn unknown_name_lists_existing_names() {
         let entries = ["gsm8k", "mmlu"];
         assert_eq!(find("data set", "mmlu", &entries, |name| name).expect("there"), &"mmlu");
         let error = find("data set", "gsm8", &entries, |name| name).expect_err("missing").to_string();
-        assert_eq!(error, "there is no data set `gsm8` (did you mean `gsm8k`?); there are: gsm8k, mmlu");
+        assert_eq!(error, "no data set is called `gsm8` (did you mean `gsm8k`?); known: gsm8k, mmlu");
     }
 }

@@ -1,6 +1,6 @@
-//! All checks of a config: of its values alone, and of what it names. They run in one order, before any model is called.
+//! Validation of a config: first its values, then everything it names, before any model is called.
 
-use super::error::{At as _, ConfigError, ConfigFault, refused};
+use super::error::{At as _, ConfigError, ConfigFault, invalid};
 use super::resolved::ResolvedConfig;
 use super::schema::{Calibrate, Config, DatasetConfig, DeferralConfig, GridName, Threshold};
 use crate::analysis::calibration::smallest_certifiable_alpha;
@@ -16,26 +16,26 @@ use crate::types::arm::{Arm, Deferral};
 use crate::types::check::Check;
 use crate::types::store_rule::StoreRule;
 
-/// More calls in flight than any server takes.
-const MOST_AT_ONCE: usize = 65_536;
+/// Maximum of `limits.concurrency`.
+const MAX_CONCURRENCY: usize = 65_536;
 
-type Checked = Result<(), ConfigError>;
+type Validation = Result<(), ConfigError>;
 
-/// Checks the values of a config, without what they name.
-pub(super) fn config(config: &Config) -> Checked {
+/// Validates the values of a config, without the files and models that they name.
+pub(super) fn config(config: &Config) -> Validation {
     names(config)?;
     ranges(config)?;
     counts(config)?;
-    if config.limits.concurrency > MOST_AT_ONCE {
-        return Err(refused(format!(
-            "limits.concurrency: must be at most {MOST_AT_ONCE}, not {}",
+    if config.limits.concurrency > MAX_CONCURRENCY {
+        return Err(invalid(format!(
+            "limits.concurrency: must be at most {MAX_CONCURRENCY}, not {}",
             config.limits.concurrency
         )));
     }
     let limits = &config.limits;
     for (key, limit) in [("max_fee_usd", limits.max_fee_usd), ("max_total_fee_usd", limits.max_total_fee_usd)] {
         if limit.is_some_and(|limit| !(limit >= 0.0 && limit.is_finite())) {
-            return Err(refused(format!("limits.{key}: must be a number of USD from 0 on")));
+            return Err(invalid(format!("limits.{key}: must be a number of USD from 0 on")));
         }
     }
     dataset(&config.dataset)?;
@@ -43,8 +43,8 @@ pub(super) fn config(config: &Config) -> Checked {
     arms(config)
 }
 
-/// The keys that single arms need.
-fn arms(config: &Config) -> Checked {
+/// Validates the keys that individual arms need.
+fn arms(config: &Config) -> Validation {
     let has = |arm| config.arms.contains(&arm);
     let (deferral, learning) = (&config.deferral, &config.learning);
     let needs = [
@@ -56,41 +56,42 @@ fn arms(config: &Config) -> Checked {
             "the example as { question = …, solution = …, answer = … }",
         ),
     ];
-    for (arm, key, there, what) in needs {
-        if has(arm) && !there {
-            return Err(refused(format!("arms: `{}` needs {key}: {what}", arm.name())));
+    for (arm, key, is_set, what) in needs {
+        if has(arm) && !is_set {
+            return Err(invalid(format!("arms: `{}` needs {key}: {what}", arm.name())));
         }
     }
     if deferral.tuned_threshold.is_some_and(|threshold| !(0.0..=1.0).contains(&threshold)) {
-        return Err(refused("deferral.tuned_threshold: must be from 0 to 1"));
+        return Err(invalid("deferral.tuned_threshold: must be from 0 to 1"));
     }
     if has(Arm::CascadeTuned) && deferral.recalibrate.is_some() {
-        return Err(refused(
-            "arms: `cascade-tuned` compares the score as it is with its λ, and deferral.recalibrate maps scores: leave one of them out",
+        return Err(invalid(
+            "arms: `cascade-tuned` compares the unmapped score with its λ, but deferral.recalibrate maps scores. Remove one of them",
         ));
     }
     Ok(())
 }
 
-/// The name of the run, the levels and the arms.
-fn names(config: &Config) -> Checked {
+/// Validates the name of the run, the levels and the arms.
+fn names(config: &Config) -> Validation {
     if config.name.is_empty() || config.name.contains(['/', '\\']) || config.name.starts_with('.') {
-        return Err(refused(format!("name: `{}` cannot name a folder", config.name)));
+        return Err(invalid(format!("name: `{}` is not a valid folder name", config.name)));
     }
     if config.levels.len() != 2 || config.levels[0] == config.levels[1] {
-        return Err(refused(format!("levels: name two different models, the weak one first, not {:?}", config.levels)));
+        return Err(invalid(format!("levels: name two different models, the weak one first, not {:?}", config.levels)));
     }
     if config.arms.is_empty() {
-        return Err(refused("arms: name at least one"));
+        return Err(invalid("arms: name at least one"));
     }
     let twice = |(i, arm)| config.arms[..i].contains(arm).then_some(arm);
     match config.arms.iter().enumerate().find_map(twice) {
-        Some(arm) => Err(refused(format!("arms: `{}` stands twice", arm.name()))),
+        Some(arm) => Err(invalid(format!("arms: `{}` is listed twice", arm.name()))),
         None => Ok(()),
     }
 }
 
-fn ranges(config: &Config) -> Checked {
+/// Validates the ranges of real-valued keys.
+fn ranges(config: &Config) -> Validation {
     let ranges = [
         ("learning.min_similarity", config.learning.min_similarity, -1.0, 1.0),
         ("learning.confident_from", config.learning.confident_from, 0.0, 1.0),
@@ -99,12 +100,13 @@ fn ranges(config: &Config) -> Checked {
         ("limits.max_refused", config.limits.max_refused, 0.0, 1.0),
     ];
     match ranges.into_iter().find(|(_, value, least, most)| !(least..=most).contains(&value)) {
-        Some((key, value, least, most)) => Err(refused(format!("{key}: must be from {least} to {most}, not {value}"))),
+        Some((key, value, least, most)) => Err(invalid(format!("{key}: must be from {least} to {most}, not {value}"))),
         None => Ok(()),
     }
 }
 
-fn counts(config: &Config) -> Checked {
+/// Validates that counts are at least 1.
+fn counts(config: &Config) -> Validation {
     let counts = [
         ("dataset.orders", Some(config.dataset.orders)),
         ("dataset.limit", config.dataset.limit),
@@ -116,140 +118,141 @@ fn counts(config: &Config) -> Checked {
         ("learning.max_strategy_tokens", config.learning.max_strategy_tokens),
     ];
     match counts.into_iter().find(|(_, value)| *value == Some(0)) {
-        Some((key, _)) => Err(refused(format!("{key}: must be at least 1"))),
+        Some((key, _)) => Err(invalid(format!("{key}: must be at least 1"))),
         None => Ok(()),
     }
 }
 
-fn dataset(dataset: &DatasetConfig) -> Checked {
+/// Validates the combination of keys in `[dataset]`.
+fn dataset(dataset: &DatasetConfig) -> Validation {
     if let Some(choose) = dataset.choose.filter(|choose| !(*choose > 0.0 && *choose < 1.0)) {
-        return Err(refused(format!("dataset.choose: must lie between 0 and 1, not {choose}")));
+        return Err(invalid(format!("dataset.choose: must be between 0 and 1, not {choose}")));
     }
     if dataset.name.is_none() && dataset.path.is_none() {
-        return Err(refused("dataset: give the name of a data set (`intercascade datasets list`) or a path"));
+        return Err(invalid("dataset: set the name of a data set (see `intercascade datasets list`) or a path"));
     }
     if dataset.limit.is_some() && dataset.sample.is_some() {
-        return Err(refused("dataset: `limit` takes the first items and `sample` draws some; give one of them"));
+        return Err(invalid("dataset: `limit` selects the first items and `sample` draws items; set only one of them"));
     }
     let other = [("limit", dataset.limit), ("sample", dataset.sample)];
     let other = other.into_iter().find(|(_, items)| items.is_some()).filter(|_| dataset.sample_groups.is_some());
     if let Some((key, _)) = other {
-        return Err(refused(format!(
-            "dataset: `sample_groups` counts whole groups and `{key}` counts items; give one of them"
+        return Err(invalid(format!(
+            "dataset: `sample_groups` counts whole groups and `{key}` counts items; set only one of them"
         )));
     }
     if dataset.calibration_split.is_some() && dataset.calibration == 0 {
-        return Err(refused("dataset.calibration_split: say with dataset.calibration how many of its items are drawn"));
+        return Err(invalid("dataset.calibration_split: set dataset.calibration to the number of items to draw"));
     }
     Ok(())
 }
 
-/// The gate, with `calibration` items set apart.
-fn deferral(deferral: &DeferralConfig, calibration: usize) -> Checked {
-    if let Some(threshold) = deferral.stated().filter(|threshold| !(0.0..=1.0).contains(threshold)) {
-        return Err(refused(format!("deferral.threshold: must be from 0 to 1, not {threshold}")));
+/// Validates `[deferral]`, given the number of calibration items.
+fn deferral(deferral: &DeferralConfig, calibration: usize) -> Validation {
+    if let Some(threshold) = deferral.fixed_threshold().filter(|threshold| !(0.0..=1.0).contains(threshold)) {
+        return Err(invalid(format!("deferral.threshold: must be from 0 to 1, not {threshold}")));
     }
     for (key, value) in [("quantile", deferral.quantile), ("draw_temperature", deferral.draw_temperature / 2.0)] {
         if !(0.0..=1.0).contains(&value) {
             let most = if key == "quantile" { 1 } else { 2 };
-            return Err(refused(format!("deferral.{key}: must be from 0 to {most}")));
+            return Err(invalid(format!("deferral.{key}: must be from 0 to {most}")));
         }
     }
     if deferral.draws == 0 {
-        return Err(refused("deferral.draws: must be at least 1"));
+        return Err(invalid("deferral.draws: must be at least 1"));
     }
     if deferral.calibrate_per_arm && !deferral.calibration_task().asks() {
-        return Err(refused(
-            "deferral.calibrate_per_arm: there is nothing to calibrate; give threshold = { calibrate = … } or recalibrate",
+        return Err(invalid(
+            "deferral.calibrate_per_arm: nothing is calibrated; set threshold = { calibrate = … } or recalibrate",
         ));
     }
     if deferral.calibration_task().asks() && calibration == 0 {
-        return Err(refused(
-            "deferral: calibrating needs items that the stream does not hold; set dataset.calibration to their number",
-        ));
+        return Err(invalid("deferral: calibration needs separate items; set dataset.calibration to their number"));
     }
     guarantee(deferral, calibration)
 }
 
-/// Refuses a set that can never certify α, before anything is asked of it.
-fn guarantee(deferral: &DeferralConfig, calibration: usize) -> Checked {
-    let Threshold::Told { calibrate } = deferral.threshold else { return Ok(()) };
+/// Rejects a calibration set that is too small to certify α.
+fn guarantee(deferral: &DeferralConfig, calibration: usize) -> Validation {
+    let Threshold::Calibrated { calibrate } = deferral.threshold else { return Ok(()) };
     let Calibrate { alpha, delta, grid, min_accepted } = calibrate;
     for (key, value) in [("alpha", alpha), ("delta", delta)] {
         if !(value > 0.0 && value < 1.0) {
-            return Err(refused(format!("deferral.threshold.calibrate.{key}: must lie between 0 and 1, not {value}")));
+            return Err(invalid(format!("deferral.threshold.calibrate.{key}: must be between 0 and 1, not {value}")));
         }
     }
     if grid == GridName::Steps(0) || min_accepted == 0 {
-        return Err(refused("deferral.threshold.calibrate: grid and min_accepted must be at least 1"));
+        return Err(invalid("deferral.threshold.calibrate: grid and min_accepted must be at least 1"));
     }
-    let told_from = deferral.calibration_task().n_for_threshold(calibration);
+    let n = deferral.calibration_task().n_for_threshold(calibration);
     let needed = calibrate.guarantee().needed();
-    if told_from < needed {
-        let half =
-            if deferral.recalibrate.is_some() { ", half of them, since the others fit the recalibration" } else { "" };
-        let smallest = smallest_certifiable_alpha(told_from, delta);
-        return Err(refused(format!(
-            "deferral.threshold.calibrate: {told_from} items tell λ{half}, and α {alpha} with δ {delta} and min_accepted \
-             {min_accepted} needs {needed} accepted answers, all right: set more apart with dataset.calibration, or ask for \
-             less (the smallest α that {told_from} can certify is {smallest:.4})"
+    if n < needed {
+        let half = if deferral.recalibrate.is_some() { " (the other half fits the recalibration)" } else { "" };
+        let smallest = smallest_certifiable_alpha(n, delta);
+        return Err(invalid(format!(
+            "deferral.threshold.calibrate: too few calibration items: certifying α = {alpha} at δ = {delta} with min_accepted = \
+             {min_accepted} needs at least {needed} accepted answers without an error, and only {n} items are used for λ{half}. \
+             Increase dataset.calibration or raise α (smallest certifiable α: {smallest:.4})"
         )));
     }
     Ok(())
 }
 
-/// Checks that the weak level can give the signal. Without one, no arm may be gated by confidence.
+/// Validates that the weak level supports the signal. Without a signal, no arm may defer on a confidence.
 pub(super) fn signal(
     signal: Option<Signal>,
     config: &Config,
     weak: &ModelEntry,
     recorded: Option<&Recording>,
     task: Task,
-) -> Checked {
-    let can = weak.capabilities();
-    let scores = task == Task::Choice && can.scores_options;
+) -> Validation {
+    let capabilities = weak.capabilities();
+    let scores = task == Task::Choice && capabilities.scores_options;
     let gated = config.arms.iter().any(|arm| arm.deferral() == Deferral::BelowThreshold);
     let message = match signal {
         None if !gated => return Ok(()),
         None if recorded.is_some() => format!(
-            "the recording of model `{}` holds no confidence, so nothing can be gated by it: leave the gated arms out",
+            "the recording of model `{}` has no confidence column, so no arm can defer on it. Remove the gated arms",
             weak.name
         ),
         Some(signal) if signal.scores_options() && !scores => format!(
-            "{} needs multiple-choice questions and a weak model that scores options (backend gguf), and `{}` is no such pair with {:?} questions",
+            "{} needs multiple-choice questions and a weak model that scores options (backend gguf), but `{}` with {:?} questions does not satisfy this. Choose another signal",
             signal.name(),
             weak.name,
             task
         ),
         Some(signal) if recorded.is_some() && signal != Signal::Recorded => format!(
-            "{} is read from a model, and `{}` is a recording: leave `signal` out, or say \"recorded\"",
+            "{} is computed from a model's output, but `{}` is a recording. Remove `signal` or set it to \"recorded\"",
             signal.name(),
             weak.name
         ),
-        None if !can.logprobs => no_logprobs(Signal::MeanTokenProbability, weak),
-        Some(signal) if (signal.needs_logprobs() || signal.further() == Further::IsItRight) && !can.logprobs => {
+        None if !capabilities.logprobs => no_logprobs(Signal::MeanTokenProbability, weak),
+        Some(signal)
+            if (signal.needs_logprobs() || signal.further() == Further::IsItRight) && !capabilities.logprobs =>
+        {
             no_logprobs(signal, weak)
         }
         Some(Signal::Recorded) if !recorded.is_some_and(|recording| recording.has("confidence")) => format!(
-            "`recorded` needs a model of backend replay whose recording holds a confidence, and `{}` is none",
+            "`recorded` needs a weak model with backend replay whose recording has a confidence, and `{}` is not one. Choose another signal",
             weak.name
         ),
         _ => return Ok(()),
     };
-    Err(refused(message))
+    Err(invalid(message))
 }
 
+/// Message for a signal that needs log-probabilities which the weak model does not return.
 fn no_logprobs(signal: Signal, weak: &ModelEntry) -> String {
     format!(
-        "{} needs log-probabilities, and model `{}` gives none (logprobs = false); choose another weak model, or a signal that \
+        "{} needs log-probabilities, but model `{}` returns none (logprobs = false). Choose another weak model, or a signal that \
          needs none: verbalised, self-consistency",
         signal.name(),
         weak.name
     )
 }
 
-/// Checks a config together with what it names.
-pub(super) fn resolved(resolved: &ResolvedConfig) -> Checked {
+/// Validates a config together with the data and models that it names.
+pub(super) fn resolved(resolved: &ResolvedConfig) -> Validation {
     for entry in
         [&resolved.weak, &resolved.strong].into_iter().filter(|entry| entry.backend.kind() == BackendKind::Reference)
     {
@@ -265,46 +268,50 @@ pub(super) fn resolved(resolved: &ResolvedConfig) -> Checked {
     if let Some((key, _)) = keys.iter().find(|(_, limit)| limit.is_some()) {
         for entry in [&resolved.weak, &resolved.strong].into_iter().filter(|entry| !entry.is_recorded()) {
             if entry.price.is_none() {
-                return Err(refused(format!("limits.{key} needs a price for model `{}`", entry.name)));
+                return Err(invalid(format!(
+                    "limits.{key} needs a price for model `{}`. Add `price` to the model",
+                    entry.name
+                )));
             }
         }
     }
     Ok(())
 }
 
-/// The calculator, the extraction rules and the signal must fit the questions and each other.
-fn reading(resolved: &ResolvedConfig) -> Checked {
+/// Validates that calculator, extraction rules and signal fit the questions and each other.
+fn reading(resolved: &ResolvedConfig) -> Validation {
     let grader = &resolved.grader;
     let generates = grader.task == Task::Math
         && [&resolved.weak, &resolved.strong].iter().any(|entry| entry.capabilities().calculator);
     if resolved.config.dataset.calculator && !generates {
-        return Err(refused(
-            "dataset.calculator works for math questions and a model that runs in this process (backend gguf)",
+        return Err(invalid(
+            "dataset.calculator needs math questions and a model that runs in this process (backend gguf). Set it to false",
         ));
     }
     if let Some(rule) = grader.rules.iter().find(|rule| !rule.reads(grader.task)) {
-        return Err(refused(format!(
-            "dataset.extraction: the rule `{}` does not read answers to these questions",
+        return Err(invalid(format!(
+            "dataset.extraction: the rule `{}` does not apply to these questions. Remove it",
             rule.name()
         )));
     }
     if !grader.rules.iter().any(|rule| rule.reads_texts()) {
-        return Err(refused("dataset.extraction: name a rule that reads texts too, for what a level writes"));
+        return Err(invalid("dataset.extraction: add a rule that reads generated text"));
     }
     let normalised = grader.rules.contains(&Extraction::OptionLikelihoodNormalised);
     let other =
         |signal: Signal| signal.scores_options() && (signal == Signal::OptionProbabilityNormalised) != normalised;
     if resolved.signal.is_some_and(other) {
-        return Err(refused(
-            "deferral.signal: option-probability-normalised and the rule option-likelihood-normalised go together, so that the \
-             option that is answered is the one that confidence is told of",
+        return Err(invalid(
+            "deferral.signal: option-probability-normalised and the extraction rule option-likelihood-normalised must be used \
+             together, because the confidence must belong to the option that is answered",
         ));
     }
     Ok(())
 }
 
-/// A recording must hold what the arms ask: of the strong level one answer to each item, with the strategy or without.
-fn recordings(resolved: &ResolvedConfig) -> Checked {
+/// Validates that the recordings have the columns that the arms need. A recording of the strong level has one answer
+/// per item, with or without a strategy.
+fn recordings(resolved: &ResolvedConfig) -> Validation {
     let learning = &resolved.config.learning;
     let (written, second) = (resolved.needs_strategies(), learning.distil == Distil::SecondCall);
     let shows = |arm: &Arm| arm.shows_examples() || *arm == Arm::FixedExample;
@@ -316,8 +323,8 @@ fn recordings(resolved: &ResolvedConfig) -> Checked {
     for (entry, column, needed) in columns {
         let Some(recording) = resolved.recordings.get(&entry.name).filter(|_| needed) else { continue };
         if !recording.has(column) {
-            return Err(refused(format!(
-                "arms: a learning arm asks model `{}` what its recording does not hold (it has no column `{column}`): leave the learning arms out",
+            return Err(invalid(format!(
+                "arms: the recording of model `{}` has no column `{column}`, which a learning arm needs. Remove the learning arms",
                 entry.name
             )));
         }
@@ -325,21 +332,22 @@ fn recordings(resolved: &ResolvedConfig) -> Checked {
     let drawn = resolved.learns() && learning.store.to_vec().iter().any(|rule| rule.needs_draws());
     let more = [(drawn, "a further draw"), (written && second, "a strategy in a second call")];
     let strong = &resolved.strong.name;
-    match more.iter().find(|(asked, _)| *asked && resolved.recordings.contains_key(strong)) {
-        Some((_, what)) => Err(refused(format!(
-            "learning: {what} is asked of model `{strong}`, and its recording holds one answer to each item"
+    match more.iter().find(|(needed, _)| *needed && resolved.recordings.contains_key(strong)) {
+        Some((_, what)) => Err(invalid(format!(
+            "learning: {what} is needed from model `{strong}`, but its recording has only one answer per item. Change learning.store \
+             or learning.distil"
         ))),
         None => Ok(()),
     }
 }
 
-/// The strong level must be able to give what decides what is kept.
-fn store_rules(resolved: &ResolvedConfig) -> Checked {
+/// Validates that the store rules fit the strong level and the questions.
+fn store_rules(resolved: &ResolvedConfig) -> Validation {
     let learning = &resolved.config.learning;
     let confident = resolved.learns() && learning.store.to_vec().contains(&StoreRule::Confident);
     if confident && !resolved.strong.capabilities().logprobs {
-        return Err(refused(format!(
-            "learning.store: `confident` needs log-probabilities, and model `{}` gives none",
+        return Err(invalid(format!(
+            "learning.store: `confident` needs log-probabilities, but model `{}` returns none. Choose another rule",
             resolved.strong.name
         )));
     }
@@ -348,41 +356,42 @@ fn store_rules(resolved: &ResolvedConfig) -> Checked {
     }
     let checking = learning.store.to_vec().into_iter().find(|rule| rule.needs_calculations());
     if let Some(rule) = checking.filter(|_| resolved.learns()) {
-        return Err(refused(format!(
-            "learning.store: `{}` looks at calculations, and answers to questions with options have none: leave it out",
+        return Err(invalid(format!(
+            "learning.store: `{}` reads calculations, but answers to questions with options have none. Remove it",
             rule.name()
         )));
     }
     match resolved.config.arms.iter().find(|arm| matches!(arm, Arm::ExampleReplay | Arm::FixedExample)) {
-        Some(arm) => {
-            Err(refused(format!("arms: `{}` is for word problems, and these are questions with options", arm.name())))
-        }
+        Some(arm) => Err(invalid(format!(
+            "arms: `{}` is for word problems, but these are questions with options. Remove it",
+            arm.name()
+        ))),
         None => Ok(()),
     }
 }
 
-/// The checks must have a meaning for the questions and the arms.
-fn checks(resolved: &ResolvedConfig) -> Checked {
+/// Validates that the checks apply to the questions and the arms.
+fn checks(resolved: &ResolvedConfig) -> Validation {
     let deferral = &resolved.config.deferral;
     let options = resolved.grader.task == Task::Choice;
     if let Some(check) = deferral.checks.iter().find(|check| check.is_for_options() != options) {
         let reason = if options {
-            "looks at calculations, and answers to questions with options have none"
+            "reads calculations, but answers to questions with options have none"
         } else {
-            "compares letter and text of an option, and these are word problems"
+            "compares letter and text of an option, but these are word problems"
         };
-        return Err(refused(format!("deferral.checks: `{}` {reason}: leave it out", check.name())));
+        return Err(invalid(format!("deferral.checks: `{}` {reason}. Remove it", check.name())));
     }
     if !deferral.calculations_at_least.is_usual() && !deferral.checks.contains(&Check::Calculations) {
-        return Err(refused(
-            "deferral.calculations_at_least: the check `calculations` is not in deferral.checks: leave the key out",
+        return Err(invalid(
+            "deferral.calculations_at_least: the check `calculations` is not in deferral.checks. Remove the key",
         ));
     }
     let shows = resolved.config.arms.iter().any(|arm| arm.shows_examples());
     match deferral.checks.iter().find(|check| check.needs_example()) {
         Some(check) if shows && deferral.calibration_task().asks() && !deferral.calibrate_per_arm => {
-            Err(refused(format!(
-                "deferral.checks: `{}` is for learning arms, whose threshold is then their own: set deferral.calibrate_per_arm = true",
+            Err(invalid(format!(
+                "deferral.checks: `{}` applies only to learning arms, which then need their own threshold. Set deferral.calibrate_per_arm = true",
                 check.name()
             )))
         }
@@ -390,34 +399,35 @@ fn checks(resolved: &ResolvedConfig) -> Checked {
     }
 }
 
-/// The prompts must have the forms that the arms and the signal use.
-fn prompts(resolved: &ResolvedConfig) -> Checked {
+/// Validates that the prompts have the forms that the arms and the signal use.
+fn prompts(resolved: &ResolvedConfig) -> Validation {
     let [weak, strong] = &resolved.prompts;
     if let Some(prompt) = resolved.prompts.iter().find(|prompt| prompt.names_subject())
         && let Some(item) = resolved.items.iter().find(|item| item.subject.is_none())
     {
-        return Err(refused(format!(
-            "the prompt `{}` names the question's subject, and item `{}` has none: choose another prompt",
+        return Err(invalid(format!(
+            "the prompt `{}` names the question's subject, but item `{}` has none. Choose another prompt",
             prompt.name, item.id
         )));
     }
     let (written, second) = (resolved.needs_strategies(), resolved.config.learning.distil == Distil::SecondCall);
     if written && !second && resolved.shows_to_top() {
-        return Err(refused(
-            "learning: the top level is shown examples (top_level_examples or the arm strong-with-examples), and a request for an answer and a \
-             strategy in one call has no place for them: set learning.distil = \"second-call\" or another learning.content",
+        return Err(invalid(
+            "learning: the top level's prompt shows examples (top_level_examples or the arm strong-with-examples), but a request for \
+             an answer and a strategy in one call has no placeholder for them. Set learning.distil = \"second-call\" or another \
+             learning.content",
         ));
     }
     let further = resolved.signal.map(Signal::further);
-    let wanted = [
+    let forms = [
         (&resolved.strong, strong, "distil", strong.distil.is_some(), written && !second),
         (&resolved.strong, strong, "distil_after", strong.distil_after.is_some(), written && second),
         (&resolved.weak, weak, "p_true", weak.p_true.is_some(), further == Some(Further::IsItRight)),
         (&resolved.weak, weak, "verbalised", weak.verbalised.is_some(), further == Some(Further::HowLikely)),
     ];
-    match wanted.into_iter().find(|(_, _, _, there, needed)| *needed && !there) {
-        Some((entry, prompt, form, ..)) => Err(refused(format!(
-            "model `{}`: its prompt `{}` has no form `{form}`: choose another prompt",
+    match forms.into_iter().find(|(_, _, _, exists, needed)| *needed && !exists) {
+        Some((entry, prompt, form, ..)) => Err(invalid(format!(
+            "model `{}`: the prompt `{}` has no form `{form}`. Choose another prompt",
             entry.name, prompt.name
         ))),
         None => Ok(()),

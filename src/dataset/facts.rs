@@ -1,5 +1,5 @@
-//! Multiple-choice questions from facts: each fact is asked in several ways, its options shuffled by seed anew
-//! for every question, its explanation the worked solution.
+//! Multiple-choice questions from facts. Each fact is asked in several ways, with the options shuffled by seed for
+//! every question and the explanation as the worked solution.
 
 use anyhow::{Result, bail};
 use rand::seq::SliceRandom;
@@ -20,7 +20,7 @@ pub struct Facts {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Fact {
-    /// Unique name; the group of its questions.
+    /// Unique name, and the group of the fact's questions.
     pub id: String,
     /// The right option.
     pub answer: String,
@@ -28,7 +28,7 @@ pub struct Fact {
     pub distractors: Vec<String>,
     /// One sentence that states the fact.
     pub explanation: String,
-    /// The ways in which it is asked.
+    /// The wordings of its question.
     pub questions: Vec<String>,
 }
 
@@ -36,7 +36,8 @@ impl Facts {
     /// Reads a facts file.
     ///
     /// # Errors
-    /// Where it is no TOML of this form, or a fact has not three different distractors.
+    /// If the text is not valid TOML of this form, or a fact does not have three distractors that differ from the
+    /// answer.
     pub fn parse(text: &str) -> Result<Self> {
         let facts: Self = toml::from_str(text)?;
         for fact in &facts.fact {
@@ -48,7 +49,7 @@ impl Facts {
         Ok(facts)
     }
 
-    /// One item per question, fact by fact.
+    /// Returns one item per question, fact by fact.
     #[must_use]
     pub fn items(&self, seed: Seed) -> Vec<Item> {
         self.fact
@@ -58,13 +59,13 @@ impl Facts {
     }
 }
 
-/// An item's options in an order by seed, and the place of the answer.
+/// Returns an item's options in an order drawn by seed, and the index of the answer.
 pub(super) fn shuffled(answer: &str, wrong: &[String], id: &str, seed: Seed) -> (Vec<String>, Target) {
     let mut options = wrong.to_vec();
     options.push(answer.to_owned());
     options.shuffle(&mut seed.stream(&["options", id]));
-    let place = options.iter().position(|option| option == answer).unwrap_or_default();
-    (options, Target::Choice(place))
+    let index = options.iter().position(|option| option == answer).unwrap_or_default();
+    (options, Target::Choice(index))
 }
 
 impl Fact {

@@ -1,25 +1,25 @@
-//! One thing that is wrong with a data set's file, with its place.
+//! One fault of a data set's file, with its location.
 
 use std::fmt;
 
-use crate::tables::Place;
+use crate::tables::Location;
 
-/// One thing that is wrong with a file.
+/// One fault of a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fault {
-    /// Where the row stands.
-    pub place: Place,
-    /// The field, where the fault lies in one.
+    /// Location of the row.
+    pub location: Location,
+    /// Name of the field; `None` if the fault concerns the whole row or file.
     pub field: Option<String>,
-    /// What is wrong and what is wanted.
+    /// Fault and remedy.
     pub what: String,
 }
 
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.field {
-            Some(field) => write!(f, "{}: field `{field}`: {}", self.place, self.what),
-            None => write!(f, "{}: {}", self.place, self.what),
+            Some(field) => write!(f, "{}: field `{field}`: {}", self.location, self.what),
+            None => write!(f, "{}: {}", self.location, self.what),
         }
     }
 }

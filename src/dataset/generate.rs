@@ -1,4 +1,5 @@
-//! Making a data set's files from its source: items are generated, split by group, and written in their format.
+//! Generation of a data set's files from its source. Items are generated, split by group, and written in their
+//! format.
 
 use std::path::{Path, PathBuf};
 
@@ -10,40 +11,40 @@ use super::{Format, facts::Facts, gsm8k, mmlu, template::Templates};
 use crate::types::item::{Item, Target};
 use crate::types::seed::Seed;
 
-/// How a data set is made.
+/// Settings for generating a data set.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Generator {
-    /// What the source holds.
+    /// Kind of the source.
     pub kind: Kind,
-    /// Path of the source from the catalogue's folder.
+    /// Path of the source, relative to the catalogue's folder.
     pub source: PathBuf,
-    /// Splits with sources of their own.
+    /// Splits with separate sources.
     #[serde(default)]
     pub further: Vec<Further>,
-    /// Seed of the drawings, the shuffles and the split.
+    /// Seed of the draws, the shuffles and the split.
     pub seed: Seed,
-    /// Problems per template; facts have as many items as questions.
+    /// Number of problems per template. Facts have one item per question.
     #[serde(default)]
     pub instances: usize,
-    /// Share of the groups that go to `dev`; the others are `test`.
+    /// Share of the groups in `dev`, in [0, 1]; the others are in `test`.
     pub dev_share: f64,
 }
 
-/// A split all of whose groups come from a source of its own.
+/// A split whose groups all come from a separate source.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Further {
     /// Name of the split, and of its file without the ending.
     pub split: String,
-    /// Path of the source from the catalogue's folder.
+    /// Path of the source, relative to the catalogue's folder.
     pub source: PathBuf,
-    /// Problems per template; `None` if as many as the generator's.
+    /// Number of problems per template; `None` for the generator's number.
     #[serde(default)]
     pub instances: Option<usize>,
 }
 
-/// What a generator's source holds.
+/// Kind of a generator's source.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Kind {
@@ -53,23 +54,24 @@ pub enum Kind {
     Facts,
 }
 
-/// A file that was made.
+/// A generated file.
 #[derive(Debug)]
-pub struct Made {
+pub struct GeneratedFile {
     /// `dev`, `test`, or a further split's name.
     pub split: String,
-    /// Where it would stand.
+    /// Path to which the file would be written.
     pub path: PathBuf,
-    /// Its bytes.
+    /// Content of the file.
     pub bytes: Vec<u8>,
     /// Number of items.
     pub rows: usize,
-    /// Hex sha256 of the bytes.
+    /// Hex SHA-256 of the content.
     pub sha256: String,
 }
 
 impl Generator {
-    /// The generator with another seed, and another number of problems per template in every split, if they are given.
+    /// Returns the generator with another seed, and with another number of problems per template in every split, if
+    /// given.
     #[must_use]
     pub fn with(mut self, seed: Option<Seed>, instances: Option<usize>) -> Self {
         self.seed = seed.unwrap_or(self.seed);
@@ -80,18 +82,18 @@ impl Generator {
         self
     }
 
-    /// Makes every split for the folder `out`, and writes nothing.
+    /// Generates every split for the folder `out`, without writing a file.
     ///
     /// # Errors
-    /// Names the source and what is wrong with it.
-    pub fn make(&self, catalogue: &Path, format: Format, out: &Path) -> Result<Vec<Made>> {
+    /// Names the source and its fault.
+    pub fn make(&self, catalogue: &Path, format: Format, out: &Path) -> Result<Vec<GeneratedFile>> {
         let items = self.items(&catalogue.join(&self.source), self.instances)?;
         let (dev, others): (Vec<Item>, Vec<Item>) = items.into_iter().partition(|item| self.is_dev(&item.group));
         let mut splits = vec![("dev", dev), ("test", others)];
         for Further { split, source, instances } in &self.further {
-            if splits.iter().any(|(there, _)| *there == split.as_str()) {
+            if splits.iter().any(|(existing, _)| *existing == split.as_str()) {
                 let file = catalogue.join("catalogue.toml");
-                bail!("{}: `further`: there is a split `{split}` already: rename this one", file.display());
+                bail!("{}: `further`: the split `{split}` exists already. Rename this split", file.display());
             }
             splits.push((split.as_str(), self.items(&catalogue.join(source), instances.unwrap_or(self.instances))?));
         }
@@ -107,19 +109,26 @@ impl Generator {
         .with_context(|| format!("{}", source.display()))
     }
 
-    /// A group's split depends on its name alone, so that adding a group moves no other.
+    /// Returns true if a group belongs to `dev`. The result depends only on the group's name, so that adding a
+    /// group moves no other.
     fn is_dev(&self, group: &str) -> bool {
         self.seed.unit(&["split", group]) < self.dev_share
     }
 }
 
-fn file(split: &str, format: Format, items: &[Item], out: &Path) -> Result<Made> {
+fn file(split: &str, format: Format, items: &[Item], out: &Path) -> Result<GeneratedFile> {
     let (ending, bytes) = match format {
         Format::Gsm8k => ("jsonl", jsonl(items)?),
         Format::Mmlu => ("csv", csv(items)?),
     };
     let path = out.join(format!("{split}.{ending}"));
-    Ok(Made { split: split.to_owned(), path, rows: items.len(), sha256: hex::encode(Sha256::digest(&bytes)), bytes })
+    Ok(GeneratedFile {
+        split: split.to_owned(),
+        path,
+        rows: items.len(),
+        sha256: hex::encode(Sha256::digest(&bytes)),
+        bytes,
+    })
 }
 
 fn jsonl(items: &[Item]) -> Result<Vec<u8>> {

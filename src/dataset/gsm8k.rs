@@ -1,4 +1,4 @@
-//! Word problems in the shapes in which they are published, told apart by their fields:
+//! Word problems in their published shapes, recognised by their fields:
 //!
 //! - GSM8K, GSM-Symbolic and our own: `question`, and `answer`, a worked solution that ends in `#### N`
 //!   (github.com/openai/grade-school-math);
@@ -16,7 +16,7 @@ use crate::tables::Value;
 use crate::task::math;
 use crate::types::item::{Item, Target};
 
-/// A row as it is written.
+/// A row of a generated file.
 #[derive(Debug, Serialize)]
 pub struct Written<'a> {
     /// Unique name of the row.
@@ -29,13 +29,13 @@ pub struct Written<'a> {
     pub answer: &'a str,
 }
 
-/// What `MetaMathQA` writes in front of the answer.
+/// Text that `MetaMathQA` writes before the answer.
 const ANSWER: &str = "The answer is:";
 
-/// The item that a row holds.
+/// Returns the item in a row.
 ///
 /// # Errors
-/// What is wrong with the row.
+/// The fault of the row.
 pub(super) fn item(row: &Row) -> Result<Item, Fault> {
     let (query, solution, target) = if row.has("query") && row.has("response") {
         let response = row.text("response")?;
@@ -50,7 +50,8 @@ pub(super) fn item(row: &Row) -> Result<Item, Fault> {
         let target = if answer.eq_ignore_ascii_case("none") {
             Target::Unanswerable
         } else {
-            number(answer).ok_or_else(|| row.fault("answer", "must be a number, or None where there is no answer"))?
+            number(answer)
+                .ok_or_else(|| row.fault("answer", "must be a number, or None if the problem has no answer"))?
         };
         (row.text("question")?, Some(row.text("solution")?), target)
     } else {
@@ -88,12 +89,12 @@ pub(super) fn item(row: &Row) -> Result<Item, Fault> {
     })
 }
 
-/// A target that is a number, read whole: `3, 4` is none.
+/// Returns a numeric target. `None` if the whole text is not one number, as in `3, 4`.
 fn number(text: &str) -> Option<Target> {
     math::gold(text).map(|_| Target::Number(text.to_owned()))
 }
 
-/// A target that may be any expression. `3,4` is a list here, not a number.
+/// Returns a target that may be any expression. `3,4` is a list here, not a number.
 fn stated(text: &str) -> Target {
     let text = text.trim();
     match math::whole(text) {
@@ -102,7 +103,7 @@ fn stated(text: &str) -> Target {
     }
 }
 
-/// Whether a row looks like a word problem at all, rather than a question with options.
+/// Returns true if a row looks like a word problem rather than a question with options.
 pub(super) fn is_problem(row: &Row) -> bool {
     let choices = ["choices", "options", "endings", "correct_answer", "answerKey"];
     !choices.iter().any(|field| row.has(field))

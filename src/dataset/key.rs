@@ -1,26 +1,26 @@
-//! Which option is right: every field that says so is read, and all must say the same.
+//! The right option of a question. Every field that names it is read, and all must agree.
 
 use super::fault::Fault;
 use super::options::{Form, Options};
 use super::row::Row;
 use crate::task::choice;
 
-/// The fields that name the right option.
+/// Fields that name the right option.
 pub(super) const ANSWERS: [&str; 5] = ["answer", "answer_index", "answer_idx", "answerKey", "target"];
-/// The fields that do so if none of those is there.
-const OTHERWISE: [&str; 7] =
+/// Fields that name the right option if none of [`ANSWERS`] exists.
+const FALLBACK_ANSWERS: [&str; 7] =
     ["correct_answer", "correct_option", "correct_index", "correct_answer_index", "cop", "label", "gold"];
 
-/// A field by which options are counted, whatever their columns are called.
+/// Returns true for a field that contains an index of options, whatever the names of their columns.
 fn is_index(field: &str) -> bool {
     ["answer_index", "answer_idx", "correct_index", "correct_answer_index", "cop", "label"].contains(&field)
 }
 
-/// The place of the right option.
+/// Returns the index of the right option.
 pub(super) fn target(row: &Row, options: &Options) -> Result<usize, Fault> {
     let fields: Vec<&str> = ANSWERS.into_iter().filter(|field| row.has(field)).collect();
     let fields = if fields.is_empty() {
-        OTHERWISE.into_iter().find(|field| row.has(field)).into_iter().collect()
+        FALLBACK_ANSWERS.into_iter().find(|field| row.has(field)).into_iter().collect()
     } else {
         fields
     };
@@ -40,7 +40,7 @@ pub(super) fn target(row: &Row, options: &Options) -> Result<usize, Fault> {
         }
     }
     let what =
-        if row.fields.spelled("answer").is_some_and(|name| row.fields.get(name).is_ok_and(|value| value.is_some())) {
+        if row.fields.spelling("answer").is_some_and(|name| row.fields.get(name).is_ok_and(|value| value.is_some())) {
             "is empty"
         } else {
             "is missing"
@@ -48,33 +48,33 @@ pub(super) fn target(row: &Row, options: &Options) -> Result<usize, Fault> {
     found.map(|(_, index)| index).ok_or_else(|| row.fault("answer", what))
 }
 
-/// The place of the option that a field names.
+/// Returns the index of the option that a field names.
 ///
 /// # Errors
-/// Says what the field may hold.
+/// The values that the field may have.
 pub(super) fn of_field(row: &Row, field: &str, options: &Options) -> Result<usize, Fault> {
     let answer = row.name(field)?.unwrap_or_default();
     let answer = answer.trim();
     let read = read(answer, options, is_index(field));
     if let Some(number) = read.number.filter(|_| options.base == 0) {
-        row.noticed.borrow_mut().key(row.place, number, options.texts.len());
+        row.noticed.borrow_mut().key(row.location, number, options.texts.len());
     }
     read.index.map_err(|error| row.fault(field, error.to_string()))
 }
 
-/// Why a key names none of the options.
+/// The reason why a key names none of the options.
 #[derive(Debug, thiserror::Error)]
 enum NoOption {
-    #[error("must be {wanted}, not `{answer}`")]
-    Key { answer: String, wanted: String },
-    #[error("`{answer}` is the label of no option; it must be {wanted}")]
-    Label { answer: String, wanted: String },
+    #[error("must be {expected}, not `{answer}`")]
+    Key { answer: String, expected: String },
+    #[error("`{answer}` is the label of no option; it must be {expected}")]
+    Label { answer: String, expected: String },
 }
 
-/// What a key says.
+/// Interpretation of a key.
 struct Read {
     index: Result<usize, NoOption>,
-    /// The number that it is, if it is one that counts options.
+    /// The key as a number, if it is one that counts options.
     number: Option<usize>,
 }
 
@@ -96,19 +96,19 @@ fn read(answer: &str, options: &Options, is_index: bool) -> Read {
     let index = index.ok_or_else(|| {
         let letters = format!("a letter from A to {}", choice::letter(last));
         let numbers = format!("a number from {base} to {}", base + last);
-        let wanted = match form {
+        let expected = match form {
             _ if !labels.is_empty() => format!("the label of an option ({})", labels.join(", ")),
             Form::Letter => letters,
             Form::Number => numbers,
             Form::Either => format!("{letters} or {numbers}"),
         };
         let answer = answer.to_owned();
-        if labels.is_empty() { NoOption::Key { answer, wanted } } else { NoOption::Label { answer, wanted } }
+        if labels.is_empty() { NoOption::Key { answer, expected } } else { NoOption::Label { answer, expected } }
     });
     Read { index, number }
 }
 
-/// The option of a letter, with or without what is put around one: `B`, `b`, `(B)`, `B.`.
+/// Returns the option of a letter, with or without punctuation: `B`, `b`, `(B)`, `B.`.
 fn letter(answer: &str) -> Option<usize> {
     let bare = answer.trim_matches(|c: char| matches!(c, '(' | ')' | '[' | ']' | '.' | ':') || c.is_whitespace());
     let mut chars = bare.chars();
@@ -116,7 +116,7 @@ fn letter(answer: &str) -> Option<usize> {
     choice::index(letter.to_ascii_uppercase())
 }
 
-/// A whole number, also where it is written as a float.
+/// Parses a whole number, which may be written as a float.
 fn whole(answer: &str) -> Option<usize> {
     let digits = answer.split_once('.').map_or(answer, |(whole, part)| {
         if !part.is_empty() && part.bytes().all(|byte| byte == b'0') { whole } else { answer }
@@ -124,7 +124,8 @@ fn whole(answer: &str) -> Option<usize> {
     digits.parse().ok()
 }
 
-/// The one option whose text an answer is. A number or a letter is none if it could be a key that is wrong.
+/// Returns the only option whose text equals the answer. `None` if the answer is a number or a letter that could be
+/// a wrong key.
 fn by_text(answer: &str, texts: &[String], could_be_key: bool) -> Option<usize> {
     if could_be_key && (answer.chars().count() < 2 || answer.parse::<f64>().is_ok()) {
         return None;
@@ -134,7 +135,7 @@ fn by_text(answer: &str, texts: &[String], could_be_key: bool) -> Option<usize> 
     found.next().is_none().then_some(index)
 }
 
-/// The option that a file gives as the right one in place of its own key, if it says that the key is wrong and the
+/// Returns the option that a file gives as a correction of its own key, if the file calls the key wrong and the
 /// correction can be read.
 pub(super) fn corrected(row: &Row, options: &Options, error: &str) -> Option<usize> {
     if error != "wrong_groundtruth" || !row.has("correct_answer") {

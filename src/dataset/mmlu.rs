@@ -1,4 +1,4 @@
-//! Questions with options in the shapes in which they are published, told apart by their fields:
+//! Questions with options in their published shapes, recognised by their fields:
 //!
 //! - MMLU: CSV without a header, `question,A,B,C,D,answer letter` (github.com/hendrycks/test); with a header and a column
 //!   for each option (`A…`, `choice0…`, `option_a…`, `opa…`) and the answer as letter or number; or `question`, a list
@@ -13,32 +13,32 @@ use super::fault::Fault;
 use super::key::{self, ANSWERS};
 use super::options::{self, Form, LISTS, MOST, Options};
 use super::row::Row;
-use crate::tables::fields::same;
+use crate::tables::fields::same_name;
 use crate::tables::{FirstLine, Value};
 use crate::types::item::{Item, Target};
 use crate::types::seed::Seed;
 
 /// The columns of a file with a header, in the order in which this program writes them.
 pub const COLUMNS: [&str; 6] = ["question", "choice0", "choice1", "choice2", "choice3", "answer"];
-/// The columns that may follow.
+/// The optional columns that may follow.
 pub const OPTIONAL_COLUMNS: [&str; 3] = ["id", "group", "explanation"];
 /// The columns of a file without a header.
 const BARE: [&str; 6] = ["question", "A", "B", "C", "D", "answer"];
-/// The fields that hold the question, the usual one first.
+/// Fields that hold the question, the default first.
 const QUESTIONS: [&str; 4] = ["question", "question_stem", "query", "input"];
 
-/// What the first line of a CSV may be.
+/// Rules for the first line of a CSV.
 pub(super) const FIRST_LINE: FirstLine =
     FirstLine { bare: Some(&BARE), lead: &QUESTIONS, known: is_known, fault: lacking };
 
-/// Whether a column is an option's or the answer's.
+/// Returns true for a column of an option or of the answer.
 fn is_known(column: &str) -> bool {
-    options::is_option(column) || ANSWERS.iter().chain(&["correct_answer"]).any(|name| same(name, column))
+    options::is_option(column) || ANSWERS.iter().chain(&["correct_answer"]).any(|name| same_name(name, column))
 }
 
-/// The columns that a header lacks; other shapes' rows are judged one by one.
+/// Returns the fault of a header without required columns. Rows of other shapes are checked one by one.
 fn lacking(header: &[String]) -> Option<String> {
-    let has = |name: &str| header.iter().any(|column| same(column, name));
+    let has = |name: &str| header.iter().any(|column| same_name(column, name));
     let missing =
         |name: &str| Some(format!("field `{name}`: is missing from the header; it must hold {}", COLUMNS.join(",")));
     match options::of_header(header) {
@@ -49,10 +49,10 @@ fn lacking(header: &[String]) -> Option<String> {
     }
 }
 
-/// The item that a row holds; the order of options that come without one is drawn from `seed`.
+/// Returns the item in a row. The order of options that have no order is drawn from `seed`.
 ///
 /// # Errors
-/// What is wrong with the row.
+/// The fault of the row.
 pub(super) fn item(row: &Row, seed: Seed) -> Result<Item, Fault> {
     let id = match row.name("id")? {
         Some(id) => Some(id),
@@ -64,10 +64,11 @@ pub(super) fn item(row: &Row, seed: Seed) -> Result<Item, Fault> {
         return Err(row.fault("question", "has fewer than two options"));
     }
     if texts.len() > MOST {
-        let what = format!("has {} options, and an answer is a letter: at most {MOST} can be told apart", texts.len());
+        let what =
+            format!("has {} options, but an answer is a letter: at most {MOST} options are possible", texts.len());
         return Err(row.fault("question", what));
     }
-    row.noticed.borrow_mut().options(row.place, &texts, target);
+    row.noticed.borrow_mut().options(row.location, &texts, target);
     let mut solution = None;
     for field in ["explanation", "solution", "cot_content"] {
         solution = solution.or(row.name(field)?.map(|text| text.trim().to_owned()).filter(|text| !text.is_empty()));
@@ -83,7 +84,7 @@ pub(super) fn item(row: &Row, seed: Seed) -> Result<Item, Fault> {
     })
 }
 
-/// A question, its options and the place of the right one.
+/// Returns a question, its options and the index of the right one.
 fn question<'a>(row: &Row<'a, '_>, seed: Seed, id: &str) -> Result<(&'a str, Vec<String>, usize), Fault> {
     if let Some(Value::Object(_)) = row.get("question")? {
         return nested(row);
@@ -103,7 +104,7 @@ fn question<'a>(row: &Row<'a, '_>, seed: Seed, id: &str) -> Result<(&'a str, Vec
     Ok((row.text(field)?, options.texts, target))
 }
 
-/// The place of the right option, by the file's own correction of a key that it calls wrong.
+/// Returns the index of the right option, using the file's own correction of a key that it marks as wrong.
 fn keyed(row: &Row, options: &Options) -> Result<usize, Fault> {
     let target = key::target(row, options)?;
     let error = row.name("error_type")?.filter(|error| !matches!(error.trim(), "" | "ok"));
@@ -113,12 +114,12 @@ fn keyed(row: &Row, options: &Options) -> Result<usize, Fault> {
     Ok(corrected.unwrap_or(target))
 }
 
-/// A question as an object with its options inside.
+/// Reads a question that is an object with its options inside.
 fn nested<'a>(row: &Row<'a, '_>) -> Result<(&'a str, Vec<String>, usize), Fault> {
     let inside = row.get("question")?.and_then(Value::as_object);
     let field = |name| inside.and_then(|question| question.get(name));
     let stem = field("stem").and_then(Value::as_str).ok_or_else(|| row.fault("question", "has no `stem`"))?;
-    let choices = field("choices").and_then(Value::as_array).ok_or_else(|| row.fault("choices", "is no list"))?;
+    let choices = field("choices").and_then(Value::as_array).ok_or_else(|| row.fault("choices", "is not a list"))?;
     let part = |name| choices.iter().map(|choice| choice.as_object()?.get(name)).collect::<Option<Vec<_>>>();
     let (texts, labels) = part("text")
         .zip(part("label"))
@@ -130,13 +131,13 @@ fn nested<'a>(row: &Row<'a, '_>) -> Result<(&'a str, Vec<String>, usize), Fault>
     Ok((stem, options.texts, target))
 }
 
-/// One right and some wrong answers, in an order drawn by the item's id.
+/// Returns one right and some wrong answers in an order drawn from the item's id, and the index of the right one.
 fn drawn(row: &Row, seed: Seed, id: &str) -> Result<(Vec<String>, usize), Fault> {
     let right = row.text("correct_answer")?.trim();
     let mut options = vec![right.to_owned()];
     options.extend(options::wrong(row)?);
     if options[1..].iter().any(|wrong| wrong == right) {
-        return Err(row.fault("correct_answer", "stands among the incorrect ones too"));
+        return Err(row.fault("correct_answer", "is also among the incorrect answers"));
     }
     options.shuffle(&mut seed.stream(&["options", id]));
     let target = options.iter().position(|option| option == right).unwrap_or_default();

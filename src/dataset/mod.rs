@@ -1,4 +1,4 @@
-//! Data sets: reading the two formats in their published shapes, the catalogue of those that are known, fetching and
+//! Data sets: reading the two formats in their published shapes, the catalogue of known data sets, fetching and
 //! generating them, and cutting streams.
 
 pub mod catalogue;
@@ -29,6 +29,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -39,26 +40,26 @@ use crate::fetch::download::checksum;
 use crate::tables;
 use crate::tables::error::TableError;
 use crate::tables::stored::{self, Table};
-use crate::tables::{FirstLine, Kind, Place};
+use crate::tables::{FirstLine, Kind, Location};
 use crate::task::Task;
 use crate::types::item::{Item, ItemId};
 use crate::types::seed::Seed;
 
-/// How many faults of a file one error lists.
-const FAULTS_SHOWN: usize = 5;
+/// Largest number of faults that one error lists.
+const FAULTS_LISTED: usize = 5;
 
-/// The formats that can be read; each has several shapes, told from the fields.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+/// A format of data files. Each has several shapes, recognised by their fields.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Format {
     /// Word problems with one answer.
     Gsm8k,
-    /// Questions with options; a file, or a folder or an archive of one file a subject.
+    /// Questions with options: a file, or a folder or archive with one file per subject.
     Mmlu,
 }
 
 impl Format {
-    /// The format of this name; `None` if there is none.
+    /// Returns the format with this name; `None` if there is none.
     #[must_use]
     pub fn named(name: &str) -> Option<Self> {
         match name {
@@ -68,7 +69,7 @@ impl Format {
         }
     }
 
-    /// The kind of question that a file of this format holds.
+    /// Returns the kind of question in files of this format.
     #[must_use]
     pub fn task(self) -> Task {
         match self {
@@ -77,7 +78,8 @@ impl Format {
         }
     }
 
-    /// The format of a file, by its name's ending, and by its first row where both have that ending.
+    /// Returns the format of a file, from the ending of its name, and from its first row if both formats have that
+    /// ending.
     #[must_use]
     pub fn of_path(path: &Path) -> Option<Self> {
         if path.is_dir() || stored::is_archive(path) {
@@ -88,58 +90,58 @@ impl Format {
             return Some(Self::Mmlu);
         }
         let mut found = Some(Self::Gsm8k);
-        let look = &mut |place, fields: Result<&tables::Fields, TableError>| {
+        let look = &mut |location, fields: Result<&tables::Fields, TableError>| {
             if let Ok(fields) = fields {
                 let (numbered, noticed) = (Cell::default(), &RefCell::default());
-                let row = Row { place, number: 0, fields, file_subject: None, group_field: None, numbered, noticed };
+                let row = Row { location, number: 0, fields, file_subject: None, group_field: None, numbered, noticed };
                 found = Some(if gsm8k::is_problem(&row) { Self::Gsm8k } else { Self::Mmlu });
             }
             ControlFlow::Break(())
         };
-        // What cannot be read is told when it is read for good.
+        // An unreadable file is reported when it is read in full.
         let _ = Table::of_file(path).and_then(|table| tables::each(kind, table, FirstLine::HEADER, look));
         found
     }
 }
 
-/// How a file is read.
+/// Settings for reading a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reading {
-    /// Its format.
+    /// Format of the file.
     pub format: Format,
-    /// The folder or file in it, where it is an archive.
+    /// The folder or file to read inside an archive; `None` for the whole archive.
     pub member: Option<String>,
-    /// The field that makes the group, where the usual ones do not.
+    /// Field that determines the group; `None` for the default fields.
     pub group: Option<String>,
-    /// Draws the order of options that come without one.
+    /// Seed for the order of options that have no order in the file.
     pub seed: Seed,
 }
 
 impl Reading {
-    /// Reading a file of this format as it is.
+    /// Returns the settings for reading a whole file of this format.
     #[must_use]
     pub fn of(format: Format) -> Self {
         Self { format, member: None, group: None, seed: Seed::default() }
     }
 }
 
-/// What a file holds: its good rows and its faults.
+/// Contents of a file: its valid rows and its faults.
 #[derive(Debug, Default)]
 pub struct Contents {
-    /// The rows that could be read, in the file's order.
+    /// Valid rows, in the file's order.
     pub items: Vec<Item>,
-    /// The file of each fault, and the fault.
+    /// Faults, each with its file.
     pub faults: Vec<(PathBuf, Fault)>,
-    /// What a reader must know of the good rows, each with its file.
+    /// Notices about the valid rows, each with its file.
     pub notices: Vec<String>,
-    /// Hex sha256 of the file; of a folder: over its files' names and contents in order.
+    /// Hex SHA-256 of the file; for a folder, over its files' names and contents in order.
     pub sha256: String,
 }
 
-/// Reads a whole file, folder or archive and keeps going at faults.
+/// Reads a whole file, folder or archive, and continues after faults.
 ///
 /// # Errors
-/// Where the path cannot be read at all; the error names it.
+/// Names the path if it cannot be read at all.
 pub fn read(path: &Path, reading: &Reading) -> Result<Contents> {
     let mut items = Vec::new();
     let mut contents = scan(path, reading, &mut |item| items.push(item))?;
@@ -147,11 +149,11 @@ pub fn read(path: &Path, reading: &Reading) -> Result<Contents> {
     Ok(contents)
 }
 
-/// Reads a whole file, folder or archive, hands on its good rows one by one and keeps none.
+/// Reads a whole file, folder or archive, and passes each valid row to `handle` without storing it.
 ///
 /// # Errors
-/// As [`read`].
-pub fn scan(path: &Path, reading: &Reading, take: &mut dyn FnMut(Item)) -> Result<Contents> {
+/// The errors of [`read`].
+pub fn scan(path: &Path, reading: &Reading, handle: &mut dyn FnMut(Item)) -> Result<Contents> {
     let mut reader = Reader {
         reading,
         faults: Vec::new(),
@@ -160,7 +162,7 @@ pub fn scan(path: &Path, reading: &Reading, take: &mut dyn FnMut(Item)) -> Resul
         files: Vec::new(),
         first_named: None,
         first_numbered: None,
-        take,
+        handle,
     };
     let sha256 = if path.is_dir() {
         reader.read_folder(path)?
@@ -172,26 +174,26 @@ pub fn scan(path: &Path, reading: &Reading, take: &mut dyn FnMut(Item)) -> Resul
     Ok(Contents { items: Vec::new(), faults: reader.faults, notices: reader.notices, sha256 })
 }
 
-/// Reads a whole file, folder or archive in which every row must be good.
+/// Reads a whole file, folder or archive in which every row must be valid.
 ///
 /// # Errors
 /// Names the file and the first faults with their lines and fields.
 pub fn read_clean(path: &Path, reading: &Reading) -> Result<Contents> {
     let contents = read(path, reading)?;
     if !contents.faults.is_empty() {
-        let shown: Vec<String> = contents
+        let listed: Vec<String> = contents
             .faults
             .iter()
-            .take(FAULTS_SHOWN)
+            .take(FAULTS_LISTED)
             .map(|(file, fault)| format!("  {}: {fault}", file.display()))
             .collect();
-        let more = contents.faults.len().saturating_sub(FAULTS_SHOWN);
+        let more = contents.faults.len().saturating_sub(FAULTS_LISTED);
         let more = if more > 0 {
-            format!("\n  and {more} more; `intercascade datasets check` lists all")
+            format!("\n  and {more} more; run `intercascade datasets check` to list all")
         } else {
             String::new()
         };
-        bail!("{} cannot be used:\n{}{more}", path.display(), shown.join("\n"));
+        bail!("{} cannot be used:\n{}{more}", path.display(), listed.join("\n"));
     }
     if contents.items.is_empty() {
         bail!("{} holds no rows", path.display());
@@ -199,26 +201,26 @@ pub fn read_clean(path: &Path, reading: &Reading) -> Result<Contents> {
     Ok(contents)
 }
 
-/// What has been read so far.
+/// State of reading.
 struct Reader<'a> {
     reading: &'a Reading,
     faults: Vec<(PathBuf, Fault)>,
     notices: Vec<String>,
-    /// Where each id stands first: the number of its file, and its place there.
-    seen: HashMap<ItemId, (usize, Place)>,
+    /// First occurrence of each id: the index of its file, and its location there.
+    seen: HashMap<ItemId, (usize, Location)>,
     files: Vec<PathBuf>,
-    /// Where the first row stands that has an id of its own, and the first that has none.
-    first_named: Option<Place>,
-    first_numbered: Option<Place>,
-    take: &'a mut dyn FnMut(Item),
+    /// Location of the first row with its own id, and of the first row without one.
+    first_named: Option<Location>,
+    first_numbered: Option<Location>,
+    handle: &'a mut dyn FnMut(Item),
 }
 
 impl Reader<'_> {
-    /// Reads a file and gives its checksum.
+    /// Reads a file and returns its checksum.
     fn read_file(&mut self, path: &Path) -> Result<String> {
-        let told = || format!("cannot read the data set {}", path.display());
-        let sha256 = checksum(path).with_context(told)?;
-        self.read_table(Table::of_file(path).with_context(told)?, None)?;
+        let cannot_read = || format!("cannot read the data set {}", path.display());
+        let sha256 = checksum(path).with_context(cannot_read)?;
+        self.read_table(Table::of_file(path).with_context(cannot_read)?, None)?;
         Ok(sha256)
     }
 
@@ -234,12 +236,12 @@ impl Reader<'_> {
         self.files.push(path.clone());
         let mut number = 0;
         let (noticed, before) = (RefCell::<FileSurvey>::default(), self.faults.len());
-        let mut each = |place, fields: Result<&tables::Fields, TableError>| {
+        let mut each = |location, fields: Result<&tables::Fields, TableError>| {
             let row =
-                fields.map_err(|error| Fault { place, field: None, what: error.to_string() }).and_then(|fields| {
+                fields.map_err(|error| Fault { location, field: None, what: error.to_string() }).and_then(|fields| {
                     let (group_field, numbered) = (group.as_deref(), Cell::default());
                     let (file_subject, noticed) = (subject.as_ref(), &noticed);
-                    let row = Row { place, number, fields, file_subject, group_field, numbered, noticed };
+                    let row = Row { location, number, fields, file_subject, group_field, numbered, noticed };
                     let item = match format {
                         Format::Gsm8k => gsm8k::item(&row),
                         Format::Mmlu => mmlu::item(&row, *seed),
@@ -248,7 +250,7 @@ impl Reader<'_> {
                 });
             number += 1;
             match row {
-                Ok((item, numbered)) => self.keep(place, item, numbered),
+                Ok((item, numbered)) => self.add(location, item, numbered),
                 Err(fault) => self.faults.push((path.clone(), fault)),
             }
             ControlFlow::Continue(())
@@ -256,46 +258,46 @@ impl Reader<'_> {
         tables::each(kind, table, first_line, &mut each)
             .with_context(|| format!("{} cannot be read", path.display()))?;
         let noticed = noticed.into_inner();
-        // What explains many faults comes before them.
+        // A fault that explains many others comes before them.
         self.faults.splice(before..before, noticed.fault().map(|fault| (path.clone(), fault)));
         self.notices.extend(noticed.notices().into_iter().map(|notice| format!("{}: {notice}", path.display())));
         Ok(())
     }
 
-    /// Takes a row. Numbers are unique by themselves and are not remembered, so a file has ids on all rows or on none.
-    fn keep(&mut self, place: Place, item: Item, numbered: bool) {
+    /// Adds a row. Row numbers are unique without being stored, so either all rows of a file have an id or none.
+    fn add(&mut self, location: Location, item: Item, numbered: bool) {
         let file = self.files.len() - 1;
         let first = if numbered { &mut self.first_numbered } else { &mut self.first_named };
         let is_first = first.is_none();
-        first.get_or_insert(place);
+        first.get_or_insert(location);
         if let (true, Some(named), Some(numbered)) = (is_first, self.first_named, self.first_numbered) {
-            let what = format!("is missing on {numbered} and there on {named}; all rows have one, or none has");
-            self.faults.push((self.files[file].clone(), Fault { place, field: Some("id".to_owned()), what }));
+            let what = format!("is missing on {numbered} and present on {named}; all rows must have one, or none");
+            self.faults.push((self.files[file].clone(), Fault { location, field: Some("id".to_owned()), what }));
         }
         if numbered {
-            return (self.take)(item);
+            return (self.handle)(item);
         }
         if item.id.0.contains(';') {
-            let what = format!("`{}` has a `;`, which parts ids in the outputs", item.id);
-            self.faults.push((self.files[file].clone(), Fault { place, field: Some("id".to_owned()), what }));
+            let what = format!("`{}` contains a `;`, which separates ids in the outputs", item.id);
+            self.faults.push((self.files[file].clone(), Fault { location, field: Some("id".to_owned()), what }));
         }
         match self.seen.entry(item.id.clone()) {
-            Entry::Vacant(free) => _ = free.insert((file, place)),
+            Entry::Vacant(free) => _ = free.insert((file, location)),
             Entry::Occupied(first) => {
-                let (there, first) = *first.get();
+                let (other, first) = *first.get();
                 let elsewhere =
-                    if there == file { String::new() } else { format!(" of {}", self.files[there].display()) };
-                let what = format!("`{}` stands on {first}{elsewhere} already; ids must be unique", item.id);
-                self.faults.push((self.files[file].clone(), Fault { place, field: Some("id".to_owned()), what }));
+                    if other == file { String::new() } else { format!(" of {}", self.files[other].display()) };
+                let what = format!("`{}` is already used on {first}{elsewhere}; ids must be unique", item.id);
+                self.faults.push((self.files[file].clone(), Fault { location, field: Some("id".to_owned()), what }));
             }
         }
-        (self.take)(item);
+        (self.handle)(item);
     }
 
-    /// Reads a folder's files and gives a checksum over them.
+    /// Reads a folder's files and returns a checksum over them.
     fn read_folder(&mut self, path: &Path) -> Result<String> {
         if self.reading.format != Format::Mmlu {
-            bail!("{} is a folder; only the mmlu format reads folders, so name a file", path.display());
+            bail!("{} is a folder; only the mmlu format reads folders. Name a file", path.display());
         }
         let mut hasher = Sha256::new();
         for file in stored::of_folder(path)? {
@@ -308,16 +310,16 @@ impl Reader<'_> {
         Ok(hex::encode(hasher.finalize()))
     }
 
-    /// Reads an archive's files and gives the archive's checksum.
+    /// Reads an archive's files and returns the archive's checksum.
     fn read_archive(&mut self, path: &Path) -> Result<String> {
-        let told = || format!("cannot read the data set {}", path.display());
-        let sha256 = checksum(path).with_context(told)?;
+        let cannot_read = || format!("cannot read the data set {}", path.display());
+        let sha256 = checksum(path).with_context(cannot_read)?;
         let member = self.reading.member.as_deref();
         stored::each_of_archive(path, member, &mut |table| {
             let subject = subjects::of_file(&table.stem());
             self.read_table(table, Some(subject))
         })
-        .with_context(told)?;
+        .with_context(cannot_read)?;
         Ok(sha256)
     }
 }

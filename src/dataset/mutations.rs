@@ -1,4 +1,5 @@
-//! Damaged files of every kind: bytes of good ones are changed at random, and no reader may do worse than name a fault.
+//! Tests with damaged files of every kind. Bytes of valid files are changed at random, and every reader must return
+//! an error at worst.
 
 use std::io::{Cursor, Write};
 use std::path::Path;
@@ -19,12 +20,12 @@ use rand::seq::IndexedRandom;
 
 use super::{Format, Reading, read};
 use crate::tables::guarded::guarded;
-use crate::tables::{Wanted, read as read_rows};
+use crate::tables::{ColumnSelection, read as read_rows};
 use crate::types::seed::Seed;
 
-/// How long each good file is damaged again and again.
+/// Duration of the random changes for each valid file.
 const SHARE: Duration = Duration::from_millis(1300);
-/// What a byte or two may become, besides any others.
+/// Replacements for bytes, besides random ones.
 const TOKENS: [&[u8]; 14] = [
     b"NaN",
     b"\"",
@@ -63,7 +64,7 @@ fn texts(values: &[Option<&str>]) -> Box<dyn Array> {
     Utf8ViewArray::from_slice(values).boxed()
 }
 
-/// A list column of three cells.
+/// Returns a list column with three cells.
 fn list(values: Box<dyn Array>, lengths: [usize; 3]) -> Box<dyn Array> {
     let dtype = ListArray::<i64>::default_datatype(values.dtype().clone());
     let mut ends = vec![0_i64];
@@ -73,7 +74,7 @@ fn list(values: Box<dyn Array>, lengths: [usize; 3]) -> Box<dyn Array> {
     ListArray::<i64>::new(dtype, OffsetsBuffer::try_from(ends).expect("rising"), values, None).boxed()
 }
 
-/// Columns of every type that is read, three rows each.
+/// Returns columns of every supported type, with three rows each.
 pub(super) fn columns() -> Vec<(&'static str, Box<dyn Array>)> {
     let labels = || list(texts(&[Some("A"), Some("B"), Some("A"), Some("B"), Some("A"), Some("B")]), [2, 2, 2]);
     let options = || list(texts(&[Some("x"), Some("y"), Some("x"), None, Some("z"), Some("w")]), [2, 2, 2]);
@@ -102,7 +103,7 @@ pub(super) fn columns() -> Vec<(&'static str, Box<dyn Array>)> {
     ]
 }
 
-/// A parquet file of some columns.
+/// Writes columns to a parquet file.
 pub(super) fn parquet(columns: Vec<(&str, Box<dyn Array>)>, compression: CompressionOptions) -> Vec<u8> {
     let fields = columns.iter().map(|(name, array)| Field::new((*name).into(), array.dtype().clone(), true));
     let schema: ArrowSchema = fields.map(|field| (field.name.clone(), field)).collect();
@@ -148,7 +149,7 @@ fn zip() -> Vec<u8> {
     archive.finish().expect("closed").into_inner()
 }
 
-/// Good files of every kind by their names.
+/// Returns valid files of every kind, with their names.
 pub(super) fn good() -> Vec<(&'static str, Vec<u8>)> {
     vec![
         ("rows.jsonl", LINES.into()),
@@ -166,7 +167,7 @@ pub(super) fn good() -> Vec<(&'static str, Vec<u8>)> {
     ]
 }
 
-/// Bytes with one to four changes.
+/// Returns the bytes with one to four changes.
 fn damaged(bytes: &[u8], rng: &mut impl RngExt) -> Vec<u8> {
     let mut bytes = bytes.to_vec();
     for _ in 0..rng.random_range(1..=4) {
@@ -194,17 +195,17 @@ fn damaged(bytes: &[u8], rng: &mut impl RngExt) -> Vec<u8> {
     bytes
 }
 
-/// Reads a file in all the ways in which data files are read; gives the good rows.
+/// Reads a file in all ways in which data files are read. Returns the number of valid rows.
 fn read_all(path: &Path) -> usize {
     let _ = Format::of_path(path);
     let read_as = |format| read(path, &Reading::of(format)).map_or(0, |contents| contents.items.len());
     let rows = read_as(Format::Mmlu) + read_as(Format::Gsm8k);
-    let wanted = Wanted { columns: &["item_id", "text", "confidence", "score", "id"], empty: &["text"] };
-    rows + read_rows(path, wanted).map_or(0, |(rows, _)| rows.len())
+    let selection = ColumnSelection { columns: &["item_id", "text", "confidence", "score", "id"], empty: &["text"] };
+    rows + read_rows(path, selection).map_or(0, |(rows, _)| rows.len())
 }
 
 #[test]
-fn no_damaged_file_ends_the_program() {
+fn damaged_files_never_cause_a_panic() {
     let folder = tempfile::tempdir().expect("a folder");
     for (name, bytes) in good() {
         let path = folder.path().join(name);
@@ -226,18 +227,18 @@ fn no_damaged_file_ends_the_program() {
 }
 
 #[test]
-fn every_type_of_a_parquet_column_is_read_or_named() {
+fn every_parquet_type_is_read_or_named_in_an_error() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("rows.parquet");
     std::fs::write(&path, parquet(columns(), CompressionOptions::Uncompressed)).expect("written");
     let contents = read(&path, &Reading::of(Format::Mmlu)).expect("readable");
-    let told: Vec<(&str, Option<&str>)> =
+    let items: Vec<(&str, Option<&str>)> =
         contents.items.iter().map(|item| (&*item.id.0, item.subject.as_deref())).collect();
-    assert_eq!(told, [("1", Some("anatomy"))], "categories are texts, and nobody reads the NaN");
+    assert_eq!(items, [("1", Some("anatomy"))], "categories are texts, and the NaN is not read");
     let faults: Vec<String> = contents.faults.iter().map(|(_, fault)| fault.to_string()).collect();
     assert_eq!(faults[0], "row 2: field `choices`: option B must be a text, not null");
     assert_eq!(faults[1], "row 3: field `answer`: is missing");
-    let cells = |columns: &[&str]| read_rows(&path, Wanted { columns, empty: &[] });
+    let cells = |columns: &[&str]| read_rows(&path, ColumnSelection { columns, empty: &[] });
     let (rows, _) = cells(&["small", "checked", "price", "day", "moment"]).expect("readable");
     let first = serde_json::json!({"small": 0.1, "checked": true, "price": 4, "day": "1970-01-01", "moment": "1970-01-01T00:00:00Z"});
     assert_eq!(serde_json::Value::Object(rows[0].1.clone()), first);

@@ -1,77 +1,76 @@
-//! The options of a question, wherever a row has them: in columns of their own (`A…`, `choice0…`, `option_a…`, `opa…`,
-//! `ending0…`), or in one field as a list, a list of texts with labels, or an object by labels. No option is left out
-//! without a word.
+//! The options of a question: in separate columns (`A…`, `choice0…`, `option_a…`, `opa…`, `ending0…`), or in one
+//! field as a list, a list of texts with labels, or an object by labels. No option is dropped silently.
 
 use super::fault::Fault;
 use super::row::{Row, number_text};
 use crate::tables::Value;
-use crate::tables::fields::{same, significant};
+use crate::tables::fields::{same_name, significant};
 use crate::task::choice;
 
-/// As many options as there are letters.
+/// Largest number of options: the number of letters.
 pub(super) use crate::task::choice::MOST_OPTIONS as MOST;
 
-/// The fields that hold all options of a question.
+/// Fields that hold all options of a question.
 pub(super) const LISTS: [&str; 3] = ["choices", "options", "endings"];
-/// What stands before the number or letter of an option's column, the longer ones first; a bare letter is one too.
+/// Prefixes of an option's column before its number or letter, the longer ones first; empty for a single letter.
 const PREFIXES: [&str; 10] =
     ["alternative", "candidate", "answer", "choice", "option", "ending", "opt", "sol", "op", ""];
-/// What stands before the number of a wrong option's column.
+/// Prefixes of a wrong option's column before its number.
 const WRONG: [&str; 5] = ["incorrectanswer", "wronganswer", "distractor", "incorrect", "wrong"];
-/// Names that only look like an option's.
+/// Names of columns that only look like an option's column.
 const OTHER: [&str; 8] = ["answers", "choices", "options", "endings", "candidates", "alternatives", "ops", "opt"];
 
-/// Options in the row's order.
+/// The options of a question, in the row's order.
 pub(super) struct Options {
-    /// Their texts.
+    /// Texts of the options.
     pub(super) texts: Vec<String>,
-    /// What a key may name them by, besides letter and number; as many as texts, or none.
+    /// Labels by which a key may name the options besides letter and number; as many as texts, or none.
     pub(super) labels: Vec<String>,
-    /// How a key may be written.
+    /// Accepted form of a key.
     pub(super) form: Form,
-    /// The number of the first one.
+    /// Number of the first option.
     pub(super) base: usize,
 }
 
-/// How a key is written.
+/// Form of a key.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Form {
     /// A letter.
     Letter,
     /// A number.
     Number,
-    /// Either.
+    /// A letter or a number.
     Either,
 }
 
-/// Columns that belong together.
+/// Columns with the same prefix that belong together.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Family<'a> {
     prefix: &'static str,
     lettered: bool,
-    /// Numbers, in order, and names.
+    /// Numbers and names of the columns, in order of the numbers.
     members: Vec<(usize, &'a str)>,
 }
 
 impl Family<'_> {
-    /// The number of its first column.
+    /// Returns the number of the first column.
     fn base(&self) -> usize {
         usize::from(self.members.first().is_some_and(|(number, _)| *number == 1))
     }
 
-    /// Whether it has its first two columns, so that it is one at all.
+    /// Returns true if the first two columns exist, without which the columns do not count as options.
     fn is_whole(&self) -> bool {
         matches!(self.members[..], [(first, _), (second, _), ..] if first <= 1 && second == first + 1 && !(self.lettered && first == 1))
     }
 
-    /// Whether its columns are options for all that the first ones are missing: several in a row, or one that no other name
-    /// would be given.
-    fn is_torn(&self) -> bool {
-        let said = ["alternative", "candidate", "choice", "option", "ending"].contains(&self.prefix);
-        !self.is_whole() && (said || self.members.windows(2).any(|pair| pair[1].0 == pair[0].0 + 1))
+    /// Returns true if the columns are options although the first ones are missing: if several are consecutive, or
+    /// if no other column would have this name.
+    fn is_incomplete(&self) -> bool {
+        let unmistakable = ["alternative", "candidate", "choice", "option", "ending"].contains(&self.prefix);
+        !self.is_whole() && (unmistakable || self.members.windows(2).any(|pair| pair[1].0 == pair[0].0 + 1))
     }
 
-    /// The name of the column of this number.
+    /// Returns the name of the column with this number.
     fn name(&self, number: usize) -> String {
         match (self.lettered, self.prefix) {
             (true, "") => choice::letter(number).to_string(),
@@ -80,18 +79,19 @@ impl Family<'_> {
         }
     }
 
-    /// The number that is lacking before a later one.
+    /// Returns the first number that is missing before a later one.
     fn gap(&self) -> Option<usize> {
         let base = self.base();
         self.members
             .iter()
             .enumerate()
-            .find(|(place, (number, _))| *number != base + place)
-            .map(|(place, _)| base + place)
+            .find(|(index, (number, _))| *number != base + index)
+            .map(|(index, _)| base + index)
     }
 }
 
-/// The prefix of an option's column, whether it has a letter, and its number; `None` if it is no option's.
+/// Returns the prefix of an option's column, true if it ends in a letter, and its number; `None` if the column is
+/// not an option.
 fn column(name: &str, prefixes: &[&'static str]) -> Option<(&'static str, bool, usize)> {
     if name.len() > 24 {
         return None;
@@ -110,13 +110,13 @@ fn column(name: &str, prefixes: &[&'static str]) -> Option<(&'static str, bool, 
     })
 }
 
-fn gathered<'a>(names: impl Iterator<Item = &'a str>, prefixes: &[&'static str]) -> Vec<Family<'a>> {
+fn group_columns<'a>(names: impl Iterator<Item = &'a str>, prefixes: &[&'static str]) -> Vec<Family<'a>> {
     let mut families: Vec<Family> = Vec::new();
     for name in names {
         let Some((prefix, lettered, number)) = column(name, prefixes) else { continue };
-        let place = families.iter().position(|family| family.prefix == prefix && family.lettered == lettered);
-        match place {
-            Some(place) => families[place].members.push((number, name)),
+        let index = families.iter().position(|family| family.prefix == prefix && family.lettered == lettered);
+        match index {
+            Some(index) => families[index].members.push((number, name)),
             None => families.push(Family { prefix, lettered, members: vec![(number, name)] }),
         }
     }
@@ -126,54 +126,58 @@ fn gathered<'a>(names: impl Iterator<Item = &'a str>, prefixes: &[&'static str])
     families
 }
 
-/// The families of columns that hold options among these names.
+/// Returns the families of option columns among these names.
 fn of_names<'a>(names: impl Iterator<Item = &'a str>) -> Vec<Family<'a>> {
-    let mut families = gathered(names, &PREFIXES);
+    let mut families = group_columns(names, &PREFIXES);
     families.retain(Family::is_whole);
     families
 }
 
-/// The families of columns in which a row has options.
+/// Returns the families of columns in which a row has options.
 pub(super) fn families<'a>(row: &Row<'a, '_>) -> Vec<Family<'a>> {
     let mut families = of_names(row.fields.names());
     families.retain(|family| family.members.iter().any(|(_, name)| row.has(name)));
     families
 }
 
-/// The columns with something in them that look like options, though no question could have only these.
-fn torn<'a>(row: &Row<'a, '_>) -> Option<(String, &'a str)> {
-    let families = gathered(row.fields.names(), &PREFIXES);
-    families.iter().filter(|family| family.is_torn()).find_map(|family| {
+/// Returns a non-empty column that looks like an option although the first options are missing, and the name of the
+/// missing first column.
+fn incomplete<'a>(row: &Row<'a, '_>) -> Option<(String, &'a str)> {
+    let families = group_columns(row.fields.names(), &PREFIXES);
+    families.iter().filter(|family| family.is_incomplete()).find_map(|family| {
         let (_, name) = family.members.iter().find(|(_, name)| row.has(name))?;
         Some((family.name(0), *name))
     })
 }
 
-/// Two columns of one option that have something in them.
-fn doubled<'a>(row: &Row<'a, '_>) -> Option<(&'a str, &'a str)> {
-    gathered(row.fields.names(), &PREFIXES).iter().find_map(|family| {
+/// Returns two non-empty columns of the same option.
+fn duplicate_columns<'a>(row: &Row<'a, '_>) -> Option<(&'a str, &'a str)> {
+    group_columns(row.fields.names(), &PREFIXES).iter().find_map(|family| {
         let same_number =
             |pair: &&[(usize, &'a str)]| pair[0].0 == pair[1].0 && pair.iter().all(|(_, name)| row.has(name));
         family.members.windows(2).find(same_number).map(|pair| (pair[0].1, pair[1].1))
     })
 }
 
-/// Whether a column's name is that of an option.
+/// Returns true if a column's name is that of an option.
 pub(super) fn is_option(name: &str) -> bool {
-    column(name, &PREFIXES).is_some() || column(name, &WRONG).is_some() || LISTS.iter().any(|list| same(list, name))
+    column(name, &PREFIXES).is_some()
+        || column(name, &WRONG).is_some()
+        || LISTS.iter().any(|list| same_name(list, name))
 }
 
-/// The column that a header lacks between its options' columns, and whether it has any at all.
+/// Returns the column that is missing between the option columns of a header, and true if the header has any option
+/// columns.
 pub(super) fn of_header(header: &[String]) -> (Option<String>, bool) {
     let families = of_names(header.iter().map(String::as_str));
     let gap = families.iter().find_map(|family| Some(family.name(family.gap()?)));
-    let wrong = gathered(header.iter().map(String::as_str), &WRONG);
+    let wrong = group_columns(header.iter().map(String::as_str), &WRONG);
     (gap, !families.is_empty() || !wrong.is_empty())
 }
 
-/// The options of a row; `None` if it has only one right and some wrong answers, or nothing.
+/// Returns the options of a row; `None` if the row has a right and some wrong answers, or no options.
 pub(super) fn of_row(row: &Row) -> Result<Option<Options>, Fault> {
-    if let Some((first, second)) = doubled(row) {
+    if let Some((first, second)) = duplicate_columns(row) {
         return Err(row.fault(second, format!("is given twice, as `{first}` and as `{second}`: rename one of the two")));
     }
     let lists: Vec<&str> = LISTS.into_iter().filter(|field| row.has(field)).collect();
@@ -190,13 +194,13 @@ pub(super) fn of_row(row: &Row) -> Result<Option<Options>, Fault> {
     };
     if let Some((second, first)) = second {
         return Err(
-            row.fault(second, format!("looks like an option, and options are in `{first}` too: rename or remove one"))
+            row.fault(second, format!("looks like an option, but options are also in `{first}`: rename or remove one"))
         );
     }
-    if let Some((first, name)) = torn(row) {
+    if let Some((first, name)) = incomplete(row) {
         let what = match lists.first().copied().or(families.first().map(|family| family.members[0].1)) {
-            Some(used) => format!("looks like an option, and options are in `{used}`: rename or remove one"),
-            None => format!("looks like an option, and there is no `{first}` before it"),
+            Some(used) => format!("looks like an option, but options are in `{used}`: rename or remove one"),
+            None => format!("looks like an option, but `{first}` is missing before it"),
         };
         return Err(row.fault(name, what));
     }
@@ -207,14 +211,14 @@ pub(super) fn of_row(row: &Row) -> Result<Option<Options>, Fault> {
     }
 }
 
-/// The wrong options' columns that have something in them, in order.
+/// Returns the non-empty columns of wrong options, in order.
 fn wrong_columns<'a>(row: &Row<'a, '_>) -> Vec<(usize, &'a str)> {
-    let families = gathered(row.fields.names(), &WRONG);
+    let families = group_columns(row.fields.names(), &WRONG);
     let members = families.into_iter().filter(|family| !family.lettered).flat_map(|family| family.members);
     members.filter(|(_, name)| row.has(name)).collect()
 }
 
-/// The texts of the wrong options of a row with one right answer.
+/// Returns the texts of the wrong options of a row with one right answer.
 pub(super) fn wrong(row: &Row) -> Result<Vec<String>, Fault> {
     for list in ["incorrect_answers", "distractors"] {
         if let Some(Value::Array(values)) = row.get(list)? {
@@ -223,25 +227,27 @@ pub(super) fn wrong(row: &Row) -> Result<Vec<String>, Fault> {
     }
     let columns = wrong_columns(row);
     let first = columns.first().map_or(0, |(number, _)| *number);
-    for (place, (number, name)) in columns.iter().enumerate() {
-        if *number != first + place || first > 1 {
-            return Err(
-                row.fault(name, format!("looks like an option, and the one before it is missing ({place} are there)"))
-            );
+    for (index, (number, name)) in columns.iter().enumerate() {
+        if *number != first + index || first > 1 {
+            return Err(row.fault(
+                name,
+                format!("looks like an option, but the option before it is missing ({index} are present)"),
+            ));
         }
     }
     columns.into_iter().map(|(_, name)| Ok(row.text(name)?.trim().to_owned())).collect()
 }
 
-/// Options in columns. The last ones may be empty: a table has as many columns as its longest question has options.
+/// Reads options from columns. The last columns may be empty, because a table has as many columns as its longest
+/// question has options.
 fn of_columns(row: &Row, family: &Family) -> Result<Options, Fault> {
     if let Some(gap) = family.gap() {
         let last = family.members.last().map_or("", |(_, name)| *name);
-        return Err(row.fault(&family.name(gap), format!("is missing, and `{last}` looks like an option behind it")));
+        return Err(row.fault(&family.name(gap), format!("is missing, but `{last}` after it looks like an option")));
     }
-    let there = family.members.iter().rposition(|(_, name)| row.has(name)).map_or(0, |last| last + 1);
-    let shown = &family.members[..there.max(2)];
-    let texts = shown.iter().map(|(_, name)| {
+    let count = family.members.iter().rposition(|(_, name)| row.has(name)).map_or(0, |last| last + 1);
+    let members = &family.members[..count.max(2)];
+    let texts = members.iter().map(|(_, name)| {
         let value = row.get(name)?;
         match value {
             Some(number @ Value::Number(_)) => Ok(number_text(number)),
@@ -252,7 +258,7 @@ fn of_columns(row: &Row, family: &Family) -> Result<Options, Fault> {
     Ok(Options { texts: texts.collect::<Result<_, Fault>>()?, labels: Vec::new(), form, base: family.base() })
 }
 
-/// Options in one field.
+/// Reads options from one field.
 fn of_field(row: &Row, field: &str) -> Result<Options, Fault> {
     let wrong = |what: &str| row.fault(field, what);
     let plain = |texts, labels| Options { texts, labels, form: Form::Either, base: 0 };
@@ -290,7 +296,7 @@ fn of_field(row: &Row, field: &str) -> Result<Options, Fault> {
                 let values: Vec<Value> = values.into_iter().map(Value::from).collect();
                 Ok(plain(texts(row, field, values.iter())?, Vec::new()))
             }
-            Err(_) => Err(wrong("must be a list of texts: in a CSV give each option a column of its own (A, B, C, …)")),
+            Err(_) => Err(wrong("must be a list of texts: in a CSV, give each option its own column (A, B, C, …)")),
         },
         other => {
             let other = other.map(ToString::to_string).unwrap_or_default();
@@ -307,19 +313,19 @@ fn label(value: &Value) -> Option<String> {
     }
 }
 
-/// Options as texts.
+/// Returns options as texts.
 pub(super) fn texts<'v>(
     row: &Row,
     field: &str,
     list: impl Iterator<Item = &'v Value<'v>>,
 ) -> Result<Vec<String>, Fault> {
-    let text = |(place, value): (usize, &Value)| match value {
+    let text = |(index, value): (usize, &Value)| match value {
         Value::Str(text) if !text.trim().is_empty() => Ok(text.trim().to_owned()),
         Value::Number(_) => Ok(number_text(value)),
-        other if place < MOST => {
-            Err(row.fault(field, format!("option {} must be a text, not {other}", choice::letter(place))))
+        other if index < MOST => {
+            Err(row.fault(field, format!("option {} must be a text, not {other}", choice::letter(index))))
         }
-        other => Err(row.fault(field, format!("option {} must be a text, not {other}", place + 1))),
+        other => Err(row.fault(field, format!("option {} must be a text, not {other}", index + 1))),
     };
     list.enumerate().map(text).collect()
 }

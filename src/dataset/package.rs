@@ -1,5 +1,5 @@
-//! Data sets that a script of this project draws with the generators of a Python package: pip downloads the pinned package into a
-//! folder of its own, the script runs there, and the file gets its name if its checksum is right.
+//! Data sets that a script of this project generates with a Python package. pip downloads the pinned package into a
+//! work folder, the script runs there, and the file is moved to its path if its checksum is right.
 
 use std::path::Path;
 
@@ -9,24 +9,24 @@ use crate::fetch::download::checksum;
 use crate::fetch::error::FetchError;
 use crate::fetch::pip::{self, Received};
 
-/// The oldest Python that the scripts run on.
+/// Oldest Python version on which the scripts run.
 const PYTHON: (u32, u32) = (3, 10);
 
-/// The package, and the script that draws with it.
+/// The package, and the script that uses it.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Package {
-    /// The package's name on the package index.
+    /// Name on the package index.
     pub name: String,
-    /// Its version.
+    /// Version of the package.
     pub version: String,
-    /// Hex sha256 of its wheel, which holds code that is run.
+    /// Hex SHA-256 of its wheel, whose code is executed.
     pub sha256: String,
-    /// The script that is given the wheel and writes the file.
+    /// Script that reads the wheel and writes the file.
     pub script: Script,
 }
 
-/// A script of this project that draws a data set; part of the program.
+/// A script of this project that generates a data set; compiled into the program.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Script {
@@ -35,7 +35,7 @@ pub enum Script {
 }
 
 impl Script {
-    /// The script's text.
+    /// Returns the text of the script.
     fn text(self) -> &'static str {
         match self {
             Self::GsmSymbolicReimplemented => include_str!("../../scripts/gsm-symbolic-reimplemented.py"),
@@ -44,32 +44,34 @@ impl Script {
 }
 
 impl Package {
-    /// Puts the file that the script writes at `path`, and gives its SHA-256; `received` gets the bytes of the package so
-    /// far.
+    /// Generates the file at `path` and returns its SHA-256. `received` receives the bytes of the package
+    /// downloaded so far.
     ///
     /// # Errors
-    /// Says what is missing on this machine, or what pip, the script or the checksum refuses. Nothing is left then.
-    pub(super) async fn draw(
+    /// The requirement that is missing on this machine, or the error of pip, the script or the checksum. Nothing is
+    /// left on disk then.
+    pub(super) async fn generate(
         &self,
         path: &Path,
-        wanted: Option<&str>,
+        expected: Option<&str>,
         received: Received<'_>,
     ) -> Result<String, FetchError> {
         let python = pip::new_enough(&pip::PYTHONS.map(str::to_owned), PYTHON)
             .ok_or(FetchError::OldPython(PYTHON.0, PYTHON.1))?;
-        let room = pip::room(path.parent().unwrap_or(Path::new(".")))?;
+        let work_folder = pip::work_folder(path.parent().unwrap_or(Path::new(".")))?;
         let pythons = [python];
         let wheel =
-            pip::download((&self.name, &self.version), Some(&self.sha256), &pythons, room.path(), received).await?;
-        let drawn = room.path().join("drawn");
-        std::fs::write(room.path().join("script.py"), self.script.text())?;
+            pip::download((&self.name, &self.version), Some(&self.sha256), &pythons, work_folder.path(), received)
+                .await?;
+        let generated = work_folder.path().join("drawn");
+        std::fs::write(work_folder.path().join("script.py"), self.script.text())?;
         let wheel = Path::new(wheel.file_name().unwrap_or_default());
-        pip::script(&pythons, &[Path::new("script.py"), wheel, Path::new("drawn")], room.path()).await?;
-        let found = checksum(&drawn).map_err(FetchError::NoFile)?;
-        if let Some(wanted) = wanted.filter(|wanted| **wanted != found) {
-            return Err(FetchError::Drawn { found, wanted: wanted.to_owned() });
+        pip::script(&pythons, &[Path::new("script.py"), wheel, Path::new("drawn")], work_folder.path()).await?;
+        let found = checksum(&generated).map_err(FetchError::NoFile)?;
+        if let Some(expected) = expected.filter(|expected| **expected != found) {
+            return Err(FetchError::Generated { found, expected: expected.to_owned() });
         }
-        std::fs::rename(&drawn, path).map_err(|error| FetchError::Keep { file: path.to_owned(), error })?;
+        std::fs::rename(&generated, path).map_err(|error| FetchError::Move { file: path.to_owned(), error })?;
         Ok(found)
     }
 }

@@ -1,4 +1,4 @@
-//! One row of a data set's file: its fields read as texts, names and groups, and what can be wrong with them.
+//! One row of a data set's file: its fields as texts, names and groups, and its faults.
 
 use std::cell::{Cell, RefCell};
 use std::sync::Arc;
@@ -7,48 +7,48 @@ use sha2::{Digest, Sha256};
 
 use super::fault::Fault;
 use super::noticed::FileSurvey;
-use crate::tables::{Fields, Place, Value};
+use crate::tables::{Fields, Location, Value};
 
-/// A text that is longer, or holds spaces, names a group by its hash.
+/// Longest name of a group in bytes. For a longer text, or one with spaces, the group is named by its hash.
 const NAME: usize = 40;
 
-/// A row as the readers of both formats look at it.
+/// A row as seen by the readers of both formats.
 pub(super) struct Row<'a, 'b> {
-    /// Where it stands.
-    pub(super) place: Place,
-    /// Its zero-based number in its file.
+    /// Location of the row.
+    pub(super) location: Location,
+    /// Number of the row in its file, from 0.
     pub(super) number: usize,
-    /// Its fields.
+    /// Fields of the row.
     pub(super) fields: &'a Fields<'b>,
-    /// The subject that its file is named by, where a data set has a file for each.
+    /// Subject in the name of the row's file; `None` if the data set does not have one file per subject.
     pub(super) file_subject: Option<&'a Arc<str>>,
-    /// The field that makes the group, where the reader was told one.
+    /// Field that determines the group; `None` for the default fields.
     pub(super) group_field: Option<&'a str>,
-    /// Whether it was given its number as id, since it has none of its own.
+    /// True once the row's number was used as its id, because it has no id.
     pub(super) numbered: Cell<bool>,
-    /// What is noticed of the file that no row shows by itself.
+    /// Observations about the whole file.
     pub(super) noticed: &'a RefCell<FileSurvey>,
 }
 
 impl<'a, 'b> Row<'a, 'b> {
-    /// A fault in a field, under the name that the file gives it.
+    /// Creates a fault in a field, which is named as in the file.
     pub(super) fn fault(&self, field: &str, what: impl Into<String>) -> Fault {
-        let field = self.fields.spelled(field).unwrap_or(field).to_owned();
-        Fault { place: self.place, field: Some(field), what: what.into() }
+        let field = self.fields.spelling(field).unwrap_or(field).to_owned();
+        Fault { location: self.location, field: Some(field), what: what.into() }
     }
 
-    /// A field's value; `None` if it is absent or null.
+    /// Returns a field's value; `None` if it is absent or null.
     pub(super) fn get(&self, field: &str) -> Result<Option<&'a Value<'b>>, Fault> {
         self.fields.get(field).map_err(|error| self.fault(field, error.to_string()))
     }
 
-    /// Whether there is anything in a field; a text without a character is nothing.
+    /// Returns true if a field is not empty. A text of spaces is empty.
     pub(super) fn has(&self, field: &str) -> bool {
-        let something = |value: &Value| value.as_str().is_none_or(|text| !text.trim().is_empty());
-        self.fields.get(field).map_or(true, |value| value.is_some_and(something))
+        let not_empty = |value: &Value| value.as_str().is_none_or(|text| !text.trim().is_empty());
+        self.fields.get(field).map_or(true, |value| value.is_some_and(not_empty))
     }
 
-    /// A field that must hold a text.
+    /// Returns the text of a field that must hold one.
     pub(super) fn text(&self, field: &str) -> Result<&'a str, Fault> {
         match self.get(field)? {
             Some(Value::Str(text)) if !text.trim().is_empty() => Ok(text),
@@ -58,7 +58,7 @@ impl<'a, 'b> Row<'a, 'b> {
         }
     }
 
-    /// A field that may hold a text or a number; a whole number is written without a point.
+    /// Returns a field that may hold a text or a number. A whole number is formatted without a point.
     pub(super) fn name(&self, field: &str) -> Result<Option<String>, Fault> {
         match self.get(field)? {
             None => Ok(None),
@@ -69,7 +69,7 @@ impl<'a, 'b> Row<'a, 'b> {
         }
     }
 
-    /// The id of a row that has none of its own: its number, behind its file's subject.
+    /// Returns the id of a row without one: its number, after the subject of its file.
     pub(super) fn default_id(&self) -> String {
         self.numbered.set(true);
         match self.file_subject {
@@ -78,14 +78,14 @@ impl<'a, 'b> Row<'a, 'b> {
         }
     }
 
-    /// The group: by the field that the reader was told, else by `group`, else by what the row says it was made from;
-    /// a row that says nothing is its own group.
+    /// Returns the group: from the configured field, otherwise from `group`, otherwise from the fields `made_from`
+    /// that name the row's origin. A row without any of them is its own group.
     pub(super) fn group(&self, made_from: &[&str], id: &str) -> Result<Arc<str>, Fault> {
         if let Some(field) = self.group_field {
             let name = self.name(field)?;
             return name
                 .map(group_name)
-                .ok_or_else(|| self.fault(field, "is missing, and groups are to be made by it"));
+                .ok_or_else(|| self.fault(field, "is missing, but is set as the field of the groups"));
         }
         for field in ["group"].iter().chain(made_from) {
             if let Some(name) = self.name(field)? {
@@ -95,7 +95,7 @@ impl<'a, 'b> Row<'a, 'b> {
         Ok(id.into())
     }
 
-    /// The subject, by the first of these fields that is there, else by the file's name.
+    /// Returns the subject, from the first existing field among `fields`, otherwise from the file's name.
     pub(super) fn subject(&self, fields: &[&str]) -> Result<Option<Arc<str>>, Fault> {
         for field in fields {
             if let Some(name) = self.name(field)? {
@@ -106,7 +106,7 @@ impl<'a, 'b> Row<'a, 'b> {
     }
 }
 
-/// A number as a text: `3` for 3.0, since tools that know no missing integers write floats.
+/// Formats a number: `3` for 3.0, because tools without missing integers write floats.
 pub(super) fn number_text(number: &Value) -> String {
     match number.as_f64() {
         Some(float) if float.fract() == 0.0 && float.abs() < 1e15 => format!("{float:.0}"),
@@ -114,7 +114,7 @@ pub(super) fn number_text(number: &Value) -> String {
     }
 }
 
-/// A question as a group's name would fill every output: its hash does as well.
+/// Returns the name of a group. A question as a name would fill every output, so its hash is used.
 fn group_name(name: String) -> Arc<str> {
     if name.len() > NAME || name.contains(char::is_whitespace) {
         hex::encode(&Sha256::digest(name.trim())[..6]).into()

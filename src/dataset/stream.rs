@@ -1,4 +1,4 @@
-//! From a data set to streams: which items, and in which order.
+//! Selection of the stream's items from a data set, and their orders.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -9,8 +9,8 @@ use crate::analysis::calibration::one_per_group;
 use crate::types::item::Item;
 use crate::types::seed::Seed;
 
-/// The items of the stream: of the first `per_group` items of each group the first `limit`, in the file's order, so that
-/// a file that lists a group's variants together keeps them together.
+/// Returns the items of the stream: the first `per_group` items of each group, then the first `limit` of these. The
+/// file's order is preserved, so a file that lists a group's variants together keeps them together.
 #[must_use]
 pub fn take(mut items: Vec<Item>, per_group: Option<usize>, limit: Option<usize>) -> Vec<Item> {
     if let Some(most) = per_group {
@@ -25,7 +25,7 @@ pub fn take(mut items: Vec<Item>, per_group: Option<usize>, limit: Option<usize>
     items
 }
 
-/// The place of each group in an order drawn by seed, from 0 on.
+/// Returns the rank of each group in an order drawn by seed, from 0.
 fn ranks(items: &[Item], seed: Seed) -> HashMap<Arc<str>, usize> {
     let mut groups: Vec<Arc<str>> = items.iter().map(|item| Arc::clone(&item.group)).collect();
     groups.sort_unstable();
@@ -34,7 +34,8 @@ fn ranks(items: &[Item], seed: Seed) -> HashMap<Arc<str>, usize> {
     groups.into_iter().zip(0..).collect()
 }
 
-/// The items of `n` whole groups, drawn by seed, in the file's order. They are the groups that [`sample`] starts with.
+/// Returns the items of `n` whole groups, drawn by seed, in the file's order. [`sample`] starts with the same
+/// groups.
 ///
 /// # Errors
 /// The number of groups, if there are fewer than `n`.
@@ -47,7 +48,8 @@ pub fn sample_groups(mut items: Vec<Item>, n: usize, seed: Seed) -> Result<Vec<I
     Ok(items)
 }
 
-/// `n` items in the file's order: whole groups, drawn by seed, and of the last one its first items; fewer where there are fewer.
+/// Returns `n` items in the file's order, or all if there are fewer: whole groups, drawn by seed, and the first
+/// items of the last group.
 #[must_use]
 pub fn sample(mut items: Vec<Item>, n: usize, seed: Seed) -> Vec<Item> {
     let rank = ranks(&items, seed);
@@ -59,7 +61,7 @@ pub fn sample(mut items: Vec<Item>, n: usize, seed: Seed) -> Vec<Item> {
     items
 }
 
-/// The indices of one item of each group, drawn by seed, in the order of the drawing.
+/// Returns the indices of one item per group, drawn by seed, in the order of drawing.
 #[must_use]
 pub fn drawn_for_calibration(items: &[Item], seed: Seed) -> Vec<usize> {
     let mut rng = seed.stream(&["calibration"]);
@@ -69,7 +71,7 @@ pub fn drawn_for_calibration(items: &[Item], seed: Seed) -> Vec<usize> {
     drawn
 }
 
-/// The `order`-th seeded permutation of `n` items: at each position the item's index.
+/// Returns the `order`-th seeded permutation of `n` items: the item's index at each position.
 #[must_use]
 pub fn permutation(seed: Seed, order: usize, n: usize) -> Vec<usize> {
     let mut indices: Vec<usize> = (0..n).collect();
@@ -81,13 +83,13 @@ pub fn permutation(seed: Seed, order: usize, n: usize) -> Vec<usize> {
 mod tests {
     use super::*;
 
-    /// The `i`-th item of a file in which three in a row are of one group.
+    /// Returns the `i`-th item of a file in which three consecutive items form a group.
     fn item(i: usize) -> Item {
         crate::types::testing::item(i.to_string(), (i / 3).to_string())
     }
 
     #[test]
-    fn a_sample_is_of_whole_groups_from_everywhere_in_the_file() {
+    fn a_sample_has_whole_groups_from_the_whole_file() {
         let drawn = |n, seed| -> Vec<usize> {
             let drawn = sample((0..300).map(item).collect(), n, Seed(seed));
             drawn.iter().map(|item| item.id.to_string().parse().expect("a number")).collect()
@@ -125,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_of_each_group_are_taken() {
+    fn the_first_items_of_each_group_are_selected() {
         let ids = |per_group, limit| -> Vec<String> {
             take((0..9).map(item).collect(), per_group, limit).iter().map(|item| item.id.to_string()).collect()
         };

@@ -1,4 +1,4 @@
-//! The subjects of MMLU and the four groups that its authors count them in (github.com/hendrycks/test, `categories.py`).
+//! The subjects of MMLU and the four groups that its authors use (github.com/hendrycks/test, `categories.py`).
 
 use anyhow::{Result, bail};
 
@@ -6,13 +6,13 @@ use crate::types::item::Item;
 
 /// A group of subjects.
 pub struct Group {
-    /// Its name in configs and outputs.
+    /// Name in configs and outputs.
     pub name: &'static str,
-    /// Its subjects.
+    /// Subjects of the group.
     pub subjects: &'static [&'static str],
 }
 
-/// The groups, 57 subjects in all.
+/// The groups, with 57 subjects in total.
 pub const GROUPS: [Group; 4] = [
     Group {
         name: "stem",
@@ -93,22 +93,22 @@ pub const GROUPS: [Group; 4] = [
     },
 ];
 
-/// The subject that a file is named by, the split's name taken off: `anatomy_test` is anatomy.
+/// Returns the subject in a file's name, without the name of the split: `anatomy` for `anatomy_test`.
 #[must_use]
 pub fn of_file(stem: &str) -> String {
     ["_test", "_dev", "_val"].iter().find_map(|end| stem.strip_suffix(end)).unwrap_or(stem).to_owned()
 }
 
-/// The group that a subject of MMLU is counted in.
+/// Returns the group of a subject of MMLU; `None` for other subjects.
 #[must_use]
 pub fn group_of(subject: &str) -> Option<&'static str> {
     GROUPS.iter().find(|group| group.subjects.contains(&subject)).map(|group| group.name)
 }
 
-/// The items of these subjects; each name is a subject of the data set or a group of MMLU's.
+/// Returns the items of these subjects. Each name is a subject of the data set or a group of MMLU.
 ///
 /// # Errors
-/// Names one that no item has.
+/// Names a subject that no item has.
 pub fn only(mut items: Vec<Item>, names: &[String]) -> Result<Vec<Item>> {
     let is = |item: &Item, name: &str| {
         item.subject.as_deref().is_some_and(|subject| subject == name || group_of(subject) == Some(name))
@@ -119,7 +119,7 @@ pub fn only(mut items: Vec<Item>, names: &[String]) -> Result<Vec<Item>> {
             known.sort_unstable();
             known.dedup();
             let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
-            bail!("no item has the subject `{name}`; there are: {known}");
+            bail!("no item has the subject `{name}`; known subjects: {known}");
         }
     }
     items.retain(|item| names.iter().any(|name| is(item, name)));

@@ -1,4 +1,4 @@
-//! What a file of a data set holds: its good rows counted, its faults, and what a reader must know.
+//! Summary of a data set's file: counts of its valid rows, its faults, and notices.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -8,15 +8,15 @@ use anyhow::Result;
 
 use super::{Contents, Reading, scan, subjects};
 
-/// The counts of a file's good rows, and its faults. No row is kept.
+/// Counts of a file's valid rows, and its faults. Rows are not stored.
 #[derive(Debug)]
 pub struct Survey {
     contents: Contents,
     rows: usize,
     groups: BTreeSet<Arc<str>>,
-    /// Rows by subject.
+    /// Number of rows by subject.
     subjects: BTreeMap<Arc<str>, usize>,
-    /// Rows by their number of options.
+    /// Number of rows by number of options.
     options: BTreeMap<usize, usize>,
 }
 
@@ -39,13 +39,13 @@ impl Survey {
         Ok(Self { contents, rows, groups, subjects, options })
     }
 
-    /// Whether the file has rows and no fault.
+    /// Returns true if the file has rows and no fault.
     #[must_use]
     pub fn is_good(&self) -> bool {
         self.rows > 0 && self.contents.faults.is_empty()
     }
 
-    /// The lines that show it: each fault, the counts, the notices. `path` is what was read.
+    /// Returns the lines of the summary: each fault, the counts, the notices. `path` is the path that was read.
     #[must_use]
     pub fn lines(&self, path: &Path) -> Vec<String> {
         let Contents { faults, notices, sha256, .. } = &self.contents;
@@ -70,7 +70,7 @@ impl Survey {
         lines
     }
 
-    /// Rows by subject; by group of subjects if they are MMLU's.
+    /// Lists the number of rows by subject, or by group of subjects for MMLU.
     fn of_groups(&self) -> String {
         let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
         for (subject, rows) in &self.subjects {

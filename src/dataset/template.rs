@@ -1,6 +1,7 @@
-//! Problems from templates: variables are drawn by seed, derived ones computed, and a drawing in which a derived one is
-//! no positive integer is drawn again. A worked solution follows, in GSM8K's notation where the answer is a number; or there
-//! are options, all of them computed. A template may have several wordings, and sentences with an unneeded number.
+//! Problems from templates. Variables are drawn by seed, and derived variables are computed. A draw in which a
+//! derived variable is not a positive integer is repeated. The worked solution is in GSM8K's notation if the answer
+//! is a number. Alternatively, the problem has options, all of them computed. A template may have several wordings,
+//! and sentences with an unneeded number.
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::LazyLock;
@@ -17,7 +18,7 @@ use super::wording::{SLOT, Wordings, numbers, slots};
 use crate::types::item::{Item, Target};
 use crate::types::seed::Seed;
 
-/// A drawing is tried this often before the template counts as wrong.
+/// Number of draws before the template counts as invalid.
 const TRIES: usize = 10_000;
 
 static NAME: LazyLock<Regex> = LazyLock::new(|| Regex::new("[a-z][a-z0-9_]*").expect("the pattern is valid"));
@@ -36,14 +37,15 @@ struct Template {
     id: String,
     steps: usize,
     vars: Vec<Variable>,
-    /// One text or several wordings, which the problems take in turn.
+    /// One text, or several wordings that the problems use in turn.
     question: Wordings,
-    /// Sentences with a number that the answer does not need, one for all wordings or one each, in their slot `{extra}`.
+    /// Sentences with a number that the answer does not need, one for all wordings or one for each, for the slot
+    /// `{extra}`.
     #[serde(default)]
     extra: Vec<String>,
     solution: Vec<String>,
     answer: String,
-    /// The wrong options' variables, where the question has options; no two options may be the same.
+    /// Variables of the wrong options, if the question has options. No two options may be equal.
     #[serde(default)]
     wrong: Vec<String>,
 }
@@ -59,7 +61,7 @@ struct Variable {
     is: Option<String>,
 }
 
-/// The values of one drawing: the text of each variable, and the calculation of each derived one.
+/// The values of one draw: the text of each variable, and the calculation of each derived variable.
 #[derive(Default)]
 struct Drawing {
     text: BTreeMap<String, String>,
@@ -70,7 +72,8 @@ impl Templates {
     /// Reads a template file.
     ///
     /// # Errors
-    /// Where it is no TOML of this form, or a template's steps are not those of its solution.
+    /// If the text is not valid TOML of this form, or `steps` of a template is not the number of lines of its
+    /// solution.
     pub fn parse(text: &str) -> Result<Self> {
         let templates: Self = toml::from_str(text)?;
         for template in &templates.template {
@@ -90,7 +93,8 @@ impl Templates {
         Ok(templates)
     }
 
-    /// `instances` different problems of every template, in the file's order; the group is the template's id.
+    /// Returns `instances` different problems of every template, in the file's order. The group is the template's
+    /// id.
     ///
     /// # Errors
     /// Names the template that cannot be drawn.
@@ -118,13 +122,13 @@ impl Templates {
         Ok(items)
     }
 
-    /// One drawing; none where a derived variable is no positive integer.
+    /// Draws the variables once; `None` if a derived variable is not a positive integer.
     fn draw(&self, template: &Template, random: &mut ChaCha8Rng) -> Result<Option<Drawing>> {
         let mut drawing = Drawing::default();
         for variable in &template.vars {
             let text = match variable {
                 Variable { list: Some(list), .. } => {
-                    let list = self.lists.get(list).ok_or_else(|| anyhow!("there is no list `{list}`"))?;
+                    let list = self.lists.get(list).ok_or_else(|| anyhow!("list `{list}` does not exist"))?;
                     let free: Vec<&String> = list.iter().filter(|v| !drawing.text.values().any(|t| t == *v)).collect();
                     (*free.choose(random).ok_or_else(|| anyhow!("the list of `{}` is used up", variable.name))?).clone()
                 }
@@ -147,7 +151,7 @@ impl Templates {
 }
 
 impl Template {
-    /// Checks the wordings against the variables and what uses them.
+    /// Checks the wordings against the variables and their uses.
     fn check(&self) -> Result<()> {
         let names: HashSet<&str> = self.vars.iter().map(|variable| variable.name.as_str()).collect();
         let drawn = self.vars.iter().filter(|variable| variable.from.is_some());
@@ -159,19 +163,20 @@ impl Template {
         self.question.check(&self.extra, &drawn, &names, &used)
     }
 
-    /// The question; `None` if the template has `extra` sentences, and the question would state the answer, or the
-    /// solution would use the number that must be unneeded.
+    /// Returns the question. `None` if the template has `extra` sentences and the question would state the answer,
+    /// or the solution would use the unneeded number.
     fn query(&self, instance: usize, drawing: &Drawing, seed: Seed, solution: &str) -> Result<Option<String>> {
-        let asked = self.question.asked(&self.extra, instance, &self.id, seed);
-        let extra = asked.extra.map(|sentence| drawing.render(sentence)).transpose()?.unwrap_or_default();
-        let query = format!("{}{extra}{}", drawing.render(asked.before)?, drawing.render(asked.after)?);
+        let question = self.question.question(&self.extra, instance, &self.id, seed);
+        let extra = question.extra.map(|sentence| drawing.render(sentence)).transpose()?.unwrap_or_default();
+        let query = format!("{}{extra}{}", drawing.render(question.before)?, drawing.render(question.after)?);
         let clear = self.extra.is_empty()
             || !numbers(&query).contains(drawing.value(&self.answer)?)
                 && numbers(&extra).is_disjoint(&numbers(solution));
         Ok(clear.then_some(query))
     }
 
-    /// The problem; none where two options would be the same, or the question has numbers that it must not have.
+    /// Returns the problem; `None` if two options would be equal, or the question has numbers that it must not
+    /// have.
     fn item(&self, instance: usize, drawing: &Drawing, seed: Seed) -> Result<Option<Item>> {
         let lines: Vec<String> = self.solution.iter().map(|line| drawing.render(line)).collect::<Result<_>>()?;
         let id = format!("{}-{instance}", self.id);
@@ -201,15 +206,18 @@ impl Template {
 
 impl Drawing {
     fn value(&self, name: &str) -> Result<&str> {
-        self.text.get(name).map(String::as_str).ok_or_else(|| anyhow!("variable `{name}` is not there yet"))
+        self.text
+            .get(name)
+            .map(String::as_str)
+            .ok_or_else(|| anyhow!("variable `{name}` is not defined before its use"))
     }
 
-    /// An expression with its variables' values, without spaces.
+    /// Fills an expression with the values of its variables, without spaces.
     fn fill_in(&self, expression: &str) -> Result<String> {
         replace(&NAME, expression, |found| Ok(self.value(&found[0])?.to_owned())).map(|text| text.replace(' ', ""))
     }
 
-    /// A sentence with its slots filled: `{x}` is the value, `{=x}` the annotated calculation.
+    /// Fills the slots of a sentence: `{x}` with the value, `{=x}` with the annotated calculation.
     fn render(&self, sentence: &str) -> Result<String> {
         replace(&SLOT, sentence, |found| {
             let value = self.value(&found[2])?;
@@ -223,7 +231,7 @@ impl Drawing {
     }
 }
 
-/// Replaces every match, or fails with the first replacement that fails.
+/// Replaces every match, or returns the first error of a replacement.
 fn replace(pattern: &Regex, text: &str, mut by: impl FnMut(&Captures) -> Result<String>) -> Result<String> {
     let mut failure = None;
     let replaced = pattern.replace_all(text, |found: &Captures| {
@@ -266,7 +274,7 @@ mod tests {
     "#;
 
     #[test]
-    fn draws_whole_numbers_and_annotates_the_calculations() {
+    fn problems_have_whole_numbers_and_annotated_calculations() {
         let templates = Templates::parse(FILE).expect("good");
         let items = templates.items(Seed(3), 8).expect("can be drawn");
         assert_eq!(items.len(), 8);
@@ -304,7 +312,7 @@ mod tests {
     }
 
     #[test]
-    fn the_extra_number_is_used_by_nothing_and_the_question_does_not_state_the_answer() {
+    fn the_extra_number_is_unused_and_the_answer_not_stated() {
         let wordings = "question = [\"{who} has {all} eggs. {extra} How many?\", \"Of {all} eggs, {who} cooks. {extra} How many?\"]";
         let extra = FILE
             .replace("question = \"{who} has {all} eggs. How many are left?\"", wordings)
@@ -323,7 +331,7 @@ mod tests {
     }
 
     #[test]
-    fn the_same_seed_draws_the_same_items() {
+    fn equal_seeds_draw_equal_items() {
         let templates = Templates::parse(FILE).expect("good");
         assert_eq!(templates.items(Seed(3), 5).expect("ok"), templates.items(Seed(3), 5).expect("ok"));
         assert_ne!(templates.items(Seed(3), 5).expect("ok"), templates.items(Seed(4), 5).expect("ok"));
@@ -333,11 +341,11 @@ mod tests {
     fn faults_name_the_template() {
         let unknown = FILE.replace("{who} has", "{whom} has");
         let error = Templates::parse(&unknown).expect_err("unknown variable");
-        let wanted = "template `halves`: wording 1 has the slot `{whom}`, but there is no variable `whom`";
-        assert_eq!(format!("{error:#}"), wanted);
+        let expected = "template `halves`: wording 1 has the slot `{whom}`, but no variable `whom` exists";
+        assert_eq!(format!("{error:#}"), expected);
         let unknown = FILE.replace("all - half - 5", "all - third - 5");
         let error = Templates::parse(&unknown).expect("parses").items(Seed(1), 1).expect_err("unknown variable");
-        assert_eq!(format!("{error:#}"), "template `halves`: variable `third` is not there yet");
+        assert_eq!(format!("{error:#}"), "template `halves`: variable `third` is not defined before its use");
         let none = FILE.replace("question = \"{who} has {all} eggs. How many are left?\"", "question = []");
         let error = Templates::parse(&none).expect_err("no wording");
         assert_eq!(format!("{error:#}"), "template `halves`: `question` needs at least one wording");

@@ -1,4 +1,4 @@
-//! Why a file, a package or a script's output could not be had.
+//! Errors of fetching a file, a package or the output of a script.
 
 use std::io;
 use std::path::PathBuf;
@@ -8,149 +8,149 @@ use reqwest::StatusCode;
 
 use super::{http, machine};
 
-/// Why something could not be fetched. The text says what went wrong, not from where: the caller knows that.
+/// The reason why a fetch failed. The text does not name the source, which the caller adds.
 #[derive(Debug, thiserror::Error)]
 pub enum FetchError {
-    /// The disk or a process gave an error.
+    /// A file operation or a process failed.
     #[error(transparent)]
     Io(#[from] io::Error),
-    /// A file cannot be made, read or locked.
+    /// A file cannot be created, read or locked.
     #[error("{}: {error}", file.display())]
     File {
-        /// The file.
+        /// Path of the file.
         file: PathBuf,
-        /// What the system said.
+        /// Error of the operating system.
         error: io::Error,
     },
     /// The disk is too full.
-    #[error("needs {} of disk while it is fetched, and {} has {} free", machine::megabytes(*needed), folder.display(), machine::megabytes(*free))]
+    #[error("needs {} of free disk for the fetch, but {} has only {}", machine::megabytes(*needed), folder.display(), machine::megabytes(*free))]
     Space {
-        /// Bytes wanted.
+        /// Number of bytes needed.
         needed: u64,
-        /// The folder on that disk.
+        /// A folder on that disk.
         folder: PathBuf,
-        /// Bytes free.
+        /// Number of free bytes.
         free: u64,
     },
     /// Another process holds the unfinished file.
     #[error("another process is fetching it: wait for it to end")]
     Busy,
-    /// An address cannot be read as one.
+    /// An address is not a valid URL.
     #[error("{0}")]
     Address(String),
-    /// No TLS can be set up.
+    /// TLS cannot be set up.
     #[error(transparent)]
     Tls(#[from] rustls::Error),
     /// The connection failed.
     #[error("{}", http::chain(.0))]
     Connection(reqwest::Error),
-    /// The connection failed, and what had come is kept.
-    #[error("{error}; {bytes} bytes are kept, and another fetch goes on from there")]
-    Cut {
-        /// What failed.
+    /// The connection failed, and the received part is stored.
+    #[error("{error}; {bytes} bytes are stored. Fetch again to continue from there")]
+    Interrupted {
+        /// The error.
         error: Box<FetchError>,
-        /// Bytes that have come.
+        /// Number of bytes received so far.
         bytes: u64,
     },
-    /// The server sent bytes that do not continue what is there.
-    #[error("the server sent another part than asked for")]
-    OtherPart,
-    /// The server sends no file.
-    #[error("the server answers {0}")]
+    /// The server sent bytes that do not continue the stored part.
+    #[error("the server sent another part of the file than requested")]
+    WrongRange,
+    /// The server answered with an error status.
+    #[error("the server answered {0}")]
     Status(StatusCode),
-    /// The file does not end where it should.
-    #[error("it is longer than {0} bytes")]
+    /// The file is longer than expected.
+    #[error("the file is longer than the expected {0} bytes")]
     TooLong(u64),
-    /// The file is not the right one.
-    #[error("{name} has the SHA-256 {found} instead of {wanted}")]
+    /// The file has another checksum than expected.
+    #[error("{name} has the SHA-256 {found} instead of {expected}")]
     Checksum {
-        /// The file's name.
+        /// Name of the file.
         name: String,
-        /// The checksum found.
+        /// Checksum of the received file.
         found: String,
-        /// The checksum of the right file.
-        wanted: String,
+        /// Expected checksum.
+        expected: String,
     },
-    /// A program does not answer in time; whole seconds.
-    #[error("says nothing for {0} s")]
-    Silent(u64),
-    /// There is no Python.
-    #[error("there is no `python3` on the PATH: install Python with pip")]
+    /// A program does not finish in time; the limit in seconds.
+    #[error("did not finish within {0} s")]
+    Timeout(u64),
+    /// No Python is installed.
+    #[error("no `python3` on the PATH: install Python with pip")]
     NoPython,
-    /// No Python is of this version, major and minor, or newer.
+    /// No installed Python has this version, major and minor, or a newer one.
     #[error(
         "no Python {0}.{1} or newer on the PATH: install Python with pip (Debian, Ubuntu: `apt install python3-pip`)"
     )]
     OldPython(u32, u32),
     /// Python cannot be started.
-    #[error("Python does not start: {0}")]
+    #[error("Python cannot be started: {0}")]
     Start(io::Error),
-    /// Python has no package client.
+    /// Python has no pip.
     #[error("Python has no pip: install it (Debian, Ubuntu: `apt install python3-pip`)")]
     NoPip,
-    /// The package client failed, in its own words.
+    /// pip failed; its message.
     #[error("pip: {0}")]
     Pip(String),
-    /// The package client succeeded and left nothing.
-    #[error("pip has left no wheel")]
+    /// pip succeeded but wrote no wheel.
+    #[error("pip wrote no wheel")]
     NoWheel,
-    /// A wheel cannot be unpacked, or lacks a file.
+    /// A wheel cannot be unpacked, or does not contain a file.
     #[error("{0}")]
     Wheel(String),
-    /// A script failed; the last line that it wrote.
-    #[error("the script ends with {status}: {line}")]
+    /// A script failed.
+    #[error("the script ended with {status}: {line}")]
     Script {
-        /// How it ended.
+        /// Exit status.
         status: ExitStatus,
-        /// Its last line.
+        /// Last line of its output.
         line: String,
     },
-    /// A script left no file.
-    #[error("the script has left no file: {0}")]
+    /// A script wrote no file.
+    #[error("the script wrote no file: {0}")]
     NoFile(io::Error),
-    /// What a script made is not the right file.
+    /// The file that a script generated has another checksum than expected.
     #[error(
-        "what was drawn with it has the SHA-256 {found} instead of {wanted}: it is not kept; try another version of Python"
+        "the generated file has the SHA-256 {found} instead of {expected} and was deleted. Try another version of Python"
     )]
-    Drawn {
-        /// The checksum found.
+    Generated {
+        /// Checksum of the received file.
         found: String,
-        /// The checksum of the right file.
-        wanted: String,
+        /// Expected checksum.
+        expected: String,
     },
-    /// The file cannot be put into its place.
+    /// The file cannot be moved to its final path.
     #[error("cannot write {}: {error}", file.display())]
-    Keep {
-        /// Its place.
+    Move {
+        /// The final path.
         file: PathBuf,
-        /// What the system said.
+        /// Error of the operating system.
         error: io::Error,
     },
-    /// A part of what was wanted failed.
+    /// A part of the fetch failed.
     #[error("{part}: {error}")]
     Part {
-        /// The name of the part.
+        /// Name of the part.
         part: String,
-        /// What failed.
+        /// The error.
         error: Box<FetchError>,
     },
-    /// The parts of a file make another one than wanted.
-    #[error("joined, {0}")]
+    /// The joined parts of a file have another checksum than expected.
+    #[error("after joining the parts, {0}")]
     Joined(Box<FetchError>),
-    /// Weights in parts are more than one file.
-    #[error("parts make one file")]
+    /// Weights in parts have more than one file.
+    #[error("weights in `parts` must be a single file")]
     SeveralFiles,
 }
 
 impl From<reqwest::Error> for FetchError {
-    // Its text has the causes in it, so none is given apart.
+    // The text contains the causes, so no source is set.
     fn from(error: reqwest::Error) -> Self {
         Self::Connection(error)
     }
 }
 
 impl FetchError {
-    /// The error as that of a part with this name.
+    /// Wraps the error as the error of the part with this name.
     #[must_use]
     pub fn of_part(self, part: impl Into<String>) -> Self {
         Self::Part { part: part.into(), error: Box::new(self) }

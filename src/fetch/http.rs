@@ -1,4 +1,4 @@
-//! Makes HTTP clients, and says what went wrong with them: which proxy stands before a server, and what an error came from.
+//! HTTP clients and their errors: the proxy in front of a server, and the causes of an error.
 
 use std::error::Error;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -8,22 +8,22 @@ use reqwest::{ClientBuilder, Url};
 
 use super::tls::{self, Trusted};
 
-/// The name under which every request introduces itself.
+/// User agent of every request.
 const USER_AGENT: &str = concat!("intercascade/", env!("CARGO_PKG_VERSION"));
 
-/// A builder for a client that talks to the server of `url`; timeouts and redirects are the caller's. `trusted` are
-/// certificates that are accepted besides the usual ones.
+/// Returns a builder for a client of the server at `url`. Timeouts and redirects are left to the caller.
+/// Certificates in `trusted` are accepted in addition to the default ones.
 ///
-/// A proxy of the environment is used, except for a server on this machine or in its own network.
+/// A proxy set in the environment is used, except for a server on this machine or in its own network.
 ///
 /// # Errors
-/// Only if rustls and ring share no TLS version.
+/// If rustls and ring share no TLS version.
 pub(crate) fn client_builder(url: &Url, trusted: &Trusted) -> Result<ClientBuilder, rustls::Error> {
     let builder = reqwest::Client::builder().user_agent(USER_AGENT).tls_backend_preconfigured(tls::config(trusted)?);
     Ok(if is_near(url) { builder.no_proxy() } else { builder })
 }
 
-/// The proxy through which `url` is reached, without a name and a password; `None` if there is none.
+/// Returns the proxy for `url`, without user name and password; `None` if there is none.
 pub(crate) fn proxy(url: &Url) -> Option<String> {
     if is_near(url) {
         return None;
@@ -34,7 +34,7 @@ pub(crate) fn proxy(url: &Url) -> Option<String> {
     Some(format!("{}://{}{port}", uri.scheme_str().unwrap_or("http"), uri.host().unwrap_or_default()))
 }
 
-/// Whether `url` names this machine or an address that only its own network has.
+/// Returns true if `url` is on this machine or at an address of a private network.
 pub(crate) fn is_near(url: &Url) -> bool {
     let Some(host) = url.host_str() else {
         return false;
@@ -59,7 +59,7 @@ fn is_near_v6(address: Ipv6Addr) -> bool {
     near || address.is_unique_local() || address.is_unicast_link_local() || mapped
 }
 
-/// An error with everything that it came from, since reqwest's own message leaves the cause out.
+/// Formats an error with all of its causes, because reqwest's own message leaves them out.
 pub(crate) fn chain(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
@@ -74,27 +74,27 @@ pub(crate) fn chain(error: &dyn Error) -> String {
     text
 }
 
-/// Why the server's certificate was not accepted, and what to do; `None` if the error is another.
+/// Explains why the server's certificate was not accepted, and the remedy. `None` for other errors.
 pub(crate) fn distrust(error: &(dyn Error + 'static)) -> Option<String> {
     match tls_error(error)? {
-        rustls::Error::InvalidCertificate(why) => Some(tls::explained(why)),
+        rustls::Error::InvalidCertificate(why) => Some(tls::explain(why)),
         _ => None,
     }
 }
 
-/// Whether what answered speaks no TLS at all.
+/// Returns true if the other side does not use TLS at all.
 pub(crate) fn speaks_no_tls(error: &(dyn Error + 'static)) -> bool {
     matches!(tls_error(error), Some(rustls::Error::InvalidMessage(rustls::InvalidMessage::InvalidContentType)))
 }
 
-/// The error of rustls that an error came from.
+/// Returns the rustls error among the causes of an error.
 fn tls_error<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a rustls::Error> {
     let mut next = Some(error);
     while let Some(cause) = next {
         if let Some(found) = cause.downcast_ref() {
             return Some(found);
         }
-        // An error of I/O hides the one in it from `source`.
+        // An I/O error does not return its inner error from `source`.
         if let Some(inner) = cause.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref)
             && let Some(found) = tls_error(inner)
         {
@@ -110,7 +110,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn knows_this_machine_and_its_network() {
+    fn private_addresses_are_recognised() {
         for (url, expected) in [
             ("http://localhost:11434/v1", true),
             ("http://127.0.0.1:8000/v1", true),
@@ -139,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn builds_without_a_default_provider() {
+    fn a_client_needs_no_default_crypto_provider() {
         let url = Url::parse("https://example.org").expect("a URL");
         assert!(client_builder(&url, &Trusted::default()).expect("TLS").build().is_ok());
     }

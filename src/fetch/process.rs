@@ -1,4 +1,4 @@
-//! Short runs of other programs, whose output is wanted as a text.
+//! Short runs of other programs that return their output as text.
 
 use std::io::Read;
 use std::process::{Command, Stdio};
@@ -6,22 +6,22 @@ use std::time::{Duration, Instant};
 
 use super::error::FetchError;
 
-/// The text that a program writes on stdout and stderr, or why there is none within `patience`.
-pub(crate) fn output(command: &mut Command, patience: Duration) -> Result<String, FetchError> {
+/// Runs a program and returns the text of its stdout and stderr. Fails if it runs longer than `limit`.
+pub(crate) fn output(command: &mut Command, limit: Duration) -> Result<String, FetchError> {
     let (mut reader, writer) = std::io::pipe()?;
     let mut child = command.stdin(Stdio::null()).stdout(writer.try_clone()?).stderr(writer).spawn()?;
-    // The command holds the pipe's other ends, and the reader would wait for them.
+    // The command holds the write ends of the pipe, and the reader would wait until they are closed.
     command.stdout(Stdio::null()).stderr(Stdio::null());
     let begun = Instant::now();
     while child.try_wait()?.is_none() {
-        if begun.elapsed() > patience {
+        if begun.elapsed() > limit {
             let _ = child.kill();
             let _ = child.wait();
-            return Err(FetchError::Silent(patience.as_secs()));
+            return Err(FetchError::Timeout(limit.as_secs()));
         }
         std::thread::sleep(Duration::from_millis(5));
     }
-    let mut said = Vec::new();
-    reader.read_to_end(&mut said)?;
-    Ok(String::from_utf8_lossy(&said).into_owned())
+    let mut text = Vec::new();
+    reader.read_to_end(&mut text)?;
+    Ok(String::from_utf8_lossy(&text).into_owned())
 }

@@ -1,5 +1,5 @@
-//! The fee limits of a run: what a call may cost at most is set aside before it is made, so that the limits hold for
-//! the calls in flight too.
+//! The fee limits of a run. The highest possible fee of a call is reserved before the call is made, so the limits
+//! also hold for the calls in flight.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -9,80 +9,82 @@ use crate::types::chat::{Mode, Request, Usage};
 use crate::types::model::ModelError;
 use crate::types::price::{Fee, Price};
 
-/// What a server's chat template may add to the messages.
+/// Upper bound on the bytes that a server's chat template adds to the messages.
 const TEMPLATE_BYTES: usize = 256;
 
-/// A sum that fees may not pass.
+/// An upper limit on fees.
 #[derive(Debug, Clone, Copy)]
 pub struct FeeLimit {
-    /// The config's key.
+    /// Config key of the limit.
     pub key: &'static str,
-    /// The sum in USD.
+    /// The limit in USD.
     pub usd: f64,
-    /// What is gone of it already.
+    /// Fees that already count against the limit at the start.
     pub before: Fee,
 }
 
-/// A run's fee limits, over all of its models.
+/// The fee limits of a run, summed over all of its models.
 pub struct Budget {
     limits: Vec<FeeLimit>,
     state: Mutex<State>,
-    /// Rings when what was set aside has become less.
+    /// Notified when a reservation has ended.
     freed: Notify,
 }
 
 #[derive(Default)]
 struct State {
-    /// What was spent since the limits were set.
+    /// Fees spent since the limits were set.
     spent: Fee,
-    /// The most that the calls in flight may cost.
-    aside: Fee,
+    /// Sum of the reservations of the calls in flight.
+    reserved: Fee,
 }
 
-/// What is set aside for one call in flight. Dropped without [`Reservation::settle`], nothing was spent.
+/// The reserved fee of one call in flight. A reservation that is dropped without [`Reservation::settle`] spends
+/// nothing.
 pub struct Reservation {
     budget: Arc<Budget>,
     worst: Fee,
 }
 
 impl Budget {
-    /// A run's own limit, of which `spent` is gone already.
+    /// Creates a budget with one limit, the run's own, of which `spent` is already used.
     #[must_use]
     pub fn new(limit_usd: f64, spent: Fee) -> Self {
-        Self::of(vec![FeeLimit { key: "limits.max_fee_usd", usd: limit_usd, before: spent }])
+        Self::with_limits(vec![FeeLimit { key: "limits.max_fee_usd", usd: limit_usd, before: spent }])
     }
 
-    /// Several limits, of which none may be passed.
+    /// Creates a budget with several limits, all of which must hold.
     #[must_use]
-    pub fn of(limits: Vec<FeeLimit>) -> Self {
+    pub fn with_limits(limits: Vec<FeeLimit>) -> Self {
         Self { limits, state: Mutex::default(), freed: Notify::new() }
     }
 
-    /// Sets `worst` aside for a call, once the limits surely hold; waits if calls in flight may turn out cheaper.
+    /// Reserves the fee `worst` for a call as soon as the limits hold with it. Waits if calls in flight may still
+    /// turn out cheaper.
     ///
     /// # Errors
-    /// [`ModelError::FeeLimit`] if a limit could be passed though no other call is in flight.
+    /// [`ModelError::FeeLimit`] if a limit could be exceeded although no other call is in flight.
     pub async fn reserve(self: &Arc<Self>, worst: Fee) -> Result<Reservation, ModelError> {
         loop {
             let mut freed = std::pin::pin!(self.freed.notified());
-            // From here on nothing that is freed goes unheard.
+            // From here on no notification is missed.
             freed.as_mut().enable();
             {
                 let mut state = self.lock();
-                let most = state.spent.plus(state.aside).plus(worst);
-                let Some(passed) = self.limits.iter().find(|limit| limit.before.plus(most).usd() > limit.usd) else {
-                    state.aside = state.aside.plus(worst);
+                let most = state.spent.plus(state.reserved).plus(worst);
+                let Some(exceeded) = self.limits.iter().find(|limit| limit.before.plus(most).usd() > limit.usd) else {
+                    state.reserved = state.reserved.plus(worst);
                     return Ok(Reservation { budget: Arc::clone(self), worst });
                 };
-                if state.aside == Fee::default() {
-                    return Err(passed.by(state.spent, worst));
+                if state.reserved == Fee::default() {
+                    return Err(exceeded.error(state.spent, worst));
                 }
             }
             freed.await;
         }
     }
 
-    /// What is spent and what the limit is, in USD: of the limit of which the least is left.
+    /// Returns the fees spent and the limit, in USD, for the limit with the smallest remainder.
     #[must_use]
     pub fn level(&self) -> (f64, f64) {
         let spent = self.lock().spent;
@@ -98,10 +100,10 @@ impl Budget {
 }
 
 impl FeeLimit {
-    /// The error of a call that could pass it.
-    fn by(&self, spent: Fee, worst: Fee) -> ModelError {
+    /// Returns the error for a call that could exceed the limit.
+    fn error(&self, spent: Fee, worst: Fee) -> ModelError {
         ModelError::FeeLimit(format!(
-            "{} = {} would be passed: {:.6} USD are spent and the next call could cost {:.6}",
+            "{} = {} would be exceeded: {:.6} USD are spent and the next call can cost up to {:.6}",
             self.key,
             self.usd,
             self.before.plus(spent).usd(),
@@ -111,13 +113,13 @@ impl FeeLimit {
 }
 
 impl Reservation {
-    /// The call has cost this much.
+    /// Ends the reservation with the actual fee of the call.
     pub fn settle(self, fee: Fee) {
         let mut state = self.budget.lock();
         state.spent = state.spent.plus(fee);
     }
 
-    /// The call may have cost all that was set aside.
+    /// Ends the reservation of a call that may have cost the whole reserved fee.
     pub fn lose(self) {
         let worst = self.worst;
         self.settle(worst);
@@ -128,13 +130,14 @@ impl Drop for Reservation {
     fn drop(&mut self) {
         {
             let mut state = self.budget.lock();
-            state.aside = state.aside.minus(self.worst);
+            state.reserved = state.reserved.minus(self.worst);
         }
         self.budget.freed.notify_waiters();
     }
 }
 
-/// The most tokens that a request can take: no token is shorter than a byte, and the answer is no longer than its limit.
+/// Returns an upper bound on the tokens of a request: no token is shorter than a byte, and the answer is no longer
+/// than `max_tokens`.
 #[must_use]
 pub fn worst_usage(request: &Request) -> Usage {
     let bytes: usize = request.messages.iter().map(|message| message.content.len()).sum();
@@ -145,21 +148,21 @@ pub fn worst_usage(request: &Request) -> Usage {
     Usage { input: (bytes + options + TEMPLATE_BYTES) as u64, cached_input: 0, output }
 }
 
-/// What the most that a request can cost is made of, and how more of a limit can be used.
+/// Describes what the reserved fee of a request consists of, and how more of a limit can be used.
 #[must_use]
-pub fn reserved(model: &str, request: &Request) -> String {
-    let raise = "raise the limit and run the same command again to go on";
+pub fn reservation_hint(model: &str, request: &Request) -> String {
+    let raise = "raise the limit and run the same command again to continue";
     match &request.mode {
         Mode::Generate(generation) => format!(
-            "a call reserves the price of its prompt and of the longest answer, max_tokens = {} of model `{model}`, though most \
-             answers are shorter: {raise}; a lower max_tokens uses more of a limit, but in a new run, as it is part of every call",
+            "a call reserves the fee of its prompt and of the longest answer, max_tokens = {} of model `{model}`, although most \
+             answers are shorter: {raise}. A lower max_tokens uses more of a limit, but needs a new run, as it is part of every call",
             generation.max_tokens
         ),
         Mode::Score { .. } => raise.to_owned(),
     }
 }
 
-/// The most that a request can cost.
+/// Returns an upper bound on the fee of a request.
 #[must_use]
 pub fn worst_fee(price: &Price, request: &Request) -> Fee {
     price.fee(worst_usage(request))
@@ -175,7 +178,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_is_in_flight_counts_and_a_cheaper_end_makes_room() {
+    async fn calls_in_flight_count_until_they_settle() {
         let budget = Arc::new(Budget::new(10e-6, fee(1)));
         let first = budget.reserve(fee(5)).await.expect("6 of 10");
         let waiting = tokio::spawn({
@@ -186,7 +189,10 @@ mod tests {
         assert!(!waiting.is_finished(), "11 of 10");
         first.settle(fee(2));
         waiting.await.expect("no panic").expect("8 of 10");
-        assert!(matches!(budget.reserve(fee(3)).await, Err(ModelError::FeeLimit(_))), "11 of 10, and nothing flies");
+        assert!(
+            matches!(budget.reserve(fee(3)).await, Err(ModelError::FeeLimit(_))),
+            "11 of 10, and no call is in flight"
+        );
         budget.reserve(fee(2)).await.expect("10 of 10").lose();
         assert!(
             matches!(budget.reserve(fee(1)).await, Err(ModelError::FeeLimit(text)) if text.contains("0.000010 USD"))
@@ -194,18 +200,18 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn no_limit_of_several_is_passed() {
+    async fn every_limit_of_a_budget_holds() {
         let limit = |key, usd, before| FeeLimit { key, usd, before: fee(before) };
-        let budget = Arc::new(Budget::of(vec![limit("run", 5e-6, 0), limit("total", 9e-6, 6)]));
+        let budget = Arc::new(Budget::with_limits(vec![limit("run", 5e-6, 0), limit("total", 9e-6, 6)]));
         budget.reserve(fee(2)).await.expect("2 of 5, 8 of 9").settle(fee(2));
         let (spent, most) = budget.level();
-        assert!((spent - 8e-6).abs() < 1e-12 && (most - 9e-6).abs() < 1e-12, "the limit of which the least is left");
-        let passed = budget.reserve(fee(2)).await.err().expect("4 of 5, 10 of 9").to_string();
-        assert!(passed.starts_with("total = 0.000009 would be passed: 0.000008 USD are spent"), "{passed}");
+        assert!((spent - 8e-6).abs() < 1e-12 && (most - 9e-6).abs() < 1e-12, "the limit with the smallest remainder");
+        let error = budget.reserve(fee(2)).await.err().expect("4 of 5, 10 of 9").to_string();
+        assert!(error.starts_with("total = 0.000009 would be exceeded: 0.000008 USD are spent"), "{error}");
     }
 
     #[tokio::test]
-    async fn a_call_that_was_not_answered_costs_nothing() {
+    async fn a_dropped_reservation_costs_nothing() {
         let budget = Arc::new(Budget::new(5e-6, Fee::default()));
         drop(budget.reserve(fee(5)).await.expect("5 of 5"));
         budget.reserve(fee(5)).await.expect("5 of 5 again");

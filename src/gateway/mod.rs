@@ -1,6 +1,7 @@
-//! What every call goes through: the journal first; past it the model's limits, the gate, the fee limit, and the
-//! model itself, tried again where that may help. An answer is durable before anybody sees it, and calls that are the
-//! same are one call, in whatever arm and at whatever time.
+//! The path of every call. The journal is searched first. A call that is not found there passes the rate limiter,
+//! the concurrency limiter and the fee limit before it reaches the model, and is retried if a retry can help. An
+//! answer is durable before any caller receives it. Equal calls are one call, whichever arm makes them and
+//! whenever.
 
 pub mod budget;
 pub mod concurrency;
@@ -16,7 +17,7 @@ use backon::{BackoffBuilder, ExponentialBuilder};
 use sha2::{Digest, Sha256};
 use tracing::{debug, info};
 
-use self::budget::{Budget, Reservation, reserved, worst_fee, worst_usage};
+use self::budget::{Budget, Reservation, reservation_hint, worst_fee, worst_usage};
 use self::concurrency::{ConcurrencyLimiter, ModelQueue, Priority};
 use self::journal::{Journal, JournaledCall};
 use self::rate_limit::RateLimit;
@@ -28,120 +29,132 @@ use crate::types::price::Price;
 
 pub use crate::types::queue::Retries;
 
-/// The waits of one call before its retries, in their order. Calls that fail together do not come back together: each draws
-/// from a seed of its own.
+/// Computes the waits before the retries of one call, in order. Each call draws its jitter from its own seed, so
+/// calls that fail together are not retried together.
 fn waits(retries: Retries) -> impl Iterator<Item = Duration> + use<> {
     let Retries { most, first_wait, longest_wait } = retries;
-    // Without a seed, backon draws the same numbers for every call of every run.
+    // Without an explicit seed, backon draws the same numbers for every call of every run.
     let seed = getrandom::u64().unwrap_or_else(|_| u64::from(std::process::id()));
     let waits = ExponentialBuilder::default().with_min_delay(first_wait).with_max_delay(longest_wait);
     let waits = waits.with_max_times(most).with_jitter().with_jitter_seed(seed).build();
     waits.map(move |wait| wait.min(longest_wait))
 }
 
-/// A function that shows a notice about a server that cannot be reached: what is known of it, and what is done next.
+/// A function that shows a notice about an unreachable server: what is known about the failure, and what happens
+/// next.
 pub type NoticeHandler = Arc<dyn Fn(&str, &str) + Send + Sync>;
 
-/// What is done about a server that cannot be reached.
+/// Describes the retries after a server could not be reached.
 fn planned(retries: Retries) -> String {
     let Retries { most, first_wait, longest_wait } = retries;
-    // A wait is drawn from once to twice its plan.
+    // Jitter draws each wait between one and two times its planned length.
     let wait = |n| first_wait.saturating_mul(2_u32.saturating_pow(n)).saturating_mul(2).min(longest_wait);
     let all: f64 = (0..u32::try_from(most).unwrap_or(u32::MAX)).take(1000).map(|n| wait(n).as_secs_f64()).sum();
     let times = if most == 1 { "once".to_owned() } else { format!("{most} times") };
     format!("It is tried again, {times} within about {} s; Ctrl-C stops the run.", all.ceil().max(1.0))
 }
 
-/// Where a model's answers come from.
+/// Source of a model's answers.
 #[derive(Clone)]
 pub enum AnswerSource {
-    /// The model, and the journal that keeps what it said.
+    /// The model. Its answers are stored in the journal.
     Model(Arc<dyn Model>),
-    /// Journals alone.
+    /// Only the journals; no call is made.
     Journal,
-    /// A recording, which needs neither journal nor leave.
+    /// A recording. It needs neither the journal nor a permit.
     Recorded(Arc<dyn Model>),
 }
 
-/// A model as the gateway knows it.
+/// A model as the gateway calls it.
 #[derive(Clone)]
 pub struct ModelService {
-    /// Its name in the config.
+    /// Name of the model in the config.
     pub name: String,
-    /// What determines its answers.
+    /// Everything that determines the model's answers.
     pub identity: Identity,
-    /// What answers.
+    /// Source of the answers.
     pub source: AnswerSource,
 }
 
-/// A model behind all that its calls go through.
+/// A model behind the journal, the limiters and the budget.
 #[derive(Clone)]
 pub struct Gateway {
-    served: ModelService,
+    service: ModelService,
     journal: Arc<Journal>,
-    gate: Arc<ConcurrencyLimiter>,
-    line: ModelQueue,
-    limiter: Arc<RateLimit>,
+    limiter: Arc<ConcurrencyLimiter>,
+    queue: ModelQueue,
+    rate_limit: Arc<RateLimit>,
     retries: Retries,
     budget: Option<(Price, Arc<Budget>)>,
     refusals: Option<Arc<Refusals>>,
-    hear: Option<NoticeHandler>,
-    /// Whether a notice was passed on.
-    told: Arc<AtomicBool>,
+    on_notice: Option<NoticeHandler>,
+    /// True once a notice was passed on.
+    notified: Arc<AtomicBool>,
 }
 
 impl Gateway {
-    /// Puts `journal` and a line of the gate before a model.
+    /// Wraps a model in `journal` and in its queue of the concurrency limiter.
     #[must_use]
     pub fn new(
-        served: ModelService,
+        service: ModelService,
         journal: Arc<Journal>,
-        (gate, line): (Arc<ConcurrencyLimiter>, ModelQueue),
+        (limiter, queue): (Arc<ConcurrencyLimiter>, ModelQueue),
         retries: Retries,
     ) -> Self {
-        let limiter = Arc::new(RateLimit::new(None, None));
-        let told = Arc::new(AtomicBool::new(false));
-        Self { served, journal, gate, line, limiter, retries, budget: None, refusals: None, hear: None, told }
+        let rate_limit = Arc::new(RateLimit::new(None, None));
+        let notified = Arc::new(AtomicBool::new(false));
+        Self {
+            service,
+            journal,
+            limiter,
+            queue,
+            rate_limit,
+            retries,
+            budget: None,
+            refusals: None,
+            on_notice: None,
+            notified,
+        }
     }
 
-    /// Stops the run when the model refuses too many items.
+    /// Adds a limit on refused items: the run stops if the model refuses more.
     #[must_use]
-    pub fn refusing(self, refusals: Refusals) -> Self {
+    pub fn with_refusals(self, refusals: Refusals) -> Self {
         Self { refusals: Some(Arc::new(refusals)), ..self }
     }
 
-    /// Passes the first notice about a server that cannot be reached to a function.
+    /// Adds a function that receives the first notice about an unreachable server.
     #[must_use]
-    pub fn telling(self, hear: NoticeHandler) -> Self {
-        Self { hear: Some(hear), ..self }
+    pub fn with_notice_handler(self, on_notice: NoticeHandler) -> Self {
+        Self { on_notice: Some(on_notice), ..self }
     }
 
-    /// Keeps calls within the server's limits.
+    /// Adds the server's limits on requests and tokens per minute.
     #[must_use]
-    pub fn limited(self, limiter: RateLimit) -> Self {
-        Self { limiter: Arc::new(limiter), ..self }
+    pub fn with_rate_limit(self, rate_limit: RateLimit) -> Self {
+        Self { rate_limit: Arc::new(rate_limit), ..self }
     }
 
-    /// Makes every call that is not in the journal pass the fee limit, at the model's `price`.
+    /// Adds a fee limit, at the model's `price`, for every call that is not in the journal.
     #[must_use]
-    pub fn within(self, price: Price, budget: Arc<Budget>) -> Self {
+    pub fn with_budget(self, price: Price, budget: Arc<Budget>) -> Self {
         Self { budget: Some((price, budget)), ..self }
     }
 
-    /// The answer to a request: the journal's, else the model's.
+    /// Returns the answer to a request: from the journal if it is stored there, otherwise from the model.
     ///
     /// # Errors
-    /// Those of the model; [`ModelError::Unavailable`] also where the journal cannot be read or written.
+    /// The errors of the model. Also [`ModelError::Unavailable`] if the journal cannot be read or written.
     pub async fn call(&self, request: &Request, priority: Priority) -> Result<(CallKey, Arc<Response>), ModelError> {
-        let canonical = canonical(self.served.identity.of(&request.item), request);
+        let canonical = canonical(self.service.identity.of(&request.item), request);
         let key = CallKey(Sha256::digest(canonical.as_bytes()).into());
         let flight = self.journal.flight(&key);
-        let answer = flight.get_or_try_init(|| self.find_or_make(&key, canonical, request, priority)).await.cloned();
-        self.journal.landed(&key);
+        let answer = flight.get_or_try_init(|| self.find_or_call(&key, canonical, request, priority)).await.cloned();
+        self.journal.end_flight(&key);
         Ok((key, answer?))
     }
 
-    async fn find_or_make(
+    async fn find_or_call(
         &self,
         key: &CallKey,
         canonical: String,
@@ -151,47 +164,47 @@ impl Gateway {
         let broken = |error: anyhow::Error| {
             ModelError::Unavailable(format!("the journal {} failed: {error:#}", self.journal.path().display()))
         };
-        if let AnswerSource::Recorded(model) = &self.served.source {
+        if let AnswerSource::Recorded(model) = &self.service.source {
             return model.call(request).await.map(Arc::new);
         }
         if let Some(response) = self.journal.answer_to(key, &canonical).await.map_err(broken)? {
             if let Some(refusals) = &self.refusals {
                 refusals.count(&request.item, response.is_refused());
             }
-            debug!(model = %self.served.name, item = %request.item, key = %key, "answer from a journal");
+            debug!(model = %self.service.name, item = %request.item, key = %key, "answer from a journal");
             return Ok(Arc::new(response));
         }
-        let AnswerSource::Model(model) = &self.served.source else {
+        let AnswerSource::Model(model) = &self.service.source else {
             return Err(ModelError::NotRecorded);
         };
-        let response = self.make(model.as_ref(), key, request, priority).await?;
-        let made = JournaledCall {
+        let response = self.call_with_retries(model.as_ref(), key, request, priority).await?;
+        let call = JournaledCall {
             key: *key,
-            model: self.served.name.clone(),
+            model: self.service.name.clone(),
             item: request.item.clone(),
             request: canonical,
             response,
         };
-        let stored = self.journal.put(made).await;
+        let stored = self.journal.put(call).await;
         if stored.is_err() {
-            // Nobody who waits for this answer shall pay for it again.
-            self.gate.stop();
+            // No caller that waits for this answer may pay for it a second time.
+            self.limiter.stop();
         }
         let stored = Arc::new(stored.map_err(broken)?);
         if let Some(refusals) = &self.refusals {
             refusals.count(&request.item, stored.is_refused());
-            // Of what is replayed the run that made it has judged.
+            // The share is checked only here: for a replayed answer the run that made the call checked it.
             if stored.is_refused() {
-                let words = stored.refusal.as_deref().unwrap_or("the answer was withheld");
-                info!(model = %self.served.name, item = %request.item, reason = words, "item refused");
-                refusals.check(&self.served.name, words).inspect_err(|_| self.gate.stop())?;
+                let reason = stored.refusal.as_deref().unwrap_or("the answer was withheld");
+                info!(model = %self.service.name, item = %request.item, reason, "item refused");
+                refusals.check(&self.service.name, reason).inspect_err(|_| self.limiter.stop())?;
             }
         }
         Ok(stored)
     }
 
-    /// Attempts until one is answered, one cannot succeed, or all have failed.
-    async fn make(
+    /// Repeats the call until an attempt is answered, an attempt fails for good, or all attempts have failed.
+    async fn call_with_retries(
         &self,
         model: &dyn Model,
         key: &CallKey,
@@ -202,14 +215,14 @@ impl Gateway {
         let mut waits = waits(self.retries);
         let mut attempts = 0;
         loop {
-            self.gate.unless_stopped(self.limiter.wait(request)).await?;
-            let permit = self.gate.acquire(self.line, priority).await?;
+            self.limiter.unless_stopped(self.rate_limit.wait(request)).await?;
+            let permit = self.limiter.acquire(self.queue, priority).await?;
             attempts += 1;
             let failed = match self.attempt(model, key, request).await {
                 Ok(response) => {
                     permit.answered();
                     debug!(
-                        model = %self.served.name,
+                        model = %self.service.name,
                         item = %request.item,
                         latency_ms = response.latency_ms,
                         input_tokens = response.usage.input,
@@ -221,13 +234,15 @@ impl Gateway {
                 Err(ModelError::Passing { reason, wait, notice, .. }) => {
                     let next = waits.next();
                     let asked_s = wait.map(|wait| wait.as_secs_f64());
-                    info!(model = %self.served.name, item = %request.item, attempt = attempts, asked_s, %reason, "attempt failed");
+                    info!(model = %self.service.name, item = %request.item, attempt = attempts, asked_s, %reason, "attempt failed");
                     if next.is_some() {
-                        self.tell(notice.as_deref());
+                        self.notify(notice.as_deref());
                     }
                     let beyond = wait.filter(|wait| *wait > longest_wait).map_or_else(String::new, |wait| {
                         let (wait, longest) = (wait.as_secs_f64(), longest_wait.as_secs_f64());
-                        format!("; the server asks for a wait of {wait} s, and longest_wait_s = {longest} allows no longer one")
+                        format!(
+                            "; the server requests a wait of {wait} s, which is longer than longest_wait_s = {longest}"
+                        )
                     });
                     next.map(|planned| (planned, wait)).ok_or_else(|| {
                         ModelError::Unavailable(format!("{reason} (no answer in {attempts} attempts{beyond})"))
@@ -236,53 +251,56 @@ impl Gateway {
                 Err(error) => Err(error),
             };
             match failed {
-                Ok((planned, asked)) => {
+                Ok((planned, requested)) => {
                     if let Some(calls_at_once) = permit.overloaded() {
-                        info!(model = %self.served.name, calls_at_once, "window halved");
+                        info!(model = %self.service.name, calls_at_once, "window halved");
                     }
-                    // Some servers ask for no wait at all while they are busy: their word can only make it longer.
-                    if let Some(asked) = asked.filter(|asked| !asked.is_zero()) {
-                        self.gate.pause(self.line, asked.min(longest_wait));
+                    // Some busy servers request a wait of zero, so a requested wait can only lengthen the planned
+                    // one.
+                    if let Some(requested) = requested.filter(|requested| !requested.is_zero()) {
+                        self.limiter.pause(self.queue, requested.min(longest_wait));
                     }
-                    let wait = asked.unwrap_or_default().max(planned).min(longest_wait);
-                    info!(model = %self.served.name, item = %request.item, wait_s = wait.as_secs_f64(), "waits, then tries again");
-                    self.gate.unless_stopped(tokio::time::sleep(wait)).await?;
+                    let wait = requested.unwrap_or_default().max(planned).min(longest_wait);
+                    info!(model = %self.service.name, item = %request.item, wait_s = wait.as_secs_f64(), "waiting before a retry");
+                    self.limiter.unless_stopped(tokio::time::sleep(wait)).await?;
                 }
                 Err(error) => {
-                    // It ends the run: nobody who waits for this permit shall begin.
-                    self.gate.stop();
+                    // This error ends the run, so no queued call may begin.
+                    self.limiter.stop();
                     return Err(error);
                 }
             }
         }
     }
 
-    /// Passes a notice on, if it is the first.
-    fn tell(&self, notice: Option<&str>) {
-        if let (Some(hear), Some(notice)) = (&self.hear, notice)
-            && !self.told.swap(true, Ordering::Relaxed)
+    /// Passes a notice on if it is the first.
+    fn notify(&self, notice: Option<&str>) {
+        if let (Some(on_notice), Some(notice)) = (&self.on_notice, notice)
+            && !self.notified.swap(true, Ordering::Relaxed)
         {
-            hear(notice, &planned(self.retries));
+            on_notice(notice, &planned(self.retries));
         }
     }
 
-    /// One attempt, with what it costs.
+    /// Makes one attempt and settles its fee.
     async fn attempt(&self, model: &dyn Model, key: &CallKey, request: &Request) -> Result<Response, ModelError> {
         let reservation = match &self.budget {
-            Some((price, budget)) => Some(self.gate.unless_stopped(budget.reserve(worst_fee(price, request))).await?),
+            Some((price, budget)) => {
+                Some(self.limiter.unless_stopped(budget.reserve(worst_fee(price, request))).await?)
+            }
             None => None,
         };
         let reservation = reservation.transpose().map_err(|error| match error {
             ModelError::FeeLimit(text) => {
-                ModelError::FeeLimit(format!("{text}; {}", reserved(&self.served.name, request)))
+                ModelError::FeeLimit(format!("{text}; {}", reservation_hint(&self.service.name, request)))
             }
             error => error,
         })?;
-        let mut attempt = Attempt { gateway: self, key, worst: worst_usage(request), reservation, open: true };
+        let mut attempt = Attempt { gateway: self, key, worst: worst_usage(request), reservation, in_flight: true };
         let answer = model.call(request).await;
-        attempt.open = false;
+        attempt.in_flight = false;
         match &answer {
-            // Some providers charge for what they have looked at and refused.
+            // Some providers charge for a request that they processed and then refused.
             Ok(response) if response.finish == Finish::Refused => {
                 attempt.lose(response.refusal.as_deref().unwrap_or_default());
             }
@@ -291,7 +309,7 @@ impl Gateway {
                     reservation.settle(price.fee(response.usage));
                 }
                 if let Some(pause) = response.pause {
-                    self.gate.pause(self.line, pause.min(self.retries.longest_wait));
+                    self.limiter.pause(self.queue, pause.min(self.retries.longest_wait));
                 }
             }
             Err(ModelError::Passing { charged: true, reason, .. } | ModelError::Unusable(reason)) => {
@@ -303,20 +321,20 @@ impl Gateway {
     }
 }
 
-/// A call that is under way.
+/// An attempt in flight.
 struct Attempt<'a> {
     gateway: &'a Gateway,
     key: &'a CallKey,
-    /// The most that it may take.
+    /// Upper bound on the tokens of the attempt.
     worst: Usage,
     reservation: Option<Reservation>,
-    open: bool,
+    in_flight: bool,
 }
 
 impl Attempt<'_> {
-    /// It has no answer and may be charged all the same.
+    /// Records that the attempt has no answer, although it may be charged.
     fn lose(&mut self, reason: &str) {
-        self.gateway.journal.record_unanswered(self.key, &self.gateway.served.name, reason, self.worst);
+        self.gateway.journal.record_unanswered(self.key, &self.gateway.service.name, reason, self.worst);
         if let Some(reservation) = self.reservation.take() {
             reservation.lose();
         }
@@ -325,8 +343,8 @@ impl Attempt<'_> {
 
 impl Drop for Attempt<'_> {
     fn drop(&mut self) {
-        // Somebody did not want to wait for it; the server may work on.
-        if self.open {
+        // The caller gave up; the server may still be working on the request.
+        if self.in_flight {
             self.lose("given up before an answer came");
         }
     }
@@ -337,7 +355,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_notice_says_how_often_and_how_long() {
+    fn the_retry_notice_names_the_count_and_the_duration() {
         let (first_wait, longest_wait) = (Duration::from_millis(500), Duration::from_secs(5));
         let retries = Retries { most: 5, first_wait, longest_wait };
         assert_eq!(planned(retries), "It is tried again, 5 times within about 17 s; Ctrl-C stops the run.");
@@ -346,7 +364,7 @@ mod tests {
     }
 
     #[test]
-    fn waits_are_spread_at_random_between_calls_and_within_bounds() {
+    fn retry_waits_are_random_per_call_and_bounded() {
         let (first_wait, longest_wait) = (Duration::from_millis(500), Duration::from_mins(1));
         let retries = Retries { most: 5, first_wait, longest_wait };
         let calls: Vec<Vec<Duration>> = (0..400).map(|_| waits(retries).collect()).collect();

@@ -1,4 +1,5 @@
-//! A server's limits on requests and tokens a minute, kept on this side so that they are seldom met on the other.
+//! The rate limiter: a server's limits on requests and tokens per minute, enforced before a request is sent, so
+//! that the server seldom has to reject one.
 
 use std::num::NonZeroU32;
 
@@ -8,24 +9,26 @@ use tokio::sync::Mutex;
 use super::budget::worst_usage;
 use crate::types::chat::Request;
 
-/// English text has about this many bytes a token.
+/// Approximate number of bytes per token in English text.
 const BYTES_PER_TOKEN: u64 = 4;
-/// Of a minute's tokens, this part may go at once: long answers need more than a second's share.
+/// A minute's token limit divided by this number is the largest burst. Long answers need more than one second's
+/// share.
 const TOKEN_BURSTS_A_MINUTE: u32 = 6;
-/// Of a minute's requests, this part may go at once.
+/// A minute's request limit divided by this number is the largest burst.
 const REQUEST_BURSTS_A_MINUTE: u32 = 60;
 
-/// The limits of one model.
+/// The rate limits of one model.
 pub struct RateLimit {
     requests: Option<DefaultDirectRateLimiter>,
-    /// With the most that may go at once.
+    /// The token limiter and its largest burst.
     tokens: Option<(DefaultDirectRateLimiter, NonZeroU32)>,
-    /// Whose tokens are being waited for: requests of more than may go at once would else all be sent at the end.
+    /// Held by the request whose tokens are being acquired. Otherwise concurrent requests larger than the burst
+    /// would all wait until the end and be sent together.
     turn: Mutex<()>,
 }
 
 impl RateLimit {
-    /// Limits per minute; none where there is no limit.
+    /// Creates a limiter from limits per minute. `None` if there is no limit.
     #[must_use]
     pub fn new(requests: Option<NonZeroU32>, tokens: Option<NonZeroU32>) -> Self {
         let part = |whole: NonZeroU32, parts: u32| NonZeroU32::new(whole.get().div_ceil(parts)).unwrap_or(whole);
@@ -41,8 +44,7 @@ impl RateLimit {
         }
     }
 
-    /// Waits until the request keeps within the limits. Servers count the tokens that an answer may have, so they are
-    /// counted here.
+    /// Waits until the request is within the limits. The longest possible answer is counted, as servers count it.
     pub async fn wait(&self, request: &Request) {
         if let Some(requests) = &self.requests {
             requests.until_ready().await;
@@ -51,10 +53,10 @@ impl RateLimit {
             let worst = worst_usage(request);
             let mut left = u32::try_from(worst.input / BYTES_PER_TOKEN + worst.output).unwrap_or(u32::MAX);
             let _turn = self.turn.lock().await;
-            while let Some(some) = NonZeroU32::new(left.min(burst.get())) {
-                // The burst is never passed, so this can only wait.
-                let _ = tokens.until_n_ready(some).await;
-                left -= some.get();
+            while let Some(part) = NonZeroU32::new(left.min(burst.get())) {
+                // `part` never exceeds the burst, so this call cannot fail; it only waits.
+                let _ = tokens.until_n_ready(part).await;
+                left -= part.get();
             }
         }
     }
@@ -72,8 +74,8 @@ mod tests {
         Request { item: "0".into(), messages: vec![], mode, wanted: RequestKind::Answer, draw: 0, strategies: vec![] }
     }
 
-    /// The time that some waits take.
-    async fn taken(limiter: &RateLimit, requests: &[Request]) -> Duration {
+    /// Measures how long the limiter delays `requests`.
+    async fn delay(limiter: &RateLimit, requests: &[Request]) -> Duration {
         let started = Instant::now();
         for request in requests {
             limiter.wait(request).await;
@@ -82,16 +84,16 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn requests_and_tokens_are_spread_over_the_minute() {
+    async fn requests_and_tokens_are_limited_per_minute() {
         let many = RateLimit::new(NonZeroU32::new(1200), None);
-        // 20 go at once, 10 more at 20 a second.
-        assert!(taken(&many, &vec![request(1); 30]).await >= Duration::from_millis(400));
+        // 20 pass at once, and 10 more at 20 per second.
+        assert!(delay(&many, &vec![request(1); 30]).await >= Duration::from_millis(400));
         let long = RateLimit::new(None, NonZeroU32::new(6_000_000));
-        // A million may go at once; each of these counts as 100,000 a second's share.
-        assert!(taken(&long, &vec![request(99_936); 12]).await >= Duration::from_millis(1500));
-        // Twice what may go at once takes half of that more than its share of the minute.
+        // One million tokens pass at once; each of these requests counts as 100,000 tokens, one second's share.
+        assert!(delay(&long, &vec![request(99_936); 12]).await >= Duration::from_millis(1500));
+        // A request larger than the burst waits until its excess tokens are available.
         let beyond = RateLimit::new(None, NonZeroU32::new(6_000_000));
-        assert!(taken(&beyond, &[request(1_100_000)]).await >= Duration::from_millis(900));
-        assert!(taken(&RateLimit::new(None, None), &vec![request(1000); 1000]).await < Duration::from_secs(5));
+        assert!(delay(&beyond, &[request(1_100_000)]).await >= Duration::from_millis(900));
+        assert!(delay(&RateLimit::new(None, None), &vec![request(1000); 1000]).await < Duration::from_secs(5));
     }
 }

@@ -1,4 +1,5 @@
-//! How many items a provider has refused, and when a run that goes on would measure the filter and no model.
+//! Counts of the items that a provider refused. A run stops above a share of them, because it would measure the
+//! provider's filter instead of the model.
 
 use std::collections::HashSet;
 use std::sync::{Mutex, PoisonError};
@@ -6,60 +7,61 @@ use std::sync::{Mutex, PoisonError};
 use crate::types::item::ItemId;
 use crate::types::model::ModelError;
 
-/// So many items of a model may be refused whatever their share is: a share of few items says little.
+/// Number of refused items that is always allowed, whatever their share: a share of few items says little.
 const FEW: usize = 5;
 
-/// The items that one model was asked about, and those that it refused.
+/// The items that one model received, and the items that it refused.
 #[derive(Debug, Default)]
 pub struct Refusals {
-    /// The share of items from which on the run stops, in [0, 1].
-    most: f64,
-    seen: Mutex<Seen>,
+    /// Largest allowed share of refused items, in [0, 1].
+    max_share: f64,
+    counts: Mutex<Counts>,
 }
 
 #[derive(Debug, Default)]
-struct Seen {
-    asked: HashSet<ItemId>,
+struct Counts {
+    items: HashSet<ItemId>,
     refused: HashSet<ItemId>,
 }
 
 impl Refusals {
-    /// A count that allows a share of `most` of the items in [0, 1].
+    /// Creates counts that allow a share of `max_share` refused items, in [0, 1].
     #[must_use]
-    pub fn new(most: f64) -> Self {
-        Self { most, seen: Mutex::default() }
+    pub fn new(max_share: f64) -> Self {
+        Self { max_share, counts: Mutex::default() }
     }
 
-    /// Counts a request about an item, and whether it was refused.
+    /// Counts a request about an item, and the item as refused if `refused`.
     pub(super) fn count(&self, item: &ItemId, refused: bool) {
-        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        seen.asked.insert(item.clone());
+        let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
+        counts.items.insert(item.clone());
         if refused {
-            seen.refused.insert(item.clone());
+            counts.refused.insert(item.clone());
         }
     }
 
-    /// Whether the run may go on after a refusal in these words by the model of this name. It may as long as at most five of
-    /// the model's items were refused, or at most the allowed share; where none is allowed, not after the first.
+    /// Checks that the run may continue after the model `model` refused an item for `reason`. It may if at most
+    /// five items of the model were refused, or at most the allowed share. If the allowed share is 0, the first
+    /// refusal is an error.
     ///
     /// # Errors
-    /// [`ModelError::TooManyRefused`].
-    pub(super) fn check(&self, model: &str, words: &str) -> Result<(), ModelError> {
-        let (asked, refused) = {
-            let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-            (seen.asked.len(), seen.refused.len())
+    /// [`ModelError::TooManyRefused`] if too many items were refused.
+    pub(super) fn check(&self, model: &str, reason: &str) -> Result<(), ModelError> {
+        let (items, refused) = {
+            let counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
+            (counts.items.len(), counts.refused.len())
         };
-        let few = if self.most > 0.0 { FEW } else { 0 };
+        let few = if self.max_share > 0.0 { FEW } else { 0 };
         #[expect(clippy::cast_precision_loss, reason = "numbers of items")]
-        let too_many = refused > few && refused as f64 > self.most * asked as f64;
+        let too_many = refused > few && refused as f64 > self.max_share * items as f64;
         if !too_many {
             return Ok(());
         }
         Err(ModelError::TooManyRefused(format!(
-            "model {model:?}: {refused} of the {asked} items so far were refused, more than limits.max_refused = {} allows; the \
-             last: {words}. Choose another model or other data; or raise limits.max_refused, and they count as items without an \
-             answer",
-            self.most
+            "model {model:?}: {refused} of the {items} items so far were refused, more than limits.max_refused = {} allows; the \
+             last: {reason}. Choose another model or other data, or raise limits.max_refused: refused items then count as items \
+             without an answer",
+            self.max_share
         )))
     }
 }
@@ -68,21 +70,21 @@ impl Refusals {
 mod tests {
     use super::*;
 
-    /// Whether a run goes on at the last refusal of `refused` among `asked` items, each counted twice.
-    fn goes_on(most: f64, refused: usize, asked: usize) -> bool {
-        let refusals = Refusals::new(most);
-        for item in (0..asked).chain(0..asked) {
+    /// Returns true if a run continues after `refused` of `items` items were refused, each counted twice.
+    fn continues(max_share: f64, refused: usize, items: usize) -> bool {
+        let refusals = Refusals::new(max_share);
+        for item in (0..items).chain(0..items) {
             refusals.count(&item.to_string().into(), item < refused);
         }
         refusals.check("m", "filtered").is_ok()
     }
 
     #[test]
-    fn a_few_are_allowed_and_a_share() {
-        assert!(goes_on(0.01, 5, 5) && !goes_on(0.01, 6, 6));
-        assert!(goes_on(0.01, 6, 600) && !goes_on(0.01, 6, 599));
-        assert!(goes_on(0.01, 0, 1) && !goes_on(0.0, 1, 1000));
-        assert!(goes_on(1.0, 50, 50));
+    fn few_refusals_or_a_small_share_are_allowed() {
+        assert!(continues(0.01, 5, 5) && !continues(0.01, 6, 6));
+        assert!(continues(0.01, 6, 600) && !continues(0.01, 6, 599));
+        assert!(continues(0.01, 0, 1) && !continues(0.0, 1, 1000));
+        assert!(continues(1.0, 50, 50));
         let refusals = Refusals::new(0.0);
         refusals.count(&"7".into(), true);
         let error = refusals.check("m", "filtered").expect_err("none is allowed").to_string();

@@ -1,4 +1,4 @@
-//! The variants of an ablation, a row each: one file of all figures, and three tables of the summary for each question.
+//! The variants of an ablation, one row each: one file with all figures, and three summary tables for each question.
 
 use std::fmt::Write;
 
@@ -7,7 +7,7 @@ use anyhow::{Result, anyhow};
 use super::arms::figures::weak_accuracy;
 use super::columns::{Column, Sheet, TERMINAL, View, page};
 use super::format::{MARK, marked, or_dash, percent, range, signed};
-use super::grid::{Caption, SURE, document};
+use super::grid::{Caption, INTERVAL_NOTE, document};
 use super::summary::SUMMARY;
 use super::table::Table;
 use crate::analysis::metrics::fees::TOKENS;
@@ -19,7 +19,7 @@ use crate::analysis::stats::Estimate;
 use crate::types::arm::Arm;
 use crate::types::price::Fee;
 
-/// What was shown to the weak level: whose strategies, and whether their teacher was right.
+/// The sources of the strategies in the weak level's prompt, and the correctness of the strong answers behind them.
 const PARTS: [&str; 5] = [
     StrategySource::SameGroup.name(),
     StrategySource::OtherGroups.name(),
@@ -28,23 +28,23 @@ const PARTS: [&str; 5] = [
     Teacher::Wrong.name(),
 ];
 
-/// The summary's table of what came of each variant.
+/// The summary's table of the results of each variant.
 const OUTCOMES: View = "outcomes";
 /// The summary's table of what was stored.
 const INSIDES: View = "insides";
-/// The summary's table of what each variant took.
+/// The summary's table of the cost of each variant.
 const COSTS: View = "costs";
 
-/// What a row shows.
+/// A variant of the config, as a row of the ablation.
 #[derive(Debug, Clone, Copy)]
 pub struct Variant<'a> {
-    /// The table that it belongs to.
+    /// Title of the table that the row belongs to.
     pub title: &'a str,
-    /// Its name.
+    /// Name of the variant.
     pub name: &'a str,
-    /// Values laid over the config.
+    /// Config values that the variant overrides.
     pub settings: &'a [String],
-    /// The arm that it is about.
+    /// The arm whose figures are in the row.
     pub arm: Arm,
 }
 
@@ -53,30 +53,32 @@ pub struct Row<'a> {
     variant: Variant<'a>,
     slice: &'a Slice<'a>,
     changes: Option<&'a Changes>,
-    /// What the arm changes against strong-only. `None` if the run does not have it.
+    /// The arm's changes against strong-only. `None` if the run does not have strong-only.
     against_strong: Option<AgainstReference>,
     fee: Option<f64>,
     fee_change: Option<Estimate>,
     storing: StoreStats,
-    /// The chance that a right weak answer is the surer one.
+    /// AUROC: probability that a correct weak answer has a higher confidence than a wrong one.
     auroc: Option<f64>,
-    /// The same on the items of which the weak level was asked.
+    /// AUROC over only the items that the weak level was asked.
     auroc_asked: Option<f64>,
-    /// The weak level's items by what it was shown, under the names of [`Source`] and [`Teacher`].
+    /// The weak level's gain by the strategies in its prompt, under the names of [`StrategySource`] and [`Teacher`].
     parts: Vec<(&'static str, TransferGain)>,
-    /// The strong level's accuracy on deferred items, and what asking for strategies changed of it.
+    /// The strong level's accuracy on deferred items, and the change of that accuracy from asking for strategies.
     strong: Option<(f64, Option<f64>)>,
 }
 
 impl<'a> Row<'a> {
-    /// Reads a variant's figures off its run.
+    /// Collects a variant's figures from its run.
     ///
     /// # Errors
-    /// Where the run has no such arm.
+    /// If the run does not have the arm.
     pub fn new(variant: Variant<'a>, comparison: &'a Comparison<'a>) -> Result<Self> {
         let arm = variant.arm;
-        let (slice, changes) =
-            comparison.of_arm(arm).next().ok_or_else(|| anyhow!("`{}`: `arms` does not name {arm}", variant.name))?;
+        let (slice, changes) = comparison
+            .of_arm(arm)
+            .next()
+            .ok_or_else(|| anyhow!("`{}`: `arms` does not contain {arm}", variant.name))?;
         let parts = comparison.untaught().map(|alone| {
             let sources = by_source(slice, alone).into_iter().map(|(source, found)| (source.name(), found));
             let teachers = by_teacher(slice, alone).into_iter().map(|(teacher, found)| (teacher.name(), found));
@@ -105,7 +107,7 @@ impl<'a> Row<'a> {
     }
 }
 
-/// All rows with all figures.
+/// Returns the table of all rows with all figures.
 ///
 /// # Errors
 /// If polars refuses the table.
@@ -113,13 +115,13 @@ pub fn table(rows: &[Row]) -> Result<Table> {
     sheet(rows).table()
 }
 
-/// The table of these rows, and what a terminal and the summary show of it.
+/// The sheet of these rows, with the views of the file, the terminal and the summary.
 fn sheet(rows: &[Row]) -> Sheet {
     let columns = [head(rows), outcomes(rows), insides(rows), parts(rows), costs(rows), asked(rows), strong_only(rows)];
     Sheet { name: "variants", columns: columns.into_iter().flatten().collect() }
 }
 
-/// Which variant it is.
+/// The columns that identify the variant.
 fn head(rows: &[Row]) -> Vec<Column> {
     let each = || rows.iter();
     vec![
@@ -139,7 +141,7 @@ fn head(rows: &[Row]) -> Vec<Column> {
     ]
 }
 
-/// What came of each variant.
+/// The columns of each variant's results.
 fn outcomes(rows: &[Row]) -> Vec<Column> {
     let each = || rows.iter();
     let changed = |of: fn(&Changes) -> Option<Estimate>| rows.iter().map(move |row| of(row.changes?));
@@ -150,7 +152,7 @@ fn outcomes(rows: &[Row]) -> Vec<Column> {
         Column::share(each().map(|row| row.slice.weak_accuracy()))
             .file("weak_accuracy")
             .short(TERMINAL, "weak accuracy, %"),
-        Column::written(each().map(|row| weak_accuracy(row.slice, percent))).named(OUTCOMES, "weak accuracy"),
+        Column::preformatted(each().map(|row| weak_accuracy(row.slice, percent))).named(OUTCOMES, "weak accuracy"),
         Column::change(changed(|changes| changes.weak_accuracy))
             .file("weak_change_vs_cascade_pp")
             .ends(["weak_change_low_pp", "weak_change_high_pp"])
@@ -169,7 +171,7 @@ fn outcomes(rows: &[Row]) -> Vec<Column> {
         Column::p_value(changed(|changes| Some(changes.accuracy)).map(|change| change?.p_value)).file("p_value"),
         Column::share(each().map(|row| row.slice.coverage())).file("coverage").named(OUTCOMES, "coverage"),
         Column::number(2, each().map(|row| row.auroc)).file("auroc"),
-        Column::written(each().map(auroc)).named(OUTCOMES, "AUROC"),
+        Column::preformatted(each().map(auroc)).named(OUTCOMES, "AUROC"),
         Column::count(each().map(|row| row.slice.strong_calls()))
             .file("strong_calls")
             .named(TERMINAL, "strong calls")
@@ -177,8 +179,8 @@ fn outcomes(rows: &[Row]) -> Vec<Column> {
         alone(|changes| changes.strong_calls).file("strong_calls_change_percent"),
         Column::count(each().map(|row| row.slice.strong_calls_all()))
             .file("strong_calls_all")
-            .named(TERMINAL, "all strong requests")
-            .named(OUTCOMES, "all strong requests"),
+            .named(TERMINAL, "strong calls incl. distillation")
+            .named(OUTCOMES, "strong calls incl. distillation"),
         alone(|changes| changes.strong_calls_all).file("strong_calls_all_change_percent"),
         Column::number(5, each().map(|row| row.fee)).file("fee_usd"),
         Column::relative(each().map(|row| row.fee_change))
@@ -189,7 +191,7 @@ fn outcomes(rows: &[Row]) -> Vec<Column> {
     ]
 }
 
-/// What was stored, and what it did.
+/// The columns of the stored strategies and their effect.
 fn insides(rows: &[Row]) -> Vec<Column> {
     let each = || rows.iter();
     let count = |of: fn(&StoreStats) -> usize| Column::count(rows.iter().map(move |row| of(&row.storing)));
@@ -198,22 +200,24 @@ fn insides(rows: &[Row]) -> Vec<Column> {
         count(|storing| storing.deferred).file("strategies_deferred"),
         count(|storing| storing.stored).file("strategies_stored").named(INSIDES, "stored"),
         count(|storing| storing.stored_wrong).file("stored_wrong").named(INSIDES, "of them wrong"),
-        count(|storing| storing.dropped).file("strategies_kept_out").named(INSIDES, "kept out"),
-        count(|storing| storing.dropped_right).file("kept_out_right").named(INSIDES, "of them right"),
+        count(|storing| storing.dropped).file("strategies_rejected").named(INSIDES, "rejected"),
+        count(|storing| storing.dropped_right).file("rejected_right").named(INSIDES, "of them right"),
         count(|storing| storing.unreadable).file("strategies_unreadable").named(INSIDES, "unreadable"),
         Column::share(each().map(|row| row.strong.map(|(with, _)| with))).file("strong_accuracy_while_distilling"),
         Column::signed(each().map(|row| row.strong?.1)).file("strong_change_while_distilling_pp"),
     ]
 }
 
-/// The weak level by what it was shown, and the strong level on deferred items.
+/// The columns of the weak level's gain by the strategies in its prompt, and of the strong level's accuracy on deferred
+/// items.
 fn parts(rows: &[Row]) -> Vec<Column> {
     let mut columns = Vec::new();
     for name in PARTS {
         let part = || rows.iter().map(move |row| row.part(name));
         let key = |figure: &str| format!("shown_{}_{figure}", name.replace(' ', "_"));
         columns.extend([
-            Column::written(part().map(|part| or_dash(part.map(in_short)))).named(INSIDES, format!("shown: {name}")),
+            Column::preformatted(part().map(|part| or_dash(part.map(in_short))))
+                .named(INSIDES, format!("shown: {name}")),
             Column::count(part().map(|found| found.map_or(0, |found| found.n))).file(key("n")),
             Column::share(part().map(|found| Some(found?.alone))).file(key("alone")),
             Column::share(part().map(|found| Some(found?.taught))).file(key("taught")),
@@ -226,18 +230,19 @@ fn parts(rows: &[Row]) -> Vec<Column> {
         let change = change.map(|change| format!(" ({})", signed(change)));
         Some(format!("{}{}", percent(with), change.unwrap_or_default()))
     };
-    columns
-        .push(Column::written(rows.iter().map(|row| or_dash(strong(row)))).named(INSIDES, "strong right on deferred"));
+    columns.push(
+        Column::preformatted(rows.iter().map(|row| or_dash(strong(row)))).named(INSIDES, "strong right on deferred"),
+    );
     columns
 }
 
-/// The number of items, their similarity, and the accuracy on them without and with what was shown.
+/// Formats the number of items, their similarity, and the accuracy on them without and with strategies.
 fn in_short(found: &TransferGain) -> String {
     let similar = found.similarity.map(|ends| format!(" ({})", range(ends))).unwrap_or_default();
     format!("{}{similar}: {} → {}", found.n, percent(found.alone), percent(found.taught))
 }
 
-/// What each variant took.
+/// The columns of each variant's tokens and time.
 fn costs(rows: &[Row]) -> Vec<Column> {
     /// The headings of [`TOKENS`].
     const HEADINGS: [&str; TOKENS.len()] = [
@@ -257,23 +262,24 @@ fn costs(rows: &[Row]) -> Vec<Column> {
     tokens.chain([time(1000.0).file("model_time_s"), time(60_000.0).named(COSTS, "model time, min")]).collect()
 }
 
-/// The AUROC as text, marked if weak-only's answers are in it.
+/// Formats the AUROC, marked if it includes answers of weak-only.
 fn auroc(row: &Row) -> String {
     or_dash(row.auroc.map(|auroc| marked(format!("{auroc:.2}"), row.slice.from_weak_only() > 0)))
 }
 
-/// Of how many items the weak level was asked, and how it did on these. People see it if it was not asked of all.
+/// The columns of the number of items that the weak level was asked, and of its figures on them. The summary has these
+/// figures only if it was not asked every item.
 fn asked(rows: &[Row]) -> Vec<Column> {
     let each = || rows.iter();
-    let seen = is_any_unasked(rows);
-    let shown = |column: Column, heading: &str| if seen { column.named(OUTCOMES, heading) } else { column };
+    let has_unasked = is_any_unasked(rows);
+    let displayed = |column: Column, heading: &str| if has_unasked { column.named(OUTCOMES, heading) } else { column };
     let weak = Column::share(each().map(|row| row.slice.weak_accuracy_asked())).file("weak_accuracy_asked");
     let auroc = Column::number(2, each().map(|row| row.auroc_asked)).file("auroc_asked");
     vec![
-        Column::count(each().map(|row| row.slice.asked())).file("asked"),
+        Column::count(each().map(|row| row.slice.asked())).file("weak_asked"),
         Column::count(each().map(|row| row.slice.from_weak_only())).file("weak_from_weak_only"),
-        shown(weak, "weak accuracy, asked"),
-        shown(auroc, "AUROC, asked"),
+        displayed(weak, "weak accuracy, asked"),
+        displayed(auroc, "AUROC, asked"),
     ]
 }
 
@@ -281,15 +287,16 @@ fn is_any_unasked(rows: &[Row]) -> bool {
     rows.iter().any(|row| row.slice.unasked() > 0)
 }
 
-/// What each variant changes against strong-only. People see it if a run has that arm.
+/// The columns of each variant's changes against strong-only. Documents and the terminal have them only if a run has
+/// that arm.
 fn strong_only(rows: &[Row]) -> Vec<Column> {
     let against = || rows.iter().map(|row| row.against_strong);
     let change = Column::change(against().map(|against| Some(against?.accuracy)))
         .file("change_vs_strong_only_pp")
         .ends(["change_vs_strong_only_low_pp", "change_vs_strong_only_high_pp"]);
-    let shown = rows.iter().any(|row| row.against_strong.is_some());
+    let displayed = rows.iter().any(|row| row.against_strong.is_some());
     vec![
-        if shown {
+        if displayed {
             change.short(TERMINAL, "accuracy vs strong-only, points").named(OUTCOMES, "against strong-only")
         } else {
             change
@@ -301,7 +308,7 @@ fn strong_only(rows: &[Row]) -> Vec<Column> {
     ]
 }
 
-/// For a terminal: what came of each variant.
+/// Formats the results of each variant for a terminal of `width` columns.
 #[must_use]
 pub fn terminal(rows: &[Row], width: u16) -> String {
     let sheets: Vec<(&str, Sheet)> = blocks(rows).map(|(title, rows)| (title, sheet(rows))).collect();
@@ -310,10 +317,10 @@ pub fn terminal(rows: &[Row], width: u16) -> String {
     format!("{tables}\nChanges are against the cascade of the same run; their intervals are in {SUMMARY}.")
 }
 
-/// The whole summary.
+/// Returns the whole summary as Markdown.
 #[must_use]
 pub fn markdown(name: &str, setting: &[String], notes: &[String], rows: &[Row]) -> String {
-    let mut text = format!("# {name}\n\nWhat stays the same, but where a row says otherwise:\n\n");
+    let mut text = format!("# {name}\n\nCommon settings, unless a row overrides them:\n\n");
     for line in setting {
         let _ = writeln!(text, "- {line}");
     }
@@ -342,31 +349,34 @@ pub fn markdown(name: &str, setting: &[String], notes: &[String], rows: &[Row]) 
         let settings: Vec<String> = rows[0].variant.settings.iter().map(|setting| format!("`{setting}`")).collect();
         let _ = writeln!(text, "- {}, {}: {}", rows[0].variant.title, names.join("; "), settings.join(", "));
     }
-    text += "\nChanges are against the cascade of the same run, paired item by item; in brackets 95 % bootstrap intervals over \
-             groups, unadjusted for the number of rows: choose on one split and judge on another. Which strategies were wrong, and \
-             where what was shown came from, is known after the fact. Under what was shown: items, their similarity to the nearest one shown, and the weak level's accuracy \
-             on them alone and with it. Of the strong level's answers to deferred items, \
-             in brackets: the change, in points, that asking for a strategy makes. Model time is that of all calls, one after the other, as recorded.\n";
+    text += "\nChanges are against the cascade of the same run, paired item by item, with 95 % bootstrap intervals \
+             over groups in brackets. They are not adjusted for the number of rows, so choose a variant on one split \
+             and judge it on another. The source of a strategy and its correctness are known only after the fact, \
+             from the data set. Cells of the columns `shown: …` have the number of items, their similarity to the \
+             most similar retrieved strategy, and the weak level's accuracy on them without and with strategies. In \
+             the column on the strong level, brackets contain the change of its accuracy on deferred items, in \
+             points, from asking for a strategy. Model time is the sum of the recorded times of all calls.\n";
     if is_any_unasked(rows) {
         let _ = writeln!(
             text,
-            "\nFigures that bear the mark{MARK} have weak-only's answers to items of which the weak level was not asked; a dash stands \
-             where the run has no weak-only. The figures on asked items alone are beside them."
+            "\nFigures marked with{MARK} use weak-only's answers to the items that the weak level was not asked; a \
+             dash: the run has no arm weak-only. Figures over only the items that the weak level was asked are in \
+             separate columns."
         );
     }
     text
 }
 
-/// The tables as LaTeX, a float for each.
+/// Returns the tables as LaTeX, with a float for each.
 #[must_use]
 pub fn latex(name: &str, rows: &[Row]) -> String {
     let mut floats = Vec::new();
     for (title, rows) in blocks(rows) {
         let sheet = sheet(rows);
         let of = [
-            (OUTCOMES, format!("{title}. Changes are against the cascade. {SURE}")),
-            (INSIDES, format!("{title}: what was stored, and what it did.")),
-            (COSTS, format!("{title}: what it took.")),
+            (OUTCOMES, format!("{title}. Changes are against the cascade. {INTERVAL_NOTE}")),
+            (INSIDES, format!("{title}: stored strategies and their effect.")),
+            (COSTS, format!("{title}: cost.")),
         ];
         floats.extend(
             of.map(|(view, text)| sheet.latex_of(view, &Caption::new(name, &format!("{title} {view}"), &text))),
@@ -375,7 +385,7 @@ pub fn latex(name: &str, rows: &[Row]) -> String {
     document(&floats)
 }
 
-/// The rows of each table.
+/// Returns the rows of each table, with its title.
 fn blocks<'r, 'a>(rows: &'r [Row<'a>]) -> impl Iterator<Item = (&'a str, &'r [Row<'a>])> {
     rows.chunk_by(|one, other| one.variant.title == other.variant.title).map(|rows| (rows[0].variant.title, rows))
 }

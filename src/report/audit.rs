@@ -1,4 +1,5 @@
-//! What was read of each graded answer, by which rule and where: for a person who checks the grading.
+//! The value that was extracted from each graded answer, with the rule and the position, for a person who checks the
+//! grading.
 
 use std::collections::BTreeSet;
 use std::ops::Range;
@@ -14,27 +15,27 @@ use crate::types::item::{Item, Target};
 use crate::types::level::Level;
 use crate::types::record::{Call, Graded, LevelAnswer, Purpose, Record};
 
-/// Columns of a value or a gold answer at most.
+/// Maximum width of a value or a gold answer, in terminal columns.
 const VALUE: usize = 20;
-/// Columns of an id or a model's name at most.
+/// Maximum width of an id or a model's name, in terminal columns.
 const NAME: usize = 28;
-/// What stands around the bytes that were read.
+/// Marks around the bytes that were read.
 const MARKS: [char; 2] = ['⟦', '⟧'];
 
 /// An answer that a run graded.
 #[derive(Debug, Clone, Copy)]
 pub struct Answer<'a> {
-    /// The first record that it stands in.
+    /// The first record that contains the answer.
     pub record: &'a Record,
-    /// The level that gave it.
+    /// The level that answered.
     pub level: Level,
-    /// Its call.
+    /// The call.
     pub call: &'a Call,
-    /// How it was graded.
+    /// The recorded grade.
     pub graded: &'a Graded,
 }
 
-/// The answers that were graded, each call once, in the order of the records.
+/// Returns the graded answers, each call once, in the order of the records.
 #[must_use]
 pub fn answers(records: &[Record]) -> Vec<Answer<'_>> {
     let mut seen = BTreeSet::new();
@@ -54,7 +55,7 @@ pub fn answers(records: &[Record]) -> Vec<Answer<'_>> {
 }
 
 impl Answer<'_> {
-    /// Whether its text holds a strategy too.
+    /// True if the text of the answer also holds a strategy.
     #[must_use]
     pub fn with_strategy(&self) -> bool {
         let key = self.call.journal_key;
@@ -62,40 +63,41 @@ impl Answer<'_> {
     }
 }
 
-/// The rules that a run's identity names, and what differs between them and those of this version.
+/// Returns the extraction rules in a run's identity, and the differences between their versions and those of this
+/// program.
 ///
 /// # Errors
-/// Names a rule that is not known.
+/// If the identity has no rules, or a rule is unknown; the error names the rule.
 pub fn rules(identity: &Value) -> Result<(Vec<Extraction>, Vec<String>)> {
-    let Some(told) = identity.get("extraction").and_then(Value::as_str) else {
-        bail!("its manifest names no rules that answers were read by (identity.extraction)");
+    let Some(extraction) = identity.get("extraction").and_then(Value::as_str) else {
+        bail!("its manifest has no extraction rules (identity.extraction), so the answers cannot be read again");
     };
     let (mut rules, mut differ) = (Vec::new(), Vec::new());
-    for part in told.split(", ") {
+    for part in extraction.split(", ") {
         let (name, version) = part.rsplit_once(" v").unwrap_or((part, ""));
         let rule: Extraction = serde_json::from_value(json!(name))
-            .map_err(|_| anyhow!("its answers were read by the rule `{name}`, which this version does not know"))?;
+            .map_err(|_| anyhow!("its answers were read by the rule `{name}`, which is unknown to this version"))?;
         if rule.version().to_string() != version {
-            differ.push(format!("the run read answers by {part}, and this version has {name} v{}", rule.version()));
+            differ.push(format!("the run read answers with {part}; this version has {name} v{}", rule.version()));
         }
         rules.push(rule);
     }
     Ok((rules, differ))
 }
 
-/// What is read of an answer.
+/// An answer with the value that is extracted from it.
 pub struct Read<'a> {
     item: &'a Item,
     answer: Answer<'a>,
     text: String,
-    /// The rule, and the bytes that it read; `None` if no rule found anything, or options were scored.
+    /// The rule, and the range of bytes that it read. `None` if no rule found a value, or if options were scored.
     found: Option<(Extraction, Range<usize>)>,
     scored: bool,
     now: Graded,
 }
 
 impl<'a> Read<'a> {
-    /// Reads an answer again.
+    /// Extracts and grades an answer again.
     #[must_use]
     pub fn of(grader: &Grader, item: &'a Item, answer: Answer<'a>, response: &Response) -> Self {
         let text = if answer.with_strategy() { strategy::split(&response.text).0 } else { &response.text };
@@ -105,13 +107,13 @@ impl<'a> Read<'a> {
         Self { item, answer, text: text.to_owned(), found, scored, now }
     }
 
-    /// Whether this version reads what was recorded.
+    /// True if this version reads the recorded value.
     #[must_use]
     pub fn is_as_recorded(&self) -> bool {
         self.now == *self.answer.graded
     }
 
-    /// The lines that show it, none wider than `width` columns.
+    /// Formats the answer as lines of at most `width` columns.
     #[must_use]
     pub fn lines(&self, width: usize) -> Vec<String> {
         let Answer { call, level, graded, .. } = self.answer;
@@ -124,14 +126,14 @@ impl<'a> Read<'a> {
         let gold = short(&gold(&self.item.target), VALUE);
         let value = short(self.now.answer.as_deref().unwrap_or("nothing"), VALUE);
         lines.push(match &self.found {
-            Some((rule, place)) => {
-                format!("  gold {gold}, read {value} by {}, bytes {}..{}", rule.name(), place.start, place.end)
+            Some((rule, span)) => {
+                format!("  gold {gold}, read {value} by {}, bytes {}..{}", rule.name(), span.start, span.end)
             }
-            None if self.scored => format!("  gold {gold}, read {value}: the likeliest of the scored options"),
-            None => format!("  gold {gold}, nothing read by any rule; the text ends:"),
+            None if self.scored => format!("  gold {gold}, read {value}: the most likely of the scored options"),
+            None => format!("  gold {gold}, no rule read a value; the text ends:"),
         });
-        let place = self.found.as_ref().map_or(self.text.len()..self.text.len(), |(_, place)| place.clone());
-        lines.push(format!("  | {}", around(&self.text, place, self.found.is_some(), width.saturating_sub(4))));
+        let span = self.found.as_ref().map_or(self.text.len()..self.text.len(), |(_, span)| span.clone());
+        lines.push(format!("  | {}", around(&self.text, span, self.found.is_some(), width.saturating_sub(4))));
         if !self.is_as_recorded() {
             let recorded = short(graded.answer.as_deref().unwrap_or("nothing"), VALUE);
             lines.push(format!(
@@ -152,8 +154,8 @@ fn gold(target: &Target) -> String {
     }
 }
 
-/// A character as a line of a terminal can hold it.
-fn shown(c: char) -> char {
+/// Replaces a character that a terminal line cannot hold.
+fn displayable(c: char) -> char {
     match c {
         '\n' => '⏎',
         c if c.is_control() || c.is_whitespace() => ' ',
@@ -165,38 +167,38 @@ fn columns(c: char) -> usize {
     measure_text_width(c.encode_utf8(&mut [0; 4]))
 }
 
-/// The characters that fit into so many columns, and whether all did.
+/// Returns the characters that fit into `room` columns, and true if all did.
 fn fitting(chars: impl Iterator<Item = char>, room: usize) -> (Vec<char>, bool) {
-    let (mut taken, mut used) = (Vec::new(), 0);
-    for c in chars.map(shown) {
+    let (mut characters, mut used) = (Vec::new(), 0);
+    for c in chars.map(displayable) {
         used += columns(c);
         if used > room {
-            return (taken, false);
+            return (characters, false);
         }
-        taken.push(c);
+        characters.push(c);
     }
-    (taken, true)
+    (characters, true)
 }
 
-/// A text in so many columns at most.
+/// Shortens a text to at most `room` columns.
 fn short(text: &str, room: usize) -> String {
     let (whole, all) = fitting(text.chars(), room);
     if all { whole.into_iter().collect() } else { cut(text, room) }
 }
 
 fn cut(text: &str, room: usize) -> String {
-    let (taken, _) = fitting(text.chars(), room.saturating_sub(1));
-    taken.into_iter().chain(['…']).collect()
+    let (characters, _) = fitting(text.chars(), room.saturating_sub(1));
+    characters.into_iter().chain(['…']).collect()
 }
 
-/// The text around the bytes that were read, which stand in marks, in so many columns at most.
-fn around(text: &str, place: Range<usize>, marked: bool, room: usize) -> String {
-    let (before, read, behind) = (&text[..place.start], &text[place.clone()], &text[place.end..]);
+/// Formats the text around the bytes that were read, with marks around these, in at most `room` columns.
+fn around(text: &str, span: Range<usize>, marked: bool, room: usize) -> String {
+    let (before, read, behind) = (&text[..span.start], &text[span.clone()], &text[span.end..]);
     let read = short(read, room / 2);
     let read = if marked { format!("{}{read}{}", MARKS[0], MARKS[1]) } else { read };
     let left = room.saturating_sub(measure_text_width(&read) + 2);
-    let wanted_behind = if behind.is_empty() { 0 } else { left / 3 };
-    let (mut front, all_before) = fitting(before.chars().rev(), left - wanted_behind);
+    let reserved_behind = if behind.is_empty() { 0 } else { left / 3 };
+    let (mut front, all_before) = fitting(before.chars().rev(), left - reserved_behind);
     let used: usize = front.iter().copied().map(columns).sum();
     let (back, all_behind) = fitting(behind.chars(), left.saturating_sub(used));
     front.reverse();
@@ -210,7 +212,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_place_stands_in_marks_and_lines_keep_their_width() {
+    fn read_bytes_are_marked_and_lines_keep_their_width() {
         let text = format!("{}so it is 18 dollars.\n{}", "word ".repeat(40), "more ".repeat(40));
         let start = text.find("18").expect("there");
         for room in [20, 40, 76] {
@@ -229,8 +231,8 @@ mod tests {
     #[test]
     fn rules_are_read_from_the_identity() {
         let now = |rule: Extraction| format!("{} v{}", rule.name(), rule.version());
-        let told = format!("{}, {}", now(Extraction::Boxed), now(Extraction::Letter));
-        let (found, differ) = rules(&json!({"extraction": told})).expect("known");
+        let extraction = format!("{}, {}", now(Extraction::Boxed), now(Extraction::Letter));
+        let (found, differ) = rules(&json!({"extraction": extraction})).expect("known");
         assert_eq!((found, differ.len()), (vec![Extraction::Boxed, Extraction::Letter], 0));
         let (_, differ) = rules(&json!({"extraction": "letter v0"})).expect("known");
         assert!(differ[0].contains("letter v0") && differ[0].contains(&now(Extraction::Letter)), "{differ:?}");

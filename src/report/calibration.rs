@@ -1,4 +1,4 @@
-//! What calibration items say, for people: the table of `calibrate`, and a sentence for each arm.
+//! Reports of a calibration: the tables of `calibrate`, and a sentence for each arm.
 
 use anyhow::Result;
 
@@ -14,10 +14,10 @@ use crate::types::arm::Arm;
 /// The name of the table of what can be certified.
 pub const CERTIFIABLE: &str = "certifiable";
 
-/// The heading of the smallest α that so many answers could certify, if all were right.
+/// Heading of the smallest α that this number of answers could certify, if all of them were correct.
 pub(super) const SMALLEST_ALPHA: &str = "smallest α these items could certify";
 
-/// A row for each arm: what was tested last.
+/// Formats the results for a terminal: a row for each arm, with the last test.
 #[must_use]
 pub fn terminal(arms: &[Calibrated], width: u16) -> String {
     let rows: Vec<(&Calibrated, Guaranteed)> = guaranteed(arms).collect();
@@ -29,23 +29,23 @@ pub fn terminal(arms: &[Calibrated], width: u16) -> String {
     let share = |figure: fn(&Tested) -> f64| Column::share(tested().map(move |tested| tested.map(figure)));
     let columns = vec![
         Column::text(each().map(|(arm, _)| arm.arm.to_string())).placed(TERMINAL, 0, "arm"),
-        Column::text(each().map(|(arm, _)| arm.answer_source().to_owned())).placed(TERMINAL, 1, "found on"),
+        Column::text(each().map(|(arm, _)| arm.answer_source().to_owned())).placed(TERMINAL, 1, "calibrated on"),
         Column::exact(each().map(lambda)).placed(TERMINAL, 2, "λ"),
         share(|tested| tested.coverage).bare(TERMINAL, 3, "accepted, %"),
         share(|tested| tested.risk).bare(TERMINAL, 4, "risk, %"),
         share(|tested| tested.bound).bare(TERMINAL, 5, "bound, %"),
         Column::optional_count(tested().map(|tested| Some(tested?.n))).named(TERMINAL, "accepted"),
         Column::optional_count(tested().map(|tested| Some(tested?.errors))).named(TERMINAL, "wrong"),
-        Column::count(each().map(|(_, found)| found.told_from)).named(TERMINAL, "items"),
+        Column::count(each().map(|(_, found)| found.threshold_answers)).named(TERMINAL, "items"),
     ];
     let sheet = Sheet { name: "calibration", columns };
     if sheet.is_empty() { String::new() } else { sheet.terminal(width) }
 }
 
-/// The α for which a calibration without one says which λ is certified.
+/// Values of α that are reported by a calibration without an α.
 const LADDER: [f64; 9] = [0.01, 0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5];
 
-/// A row for each arm and each α of a ladder: the loosest λ that is certified.
+/// Formats a row for each arm and each α of [`LADDER`]: the lowest certified λ.
 #[must_use]
 pub fn terminal_by_alpha(arms: &[Calibrated], width: u16) -> String {
     let distinct = distinct(arms);
@@ -53,7 +53,7 @@ pub fn terminal_by_alpha(arms: &[Calibrated], width: u16) -> String {
         distinct.iter().flat_map(|arm| LADDER.map(|alpha| (*arm, alpha, arm.at(alpha)))).collect();
     let tested = || rows.iter().map(|(_, _, tested)| tested.as_ref());
     let columns = vec![
-        Column::text(rows.iter().map(|(arm, ..)| arm.answer_source().to_owned())).placed(TERMINAL, 0, "found on"),
+        Column::text(rows.iter().map(|(arm, ..)| arm.answer_source().to_owned())).placed(TERMINAL, 0, "calibrated on"),
         Column::exact(rows.iter().map(|(_, alpha, _)| Some(*alpha))).placed(TERMINAL, 1, "α"),
         Column::exact(tested().map(|tested| Some(tested?.threshold))).placed(TERMINAL, 2, "certified λ"),
         Column::share(tested().map(|tested| Some(tested?.coverage))).bare(TERMINAL, 3, "accepted, %"),
@@ -63,7 +63,7 @@ pub fn terminal_by_alpha(arms: &[Calibrated], width: u16) -> String {
     Sheet { name: "by_alpha", columns }.terminal(width)
 }
 
-/// What a reader must know of a calibration without an α.
+/// Returns the notes on a calibration without an α.
 #[must_use]
 pub fn notes_by_alpha(arms: &[Calibrated]) -> Vec<String> {
     let mut lines = Vec::new();
@@ -72,33 +72,33 @@ pub fn notes_by_alpha(arms: &[Calibrated]) -> Vec<String> {
         let best = rows.iter().filter(|row| row.smallest_alpha.is_some());
         let best = best.min_by(|a, b| a.smallest_alpha.unwrap_or(1.0).total_cmp(&b.smallest_alpha.unwrap_or(1.0)));
         let (delta, least) =
-            arm.wanted.guarantee.map(|(wanted, _)| (wanted.delta, wanted.min_accepted)).unwrap_or_default();
+            arm.task.guarantee.map(|(guarantee, _)| (guarantee.delta, guarantee.min_accepted)).unwrap_or_default();
         lines.push(match best {
             Some(Candidate { tested, smallest_alpha: Some(alpha) }) => format!(
-                "{}: the smallest α that can be certified is {alpha:.4}, at λ {} ({} of {} accepted answers wrong; δ {delta}, at least \
-                 {least} accepted).",
+                "{}: the smallest α that can be certified is {alpha:.4}, at λ {} ({} of {} accepted answers wrong; δ \
+                 {delta}; at least {least} answers must be accepted).",
                 arm.answer_source(),
                 lambda(tested.threshold),
                 tested.errors,
                 tested.n
             ),
             _ => format!(
-                "{}: no α can be certified: no λ accepts {least} answers. Set more questions apart with dataset.calibration, or lower \
+                "{}: no α can be certified, since no λ accepts {least} answers. Increase dataset.calibration or lower \
                  --min-accepted.",
                 arm.answer_source()
             ),
         });
     }
     lines.push(
-        "The guarantee holds for an α that was chosen before these answers were seen; one that is picked from this table needs \
-         other calibration items. The weak level of a learning arm answers otherwise once it is shown strategies, so that what is \
-         found on answers without strategies holds for the standard cascade alone."
+        "The guarantee holds only for an α that was chosen before these answers were seen; an α picked from this \
+         table needs new calibration items. A result found on answers without strategies holds only for the standard \
+         cascade, since strategies change the weak level's answers."
             .to_owned(),
     );
     lines
 }
 
-/// Of the arms that go by the same records, the first.
+/// Returns the first of the arms that use the same records.
 fn distinct(arms: &[Calibrated]) -> Vec<&Calibrated> {
     let mut distinct: Vec<&Calibrated> = Vec::new();
     for arm in arms {
@@ -109,7 +109,7 @@ fn distinct(arms: &[Calibrated]) -> Vec<&Calibrated> {
     distinct
 }
 
-/// What can be certified at each λ: a row for each arm and each distinct set of accepted answers.
+/// Returns the table of the risks that can be certified: a row for each arm and each distinct set of accepted answers.
 ///
 /// # Errors
 /// If polars refuses the table.
@@ -117,10 +117,11 @@ pub fn table(arms: &[Calibrated]) -> Result<Table> {
     certifiable(arms).table()
 }
 
-/// The same as LaTeX.
+/// Returns that table as LaTeX.
 #[must_use]
 pub fn latex(name: &str, arms: &[Calibrated]) -> String {
-    let text = "What can be certified at each λ: answers accepted on the calibration items, those of them that are wrong, and the smallest α.";
+    let text = "Certifiable risk at each λ: accepted answers on the calibration items, the number of them that are \
+                wrong, and the smallest α.";
     document(&[certifiable(arms).latex(&Caption::new(name, CERTIFIABLE, text))])
 }
 
@@ -128,39 +129,43 @@ fn certifiable(arms: &[Calibrated]) -> Sheet {
     let rows: Vec<(&Calibrated, Candidate)> =
         arms.iter().flat_map(|arm| arm.certifiable().into_iter().map(move |row| (arm, row))).collect();
     let each = || rows.iter();
-    let wanted = || each().map(|(arm, _)| arm.wanted.guarantee.map(|(wanted, _)| wanted));
+    let guarantee = || each().map(|(arm, _)| arm.task.guarantee.map(|(guarantee, _)| guarantee));
     let columns = vec![
-        Column::text(each().map(|(arm, _)| arm.arm.to_string())).file("arm").aside("arm"),
-        Column::text(each().map(|(arm, _)| arm.answer_source().to_owned())).file("told_from").aside("found on"),
-        Column::exact(each().map(|(_, row)| Some(row.tested.threshold))).file("threshold").aside("λ"),
-        Column::count(each().map(|(_, row)| row.tested.n)).file("accepted").aside("accepted"),
-        Column::count(each().map(|(_, row)| row.tested.errors)).file("wrong").aside("wrong"),
-        Column::share(each().map(|(_, row)| Some(row.tested.coverage))).file("coverage").aside("coverage"),
-        Column::share(each().map(|(_, row)| Some(row.tested.risk))).file("risk").aside("risk"),
+        Column::text(each().map(|(arm, _)| arm.arm.to_string())).file("arm").in_documents("arm"),
+        Column::text(each().map(|(arm, _)| arm.answer_source().to_owned()))
+            .file("calibrated_on")
+            .in_documents("calibrated on"),
+        Column::exact(each().map(|(_, row)| Some(row.tested.threshold))).file("threshold").in_documents("λ"),
+        Column::count(each().map(|(_, row)| row.tested.n)).file("accepted").in_documents("accepted"),
+        Column::count(each().map(|(_, row)| row.tested.errors)).file("wrong").in_documents("wrong"),
+        Column::share(each().map(|(_, row)| Some(row.tested.coverage))).file("coverage").in_documents("coverage"),
+        Column::share(each().map(|(_, row)| Some(row.tested.risk))).file("risk").in_documents("risk"),
         Column::exact(each().map(|(_, row)| row.smallest_alpha)).file("smallest_certified_alpha"),
-        Column::number(4, each().map(|(_, row)| row.smallest_alpha)).aside("smallest α"),
-        Column::exact(wanted().map(|wanted| Some(wanted?.delta))).file("delta"),
-        Column::optional_count(wanted().map(|wanted| Some(wanted?.min_accepted))).file("min_accepted"),
-        Column::text(each().map(|(arm, _)| GuaranteeScope::of(arm).short().to_owned())).file("covers").aside("covers"),
+        Column::number(4, each().map(|(_, row)| row.smallest_alpha)).in_documents("smallest α"),
+        Column::exact(guarantee().map(|guarantee| Some(guarantee?.delta))).file("delta"),
+        Column::optional_count(guarantee().map(|guarantee| Some(guarantee?.min_accepted))).file("min_accepted"),
+        Column::text(each().map(|(arm, _)| GuaranteeScope::of(arm).short().to_owned()))
+            .file("covers")
+            .in_documents("covers"),
     ];
     Sheet { name: CERTIFIABLE, columns }
 }
 
-/// What the guarantee of an arm's λ covers.
+/// The scope of the guarantee of an arm's λ.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum GuaranteeScope {
-    /// The answers that stand.
+    /// The accepted answers.
     Answers,
-    /// Answers with what the arm had learned by the beginning of the stream.
+    /// Answers with the strategies that the arm had at the beginning of the stream.
     AtTheBeginning,
-    /// Nothing: λ was found on answers to other prompts.
+    /// Nothing: λ was chosen on answers to other prompts.
     OtherPrompts,
-    /// Nothing: answers that are given again leave other items to the weak level.
+    /// Nothing: since earlier answers are reused, the weak level is asked other items.
     OtherItems,
 }
 
 impl GuaranteeScope {
-    /// What is covered in an arm.
+    /// Returns the scope of an arm's guarantee.
     #[must_use]
     pub fn of(calibrated: &Calibrated) -> Self {
         let arm = calibrated.arm;
@@ -175,13 +180,13 @@ impl GuaranteeScope {
         }
     }
 
-    /// Whether anything is guaranteed.
+    /// True if anything is guaranteed.
     #[must_use]
     pub fn holds(self) -> bool {
         matches!(self, Self::Answers | Self::AtTheBeginning)
     }
 
-    /// The same in a table.
+    /// Returns the short form for a table.
     #[must_use]
     pub fn short(self) -> &'static str {
         match self {
@@ -192,18 +197,21 @@ impl GuaranteeScope {
     }
 }
 
-/// What is guaranteed, or that nothing is.
+/// Returns a sentence for each arm: the guarantee, or that there is none.
 #[must_use]
 pub fn verdicts(arms: &[Calibrated]) -> Vec<String> {
     let found = || guaranteed(arms).map(|(_, found)| found);
     let verdicts = guaranteed(arms).map(|(arm, found)| verdict(arm, &found));
-    let least = found().max_by_key(|found| found.told_from).map(|found| {
-        format!("The {SMALLEST_ALPHA}, were all {} answers right: {:.4}.", found.told_from, found.smallest_alpha)
+    let least = found().max_by_key(|found| found.threshold_answers).map(|found| {
+        format!(
+            "The {SMALLEST_ALPHA}, if all {} answers were correct: {:.4}.",
+            found.threshold_answers, found.smallest_alpha
+        )
     });
     verdicts.chain(arms.iter().filter_map(flat_recalibration)).chain(least).collect()
 }
 
-/// What is guaranteed of one arm, or that nothing is.
+/// Returns the guarantee of one arm, or the reason why there is none.
 #[must_use]
 pub fn verdict(calibrated: &Calibrated, found: &Guaranteed) -> String {
     let arm = calibrated.arm;
@@ -212,49 +220,54 @@ pub fn verdict(calibrated: &Calibrated, found: &Guaranteed) -> String {
         (Some(tested), true) => (tested, GuaranteeScope::of(calibrated)),
         (Some(tested), false) => {
             return format!(
-                "{arm}: NOTHING CERTIFIED. The strictest candidate that accepts enough answers, {}, has {} of {} wrong, and the \
-                 bound {:.3} is above {alpha}. Everything would be deferred.",
+                "{arm}: NOTHING CERTIFIED. At {}, the strictest λ that accepts enough answers, {} of {} accepted \
+                 answers are wrong, and the upper confidence bound on the risk, {:.3}, is above {alpha}. Every answer \
+                 would be deferred.",
                 tested.threshold, tested.errors, tested.n, tested.bound
             );
         }
         (None, _) => {
             return format!(
-                "{arm}: NOTHING CERTIFIED. Fewer than {} answers can be accepted at any threshold. Everything would be deferred.",
+                "{arm}: NOTHING CERTIFIED. No threshold accepts the {} answers that are needed. Every answer would be \
+                 deferred.",
                 found.guarantee.needed()
             );
         }
     };
     let at = tested.threshold;
-    let held = format!(
-        "with probability {} over the draw of the items, at most {alpha} of the answers accepted at {at} are wrong",
+    let guarantee_text = format!(
+        "with probability {} over the draw of the calibration items, the share of wrong answers among those accepted \
+         at λ {at} is at most {alpha}",
         1.0 - delta
     );
     match cover {
         GuaranteeScope::Answers => format!(
-            "{arm}: {held}; for items like these, and a weak level that answers as it did here. The unit is an item drawn from a \
-             group."
+            "{arm}: {guarantee_text}. This holds for items from the same distribution and an unchanged weak level. \
+             The unit is one item drawn from each group."
         ),
         GuaranteeScope::AtTheBeginning => format!(
-            "{arm}: {held}; for items like these, answered with what the arm had learned from the calibration items by the beginning of \
-             the stream. What it learns later is not covered. The unit is an item drawn from a group."
+            "{arm}: {guarantee_text}. This holds for items from the same distribution, answered with the strategies \
+             that the arm had stored from the calibration items by the beginning of the stream. Strategies stored \
+             later are not covered. The unit is one item drawn from each group."
         ),
         GuaranteeScope::OtherPrompts => format!(
-            "{arm}: no guarantee. Its λ ({at}) was chosen on answers without {}, and the weak level answers otherwise with them.",
-            if arm == Arm::FixedExample { "the example" } else { "strategies" }
+            "{arm}: no guarantee. Its λ ({at}) was chosen on answers without {}, which change the weak level's \
+             answers.",
+            if arm == Arm::FixedExample { "examples" } else { "strategies" }
         ),
         GuaranteeScope::OtherItems => format!(
-            "{arm}: no guarantee. Its λ ({at}) was chosen on all items, and the weak level is asked only of those that no earlier answer \
-             was given again for."
+            "{arm}: no guarantee. Its λ ({at}) was chosen on all items, but the weak level is asked only those items \
+             for which no earlier answer is reused."
         ),
     }
 }
 
-/// That an arm's recalibration tells no answers apart, where it is so.
+/// Returns the warning that an arm's recalibration does not separate answers. `None` if it does.
 pub(super) fn flat_recalibration(arm: &Calibrated) -> Option<String> {
     let map = arm.recalibration.as_ref().filter(|map| map.is_flat())?;
     Some(format!(
-        "{}: the recalibration is flat: on the items that it was fitted on, surer answers were not more often right. Every confidence \
-         becomes {:.2}, so that the gate accepts all answers or none.",
+        "{}: the recalibration is flat: on the items that it was fitted on, answers with a higher confidence were not \
+         more often correct. Every confidence becomes {:.2}, so the gate accepts all answers or none.",
         arm.arm,
         map.apply(0.5)
     ))
@@ -274,19 +287,24 @@ mod tests {
     use crate::types::arm::Arm;
 
     #[test]
-    fn a_flat_recalibration_is_said() {
+    fn a_flat_recalibration_is_reported() {
         let arm = |slope, intercept| Calibrated {
             arm: Arm::Cascade,
             records: Arc::from([]),
             own: false,
-            wanted: CalibrationTask { guarantee: None, recalibrate: Some(Recalibrate::Platt) },
+            task: CalibrationTask { guarantee: None, recalibrate: Some(Recalibrate::Platt) },
             recalibration: Some(Recalibration::Platt { slope, intercept }),
             outcome: None,
         };
-        let said = verdicts(&[arm(0.0, 0.0)]);
+        let sentences = verdicts(&[arm(0.0, 0.0)]);
         assert!(
-            said.len() == 1 && said[0].contains("cascade: the recalibration is flat") && said[0].contains("0.50"),
-            "{said:?}"
+            sentences.len() == 1
+                && sentences[0].contains(
+                    "cascade: the recalibration is \
+                                                           flat"
+                )
+                && sentences[0].contains("0.50"),
+            "{sentences:?}"
         );
         assert!(verdicts(&[arm(3.0, -1.0)]).is_empty());
     }

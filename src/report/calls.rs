@@ -1,11 +1,11 @@
-//! The table `calls`, one row per call, or part of a call, of each record: the list of its columns, and how a call is put together
-//! from a row.
+//! The table `calls`, one row per call, or part of a call, of each record: the list of its columns, and the
+//! construction of a call from a row.
 
 use std::path::Path;
 
 use anyhow::{Result, anyhow};
 
-use super::records::{Place, arm};
+use super::records::{RecordKey, arm};
 use super::rows::{Column, Rows, count, read, set, written};
 use super::table::Table;
 use crate::types::arm::Arm;
@@ -18,7 +18,7 @@ use crate::types::record::{Call, Purpose, Record};
 /// A column of `calls`; a row is written from a record and one of its calls.
 type Of = Column<Record, Call, Draft>;
 
-/// The columns. A new one is a line here, at the end, and in [`Draft`] if it is read back.
+/// The columns. To add one, append a line here and, if the column is read back, a field in [`Draft`].
 static COLUMNS: [Of; 21] = [
     Of::text("dataset", |r, _| Some(r.cell.dataset.to_string()), |_, _| Ok(())).derived(),
     Of::text("item_id", |r, _| Some(r.item_id.to_string()), |d, id| set(&mut d.item, id.to_owned())).filled(),
@@ -40,8 +40,8 @@ static COLUMNS: [Of; 21] = [
         |_, call| Some(call.usage.cached_input),
         |d, n| set(&mut d.usage.cached_input, n as u64),
     )
-    .gives("fees of models with a price for cached tokens")
-    .beside("model"),
+    .with_figures("fees of models with a price for cached tokens")
+    .paired_with("model"),
     Of::count("output_tokens", |_, call| Some(call.usage.output), |d, n| set(&mut d.usage.output, n as u64))
         .essential(),
     Of::float(
@@ -49,11 +49,11 @@ static COLUMNS: [Of; 21] = [
         |_, call| Some(call.confidence?.value()),
         |d, value| set(&mut d.confidence, Some(Confidence::new(value)?)),
     )
-    .gives("calibration, reliability and accuracy over coverage"),
+    .with_figures("calibration, reliability and accuracy over coverage"),
     Of::float("latency_ms", |_, call| Some(call.latency_ms), |d, ms| set(&mut d.latency_ms, ms))
-        .gives("times")
-        .beside("model"),
-    Of::flag("journal_hit", |_, call| call.journal_hit, |d, hit| set(&mut d.journal_hit, hit)).beside("model"),
+        .with_figures("times")
+        .paired_with("model"),
+    Of::flag("journal_hit", |_, call| call.journal_hit, |d, hit| set(&mut d.journal_hit, hit)).paired_with("model"),
     Of::text(
         "answered_by",
         |_, call| Some(call.answered_by.as_ref()?.to_string()),
@@ -65,15 +65,15 @@ static COLUMNS: [Of; 21] = [
         |d, key| set(&mut d.journal_key, Some(key.parse()?)),
     ),
     Of::float("recorded_fee_usd", |_, call| call.recorded_fee_usd, |d, fee| set(&mut d.recorded_fee_usd, Some(fee)))
-        .gives("fees that were recorded with the answers"),
+        .with_figures("fees that were recorded with the answers"),
     Of::text(
         "finish",
         |_, call| Some(call.noted.as_ref()?.end().to_owned()),
         |d, end| set(&mut d.end, Some(end.to_owned())),
     )
-    .gives("how answers ended")
-    .beside("answered_by"),
-    // Without `finish` the others say nothing; it stands for them all.
+    .with_figures("how answers ended")
+    .paired_with("answered_by"),
+    // Without `finish` the next columns have no meaning, so only `finish` is reported as missing.
     Of::optional_flag("empty", |_, call| Some(call.noted.as_ref()?.empty), |d, empty| set(&mut d.empty, empty)).later(),
     Of::optional_flag("estimated", |_, call| Some(call.noted.as_ref()?.estimated), |d, is| set(&mut d.estimated, is))
         .later(),
@@ -85,7 +85,7 @@ static COLUMNS: [Of; 21] = [
     .later(),
 ];
 
-/// A row as it is read, before its call is put together.
+/// A row that was read, before its call is constructed.
 #[derive(Default)]
 struct Draft {
     item: String,
@@ -108,7 +108,7 @@ struct Draft {
     notes: String,
 }
 
-/// The table of these records' calls.
+/// Returns the table of these records' calls.
 ///
 /// # Errors
 /// If polars refuses it.
@@ -118,18 +118,18 @@ pub(super) fn table(name: &'static str, records: &[Record]) -> Result<Table> {
     written(name, &COLUMNS, &rows)
 }
 
-/// The calls in a table, each with the record that it belongs to.
+/// Reads the calls in a table, each with the key of the record that it belongs to.
 ///
 /// # Errors
-/// Names the file and what does not fit.
-pub(super) fn calls(path: &Path, table: &str) -> Result<Rows<(Place, Call)>> {
+/// If the file cannot be read or does not fit; the error names the file and the column.
+pub(super) fn calls(path: &Path, table: &str) -> Result<Rows<(RecordKey, Call)>> {
     let Rows { rows, lacking } = read(path, table, &COLUMNS)?;
     Ok(Rows { rows: rows.into_iter().filter_map(Draft::call).collect(), lacking })
 }
 
 impl Draft {
-    /// The call; `None` without an arm or a purpose, which every row has.
-    fn call(self) -> Option<(Place, Call)> {
+    /// Returns the call. `None` without an arm or a purpose, which every row has.
+    fn call(self) -> Option<(RecordKey, Call)> {
         let noted = self.end.as_deref().map(|end| AnswerNotes::read(end, self.empty, self.estimated, &self.notes));
         let call = Call {
             level: self.level,
@@ -144,11 +144,11 @@ impl Draft {
             recorded_fee_usd: self.recorded_fee_usd,
             noted,
         };
-        Some((Place::new(self.item, self.arm?, self.order, self.threshold), call))
+        Some((RecordKey::new(self.item, self.arm?, self.order, self.threshold), call))
     }
 }
 
 fn purpose(name: &str) -> Result<Purpose> {
     let found = Purpose::ALL.into_iter().find(|purpose| purpose.name() == name);
-    found.ok_or_else(|| anyhow!("no purpose is called `{name}`"))
+    found.ok_or_else(|| anyhow!("unknown purpose `{name}`"))
 }

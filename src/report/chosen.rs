@@ -1,4 +1,4 @@
-//! A sweep's λ chosen on one part of the groups and judged on the other: a table, and what it says.
+//! The λ of a sweep chosen on one part of the groups and judged on the other: a table and notes.
 
 use super::columns::{Column, FILE, Sheet, TERMINAL, TEXT};
 use super::format::{bare_percent, lambda};
@@ -6,21 +6,21 @@ use crate::analysis::metrics::Comparison;
 use crate::analysis::metrics::chosen::{AS_ACCURATE, Choice, Chosen, OnPart, Rule, choose};
 use crate::analysis::stats::{Estimate, Interval};
 
-/// A choice in words and tables.
+/// A choice of λ with its table and notes.
 pub struct JudgedChoice {
-    /// What was chosen. `None` if there are too few groups to part.
+    /// The choice. `None` if there are too few groups to split.
     choice: Option<Choice>,
     rule: Rule,
 }
 
 impl JudgedChoice {
-    /// Chooses on this share of the groups.
+    /// Chooses λ on this share of the groups.
     #[must_use]
     pub fn new(comparison: &Comparison, share: f64, rule: Rule) -> Self {
         Self { choice: choose(comparison, share, rule), rule }
     }
 
-    /// The table: strong-only, and each arm at its λ.
+    /// Returns the table: strong-only, and each arm at its λ.
     #[must_use]
     pub fn sheet(&self) -> Sheet {
         let rows = || self.choice.iter().flat_map(|choice| &choice.rows);
@@ -38,7 +38,7 @@ impl JudgedChoice {
                 .named(TEXT, "arm")
                 .named(TERMINAL, "arm"),
             Column::exact(rows().map(|row| row.threshold)).named(FILE, "threshold"),
-            Column::written(rows().map(|row| row.threshold.map_or("–".to_owned(), lambda)))
+            Column::preformatted(rows().map(|row| row.threshold.map_or("–".to_owned(), lambda)))
                 .named(TEXT, "λ")
                 .named(TERMINAL, "λ"),
             Column::share(rows().map(|row| Some(row.chosen_on.accuracy)))
@@ -48,7 +48,7 @@ impl JudgedChoice {
             Column::share(rows().map(|row| Some(row.judged_on.accuracy))).named(FILE, "judged_on_accuracy"),
             Column::share(end(|ends| ends.low)).named(FILE, "judged_on_accuracy_low"),
             Column::share(end(|ends| ends.high)).named(FILE, "judged_on_accuracy_high"),
-            Column::written(rows().map(|row| written(&row.judged_on)))
+            Column::preformatted(rows().map(|row| written(&row.judged_on)))
                 .named(TEXT, "accuracy where judged, %")
                 .named(TERMINAL, "accuracy where judged, %"),
             Column::points(rows().map(|row| row.against_strong))
@@ -70,14 +70,15 @@ impl JudgedChoice {
         Sheet { name: "chosen", columns }
     }
 
-    /// What was chosen on what, by which rule, and what that does not cover.
+    /// Returns the notes: the groups that λ was chosen on, the rule, and what the figures do not cover.
     #[must_use]
     pub fn notes(&self) -> Vec<String> {
         let Some(Choice { groups, items, without, .. }) = &self.choice else {
-            return vec!["dataset.choose: there are too few groups to choose on some and judge on others.".to_owned()];
+            return vec!["dataset.choose: too few groups to choose on one part and judge on the other.".to_owned()];
         };
         let mut lines = vec![format!(
-            "Each arm's λ was chosen on {} groups ({} items) and is judged on the other {} ({} items), drawn by seed. The rule: {}.",
+            "Each arm's λ was chosen on {} groups ({} items) and judged on the other {} ({} items); the seed \
+             determines the split. Rule: {}.",
             groups[0],
             items[0],
             groups[1],
@@ -86,36 +87,36 @@ impl JudgedChoice {
         )];
         if !without.is_empty() {
             let names: Vec<String> = without.iter().map(ToString::to_string).collect();
-            lines.push(format!("No λ follows the rule where it was chosen: {}.", names.join(", ")));
+            lines.push(format!("On the groups for choosing, no λ satisfies the rule for: {}.", names.join(", ")));
         }
         lines.push(
-            "The λ alone was chosen: an arm that learns met all items in their order, so its repository has cases of both parts. In \
-             brackets 95 % intervals; that the best arm was picked here is not covered."
+            "Only λ was chosen: a learning arm processed all items in order, so its repository has strategies from \
+             both parts. Brackets contain 95 % intervals, which do not cover picking the best arm from this table."
                 .to_owned(),
         );
         lines
     }
 
     fn rule_in_words(&self) -> String {
-        let within = self.rule.budget.map(|budget| format!("of those that cost at most {budget} USD an item, "));
+        let within = self.rule.budget.map(|budget| format!("among those that cost at most {budget} USD per item, "));
         let what = match self.rule.accuracy {
             Some(least) => format!("the fewest strong calls with an accuracy of at least {} %", bare_percent(least)),
             None => format!(
-                "the greatest accuracy, and of those within {} points the fewest strong calls",
+                "the fewest strong calls among the values of λ within {} points of the greatest accuracy",
                 bare_percent(AS_ACCURATE)
             ),
         };
         within.unwrap_or_default() + &what
     }
 
-    /// The part of the summary.
+    /// Returns the section of the summary.
     #[must_use]
     pub fn section(&self) -> String {
         let table = if self.choice.is_some() { self.sheet().markdown() + "\n" } else { String::new() };
         format!("\n## Chosen on one part, judged on the other\n\n{table}{}\n", self.notes().join(" "))
     }
 
-    /// What a terminal of `width` columns shows.
+    /// Formats table and notes for a terminal of `width` columns.
     #[must_use]
     pub fn terminal(&self, width: u16) -> Vec<String> {
         let table = self.choice.is_some().then(|| self.sheet().terminal(width));

@@ -1,4 +1,4 @@
-//! The claims of a paper's abstract, judged by what came out: the table of the headline.
+//! The claims of a paper's abstract, judged by the measured figures: the table `headline`.
 
 use serde::Deserialize;
 
@@ -10,88 +10,94 @@ use crate::analysis::metrics::{Changes, Comparison, Slice};
 use crate::analysis::stats::{Estimate, Interval};
 use crate::types::arm::Arm;
 
-/// What a claim is about.
+/// The figure that a claim is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Figure {
-    /// The change of the weak level's accuracy, in points.
+    /// Change of the weak level's accuracy, in points.
     WeakAccuracy,
-    /// The change of the system's accuracy, in points.
+    /// Change of the system's accuracy, in points.
     Accuracy,
-    /// The relative change of the items that the strong level answers, in percent.
+    /// Relative change of the number of items that the strong level answers, in percent.
     StrongCalls,
-    /// The same of all its requests.
+    /// Relative change of the number of all requests to the strong level, in percent.
     StrongRequests,
-    /// The relative change of the fee, in percent.
+    /// Relative change of the fee, in percent.
     Fee,
 }
 
 impl Figure {
-    /// How reports call it.
+    /// Returns the name of the figure in reports.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
             Self::WeakAccuracy => "weak accuracy",
             Self::Accuracy => "system accuracy",
             Self::StrongCalls => "strong calls",
-            Self::StrongRequests => "all strong requests",
+            Self::StrongRequests => "strong calls incl. distillation",
             Self::Fee => "fee",
         }
     }
 
-    /// The unit of its change.
+    /// Returns the unit of the figure's change.
     #[must_use]
     pub fn unit(self) -> &'static str {
         if matches!(self, Self::WeakAccuracy | Self::Accuracy) { "pp" } else { "%" }
     }
 
-    /// Whether less is better.
+    /// True if a decrease is an improvement.
     fn falls(self) -> bool {
         matches!(self, Self::StrongCalls | Self::StrongRequests | Self::Fee)
     }
 }
 
-/// A figure of the paper's abstract, and the cell that is judged by it.
+/// A figure of the paper's abstract, and the experiment and arm that are compared with it.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Claim {
-    /// What it is about.
+    /// The figure.
     pub figure: Figure,
     /// The paper's "up to" figure, in the figure's unit and with its sign.
     pub paper: f64,
-    /// The versions of the abstract that have it.
+    /// The versions of the abstract that contain the figure.
     pub versions: String,
     /// The experiment that is judged.
     pub experiment: String,
     /// The arm that is judged.
     #[serde(default = "inter_cascade")]
     pub arm: Arm,
-    /// Of a fee: what a written token costs in read ones, for both levels alike; none: the config's prices.
+    /// For a fee: the price of an output token divided by that of an input token, for both levels. `None` for the
+    /// config's prices.
     pub written_to_read: Option<f64>,
-    /// What a recording gives: the figure, and how far another may be from it before the exit status says so.
+    /// The figure that a recording yields, and the tolerance beyond which the exit status reports a failure.
     pub expected: Option<Expected>,
 }
 
 impl Claim {
-    /// How reports call what it is about.
+    /// Returns the name of the claim in reports.
     #[must_use]
     pub fn name(&self) -> String {
         let shape = self.written_to_read.map(|times| format!(" at {}", Shape::Written(times).name()));
         format!("{}{}", self.figure.name(), shape.unwrap_or_default())
     }
 
-    /// What is wrong with it; none where nothing is.
+    /// Describes what is wrong with the claim's settings. `None` if they are valid.
     #[must_use]
-    pub fn fault(&self) -> Option<String> {
+    pub fn invalid_reason(&self) -> Option<String> {
         let times = self.written_to_read?;
         if self.figure != Figure::Fee {
-            return Some(format!("written_to_read is of a fee, and the claim is about the {}", self.figure.name()));
+            return Some(format!(
+                "`written_to_read` applies only to the figure `fee`, and this claim is about the {}. \
+                                 Remove it.",
+                self.figure.name()
+            ));
         }
         let sound = times.is_finite() && times > 0.0;
-        (!sound).then(|| format!("written_to_read must be a number above 0, not {times}"))
+        (!sound).then(|| format!("`written_to_read` must be a number above 0, not {times}."))
     }
 
-    /// The change in an arm against its cascade, as a share; of a fee with the price ratio from which on it falls.
+    /// Returns the change of an arm against its cascade, as a share; for a fee also the curve with the price ratio from
+    /// which the fee falls.
     fn of(&self, comparison: &Comparison, slice: &Slice, changes: &Changes) -> (Option<Estimate>, Option<Curve>) {
         let change = match self.figure {
             Figure::WeakAccuracy => changes.weak_accuracy,
@@ -122,7 +128,7 @@ impl Claim {
 pub struct Expected {
     /// The figure.
     pub value: f64,
-    /// How far off is still the same.
+    /// The largest accepted distance from the figure.
     pub within: f64,
 }
 
@@ -130,26 +136,27 @@ fn inter_cascade() -> Arm {
     Arm::InterCascade
 }
 
-/// A claim with what came out.
+/// A claim with the measured change.
 pub struct JudgedClaim<'a> {
     /// The claim.
     pub claim: &'a Claim,
-    /// The change here as a share, with its interval. `None` if the arm did not run or the change is undefined.
+    /// The measured change as a share, with its interval. `None` if the arm did not run or the change is undefined.
     pub change: Option<Estimate>,
-    /// Orders of the stream that it is over.
+    /// Number of orders of the stream that the change covers.
     pub orders: usize,
-    /// The least and the most over the orders of what changes by order; none in one order, or of another figure.
+    /// Smallest and largest change over the orders, in the claim's unit. `None` with one order, or if the figure is not
+    /// computed by order.
     pub by_order: Option<(f64, f64)>,
-    /// Of a fee: from which price ratio on it falls; none without prices.
+    /// For a fee: the curve with the price ratio from which the fee falls. `None` without prices.
     pub curve: Option<Curve>,
-    /// What the interval allows to say.
+    /// The conclusion that the interval supports.
     pub verdict: &'static str,
-    /// Why no more can be said, where it is so.
+    /// The reason why the paper's figure itself cannot be judged. `None` if it can.
     pub yardstick: Option<&'static str>,
 }
 
 impl<'a> JudgedClaim<'a> {
-    /// Judges a claim; none where the family has no such experiment.
+    /// Judges a claim. `None` if the experiment did not run.
     #[must_use]
     pub fn new(claim: &'a Claim, experiments: &[Experiment]) -> Option<Self> {
         let found = experiments.iter().find(|experiment| experiment.name == claim.experiment)?;
@@ -161,13 +168,13 @@ impl<'a> JudgedClaim<'a> {
         Some(Self { claim, change, orders, by_order, curve, verdict, yardstick: found.yardstick })
     }
 
-    /// The change in the claim's unit, points or percent. `None` if there is none.
+    /// Returns the change in the claim's unit, points or percent. `None` if there is none.
     #[must_use]
     pub fn in_unit(&self) -> Option<f64> {
         self.change.map(|change| hundredths(change.value))
     }
 
-    /// Whether it is as far from what was expected as the file allows; true where nothing was expected.
+    /// True if the change is within the tolerance of the expected figure, or if no figure is expected.
     #[must_use]
     pub fn holds(&self) -> bool {
         self.claim.expected.is_none_or(|expected| {
@@ -176,7 +183,8 @@ impl<'a> JudgedClaim<'a> {
     }
 }
 
-/// The least and the most over several orders of a figure that is told by order, in the claim's unit.
+/// Returns the smallest and the largest change over several orders, in the claim's unit. `None` with one order, or if
+/// the figure is not computed by order.
 fn spread(figure: Figure, changes: &Changes) -> Option<(f64, f64)> {
     let each: Vec<f64> = match figure {
         Figure::Accuracy => changes.accuracy_by_order.clone(),
@@ -187,11 +195,12 @@ fn spread(figure: Figure, changes: &Changes) -> Option<(f64, f64)> {
     ends(f64::min).zip(ends(f64::max)).filter(|_| each.len() > 1)
 }
 
-/// What a 95 % interval allows to say of a claim: `reached` where all of it is at least as good as the paper's figure, a
-/// direction where it does not hold zero. The interval is in shares. On a yardstick it is never the paper's claim that is judged.
+/// Returns the conclusion that a 95 % interval supports: `reached` if the whole interval is at least as good as the
+/// paper's figure, a direction if the interval excludes zero. The interval is in shares. With a yardstick the paper's
+/// figure itself is never judged.
 fn verdict(claim: &Claim, interval: Option<Interval>, yardstick: bool) -> &'static str {
     let Some(interval) = interval else { return "not shown" };
-    // As gains: more is better.
+    // Converted to gains: more is better.
     let sign = if claim.figure.falls() { -1.0 } else { 1.0 };
     let ends = [interval.low, interval.high].map(|end| hundredths(end) * sign);
     let (least, most) = (ends[0].min(ends[1]), ends[0].max(ends[1]));
@@ -204,7 +213,7 @@ fn verdict(claim: &Claim, interval: Option<Interval>, yardstick: bool) -> &'stat
     }
 }
 
-/// The claims, judged.
+/// Returns the table of judged claims.
 #[must_use]
 pub fn headline(judged: &[JudgedClaim]) -> Sheet {
     let each = || judged.iter();
@@ -215,28 +224,30 @@ pub fn headline(judged: &[JudgedClaim]) -> Sheet {
             Column::text(each().map(|judged| judged.claim.name())).file("claim").heading("change of"),
             Column::text(each().map(|judged| judged.claim.figure.unit().to_owned())).file("unit").heading("unit"),
             Column::text(each().map(|judged| judged.claim.experiment.clone())).file("experiment").heading("experiment"),
-            Column::text(each().map(|judged| judged.claim.arm.name().to_owned())).file("arm").aside("arm"),
+            Column::text(each().map(|judged| judged.claim.arm.name().to_owned())).file("arm").in_documents("arm"),
             Column::number(2, each().map(|judged| judged.claim.paper)).file("paper_up_to").heading("paper, up to"),
-            Column::text(each().map(|judged| judged.claim.versions.clone())).file("versions").aside("versions"),
+            Column::text(each().map(|judged| judged.claim.versions.clone())).file("versions").in_documents("versions"),
             Column::change(each().map(|judged| judged.change)).file("change").heading("here"),
             Column::text(each().map(|judged| judged.verdict.to_owned())).file("verdict").heading("verdict"),
             Column::text(each().map(|judged| judged.yardstick.unwrap_or("").to_owned()))
                 .file("yardstick")
-                .aside("no verdict on the paper, since"),
+                .in_documents("no verdict on the paper, since"),
             Column::count(each().map(|judged| judged.orders)).file("orders").heading("orders"),
             Column::number(1, each().map(|judged| Some(judged.by_order?.0)))
                 .file("order_least")
-                .aside("least of the orders"),
+                .in_documents("least of the orders"),
             Column::number(1, each().map(|judged| Some(judged.by_order?.1)))
                 .file("order_most")
-                .aside("most of the orders"),
+                .in_documents("most of the orders"),
             Column::number(2, curve(|curve| curve.pays_from))
-                .file("pays_from_ratio")
+                .file("break_even_ratio")
                 .heading("falls from a price ratio of"),
-            Column::number(2, curve(|curve| Some(curve.interval?.low))).file("pays_from_low").aside("price ratio, low"),
+            Column::number(2, curve(|curve| Some(curve.interval?.low)))
+                .file("break_even_low")
+                .in_documents("price ratio, low"),
             Column::number(2, curve(|curve| Some(curve.interval?.high)))
-                .file("pays_from_high")
-                .aside("price ratio, high"),
+                .file("break_even_high")
+                .in_documents("price ratio, high"),
         ],
     }
 }
@@ -246,7 +257,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_verdict_says_no_more_than_the_interval() {
+    fn a_verdict_follows_from_the_interval() {
         let claim = |figure, paper| Claim {
             figure,
             paper,

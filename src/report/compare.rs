@@ -1,4 +1,4 @@
-//! Two runs side by side, over the items and orders that are in both.
+//! Comparison of two runs, over the items and orders that both have.
 
 mod shared;
 
@@ -9,7 +9,7 @@ use anyhow::Result;
 use self::shared::Row;
 use super::columns::{Column, Sheet};
 use super::format::{self, bare_percent, lambda, or_dash, signed};
-use super::grid::{Caption, SURE, document};
+use super::grid::{Caption, INTERVAL_NOTE, document};
 use super::manifest::{self, Manifest};
 use crate::analysis::metrics::{Comparison, Slice};
 use crate::analysis::stats::Estimate;
@@ -18,24 +18,25 @@ use crate::types::price::Price;
 /// The name of the files.
 pub const NAME: &str = "compare";
 
-/// What every figure of the tables is over.
-const OVER: &str = "All figures are over the items that are in both runs, arm by arm and order by order. a → b: a in the first run, b in \
-                    the second; one figure: it is the same in both. Changes are of the second against the first. Fees leave out the calibration of \
-                    thresholds.";
+/// The note on the items that the figures of the tables cover.
+const OVER: &str = "All figures cover only the items that both runs have, arm by arm and order by order. a → b: a in \
+                    the first run, b in the second; a single figure is the same in both. Changes are of the second \
+                    run against the first. Fees do not include the calibration of thresholds.";
 
-/// In what the runs differ, prices apart, one line each.
+/// Lists the differences between the runs, apart from prices, one line each.
 #[must_use]
 pub fn differences(first: &Manifest, second: &Manifest) -> Vec<String> {
     let found = manifest::differences(&first.identity, &second.identity);
     if found.is_empty() {
-        let by = if prices(first, second).is_empty() { "" } else { ", by other prices" };
+        let by = if prices(first, second).is_empty() { "" } else { ", with other prices" };
         return vec![format!("both are the same run{by}")];
     }
     let line = |line: &String| format!("  {}", line.replace(" there, ", " first, ").replace(" here", " second"));
-    std::iter::once("the runs differ in".to_owned()).chain(found.iter().map(line)).collect()
+    std::iter::once("the runs differ in:".to_owned()).chain(found.iter().map(line)).collect()
 }
 
-/// The models of both runs whose prices differ, a line each, then what that means for fees. Empty if all are the same.
+/// Lists the models whose prices differ between the runs, one line each, followed by a note on the meaning for fees.
+/// Empty if all prices are equal.
 #[must_use]
 pub fn prices(first: &Manifest, second: &Manifest) -> Vec<String> {
     let both = first.prices.iter().filter_map(|(model, price)| Some((model, price, second.prices.get(model)?)));
@@ -45,11 +46,11 @@ pub fn prices(first: &Manifest, second: &Manifest) -> Vec<String> {
     };
     let mut lines: Vec<String> = differ.map(line).collect();
     if !lines.is_empty() {
-        lines.insert(0, "the prices differ, in USD a million tokens, of".to_owned());
+        lines.insert(0, "different prices, in USD per million tokens:".to_owned());
         lines.push(
-            "note: fees are at each run's own prices, so a change of the fee is one of prices and tokens together; the last column has \
-             the change at the first run's prices, which is one of tokens alone. report RUN --prices FILE makes a run's fees again by \
-             other prices."
+            "note: fees use each run's own prices, so a change of the fee is due to prices and tokens together. The \
+             last column has the change at the first run's prices, which is due to tokens alone. Recompute a run's \
+             fees with other prices: report RUN --prices FILE."
                 .to_owned(),
         );
     }
@@ -64,38 +65,38 @@ fn costs_the_same(one: Option<&Price>, other: Option<&Price>) -> bool {
 
 fn in_words(price: Option<&Price>) -> String {
     let Some(price) = price else { return "no price".to_owned() };
-    let cached = price.cached_input.map(|cached| format!(", {cached} from the cache"));
-    format!("{} in{}, {} out", price.input, cached.unwrap_or_default(), price.output)
+    let cached = price.cached_input.map(|cached| format!(", {cached} cached input"));
+    format!("{} input{}, {} output", price.input, cached.unwrap_or_default(), price.output)
 }
 
-/// Whether the runs took the same data set, so that equal ids are equal items.
+/// True if both runs use the same data set, so that equal ids mean equal items.
 #[must_use]
 pub fn same_data(first: &Manifest, second: &Manifest) -> bool {
-    // A calibration split's checksum stands behind that of the stream's.
+    // The checksum of a calibration split follows the stream's.
     let sha256 = |run: &Manifest| {
         run.identity["dataset"]["sha256"].as_str().and_then(|sums| sums.split(' ').next()).map(str::to_owned)
     };
     sha256(first) == sha256(second)
 }
 
-/// Each arm in both runs, over the items that both took.
+/// Each arm of both runs, over the items that both have.
 pub struct SideBySide<'c> {
     rows: Vec<Row<'c>>,
-    /// Arms of one run alone, a line for each run that has one.
-    alone: Vec<String>,
-    /// Whether fees are at different prices.
+    /// Arms that only one run has, one line for each such run.
+    unpaired: Vec<String>,
+    /// True if the prices of the runs differ.
     repriced: bool,
 }
 
 impl<'c> SideBySide<'c> {
-    /// Pairs the arms by name, and by threshold where an arm has several; `repriced` says that prices differ.
+    /// Pairs the arms by name, and by threshold if an arm has several. `repriced` is true if the prices differ.
     #[must_use]
     pub fn new(first: &'c Comparison<'c>, second: &'c Comparison<'c>, repriced: bool) -> Self {
-        let (rows, alone) = shared::rows(first, second);
-        Self { rows, alone, repriced }
+        let (rows, unpaired) = shared::rows(first, second);
+        Self { rows, unpaired, repriced }
     }
 
-    /// How many items are left out, and which arms, a line each.
+    /// Lists the number of items that are left out and the arms that only one run has, one line each.
     #[must_use]
     pub fn left_out(&self) -> Vec<String> {
         let mut lines: Vec<String> = Vec::new();
@@ -112,26 +113,32 @@ impl<'c> SideBySide<'c> {
                 second - items
             );
             lines.push(if *items == 0 {
-                format!("note: {of}no item is in both, so nothing is compared ({first} items first, {second} second, over all orders)")
+                format!(
+                    "note: {of}the runs have no item in common, so nothing is compared ({first} items in the \
+                         first run, {second} in the second, over all orders)"
+                )
             } else {
-                format!("note: {of}{out} are left out, over all orders, since they are not in both; {items} are compared")
+                format!(
+                    "note: {of}{out} are left out, over all orders, since the other run does not have them; \
+                         {items} are compared"
+                )
             });
         }
         if self.rows.is_empty() {
-            lines.push("no arm is in both".to_owned());
+            lines.push("the runs have no arm in common".to_owned());
         }
-        lines.extend(self.alone.iter().cloned());
+        lines.extend(self.unpaired.iter().cloned());
         lines
     }
 
-    /// The tables for a terminal of `width` columns; empty if nothing is in both.
+    /// Formats the tables for a terminal of `width` columns. Empty if the runs have nothing in common.
     #[must_use]
     pub fn terminal(&self, width: u16) -> String {
         let sheet = self.sheet();
         if sheet.is_empty() { String::new() } else { format!("{}\n{OVER}", sheet.terminal(width)) }
     }
 
-    /// The files: CSV, parquet, Markdown and LaTeX, with what is said of both runs.
+    /// Returns the files: CSV, parquet, Markdown and LaTeX, with the notes on both runs.
     ///
     /// # Errors
     /// If polars refuses the table.
@@ -142,8 +149,8 @@ impl<'c> SideBySide<'c> {
         for note in notes {
             let _ = writeln!(text, "{}- {}", if note.starts_with("  ") { "  " } else { "" }, note.trim_start());
         }
-        let _ = write!(text, "\n{}\n{OVER} {SURE}\n", sheet.markdown());
-        let caption = Caption::new("", NAME, &format!("{second} against {first}. {OVER} {SURE}"));
+        let _ = write!(text, "\n{}\n{OVER} {INTERVAL_NOTE}\n", sheet.markdown());
+        let caption = Caption::new("", NAME, &format!("{second} against {first}. {OVER} {INTERVAL_NOTE}"));
         let mut files = vec![
             (format!("{NAME}.md"), text.into_bytes()),
             (format!("{NAME}.tex"), document(&[sheet.latex(&caption)]).into_bytes()),
@@ -159,7 +166,7 @@ impl<'c> SideBySide<'c> {
     }
 }
 
-/// A figure of both runs: a column for each in a file, one for people.
+/// The columns of a figure of both runs: a column for each run in a file, one joint column for people.
 fn both(
     rows: &[&Row],
     key: &str,
@@ -169,24 +176,24 @@ fn both(
 ) -> Vec<Column> {
     let side = |place: usize| rows.iter().map(|row| of(row)[place]).collect::<Vec<_>>();
     let [first, second] = [0, 1].map(side);
-    let shown = |(old, new): (&Option<f64>, &Option<f64>)| {
+    let displayed = |(old, new): (&Option<f64>, &Option<f64>)| {
         let [old, new] = [old, new].map(|figure| or_dash(figure.map(text)));
         if old == new { old } else { format!("{old} → {new}") }
     };
-    let together: Vec<String> = first.iter().zip(&second).map(shown).collect();
+    let together: Vec<String> = first.iter().zip(&second).map(displayed).collect();
     vec![
         Column::exact(first.into_iter()).file(format!("{key}_first")),
         Column::exact(second.into_iter()).file(format!("{key}_second")),
-        Column::written(together.into_iter()).heading(heading),
+        Column::preformatted(together.into_iter()).heading(heading),
     ]
 }
 
-/// A change over the items of each row.
+/// The column of a change over the items of each row.
 fn change(rows: &[&Row], key: &str, heading: &str, of: impl Fn(&Row) -> Option<Estimate>) -> Column {
     Column::change(rows.iter().map(|row| of(row)).collect::<Vec<_>>().into_iter()).file(key).heading(heading)
 }
 
-/// Arm, λ and the number of items.
+/// The columns with arm, λ and the number of items.
 fn head(rows: &[&Row]) -> Vec<Column> {
     let name = Column::text(rows.iter().map(|row| row.new.cell.arm.to_string())).file("arm").heading("arm");
     let items = |of: fn(&Row) -> usize| Column::count(rows.iter().map(move |row| of(row)));
@@ -198,14 +205,14 @@ fn head(rows: &[&Row]) -> Vec<Column> {
         name,
         Column::exact(rows.iter().map(|row| row.old.cell.threshold)).file("threshold_first"),
         Column::exact(rows.iter().map(|row| row.new.cell.threshold)).file("threshold_second"),
-        Column::written(rows.iter().map(|row| readable(row))).heading("λ"),
+        Column::preformatted(rows.iter().map(|row| readable(row))).heading("λ"),
         items(|row| row.of[0]).file("items_first"),
         items(|row| row.of[1]).file("items_second"),
         items(|row| row.items).file("items_in_both").heading("items in both"),
     ]
 }
 
-/// How accurate each arm was.
+/// The columns of accuracy.
 fn right(rows: &[&Row]) -> Vec<Column> {
     let weak = |row: &Row| row.changes.as_ref()?.weak_accuracy;
     let accuracy = |row: &Row| Some(row.changes.as_ref()?.accuracy);
@@ -225,7 +232,7 @@ fn right(rows: &[&Row]) -> Vec<Column> {
     columns
 }
 
-/// What each arm cost.
+/// The columns of cost.
 fn paid(rows: &[&Row], repriced: bool) -> Vec<Column> {
     #[expect(clippy::cast_precision_loss, reason = "a count of items")]
     let calls = |row: &Row| [&row.old, &row.new].map(|slice| Some(slice.strong_calls() as f64));
@@ -272,21 +279,21 @@ mod tests {
         [(Arm::WeakOnly, Level::FIRST), (Arm::StrongOnly, Level::SECOND)].into_iter().flat_map(of).collect()
     }
 
-    fn compared<T>(first: &[Record], second: &[Record], shown: impl Fn(&SideBySide) -> T) -> T {
+    fn compared<T>(first: &[Record], second: &[Record], displayed: impl Fn(&SideBySide) -> T) -> T {
         let prices = Prices::new();
         let [first, second] = [first, second].map(|records| Comparison::new(records, &[], &prices, Seed(1)));
-        shown(&SideBySide::new(&first, &second, false))
+        displayed(&SideBySide::new(&first, &second, false))
     }
 
     #[test]
-    fn a_row_has_figures_of_the_items_in_both_alone() {
-        // In both are 4 and 5, of which the weak level has the first right; it has 3 of 6 and 2 of 4 right in all.
+    fn figures_cover_only_the_items_in_both_runs() {
+        // Both runs have items 4 and 5; the weak level is right on item 4. Overall it is right on 3 of 6 and on 2 of 4.
         let (first, second) = (records(0..6), records(4..8));
         let [left_out, table] = compared(&first, &second, |both| [both.left_out().join(" "), both.terminal(200)]);
         assert_eq!(
             left_out,
-            "note: 4 of 6 items of the first run and 2 of 4 of the second are left out, over all orders, since they are not in both; 2 \
-             are compared"
+            "note: 4 of 6 items of the first run and 2 of 4 of the second are left out, over all orders, since the \
+             other run does not have them; 2 are compared"
         );
         let strong = table.lines().find(|line| line.starts_with("strong-only")).expect("a row");
         let cells: Vec<&str> = strong.split_whitespace().collect();
@@ -298,18 +305,24 @@ mod tests {
     }
 
     #[test]
-    fn runs_without_an_item_in_both_have_no_figure() {
+    fn runs_without_a_common_item_have_no_figure() {
         let [left_out, table] =
             compared(&records(0..3), &records(5..9), |both| [both.left_out().join(" "), both.terminal(80)]);
         assert_eq!(table, "");
-        assert!(left_out.contains("no item is in both, so nothing is compared (3 items first, 4 second"), "{left_out}");
+        assert!(
+            left_out.contains(
+                "the runs have no item in common, so nothing is compared (3 items in the first run, \
+                                   4 in the second"
+            ),
+            "{left_out}"
+        );
         assert!(!left_out.contains('%'), "{left_out}");
     }
 
     #[test]
-    fn arms_of_one_run_are_named() {
+    fn arms_of_only_one_run_are_named() {
         let second: Vec<Record> = records(0..3).into_iter().filter(|record| record.cell.arm == Arm::WeakOnly).collect();
-        let said = compared(&records(0..3), &second, |both| both.left_out().join(" "));
-        assert_eq!(said, "note: only in the first run: strong-only");
+        let notes = compared(&records(0..3), &second, |both| both.left_out().join(" "));
+        assert_eq!(notes, "note: only in the first run: strong-only");
     }
 }

@@ -1,4 +1,4 @@
-//! Files that are there whole or not at all.
+//! Atomic file writes: a file is written completely or not at all.
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -6,54 +6,55 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use tempfile::NamedTempFile;
 
-/// How the files that are not finished yet are called.
+/// Prefix of the names of unfinished files.
 pub const UNFINISHED: &str = ".part-";
 
-/// Writes a file beside its place and moves it there, so that a full disk or a crash leaves no half of one.
+/// Writes a temporary file in the target's folder and renames it, so that a full disk or a crash never leaves a partial
+/// file.
 ///
 /// # Errors
-/// Names the file.
+/// If a file cannot be written; the error names it.
 pub fn write_file(path: &Path, bytes: &[u8]) -> Result<()> {
     write_files(&[(path, bytes)])
 }
 
-/// Writes files that belong together: all beside their places first, then each is moved there. A disk that fills up
-/// meanwhile changes none of them.
+/// Writes files that belong together: all as temporary files first, then renames each. If the disk becomes full during
+/// the writes, no target changes.
 ///
 /// # Errors
-/// Names the file.
+/// If a file cannot be written; the error names it.
 pub fn write_files<P: AsRef<Path>, B: AsRef<[u8]>>(files: &[(P, B)]) -> Result<()> {
     Staged::new(files)?.persist()
 }
 
-/// Files that are written, and not yet in their places.
+/// Files that are written under temporary names and not yet renamed.
 pub struct Staged(Vec<(PathBuf, NamedTempFile)>);
 
 impl Staged {
-    /// Writes them beside their places.
+    /// Writes the files under temporary names, each in the folder of its target.
     ///
     /// # Errors
-    /// Names the file.
+    /// If a file cannot be written; the error names it.
     pub fn new<P: AsRef<Path>, B: AsRef<[u8]>>(files: &[(P, B)]) -> Result<Self> {
         let staged = |(path, bytes): &(P, B)| {
             let path = path.as_ref();
             let file = stage(path, bytes.as_ref())
-                .with_context(|| format!("cannot write {}; nothing that was there has changed", path.display()))?;
+                .with_context(|| format!("cannot write {}; no existing file was changed", path.display()))?;
             Ok((path.to_owned(), file))
         };
         files.iter().map(staged).collect::<Result<_>>().map(Self)
     }
 
-    /// Moves each to its place.
+    /// Renames each file to its target.
     ///
     /// # Errors
-    /// Names the file.
+    /// If a file cannot be written; the error names it.
     pub fn persist(self) -> Result<()> {
         for (path, file) in self.0 {
-            // The error alone: with the file in it, the file would live as long.
+            // Only the I/O error is kept: the whole error would hold the file, and the file would live as long.
             file.persist(&path)
                 .map_err(|refused| refused.error)
-                .with_context(|| format!("cannot write {}: it cannot be moved to its place", path.display()))?;
+                .with_context(|| format!("cannot write {}: the temporary file cannot be renamed", path.display()))?;
         }
         Ok(())
     }
@@ -72,7 +73,7 @@ fn stage(path: &Path, bytes: &[u8]) -> Result<NamedTempFile> {
 fn builder() -> tempfile::Builder<'static, 'static> {
     use std::os::unix::fs::PermissionsExt;
     let mut builder = tempfile::Builder::new();
-    // Temporary files are their owner's alone; these become files like any other, as the umask says.
+    // By default only the owner can read temporary files. These become ordinary files, so the umask decides.
     builder.prefix(UNFINISHED).permissions(std::fs::Permissions::from_mode(0o666));
     builder
 }
@@ -89,12 +90,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_file_that_cannot_be_put_in_its_place_leaves_nothing_behind() {
+    fn a_failed_rename_leaves_no_temporary_file() {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("table.csv");
-        std::fs::create_dir(&path).expect("made");
+        std::fs::create_dir(&path).expect("created");
         std::fs::write(path.join("inside"), "there").expect("written");
-        let error = write_file(&path, b"a,b\n").expect_err("a folder stands there");
+        let error = write_file(&path, b"a,b\n").expect_err("a folder has that name");
         assert!(error.to_string().contains("table.csv"), "{error}");
         assert_eq!(std::fs::read_dir(folder.path()).expect("readable").count(), 1);
     }

@@ -1,4 +1,4 @@
-//! The run folder: which run lives there, and setting it aside.
+//! The run folder: identifying the run in it, writing its outputs, and setting an earlier run aside.
 
 use std::path::{Path, PathBuf};
 
@@ -14,16 +14,16 @@ use crate::types::escaped::escaped;
 /// The journal's file name.
 pub const JOURNAL: &str = "journal.sqlite";
 
-/// The file of which nothing may ever differ.
+/// The file that must never differ between two writes of one run.
 const RECORDS: &str = "records.csv";
 
-/// Makes a folder for the run of this identity, or finds that it is one that holds the same run. Gives that run's manifest. A
-/// run that starts `fresh` may find any other run there, which [`set_aside`] is for.
+/// Creates the folder for a run with this identity, or checks that an existing folder holds the same run. Returns that
+/// run's manifest. If `fresh`, the folder may hold any other run, which [`set_aside`] moves away.
 ///
 /// # Errors
-/// Where the folder holds another run (says what differs) or files of no run.
+/// If the folder holds another run (the error lists the differences), or files that no run wrote.
 pub fn prepare(folder: &Path, identity: &Value, fresh: bool) -> Result<Option<Manifest>> {
-    std::fs::create_dir_all(folder).with_context(|| format!("cannot make the folder {}", folder.display()))?;
+    std::fs::create_dir_all(folder).with_context(|| format!("cannot create the folder {}", folder.display()))?;
     let manifest = Manifest::read(folder)?;
     match &manifest {
         Some(_) if fresh => return Ok(None),
@@ -31,7 +31,8 @@ pub fn prepare(folder: &Path, identity: &Value, fresh: bool) -> Result<Option<Ma
             let differences = differences(&manifest.identity, identity);
             if !differences.is_empty() {
                 bail!(
-                    "{} holds another run, which differs in\n  {}\nName another folder with --out, or set that run aside with --fresh",
+                    "{} holds another run. The differences (there: the run in the folder, here: this run):\n  \
+                     {}\nChoose another folder with --out, or set that run aside with --fresh.",
                     folder.display(),
                     differences.join("\n  ")
                 );
@@ -40,7 +41,7 @@ pub fn prepare(folder: &Path, identity: &Value, fresh: bool) -> Result<Option<Ma
         None => {
             if let Some(name) = outputs(folder)?.first() {
                 bail!(
-                    "{} holds {}, which no run put there; name another folder with --out",
+                    "{} holds {}, which no run wrote. Choose another folder with --out.",
                     folder.display(),
                     name.display()
                 );
@@ -50,13 +51,13 @@ pub fn prepare(folder: &Path, identity: &Value, fresh: bool) -> Result<Option<Ma
     Ok(manifest)
 }
 
-/// What lies in the folder besides the journal and what was set aside.
+/// Lists the files in the folder, except the journal and what was set aside.
 fn outputs(folder: &Path) -> Result<Vec<PathBuf>> {
     let mut found = Vec::new();
     for entry in std::fs::read_dir(folder).with_context(|| format!("cannot read {}", folder.display()))? {
         let name = entry?.file_name();
         let text = name.to_string_lossy();
-        // Logs of servers and the table of a calibration are no outputs: a calibration leaves them.
+        // Server logs and the table of a calibration are not outputs of a run: `calibrate` leaves them.
         let is_of_calibration = text.starts_with(CERTIFIABLE);
         if text.ends_with(".log") || is_of_calibration {
             continue;
@@ -69,52 +70,54 @@ fn outputs(folder: &Path) -> Result<Vec<PathBuf>> {
     Ok(found)
 }
 
-/// Puts a run's outputs into its folder, all or none. Reports that are there and differ, since prices or this program have
-/// changed, are set aside; so are records, if arms had been left out of them. Gives their names, and where they lie now.
+/// Writes a run's outputs into its folder, all or none. Existing reports that differ, since prices or this program have
+/// changed, are set aside; records are set aside too, if arms had been left out of them. Returns the folder that they
+/// were moved to, and their names.
 ///
 /// # Errors
-/// Where records are there that differ: the same run cannot give others.
-pub fn place(folder: &Path, files: Vec<(String, Vec<u8>)>) -> Result<Option<(PathBuf, Vec<String>)>> {
+/// If existing records differ: the same run cannot have other records.
+pub fn write_outputs(folder: &Path, files: Vec<(String, Vec<u8>)>) -> Result<Option<(PathBuf, Vec<String>)>> {
     let old = folder.join(RECORDS);
     let records = files.iter().find(|(name, _)| name == RECORDS);
-    let was_whole = Manifest::read(folder)?.is_none_or(|before| before.left_out.is_empty());
-    if let (Some((_, new)), Ok(there)) = (records, std::fs::read(&old))
-        && *new != there
-        && was_whole
+    let was_complete = Manifest::read(folder)?.is_none_or(|before| before.left_out.is_empty());
+    if let (Some((_, new)), Ok(existing)) = (records, std::fs::read(&old))
+        && *new != existing
+        && was_complete
     {
         bail!(
-            "{} is there and this run of the same config gives other records (made by another version, or the journal was changed); \
-             set it aside with --fresh",
+            "{} exists, and this run with the same config has other records: another version wrote the file, or the \
+             journal was changed. Set that run aside with --fresh.",
             old.display()
         );
     }
-    replace(folder, files)
+    replace_outputs(folder, files)
 }
 
-/// Puts outputs that were made again into a run's folder; those there that differ are set aside first. Gives the names of
-/// those, and where they lie now.
+/// Writes recomputed outputs into a run's folder; existing files that differ are set aside first. Returns the folder
+/// that they were moved to, and their names.
 ///
 /// # Errors
-/// Names the file.
-pub fn replace(folder: &Path, files: Vec<(String, Vec<u8>)>) -> Result<Option<(PathBuf, Vec<String>)>> {
+/// If a file cannot be written or moved; the error names it.
+pub fn replace_outputs(folder: &Path, files: Vec<(String, Vec<u8>)>) -> Result<Option<(PathBuf, Vec<String>)>> {
     let files: Vec<(String, Vec<u8>)> = files.into_iter().map(readable).collect();
-    let differs = |(name, new): &&(String, Vec<u8>)| std::fs::read(folder.join(name)).is_ok_and(|there| there != *new);
-    // Nothing is left out any more.
+    let differs =
+        |(name, new): &&(String, Vec<u8>)| std::fs::read(folder.join(name)).is_ok_and(|existing| existing != *new);
+    // Tables of left-out cells are stale if nothing is left out any more.
     let stale = left_out::FILES
         .into_iter()
         .filter(|name| files.iter().all(|(new, _)| new != name) && folder.join(name).exists());
     let old = files.iter().filter(differs).map(|(name, _)| name.clone());
     let old: Vec<String> = old.chain(stale.map(str::to_owned)).collect();
     let placed: Vec<(PathBuf, Vec<u8>)> = files.into_iter().map(|(name, bytes)| (folder.join(name), bytes)).collect();
-    // Before anything is moved: a disk that is full leaves all as it was.
+    // Written before anything is moved, so that a full disk changes nothing.
     let new = Staged::new(&placed)?;
     let aside = if old.is_empty() { None } else { Some(move_aside(folder, old.iter().map(PathBuf::from))?) };
     new.persist()?;
     Ok(aside.map(|aside| (aside, old)))
 }
 
-/// A file as it may be shown: documents hold nothing of a server, a model or a data set that a terminal obeys. Tables keep
-/// what was there.
+/// Makes a document safe to display: escapes characters from a server, a model or a data set that a terminal would
+/// obey. Tables stay unchanged.
 fn readable((name, bytes): (String, Vec<u8>)) -> (String, Vec<u8>) {
     let is_document = [".md", ".tex"].iter().any(|ending| name.ends_with(ending));
     match String::from_utf8(bytes) {
@@ -124,10 +127,10 @@ fn readable((name, bytes): (String, Vec<u8>)) -> (String, Vec<u8>) {
     }
 }
 
-/// Moves a run's outputs into a folder of their own beside the journal, which stays.
+/// Moves a run's outputs into a subfolder; the journal stays.
 ///
 /// # Errors
-/// Where they cannot be moved.
+/// If a file cannot be moved.
 pub fn set_aside(folder: &Path) -> Result<()> {
     let outputs = outputs(folder)?;
     if !outputs.is_empty() {
@@ -136,14 +139,14 @@ pub fn set_aside(folder: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Moves files into a folder of their own, which it gives.
+/// Moves files into a new subfolder and returns its path.
 fn move_aside(folder: &Path, names: impl IntoIterator<Item = PathBuf>) -> Result<PathBuf> {
     let mut n = 1;
     while folder.join(format!("set-aside-{n}")).exists() {
         n += 1;
     }
     let aside = folder.join(format!("set-aside-{n}"));
-    std::fs::create_dir(&aside).with_context(|| format!("cannot make {}", aside.display()))?;
+    std::fs::create_dir(&aside).with_context(|| format!("cannot create {}", aside.display()))?;
     for name in names {
         std::fs::rename(folder.join(&name), aside.join(&name))
             .with_context(|| format!("cannot set {} aside", name.display()))?;
@@ -178,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn another_run_is_refused_or_set_aside_and_the_journal_stays() {
+    fn another_run_is_refused_or_set_aside_without_its_journal() {
         let folder = tempfile::tempdir().expect("a folder");
         let folder = folder.path();
         assert!(prepare(folder, &json!({"seed": 1}), false).expect("new").is_none());
@@ -191,29 +194,29 @@ mod tests {
             assert!(prepare(folder, &json!({"seed": 2}), true).expect("it is a run's").is_none());
             set_aside(folder).expect("set aside");
             assert!(folder.join(format!("set-aside-{n}/manifest.json")).is_file());
-            assert_eq!(std::fs::read_to_string(folder.join(JOURNAL)).expect("there"), "calls");
+            assert_eq!(std::fs::read_to_string(folder.join(JOURNAL)).expect("readable"), "calls");
             manifest(json!({"seed": 2})).write(folder).expect("written");
         }
     }
 
     #[test]
-    fn documents_hold_nothing_that_a_terminal_obeys_and_tables_what_was_there() {
+    fn control_characters_are_escaped_in_documents_only() {
         let folder = tempfile::tempdir().expect("a folder");
         let hostile = "a\u{1b}[2Jb\u{202e}c\n";
         let files = ["summary.md", "table.csv"].map(|name| (name.to_owned(), hostile.as_bytes().to_vec()));
-        replace(folder.path(), files.to_vec()).expect("written");
-        let text = |name: &str| std::fs::read_to_string(folder.path().join(name)).expect("there");
+        replace_outputs(folder.path(), files.to_vec()).expect("written");
+        let text = |name: &str| std::fs::read_to_string(folder.path().join(name)).expect("readable");
         assert_eq!(text("summary.md"), "a\\u{1b}[2Jb\\u{202e}c\n");
         assert_eq!(text("table.csv"), hostile);
     }
 
     #[test]
-    fn files_of_no_run_are_left_alone() {
+    fn folders_with_foreign_files_are_refused() {
         let folder = tempfile::tempdir().expect("a folder");
         std::fs::write(folder.path().join("summary.md"), "mine").expect("written");
         for fresh in [false, true] {
             let error = prepare(folder.path(), &Value::Null, fresh).expect_err("refused");
-            assert!(error.to_string().contains("summary.md, which no run put there"), "{error}");
+            assert!(error.to_string().contains("summary.md, which no run wrote"), "{error}");
         }
     }
 }

@@ -1,16 +1,17 @@
-//! Tables of texts for a terminal, Markdown and LaTeX. What does not fit side by side goes on in a further table below.
+//! Text tables for a terminal, Markdown and LaTeX. Columns that do not fit side by side continue in a further table
+//! below.
 
 mod latex;
 mod layout;
 
 use std::fmt::Write;
 
-pub use self::latex::{Caption, SURE, document, latex};
+pub use self::latex::{Caption, INTERVAL_NOTE, document, latex};
 use self::layout::{GAP, Placed, parts, width_of};
 pub use self::layout::{is_words, wrapped};
 
-/// Header and rows for a terminal of `width` columns. Cells stay whole; columns that do not fit stand in a further part below, in
-/// which those that name the row are repeated.
+/// Formats header and rows for a terminal of `width` columns. Cells are not broken. Columns that do not fit continue in
+/// a further part below, which repeats the columns that name the row.
 #[must_use]
 pub fn table(rows: &[Vec<String>], width: u16) -> String {
     if rows.len() < 2 {
@@ -29,7 +30,7 @@ pub fn table(rows: &[Vec<String>], width: u16) -> String {
     text
 }
 
-/// A row of a part, with the line break before each of its lines.
+/// Formats a row of a part, with a line break before each of its lines.
 fn cells(row: &[String], part: &[Placed], rows: &[Vec<String>]) -> String {
     let wrapped: Vec<Vec<String>> = part.iter().map(|at| wrapped(&row[at.column], at.width)).collect();
     let height = wrapped.iter().map(Vec::len).max().unwrap_or_default();
@@ -51,7 +52,7 @@ fn cells(row: &[String], part: &[Placed], rows: &[Vec<String>]) -> String {
     text
 }
 
-/// Header and rows as Markdown.
+/// Formats header and rows as Markdown.
 #[must_use]
 pub fn markdown(rows: &[Vec<String>]) -> String {
     let mut text = String::new();
@@ -82,7 +83,7 @@ mod tests {
     }
 
     #[test]
-    fn what_fits_stands_in_one_table_with_figures_on_the_right() {
+    fn fitting_columns_make_one_table_with_aligned_figures() {
         let text = table(&rows(&[&["arm", "strong calls"], &["a", "126"], &["long-name", "7"]]), 80);
         let expected = "───────────────────────\n\
                         arm        strong calls\n\
@@ -95,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn a_narrow_terminal_loses_no_column_breaks_no_interval_and_repeats_the_name() {
+    fn narrow_tables_keep_columns_and_intervals_and_repeat_names() {
         for width in [48, 60, 80, 100, 200] {
             let text = table(&wide(), width);
             assert!(text.lines().all(|line| console::measure_text_width(line) <= width.into()), "{width}\n{text}");
@@ -112,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn rows_that_a_name_does_not_tell_apart_repeat_the_next_column_too() {
+    fn ambiguous_row_names_repeat_the_next_column_too() {
         let long = "a long heading in a table";
         let text = table(
             &rows(&[

@@ -1,17 +1,18 @@
-//! What a run had to leave out, since only recorded answers could be used: a table, a sentence for each arm, and the last line.
+//! Cells that a run had to leave out, since only recorded answers could be used: a table, a sentence for each arm, and
+//! the last line.
 
 use super::columns::{Column, FILE, Sheet};
 use super::format::lambda;
 use crate::types::arm::Arm;
 use crate::types::left_out::{LeftOut, Unrecorded};
 
-/// What to do about calls that are not recorded.
+/// Advice on calls that are not recorded.
 pub const REMEDY: &str = "drop --offline to make these calls, or name a recording that holds them with --journal";
 
-/// The table's two files.
+/// Names of the table's two files.
 pub const FILES: [&str; 2] = ["left_out.csv", "left_out.parquet"];
 
-/// The table: a row for each arm, λ and order of the stream.
+/// Returns the table: a row for each arm, λ and order of the stream.
 #[must_use]
 pub fn sheet(left_out: &[LeftOut]) -> Sheet {
     let each = || left_out.iter();
@@ -26,7 +27,8 @@ pub fn sheet(left_out: &[LeftOut]) -> Sheet {
     Sheet { name: "left_out", columns }
 }
 
-/// A sentence for each arm: at which λ it is left out, and the first call that is missing. `readable` shortens a λ for people.
+/// Returns a sentence for each arm: the λ that it is left out at, and the first missing call. `readable` shortens a λ
+/// for people.
 #[must_use]
 pub fn lines(left_out: &[LeftOut], readable: impl Fn(f64) -> f64) -> Vec<String> {
     let mut arms: Vec<Arm> = Vec::new();
@@ -47,36 +49,36 @@ pub fn lines(left_out: &[LeftOut], readable: impl Fn(f64) -> f64) -> Vec<String>
     arms.into_iter().map(line).collect()
 }
 
-/// The sentence on a row of an ablation that is left out.
+/// Returns the sentence on a row of an ablation that is left out.
 #[must_use]
 pub fn row(called: &str, lacks: &Unrecorded) -> String {
     format!("{}{}.", is_left_out(&format!("The row `{called}` is left out"), ""), missing(lacks))
 }
 
-/// How a sentence on what is left out goes on until it names the first call that is missing.
+/// Returns the part of a sentence up to the first missing call.
 fn is_left_out(what: &str, at_first: &str) -> String {
-    format!("{what}: not all of its calls were recorded; the first that is missing{at_first} is ")
+    format!("{what}: not all of its calls were recorded. The first missing call{at_first} is ")
 }
 
-/// A call in words.
+/// Describes a call.
 #[must_use]
 pub fn missing(Unrecorded { item, model, purpose }: &Unrecorded) -> String {
     format!("`{model}` on item `{item}` ({purpose})")
 }
 
-/// The last line of a command that left arms out. `None` if it left out nothing.
+/// Returns the last line of a command that left arms out. `None` if nothing was left out.
 #[must_use]
 pub fn ending(left_out: &[LeftOut]) -> Option<String> {
     let count = rows(left_out.iter()).len();
     let what = match count {
         0 => return None,
-        1 => "1 arm or threshold was left out, since not all of its calls were recorded".to_owned(),
-        _ => format!("{count} arms or thresholds were left out, since not all of their calls were recorded"),
+        1 => "1 arm or threshold was left out because some of its calls are not recorded".to_owned(),
+        _ => format!("{count} arms or thresholds were left out because some of their calls are not recorded"),
     };
     Some(format!("{what}; {REMEDY}"))
 }
 
-/// Each arm and λ once, whatever the orders.
+/// Returns one cell for each arm and λ, regardless of the orders.
 fn rows<'a>(left_out: impl Iterator<Item = &'a LeftOut>) -> Vec<&'a LeftOut> {
     let mut rows: Vec<&LeftOut> = Vec::new();
     for cell in left_out {
@@ -97,7 +99,7 @@ mod tests {
     }
 
     #[test]
-    fn each_arm_is_named_once_with_its_thresholds_and_the_first_missing_call() {
+    fn each_arm_is_named_once_with_its_first_missing_call() {
         let left_out = [
             cell(Arm::InterCascade, Some(0.5), 0, "7"),
             cell(Arm::Retrieval, None, 0, "9"),

@@ -1,12 +1,12 @@
-//! The table `levels`, one row per record and level that was asked: the list of its columns, and how the levels between the first and
-//! the one whose answer stands, which `records` does not hold, come back to their records.
+//! The table `levels`, one row per record and level that was asked: the list of its columns, and the reconstruction of
+//! the answers of middle levels, which `records` does not hold.
 
 use std::collections::VecDeque;
 use std::path::Path;
 
 use anyhow::{Result, bail};
 
-use super::records::{Place, arm, score};
+use super::records::{RecordKey, arm, score};
 use super::rows::{Column, Rows, count, read, set, written};
 use super::table::Table;
 use crate::types::arm::Arm;
@@ -19,7 +19,8 @@ use crate::types::record::{Call, Graded, LevelAnswer, Purpose, Record, Score};
 /// A column of `levels`; a row is written from a record and the answer of one of its levels.
 type Of = Column<Record, LevelAnswer, Draft>;
 
-/// The columns: the keys of `records`, and the level's part. `threshold` is that of the cell, `level_threshold` that of the level.
+/// The columns: the keys of `records`, and those of the level. `threshold` is the cell's, `level_threshold` the
+/// level's.
 static COLUMNS: [Of; 25] = [
     Of::text("dataset", |r, _| Some(r.cell.dataset.to_string()), |_, _| Ok(())).derived(),
     Of::text("item_id", |r, _| Some(r.item_id.to_string()), |d, id| set(&mut d.item, id.to_owned())).filled(),
@@ -58,7 +59,7 @@ static COLUMNS: [Of; 25] = [
     Of::check(Check::Conclusions, |_, own| own.checks, |d| &mut d.checks),
 ];
 
-/// All calls of the level for the record, whatever for.
+/// All calls of the level for the record, for any purpose.
 fn calls<'a>(record: &'a Record, own: &LevelAnswer) -> impl Iterator<Item = &'a Call> {
     let level = Some(own.level);
     record.calls.iter().filter(move |call| call.level == level)
@@ -72,7 +73,7 @@ fn usage(record: &Record, own: &LevelAnswer) -> Usage {
     calls(record, own).fold(Usage::default(), |sum, call| sum.plus(call.usage))
 }
 
-/// A row as it is read, before its answer is put together.
+/// A row that was read, before its answer is constructed.
 #[derive(Default)]
 struct Draft {
     item: String,
@@ -90,7 +91,7 @@ struct Draft {
     passes: Option<bool>,
 }
 
-/// The table of what each level answered in these records.
+/// Returns the table of each level's answers in these records.
 ///
 /// # Errors
 /// If polars refuses it.
@@ -100,21 +101,21 @@ pub(super) fn table(name: &'static str, records: &[Record]) -> Result<Table> {
     written(name, &COLUMNS, &rows)
 }
 
-/// Gives the records what the table has of the levels above the first one; runs of versions without the table have no other levels
-/// than `records` holds.
+/// Adds the answers of the levels above the first one from the table to the records. Without the table, which earlier
+/// versions do not write, nothing changes: their runs have no other levels than `records` holds.
 ///
 /// # Errors
-/// Names the file and what does not fit.
+/// If the file cannot be read or does not fit; the error names the file.
 pub(super) fn complete(path: &Path, table: &str, records: &mut [Record]) -> Result<()> {
     if !path.exists() {
         return Ok(());
     }
     let Rows { rows, .. } = read(path, table, &COLUMNS)?;
     let answers = rows.into_iter().filter_map(Draft::answer).filter(|(_, answer)| !answer.level.is_first());
-    let mut waiting: VecDeque<(Place, LevelAnswer)> = answers.collect();
+    let mut waiting: VecDeque<(RecordKey, LevelAnswer)> = answers.collect();
     for record in records {
-        let place = Place::of(record);
-        while let Some((_, answer)) = waiting.pop_front_if(|(of, _)| *of == place) {
+        let key = RecordKey::of(record);
+        while let Some((_, answer)) = waiting.pop_front_if(|(of, _)| *of == key) {
             let at = record.levels.partition_point(|own| own.level < answer.level);
             match record.levels.get_mut(at).filter(|own| own.level == answer.level) {
                 Some(own) => *own = answer,
@@ -122,15 +123,21 @@ pub(super) fn complete(path: &Path, table: &str, records: &mut [Record]) -> Resu
             }
         }
     }
-    if let Some((place, _)) = waiting.front() {
-        bail!("{} has a level for item `{}` of {} that records does not list", path.display(), place.item, place.arm);
+    if let Some((key, _)) = waiting.front() {
+        bail!(
+            "{} has a level for item `{}` of {}, but `records` has no such \
+               record",
+            path.display(),
+            key.item,
+            key.arm
+        );
     }
     Ok(())
 }
 
 impl Draft {
-    /// The answer; `None` without an arm, a level or a score, which every row has.
-    fn answer(self) -> Option<(Place, LevelAnswer)> {
+    /// Returns the answer. `None` without an arm, a level or a score, which every row has.
+    fn answer(self) -> Option<(RecordKey, LevelAnswer)> {
         let answer = LevelAnswer {
             level: self.level?,
             graded: Graded { answer: self.answer, score: self.score? },
@@ -142,6 +149,6 @@ impl Draft {
             checks: self.checks,
             passes: self.passes,
         };
-        Some((Place::new(self.item, self.arm?, self.order, self.threshold), answer))
+        Some((RecordKey::new(self.item, self.arm?, self.order, self.threshold), answer))
     }
 }

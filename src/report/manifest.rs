@@ -1,4 +1,4 @@
-//! What a run was: enough to repeat it, to tell it from another, and to say what was paid.
+//! The manifest of a run: everything needed to repeat the run, to distinguish it from others, and to compute its cost.
 
 use std::path::Path;
 
@@ -14,84 +14,91 @@ use crate::types::left_out::LeftOut;
 /// The manifest's file name.
 pub const FILE: &str = "manifest.json";
 
+/// Values of the config that earlier versions wrote under another name: the key, the earlier name, the present name.
+const RENAMED_VALUES: [(&str, &str, &str); 1] = [("content", "worked-case", "worked-example")];
+
 /// `manifest.json`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Manifest {
     /// Version of this program.
     pub version: String,
-    /// Everything that makes a run the same run: two runs with equal identities give equal records.
+    /// The identity: two runs with equal identities have equal records.
     pub identity: Value,
     /// The config with its defaults, the models' entries, prices and limits included.
     pub config: Value,
     /// The prompts' names, versions and checksums, weak to strong.
     #[serde(default)]
     pub prompts: Value,
-    /// What ran, line by line.
+    /// Description of the run, line by line.
     #[serde(default)]
     pub setting: Vec<String>,
-    /// The prices that fees are told by.
+    /// The prices that fees are computed with.
     #[serde(default)]
     pub prices: Prices,
-    /// λs at which all arms were run; none where the config gives the gate.
+    /// Values of λ that all arms were run at. `None` if the config sets the gate.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub swept: Option<Vec<f64>>,
-    /// What was left out, since only recorded answers could be used and some calls are not recorded.
+    /// Cells that were left out, since only recorded answers could be used and some calls are not recorded.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub left_out: Vec<LeftOut>,
-    /// The accuracy that a recommendation may lose against the strong level alone, as a share; `None`: the usual one.
+    /// Accuracy that a recommended arm may lose against the strong level alone, as a share. `None` for the default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub margin: Option<f64>,
     /// When the first session began, RFC 3339.
     pub started: String,
-    /// When the outputs were complete; none while they are not.
+    /// When the outputs were complete. `None` until then.
     pub ended: Option<String>,
-    /// Calls that the last session really made; the others were in the journal.
+    /// Number of calls that the last session made; the other answers were in the journal.
     pub calls_made: Option<u64>,
-    /// Tokens and fee of the journal's calls by model: what was really spent, each call once.
+    /// Tokens and fee of the journal's calls by model: the actual cost, with each call counted once.
     pub spent: Value,
-    /// The models' names as their answers carry them.
+    /// Model names that the answers report.
     pub answered_by: Value,
-    /// What a reader must know of the prices.
+    /// Notes on the prices for the reader.
     #[serde(default)]
     pub price_notes: Vec<String>,
-    /// What else a reader must know.
+    /// Other warnings for the reader.
     pub warnings: Vec<String>,
 }
 
 impl Manifest {
-    /// The manifest of a run folder, where there is one.
+    /// Reads the manifest of a run folder. `None` if the folder has none.
     ///
     /// # Errors
-    /// Names a file that is no manifest.
+    /// If the file cannot be read or is not a manifest; the error names it.
     pub fn read(folder: &Path) -> Result<Option<Self>> {
         let path = folder.join(FILE);
         match std::fs::read(&path) {
-            Ok(bytes) => serde_json::from_slice(&bytes)
-                .map(Some)
-                .with_context(|| format!("{} is not a manifest", path.display())),
+            Ok(bytes) => {
+                let mut manifest: Self =
+                    serde_json::from_slice(&bytes).with_context(|| format!("{} is not a manifest", path.display()))?;
+                rename_values(&mut manifest.identity);
+                rename_values(&mut manifest.config);
+                Ok(Some(manifest))
+            }
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(error).with_context(|| format!("cannot read {}", path.display())),
         }
     }
 
-    /// The accuracy that a recommendation may lose against the strong level alone, as a share.
+    /// Returns the accuracy that a recommended arm may lose against the strong level alone, as a share.
     #[must_use]
     pub fn margin(&self) -> f64 {
         self.margin.unwrap_or(MARGIN)
     }
 
-    /// Puts the manifest into its folder.
+    /// Writes the manifest into its folder.
     ///
     /// # Errors
-    /// Names the file.
+    /// If the file cannot be written; the error names it.
     pub fn write(&self, folder: &Path) -> Result<()> {
         write_file(&folder.join(FILE), &self.bytes()?)
     }
 
-    /// The file's contents.
+    /// Returns the contents of the file.
     ///
     /// # Errors
-    /// Where it cannot be written as JSON.
+    /// If the manifest cannot be written as JSON.
     pub fn bytes(&self) -> Result<Vec<u8>> {
         let mut bytes = serde_json::to_vec_pretty(self)?;
         bytes.push(b'\n');
@@ -99,7 +106,23 @@ impl Manifest {
     }
 }
 
-/// The leaves in which two JSON values differ, as `path: there, here`.
+/// Replaces values that earlier versions wrote under another name.
+fn rename_values(value: &mut Value) {
+    match value {
+        Value::Object(fields) => {
+            for (key, value) in fields {
+                match RENAMED_VALUES.iter().find(|(of, old, _)| key == of && value == old) {
+                    Some((.., new)) => *value = Value::from(*new),
+                    None => rename_values(value),
+                }
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(rename_values),
+        _ => {}
+    }
+}
+
+/// Lists the leaves in which two JSON values differ, as `path: A there, B here`.
 #[must_use]
 pub fn differences(there: &Value, here: &Value) -> Vec<String> {
     let mut found = Vec::new();
@@ -127,7 +150,7 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn differences_name_the_leaves() {
+    fn differences_are_listed_by_leaf() {
         let there = json!({"a": {"b": 1, "c": [1]}, "d": "x"});
         assert!(differences(&there, &there).is_empty());
         let here = json!({"a": {"b": 2, "c": [1]}, "e": true});

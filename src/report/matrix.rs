@@ -1,4 +1,4 @@
-//! The table of the pair matrix: one row per answer, to be read by programs that compare gates and orders.
+//! The table of the pair matrix, one row per answer, for programs that compare gates and orders.
 
 use anyhow::Result;
 
@@ -10,10 +10,10 @@ use crate::types::confidence::Confidence;
 use crate::types::item::Item;
 use crate::types::matrix::Row;
 
-/// The table `matrix`: `level` counts from 0 = weak; `example_id` is empty for an answer without an example; tokens and
-/// milliseconds are those of all calls that the answer took; `journal_key` is that of the answer's own call; `check_…` are what
-/// the checks of its work found. `items` are those that
-/// the rows count.
+/// Returns the table `matrix`. `level` counts from 0 = weak. `example_id` is empty for an answer without an example.
+/// Token and millisecond counts sum over all calls of the answer. `journal_key` is the key of the call that gave the
+/// answer. Each column `check_…` has the outcome of one check of the answer's work. `items` are the items that the rows
+/// refer to by index.
 ///
 /// # Errors
 /// If polars refuses the table.

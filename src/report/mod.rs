@@ -1,4 +1,4 @@
-//! From records to a run folder: tables, manifest and summary. Nothing here calls a model.
+//! Turns records into a run folder: tables, manifest and summary. Nothing here calls a model.
 
 pub mod ablation;
 pub mod arms;

@@ -1,4 +1,5 @@
-//! What to take in words: the five lines that a run ends with, the summary's first section, and `recommendation.json`.
+//! The recommendation in words: the five lines at the end of a run, the summary's first section, and
+//! `recommendation.json`.
 
 use std::fmt::Write;
 
@@ -18,9 +19,11 @@ use crate::types::arm::Arm;
 pub const FILE: &str = "recommendation.json";
 
 /// The rule in one sentence.
-const RULE: &str = "Of the cascades and the arm that learns, the cheapest one that pays is taken: the 95 % interval of its accuracy minus \
-                    the strong level's lies above minus the margin, and that of its cost against the strong level's lies below zero. If none pays, the strong level alone is \
-                    taken; if one costs less and is not shown to lose more than the margin, the evidence is insufficient.";
+const RULE: &str = "Among the cascades and the learning arm, the cheapest one that pays is recommended. An arm pays \
+                    if the 95 % interval of its accuracy minus the strong level's lies above minus the margin, and \
+                    the 95 % interval of its change of cost against the strong level lies below zero. If none pays, \
+                    the strong level alone is recommended. If one costs less and is not shown to lose more than the \
+                    margin, the evidence is insufficient.";
 
 fn is_cascade(arm: Arm) -> bool {
     matches!(arm, Arm::Cascade | Arm::CascadeTuned)
@@ -30,23 +33,23 @@ fn learns(arm: Arm) -> bool {
     arm.learning().is_some()
 }
 
-/// A recommendation with what its words need.
+/// A recommendation, with the facts that its sentences need.
 pub struct Advice<'c, 'a> {
     found: Recommendation<'c, 'a>,
     /// The data set's name, and its split if it has several.
     data: (String, Option<String>),
-    /// Whether a price is nominal.
+    /// True if a price is nominal.
     nominal: bool,
-    /// Why the answers say nothing about models, a reason each.
+    /// Reasons why the answers show nothing about models.
     no_models: Vec<String>,
-    /// Whether the thresholds were swept.
+    /// True if the thresholds were swept.
     swept: bool,
-    /// The arms that were left out, since not all of their calls were recorded.
+    /// Arms that were left out because some of their calls are not recorded.
     left_out: Vec<Arm>,
 }
 
 impl<'c, 'a> Advice<'c, 'a> {
-    /// What to take of a run's arms, by the margin of its manifest.
+    /// Recommends one of a run's arms, by the margin in the manifest.
     #[must_use]
     pub fn new(comparison: &'c Comparison<'a>, manifest: &Manifest) -> Self {
         let found = Recommendation::new(comparison, manifest.margin());
@@ -62,10 +65,10 @@ impl<'c, 'a> Advice<'c, 'a> {
         }
     }
 
-    /// Five lines: the strong level alone, the cascade, the arm that learns, which to take, and what is not shown.
+    /// Returns five lines: the strong level alone, the cascade, the learning arm, the recommendation, and its limits.
     #[must_use]
     pub fn lines(&self) -> [String; 5] {
-        let of = |place: Option<usize>| place.map(|place| &self.found.candidates[place]);
+        let of = |index: Option<usize>| index.map(|index| &self.found.candidates[index]);
         let strong = match &self.found.strong {
             Some(strong) => format!("Strong alone: {}.", self.figures(strong)),
             None => format!(
@@ -84,34 +87,37 @@ impl<'c, 'a> Advice<'c, 'a> {
         [strong, cascade, taught, self.take(), self.limits()]
     }
 
-    /// The first section of the summary.
+    /// Returns the first section of the summary.
     #[must_use]
     pub fn section(&self) -> String {
         let lines: Vec<String> = self.lines().iter().map(|line| format!("- {line}\n")).collect();
         format!("\n## What to take\n\n{}", lines.concat())
     }
 
-    /// `recommendation.json`: all figures in shares, the rule, and what it was applied to.
+    /// Returns `recommendation.json`: all figures as shares, the rule, and the data it was applied to.
     ///
     /// # Errors
-    /// If it cannot be written as JSON.
+    /// If the recommendation cannot be written as JSON.
     pub fn json(&self, manifest: &Manifest) -> anyhow::Result<Vec<u8>> {
         let found = &self.found;
-        let taken = |place: usize| named(&found.candidates[place]);
+        let arm_and_threshold = |index: usize| named(&found.candidates[index]);
         let (outcome, take, more_groups) = match found.outcome {
-            RecommendationOutcome::Take(place) => ("pays", taken(place), None),
+            RecommendationOutcome::Take(index) => ("pays", arm_and_threshold(index), None),
             RecommendationOutcome::NothingPays => {
                 ("nothing pays", json!({ "arm": "strong-only", "threshold": null }), None)
             }
-            RecommendationOutcome::Insufficient(place) => {
-                let more = found.candidates[place].against.and_then(|against| against.more_groups);
+            RecommendationOutcome::Insufficient(index) => {
+                let more = found.candidates[index].against.and_then(|against| against.more_groups);
                 ("insufficient evidence", json!({ "arm": "strong-only", "threshold": null }), more)
             }
             RecommendationOutcome::NoStrong => ("no strong-only", Value::Null, None),
             RecommendationOutcome::NoCandidate => ("no cascade", Value::Null, None),
         };
-        let open =
-            if let RecommendationOutcome::Insufficient(place) = found.outcome { taken(place) } else { Value::Null };
+        let open = if let RecommendationOutcome::Insufficient(index) = found.outcome {
+            arm_and_threshold(index)
+        } else {
+            Value::Null
+        };
         let first = found.strong.as_ref().or(found.candidates.first()).map(|candidate| candidate.slice);
         let value = json!({
             "rule": RULE,
@@ -134,8 +140,8 @@ impl<'c, 'a> Advice<'c, 'a> {
                 Unit::RequestsWithoutPrice | Unit::RequestsOfFree => "requests of the strong level per 1,000 queries",
             },
             "strong": found.strong.as_ref().map(candidate),
-            "cascade": found.cascade.map(|place| candidate(&found.candidates[place])),
-            "taught": found.taught.map(|place| candidate(&found.candidates[place])),
+            "cascade": found.cascade.map(|index| candidate(&found.candidates[index])),
+            "taught": found.taught.map(|index| candidate(&found.candidates[index])),
             "candidates": found.candidates.iter().map(candidate).collect::<Vec<_>>(),
             "not_shown": self.not_shown(),
             "lines": self.lines(),
@@ -145,7 +151,7 @@ impl<'c, 'a> Advice<'c, 'a> {
         Ok(bytes)
     }
 
-    /// An arm's accuracy and cost.
+    /// Formats an arm's accuracy and cost.
     fn figures(&self, of: &Candidate) -> String {
         let accuracy = sure_percent(of.accuracy.value, of.accuracy.interval);
         let requests = || format!("{:.0} requests of the strong level per 1,000 queries", of.strong_requests);
@@ -165,43 +171,44 @@ impl<'c, 'a> Advice<'c, 'a> {
         format!("{name}{}: {}{}.", at(of), self.figures(of), against.unwrap_or_default())
     }
 
-    fn named(&self, place: usize) -> String {
-        let of = &self.found.candidates[place];
+    fn named(&self, index: usize) -> String {
+        let of = &self.found.candidates[index];
         format!("{}{}", of.slice.cell.arm, at(of))
     }
 
-    /// Which to take, and why.
+    /// Returns the recommendation with its reason.
     fn take(&self) -> String {
         let margin = bare_percent(self.found.margin);
         match self.found.outcome {
-            RecommendationOutcome::Take(place) => format!(
-                "Take {}: the cheapest that is shown to cost less than strong alone and to lose at most {margin} points of accuracy.",
-                self.named(place)
+            RecommendationOutcome::Take(index) => format!(
+                "Take {}: the cheapest arm that is shown to cost less than strong alone and to lose at most {margin} \
+                 points of accuracy.",
+                self.named(index)
             ),
             RecommendationOutcome::NothingPays => format!("Take strong alone: nothing else pays. {}", self.why_not()),
-            RecommendationOutcome::Insufficient(place) => self.insufficient(place, &margin),
+            RecommendationOutcome::Insufficient(index) => self.insufficient(index, &margin),
             RecommendationOutcome::NoStrong => {
                 format!(
-                    "Take: not known, since strong-only is missing; {}.",
+                    "Take: unknown, since strong-only is missing; {}.",
                     self.remedy(|arm| arm == Arm::StrongOnly, "it")
                 )
             }
             RecommendationOutcome::NoCandidate => format!(
-                "Take: not known, since there is no cascade and no arm that learns; {}.",
+                "Take: unknown, since there is no cascade and no learning arm; {}.",
                 self.remedy(|arm| is_cascade(arm) || learns(arm), "them")
             ),
         }
     }
 
-    /// Why an arm is missing: it was left out, or the config does not name one.
+    /// Returns the reason why an arm is missing: it was left out, or the config does not name it.
     fn absent(&self, what: &str, is: fn(Arm) -> bool) -> String {
         match self.left_out.iter().find(|arm| is(**arm)) {
-            Some(arm) => format!("{arm} was left out, since not all of its calls were recorded"),
+            Some(arm) => format!("{arm} was left out because some of its calls are not recorded"),
             None => format!("`arms` has no {what}"),
         }
     }
 
-    /// What brings missing arms into the run.
+    /// Returns the advice that adds missing arms to the run.
     fn remedy(&self, is: fn(Arm) -> bool, them: &str) -> String {
         if self.left_out.iter().any(|arm| is(*arm)) {
             left_out::REMEDY.to_owned()
@@ -211,34 +218,35 @@ impl<'c, 'a> Advice<'c, 'a> {
     }
 
     fn why_not(&self) -> String {
-        let reason = |place: usize| {
-            let of = &self.found.candidates[place];
+        let reason = |index: usize| {
+            let of = &self.found.candidates[index];
             let dearer = of.against.is_none_or(|against| against.cost.is_none_or(|cost| cost.value >= 0.0));
             let why = if dearer { "costs no less" } else { "loses more than the margin" };
-            format!("{} {why}", self.named(place))
+            format!("{} {why}", self.named(index))
         };
         let reasons: Vec<String> = [self.found.cascade, self.found.taught].into_iter().flatten().map(reason).collect();
         format!("{} (margin {} points).", reasons.join(", "), bare_percent(self.found.margin))
     }
 
-    fn insufficient(&self, place: usize, margin: &str) -> String {
-        let name = self.named(place);
-        let Some(against) = self.found.candidates[place].against else { return String::new() };
-        let wanted = format!("that {name} costs less and loses at most {margin} points");
+    fn insufficient(&self, index: usize, margin: &str) -> String {
+        let name = self.named(index);
+        let Some(against) = self.found.candidates[index].against else { return String::new() };
+        let claim = format!("that {name} costs less and loses at most {margin} points");
         match against.more_groups {
             Some(more) => format!(
-                "Take strong alone for now. Insufficient evidence: about {} more groups of questions are needed to show {wanted}.",
+                "Take strong alone for now. Insufficient evidence: about {} more groups of questions are needed to \
+                 show {claim}.",
                 thousands(more)
             ),
             None => format!(
-                "Take strong alone for now. Insufficient evidence {wanted}: on these questions it lost {} points, and more groups would \
-                 rather show that it loses more.",
+                "Take strong alone for now. Insufficient evidence {claim}: on these questions it lost {} points, and \
+                 more questions would probably show a real loss.",
                 bare_percent(-against.accuracy.value)
             ),
         }
     }
 
-    /// What is not shown, and which questions it was chosen on.
+    /// Returns the claims without evidence, and the questions that the recommendation is based on.
     fn limits(&self) -> String {
         let mut text = match &self.no_models[..] {
             [] => String::new(),
@@ -255,26 +263,27 @@ impl<'c, 'a> Advice<'c, 'a> {
         let split = self.data.1.as_ref().map(|split| format!(", split {split}")).unwrap_or_default();
         let groups = self.found.groups;
         format!(
-            "{text}Chosen on the same {} questions ({}{split}; {groups} groups, {orders}): check on others.",
+            "{text}Chosen on the same {} questions that the figures are from ({}{split}; {groups} groups, {orders}): \
+             check on others.",
             slice.n, self.data.0
         )
     }
 
     fn not_shown(&self) -> Vec<String> {
         let found = &self.found;
-        let mut not = Vec::new();
-        if let RecommendationOutcome::Take(place) = found.outcome {
-            let own = &found.candidates[place];
+        let mut claims = Vec::new();
+        if let RecommendationOutcome::Take(index) = found.outcome {
+            let own = &found.candidates[index];
             if own.against.is_some_and(|against| against.accuracy.interval.is_none_or(|ends| ends.low < 0.0)) {
-                not.push(format!(
-                    "that it is as accurate (up to {} points fewer are allowed)",
+                claims.push(format!(
+                    "that it is as accurate as strong alone (a loss of up to {} points is allowed)",
                     bare_percent(found.margin)
                 ));
             }
             if let Some(beside) = found.beside {
                 let unsure = beside.cost.is_none_or(|cost| cost.interval.is_none_or(|ends| ends.high >= 0.0));
                 if unsure {
-                    not.push(format!(
+                    claims.push(format!(
                         "that it costs less than {} ({}, accuracy {} pp)",
                         self.named(beside.other),
                         beside.cost.map_or("no comparison".to_owned(), relative),
@@ -283,19 +292,22 @@ impl<'c, 'a> Advice<'c, 'a> {
                 }
             }
             if own.slice.learns() {
-                not.push("other orders of the questions".to_owned());
+                claims.push("the same result for other orders of the questions".to_owned());
             }
         }
-        let most = |place: Option<usize>| place.map_or(0, |place| found.thresholds(place));
+        let most = |index: Option<usize>| index.map_or(0, |index| found.thresholds(index));
         let thresholds = most(found.cascade).max(most(found.taught));
         if self.swept && thresholds > 1 {
-            not.push(format!("that the best of {thresholds} λ on these questions is the best on others (no interval covers the choice)"));
+            claims.push(format!(
+                "that the best of {thresholds} λ on these questions is also the best on others (no \
+                                 interval covers the choice of λ)"
+            ));
         }
-        not
+        claims
     }
 }
 
-/// Why a run's answers say nothing about models.
+/// Returns the reasons why a run's answers show nothing about models.
 fn no_models(identity: &Value, learns: bool) -> Vec<String> {
     let text = |pointer: &str| identity.pointer(pointer).and_then(Value::as_str);
     let mut reasons = Vec::new();
@@ -317,15 +329,15 @@ fn no_models(identity: &Value, learns: bool) -> Vec<String> {
     reasons
 }
 
-/// An arm's λ, if it has one.
+/// Formats an arm's λ. Empty if the arm has none.
 fn at(of: &Candidate) -> String {
     of.slice.readable.map(|threshold| format!(" at λ {}", lambda(threshold))).unwrap_or_default()
 }
 
-/// Both changes against the strong level alone.
+/// Formats the changes of accuracy and cost against the strong level alone.
 fn changes(against: &AgainstStrong, unit: Unit) -> String {
     let accuracy = if against.bounded {
-        // Too few groups differ for more than a bound.
+        // Too few groups differ to give more than a bound.
         let ends = against.accuracy.interval.map(brackets).unwrap_or_default();
         format!("{}{ends} pp", signed(against.accuracy.value))
     } else {
@@ -336,12 +348,12 @@ fn changes(against: &AgainstStrong, unit: Unit) -> String {
     format!("{accuracy}{}", cost.unwrap_or_default())
 }
 
-/// Arm and λ.
+/// Returns arm and λ as JSON.
 fn named(of: &Candidate) -> Value {
     json!({ "arm": of.slice.cell.arm, "threshold": finite(of.slice.cell.threshold) })
 }
 
-/// A threshold as JSON, which has no infinity.
+/// Returns a threshold as JSON, which cannot express infinity as a number.
 fn finite(threshold: Option<f64>) -> Value {
     match threshold {
         Some(threshold) if threshold.is_infinite() => json!("infinite"),
@@ -349,7 +361,7 @@ fn finite(threshold: Option<f64>) -> Value {
     }
 }
 
-/// A candidate with all its figures.
+/// Returns a candidate with all its figures as JSON.
 fn candidate(of: &Candidate) -> Value {
     let mut value = named(of);
     value["accuracy"] = estimate(of.accuracy);
@@ -373,7 +385,7 @@ fn estimate(of: Estimate) -> Value {
     json!({ "value": of.value, "low": of.interval.map(|ends| ends.low), "high": of.interval.map(|ends| ends.high) })
 }
 
-/// An amount to three digits that count.
+/// Formats an amount to three significant digits.
 fn money(amount: f64) -> String {
     if amount <= 0.0 {
         return "0".to_owned();
@@ -383,12 +395,12 @@ fn money(amount: f64) -> String {
     format!("{amount:.*}", usize::try_from(decimals).unwrap_or(0))
 }
 
-/// A count with commas.
+/// Formats a count with commas.
 fn thousands(count: usize) -> String {
     let digits = count.to_string();
     let mut text = String::new();
-    for (place, digit) in digits.chars().enumerate() {
-        if place > 0 && (digits.len() - place).is_multiple_of(3) {
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
             text.push(',');
         }
         text.push(digit);
@@ -401,7 +413,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn amounts_have_three_digits_and_counts_commas() {
+    fn amounts_have_three_digits_and_counts_have_commas() {
         assert_eq!([0.104_33, 1.0, 12.345, 1234.5, 0.0].map(money), ["0.104", "1.00", "12.3", "1234", "0"]);
         assert_eq!([7, 1234, 1_234_567].map(thousands), ["7", "1,234", "1,234,567"]);
     }
@@ -410,9 +422,9 @@ mod tests {
     fn simulated_levels_and_oracles_are_named() {
         let identity = |weak: &str, strong: &str, store: Value| json!({"weak": {"name": "small", "backend": weak}, "strong": {"name": "large", "backend": strong}, "learning": {"store": store}});
         assert!(no_models(&identity("openai", "llama-server", json!("always")), true).is_empty());
-        let told = no_models(&identity("simulated", "reference", json!(["checked", "correct-only"])), true);
+        let reasons = no_models(&identity("simulated", "reference", json!(["checked", "correct-only"])), true);
         assert_eq!(
-            told,
+            reasons,
             [
                 "`small` is simulated",
                 "`large` is an oracle, the data set's own solutions",

@@ -1,4 +1,5 @@
-//! The table `records`, one row per item and cell: the list of its columns, and how a record is put together from a row.
+//! The table `records`, one row per item and cell: the list of its columns, and the construction of a record from a
+//! row.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -21,7 +22,7 @@ use crate::types::store_rule::StoreRule;
 /// A column of `records`; a row is written from a record and the top level.
 type Of = Column<Record, Level, Draft>;
 
-/// The columns. A new one is a line here, at the end, and in [`Draft`] if it is read back.
+/// The columns. To add one, append a line here and, if the column is read back, a field in [`Draft`].
 static COLUMNS: [Of; 40] = [
     Of::text("dataset", |r, _| Some(r.cell.dataset.to_string()), |d, name| set(&mut d.dataset, name.into())).filled(),
     Of::text("item_id", |r, _| Some(r.item_id.to_string()), |d, id| set(&mut d.item, id.to_owned())).filled(),
@@ -37,7 +38,7 @@ static COLUMNS: [Of; 40] = [
     )
     .essential(),
     Of::float("similarity_max", |r, _| r.similarity_max, |d, cosine| set(&mut d.similarity, Some(cosine)))
-        .gives("the range of similarities"),
+        .with_figures("the range of similarities"),
     Of::text(
         "weak_answer",
         |r, _| r.first()?.graded.answer.clone(),
@@ -48,13 +49,13 @@ static COLUMNS: [Of; 40] = [
         |r, _| Some(r.first()?.graded.score.name().to_owned()),
         |d, name| set(&mut d.first_score, Some(score(name)?)),
     )
-    .gives("weak accuracy, what strategies change in it, and calibration"),
+    .with_figures("weak accuracy, what strategies change in it, and calibration"),
     Of::float(
         "confidence",
         |r, _| Some(r.first()?.confidence?.value()),
         |d, value| set(&mut d.confidence, Some(Confidence::new(value)?)),
     )
-    .gives("calibration, reliability and accuracy over coverage"),
+    .with_figures("calibration, reliability and accuracy over coverage"),
     Of::flag("deferred", |r, _| r.deferred, |d, deferred| set(&mut d.deferred, deferred)).essential(),
     Of::count(
         "answering_level",
@@ -79,15 +80,20 @@ static COLUMNS: [Of; 40] = [
         |r, _| Some(joined(r.strategy_scores.iter().map(|score| score.name()))),
         |d, names| set(&mut d.strategy_scores, list(names).map(score).collect::<Result<_>>()?),
     )
-    .gives("the table by right and wrong strategies"),
-    Of::text("strategy_kept", |r, _| Some(r.kept?.name().to_owned()), |d, name| set(&mut d.kept, Some(fate(name)?)))
-        .gives("the counts of stored and dropped strategies"),
+    .with_figures("the table by right and wrong strategies"),
+    Of::text(
+        "strategy_outcome",
+        |r, _| Some(r.kept?.name().to_owned()),
+        |d, name| set(&mut d.kept, Some(strategy_outcome(name)?)),
+    )
+    .with_figures("the counts of stored and dropped strategies")
+    .formerly("strategy_kept"),
     Of::text(
         "weak_score_strict",
         |r, _| Some(r.first()?.strict?.name().to_owned()),
         |d, name| set(&mut d.strict, Some(score(name)?)),
     )
-    .beside("weak_score"),
+    .paired_with("weak_score"),
     Of::text(
         "refused",
         |r, top| Some(joined(r.refused.iter().map(|level| level.name(*top)))),
@@ -123,7 +129,7 @@ fn is_cut(noted: &AnswerNotes) -> bool {
     noted.finish == Finish::Length
 }
 
-/// A row as it is read, before its record is put together.
+/// A row that was read, before its record is constructed.
 #[derive(Default)]
 pub(super) struct Draft {
     dataset: String,
@@ -133,7 +139,7 @@ pub(super) struct Draft {
     order: usize,
     position: usize,
     threshold: Option<f64>,
-    /// Items, `;`-joined.
+    /// Item ids, joined by `;`.
     strategies: String,
     strategy_scores: Vec<Score>,
     similarity: Option<f64>,
@@ -147,13 +153,13 @@ pub(super) struct Draft {
     score: Option<Score>,
     repository_size: usize,
     kept: Option<StrategyOutcome>,
-    /// Names of levels, `;`-joined.
+    /// Names of levels, joined by `;`.
     refused: String,
     checks: CheckOutcomes,
     passes: Option<bool>,
 }
 
-/// The table of these records.
+/// Returns the table of these records.
 ///
 /// # Errors
 /// If polars refuses it.
@@ -163,33 +169,33 @@ pub(super) fn table(name: &'static str, records: &[Record]) -> Result<Table> {
     written(name, &COLUMNS, &rows)
 }
 
-/// The rows of a table, from which [`records`] puts the records together.
+/// Reads the rows of a table; [`records`] constructs the records from them.
 ///
 /// # Errors
-/// Names the file and what does not fit.
+/// If the file cannot be read or does not fit; the error names the file and the column.
 pub(super) fn rows(path: &Path, table: &str) -> Result<Rows<Draft>> {
     read(path, table, &COLUMNS)
 }
 
-/// The records of a table's rows, without their calls. `known` are records of other tables whose items may have been shown here,
-/// `top` is the top level.
+/// Constructs the records from a table's rows, without their calls. `known` are records of other tables whose items may
+/// have been retrieved here. `top` is the top level.
 ///
 /// # Errors
-/// Names the row and what does not fit.
+/// If a row is inconsistent; the error names the row.
 pub(super) fn records(rows: Vec<Draft>, known: &[Record], top: Level) -> Result<Vec<Record>> {
     let groups = known.iter().map(|record| (record.item_id.to_string(), Arc::clone(&record.group))).collect();
     let mut shared = Shared { top, groups, cells: HashMap::new() };
-    // The example of the arm that shows the same one before every query is no item of the data.
+    // The example of the arm fixed-example, which precedes every query, is not an item of the data set.
     let fixed = Arm::FixedExample.name();
     shared.groups.entry(fixed.to_owned()).or_insert_with(|| fixed.into());
     for row in &rows {
         shared.groups.entry(row.item.clone()).or_insert_with(|| row.group.as_str().into());
     }
-    let record = |(place, row): (usize, Draft)| row.record(&mut shared).with_context(|| format!("row {}", place + 1));
+    let record = |(index, row): (usize, Draft)| row.record(&mut shared).with_context(|| format!("row {}", index + 1));
     rows.into_iter().enumerate().map(record).collect()
 }
 
-/// What the records of a table share.
+/// Values that the records of a table share.
 struct Shared {
     top: Level,
     /// The group of each item.
@@ -221,9 +227,8 @@ impl Draft {
         });
         let above = self.answering_level.filter(|level| !level.is_first());
         let above = above.map(|level| LevelAnswer::new(level, graded.clone()));
-        let level = |name| {
-            Level::named(name, shared.top).ok_or_else(|| anyhow!("column `refused`: no level is called `{name}`"))
-        };
+        let level =
+            |name| Level::named(name, shared.top).ok_or_else(|| anyhow!("column `refused`: unknown level `{name}`"));
         Ok(Record {
             cell: Arc::clone(cell),
             group: group(&self.item).unwrap_or_else(|| self.group.as_str().into()),
@@ -245,16 +250,16 @@ impl Draft {
     }
 }
 
-/// The record that a row of another table belongs to.
+/// Key of the record that a row of another table belongs to.
 #[derive(PartialEq)]
-pub(super) struct Place {
+pub(super) struct RecordKey {
     pub(super) item: String,
     pub(super) arm: Arm,
     order: usize,
     threshold: Option<u64>,
 }
 
-impl Place {
+impl RecordKey {
     pub(super) fn new(item: String, arm: Arm, order: usize, threshold: Option<f64>) -> Self {
         Self { item, arm, order, threshold: threshold.map(f64::to_bits) }
     }
@@ -264,31 +269,31 @@ impl Place {
     }
 }
 
-/// The arm of a name in the column `arm`.
+/// Returns the arm with this name in the column `arm`.
 pub(super) fn arm(name: &str) -> Result<Arm> {
     let known = || Arm::ALL.map(Arm::name).join(", ");
-    Arm::named(name).ok_or_else(|| anyhow!("this version knows no arm `{name}`; its arms are {}", known()))
+    Arm::named(name).ok_or_else(|| anyhow!("unknown arm `{name}`; the arms of this version are {}", known()))
 }
 
-/// The score of a name.
+/// Returns the score with this name.
 pub(super) fn score(name: &str) -> Result<Score> {
     let all = [Score::Correct, Score::Incorrect, Score::NoAnswer];
-    all.into_iter().find(|score| score.name() == name).ok_or_else(|| anyhow!("no score is called `{name}`"))
+    all.into_iter().find(|score| score.name() == name).ok_or_else(|| anyhow!("unknown score `{name}`"))
 }
 
-fn fate(name: &str) -> Result<StrategyOutcome> {
+fn strategy_outcome(name: &str) -> Result<StrategyOutcome> {
     let dropped = StoreRule::ALL.map(StrategyOutcome::Dropped);
     let mut all =
         [StrategyOutcome::Stored, StrategyOutcome::Unreadable, StrategyOutcome::Refused].into_iter().chain(dropped);
-    all.find(|kept| kept.name() == name).ok_or_else(|| anyhow!("no strategy can be `{name}`"))
+    all.find(|kept| kept.name() == name).ok_or_else(|| anyhow!("unknown outcome of a strategy `{name}`"))
 }
 
-/// Several values in one cell.
+/// Joins several values into one cell.
 fn joined<S: ToString>(parts: impl Iterator<Item = S>) -> String {
     parts.map(|part| part.to_string()).collect::<Vec<_>>().join(";")
 }
 
-/// The parts of a cell that holds several.
+/// Splits a cell that holds several values.
 fn list(cell: &str) -> impl Iterator<Item = &str> {
     cell.split(';').filter(|part| !part.is_empty())
 }

@@ -1,4 +1,4 @@
-//! The tables that reproduce a paper, over several experiments: one function a table, all from records alone.
+//! The tables that reproduce a paper over several experiments. Each table is one function of the records.
 
 use std::rc::Rc;
 
@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::columns::{Column, Sheet};
 use super::format::threshold;
 use crate::analysis::metrics::changes::RESAMPLES;
-use crate::analysis::metrics::confidence::{Ends, Reliability};
+use crate::analysis::metrics::confidence::{ConfidenceIntervals, Reliability};
 use crate::analysis::metrics::fees::TOKENS;
 use crate::analysis::metrics::growth::{Point, break_even_item, growth};
 use crate::analysis::metrics::learning::theorem;
@@ -19,32 +19,32 @@ use crate::types::level::Level;
 use crate::types::price::Fee;
 use crate::types::record::Purpose;
 
-/// The tables there are.
+/// The available tables.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Shows {
-    /// What the paper claims, and what comes out here.
+    /// The paper's claims and the measured figures.
     Headline,
     /// Accuracy, strong calls and coverage of every arm.
     Pipeline,
-    /// The weak level with nothing, random strategies and retrieved ones before it.
+    /// The weak level without strategies, with random strategies and with retrieved ones.
     Weak,
-    /// What the weak level's confidence is worth.
+    /// Quality of the weak level's confidence.
     Calibration,
     /// Tokens by purpose, and fees.
     Fees,
-    /// What learning saves as the strong level's price rises against the weak one's.
+    /// Saving due to learning as the price ratio between the strong and the weak level grows.
     PriceRatio,
     /// Accuracy, deferrals, fee and repository along the stream.
     ColdStart,
-    /// Time of a call by what it is for.
+    /// Duration of a call by its purpose.
     Latency,
     /// The paper's constants ε and b.
     Theorem,
 }
 
 impl Shows {
-    /// The name of the table's files.
+    /// Returns the name of the table's files.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -67,12 +67,12 @@ pub struct Experiment<'a> {
     pub name: &'a str,
     /// Its arms.
     pub comparison: &'a Comparison<'a>,
-    /// Whether the paper's own verdicts cannot be given on it, and why: a data set written here, or a teacher that is no
-    /// model.
+    /// The reason why the paper's figures cannot be judged on this experiment: a synthetic data set, or a teacher that
+    /// is not a model. `None` if they can.
     pub yardstick: Option<&'static str>,
 }
 
-/// A table but the headline, over all experiments.
+/// Returns any table except the headline, over all experiments.
 #[must_use]
 pub fn figures(shows: Shows, experiments: &[Experiment]) -> Sheet {
     let columns = match shows {
@@ -105,7 +105,7 @@ fn rows<'a>(experiments: &'a [Experiment<'a>]) -> impl Iterator<Item = Row<'a>> 
     })
 }
 
-/// The arms that show strategies, each with its cascade.
+/// Returns the arms that retrieve strategies, each with its cascade.
 fn learners<'a>(experiments: &'a [Experiment<'a>]) -> impl Iterator<Item = (Row<'a>, &'a Slice<'a>)> {
     rows(experiments).filter_map(|row| {
         let base = row.slice.learns().then(|| row.comparison.base(row.slice)).flatten()?;
@@ -113,7 +113,7 @@ fn learners<'a>(experiments: &'a [Experiment<'a>]) -> impl Iterator<Item = (Row<
     })
 }
 
-/// Experiment, arm and λ.
+/// The columns with experiment, arm and λ.
 fn head<'a>(rows: impl Iterator<Item = Row<'a>> + Clone) -> Vec<Column> {
     vec![
         Column::text(rows.clone().map(|row| row.experiment.to_owned())).file("experiment").heading("experiment"),
@@ -128,8 +128,8 @@ fn pipeline(experiments: &[Experiment]) -> Vec<Column> {
     let change = |of: fn(&Changes) -> Option<Estimate>| rows.iter().map(move |row| of(row.changes?));
     let mut columns = head(each().copied());
     columns.extend([
-        Column::count(each().map(|row| row.slice.n)).file("n").aside("items"),
-        Column::count(each().map(|row| row.slice.orders)).file("orders").aside("orders"),
+        Column::count(each().map(|row| row.slice.n)).file("n").in_documents("items"),
+        Column::count(each().map(|row| row.slice.orders)).file("orders").in_documents("orders"),
         Column::share(each().map(|row| row.slice.accuracy())).file("accuracy").heading("accuracy"),
         Column::change(change(|changes| Some(changes.accuracy))).file("change_pp").heading("accuracy change, points"),
         Column::share(each().map(|row| row.slice.coverage())).file("coverage").heading("coverage"),
@@ -139,16 +139,16 @@ fn pipeline(experiments: &[Experiment]) -> Vec<Column> {
             .heading("strong calls change, %"),
         Column::count(each().map(|row| row.slice.strong_calls_all()))
             .file("strong_calls_all")
-            .aside("all strong requests"),
+            .in_documents("strong calls incl. distillation"),
         Column::change(change(|changes| changes.strong_calls_all))
             .file("strong_calls_all_change_percent")
-            .aside("all strong requests change, %"),
+            .in_documents("strong calls incl. distillation change, %"),
         Column::change(each().map(|row| {
             let against = row.comparison.of_slice_against(row.slice, Reference::StrongOnly);
             Some(against?.accuracy)
         }))
         .file("change_vs_strong_only_pp")
-        .aside("accuracy vs strong-only, points"),
+        .in_documents("accuracy vs strong-only, points"),
     ]);
     columns
 }
@@ -161,17 +161,19 @@ fn weak(experiments: &[Experiment]) -> Vec<Column> {
     columns.extend([
         Column::number(2, each().map(|row| row.slice.strategies_shown()))
             .file("strategies_shown")
-            .heading("strategies shown"),
+            .heading("strategies per query"),
         Column::share(each().map(|row| row.slice.weak_accuracy())).file("weak_accuracy").heading("weak accuracy"),
         Column::change(each().map(|row| row.changes?.weak_accuracy))
             .file("change_pp")
             .heading("weak accuracy change, points"),
         Column::p_value(each().map(|row| row.changes?.weak_accuracy?.p_value)).file("p_value").heading("p"),
-        Column::count(each().map(|row| row.slice.asked())).file("asked").aside("asked"),
-        Column::count(each().map(|row| row.slice.from_weak_only())).file("weak_from_weak_only").aside("from weak-only"),
+        Column::count(each().map(|row| row.slice.asked())).file("weak_asked").in_documents("asked"),
+        Column::count(each().map(|row| row.slice.from_weak_only()))
+            .file("weak_from_weak_only")
+            .in_documents("from weak-only"),
         Column::share(each().map(|row| row.slice.weak_accuracy_asked()))
             .file("weak_accuracy_asked")
-            .aside("weak accuracy, asked"),
+            .in_documents("weak accuracy, asked"),
     ]);
     columns
 }
@@ -179,23 +181,26 @@ fn weak(experiments: &[Experiment]) -> Vec<Column> {
 fn calibration(experiments: &[Experiment]) -> Vec<Column> {
     let found = rows(experiments).filter_map(|row| Some((row, row.slice.reliability()?)));
     let found: Vec<(Row, Reliability)> = found.collect();
-    let ends: Vec<Ends> = found.iter().map(|(row, _)| row.comparison.confidence_ends(row.slice)).collect();
+    let ends: Vec<ConfidenceIntervals> =
+        found.iter().map(|(row, _)| row.comparison.confidence_intervals(row.slice)).collect();
     let each = || found.iter();
     let mut columns = head(each().map(|(row, _)| *row));
     columns.extend([
-        Column::count(each().map(|(_, worth)| worth.n)).file("n").aside("answers"),
+        Column::count(each().map(|(_, worth)| worth.n)).file("n").in_documents("answers"),
         Column::number(3, each().map(|(_, worth)| worth.auroc)).file("auroc").heading("AUROC"),
         Column::number(3, each().map(|(_, worth)| worth.ece)).file("ece").heading("ECE"),
         Column::number(3, each().map(|(_, worth)| worth.brier)).file("brier").heading("Brier"),
-        Column::number(3, each().map(|(_, worth)| worth.aurc)).file("aurc").aside("AURC"),
+        Column::number(3, each().map(|(_, worth)| worth.aurc)).file("aurc").in_documents("AURC"),
         Column::share(each().map(|(row, _)| row.slice.accepted_accuracy()))
             .file("accepted_accuracy")
-            .heading("right if accepted"),
+            .heading("selective accuracy"),
     ]);
-    let mut sure = |keys: [&'static str; 2], headings: [&'static str; 2], of: fn(&Ends) -> Option<Interval>| {
+    let mut sure = |keys: [&'static str; 2],
+                    headings: [&'static str; 2],
+                    of: fn(&ConfidenceIntervals) -> Option<Interval>| {
         let ends = || ends.iter().map(of);
-        columns.push(Column::number(3, ends().map(|ends| Some(ends?.low))).file(keys[0]).aside(headings[0]));
-        columns.push(Column::number(3, ends().map(|ends| Some(ends?.high))).file(keys[1]).aside(headings[1]));
+        columns.push(Column::number(3, ends().map(|ends| Some(ends?.low))).file(keys[0]).in_documents(headings[0]));
+        columns.push(Column::number(3, ends().map(|ends| Some(ends?.high))).file(keys[1]).in_documents(headings[1]));
     };
     sure(["auroc_low", "auroc_high"], ["AUROC low", "AUROC high"], |ends| ends.auroc);
     sure(["ece_low", "ece_high"], ["ECE low", "ECE high"], |ends| ends.ece);
@@ -204,7 +209,7 @@ fn calibration(experiments: &[Experiment]) -> Vec<Column> {
 }
 
 fn fees(experiments: &[Experiment]) -> Vec<Column> {
-    /// Of each of [`TOKENS`], and whether a terminal does without it.
+    /// The heading of each of [`TOKENS`], and whether the terminal omits the column.
     const HEADINGS: [(&str, bool); TOKENS.len()] = [
         ("weak tokens read", true),
         ("weak tokens written", false),
@@ -218,7 +223,7 @@ fn fees(experiments: &[Experiment]) -> Vec<Column> {
     let each = || rows.iter();
     let tokens = TOKENS.into_iter().zip(HEADINGS).map(|((key, of), (heading, aside))| {
         let column = Column::count(rows.iter().map(|row| of(row.slice))).file(key);
-        if aside { column.aside(heading) } else { column.heading(heading) }
+        if aside { column.in_documents(heading) } else { column.heading(heading) }
     });
     let mut columns = head(each().copied());
     columns.extend(tokens);
@@ -238,7 +243,7 @@ fn price_ratio(experiments: &[Experiment]) -> Vec<Column> {
     for experiment in experiments {
         let learning: Vec<(Row, &Slice)> = learners(std::slice::from_ref(experiment)).collect();
         let arms: Vec<_> = learning.iter().map(|(row, base)| (row.slice, *base)).collect();
-        let shapes = Shape::shown(experiment.comparison);
+        let shapes = Shape::reported(experiment.comparison);
         for ((row, _), curves) in learning.iter().zip(curves(experiment.comparison, &arms, &shapes, ratios)) {
             for curve in curves.into_iter().map(Rc::new) {
                 let at = |(times, change): (f64, &Option<Estimate>)| (*row, Rc::clone(&curve), times, *change);
@@ -251,17 +256,19 @@ fn price_ratio(experiments: &[Experiment]) -> Vec<Column> {
     columns.extend([
         Column::number(1, each().map(|(_, _, times, _)| *times)).file("price_ratio").heading("price, strong to weak"),
         Column::change(each().map(|(.., change)| *change)).file("fee_change_percent").heading("fee change, %"),
-        Column::number(1, each().map(|(_, curve, ..)| curve.own)).file("own_ratio").aside("ratio of the config"),
-        Column::number(2, each().map(|(_, curve, ..)| curve.pays_from)).file("pays_from_ratio").heading("cheaper from"),
+        Column::number(1, each().map(|(_, curve, ..)| curve.own)).file("own_ratio").in_documents("ratio of the config"),
+        Column::number(2, each().map(|(_, curve, ..)| curve.pays_from))
+            .file("break_even_ratio")
+            .heading("break-even price ratio"),
         Column::text(each().map(|(_, curve, ..)| curve.shape.name()))
             .file("read_to_written")
             .heading("price, read : written"),
         Column::number(2, each().map(|(_, curve, ..)| Some(curve.interval?.low)))
-            .file("pays_from_low")
-            .aside("cheaper from, low"),
+            .file("break_even_low")
+            .in_documents("break-even price ratio, low"),
         Column::number(2, each().map(|(_, curve, ..)| Some(curve.interval?.high)))
-            .file("pays_from_high")
-            .aside("cheaper from, high"),
+            .file("break_even_high")
+            .in_documents("break-even price ratio, high"),
     ]);
     columns
 }
@@ -271,7 +278,7 @@ fn cold_start(experiments: &[Experiment]) -> Vec<Column> {
     for (row, base) in learners(experiments) {
         let along = growth(row.slice, base, row.comparison.prices);
         let (from, last) = (break_even_item(&along), along.len());
-        // A tenth of the stream between two rows.
+        // One row for each tenth of the stream.
         let tenths = along.into_iter().filter(|point| (point.items * 10) / last != ((point.items - 1) * 10) / last);
         found.extend(tenths.map(|point| (row, point, from)));
     }
@@ -281,16 +288,20 @@ fn cold_start(experiments: &[Experiment]) -> Vec<Column> {
     columns.extend([
         Column::count(points().map(|point| point.items)).file("items").heading("items so far"),
         Column::share(points().map(|point| point.accuracy)).file("accuracy").heading("accuracy so far"),
-        Column::share(points().map(|point| point.base_accuracy)).file("cascade_accuracy").aside("cascade's accuracy"),
+        Column::share(points().map(|point| point.base_accuracy))
+            .file("cascade_accuracy")
+            .in_documents("cascade's accuracy"),
         Column::share(points().map(|point| point.deferred)).file("deferred").heading("deferred so far"),
-        Column::share(points().map(|point| point.base_deferred)).file("cascade_deferred").aside("cascade's deferred"),
+        Column::share(points().map(|point| point.base_deferred))
+            .file("cascade_deferred")
+            .in_documents("cascade's deferred"),
         Column::share(points().map(|point| point.deferred_lately))
             .file("deferred_lately")
-            .aside("deferred of the last tenth"),
+            .in_documents("deferred of the last tenth"),
         Column::number(1, points().map(|point| point.repository)).file("repository").heading("strategies"),
         Column::number(5, points().map(|point| point.fee)).file("fee_usd").heading("fee so far, USD"),
         Column::number(5, points().map(|point| point.base_fee)).file("cascade_fee_usd").heading("cascade's fee, USD"),
-        Column::optional_count(each().map(|(.., from)| *from)).file("cheaper_from").heading("cheaper from item"),
+        Column::optional_count(each().map(|(.., from)| *from)).file("break_even_item").heading("break-even item"),
     ]);
     columns
 }
@@ -299,8 +310,8 @@ fn latency(experiments: &[Experiment]) -> Vec<Column> {
     let mut found: Vec<(Row, String, Vec<f64>)> = Vec::new();
     for row in rows(experiments) {
         let mut stages: Vec<(Option<Level>, Purpose, Vec<f64>)> = Vec::new();
-        // What was written in another purpose's call took no time of its own.
-        let calls = row.slice.taken.iter().flat_map(|taken| taken.calls());
+        // Output that was part of a call for another purpose took no separate time.
+        let calls = row.slice.outcomes.iter().flat_map(|outcome| outcome.calls());
         for (call, _) in calls.filter(|(call, earlier)| !call.shares_with(earlier)) {
             match stages.iter_mut().find(|(level, purpose, _)| (*level, *purpose) == (call.level, call.purpose)) {
                 Some((.., times)) => times.push(call.latency_ms),
@@ -314,7 +325,7 @@ fn latency(experiments: &[Experiment]) -> Vec<Column> {
         }
     }
     let each = || found.iter();
-    // The least time within which that many in a hundred are.
+    // The percentile: the smallest time that at least `share` percent of the calls do not exceed.
     let at = |share: usize| {
         found.iter().map(move |(.., times)| times.get((times.len() * share).div_ceil(100).saturating_sub(1)).copied())
     };
@@ -326,13 +337,13 @@ fn latency(experiments: &[Experiment]) -> Vec<Column> {
         Column::number(0, at(90)).file("p90_ms").heading("9 in 10 within, ms"),
         Column::number(1, each().map(|(.., times)| times.iter().sum::<f64>() / 1000.0))
             .file("sum_s")
-            .heading("in all, s"),
+            .heading("total, s"),
     ]);
     columns
 }
 
 fn constants(experiments: &[Experiment]) -> Vec<Column> {
-    // An arm without a gate accepts at no λ.
+    // An arm without a gate has no λ.
     let gated = learners(experiments).filter(|(row, _)| row.slice.cell.threshold.is_some());
     let found = gated.map(|(row, base)| {
         let labels = ["theorem", row.slice.cell.arm.name(), &threshold(row.slice)];
@@ -367,7 +378,7 @@ mod tests {
     use crate::report::columns::{TERMINAL, TEXT, is_known};
 
     #[test]
-    fn headings_are_unique_and_those_of_a_terminal_are_explained() {
+    fn headings_are_unique_and_explained_on_terminals() {
         for shows in [
             Shows::Pipeline,
             Shows::Weak,

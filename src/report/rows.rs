@@ -1,5 +1,6 @@
-//! Tables that are written row by row and read back: each column is one entry of a list, with its name, how its cells are written
-//! and how they are read. A table of an earlier version may lack columns: they are null, and are named.
+//! Tables that are written row by row and can be read back. Each column is one entry of a list, with its name and the
+//! functions that write and read its cells. A table of an earlier version may lack columns; these are null and are
+//! reported by name.
 
 use std::fs::File;
 use std::path::Path;
@@ -11,16 +12,19 @@ use super::table::{Table, flag, float, optional_flag, optional_int, text};
 use crate::tables::guarded::guarded;
 use crate::types::check::{Check, CheckOutcomes};
 
-/// A column of a table. A row is written from an `A` and one of its `B`s, and is read into a `D`.
+/// A column of a table. A row is written from an `A` and one of its `B`s, and read into a `D`.
 pub(super) struct Column<A, B, D> {
     name: &'static str,
     need: Need,
-    /// A column that has a value in the same rows, so that nothing but nulls beside its values is no column.
-    beside: Option<&'static str>,
+    /// Another column that has values in the same rows. If that column has values and this one has only nulls, this
+    /// column counts as missing.
+    paired_with: Option<&'static str>,
+    /// The column's name in tables of earlier versions. `None` if it had no other.
+    formerly: Option<&'static str>,
     cells: Cells<A, B, D>,
 }
 
-/// How a cell is written, and how one that is not empty is read.
+/// Functions that write a cell, and read a cell that is not empty.
 enum Cells<A, B, D> {
     Text(fn(&A, &B) -> Option<String>, fn(&mut D, &str) -> Result<()>),
     Float(fn(&A, &B) -> Option<f64>, fn(&mut D, f64) -> Result<()>),
@@ -30,16 +34,16 @@ enum Cells<A, B, D> {
     Check(Check, fn(&A, &B) -> CheckOutcomes, fn(&mut D) -> &mut CheckOutcomes),
 }
 
-/// What the lack of a column means.
+/// Consequence of a missing column.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Need {
-    /// The table is none of a run. `filled`: every row must have a value.
+    /// The file is not a table of a run. If `filled`, every row must have a value.
     Essential { filled: bool },
-    /// These figures are left out; if the text is empty, only the column itself is.
+    /// These figures are left out. If the text is empty, only the column itself is.
     Optional(&'static str),
-    /// Nothing: what it tells has not happened in runs of versions without it.
+    /// None: the event that the column records did not exist in versions without the column.
     Later,
-    /// Nothing: it is computed from other columns and never read.
+    /// None: the column is computed from other columns and never read.
     Derived,
 }
 
@@ -89,7 +93,7 @@ impl<A, B, D> Column<A, B, D> {
         Self::new(name, Cells::OptionalFlag(write, read))
     }
 
-    /// The column of what a check found, which earlier versions do not have.
+    /// A column with the outcome of a check. Earlier versions do not have it.
     pub(super) const fn check(
         check: Check,
         write: fn(&A, &B) -> CheckOutcomes,
@@ -99,41 +103,46 @@ impl<A, B, D> Column<A, B, D> {
     }
 
     const fn new(name: &'static str, cells: Cells<A, B, D>) -> Self {
-        Self { name, need: Need::Optional(""), beside: None, cells }
+        Self { name, need: Need::Optional(""), paired_with: None, formerly: None, cells }
     }
 
-    /// The same as one without which the table is none of a run.
+    /// Makes the column essential: without it, the file is not a table of a run.
     pub(super) const fn essential(self) -> Self {
         Self { need: Need::Essential { filled: false }, ..self }
     }
 
-    /// The same as one without which the table is none of a run, with a value in every row.
+    /// Makes the column essential, with a value in every row.
     pub(super) const fn filled(self) -> Self {
         Self { need: Need::Essential { filled: true }, ..self }
     }
 
-    /// The same as one that gives these `figures`, which are left out if a table lacks it.
-    pub(super) const fn gives(self, figures: &'static str) -> Self {
+    /// Sets the figures that are left out if a table lacks this column.
+    pub(super) const fn with_figures(self, figures: &'static str) -> Self {
         Self { need: Need::Optional(figures), ..self }
     }
 
-    /// The same as one that is not missed in tables of versions that could not have written it.
+    /// Marks a column that later versions added: its absence has no consequence.
     pub(super) const fn later(self) -> Self {
         Self { need: Need::Later, ..self }
     }
 
-    /// The same as one that is computed from other columns, and never read.
+    /// Marks a column that is computed from other columns and never read.
     pub(super) const fn derived(self) -> Self {
         Self { need: Need::Derived, ..self }
     }
 
-    /// The same as one that has a value in the rows in which `column` has one.
-    pub(super) const fn beside(self, column: &'static str) -> Self {
-        Self { beside: Some(column), ..self }
+    /// Declares that this column has values in the same rows as `column`.
+    pub(super) const fn paired_with(self, column: &'static str) -> Self {
+        Self { paired_with: Some(column), ..self }
+    }
+
+    /// Sets the name that earlier versions gave the column; their tables are read under it.
+    pub(super) const fn formerly(self, name: &'static str) -> Self {
+        Self { formerly: Some(name), ..self }
     }
 }
 
-/// The table of these rows.
+/// Returns the table of these rows.
 ///
 /// # Errors
 /// If polars refuses the table.
@@ -172,7 +181,7 @@ impl<A, B, D> Column<A, B, D> {
     }
 }
 
-/// Reads the cells that have a value; `filled`: one without is an error.
+/// Reads the cells that have a value. If `filled`, an empty cell is an error.
 fn each<T, D>(
     cells: impl Iterator<Item = Option<T>>,
     filled: bool,
@@ -189,12 +198,12 @@ fn each<T, D>(
     Ok(())
 }
 
-/// A count as a table has it.
+/// Converts a count to the integer type of a table.
 pub(super) fn count(n: usize) -> Option<u64> {
     u64::try_from(n).ok()
 }
 
-/// Puts what was read of a cell in its place.
+/// Stores the value that was read from a cell.
 #[expect(clippy::unnecessary_wraps, reason = "the end of a column's reading, which may fail before")]
 pub(super) fn set<T>(place: &mut T, value: T) -> Result<()> {
     *place = value;
@@ -213,42 +222,49 @@ pub struct Lacking {
 }
 
 impl Lacking {
-    /// What a reader of the report must know.
+    /// Returns the note for a reader of the report.
     #[must_use]
     pub fn note(&self) -> String {
         let Self { table, column, figures } = self;
         let left_out = if figures.is_empty() { String::new() } else { format!("; left out: {figures}") };
         format!(
-            "{table}.parquet has no column `{column}`, since an earlier version wrote it: the column is empty here{left_out}."
+            "{table}.parquet has no column `{column}`, since an earlier version wrote the file. The column stays \
+             empty in this report{left_out}."
         )
     }
 }
 
-/// A table that was read back.
+/// The content of a table that was read back.
 pub(super) struct Rows<D> {
-    /// Its rows.
+    /// The rows.
     pub(super) rows: Vec<D>,
-    /// The columns that it lacks, in the order of the list.
+    /// The missing columns, in the order of the column list.
     pub(super) lacking: Vec<Lacking>,
 }
 
-/// Reads a table's parquet file by the list of its columns; `table` is its name.
+/// Reads a table's parquet file with the list of its columns. `table` is the table's name.
 ///
 /// # Errors
-/// Names the file and what does not fit.
+/// If the file cannot be read or does not fit; the error names the file and the column.
 pub(super) fn read<A, B, D: Default>(path: &Path, table: &str, columns: &[Column<A, B, D>]) -> Result<Rows<D>> {
-    let frame = frame(path)?;
+    let mut frame = frame(path)?;
+    for column in columns {
+        if let Some(old) = column.formerly.filter(|_| frame.column(column.name).is_err()) {
+            // A table that has neither name lacks the column.
+            let _ = frame.rename(old, column.name.into());
+        }
+    }
     let is_missing =
         |column: &&Column<A, B, D>| matches!(column.need, Need::Essential { .. }) && frame.column(column.name).is_err();
     let missing: Vec<String> = columns.iter().filter(is_missing).map(|column| format!("`{}`", column.name)).collect();
     if !missing.is_empty() {
-        bail!("{} is no table of a run: it has no column {}", path.display(), missing.join(", "));
+        bail!("{} is not a table of a run: it lacks the column {}", path.display(), missing.join(", "));
     }
     let mut rows: Vec<D> = (0..frame.height()).map(|_| D::default()).collect();
     let mut lacking = Vec::new();
     for column in columns.iter().filter(|column| column.need != Need::Derived) {
         let name = column.name;
-        match found(&frame, name, column.beside) {
+        match found(&frame, name, column.paired_with) {
             ColumnLookup::Cells(cells) => column
                 .read(cells, &mut rows)
                 .with_context(|| format!("{} cannot be read back: column `{name}`", path.display()))?,
@@ -266,20 +282,22 @@ pub(super) fn read<A, B, D: Default>(path: &Path, table: &str, columns: &[Column
     Ok(Rows { rows, lacking })
 }
 
-/// What a table has of a column.
+/// Result of looking up a column in a table.
 enum ColumnLookup<'a> {
-    /// Its cells.
+    /// The column's cells.
     Cells(&'a PolarsColumn),
-    /// The column, without any value.
+    /// The column exists but has no value.
     Nothing,
-    /// No such column, or nothing in it though its neighbour has values: a report on a table without it wrote it so.
+    /// No such column, or a column without values although its neighbour has some: a report on a table without the
+    /// column writes it this way.
     Absent,
 }
 
-fn found<'a>(frame: &'a DataFrame, name: &str, beside: Option<&str>) -> ColumnLookup<'a> {
+fn found<'a>(frame: &'a DataFrame, name: &str, paired_with: Option<&str>) -> ColumnLookup<'a> {
     let Ok(column) = frame.column(name) else { return ColumnLookup::Absent };
-    let nothing = |column: &PolarsColumn| column.null_count() == column.len();
-    if nothing(column) && beside.and_then(|beside| frame.column(beside).ok()).is_some_and(|beside| !nothing(beside)) {
+    let is_blank = |column: &PolarsColumn| column.null_count() == column.len();
+    if is_blank(column) && paired_with.and_then(|name| frame.column(name).ok()).is_some_and(|paired| !is_blank(paired))
+    {
         return ColumnLookup::Absent;
     }
     if *column.dtype() == DataType::Null { ColumnLookup::Nothing } else { ColumnLookup::Cells(column) }
@@ -289,6 +307,6 @@ fn frame(path: &Path) -> Result<DataFrame> {
     let file = File::open(path).with_context(|| format!("cannot read {}", path.display()))?;
     let read = || ParquetReader::new(file).read_parallel(ParallelStrategy::None).finish();
     guarded(read)
-        .map_err(|what| anyhow!("{} cannot be read: {what}", path.display()))?
-        .with_context(|| format!("{} is no parquet", path.display()))
+        .map_err(|panic| anyhow!("{} cannot be read: {panic}", path.display()))?
+        .with_context(|| format!("{} is not a parquet file", path.display()))
 }

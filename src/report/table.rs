@@ -1,9 +1,9 @@
-//! One table: its columns, and both its forms, CSV and parquet with the same columns and rows.
+//! One table with both its file forms, CSV and parquet, which have the same columns and rows.
 
 use anyhow::Result;
 use polars::prelude::{Column, CsvWriter, DataFrame, NamedFrom, ParquetWriter, SerWriter, Series};
 
-/// One table under its file name.
+/// A table with its file name.
 pub struct Table {
     /// File name without ending.
     pub name: &'static str,
@@ -16,7 +16,7 @@ impl Table {
         Ok(Self { name, frame: DataFrame::new_infer_height(columns)? })
     }
 
-    /// Takes every value out of these columns: they were not known.
+    /// Replaces every value in these columns by null, since the values are unknown.
     ///
     /// # Errors
     /// If polars cannot build the column.
@@ -31,10 +31,10 @@ impl Table {
         Ok(())
     }
 
-    /// The table's two files: name and bytes.
+    /// Returns the table's two files: name and bytes.
     ///
     /// # Errors
-    /// Where polars cannot write it.
+    /// If polars cannot write the table.
     pub fn files(&mut self) -> Result<[(String, Vec<u8>); 2]> {
         let (mut csv, mut parquet) = (Vec::new(), Vec::new());
         CsvWriter::new(&mut csv).finish(&mut self.frame)?;

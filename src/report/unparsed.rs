@@ -1,5 +1,5 @@
-//! `unparsed.jsonl`: the answers that no rule could read, each once, with what was written. They count as wrong, and are
-//! listed so that it can be seen whether they are. The text of a replayed answer is in its recording, and null here.
+//! `unparsed.jsonl`: the answers that no extraction rule could read, each once, with their text. They count as wrong;
+//! the file lets a person check that. The text of a replayed answer is in its recording and `null` here.
 
 use std::collections::BTreeSet;
 
@@ -13,15 +13,15 @@ use crate::types::record::{Call, Purpose, Record, Score};
 /// The file's name.
 pub const FILE: &str = "unparsed.jsonl";
 
-/// The file's lines; none where every answer could be read.
+/// Returns the lines of the file. Empty if every answer could be read.
 ///
 /// # Errors
-/// Where the journal cannot be read.
+/// If the journal cannot be read.
 pub async fn lines(records: &[Record], journal: &Journal) -> Result<Vec<u8>> {
     let (mut lines, mut seen) = (Vec::new(), BTreeSet::new());
     for (record, call) in records.iter().flat_map(|record| unread(record).map(move |call| (record, call))) {
         let Some(key) = call.journal_key.filter(|key| seen.insert(key.to_string())) else { continue };
-        // Of an answer that was refused, the provider's words.
+        // For a refused answer, the text is the provider's refusal.
         let text = journal.get(&key).await?.map(|response| response.refusal.unwrap_or(response.text));
         let line = json!({
             "item_id": record.item_id, "level": call.level, "model": call.model, "journal_key": key.to_string(), "text": text,

@@ -12,7 +12,7 @@ pub const DIMENSION: usize = 256;
 
 static WORD: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"\w+").expect("the pattern is valid"));
 
-/// The unit vector of a text's word counts; a text without words has the zero vector.
+/// Returns the word counts of a text as a vector of length 1. A text without words has the zero vector.
 #[must_use]
 pub fn embed(text: &str) -> Embedded {
     let mut vector = vec![0.0_f32; DIMENSION];

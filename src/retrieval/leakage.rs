@@ -1,4 +1,5 @@
-//! What two sets of items share, such as calibration and stream: groups, and questions that say nearly the same.
+//! Overlap of two sets of items, such as calibration items and stream: shared groups, and nearly identical
+//! questions.
 
 use std::collections::BTreeSet;
 
@@ -6,34 +7,36 @@ use super::search::cosine;
 use crate::types::embedding::Embedded;
 use crate::types::item::{Item, ItemId};
 
-/// From this cosine on two questions count as nearly the same, unless a user says otherwise. Between GSM8K's test
-/// questions the nearest neighbour's cosine is above 0.75 for one in ten.
+/// Default cosine from which two questions count as near-duplicates. Among GSM8K's test questions, one in ten has a
+/// nearest neighbour with a cosine above 0.75.
 pub const NEAR: f64 = 0.9;
 
-/// A question of one set and the most similar one of the other.
+/// A question of one set and the most similar question of the other.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Pair {
-    /// The item of the first set.
+    /// Item of the first set.
     pub one: ItemId,
-    /// The item of the second set.
+    /// Item of the second set.
     pub other: ItemId,
-    /// The cosine of their queries' embeddings.
+    /// Cosine of the embeddings of the two queries.
     pub similarity: f64,
 }
 
-/// What two sets share.
+/// Overlap of two sets.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Leakage {
-    /// Groups that have items in both.
+    /// Number of groups with items in both sets.
     pub shared_groups: usize,
-    /// The items of the first set that have a near-duplicate in the second, the most similar pairs first.
+    /// Items of the first set with a near-duplicate in the second set, the most similar pairs first.
     pub near: Vec<Pair>,
 }
 
-/// Compares two sets, each with its items' embeddings in their order. A near-duplicate has at least the cosine `from`.
+/// Compares two sets, each given as items with their embeddings in the same order. Two questions are
+/// near-duplicates if their cosine is at least `threshold`.
 #[must_use]
-pub fn leakage(one: (&[Item], &[Embedded]), other: (&[Item], &[Embedded]), from: f64) -> Leakage {
-    // An item that is its own group may only be named by its row's number, which says nothing in another file.
+pub fn leakage(one: (&[Item], &[Embedded]), other: (&[Item], &[Embedded]), threshold: f64) -> Leakage {
+    // An item that is its own group may only have the number of its row as a name, which means nothing in another
+    // file.
     let named = |item: &&Item| *item.group != *item.id.0;
     let groups =
         |items: &[Item]| items.iter().filter(named).map(|item| item.group.to_string()).collect::<BTreeSet<_>>();
@@ -43,7 +46,7 @@ pub fn leakage(one: (&[Item], &[Embedded]), other: (&[Item], &[Embedded]), from:
             let similarity = cosine(&embedded.vector, &row.vector);
             Pair { one: item.id.clone(), other: candidate.id.clone(), similarity }
         });
-        similar.max_by(|a, b| a.similarity.total_cmp(&b.similarity)).filter(|pair| pair.similarity >= from)
+        similar.max_by(|a, b| a.similarity.total_cmp(&b.similarity)).filter(|pair| pair.similarity >= threshold)
     };
     let mut near: Vec<Pair> = one.0.iter().zip(one.1).filter_map(nearest).collect();
     near.sort_by(|a, b| b.similarity.total_cmp(&a.similarity));

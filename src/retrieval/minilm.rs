@@ -1,7 +1,7 @@
 //! The sentence embedder all-MiniLM-L6-v2: BERT in F32 (Devlin et al. 2019, arXiv:1810.04805), the mean over the
-//! tokens, scaled to length 1 (Reimers and Gurevych 2019, arXiv:1908.10084).
-//! Texts share the matrix products row by row, and nothing else; nothing is padded. So a text's bits are the same
-//! whoever shares its batch.
+//! tokens, scaled to length 1 (Reimers and Gurevych 2019, arXiv:1908.10084). Texts of one batch share only the
+//! matrix products, row by row, and nothing is padded. So the bits of a text's embedding do not depend on the other
+//! texts of its batch.
 
 use std::collections::HashMap;
 use std::f32::consts::FRAC_1_SQRT_2;
@@ -16,14 +16,16 @@ use tokenizers::{Tokenizer, TruncationParams};
 
 /// The files that [`Minilm::load`] reads.
 pub const FILES: [&str; 3] = ["model.safetensors", "tokenizer.json", "config.json"];
-/// What is read of a text, in tokens, the two that frame it included: the length its authors trained for.
+/// Largest number of tokens read from a text, including the two that frame it: the length that the authors trained
+/// for.
 const LONGEST: usize = 256;
-/// Texts between two reports of progress.
+/// Number of texts between two reports of progress.
 const BATCH: usize = 64;
-/// Texts that share matrix products, on one core: fewer read the weights too often, more outgrow the caches.
+/// Number of texts that share matrix products on one core. With fewer, the weights are read too often; with more,
+/// the data outgrow the caches.
 const GROUP: usize = 4;
 
-/// The hyper-parameters, out of `config.json`.
+/// The hyper-parameters in `config.json`.
 #[derive(Debug, Deserialize)]
 struct Config {
     hidden_size: usize,
@@ -39,7 +41,7 @@ struct Linear {
     bias: Vec<f32>,
 }
 
-/// Scale and shift after the normalisation of a row.
+/// Scale and shift applied after a row is normalised.
 struct Norm {
     weight: Vec<f32>,
     bias: Vec<f32>,
@@ -47,7 +49,7 @@ struct Norm {
 }
 
 struct Layer {
-    /// Queries, keys and values under one another.
+    /// Query, key and value matrices, stacked by rows.
     qkv: Linear,
     attended: Linear,
     attended_norm: Norm,
@@ -60,7 +62,7 @@ struct Layer {
 pub struct Minilm {
     tokenizer: Tokenizer,
     words: Tensor,
-    /// Positions, with the one segment's vector added, one behind another.
+    /// Position embeddings plus the embedding of the only segment, row after row.
     positions: Vec<f32>,
     norm: Norm,
     layers: Vec<Layer>,
@@ -69,8 +71,8 @@ pub struct Minilm {
 }
 
 impl Linear {
-    /// Each row times the transposed matrix, and the bias. Only matrix products go through candle: its element-wise
-    /// operations wait in a spinning pool of threads that takes the cores from everything else.
+    /// Multiplies each row by the transposed matrix and adds the bias. Only matrix products run in candle: its
+    /// element-wise operations wait in a spinning thread pool that takes the cores from all other work.
     fn of(&self, rows: &[f32]) -> candle_core::Result<Vec<f32>> {
         let width = self.weight.dim(1)?;
         let rows = Tensor::from_slice(rows, (rows.len() / width, width), &Device::Cpu)?;
@@ -153,26 +155,26 @@ impl Minilm {
     /// Names the file that is missing or cannot be read.
     pub fn load(folder: &Path) -> Result<Self> {
         let [weights, tokenizer, config] = FILES.map(|name| folder.join(name));
-        let mend =
+        let unreadable =
             |file: &Path| format!("{}: cannot be read; fetch it with `intercascade models fetch`", file.display());
         let parsed: Config = std::fs::read(&config)
             .map_err(anyhow::Error::from)
             .and_then(|bytes| Ok(serde_json::from_slice(&bytes)?))
-            .with_context(|| mend(&config))?;
+            .with_context(|| unreadable(&config))?;
         let mut splitter =
-            Tokenizer::from_file(&tokenizer).map_err(|error| anyhow!(error)).with_context(|| mend(&tokenizer))?;
-        // The file asks for 128 tokens, padded: padding would change bits, and 128 cuts long questions.
+            Tokenizer::from_file(&tokenizer).map_err(|error| anyhow!(error)).with_context(|| unreadable(&tokenizer))?;
+        // The file sets 128 tokens and padding. Padding would change bits, and 128 tokens would cut long questions.
         splitter.with_padding(None);
         splitter
             .with_truncation(Some(TruncationParams { max_length: LONGEST, ..TruncationParams::default() }))
             .map_err(|error| anyhow!(error))?;
-        let tensors = candle_core::safetensors::load(&weights, &Device::Cpu).with_context(|| mend(&weights))?;
-        Self::build(&Weights(tensors), &parsed, splitter).with_context(|| mend(&weights))
+        let tensors = candle_core::safetensors::load(&weights, &Device::Cpu).with_context(|| unreadable(&weights))?;
+        Self::build(&Weights(tensors), &parsed, splitter).with_context(|| unreadable(&weights))
     }
 
     fn build(weights: &Weights, config: &Config, tokenizer: Tokenizer) -> Result<Self> {
         if config.hidden_act != "gelu" || !config.hidden_size.is_multiple_of(config.num_attention_heads) {
-            return Err(anyhow!("config.json describes another architecture: {config:?}"));
+            return Err(anyhow!("config.json describes an unsupported architecture: {config:?}"));
         }
         let segment = weights.tensor("embeddings.token_type_embeddings.weight")?.narrow(0, 0, 1)?;
         let positions = weights.tensor("embeddings.position_embeddings.weight")?;
@@ -189,18 +191,18 @@ impl Minilm {
         })
     }
 
-    /// How many values a vector has.
+    /// Returns the length of the vectors.
     #[must_use]
     pub fn width(&self) -> usize {
         self.width
     }
 
-    /// Embeds texts: for each, in order, a vector of length 1 and the number of tokens read (at most 256, the two
-    /// that frame a text included). After each batch `progress` is told how many texts are done.
-    /// Takes its time: about 40 texts a second and core.
+    /// Embeds texts. Returns for each text, in order, a vector of length 1 and the number of tokens read (at most
+    /// 256, including the two that frame a text). `progress` receives the number of embedded texts after each
+    /// batch. The speed is about 40 texts per second and core.
     ///
     /// # Errors
-    /// When a text cannot be split into tokens or the weights do not fit together.
+    /// If a text cannot be split into tokens or the shapes of the weights do not match.
     pub fn embed(&self, texts: &[String], progress: &mut dyn FnMut(usize)) -> Result<Vec<(Vec<f32>, usize)>> {
         let mut embedded = Vec::with_capacity(texts.len());
         for batch in texts.chunks(BATCH) {
@@ -229,7 +231,7 @@ impl Minilm {
         Ok(ids.iter().map(vector).collect())
     }
 
-    /// The hidden states of the texts' tokens, text by text and token by token.
+    /// Computes the hidden states of the texts' tokens, text by text and token by token.
     fn forward(&self, texts: &[Vec<u32>]) -> candle_core::Result<Vec<f32>> {
         let tokens = Tensor::new(texts.concat(), &Device::Cpu)?;
         let mut rows = values(&self.words.index_select(&tokens, 0)?)?;
@@ -261,7 +263,7 @@ impl Minilm {
         Ok(rows)
     }
 
-    /// One text's attention, `(tokens, width)`, out of its queries, keys and values.
+    /// Computes the attention of one text, `(tokens, width)`, from its queries, keys and values.
     fn attend(&self, qkv: &[f32]) -> candle_core::Result<Vec<f32>> {
         let (length, head) = (qkv.len() / (3 * self.width), self.width / self.heads);
         let qkv = Tensor::from_slice(qkv, (length, 3, self.heads, head), &Device::Cpu)?;
@@ -277,7 +279,7 @@ impl Minilm {
     }
 }
 
-/// Scores, once scaled, into shares that add up to 1.
+/// Scales scores and turns them into shares that add up to 1.
 fn softmax(scores: &mut [f32], scale: f32) {
     let largest = scores.iter().copied().fold(f32::NEG_INFINITY, f32::max);
     for score in scores.iter_mut() {
@@ -289,8 +291,8 @@ fn softmax(scores: &mut [f32], scale: f32) {
     }
 }
 
-/// The mean of a text's rows, scaled to length 1.
-#[allow(clippy::cast_possible_truncation, reason = "vectors are kept as F32")]
+/// Returns the mean of a text's rows, scaled to length 1.
+#[allow(clippy::cast_possible_truncation, reason = "vectors are stored as F32")]
 fn pooled(rows: &[f32], width: usize) -> Vec<f32> {
     let mut sums = vec![0f64; width];
     for row in rows.chunks_exact(width) {
@@ -298,7 +300,7 @@ fn pooled(rows: &[f32], width: usize) -> Vec<f32> {
             *sum += f64::from(*value);
         }
     }
-    // The mean's divisor falls out of the scaling; 1e-12 as in the authors' code, against a division by zero.
+    // The divisor of the mean cancels in the scaling. The authors' code uses 1e-12 against a division by zero.
     let length = sums.iter().map(|sum| sum * sum).sum::<f64>().sqrt().max(1e-12);
     sums.iter().map(|sum| (sum / length) as f32).collect()
 }

@@ -1,9 +1,9 @@
-//! Exact search: every query is compared with every earlier one.
+//! Exact similarity search: every query is compared with every earlier query.
 
-/// The dot product of two unit vectors.
+/// Returns the dot product of two vectors, which is the cosine for vectors of length 1.
 #[must_use]
 pub fn cosine(a: &[f32], b: &[f32]) -> f64 {
-    // Eight sums side by side, so that the compiler can use vector registers.
+    // Eight partial sums let the compiler use vector registers.
     let mut sums = [0.0_f32; 8];
     let (a8, a_rest) = a.as_chunks::<8>();
     let (b8, b_rest) = b.as_chunks::<8>();
@@ -21,7 +21,7 @@ mod tests {
     use super::cosine;
 
     #[test]
-    fn cosine_takes_lengths_that_are_no_multiple_of_eight() {
+    fn cosine_accepts_lengths_not_divisible_by_eight() {
         let a: Vec<f32> = (0_u8..11).map(f32::from).collect();
         assert!((cosine(&a, &a) - 385.0).abs() < 1e-3);
     }

@@ -1,4 +1,4 @@
-//! An ablation: one config, taken through with one change after the other over one journal.
+//! Ablations: runs of one config with different overrides over one shared journal.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -8,49 +8,49 @@ use anyhow::{Result, anyhow};
 use super::error::RunError;
 use super::outputs::{FinishedRun, SetAside};
 use super::progress::Progress;
-use super::{Place, Prepared, Run, Sources};
+use super::{Prepared, Run, RunLocation, Sources};
 use crate::analysis::metrics::Comparison;
 use crate::config::ablation::{self, Ablation};
 use crate::report::ablation::{Row, Variant, latex, markdown, table, terminal};
-use crate::report::folder::{JOURNAL, replace};
+use crate::report::folder::{JOURNAL, replace_outputs};
 use crate::report::left_out;
 use crate::report::summary::{LATEX, SUMMARY};
 use crate::types::left_out::{LeftOut, Unrecorded};
 
-/// An ablation that can be run: every variant is checked before the first call is made.
+/// A checked ablation, ready to run. Every variant is checked before the first call.
 pub struct PreparedAblation {
     ablation: Ablation,
-    /// Its runs, in its order, with how they are called.
+    /// Runs in the order of the ablation, each with its label `title: variant`.
     runs: Vec<(String, Prepared)>,
 }
 
 impl PreparedAblation {
-    /// Reads an ablation's file, with `more` laid over every config last.
+    /// Reads and checks an ablation's file. `overrides` apply last, to the config of every variant.
     ///
     /// # Errors
-    /// [`RunError`] names the variant and what is wrong with it.
-    pub fn load(file: &Path, more: &[String], sources: &Sources) -> Result<Self, RunError> {
+    /// [`RunError`] with the variant and its fault.
+    pub fn load(file: &Path, overrides: &[String], sources: &Sources) -> Result<Self, RunError> {
         let ablation = Ablation::load(file)?;
         let mut runs = Vec::new();
         for (title, variant) in ablation.runs() {
-            let called = format!("{title}: {}", variant.name);
-            let set = [&ablation.set, &variant.set, more].concat();
+            let label = format!("{title}: {}", variant.name);
+            let set = [&ablation.set, &variant.set, overrides].concat();
             let prepared = Run::new(&ablation.config, set, sources.clone()).prepare();
-            runs.push((called.clone(), prepared.map_err(|error| error.context(called))?));
+            runs.push((label.clone(), prepared.map_err(|error| error.context(label))?));
         }
         let folders: Vec<PathBuf> =
             ablation.runs().iter().map(|(title, run)| folder_of(Path::new(""), title, run)).collect();
-        if let Some(second) = (1..folders.len()).find(|at| folders[..*at].contains(&folders[*at])) {
+        if let Some(second) = (1..folders.len()).find(|index| folders[..*index].contains(&folders[*index])) {
             return Err(RunError::Config(anyhow!(
-                "{}: {}: its folder would be another run's; its name must differ in letters or digits",
+                "{}: {}: another run has the same folder name. Choose a name that differs in letters or digits",
                 file.display(),
                 runs[second].0
             )));
         }
         for (_, variant) in ablation.variants() {
-            if !runs[place(&ablation, variant)].1.resolved.config.arms.contains(&variant.arm) {
+            if !runs[run_index(&ablation, variant)].1.resolved.config.arms.contains(&variant.arm) {
                 return Err(RunError::Config(anyhow!(
-                    "{}: `{}`: `arms` does not name {}",
+                    "{}: `{}`: `arms` does not contain {}. Add the arm to `arms`",
                     file.display(),
                     variant.name,
                     variant.arm.name()
@@ -60,29 +60,29 @@ impl PreparedAblation {
         Ok(Self { ablation, runs })
     }
 
-    /// Its name, which is that of its usual folder too.
+    /// Returns the name of the ablation and of its default folder.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.ablation.name
     }
 
-    /// Its runs.
+    /// Returns the runs in the order of the ablation.
     pub fn runs(&self) -> impl Iterator<Item = &Prepared> {
         self.runs.iter().map(|(_, prepared)| prepared)
     }
 
-    /// Lines that say what would run, and the calls, tokens and fee to expect, run by run.
+    /// Lines on what each run would do, with expected calls, tokens and fee.
     #[must_use]
     pub fn forecast(&self) -> Vec<String> {
-        let of_run = |(called, run): &(String, Prepared)| [vec![format!("\n{called}")], run.forecast()].concat();
+        let of_run = |(label, run): &(String, Prepared)| [vec![format!("\n{label}")], run.forecast()].concat();
         self.runs.iter().flat_map(of_run).collect()
     }
 
-    /// Takes all variants through and writes the tables into `out`; gives them for a terminal of `width` columns. `fresh`
-    /// sets outputs of the variants that are there aside first.
+    /// Runs all variants and writes the tables into `out`. Returns the tables for a terminal of `width` columns.
+    /// `fresh` moves existing outputs of the variants aside first.
     ///
     /// # Errors
-    /// [`RunError`]; what was answered until then is in the journal.
+    /// [`RunError`]. The journal holds every answer up to the error.
     pub async fn execute(
         &self,
         out: &Path,
@@ -91,45 +91,49 @@ impl PreparedAblation {
         progress: &Progress,
     ) -> Result<AblationReport, RunError> {
         let folders = self.ablation.runs().into_iter().map(|(title, variant)| folder_of(out, title, variant));
-        let mut ended = Vec::new();
-        for (at, (folder, (called, run))) in folders.zip(&self.runs).enumerate() {
-            progress.message(&format!("{} of {}: {called}", at + 1, self.runs.len()));
-            let place = Place { folder, shared: Some(out.join(JOURNAL)), fresh };
-            ended.push(match run.execute_shared(place, progress).await {
+        let mut outcomes = Vec::new();
+        for (index, (folder, (label, run))) in folders.zip(&self.runs).enumerate() {
+            progress.message(&format!("{} of {}: {label}", index + 1, self.runs.len()));
+            let location = RunLocation { folder, shared_journal: Some(out.join(JOURNAL)), fresh };
+            outcomes.push(match run.execute_shared(location, progress).await {
                 Ok(left_out) => Ok(left_out),
                 Err(RunError::NotRecorded { lacks, .. }) => Err(lacks),
                 Err(error) => return Err(error),
             });
         }
-        let left_out = rows_left_out(&self.ablation, &ended);
+        let left_out = rows_left_out(&self.ablation, &outcomes);
         if let (true, Some(first)) = (left_out.len() == self.ablation.variants().count(), left_out.first()) {
-            return Err(RunError::NotRecorded { what: "no row can be shown".to_owned(), lacks: first.lacks.clone() });
+            return Err(RunError::NotRecorded {
+                what: "no row has all of its calls recorded".to_owned(),
+                lacks: first.lacks.clone(),
+            });
         }
-        let (shown, aside) = report(&self.ablation, &ended, &left_out, out, width).map_err(RunError::Output)?;
+        let (tables, aside) =
+            write_tables(&self.ablation, &outcomes, &left_out, out, width).map_err(RunError::Output)?;
         if let Some(aside) = aside {
             progress.message(&aside.message());
         }
-        Ok(AblationReport { shown, left_out })
+        Ok(AblationReport { tables, left_out })
     }
 }
 
-/// What came of an ablation.
+/// Result of an ablation.
 #[derive(Debug)]
 pub struct AblationReport {
-    /// The tables, for a terminal.
-    pub shown: String,
-    /// The rows that were left out, since not all of their calls were recorded.
+    /// Tables for a terminal.
+    pub tables: String,
+    /// Rows that were left out because some of their calls are not recorded.
     pub left_out: Vec<LeftOutRow>,
 }
 
 impl AblationReport {
-    /// A sentence for each row that was left out, and last what to do. Empty if there is none.
+    /// One sentence for each row that was left out, then a remedy. Empty if no row was left out.
     #[must_use]
     pub fn endings(&self) -> Vec<String> {
         let mut lines: Vec<String> = self.left_out.iter().map(|row| format!("note: {}", row.line())).collect();
         if let rows @ 1.. = self.left_out.len() {
             lines.push(format!(
-                "{rows} of the rows were left out, since not all of their calls were recorded; {}",
+                "{rows} of the rows were left out because some of their calls are not recorded; {}",
                 left_out::REMEDY
             ));
         }
@@ -140,26 +144,26 @@ impl AblationReport {
 /// A row of an ablation that was left out.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LeftOutRow {
-    /// The table's title and the variant's name.
+    /// Title of the table and name of the variant.
     pub variant: String,
-    /// The first call that is not recorded.
+    /// First call that is not recorded.
     pub lacks: Unrecorded,
 }
 
 impl LeftOutRow {
-    /// A sentence that says so.
+    /// Sentence for the user on the row and the missing call.
     fn line(&self) -> String {
         left_out::row(&self.variant, &self.lacks)
     }
 }
 
-/// The arms that each run left out, or the call for which there is no run.
-type Ended = Result<Vec<LeftOut>, Unrecorded>;
+/// Arms that a run left out, or the first missing call if the run has no result.
+type VariantOutcome = Result<Vec<LeftOut>, Unrecorded>;
 
-/// The rows without records.
-fn rows_left_out(ablation: &Ablation, ended: &[Ended]) -> Vec<LeftOutRow> {
+/// Rows of variants without records.
+fn rows_left_out(ablation: &Ablation, outcomes: &[VariantOutcome]) -> Vec<LeftOutRow> {
     let row = |(title, variant): (&str, &ablation::Variant)| {
-        let lacks = match &ended[place(ablation, variant)] {
+        let lacks = match &outcomes[run_index(ablation, variant)] {
             Err(lacks) => lacks,
             Ok(left_out) => &left_out.iter().find(|cell| cell.arm == variant.arm)?.lacks,
         };
@@ -169,71 +173,76 @@ fn rows_left_out(ablation: &Ablation, ended: &[Ended]) -> Vec<LeftOutRow> {
 }
 
 impl Prepared {
-    /// Runs the config over a journal that several runs share, and writes the outputs; gives the arms that were left out.
-    pub(super) async fn execute_shared(&self, place: Place, progress: &Progress) -> Result<Vec<LeftOut>, RunError> {
-        let report = self.execute_at(&place, progress).await?;
+    /// Runs the config over a shared journal and writes the outputs. Returns the arms that were left out.
+    pub(super) async fn execute_shared(
+        &self,
+        location: RunLocation,
+        progress: &Progress,
+    ) -> Result<Vec<LeftOut>, RunError> {
+        let report = self.execute_at(&location, progress).await?;
         let left_out = report.manifest().left_out.clone();
-        if let Some(aside) = report.write(&place.folder)? {
+        if let Some(aside) = report.write(&location.folder)? {
             progress.message(&aside.message());
         }
         Ok(left_out)
     }
 }
 
-/// Writes the tables, from the variants' records alone; gives them for a terminal.
-fn report(
+/// Writes the tables from the variants' records, and returns them for a terminal.
+fn write_tables(
     ablation: &Ablation,
-    ended: &[Ended],
+    outcomes: &[VariantOutcome],
     left_out: &[LeftOutRow],
     out: &Path,
     width: u16,
 ) -> Result<(String, Option<SetAside>)> {
     let runs = ablation.runs();
-    let kept = runs.iter().zip(ended).map(|((title, variant), ended)| {
-        ended.is_ok().then(|| FinishedRun::read(&folder_of(out, title, variant))).transpose()
+    let finished = runs.iter().zip(outcomes).map(|((title, variant), outcome)| {
+        outcome.is_ok().then(|| FinishedRun::read(&folder_of(out, title, variant))).transpose()
     });
-    let kept = kept.collect::<Result<Vec<Option<FinishedRun>>>>()?;
+    let finished = finished.collect::<Result<Vec<Option<FinishedRun>>>>()?;
     let comparisons: Vec<Option<Comparison>> =
-        kept.iter().map(|kept| kept.as_ref().map(FinishedRun::comparison)).collect();
+        finished.iter().map(|run| run.as_ref().map(FinishedRun::comparison)).collect();
     let mut rows = Vec::new();
     for (title, variant) in ablation.variants() {
-        let called = format!("{title}: {}", variant.name);
-        let Some(comparison) = &comparisons[place(ablation, variant)] else { continue };
-        if left_out.iter().any(|row| row.variant == called) {
+        let label = format!("{title}: {}", variant.name);
+        let Some(comparison) = &comparisons[run_index(ablation, variant)] else { continue };
+        if left_out.iter().any(|row| row.variant == label) {
             continue;
         }
-        let shown = Variant { title, name: &variant.name, settings: &variant.set, arm: variant.arm };
-        rows.push(Row::new(shown, comparison)?);
+        let labelled = Variant { title, name: &variant.name, settings: &variant.set, arm: variant.arm };
+        rows.push(Row::new(labelled, comparison)?);
     }
-    // What is said of some runs alone is said with their names.
-    let shown: Vec<(&str, &FinishedRun)> =
-        runs.iter().zip(&kept).filter_map(|((_, variant), kept)| Some((&*variant.name, kept.as_ref()?))).collect();
-    let mut said: BTreeMap<String, Vec<&str>> = BTreeMap::new();
-    for (name, run) in &shown {
-        let of_arms = left_out::lines(&run.manifest.left_out, |threshold| threshold);
-        for note in of_arms.into_iter().chain(run.manifest.warnings.iter().chain(&run.manifest.price_notes).cloned()) {
-            said.entry(note).or_default().push(name);
+    // A note that applies to some runs only begins with their names.
+    let named: Vec<(&str, &FinishedRun)> =
+        runs.iter().zip(&finished).filter_map(|((_, variant), run)| Some((&*variant.name, run.as_ref()?))).collect();
+    let mut runs_by_note: BTreeMap<String, Vec<&str>> = BTreeMap::new();
+    for (name, run) in &named {
+        let omissions = left_out::lines(&run.manifest.left_out, |threshold| threshold);
+        for note in omissions.into_iter().chain(run.manifest.warnings.iter().chain(&run.manifest.price_notes).cloned())
+        {
+            runs_by_note.entry(note).or_default().push(name);
         }
     }
-    let note = |(note, of): (String, Vec<&str>)| {
-        if of.len() == shown.len() { note } else { format!("{}: {note}", of.join(", ")) }
+    let note = |(note, names): (String, Vec<&str>)| {
+        if names.len() == named.len() { note } else { format!("{}: {note}", names.join(", ")) }
     };
-    let notes: Vec<String> = left_out.iter().map(LeftOutRow::line).chain(said.into_iter().map(note)).collect();
-    let setting = shown.first().map_or(&[][..], |(_, kept)| &kept.manifest.setting);
+    let notes: Vec<String> = left_out.iter().map(LeftOutRow::line).chain(runs_by_note.into_iter().map(note)).collect();
+    let setting = named.first().map_or(&[][..], |(_, run)| &run.manifest.setting);
     let summary = markdown(&ablation.name, setting, &notes, &rows);
     let mut files = vec![(SUMMARY.to_owned(), summary.into_bytes())];
     files.push((LATEX.to_owned(), latex(&ablation.name, &rows).into_bytes()));
     files.extend(table(&rows)?.files()?);
-    let aside = replace(out, files)?.map(|(folder, names)| SetAside { folder, names });
+    let aside = replace_outputs(out, files)?.map(|(folder, names)| SetAside { folder, names });
     Ok((terminal(&rows, width), aside))
 }
 
-/// The place among the runs of the one that gives a variant's row.
-fn place(ablation: &Ablation, variant: &ablation::Variant) -> usize {
-    ablation.runs().iter().position(|(_, run)| run.set == variant.set).expect("every variant's settings are run")
+/// Index of the run that provides a variant's row.
+fn run_index(ablation: &Ablation, variant: &ablation::Variant) -> usize {
+    ablation.runs().iter().position(|(_, run)| run.set == variant.set).expect("every variant has a run")
 }
 
-/// The folder of one run.
+/// Output folder of a variant's run.
 fn folder_of(out: &Path, title: &str, variant: &ablation::Variant) -> PathBuf {
     let plain = |text: &str| {
         let name = text.replace(|c: char| !c.is_alphanumeric() && !"=.-".contains(c), "_");

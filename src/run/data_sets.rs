@@ -1,4 +1,4 @@
-//! The data sets of the catalogue: listed for people, and made from their templates or facts.
+//! Data sets of the catalogue: a listing for users, and generation from templates or facts.
 
 use std::path::PathBuf;
 
@@ -6,20 +6,20 @@ use anyhow::{Result, anyhow, bail};
 
 use crate::config::suggest;
 use crate::dataset::catalogue::{Catalogue, Entry, Split};
-use crate::dataset::generate::Made;
+use crate::dataset::generate::GeneratedFile;
 use crate::report::files::write_file;
 use crate::task::Task;
 use crate::types::seed::Seed;
 
-/// The lines that list the data sets: name, splits and whether they are there, terms, source, known defects.
+/// Lines that list the data sets: name, splits with local files, licence, source and known defects.
 ///
 /// # Errors
-/// If there is no catalogue, or it cannot be read.
+/// If the catalogue is missing or cannot be read.
 pub fn listing() -> Result<Vec<String>> {
     let catalogue = Catalogue::find(None)?;
     let mut lines = Vec::new();
     for entry in &catalogue.entries {
-        let splits: Vec<String> = entry.split.iter().map(|split| listed(&catalogue, entry, split)).collect();
+        let splits: Vec<String> = entry.split.iter().map(|split| describe_split(&catalogue, entry, split)).collect();
         let task = if entry.format.task() == Task::Math { "math" } else { "choice" };
         lines.push(format!(
             "{}  ({})  {}\n    {task}: {}",
@@ -36,28 +36,34 @@ pub fn listing() -> Result<Vec<String>> {
     Ok(lines)
 }
 
-/// A split's name, rows, and whether it can be used.
-fn listed(catalogue: &Catalogue, entry: &Entry, split: &Split) -> String {
+/// Name, number of rows and availability of a split.
+fn describe_split(catalogue: &Catalogue, entry: &Entry, split: &Split) -> String {
     let rows = split.rows.map(|rows| format!(" {rows}")).unwrap_or_default();
-    let there = catalogue.path(entry, split).is_ok_and(|path| path.exists());
-    let state = match (there, split.sha256.is_some(), split.url.is_some() || entry.package.is_some()) {
+    let exists = catalogue.path(entry, split).is_ok_and(|path| path.exists());
+    let state = match (exists, split.sha256.is_some(), split.url.is_some() || entry.package.is_some()) {
         (true, ..) => "",
-        (false, _, false) => ", to be got by hand",
-        (false, true, true) => ", to be fetched",
-        (false, false, true) => ", to be fetched, not pinned",
+        (false, _, false) => ", manual download",
+        (false, true, true) => ", not fetched",
+        (false, false, true) => ", not fetched, no checksum",
     };
     format!("{}{rows}{state}", split.name)
 }
 
-/// Makes a data set's files from its templates or facts and writes them into `out` (the catalogue's own folder if there is
-/// none), with another seed and number of problems per template if they are given. Files that are there already stay.
+/// Generates a data set's files from its templates or facts and writes them into `out`, by default the catalogue's
+/// folder. `seed` and `instances`, the number of problems per template, override the catalogue's values. Equal existing
+/// files stay.
 ///
 /// # Errors
-/// Names the nearest right name, what is wrong with the source, or a file that is there and differs.
-pub fn generate(name: &str, out: Option<PathBuf>, seed: Option<Seed>, instances: Option<usize>) -> Result<Vec<Made>> {
+/// If the name is unknown (with the nearest known name), the source is faulty, or an existing file differs.
+pub fn generate(
+    name: &str,
+    out: Option<PathBuf>,
+    seed: Option<Seed>,
+    instances: Option<usize>,
+) -> Result<Vec<GeneratedFile>> {
     let catalogue = Catalogue::find(None)?;
     let entry = suggest::find("data set", name, &catalogue.entries, |entry| &entry.name)?;
-    let generator = entry.generator.clone().ok_or_else(|| anyhow!("`{name}` is not generated"))?;
+    let generator = entry.generator.clone().ok_or_else(|| anyhow!("the data set `{name}` has no generator"))?;
     let generator = generator.with(seed, instances);
     let out = out.unwrap_or_else(|| catalogue.folder.join(name));
     let files = generator.make(&catalogue.folder, entry.format, &out)?;
@@ -65,13 +71,13 @@ pub fn generate(name: &str, out: Option<PathBuf>, seed: Option<Seed>, instances:
     Ok(files)
 }
 
-/// Writes the files, and leaves alone what is already there.
-fn write(files: &[Made]) -> Result<()> {
+/// Writes the files, except files that exist with the same bytes.
+fn write(files: &[GeneratedFile]) -> Result<()> {
     for file in files {
         match std::fs::read(&file.path) {
-            Ok(there) if there == file.bytes => continue,
+            Ok(existing) if existing == file.bytes => continue,
             Ok(_) => bail!(
-                "{} holds something else; nothing is written over: name another folder with --out",
+                "{} exists with other contents and is not overwritten. Name another folder with --out",
                 file.path.display()
             ),
             Err(_) => {}

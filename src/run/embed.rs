@@ -1,4 +1,4 @@
-//! The weights that a run needs, and the embeddings of its queries.
+//! Weights that a run needs, and embeddings of its queries.
 
 use std::collections::BTreeMap;
 
@@ -17,18 +17,18 @@ use crate::types::item::Item;
 use crate::types::left_out::Unrecorded;
 use crate::types::record::Purpose;
 
-/// Makes sure that the weights of a config are there and right, and fetches them if they are not.
-/// The embedder's are among them if queries are embedded.
+/// Verifies the weights of a config and fetches missing or damaged weights. The embedder's weights are included only if
+/// `embeds`.
 pub(super) async fn fetch(resolved: &ResolvedConfig, embeds: bool, progress: &Progress) -> Result<(), RunError> {
-    let of_embedder = resolved.config.learning.embedder.weights().filter(|_| !embeds);
-    for name in resolved.needed_weights().into_iter().filter(|name| Some(&**name) != of_embedder) {
+    let skipped = resolved.config.learning.embedder.weights().filter(|_| !embeds);
+    for name in resolved.required_weights().into_iter().filter(|name| Some(&**name) != skipped) {
         ensure_weights(&resolved.weights, &name, progress).await?;
     }
     Ok(())
 }
 
-/// The embeddings of the queries, if an arm learns: those of the journal, and the embedder's for the others, which the
-/// journal then keeps. Offline they are the journal's alone.
+/// Embeddings of the queries, if an arm learns. Missing embeddings are computed and stored in the journal; offline,
+/// only embeddings of the journal are used.
 pub(super) async fn embed(
     resolved: &ResolvedConfig,
     journal: &Journal,
@@ -38,27 +38,27 @@ pub(super) async fn embed(
     let name = resolved.config.learning.embedder;
     let keys: Vec<CallKey> = resolved.embedded().iter().map(|item| name.key(&item.query)).collect();
     let found = journal.embeddings(name.name(), &keys).await.map_err(RunError::Journal)?;
-    let lacking: BTreeMap<CallKey, &Item> = keys
+    let missing: BTreeMap<CallKey, &Item> = keys
         .iter()
         .zip(resolved.embedded())
         .zip(&found)
         .filter(|(_, found)| found.is_none())
         .map(|((key, item), _)| (*key, item))
         .collect();
-    if offline && !lacking.is_empty() {
+    if offline && !missing.is_empty() {
         return Ok(recorded(resolved, found));
     }
-    let made = embed_now(name, &lacking, progress).await.map_err(RunError::Weights)?;
-    journal.put_embeddings(name.name(), made.clone()).await.map_err(RunError::Journal)?;
-    let made: BTreeMap<CallKey, Embedded> = made.into_iter().collect();
-    let embedding = |(key, found): (&CallKey, Option<Embedded>)| found.or_else(|| made.get(key).cloned());
+    let computed = embed_now(name, &missing, progress).await.map_err(RunError::Weights)?;
+    journal.put_embeddings(name.name(), computed.clone()).await.map_err(RunError::Journal)?;
+    let computed: BTreeMap<CallKey, Embedded> = computed.into_iter().collect();
+    let embedding = |(key, found): (&CallKey, Option<Embedded>)| found.or_else(|| computed.get(key).cloned());
     let rows = keys.iter().zip(found).map(|row| embedding(row).context("an embedding is missing"));
     let rows = rows.collect::<Result<_, _>>().map_err(RunError::Weights)?;
     Ok(Embeddings { rows, lacks: None })
 }
 
-/// What recordings hold, if they do not hold all. Those of calibration items are needed if arms learn from these; else they
-/// only show what the items share with the stream.
+/// Embeddings from incomplete recordings. Embeddings of calibration items are required only if arms learn from these
+/// items; otherwise they only serve the search for near-duplicates in the stream.
 fn recorded(resolved: &ResolvedConfig, found: Vec<Option<Embedded>>) -> Embeddings {
     let needed = if resolved.config.deferral.calibrate_per_arm { found.len() } else { resolved.stream().len() };
     let name = resolved.config.learning.embedder.name();
@@ -77,17 +77,17 @@ fn recorded(resolved: &ResolvedConfig, found: Vec<Option<Embedded>>) -> Embeddin
 
 async fn embed_now(
     name: EmbedderName,
-    lacking: &BTreeMap<CallKey, &Item>,
+    missing: &BTreeMap<CallKey, &Item>,
     progress: &Progress,
 ) -> anyhow::Result<Vec<(CallKey, Embedded)>> {
-    if lacking.is_empty() {
+    if missing.is_empty() {
         return Ok(Vec::new());
     }
     let weights = name.weights().map(crate::fetch::weights::path).transpose()?;
-    let keys: Vec<CallKey> = lacking.keys().copied().collect();
-    let queries: Vec<String> = lacking.values().map(|item| item.query.clone()).collect();
+    let keys: Vec<CallKey> = missing.keys().copied().collect();
+    let queries: Vec<String> = missing.values().map(|item| item.query.clone()).collect();
     let progress = progress.clone();
-    // Off this thread, so that a wish to stop is heard meanwhile.
+    // A blocking thread keeps this task responsive to stop requests.
     let rows = tokio::task::spawn_blocking(move || {
         let work = progress.begin("embedding", queries.len() as u64, Unit::Steps);
         embedder::embed(name, weights.as_deref(), &queries, |done| work.done(done as u64, &String::new))

@@ -1,4 +1,4 @@
-//! Why there is no run, or why it ended before its end.
+//! Errors of runs.
 
 use anyhow::Error;
 
@@ -9,51 +9,51 @@ use crate::report::left_out::missing;
 use crate::types::left_out::Unrecorded;
 use crate::types::model::ModelError;
 
-/// A run that could not begin, or that ended early; every answer that was paid for is in its journal. The text of each error
-/// names the place and the remedy.
+/// Error of a run that could not start or ended early. Every answer that was paid for is in the run's journal. The text
+/// of each error names the fault and a remedy.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum RunError {
-    /// The config, a value laid over it, or what it names is wrong.
+    /// The config, an override, or a file that the config names is invalid.
     #[error("{0:#}")]
     Config(Error),
-    /// The data set is missing or has faults.
+    /// The data set is missing or faulty.
     #[error("{0:#}")]
     Data(Error),
     /// Weights are missing, damaged or cannot be loaded.
     #[error("{0:#}")]
     Weights(Error),
-    /// The folder holds another run or files of no run, or another process makes calls there.
+    /// The folder holds another run or unknown files, or another process is using the folder.
     #[error("{0:#}")]
     Folder(Error),
-    /// A journal cannot be read or written, or lacks what it should hold.
+    /// A journal cannot be read or written, or lacks required data.
     #[error("{0:#}")]
     Journal(Error),
-    /// A call gave no usable answer.
+    /// A call returned no usable answer.
     #[error("{0:#}")]
     Model(Error),
-    /// Only recorded answers may be used, and too few are recorded to show anything.
+    /// Only recorded answers may be used, and too few calls are recorded for any result.
     #[error(
-        "{what}: not all calls were recorded, and --offline forbids making them; the first that is missing is {}. Drop --offline, or \
-         name a recording that holds them with --journal",
+        "{what}: some calls are not recorded, and --offline forbids making them. The first missing call is {}. Drop --offline, or \
+         name a recording that holds the calls with --journal",
         missing(lacks)
     )]
     NotRecorded {
-        /// What cannot be shown.
+        /// Result that cannot be computed.
         what: String,
-        /// The first call that is not recorded.
+        /// First call that is not recorded.
         lacks: Unrecorded,
     },
-    /// The next call could pass the fee limit.
+    /// The next call could exceed the fee limit.
     #[error("{0:#}")]
     FeeLimit(Error),
     /// A provider refused more items than the config allows.
     #[error("{0:#}")]
     TooManyRefused(Error),
     /// The caller stopped the run.
-    #[error("stopped; every answer so far is kept, and the same command goes on from there")]
+    #[error("stopped; every answer so far is in the journal, and the same command resumes")]
     Stopped,
-    /// The outputs cannot be made, written or read back.
+    /// The outputs cannot be computed, written or read.
     #[error("{0:#}")]
     Output(Error),
 }
@@ -76,10 +76,11 @@ impl From<UnknownName> for RunError {
 }
 
 impl RunError {
-    /// The error of a step that failed, with what that means for the run in front, if anything.
-    pub(super) fn of_step(error: StepError, meaning: Option<String>) -> Self {
+    /// Converts the error of a failed step. `consequence` says what the error means for the run and precedes the
+    /// error's text.
+    pub(super) fn of_step(error: StepError, consequence: Option<String>) -> Self {
         if let Some(lacks) = error.unrecorded() {
-            return Self::NotRecorded { what: "this needs every call".to_owned(), lacks };
+            return Self::NotRecorded { what: "this flow needs every call".to_owned(), lacks };
         }
         let make = match &error {
             StepError::Call { source: ModelError::FeeLimit(_), .. } => Self::FeeLimit,
@@ -87,13 +88,13 @@ impl RunError {
             _ => Self::Model,
         };
         let error = Error::from(error);
-        make(match meaning {
-            Some(meaning) => error.context(meaning),
+        make(match consequence {
+            Some(consequence) => error.context(consequence),
             None => error,
         })
     }
 
-    /// The same error with a text in front of its own.
+    /// Adds a text in front of the error's text.
     pub(super) fn context(self, text: String) -> Self {
         if let Self::NotRecorded { what, lacks } = self {
             return Self::NotRecorded { what: format!("{text}: {what}"), lacks };

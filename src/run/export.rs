@@ -1,4 +1,4 @@
-//! A run's calls and embeddings in one file that others can answer from.
+//! Export of a run's calls and embeddings to a file from which other runs can answer.
 
 use std::path::Path;
 
@@ -9,21 +9,21 @@ use crate::gateway::journal::portable::{self, ExportSelection};
 use crate::report::files::write_file;
 use crate::report::folder::JOURNAL;
 
-/// Writes the journal of the run in `run` into the new parquet file `out`, and gives a line on what it holds.
+/// Writes the journal of the run in folder `run` to the new parquet file `out`, and returns a line on its contents.
 ///
 /// # Errors
-/// If there is no run, the file is there already, nothing is left to export, or a file cannot be read or written.
+/// If the folder holds no run, `out` exists, there is nothing to export, or a file cannot be read or written.
 pub fn export(run: &Path, out: &Path, selection: &ExportSelection) -> Result<String> {
     let journal = run.join(JOURNAL);
     if !journal.is_file() {
-        bail!("{} holds no run: there is no {JOURNAL}", run.display());
+        bail!("{} holds no run: {JOURNAL} is missing", run.display());
     }
     if out.exists() {
-        bail!("{} is there; name another file with --out", out.display());
+        bail!("{} exists already. Name another file with --out", out.display());
     }
     let (bytes, exported) = portable::export(&journal, selection)?;
     if (exported.calls, exported.embeddings) == (0, 0) {
-        bail!("nothing to export: {} holds no call or embedding that the files of --except do not hold", run.display());
+        bail!("nothing to export: the files of --except hold every call and embedding of {}", run.display());
     }
     write_file(out, &bytes)?;
     let size = megabytes(u64::try_from(bytes.len())?);

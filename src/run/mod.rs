@@ -1,5 +1,5 @@
-//! A run as a library call: from a config to records, reports and files. The other flows over runs (sweep, ablation,
-//! reproduction, report, comparison) are here too; none of them prints anything or knows the command line.
+//! Runs as library calls: from a config to records, reports and files. Sweep, ablation, reproduction, report and
+//! comparison are also here. No module here prints or depends on the command line.
 
 pub mod ablate;
 pub mod audit;
@@ -54,11 +54,11 @@ use crate::config::resolved::ResolvedConfig;
 use crate::config::schema::Config;
 use crate::types::model::Model;
 
-/// A config that is to be run, with values laid over it.
+/// A config to run, with overrides of its values.
 ///
-/// The run has a folder, `results/<name>` unless another is named: its journal lies there, so that the same run goes on
-/// where it was stopped. If the folder lies in the working folder, the run takes over what the runs beside it have paid for:
-/// no call is paid for twice.
+/// The default folder of a run is `results/<name>`. It holds the journal, so an interrupted run resumes when it is run
+/// again. If the folder lies below the working folder, the run also uses the journals of the runs in neighbouring
+/// folders: no call is paid for twice.
 #[derive(Clone)]
 pub struct Run {
     config: PathBuf,
@@ -70,25 +70,26 @@ pub struct Run {
 }
 
 impl Run {
-    /// Reads a config (TOML).
+    /// Reads and checks a config (TOML).
     ///
     /// # Errors
-    /// [`RunError::Config`] names file, line and key.
+    /// [`RunError::Config`] with file, line and key.
     pub fn load(config: impl AsRef<Path>) -> Result<Self, RunError> {
         Self::new(config, Vec::new(), Sources::default()).checked()
     }
 
-    /// The run of a config that is read later, with its overrides (`key.path=value`) and sources of answers.
+    /// A run of `config` with overrides (`key.path=value`) and sources of answers. The config is read by
+    /// [`Run::prepare`].
     #[must_use]
     pub fn new(config: impl AsRef<Path>, overrides: Vec<String>, sources: Sources) -> Self {
         let config = config.as_ref().to_owned();
         Self { config, overrides, sources, models: BTreeMap::new(), folder: None, fresh: false }
     }
 
-    /// Lays a value over the config, as `--set` does: `key.path=value`, or `key.path=` to remove a key.
+    /// Overrides a value of the config, as `--set` does: `key.path=value`, or `key.path=` to remove a key.
     ///
     /// # Errors
-    /// [`RunError::Config`] if there is no such key, or the value does not fit.
+    /// [`RunError::Config`] if the key is unknown or the value is invalid.
     pub fn set(mut self, value: &str) -> Result<Self, RunError> {
         self.overrides.push(value.to_owned());
         self.checked()
@@ -99,50 +100,50 @@ impl Run {
         Ok(self)
     }
 
-    /// Takes answers from another run's journal, an export, or a folder of exports too.
+    /// Adds a source of answers: another run's journal, an export, or a folder of exports.
     #[must_use]
     pub fn with_journal(mut self, journal: impl AsRef<Path>) -> Self {
         self.sources.journals.push(journal.as_ref().to_owned());
         self
     }
 
-    /// Allows answers of journals alone: no model, no weights, no network.
+    /// Restricts the run to answers in journals: no model, no weights, no network.
     #[must_use]
     pub fn offline(mut self) -> Self {
         self.sources.offline = true;
         self
     }
 
-    /// Leaves the answers of the runs beside this one alone: what they paid for is asked and paid for again.
+    /// Ignores the journals of neighbouring runs. Calls that they hold are made and paid for again.
     #[must_use]
     pub fn alone(self) -> Self {
         Self { sources: self.sources.alone(true), ..self }
     }
 
-    /// Registers the model that answers for the `[[model]]` of this name, which is of backend `custom`. Its answers are kept
-    /// in the journal under the entry's name and its key `model`: a model that comes to answer otherwise needs another one.
+    /// Registers the model that answers for the `[[model]]` of this name and of backend `custom`. The journal stores
+    /// answers under the entry's name and its key `model`. Change the key `model` if the model's behaviour changes.
     #[must_use]
     pub fn with_model(mut self, name: &str, model: Arc<dyn Model>) -> Self {
         self.models.insert(name.to_owned(), CustomModel::new(model));
         self
     }
 
-    /// Gives the run another folder; `None` is the usual one.
+    /// Sets the folder of the run; `None` selects the default, `results/<name>`.
     #[must_use]
     pub fn in_folder(self, folder: impl Into<Option<PathBuf>>) -> Self {
         Self { folder: folder.into(), ..self }
     }
 
-    /// Sets outputs that are in the folder aside and starts over; the journal of calls stays in use.
+    /// If `fresh`, moves existing outputs aside and starts over. The journal stays in use.
     #[must_use]
     pub fn fresh(self, fresh: bool) -> Self {
         Self { fresh, ..self }
     }
 
-    /// Reads the data and all else that the config names, and checks it. No model is called.
+    /// Reads and checks the data and all files that the config names. Calls no model.
     ///
     /// # Errors
-    /// Names the place and the remedy.
+    /// [`RunError`] with the location of the fault and a remedy.
     pub fn prepare(&self) -> Result<Prepared, RunError> {
         let resolved = self.sources.load(&self.config, &self.overrides)?;
         let Self { models, folder, fresh, sources, .. } = self;
@@ -160,24 +161,24 @@ impl Run {
     /// Runs the config's arms.
     ///
     /// # Errors
-    /// [`RunError`]; what was answered until then is in the journal.
+    /// [`RunError`]. The journal holds every answer up to the error.
     pub async fn execute(&self, progress: &Progress) -> Result<RunReport, RunError> {
         self.prepare()?.execute(progress).await
     }
 }
 
-/// Where a run's outputs and its journal lie.
+/// Location of a run's outputs and journal.
 #[derive(Debug, Clone)]
-pub(crate) struct Place {
+pub(crate) struct RunLocation {
     /// The folder of the outputs.
     pub(crate) folder: PathBuf,
-    /// A journal that several runs share; `None` for the folder's own. Of such runs only results are written.
-    pub(crate) shared: Option<PathBuf>,
-    /// Whether outputs that are there are set aside first.
+    /// Path of a journal that several runs share; `None` if the run's folder holds the journal.
+    pub(crate) shared_journal: Option<PathBuf>,
+    /// True if existing outputs are moved aside first.
     pub(crate) fresh: bool,
 }
 
-/// A config with all that it names, found right: it can be run.
+/// A checked config with all files that it names, ready to run.
 pub struct Prepared {
     resolved: ResolvedConfig,
     sources: Sources,
@@ -187,31 +188,31 @@ pub struct Prepared {
 }
 
 impl Prepared {
-    /// Where the run lies; `ending` is added to the name of the usual folder.
-    fn place(&self, ending: &str) -> Place {
-        let usual = || Path::new("results").join(format!("{}{ending}", self.resolved.config.name));
-        Place { folder: self.folder.clone().unwrap_or_else(usual), shared: None, fresh: self.fresh }
+    /// Location of the run. `suffix` is appended to the name of the default folder.
+    fn location(&self, suffix: &str) -> RunLocation {
+        let default = || Path::new("results").join(format!("{}{suffix}", self.resolved.config.name));
+        RunLocation { folder: self.folder.clone().unwrap_or_else(default), shared_journal: None, fresh: self.fresh }
     }
 
-    /// Lines that say what would run, and the calls, tokens and fee to expect.
+    /// Lines on what a run would do, with expected calls, tokens and fee.
     #[must_use]
     pub fn forecast(&self) -> Vec<String> {
         forecast::lines(&self.resolved)
     }
 
-    /// The same of a sweep at so many thresholds.
+    /// Lines on what a sweep over these thresholds would do, with expected calls, tokens and fee.
     #[must_use]
     pub fn forecast_sweep(&self, thresholds: &Thresholds) -> Vec<String> {
-        forecast::lines_of(&self.resolved, Flow::Sweep(thresholds.most()))
+        forecast::lines_of(&self.resolved, Flow::Sweep(thresholds.max_count()))
     }
 
-    /// The same of a calibration.
+    /// Lines on what a calibration would do, with expected calls, tokens and fee.
     #[must_use]
     pub fn forecast_calibration(&self) -> Vec<String> {
         forecast::lines_of(&self.resolved, Flow::Calibration)
     }
 
-    /// What makes the run the same run.
+    /// JSON of all settings that identify the run: a folder accepts only runs of one identity.
     fn identity(&self) -> Value {
         self.resolved.identity()
     }

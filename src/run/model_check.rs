@@ -1,4 +1,4 @@
-//! The check of a `[[model]]`: what its server gives, and the keys of the entry that say otherwise.
+//! Check of a `[[model]]`: the capabilities of its server, and the keys of the entry that do not match.
 
 use std::path::{Path, PathBuf};
 
@@ -20,19 +20,19 @@ use crate::task::confidence::Signal;
 use crate::task::prompt::Style;
 use crate::types::arm::Deferral;
 
-/// The file whose models can be named without a config.
+/// File whose models can be named without a config.
 const MODELS: &str = "configs/models.toml";
 
-/// The file of the entry called `name`; `None` if it is not where entries are looked for without a config.
+/// Default file of entries, if it holds an entry called `name`; otherwise `None`.
 #[must_use]
-pub fn usual_file(name: &str) -> Option<PathBuf> {
+pub fn default_file(name: &str) -> Option<PathBuf> {
     let path = Path::new(MODELS);
     entries::find(path, name).is_ok().then(|| path.to_owned())
 }
 
-/// An entry that can be checked, with the file that it stands in.
+/// An entry to check, with its file.
 pub struct ModelCheck {
-    /// The config or file of models that was named.
+    /// Config or file of models that the user named.
     config: PathBuf,
     file: PathBuf,
     entry: ModelEntry,
@@ -46,31 +46,31 @@ impl ModelCheck {
     /// Finds the entry called `name` in a config or a file of models.
     ///
     /// # Errors
-    /// Names the file and what is wrong in it, or a backend that has no server to ask.
+    /// If the file is faulty or lacks the entry, or if the entry's backend has no server.
     pub fn find(config: &Path, name: &str) -> Result<Self> {
         let (file, raw) = entries::find(config, name)?;
-        let at = || format!("{}", file.display());
-        let entry = ModelEntry::resolve(raw, &Catalogue::near(Some(config))?).with_context(at)?;
+        let path = || format!("{}", file.display());
+        let entry = ModelEntry::resolve(raw, &Catalogue::near(Some(config))?).with_context(path)?;
         let Some(server) = entry.backend.openai().cloned() else {
             bail!(
-                "{}: model `{name}` is of backend `{}`: a check asks servers (backend `openai`)",
-                at(),
+                "{}: model `{name}` has the backend `{}`, but only models of backend `openai` have a server to check",
+                path(),
                 entry.backend.kind().name()
             );
         };
-        let style = style(config, &entry).with_context(at)?;
+        let style = style(config, &entry).with_context(path)?;
         let needs_logprobs = needs_logprobs(config, name);
         Ok(Self { config: config.to_owned(), file, entry, server, style, needs_logprobs })
     }
 
-    /// A warning before the check; `None` if there is no reason for one.
+    /// Warning before the check; `None` if the model is not retired.
     #[must_use]
     pub fn warning(&self) -> Option<String> {
         let day = self.entry.retired.as_ref()?;
-        Some(format!("model `{}`: its provider ended it on {day}", self.entry.name))
+        Some(format!("model `{}`: retired by its provider on {day}", self.entry.name))
     }
 
-    /// The line that says what is asked, and where.
+    /// Line with the model, its server and its preset.
     #[must_use]
     pub fn title(&self) -> String {
         let Self { entry, server, .. } = self;
@@ -78,29 +78,29 @@ impl ModelCheck {
         format!("model `{}`: {} at {}{preset}", entry.name, entry.server_name(), server.base_url)
     }
 
-    /// Asks the server by a few small calls.
+    /// Tests the server with a few small calls.
     ///
     /// # Errors
-    /// [`RunError::Stopped`] if it is stopped before their end.
-    pub async fn ask(&self, progress: &Progress) -> Result<Report, RunError> {
-        let asked = Box::pin(check::check(&self.entry, &self.server, self.style));
-        progress.unless_stopped(async { Ok(asked.await) }).await
+    /// [`RunError::Stopped`] if a stop is requested before the last call ends.
+    pub async fn run(&self, progress: &Progress) -> Result<Report, RunError> {
+        let report = Box::pin(check::check(&self.entry, &self.server, self.style));
+        progress.unless_stopped(async { Ok(report.await) }).await
     }
 
-    /// True if a run of the config can use the entry; with `written`, once the keys whose right values are known have them.
+    /// True if a run of the config can use the entry. If `written`, the detected values count as written to the entry.
     #[must_use]
     pub fn passes(&self, report: &Report, written: bool) -> bool {
         let answers = if written { passes_when_written(report) } else { report.passes() };
         answers && !self.lacks_confidence(report)
     }
 
-    /// True if the server gives no log-probabilities and the config's confidence needs them.
+    /// True if the server returns no log-probabilities and the config's confidence signal needs them.
     fn lacks_confidence(&self, report: &Report) -> bool {
         let off = |(key, value): (&str, toml::Value)| key == "logprobs" && value.as_bool() == Some(false);
         self.needs_logprobs && (!self.entry.capabilities().logprobs || report.changes().into_iter().any(off))
     }
 
-    /// The lines on what was found, and what the check has taken.
+    /// Lines on the findings, and on calls, tokens and fee of the check.
     #[must_use]
     pub fn lines(&self, report: &Report) -> Vec<String> {
         let findings = report.findings.iter().map(ToString::to_string);
@@ -110,15 +110,15 @@ impl ModelCheck {
         if self.lacks_confidence(report) {
             let others = Signal::ALL.into_iter().filter(|signal| !signal.needs_logprobs()).map(Signal::name);
             lines.push(format!(
-                "  NO: `{}` is the first level of {}, whose confidence is computed from log-probabilities; set deferral.signal to one \
-                 that needs none ({}), or use another model",
+                "  NO: `{}` is the first level of {}, and the confidence signal needs log-probabilities. Set deferral.signal to a signal \
+                 without log-probabilities ({}), or use another model",
                 self.entry.name,
                 self.config.display(),
                 others.collect::<Vec<_>>().join(", ")
             ));
         }
         lines.push(format!(
-            "{} calls, {} tokens read, {} written{}",
+            "{} calls, {} input tokens, {} output tokens{}",
             report.calls,
             report.usage.input,
             report.usage.output,
@@ -127,30 +127,30 @@ impl ModelCheck {
         lines
     }
 
-    /// The line that offers to write; `None` if there is nothing to write.
+    /// Line that offers `--write`; `None` if no key would change.
     #[must_use]
     pub fn offer(&self, report: &Report) -> Option<String> {
         let some = !report.changes().is_empty();
-        some.then(|| format!("with --write these keys are changed in {}", self.file.display()))
+        some.then(|| format!("--write changes these keys in {}", self.file.display()))
     }
 
-    /// Changes the keys whose right values are known, and gives the lines that show what that changes.
+    /// Writes the detected values to the entry, and returns lines that show the changes.
     ///
     /// # Errors
-    /// Names the file if it cannot be changed.
+    /// If the file cannot be read, edited or written.
     pub fn write(&self, report: &Report) -> Result<Vec<String>> {
         let Self { file, entry, .. } = self;
         let changes = report.changes();
         if changes.is_empty() {
             return Ok(vec!["nothing to write".to_owned()]);
         }
-        // A link stays a link.
-        let place = file.canonicalize().with_context(|| format!("cannot write {}", file.display()))?;
-        let old = std::fs::read_to_string(&place).with_context(|| format!("cannot read {}", file.display()))?;
+        // Write to the target of a link, so the link stays.
+        let target = file.canonicalize().with_context(|| format!("cannot write {}", file.display()))?;
+        let old = std::fs::read_to_string(&target).with_context(|| format!("cannot read {}", file.display()))?;
         let new = with_keys(&old, &entry.name, &changes).with_context(|| format!("{}", file.display()))?;
-        let permissions = std::fs::metadata(&place)?.permissions();
-        write_file(&place, new.as_bytes())?;
-        std::fs::set_permissions(&place, permissions).with_context(|| format!("{}", file.display()))?;
+        let permissions = std::fs::metadata(&target)?.permissions();
+        write_file(&target, new.as_bytes())?;
+        std::fs::set_permissions(&target, permissions).with_context(|| format!("{}", file.display()))?;
         let lines = difference(&old, &new).into_iter().map(|line| match line {
             Changed::Out(line) => format!("-{line}"),
             Changed::In(line) => format!("+{line}"),
@@ -159,14 +159,15 @@ impl ModelCheck {
     }
 }
 
-/// Whether a run can go by the entry once the keys whose right values are known have them.
+/// True if a run can use the entry after the detected values are written.
 fn passes_when_written(report: &Report) -> bool {
     let known = |finding: &Finding| finding.fix.as_ref().is_some_and(|fix| fix.value.is_some());
     report.findings.iter().all(|finding| finding.verdict != Verdict::Bad || known(finding))
 }
 
-/// True if the config's first level is the model called `name` and a gate compares a confidence from log-probabilities. A config
-/// without a signal uses one of these whenever the questions have no options to score.
+/// True if the config's first level is the model called `name` and a deferral gate uses a confidence from
+/// log-probabilities. A config without `deferral.signal` uses such a confidence if the questions have no options to
+/// score.
 fn needs_logprobs(config: &Path, name: &str) -> bool {
     let Ok(config) = Config::load(config, &[]) else { return false };
     let is_gated = config.arms.iter().any(|arm| arm.deferral() == Deferral::BelowThreshold);
@@ -174,7 +175,7 @@ fn needs_logprobs(config: &Path, name: &str) -> bool {
     is_gated && is_first && config.deferral.signal.is_none_or(Signal::needs_logprobs)
 }
 
-/// The style of the entry's prompt, whichever questions it is for.
+/// Style of the entry's prompt, for either task.
 fn style(config: &Path, entry: &ModelEntry) -> Result<Style> {
     let prompts = Prompts::near(Some(config))?;
     let found = prompts.find(entry.prompt(), Task::Math).or_else(|_| prompts.find(entry.prompt(), Task::Choice));

@@ -1,4 +1,4 @@
-//! What the calls of a command have cost: now, by its run in all, and by all runs of the project.
+//! Fees of a command's calls: of this execution, of the whole run, and of all runs of the project.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -18,35 +18,35 @@ use crate::types::price::Fee;
 /// A sum of fees.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct FeeTotal {
-    /// The fee of answered calls.
+    /// Fee of answered calls.
     pub fee: Fee,
-    /// The most that attempts without an answer may have cost.
+    /// Upper bound of the fee of attempts without an answer.
     pub lost: Fee,
-    /// The names of the models whose calls have no price, and are not in the sums.
+    /// Names of the models without a price. Their calls are not in the sums.
     pub unpriced: BTreeSet<String>,
-    /// Whether a price among those of the sums is nominal, so that the sums are no money.
+    /// True if the sums contain a nominal price and therefore are not real money.
     pub nominal: bool,
 }
 
 impl FeeTotal {
-    /// The fees of an account by these prices.
+    /// Fees of an account at these prices.
     pub(super) fn of(account: &Account, prices: &Prices) -> Self {
-        let mut paid = Self::default();
-        for (answered, taken) in [(true, &account.spent), (false, &account.lost)] {
-            for (name, Spend { usage, .. }) in taken {
+        let mut total = Self::default();
+        for (answered, spends) in [(true, &account.spent), (false, &account.lost)] {
+            for (name, Spend { usage, .. }) in spends {
                 let Some(price) = prices.get(name).and_then(Option::as_ref) else {
-                    paid.unpriced.insert(name.clone());
+                    total.unpriced.insert(name.clone());
                     continue;
                 };
-                let sum = if answered { &mut paid.fee } else { &mut paid.lost };
+                let sum = if answered { &mut total.fee } else { &mut total.lost };
                 *sum = sum.plus(price.fee(*usage));
-                paid.nominal |= price.nominal;
+                total.nominal |= price.nominal;
             }
         }
-        paid
+        total
     }
 
-    /// Adds other fees.
+    /// Adds the sums of another total.
     pub(super) fn add(&mut self, other: &Self) {
         self.fee = self.fee.plus(other.fee);
         self.lost = self.lost.plus(other.lost);
@@ -54,19 +54,19 @@ impl FeeTotal {
         self.nominal |= other.nominal;
     }
 
-    /// What was paid since `before`.
+    /// Fees since the earlier total `before`.
     fn since(mut self, before: &Self) -> Self {
         self.fee = self.fee.minus(before.fee);
         self.lost = self.lost.minus(before.lost);
         self
     }
 
-    /// The sum of both, which a limit counts.
-    pub(super) fn most(&self) -> Fee {
+    /// Upper bound of the fee, including attempts without an answer. Fee limits apply to this value.
+    pub(super) fn upper_bound(&self) -> Fee {
         self.fee.plus(self.lost)
     }
 
-    fn words(&self) -> String {
+    fn describe(&self) -> String {
         let nominal = if self.nominal { " (nominal)" } else { "" };
         let lost = match self.lost.usd() {
             lost if lost > 0.0 => format!(", and at most {lost:.6} USD for attempts without an answer"),
@@ -76,23 +76,23 @@ impl FeeTotal {
     }
 }
 
-/// What a command has spent so far.
+/// Spending of a command so far.
 #[derive(Debug, Clone, Default)]
 pub struct Money {
-    /// Calls that were made now.
+    /// Number of calls that this execution made.
     pub calls: u64,
-    /// Answers that were copied from other journals now.
+    /// Number of answers that this execution copied from other journals.
     pub imported: u64,
-    /// What the calls that were made now have cost.
+    /// Fees of the calls that this execution made.
     pub now: FeeTotal,
-    /// What all calls of each journal that was used have cost, by its file.
+    /// Fees of all calls of each journal in use, by the journal's path.
     runs: BTreeMap<PathBuf, FeeTotal>,
-    /// What all runs of the project have cost, with the project's folder.
+    /// Project folder and fees of all runs in it; `None` outside a project.
     project: Option<(PathBuf, FeeTotal)>,
 }
 
 impl Money {
-    /// Counts what a session has spent.
+    /// Adds the spending of a session.
     fn add(&mut self, journal: &Journal, before: &FeeTotal, project: Option<&Project>, prices: &Prices) -> Result<()> {
         let run = FeeTotal::of(&journal.account()?, prices);
         self.calls += journal.calls_made();
@@ -103,7 +103,7 @@ impl Money {
         }
         self.now.add(&now);
         if let Some(project) = project {
-            let mut all = beside(journal, prices)?;
+            let mut all = neighbours(journal, prices)?;
             all.add(&run);
             self.project = Some((project.root().to_owned(), all));
         }
@@ -111,63 +111,62 @@ impl Money {
         Ok(())
     }
 
-    /// A line on what was spent: now, by the run in all if that is more, and by all runs of the project if that is more.
+    /// Line on spending: of this execution, of the whole run if higher, and of all runs of the project if higher.
     #[must_use]
     pub fn line(&self) -> String {
         let mut run = FeeTotal::default();
-        self.runs.values().for_each(|paid| run.add(paid));
-        let mut parts = vec![format!("spent now: {} calls for {}", self.calls, self.now.words())];
-        if run.most() > self.now.most() {
-            parts.push(format!("{} by this run in all", run.words()));
+        self.runs.values().for_each(|total| run.add(total));
+        let mut parts = vec![format!("spent now: {} calls for {}", self.calls, self.now.describe())];
+        if run.upper_bound() > self.now.upper_bound() {
+            parts.push(format!("{} by this run in total", run.describe()));
         }
-        if let Some((root, all)) = self.project.as_ref().filter(|(_, all)| all.most() > run.most()) {
-            parts.push(format!("{} by all runs in {}", all.words(), shown(root)));
+        if let Some((root, all)) = self.project.as_ref().filter(|(_, all)| all.upper_bound() > run.upper_bound()) {
+            parts.push(format!("{} by all runs in {}", all.describe(), folder_name(root)));
         }
         let unpriced: Vec<String> = self.now.unpriced.iter().map(|name| format!("`{name}`")).collect();
         if !unpriced.is_empty() {
             parts.push(format!(
-                "no price is known for {}, so what it cost is not in these sums",
+                "no price is known for {}, so the sums do not contain these calls",
                 unpriced.join(" and ")
             ));
         }
         parts.join("; ")
     }
 
-    /// A line on what was spent so far by a command that did not come to its end; `None` if no call was made.
+    /// Line on the spending of a command that failed; `None` if no call was made.
     #[must_use]
     pub fn so_far(&self) -> Option<String> {
-        (self.calls > 0).then(|| format!("so far in {}: {}", self.places(), self.made()))
+        (self.calls > 0).then(|| format!("spent so far in {}: {}", self.folders(), self.calls_made()))
     }
 
-    /// The sentence on a command that was asked to stop; `None` if no call was made.
+    /// Line on the spending of a command that was stopped; `None` if no call was made.
     #[must_use]
     pub fn stopped(&self) -> Option<String> {
         (self.calls > 0).then(|| {
             format!(
-                "stopped after {}; every answer so far is kept in {}, and the same command goes on from there",
-                self.made(),
-                self.places()
+                "stopped after {}; every answer so far is in {}, and the same command resumes",
+                self.calls_made(),
+                self.folders()
             )
         })
     }
 
-    fn made(&self) -> String {
-        format!("{} {} for {}", self.calls, if self.calls == 1 { "call" } else { "calls" }, self.now.words())
+    fn calls_made(&self) -> String {
+        format!("{} {} for {}", self.calls, if self.calls == 1 { "call" } else { "calls" }, self.now.describe())
     }
 
-    /// The folders of the journals.
-    fn places(&self) -> String {
+    /// Folders of the journals in use.
+    fn folders(&self) -> String {
         let folders = self.runs.keys().map(|journal| journal.parent().unwrap_or(journal).display().to_string());
         folders.collect::<Vec<_>>().join(" and ")
     }
 }
 
-fn shown(root: &Path) -> String {
+fn folder_name(root: &Path) -> String {
     if root == Path::new(".") { "the working folder".to_owned() } else { root.display().to_string() }
 }
 
-/// The prices by which a journal's calls are counted: those of the run's models, and of all others that a config or
-/// `models.toml` names.
+/// Prices for the calls of a journal: of the run's models, and of all other models in the config or `models.toml`.
 pub(super) fn prices(resolved: &ResolvedConfig) -> Prices {
     let mut prices = resolved.prices();
     for entry in &resolved.known {
@@ -176,21 +175,22 @@ pub(super) fn prices(resolved: &ResolvedConfig) -> Prices {
     prices
 }
 
-/// What the runs beside this one have paid, each by the prices of its own manifest as far as it has them.
-pub(super) fn beside(journal: &Journal, prices: &Prices) -> Result<FeeTotal> {
-    let mut paid = FeeTotal::default();
+/// Fees of the neighbouring runs, at the prices of each run's manifest, or at `prices` for models that the manifest
+/// lacks.
+pub(super) fn neighbours(journal: &Journal, prices: &Prices) -> Result<FeeTotal> {
+    let mut total = FeeTotal::default();
     for (path, account) in journal.neighbours()? {
         let manifest = path.parent().and_then(|folder| Manifest::read(folder).ok().flatten());
         let mut own = manifest.map(|manifest| manifest.prices).unwrap_or_default();
         for (name, price) in prices {
             own.entry(name.clone()).or_insert_with(|| price.clone());
         }
-        paid.add(&FeeTotal::of(&account, &own));
+        total.add(&FeeTotal::of(&account, &own));
     }
-    Ok(paid)
+    Ok(total)
 }
 
-/// Counts what a session spends, and adds it to its command's account at the end of the session, however it ends.
+/// Counter of a session's spending. When dropped, it adds the spending to the command's account, even after an error.
 pub(super) struct SpendMeter<'a> {
     resolved: &'a ResolvedConfig,
     sources: &'a Sources,
@@ -200,7 +200,7 @@ pub(super) struct SpendMeter<'a> {
 }
 
 impl<'a> SpendMeter<'a> {
-    /// Begins to count.
+    /// Starts the count.
     ///
     /// # Errors
     /// If the journal cannot be read.
@@ -217,7 +217,7 @@ impl<'a> SpendMeter<'a> {
 impl Drop for SpendMeter<'_> {
     fn drop(&mut self) {
         let mut money = self.sources.account();
-        // A journal that cannot be read has stopped the run already, with an error that says so.
+        // An unreadable journal has already stopped the run with an error.
         let _ = money.add(&self.journal, &self.before, self.project.as_ref(), &prices(self.resolved));
     }
 }

@@ -1,4 +1,4 @@
-//! From records to outputs: a run that has just ended and one that is read back from its folder give the same files.
+//! Outputs from records. A run that has just ended and a run that is read from its folder produce equal files.
 
 use std::path::{Path, PathBuf};
 
@@ -25,27 +25,27 @@ use crate::types::price::Price;
 use crate::types::record::Record;
 use crate::types::seed::Seed;
 
-/// What of its config a run's figures depend on.
+/// Settings of a run on which its figures depend.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RunFacts {
-    /// The run's name.
+    /// Name of the run.
     pub name: String,
-    /// The seed of everything that is drawn.
+    /// Seed of all random choices.
     pub seed: Seed,
-    /// The weak level's model.
+    /// Name of the weak level's model.
     pub weak: String,
-    /// The name of the confidence signal; `None` if no arm needs one.
+    /// Name of the confidence signal; `None` if no arm uses a signal.
     pub signal: Option<String>,
-    /// The prices that fees are computed with.
+    /// Prices from which fees are computed, by model.
     pub prices: Prices,
-    /// λs at which all arms were run; `None` if the config gives the gate.
+    /// Thresholds λ of a sweep; `None` if the run is no sweep.
     pub swept: Option<Vec<f64>>,
-    /// The share of the groups on which a sweep chooses λ. `None` if it chooses none.
+    /// Share of the groups on which a sweep chooses λ; `None` if no λ is chosen.
     pub choose: Option<f64>,
 }
 
 impl RunFacts {
-    /// The facts of a config that is run, at these λs if it is a sweep.
+    /// Facts of a config. `swept` holds the thresholds of a sweep.
     pub(super) fn of(resolved: &ResolvedConfig, swept: Option<Vec<f64>>) -> Self {
         Self {
             name: resolved.config.name.clone(),
@@ -58,7 +58,7 @@ impl RunFacts {
         }
     }
 
-    /// The facts that a manifest holds.
+    /// Reads the facts from a manifest and its config.
     fn read(manifest: &Manifest, config: &Config) -> Self {
         Self {
             name: config.name.clone(),
@@ -72,71 +72,74 @@ impl RunFacts {
     }
 }
 
-/// What was found with the calibration items.
+/// Results of the calibration items.
 #[derive(Debug, Default)]
 pub struct Calibration {
-    /// What each arm's gate goes by; empty if nothing is calibrated.
+    /// Calibrated gate of each arm; empty if no arm is calibrated.
     pub arms: Vec<Calibrated>,
-    /// The records of the items.
+    /// Records of the calibration items.
     pub records: Vec<Record>,
 }
 
-/// All of a run that its outputs are made from.
+/// Data of a finished run from which all outputs are made.
 pub struct FinishedRun {
-    /// The manifest.
+    /// Manifest of the run.
     pub manifest: Manifest,
-    /// What the figures depend on.
+    /// Settings on which the figures depend.
     pub facts: RunFacts,
     /// One record per item and cell.
     pub records: Vec<Record>,
-    /// What was found with the calibration items.
+    /// Results of the calibration items.
     pub calibration: Calibration,
-    /// Columns that its tables lack, since an earlier version wrote them.
-    pub lacking: Vec<Lacking>,
+    /// Columns that the tables lack because an earlier version wrote them.
+    pub missing_columns: Vec<Lacking>,
 }
 
 impl FinishedRun {
-    /// Reads a finished run's folder.
+    /// Reads the folder of a finished run.
     ///
     /// # Errors
-    /// If the folder holds no run, or one that is not finished, or a file cannot be read back.
+    /// If the folder holds no run or an unfinished run, or if a file cannot be read.
     pub fn read(folder: &Path) -> Result<Self> {
         let manifest = Manifest::read(folder)?;
-        let mut manifest =
-            manifest.with_context(|| format!("{} holds no run: there is no {FILE}", folder.display()))?;
+        let mut manifest = manifest.with_context(|| format!("{} holds no run: {FILE} is missing", folder.display()))?;
         if manifest.ended.is_none() {
-            bail!("the run in {} is not finished; finish it with the command that began it", folder.display());
+            bail!("the run in {} is not finished. Repeat the command that started the run", folder.display());
         }
-        let (calibration, mut lacking) = read::records(folder, OF_CALIBRATION, &[])?;
+        let (calibration, mut missing_columns) = read::records(folder, OF_CALIBRATION, &[])?;
         let (records, of_stream) = read::records(folder, OF_STREAM, &calibration)?;
-        lacking.extend(of_stream);
-        if lacking.iter().any(|lacking| lacking.column == "cached_input_tokens") {
-            // How much of the input was cheaper is not known.
-            let split = |price: &Price| price.cached_input.is_some_and(|cached| (cached - price.input).abs() > 0.0);
-            manifest.prices.values_mut().for_each(|price| *price = price.take().filter(|price| !split(price)));
+        missing_columns.extend(of_stream);
+        if missing_columns.iter().any(|lacking| lacking.column == "cached_input_tokens") {
+            // The number of cached input tokens is unknown, so a price that depends on it cannot be applied.
+            let has_cache_price =
+                |price: &Price| price.cached_input.is_some_and(|cached| (cached - price.input).abs() > 0.0);
+            manifest
+                .prices
+                .values_mut()
+                .for_each(|price| *price = price.take().filter(|price| !has_cache_price(price)));
         }
         let config = config_of(&manifest)?;
-        let mut gates = config.gates([]);
+        let mut plan = config.calibration_plan([]);
         if manifest.swept.is_some() {
-            gates = gates.swept();
+            plan = plan.swept();
         }
-        let calibration = Calibration { arms: gates.fit(&calibration), records: calibration };
-        Ok(Self { facts: RunFacts::read(&manifest, &config), manifest, records, calibration, lacking })
+        let calibration = Calibration { arms: plan.fit(&calibration), records: calibration };
+        Ok(Self { facts: RunFacts::read(&manifest, &config), manifest, records, calibration, missing_columns })
     }
 
-    /// Computes fees with other prices, for the models that have one, from now on.
+    /// Replaces the prices of the models that `prices` names, with a note for readers.
     pub(super) fn reprice(&mut self, prices: Prices, note: String) {
         self.manifest.prices.extend(prices);
         self.facts.prices.clone_from(&self.manifest.prices);
         self.manifest.price_notes = vec![note];
     }
 
-    /// Lets a recommendation lose so much accuracy against the strong level alone, a share, from now on.
-    pub(super) fn allow(&mut self, margin: f64) {
+    /// Sets the accuracy loss, a share in (0, 1), that the recommendation accepts against strong-only.
+    pub(super) fn set_margin(&mut self, margin: f64) {
         self.manifest.margin = Some(margin);
     }
 
-    /// The arms compared. This computes every interval and test.
+    /// Compares the arms. Each call computes every interval and test anew.
     #[must_use]
     pub fn comparison(&self) -> Comparison<'_> {
         let RunFacts { prices, seed, swept, .. } = &self.facts;
@@ -147,48 +150,48 @@ impl FinishedRun {
     }
 }
 
-/// Gives a signal of an earlier version the name under which this one reads it. The confidences of such a run are 0 if the
-/// calculations did not hold; their records are reported as they are.
-fn as_named_now(signal: &mut Value) {
+/// Renames a signal of an earlier version to its current name. Confidences of such a run are 0 if a calculation failed
+/// its check; the records are reported unchanged.
+fn rename_signal(signal: &mut Value) {
     if signal == "checked-token-probability" {
         *signal = Signal::MeanTokenProbability.name().into();
     }
 }
 
-/// The config that a manifest holds.
+/// Parses the config of a manifest.
 ///
 /// # Errors
-/// If this version does not read it.
+/// If this version cannot read the config.
 pub fn config_of(manifest: &Manifest) -> Result<Config> {
     let mut config = manifest.config.clone();
     if let Some(signal) = config.pointer_mut("/deferral/signal") {
-        as_named_now(signal);
+        rename_signal(signal);
     }
-    serde_json::from_value(config).context("the manifest's config is not one that this version reads")
+    serde_json::from_value(config).context("this version cannot read the config of the manifest")
 }
 
-/// A run's outputs, for files and for a terminal.
+/// Outputs of a run, for files and for a terminal.
 pub struct Outputs<'a> {
-    kept: &'a FinishedRun,
+    run: &'a FinishedRun,
     comparison: &'a Comparison<'a>,
-    /// Which arm to take.
+    /// Recommendation of an arm.
     advice: Advice<'a, 'a>,
-    /// The figures over thresholds, if the run is a sweep.
+    /// Figures over thresholds; `None` if the run is no sweep.
     sweep: Option<Sweep<'a, 'a>>,
 }
 
 impl<'a> Outputs<'a> {
-    /// The outputs of a run whose arms have been compared.
+    /// Outputs of a run, from its comparison.
     #[must_use]
-    pub fn new(kept: &'a FinishedRun, comparison: &'a Comparison<'a>) -> Self {
-        let sweep = kept.facts.swept.is_some().then(|| Sweep::new(comparison));
-        Self { kept, comparison, advice: Advice::new(comparison, &kept.manifest), sweep }
+    pub fn new(run: &'a FinishedRun, comparison: &'a Comparison<'a>) -> Self {
+        let sweep = run.facts.swept.is_some().then(|| Sweep::new(comparison));
+        Self { run, comparison, advice: Advice::new(comparison, &run.manifest), sweep }
     }
 
-    /// All files that are made from records, the manifest apart: name and bytes.
+    /// Returns name and bytes of every output file except the manifest.
     pub(super) fn files(&self) -> Result<Vec<(String, Vec<u8>)>> {
-        let FinishedRun { manifest, facts, records, calibration, lacking } = self.kept;
-        let missing: Vec<String> = lacking.iter().map(Lacking::note).collect();
+        let FinishedRun { manifest, facts, records, calibration, missing_columns } = self.run;
+        let missing: Vec<String> = missing_columns.iter().map(Lacking::note).collect();
         let left_out = left_out::lines(&manifest.left_out, |threshold| self.comparison.readable(threshold));
         let warnings = [&left_out[..], &missing, &manifest.warnings, &manifest.price_notes].concat();
         let gauged = facts.signal.as_deref().map(|signal| ConfidenceSource { model: &facts.weak, signal });
@@ -198,7 +201,7 @@ impl<'a> Outputs<'a> {
             setting: &manifest.setting,
             warnings: &warnings,
             comparison,
-            gauged,
+            confidence: gauged,
             decision: &decision,
         };
         let mut tables = of_records(OF_STREAM, records)?;
@@ -207,7 +210,8 @@ impl<'a> Outputs<'a> {
         }
         for table in &mut tables {
             let name = table.name;
-            table.empty(lacking.iter().filter(|lacking| lacking.table == name).map(|lacking| lacking.column))?;
+            table
+                .empty(missing_columns.iter().filter(|lacking| lacking.table == name).map(|lacking| lacking.column))?;
         }
         tables.extend(of_arms(comparison, gauged)?);
         if let Some(sweep) = &self.sweep {
@@ -233,63 +237,64 @@ impl<'a> Outputs<'a> {
         Ok(files)
     }
 
-    /// The main tables as LaTeX.
+    /// Returns the main tables as LaTeX.
     fn latex(&self) -> String {
-        summary::latex(&self.kept.facts.name, self.comparison, self.sweep.as_ref())
+        summary::latex(&self.run.facts.name, self.comparison, self.sweep.as_ref())
     }
 
-    /// Each arm's λ chosen on a part of the groups, if this is a sweep whose config asks for it.
+    /// λ of each arm, chosen on a part of the groups. `None` if the run is no sweep or the config does not set
+    /// `dataset.choose`.
     fn chosen(&self, rule: Rule) -> Option<chosen::JudgedChoice> {
-        let share = self.kept.facts.choose.filter(|_| self.sweep.is_some())?;
+        let share = self.run.facts.choose.filter(|_| self.sweep.is_some())?;
         Some(chosen::JudgedChoice::new(self.comparison, share, rule))
     }
 
-    /// Which arm to take: five lines.
+    /// Returns the recommendation of an arm, in five lines.
     #[must_use]
     pub fn recommendation(&self) -> [String; 5] {
         self.advice.lines()
     }
 
-    /// Texts for a terminal of `width` columns: what was reached, what a reader must know, and for a sweep which threshold to take
-    /// for what is wanted.
+    /// Texts for a terminal of `width` columns: results, notes and, for a sweep, the arm and threshold that meet
+    /// `targets`.
     #[must_use]
-    pub fn lines(&self, width: u16, wanted: Wanted) -> Vec<String> {
+    pub fn lines(&self, width: u16, targets: Wanted) -> Vec<String> {
         let mut lines = vec![match &self.sweep {
             None => summary::terminal(self.comparison, width),
             Some(sweep) => sweep.terminal(width),
         }];
-        let FinishedRun { manifest, lacking, .. } = self.kept;
-        let noted = left_out::lines(&manifest.left_out, |threshold| self.comparison.readable(threshold))
+        let FinishedRun { manifest, missing_columns, .. } = self.run;
+        let notes = left_out::lines(&manifest.left_out, |threshold| self.comparison.readable(threshold))
             .into_iter()
-            .chain(lacking.iter().map(Lacking::note));
-        let noted = noted.chain(manifest.warnings.iter().chain(&manifest.price_notes).cloned());
-        lines.extend(noted.chain(summary::cautions(self.comparison)).map(|note| format!("note: {note}")));
+            .chain(missing_columns.iter().map(Lacking::note));
+        let notes = notes.chain(manifest.warnings.iter().chain(&manifest.price_notes).cloned());
+        lines.extend(notes.chain(summary::cautions(self.comparison)).map(|note| format!("note: {note}")));
         lines.extend(summary::guarantees(self.comparison));
-        let rule = Rule { budget: wanted.budget, accuracy: wanted.accuracy };
+        let rule = Rule { budget: targets.budget, accuracy: targets.accuracy };
         lines.extend(self.chosen(rule).iter().flat_map(|chosen| chosen.terminal(width)));
-        lines.extend(self.sweep.iter().flat_map(|sweep| sweep.answers(wanted, &manifest.left_out)));
+        lines.extend(self.sweep.iter().flat_map(|sweep| sweep.answers(targets, &manifest.left_out)));
         lines
     }
 }
 
-/// Outputs that were there, differ from those that are written now, and were moved.
+/// Earlier outputs that differ from the new outputs and were moved to another folder.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SetAside {
-    /// The folder that they lie in now.
+    /// Folder that holds the earlier outputs now.
     pub folder: PathBuf,
-    /// Their names.
+    /// Names of the moved files.
     pub names: Vec<String>,
 }
 
 impl SetAside {
-    /// What was set aside when files were placed.
+    /// Converts the outcome of [`crate::report::folder::place`] or [`crate::report::folder::replace`].
     pub(super) fn of(placed: Result<Option<(PathBuf, Vec<String>)>>) -> Result<Option<Self>, RunError> {
         Ok(placed.map_err(RunError::Output)?.map(|(folder, names)| Self { folder, names }))
     }
 
-    /// A message that says so.
+    /// Message for the user: the files and the folder.
     #[must_use]
     pub fn message(&self) -> String {
-        format!("{} differ from before; the old ones are in {}", self.names.join(", "), self.folder.display())
+        format!("{} changed; the old versions are in {}", self.names.join(", "), self.folder.display())
     }
 }

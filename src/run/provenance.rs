@@ -1,4 +1,4 @@
-//! What a manifest says of how a run came about: when, by which models, and what was paid.
+//! Provenance in a manifest: times, models and fees of a run.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,13 +14,13 @@ use crate::report::manifest::Manifest;
 use crate::types::price::Fee;
 use crate::types::record::Record;
 
-/// The manifest of a run that begins, or goes on.
+/// Manifest of a run that starts or resumes. `before` is the manifest in the run's folder, if any.
 pub(super) fn begun(resolved: &ResolvedConfig, identity: Value, before: Option<&Manifest>) -> Manifest {
     Manifest {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         identity,
         config: resolved.resolved(),
-        prompts: resolved.words(),
+        prompts: resolved.prompt_checksums(),
         setting: resolved.describe(),
         started: before.map_or_else(now, |before| before.started.clone()),
         ended: None,
@@ -36,17 +36,18 @@ pub(super) fn begun(resolved: &ResolvedConfig, identity: Value, before: Option<&
     }
 }
 
-/// The time, as RFC 3339 writes it.
+/// Current time (UTC) in the format of RFC 3339.
 pub(super) fn now() -> String {
     OffsetDateTime::now_utc().format(&Rfc3339).unwrap_or_default()
 }
 
-/// What the journal's calls have cost, and what attempts without an answer may have cost.
+/// Spending of the journal's calls by model, as JSON. `unanswered_at_most` bounds the cost of attempts without an
+/// answer.
 pub(super) fn spent(resolved: &ResolvedConfig, journal: &Journal) -> Result<Value> {
-    let in_json = |taken: BTreeMap<String, Spend>| -> Value {
-        let priced = priced(&resolved.prices(), taken).into_iter();
-        let line = |(name, (taken, fee)): (String, (Spend, Option<Fee>))| {
-            (name, json!({ "calls": taken.calls, "usage": taken.usage, "fee_usd": fee.map(Fee::usd) }))
+    let in_json = |spends: BTreeMap<String, Spend>| -> Value {
+        let priced = priced(&resolved.prices(), spends).into_iter();
+        let line = |(name, (spend, fee)): (String, (Spend, Option<Fee>))| {
+            (name, json!({ "calls": spend.calls, "usage": spend.usage, "fee_usd": fee.map(Fee::usd) }))
         };
         Value::Object(priced.map(line).collect())
     };
@@ -58,10 +59,10 @@ pub(super) fn spent(resolved: &ResolvedConfig, journal: &Journal) -> Result<Valu
     Ok(spent)
 }
 
-/// By model, the names under which its answers came.
+/// Names that servers reported in their answers, by model.
 pub(super) type AnsweredBy<'a> = BTreeMap<&'a str, BTreeSet<&'a str>>;
 
-/// The names under which the answers of some records came.
+/// Names that servers reported in the answers of the records, by model.
 pub(super) fn answered_by<'a>(records: impl IntoIterator<Item = &'a Record>) -> AnsweredBy<'a> {
     let mut names = AnsweredBy::new();
     for call in records.into_iter().flat_map(|record| &record.calls) {

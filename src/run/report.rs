@@ -1,4 +1,4 @@
-//! A run's outputs made again from its records, and tables of runs put into documents.
+//! Outputs of a run rewritten from its records, and tables of runs inserted into documents.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -9,25 +9,26 @@ use super::error::RunError;
 use super::outputs::{FinishedRun, Outputs, SetAside};
 use crate::analysis::metrics::Prices;
 use crate::report::files::write_file;
-use crate::report::folder::{place, replace};
+use crate::report::folder::{replace_outputs, write_outputs};
 use crate::report::manifest::FILE;
 use crate::report::splice::spliced;
 use crate::report::summary::SUMMARY;
 use crate::types::price::Price;
 
-/// A document with tables of runs.
+/// Outcome of inserting tables of runs into a document.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Spliced {
-    /// The number of tables.
+    /// Number of tables.
     pub tables: usize,
-    /// Whether any of them was another before.
+    /// True if the document changed.
     pub changed: bool,
 }
 
-/// Puts the tables of the runs that a document names into it; folders count from where it lies.
+/// Replaces the marked tables of a document by tables of the runs that it names. Folders of runs are relative to the
+/// document.
 ///
 /// # Errors
-/// [`RunError::Output`] names the file, and what is wrong in the document.
+/// [`RunError::Output`] with the file and the fault.
 pub fn splice(document: &Path) -> Result<Spliced, RunError> {
     let written = || {
         let text = std::fs::read_to_string(document).with_context(|| format!("cannot read {}", document.display()))?;
@@ -45,77 +46,84 @@ pub fn splice(document: &Path) -> Result<Spliced, RunError> {
     written().map_err(RunError::Output)
 }
 
-/// Where outputs that are made again went.
+/// Destination of rewritten outputs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Rewritten {
-    /// Into the run's own folder, where nothing changed or old ones were set aside.
+    /// The run's folder. `None` if nothing changed, otherwise the old outputs that were moved.
     Own(Option<SetAside>),
-    /// Into another folder.
+    /// Another folder.
     Other(PathBuf),
 }
 
-/// Reads a finished run, with the prices of a file in place of its own if one is named, and with another margin of the recommendation,
-/// a share.
+/// Reads a finished run. Prices of the file `prices` replace the run's prices. `margin`, a share in (0, 1), replaces
+/// the accuracy loss that the recommendation accepts.
 ///
 /// # Errors
-/// [`RunError::Output`] names the file that cannot be read.
+/// [`RunError::Output`] with the file that cannot be read.
 pub fn read(run: &Path, prices: Option<&Path>, margin: Option<f64>) -> Result<FinishedRun, RunError> {
     let read = || {
-        let mut kept = FinishedRun::read(run)?;
+        let mut finished = FinishedRun::read(run)?;
         if let Some(path) = prices {
-            let prices = read_prices(path, &kept.facts.prices)?;
-            let note = prices_note(path, &prices, &kept.facts.prices);
-            kept.reprice(prices, note);
+            let prices = read_prices(path, &finished.facts.prices)?;
+            let note = prices_note(path, &prices, &finished.facts.prices);
+            finished.reprice(prices, note);
         }
         if let Some(margin) = margin {
-            kept.allow(margin);
+            finished.set_margin(margin);
         }
-        Ok(kept)
+        Ok(finished)
     };
     read().map_err(RunError::Output)
 }
 
-/// Writes a run's outputs again, into its own folder or into another one that is not there yet.
+/// Rewrites a run's outputs in its folder, or writes them to a new folder `out`.
 ///
 /// # Errors
-/// [`RunError::Output`] names the file or the folder.
-pub fn again(kept: &FinishedRun, outputs: &Outputs, run: &Path, out: Option<&Path>) -> Result<Rewritten, RunError> {
+/// [`RunError::Output`] with the file or folder, also if `out` exists.
+pub fn rewrite(
+    finished: &FinishedRun,
+    outputs: &Outputs,
+    run: &Path,
+    out: Option<&Path>,
+) -> Result<Rewritten, RunError> {
     let written = || {
         let mut files = outputs.files()?;
-        files.push((FILE.to_owned(), kept.manifest.bytes()?));
+        files.push((FILE.to_owned(), finished.manifest.bytes()?));
         let folder = out.unwrap_or(run);
         if folder == run {
-            return Ok(Rewritten::Own(replace(folder, files)?.map(|(folder, names)| SetAside { folder, names })));
+            return Ok(Rewritten::Own(
+                replace_outputs(folder, files)?.map(|(folder, names)| SetAside { folder, names }),
+            ));
         }
         if folder.exists() {
-            bail!("{} is there already; name another folder with --out", folder.display());
+            bail!("{} exists already. Name another folder with --out", folder.display());
         }
-        place(folder, files)?;
+        write_outputs(folder, files)?;
         Ok(Rewritten::Other(folder.to_owned()))
     };
     written().map_err(RunError::Output)
 }
 
-/// Says which prices the fees are computed by: those of the file, and for models that it does not name those of the run.
-fn prices_note(path: &Path, prices: &Prices, of_run: &Prices) -> String {
+/// Note on the prices of the fees: prices of the file, and the run's prices for models that the file does not name.
+fn prices_note(path: &Path, prices: &Prices, run_prices: &Prices) -> String {
     let is_charged = |price: &Option<Price>| price.as_ref().is_none_or(|price| price.input > 0.0 || price.output > 0.0);
-    let others = of_run.iter().filter(|(name, price)| !prices.contains_key(*name) && is_charged(price));
+    let others = run_prices.iter().filter(|(name, price)| !prices.contains_key(*name) && is_charged(price));
     let others: Vec<String> = others.map(|(name, _)| format!("`{name}`")).collect();
     let rest = if others.is_empty() {
         String::new()
     } else {
-        format!(" It does not name {}: the run's own price is used there, so fees mix both.", others.join(", "))
+        format!(" The file does not name {}, so the run's prices apply there and fees mix both.", others.join(", "))
     };
     format!("Fees are computed with the prices of {}.{rest}", path.display())
 }
 
-/// The prices of a file, for models of the run.
+/// Reads the prices of a file, for models of the run.
 fn read_prices(path: &Path, known: &Prices) -> Result<Prices> {
     let text = std::fs::read_to_string(path).with_context(|| format!("cannot read the prices {}", path.display()))?;
     let read: BTreeMap<String, Price> = toml::from_str(&text).map_err(|error| {
         anyhow!(
-            "{}: {}: one line for each model, as in small = {{ input = 0.1, output = 0.4 }}; a name with a dot needs quotes, as in \
-             \"model-0.5b\" = {{ … }}",
+            "{}: {}. Write one line for each model, as in small = {{ input = 0.1, output = 0.4 }}. Quote a name that contains a dot, \
+             as in \"model-0.5b\" = {{ … }}",
             path.display(),
             error.message()
         )
@@ -123,7 +131,7 @@ fn read_prices(path: &Path, known: &Prices) -> Result<Prices> {
     for (name, price) in &read {
         if !known.contains_key(name) {
             let names: Vec<&str> = known.keys().map(String::as_str).collect();
-            bail!("{}: the run has no model `{name}`; it has: {}", path.display(), names.join(", "));
+            bail!("{}: the run has no model `{name}`. Its models: {}", path.display(), names.join(", "));
         }
         price.check().map_err(|fault| anyhow!("{}: {name}: {fault}", path.display()))?;
     }

@@ -1,5 +1,5 @@
-//! From a config to what its calls go through: levels behind their gateways, the concurrency limiter, the fee limit. This
-//! is the one place that knows which backend stands behind which gateway.
+//! Builds the models of a config: levels behind their gateways, the concurrency limiter and the fee limit. Only this
+//! module knows which backend is behind which gateway.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -35,55 +35,56 @@ use crate::types::left_out::Unrecorded;
 use crate::types::price::Fee;
 use crate::types::recorded::RecordedCalls;
 
-/// What the calls of a run may use.
+/// Resources that the calls of a run share.
 pub struct RunResources {
-    /// The journal that they are kept in.
+    /// Journal that stores the calls.
     pub journal: Arc<Journal>,
-    /// The local servers that are started for them.
+    /// Local servers that are started for the calls.
     pub servers: Servers,
-    /// Whether only recorded answers may be used: no model, no weights, no network.
+    /// True if only recorded answers may be used: no model, no weights, no network.
     pub offline: bool,
-    /// The models of backend custom, by the name of their entry.
+    /// Models of backend `custom`, by the name of the `[[model]]` entry.
     pub registered: BTreeMap<String, CustomModel>,
-    /// A function that shows notices about servers that cannot be reached.
-    pub hear: NoticeHandler,
+    /// Handler of notices about unreachable servers.
+    pub on_notice: NoticeHandler,
 }
 
-/// The embeddings of a run's queries.
+/// Embeddings of a run's queries.
 #[derive(Debug, Default)]
 pub struct Embeddings {
-    /// Those of the first items of all; empty if one is lacking that learning arms need.
+    /// Embeddings of a prefix of the items, in the order of the items. Empty if an embedding that learning arms need is
+    /// missing.
     pub rows: Vec<Embedded>,
-    /// The first one that learning arms need and that no recording holds. `None` if there is no such one.
+    /// First embedding that learning arms need and no recording holds; `None` if no embedding is missing.
     pub lacks: Option<Unrecorded>,
 }
 
-/// Models that can be called.
+/// Models of a run, ready for calls.
 pub struct Models {
-    /// All that a step needs, both levels among it.
-    pub setup: Arc<ExperimentContext>,
-    /// The limiter that all calls pass.
+    /// Items, embeddings, levels and rules that each step needs.
+    pub context: Arc<ExperimentContext>,
+    /// Limiter of calls in flight, shared by all calls.
     pub limiter: Arc<ConcurrencyLimiter>,
-    /// The first embedding that learning arms need and that no recording holds. `None` if they have all, or there is none.
+    /// First embedding that learning arms need and no recording holds; `None` if no embedding is missing or no arm
+    /// learns.
     pub lacks: Option<Unrecorded>,
-    /// The fee limit; `None` if the config sets none.
+    /// Fee limit; `None` if the config sets no limit.
     pub budget: Option<Arc<Budget>>,
 }
 
 impl Models {
-    /// Makes the models of a config and puts everything together. The weights must be there, unless only recorded answers
-    /// may be used.
+    /// Builds the models of a config. The weights must be in the cache folder, unless `resources.offline`.
     ///
     /// # Errors
-    /// Names a model that cannot be made.
-    pub fn new(resolved: &ResolvedConfig, embeddings: Embeddings, means: &RunResources) -> Result<Self> {
+    /// A model cannot be built, or the journal's calls have no known price although the config limits fees.
+    pub fn new(resolved: &ResolvedConfig, embeddings: Embeddings, resources: &RunResources) -> Result<Self> {
         let Embeddings { rows, lacks } = embeddings;
         let config = &resolved.config;
-        let budget = budget(resolved, &means.journal)?.map(Arc::new);
+        let budget = budget(resolved, &resources.journal)?.map(Arc::new);
         let limiter = ConcurrencyLimiter::new(config.limits.concurrency);
-        let level = |entry, prompt| level(resolved, entry, prompt, means, &limiter, budget.as_ref());
+        let level = |entry, prompt| level(resolved, entry, prompt, resources, &limiter, budget.as_ref());
         let learning = &config.learning;
-        let setup = ExperimentContext {
+        let context = ExperimentContext {
             dataset: resolved.dataset.as_str().into(),
             grader: resolved.grader.clone(),
             items: Arc::clone(&resolved.items),
@@ -93,7 +94,7 @@ impl Models {
                 vec![level(&resolved.weak, &resolved.prompts[0])?],
                 level(&resolved.strong, &resolved.prompts[1])?,
             ),
-            gauge: gauge(resolved),
+            estimator: confidence_estimator(resolved),
             rule: RetrievalRule {
                 k: learning.k,
                 min_similarity: learning.min_similarity,
@@ -101,20 +102,20 @@ impl Models {
             },
             reuse_from: learning.reuse_from,
             without_example: config.deferral.without_example,
-            fixed_example: learning.fixed_example.as_ref().map(|example| fixed(resolved, example)),
-            teaching: teaching(config),
+            fixed_example: learning.fixed_example.as_ref().map(|example| fixed_example(resolved, example)),
+            teaching: teaching_policy(config),
             seed: config.seed,
         };
-        Ok(Self { setup: Arc::new(setup), limiter, lacks, budget })
+        Ok(Self { context: Arc::new(context), limiter, lacks, budget })
     }
 }
 
-/// A model behind its gateway, at its place in the cascade.
+/// Builds the gateway of one level, with its backend, limits and prompt.
 fn level(
     resolved: &ResolvedConfig,
     entry: &ModelEntry,
     prompt: &Prompt,
-    means: &RunResources,
+    resources: &RunResources,
     limiter: &Arc<ConcurrencyLimiter>,
     budget: Option<&Arc<Budget>>,
 ) -> Result<LevelModel> {
@@ -127,26 +128,30 @@ fn level(
         style: prompt.style,
     };
     let recording = resolved.recordings.get(&entry.name);
-    let journal: Arc<dyn RecordedCalls> = Arc::<Journal>::clone(&means.journal);
-    let sources =
-        Sources { recording, journal: &journal, servers: &means.servers, custom: means.registered.get(&entry.name) };
+    let journal: Arc<dyn RecordedCalls> = Arc::<Journal>::clone(&resources.journal);
+    let sources = Sources {
+        recording,
+        journal: &journal,
+        servers: &resources.servers,
+        custom: resources.registered.get(&entry.name),
+    };
     let served = ModelService {
         name: entry.name.clone(),
         identity: entry.identity(&resolved.weak, data)?,
-        source: match (entry.is_recorded(), means.offline) {
+        source: match (entry.is_recorded(), resources.offline) {
             (true, _) => AnswerSource::Recorded(entry.make(&resolved.weak, data, sources)?),
             (false, true) => AnswerSource::Journal,
             (false, false) => AnswerSource::Model(entry.make(&resolved.weak, data, sources)?),
         },
     };
-    let line = limiter.line(entry.line(limits.concurrency));
+    let line = limiter.add_queue(entry.queue_settings(limits.concurrency));
     let [requests, tokens] = entry.rates();
-    let mut model = Gateway::new(served, Arc::clone(&means.journal), (Arc::clone(limiter), line), entry.retries())
-        .limited(RateLimit::new(requests, tokens))
-        .refusing(Refusals::new(limits.max_refused))
-        .telling(Arc::clone(&means.hear));
+    let mut model = Gateway::new(served, Arc::clone(&resources.journal), (Arc::clone(limiter), line), entry.retries())
+        .with_rate_limit(RateLimit::new(requests, tokens))
+        .with_refusals(Refusals::new(limits.max_refused))
+        .with_notice_handler(Arc::clone(&resources.on_notice));
     if let (Some(budget), Some(price)) = (budget, &entry.price) {
-        model = model.within(price.clone(), Arc::clone(budget));
+        model = model.with_budget(price.clone(), Arc::clone(budget));
     }
     Ok(LevelModel {
         name: entry.name.as_str().into(),
@@ -158,25 +163,25 @@ fn level(
     })
 }
 
-/// How the arms get their gates.
+/// Plan of how the deferral gates of the arms are fixed or calibrated.
 #[must_use]
-pub fn gates(resolved: &ResolvedConfig) -> CalibrationPlan {
-    resolved.config.gates(resolved.calibration())
+pub fn calibration_plan(resolved: &ResolvedConfig) -> CalibrationPlan {
+    resolved.config.calibration_plan(resolved.calibration())
 }
 
-/// The orders of the stream: at each position the item's index.
+/// Orders of the stream. Each order maps a position to the index of an item.
 #[must_use]
 pub fn orders(resolved: &ResolvedConfig) -> Vec<Arc<[usize]>> {
     let permuted = |order| stream::permutation(resolved.config.seed, order, resolved.stream().len()).into();
     (0..resolved.config.dataset.orders).map(permuted).collect()
 }
 
-fn gauge(resolved: &ResolvedConfig) -> Option<ConfidenceEstimator> {
+fn confidence_estimator(resolved: &ResolvedConfig) -> Option<ConfidenceEstimator> {
     let DeferralConfig { quantile, draws, draw_temperature, .. } = resolved.config.deferral;
     resolved.signal.map(|signal| ConfidenceEstimator { signal, quantile, draws, draw_temperature })
 }
 
-fn teaching(config: &Config) -> TeachingPolicy {
+fn teaching_policy(config: &Config) -> TeachingPolicy {
     let learning = &config.learning;
     TeachingPolicy {
         content: Some(learning.content),
@@ -191,8 +196,8 @@ fn teaching(config: &Config) -> TeachingPolicy {
     }
 }
 
-/// The example that is shown before every query.
-fn fixed(resolved: &ResolvedConfig, FixedExample { question, solution, answer }: &FixedExample) -> Retrieved {
+/// Worked example that precedes every query of the arm `fixed-example`.
+fn fixed_example(resolved: &ResolvedConfig, FixedExample { question, solution, answer }: &FixedExample) -> Retrieved {
     let item = Item {
         id: Arm::FixedExample.name().into(),
         group: Arm::FixedExample.name().into(),
@@ -206,41 +211,41 @@ fn fixed(resolved: &ResolvedConfig, FixedExample { question, solution, answer }:
     Retrieved { strategy: Arc::new(strategy), similarity: None }
 }
 
-/// The fee limits, with what is spent of each: the run's own counts all calls of its journal, whichever models they asked;
-/// the total counts those of the runs beside it too.
+/// Fee limits with the fee already spent under each. `limits.max_fee_usd` counts all calls of the run's journal, for
+/// any model. `limits.max_total_fee_usd` also counts the calls of neighbouring runs.
 fn budget(resolved: &ResolvedConfig, journal: &Journal) -> Result<Option<Budget>> {
     let limits = &resolved.config.limits;
     let prices = money::prices(resolved);
     let run = FeeTotal::of(&journal.account()?, &prices);
-    let known = |paid: &FeeTotal, key: &str, place: &dyn Fn() -> String| match paid.unpriced.first() {
-        None => Ok(paid.most()),
+    let spent_under = |total: &FeeTotal, key: &str, subject: &dyn Fn() -> String| match total.unpriced.first() {
+        None => Ok(total.upper_bound()),
         Some(name) => Err(anyhow!(
-            "{key} cannot be kept: {} calls of `{name}`, for which no price is known; give it one in the config or in models.toml",
-            place()
+            "{key} cannot be enforced: {} calls of `{name}`, which has no price. Set a price for `{name}` in the config or in models.toml",
+            subject()
         )),
     };
     let mut limited = Vec::new();
     if let Some(limit) = limits.max_fee_usd {
         let key = "limits.max_fee_usd";
-        let place = || format!("the journal {} has", journal.path().display());
-        limited.push(FeeLimit { key, usd: limit, before: known(&run, key, &place)? });
+        let subject = || format!("the journal {} has", journal.path().display());
+        limited.push(FeeLimit { key, usd: limit, before: spent_under(&run, key, &subject)? });
     }
     if let Some(limit) = limits.max_total_fee_usd {
         let key = "limits.max_total_fee_usd";
-        let mut all = money::beside(journal, &prices)?;
+        let mut all = money::neighbours(journal, &prices)?;
         all.add(&run);
-        let place = || "this run and those beside it have".to_owned();
-        limited.push(FeeLimit { key, usd: limit, before: known(&all, key, &place)? });
+        let subject = || "this run and its neighbouring runs have".to_owned();
+        limited.push(FeeLimit { key, usd: limit, before: spent_under(&all, key, &subject)? });
     }
-    Ok((!limited.is_empty()).then(|| Budget::of(limited)))
+    Ok((!limited.is_empty()).then(|| Budget::with_limits(limited)))
 }
 
-/// What some tokens cost, by the model; `None` if it has no price.
+/// Adds the fee in USD to each model's spend; `None` if the model has no price.
 #[must_use]
-pub fn priced(prices: &Prices, taken: BTreeMap<String, Spend>) -> BTreeMap<String, (Spend, Option<Fee>)> {
-    let with_fee = |(name, taken): (String, Spend)| {
-        let fee = prices.get(&name).and_then(Option::as_ref).map(|price| price.fee(taken.usage));
-        (name, (taken, fee))
+pub fn priced(prices: &Prices, spends: BTreeMap<String, Spend>) -> BTreeMap<String, (Spend, Option<Fee>)> {
+    let with_fee = |(name, spend): (String, Spend)| {
+        let fee = prices.get(&name).and_then(Option::as_ref).map(|price| price.fee(spend.usage));
+        (name, (spend, fee))
     };
-    taken.into_iter().map(with_fee).collect()
+    spends.into_iter().map(with_fee).collect()
 }

@@ -1,4 +1,4 @@
-//! A run under way: its folder and journal, its models, and the cells that are taken through them.
+//! A run in progress: folder, journal and models, and the execution of its cells.
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -11,7 +11,7 @@ use super::money::SpendMeter;
 use super::progress::{Progress, Unit};
 use super::project::Project;
 use super::resources::{Embeddings, Models, RunResources};
-use super::{Place, Prepared, Sources, embed, provenance, waits};
+use super::{Prepared, RunLocation, Sources, embed, provenance, waits};
 use crate::backend::llama_server::Servers;
 use crate::cascade::experiment::{self, Cells, ExperimentOutcome};
 use crate::cascade::level::StepError;
@@ -28,28 +28,28 @@ use crate::retrieval::leakage::{NEAR, leakage};
 use crate::types::matrix::Row;
 use crate::types::record::Record;
 
-/// So long after the wish to stop a run may still end by itself without a word about calls in flight.
-const AT_ONCE: Duration = Duration::from_millis(150);
+/// Time after a stop request in which a run can end before a message about calls in flight is shown.
+const STOP_GRACE: Duration = Duration::from_millis(150);
 
 /// A config with its journal and models.
 pub(super) struct Session<'a> {
-    /// The config with all that it names.
+    /// Config with all files that it names.
     pub(super) resolved: &'a ResolvedConfig,
-    place: &'a Place,
-    pub(super) means: RunResources,
+    location: &'a RunLocation,
+    pub(super) resources: RunResources,
     progress: &'a Progress,
-    /// Counts what is spent.
-    _purse: SpendMeter<'a>,
-    /// Its own journal is no other process's, and no other process makes the calls of its config.
-    _claims: Vec<JournalLock>,
+    /// Counts the spending of this session until the session is dropped.
+    _meter: SpendMeter<'a>,
+    /// Locks that keep other processes from the journal and from the calls of this config.
+    _locks: Vec<JournalLock>,
 }
 
-/// What a run has done so far, for its line of progress.
+/// Counts of a run so far, for the progress line.
 #[derive(Default)]
 struct RunStatus {
-    /// Items of arms that are gated by confidence.
+    /// Number of items of arms that defer by confidence.
     gated: u64,
-    /// Of these, the deferred ones.
+    /// Number of these items that were deferred.
     deferred: u64,
 }
 
@@ -61,7 +61,7 @@ impl RunStatus {
         }
     }
 
-    /// Calls in flight, the share of gated items that were deferred, and the fee against its limit.
+    /// Status text: calls in flight, percentage of gated items that were deferred, and fee with its limit.
     fn line(&self, limiter: &ConcurrencyLimiter, budget: Option<&Budget>) -> String {
         let mut parts = vec![format!("{} calls in flight", limiter.in_flight())];
         if let Some(percent) = (self.deferred * 100).checked_div(self.gated) {
@@ -75,145 +75,150 @@ impl RunStatus {
 }
 
 impl<'a> Session<'a> {
-    /// Makes the folder ready for the run of this identity, opens the journals, and notes in the folder what `change` makes
-    /// of the manifest of a run that begins or goes on; gives it too.
+    /// Prepares the folder for the run of this identity and opens the journals. Writes the manifest of the new or
+    /// resumed run, after `change`, into the folder, and returns the session with this manifest.
     pub(super) fn begin(
         prepared: &'a Prepared,
-        place: &'a Place,
+        location: &'a RunLocation,
         identity: Value,
         progress: &'a Progress,
         change: impl FnOnce(Manifest) -> Manifest,
     ) -> Result<(Self, Manifest), RunError> {
-        let Place { folder, shared, fresh } = place;
-        // A flow of several runs begins no further one.
-        if shared.is_some() && progress.stop().is_asked() {
+        let RunLocation { folder, shared_journal, fresh } = location;
+        // After a stop request, a flow of several runs starts no further run.
+        if shared_journal.is_some() && progress.stop().is_requested() {
             return Err(RunError::Stopped);
         }
         let before = prepare(folder, &identity, *fresh).map_err(RunError::Folder)?;
-        if before.is_some() && shared.is_none() {
-            progress.message("this run was begun before; answers in its journal are not asked for again");
+        if before.is_some() && shared_journal.is_none() {
+            progress.message("resuming this run; calls that its journal holds are not repeated");
         }
-        let session = Self::open(prepared, place, progress)?;
-        // Not before the journals could be opened: a mistake in the command moves nothing.
+        let session = Self::open(prepared, location, progress)?;
+        // Outputs move only after the journals are open, so an error in the command moves nothing.
         if *fresh || (prepared.sources.retry_refused && before.is_some()) {
             set_aside(folder).map_err(RunError::Folder)?;
         }
         let manifest = change(provenance::begun(&prepared.resolved, identity, before.as_ref()));
-        // A finished run stays finished: its rerun may fail.
+        // The manifest of a finished run stays: the rerun may fail.
         if before.is_none_or(|before| before.ended.is_none()) {
             manifest.write(folder).map_err(RunError::Output)?;
         }
         Ok((session, manifest))
     }
 
-    /// Opens the run's journal and the further ones.
-    pub(super) fn open(prepared: &'a Prepared, place: &'a Place, progress: &'a Progress) -> Result<Self, RunError> {
+    /// Opens the run's journal, the journals of `--journal` and the journals of neighbouring runs.
+    pub(super) fn open(
+        prepared: &'a Prepared,
+        location: &'a RunLocation,
+        progress: &'a Progress,
+    ) -> Result<Self, RunError> {
         let Sources { journals, offline, retry_refused, .. } = &prepared.sources;
-        let path = place.shared.clone().unwrap_or_else(|| place.folder.join(JOURNAL));
-        let project = path.parent().and_then(Project::of).filter(|_| prepared.sources.looks_beside());
-        let mut claims = vec![JournalLock::of(&path).map_err(RunError::Folder)?];
+        let path = location.shared_journal.clone().unwrap_or_else(|| location.folder.join(JOURNAL));
+        let project = path.parent().and_then(Project::of).filter(|_| prepared.sources.uses_neighbours());
+        let mut locks = vec![JournalLock::of(&path).map_err(RunError::Folder)?];
         if let Some(project) = project.as_ref().filter(|_| !offline) {
             let name = &prepared.resolved.config.name;
-            claims.push(JournalLock::of_config(project.root(), name).map_err(RunError::Folder)?);
+            locks.push(JournalLock::of_config(project.root(), name).map_err(RunError::Folder)?);
         }
         let mut journal = Journal::open(&path).map_err(RunError::Journal)?;
-        for further in journals {
-            journal = journal.with_further(further).map_err(RunError::Journal)?;
+        for other in journals {
+            journal = journal.with_further(other).map_err(RunError::Journal)?;
         }
         if let Some(project) = &project {
-            for beside in project.journals_beside(&path).map_err(RunError::Journal)? {
-                if let Err(error) = journal.add_neighbour(&beside) {
-                    progress.message(&format!("the answers in {} are not used: {error:#}", beside.display()));
+            for neighbour in project.neighbour_journals(&path).map_err(RunError::Journal)? {
+                if let Err(error) = journal.add_neighbour(&neighbour) {
+                    progress.message(&format!("answers in {} are not used: {error:#}", neighbour.display()));
                 }
             }
         }
-        let said = progress.clone();
-        let servers = Servers::new(place.folder.clone(), waits::lines(move |line| said.message(line)));
+        let listener = progress.clone();
+        let servers = Servers::new(location.folder.clone(), waits::lines(move |line| listener.message(line)));
         if *retry_refused {
-            journal.pass_over_refused();
-            if prepared.sources.retries_now(journal.path()) {
-                let refused = journal.forget_refused().map_err(RunError::Journal)?;
-                progress.message(&format!("{refused} refused calls of this journal are asked again"));
+            journal.ignore_refused();
+            if prepared.sources.claims_retry(journal.path()) {
+                let refused = journal.delete_refused().map_err(RunError::Journal)?;
+                progress.message(&format!("repeating {refused} refused calls of this journal"));
             }
         }
         let journal = Arc::new(journal);
-        let purse =
+        let meter =
             SpendMeter::open((&prepared.resolved, &prepared.sources), &journal, project).map_err(RunError::Journal)?;
-        let means = RunResources {
+        let resources = RunResources {
             journal,
             servers,
             offline: *offline,
             registered: prepared.models.clone(),
-            hear: once(progress.clone()),
+            on_notice: once(progress.clone()),
         };
-        Ok(Self { resolved: &prepared.resolved, place, means, progress, _purse: purse, _claims: claims })
+        Ok(Self { resolved: &prepared.resolved, location, resources, progress, _meter: meter, _locks: locks })
     }
 
-    /// Where the run lies.
-    pub(super) fn place(&self) -> &Place {
-        self.place
+    /// Location of the run.
+    pub(super) fn location(&self) -> &RunLocation {
+        self.location
     }
 
-    /// Fetches the weights that are needed, embeds the queries and makes the models.
+    /// Fetches missing weights, embeds the queries and builds the models.
     pub(super) async fn models(&self) -> Result<Models, RunError> {
-        let Self { resolved, means, progress, .. } = self;
+        let Self { resolved, resources, progress, .. } = self;
         let embeddings = progress.unless_stopped(async {
-            if !means.offline {
+            if !resources.offline {
                 embed::fetch(resolved, true, progress).await?;
             }
-            embed::embed(resolved, &means.journal, means.offline, progress).await
+            embed::embed(resolved, &resources.journal, resources.offline, progress).await
         });
-        Models::new(resolved, embeddings.await?, means).map_err(RunError::Weights)
+        Models::new(resolved, embeddings.await?, resources).map_err(RunError::Weights)
     }
 
-    /// The same without embeddings, for what no learning arm has a part in.
-    pub(super) async fn models_alone(&self) -> Result<Models, RunError> {
-        let Self { resolved, means, progress, .. } = self;
-        if !means.offline {
+    /// Fetches missing weights and builds the models without embeddings, for flows without a learning arm.
+    pub(super) async fn models_without_embeddings(&self) -> Result<Models, RunError> {
+        let Self { resolved, resources, progress, .. } = self;
+        if !resources.offline {
             progress.unless_stopped(embed::fetch(resolved, false, progress)).await?;
         }
-        Models::new(resolved, Embeddings::default(), means).map_err(RunError::Weights)
+        Models::new(resolved, Embeddings::default(), resources).map_err(RunError::Weights)
     }
 
-    /// Takes every item through every cell.
+    /// Runs every item in every cell. `label` names the work for progress.
     pub(super) async fn run_cells(
         &self,
         models: &Models,
         cells: &Cells,
         label: &str,
     ) -> Result<ExperimentOutcome, RunError> {
-        let Models { setup, limiter, budget, .. } = models;
-        // Recorded answers of many runs are there at once.
-        let silent = self.place.shared.is_some() && self.means.offline;
+        let Models { context, limiter, budget, .. } = models;
+        // A replay of several runs ends too fast for progress lines.
+        let silent = self.location.shared_journal.is_some() && self.resources.offline;
         let work = (!silent).then(|| self.progress.begin(label, cells.steps() as u64, Unit::Steps));
         let mut done = 0;
-        let mut so_far = RunStatus::default();
-        let run = experiment::run(setup, cells, limiter, self.resolved.config.limits.concurrency, |record| {
+        let mut status = RunStatus::default();
+        let run = experiment::run(context, cells, limiter, self.resolved.config.limits.concurrency, |record| {
             done += 1;
-            so_far.count(record);
+            status.count(record);
             if let Some(work) = &work {
-                work.done(done, &|| so_far.line(limiter, budget.as_deref()));
+                work.done(done, &|| status.line(limiter, budget.as_deref()));
             }
         });
         self.run_until_stopped(limiter, run).await
     }
 
-    /// Makes the calls of the pair matrix, and gives its rows.
+    /// Makes the calls of the pair matrix and returns the rows.
     pub(super) async fn matrix(&self, models: &Models) -> Result<Vec<Row>, RunError> {
-        let Models { setup, limiter, .. } = models;
+        let Models { context, limiter, .. } = models;
         let items = self.resolved.stream().len();
-        let pairs = matrix::pairs(setup, items);
+        let pairs = matrix::pairs(context, items);
         let total = 2 * items + pairs.len();
         let work = self.progress.begin(&self.resolved.config.name, total as u64, Unit::Steps);
         let mut done = 0;
-        let rows = matrix::matrix(setup, items, &pairs, limiter, self.resolved.config.limits.concurrency, || {
+        let rows = matrix::matrix(context, items, &pairs, limiter, self.resolved.config.limits.concurrency, || {
             done += 1;
             work.done(done, &String::new);
         });
         self.run_until_stopped(limiter, rows).await
     }
 
-    /// Waits for work that makes calls. The first wish to stop lets the calls in flight end, the second does not.
+    /// Waits for work that makes calls. After the first stop request the calls in flight finish; a second request
+    /// aborts them.
     async fn run_until_stopped<T>(
         &self,
         limiter: &ConcurrencyLimiter,
@@ -225,16 +230,16 @@ impl<'a> Session<'a> {
         let outcome = loop {
             tokio::select! {
                 outcome = &mut work => break outcome,
-                () = stop.asked(if stopping { 2 } else { 1 }) => {
+                () = stop.requested(if stopping { 2 } else { 1 }) => {
                     if stopping {
                         return Err(RunError::Stopped);
                     }
                     stopping = true;
                     limiter.stop();
-                    // Where no call is in flight, there is nothing to wait for and nothing to say of it.
-                    match tokio::time::timeout(AT_ONCE, &mut work).await {
+                    // Without calls in flight the work ends within the grace period, and no message is needed.
+                    match tokio::time::timeout(STOP_GRACE, &mut work).await {
                         Ok(outcome) => break outcome,
-                        Err(_) => self.progress.message("stopping when the calls in flight have ended; again to stop at once"),
+                        Err(_) => self.progress.message("stopping after the calls in flight; interrupt again to stop at once"),
                     }
                 }
             }
@@ -244,39 +249,40 @@ impl<'a> Session<'a> {
             Err(error) if stopping && error.is_stop() => return Err(RunError::Stopped),
             Err(error) => error,
         };
-        let path = self.means.journal.path().display();
-        let meaning = if self.means.offline {
+        let path = self.resources.journal.path().display();
+        let consequence = if self.resources.offline {
             None
         } else if error.is_lasting() {
             Some(format!(
-                "the run stopped, and the same command stops here again unless something is changed first; every answer so far is kept in {path}"
+                "the run stopped. Change the setting named below first: the same command stops here again. Every answer so far is in {path}"
             ))
         } else {
-            Some(format!("the run stopped; every answer so far is in {path}, so the same command goes on"))
+            Some(format!("the run stopped. Every answer so far is in {path}; the same command resumes"))
         };
-        Err(RunError::of_step(error, meaning))
+        Err(RunError::of_step(error, consequence))
     }
 
-    /// What the calibration items share with the stream, if they can be compared.
+    /// Warning about near-duplicates of calibration items in the stream, or about missing embeddings. `None` if the
+    /// items have no near-duplicates or if there is nothing to compare.
     pub(super) fn leakage(&self, models: &Models) -> Option<String> {
-        let places = self.resolved.calibration();
-        let ExperimentContext { items, embeddings, .. } = &*models.setup;
+        let range = self.resolved.calibration();
+        let ExperimentContext { items, embeddings, .. } = &*models.context;
         if models.lacks.is_none() && embeddings.len() < self.resolved.embedded().len() {
             return Some(
-                "Whether calibration items have near-duplicates in the stream is not known: no recording holds all of their \
-                 embeddings."
+                "Near-duplicates of calibration items in the stream were not searched: no recording holds all embeddings of the \
+                 calibration items."
                     .to_owned(),
             );
         }
-        let apart = (items.get(places.clone())?, embeddings.get(places.clone())?);
-        let stream = (&items[..places.start], &embeddings[..places.start]);
-        let near = leakage(apart, stream, NEAR).near;
+        let calibration = (items.get(range.clone())?, embeddings.get(range.clone())?);
+        let stream = (&items[..range.start], &embeddings[..range.start]);
+        let near = leakage(calibration, stream, NEAR).near;
         let nearest = near.first()?;
         Some(format!(
-            "{} of {} calibration items have a near-duplicate in the stream (cosine from {NEAR} on; the nearest: `{}` and `{}`, {:.3}): \
-             what is told from them may look better than it is.",
+            "{} of {} calibration items have a near-duplicate in the stream (cosine at least {NEAR}; the nearest pair is `{}` and `{}`, {:.3}): \
+             the calibrated threshold and its risk bound may be too optimistic.",
             near.len(),
-            places.len(),
+            range.len(),
             nearest.one,
             nearest.other,
             nearest.similarity
@@ -284,7 +290,7 @@ impl<'a> Session<'a> {
     }
 }
 
-/// A function that hands the notice on each server on once, whichever level it comes from.
+/// Returns a handler that passes on each distinct notice once, even if both levels send it.
 fn once(progress: Progress) -> NoticeHandler {
     let known: Mutex<BTreeSet<String>> = Mutex::default();
     Arc::new(move |notice, next| {

@@ -1,4 +1,4 @@
-//! What a model would be sent about an item, in each form that a prompt has.
+//! The request text for an item, in each form of a prompt.
 
 use std::path::Path;
 
@@ -13,24 +13,25 @@ use crate::types::chat::{Message, Role};
 use crate::types::item::Item;
 use crate::types::seed::Seed;
 
-/// What stands in for a strategy and a solution.
+/// Placeholder for a strategy.
 const STRATEGY: &str = "(a strategy)";
+/// Placeholder for a solution.
 const SOLUTION: &str = "(the solution)";
 
-/// The texts of the prompt `name`, which may be one of the config's own, about an item of a data set of the catalogue:
-/// its first one without `id`; without `dataset` one that the prompt has words for.
+/// Returns the texts of the prompt `name`, from the config or the shipped prompts, for an item of a catalogue data set.
+/// The default of `id` is the first item; the default of `dataset` depends on the task of the prompt.
 ///
 /// # Errors
-/// Names the nearest right name, or the item that is not there.
+/// If a name is unknown (with the nearest known name), or the data set has no item `id`.
 pub fn texts(config: Option<&Path>, name: &str, dataset: Option<&str>, id: Option<&str>) -> Result<Vec<String>> {
     let prompts = Prompts::near(config)?;
-    let usual = if prompts.find(name, Task::Math).is_ok() { "gsm-templates" } else { "space-history-mcq" };
-    let (task, item) = chosen(dataset.unwrap_or(usual), id)?;
+    let default = if prompts.find(name, Task::Math).is_ok() { "gsm-templates" } else { "space-history-mcq" };
+    let (task, item) = find_item(dataset.unwrap_or(default), id)?;
     Ok(forms(prompts.find(name, task)?, &item))
 }
 
-/// An item of a data set of the catalogue, of whatever split.
-fn chosen(dataset: &str, id: Option<&str>) -> Result<(Task, Item)> {
+/// Finds an item in any split of a catalogue data set.
+fn find_item(dataset: &str, id: Option<&str>) -> Result<(Task, Item)> {
     let catalogue = Catalogue::find(None)?;
     let entry = suggest::find("data set", dataset, &catalogue.entries, |entry| &entry.name)?;
     for split in &entry.split {
@@ -45,7 +46,7 @@ fn chosen(dataset: &str, id: Option<&str>) -> Result<(Task, Item)> {
     }
 }
 
-/// Every form with a heading, then a worked case and the texts that end an answer.
+/// Every form with a heading, then a worked example and the stop sequences.
 fn forms(prompt: &Prompt, item: &Item) -> Vec<String> {
     let about = |form| prompt.about(form, item, "(the answer)");
     let forms = [
@@ -65,9 +66,9 @@ fn forms(prompt: &Prompt, item: &Item) -> Vec<String> {
         }
         texts.push(String::new());
     }
-    texts.push(format!("=== a worked case ===\n{}", prompt.worked_case(item, SOLUTION)));
+    texts.push(format!("=== a worked example ===\n{}", prompt.worked_example(item, SOLUTION)));
     if !prompt.stop.is_empty() {
-        texts.push(format!("=== it ends an answer at {:?} ===", prompt.stop));
+        texts.push(format!("=== stop sequences {:?} ===", prompt.stop));
     }
     texts
 }

@@ -1,4 +1,4 @@
-//! Where a run's answers may come from, besides its own journal.
+//! Sources of a run's answers besides its own journal.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -11,69 +11,72 @@ use super::money::Money;
 use crate::config::resolved::ResolvedConfig;
 use crate::gateway::journal;
 
-/// The sources of answers. By default the models are asked for all that the run's own journal does not hold.
+/// Sources of answers. By default, models are called for everything that no journal holds.
 #[derive(Debug, Clone, Default)]
 pub struct Sources {
-    /// Further journals, exports, or folders of exports.
+    /// Paths of other journals, exports, or folders of exports.
     pub journals: Vec<PathBuf>,
-    /// Whether only answers of journals may be used: no model, no weights, no network.
+    /// True if only answers of journals may be used: no model, no weights, no network.
     pub offline: bool,
-    /// Whether what a provider has refused is asked again; outputs that are there are set aside.
+    /// True if calls that a provider refused are repeated. Existing outputs are moved aside.
     pub retry_refused: bool,
-    /// Whether the journals of the runs beside a run are left alone.
+    /// True if the journals of neighbouring runs are ignored.
     pub alone: bool,
-    /// The journals whose refused calls are asked again by now: runs that share one ask once.
+    /// Journals whose refused calls were already cleared for repetition. Runs that share a journal clear it once.
     retried: Arc<Mutex<BTreeSet<PathBuf>>>,
-    /// What was spent through these sources.
+    /// Spending through these sources.
     money: Arc<Mutex<Money>>,
 }
 
 impl Sources {
-    /// The sources with all that can be chosen of them.
+    /// Sources with these settings.
     #[must_use]
     pub fn new(journals: Vec<PathBuf>, offline: bool, retry_refused: bool) -> Self {
         Self { journals, offline, retry_refused, ..Self::default() }
     }
 
-    /// The same that leaves the journals of the runs beside a run alone, or does not.
+    /// Sets whether the journals of neighbouring runs are ignored.
     #[must_use]
     pub fn alone(self, alone: bool) -> Self {
         Self { alone, ..self }
     }
 
-    /// What was spent so far through these sources and their copies, by sessions that have ended.
+    /// Spending through these sources and their clones, of sessions that have ended.
     #[must_use]
     pub fn money(&self) -> Money {
         self.account().clone()
     }
 
-    /// The account of what is spent.
+    /// Locks the account of spending.
     pub(super) fn account(&self) -> MutexGuard<'_, Money> {
         self.money.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether answers of the runs beside a run may be used. Recordings that are to answer alone are not added to.
-    pub(super) fn looks_beside(&self) -> bool {
+    /// True if answers of neighbouring runs may be used. False for a replay of named journals with `offline`.
+    pub(super) fn uses_neighbours(&self) -> bool {
         !self.alone && (!self.offline || self.journals.is_empty())
     }
 
-    /// The same for a caller that asks no model.
+    /// These sources for a caller that calls no model.
     #[must_use]
-    pub fn unasked(&self) -> Self {
+    pub fn without_models(&self) -> Self {
         Self { offline: true, retry_refused: false, ..self.clone() }
     }
 
-    /// The same with a recording that answers everything.
+    /// These sources with a recording that answers every call.
     #[must_use]
-    pub fn replay(&self, recording: &Path) -> Self {
+    pub fn replaying(&self, recording: &Path) -> Self {
         let journals = self.journals.iter().cloned().chain([recording.to_owned()]).collect();
         Self { journals, offline: true, retry_refused: false, ..self.clone() }
     }
 
-    /// A config with all that it names, whose models can be asked if they may be.
+    /// Loads a config with all files that it names, and checks that its models can be called unless `offline`.
+    ///
+    /// # Errors
+    /// [`RunError::Journal`] if a path of `--journal` does not exist, otherwise the errors of the config.
     pub(super) fn load(&self, config: &Path, overrides: &[String]) -> Result<ResolvedConfig, RunError> {
-        let there = self.journals.iter().try_for_each(|path| journal::check_there(path));
-        there.context("--journal").map_err(RunError::Journal)?;
+        let existing = self.journals.iter().try_for_each(|path| journal::check_exists(path));
+        existing.context("--journal").map_err(RunError::Journal)?;
         let resolved = ResolvedConfig::load(config, overrides)?;
         if !self.offline {
             resolved.check_models().with_context(|| format!("{}", config.display())).map_err(RunError::Config)?;
@@ -81,8 +84,8 @@ impl Sources {
         Ok(resolved)
     }
 
-    /// Whether the refused calls of a journal are to be forgotten now: true once for each journal.
-    pub(super) fn retries_now(&self, journal: &Path) -> bool {
+    /// True on the first call for a journal: the caller then clears the journal's refused calls.
+    pub(super) fn claims_retry(&self, journal: &Path) -> bool {
         self.retried.lock().unwrap_or_else(PoisonError::into_inner).insert(journal.to_owned())
     }
 }

@@ -1,36 +1,36 @@
-//! A handle by which a run is asked to stop.
+//! Handle for stopping a run.
 
 use std::sync::Arc;
 
 use tokio::sync::watch;
 
-/// A handle that its clones share. Asked once, a run lets the calls in flight end and begins no other; asked twice, it ends
-/// at once.
+/// Handle for stop requests, shared by its clones. After one request a run finishes the calls in flight and starts no
+/// other; after two requests it ends at once.
 #[derive(Debug, Clone, Default)]
 pub struct Stop(Arc<watch::Sender<u32>>);
 
 impl Stop {
-    /// A handle on which nobody has asked yet.
+    /// A handle without requests.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Asks the runs that have the handle to stop.
-    pub fn ask(&self) {
+    /// Requests that the runs with this handle stop.
+    pub fn request(&self) {
         self.0.send_modify(|times| *times += 1);
     }
 
-    /// Whether anybody has asked.
+    /// True if a stop was requested.
     #[must_use]
-    pub fn is_asked(&self) -> bool {
+    pub fn is_requested(&self) -> bool {
         *self.0.borrow() > 0
     }
 
-    /// Waits until it has been asked so many times.
-    pub(super) async fn asked(&self, times: u32) {
-        // The sender is this handle's own: it cannot be gone.
-        let _ = self.0.subscribe().wait_for(|asked| *asked >= times).await;
+    /// Waits until at least `times` requests were made.
+    pub(super) async fn requested(&self, times: u32) {
+        // The handle owns the sender, so the channel cannot be closed.
+        let _ = self.0.subscribe().wait_for(|count| *count >= times).await;
     }
 }
 
@@ -39,14 +39,14 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn clones_share_what_was_asked() {
+    async fn clones_share_requests() {
         let stop = Stop::new();
         let clone = stop.clone();
-        assert!(!clone.is_asked());
-        stop.ask();
-        clone.asked(1).await;
-        assert!(clone.is_asked());
-        stop.ask();
-        clone.asked(2).await;
+        assert!(!clone.is_requested());
+        stop.request();
+        clone.requested(1).await;
+        assert!(clone.is_requested());
+        stop.request();
+        clone.requested(2).await;
     }
 }

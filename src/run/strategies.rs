@@ -1,4 +1,5 @@
-//! The strategies that a run stored: `strategies.jsonl`, and one of them as a person reads it, with the answers that it changed.
+//! Stored strategies of a run: the file `strategies.jsonl`, and listings of strategies with the answers that they
+//! changed.
 
 use std::collections::HashMap;
 use std::fmt::Write as _;
@@ -15,25 +16,25 @@ use crate::types::arm::Arm;
 use crate::types::escaped::escaped;
 use crate::types::record::{Record, Score};
 
-/// The file's name in a run's folder.
+/// Name of the file in a run's folder.
 pub const FILE: &str = "strategies.jsonl";
 
-/// A line of the file: all that another program needs to retrieve and show the strategy.
+/// A line of the file, with everything that another program needs to retrieve and use the strategy.
 #[derive(Serialize)]
 struct StrategyLine<'a> {
     #[serde(flatten)]
     stored: &'a StoredStrategy,
-    /// The text that is embedded.
+    /// Text that is embedded for retrieval.
     query: &'a str,
     embedder: Option<&'a str>,
-    /// The weak level's prompt, in whose form `following` the text is shown.
+    /// Name of the weak level's prompt. Its form `following` contains the strategy's text.
     prompt: Option<&'a str>,
 }
 
-/// The strategies as JSON, one a line.
+/// Formats the strategies as JSON, one per line.
 pub(super) fn lines(strategies: &[StoredStrategy], manifest: &Manifest) -> Result<Vec<u8>> {
-    let named = |place: &str| manifest.identity.pointer(place).and_then(serde_json::Value::as_str);
-    let (embedder, prompt) = (named("/learning/embedder"), named("/prompts/0"));
+    let identity = |pointer: &str| manifest.identity.pointer(pointer).and_then(serde_json::Value::as_str);
+    let (embedder, prompt) = (identity("/learning/embedder"), identity("/prompts/0"));
     let mut bytes = Vec::new();
     for stored in strategies {
         let query = &stored.strategy.solved.question;
@@ -43,7 +44,7 @@ pub(super) fn lines(strategies: &[StoredStrategy], manifest: &Manifest) -> Resul
     Ok(bytes)
 }
 
-/// A strategy as the file holds it; files of earlier versions lack the query.
+/// A strategy as read from the file. Files of earlier versions lack the query.
 #[derive(Debug, Clone, Deserialize)]
 struct SavedStrategy {
     arm: Arm,
@@ -59,28 +60,28 @@ struct SavedStrategy {
     query: Option<String>,
 }
 
-/// What a strategy did to the answers of the items that it was shown for.
+/// Effects of a strategy on the answers to the items for which it was retrieved, relative to weak-only.
 #[derive(Debug, Default)]
 struct Effects<'a> {
     helped: Vec<&'a str>,
     harmed: Vec<&'a str>,
     right: usize,
     wrong: usize,
-    /// Items without an answer of weak-only to compare with.
+    /// Number of items without an answer of weak-only for comparison.
     unknown: usize,
 }
 
-/// The strategies of a finished run in `folder`, and its records.
+/// Strategies and records of a finished run.
 pub struct Strategies {
-    written: Vec<SavedStrategy>,
+    strategies: Vec<SavedStrategy>,
     records: Vec<Record>,
 }
 
 impl Strategies {
-    /// Reads them.
+    /// Reads strategies and records from the run in `folder`.
     ///
     /// # Errors
-    /// If the folder holds no finished run, or a file cannot be read.
+    /// If the folder holds no finished run or a file cannot be read.
     pub fn read(folder: &Path) -> Result<Self> {
         let records = FinishedRun::read(folder)?.records;
         let path = folder.join(FILE);
@@ -88,33 +89,35 @@ impl Strategies {
         let parse = |(number, line): (usize, &str)| {
             serde_json::from_str(line).with_context(|| format!("{}: line {}", path.display(), number + 1))
         };
-        Ok(Self { written: text.lines().enumerate().map(parse).collect::<Result<_>>()?, records })
+        Ok(Self { strategies: text.lines().enumerate().map(parse).collect::<Result<_>>()?, records })
     }
 
-    /// A line on each strategy of an arm: its source item, how many items it was shown for, and how many weak answers it helped and
-    /// harmed, those that were shown most often first. `None` for `arm`: the first arm that has any;
-    /// `None` for `threshold`: all of the arm's λ, which each line then names.
+    /// Returns one line for each strategy of an arm: source item, number of items for which it was retrieved, and
+    /// number of weak answers that it helped and harmed. The most often retrieved strategies come first. The default of
+    /// `arm` is the first arm with a strategy. The default of `threshold` is all thresholds of the arm, and each line
+    /// then states its λ.
     ///
     /// # Errors
-    /// If the arm stored none.
+    /// If the arm stored no strategy at the threshold.
     pub fn list(&self, arm: Option<Arm>, threshold: Option<f64>) -> Result<Vec<String>> {
-        let of = self.of(arm, threshold)?;
-        let several = of.iter().any(|strategy| strategy.threshold != of[0].threshold);
-        let at = |strategy: &SavedStrategy| match strategy.threshold {
+        let selected = self.select(arm, threshold)?;
+        let several = selected.iter().any(|strategy| strategy.threshold != selected[0].threshold);
+        let lambda = |strategy: &SavedStrategy| match strategy.threshold {
             Some(threshold) if several => format!(" at λ {threshold}"),
             _ => String::new(),
         };
-        let alone = self.alone();
-        let mut rows: Vec<_> = of.into_iter().map(|strategy| (strategy, self.effects(strategy, &alone))).collect();
-        rows.sort_by_key(|(_, effects)| std::cmp::Reverse(effects.shown()));
+        let baseline = self.weak_only_scores();
+        let mut rows: Vec<_> =
+            selected.into_iter().map(|strategy| (strategy, self.effects(strategy, &baseline))).collect();
+        rows.sort_by_key(|(_, effects)| std::cmp::Reverse(effects.retrieved()));
         let line = |(strategy, effects): &(&SavedStrategy, Effects)| {
             format!(
-                "{} (order {}, {}{}): shown {}, helped {}, harmed {}, its own solution {}",
+                "{} (order {}, {}{}): retrieved {}, helped {}, harmed {}, source answer {}",
                 escaped(&strategy.source),
                 strategy.order,
                 strategy.arm,
-                at(strategy),
-                effects.shown(),
+                lambda(strategy),
+                effects.retrieved(),
                 effects.helped.len(),
                 effects.harmed.len(),
                 strategy.source_score.name()
@@ -123,22 +126,23 @@ impl Strategies {
         Ok(rows.iter().map(line).collect())
     }
 
-    /// The strategy that comes from item `source`, as a person reads it. `None` for `arm`: the first arm that has it.
+    /// Formats the strategy from item `source` for a terminal. The default of `arm` is the first arm with a strategy,
+    /// and the default of `threshold` is the first λ.
     ///
     /// # Errors
-    /// Names the nearest source item if there is none of this name.
+    /// If no strategy comes from the item in this order, with the nearest item that has one.
     pub fn show(&self, source: &str, arm: Option<Arm>, order: usize, threshold: Option<f64>) -> Result<String> {
-        let of = self.of(arm, threshold)?;
-        let found = of.iter().find(|strategy| strategy.source == source && strategy.order == order);
+        let selected = self.select(arm, threshold)?;
+        let found = selected.iter().find(|strategy| strategy.source == source && strategy.order == order);
         let strategy = found.ok_or_else(|| {
-            let names: Vec<&str> = of.iter().map(|strategy| strategy.source.as_str()).collect();
-            anyhow!("no strategy comes from an item `{source}` in order {order}{}", suggest::nearest(source, &names))
+            let names: Vec<&str> = selected.iter().map(|strategy| strategy.source.as_str()).collect();
+            anyhow!("no strategy comes from item `{source}` in order {order}{}", suggest::nearest(source, &names))
         })?;
-        let effects = self.effects(strategy, &self.alone());
+        let effects = self.effects(strategy, &self.weak_only_scores());
         let lambda = strategy.threshold.map_or_else(String::new, |lambda| format!(", λ {lambda}"));
         let mut text = format!(
             "from item {} (group {}), written by {}, stored at position {} of order {}, arm {}{lambda}\n\
-             its own solution is {} (known after the fact)\n",
+             the source answer is {} (by the gold answer)\n",
             escaped(&strategy.source),
             escaped(&strategy.group),
             escaped(&strategy.model),
@@ -150,16 +154,16 @@ impl Strategies {
         if let Some(query) = &strategy.query {
             let _ = write!(text, "\nretrieved by its similarity to:\n{}\n", escaped(query));
         }
-        let _ = write!(text, "\nshown to the weak model:\n{}\n", escaped(&strategy.text));
+        let _ = write!(text, "\ntext in the weak model's prompt:\n{}\n", escaped(&strategy.text));
         let _ = write!(
             text,
-            "\nshown for {} items. Against weak-only's answers to the same items: {} helped{}, {} harmed{}, {} right both times, {} wrong both times, \
-             {} without a comparison\n",
-            effects.shown(),
+            "\nretrieved for {} items. Compared with weak-only on these items: {} helped{}, {} harmed{}, {} correct in both, {} incorrect in \
+             both, {} without a comparison\n",
+            effects.retrieved(),
             effects.helped.len(),
-            listed(&effects.helped),
+            in_brackets(&effects.helped),
             effects.harmed.len(),
-            listed(&effects.harmed),
+            in_brackets(&effects.harmed),
             effects.right,
             effects.wrong,
             effects.unknown
@@ -167,48 +171,49 @@ impl Strategies {
         Ok(text)
     }
 
-    /// The strategies of an arm, at one λ if it is given.
-    fn of(&self, arm: Option<Arm>, threshold: Option<f64>) -> Result<Vec<&SavedStrategy>> {
-        let Some(arm) = arm.or_else(|| self.written.first().map(|first| first.arm)) else {
+    /// Selects the strategies of an arm, and of one λ if `threshold` is given.
+    fn select(&self, arm: Option<Arm>, threshold: Option<f64>) -> Result<Vec<&SavedStrategy>> {
+        let Some(arm) = arm.or_else(|| self.strategies.first().map(|first| first.arm)) else {
             bail!("the run stored no strategy");
         };
-        let of: Vec<&SavedStrategy> = self.written.iter().filter(|strategy| strategy.arm == arm).collect();
-        if of.is_empty() {
+        let of_arm: Vec<&SavedStrategy> = self.strategies.iter().filter(|strategy| strategy.arm == arm).collect();
+        if of_arm.is_empty() {
             bail!("the arm {arm} stored no strategy in this run");
         }
-        let Some(threshold) = threshold else { return Ok(of) };
-        let mut thresholds: Vec<f64> = of.iter().filter_map(|strategy| strategy.threshold).collect();
+        let Some(threshold) = threshold else { return Ok(of_arm) };
+        let mut thresholds: Vec<f64> = of_arm.iter().filter_map(|strategy| strategy.threshold).collect();
         thresholds.sort_by(f64::total_cmp);
         thresholds.dedup();
-        let of: Vec<&SavedStrategy> = of
+        let at_threshold: Vec<&SavedStrategy> = of_arm
             .into_iter()
-            .filter(|strategy| strategy.threshold.is_some_and(|own| own.total_cmp(&threshold).is_eq()))
+            .filter(|strategy| strategy.threshold.is_some_and(|lambda| lambda.total_cmp(&threshold).is_eq()))
             .collect();
-        if of.is_empty() {
+        if at_threshold.is_empty() {
             let known: Vec<String> = thresholds.iter().map(f64::to_string).collect();
-            bail!("the arm {arm} stored no strategy at λ {threshold}; it has strategies at λ {}", known.join(", "));
+            bail!("the arm {arm} stored no strategy at λ {threshold}. It has strategies at λ {}", known.join(", "));
         }
-        Ok(of)
+        Ok(at_threshold)
     }
 
-    /// How weak-only's answers were scored, by order and item.
-    fn alone(&self) -> HashMap<(usize, &str), Score> {
-        let alone = self.records.iter().filter(|record| record.cell.arm == Arm::WeakOnly);
-        alone
+    /// Scores of weak-only's answers, by order and item.
+    fn weak_only_scores(&self) -> HashMap<(usize, &str), Score> {
+        let weak_only = self.records.iter().filter(|record| record.cell.arm == Arm::WeakOnly);
+        weak_only
             .filter_map(|record| Some(((record.cell.order, &*record.item_id.0), record.first()?.graded.score)))
             .collect()
     }
 
-    fn effects(&self, strategy: &SavedStrategy, alone: &HashMap<(usize, &str), Score>) -> Effects<'_> {
-        let was_shown = |record: &&Record| {
+    /// Compares the answers after a strategy with weak-only's answers.
+    fn effects(&self, strategy: &SavedStrategy, baseline: &HashMap<(usize, &str), Score>) -> Effects<'_> {
+        let was_retrieved = |record: &&Record| {
             let cell = &record.cell;
             (cell.arm, cell.order, cell.threshold) == (strategy.arm, strategy.order, strategy.threshold)
                 && record.strategies_used.iter().any(|used| *used.0 == *strategy.source)
         };
         let mut effects = Effects::default();
-        for record in self.records.iter().filter(was_shown) {
+        for record in self.records.iter().filter(was_retrieved) {
             let id = &*record.item_id.0;
-            let before = alone.get(&(record.cell.order, id)).map(|score| *score == Score::Correct);
+            let before = baseline.get(&(record.cell.order, id)).map(|score| *score == Score::Correct);
             let after = record.first().map(|first| first.graded.score == Score::Correct);
             match (before, after) {
                 (Some(false), Some(true)) => effects.helped.push(id),
@@ -223,12 +228,13 @@ impl Strategies {
 }
 
 impl Effects<'_> {
-    fn shown(&self) -> usize {
+    /// Number of items for which the strategy was retrieved.
+    fn retrieved(&self) -> usize {
         self.helped.len() + self.harmed.len() + self.right + self.wrong + self.unknown
     }
 }
 
-/// Items in brackets; nothing if there are none.
-fn listed(items: &[&str]) -> String {
+/// Items in brackets; an empty text if there are no items.
+fn in_brackets(items: &[&str]) -> String {
     if items.is_empty() { String::new() } else { format!(" ({})", escaped(&items.join(", "))) }
 }

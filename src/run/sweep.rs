@@ -1,4 +1,4 @@
-//! The arms of a config at many thresholds.
+//! Sweeps: the arms of a config at many thresholds.
 
 use std::str::FromStr;
 
@@ -8,27 +8,27 @@ use serde_json::json;
 use super::Prepared;
 use super::error::RunError;
 use super::execute::{Ended, RunReport};
-use super::left_out::{Runnable, nothing};
+use super::left_out::{Runnable, not_recorded};
 use super::progress::Progress;
-use super::resources::{gates, orders};
+use super::resources::{calibration_plan, orders};
 use super::session::Session;
 use crate::analysis::curves::grid::grid;
 use crate::report::manifest::Manifest;
 use crate::types::arm::{Arm, Deferral};
 use crate::types::record::Record;
 
-/// Thresholds that are taken from the weak level's confidences, unless another number is asked for.
-const USUAL: usize = 21;
+/// Default number of thresholds that are quantiles of the weak level's confidences.
+const DEFAULT_COUNT: usize = 21;
 
-/// The most thresholds of a range.
-const MOST: f64 = 10_000.0;
+/// Maximum number of thresholds of a range.
+const MAX_COUNT: f64 = 10_000.0;
 
-/// Which thresholds are swept.
+/// Thresholds of a sweep.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Thresholds {
-    /// These, ascending, each in [0, 1].
+    /// Explicit thresholds, ascending, each in [0, 1].
     Listed(Vec<f64>),
-    /// So many of the weak level's own confidences.
+    /// Up to this number of the weak level's confidences.
     Observed(usize),
 }
 
@@ -36,27 +36,27 @@ impl FromStr for Thresholds {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let number = |text: &str| text.trim().parse::<f64>().map_err(|_| format!("`{text}` is no number"));
+        let number = |text: &str| text.trim().parse::<f64>().map_err(|_| format!("`{text}` is not a number"));
         if let Some(rest) = text.strip_prefix("auto") {
-            let count = rest.strip_prefix(':').map_or(Ok(USUAL), str::parse);
+            let count = rest.strip_prefix(':').map_or(Ok(DEFAULT_COUNT), str::parse);
             return match count {
                 Ok(count) if count > 0 && (rest.is_empty() || rest.starts_with(':')) => Ok(Self::Observed(count)),
-                _ => Err("auto, or auto:N with a number of thresholds".to_owned()),
+                _ => Err("expected auto, or auto:N with a number N of thresholds".to_owned()),
             };
         }
         let parts: Vec<f64> = text.split([':', ',']).map(number).collect::<Result<_, _>>()?;
         let mut thresholds = match (text.contains(':'), parts.as_slice()) {
             (true, [first, last, step]) if *step > 0.0 && first <= last => {
-                if (last - first) / step > MOST {
-                    return Err(format!("more than {MOST} thresholds; take a wider step"));
+                if (last - first) / step > MAX_COUNT {
+                    return Err(format!("more than {MAX_COUNT} thresholds. Use a larger step"));
                 }
                 steps(*first, *last, *step)
             }
-            (true, _) => return Err("first:last:step, as in 0.5:0.95:0.05".to_owned()),
+            (true, _) => return Err("expected first:last:step, as in 0.5:0.95:0.05".to_owned()),
             (false, _) => parts,
         };
         if let Some(wrong) = thresholds.iter().find(|threshold| !(0.0..=1.0).contains(*threshold)) {
-            return Err(format!("{wrong} is not from 0 to 1"));
+            return Err(format!("{wrong} is not between 0 and 1"));
         }
         thresholds.sort_by(f64::total_cmp);
         thresholds.dedup();
@@ -64,7 +64,7 @@ impl FromStr for Thresholds {
     }
 }
 
-/// From `first` to `last`, both included, without the digits that adding up would leave.
+/// Values from `first` to `last` inclusive, rounded to twelve decimals to remove floating-point noise.
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a count of steps")]
 fn steps(first: f64, last: f64, step: f64) -> Vec<f64> {
     let count = ((last - first) / step + 1e-9).floor() as u32;
@@ -72,9 +72,9 @@ fn steps(first: f64, last: f64, step: f64) -> Vec<f64> {
 }
 
 impl Thresholds {
-    /// How many they are at most.
+    /// Maximum number of thresholds.
     #[must_use]
-    pub fn most(&self) -> usize {
+    pub fn max_count(&self) -> usize {
         match self {
             Self::Listed(thresholds) => thresholds.len(),
             Self::Observed(count) => *count,
@@ -91,57 +91,57 @@ impl Thresholds {
         }
     }
 
-    /// The thresholds, once the weak level has answered.
+    /// Thresholds of the sweep, given the records of `weak-only`.
     fn of(&self, records: &[Record]) -> Vec<f64> {
         match self {
             Self::Listed(thresholds) => thresholds.clone(),
             Self::Observed(count) => {
                 let weak = records.iter().filter(|record| record.cell.arm == Arm::WeakOnly);
-                let seen: Vec<f64> =
+                let confidences: Vec<f64> =
                     weak.filter_map(|record| Some(record.first()?.gate_confidence()?.value())).collect();
-                grid(&seen, *count)
+                grid(&confidences, *count)
             }
         }
     }
 }
 
 impl Prepared {
-    /// Runs the arms at many thresholds. The cascade costs both levels once, whatever the number of thresholds; an arm that
-    /// learns is run at each. The usual folder is `results/<name>-sweep`.
+    /// Runs the arms at many thresholds. The cascade calls both levels once for each item, for any number of
+    /// thresholds. A learning arm runs once for each threshold. The default folder is `results/<name>-sweep`.
     ///
     /// # Errors
-    /// [`RunError`]; what was answered until then is in the journal.
+    /// [`RunError`]. The journal holds every answer up to the error.
     pub async fn sweep(&self, thresholds: &Thresholds, progress: &Progress) -> Result<RunReport, RunError> {
         let resolved = &self.resolved;
         if resolved.signal.is_none() {
             return Err(RunError::Config(anyhow!(
-                "a sweep needs an arm that is gated by confidence, and `arms` names none"
+                "`arms` names no arm that defers by confidence, so there is no threshold to sweep. Add cascade to `arms`"
             )));
         }
-        let place = self.place("-sweep");
+        let location = self.location("-sweep");
         let mut identity = self.identity();
         identity["deferral"]["threshold"] = json!({ "swept": thresholds.describe() });
         let setting = resolved.describe_with_gate(&format!("below a threshold is deferred: {}", thresholds.describe()));
         let swept = |manifest| Manifest { setting, swept: Some(Vec::new()), ..manifest };
-        let (session, mut manifest) = Session::begin(self, &place, identity, progress, swept)?;
+        let (session, mut manifest) = Session::begin(self, &location, identity, progress, swept)?;
         let models = session.models().await?;
-        let gates = gates(resolved).swept();
-        let Runnable { gates, calibration, left_out } = session.runnable(&models, &gates).await?;
+        let plan = calibration_plan(resolved).swept();
+        let Runnable { plan, calibration, left_out } = session.runnable(&models, &plan).await?;
 
-        let alone = gates.only(|arm| arm.deferral() != Deferral::BelowThreshold);
-        let cells = alone.cells(&calibration.arms, &[], orders(resolved));
+        let fixed_arms = plan.only(|arm| arm.deferral() != Deferral::BelowThreshold);
+        let cells = fixed_arms.cells(&calibration.arms, &[], orders(resolved));
         let levels = session.run_cells(&models, &cells, "both levels").await?.without(left_out);
         if let Some(first) = levels.left_out.iter().find(|cell| cell.arm.is_one_level()) {
-            return Err(nothing("a sweep needs both levels' answers to every item", first));
+            return Err(not_recorded("a sweep needs the answers of both levels to every item", first));
         }
         let thresholds = thresholds.of(&levels.records);
-        let taught = gates.only(|arm| arm.deferral() == Deferral::BelowThreshold && *arm != Arm::Cascade);
-        let cells = taught.cells(&calibration.arms, &thresholds, orders(resolved));
+        let learning_arms = plan.only(|arm| arm.deferral() == Deferral::BelowThreshold && *arm != Arm::Cascade);
+        let cells = learning_arms.cells(&calibration.arms, &thresholds, orders(resolved));
         let outcome = levels.and(session.run_cells(&models, &cells, "sweep").await?);
 
         manifest.swept = Some(thresholds);
-        let of_gates = Vec::new();
-        Ended { session: &session, models: &models, manifest, outcome, calibration, of_gates }.report().await
+        let gate_warnings = Vec::new();
+        Ended { session: &session, models: &models, manifest, outcome, calibration, gate_warnings }.report().await
     }
 }
 
@@ -150,11 +150,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn thresholds_are_a_range_a_list_or_observed() {
+    fn thresholds_parse_range_list_and_auto() {
         let read = |text: &str| text.parse::<Thresholds>();
         assert_eq!(read("0.5:0.8:0.1"), Ok(Thresholds::Listed(vec![0.5, 0.6, 0.7, 0.8])));
         assert_eq!(read("0.9,0.5,0.9"), Ok(Thresholds::Listed(vec![0.5, 0.9])));
-        assert_eq!(read("auto"), Ok(Thresholds::Observed(USUAL)));
+        assert_eq!(read("auto"), Ok(Thresholds::Observed(DEFAULT_COUNT)));
         assert_eq!(read("auto:5"), Ok(Thresholds::Observed(5)));
         for wrong in ["0.5:0.8", "0.8:0.5:0.1", "0:1:0", "0:1:0.00001", "1.5", "high", "auto5", "auto:0", ""] {
             assert!(read(wrong).is_err(), "{wrong}");

@@ -1,4 +1,4 @@
-//! Runs as a caller of the library makes them: simulated levels, no network, folders that are gone afterwards.
+//! Runs through the library interface, with simulated levels, no network and temporary folders.
 
 use std::sync::{Arc, Mutex};
 
@@ -9,17 +9,17 @@ use crate::types::arm::Arm;
 use crate::types::chat::{Finish, Request, Response, Token, Usage};
 use crate::types::model::{Model, ModelError};
 
-/// The config of the examples, in a folder of its own.
+/// Run of the example config in a temporary folder.
 fn simulated(folder: &tempfile::TempDir) -> Run {
     let run = Run::load("examples/simulated.toml").expect("a config");
     run.set("dataset.limit=12").expect("a key").in_folder(folder.path().to_owned())
 }
 
-/// What a listener heard.
+/// A listener that stores all events as lines.
 #[derive(Clone, Default)]
-struct CompletedCall(Arc<Mutex<Vec<String>>>);
+struct EventLog(Arc<Mutex<Vec<String>>>);
 
-impl CompletedCall {
+impl EventLog {
     fn lines(&self) -> Vec<String> {
         self.0.lock().expect("not poisoned").clone()
     }
@@ -29,7 +29,7 @@ impl CompletedCall {
     }
 }
 
-impl Listener for CompletedCall {
+impl Listener for EventLog {
     fn message(&self, text: &str) {
         self.add(text.to_owned());
     }
@@ -44,15 +44,15 @@ impl Listener for CompletedCall {
 }
 
 #[tokio::test]
-async fn a_run_gives_records_and_files_and_the_same_run_makes_no_call() {
+async fn run_writes_records_and_its_repetition_makes_no_call() {
     let folder = tempfile::tempdir().expect("a folder");
     let run = simulated(&folder);
-    let heard = CompletedCall::default();
-    let first = run.execute(&Progress::to(heard.clone())).await.expect("a run");
+    let log = EventLog::default();
+    let first = run.execute(&Progress::to(log.clone())).await.expect("a run");
     assert_eq!(first.records().len(), 4 * 12);
     assert!(first.comparison().slices.iter().any(|slice| slice.cell.arm == Arm::InterCascade));
     assert!(first.manifest().ended.is_some() && first.calls().made > 0);
-    let lines = heard.lines();
+    let lines = log.lines();
     assert!(lines.contains(&"simulated begins: 48".to_owned()), "{lines:?}");
     assert_eq!(lines.last().map(String::as_str), Some("ended"));
     assert_eq!(first.write(folder.path()).expect("written"), None);
@@ -60,12 +60,12 @@ async fn a_run_gives_records_and_files_and_the_same_run_makes_no_call() {
     let again = run.execute(&Progress::none()).await.expect("the same run");
     assert_eq!(again.calls().made, 0);
     assert_eq!(again.records(), first.records());
-    let kept = super::outputs::FinishedRun::read(folder.path()).expect("read back");
-    assert_eq!((&kept.facts, kept.records.len()), (&first.kept().facts, first.records().len()));
+    let finished = super::outputs::FinishedRun::read(folder.path()).expect("read back");
+    assert_eq!((&finished.facts, finished.records.len()), (&first.finished().facts, first.records().len()));
 }
 
 #[tokio::test]
-async fn errors_can_be_told_apart() {
+async fn error_variants_identify_the_cause() {
     let folder = tempfile::tempdir().expect("a folder");
     let run = simulated(&folder);
     assert!(matches!(run.clone().set("dataset.limt=3"), Err(RunError::Config(_))));
@@ -82,19 +82,19 @@ async fn errors_can_be_told_apart() {
 }
 
 #[tokio::test]
-async fn a_run_that_is_asked_to_stop_begins_no_call() {
+async fn stop_request_before_start_prevents_all_calls() {
     let folder = tempfile::tempdir().expect("a folder");
     let stop = Stop::new();
-    stop.ask();
+    stop.request();
     let stopped = simulated(&folder).execute(&Progress::none().stopped_by(stop)).await;
     assert!(matches!(stopped, Err(RunError::Stopped)));
 }
 
-/// A model of a caller, always as sure as it is told to be.
-struct Own(f64);
+/// A custom model with a constant answer and token probability.
+struct ConstantModel(f64);
 
 #[async_trait]
-impl Model for Own {
+impl Model for ConstantModel {
     async fn call(&self, _: &Request) -> Result<Response, ModelError> {
         let text = "#### 4".to_owned();
         Ok(Response {
@@ -110,23 +110,27 @@ impl Model for Own {
 }
 
 #[tokio::test]
-async fn a_registered_model_answers_for_its_entry_and_its_journal_without_it() {
+async fn registered_model_answers_and_its_journal_replays() {
     let folder = tempfile::tempdir().expect("a folder");
     let run = Run::load("examples/custom.toml").expect("a config").in_folder(folder.path().to_owned());
     let error = run.prepare().err().expect("refused").to_string();
     assert!(error.contains("examples/custom.toml: model `adder`") && error.contains("none is registered"), "{error}");
 
-    let report = run.clone().with_model("adder", Arc::new(Own(0.9))).execute(&Progress::none()).await.expect("a run");
+    let report =
+        run.clone().with_model("adder", Arc::new(ConstantModel(0.9))).execute(&Progress::none()).await.expect("a run");
     let weak = report.records().iter().filter(|record| record.cell.arm == Arm::Cascade);
-    assert!(weak.clone().count() == 60 && weak.clone().all(|record| !record.deferred), "all are surer than the gate");
+    assert!(
+        weak.clone().count() == 60 && weak.clone().all(|record| !record.deferred),
+        "every confidence exceeds the threshold"
+    );
     assert_eq!(report.manifest().answered_by["adder"], serde_json::json!(["own"]));
 
-    // Its answers are in the journal under the name of the entry and its version: no model is needed to repeat the run.
+    // The journal stores the answers under name and version of the entry, so the run repeats without the model.
     let offline = run.clone().offline().execute(&Progress::none()).await.expect("from the journal");
     assert_eq!((offline.calls().made, offline.records()), (0, report.records()));
     let other = run.set("model.adder.model=adder-2").expect("a key").in_folder(folder.path().join("other"));
     let other = other.with_journal(folder.path().join("journal.sqlite")).offline();
-    let partial = other.execute(&Progress::none()).await.expect("strong-only does not need it");
+    let partial = other.execute(&Progress::none()).await.expect("strong-only does not need the custom model");
     let left_out: Vec<Arm> = partial.manifest().left_out.iter().map(|cell| cell.arm).collect();
     assert!(left_out.contains(&Arm::Cascade), "another version has other keys: {left_out:?}");
     assert!(partial.records().iter().all(|record| !left_out.contains(&record.cell.arm)));

@@ -1,4 +1,4 @@
-//! Weights and data sets put into the cache folder, with what is shown of it meanwhile.
+//! Downloads of weights and data sets to the cache folder, with progress.
 
 use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -10,10 +10,10 @@ use crate::dataset::catalogue::Catalogue as DataSets;
 use crate::dataset::fetch::{Event as DataEvent, Fetched};
 use crate::fetch::weights::{Catalogue, Event};
 
-/// Fetches weights from the first source that answers, verifies them, and gives their place.
+/// Fetches weights from the first source that answers, verifies them, and returns their path.
 ///
 /// # Errors
-/// [`RunError::Weights`] names the weights and what is wrong with each source.
+/// [`RunError::Weights`] with the weights and the fault of each source.
 pub async fn fetch_weights(catalogue: &Catalogue, name: &str, progress: &Progress) -> Result<PathBuf, RunError> {
     let files = Files::new(name, progress);
     let listen = |event| match event {
@@ -25,23 +25,23 @@ pub async fn fetch_weights(catalogue: &Catalogue, name: &str, progress: &Progres
     progress.unless_stopped(fetch).await
 }
 
-/// Makes sure that weights are there and right, fetches them if they are not, and gives their place.
+/// Verifies local weights, fetches them if they are missing or damaged, and returns their path.
 ///
 /// # Errors
-/// As [`fetch_weights`].
+/// The errors of [`fetch_weights`].
 pub async fn ensure_weights(catalogue: &Catalogue, name: &str, progress: &Progress) -> Result<PathBuf, RunError> {
     if let Ok(path) = catalogue.check(name) {
         return Ok(path);
     }
-    progress.message(&format!("the weights {name} are not there yet; they are fetched once, into the cache folder"));
+    progress.message(&format!("the weights {name} are missing; fetching them once into the cache folder"));
     fetch_weights(catalogue, name, progress).await
 }
 
-/// Fetches a data set of the catalogue, or one split of it, and gives its files; one without a checksum in the
-/// catalogue only if `unverified`.
+/// Fetches a data set of the catalogue, or one split of the data set, and returns its files. Files without a checksum
+/// in the catalogue are fetched only if `unverified`.
 ///
 /// # Errors
-/// [`RunError::Data`] names the nearest right name, or the file and what is wrong with it or with its source.
+/// [`RunError::Data`] with the nearest known name, or with the file and its fault or the fault of its source.
 pub async fn fetch_data_set(
     name: &str,
     split: Option<&str>,
@@ -64,31 +64,31 @@ pub async fn fetch_data_set(
     progress.unless_stopped(async { fetch.await.map_err(RunError::Data) }).await
 }
 
-/// The progress of files that come one after the other: each is a piece of work of its own.
+/// Progress of consecutive downloads. Each file is a separate task.
 struct Files<'a> {
     label: &'a str,
     progress: &'a Progress,
-    now: Mutex<Option<Work>>,
+    current: Mutex<Option<Work>>,
 }
 
 impl<'a> Files<'a> {
     fn new(label: &'a str, progress: &'a Progress) -> Self {
-        Self { label, progress, now: Mutex::new(None) }
+        Self { label, progress, current: Mutex::new(None) }
     }
 
-    /// Ends the present file, and hands on a message.
+    /// Ends the task of the current file and passes on a message.
     fn message(&self, text: &str) {
-        *self.now() = None;
+        *self.current() = None;
         self.progress.message(text);
     }
 
-    /// Says how many bytes of the present file are there, and of how many if that is known.
+    /// Reports the received bytes of the current file, and the total if it is known.
     fn received(&self, bytes: u64, total: Option<u64>) {
         let begin = || self.progress.begin(self.label, total.unwrap_or_default(), Unit::Bytes);
-        self.now().get_or_insert_with(begin).done(bytes, &String::new);
+        self.current().get_or_insert_with(begin).done(bytes, &String::new);
     }
 
-    fn now(&self) -> MutexGuard<'_, Option<Work>> {
-        self.now.lock().unwrap_or_else(PoisonError::into_inner)
+    fn current(&self) -> MutexGuard<'_, Option<Work>> {
+        self.current.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

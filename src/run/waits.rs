@@ -1,41 +1,39 @@
-//! What a run waits for before a local server answers, as lines that come now and then.
+//! Progress lines while a run waits for a local server.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::backend::llama_server::{Hear, Wait};
+use crate::backend::llama_server::{OnServerWait, Wait};
 
-/// A line is given each time this many more percent of an engine are there.
+/// Percentage of the engine's download between two lines.
 const PERCENT_PER_LINE: u64 = 20;
-/// A line is given each time that a server has been waited for so much longer.
+/// Seconds of waiting for a server between two lines.
 const SECONDS_PER_LINE: u64 = 10;
 
-/// Hands lines on the waits for local servers to `say`, and each count once.
-pub fn lines(say: impl Fn(&str) + Send + Sync + 'static) -> Hear {
+/// Returns a handler that passes lines about waits for local servers to `print`, without repeating a step.
+pub fn lines(print: impl Fn(&str) + Send + Sync + 'static) -> OnServerWait {
     let last: Mutex<BTreeMap<String, u64>> = Mutex::default();
     Arc::new(move |label, wait| match wait {
         Wait::Installing { bytes, total } => {
             let percent = (bytes * 100).checked_div(total).unwrap_or_default().min(100);
-            if is_news(&last, "engine", percent / PERCENT_PER_LINE) {
-                say(&format!("installing the llama.cpp server, once: {percent} %"));
+            if has_changed(&last, "engine", percent / PERCENT_PER_LINE) {
+                print(&format!("installing the llama.cpp server, once: {percent} %"));
             }
         }
         Wait::Loading(waited) => {
-            if is_news(&last, label, waited.as_secs() / SECONDS_PER_LINE) {
-                say(&format!("loading {label} into a llama.cpp server: {} s", waited.as_secs()));
+            if has_changed(&last, label, waited.as_secs() / SECONDS_PER_LINE) {
+                print(&format!("loading {label} into a llama.cpp server: {} s", waited.as_secs()));
             }
         }
-        Wait::Died(words) => {
-            say(&format!(
-                "the llama.cpp server of {label} has died and is started once more; its last words:\n{words}"
-            ));
+        Wait::Died(output) => {
+            print(&format!("the llama.cpp server of {label} died and is restarted once. Its last output:\n{output}"));
         }
     })
 }
 
-/// Whether a count differs from the last one of the same thing.
-fn is_news(last: &Mutex<BTreeMap<String, u64>>, what: &str, count: u64) -> bool {
-    last.lock().unwrap_or_else(PoisonError::into_inner).insert(what.to_owned(), count) != Some(count)
+/// True if `count` differs from the last count for `subject`.
+fn has_changed(last: &Mutex<BTreeMap<String, u64>>, subject: &str, count: u64) -> bool {
+    last.lock().unwrap_or_else(PoisonError::into_inner).insert(subject.to_owned(), count) != Some(count)
 }
 
 #[cfg(test)]
@@ -45,19 +43,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_line_comes_only_when_a_count_has_moved_on() {
-        let said: Arc<Mutex<Vec<String>>> = Arc::default();
-        let kept = Arc::clone(&said);
-        let hear = lines(move |line| kept.lock().expect("unbroken").push(line.to_owned()));
+    fn each_step_produces_one_line() {
+        let lines_seen: Arc<Mutex<Vec<String>>> = Arc::default();
+        let sink = Arc::clone(&lines_seen);
+        let handler = lines(move |line| sink.lock().expect("unbroken").push(line.to_owned()));
         for seconds in [0, 4, 9, 10, 11] {
-            hear("weak", Wait::Loading(Duration::from_secs(seconds)));
+            handler("weak", Wait::Loading(Duration::from_secs(seconds)));
         }
         for bytes in [0, 19, 20, 20] {
-            hear("weak", Wait::Installing { bytes, total: 100 });
+            handler("weak", Wait::Installing { bytes, total: 100 });
         }
-        let said = said.lock().expect("unbroken");
+        let lines_seen = lines_seen.lock().expect("unbroken");
         assert_eq!(
-            *said,
+            *lines_seen,
             [
                 "loading weak into a llama.cpp server: 0 s",
                 "loading weak into a llama.cpp server: 10 s",

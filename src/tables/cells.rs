@@ -1,5 +1,5 @@
-//! The cells of parquet columns as values: texts, numbers, flags, lists and structs; decimals and dates as they are
-//! written, and the reason for what cannot be read.
+//! Conversion of parquet cells to values: texts, numbers, booleans, lists and structs; decimals and dates as text
+//! or number in their usual notation; and the reason why a cell cannot be read.
 
 use polars_arrow::array::{
     Array, BinaryViewArray, BooleanArray, FixedSizeBinaryArray, Float16Array, ListArray, NullArray, PrimitiveArray,
@@ -15,10 +15,10 @@ use super::error::TableError;
 /// The Julian day of 1970-01-01.
 const EPOCH: i32 = 2_440_588;
 
-/// Whether cells of a type can be read.
+/// Checks that cells of a type can be read.
 ///
 /// # Errors
-/// Names the type and says what to write instead.
+/// Names the type and the type to write instead.
 pub(super) fn readable(dtype: &ArrowDataType) -> Result<(), TableError> {
     use ArrowDataType as Type;
     match dtype {
@@ -49,10 +49,11 @@ pub(super) fn readable(dtype: &ArrowDataType) -> Result<(), TableError> {
     }
 }
 
-/// A cell.
+/// Reads a cell.
 ///
 /// # Errors
-/// Says why it holds no usable value: a number that is none, bytes that are no text, a date out of range.
+/// Names the reason why the cell holds no usable value: a number that is not finite, bytes that are not UTF-8, or a
+/// date out of range.
 pub(super) fn value(array: &dyn Array, row: usize) -> Result<Value<'_>, TableError> {
     if array.is_null(row) {
         return Ok(Value::Null);
@@ -71,7 +72,7 @@ pub(super) fn value(array: &dyn Array, row: usize) -> Result<Value<'_>, TableErr
         return finite(numbers.value(row));
     }
     if let Some(numbers) = any.downcast_ref::<PrimitiveArray<f32>>() {
-        // The shortest decimal that is this number, as it was written: 0.1 and not 0.10000000149.
+        // The shortest decimal that rounds to this number: 0.1 and not 0.10000000149.
         let number = numbers.value(row);
         return finite(number.to_string().parse().unwrap_or_else(|_| f64::from(number)));
     }
@@ -97,7 +98,7 @@ pub(super) fn value(array: &dyn Array, row: usize) -> Result<Value<'_>, TableErr
     }
     if let Some(lists) = any.downcast_ref::<ListArray<i64>>() {
         let (start, end) = lists.offsets().start_end(row);
-        let cells = (start..end).map(|place| value(&**lists.values(), place));
+        let cells = (start..end).map(|index| value(&**lists.values(), index));
         return Ok(Value::Array(cells.collect::<Result<_, TableError>>()?));
     }
     if let Some(structs) = any.downcast_ref::<StructArray>() {
@@ -112,18 +113,18 @@ pub(super) fn value(array: &dyn Array, row: usize) -> Result<Value<'_>, TableErr
 }
 
 fn finite(number: f64) -> Result<Value<'static>, TableError> {
-    if number.is_finite() { Ok(Value::from(number)) } else { Err(TableError::NoNumber(number.to_string())) }
+    if number.is_finite() { Ok(Value::from(number)) } else { Err(TableError::NotFinite(number.to_string())) }
 }
 
 fn text(bytes: &[u8]) -> Result<Value<'_>, TableError> {
     let text = std::str::from_utf8(bytes);
-    text.map(Value::from).map_err(|_| TableError::NoText)
+    text.map(Value::from).map_err(|_| TableError::NotUtf8)
 }
 
-/// A decimal: an integer if it is one.
+/// Reads a decimal, as an integer if it has no fraction.
 fn decimal(unscaled: i128, scale: usize) -> Result<Value<'static>, TableError> {
     let one = u32::try_from(scale).ok().and_then(|scale| 10_i128.checked_pow(scale));
-    let one = one.ok_or(TableError::Places(scale))?;
+    let one = one.ok_or(TableError::DecimalPlaces(scale))?;
     if unscaled % one == 0
         && let Ok(whole) = i64::try_from(unscaled / one)
     {
@@ -135,7 +136,7 @@ fn decimal(unscaled: i128, scale: usize) -> Result<Value<'static>, TableError> {
     finite(written.parse().unwrap_or(f64::NAN))
 }
 
-/// A date or time as it is written; `None` if the type is another.
+/// Formats a date or time; `None` if the type is another.
 fn dated(dtype: &ArrowDataType, count: i128) -> Option<Result<Value<'static>, TableError>> {
     let nanoseconds = |unit: &TimeUnit| {
         count.checked_mul(match unit {
@@ -167,12 +168,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn decimals_and_dates_are_what_is_written() {
-        let told = |value: Result<Value, TableError>| value.map(|value| value.to_string());
-        assert_eq!(told(decimal(400, 2)), Ok("4".into()));
-        assert_eq!(told(decimal(-405, 2)), Ok("-4.05".into()));
-        assert_eq!(told(decimal(-5, 2)), Ok("-0.05".into()));
-        assert_eq!(told(decimal(7, 0)), Ok("7".into()));
+    fn decimals_and_dates_keep_their_written_form() {
+        let text = |value: Result<Value, TableError>| value.map(|value| value.to_string());
+        assert_eq!(text(decimal(400, 2)), Ok("4".into()));
+        assert_eq!(text(decimal(-405, 2)), Ok("-4.05".into()));
+        assert_eq!(text(decimal(-5, 2)), Ok("-0.05".into()));
+        assert_eq!(text(decimal(7, 0)), Ok("7".into()));
         assert!(decimal(7, 99).is_err() && finite(f64::NAN).is_err() && finite(f64::NEG_INFINITY).is_err());
         let date = |dtype, count| {
             dated(&dtype, count).map(|value| value.map(|value| value.as_str().unwrap_or_default().to_owned()))

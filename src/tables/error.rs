@@ -1,96 +1,97 @@
-//! What can be wrong with a table, one of its rows, or a cell.
+//! Errors of a table, one of its rows, or a cell.
 
-/// Why a table, a row or a cell cannot be used. The text says what is wrong, not where: the caller knows that.
+/// The reason why a table, a row or a cell cannot be used. The text does not name the location, which the caller
+/// adds.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum TableError {
-    /// A row is no JSON, and why not.
+    /// A row is not JSON.
     #[error("not a JSON object: {error} (column {column}){hint}")]
     Json {
-        /// What the parser says.
+        /// Message of the parser.
         error: String,
-        /// The column at which it stopped, from one.
+        /// Column at which the parser stopped, from one.
         column: usize,
-        /// What to write instead; empty if that is not known.
+        /// Text to write instead, with a leading `; `. Empty if unknown.
         hint: String,
     },
-    /// A row is JSON and no object.
+    /// A row is JSON but not an object.
     #[error("not a JSON object")]
-    NoObject,
-    /// A text is not UTF-8; the encoding that it seems to have, and the command that converts it.
+    NotAnObject,
+    /// A text is not UTF-8. The message names the probable encoding and the command that converts it.
     #[error("{0}")]
     Encoding(String),
-    /// A header names no usable columns.
+    /// A header has no usable columns.
     #[error("{0}")]
     Header(String),
     /// A row of a CSV has more or fewer cells than the header.
-    #[error("has {found} fields, not {wanted}")]
+    #[error("has {found} fields, not {expected}")]
     Cells {
-        /// Cells of the row.
+        /// Number of cells in the row.
         found: usize,
-        /// Cells of the header.
-        wanted: usize,
+        /// Number of cells in the header.
+        expected: usize,
     },
-    /// A JSON object has one name twice.
+    /// A JSON object has the same name twice.
     #[error("the field `{0}` is given twice: remove one of the two")]
-    Twice(String),
+    Repeated(String),
     /// Two spellings of a field's name have a value.
     #[error("is given twice, as `{first}` and as `{second}`: rename one of the two")]
     Spellings {
-        /// The spelling that stands first.
+        /// The first spelling.
         first: String,
-        /// The other.
+        /// The second spelling.
         second: String,
     },
-    /// A field that is wanted cannot be used.
+    /// A requested field cannot be used.
     #[error("field `{name}`: {error}")]
     Field {
-        /// The field.
+        /// Name of the field.
         name: String,
-        /// What is wrong with it.
+        /// Reason.
         error: Box<TableError>,
     },
-    /// Cells of this type are not read.
-    #[error("values of the type {0} are not read: write the column as text or numbers")]
+    /// Cells of this type cannot be read.
+    #[error("values of the type {0} cannot be read: write the column as text or numbers")]
     Type(String),
-    /// A cell holds a number that is none, as it is written.
-    #[error("holds {0}, which is no number: write a number, or null if there is none")]
-    NoNumber(String),
-    /// A cell's bytes are no text.
-    #[error("holds bytes that are no text in UTF-8: write the column as text")]
-    NoText,
-    /// A decimal has more places than can be computed with.
-    #[error("is a decimal of {0} places, which are too many")]
-    Places(usize),
-    /// A cell holds no date or time that there is.
+    /// A cell holds NaN or an infinity.
+    #[error("holds {0}, which is not a number: write a number, or null if there is none")]
+    NotFinite(String),
+    /// A cell's bytes are not UTF-8.
+    #[error("holds bytes that are not UTF-8 text: write the column as text")]
+    NotUtf8,
+    /// A decimal has more places than the program can compute with.
+    #[error("is a decimal with {0} places, which is too many")]
+    DecimalPlaces(usize),
+    /// A cell holds a date or time that does not exist.
     #[error("holds a date or time out of range")]
     Date,
-    /// A decoder panicked; its first words.
-    #[error("it is damaged, or written in a way that is not known ({0})")]
+    /// A decoder panicked; the first line of its message.
+    #[error("the file is damaged or written in an unknown way ({0})")]
     Damaged(String),
-    /// A parquet file cannot be read, in the decoder's words.
+    /// A parquet file cannot be read; the decoder's message.
     #[error("{0}")]
     Parquet(String),
     /// A file has no columns.
-    #[error("it has no columns")]
+    #[error("the file has no columns")]
     NoColumns,
-    /// A file has two columns of one name.
-    #[error("it has two columns `{0}`: rename one")]
+    /// A file has two columns with the same name.
+    #[error("the file has two columns `{0}`: rename one")]
     TwoColumns(String),
     /// A column lies outside the file.
-    #[error("column {0}: it is damaged (the file is too short for it)")]
-    Short(String),
-    /// A file has more rows than can be.
-    #[error("it says that it has {0} rows")]
+    #[error("column {0}: the file is damaged (too short for this column)")]
+    Truncated(String),
+    /// A file claims an impossible number of rows.
+    #[error("the file claims to have {0} rows")]
     Rows(usize),
     /// A column cannot be read.
     #[error("column {name}: {error}")]
     Column {
-        /// The column.
+        /// Name of the column.
         name: String,
-        /// What is wrong with it.
+        /// Reason.
         error: Box<TableError>,
     },
-    /// A column is shorter than its file.
-    #[error("column {0}: it has no such row")]
-    NoRow(String),
+    /// A column has fewer rows than its file.
+    #[error("column {0}: this row is missing")]
+    MissingCell(String),
 }

@@ -1,4 +1,4 @@
-//! The fields of one row by name: spelling, names that are given twice, and cells that hold no usable value.
+//! The fields of one row by name: spelling, repeated names, and unusable cells.
 
 use std::collections::HashSet;
 
@@ -6,45 +6,45 @@ use serde_json_borrow::{ObjectAsVec, Value};
 
 use super::error::TableError;
 
-/// Up to so many names are compared pair by pair.
+/// Largest number of names that are compared pair by pair.
 const FEW: usize = 24;
 
-/// One row's fields in the file's order.
+/// The fields of one row, in the file's order.
 #[derive(Debug, Default)]
 pub struct Fields<'a> {
     cells: ObjectAsVec<'a>,
-    /// Names of cells that hold no usable value, and why; the cell itself is null.
+    /// Names of unusable cells with the reasons; the cell itself is null.
     unusable: Vec<(&'a str, TableError)>,
 }
 
 impl<'a> Fields<'a> {
-    /// The fields of a row.
+    /// Creates the fields of a row.
     ///
     /// # Errors
-    /// Names a field that is given twice, in the row or in an object in it.
+    /// Names a field that occurs twice, in the row or in an object inside it.
     pub fn new(cells: ObjectAsVec<'a>) -> Result<Self, TableError> {
         match repeated(&cells) {
-            Some(name) => Err(TableError::Twice(name)),
+            Some(name) => Err(TableError::Repeated(name)),
             None => Ok(Self { cells, unusable: Vec::new() }),
         }
     }
 
-    /// The fields of a row whose names are known to be different, with the reasons of unusable cells.
+    /// Creates the fields of a row whose names are known to differ, with the reasons of unusable cells.
     #[must_use]
     pub(super) fn of_columns(cells: Vec<(&'a str, Value<'a>)>, unusable: Vec<(&'a str, TableError)>) -> Self {
         Self { cells: cells.into(), unusable }
     }
 
-    /// The value of a field, whatever case and spaces its name is written with; `None` if it is absent or null.
+    /// Returns the value of a field; `None` if it is absent or null. Case and spaces in the name are ignored.
     ///
     /// # Errors
-    /// Says why the cell cannot be used, or that two spellings of the name have a value.
+    /// The reason why the cell cannot be used, or the two spellings of the name that both have a value.
     pub fn get(&self, name: &str) -> Result<Option<&Value<'a>>, TableError> {
-        if let Some((_, why)) = self.unusable.iter().find(|(column, _)| same(column, name)) {
+        if let Some((_, why)) = self.unusable.iter().find(|(column, _)| same_name(column, name)) {
             return Err(why.clone());
         }
         let mut found: Option<(&str, &Value<'a>)> = None;
-        for (key, value) in self.cells.iter().filter(|(key, value)| same(key, name) && !value.is_null()) {
+        for (key, value) in self.cells.iter().filter(|(key, value)| same_name(key, name) && !value.is_null()) {
             if let Some((first, _)) = found.replace((key, value)) {
                 return Err(TableError::Spellings { first: first.to_owned(), second: key.to_owned() });
             }
@@ -52,21 +52,21 @@ impl<'a> Fields<'a> {
         Ok(found.map(|(_, value)| value))
     }
 
-    /// The field's name as the file writes it; `None` if it is absent.
+    /// Returns the field's name as written in the file; `None` if the field is absent.
     #[must_use]
-    pub fn spelled(&self, name: &str) -> Option<&str> {
-        self.names().find(|key| *key == name).or_else(|| self.names().find(|key| same(key, name)))
+    pub fn spelling(&self, name: &str) -> Option<&str> {
+        self.names().find(|key| *key == name).or_else(|| self.names().find(|key| same_name(key, name)))
     }
 
-    /// All names in the file's order.
+    /// Returns all names in the file's order.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.cells.iter().map(|(name, _)| name)
     }
 }
 
-/// Whether two names are the same but for case, spaces, `_`, `-` and a byte order mark.
+/// Returns true if two names are equal except for case, spaces, `_`, `-` and a byte order mark.
 #[must_use]
-pub fn same(one: &str, other: &str) -> bool {
+pub fn same_name(one: &str, other: &str) -> bool {
     if let ([first, ..], [second, ..]) = (one.as_bytes(), other.as_bytes()) {
         let differ =
             first.is_ascii_alphanumeric() && second.is_ascii_alphanumeric() && !first.eq_ignore_ascii_case(second);
@@ -77,16 +77,16 @@ pub fn same(one: &str, other: &str) -> bool {
     one == other || significant(one).eq(significant(other))
 }
 
-/// The characters of a name by which names are compared, in lower case.
+/// Returns the characters by which names are compared, in lower case.
 pub fn significant(name: &str) -> impl Iterator<Item = char> + '_ {
     let counts = |c: &char| !(c.is_whitespace() || matches!(c, '_' | '-' | '\u{feff}' | '\u{200b}'));
     name.chars().filter(counts).flat_map(char::to_lowercase)
 }
 
-/// The name that stands twice in an object, or in one inside it.
+/// Returns a name that occurs twice in an object or in an object inside it.
 fn repeated(object: &ObjectAsVec) -> Option<String> {
     let twice = if object.len() <= FEW {
-        object.keys().enumerate().find(|(place, name)| object.keys().take(*place).any(|earlier| earlier == *name))
+        object.keys().enumerate().find(|(index, name)| object.keys().take(*index).any(|earlier| earlier == *name))
     } else {
         let mut seen = HashSet::new();
         object.keys().enumerate().find(|(_, name)| !seen.insert(*name))
@@ -108,12 +108,12 @@ mod tests {
 
     #[test]
     fn names_are_found_in_any_case_and_spacing() {
-        for spelling in
+        for variant in
             ["Correct Answer", "correct_answer", "correctAnswer", "\u{feff}CORRECT-ANSWER", " correct answer "]
         {
-            assert!(same(spelling, "correct_answer"), "{spelling}");
+            assert!(same_name(variant, "correct_answer"), "{variant}");
         }
-        assert!(!same("answer", "answers") && !same("a", "b") && !same("", "a"));
+        assert!(!same_name("answer", "answers") && !same_name("a", "b") && !same_name("", "a"));
         let fields = |text| match serde_json::from_str(text).expect("JSON") {
             Value::Object(cells) => Fields::new(cells),
             other => panic!("{other}"),
@@ -121,7 +121,7 @@ mod tests {
         let row = fields(r#"{"Question": "q", "ANSWER": 1, "answer": null}"#).expect("different names");
         assert_eq!(row.get("question").expect("one").and_then(Value::as_str), Some("q"));
         assert_eq!(row.get("answer").expect("one with a value").and_then(Value::as_u64), Some(1));
-        assert_eq!((row.spelled("question"), row.spelled("options")), (Some("Question"), None));
+        assert_eq!((row.spelling("question"), row.spelling("options")), (Some("Question"), None));
         let row = fields(r#"{"A": "x", "a": "y"}"#).expect("different names");
         let error = row.get("a").expect_err("two values").to_string();
         assert!(error.contains("`A`") && error.contains("`a`"), "{error}");

@@ -1,4 +1,5 @@
-//! Decoders of other crates take a damaged file for granted here and there: their panic becomes an error of the file.
+//! Protection against decoders of other crates that panic on a damaged file: the panic becomes an error of the
+//! file.
 
 use std::any::Any;
 use std::cell::Cell;
@@ -8,14 +9,14 @@ use std::sync::Once;
 use super::error::TableError;
 
 thread_local! {
-    /// Whether a panic of this thread is an error of a file, and not to be printed.
+    /// True while a panic of this thread is an error of a file, and is not printed.
     static QUIET: Cell<bool> = const { Cell::new(false) };
 }
 
-/// The result of some decoding on this thread.
+/// Runs a decoder on this thread and returns its result.
 ///
 /// # Errors
-/// The message of its panic.
+/// [`TableError::Damaged`] with the message if the decoder panics.
 pub fn guarded<T>(decode: impl FnOnce() -> T) -> Result<T, TableError> {
     static HOOK: Once = Once::new();
     HOOK.call_once(|| {

@@ -1,4 +1,4 @@
-//! Rows as JSON: an object a line, or all of them in one array.
+//! Rows as JSON: one object per line, or one array of objects.
 
 use std::fmt;
 use std::io::{BufRead, Read};
@@ -10,10 +10,10 @@ use serde::de::{DeserializeSeed, SeqAccess, Visitor};
 use serde_json_borrow::Value;
 
 use super::error::TableError;
-use super::{Fields, Place, Take, encoding};
+use super::{Fields, Location, RowHandler, encoding};
 
-/// Hands on an object a line.
-pub(super) fn lines(mut reader: impl BufRead, path: &Path, take: Take) -> Result<()> {
+/// Passes the object of each line to `handle`.
+pub(super) fn lines(mut reader: impl BufRead, path: &Path, handle: RowHandler) -> Result<()> {
     let mut line = Vec::new();
     for number in 1.. {
         line.clear();
@@ -23,49 +23,49 @@ pub(super) fn lines(mut reader: impl BufRead, path: &Path, take: Take) -> Result
         if line.trim_ascii().is_empty() {
             continue;
         }
-        let place = Place::Line(number);
-        let taken = match std::str::from_utf8(&line) {
+        let location = Location::Line(number);
+        let flow = match std::str::from_utf8(&line) {
             Ok(text) => match serde_json::from_str(text) {
-                Ok(value) => row(place, value, take),
-                Err(error) => take(place, Err(broken(&error, text))),
+                Ok(value) => row(location, value, handle),
+                Err(error) => handle(location, Err(broken(&error, text))),
             },
-            Err(_) => take(place, Err(TableError::Encoding(encoding::of_bytes(&line, path).unwrap_or_default()))),
+            Err(_) => handle(location, Err(TableError::Encoding(encoding::of_bytes(&line, path).unwrap_or_default()))),
         };
-        if taken.is_break() {
+        if flow.is_break() {
             break;
         }
     }
     Ok(())
 }
 
-fn row(place: Place, value: Value, take: Take) -> ControlFlow<()> {
+fn row(location: Location, value: Value, handle: RowHandler) -> ControlFlow<()> {
     match value {
         Value::Object(cells) => match Fields::new(cells) {
-            Ok(fields) => take(place, Ok(&fields)),
-            Err(what) => take(place, Err(what)),
+            Ok(fields) => handle(location, Ok(&fields)),
+            Err(what) => handle(location, Err(what)),
         },
-        _ => take(place, Err(TableError::NoObject)),
+        _ => handle(location, Err(TableError::NotAnObject)),
     }
 }
 
 fn broken(error: &serde_json::Error, line: &str) -> TableError {
     let words = ["NaN", "Infinity"];
     let hint = words.iter().find(|word| line.contains(*word)).map(|word| format!("; JSON has no {word}: write null"));
-    let said = error.to_string();
-    // The parser counts lines within the row, which is one line of the file.
-    let said = said.split(" at line ").next().unwrap_or_default();
-    let said = if said.starts_with("control character") {
+    let message = error.to_string();
+    // The parser counts lines within the row, which is a single line of the file.
+    let message = message.split(" at line ").next().unwrap_or_default();
+    let message = if message.starts_with("control character") {
         "a text in quotes is not closed, or holds a line break or tab that is not written as \\n or \\t"
     } else {
-        said
+        message
     };
     let column = if error.line() > 1 { line.trim_end().len() } else { error.column() };
-    TableError::Json { error: said.to_owned(), column, hint: hint.unwrap_or_default() }
+    TableError::Json { error: message.to_owned(), column, hint: hint.unwrap_or_default() }
 }
 
-/// Hands on the objects of one array. All of its bytes are held, but only one of its rows.
-pub(super) fn array(mut reader: impl Read, path: &Path, take: Take) -> Result<()> {
-    struct Rows<'a>(Take<'a>);
+/// Passes the objects of one array to `handle`. All bytes of the array are in memory, but only one of its rows.
+pub(super) fn array(mut reader: impl Read, path: &Path, handle: RowHandler) -> Result<()> {
+    struct Rows<'a>(RowHandler<'a>);
 
     impl<'de> Visitor<'de> for Rows<'_> {
         type Value = ();
@@ -75,12 +75,12 @@ pub(super) fn array(mut reader: impl Read, path: &Path, take: Take) -> Result<()
         }
 
         fn visit_seq<A: SeqAccess<'de>>(self, mut rows: A) -> Result<(), A::Error> {
-            let mut going = ControlFlow::Continue(());
+            let mut flow = ControlFlow::Continue(());
             for number in 1.. {
                 let Some(value) = rows.next_element::<Value<'de>>()? else { break };
-                // The rest is read all the same: a broken end is a fault of the file.
-                if going.is_continue() {
-                    going = row(Place::Row(number), value, &mut *self.0);
+                // The rest is read although it is not needed, because a broken end is a fault of the file.
+                if flow.is_continue() {
+                    flow = row(Location::Row(number), value, &mut *self.0);
                 }
             }
             Ok(())
@@ -107,5 +107,8 @@ pub(super) fn array(mut reader: impl Read, path: &Path, take: Take) -> Result<()
         }
     };
     let mut deserializer = serde_json::Deserializer::from_str(text);
-    Rows(take).deserialize(&mut deserializer).and_then(|()| deserializer.end()).context("not an array of JSON objects")
+    Rows(handle)
+        .deserialize(&mut deserializer)
+        .and_then(|()| deserializer.end())
+        .context("not an array of JSON objects")
 }

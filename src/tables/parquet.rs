@@ -1,5 +1,6 @@
-//! Parquet, a row group at a time, nested columns included: the data frames of polars as they are built here know no
-//! structs, and hubs publish options as one. A column that cannot be read is an error of the cells that are asked for.
+//! Reader of parquet, one row group at a time, with nested columns. The data frames of polars are built here
+//! without structs, which model hubs use for options. A column that cannot be read is an error only of the cells
+//! that are requested.
 
 use std::io::Cursor;
 use std::ops::ControlFlow;
@@ -17,21 +18,22 @@ use polars_parquet::parquet::page::CompressedPage;
 
 use super::error::TableError;
 use super::guarded::guarded;
-use super::{Fields, Place, Take, Value, cells};
+use super::{Fields, Location, RowHandler, Value, cells};
 
-/// Rows of one file at most: its counts are believed up to here.
+/// Upper limit on the rows of one file. Larger counts in its metadata are rejected.
 const MOST_ROWS: usize = 1 << 30;
 
-/// A column of one row group: its name, and its pieces or why it cannot be read.
+/// A column of one row group: its name, and its chunks or the reason why it cannot be read.
 type Column<'a> = (&'a str, Result<Vec<Box<dyn Array>>, TableError>);
 
-/// Hands on the rows of a file's bytes.
-pub(super) fn each(bytes: Vec<u8>, take: Take) -> Result<()> {
+/// Passes the rows of a file to `handle`.
+pub(super) fn each(bytes: Vec<u8>, handle: RowHandler) -> Result<()> {
     let unreadable = |what: TableError| anyhow!("not readable as parquet: {what}");
     let opened = guarded(|| {
         let metadata =
             read_metadata(&mut Cursor::new(&bytes)).map_err(|error| TableError::Parquet(error.to_string()))?;
-        // Only parquet's own types: what other tools note beside them, such as categories, is how they hold a column.
+        // Only parquet's own types are used. Types that other tools note in the metadata, such as categories, only
+        // describe how these tools hold a column.
         let fields: Vec<Field> = parquet_to_arrow_schema(metadata.schema().fields()).iter_values().cloned().collect();
         Ok::<_, TableError>((metadata, fields))
     });
@@ -46,7 +48,7 @@ pub(super) fn each(bytes: Vec<u8>, take: Take) -> Result<()> {
             number += 1;
             let fields = guarded(|| fields_of(&columns, row)).and_then(|fields| fields);
             let fields = fields.map_err(|what| anyhow!("not readable as parquet: row {number}: {what}"))?;
-            if take(Place::Row(number), Ok(&fields)) == ControlFlow::Break(()) {
+            if handle(Location::Row(number), Ok(&fields)) == ControlFlow::Break(()) {
                 return Ok(());
             }
         }
@@ -54,13 +56,13 @@ pub(super) fn each(bytes: Vec<u8>, take: Take) -> Result<()> {
     Ok(())
 }
 
-/// Whether the file's own counts and places can be true.
+/// Checks that the counts and offsets in the file's metadata are possible.
 fn check(metadata: &FileMetadata, fields: &[Field], bytes: usize) -> Result<(), TableError> {
     if fields.is_empty() {
         return Err(TableError::NoColumns);
     }
-    for (place, field) in fields.iter().enumerate() {
-        if fields[..place].iter().any(|earlier| earlier.name == field.name) {
+    for (index, field) in fields.iter().enumerate() {
+        if fields[..index].iter().any(|earlier| earlier.name == field.name) {
             return Err(TableError::TwoColumns(field.name.to_string()));
         }
     }
@@ -73,14 +75,15 @@ fn check(metadata: &FileMetadata, fields: &[Field], bytes: usize) -> Result<(), 
             let inside = range.start <= range.end && usize::try_from(range.end).is_ok_and(|end| end <= bytes);
             if !inside || values > MOST_ROWS {
                 let name = column.descriptor().path_in_schema.iter().map(ToString::to_string).collect::<Vec<_>>();
-                return Err(TableError::Short(name.join(".")));
+                return Err(TableError::Truncated(name.join(".")));
             }
         }
     }
     if rows > MOST_ROWS { Err(TableError::Rows(rows)) } else { Ok(()) }
 }
 
-/// Checks the counts in the headers of a column's pages, by which the decoder asks for memory: `values` are in the column.
+/// Checks the counts in the page headers of a column, by which the decoder allocates memory. `values` is the number
+/// of values in the column.
 fn check_pages(pages: PageReader, values: usize) -> Result<()> {
     let mut found = 0_usize;
     for page in pages {
@@ -88,18 +91,18 @@ fn check_pages(pages: PageReader, values: usize) -> Result<()> {
             found = found.saturating_add(page.num_values());
         }
         if found > values {
-            bail!("it is damaged (its pages say that they hold more than the column's {values} values)");
+            bail!("the file is damaged (its pages claim more than the column's {values} values)");
         }
     }
     Ok(())
 }
 
-/// Checks the count of a column's dictionary: an entry takes a byte at least.
+/// Checks the count of a column's dictionary: an entry has at least one byte.
 fn check_dictionary(pages: PageReader) -> Result<()> {
     match BasicDecompressor::new(pages, Vec::new()).read_dict_page()? {
         Some(page) if page.num_values > page.buffer.len() => {
             bail!(
-                "it is damaged (its dictionary says that it holds {} values in {} bytes)",
+                "the file is damaged (its dictionary claims {} values in {} bytes)",
                 page.num_values,
                 page.buffer.len()
             )
@@ -108,7 +111,7 @@ fn check_dictionary(pages: PageReader) -> Result<()> {
     }
 }
 
-/// A column's pieces, or why cells of its type cannot be read.
+/// Decodes the chunks of a column. The inner error is the reason why cells of its type cannot be read.
 fn column(
     field: &Field,
     group: &RowGroupMetadata,
@@ -118,7 +121,9 @@ fn column(
         return Ok(Err(why));
     }
     let decode = || -> Result<Vec<Box<dyn Array>>> {
-        let Some(chunks) = group.columns_under_root_iter(&field.name) else { bail!("it is missing in a row group") };
+        let Some(chunks) = group.columns_under_root_iter(&field.name) else {
+            bail!("the column is missing in a row group")
+        };
         let (pages, types) = chunks
             .map(|column| {
                 let range = column.byte_range();
@@ -137,12 +142,12 @@ fn column(
     decoded.map(Ok).map_err(|error| TableError::Column { name: field.name.to_string(), error: Box::new(error) })
 }
 
-/// The fields of one row of a group.
+/// Returns the fields of one row of a row group.
 fn fields_of<'a>(columns: &'a [Column], row: usize) -> Result<Fields<'a>, TableError> {
     let (mut found, mut unusable) = (Vec::with_capacity(columns.len()), Vec::new());
     for (name, arrays) in columns {
         let value = match arrays {
-            Ok(arrays) => cell(arrays, row).ok_or_else(|| TableError::NoRow((*name).to_owned()))?,
+            Ok(arrays) => cell(arrays, row).ok_or_else(|| TableError::MissingCell((*name).to_owned()))?,
             Err(why) => Err(why.clone()),
         };
         found.push((
@@ -156,7 +161,7 @@ fn fields_of<'a>(columns: &'a [Column], row: usize) -> Result<Fields<'a>, TableE
     Ok(Fields::of_columns(found, unusable))
 }
 
-/// The cell of a column in pieces; `None` if the column is shorter.
+/// Returns the cell of a chunked column; `None` if the column is shorter.
 fn cell(arrays: &[Box<dyn Array>], mut row: usize) -> Option<Result<Value<'_>, TableError>> {
     for array in arrays {
         if row < array.len() {

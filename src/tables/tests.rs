@@ -1,10 +1,10 @@
-//! Tests of the readers of rows.
+//! Tests of the table readers.
 
 use super::*;
 
-/// The rows of a file, with these columns.
+/// Reads the rows of a file with a few columns.
 fn read(path: &Path) -> Result<Vec<Row>> {
-    super::read(path, Wanted { columns: &["id", "n", "a", "b"], empty: &[] }).map(|(rows, _)| rows)
+    super::read(path, ColumnSelection { columns: &["id", "n", "a", "b"], empty: &[] }).map(|(rows, _)| rows)
 }
 
 fn written(name: &str, bytes: &[u8]) -> (tempfile::TempDir, std::path::PathBuf) {
@@ -15,7 +15,7 @@ fn written(name: &str, bytes: &[u8]) -> (tempfile::TempDir, std::path::PathBuf) 
 }
 
 #[test]
-fn each_form_gives_the_same_fields() {
+fn all_formats_return_equal_fields() {
     let (_folder, lines) = written("a.jsonl", b"\xef\xbb\xbf{\"id\": \"a\", \"n\": 1}\n\n{\"id\": \"b\"}\n");
     let rows = read(&lines).expect("good rows");
     assert_eq!(rows.iter().map(|(line, _)| *line).collect::<Vec<_>>(), [1, 3]);
@@ -31,7 +31,7 @@ fn each_form_gives_the_same_fields() {
 }
 
 #[test]
-fn a_row_that_cannot_be_read_is_named() {
+fn errors_name_the_row_that_cannot_be_read() {
     for (name, bytes, parts) in [
         ("a.jsonl", "{}\nnot JSON\n", ["a.jsonl", "line 2: not a JSON object"]),
         ("a.csv", "a,b\n1,2\n3\n", ["a.csv", "line 3: has 1 fields, not 2"]),

@@ -1,5 +1,5 @@
-//! Options in answers. Scored options need no text; in a text they are found by the rules of [`Extraction`]: a letter by
-//! itself, or an option's own text.
+//! Answers to questions with options. Scored options need no text. In a text, the rules of [`Extraction`] find a
+//! letter by itself, or an option's own text.
 
 mod conclusions;
 mod letters;
@@ -15,35 +15,35 @@ use super::passage;
 use super::place;
 pub use options::{agrees, equal};
 
-/// The options of a question that one letter each can name; with more a run is refused.
+/// Most options of a question, one letter each. A run is refused with more.
 pub const MOST_OPTIONS: usize = 26;
 
-/// The letter of an option, from A.
+/// Returns the letter of an option, from A.
 #[must_use]
 pub fn letter(index: usize) -> char {
     char::from(b'A' + u8::try_from(index).unwrap_or(u8::MAX - b'A').min(25))
 }
 
-/// The option that a letter names.
+/// Returns the index of the option that a letter names.
 #[must_use]
 pub fn index(letter: char) -> Option<usize> {
     letter.is_ascii_uppercase().then(|| usize::from(letter as u8 - b'A'))
 }
 
-/// The option with the greatest log-probability, ties to the first; none where nothing was scored.
+/// Returns the option with the greatest log-probability, ties to the first. `None` without scores.
 #[must_use]
 pub fn likeliest(logprobs: &[f64]) -> Option<usize> {
     (0..logprobs.len()).rev().max_by(|a, b| logprobs[*a].total_cmp(&logprobs[*b]))
 }
 
-/// The options' log-probabilities over the lengths of their texts in characters, as lm-eval's `acc_norm` compares them.
+/// Divides the options' log-probabilities by the lengths of their texts in characters, as lm-eval's `acc_norm` does.
 #[must_use]
 #[expect(clippy::cast_precision_loss, reason = "no option is that long")]
 pub fn per_character(logprobs: &[f64], options: &[String]) -> Vec<f64> {
     logprobs.iter().zip(options).map(|(logprob, text)| logprob / text.chars().count().max(1) as f64).collect()
 }
 
-/// The letter behind the last "answer is" or "answer:", as the strict rule asks for it, and its bytes.
+/// Reads the letter after the last "answer is" or "answer:", as the strict rule requires, and its byte range.
 #[must_use]
 pub fn strictly(text: &str, options: usize) -> Option<(usize, Range<usize>)> {
     static ANSWER_IS: LazyLock<Regex> = LazyLock::new(|| {
@@ -55,18 +55,18 @@ pub fn strictly(text: &str, options: usize) -> Option<(usize, Range<usize>)> {
     named.filter(|(index, _)| *index < options).last()
 }
 
-/// What a part of a text says of the options.
+/// Options that a part of a text names.
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Said {
-    /// One option, by the letter or the text in these bytes.
+enum Mention {
+    /// One option, named by the letter or text in this byte range.
     One(usize, Range<usize>),
-    /// Several without a choice among them.
+    /// Several options without a choice among them.
     Several,
     Nothing,
 }
 
-/// The option that a text answers with, by the first rule that finds one, and its bytes. Of a text that was `cut` off only
-/// what stands in a box or behind "the answer is" is read.
+/// Reads the option that a text answers with, by the first rule that finds one, with its byte range. A text that was
+/// `cut` off is read only in a box or after "the answer is".
 #[must_use]
 pub fn extract(
     text: &str,
@@ -76,65 +76,65 @@ pub fn extract(
 ) -> Option<(Extraction, usize, Range<usize>)> {
     let mut marked_done = false;
     for rule in rules {
-        let said = match rule {
+        let mention = match rule {
             Extraction::AnswerIs | Extraction::Boxed => {
                 if marked_done {
                     continue;
                 }
                 marked_done = true;
                 match by_marks(text, options, rules, cut) {
-                    Some((rule, Said::One(index, range))) => return Some((rule, index, range)),
-                    Some((_, Said::Several)) => return None,
-                    _ => Said::Nothing,
+                    Some((rule, Mention::One(index, range))) => return Some((rule, index, range)),
+                    Some((_, Mention::Several)) => return None,
+                    _ => Mention::Nothing,
                 }
             }
             Extraction::Letter if !cut => conclusions::concluded(text, options),
             Extraction::LetterInParentheses if !cut => conclusions::in_parentheses(text, options.len()),
             Extraction::OptionText if !cut => options::named_last(text, options),
-            _ => Said::Nothing,
+            _ => Mention::Nothing,
         };
-        match said {
-            Said::One(index, range) => return Some((*rule, index, range)),
-            Said::Several => return None,
-            Said::Nothing => {}
+        match mention {
+            Mention::One(index, range) => return Some((*rule, index, range)),
+            Mention::Several => return None,
+            Mention::Nothing => {}
         }
     }
     None
 }
 
-/// What the last box or "the answer is" says that says anything, or what corrects it.
-fn by_marks(text: &str, options: &[String], rules: &[Extraction], cut: bool) -> Option<(Extraction, Said)> {
-    let mut marks: Vec<(Extraction, Range<usize>, Said)> = Vec::new();
+/// Reads the last box or "the answer is" that names an option, or its correction.
+fn by_marks(text: &str, options: &[String], rules: &[Extraction], cut: bool) -> Option<(Extraction, Mention)> {
+    let mut marks: Vec<(Extraction, Range<usize>, Mention)> = Vec::new();
     if rules.contains(&Extraction::Boxed) {
         let boxes = place::filled_boxes(text).filter(|place| place.closed || !cut);
         let read =
-            boxes.map(|place| (Extraction::Boxed, place.range.clone(), letters::said(text, place.range, options)));
-        marks.extend(read.into_iter().find(|(_, _, said)| *said != Said::Nothing));
+            boxes.map(|place| (Extraction::Boxed, place.range.clone(), letters::mention(text, place.range, options)));
+        marks.extend(read.into_iter().find(|(_, _, mention)| *mention != Mention::Nothing));
     }
     if rules.contains(&Extraction::AnswerIs) {
         let places = letters::behind_answers(text).into_iter();
-        let read = places.map(|place| (Extraction::AnswerIs, place.clone(), letters::said(text, place, options)));
-        marks.extend(read.into_iter().find(|(_, _, said)| *said != Said::Nothing));
+        let read = places.map(|place| (Extraction::AnswerIs, place.clone(), letters::mention(text, place, options)));
+        marks.extend(read.into_iter().find(|(_, _, mention)| *mention != Mention::Nothing));
     }
-    let (rule, place, said) = marks.into_iter().max_by_key(|(_, place, _)| place.start)?;
+    let (rule, place, mention) = marks.into_iter().max_by_key(|(_, place, _)| place.start)?;
     // `It could be A or B, but I would go with B.`
-    if said == Said::Several && rule == Extraction::AnswerIs {
+    if mention == Mention::Several && rule == Extraction::AnswerIs {
         let chosen = conclusions::concluded_in(text, place.clone(), options);
-        if matches!(chosen, Said::One(..)) {
+        if matches!(chosen, Mention::One(..)) {
             return Some((rule, chosen));
         }
     }
-    let behind = match &said {
-        Said::One(_, range) => range.end,
+    let behind = match &mention {
+        Mention::One(_, range) => range.end,
         _ => place.end,
     };
     if let Some(at) = passage::correction(&text[behind..]) {
         let corrected = conclusions::concluded_in(text, behind + at..text.len(), options);
-        if corrected != Said::Nothing {
+        if corrected != Mention::Nothing {
             return Some((rule, corrected));
         }
     }
-    Some((rule, said))
+    Some((rule, mention))
 }
 
 #[cfg(test)]
@@ -204,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn likeliest_takes_the_first_of_equals() {
+    fn likeliest_returns_the_first_of_equals() {
         assert_eq!(likeliest(&[-3.0, -1.0, -1.0]), Some(1));
         assert_eq!(likeliest(&[]), None);
     }

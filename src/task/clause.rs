@@ -1,5 +1,5 @@
-//! The number or term that an answer's place gives: the one in the clause right behind the marker, not one of a later
-//! clause or in parentheses, and of a calculation its result.
+//! The number or term in an answer's place: from the clause directly after the marker, not from a later clause or from
+//! parentheses; for a calculation, its result.
 
 use std::ops::Range;
 use std::sync::LazyLock;
@@ -8,11 +8,11 @@ use regex::Regex;
 
 use super::number::{self, FoundNumber, Kind, Scanner};
 
-/// Numbers of a place that are looked at.
+/// Most numbers of a place that are examined.
 const MOST: usize = 64;
-/// Bytes before a label's number at most.
+/// Most bytes before a label's number.
 const LABEL: usize = 20;
-/// Letters before a number in words at most.
+/// Fewer letters than this may precede a number in words.
 const SPOKEN_WITHIN: usize = 60;
 
 /// Words that begin another clause.
@@ -20,18 +20,18 @@ const CLAUSES: [&str; 22] = [
     "because", "since", "where", "which", "when", "if", "as", "while", "so", "but", "given", "though", "although",
     "however", "with", "after", "from", "for", "plus", "leaving", "rather", "instead",
 ];
-/// Words before a number that says how much of something else there is: a time, a share, a place.
+/// Words before a number that quantifies something else: a time, a share, a place.
 const ASIDE: [&str; 20] = [
     "after", "in", "within", "for", "by", "at", "every", "each", "per", "until", "than", "on", "during", "over",
     "step", "day", "week", "from", "equation", "part",
 ];
-/// Units that are given together with smaller ones: two numbers with them are one amount, which is not converted.
+/// Units of compound amounts: two numbers with such units are one amount, which is not converted.
 const COMPOUND: [&str; 30] = [
     "hour", "hours", "hr", "hrs", "h", "minute", "minutes", "min", "mins", "second", "seconds", "day", "days", "week",
     "weeks", "month", "months", "year", "years", "foot", "feet", "ft", "inch", "inches", "pound", "pounds", "lb",
     "lbs", "dozen", "gallons",
 ];
-/// Words that may stand between a marker and its number.
+/// Words that may occur between a marker and its number.
 const LIGHT: [&str; 50] = [
     "about",
     "approximately",
@@ -85,9 +85,9 @@ const LIGHT: [&str; 50] = [
     "quad",
 ];
 
-/// What an answer's place gives.
+/// Content of an answer's place.
 pub(super) enum Given {
-    /// A number, and whether it stands there plainly: behind nothing but words such as "about", or as the result of a
+    /// A number, and true if it is stated plainly: after nothing but words such as "about", or as the result of a
     /// calculation.
     Number(FoundNumber, bool),
     /// Several numbers without a choice among them, or a calculation without its result.
@@ -111,7 +111,7 @@ pub(super) fn result(text: &str, place: Range<usize>) -> Given {
         let end = numbers.get(at).map_or(place.end, |found| found.range.start);
         &text[start.min(end)..end]
     };
-    // `(3,4)` is no 3.4.
+    // `(3,4)` is not 3.4.
     let raw = &text[numbers[0].range.clone()];
     let enclosed = raw.starts_with('(')
         || text[..numbers[0].range.start].trim_end().ends_with('(')
@@ -132,14 +132,14 @@ pub(super) fn result(text: &str, place: Range<usize>) -> Given {
         return Given::Number(found, true);
     }
     let given = |at: usize, firm: bool| {
-        // Of a division by 0 there is no number.
+        // A division by 0 has no value.
         if numbers[at].value(text).is_some() { Given::Number(numbers[at].clone(), firm) } else { Given::Several }
     };
     let mut begin = 0;
     let mut aside = None;
     while begin < numbers.len() {
         let mut end = begin + 1;
-        while end < numbers.len() && !parts_clauses(gap(end)) {
+        while end < numbers.len() && !separates_clauses(gap(end)) {
             end += 1;
         }
         match in_clause(numbers.len(), begin..end, &gap) {
@@ -153,9 +153,9 @@ pub(super) fn result(text: &str, place: Range<usize>) -> Given {
     aside.map_or(Given::Nothing, |at| given(at, false))
 }
 
-/// What a clause says.
+/// Content of a clause.
 enum Clause {
-    /// One number, and whether plainly.
+    /// The index of one number, and true if it is stated plainly.
     Gives(usize, bool),
     /// Numbers without a choice among them.
     Several,
@@ -172,36 +172,40 @@ fn in_clause<'a>(numbers: usize, clause: Range<usize>, gap: &dyn Fn(usize) -> &'
         return Clause::Several;
     }
     if let Some(at) = clause.clone().rev().find(|at| equals(*at)) {
-        // A calculation behind the last sign has no result.
+        // A calculation after the last equals sign has no result.
         let tail = gap(at).rsplit(['=', '≈']).next().unwrap_or_default();
-        let open = (at + 1 < clause.end && is_operator(gap(at + 1))) || goes_on(gap(at + 1)) || is_end_of_term(tail);
+        let open = (at + 1 < clause.end && is_operator(gap(at + 1)))
+            || continues_with_variable(gap(at + 1))
+            || is_end_of_term(tail);
         return if open { Clause::Several } else { Clause::Gives(at, true) };
     }
-    let stands = |at: &usize| !is_denied(gap(*at));
-    let kept: Vec<usize> = clause.clone().filter(stands).collect();
-    let Some(&first) = kept.first() else { return Clause::Nothing };
+    let accepted = |at: &usize| !is_denied(gap(*at));
+    let stated: Vec<usize> = clause.clone().filter(accepted).collect();
+    let Some(&first) = stated.first() else { return Clause::Nothing };
     let opening = gap(clause.start);
     if first == clause.start && is_light(opening) || first > clause.start {
         let next = first + 1;
-        if (next < numbers && joins(gap(next))) || goes_on(gap(next)) {
+        if (next < numbers && joins(gap(next))) || continues_with_variable(gap(next)) {
             return Clause::Several;
         }
         return Clause::Gives(first, true);
     }
-    let main = kept.iter().rev().find(|at| !is_aside(gap(**at)));
+    let main = stated.iter().rev().find(|at| !is_aside(gap(**at)));
     match main {
         Some(at)
-            if (is_operator(gap(*at)) && *at > clause.start) || is_end_of_term(gap(*at)) || goes_on(gap(at + 1)) =>
+            if (is_operator(gap(*at)) && *at > clause.start)
+                || is_end_of_term(gap(*at))
+                || continues_with_variable(gap(at + 1)) =>
         {
             Clause::Several
         }
         Some(at) => Clause::Gives(*at, false),
-        None => Clause::Aside(*kept.last().unwrap_or(&first)),
+        None => Clause::Aside(*stated.last().unwrap_or(&first)),
     }
 }
 
-/// Whether a clause ends between two numbers.
-fn parts_clauses(gap: &str) -> bool {
+/// True if a clause ends between two numbers.
+fn separates_clauses(gap: &str) -> bool {
     if gap.contains(['\n', ';']) || [". ", "? ", "! ", ": "].iter().any(|mark| gap.contains(mark)) {
         return true;
     }
@@ -218,7 +222,7 @@ fn parts_clauses(gap: &str) -> bool {
     }
     if let Some(open) = gap.find('(') {
         let left = gap[..open].trim_end();
-        // Within a calculation, and behind `\left`.
+        // Within a calculation, and after `\left`.
         return !left.ends_with(['+', '-', '*', '/', '×', '÷', '=', '·', '^', '\\'])
             && !left.ends_with("times")
             && !left.ends_with("cdot")
@@ -229,26 +233,26 @@ fn parts_clauses(gap: &str) -> bool {
     words.any(|word| CLAUSES.iter().any(|clause| clause.eq_ignore_ascii_case(word)))
 }
 
-/// A text without its first parenthesis. `None` if it has none that closes.
+/// Removes the first parenthesis of a text. `None` without a closed parenthesis.
 fn outside(gap: &str) -> Option<String> {
     let (open, close) = (gap.find('(')?, gap.find(')')?);
     (open < close).then(|| format!("{}{}", &gap[..open], &gap[close + 1..]))
 }
 
-/// Whether nothing but markup and words such as "about" stands in a text.
+/// True if a text contains nothing but markup and words such as "about".
 fn is_light(gap: &str) -> bool {
     let mut words = gap.split(|c: char| !c.is_alphabetic()).filter(|word| !word.is_empty());
     words.all(|word| LIGHT.iter().any(|light| light.eq_ignore_ascii_case(word)))
 }
 
-/// What is between two numbers, without `LaTeX` around it.
+/// Returns the text between two numbers without `LaTeX` markup.
 fn bare(gap: &str) -> String {
     let mut bare = gap.replace("\\text", "").replace("\\mathrm", "").replace("\\quad", " ");
     bare.retain(|c| !matches!(c, '{' | '}' | '$' | '*' | '\\' | '(' | ')') || c == '*');
     bare.trim().to_lowercase()
 }
 
-/// Whether two numbers are joined so that neither is the answer: `3 or 4`, `3, 4`, `3 - 5`.
+/// True if two numbers are joined so that neither is the answer: `3 or 4`, `3, 4`, `3 - 5`.
 fn joins(gap: &str) -> bool {
     is_operator(gap)
         || is_compound(gap)
@@ -257,13 +261,13 @@ fn joins(gap: &str) -> bool {
         || matches!(bare(gap).as_str(), "or" | "and" | "to" | "," | "&" | "~" | ", and" | ", or" | ";" | "–" | "—")
 }
 
-/// Whether the unit of a compound amount stands between two numbers: `2 hours 30 minutes`.
+/// True if the unit of a compound amount is between two numbers: `2 hours 30 minutes`.
 fn is_compound(gap: &str) -> bool {
     let bare = bare(gap);
     COMPOUND.contains(&bare.trim_end_matches(" and"))
 }
 
-/// Whether an operator stands between two numbers.
+/// True if an operator is between two numbers.
 fn is_operator(gap: &str) -> bool {
     matches!(
         bare(gap).as_str(),
@@ -286,8 +290,8 @@ fn is_operator(gap: &str) -> bool {
     )
 }
 
-/// Whether a term goes on behind its number with what is no number: `5 + 2x`, `5 - x`.
-fn goes_on(gap: &str) -> bool {
+/// True if a term continues after its number with something that is no number: `5 + 2x`, `5 - x`.
+fn continues_with_variable(gap: &str) -> bool {
     let rest = gap.trim_start_matches([' ', '$', '}']);
     let Some(c) = rest.chars().next().filter(|c| matches!(c, '+' | '-' | '−' | '×' | '÷' | '/' | '*')) else {
         return false;
@@ -308,7 +312,7 @@ fn goes_on(gap: &str) -> bool {
     }
 }
 
-/// Whether a text ends in an operator behind what is no number: `2x + `.
+/// True if a text ends in an operator after something that is no number: `2x + `.
 fn is_end_of_term(tail: &str) -> bool {
     let head = tail.trim_end_matches([' ', '$', '\\', '{', '(']);
     let Some(left) =
@@ -322,7 +326,7 @@ fn is_end_of_term(tail: &str) -> bool {
     !term.is_empty() && (term.ends_with([')', '}', '^']) || (short && term.ends_with(char::is_alphanumeric)))
 }
 
-/// The last word of a text, in lower case.
+/// Returns the last word of a text, in lower case.
 fn last_word(text: &str) -> String {
     let text = text.trim_end_matches(|c: char| !c.is_alphanumeric());
     let start = text
@@ -331,13 +335,13 @@ fn last_word(text: &str) -> String {
     text[start..].to_lowercase()
 }
 
-/// Whether the number behind a text is said not to be it.
+/// True if a text denies the number after it.
 fn is_denied(gap: &str) -> bool {
     let word = last_word(gap);
     matches!(word.as_str(), "not" | "never") || word.ends_with("n't") || word.ends_with("n’t")
 }
 
-/// Whether the number behind a text is stated as a result: behind `=`, "is", "be", "has" and the like.
+/// True if a text states the number after it as a result: after `=`, "is", "be", "has" and similar.
 pub(super) fn is_stated(gap: &str) -> bool {
     const VERBS: [&str; 22] = [
         "is", "be", "are", "was", "meant", "mean", "equals", "equal", "get", "gets", "has", "have", "makes", "make",
@@ -348,12 +352,12 @@ pub(super) fn is_stated(gap: &str) -> bool {
     end.ends_with(['=', ':', '#']) || VERBS.contains(&last_word(end).as_str())
 }
 
-/// Whether the number behind a text is one of a time, a share or a step.
+/// True if the number after a text is a time, a share or a step.
 fn is_aside(gap: &str) -> bool {
     ASIDE.contains(&last_word(gap).as_str())
 }
 
-/// Whether a number is a label at a line's start, as in `2. Add them` or `**Step 2**`.
+/// True if a number is a label at a line's start, as in `2. Add them` or `**Step 2**`.
 pub(super) fn is_list_label(text: &str, range: &Range<usize>) -> bool {
     let mut from = range.start.saturating_sub(LABEL);
     while !text.is_char_boundary(from) {
@@ -370,7 +374,7 @@ pub(super) fn is_list_label(text: &str, range: &Range<usize>) -> bool {
     head.is_empty() && listed || ["Step", "Part", "Case", "Question", "Problem"].contains(&head)
 }
 
-/// Whether a number is the day of a month: `May 5`.
+/// True if a number is the day of a month: `May 5`.
 pub(super) fn is_day_of_month(text: &str, range: &Range<usize>) -> bool {
     const MONTHS: [&str; 12] = [
         "January",
@@ -398,7 +402,7 @@ static FORMULA: LazyLock<Regex> = LazyLock::new(|| {
         .expect("the pattern is valid")
 });
 
-/// The term that an answer's place begins with: the formula there, else up to the sentence's end.
+/// Returns the term at the start of an answer's place: the formula in it, or else the text up to the sentence's end.
 pub(super) fn term(text: &str, place: Range<usize>) -> Range<usize> {
     let inner = &text[place.clone()];
     let lead = inner.len() - inner.trim_start_matches([' ', ':', '*', '_', '\t', '"']).len();
@@ -414,7 +418,7 @@ pub(super) fn term(text: &str, place: Range<usize>) -> Range<usize> {
     place.start + lead..place.start + lead + rest[..end].trim_end_matches(['*', ' ', '"']).len()
 }
 
-/// The last formula of a text.
+/// Returns the last formula of a text.
 pub(super) fn last_formula(text: &str) -> Option<Range<usize>> {
     let found = FORMULA.captures_iter(text).last()?;
     (1..=4).find_map(|group| found.get(group)).map(|formula| formula.range())

@@ -1,6 +1,6 @@
-//! Answers that are no numbers: terms, intervals, lists, matrices, sets. Two are the same if they are written alike once
-//! spacing, units, sizes of fractions and brackets are left out, as MATH's authors compare them (Hendrycks et al. 2021,
-//! arXiv:2103.03874), or if their parts are; nothing is solved or rearranged.
+//! Answers that are no numbers: terms, intervals, lists, matrices, sets. Two answers are equal if they are written
+//! alike after removing spacing, units, and sizes of fractions and brackets, as MATH's authors compare them (Hendrycks
+//! et al. 2021, arXiv:2103.03874), or if their parts are equal. Nothing is solved or rearranged.
 
 use std::sync::LazyLock;
 
@@ -8,10 +8,10 @@ use regex::Regex;
 
 use super::math;
 
-/// Levels of brackets that are compared part by part.
+/// Deepest nesting of brackets that is compared part by part.
 const DEEPEST: usize = 8;
 
-/// Whether two answers are the same.
+/// True if two answers are equal.
 #[must_use]
 pub fn same(answer: &str, target: &str) -> bool {
     same_plain(&plain(answer), &plain(target), DEEPEST)
@@ -53,7 +53,7 @@ fn same_plain(answer: &str, target: &str, depth: usize) -> bool {
     }
 }
 
-/// What one pair of brackets holds that spans the text.
+/// Returns the content of one pair of brackets that spans the text.
 fn within<'a>(text: &'a str, open: &str, close: &str) -> Option<&'a str> {
     let inner = text.strip_prefix(open)?.strip_suffix(close)?;
     // Not `(1,2)\cup(3,4)`.
@@ -67,7 +67,7 @@ fn within<'a>(text: &'a str, open: &str, close: &str) -> Option<&'a str> {
     Some(inner)
 }
 
-/// The parts between commas that stand in no brackets.
+/// Splits a text at commas outside brackets.
 fn elements(text: &str) -> Vec<&str> {
     let (mut parts, mut start, mut depth) = (Vec::new(), 0, 0_i32);
     for (at, c) in text.char_indices() {
@@ -85,7 +85,7 @@ fn elements(text: &str) -> Vec<&str> {
     parts
 }
 
-/// An answer without what may be written in several ways.
+/// Normalises an answer by removing notation that has several forms.
 #[must_use]
 pub fn plain(text: &str) -> String {
     static UNIT: LazyLock<Regex> = LazyLock::new(|| {
@@ -123,7 +123,8 @@ pub fn plain(text: &str) -> String {
     SLASHED.replace(&text, r"$1\frac{$2}{$3}").into_owned()
 }
 
-/// The text token by token: commands of one meaning under one name, signs of typography as commands, no spaces.
+/// Normalises the text token by token: one name for commands of equal meaning, commands for typographic signs, no
+/// spaces.
 fn signs(text: &str) -> String {
     let mut plain = String::with_capacity(text.len());
     let mut chars = text.char_indices().peekable();
@@ -134,9 +135,9 @@ fn signs(text: &str) -> String {
                 if letters == 0 {
                     let next = chars.next().map(|(_, next)| next);
                     match next {
-                        // Spaces, dollars and the marks of formulas.
+                        // Spaces, dollars and formula delimiters.
                         Some('!' | ',' | ';' | ':' | ' ' | '%' | '$' | '(' | ')' | '[' | ']') | None => {}
-                        Some(kept) => plain.extend(['\\', kept]),
+                        Some(sign) => plain.extend(['\\', sign]),
                     }
                     continue;
                 }
@@ -214,7 +215,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_same_written_differently() {
+    fn equal_answers_in_different_notation() {
         for (one, other) in [
             (r"\frac{3}{4}", r"\dfrac34"),
             (r"\frac{3}{4}", "3/4"),
@@ -248,7 +249,7 @@ mod tests {
     }
 
     #[test]
-    fn others_are_others() {
+    fn different_answers_are_not_equal() {
         for (one, other) in [
             ("3,4", "34"),
             ("(1,2)", "(2,1)"),

@@ -1,5 +1,5 @@
-//! Numbers in answers, found by the rules of [`Extraction`], read by the grammar of `number` and compared as exact
-//! fractions. Where a rule looks is the same for answers that are no numbers.
+//! Numeric answers, found by the rules of [`Extraction`], parsed by the grammar of `number` and compared as exact
+//! fractions. The places that the rules search are the same for answers that are no numbers.
 
 use std::ops::Range;
 use std::sync::LazyLock;
@@ -20,21 +20,21 @@ static NOTHING: LazyLock<Regex> = LazyLock::new(|| {
     let cannot = "(?:it )?(?:cannot|can't|can not|could not) be ";
     Regex::new(&format!(r"(?i)^(?:[\s:*_$(]|\\text\{{)*(?:(?:{words})\b|{cannot})")).expect("the pattern is valid")
 });
-static UNTOLD: LazyLock<Regex> = LazyLock::new(|| {
+static UNDETERMINED: LazyLock<Regex> = LazyLock::new(|| {
     let cannot = "(?:cannot|can't|can not|could not|impossible to|not possible to|unable to)";
     let known = "(?:determined?|calculated?|answer(?:ed)?|f(?:i|ou)nd|solved?|know[n]?)";
     let lacking = "(?:not enough|insufficient|no) (?:information|data|details)";
     Regex::new(&format!(r"(?i)\b(?:{cannot} (?:be )?{known}|{lacking})\b")).expect("the pattern is valid")
 });
 
-/// What a final marker gives.
+/// Content of a final marker.
 struct Marked {
     rule: Extraction,
-    /// The bytes of its place.
+    /// Byte range of the marker's content.
     place: Range<usize>,
-    /// The number there. `None` if the place holds something else.
+    /// The number in this range. `None` if the range contains something else.
     number: Option<FoundNumber>,
-    /// 2 if the place says plainly what it says, 1 if a sentence there has a number, 0 if it has none.
+    /// 2 if the content is an unambiguous answer, 1 if a sentence contains a number, 0 if it has none.
     rank: u8,
 }
 
@@ -49,15 +49,15 @@ impl Marked {
     }
 }
 
-/// The number that a text answers with, by the first rule that finds one, and its bytes.
+/// Reads the number that a text answers with, by the first rule that finds one, with its byte range.
 #[must_use]
 pub fn extract(text: &str, rules: &[Extraction]) -> Option<(BigRational, Range<usize>)> {
     read(text, rules, false).map(|(_, value, range)| (value, range))
 }
 
-/// The rule that reads a text, the number and its bytes. Of a box, hash marks and "the answer is" the last in the text is
-/// read whatever the order of their rules; the other rules follow in their order, if there is no such place. Of a text
-/// that was `cut` off only such a place is read.
+/// Reads the number that a text answers with, with its rule and byte range. Of a box, hash marks and "the answer is",
+/// the last in the text is read in any order of the rules. The other rules follow in their order, if there is no such
+/// marker. A text that was `cut` off is read only at such a marker.
 #[must_use]
 pub fn read(text: &str, rules: &[Extraction], cut: bool) -> Option<(Extraction, BigRational, Range<usize>)> {
     let mut marked_done = false;
@@ -70,7 +70,7 @@ pub fn read(text: &str, rules: &[Extraction], cut: bool) -> Option<(Extraction, 
                 marked_done = true;
                 match by_marks(text, rules, cut) {
                     Some(Marked { rule, number: Some(found), .. }) => Some((rule, found)),
-                    // A final place that holds no number is an answer that is no number.
+                    // A final marker without a number is an answer that is no number.
                     Some(_) => return None,
                     None => None,
                 }
@@ -96,7 +96,7 @@ pub fn read(text: &str, rules: &[Extraction], cut: bool) -> Option<(Extraction, 
     None
 }
 
-/// The last final marker of the rules' kinds, or what corrects it.
+/// Finds the last final marker of the rules' kinds, or its correction.
 fn by_marks(text: &str, rules: &[Extraction], cut: bool) -> Option<Marked> {
     let mut marks: Vec<Marked> = Vec::new();
     if rules.contains(&Extraction::Boxed)
@@ -120,7 +120,7 @@ fn by_marks(text: &str, rules: &[Extraction], cut: bool) -> Option<Marked> {
     if rules.contains(&Extraction::AnswerIs)
         && let Some(place) = place::structured(text).into_iter().next()
     {
-        // The field of an answer is one, whatever stands in other fields.
+        // An answer field is an answer, independent of other fields.
         let given = match clause::result(text, place.clone()) {
             Given::Nothing => Given::Several,
             given => given,
@@ -146,7 +146,7 @@ fn by_marks(text: &str, rules: &[Extraction], cut: bool) -> Option<Marked> {
     })
 }
 
-/// The number in the last bold text that is no heading.
+/// Reads the number in the last bold text that is no heading.
 fn in_bold(text: &str) -> Option<FoundNumber> {
     let number = |place: Range<usize>| match clause::result(text, place.clone()) {
         Given::Number(found, _) => Some((place, found)),
@@ -156,7 +156,7 @@ fn in_bold(text: &str) -> Option<FoundNumber> {
     Some(corrected(text, place.end).unwrap_or(found))
 }
 
-/// The last result that a correction behind a byte states. `None` if nothing is corrected there.
+/// Reads the last result in a correction after a byte. `None` without a correction.
 fn corrected(text: &str, behind: usize) -> Option<FoundNumber> {
     let start = behind + passage::correction(&text[behind..])?;
     let mut end = start;
@@ -170,7 +170,7 @@ fn corrected(text: &str, behind: usize) -> Option<FoundNumber> {
     last
 }
 
-/// The last number from a byte on, which is no label of a list; in words, if there are no digits.
+/// Reads the last number from a byte on that is no list label; in words, if there are no digits.
 fn last(text: &str, from: usize) -> Option<FoundNumber> {
     let mut last = None;
     let mut digits = false;
@@ -184,7 +184,7 @@ fn last(text: &str, from: usize) -> Option<FoundNumber> {
         if found.value(text).is_some() {
             return Some(found);
         }
-        // A division by 0, or a power beyond all bounds: the one before it.
+        // A division by 0, or a power out of bounds: use the number before.
         let all: Vec<FoundNumber> = Scanner::new(text, from..text.len(), Kind::Text).collect();
         return all.into_iter().rev().find(|found| found.value(text).is_some());
     }
@@ -194,7 +194,7 @@ fn last(text: &str, from: usize) -> Option<FoundNumber> {
     number::last_spoken(text)
 }
 
-/// The bytes in which an answer stands that may be anything: the last final marker's, else the last formula of the text.
+/// Returns the byte range of an answer of any form: in the last final marker, or else the last formula of the text.
 #[must_use]
 pub fn expression(text: &str, rules: &[Extraction], cut: bool) -> Option<(Extraction, Range<usize>)> {
     let mut places: Vec<(Extraction, Range<usize>)> = Vec::new();
@@ -224,7 +224,8 @@ pub fn expression(text: &str, rules: &[Extraction], cut: bool) -> Option<(Extrac
     })
 }
 
-/// The bytes in which a text says that there is no answer: in an answer's place, or in its last line if it has none.
+/// Returns the byte range of a statement that there is no answer: in an answer's place, or in the last line if there
+/// is no such place.
 #[must_use]
 pub fn states_none(text: &str, cut: bool) -> Option<Range<usize>> {
     let marked = place::behind_marks(text).map(|(_, range)| range);
@@ -239,31 +240,31 @@ pub fn states_none(text: &str, cut: bool) -> Option<Range<usize>> {
     declining_line(text)
 }
 
-/// The last line of a text, if it says that no answer can be given.
+/// Returns the last line of a text if it states that no answer can be given.
 fn declining_line(text: &str) -> Option<Range<usize>> {
     let last = text.trim_end();
     let start = last.rfind('\n').map_or(0, |end| end + 1);
-    UNTOLD.is_match(&last[start..]).then_some(start..last.len())
+    UNDETERMINED.is_match(&last[start..]).then_some(start..last.len())
 }
 
-/// The number as GSM8K's authors take it from their expression: without commas, and the full stop that ends a sentence.
+/// Parses the number as GSM8K's authors do: without commas, and without the full stop that ends a sentence.
 fn strict(text: &str) -> Option<BigRational> {
     number::whole(text.replace(',', "").trim_end_matches('.'), Kind::Term)
 }
 
-/// The number that a text is, with nothing beside it: `3,4` is a list, and none.
+/// Parses a text that is one number with nothing beside it. `None` for `3,4`, which is a list.
 #[must_use]
 pub fn whole(text: &str) -> Option<BigRational> {
     number::whole(text, Kind::Term)
 }
 
-/// The number that a gold answer is, read whole; a comma before one or two digits is a decimal comma.
+/// Parses a gold answer, which must be one number. A comma before one or two digits is a decimal comma.
 #[must_use]
 pub fn gold(text: &str) -> Option<BigRational> {
     number::whole(text, Kind::Place)
 }
 
-/// Reads one number that stands by itself, in digits or in words.
+/// Parses one number by itself, in digits or in words.
 #[must_use]
 pub fn parse(text: &str) -> Option<BigRational> {
     number::whole(text, Kind::Place).or_else(|| number::whole_in_words(text))

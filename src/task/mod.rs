@@ -1,4 +1,4 @@
-//! What a kind of question asks for: how an answer is read from a model's text and compared with the target.
+//! Kinds of questions: reading an answer from a model's text and scoring it against the target.
 
 pub mod calculations;
 pub mod checks;
@@ -39,37 +39,37 @@ pub enum Task {
     Choice,
 }
 
-/// How answers are read and compared.
+/// Reads and scores answers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Grader {
     /// The kind of question.
     pub task: Task,
-    /// The rules that read a text, in their order.
+    /// Extraction rules, in the order in which they are tried.
     pub rules: Vec<Extraction>,
-    /// The number of calculations that the check `calculations` needs.
+    /// Fewest calculations that the check `calculations` needs.
     pub calculations_at_least: AtLeast,
 }
 
-/// What was read from a text.
+/// An answer read from a text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Read {
-    /// The rule that found it.
+    /// The rule that found the answer.
     pub rule: Extraction,
-    /// The bytes of the text in which it stands.
+    /// Byte range of the answer in the text.
     pub span: Range<usize>,
-    /// The answer as [`Graded::answer`] gives it: an exact fraction, a term, a letter, or `none`.
+    /// The answer in the form of [`Graded::answer`]: an exact fraction, a term, a letter, or `none`.
     pub value: String,
 }
 
 impl Grader {
-    /// The usual rules for a kind of question.
+    /// Creates a grader with the default rules for a kind of question.
     #[must_use]
     pub fn usual(task: Task) -> Self {
         Self { task, rules: Extraction::usual(task).to_vec(), calculations_at_least: AtLeast::default() }
     }
 
-    /// Reads the answer to `item` from `response` and compares it with the target. `text` is the part of the
-    /// response's text that holds the answer.
+    /// Reads the answer to `item` from `response` and scores it against the target. `text` is the part of the
+    /// response's text that contains the answer.
     #[must_use]
     pub fn grade(&self, item: &Item, response: &Response, text: &str) -> Graded {
         let scores = &response.option_logprobs;
@@ -84,8 +84,8 @@ impl Grader {
         }
     }
 
-    /// The same by the strict rule alone, which asks for the form that prompts ask for: `#### N`, `\boxed{…}`, or "the
-    /// answer is (X)". Options that were scored are read as before.
+    /// Scores under the strict extraction rule only, which accepts `#### N`, `\boxed{…}` or "the answer is (X)".
+    /// Options scored by likelihood are read as in [`Self::grade`].
     #[must_use]
     pub fn grade_strictly(&self, item: &Item, response: &Response, text: &str) -> Graded {
         if !response.option_logprobs.is_empty() {
@@ -106,31 +106,30 @@ impl Grader {
         graded(item, read(item, text, &rules, is_cut(response, text)).map(|(_, answer, _)| answer))
     }
 
-    /// What is read of a text that a model wrote to `item`, and where; `None` if nothing is. Options that were scored are
-    /// not read from a text.
+    /// Reads the answer from a text, with its rule and byte range. `None` if no rule finds an answer. Options scored
+    /// by likelihood are not read from a text.
     #[must_use]
     pub fn reading(&self, item: &Item, response: &Response, text: &str) -> Option<Read> {
         let (rule, answer, span) = read(item, text, &self.rules, is_cut(response, text))?;
         Some(Read { rule, span, value: answer.written() })
     }
 
-    /// Whether an answer holds when its text is looked at again, without the target: of a number, no calculation of the
-    /// `at_least` that are written out has another result, and the answer is the last one's; of options, letter and text
-    /// agree.
+    /// Checks an answer against its own text, without the target. For a number: no calculation is wrong, at least
+    /// `at_least` are written out, and the last result is the answer. For options: letter and text agree.
     #[must_use]
-    pub fn holds(&self, item: &Item, text: &str, graded: &Graded, at_least: AtLeast) -> bool {
+    pub fn is_consistent(&self, item: &Item, text: &str, graded: &Graded, at_least: AtLeast) -> bool {
         match self.task {
             Task::Math => {
-                let gives =
+                let matches =
                     |answer: &str| calculations::check(&passage::visible(text)).gives(answer, at_least.of(text));
-                graded.answer.as_deref().is_some_and(gives)
+                graded.answer.as_deref().is_some_and(matches)
             }
             Task::Choice => self.choice(item, text).is_some_and(|index| choice::agrees(text, &item.options, index)),
         }
     }
 
-    /// What the checks find of the work of an answer to `item`, read from `text` as `graded`, when it was written with these
-    /// `examples` in the prompt. A check without a meaning for the kind of question finds nothing.
+    /// Runs all checks on an answer to `item`, read from `text` as `graded`, with the `examples` in its prompt. A
+    /// check that does not apply to the kind of question has no outcome.
     #[must_use]
     pub fn checks<'a>(
         &self,
@@ -149,7 +148,7 @@ impl Grader {
         Work::new(&item.query, text, graded.answer.as_deref(), &examples, self.calculations_at_least).outcomes()
     }
 
-    /// An answer that was given to another item, as an answer to this one.
+    /// Scores an answer to another item as an answer to this item.
     #[must_use]
     pub fn reuse(&self, item: &Item, answer: &str) -> Graded {
         let answer = match item.target {
@@ -161,16 +160,17 @@ impl Grader {
         graded(item, answer)
     }
 
-    /// The answer that the calculations of a `solved` question give on the item's numbers, graded. `None` if they give none, or
-    /// several because the solved question gives one number twice.
+    /// Computes the answer that the calculations of a `solved` question yield on the item's numbers, and scores it.
+    /// `None` if they yield no answer, or several because the solved question contains one number twice.
     #[must_use]
     pub fn replay(&self, item: &Item, solved: &Solved) -> Option<Graded> {
         let [value] = &checks::replays(&item.query, &example(solved))[..] else { return None };
         Some(self.reuse(item, &value.to_string()))
     }
 
-    /// Whether a solution of the item and that of a `solved` question contradict each other: the calculations of one, on the numbers of
-    /// the other, give another answer than the other's own. The item's solution is its text and the answer read from it.
+    /// True if a solution of the item and the solution of a `solved` question contradict each other: the calculations
+    /// of one, applied to the numbers of the other, yield another answer than the other's. The item's solution is its
+    /// text and the answer read from it.
     #[must_use]
     pub fn contradicts(&self, item: &Item, (text, answer): (&str, Option<&str>), solved: &Solved) -> bool {
         let own = Example { question: &item.query, solution: text, answer };
@@ -178,7 +178,7 @@ impl Grader {
         checks::contradicts(&own, &other) || checks::contradicts(&other, &own)
     }
 
-    /// The option that a text answers with; none for a number.
+    /// Returns the option that a text answers with. `None` for a number.
     #[must_use]
     pub fn choice(&self, item: &Item, text: &str) -> Option<usize> {
         match read(item, text, &self.rules, false)?.1 {
@@ -187,39 +187,39 @@ impl Grader {
         }
     }
 
-    /// The bytes of a response's text in which the answer stands.
+    /// Returns the byte range of the answer in a response's text.
     #[must_use]
     pub fn place(&self, item: &Item, response: &Response) -> Option<Range<usize>> {
         self.reading(item, response, &response.text).map(|read| read.span)
     }
 }
 
-/// A solved question as the checks compare others with it.
+/// Converts a solved question for the checks.
 fn example(solved: &Solved) -> Example<'_> {
     Example { question: &solved.question, solution: &solved.solution, answer: solved.answer.as_deref() }
 }
 
-/// Whether the part of a response that holds the answer was cut off: by the token limit, by a filter, or perhaps, for a
-/// reason that is not known.
+/// True if the part of a response that contains the answer was cut off: by the token limit, by a filter, or possibly,
+/// for an unknown reason.
 fn is_cut(response: &Response, text: &str) -> bool {
     let partial = matches!(response.finish, Finish::Length | Finish::ContentFilter) || response.ended.is_some();
     partial && text.len() >= response.text.len()
 }
 
-/// How outputs write that there is no answer.
+/// Text in outputs for "there is no answer".
 const NONE: &str = "none";
 
-/// An answer as read.
+/// An answer that was read.
 enum Answer {
     Number(BigRational),
     Expression(String),
-    /// It was said that there is none.
+    /// The statement that there is no answer.
     Nothing,
     Option(usize),
 }
 
 impl Answer {
-    /// The form in which answers are compared with each other and written out.
+    /// Returns the answer in the form in which answers are compared and written.
     fn written(&self) -> String {
         match self {
             Self::Number(number) => number.to_string(),
@@ -230,8 +230,8 @@ impl Answer {
     }
 }
 
-/// The rule that reads a text, what it reads, and the bytes. What stands before a new question is read first: a model that
-/// goes on writing questions has answered its own before.
+/// Reads a text: the rule, the answer and its byte range. The part before a new question is read first: a model that
+/// continues with new questions has answered its own before.
 fn read(item: &Item, text: &str, rules: &[Extraction], cut: bool) -> Option<(Extraction, Answer, Range<usize>)> {
     let visible: Cow<'_, str> = passage::visible(text);
     let parts = passage::cuts(&visible).into_iter().filter(|at| !visible[..*at].trim().is_empty());
@@ -292,26 +292,26 @@ mod tests {
         Item { options, target, ..testing::item("1", "1") }
     }
 
-    fn holds(task: Task, item: &Item, text: &str, at_least: usize) -> bool {
+    fn is_consistent(task: Task, item: &Item, text: &str, at_least: usize) -> bool {
         let grader = Grader::usual(task);
         let response = Response { text: text.to_owned(), ..Response::default() };
-        grader.holds(item, text, &grader.grade(item, &response, text), AtLeast::Count(at_least))
+        grader.is_consistent(item, text, &grader.grade(item, &response, text), AtLeast::Count(at_least))
     }
 
     #[test]
-    fn a_number_holds_whatever_the_target_says() {
+    fn a_number_is_checked_without_the_target() {
         let item = item(Target::Number("35".into()), &[]);
-        let held = |text, at_least| holds(Task::Math, &item, text, at_least);
-        assert!(held("3 * 12 = 36\n#### 36", 1), "right when computed again, whatever the target");
-        assert!(!held("3 * 12 = 35\n#### 35", 1), "wrong when computed again, whatever the target");
-        assert!(!held("3 * 12 = 36\n#### 35", 1), "the answer is not the last result");
-        assert!(held("There are 35.", 0) && !held("There are 35.", 1));
-        assert!(!held("3 * 12 = 36, so it is more.\n#### ", 2));
-        assert!(!held("I cannot say.", 0), "no answer");
+        let passes = |text, at_least| is_consistent(Task::Math, &item, text, at_least);
+        assert!(passes("3 * 12 = 36\n#### 36", 1), "right when computed again, whatever the target");
+        assert!(!passes("3 * 12 = 35\n#### 35", 1), "wrong when computed again, whatever the target");
+        assert!(!passes("3 * 12 = 36\n#### 35", 1), "the answer is not the last result");
+        assert!(passes("There are 35.", 0) && !passes("There are 35.", 1));
+        assert!(!passes("3 * 12 = 36, so it is more.\n#### ", 2));
+        assert!(!passes("I cannot say.", 0), "no answer");
     }
 
     #[test]
-    fn of_an_answer_that_is_perhaps_not_whole_only_a_mark_is_read() {
+    fn possibly_cut_answers_need_a_final_marker() {
         let item = item(Target::Number("35".into()), &[]);
         let whole = Response::default();
         let ends = [
@@ -331,10 +331,10 @@ mod tests {
     }
 
     #[test]
-    fn an_option_holds_where_letter_and_text_agree() {
+    fn an_option_passes_if_letter_and_text_agree() {
         let item = item(Target::Choice(0), &["Mars", "Venus"]);
-        let held = |text| holds(Task::Choice, &item, text, 0);
-        assert!(held("The answer is (B) Venus.") && held("The answer is (B)."));
-        assert!(!held("The answer is (B) Mars.") && !held("It is hard to tell."));
+        let passes = |text| is_consistent(Task::Choice, &item, text, 0);
+        assert!(passes("The answer is (B) Venus.") && passes("The answer is (B)."));
+        assert!(!passes("The answer is (B) Mars.") && !passes("It is hard to tell."));
     }
 }

@@ -1,4 +1,4 @@
-//! What of an output is read: not the text of reasoning blocks, and nothing from a new question on.
+//! Readable part of an output: without reasoning blocks, and only up to a new question.
 
 use std::borrow::Cow;
 use std::sync::LazyLock;
@@ -7,13 +7,13 @@ use regex::Regex;
 
 use crate::types::marks;
 
-/// New questions that are looked at; an output with more of them is read as a whole.
+/// Most new questions to examine. An output with more of them is read as a whole.
 const MOST_CUTS: usize = 8;
 
 /// Text that is struck out.
 static STRUCK: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"~~[^~\n]{1,400}~~").expect("the pattern is valid"));
 
-/// What opens a sentence in which a model corrects itself.
+/// Openings of sentences in which a model corrects itself.
 static CORRECTION: LazyLock<Regex> = LazyLock::new(|| {
     let slip = "wait|actually|correction|sorry|oops|hold on|hmm|scratch that|i meant?|on second thoughts?|my mistake|i made an? (?:mistake|error)|no,";
     let wrong = "(?:that|my (?:answer|result|calculation))(?:'s| is| was|’s) (?:wrong|incorrect|not right|not correct|a mistake)";
@@ -24,8 +24,7 @@ static CORRECTION: LazyLock<Regex> = LazyLock::new(|| {
     .expect("the pattern is valid")
 });
 
-/// The text with blanks in place of reasoning ([`marks`]) and of what is struck out, byte for byte, so that places in it are
-/// places in the text.
+/// Replaces reasoning ([`marks`]) and struck-out text by blanks, byte for byte, so that byte positions stay valid.
 #[must_use]
 pub fn visible(text: &str) -> Cow<'_, str> {
     let struck = text.contains("~~");
@@ -42,7 +41,7 @@ pub fn visible(text: &str) -> Cow<'_, str> {
     Cow::Owned(String::from_utf8(bytes).unwrap_or_default())
 }
 
-/// The places where an output may go on with a new question or another speaker, first to last.
+/// Returns the positions at which an output may continue with a new question or another speaker, in order.
 #[must_use]
 pub fn cuts(text: &str) -> Vec<usize> {
     let mut cuts = Vec::new();
@@ -64,7 +63,8 @@ pub fn cuts(text: &str) -> Vec<usize> {
     cuts
 }
 
-/// Whether a text begins with a numbered question of its own, as in `Question 1: …`: the next ones are parts of its solution.
+/// True if a text begins with its own numbered question, as in `Question 1: …`: the next ones are parts of its
+/// solution.
 fn numbers_its_parts(text: &str) -> bool {
     let first = text.trim_start_matches(|c: char| c.is_whitespace() || matches!(c, '*' | '#' | '_'));
     let Some(rest) = ["Question", "Problem"].iter().find_map(|label| first.strip_prefix(label)) else { return false };
@@ -73,7 +73,7 @@ fn numbers_its_parts(text: &str) -> bool {
     behind.len() < number.len() && behind.trim_start_matches(['*', '_']).starts_with([':', '.', ')'])
 }
 
-/// Where a line begins a new question.
+/// Returns the position at which a line begins a new question.
 fn cut_in(line: &str, tagged: bool, marked: bool) -> Option<usize> {
     const LABELS: [&str; 11] = [
         "question",
@@ -128,7 +128,7 @@ fn cut_in(line: &str, tagged: bool, marked: bool) -> Option<usize> {
             return Some(0);
         }
     }
-    // Behind an answer in its own line: `#### 18 Question: …`
+    // After an answer in its own line: `#### 18 Question: …`
     if !marked {
         return None;
     }
@@ -138,7 +138,7 @@ fn cut_in(line: &str, tagged: bool, marked: bool) -> Option<usize> {
         .find(|at| *at > 0 && line[..*at].contains("####"))
 }
 
-/// Where a text begins to correct what stands before it.
+/// Returns the position at which a text begins to correct its preceding part.
 #[must_use]
 pub fn correction(text: &str) -> Option<usize> {
     if text.trim().is_empty() {
@@ -173,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn a_new_question_is_where_a_line_names_it() {
+    fn a_new_question_begins_at_its_label() {
         for (text, at) in [
             ("18\nQuestion: A robe", Some(3)),
             ("18\n**Problem 2:** A robe", Some(3)),

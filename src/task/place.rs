@@ -1,13 +1,13 @@
-//! Where an answer stands in a text: in a box, behind hash marks, behind "the answer is", in bold.
+//! Places of answers in a text: in a box, after hash marks, after "the answer is", in bold.
 
 use std::ops::Range;
 use std::sync::LazyLock;
 
 use regex::Regex;
 
-/// The bytes of an answer's place at most.
+/// Most bytes of an answer's place.
 const LONGEST: usize = 2000;
-/// Places of one kind that are looked at, from the last one on.
+/// Most places of one kind to examine, from the last one on.
 pub(super) const MOST: usize = 8;
 
 static ANSWER_IS: LazyLock<Regex> = LazyLock::new(|| {
@@ -25,7 +25,7 @@ static LABEL: LazyLock<Regex> = LazyLock::new(|| {
         .expect("the pattern is valid")
 });
 
-/// Words that go on from an amount without another one taking its place.
+/// Words that continue after an amount without replacing it by another.
 const BEHIND_AMOUNT: [&str; 24] = [
     "for",
     "per",
@@ -53,16 +53,16 @@ const BEHIND_AMOUNT: [&str; 24] = [
     "altogether",
 ];
 
-/// A part of a text where an answer may stand.
+/// A part of a text that may contain an answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Place {
-    /// The bytes inside.
+    /// Byte range of the content.
     pub(super) range: Range<usize>,
-    /// Whether its end was written; a box may be cut off.
+    /// True if the end of the place was written. A box may be cut off.
     pub(super) closed: bool,
 }
 
-/// The boxes of a text by their beginnings, braces within them closed.
+/// Finds the boxes of a text by their beginnings, with balanced braces.
 pub(super) fn boxes(text: &str) -> Vec<Place> {
     let mut places = Vec::new();
     if !text.contains("ox") {
@@ -93,13 +93,13 @@ pub(super) fn boxes(text: &str) -> Vec<Place> {
     places
 }
 
-/// Whether a text ends in the name of a box. `\b` is a backspace where an escape was taken off.
+/// True if a text ends in the name of a box. `\b` is a backspace if an escape was removed.
 fn is_box(head: &[u8]) -> bool {
     let head = head.trim_ascii_end();
     [&b"boxed"[..], b"\x08oxed", b"\\fbox", b"\\framebox"].iter().any(|name| head.ends_with(name))
 }
 
-/// What the last boxes hold that hold anything, last to first.
+/// Returns the last non-empty boxes, last to first.
 pub(super) fn filled_boxes(text: &str) -> impl Iterator<Item = Place> + '_ {
     boxes(text)
         .into_iter()
@@ -108,7 +108,8 @@ pub(super) fn filled_boxes(text: &str) -> impl Iterator<Item = Place> + '_ {
         .take(MOST)
 }
 
-/// The values of answers in JSON or XML, last to first: what `"answer": …` or `<answer>…</answer>` holds, perhaps nothing.
+/// Returns the values of answer fields in JSON or XML, last to first: the content of `"answer": …` or
+/// `<answer>…</answer>`, possibly empty.
 pub(super) fn structured(text: &str) -> Vec<Range<usize>> {
     static KEY: LazyLock<Regex> = LazyLock::new(|| {
         let name = "(?:final_|correct_|the_)?answer";
@@ -126,14 +127,14 @@ pub(super) fn structured(text: &str) -> Vec<Range<usize>> {
     ranges
 }
 
-/// Whether a text breaks off before what it announces: it ends in an operator, or in an open box, bracket or quotation.
+/// True if a text ends before it is complete: in an operator, or in an open box, bracket or quotation.
 pub(super) fn is_open_ended(text: &str) -> bool {
     let text = text.trim_end().trim_end_matches(['$', '\\']).trim_end();
     // Not `**`, which is bold.
     text.ends_with(['=', '+', '×', '÷', '{', '(', '[']) || [":\"", "\":", " *"].iter().any(|end| text.ends_with(end))
 }
 
-/// Whether the box whose contents begin at this byte is joined to one before it: `\\boxed{25} and \\boxed{20}`.
+/// True if the box whose content begins at this byte is joined to a box before it: `\\boxed{25} and \\boxed{20}`.
 pub(super) fn is_joined(text: &str, start: usize) -> bool {
     let Some(before) = boxes(text).into_iter().rfind(|place| place.closed && place.range.end < start) else {
         return false;
@@ -143,19 +144,19 @@ pub(super) fn is_joined(text: &str, start: usize) -> bool {
     matches!(gap.trim_matches(|c: char| is_frame(c) || matches!(c, '(' | ')' | '[' | ']')), "and" | "or" | "&" | ",")
 }
 
-/// What may be around nothing.
+/// True for characters that may surround an empty place.
 fn is_frame(c: char) -> bool {
     c.is_whitespace() || matches!(c, '{' | '}' | '$' | '\\' | '*' | '_' | '?')
 }
 
-/// The last `####` that is no heading, and the rest of its line.
+/// Returns the last `####` that is no heading, and the rest of its line.
 pub(super) fn behind_marks(text: &str) -> Option<(usize, Range<usize>)> {
     let marks = text.rmatch_indices("####").take(MOST).map(|(mark, _)| (mark, line_from(text, mark + "####".len())));
     marks.into_iter().find(|(_, range)| !is_heading(text, range))
 }
 
-/// Whether the line behind hash marks is a heading: a label such as `1. Find …` or `Step 2: …`, or words and a colon, with
-/// more text below.
+/// True if the line after hash marks is a heading: a label such as `1. Find …` or `Step 2: …`, or words and a colon,
+/// with more text below.
 fn is_heading(text: &str, range: &Range<usize>) -> bool {
     let line = text[range.clone()].trim().trim_matches('*');
     if line.is_empty() || text[range.end..].trim().is_empty() {
@@ -165,7 +166,7 @@ fn is_heading(text: &str, range: &Range<usize>) -> bool {
     words && (line.ends_with([':', '：']) || (!line.ends_with('.') && LABEL.is_match(line)))
 }
 
-/// The rest of the line, or the next line if that is empty, behind each "answer is", last to first.
+/// Returns the rest of the line after each "answer is", or the next line if the rest is empty, last to first.
 pub(super) fn behind_answers(text: &str) -> Vec<Range<usize>> {
     if !text.contains("nswer") && !text.contains("NSWER") {
         return Vec::new();
@@ -182,7 +183,7 @@ pub(super) fn behind_answers(text: &str) -> Vec<Range<usize>> {
     found.into_iter().rev().take(MOST).map(filled).collect()
 }
 
-/// From a byte to its line's end, within what is looked at.
+/// Returns the range from a byte to its line's end, within the greatest length of a place.
 fn line_from(text: &str, start: usize) -> Range<usize> {
     let line = text[start..].find('\n').map_or(text.len(), |end| start + end);
     let line = line - usize::from(text[start..line].ends_with('\r'));
@@ -193,7 +194,7 @@ fn line_from(text: &str, start: usize) -> Range<usize> {
     start..end
 }
 
-/// The last texts in bold that may be an answer: no headings, no labels; last to first.
+/// Returns the last bold texts that may be an answer (no headings, no labels), last to first.
 pub(super) fn bold(text: &str) -> Vec<Range<usize>> {
     if !text.contains("**") {
         return Vec::new();
@@ -202,7 +203,7 @@ pub(super) fn bold(text: &str) -> Vec<Range<usize>> {
     all.into_iter().rev().filter(|range| !is_label(text, range)).take(MOST).collect()
 }
 
-/// Whether a text in bold is a heading, or the label of what follows.
+/// True if a bold text is a heading, or the label of the text after it.
 fn is_label(text: &str, range: &Range<usize>) -> bool {
     let inner = text[range.clone()].trim();
     let behind = &text[range.end + 2..];
@@ -214,7 +215,7 @@ fn is_label(text: &str, range: &Range<usize>) -> bool {
         .rsplit('\n')
         .next()
         .is_none_or(|head| head.trim_matches([' ', '#', '-', '\t', '>']).is_empty());
-    // `**5 pens** cost $15`: the sentence goes on to another number, and not with `of 12` or `for 3 days`.
+    // `**5 pens** cost $15`: the sentence continues with another number, and not with `of 12` or `for 3 days`.
     let goes_on = behind.split(['\n', '(']).next().unwrap_or_default();
     let next = goes_on.split_whitespace().next().unwrap_or_default();
     let verb = next.len() > 2 && next.chars().all(char::is_alphabetic) && !BEHIND_AMOUNT.contains(&next);

@@ -1,5 +1,5 @@
-//! What is put to a model. The words are data (`configs/prompts/`); here they become messages: a form for answering
-//! alone, one for following what is shown, and what a strong level is asked besides.
+//! Prompts. The texts are data (`configs/prompts/`); this module turns them into messages: a form for answering alone,
+//! a form for answering with strategies, and the further requests to a strong level.
 
 use serde::{Deserialize, Serialize};
 
@@ -8,7 +8,7 @@ use super::template::{Place, Template};
 use crate::types::chat::{Message, Role};
 use crate::types::item::Item;
 
-/// How a model wants to be addressed.
+/// Format in which a model is addressed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Style {
@@ -18,106 +18,107 @@ pub enum Style {
     Chat,
 }
 
-/// What a model is asked for one kind of question.
+/// Prompt for one kind of question.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Prompt {
-    /// Its name.
+    /// Name of the prompt.
     pub name: String,
-    /// Its version, told in outputs.
+    /// Version of the prompt, listed in outputs.
     pub version: u32,
-    /// Hex sha256 of its file.
+    /// Hex SHA-256 of the prompt's file.
     pub sha256: String,
-    /// How the model is addressed.
+    /// Format in which the model is addressed.
     pub style: Style,
-    /// Texts that end an answer.
+    /// Stop texts that end an answer.
     pub stop: Vec<String>,
-    /// The question by itself.
+    /// Form for the question by itself.
     pub alone: Form,
-    /// The question behind strategies.
+    /// Form for the question after strategies.
     pub following: Form,
-    /// The question with the request for a strategy behind the answer.
+    /// Form for the question with the request for a strategy after the answer.
     pub distil: Option<Form>,
-    /// The request for a strategy, given question and solution.
+    /// Form for the request for a strategy, given question and solution.
     pub distil_after: Option<Form>,
-    /// Whether an answer is right, to be told by Y or N.
+    /// Form for the question whether an answer is correct, with reply Y or N.
     pub p_true: Option<Form>,
-    /// How likely an answer is right, to be told by a number from 0 to 100.
+    /// Form for the question how likely an answer is correct, with a reply from 0 to 100.
     pub verbalised: Option<Form>,
-    /// Its own worked examples, in their form.
+    /// The prompt's own worked examples, formatted.
     pub shots: String,
-    /// A strategy as it is shown.
+    /// Template of one strategy.
     pub strategy: Template,
-    /// What stands between two strategies.
+    /// Separator between two strategies.
     pub between: String,
-    /// Question and solution, as a strategy.
-    pub worked_case: Template,
+    /// Question and solution as a strategy.
+    pub worked_example: Template,
     /// Question and answer, as a strategy.
     pub question_answer: Template,
-    /// The options as a block.
+    /// Template of the block of options.
     pub options: Template,
-    /// One option in its line.
+    /// Template of one option's line.
     pub option: Template,
 }
 
-/// The messages of one purpose.
+/// Message templates for one purpose.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Form {
-    /// Instructions.
+    /// System message: instructions.
     pub system: Option<String>,
-    /// The question.
+    /// User message: the question.
     pub user: Template,
 }
 
 impl Prompt {
-    /// Its name and version, as outputs have them.
+    /// Returns name and version as written in outputs.
     #[must_use]
     pub fn label(&self) -> String {
         format!("{} v{}", self.name, self.version)
     }
 
-    /// The question, with `strategies` before it where there are any. `lettered` says whether options are listed (they
-    /// are not where their likelihood is scored).
+    /// Builds the messages for the question, with `strategies` before it unless empty. If `lettered`, options are
+    /// listed (they are not if their likelihood is scored).
     #[must_use]
     pub fn answer(&self, item: &Item, strategies: &[&str], lettered: bool) -> Vec<Message> {
         let options = if lettered { self.options(item) } else { String::new() };
-        let (form, shown) = if strategies.is_empty() {
+        let (form, formatted) = if strategies.is_empty() {
             (&self.alone, String::new())
         } else {
-            let shown: Vec<String> =
+            let formatted: Vec<String> =
                 strategies.iter().map(|text| self.strategy.fill(&[(Place::Strategy, text)])).collect();
-            (&self.following, shown.join(&self.between))
+            (&self.following, formatted.join(&self.between))
         };
-        self.messages(form, item, &[(Place::Options, &options), (Place::Strategies, &shown)])
+        self.messages(form, item, &[(Place::Options, &options), (Place::Strategies, &formatted)])
     }
 
-    /// The question with the request for a strategy behind the answer; none where the prompt has no such form.
+    /// Builds the messages for the question with the request for a strategy after the answer. `None` if the prompt has
+    /// no such form.
     #[must_use]
     pub fn answer_and_distil(&self, item: &Item) -> Option<Vec<Message>> {
         let options = self.options(item);
         Some(self.messages(self.distil.as_ref()?, item, &[(Place::Options, &options)]))
     }
 
-    /// The request for a strategy, given the solution; none where the prompt has no such form.
+    /// Builds the request for a strategy, given the solution. `None` if the prompt has no such form.
     #[must_use]
     pub fn distil_after(&self, item: &Item, solution: &str) -> Option<Vec<Message>> {
         let options = self.options(item);
-        let given = [(Place::Options, &*options), (Place::Solution, solution)];
-        Some(self.messages(self.distil_after.as_ref()?, item, &given))
+        let values = [(Place::Options, &*options), (Place::Solution, solution)];
+        Some(self.messages(self.distil_after.as_ref()?, item, &values))
     }
 
-    /// The question of whether, or of how likely, `answer` is right.
+    /// Builds the question whether, or how likely, `answer` is correct.
     #[must_use]
     pub fn about(&self, form: &Form, item: &Item, answer: &str) -> Vec<Message> {
         let options = self.options(item);
         self.messages(form, item, &[(Place::Options, &options), (Place::Answer, answer)])
     }
 
-    /// Question and solution, as a strategy.
+    /// Question and solution as a strategy.
     #[must_use]
-    pub fn worked_case(&self, item: &Item, solution: &str) -> String {
+    pub fn worked_example(&self, item: &Item, solution: &str) -> String {
         let options = self.options(item);
-        let given = [(Place::Query, &*item.query), (Place::Options, &options), (Place::Solution, solution)];
-        self.worked_case.fill(&given)
+        let values = [(Place::Query, &*item.query), (Place::Options, &options), (Place::Solution, solution)];
+        self.worked_example.fill(&values)
     }
 
     /// Question and answer, as a strategy.
@@ -127,32 +128,33 @@ impl Prompt {
         self.question_answer.fill(&[(Place::Query, &item.query), (Place::Options, &options), (Place::Answer, answer)])
     }
 
-    /// Markers that part what is shown from the rest, such as `<note>`: no strategy may hold them.
+    /// Returns the markers that separate retrieved strategies from the rest, such as `<note>`. No strategy may contain
+    /// them.
     #[must_use]
     pub fn markers(&self) -> Vec<String> {
         super::strategy::tags(&format!("{}{}", self.strategy, self.following.user))
     }
 
-    /// Whether any form names the question's subject.
+    /// True if any form contains the question's subject.
     #[must_use]
     pub fn names_subject(&self) -> bool {
         let further = [&self.distil, &self.distil_after, &self.p_true, &self.verbalised].into_iter().flatten();
         [&self.alone, &self.following].into_iter().chain(further).any(|form| form.user.has(Place::Subject))
     }
 
-    /// A form with the question and what goes with every question, and with what is given besides.
-    fn messages(&self, form: &Form, item: &Item, given: &[(Place, &str)]) -> Vec<Message> {
-        // Files name subjects as `abstract_algebra`.
+    /// Fills a form with the question, its fixed parts and the given `values`.
+    fn messages(&self, form: &Form, item: &Item, values: &[(Place, &str)]) -> Vec<Message> {
+        // Data files name subjects as `abstract_algebra`.
         let subject = item.subject.as_deref().unwrap_or_default().replace('_', " ");
         let usual = [(Place::Query, &*item.query), (Place::Subject, &subject), (Place::Shots, &self.shots)];
-        form.messages(&[&usual, given].concat())
+        form.messages(&[&usual, values].concat())
     }
 
     fn options(&self, item: &Item) -> String {
         self.listed(&item.options)
     }
 
-    /// Options as a block; nothing where there are none.
+    /// Formats options as a block. Empty without options.
     #[must_use]
     pub fn listed(&self, options: &[String]) -> String {
         if options.is_empty() {
@@ -167,13 +169,13 @@ impl Prompt {
 }
 
 impl Form {
-    fn messages(&self, given: &[(Place, &str)]) -> Vec<Message> {
+    fn messages(&self, values: &[(Place, &str)]) -> Vec<Message> {
         let system = self.system.iter().map(|text| Message { role: Role::System, content: text.clone() });
-        system.chain([Message { role: Role::User, content: self.user.fill(given) }]).collect()
+        system.chain([Message { role: Role::User, content: self.user.fill(values) }]).collect()
     }
 }
 
-/// Messages as one text to be continued.
+/// Joins messages into one text to be continued.
 #[must_use]
 pub fn continued(messages: &[Message]) -> String {
     messages.iter().map(|message| message.content.as_str()).collect::<Vec<_>>().join("\n\n")

@@ -1,38 +1,39 @@
-//! What a strong level wrote for the weak one: found behind its mark, made harmless, and kept within its length.
+//! Strategies written by a strong level: found after their mark, sanitised, and limited in length.
 
 use std::ops::Range;
 use std::sync::LazyLock;
 
 use regex::Regex;
 
-/// The line that parts a strong answer from the strategy behind it, as models are asked to write it.
+/// Line that separates a strong answer from the strategy after it, as prompts request it.
 pub const MARK: &str = "STRATEGY:";
 
-/// English text has about this many bytes a token.
+/// Approximate bytes per token of English text.
 const BYTES_PER_TOKEN: usize = 4;
 
-/// The mark as models write it: at the start of a line, in any case, with quotes, `#`, `*`, `>` or a number before it, a
-/// qualifying word, and its colon or the line's end behind it; or behind a sentence in the same line, with a capital and a
-/// colon.
+/// The mark as models write it: at the start of a line, in any case, with quotes, `#`, `*`, `>` or a number before it,
+/// a qualifying word, and a colon or the line's end after it; or after a sentence in the same line, with a capital and
+/// a colon.
 static MARKED: LazyLock<Regex> = LazyLock::new(|| {
     Regex::new(
         r#"(?im)(?:^(?P<line>[ \t>"'“”#*_\-\[(]*(?:\d+[.)][ \t]*)?[*_#"' ]*(?:(?:the|a|my|general|reusable|key|overall)[ \t]+)?strategy[ \t]*[*_"'”\])]*[ \t]*(?::[ \t]*[*_"'”]*|[ \t]*$))|[.!?)\d][ \t]+(?P<behind>(?-i:STRATEGY|Strategy):[ \t]*))"#,
     )
     .expect("the pattern is valid")
 });
-/// Markup that chat templates give a meaning, whoever wrote it.
+/// Markup with a meaning in chat templates.
 static CONTROL: LazyLock<Regex> = LazyLock::new(|| {
     Regex::new(
         r"(?i)<[|｜]|</?(?:s|bos|eos|pad|unk|think|start_of_turn|end_of_turn|tool_call|tool_response)>|\[/?(?:INST|SYSTEM_PROMPT|AVAILABLE_TOOLS)\]|<</?SYS>>",
     )
     .expect("the pattern is valid")
 });
-/// A tag as a model would still take it for one: in any case, with spaces, line breaks or attributes.
+/// A tag that a model would recognise: in any case, with spaces, line breaks or attributes.
 static TAG: LazyLock<Regex> =
     LazyLock::new(|| Regex::new(r"<\s*/?\s*([A-Za-z][A-Za-z_-]*)[^<>]*>").expect("the pattern is valid"));
 
-/// Parts a strong answer from the strategy behind its mark, which is none where there is no mark or nothing behind it.
-/// Of several marks the first one counts that has a text behind it. The answer's length tells where the mark begins.
+/// Splits a text into the strong answer and the strategy after its mark. The strategy is `None` without a mark, or
+/// without text after the mark. Of several marks, the first with text after it counts. The answer ends where the first
+/// mark begins.
 #[must_use]
 pub fn split(text: &str) -> (&str, Option<&str>) {
     let marks: Vec<Range<usize>> = MARKED
@@ -42,13 +43,14 @@ pub fn split(text: &str) -> (&str, Option<&str>) {
         .collect();
     let Some(first) = marks.first() else { return (text, None) };
     let ends = marks.iter().skip(1).map(|next| next.start).chain([text.len()]);
-    // A further mark right behind this one is the real one.
+    // If another mark follows immediately, that one is the real mark.
     let real = marks.iter().zip(ends).find(|(mark, end)| !text[mark.end..*end].trim().is_empty());
     let strategy = real.map(|(mark, _)| text[mark.end..].trim().trim_end_matches(['*', '"', '”', '_']).trim_end());
     (&text[..first.start], strategy.filter(|strategy| !strategy.is_empty()))
 }
 
-/// A strategy that a model wrote by itself, in answer to the request for one: a mark before it is left out.
+/// Reads a strategy that a model wrote in reply to a request for a strategy alone. A mark before the strategy is
+/// removed. `None` for an empty text.
 #[must_use]
 pub fn alone(text: &str) -> Option<&str> {
     let bare = match split(text) {
@@ -58,7 +60,7 @@ pub fn alone(text: &str) -> Option<&str> {
     (!bare.is_empty()).then_some(bare)
 }
 
-/// The names of the tags in a template.
+/// Returns the names of the tags in a template, sorted.
 #[must_use]
 pub fn tags(template: &str) -> Vec<String> {
     let mut names: Vec<String> = TAG.captures_iter(template).map(|found| found[1].to_lowercase()).collect();
@@ -67,11 +69,11 @@ pub fn tags(template: &str) -> Vec<String> {
     names
 }
 
-/// The text as it may stand in a prompt: markup of chat templates is broken by a space and the prompt's own `markers` get
-/// another bracket, so that nothing in it can end the quotation or begin another turn.
+/// Sanitises a text for a prompt: breaks chat-template markup by a space and replaces the bracket of the prompt's own
+/// `markers`, so that the text can neither end its quotation nor begin another turn.
 #[must_use]
 pub fn quoted(text: &str, markers: &[String]) -> String {
-    // First, since what is left out may have kept two halves apart.
+    // First, since removed characters may have separated two halves of a marker.
     let visible: String = text.chars().filter(|c| !is_invisible(*c)).collect();
     let broken = CONTROL.replace_all(&visible, |found: &regex::Captures| {
         let mut chars = found[0].chars();
@@ -85,13 +87,14 @@ pub fn quoted(text: &str, markers: &[String]) -> String {
     broken.into_owned()
 }
 
-/// Zero bytes and other controls, marks of byte order and of writing direction, and spaces without width.
+/// True for zero bytes and other controls, byte-order and writing-direction marks, and zero-width spaces.
 fn is_invisible(c: char) -> bool {
     let unseen = matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}');
     unseen || (c.is_control() && !matches!(c, '\n' | '\t'))
 }
 
-/// The text within `tokens` (of four bytes each), cut at the end of a line or else of a word; the bytes that were cut.
+/// Truncates a text to `tokens` (of four bytes each), at the end of a line or else of a word. Also returns the number
+/// of removed bytes.
 #[must_use]
 pub fn within(text: &str, tokens: usize) -> (&str, usize) {
     let most = tokens.saturating_mul(BYTES_PER_TOKEN);
@@ -100,8 +103,8 @@ pub fn within(text: &str, tokens: usize) -> (&str, usize) {
     }
     let head = &text[..text.floor_char_boundary(most)];
     let end = head.rfind('\n').or_else(|| head.rfind(' ')).unwrap_or(head.len());
-    let kept = head[..end].trim_end();
-    (kept, text.len() - kept.len())
+    let truncated = head[..end].trim_end();
+    (truncated, text.len() - truncated.len())
 }
 
 #[cfg(test)]
@@ -109,7 +112,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_strategy_stands_behind_its_mark_however_it_is_written() {
+    fn a_strategy_follows_its_mark_in_any_form() {
         for marked in [
             "#### 4\nSTRATEGY:\nAdd them.",
             "#### 4\nSTRATEGY: Add them.",
@@ -133,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn a_missing_or_empty_strategy_is_none_and_keeps_the_answer() {
+    fn a_missing_or_empty_strategy_preserves_the_answer() {
         assert_eq!(split("#### 4"), ("#### 4", None));
         assert_eq!(split("#### 4\nSTRATEGY:\n  "), ("#### 4\n", None));
         assert_eq!(split("The strategy is to add. #### 4"), ("The strategy is to add. #### 4", None));
@@ -149,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_asked_for_alone_needs_no_mark() {
+    fn a_strategy_requested_alone_needs_no_mark() {
         assert_eq!(alone("Add them.\n"), Some("Add them."));
         assert_eq!(alone("**Strategy:** Add them."), Some("Add them."));
         assert_eq!(alone("First add.\nStrategy: then stop."), Some("First add.\nStrategy: then stop."));
@@ -157,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_too_long_is_cut_at_a_line_or_word() {
+    fn long_texts_are_truncated_at_a_line_or_word() {
         assert_eq!(within("one two three", 100), ("one two three", 0));
         assert_eq!(within("one two\nthree four five six", 3), ("one two", 20));
         assert_eq!(within("aaaa bbbb cccc", 3), ("aaaa bbbb", 5));

@@ -1,37 +1,37 @@
-//! Texts with places to be filled, such as `Question: {query}`. What is put in is never looked into again, so that no
-//! query and no strategy can open a place of its own.
+//! Templates with placeholders, such as `Question: {query}`. Inserted text is not searched again, so that no query and
+//! no strategy can introduce a placeholder.
 
 use std::fmt;
 
-/// What can be put into a template.
+/// Placeholders of a template.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Place {
     /// The question, without its options.
     Query,
-    /// The block of options; nothing where they are not listed.
+    /// The block of options. Empty if options are not listed.
     Options,
-    /// The options, a line each, in the block.
+    /// The options, one line each, in the block.
     Lines,
     /// An option's letter.
     Letter,
     /// An option's text.
     Option,
-    /// The strategies to be shown, each in its form.
+    /// The retrieved strategies, each formatted.
     Strategies,
     /// One strategy.
     Strategy,
-    /// The strong level's solution as it wrote it.
+    /// The strong level's solution, unchanged.
     Solution,
     /// An answer: the number, or the option's letter and text.
     Answer,
     /// The prompt's own worked examples.
     Shots,
-    /// What the data set files the question under.
+    /// The data set's subject of the question.
     Subject,
 }
 
 impl Place {
-    /// All of them.
+    /// All placeholders.
     pub const ALL: [Self; 11] = [
         Self::Query,
         Self::Options,
@@ -46,7 +46,7 @@ impl Place {
         Self::Subject,
     ];
 
-    /// How it is written between braces.
+    /// Name of the placeholder between braces.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -72,32 +72,32 @@ enum Piece {
     Place(Place),
 }
 
-/// A text with places.
+/// A parsed template.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Template(Vec<Piece>);
 
-/// Why a text is no template.
+/// Reason why a text is no valid template.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum TemplateError {
-    /// A place that nothing is put into here.
+    /// A placeholder that is not allowed in this template.
     #[error("unknown placeholder {{{name}}}; there are {known}")]
     Unknown {
-        /// The place's name.
+        /// Name of the placeholder.
         name: String,
-        /// The names that can be used here.
+        /// The allowed names.
         known: String,
     },
-    /// A place that must be there.
+    /// A required placeholder.
     #[error("the placeholder {{{0}}} is missing")]
     Missing(&'static str),
 }
 
 impl Template {
-    /// Reads a template in which `needed` places must stand and `allowed` ones may. A place is a lower-case word in
-    /// braces; every other brace stands for itself.
+    /// Parses a template with the `needed` placeholders and any of the `allowed` ones. A placeholder is a lower-case
+    /// word in braces. All other braces are literal.
     ///
     /// # Errors
-    /// [`TemplateError`].
+    /// [`TemplateError`] for a placeholder that is unknown or missing.
     pub fn parse(text: &str, needed: &[Place], allowed: &[Place]) -> Result<Self, TemplateError> {
         let known = || needed.iter().chain(allowed);
         let mut pieces = Vec::new();
@@ -136,21 +136,21 @@ impl Template {
         }
     }
 
-    /// Whether a place stands in it.
+    /// True if the template contains a placeholder.
     #[must_use]
     pub fn has(&self, place: Place) -> bool {
         self.0.contains(&Piece::Place(place))
     }
 
-    /// The text with its places filled; one that nothing is given for stays empty.
+    /// Fills the placeholders. One without a value becomes empty.
     #[must_use]
-    pub fn fill(&self, given: &[(Place, &str)]) -> String {
+    pub fn fill(&self, values: &[(Place, &str)]) -> String {
         let mut text = String::new();
         for piece in &self.0 {
             match piece {
                 Piece::Text(literal) => text.push_str(literal),
                 Piece::Place(place) => {
-                    text.push_str(given.iter().find(|(name, _)| name == place).map_or("", |(_, text)| text));
+                    text.push_str(values.iter().find(|(name, _)| name == place).map_or("", |(_, text)| text));
                 }
             }
         }
@@ -176,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn places_are_filled_once_and_nothing_that_is_put_in_is_a_place() {
+    fn inserted_text_is_not_searched_for_placeholders() {
         let template = parse("Question: {query}{options}\nAnswer:").expect("a template");
         let filled = template.fill(&[(Place::Query, "What is {options}?"), (Place::Options, "\n(A) {query}")]);
         assert_eq!(filled, "Question: What is {options}?\n(A) {query}\nAnswer:");
@@ -185,13 +185,13 @@ mod tests {
     }
 
     #[test]
-    fn other_braces_stand_for_themselves() {
+    fn other_braces_are_literal() {
         let template = parse("{ \"q\": \"{query}\" } {} {A} \\boxed{4} {").expect("a template");
         assert_eq!(template.fill(&[(Place::Query, "x")]), "{ \"q\": \"x\" } {} {A} \\boxed{4} {");
     }
 
     #[test]
-    fn unknown_and_missing_places_are_refused() {
+    fn unknown_and_missing_placeholders_are_refused() {
         assert_eq!(
             parse("{query} {solution}").expect_err("refused").to_string(),
             "unknown placeholder {solution}; there are {query}, {options}"

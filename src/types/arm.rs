@@ -1,116 +1,118 @@
-//! Arms as values: what is deferred and what is learned. None has code of its own; all go through one `step`.
+//! Arms as values: how an arm defers and how it learns. No arm has separate code; all run through one `step`.
 
 use std::fmt;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::check::Check;
 
-/// When a query goes to the next level.
+/// Condition under which a query is deferred to the next level.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Deferral {
-    /// The weak level's answer always stands.
+    /// Never: the weak level's answer is always accepted.
     Never,
-    /// The weak level is not asked.
+    /// Always: the weak level is not called.
     Always,
-    /// The weak level's confidence is below λ, or its answer fails a check.
+    /// If the weak level's confidence is below λ or its answer fails a check.
     BelowThreshold,
-    /// No example is near enough, and then the weak level is not asked; its answer fails a check, if the arm has checks. No
-    /// confidence is read.
+    /// If no example is near enough (the weak level is then not called), or if the answer fails a check, if the arm has
+    /// checks. No confidence is computed.
     WithoutExample {
-        /// Whether the gate's checks apply.
+        /// True if the checks of the deferral gate apply.
         checked: bool,
     },
 }
 
-/// How the strategies to be shown are ranked.
+/// Ranking of the strategies for retrieval.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Selection {
     /// By cosine similarity of the query embeddings.
     Nearest,
-    /// By a seeded hash, as a control: what does any strategy give, whatever it is about?
+    /// By a seeded hash: a control for the effect of a strategy regardless of its content.
     Random,
 }
 
-/// What is kept of a deferred item for later queries.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+/// Content that is stored from a deferred item for later queries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Content {
-    /// What the strong level wrote when asked for a strategy.
+    /// Strategy that the strong level wrote on request.
     #[default]
     Strategy,
-    /// The question and the strong level's solution as they are.
-    WorkedCase,
-    /// A worked case with the strategy behind it.
+    /// Question and the strong level's solution, unchanged: a worked example.
+    WorkedExample,
+    /// Worked example followed by the strategy.
     Both,
-    /// The question and the answer: plain retrieval.
+    /// Question and answer: plain retrieval.
     QuestionAnswer,
 }
 
 impl Content {
-    /// Whether the strong level has to write a strategy for it.
+    /// True if the strong level must write a strategy.
     #[must_use]
     pub fn is_written(self) -> bool {
         matches!(self, Self::Strategy | Self::Both)
     }
 }
 
-/// How an arm uses what it has kept.
+/// Use of the stored content in an arm.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Use {
-    /// It stands before the weak level's query: the config's content, or this one.
+    /// In the weak level's prompt, before the query. The given content replaces the config's content.
     InContext(Option<Content>),
-    /// It stands before the top level's query, in the config's content.
+    /// In the top level's prompt, before the query, with the config's content.
     InTopContext,
-    /// The nearest answer is given again, if it is near enough, and no model is asked.
+    /// The answer of the nearest stored item is reused if it is near enough. No model is called.
     AnswerCache,
-    /// The nearest solution's calculations are done on the query's numbers, and if they give one answer, no model is asked.
+    /// The calculations of the nearest solution are repeated on the query's numbers. If the result is unique, no model
+    /// is called.
     Replayed,
 }
 
-/// What an arm learns, and how it uses it.
+/// How an arm learns: ranking and use of the stored content.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Learning {
-    /// How what is kept is ranked.
+    /// Ranking of the stored content.
     pub selection: Selection,
-    /// What becomes of the best.
+    /// Use of the best-ranked content.
     pub used: Use,
 }
 
-/// The arms by the names that stand in configs and outputs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+/// Arms, with their names in configs and outputs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Arm {
-    /// The weak model alone.
+    /// Weak model alone.
     WeakOnly,
-    /// The strong model alone.
+    /// Strong model alone.
     StrongOnly,
-    /// The standard cascade.
+    /// Standard cascade.
     Cascade,
-    /// The cascade that learns strategies and shows the most similar ones.
+    /// Cascade that stores strategies and retrieves the most similar ones.
     InterCascade,
-    /// The same with strategies picked at random.
+    /// Inter-Cascade with randomly retrieved strategies.
     InterCascadeRandom,
-    /// The same with past questions and answers in the place of strategies.
+    /// Inter-Cascade with past questions and answers instead of strategies.
     Retrieval,
-    /// The cascade before which the nearest past answer is given again where it is near enough.
+    /// Cascade behind a semantic cache, which reuses the nearest past answer if it is near enough.
     SemanticCache,
-    /// The cascade at a threshold of its own, so that learning arms are compared with the best cascade too.
+    /// Cascade with a separate threshold, for a comparison of learning arms with the best cascade.
     CascadeTuned,
-    /// The cascade with one worked example, the same for every query: what does the form give without retrieval?
+    /// Cascade with one fixed worked example for every query: a control for the prompt format without retrieval.
     FixedExample,
-    /// A router without confidence: the weak model answers if an example is near enough, else the strong model does.
+    /// Router without confidence: the weak model answers if an example is near enough, otherwise the strong model.
     SimilarityRouter,
-    /// The same, but an answer that fails a check of the gate is deferred.
+    /// Similarity router that also defers an answer that fails a check of the gate.
     SimilarityRouterChecked,
-    /// No weak model: the nearest solution's calculations on the query's numbers, else the strong model.
+    /// No weak model: the calculations of the nearest solution on the query's numbers, otherwise the strong model.
     ExampleReplay,
-    /// The strong model alone, with the most similar of its own earlier solutions before each query.
+    /// Strong model alone, with its most similar earlier solutions in the prompt.
     StrongWithExamples,
 }
 
 impl Arm {
-    /// All of them.
+    /// All arms, in the order of reports.
     pub const ALL: [Self; 13] = [
         Self::WeakOnly,
         Self::StrongOnly,
@@ -127,7 +129,7 @@ impl Arm {
         Self::StrongWithExamples,
     ];
 
-    /// The name used in configs and outputs.
+    /// Name in configs and outputs.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -147,19 +149,19 @@ impl Arm {
         }
     }
 
-    /// The arm of that name.
+    /// Arm with this name. `None` if no arm has it.
     #[must_use]
     pub fn named(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|arm| arm.name() == name)
     }
 
-    /// Whether the arm is one level alone: an end of the range between the levels, and no way to combine them.
+    /// True if the arm uses one level alone and so marks an end of the range between the levels.
     #[must_use]
     pub fn is_one_level(self) -> bool {
         matches!(self, Self::WeakOnly | Self::StrongOnly)
     }
 
-    /// When the arm defers.
+    /// Deferral condition of the arm.
     #[must_use]
     pub fn deferral(self) -> Deferral {
         match self {
@@ -177,7 +179,7 @@ impl Arm {
         }
     }
 
-    /// What the arm learns; `None` if it does not learn.
+    /// Ranking and use of stored content. `None` if the arm does not learn.
     #[must_use]
     pub fn learning(self) -> Option<Learning> {
         let learning = |selection, used| Some(Learning { selection, used });
@@ -194,20 +196,21 @@ impl Arm {
         }
     }
 
-    /// Whether the weak level is shown what the arm retrieves.
+    /// True if the weak level's prompt shows the retrieved strategies.
     #[must_use]
     pub fn shows_examples(self) -> bool {
         matches!(self.learning(), Some(Learning { used: Use::InContext(_), .. }))
     }
 
-    /// Whether this check of the config is one of the arm's gate. Those on examples need a retrieved one in the prompt.
+    /// True if this check of the config belongs to the arm's gate. A check that needs an example requires an arm that
+    /// retrieves examples into the weak level's prompt.
     #[must_use]
     pub fn has_check(self, check: Check) -> bool {
         self.deferral() != Deferral::WithoutExample { checked: false }
             && (self.shows_examples() || !check.needs_example())
     }
 
-    /// Whether the arm needs the strong level to write strategies, where the config's content is this one.
+    /// True if the strong level must write strategies for the arm, given the config's `content`.
     #[must_use]
     pub fn needs_strategies(self, content: Content) -> bool {
         match self.learning().map(|learning| learning.used) {
@@ -229,7 +232,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_arm_is_shown_written_and_found_by_one_name() {
+    fn display_serde_and_lookup_share_one_name() {
         for arm in Arm::ALL {
             assert_eq!((arm.to_string(), Arm::named(arm.name())), (arm.name().to_owned(), Some(arm)));
             assert_eq!(serde_json::to_value(arm).expect("JSON"), arm.name());

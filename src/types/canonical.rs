@@ -1,12 +1,12 @@
-//! The canonical form of a request: the text whose hash is a call's key in the journal.
+//! Canonical form of a request: the text whose hash is the key of the call in the journal.
 
 use serde::Serialize;
 use serde_json::Value;
 
 use super::chat::{Message, Mode, Request, RequestKind};
 
-/// All that determines an answer, in one form. A field that is added is left out of the text if it has its default, so
-/// that answers that were paid for are still found.
+/// Everything that determines an answer. A field that a later version adds must be omitted from the text at its default
+/// value, so recorded answers are still found.
 #[derive(Serialize)]
 struct Canonical<'a> {
     identity: Value,
@@ -17,7 +17,7 @@ struct Canonical<'a> {
     draw: u32,
 }
 
-/// The canonical form of a request to the model with this identity.
+/// Returns the canonical form of a request to the model with this identity, as JSON.
 #[must_use]
 pub fn canonical(identity: Value, request: &Request) -> String {
     let Request { messages, mode, wanted, draw, .. } = request;
@@ -33,7 +33,7 @@ mod tests {
     use crate::types::chat::{Generation, Role};
 
     #[test]
-    fn the_canonical_form_never_changes() {
+    fn canonical_form_never_changes() {
         let request = Request {
             item: "1".into(),
             messages: vec![Message { role: Role::User, content: "2 + 2?".into() }],

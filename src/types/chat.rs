@@ -1,4 +1,4 @@
-//! What is asked of a model and what comes back, in the one form that every backend takes.
+//! Requests to a model and its responses, in the form that every backend accepts.
 
 use std::fmt;
 use std::str::FromStr;
@@ -9,82 +9,83 @@ use serde::{Deserialize, Serialize};
 use super::item::ItemId;
 use super::marks;
 
-/// Who speaks a message.
+/// Role of a message's author.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Role {
-    /// Instructions that stand above the conversation.
+    /// Instructions that apply to the whole conversation.
     System,
-    /// The one who asks.
+    /// User who asks the model.
     User,
 }
 
-/// One turn of the conversation that is put to a model.
+/// One message of the conversation that is sent to a model.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Message {
-    /// Who speaks.
+    /// Role of the author.
     pub role: Role,
-    /// The text, as sent.
+    /// Text, as sent.
     pub content: String,
 }
 
-/// How an answer is to be written.
+/// Generation parameters.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Generation {
-    /// The most tokens to write.
+    /// Maximum number of tokens to write.
     pub max_tokens: u32,
     /// Sampling temperature; 0 is greedy.
     pub temperature: f64,
-    /// Texts that end the answer where they appear; they are not part of it.
+    /// Stop texts. The first one that appears ends the answer and is not part of it.
     pub stop: Vec<String>,
-    /// Whether the log-probability of every token is wanted.
+    /// True if the log-probability of every token is requested.
     pub logprobs: bool,
-    /// Whether the value of an expression that the model wrote is put in after its `=`.
+    /// True if a calculator inserts the value of an expression after the `=` that the model wrote.
     pub calculator: bool,
-    /// The alternatives to each token that are wanted.
+    /// Requested alternatives to each token.
     #[serde(default, skip_serializing_if = "Alternatives::are_none")]
     pub alternatives: Alternatives,
 }
 
-/// What the model has to do with the messages.
+/// Task of the model for the messages.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", tag = "mode")]
 pub enum Mode {
     /// Write an answer.
     Generate(Generation),
-    /// Say how likely each of these continuations of the messages is.
+    /// Score the probability of each of these continuations of the messages.
     Score {
-        /// The continuations, each scored on its own.
+        /// Continuations, each scored independently.
         options: Vec<String>,
     },
 }
 
-/// How much is wanted of what a model could have written in a token's place.
+/// Requested alternatives to each generated token.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Alternatives {
-    /// The likeliest tokens at most, the one that was written among them.
+    /// Maximum number of the most likely tokens, which can include the generated token.
     pub most: u32,
-    /// Whether they are kept only where the token is a letter by itself, as options are named.
+    /// True if alternatives are stored only at tokens that are a single letter, such as the letter of an option.
     pub letters_only: bool,
 }
 
 impl Alternatives {
-    /// None at all.
+    /// No alternatives.
     pub const NONE: Self = Self { most: 0, letters_only: false };
 
-    #[expect(clippy::trivially_copy_pass_by_ref, reason = "the form that serde asks for")]
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "signature required by serde")]
     fn are_none(&self) -> bool {
         self.most == 0
     }
 
-    /// Whether they are kept at a token of this text.
+    /// True if alternatives are stored at a token with this text.
     #[must_use]
     pub fn are_kept(self, text: &str) -> bool {
         self.most > 0 && (!self.letters_only || letter_of(text).is_some())
     }
 }
 
-/// The letter that a token's text is by itself, whatever brackets and space are around it.
+/// Single uppercase letter in a token's text, without surrounding brackets, punctuation and white space. `None` if the
+/// text is anything else.
 #[must_use]
 pub fn letter_of(text: &str) -> Option<char> {
     let mut letters = text.chars().filter(|c| !c.is_whitespace() && !matches!(c, '(' | ')' | '*' | '.' | ':'));
@@ -92,95 +93,96 @@ pub fn letter_of(text: &str) -> Option<char> {
     letters.next().is_none().then_some(letter)
 }
 
-/// What messages ask for.
+/// Kind of output that the messages request.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum RequestKind {
-    /// The answer.
+    /// Answer.
     #[default]
     Answer,
-    /// The answer and a strategy behind it.
+    /// Answer followed by a strategy.
     AnswerAndStrategy,
-    /// A strategy, given the answer.
+    /// Strategy from a given answer.
     Strategy,
-    /// How sure an answer is.
+    /// Confidence in a given answer.
     Confidence,
 }
 
 impl RequestKind {
-    /// Whether it is the answer alone.
+    /// True if only the answer is requested.
     #[must_use]
     pub fn is_answer(&self) -> bool {
         *self == Self::Answer
     }
 }
 
-/// One call of a model.
+/// Request for one call of a model.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Request {
-    /// The item that the call is about. Not sent; backends that answer from the data set look it up.
+    /// Item of the call. Not sent; backends that answer from the data set look the item up.
     pub item: ItemId,
-    /// The conversation so far.
+    /// Conversation so far.
     pub messages: Vec<Message>,
-    /// What to do with it.
+    /// Task of the model.
     pub mode: Mode,
-    /// What the messages ask for. Not sent; backends that answer from the data set go by it.
+    /// Kind of output that the messages request. Not sent; backends that answer from the data set use this field.
     pub wanted: RequestKind,
-    /// Tells repetitions of one request apart where repetition is meant.
+    /// Index of the sample, from 0. Distinguishes intended repetitions of one request.
     pub draw: u32,
-    /// The source items of the strategies that the messages show, in the order shown. Not sent and no part of the
-    /// call's key, since the messages hold the texts; recorded tables are looked up by it.
+    /// Source items of the strategies in the messages, in the order of the prompt. Not sent and not part of the call's
+    /// key, because the messages contain the texts. Look-up key of recorded tables.
     pub strategies: Vec<ItemId>,
 }
 
 /// One token of an answer.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Token {
-    /// Its text; a character split between tokens stands with the last of them. The texts together are the answer's.
+    /// Text of the token. A character that several tokens share belongs to the last of them. The concatenated texts of
+    /// all tokens are the text of the answer.
     pub text: String,
-    /// Natural-log probability given everything before it, where the backend tells.
+    /// Natural-log probability given all preceding tokens. `None` if the backend does not return it.
     pub logprob: Option<f64>,
-    /// Whether the calculator put it in, so that it was not the model's choice.
+    /// True if the calculator inserted the token, so the model did not choose it.
     pub forced: bool,
-    /// The likeliest tokens in its place with their natural-log probabilities, likeliest first, where they were asked
-    /// for and the backend tells; it is mostly among them.
+    /// Most likely tokens at this position with their natural-log probabilities, most likely first. Usually includes
+    /// the generated token. Empty if not requested or not returned.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub alternatives: Vec<(String, f64)>,
 }
 
-/// Tokens counted for one call.
+/// Token counts of one call.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Usage {
-    /// Tokens read, the cached ones included.
+    /// Number of input tokens, including cached ones.
     pub input: u64,
-    /// Of these, tokens that the server had in its cache.
+    /// Number of input tokens that the server read from its cache.
     pub cached_input: u64,
-    /// Tokens written, hidden reasoning included.
+    /// Number of output tokens, including hidden reasoning.
     pub output: u64,
 }
 
-/// Why a model stopped writing.
+/// Reason why a model stopped writing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Finish {
-    /// It was done, or met a stop text.
+    /// End of the answer or a stop text.
     #[default]
     Stop,
-    /// It reached the token limit.
+    /// Token limit reached.
     Length,
-    /// The server withheld the rest.
+    /// Rest of the answer withheld by the server.
     ContentFilter,
-    /// It called a tool, or meant to.
+    /// Tool call, made or intended.
     ToolCalls,
-    /// The provider refused the request for what it holds: there is no text.
+    /// Request refused by the provider because of its content. The answer has no text.
     Refused,
 }
 
 impl Finish {
-    /// All of them.
+    /// All reasons.
     pub const ALL: [Self; 5] = [Self::Stop, Self::Length, Self::ContentFilter, Self::ToolCalls, Self::Refused];
 
-    /// The name used in every output.
+    /// Name in outputs.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -193,60 +195,61 @@ impl Finish {
     }
 }
 
-/// What came back from one call.
+/// Response to one call.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Response {
-    /// The text written; for [`Mode::Score`] the likeliest option.
+    /// Generated text. For [`Mode::Score`], the most likely option.
     pub text: String,
-    /// The tokens written, without the end token; empty where the backend does not tell.
+    /// Generated tokens without the end token. Empty if the backend does not return tokens.
     pub tokens: Vec<Token>,
-    /// For [`Mode::Score`]: each option's summed natural-log probability, in the request's order.
+    /// Summed natural-log probability of each option, in the order of the request. Empty unless the mode is
+    /// [`Mode::Score`].
     pub option_logprobs: Vec<f64>,
-    /// Tokens read and written.
+    /// Token counts.
     pub usage: Usage,
-    /// Why the model stopped.
+    /// Reason why the model stopped.
     pub finish: Finish,
-    /// The model's name as the answer carries it.
+    /// Name of the model, as returned by the server.
     pub model: String,
-    /// Wall-clock time of the attempt that was answered, in milliseconds.
+    /// Wall-clock time of the successful attempt, in milliseconds.
     pub latency_ms: f64,
-    /// A confidence that was recorded with the answer, in [0, 1].
+    /// Confidence recorded with the answer, in [0, 1]. `None` if the recording has none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub confidence: Option<f64>,
-    /// A fee in USD that was recorded with the answer; it stands instead of one told from tokens and prices.
+    /// Fee in USD recorded with the answer. Replaces the fee computed from tokens and prices. `None` if none is
+    /// recorded.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fee_usd: Option<f64>,
-    /// The provider's words about a request that it refused; `None` if it answered.
+    /// Message of the provider about a refused request. `None` if the request was answered.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refusal: Option<String>,
-    /// The server's word for why it stopped, if no meaning of that word is known.
+    /// Finish reason of the server, if the program does not know this reason.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ended: Option<String>,
-    /// Whether a count of `usage` is the program's estimate, because the server gave none or one that cannot be true.
+    /// True if a count in `usage` is the program's estimate, because the server returned no count or an impossible one.
     #[serde(default, skip_serializing_if = "is_false")]
     pub estimated: bool,
-    /// Whether the tokens could not be matched with the text.
+    /// True if the tokens could not be matched with the text.
     #[serde(default, skip_serializing_if = "is_false")]
     pub unplaced: bool,
-    /// How long the server wants no further call, told by its rate-limit headers; passed on, never stored.
+    /// Time for which the server accepts no further call, from its rate-limit headers. Not stored.
     #[serde(skip)]
     pub pause: Option<Duration>,
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "the form that serde asks for")]
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "signature required by serde")]
 fn is_false(flag: &bool) -> bool {
     !flag
 }
 
 impl Response {
-    /// Whether there is no text besides reasoning.
+    /// True if there is no text besides reasoning.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         marks::visible(&self.text).into_iter().all(|range| self.text[range].trim().is_empty())
     }
 
-    /// Whether the provider gave no word of an answer because of what was asked: it refused the request, or withheld all
-    /// of the text.
+    /// True if the provider refused the request or withheld the whole text.
     #[must_use]
     pub fn is_refused(&self) -> bool {
         self.finish == Finish::Refused || (self.finish == Finish::ContentFilter && self.is_empty())
@@ -254,7 +257,7 @@ impl Response {
 }
 
 impl Usage {
-    /// The sum of two counts.
+    /// Sum of two usages.
     #[must_use]
     pub fn plus(self, other: Self) -> Self {
         Self {
@@ -265,7 +268,7 @@ impl Usage {
     }
 }
 
-/// Hash of all that determines an answer; written in hexadecimal.
+/// SHA-256 hash of everything that determines an answer. Displayed in hexadecimal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct CallKey(pub [u8; 32]);
 

@@ -1,27 +1,28 @@
-//! Checks of an answer's work, by name, and what they found. What each means is in `task/checks/`.
+//! Names of the label-free checks of an answer, and their outcomes. The checks are implemented in `task/checks/`.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// The checks by the names that stand in configs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+/// Checks, with their names in configs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Check {
-    /// Every calculation that is written out is right, there are enough of them, and the last gives the answer.
+    /// All written calculations are correct, there are enough of them, and the last result is the answer.
     Calculations,
-    /// Every number that the question gives in digits stands in a calculation, as it is or in one of its forms.
+    /// Every number that the question states in digits occurs in a calculation, unchanged or in an equivalent form.
     AllNumbersUsed,
-    /// Every number in a calculation is given by the question, an earlier result, or a known constant.
+    /// Every number in a calculation comes from the question, an earlier result or a known constant.
     GroundedNumbers,
-    /// The answer comes from the same operations on operands of the same source as an example's.
+    /// The answer results from the operations of an example, on operands from corresponding sources.
     FollowsExample,
-    /// An example's calculations on the question's numbers give the answer.
+    /// The calculations of an example on the question's numbers have the answer as their result.
     ExampleReplay,
-    /// The letter and the text of the option that the answer names belong together.
+    /// Letter and text of the option in the answer match.
     Conclusions,
 }
 
 impl Check {
-    /// All of them.
+    /// All checks.
     pub const ALL: [Self; 6] = [
         Self::Calculations,
         Self::AllNumbersUsed,
@@ -31,7 +32,7 @@ impl Check {
         Self::Conclusions,
     ];
 
-    /// The name used in configs and outputs.
+    /// Name in configs and outputs.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -44,7 +45,7 @@ impl Check {
         }
     }
 
-    /// The column of its outcomes in tables.
+    /// Name of the column with the outcomes in tables.
     #[must_use]
     pub const fn column(self) -> &'static str {
         match self {
@@ -57,25 +58,25 @@ impl Check {
         }
     }
 
-    /// Whether it is for questions with options; the others are for word problems.
+    /// True if the check is for questions with options. All other checks are for word problems.
     #[must_use]
     pub fn is_for_options(self) -> bool {
         self == Self::Conclusions
     }
 
-    /// Whether it compares the answer with a retrieved example.
+    /// True if the check compares the answer with a retrieved example.
     #[must_use]
     pub fn needs_example(self) -> bool {
         matches!(self, Self::FollowsExample | Self::ExampleReplay)
     }
 }
 
-/// What the checks found of one answer: for each whether the answer passes. `None` if the check has no meaning for the answer.
+/// Outcomes of the checks for one answer: true if the answer passes, `None` if a check does not apply.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct CheckOutcomes([Option<bool>; Check::ALL.len()]);
 
 impl CheckOutcomes {
-    /// The outcome of a check.
+    /// Outcome of a check.
     #[must_use]
     pub fn of(self, check: Check) -> Option<bool> {
         self.0[check as usize]
@@ -92,11 +93,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_check_has_an_outcome_of_its_own() {
+    fn each_check_has_a_separate_outcome() {
         for check in Check::ALL {
             let mut outcomes = CheckOutcomes::default();
             outcomes.set(check, Some(false));
-            assert!(Check::ALL.into_iter().all(|one| outcomes.of(one) == (one == check).then_some(false)));
+            assert!(Check::ALL.into_iter().all(|other| outcomes.of(other) == (other == check).then_some(false)));
         }
     }
 }

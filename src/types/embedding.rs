@@ -1,10 +1,10 @@
 //! Embeddings of texts.
 
-/// A text's unit vector and the tokens that were read for it.
+/// Embedding of a text with its token count.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Embedded {
-    /// Unit length, so that a dot product is the cosine.
+    /// Vector of unit length; the dot product of two vectors is their cosine similarity.
     pub vector: Vec<f32>,
-    /// Tokens read.
+    /// Number of tokens that the embedder read.
     pub tokens: u64,
 }

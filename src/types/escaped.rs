@@ -1,10 +1,10 @@
-//! The one way in which a text of a server, a model or a data set may reach a terminal or a document: without characters
-//! that a terminal obeys or that change the order of what is read.
+//! Escapes for texts from servers, models and data sets. All such texts pass through this module before they reach a
+//! terminal or a document, so they contain no control characters and no marks that reorder text.
 
 use std::borrow::Cow;
 use std::fmt::Write;
 
-/// A text with its control characters as escapes such as `\u{1b}`; line ends and tabs stay.
+/// Replaces control characters by escapes such as `\u{1b}`. Line ends and tabs remain.
 #[must_use]
 pub fn escaped(text: &str) -> Cow<'_, str> {
     if !text.contains(is_terminal_control) {
@@ -24,7 +24,7 @@ pub fn escaped(text: &str) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
-/// The same on one line: line ends and tabs are escapes too. For names and ids within a sentence.
+/// Escapes control characters, line ends and tabs, for names and ids within a sentence.
 #[must_use]
 pub fn escaped_in_line(text: &str) -> Cow<'_, str> {
     if text.contains(['\n', '\t']) {
@@ -34,8 +34,8 @@ pub fn escaped_in_line(text: &str) -> Cow<'_, str> {
     }
 }
 
-/// Whether a terminal may act on a character, or a reader be misled by it: C0 and C1 controls, line and paragraph
-/// separators, marks of the writing direction, and the invisible characters of tags and interlinear notes.
+/// True if a character can control a terminal or mislead a reader: C0 and C1 controls, line and paragraph separators,
+/// marks of the writing direction, and the invisible characters of tags and interlinear annotations.
 fn is_terminal_control(c: char) -> bool {
     match c {
         '\n' | '\t' => false,
@@ -58,7 +58,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nothing_that_a_terminal_obeys_is_left() {
+    fn control_characters_are_escaped() {
         for (text, expected) in [
             ("\u{1b}[2J\u{1b}]0;t\u{7}", r"\u{1b}[2J\u{1b}]0;t\u{7}"),
             ("\u{9b}2J", r"\u{9b}2J"),

@@ -1,11 +1,11 @@
-//! The rows of a data set: what is asked, what counts as right, and how items hang together.
+//! Items of a data set: query, target and group.
 
 use std::fmt;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-/// Identifies an item within its data set: the file's `id` field, else its zero-based row number.
+/// Id of an item within its data set: the file's `id` field, or the zero-based row number.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct ItemId(pub Arc<str>);
@@ -28,34 +28,35 @@ impl fmt::Display for ItemId {
     }
 }
 
-/// What the right answer is.
+/// Gold answer of an item.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Target {
-    /// A number, written as in the data set's `#### N`.
+    /// Number, as written after `####` in the data set.
     Number(String),
-    /// What is no number, in `LaTeX`: a term, an interval, a list.
+    /// Expression in `LaTeX` that is not a number: a term, an interval, a list.
     Expression(String),
-    /// That the question has no answer, since it tells too little.
+    /// No answer exists, because the question lacks information.
     Unanswerable,
-    /// The zero-based index of the right one among [`Item::options`].
+    /// Zero-based index of the correct option in [`Item::options`].
     Choice(usize),
 }
 
-/// One row of a data set.
+/// Row of a data set.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Item {
-    /// Unique within the data set.
+    /// Id, unique within the data set.
     pub id: ItemId,
-    /// Items of one group are variants of one problem; an item without siblings is its own group.
+    /// Group. Items of one group are variants of one problem. An item without variants is the only item of its group.
     pub group: Arc<str>,
-    /// The question, without its options.
+    /// Question, without its options.
     pub query: String,
-    /// The options of a multiple-choice item in the data set's order; empty for a math item.
+    /// Options of a multiple-choice item, in the order of the data set. Empty for a math item.
     pub options: Vec<String>,
-    /// The right answer.
+    /// Gold answer.
     pub target: Target,
-    /// The data set's own worked solution or explanation, where it has one.
+    /// Worked solution or explanation from the data set. `None` if the data set has none.
     pub solution: Option<String>,
-    /// What the data set files it under: a subject of MMLU, a kind of perturbation of GSM-Plus.
+    /// Category in the data set: a subject of MMLU, a kind of perturbation of GSM-Plus. `None` if the data set has
+    /// none.
     pub subject: Option<Arc<str>>,
 }

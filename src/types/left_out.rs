@@ -1,4 +1,4 @@
-//! What a run that may use only recorded answers had to leave out, and the call that was not recorded.
+//! Cells that an offline run leaves out because a call is not recorded.
 
 use serde::{Deserialize, Serialize};
 
@@ -7,29 +7,29 @@ use super::arm::Arm;
 /// A call that no recording holds.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Unrecorded {
-    /// The item's id.
+    /// Id of the item.
     pub item: String,
-    /// The model's name in the config, or the embedder's.
+    /// Name of the model in the config, or of the embedder.
     pub model: String,
-    /// What the call is for, as records name it.
+    /// Purpose of the call, by its name in records.
     pub purpose: String,
 }
 
-/// An arm at one λ over one order of the stream that was left out.
+/// A cell that was left out: an arm at one λ over one order of the stream.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct LeftOut {
-    /// The arm.
+    /// Arm.
     pub arm: Arm,
-    /// Its λ. `None` if it has no gate, or if it was left out before its λ was known.
+    /// Threshold λ. `None` if the arm has no threshold, or was left out before λ was known.
     pub threshold: Option<f64>,
-    /// The order of the stream, from 0 on.
+    /// Zero-based order of the stream.
     pub order: usize,
-    /// The first call that is not recorded.
+    /// First call that is not recorded.
     pub lacks: Unrecorded,
 }
 
 impl LeftOut {
-    /// Whether another one is of the same arm at the same λ.
+    /// True if the other cell has the same arm and λ.
     #[must_use]
     pub fn is_of_same_row(&self, other: &Self) -> bool {
         self.arm == other.arm && self.threshold == other.threshold

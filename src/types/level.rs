@@ -1,48 +1,48 @@
-//! A level of a cascade, by its place.
+//! Level of a cascade, by its index.
 
 use std::borrow::Cow;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// The name of the first level in outputs.
+/// Name of the first level in outputs.
 const FIRST: &str = "weak";
-/// The name of the top level in outputs.
+/// Name of the top level in outputs.
 const TOP: &str = "strong";
-/// The names of the levels in between begin so; the index follows.
+/// Prefix of the names of the levels in between; the index follows.
 const BETWEEN: &str = "level-";
 
-/// The zero-based place of a level: the first one answers every query, and each further one what the one before it defers, up
-/// to the top.
+/// Zero-based index of a level. The first level answers every query. Each further level answers what the level below
+/// defers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Level(usize);
 
 impl Level {
-    /// The first level, which is weak: strategies are shown to it alone.
+    /// First level, the weak one.
     pub const FIRST: Self = Self(0);
-    /// The level above the first: the top of the smallest cascade.
+    /// Level above the first: the top of a cascade of two levels.
     pub const SECOND: Self = Self(1);
 
-    /// The level at this place.
+    /// Level with this index.
     #[must_use]
     pub const fn at(index: usize) -> Self {
         Self(index)
     }
 
-    /// The place, counted from 0.
+    /// Zero-based index.
     #[must_use]
     pub const fn index(self) -> usize {
         self.0
     }
 
-    /// Whether this is the first level.
+    /// True if this is the first level.
     #[must_use]
     pub fn is_first(self) -> bool {
         self == Self::FIRST
     }
 
-    /// The name in outputs, in a cascade with this `top`: `weak`, `strong`, and `level-1` and so on in between.
+    /// Name in outputs, in a cascade with this `top` level: `weak`, `strong`, and `level-1`, `level-2`, … in between.
     #[must_use]
     pub fn name(self, top: Self) -> Cow<'static, str> {
         if self.is_first() {
@@ -54,7 +54,7 @@ impl Level {
         }
     }
 
-    /// The level of that name in a cascade with this `top`; `None` if no level can be called so.
+    /// Level with this name in a cascade with this `top` level. `None` if no level can have the name.
     #[must_use]
     pub fn named(name: &str, top: Self) -> Option<Self> {
         match name {
@@ -76,7 +76,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_level_is_found_by_its_name() {
+    fn level_is_found_by_its_name() {
         for top in [Level::SECOND, Level::at(3)] {
             for level in (0..=top.index()).map(Level::at) {
                 assert_eq!(Level::named(&level.name(top), top), Some(level));

@@ -1,43 +1,44 @@
-//! The marks that models and servers put around reasoning in a text, and what of the text they leave visible.
+//! Marks that models and servers put around reasoning in a text, and the visible text outside of them.
 
 use std::ops::Range;
 use std::sync::LazyLock;
 
 use regex::Regex;
 
-/// Names of tags that stand around reasoning, as a pattern.
+/// Names of tags around reasoning, as a pattern.
 const NAMES: &str = "(?:[a-z]+[:_])?(?:think|thinking|thought|thoughts|thought_process|reasoning|reasoning_content|reason|reflection|analysis|scratchpad|inner_monologue|internal_monologue|chain_of_thought|cot|cot_budget_reflect)|antthinking";
-/// What begins reasoning: tags, Mistral's and Kimi's marks, special tokens, Gemma's channel.
+/// Marks that begin reasoning: Mistral's and Kimi's marks, special tokens, Gemma's channel.
 const OPENS: &str = r"\[THINK(?:ING)?\]|◁think▷|<\|(?:begin_of_thought|begin_of_thinking|thought_begin|start_thinking|start_of_thinking|think_start|think|thinking|thought)\|>|<\|channel>thought|<unused94>(?:thought)?";
-/// What ends it.
+/// Marks that end reasoning.
 const CLOSES: &str = r"\[/THINK(?:ING)?\]|◁/think▷|<\|(?:end_of_thought|end_of_thinking|thought_end|end_thinking|think_end|/think|/thinking|/thought)\|>|<channel\|>|<unused95>";
 
-/// Every mark: `open`, `close`, or a tag that holds nothing.
+/// All marks: `open`, `close`, or `none` for an empty tag.
 static MARKS: LazyLock<Regex> = LazyLock::new(|| {
     let pattern = format!(
         r"(?i)(?P<none><\s*(?:{NAMES})\s*/>)|(?P<open><\s*(?:{NAMES})(?:\s[^<>]*)?>|{OPENS})|(?P<close><\s*/\s*(?:{NAMES})\s*>|{CLOSES})"
     );
     Regex::new(&pattern).expect("the pattern is valid")
 });
-/// The head of a message in gpt-oss's format.
+/// Header of a message in the format of gpt-oss.
 static CHANNEL: LazyLock<Regex> = LazyLock::new(|| {
     Regex::new(r"<\|channel\|>\s*(?P<name>\w+)[^<]*(?:<\|constrain\|>[^<]*)?<\|message\|>")
         .expect("the pattern is valid")
 });
-/// What ends a message in that format.
+/// End of a message in the format of gpt-oss.
 static MESSAGE_END: LazyLock<Regex> =
     LazyLock::new(|| Regex::new(r"<\|(?:end|return|call|start|channel)\|>").expect("the pattern is valid"));
-/// The same format whose special tokens the server left out.
+/// Format of gpt-oss, if the server removed the special tokens.
 static BARE_CHANNEL: LazyLock<Regex> =
     LazyLock::new(|| Regex::new(r"(?s)^\s*analysis(?:[A-Z\d]|\b.*assistantfinal)").expect("the pattern is valid"));
-/// Granite's words before its reasoning, and before its answer.
+/// Words of Granite before its reasoning.
 static GRANITE: LazyLock<Regex> =
     LazyLock::new(|| Regex::new(r"^\s*Here(?: is|'s) my thought process:").expect("the pattern is valid"));
+/// Words of Granite before its answer.
 static GRANITE_ANSWER: LazyLock<Regex> =
     LazyLock::new(|| Regex::new(r"Here(?: is|'s) my response:").expect("the pattern is valid"));
 
-/// The bytes of a text that are no reasoning, in order. Reasoning that is closed but not opened began before the text
-/// (chat templates open it); reasoning that is not closed goes to the text's end.
+/// Byte ranges of a text that are not reasoning, in order. If reasoning is closed but not opened, it began before the
+/// text (chat templates open it). If reasoning is not closed, it continues to the end of the text.
 #[must_use]
 pub fn visible(text: &str) -> Vec<Range<usize>> {
     let found = if text.contains("<|channel|>") {
@@ -52,17 +53,18 @@ pub fn visible(text: &str) -> Vec<Range<usize>> {
     found.into_iter().map(|range| trimmed(text, range)).filter(|range| !range.is_empty()).collect()
 }
 
-/// Whether a text holds a mark that ends reasoning.
+/// True if a text contains a mark that ends reasoning.
 #[must_use]
 pub fn ends_in(text: &str) -> bool {
     MARKS.captures_iter(text).any(|found| found.name("close").is_some())
 }
 
+/// Range from `start` to the end of the text. Empty if `start` is `None`.
 fn after(text: &str, start: Option<usize>) -> Vec<Range<usize>> {
     start.map(|start| start..text.len()).into_iter().collect()
 }
 
-/// The messages of the channel `final`.
+/// Ranges of the messages in the channel `final`.
 fn channels(text: &str) -> Vec<Range<usize>> {
     let finals = CHANNEL.captures_iter(text).filter(|found| &found["name"] == "final");
     let contents = finals.map(|found| {
@@ -72,6 +74,7 @@ fn channels(text: &str) -> Vec<Range<usize>> {
     contents.collect()
 }
 
+/// Ranges outside of the marks.
 fn outside_marks(text: &str) -> Vec<Range<usize>> {
     let mut seen: Vec<Range<usize>> = Vec::new();
     let (mut start, mut open, mut closed) = (0, false, false);
@@ -85,7 +88,8 @@ fn outside_marks(text: &str) -> Vec<Range<usize>> {
             open |= found.name("open").is_some();
             continue;
         }
-        // One that nothing opened ends what came before it, but for a second one at the very end.
+        // A closing mark without an opening one ends reasoning that began before the text, except for a second closing
+        // mark at the end of the text.
         if !open && closed && text[mark.end()..].trim().is_empty() {
             seen.push(start..mark.start());
         } else if !open {
@@ -99,7 +103,7 @@ fn outside_marks(text: &str) -> Vec<Range<usize>> {
     seen
 }
 
-/// The range without the space that stands between reasoning and answer; a text without reasoning is left as it is.
+/// Removes white space between reasoning and answer from the range. A text without reasoning remains unchanged.
 fn trimmed(text: &str, range: Range<usize>) -> Range<usize> {
     if range == (0..text.len()) {
         return range;
@@ -113,12 +117,12 @@ fn trimmed(text: &str, range: Range<usize>) -> Range<usize> {
 mod tests {
     use super::*;
 
-    fn left(text: &str) -> String {
+    fn visible_text(text: &str) -> String {
         visible(text).into_iter().map(|range| &text[range]).collect()
     }
 
     #[test]
-    fn what_stands_outside_the_reasoning_is_the_answer() {
+    fn text_outside_the_reasoning_is_the_answer() {
         for thought in [
             "<think>\nIs it #### 9?\n</think>\n\nSo:\n#### 4",
             "<thinking>#### 9</thinking>So:\n#### 4",
@@ -142,14 +146,14 @@ mod tests {
             "<think>9</think>So:\n#### 4\n</think>",
             "<think/>So:\n#### 4",
         ] {
-            assert_eq!(left(thought), "So:\n#### 4", "{thought}");
+            assert_eq!(visible_text(thought), "So:\n#### 4", "{thought}");
         }
-        assert_eq!(left("So:\n<think>9</think>\n#### 4"), "So:#### 4");
-        assert_eq!(left("#### 4\n<think>was it"), "#### 4");
+        assert_eq!(visible_text("So:\n<think>9</think>\n#### 4"), "So:#### 4");
+        assert_eq!(visible_text("#### 4\n<think>was it"), "#### 4");
     }
 
     #[test]
-    fn reasoning_that_does_not_end_leaves_nothing() {
+    fn unclosed_reasoning_leaves_no_text() {
         for thought in [
             "<think>\nIs it #### 9",
             "[THINK]9",
@@ -159,16 +163,16 @@ mod tests {
             "analysisWe need 9",
             "Here is my thought process: 9",
         ] {
-            assert_eq!(left(thought), "", "{thought}");
+            assert_eq!(visible_text(thought), "", "{thought}");
         }
     }
 
     #[test]
-    fn other_texts_stay_as_they_are() {
+    fn other_texts_remain_unchanged() {
         for text in
             ["", " 4 \n", "a < b > c", "<b>4</b>", "The analysis says 4.", "analysis of it: 4", "I think so.</p>"]
         {
-            assert_eq!(left(text), text);
+            assert_eq!(visible_text(text), text);
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Plain data that every floor shares, the trait of a model, and the one place that makes random generators.
+//! Data types that all modules share, the trait of a model, and the seeded random generators.
 
 pub mod arm;
 pub mod canonical;

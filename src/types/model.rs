@@ -1,4 +1,5 @@
-//! What a backend is: a trait that takes a [`Request`] and gives a [`Response`], and what is known of it without a call.
+//! Trait of a backend, which answers a [`Request`] with a [`Response`], and the properties that are known without a
+//! call.
 
 use std::time::Duration;
 
@@ -8,19 +9,19 @@ use serde_json::Value;
 use super::chat::{Request, Response};
 use super::item::ItemId;
 
-/// Why a call gave no answer. None of these is ever scored as a wrong answer.
+/// Error of a call without an answer. An error is never scored as a wrong answer.
 #[derive(Debug, thiserror::Error)]
 pub enum ModelError {
-    /// The request, the key or the model's entry is wrong: trying again cannot help.
+    /// The request, the API key or the model's entry is wrong. A retry cannot help.
     #[error("{0}")]
     Refused(String),
-    /// No attempt was answered, or what the call needs here has failed.
+    /// No attempt was answered, or a local resource that the call needs has failed.
     #[error("{0}")]
     Unavailable(String),
-    /// The server answered with something that cannot be used.
+    /// The server's response is unusable.
     #[error("{0}")]
     Unusable(String),
-    /// Only recorded answers may be used, and none is recorded for this call.
+    /// Only recorded answers may be used, and no answer is recorded for this call.
     #[error(
         "this call was never recorded, and --offline forbids making it; drop --offline, or name a recording that holds it with --journal"
     )]
@@ -28,49 +29,49 @@ pub enum ModelError {
     /// The provider refused more requests than the run allows.
     #[error("{0}")]
     TooManyRefused(String),
-    /// One attempt failed, and another may succeed.
+    /// The attempt failed, and a retry may succeed.
     #[error("{reason}")]
     Passing {
-        /// What went wrong.
+        /// Reason of the failure.
         reason: String,
-        /// How long the server asked to wait.
+        /// Wait that the server requested. `None` if it requested none.
         wait: Option<Duration>,
-        /// Whether the server may have worked, and charge for it, without its answer coming through.
+        /// True if the server may charge for the attempt although its answer did not arrive.
         charged: bool,
-        /// What a user should know at once, if the server could not be reached: where it is, and how it starts.
+        /// Notice to print at once if the server cannot be reached: its address, and how to start it.
         notice: Option<String>,
     },
-    /// The call could pass the fee limit, and was not made.
+    /// The call was not made, because it could exceed the fee limit.
     #[error("{0}")]
     FeeLimit(String),
-    /// The run is being stopped, and the call was not made.
+    /// The call was not made, because the run is stopping.
     #[error("the run is being stopped")]
     Stopped,
 }
 
-/// What a backend can give.
+/// Capabilities of a backend.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Capabilities {
-    /// Log-probabilities of the tokens it writes.
+    /// True if the backend returns log-probabilities of generated tokens.
     pub logprobs: bool,
-    /// [`crate::types::chat::Mode::Score`].
+    /// True if the backend supports [`crate::types::chat::Mode::Score`].
     pub scores_options: bool,
-    /// A calculator that works while it writes.
+    /// True if a calculator can work during generation.
     pub calculator: bool,
 }
 
-/// Whatever determines an answer besides the request's messages, mode and draw: endpoint, weights, sampling
-/// parameters. Part of the call's key in the journal, and known without the model being there.
+/// Everything that determines an answer besides the request's messages, mode and draw: endpoint, weights, sampling
+/// parameters. Part of the call's key in the journal. Known even if the model is not available.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Identity {
-    /// A JSON object.
+    /// JSON object with the determining settings.
     pub fixed: Value,
-    /// Whether the item matters too, for backends that look it up.
+    /// True if the item's id is part of the identity, for backends that look the item up.
     pub per_item: bool,
 }
 
 impl Identity {
-    /// The identity for one item.
+    /// Identity for one item.
     #[must_use]
     pub fn of(&self, item: &ItemId) -> Value {
         let mut identity = self.fixed.clone();
@@ -84,9 +85,9 @@ impl Identity {
 /// A model that answers requests.
 #[async_trait]
 pub trait Model: Send + Sync {
-    /// Makes one attempt; retries are the gateway's.
+    /// Makes one attempt. The gateway handles retries.
     ///
     /// # Errors
-    /// [`ModelError`].
+    /// If the attempt returns no answer.
     async fn call(&self, request: &Request) -> Result<Response, ModelError>;
 }

@@ -1,26 +1,26 @@
-//! What is to be known of an answer besides its text, its tokens and its counts, as the rows of its calls have it.
+//! Notes on an answer for the rows of calls: finish reason, and irregularities of its text, tokens and counts.
 
 use std::sync::Arc;
 
 use super::chat::{Finish, Response};
 
-/// What the answer behind a call was like.
+/// Notes on the answer of a call.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-#[expect(clippy::struct_excessive_bools, reason = "each says another thing of an answer")]
+#[expect(clippy::struct_excessive_bools, reason = "each flag is independent")]
 pub struct AnswerNotes {
-    /// Why the model stopped; a withheld answer without a text is refused.
+    /// Reason why the model stopped. An answer that was withheld as a whole counts as refused.
     pub finish: Finish,
-    /// The server's word for it, if no meaning of that word is known.
+    /// Finish reason of the server, if the program does not know this reason.
     pub ended: Option<Arc<str>>,
-    /// Whether there is no text besides reasoning, though nothing was refused.
+    /// True if there is no text besides reasoning, although nothing was refused.
     pub empty: bool,
-    /// Whether a token count is the program's estimate.
+    /// True if a token count is the program's estimate.
     pub estimated: bool,
-    /// Tokens of the answer without a usable log-probability, though others have one.
+    /// Number of tokens without a usable log-probability in an answer in which other tokens have one.
     pub replaced: usize,
-    /// Whether every token has a log-probability of exactly 0.
+    /// True if every token has a log-probability of exactly 0.
     pub certain: bool,
-    /// Whether the tokens could not be matched with the text.
+    /// True if the tokens could not be matched with the text.
     pub unplaced: bool,
 }
 
@@ -29,39 +29,39 @@ const CERTAIN: &str = "all-log-probabilities-zero";
 const UNPLACED: &str = "tokens-not-matched";
 
 impl AnswerNotes {
-    /// What a response shows; its reasoning must have been taken out.
+    /// Returns the notes on a response without reasoning text.
     #[must_use]
     pub fn of(response: &Response) -> Self {
         let own = || response.tokens.iter().filter(|token| !token.forced);
         let known = || own().filter_map(|token| token.logprob);
-        let lacking = own().filter(|token| token.logprob.is_none()).count();
+        let missing = own().filter(|token| token.logprob.is_none()).count();
         Self {
             finish: if response.is_refused() { Finish::Refused } else { response.finish },
             ended: response.ended.as_deref().map(Into::into),
             empty: response.is_empty() && !response.is_refused(),
             estimated: response.estimated,
-            replaced: if known().next().is_some() { lacking } else { 0 },
-            certain: lacking == 0 && known().next().is_some() && known().all(|logprob| logprob == 0.0),
+            replaced: if known().next().is_some() { missing } else { 0 },
+            certain: missing == 0 && known().next().is_some() && known().all(|logprob| logprob == 0.0),
             unplaced: response.unplaced,
         }
     }
 
-    /// How the answer ended, as outputs have it: the name of [`Finish`], or the server's unknown word.
+    /// Finish reason in outputs: the name of [`Finish`], or the server's unknown reason.
     #[must_use]
     pub fn end(&self) -> &str {
         self.ended.as_deref().unwrap_or(self.finish.name())
     }
 
-    /// What was odd about the answer's tokens, as outputs have it: names, `;`-joined; empty if nothing was.
+    /// Irregularities of the tokens in outputs: names joined by `;`. Empty if there is none.
     #[must_use]
     pub fn notes(&self) -> String {
         let replaced = (self.replaced > 0).then(|| format!("{REPLACED}:{}", self.replaced));
         let flags = [(self.certain, CERTAIN), (self.unplaced, UNPLACED)];
-        let flags = flags.into_iter().filter(|(is, _)| *is).map(|(_, name)| name.to_owned());
+        let flags = flags.into_iter().filter(|(set, _)| *set).map(|(_, name)| name.to_owned());
         replaced.into_iter().chain(flags).collect::<Vec<_>>().join(";")
     }
 
-    /// The same read back from outputs.
+    /// Reads the notes back from the columns of outputs.
     #[must_use]
     pub fn read(end: &str, empty: bool, estimated: bool, notes: &str) -> Self {
         let finish = Finish::ALL.into_iter().find(|finish| finish.name() == end);
@@ -85,7 +85,7 @@ mod tests {
     use crate::types::chat::Token;
 
     #[test]
-    fn what_is_written_is_read_back() {
+    fn notes_round_trip_through_outputs() {
         let token = |logprob| Token { text: "a".into(), logprob, ..Token::default() };
         let odd = Response {
             text: " \n".into(),

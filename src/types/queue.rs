@@ -1,25 +1,25 @@
-//! How a model is called: how many calls at once, and when a call that failed is tried again.
+//! Settings of the calls of a model: concurrency limits and retries.
 
 use std::time::Duration;
 
 /// Limits on the calls of one model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct QueueSettings {
-    /// The most calls of the model in flight.
+    /// Maximum number of calls of the model in flight.
     pub cap: usize,
-    /// Whether it computes on this machine: of such models only one has calls in flight at a time.
+    /// True if the model runs on this machine. Only one such model has calls in flight at a time.
     pub local: bool,
-    /// Whether its first call goes alone, so that a server that cannot be used is found out by one call.
+    /// True if the first call runs alone, so an unusable server is detected by one call.
     pub probed: bool,
 }
 
-/// When a call that failed is tried again.
+/// Retry policy of failed calls.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Retries {
-    /// How often, after the first attempt.
+    /// Maximum number of retries after the first attempt.
     pub most: usize,
-    /// The wait before the first retry; it doubles with each, and is spread at random up to twice as long.
+    /// Wait before the first retry. The wait doubles with each retry and is multiplied by a random factor from 1 to 2.
     pub first_wait: Duration,
-    /// The longest wait before a retry, also where the server asks for a longer one.
+    /// Maximum wait before a retry, even if the server requests a longer one.
     pub longest_wait: Duration,
 }

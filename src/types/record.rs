@@ -1,4 +1,5 @@
-//! What a run leaves behind: facts only. Money and rates come after, in [`crate::types::price`] and [`crate::analysis::metrics`].
+//! Records of a run: measured facts only. [`crate::types::price`] and [`crate::analysis::metrics`] compute fees and
+//! rates from them.
 
 use std::sync::Arc;
 
@@ -13,20 +14,20 @@ use super::level::Level;
 use super::noted::AnswerNotes;
 use super::store_rule::StoreRule;
 
-/// How an answer compares with its target.
+/// Score of an answer against its target.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Score {
-    /// It is the target.
+    /// The answer equals the target.
     Correct,
-    /// It is not.
+    /// The answer differs from the target.
     Incorrect,
-    /// No answer could be read from the text; counts as wrong.
+    /// No answer could be read from the text. Counts as wrong.
     NoAnswer,
 }
 
 impl Score {
-    /// The name used in every output.
+    /// Name in outputs.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -37,7 +38,7 @@ impl Score {
     }
 }
 
-/// What tokens were spent on; fees are reported by it.
+/// Purpose of tokens. Fees are reported by purpose.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Purpose {
@@ -47,20 +48,20 @@ pub enum Purpose {
     Distil,
     /// Embedding the query.
     Embed,
-    /// Telling how sure an answer is, by calls of its own.
+    /// Estimating the confidence in an answer by separate calls.
     Confidence,
-    /// Answering again, to see whether the answer holds.
+    /// Answering again to verify an answer.
     Verify,
-    /// Answering items that the threshold is told from.
+    /// Answering calibration items.
     Calibrate,
 }
 
 impl Purpose {
-    /// All of them, in the order of reports.
+    /// All purposes, in the order of reports.
     pub const ALL: [Self; 6] =
         [Self::Answer, Self::Distil, Self::Embed, Self::Confidence, Self::Verify, Self::Calibrate];
 
-    /// The name used in every output.
+    /// Name in outputs.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -74,55 +75,55 @@ impl Purpose {
     }
 }
 
-/// Which cell of the experiment a row belongs to.
+/// Key of a cell of the experiment.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct CellKey {
-    /// The data set's name.
+    /// Name of the data set.
     pub dataset: Arc<str>,
-    /// The arm.
+    /// Arm.
     pub arm: Arm,
-    /// Zero-based number of the stream's order.
+    /// Zero-based index of the order of the stream.
     pub order: usize,
-    /// λ; none for an arm that has no gate.
+    /// Threshold λ in [0, 1]. `None` for an arm without a threshold.
     pub threshold: Option<f64>,
 }
 
-/// An answer as graded.
+/// A graded answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Graded {
-    /// The answer read from the text, in its canonical form; none where none could be read.
+    /// Answer that was read from the text, in canonical form. `None` if no answer could be read.
     pub answer: Option<String>,
-    /// How it compares with the target.
+    /// Score against the target.
     pub score: Score,
 }
 
-/// What one level answered for one item. Its tokens and its time are those of the record's calls at this level.
+/// Answer of one level to one item. Tokens and latency are in the record's calls at this level.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LevelAnswer {
-    /// The level.
+    /// Level.
     pub level: Level,
-    /// Its answer.
+    /// Graded answer.
     pub graded: Graded,
-    /// The score under the strict rule alone, which reads `#### N`, `\boxed{…}` or "the answer is (X)"; `None` if the answer was
-    /// not read by it, as that of the top level.
+    /// Score under the strict extraction rule only, which accepts `#### N`, `\boxed{…}` or "the answer is (X)". `None`
+    /// if the strict rule was not applied, as for the top level.
     pub strict: Option<Score>,
-    /// Its confidence in [0, 1], recalibrated if the run does so; `None` for the top level, and if no arm of the run is gated
-    /// and no calibration asks for it.
+    /// Confidence in [0, 1], recalibrated if the run recalibrates. `None` for the top level, and if no arm of the run
+    /// is gated and no calibration needs a confidence.
     pub confidence: Option<Confidence>,
-    /// λ of the level's gate; `None` for the top level, and in an arm that has no gate.
+    /// Threshold λ of the level's gate. `None` for the top level, and in an arm without a threshold.
     pub threshold: Option<f64>,
-    /// The number of strategies in its prompt.
+    /// Number of strategies in the prompt.
     pub strategies_shown: usize,
-    /// Whether the query went on to the next level.
+    /// True if the query was deferred to the next level.
     pub deferred: bool,
-    /// What the checks of its work found.
+    /// Outcomes of the checks on the answer.
     pub checks: CheckOutcomes,
-    /// Whether it passes every check of its level's gate; `None` if the gate has none.
+    /// True if the answer passes every check of the level's gate. `None` if the gate has no checks.
     pub passes: Option<bool>,
 }
 
 impl LevelAnswer {
-    /// An answer that stands, of a level without a gate.
+    /// Returns an accepted answer of a level without a gate.
     #[must_use]
     pub fn new(level: Level, graded: Graded) -> Self {
         let checks = CheckOutcomes::default();
@@ -139,29 +140,29 @@ impl LevelAnswer {
         }
     }
 
-    /// The confidence that λ is compared with. `None`, so that the query is deferred at any λ, if the answer fails a check of the
-    /// gate, or has no confidence.
+    /// Confidence that is compared with λ. `None` if the answer fails a check of the gate or has no confidence; the
+    /// query is then deferred at any λ.
     #[must_use]
     pub fn gate_confidence(&self) -> Option<Confidence> {
         self.confidence.filter(|_| self.passes != Some(false))
     }
 }
 
-/// What became of the strategy of a deferred item.
+/// Outcome for the strategy of a deferred item.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum StrategyOutcome {
-    /// It is in the repository.
+    /// The strategy is in the repository.
     Stored,
-    /// None could be read.
+    /// No strategy could be read from the response.
     Unreadable,
-    /// The provider refused to answer, so that there was none.
+    /// The provider refused to answer.
     Refused,
-    /// This store rule kept it out.
+    /// The strategy failed this store rule.
     Dropped(StoreRule),
 }
 
 impl StrategyOutcome {
-    /// The name used in every output.
+    /// Name in outputs.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -173,52 +174,54 @@ impl StrategyOutcome {
     }
 }
 
-/// One item in one cell. Texts that many rows share are shared in memory too.
+/// Record of one item in one cell. Texts that many records share are stored once in memory.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Record {
-    /// The cell.
+    /// Cell.
     pub cell: Arc<CellKey>,
-    /// The item.
+    /// Id of the item.
     pub item_id: ItemId,
-    /// The item's group.
+    /// Group of the item.
     pub group: Arc<str>,
-    /// Zero-based place in the stream.
+    /// Zero-based position in the stream.
     pub position: usize,
-    /// The source items of the strategies shown, in the order shown.
+    /// Source items of the strategies in the prompt, in the order of the prompt.
     pub strategies_used: Vec<ItemId>,
-    /// The source items' groups, in the same order.
+    /// Groups of the source items, in the order of `strategies_used`.
     pub strategy_groups: Vec<Arc<str>>,
-    /// The greatest cosine similarity between the query and a shown strategy's query.
+    /// Maximum cosine similarity between the query and the queries of the strategies, in [-1, 1]. `None` without
+    /// strategies.
     pub similarity_max: Option<f64>,
-    /// The answers of the levels that were asked, the first level first; empty if an earlier answer was used again.
+    /// Answers of the levels that were called, the first level first. Empty if an example answered the item without a
+    /// model.
     pub levels: Vec<LevelAnswer>,
-    /// Whether the query went beyond the first level.
+    /// True if the query was deferred beyond the first level.
     pub deferred: bool,
-    /// The level whose answer stands; `None` if an earlier answer was used again.
+    /// Level of the final answer. `None` if an example answered the item without a model.
     pub answering_level: Option<Level>,
-    /// The answer that stands.
+    /// Final answer.
     pub graded: Graded,
-    /// Strategies in the repository when the item's turn came.
+    /// Number of strategies in the repository at the item's position in the stream.
     pub repository_size: usize,
-    /// The calls that the item needed.
+    /// Calls that the item needed.
     pub calls: Vec<Call>,
-    /// How the strong level's own answers were scored to the items that the strategies shown come from, in their
-    /// order; known after the fact, never used.
+    /// Scores of the strong level's answers to the source items, in the order of `strategies_used`. For analysis only;
+    /// the run does not use them.
     pub strategy_scores: Vec<Score>,
-    /// What became of the strategy, where the item was deferred in a learning arm.
+    /// Outcome for the strategy. `None` unless the item was deferred in a learning arm.
     pub kept: Option<StrategyOutcome>,
-    /// The levels whose provider refused to answer; ascending.
+    /// Levels whose provider refused to answer, in ascending order.
     pub refused: Vec<Level>,
 }
 
 impl Record {
-    /// The answer of the first level; `None` if it was not asked.
+    /// Answer of the first level. `None` if the first level was not called.
     #[must_use]
     pub fn first(&self) -> Option<&LevelAnswer> {
         self.levels.first().filter(|answer| answer.level.is_first())
     }
 
-    /// Tokens of this record's calls at `level` (`None`: the embedder's) for `purpose`.
+    /// Token counts of the record's calls at `level` (`None`: the embedder) for `purpose`.
     #[must_use]
     pub fn usage(&self, level: Option<Level>, purpose: Purpose) -> Usage {
         self.calls
@@ -227,92 +230,93 @@ impl Record {
             .fold(Usage::default(), |sum, call| sum.plus(call.usage))
     }
 
-    /// What the answer of a level was like, its first if there are several; `None` if it was not asked, or that is not known.
+    /// Notes on the first answer of a level. `None` if the level was not called or the notes are not known.
     #[must_use]
     pub fn notes(&self, level: Level) -> Option<&AnswerNotes> {
         let answers = |call: &&Call| call.level == Some(level) && call.purpose == Purpose::Answer;
         self.calls.iter().find(answers)?.noted.as_ref()
     }
 
-    /// Time that the calls took, one after the other, in milliseconds.
+    /// Sum of the latencies of the calls, in milliseconds.
     #[must_use]
     pub fn latency_ms(&self) -> f64 {
         self.calls.iter().map(|call| call.latency_ms).sum()
     }
 }
 
-/// The top level of the cascade behind some records: the highest that any of their calls or answers names, and at least the
-/// second.
+/// Top level of the cascade that produced the records: the highest level of any call or answer, at least the second.
 #[must_use]
 pub fn top_level<'a>(records: impl IntoIterator<Item = &'a Record>) -> Level {
-    let of = |record: &'a Record| {
-        let called = record.calls.iter().filter_map(|call| call.level);
-        called.chain(record.levels.iter().map(|answer| answer.level))
+    let levels_of = |record: &'a Record| {
+        let called_levels = record.calls.iter().filter_map(|call| call.level);
+        called_levels.chain(record.levels.iter().map(|answer| answer.level))
     };
-    records.into_iter().flat_map(of).fold(Level::SECOND, Level::max)
+    records.into_iter().flat_map(levels_of).fold(Level::SECOND, Level::max)
 }
 
-/// One call's share of tokens for one purpose.
+/// Row of a call: the tokens that the call spent on one purpose.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Call {
-    /// The level that was called; `None` for the embedder.
+    /// Level that was called. `None` for the embedder.
     pub level: Option<Level>,
-    /// The model's name in the config.
+    /// Name of the model in the config.
     pub model: Arc<str>,
-    /// What the tokens were for.
+    /// Purpose of the tokens.
     pub purpose: Purpose,
-    /// The tokens.
+    /// Token counts.
     pub usage: Usage,
-    /// The level's confidence where it was read from this call.
+    /// Confidence in the answer of this call, before recalibration. `None` if none was computed.
     pub confidence: Option<Confidence>,
-    /// Time of the call in milliseconds; 0 on the rows of a call's further purposes.
+    /// Latency of the call in milliseconds. 0 on the rows of the call's further purposes.
     pub latency_ms: f64,
-    /// The model's name as the answer carries it; none for the embedder.
+    /// Name of the model, as returned by the server. `None` for the embedder.
     pub answered_by: Option<Arc<str>>,
-    /// The call's key in the journal; none for the embedder.
+    /// Key of the call in the journal. `None` for the embedder.
     pub journal_key: Option<CallKey>,
-    /// Whether an earlier record of the run had needed the same call, so that it was made only once.
+    /// True if an earlier record of the run needed the same call, which was made only once.
     pub journal_hit: bool,
-    /// A fee in USD that was recorded with the answer, and stands instead of one told from tokens and prices.
+    /// Fee in USD recorded with the answer. Replaces the fee computed from tokens and prices. `None` if none is
+    /// recorded.
     pub recorded_fee_usd: Option<f64>,
-    /// What the answer was like; `None` for the embedder, and if the tables were written before that was kept.
+    /// Notes on the answer. `None` for the embedder, and in tables of versions that did not store notes.
     pub noted: Option<AnswerNotes>,
 }
 
 impl Call {
-    /// Whether this is a further part of a call that stands among `earlier` rows of the same record.
+    /// True if one of the `earlier` rows of the record belongs to the same call.
     #[must_use]
     pub fn shares_with(&self, earlier: &[Self]) -> bool {
         self.journal_key.is_some() && earlier.iter().any(|other| other.journal_key == self.journal_key)
     }
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde asks")]
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "required by serde")]
 fn is_zero(bytes: &usize) -> bool {
     *bytes == 0
 }
 
-/// A strategy in the repository.
+/// A strategy in a repository.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Strategy {
-    /// The item whose deferral led to it.
+    /// Source item: the deferred item that the strategy was distilled from.
     pub source: ItemId,
-    /// That item's group.
+    /// Group of the source item.
     pub group: Arc<str>,
-    /// The text that is put before the weak level's later prompts.
+    /// Text for the prompts of later queries.
     pub text: String,
-    /// The bytes that the length budget cut off.
+    /// Number of bytes that the length limit cut off.
     #[serde(skip_serializing_if = "is_zero")]
     pub cut: usize,
-    /// The model that wrote it.
+    /// Name of the model that wrote the strategy.
     pub model: Arc<str>,
-    /// How the strong level's own answer to the source item was scored; known after the fact, never used, but by the
-    /// store rule that is called an oracle for it.
+    /// Score of the strong level's answer to the source item. For analysis only; of the store rules, only the oracle
+    /// `correct-only` uses scores.
     pub source_score: Score,
-    /// The strong level's answer to the source item: a number, or an option's text; none where none could be read.
+    /// Answer of the strong level to the source item: a number, or the text of an option. `None` if no answer could be
+    /// read.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub answer: Option<Arc<str>>,
-    /// The solution that it comes from, which checks compare later answers with.
+    /// Question and solution that the strategy comes from. Checks compare later answers with them.
     #[serde(skip)]
     pub solved: Arc<Solved>,
 }
@@ -320,10 +324,10 @@ pub struct Strategy {
 /// A question with a solution.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Solved {
-    /// The question.
+    /// Question.
     pub question: String,
-    /// The solution, as the strong level wrote it.
+    /// Solution, as the strong level wrote it.
     pub solution: String,
-    /// Its answer in the form of [`Graded::answer`]; `None` if none could be read.
+    /// Answer in the form of [`Graded::answer`]. `None` if no answer could be read.
     pub answer: Option<String>,
 }

@@ -1,20 +1,20 @@
-//! Look-up of recorded calls, so that what replays them need not know how they are stored.
+//! Interface for the look-up of recorded calls, independent of their storage.
 
 use anyhow::Result;
 use async_trait::async_trait;
 
 use super::chat::{CallKey, Response};
 
-/// A store of calls that were answered.
+/// Store of recorded calls.
 #[async_trait]
 pub trait RecordedCalls: Send + Sync {
-    /// Keys and canonical requests of the calls under a model's name, in the order in which they were stored.
+    /// Returns keys and canonical requests of the calls of a model, in the order of storage.
     ///
     /// # Errors
-    /// If the store cannot be read, or holds answers without their requests.
+    /// If the store cannot be read, or contains answers without requests.
     fn requests(&self, model: &str) -> Result<Vec<(CallKey, String)>>;
 
-    /// The answer to a call; `None` if the store has none.
+    /// Returns the answer to a call. `None` if the store has no answer.
     ///
     /// # Errors
     /// If the store cannot be read.

@@ -1,37 +1,39 @@
-//! The one place that makes random generators: each use draws from a stream of its own, named by labels, so that
-//! adding a use never shifts the numbers of another.
+//! Seeded random generators. Each use has a separate stream, identified by labels, so a new use never changes the
+//! random numbers of another.
 
 use rand::SeedableRng;
 use rand::rngs::ChaCha8Rng;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-/// The seed of a run, from the config.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+/// Seed of a run, from the config.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
 pub struct Seed(pub u64);
 
 impl Seed {
-    /// The generator of the stream that `labels` name.
+    /// Generator of the stream with these labels.
     #[must_use]
     pub fn stream(self, labels: &[&str]) -> ChaCha8Rng {
         ChaCha8Rng::from_seed(self.digest(labels))
     }
 
-    /// A number that depends on the seed and the labels alone.
+    /// Hash that depends only on the seed and the labels.
     #[must_use]
     pub fn hash(self, labels: &[&str]) -> u64 {
         head(&self.digest(labels))
     }
 
-    /// A number in [0, 1) that depends on the seed and the labels alone.
+    /// Number in [0, 1) that depends only on the seed and the labels.
     #[must_use]
     #[expect(clippy::cast_precision_loss, reason = "53 bits fit a double exactly")]
     pub fn unit(self, labels: &[&str]) -> f64 {
         (self.hash(labels) >> 11) as f64 / (1_u64 << 53) as f64
     }
 
-    /// The first labels of many hashes, taken in once: `prefix(a).hash(b)` is `hash` of `a` and `b` together.
+    /// Hash state after the common first labels of many hashes: `prefix(a).hash(b)` equals `hash` of `a` and `b`
+    /// together.
     #[must_use]
     pub fn prefix(self, labels: &[&str]) -> Prefix {
         let mut hasher = Sha256::new();
@@ -45,12 +47,12 @@ impl Seed {
     }
 }
 
-/// Labels that were taken in, and wait for more.
+/// Hash state after some labels, ready for further labels.
 #[derive(Clone)]
 pub struct Prefix(Sha256);
 
 impl Prefix {
-    /// A number that depends on the seed, the labels of before and these.
+    /// Hash that depends only on the seed, the prefix labels and these labels.
     #[must_use]
     pub fn hash(&self, labels: &[&str]) -> u64 {
         let mut hasher = self.0.clone();
@@ -61,7 +63,7 @@ impl Prefix {
 
 fn update(hasher: &mut Sha256, labels: &[&str]) {
     for label in labels {
-        // The length in front keeps ["ab", "c"] and ["a", "bc"] apart.
+        // The length before each label distinguishes ["ab", "c"] from ["a", "bc"].
         hasher.update((label.len() as u64).to_le_bytes());
         hasher.update(label.as_bytes());
     }
@@ -78,7 +80,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn labels_are_told_apart_by_their_borders() {
+    fn label_boundaries_change_the_hash() {
         let seed = Seed(7);
         assert_ne!(seed.hash(&["ab", "c"]), seed.hash(&["a", "bc"]));
         assert_ne!(seed.hash(&["a"]), Seed(8).hash(&["a"]));
@@ -87,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn unit_numbers_fill_the_unit_interval() {
+    fn unit_is_uniform_in_the_unit_interval() {
         let draws: Vec<f64> = (0..1000).map(|i| Seed(1).unit(&["x", &i.to_string()])).collect();
         assert!(draws.iter().all(|u| (0.0..1.0).contains(u)));
         let mean = draws.iter().sum::<f64>() / 1000.0;

@@ -1,38 +1,40 @@
 //! Rules that a strategy must pass before it is stored.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::check::Check;
 
-/// What must hold for a strategy to be kept.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+/// Condition for storing a strategy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum StoreRule {
-    /// Nothing.
+    /// No condition.
     Always,
-    /// The strong level's mean token probability in its answer is high enough.
+    /// The mean token probability of the strong level's answer is high enough.
     Confident,
-    /// Its calculations are written out and right when computed again, and its answer is the last result; of options,
-    /// letter and text agree. It needs no call.
+    /// The written calculations are correct when recomputed, and the answer is the last result. For questions with
+    /// options: letter and text of the option match. Needs no call.
     Checked,
-    /// Its calculations are written out and right when computed again, its answer is the last result, and every number in them
-    /// comes from the question, an earlier result or a known constant. It needs no call.
+    /// The written calculations are correct when recomputed, the answer is the last result, and every number in them
+    /// comes from the question, an earlier result or a known constant. Needs no call.
     Grounded,
-    /// Every number that the question gives in digits stands in a calculation. It needs no call.
+    /// Every number that the question states in digits occurs in a calculation. Needs no call.
     AllNumbersUsed,
-    /// Neither its calculations on the numbers of a retrieved question nor that question's solution on its own numbers gives another
-    /// answer than the one written. It needs no call.
+    /// The solution and the retrieved solutions do not contradict each other: neither the solution's calculations on a
+    /// retrieved question's numbers nor the retrieved solution's calculations on the query's numbers result in a
+    /// different answer. Needs no call.
     Unconflicted,
-    /// A second draw gives the same answer.
+    /// A second sample has the same answer.
     Verified,
-    /// More than half of several draws give the same answer.
+    /// More than half of several samples have the same answer.
     Majority,
-    /// The answer is right: an oracle, for it looks at the target.
+    /// The answer is correct. An oracle, because the rule reads the target.
     CorrectOnly,
 }
 
 impl StoreRule {
-    /// All of them.
+    /// All rules.
     pub const ALL: [Self; 9] = [
         Self::Always,
         Self::Confident,
@@ -45,19 +47,19 @@ impl StoreRule {
         Self::CorrectOnly,
     ];
 
-    /// Whether it looks at calculations, which answers to questions with options do not have.
+    /// True if the rule reads calculations, which answers to questions with options do not have.
     #[must_use]
     pub fn needs_calculations(self) -> bool {
         self == Self::Unconflicted || !self.checks().is_empty()
     }
 
-    /// Whether it asks the strong level again.
+    /// True if the rule samples the strong level again.
     #[must_use]
     pub fn needs_draws(self) -> bool {
         matches!(self, Self::Verified | Self::Majority)
     }
 
-    /// The checks of the solution's work that it needs to pass.
+    /// Checks that the solution must pass.
     #[must_use]
     pub fn checks(self) -> &'static [Check] {
         match self {
@@ -73,7 +75,7 @@ impl StoreRule {
         }
     }
 
-    /// The name used in configs and outputs.
+    /// Name in configs and outputs.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {

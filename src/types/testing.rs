@@ -1,4 +1,4 @@
-//! Rows for tests with nothing of note in them: a test writes down what it is about, and takes the rest from here.
+//! Default values for tests. A test sets the fields that it is about and uses these values for the rest.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use super::item::{Item, ItemId, Target};
 use super::level::Level;
 use super::record::{Call, CellKey, Graded, Purpose, Record, Score};
 
-/// An item without words whose answer is the number 1.
+/// Item with an empty query and the number 1 as target.
 #[must_use]
 pub fn item(id: impl Into<ItemId>, group: impl Into<Arc<str>>) -> Item {
     Item {
@@ -21,7 +21,7 @@ pub fn item(id: impl Into<ItemId>, group: impl Into<Arc<str>>) -> Item {
     }
 }
 
-/// A call at a level, by the model `weak` or `strong`, that took no tokens.
+/// Call at a level, by the model `weak` or `strong`, without tokens.
 #[must_use]
 pub fn call(level: Level, purpose: Purpose) -> Call {
     Call {
@@ -39,7 +39,7 @@ pub fn call(level: Level, purpose: Purpose) -> Call {
     }
 }
 
-/// The record of an item at this position of the stream, which nobody answered; its id and its group are the position.
+/// Record without answers of the item at this position of the stream. Id and group of the item are the position.
 #[must_use]
 pub fn record(cell: &Arc<CellKey>, position: usize) -> Record {
     Record {

@@ -1,6 +1,6 @@
-//! Answers read from outputs that were labelled by hand: of two small models on our own problems, and written for what
-//! other harnesses are known to read wrongly. A label is the answer that a reader takes the text to give; `strict` is what
-//! GSM8K's own expression finds.
+//! Answers extracted from manually labelled outputs: outputs of two small models to our own problems, and texts written
+//! for cases that other harnesses are known to misread. A label is the answer that a human reader finds in the text.
+//! `strict` is the answer that GSM8K's own regular expression finds.
 
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
@@ -22,35 +22,35 @@ use crate::support::repository;
 struct Labelled {
     by: String,
     text: String,
-    /// None where nothing is answered.
+    /// `None` if the text gives no answer.
     answer: Option<String>,
     #[serde(default)]
     strict: Option<String>,
-    /// Whether the question may have no answer.
+    /// True if the question may have no answer.
     #[serde(default)]
     none: bool,
     #[serde(default)]
     options: Vec<String>,
-    /// The gold term, of a question whose answer is no number; [`Self::right`] says whether the text gives it.
+    /// Gold term, for a question whose answer is not a number. [`Self::right`] is true if the text gives this term.
     #[serde(default)]
     term: Option<String>,
     #[serde(default)]
     right: bool,
-    /// Why the model stopped.
+    /// Reason why the model stopped.
     #[serde(default)]
     finish: Finish,
-    /// Whether the rules are known to read it otherwise.
+    /// True if the rules are known to read the output differently from its label.
     #[serde(default)]
     misread: bool,
 }
 
 impl Labelled {
     fn item(&self, target: &str) -> Item {
-        let place = || usize::from(target.as_bytes()[0] - b'A');
+        let index = || usize::from(target.as_bytes()[0] - b'A');
         let target = match self.options.len() {
             0 if target == "none" => Target::Unanswerable,
             0 => Target::Number(target.to_owned()),
-            _ => Target::Choice(place()),
+            _ => Target::Choice(index()),
         };
         Item { options: self.options.clone(), target, ..plain_item() }
     }
@@ -77,7 +77,7 @@ fn labelled() -> Vec<Labelled> {
 }
 
 #[test]
-fn every_labelled_output_is_read_as_its_reader_reads_it() {
+fn every_labelled_output_yields_its_labelled_answer() {
     let labelled = labelled();
     let recorded = labelled.iter().filter(|output| output.by != "written").count();
     assert!(recorded >= 250 && labelled.len() >= 650, "{recorded} of {}", labelled.len());
@@ -100,7 +100,7 @@ fn every_labelled_output_is_read_as_its_reader_reads_it() {
         if read.score != expected {
             wrong.push(format!("{:?} is read as {:?} instead of {:?}", output.text, read.answer, output.answer));
         }
-        // What is right for this target is wrong for any other.
+        // An answer that is correct for this target is incorrect for any other.
         if output.options.is_empty() && expected == Score::Correct {
             let other = grader.grade(&output.item("123456789"), &output.response(), &output.text);
             if other.score != Score::Incorrect {
@@ -112,40 +112,40 @@ fn every_labelled_output_is_read_as_its_reader_reads_it() {
 }
 
 #[test]
-fn the_strict_rule_reads_what_gsm8ks_own_expression_reads() {
+fn the_strict_rule_agrees_with_the_gsm8k_expression() {
     for output in labelled().iter().filter(|output| output.options.is_empty() && !output.none && output.term.is_none())
     {
         let item = output.item(output.strict.as_deref().unwrap_or("1"));
         let strict = output.grader().grade_strictly(&item, &Response::default(), &output.text);
-        let wanted = if output.strict.is_some() { Score::Correct } else { Score::NoAnswer };
-        assert_eq!(strict.score, wanted, "{:?} is read as {:?}", output.text, strict.answer);
+        let expected = if output.strict.is_some() { Score::Correct } else { Score::NoAnswer };
+        assert_eq!(strict.score, expected, "{:?} is read as {:?}", output.text, strict.answer);
     }
 }
 
 #[test]
-fn every_labelled_term_is_compared_as_its_reader_compares_it() {
+fn every_labelled_term_is_compared_as_labelled() {
     let labelled = labelled();
     let terms: Vec<(&Labelled, &String)> = labelled.iter().filter_map(|row| Some((row, row.term.as_ref()?))).collect();
     assert!(terms.len() >= 25, "{}", terms.len());
     for (output, term) in terms {
         let item = Item { target: Target::Expression(term.clone()), ..output.item("1") };
         let read = output.grader().grade(&item, &output.response(), &output.text);
-        let wanted = if output.right { Score::Correct } else { Score::Incorrect };
-        assert_eq!(read.score, wanted, "{:?} is read as {:?}, the gold is {term}", output.text, read.answer);
+        let expected = if output.right { Score::Correct } else { Score::Incorrect };
+        assert_eq!(read.score, expected, "{:?} is read as {:?}, the gold is {term}", output.text, read.answer);
     }
 }
 
-/// A number as another program writes it.
+/// Number as another program prints it.
 #[derive(Deserialize)]
 struct Written {
     source: String,
     text: String,
-    /// Its exact value as a fraction.
+    /// Exact value as a fraction.
     value: String,
 }
 
 #[test]
-fn numbers_that_other_programs_write_are_read_exactly() {
+fn numbers_printed_by_other_programs_are_read_exactly() {
     let text = std::fs::read_to_string(repository().join("tests/fixtures/numbers.jsonl")).expect("readable");
     let rows: Vec<Written> = text.lines().map(|line| serde_json::from_str(line).expect("a number")).collect();
     assert!(rows.len() >= 300, "{}", rows.len());
@@ -153,7 +153,7 @@ fn numbers_that_other_programs_write_are_read_exactly() {
     let grader = Grader::usual(Task::Math);
     for Written { source, text, value } in rows {
         assert_eq!(parse(&text).map(|read| read.to_string()).as_ref(), Some(&value), "{source}: {text}");
-        // The same grammar reads an output.
+        // The extraction of answers uses the same grammar.
         let output = format!("3 * 4 = 12 of them, and 5 more.\n#### {text}");
         let read = grader.grade(&item(&value), &Response::default(), &output);
         assert_eq!(read.score, Score::Correct, "{source}: {output:?} is read as {:?}", read.answer);
@@ -165,7 +165,7 @@ fn plain_item() -> Item {
 }
 
 #[test]
-fn a_reading_names_its_rule_its_bytes_and_its_value() {
+fn a_reading_reports_its_rule_byte_range_and_value() {
     let (grader, item) = (Grader::usual(Task::Math), plain_item());
     for (text, rule, span, value) in [
         ("é: \\boxed{\\$1,250}", Extraction::Boxed, "\\$1,250", "1250"),
@@ -176,8 +176,8 @@ fn a_reading_names_its_rule_its_bytes_and_its_value() {
     ] {
         let read = grader.reading(&item, &Response::default(), text);
         let Some(Read { rule: by, span: at, value: read }) = read else { panic!("{text} is not read") };
-        let place = grader.place(&item, &Response { text: text.to_owned(), ..Response::default() });
-        assert_eq!((by, &text[at.clone()], read.as_str(), place), (rule, span, value, Some(at)), "{text}");
+        let index = grader.place(&item, &Response { text: text.to_owned(), ..Response::default() });
+        assert_eq!((by, &text[at.clone()], read.as_str(), index), (rule, span, value, Some(at)), "{text}");
     }
     assert_eq!(grader.reading(&item, &Response::default(), "I do not know."), None);
     let options = vec!["left".to_owned(), "right".to_owned()];
@@ -187,7 +187,7 @@ fn a_reading_names_its_rule_its_bytes_and_its_value() {
 }
 
 #[test]
-fn options_of_one_text_are_equally_right() {
+fn options_with_the_same_text_are_equally_correct() {
     let options = ["up", "no change", "down", "Up "].map(String::from).to_vec();
     let item = Item { options, target: Target::Choice(3), ..plain_item() };
     let score = |text: &str| Grader::usual(Task::Choice).grade(&item, &Response::default(), text).score;
@@ -196,7 +196,7 @@ fn options_of_one_text_are_equally_right() {
 }
 
 #[test]
-fn reading_takes_time_in_proportion_to_the_text() {
+fn reading_time_is_linear_in_the_text_length() {
     let choice = Item { options: ["a b", "c d"].map(String::from).to_vec(), target: Target::Choice(0), ..plain_item() };
     let term = Item { target: Target::Expression("x+1".into()), ..plain_item() };
     let kinds = [(Task::Math, plain_item()), (Task::Math, term), (Task::Choice, choice)];
@@ -246,7 +246,7 @@ fn reading_takes_time_in_proportion_to_the_text() {
         for (task, item) in &kinds {
             let begun = Instant::now();
             let read = Grader::usual(*task).grade(item, &Response::default(), &text);
-            // A tenth of a second is usual; what grows with the square takes minutes.
+            // Linear reading takes about 0.1 s; quadratic reading would take minutes.
             assert!(begun.elapsed() < Duration::from_secs(5), "{unit:?} {task:?} {:?}", begun.elapsed());
             assert!(read.answer.is_none_or(|answer| answer.len() < 3000), "{unit:?}");
         }
@@ -254,7 +254,7 @@ fn reading_takes_time_in_proportion_to_the_text() {
 }
 
 proptest! {
-    /// Letters that make no number in words, and everything else that is no digit.
+    /// Generates letters that form no number word, and other characters that are not digits.
     #[test]
     fn a_text_without_a_number_has_no_answer(text in r"[^\p{N}eEhH]{0,200}") {
         let read = Grader::usual(Task::Math).reading(&plain_item(), &Response::default(), &text);
@@ -262,7 +262,7 @@ proptest! {
     }
 
     #[test]
-    fn no_text_breaks_the_reader(text in r"(?s)(?:\\boxed\{|\\frac|####|answer is|\*\*|<think>|\(A\)|[0-9]{1,3}|[,.:/^_{}$ \n-]|.){0,60}") {
+    fn no_text_makes_the_reader_panic(text in r"(?s)(?:\\boxed\{|\\frac|####|answer is|\*\*|<think>|\(A\)|[0-9]{1,3}|[,.:/^_{}$ \n-]|.){0,60}") {
         for (task, target) in [(Task::Math, Target::Number("1".into())), (Task::Math, Target::Expression("x".into())), (Task::Choice, Target::Choice(0))] {
             let item = Item { options: ["x y", "7"].map(String::from).to_vec(), target, ..plain_item() };
             if let Some(read) = Grader::usual(task).reading(&item, &Response::default(), &text) {
@@ -272,7 +272,7 @@ proptest! {
     }
 
     #[test]
-    fn a_number_is_read_whole_behind_every_marker(whole in 0_u64..10_000_000, decimals in 0_u32..100, negative: bool) {
+    fn a_whole_number_is_read_after_every_marker(whole in 0_u64..10_000_000, decimals in 0_u32..100, negative: bool) {
         let digits = whole.to_string();
         let mut grouped = String::new();
         for (at, digit) in digits.chars().enumerate() {
@@ -290,18 +290,18 @@ proptest! {
     }
 }
 
-/// What a strong model wrote where it was asked for a strategy behind its answer.
+/// Output of a strong model that was asked for a strategy after its answer.
 #[derive(Deserialize)]
 struct Taught {
     text: String,
-    /// The answer before the strategy; none where no rule reads it as a reader does.
+    /// Answer before the strategy. `None` if no rule reads the answer that a human reader finds.
     answer: Option<String>,
-    /// The strategy's first words; none where it wrote none.
+    /// First words of the strategy. `None` if the model wrote no strategy.
     strategy: Option<String>,
 }
 
 #[test]
-fn strategies_of_a_real_model_are_found_behind_its_answers_which_are_kept() {
+fn strategies_after_an_answer_are_split_from_it() {
     let text = std::fs::read_to_string(repository().join("tests/fixtures/strategies.jsonl")).expect("readable");
     let outputs: Vec<Taught> = text.lines().map(|line| serde_json::from_str(line).expect("a label")).collect();
     assert!(outputs.len() >= 60 && outputs.iter().filter(|output| output.strategy.is_none()).count() >= 10);

@@ -1,14 +1,18 @@
-//! Figures that documents quote outside spliced tables: each is compared with the run that it comes from.
+//! Figures that documents quote outside spliced tables, compared with the runs that produced them.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use crate::support::{Project, Said, repository};
+use intercascade::types::arm::Arm;
+
+use crate::runs::controls::settings;
+use crate::support::{CommandOutput, Project, repository};
 
 fn document(path: &str) -> String {
     std::fs::read_to_string(repository().join(path)).expect("a document")
 }
 
-/// Cells of a table's rows, whose first line of headings begins with `head`.
+/// Returns the cells of the rows of the table whose header line begins with `head`.
 fn rows(text: &str, head: &str) -> Vec<Vec<String>> {
     let lines = text.lines().skip_while(|line| !line.starts_with(head)).skip(2);
     let cells = |line: &str| line.trim_matches('|').split('|').map(|cell| cell.trim().to_owned()).collect();
@@ -17,12 +21,12 @@ fn rows(text: &str, head: &str) -> Vec<Vec<String>> {
     rows
 }
 
-/// Runs a command in the repository, whose outputs go to `out`, at a terminal of 100 columns.
-fn at_repository(arguments: &[&str], out: &Path) -> Said {
+/// Runs a command in the repository with output folder `out` and a terminal of 100 columns.
+fn at_repository(arguments: &[&str], out: &Path) -> CommandOutput {
     let project = Project::new();
     let mut command = project.command();
     command.current_dir(repository()).env("COLUMNS", "100").args(arguments).arg("--offline").arg("--out").arg(out);
-    Said::of(&mut command).done()
+    CommandOutput::of(&mut command).done()
 }
 
 fn folder() -> (tempfile::TempDir, PathBuf) {
@@ -32,17 +36,17 @@ fn folder() -> (tempfile::TempDir, PathBuf) {
 }
 
 #[test]
-fn claims_in_the_readme_are_those_of_reproduce_headline() {
+fn readme_claims_match_reproduce_headline() {
     let (_folder, out) = folder();
     at_repository(&["reproduce", "headline"], &out);
     let headline = std::fs::read_to_string(out.join("headline.md")).expect("the table");
-    let made = rows(&headline, "| change of");
+    let reproduced = rows(&headline, "| change of");
     let readme = rows(&document("README.md"), "| change against the cascade");
     assert_eq!(readme.len(), 4);
     for (row, name) in readme.iter().zip(["weak accuracy", "system accuracy", "strong calls", "fee"]) {
         assert!(row[0].starts_with(name), "{row:?}");
         for (column, experiment) in [(2, "pair, three orders"), (4, "pair, the paper's form")] {
-            let found = made.iter().find(|cells| cells[0] == name && cells[2] == experiment).expect("a claim");
+            let found = reproduced.iter().find(|cells| cells[0] == name && cells[2] == experiment).expect("a claim");
             assert_eq!(row[1].trim_start_matches('+'), found[4], "{name}");
             assert_eq!(row[column], found[6], "{name}, {experiment}");
             let verdict = match &*found[7] {
@@ -58,10 +62,10 @@ fn claims_in_the_readme_are_those_of_reproduce_headline() {
 }
 
 #[test]
-fn the_quickstart_is_quoted_as_it_prints() {
+fn the_quoted_quickstart_matches_its_output() {
     let (_folder, out) = folder();
     let run = ["run", "--config", "configs/quickstart.toml", "--journal", "results/upper-bound"];
-    let said = at_repository(&run, &out).out;
+    let output = at_repository(&run, &out).out;
     let readme = document("README.md");
     let quoted: Vec<&str> = readme
         .lines()
@@ -70,12 +74,145 @@ fn the_quickstart_is_quoted_as_it_prints() {
         .map(|line| &line[4..])
         .collect();
     assert!(quoted.len() > 8, "{quoted:?}");
-    let printed: Vec<&str> = said.lines().map(str::trim_end).collect();
-    assert!(printed.windows(quoted.len()).any(|lines| lines == quoted), "{said}");
+    let printed: Vec<&str> = output.lines().map(str::trim_end).collect();
+    assert!(printed.windows(quoted.len()).any(|lines| lines == quoted), "{output}");
     // The table by source, and the figures of the text under it.
     let summary = std::fs::read_to_string(out.join("summary.md")).expect("the summary");
     for row in rows(&document("docs/RESULTS.md"), "| arm | λ | strategies from") {
         let line = format!("| {} |", row.join(" | ")).replace("|  |", "|  |");
         assert!(summary.contains(&line), "{line}\n{summary}");
+    }
+}
+
+/// Columns of each table in docs/FORMAT.md by the heading of the table; under "" those that all tables share.
+fn documented_columns() -> BTreeMap<String, BTreeSet<String>> {
+    let text = document("docs/FORMAT.md");
+    let mut columns: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    let mut table = String::new();
+    for line in text.lines() {
+        if let Some(heading) = line.strip_prefix("### ") {
+            heading.clone_into(&mut table);
+        } else if line.starts_with("## ") {
+            "outside of tables".clone_into(&mut table);
+        } else if line.starts_with("| `") {
+            let cell = line.split(" | ").next().expect("a first cell");
+            let names = cell.split('`').skip(1).step_by(2).map(str::to_owned);
+            columns.entry(table.clone()).or_default().extend(names);
+        }
+    }
+    columns.remove("outside of tables");
+    columns
+}
+
+/// The figure that a column holds an end of the interval of. `None` for other columns.
+fn figure_of_end(column: &str) -> Option<String> {
+    ["_low", "_high"].into_iter().find_map(|end| {
+        let (before, after) = column.rsplit_once(end)?;
+        Some(format!("{before}{after}"))
+    })
+}
+
+#[test]
+fn every_output_column_is_documented_and_no_other() {
+    let project = Project::with(&settings(&Arm::ALL).set("dataset.calibration", 6));
+    project.write(
+        "changes.toml",
+        "name = \"changes\"\nconfig = \"trial.toml\"\n[[table]]\ntitle = \"t\"\nvariants = [{ name = \"one\" }]\n",
+    );
+    project.trial("out", &[]).done();
+    project.trial("stated", &["--set", "dataset.calibration=0"]).done();
+    let sweep = ["--thresholds", "0.5,0.7", "--set", "dataset.choose=0.5", "--alone"];
+    project.run(&[&["sweep", "--config", "trial.toml", "--out", "swept"], &sweep[..]].concat()).done();
+    project.run(&["compare", "out", "stated", "--out", "compared"]).done();
+    project.run(&["ablate", "--config", "changes.toml", "--out", "ablated"]).done();
+    project
+        .run(&["calibrate", "--config", "trial.toml", "--out", "calibrated", "--min-accepted", "1", "--alone"])
+        .done();
+    project.run(&["matrix", "--config", "trial.toml", "--out", "matrix", "--alone", "--set", "learning.k=1"]).done();
+    project.trial("few", &["--set", "arms=[\"weak-only\",\"strong-only\"]", "--set", "dataset.calibration=0"]).done();
+    let offline = ["--set", "dataset.calibration=0", "--journal", "few/journal.sqlite", "--offline"];
+    assert_eq!(project.trial("offline", &offline).code, 1, "arms are left out");
+    let (_folder, reproduced) = folder();
+    let tables =
+        ["headline", "weak", "pipeline", "fees", "price-ratio", "theorem", "calibration", "cold-start", "latency"];
+    at_repository(&[&["reproduce"], &tables[..]].concat(), &reproduced);
+
+    let documented = documented_columns();
+    let shared = &documented[""];
+    let mut used: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    let mut check = |folder: &Path, suffix: &str| {
+        for entry in std::fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("an entry").path()) {
+            if entry.extension().is_none_or(|extension| extension != "csv") {
+                continue;
+            }
+            let name = entry.file_stem().expect("a name").to_string_lossy().into_owned();
+            let heading = [format!("{name}{suffix}"), name].into_iter().find(|name| documented.contains_key(name));
+            let heading = heading.unwrap_or_else(|| panic!("docs/FORMAT.md lacks {}", entry.display()));
+            let own = &documented[&heading];
+            let text = std::fs::read_to_string(&entry).expect("a table");
+            for column in text.lines().next().expect("columns").split(',') {
+                let known = |column: &str| own.contains(column) || shared.contains(column);
+                let figure = figure_of_end(column).filter(|figure| known(figure));
+                let found = if known(column) { Some(column.to_owned()) } else { figure };
+                let found = found.unwrap_or_else(|| panic!("docs/FORMAT.md lacks {column} of {heading}"));
+                used.entry(heading.clone()).or_default().insert(found);
+            }
+        }
+    };
+    for run in ["out", "stated", "swept", "compared", "ablated", "calibrated", "matrix", "offline"] {
+        check(&project.path(run), "");
+    }
+    check(&reproduced, " of `reproduce`");
+    let none = BTreeSet::new();
+    for (heading, columns) in &documented {
+        let unused: Vec<&String> = match heading.as_str() {
+            "" => columns.iter().filter(|column| !used.values().any(|used| used.contains(*column))).collect(),
+            _ => columns.difference(used.get(heading).unwrap_or(&none)).collect(),
+        };
+        assert!(unused.is_empty(), "docs/FORMAT.md: {heading}: no such column: {unused:?}");
+    }
+}
+
+/// `INTERCASCADE_WRITE_REFERENCE=1` writes both files again.
+#[test]
+fn the_config_reference_is_what_the_program_prints() {
+    for (verb, path) in [("keys", "docs/CONFIG.md"), ("schema", "docs/config.schema.json")] {
+        let printed = Project::new().run(&["config", verb]).done().out;
+        if std::env::var_os("INTERCASCADE_WRITE_REFERENCE").is_some() {
+            std::fs::write(repository().join(path), &printed).expect("written");
+        }
+        assert!(document(path) == printed, "{path} differs; run the test with INTERCASCADE_WRITE_REFERENCE=1");
+    }
+}
+
+#[test]
+fn every_shipped_config_has_only_keys_of_the_reference() {
+    let reference = document("docs/CONFIG.md");
+    let mut keys = 0;
+    for entry in std::fs::read_dir(repository().join("configs")).expect("a folder") {
+        let path = entry.expect("an entry").path();
+        let text = std::fs::read_to_string(&path).unwrap_or_default();
+        let Ok(table) = toml::from_str::<toml::Table>(&text) else { continue };
+        for section in ["dataset", "deferral", "learning", "limits"] {
+            for key in table.get(section).and_then(toml::Value::as_table).into_iter().flat_map(|table| table.keys()) {
+                assert!(reference.contains(&format!("\n| `{key}` |")), "{}: {key}", path.display());
+                keys += 1;
+            }
+        }
+    }
+    assert!(keys > 50, "{keys}");
+}
+
+#[test]
+fn glossary_names_exist_in_the_code() {
+    let sources = crate::support::files(&repository().join("src"));
+    let code: String = sources.values().map(|bytes| String::from_utf8_lossy(bytes)).collect();
+    let glossary = document("docs/GLOSSARY.md");
+    let rows = glossary.lines().filter(|line| line.starts_with('|')).filter_map(|line| line.split('|').nth(3));
+    let names: Vec<&str> = rows.flat_map(|cell| cell.split('`').skip(1).step_by(2)).collect();
+    assert!(names.len() > 50, "{names:?}");
+    for name in names {
+        let last = name.rsplit("::").next().expect("a name");
+        assert!(code.contains(last), "docs/GLOSSARY.md names {name}");
     }
 }

@@ -1,5 +1,5 @@
-//! Texts that try to plant instructions, stored by whole runs and shown to later items: none of them changes how a prompt is
-//! built. That a model does as such a text says all the same is another matter, which no quoting prevents.
+//! Texts that try to inject instructions, stored by whole runs and retrieved for later items. None of them changes the
+//! structure of a prompt. Whether a model follows such a text is out of scope: quoting cannot prevent it.
 
 use regex::Regex;
 use serde::Deserialize;
@@ -18,7 +18,7 @@ fn attempts() -> Vec<Attempt> {
     text.lines().map(|line| serde_json::from_str(line).expect("an attempt")).collect()
 }
 
-/// What no stored text may bring into a prompt, whatever the case.
+/// Strings that no stored text may bring into a prompt, in any letter case.
 const MARKUP: [&str; 25] = [
     "<|",
     "<｜",
@@ -47,7 +47,7 @@ const MARKUP: [&str; 25] = [
     "\u{feff}",
 ];
 
-/// Every attempt as the question of an item, which is stored as a worked case, and as many items without one.
+/// Items whose questions contain an injection attempt, stored as worked examples, and as many items without an attempt.
 fn stream(attempts: &[Attempt]) -> String {
     let mut text = String::new();
     for (at, attempt) in attempts.iter().enumerate() {
@@ -64,7 +64,7 @@ fn stream(attempts: &[Attempt]) -> String {
     text
 }
 
-/// What the small model was sent for each item with strategies in front: the item, roles and texts.
+/// Requests to the weak model that contain strategies: the item, and the role and text of each message.
 fn sent(project: &Project) -> Vec<(String, Vec<(String, String)>)> {
     let journal = rusqlite::Connection::open(project.path("out/journal.sqlite")).expect("a journal");
     let mut statement =
@@ -81,8 +81,9 @@ fn sent(project: &Project) -> Vec<(String, Vec<(String, String)>)> {
     found
 }
 
-/// With this prompt, whose quotations this tag opens and closes and whose question follows these words.
-fn nothing_breaks_out(prompt: &str, tag: &str, before_the_question: &str) {
+/// Asserts that stored texts stay inside their quotation: `tag` opens and closes it, and the target
+/// question follows `before_the_question`.
+fn assert_quoted(prompt: &str, tag: &str, before_the_question: &str) {
     let attempts = attempts();
     assert!(attempts.len() >= 30);
     let entry = |name: &str| {
@@ -97,7 +98,7 @@ fn nothing_breaks_out(prompt: &str, tag: &str, before_the_question: &str) {
         .set("dataset.orders", 1)
         .set("deferral.threshold", 1.0)
         .set("learning.k", 100)
-        .set("learning.content", "worked-case")
+        .set("learning.content", "worked-example")
         .set("learning.store", "always");
     let project = Project::with(&settings);
     project.write("questions.jsonl", stream(&attempts));
@@ -105,9 +106,9 @@ fn nothing_breaks_out(prompt: &str, tag: &str, before_the_question: &str) {
 
     let delimiter = Regex::new(&format!(r"(?i)<\s*/?\s*{tag}\b[^<>]*>")).expect("a pattern");
     let records = project.sheet("out", "records");
-    let mut shown = std::collections::BTreeSet::new();
+    let mut retrieved = std::collections::BTreeSet::new();
     let sent = sent(&project);
-    let mut looked_at = 0;
+    let mut checked = 0;
     for record in records.rows().filter(|record| record.text("item_id").starts_with("plain-")) {
         let used: Vec<&str> = record.text("strategies_used").split(';').filter(|id| !id.is_empty()).collect();
         let item = record.text("item_id");
@@ -118,15 +119,15 @@ fn nothing_breaks_out(prompt: &str, tag: &str, before_the_question: &str) {
         let roles: Vec<&str> = messages.iter().map(|(role, _)| role.as_str()).collect();
         assert_eq!(roles, ["system", "user"], "{item}");
         let text = &messages[1].1;
-        let told = format!("with {} shown, {item} is sent {text}", used.len());
+        let context = format!("with {} shown, {item} is sent {text}", used.len());
         let marks: Vec<&str> = delimiter.find_iter(text).map(|found| found.as_str()).collect();
         let expected: Vec<String> = used.iter().flat_map(|_| [format!("<{tag}>"), format!("</{tag}>")]).collect();
-        assert_eq!(marks, expected, "{told}");
+        assert_eq!(marks, expected, "{context}");
         let lower = text.to_lowercase();
         for markup in MARKUP {
-            assert!(!lower.contains(markup), "{markup}: {told}");
+            assert!(!lower.contains(markup), "{markup}: {context}");
         }
-        assert!(text.chars().all(|c| !c.is_control() || matches!(c, '\n' | '\t')), "{told}");
+        assert!(text.chars().all(|c| !c.is_control() || matches!(c, '\n' | '\t')), "{context}");
         let question = text.rsplit_once(&format!("</{tag}>")).expect("a quotation").1;
         let number: usize = item["plain-".len()..].parse().expect("a number");
         assert_eq!(
@@ -136,25 +137,25 @@ fn nothing_breaks_out(prompt: &str, tag: &str, before_the_question: &str) {
                 number + 3
             )
         );
-        shown.extend(used.into_iter().filter(|id| id.starts_with("attempt-")).map(str::to_owned));
-        looked_at += 1;
+        retrieved.extend(used.into_iter().filter(|id| id.starts_with("attempt-")).map(str::to_owned));
+        checked += 1;
     }
-    assert!(looked_at >= attempts.len() - 1, "{looked_at}");
+    assert!(checked >= attempts.len() - 1, "{checked}");
     let unseen: Vec<&str> = attempts
         .iter()
         .enumerate()
-        .filter(|(at, _)| !shown.contains(&format!("attempt-{at}")))
+        .filter(|(at, _)| !retrieved.contains(&format!("attempt-{at}")))
         .map(|(_, attempt)| attempt.what.as_str())
         .collect();
     assert!(unseen.len() <= 1, "never shown: {unseen:?}");
 }
 
 #[test]
-fn nothing_breaks_out_of_the_chat_prompts_quotations() {
-    nothing_breaks_out("chat", "note", "\n\nQuestion: ");
+fn stored_texts_stay_quoted_in_the_chat_prompt() {
+    assert_quoted("chat", "note", "\n\nQuestion: ");
 }
 
 #[test]
-fn nothing_breaks_out_of_the_boxed_prompts_quotations() {
-    nothing_breaks_out("boxed", "example", "\n\nNow solve this one:\n\n");
+fn stored_texts_stay_quoted_in_the_boxed_prompt() {
+    assert_quoted("boxed", "example", "\n\nNow solve this one:\n\n");
 }

@@ -1,17 +1,19 @@
-//! The program from outside: one binary, so that polars is linked once.
+//! Tests of the program from outside, in one binary, so polars is linked only once.
 
 mod answers;
 mod bad_input;
 mod datasets;
-mod dialects;
 mod documents;
 mod engine;
 mod injections;
+mod language;
 mod layers;
 mod llama_server;
 mod openai;
 mod presets;
 mod runs;
+mod server_dialects;
+mod snapshots;
 mod support;
 mod transport;
 mod with_engine;

@@ -1,5 +1,5 @@
-//! The threshold λ from a calibration set, with a guarantee: P(wrong | accepted) <= α with probability at least 1 - δ
-//! over the draw of the set. Fixed-sequence testing with the exact binomial bound, as in Jung, Brahman and Choi,
+//! Calibration of the threshold λ with a guarantee: P(wrong | accepted) <= α with probability at least 1 - δ over the
+//! draw of the calibration set. Fixed-sequence testing with the exact binomial bound, as in Jung, Brahman and Choi,
 //! "Trust or Escalate" (arXiv 2407.18370). Exact for exchangeable items whose risk does not fall as λ falls.
 
 use std::collections::BTreeMap;
@@ -13,25 +13,25 @@ use super::stats::proportion::{lower_tail, upper_bound};
 #[cfg(test)]
 mod tests;
 
-/// Candidates of the logit grid.
+/// Number of steps of the logit grid.
 const LOGIT_STEPS: u32 = 1000;
 
-/// The logit grid's outermost candidates, but for 0 and 1, are this far from them.
+/// Distance of the logit grid's outermost candidates, other than 0 and 1, from 0 and 1.
 const LOGIT_MARGIN: f64 = 1e-9;
 
-/// Candidate thresholds. They are fixed before any answer is seen: the guarantee needs hypotheses that do not depend
-/// on the errors.
+/// Candidate thresholds. They are fixed before any answer is seen, since the guarantee needs hypotheses that do not
+/// depend on the errors.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Grid {
     /// i/n from 1 down to 0.
     Uniform(u32),
-    /// 1, then a thousand steps that are even in ln(λ / (1 - λ)), from 1 - 10⁻⁹ to 10⁻⁹, then 0: for confidences that
-    /// crowd near 1.
+    /// 1, then a thousand steps with equal distances in ln(λ / (1 - λ)) from 1 - 10⁻⁹ to 10⁻⁹, then 0. For confidences
+    /// concentrated near 1.
     Logit,
 }
 
 impl Grid {
-    /// The candidates, the strictest first.
+    /// Returns the candidates, the strictest first.
     #[must_use]
     pub fn candidates(self) -> Vec<f64> {
         match self {
@@ -46,19 +46,21 @@ impl Grid {
     }
 }
 
-/// What is to hold for the accepted answers of one level.
+/// Requested guarantee for the accepted answers of one level.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Guarantee {
-    /// The tolerated risk: P(wrong | accepted).
+    /// Tolerated risk: P(wrong | accepted), in [0, 1].
     pub alpha: f64,
-    /// The chance that the calibration set misleads. With several levels: δ / (levels - 1) for each but the top.
+    /// Probability that the calibration set misleads. With several levels: δ / (levels - 1) for each level but the
+    /// top.
     pub delta: f64,
-    /// Candidates that accept fewer answers are passed over, whatever `alpha` would need.
+    /// Fewest accepted answers. Candidates that accept fewer are skipped, even if `alpha` would need fewer.
     pub min_accepted: usize,
 }
 
 impl Guarantee {
-    /// The fewest accepted answers that are tested: `min_accepted`, or as many as certify α without an error.
+    /// Returns the fewest accepted answers that are tested: `min_accepted`, or the number that certifies α without an
+    /// error, if greater.
     #[must_use]
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a count; α = 0 needs more than all")]
     pub fn needed(&self) -> usize {
@@ -67,7 +69,7 @@ impl Guarantee {
     }
 }
 
-/// The smallest α that `n` accepted answers certify, none of them being wrong: 1 - δ^(1/n).
+/// Computes the smallest α that `n` accepted answers without an error certify: 1 - δ^(1/n).
 #[must_use]
 #[expect(clippy::cast_precision_loss, reason = "a count of items")]
 pub fn smallest_certifiable_alpha(n: usize, delta: f64) -> f64 {
@@ -81,13 +83,13 @@ pub struct Tested {
     pub threshold: f64,
     /// Share of the calibration set that is accepted.
     pub coverage: f64,
-    /// Accepted answers.
+    /// Number of accepted answers.
     pub n: usize,
-    /// Wrong ones among them.
+    /// Number of wrong answers among the accepted ones.
     pub errors: usize,
-    /// Their share.
+    /// Share of wrong answers among the accepted ones.
     pub risk: f64,
-    /// The upper confidence bound of the risk at δ.
+    /// Upper confidence bound of the risk at level 1 - δ.
     pub bound: f64,
 }
 
@@ -106,24 +108,24 @@ impl Tested {
     }
 }
 
-/// What a calibration set says.
+/// Outcome of a calibration.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Outcome {
     /// The last candidate that passed.
     Certified(Tested),
-    /// The first candidate tested failed already: everything is deferred.
+    /// The first tested candidate, which failed. Everything is deferred.
     NothingCertified(Tested),
-    /// No candidate accepts enough answers to certify α, were they all right; known before any answer is judged.
+    /// No candidate accepts enough answers to certify α, even without an error. Known before any answer is scored.
     Impossible {
-        /// Answers that the loosest candidate accepts.
+        /// Number of answers that the loosest candidate accepts.
         n: usize,
-        /// Answers needed.
+        /// Number of answers needed.
         needed: usize,
     },
 }
 
 impl Outcome {
-    /// The certified λ; none where everything has to be deferred.
+    /// Returns the certified λ. `None` if everything is deferred.
     #[must_use]
     pub fn threshold(&self) -> Option<f64> {
         match self {
@@ -134,20 +136,20 @@ impl Outcome {
 }
 
 /// Tests the grid's candidates from the strictest down until one fails. The items of `answers` must be exchangeable:
-/// of a group of variants, one ([`one_per_group`]).
+/// one item of each group of variants ([`one_per_group`]).
 #[must_use]
-pub fn calibrate(answers: &[Judged], grid: Grid, wanted: Guarantee) -> Outcome {
+pub fn calibrate(answers: &[Judged], grid: Grid, guarantee: Guarantee) -> Outcome {
     let mut descending = answers.to_vec();
     descending.sort_by(|a, b| b.confidence.total_cmp(&a.confidence));
     let confidences: Vec<f64> = descending.iter().map(|answer| answer.confidence).collect();
     let sets = accepted_sets(&confidences, grid);
-    let needed = wanted.needed();
+    let needed = guarantee.needed();
     let large = sets.partition_point(|set| set.n < needed);
 
     let errors = errors_among_first(&descending);
-    // The same as bound <= α, without the search for the bound.
-    let passes = |set: &&Accepted| lower_tail(errors[set.n], set.n, wanted.alpha) <= wanted.delta;
-    let tested = |set: &Accepted| Tested::new(*set, errors[set.n], answers.len(), wanted.delta);
+    // Equivalent to bound <= α, without the search for the bound.
+    let passes = |set: &&Accepted| lower_tail(errors[set.n], set.n, guarantee.alpha) <= guarantee.delta;
+    let tested = |set: &Accepted| Tested::new(*set, errors[set.n], answers.len(), guarantee.delta);
     match (sets[large..].iter().take_while(passes).last(), sets.get(large)) {
         (Some(last), _) => Outcome::Certified(tested(last)),
         (None, Some(first)) => Outcome::NothingCertified(tested(first)),
@@ -155,18 +157,19 @@ pub fn calibrate(answers: &[Judged], grid: Grid, wanted: Guarantee) -> Outcome {
     }
 }
 
-/// What a calibration set says of one set of accepted answers, whatever α is asked for.
+/// Certificate for one set of accepted answers, independent of the requested α.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Candidate {
-    /// The loosest λ that accepts these answers, and what is known of them.
+    /// The loosest λ that accepts these answers, with its test.
     pub tested: Tested,
-    /// The smallest α for which [`calibrate`] tests this λ, and it passes with all stricter ones that are tested. `None` if it
-    /// accepts too few answers.
+    /// The smallest α at which [`calibrate`] tests this λ, and at which this λ and all stricter tested ones pass.
+    /// `None` if this λ accepts too few answers.
     pub smallest_alpha: Option<f64>,
 }
 
-/// What can be certified at each λ of the grid: a row for each distinct set of accepted answers, the strictest λ first. An α
-/// is guaranteed if it was chosen before the answers were seen; to pick one here is not covered.
+/// Computes what can be certified at each λ of the grid: one row for each distinct set of accepted answers, the
+/// strictest λ first. An α is guaranteed only if it was chosen before the answers were seen, so picking one from these
+/// rows is not covered.
 #[must_use]
 pub fn certifiable(answers: &[Judged], grid: Grid, delta: f64, min_accepted: usize) -> Vec<Candidate> {
     let mut descending = answers.to_vec();
@@ -191,17 +194,17 @@ pub fn certifiable(answers: &[Judged], grid: Grid, delta: f64, min_accepted: usi
     tested.into_iter().zip(smallest).map(|(tested, smallest_alpha)| Candidate { tested, smallest_alpha }).collect()
 }
 
-/// The answers that candidates accept.
+/// Answers that equivalent candidates accept.
 #[derive(Debug, Clone, Copy, PartialEq)]
 struct Accepted {
-    /// The loosest candidate that accepts them.
+    /// The loosest candidate that accepts these answers.
     threshold: f64,
-    /// How many they are.
+    /// Number of accepted answers.
     n: usize,
 }
 
-/// The distinct sets that the candidates accept, the smallest first. It sees no more than the confidences, so whatever
-/// is passed over is chosen before correctness is read.
+/// Returns the distinct sets that the candidates accept, the smallest first. Reads only the confidences, so that
+/// candidates are skipped before correctness is read.
 fn accepted_sets(descending: &[f64], grid: Grid) -> Vec<Accepted> {
     let mut sets: Vec<Accepted> = Vec::new();
     for threshold in grid.candidates() {
@@ -215,7 +218,7 @@ fn accepted_sets(descending: &[f64], grid: Grid) -> Vec<Accepted> {
     sets
 }
 
-/// How many of the first 0, 1, 2, ... answers are wrong.
+/// Returns the number of wrong answers among the first 0, 1, 2, ... answers.
 fn errors_among_first(answers: &[Judged]) -> Vec<usize> {
     let counted = answers.iter().scan(0, |errors, answer| {
         *errors += usize::from(!answer.right);
@@ -224,7 +227,7 @@ fn errors_among_first(answers: &[Judged]) -> Vec<usize> {
     std::iter::once(0).chain(counted).collect()
 }
 
-/// One item of each group, by index, ascending: the guarantee is then for an item drawn so.
+/// Draws one item of each group, as ascending indices. The guarantee then applies to an item drawn in this way.
 #[must_use]
 pub fn one_per_group<K: Ord>(groups: &[K], rng: &mut ChaCha8Rng) -> Vec<usize> {
     let mut members: BTreeMap<&K, Vec<usize>> = BTreeMap::new();

@@ -5,19 +5,20 @@ use rayon::prelude::*;
 use super::*;
 use crate::types::seed::Seed;
 
-const WANTED: Guarantee = Guarantee { alpha: 0.15, delta: 0.1, min_accepted: 30 };
+const GUARANTEE: Guarantee = Guarantee { alpha: 0.15, delta: 0.1, min_accepted: 30 };
 
 fn judged(confidence: f64, right: bool) -> Judged {
     Judged { confidence, right }
 }
 
-/// `n` answers with confidences n/n, (n-1)/n, ... of which those at `wrong`, counted from the surest, are wrong.
+/// Returns `n` answers with confidences n/n, (n-1)/n, .... The answers at the indices `wrong`, counted from the most
+/// confident, are wrong.
 fn ladder(n: u32, wrong: &[u32]) -> Vec<Judged> {
     (0..n).map(|i| judged(f64::from(n - i) / f64::from(n), !wrong.contains(&i))).collect()
 }
 
 #[test]
-fn the_strictest_candidates_come_first_and_both_ends_are_among_them() {
+fn grids_are_descending_and_include_both_ends() {
     assert_eq!(Grid::Uniform(4).candidates(), [1.0, 0.75, 0.5, 0.25, 0.0]);
     let logit = Grid::Logit.candidates();
     assert_eq!((logit.len(), logit[0], logit[501], logit[1002]), (1003, 1.0, 0.5, 0.0));
@@ -26,7 +27,7 @@ fn the_strictest_candidates_come_first_and_both_ends_are_among_them() {
 }
 
 #[test]
-fn fewer_answers_than_could_certify_are_passed_over() {
+fn sets_too_small_to_certify_are_skipped() {
     let needed = |alpha, delta, min_accepted| Guarantee { alpha, delta, min_accepted }.needed();
     assert_eq!(needed(0.15, 0.1, 30), 30);
     assert_eq!((needed(0.05, 0.05, 30), needed(0.05, 0.1, 0)), (59, 45));
@@ -35,8 +36,9 @@ fn fewer_answers_than_could_certify_are_passed_over() {
         assert!(needed(alpha * (1.0 + 1e-9), 0.1, 1) <= n && needed(alpha * (1.0 - 1e-9), 0.1, 1) > n);
     }
     assert!((smallest_certifiable_alpha(30, 0.1) - 0.0739).abs() < 5e-5);
-    // Three of the surest are wrong: seen only among the sixty surest, of whom there may be three.
-    let larger = Guarantee { min_accepted: 60, ..WANTED };
+    // Three of the most confident answers are wrong. Testing begins only at sixty answers, among which three may be
+    // wrong.
+    let larger = Guarantee { min_accepted: 60, ..GUARANTEE };
     let Outcome::Certified(found) = calibrate(&ladder(100, &[0, 1, 2]), Grid::Uniform(100), larger) else {
         panic!("the bound of 3 in 60 is below 0.15")
     };
@@ -46,7 +48,7 @@ fn fewer_answers_than_could_certify_are_passed_over() {
 #[test]
 fn the_first_failure_ends_the_sequence() {
     // Two errors in 31 fail at α = 0.15, δ = 0.1; two in 100 would pass.
-    let first = calibrate(&ladder(100, &[3, 30]), Grid::Uniform(100), WANTED);
+    let first = calibrate(&ladder(100, &[3, 30]), Grid::Uniform(100), GUARANTEE);
     let Outcome::Certified(found) = first else { panic!("one error in 30 passes") };
     assert_eq!((found.threshold, found.n, found.errors), (0.71, 30, 1));
     assert!((found.coverage - 0.3).abs() < 1e-12 && (found.risk - 1.0 / 30.0).abs() < 1e-12);
@@ -59,7 +61,7 @@ fn ties_are_tested_together() {
     answers[7].right = false;
     answers[8].right = false;
     answers.extend(vec![judged(0.5, false); 9]);
-    let Outcome::Certified(found) = calibrate(&answers, Grid::Uniform(1000), WANTED) else {
+    let Outcome::Certified(found) = calibrate(&answers, Grid::Uniform(1000), GUARANTEE) else {
         panic!("two errors in 40 pass")
     };
     assert_eq!((found.n, found.errors), (40, 2));
@@ -67,64 +69,64 @@ fn ties_are_tested_together() {
 }
 
 #[test]
-fn an_impossible_set_is_told_from_its_size_and_one_that_fails_from_its_first_test() {
-    let few = calibrate(&ladder(29, &[]), Grid::Uniform(1000), WANTED);
+fn impossible_and_failing_sets_have_their_outcomes() {
+    let few = calibrate(&ladder(29, &[]), Grid::Uniform(1000), GUARANTEE);
     assert_eq!(few, Outcome::Impossible { n: 29, needed: 30 });
-    assert_eq!(calibrate(&[], Grid::Logit, WANTED), Outcome::Impossible { n: 0, needed: 30 });
-    let bad = calibrate(&ladder(100, &[1, 2, 3, 4]), Grid::Uniform(1000), WANTED);
+    assert_eq!(calibrate(&[], Grid::Logit, GUARANTEE), Outcome::Impossible { n: 0, needed: 30 });
+    let bad = calibrate(&ladder(100, &[1, 2, 3, 4]), Grid::Uniform(1000), GUARANTEE);
     let Outcome::NothingCertified(first) = bad else { panic!("four errors in 30 fail") };
     assert_eq!((first.n, first.errors, bad.threshold()), (30, 4, None));
     assert!(first.bound > 0.15);
 }
 
-/// The reference implementation looks ahead with a step of its own, and so may stop where its grid would not.
+/// The reference implementation looks ahead with a fixed step, and so may stop before its grid would.
 #[test]
 fn the_step_is_that_of_the_grid() {
     for n in [7, 100, 1000, 5000] {
-        let Outcome::Certified(found) = calibrate(&ladder(200, &[150, 151]), Grid::Uniform(n), WANTED) else {
+        let Outcome::Certified(found) = calibrate(&ladder(200, &[150, 151]), Grid::Uniform(n), GUARANTEE) else {
             panic!("the surest 150 are right")
         };
         assert_eq!(found.n, 200, "with {n} steps");
     }
 }
 
-/// The reference implementation makes the error count from a rate in float32, which turns 3 of 37 into 2.
+/// The reference implementation computes the error count from a float32 rate, which turns 3 of 37 into 2.
 #[test]
 fn errors_are_counted_in_integers() {
     for (delta, bound) in [(0.1, 0.171_724_532_935_993_7), (0.05, 0.196_428_939_824_466_16)] {
-        let wanted = Guarantee { alpha: bound - 1e-9, delta, min_accepted: 37 };
+        let guarantee = Guarantee { alpha: bound - 1e-9, delta, min_accepted: 37 };
         let answers = ladder(37, &[4, 20, 36]);
-        let Outcome::NothingCertified(found) = calibrate(&answers, Grid::Uniform(1000), wanted) else {
+        let Outcome::NothingCertified(found) = calibrate(&answers, Grid::Uniform(1000), guarantee) else {
             panic!("the bound of 3 in 37 is above α")
         };
         assert_eq!((found.n, found.errors), (37, 3));
         assert!((found.bound - bound).abs() < 1e-10);
-        let certified = calibrate(&answers, Grid::Uniform(1000), Guarantee { alpha: bound + 1e-9, ..wanted });
+        let certified = calibrate(&answers, Grid::Uniform(1000), Guarantee { alpha: bound + 1e-9, ..guarantee });
         assert!(certified.threshold().is_some());
     }
 }
 
-/// The reference implementation fails to compute a bound where all answers are wrong.
+/// The reference implementation fails to compute a bound if all answers are wrong.
 #[test]
 fn answers_that_are_all_wrong_have_the_bound_1() {
     let all: Vec<u32> = (0..50).collect();
-    let Outcome::NothingCertified(found) = calibrate(&ladder(50, &all), Grid::Uniform(1000), WANTED) else {
+    let Outcome::NothingCertified(found) = calibrate(&ladder(50, &all), Grid::Uniform(1000), GUARANTEE) else {
         panic!("all are wrong")
     };
     assert!((found.risk - 1.0).abs() < 1e-15 && (found.bound - 1.0).abs() < 1e-15);
 }
 
-/// The reference implementation returns its strictest threshold where nothing passes.
+/// The reference implementation returns its strictest threshold if nothing passes.
 #[test]
-fn where_nothing_passes_there_is_no_threshold() {
+fn a_failing_set_has_no_threshold() {
     let answers: Vec<Judged> = (0..200).map(|i| judged(f64::from(i % 10) / 10.0, i % 3 > 0)).collect();
-    let outcome = calibrate(&answers, Grid::Uniform(1000), WANTED);
+    let outcome = calibrate(&answers, Grid::Uniform(1000), GUARANTEE);
     assert!(matches!(outcome, Outcome::NothingCertified(_)));
     assert_eq!(outcome.threshold(), None);
 }
 
 #[test]
-fn the_bounds_are_those_known() {
+fn bounds_match_known_values() {
     let known = [
         (0, 30, 0.0950, 0.0739),
         (0, 50, 0.0582, 0.0450),
@@ -139,7 +141,7 @@ fn the_bounds_are_those_known() {
 }
 
 #[test]
-fn one_item_of_each_group_is_drawn_and_each_as_often() {
+fn one_item_of_each_group_is_drawn_uniformly() {
     let groups = ["b", "a", "b", "c", "b"];
     let mut rng = Seed(4).stream(&["calibration"]);
     let mut drawn = [0_i32; 5];
@@ -156,7 +158,7 @@ fn one_item_of_each_group_is_drawn_and_each_as_often() {
 
 proptest! {
     #[test]
-    fn the_outcome_is_that_of_testing_one_candidate_after_the_other(
+    fn outcome_equals_sequential_testing_of_candidates(
         answers in prop::collection::vec((0_u8..=20, prop::bool::weighted(0.9)), 0..200),
         steps in 1_u32..60,
     ) {
@@ -165,22 +167,22 @@ proptest! {
         let mut expected = None;
         for threshold in Grid::Uniform(steps).candidates() {
             let accepted: Vec<&Judged> = answers.iter().filter(|a| a.confidence >= threshold).collect();
-            if accepted.len() < WANTED.needed() {
+            if accepted.len() < GUARANTEE.needed() {
                 continue;
             }
             let errors = accepted.iter().filter(|a| !a.right).count();
-            if upper_bound(errors, accepted.len(), WANTED.delta) > WANTED.alpha {
+            if upper_bound(errors, accepted.len(), GUARANTEE.delta) > GUARANTEE.alpha {
                 break;
             }
             expected = Some(threshold);
         }
-        prop_assert_eq!(calibrate(&answers, Grid::Uniform(steps), WANTED).threshold(), expected);
+        prop_assert_eq!(calibrate(&answers, Grid::Uniform(steps), GUARANTEE).threshold(), expected);
     }
 }
 
 proptest! {
     #[test]
-    fn the_smallest_alpha_of_a_threshold_certifies_it_and_no_smaller_one_does(
+    fn smallest_alpha_certifies_and_no_smaller_one_does(
         answers in prop::collection::vec((0_u8..=20, prop::bool::weighted(0.8)), 1..60),
         min_accepted in 1_usize..20,
     ) {
@@ -190,9 +192,9 @@ proptest! {
         let rows = certifiable(&answers, grid, delta, min_accepted);
         for row in &rows {
             let reached = |alpha: f64| {
-                let wanted = Guarantee { alpha, delta, min_accepted };
-                let certified = calibrate(&answers, grid, wanted).threshold();
-                wanted.needed() <= row.tested.n && certified.is_some_and(|found| found <= row.tested.threshold)
+                let guarantee = Guarantee { alpha, delta, min_accepted };
+                let certified = calibrate(&answers, grid, guarantee).threshold();
+                guarantee.needed() <= row.tested.n && certified.is_some_and(|found| found <= row.tested.threshold)
             };
             let Some(alpha) = row.smallest_alpha else {
                 prop_assert!(row.tested.n < min_accepted);
@@ -264,8 +266,8 @@ impl World {
     fn misled(self, sets: u32) -> f64 {
         let wrong = (0..sets).into_par_iter().filter(|set| {
             let mut rng = Seed(11).stream(&["simulation", &format!("{self:?}"), &set.to_string()]);
-            let found = calibrate(&self.calibration_set(&mut rng), Grid::Uniform(1000), WANTED);
-            found.threshold().is_some_and(|threshold| self.true_risk(threshold) > WANTED.alpha)
+            let found = calibrate(&self.calibration_set(&mut rng), Grid::Uniform(1000), GUARANTEE);
+            found.threshold().is_some_and(|threshold| self.true_risk(threshold) > GUARANTEE.alpha)
         });
         f64::from(u32::try_from(wrong.count()).expect("small")) / f64::from(sets)
     }
@@ -274,13 +276,13 @@ impl World {
 #[test]
 fn at_most_delta_of_the_calibration_sets_mislead() {
     const SETS: u32 = 10_000;
-    let margin = 4.0 * (WANTED.delta * (1.0 - WANTED.delta) / f64::from(SETS)).sqrt();
+    let margin = 4.0 * (GUARANTEE.delta * (1.0 - GUARANTEE.delta) / f64::from(SETS)).sqrt();
     for items in [60, 200, 500] {
         for shape in [Shape::Even, Shape::CrowdedNearOne, Shape::InTwentySteps] {
             for (worst, fall) in [(0.17, 0), (0.5, 1), (0.9, 2)] {
                 let world = World { items, shape, worst, fall };
                 let misled = world.misled(SETS);
-                assert!(misled <= WANTED.delta + margin, "{misled} of {world:?}");
+                assert!(misled <= GUARANTEE.delta + margin, "{misled} of {world:?}");
             }
         }
     }
@@ -294,11 +296,11 @@ fn a_flat_error_just_above_alpha_misleads_at_the_exact_level() {
     let misled = |set: &u32| {
         let mut rng = Seed(12).stream(&["flat", &set.to_string()]);
         let answers: Vec<Judged> =
-            (0..200).map(|i| judged(f64::from(i) / 200.0, rng.random::<f64>() >= WANTED.alpha + 1e-6)).collect();
-        calibrate(&answers, Grid::Uniform(1000), WANTED).threshold().is_some()
+            (0..200).map(|i| judged(f64::from(i) / 200.0, rng.random::<f64>() >= GUARANTEE.alpha + 1e-6)).collect();
+        calibrate(&answers, Grid::Uniform(1000), GUARANTEE).threshold().is_some()
     };
     let share = f64::from(u32::try_from((0..SETS).into_par_iter().filter(misled).count()).expect("small"));
-    let level = lower_tail(1, 30, WANTED.alpha);
+    let level = lower_tail(1, 30, GUARANTEE.alpha);
     assert!((level - 0.048).abs() < 5e-4, "{level}");
     assert!((share / f64::from(SETS) - level).abs() < 4.0 * (level * (1.0 - level) / f64::from(SETS)).sqrt());
 }

@@ -1,13 +1,13 @@
-//! What both levels make of the same item: all that a router can choose from.
+//! Both levels' answers to the same item: all that a router can choose from.
 
 use super::Axis;
 
 /// Both levels' answers to one item.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct BothAnswers {
-    /// Whether the weak level is right.
+    /// True if the weak level is correct.
     pub weak_right: bool,
-    /// Whether the strong level is right.
+    /// True if the strong level is correct.
     pub strong_right: bool,
     /// The weak call's fee.
     pub weak_fee: f64,
@@ -16,7 +16,7 @@ pub struct BothAnswers {
 }
 
 impl BothAnswers {
-    /// What asking only the weak level costs, and only the strong one.
+    /// Cost of calling only the weak level, and of calling only the strong level.
     pub(super) fn costs(&self, axis: Axis) -> [f64; 2] {
         match axis {
             Axis::StrongCalls => [0.0, 1.0],

@@ -1,15 +1,15 @@
-//! Answers to a budget: which arm and threshold to take, or which two of an arm's neighbouring thresholds to mix.
+//! Choice of an arm and threshold for a budget, possibly as a mixture of two neighbouring thresholds.
 
 use super::Point;
 
-/// A choice, or two of them of which one is drawn at random for each query.
+/// A choice, or a random mixture of two choices per query.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Found<T> {
-    /// The choice, with what it costs and gives alone.
+    /// The choice, with its own cost and accuracy.
     pub choice: (T, Point),
-    /// The other one, and the share of the queries in (0, 1) that are sent to it. `None` if nothing is mixed.
+    /// The other choice, and the share of queries in (0, 1) that it receives. `None` without a mixture.
     pub mixed: Option<((T, Point), f64)>,
-    /// What is paid and reached; of a mixture in expectation.
+    /// Cost and accuracy, in expectation for a mixture.
     pub point: Point,
 }
 
@@ -18,7 +18,7 @@ impl<T: Clone> Found<T> {
         Self { choice: choice.clone(), mixed: None, point: choice.1 }
     }
 
-    /// Of two neighbours the one where this share of the way lies.
+    /// Mixes two neighbours. `share` is the weight of the second.
     fn between(pair: &[(T, Point)], share: f64) -> Self {
         let [from, to] = [&pair[0], &pair[1]];
         let along = |of: fn(Point) -> f64| of(from.1) + share * (of(to.1) - of(from.1));
@@ -26,7 +26,7 @@ impl<T: Clone> Found<T> {
         Self { choice: from.clone(), mixed: Some((to.clone(), share)), point }
     }
 
-    /// The one of both that is nearest in cost, with what it costs and gives alone.
+    /// Returns the choice with the greater share, with its own cost and accuracy.
     #[must_use]
     pub fn nearest(&self) -> &(T, Point) {
         match &self.mixed {
@@ -36,16 +36,16 @@ impl<T: Clone> Found<T> {
     }
 }
 
-/// An arm's choices by cost, of those with the same cost the most accurate: between two neighbours lie their mixtures.
+/// Sorts an arm's choices by cost and keeps the most accurate among equal costs. Mixtures lie between two neighbours.
 pub fn path<T>(choices: impl IntoIterator<Item = (T, Point)>) -> Vec<(T, Point)> {
     let mut path: Vec<(T, Point)> = choices.into_iter().collect();
     path.sort_by(|(_, a), (_, b)| a.cost.total_cmp(&b.cost).then(b.accuracy.total_cmp(&a.accuracy)));
-    path.dedup_by(|(_, next), (_, kept)| next.cost.total_cmp(&kept.cost).is_eq());
+    path.dedup_by(|(_, next), (_, previous)| next.cost.total_cmp(&previous.cost).is_eq());
     path
 }
 
-/// The most accurate on any path that costs no more than `budget`; of equals the cheapest, then the first. `None` if nothing is so
-/// cheap.
+/// Returns the most accurate choice on any path that costs no more than `budget`. Ties are resolved by cost, then by
+/// order. `None` if every choice costs more.
 #[must_use]
 pub fn best_within<T: Clone>(paths: &[Vec<(T, Point)>], budget: f64) -> Option<Found<T>> {
     let on = |path: &Vec<(T, Point)>| -> Vec<Found<T>> {
@@ -60,8 +60,8 @@ pub fn best_within<T: Clone>(paths: &[Vec<(T, Point)>], budget: f64) -> Option<F
     first_by(paths.iter().flat_map(on), |a, b| a.accuracy > b.accuracy || a.accuracy >= b.accuracy && a.cost < b.cost)
 }
 
-/// The cheapest on any path that is at least as accurate as `accuracy`; of equals the most accurate, then the first. `None` if
-/// nothing is so accurate.
+/// Returns the cheapest choice on any path that is at least as accurate as `accuracy`. Ties are resolved by accuracy,
+/// then by order. `None` if every choice is less accurate.
 #[must_use]
 pub fn cheapest_reaching<T: Clone>(paths: &[Vec<(T, Point)>], accuracy: f64) -> Option<Found<T>> {
     let on = |path: &Vec<(T, Point)>| -> Vec<Found<T>> {
@@ -77,7 +77,7 @@ pub fn cheapest_reaching<T: Clone>(paths: &[Vec<(T, Point)>], accuracy: f64) -> 
     first_by(paths.iter().flat_map(on), |a, b| a.cost < b.cost || a.cost <= b.cost && a.accuracy > b.accuracy)
 }
 
-/// The first that no later one beats.
+/// Returns the first choice that no later one beats.
 fn first_by<T>(found: impl Iterator<Item = Found<T>>, beats: impl Fn(Point, Point) -> bool) -> Option<Found<T>> {
     found.reduce(|best, next| if beats(next.point, best.point) { next } else { best })
 }
@@ -97,7 +97,7 @@ mod tests {
     #[test]
     fn a_budget_buys_the_most_accurate_and_an_accuracy_the_cheapest() {
         let name = |found: Option<Found<&'static str>>| found.map(|found| found.choice.0);
-        // Each on a path of its own: nothing is mixed.
+        // Each choice on a separate path: nothing is mixed.
         let alone = CHOICES.map(|choice| vec![choice]);
         assert_eq!(name(best_within(&alone, 0.5)), Some("good"));
         assert_eq!(name(best_within(&alone, 2.0)), Some("best"));

@@ -1,5 +1,5 @@
-//! Fewer strong calls can be bought with accuracy, so two arms are compared where they are equally accurate: along the
-//! curve of each, through what it did at every threshold.
+//! Cost of two arms at equal accuracy. Strong calls can always be saved at the expense of accuracy, so arms are
+//! compared along the curves through their thresholds.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,25 +8,25 @@ use crate::analysis::stats::bootstrap::Population;
 use crate::analysis::stats::units::relative_change;
 use crate::analysis::stats::{Draws, Estimate, FEWEST};
 
-/// An arm at one threshold, a row per item and order; all that are compared list the same rows.
+/// An arm at one threshold, with one row per item and order. All compared arms list the same rows.
 #[derive(Debug, Clone, Copy)]
 pub struct AtThreshold<'a> {
-    /// Whether the final answer is right.
+    /// True if the final answer is correct, per row.
     pub right: &'a [bool],
-    /// Strong calls, or fee.
+    /// Strong calls or fee, per row.
     pub cost: &'a [f64],
 }
 
-/// The relative change of cost from `base` to `arm` where both reach `accuracy`: -0.2 is a fifth less. None outside the
-/// range that both curves cover, or where `base` costs nothing.
+/// Computes the relative change of cost from `base` to `arm` at `accuracy`: -0.2 is a fifth less. `None` outside the
+/// range that both curves cover, or if `base` costs nothing.
 #[must_use]
 pub fn change_at(arm: &Curve, base: &Curve, accuracy: f64) -> Option<f64> {
     relative_change([arm.cost_at(accuracy)?, base.cost_at(accuracy)?])
 }
 
-/// The relative change of cost at the accuracy of `base`'s threshold number `at`, with its percentile interval over
-/// groups; `groups` names the group of each row. In each resample both curves and that accuracy are taken anew. None
-/// where the change is undefined on the sample; no interval if fewer than three groups differ between the arms.
+/// Computes the relative change of cost at the accuracy of `base`'s threshold with index `at`, with its percentile
+/// interval over groups. `groups` names the group of each row. Each resample recomputes both curves and that accuracy.
+/// `None` if the change is undefined on the sample. No interval if fewer than three groups differ between the arms.
 #[must_use]
 pub fn change_at_equal_accuracy<K: Ord>(
     arm: &[AtThreshold],
@@ -47,11 +47,11 @@ pub fn change_at_equal_accuracy<K: Ord>(
     Some(Estimate { interval: found.interval.filter(|_| differing >= FEWEST), ..found })
 }
 
-/// An arm's sums within each group, so that a resample adds groups and not rows.
+/// Sums of an arm within each group, so that a resample adds groups instead of rows.
 struct GroupSums {
-    /// Rows of each group.
+    /// Number of rows of each group.
     rows: Vec<f64>,
-    /// For each threshold and group, right answers and cost.
+    /// Correct answers and cost, for each threshold and group.
     sums: Vec<Vec<[f64; 2]>>,
 }
 
@@ -72,12 +72,12 @@ impl GroupSums {
         Self { rows, sums: arm.iter().map(sums).collect() }
     }
 
-    /// A group's right answers and cost at each threshold.
+    /// Returns a group's correct answers and cost at each threshold.
     fn sums_of(&self, group: usize) -> impl Iterator<Item = &[f64; 2]> {
         self.sums.iter().map(move |sums| &sums[group])
     }
 
-    /// The arm's points on a resample that holds each group so many times.
+    /// Computes the arm's points on a resample that contains each group `times` times.
     fn points(&self, times: &[u32]) -> Vec<Point> {
         let n: f64 = self.rows.iter().zip(times).map(|(rows, times)| rows * f64::from(*times)).sum();
         let point = |sums: &Vec<[f64; 2]>| {
@@ -100,7 +100,8 @@ mod tests {
 
     const DRAWS: Draws = Draws { seed: Seed(6), labels: &["test"], count: 2000 };
 
-    /// 300 rows at three thresholds: deferring the first 60, 120 and 180 rows, which are right only when deferred.
+    /// 300 rows at three thresholds, which defer the first 60, 120 and 180 rows. These rows are correct only if
+    /// deferred.
     fn base() -> Vec<(Vec<bool>, Vec<f64>)> {
         let at = |deferred: usize| {
             let cost = (0..300).map(|row| f64::from(u8::from(row < deferred))).collect();
@@ -114,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn an_arm_that_asks_half_as_often_for_the_same_answers_saves_half() {
+    fn an_arm_with_half_the_cost_at_equal_answers_saves_half() {
         let groups: Vec<usize> = (0..300).map(|row| row % 50).collect();
         let base = base();
         let halved: Vec<(Vec<bool>, Vec<f64>)> =
@@ -124,16 +125,17 @@ mod tests {
             close(same.value, 0.0, 1e-12);
             let found = change_at_equal_accuracy(&cells(&halved), &cells(&base), at, &groups, DRAWS).expect("defined");
             close(found.value, -0.5, 1e-9);
-            assert_eq!(found.interval, None, "it is half in every resample");
+            assert_eq!(found.interval, None, "the change is one half in every resample");
         }
     }
 
     #[test]
-    fn arms_are_compared_between_their_thresholds_and_not_beyond_them() {
+    fn arms_are_compared_only_between_their_thresholds() {
         let base = base();
         let groups: Vec<usize> = (0..300).collect();
         let (mut wide, middle) = ([base[0].clone(), base[2].clone()], [base[1].clone()]);
-        // Ten more right answers at no cost: as accurate as the middle threshold with 110 strong calls for its 120.
+        // Ten more correct answers at no cost: as accurate as the middle threshold, with 110 strong calls instead of
+        // 120.
         for (right, _) in &mut wide {
             right[185..195].fill(true);
         }
@@ -141,7 +143,7 @@ mod tests {
         close(found.value, -1.0 / 12.0, 1e-12);
         let interval = found.interval.expect("300 groups");
         assert!((-0.17..-0.12).contains(&interval.low) && (-0.05..-0.02).contains(&interval.high), "{interval:?}");
-        // The same arm but for two rows, each a group of its own.
+        // The same arm except for two rows, each in a separate group.
         let mut near = [base[1].clone()];
         near[0].1[..2].fill(0.5);
         let found = change_at_equal_accuracy(&cells(&near), &cells(&middle), 0, &groups, DRAWS).expect("inside");

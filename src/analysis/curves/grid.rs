@@ -1,8 +1,9 @@
-//! Thresholds out of the confidences that were observed, so many that a curve through them misses no great step.
+//! Threshold grid chosen from the observed confidences, dense enough that a curve misses no large step.
 
-/// At most `count` of the distinct confidences as thresholds, ascending. The least and the greatest are among them. So are both
-/// ends of every large step, the greatest steps first: a confidence that more than one `count`-th of the answers have, and the
-/// next one, between which no threshold lies. The others halve what is widest, counted in answers that are deferred.
+/// Selects at most `count` distinct confidences as thresholds, ascending. The least and the greatest are always
+/// included. Next come both ends of every large step, greatest step first: a confidence that more than 1/`count` of
+/// the answers share, and the next confidence, since no threshold lies between the two. The others halve the widest
+/// gap, counted in deferred answers.
 #[must_use]
 pub fn grid(confidences: &[f64], count: usize) -> Vec<f64> {
     let mut sorted = confidences.to_vec();
@@ -12,7 +13,7 @@ pub fn grid(confidences: &[f64], count: usize) -> Vec<f64> {
     if values.len() <= count {
         return values;
     }
-    // Answers that each value defers, as a threshold.
+    // Number of answers that each value defers as a threshold.
     let below: Vec<usize> =
         values.iter().map(|value| sorted.partition_point(|confidence| confidence < value)).collect();
     let last = values.len() - 1;
@@ -33,9 +34,9 @@ pub fn grid(confidences: &[f64], count: usize) -> Vec<f64> {
         }
     }
     while left > 0 {
-        let places: Vec<usize> = (0..values.len()).filter(|place| chosen[*place]).collect();
-        let gaps = places.windows(2).filter(|pair| pair[1] - pair[0] > 1);
-        // Of equals the first.
+        let indices: Vec<usize> = (0..values.len()).filter(|index| chosen[*index]).collect();
+        let gaps = indices.windows(2).filter(|pair| pair[1] - pair[0] > 1);
+        // Ties go to the first gap.
         let Some(widest) = gaps.rev().max_by_key(|pair| below[pair[1]] - below[pair[0]]) else { break };
         chosen[nearest(&below, widest[0], widest[1], below[widest[0]] + below[widest[1]])] = true;
         left -= 1;
@@ -43,9 +44,10 @@ pub fn grid(confidences: &[f64], count: usize) -> Vec<f64> {
     values.into_iter().zip(chosen).filter_map(|(value, chosen)| chosen.then_some(value)).collect()
 }
 
-/// The place strictly between two, or else the first, whose count is nearest to half of `twice`.
+/// Returns the index strictly between `from` and `to` whose count is nearest to half of `twice`, or `from` if none
+/// lies between.
 fn nearest(below: &[usize], from: usize, to: usize, twice: usize) -> usize {
-    (from + 1..to).min_by_key(|place| (2 * below[*place]).abs_diff(twice)).unwrap_or(from)
+    (from + 1..to).min_by_key(|index| (2 * below[*index]).abs_diff(twice)).unwrap_or(from)
 }
 
 #[cfg(test)]
@@ -63,7 +65,7 @@ mod tests {
 
     #[test]
     fn both_ends_of_a_large_step_are_thresholds() {
-        // 108 of 267 answers have the confidence 0, forty 0.9; the others differ.
+        // 108 of 267 answers have confidence 0, forty have 0.9; the others differ.
         let mut confidences = vec![0.0; 108];
         confidences.extend((0..118).map(|at| 0.5 + f64::from(at) / 1000.0));
         confidences.extend([0.9; 40]);
@@ -72,7 +74,7 @@ mod tests {
         assert_eq!(found.len(), 8);
         // Deferred: 0 at λ 0, 108 at the next, 226 at 0.9, 266 at 0.95.
         assert!([0.0, 0.5, 0.9, 0.95].iter().all(|threshold| found.contains(threshold)), "{found:?}");
-        // The four that are left halve the 118 answers between.
+        // The remaining four halve the 118 answers between.
         let between = found.iter().filter(|threshold| (0.501..0.7).contains(*threshold)).count();
         assert_eq!(between, 4);
         assert_eq!(grid(&confidences, 3), [0.0, 0.5, 0.95], "the greatest step first");

@@ -1,5 +1,5 @@
-//! Accuracy against what it costs, over thresholds: areas, baselines, budgets, and the saving at equal accuracy. The
-//! cost is either the share of strong calls or the fee per item; every figure here is for one of them at a time.
+//! Accuracy by cost over thresholds: areas, baselines, budgets, and savings at equal accuracy. Cost is either the
+//! share of strong calls or the fee per item.
 
 pub mod both;
 pub mod budget;
@@ -7,16 +7,16 @@ pub mod equal_accuracy;
 pub mod grid;
 pub mod routers;
 
-/// What accuracy is bought with.
+/// Unit of cost.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Axis {
-    /// The share of items that call the strong level.
+    /// Share of items that call the strong level.
     StrongCalls,
-    /// The mean fee of an item.
+    /// Mean fee per item.
     Fee,
 }
 
-/// One way of answering all items.
+/// Cost and accuracy of one way to answer all items.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Point {
     /// Share of strong calls, or fee per item.
@@ -25,29 +25,30 @@ pub struct Point {
     pub accuracy: f64,
 }
 
-/// Points joined by straight lines: between two neighbours lies what choosing one of them at random for each item gives.
+/// Points joined by straight lines. Between two neighbours lie the random mixtures of both.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Curve {
-    /// By cost, ascending, no two alike.
+    /// Points by strictly ascending cost.
     points: Vec<Point>,
 }
 
 impl Curve {
-    /// The curve through these points, of those with the same cost the most accurate; none without points.
+    /// Builds the curve through these points; among equal costs, the most accurate point counts. `None` without
+    /// points.
     pub fn through(points: impl IntoIterator<Item = Point>) -> Option<Self> {
         let mut points: Vec<Point> = points.into_iter().collect();
         points.sort_by(|a, b| a.cost.total_cmp(&b.cost).then(b.accuracy.total_cmp(&a.accuracy)));
-        points.dedup_by(|next, kept| next.cost.total_cmp(&kept.cost).is_eq());
+        points.dedup_by(|next, previous| next.cost.total_cmp(&previous.cost).is_eq());
         (!points.is_empty()).then_some(Self { points })
     }
 
-    /// Its points, by cost.
+    /// Points of the curve, by cost.
     #[must_use]
     pub fn points(&self) -> &[Point] {
         &self.points
     }
 
-    /// The accuracy at a cost; none outside the curve.
+    /// Interpolates the accuracy at a cost. `None` outside the curve.
     #[must_use]
     pub fn accuracy_at(&self, cost: f64) -> Option<f64> {
         let above = self.points.partition_point(|point| point.cost < cost);
@@ -60,7 +61,8 @@ impl Curve {
         Some(below.accuracy + share * (point.accuracy - below.accuracy))
     }
 
-    /// The least cost at which the curve reaches an accuracy; none where it never does, or starts above it.
+    /// Returns the least cost at which the curve reaches an accuracy. `None` if the curve never reaches it, or starts
+    /// above it.
     #[must_use]
     pub fn cost_at(&self, accuracy: f64) -> Option<f64> {
         let reached = self.points.iter().position(|point| point.accuracy >= accuracy)?;
@@ -72,8 +74,8 @@ impl Curve {
         Some(below.cost + share * (point.cost - below.cost))
     }
 
-    /// The area under the curve between two costs, divided by their distance: the mean accuracy over that range. None
-    /// where the curve does not cover it.
+    /// Computes the area under the curve between two costs, divided by their distance: the mean accuracy over that
+    /// range. `None` if the curve does not cover the range.
     #[must_use]
     pub fn area(&self, from: f64, to: f64) -> Option<f64> {
         let end = |cost| Some(Point { cost, accuracy: self.accuracy_at(cost)? });
@@ -107,13 +109,13 @@ mod tests {
     }
 
     #[test]
-    fn an_accuracy_passed_twice_costs_the_first() {
+    fn an_accuracy_reached_twice_has_the_lower_cost() {
         let curve = curve(&[(0.0, 0.5), (0.4, 0.9), (0.7, 0.7), (1.0, 0.8)]);
         close(curve.cost_at(0.8).expect("reached"), 0.3, 1e-12);
     }
 
     #[test]
-    fn areas_are_mean_accuracies_of_any_covered_range() {
+    fn areas_are_mean_accuracies_over_a_range() {
         let curve = curve(&[(0.0, 0.5), (0.5, 0.8), (1.0, 0.9)]);
         close(curve.area(0.0, 1.0).expect("covered"), 0.75, 1e-12);
         close(curve.area(0.25, 0.75).expect("covered"), 0.775, 1e-12);

@@ -1,13 +1,13 @@
-//! Curves measured between two corners, always asking the weak level and always the strong one, and between two
-//! baselines: a router that calls the strong level at random, and one that knows the answers. A router asks one level
-//! for each item, where a cascade asks the weak one first. Sources: APGR and CPT, RouteLLM (arXiv 2406.18665); IBC,
+//! Figures of curves relative to two corners (always the weak level, always the strong level) and to two baselines: a
+//! router that calls the strong level at random, and an oracle router that knows the answers. A router calls one level
+//! for each item, while a cascade calls the weak level first. Sources: APGR and CPT, RouteLLM (arXiv 2406.18665); IBC,
 //! AutoMix (arXiv 2310.12963).
 #![expect(clippy::cast_precision_loss, reason = "counts of items")]
 
 use super::both::BothAnswers;
 use super::{Axis, Curve, Point};
 
-/// The two levels on their own.
+/// Cost and accuracy of the two levels alone.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Corners {
     /// The weak level alone.
@@ -17,7 +17,7 @@ pub struct Corners {
 }
 
 impl Corners {
-    /// The corners of these items; none without items.
+    /// Computes the corners of these items. `None` without items.
     #[must_use]
     pub fn of(items: &[BothAnswers], axis: Axis) -> Option<Self> {
         let mut sums = [[0.0; 2]; 2];
@@ -32,42 +32,43 @@ impl Corners {
         (!items.is_empty()).then_some(Self { weak, strong })
     }
 
-    /// The curve through the points of an arm and both corners.
+    /// Builds the curve through an arm's points and both corners.
     pub fn join(&self, points: impl IntoIterator<Item = Point>) -> Option<Curve> {
         Curve::through(points.into_iter().chain([self.weak, self.strong]))
     }
 
-    /// The router that calls the strong level with a fixed probability: in expectation the straight line between the
-    /// corners.
+    /// Curve of the router that calls the strong level with a fixed probability: in expectation the straight line
+    /// between the corners.
     #[must_use]
     pub fn random_router(&self) -> Option<Curve> {
         self.join([])
     }
 
-    /// The mean accuracy of a curve from one corner's cost to the other's.
+    /// Computes the mean accuracy of a curve between the corners' costs.
     #[must_use]
     pub fn area(&self, curve: &Curve) -> Option<f64> {
         curve.area(self.weak.cost, self.strong.cost)
     }
 
-    /// RouteLLM's average performance gap recovered: where the curve's area lies between the weak level's accuracy (0)
-    /// and the strong one's (1). None where the strong level is no better.
+    /// Computes RouteLLM's average performance gap recovered (APGR): the position of the curve's area between the weak
+    /// level's accuracy (0) and the strong level's (1). `None` if the strong level is not better.
     #[must_use]
     pub fn apgr(&self, curve: &Curve) -> Option<f64> {
         Some((self.area(curve)? - self.weak.accuracy) / self.gap()?)
     }
 
-    /// RouteLLM's call-performance threshold: the share of strong calls, or of the way from the weak level's fee to the
-    /// strong one's, at which the curve has recovered `share` of the gap (0.5 for CPT(50)). None where it never does.
+    /// Computes RouteLLM's call-performance threshold (CPT): the share of strong calls, or the position between the
+    /// weak level's fee and the strong level's, at which the curve recovers `share` of the gap (0.5 for CPT(50)).
+    /// `None` if it never does.
     #[must_use]
     pub fn cpt(&self, curve: &Curve, share: f64) -> Option<f64> {
         let cost = curve.cost_at(self.weak.accuracy + share * self.gap()?)?;
         Some((cost - self.weak.cost) / (self.strong.cost - self.weak.cost))
     }
 
-    /// AutoMix's lift of the incremental benefit per cost: how much more accuracy a further unit of cost buys than going
-    /// from the weak level to the strong one does; 0 is no better. None where either has no further cost, or the strong
-    /// level is no better.
+    /// Computes AutoMix's lift of the incremental benefit per cost (IBC): the accuracy gained per further unit of
+    /// cost, relative to the step from the weak to the strong level; 0 is no better. `None` if either step has no
+    /// further cost, or if the strong level is not better.
     #[must_use]
     pub fn ibc_lift(&self, point: Point) -> Option<f64> {
         let slope = |to: Point| {
@@ -79,8 +80,8 @@ impl Corners {
         Some((slope(point)? - base) / base)
     }
 
-    /// Where the curve's area lies between those of the random router (0) and the oracle (1); none where these are
-    /// equal.
+    /// Computes the position of the curve's area between the random router's (0) and the oracle's (1). `None` if the
+    /// two are equal.
     #[must_use]
     pub fn oracle_normalised_area(&self, curve: &Curve, oracle: &Curve) -> Option<f64> {
         let random = self.area(&self.random_router()?)?;
@@ -94,10 +95,10 @@ impl Corners {
     }
 }
 
-/// The router that knows which level is right: the greatest accuracy at each mean cost. It begins with the cheaper level of every
-/// item (nearly always the weak one) and moves to the dearer one first where only that is right, the least further cost first;
-/// then where it makes no difference; last where only the cheaper one is right, the greatest further cost first, since each loses
-/// one right answer. None without items.
+/// Curve of the oracle router, which knows which level is correct: the greatest accuracy at each mean cost. It begins
+/// with the cheaper level of every item (nearly always the weak one). It moves items to the dearer level, first if
+/// only that level is correct, by ascending further cost; then if both are equal; last if only the cheaper level is
+/// correct, by descending further cost, since each such move loses one correct answer. `None` without items.
 #[must_use]
 pub fn oracle_router(items: &[BothAnswers], axis: Axis) -> Option<Curve> {
     let corners = Corners::of(items, axis)?;
@@ -121,7 +122,7 @@ pub fn oracle_router(items: &[BothAnswers], axis: Axis) -> Option<Curve> {
         Some(*at)
     });
     let path: Vec<Point> = std::iter::once(start).chain(moved).collect();
-    // A corner lies on the path's end or, where one level is not always the cheaper one, below the path.
+    // A corner lies on the path's end or, if one level is not always the cheaper one, below the path.
     let last = path.last().copied().unwrap_or(start);
     let ends = [corners.weak, corners.strong].into_iter().filter(|at| at.cost <= start.cost || at.cost >= last.cost);
     Curve::through(path.iter().copied().chain(ends))
@@ -132,7 +133,8 @@ mod tests {
     use super::*;
     use crate::analysis::fixtures::close;
 
-    /// Ten items: the weak level has 5 right, the strong one 8; four are right above only, one below only.
+    /// Ten items: the weak level has 5 correct, the strong level 8. Four are correct only at the strong level, one
+    /// only at the weak level.
     fn items() -> Vec<BothAnswers> {
         let item = |i: u8| BothAnswers {
             weak_right: i >= 5,
@@ -160,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn the_oracle_sends_up_what_gains_first_and_what_loses_last() {
+    fn the_oracle_defers_gains_first_and_losses_last() {
         let oracle = oracle_router(&items(), Axis::StrongCalls).expect("items");
         for (cost, accuracy) in [(0.0, 0.5), (0.2, 0.7), (0.4, 0.9), (0.9, 0.9), (1.0, 0.8)] {
             close(oracle.accuracy_at(cost).expect("inside"), accuracy, 1e-12);
@@ -181,11 +183,12 @@ mod tests {
             weak_fee: fees[0],
             strong_fee: fees[1],
         };
-        // Three gain for 2; of two that lose, one spends 1 and one 20; on one the strong level is the cheaper one.
+        // Three items gain for a cost of 2. Of two that lose, one costs 1 and one costs 20. On one more item the
+        // strong level is cheaper.
         let mut items = vec![item([false, true], [1.0, 3.0]); 3];
         items.extend([item([true, false], [1.0, 2.0]), item([true, false], [1.0, 21.0])]);
         let oracle = oracle_router(&items, Axis::Fee).expect("items");
-        // All three gains at (5 + 6) / 5, then the dear loss: 4 of 5 right at (11 + 20) / 5.
+        // All three gains at (5 + 6) / 5, then the more expensive loss: 4 of 5 correct at (11 + 20) / 5.
         close(oracle.accuracy_at(11.0 / 5.0).expect("inside"), 1.0, 1e-12);
         close(oracle.accuracy_at(31.0 / 5.0).expect("inside"), 0.8, 1e-12);
         for cheap in [item([false, true], [5.0, 1.0]), item([true, false], [5.0, 1.0]), item([true, true], [5.0, 1.0])]
@@ -195,13 +198,13 @@ mod tests {
             let oracle = oracle_router(&items, Axis::Fee).expect("items");
             let n = items.len() as f64;
             for choice in 0..1_u32 << items.len() {
-                let level = |place: usize| usize::from(choice >> place & 1 == 1);
+                let level = |index: usize| usize::from(choice >> index & 1 == 1);
                 let cost =
-                    items.iter().enumerate().map(|(place, item)| item.costs(Axis::Fee)[level(place)]).sum::<f64>() / n;
+                    items.iter().enumerate().map(|(index, item)| item.costs(Axis::Fee)[level(index)]).sum::<f64>() / n;
                 let right = items
                     .iter()
                     .enumerate()
-                    .filter(|(place, item)| [item.weak_right, item.strong_right][level(*place)]);
+                    .filter(|(index, item)| [item.weak_right, item.strong_right][level(*index)]);
                 let accuracy = right.count() as f64 / n;
                 let best = oracle.accuracy_at(cost).unwrap_or(1.0);
                 assert!(accuracy <= best + 1e-9, "{accuracy} for {cost}, where the oracle has {best}");
@@ -210,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn where_the_strong_level_is_no_better_there_is_no_gap_to_recover() {
+    fn no_gap_to_recover_if_the_strong_level_is_no_better() {
         let swap =
             |item: BothAnswers| BothAnswers { weak_right: item.strong_right, strong_right: item.weak_right, ..item };
         let items: Vec<BothAnswers> = items().into_iter().map(swap).collect();

@@ -1,7 +1,8 @@
-//! A gate told from a calibration set: the records of its items, the threshold, and what can be said for it.
+//! The deferral gate calibrated on a calibration set: the records of its items, the threshold λ, and its guarantee.
 
 use std::sync::Arc;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::analysis::calibration::{
@@ -12,8 +13,8 @@ use crate::analysis::reliability::Judged;
 use crate::types::arm::Arm;
 use crate::types::record::{Record, Score};
 
-/// What makes a probability of a score.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+/// Method that maps a confidence to a probability of a correct answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Recalibrate {
     /// A logistic curve.
@@ -22,29 +23,31 @@ pub enum Recalibrate {
     Isotonic,
 }
 
-/// What is asked of a calibration set.
+/// Uses of a calibration set.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct CalibrationTask {
-    /// The guarantee; none: only the recalibration is fitted, and the threshold stands in the config.
+    /// The guarantee and the grid of candidate thresholds. `None` if the config states λ, so that at most the
+    /// recalibration is fitted.
     pub guarantee: Option<(Guarantee, Grid)>,
-    /// The recalibration; none: scores stand.
+    /// The recalibration method. `None` if confidences stay unchanged.
     pub recalibrate: Option<Recalibrate>,
 }
 
 impl CalibrationTask {
-    /// Whether anything is.
+    /// True if the calibration set is needed for a guarantee, a recalibration or both.
     #[must_use]
     pub fn asks(&self) -> bool {
         self.guarantee.is_some() || self.recalibrate.is_some()
     }
 
-    /// Of so many items, those that tell the threshold: where a recalibration is fitted too, it takes the first half.
+    /// Number of items out of `items` that calibrate the threshold. If a recalibration is fitted too, it uses the
+    /// first half.
     #[must_use]
     pub fn n_for_threshold(&self, items: usize) -> usize {
         if self.recalibrate.is_some() { items - items / 2 } else { items }
     }
 
-    /// The answers that a recalibration is fitted on, and those that tell the threshold.
+    /// The answers that the recalibration is fitted on, and the answers that calibrate the threshold.
     fn parts(self, answers: &[Judged]) -> (&[Judged], &[Judged]) {
         match (self.recalibrate, self.guarantee) {
             (None, _) => (&[], answers),
@@ -54,119 +57,121 @@ impl CalibrationTask {
     }
 }
 
-/// The gate of one arm, told from items that no stream holds.
+/// The deferral gate of one arm, calibrated on items that no stream contains.
 #[derive(Debug, Clone)]
 pub struct Calibrated {
     /// The arm.
     pub arm: Arm,
-    /// The calibration items' records, in the order in which they were drawn. Arms share them where the weak level
-    /// answered without strategies.
+    /// Records of the calibration items, in the order in which they were drawn. Arms share the records if the weak
+    /// level answered without strategies.
     pub records: Arc<[Record]>,
-    /// Whether the records are of this arm itself, strategies included.
+    /// True if the records are this arm's own, strategies included.
     pub own: bool,
-    /// What was asked.
-    pub wanted: CalibrationTask,
-    /// What the first half of the items makes of a score; the threshold then comes from the second half alone.
+    /// Uses of the calibration set.
+    pub task: CalibrationTask,
+    /// The map fitted on the first half of the items. The threshold then comes from the second half alone. `None` if
+    /// none was requested or fitted.
     pub recalibration: Option<Recalibration>,
-    /// What the items say of the threshold; none where it stands in the config.
+    /// Outcome of the calibration. `None` if the config states λ.
     pub outcome: Option<Outcome>,
 }
 
 impl Calibrated {
-    /// Tells the gate of `arm`.
+    /// Calibrates the deferral gate of `arm` on `records`.
     #[must_use]
-    pub fn new(arm: Arm, records: Arc<[Record]>, own: bool, wanted: CalibrationTask) -> Self {
+    pub fn new(arm: Arm, records: Arc<[Record]>, own: bool, task: CalibrationTask) -> Self {
         let answers = judged(&records);
-        let (fitted_on, told_from) = wanted.parts(&answers);
+        let (fitted_on, threshold_answers) = task.parts(&answers);
         // Answers that fail a check are never accepted, so the map is fitted without them.
         let fitted_on: Vec<Judged> = fitted_on.iter().copied().filter(|answer| answer.confidence >= 0.0).collect();
-        let recalibration = wanted.recalibrate.and_then(|method| match method {
+        let recalibration = task.recalibrate.and_then(|method| match method {
             Recalibrate::Platt => platt(&fitted_on),
             Recalibrate::Isotonic => isotonic(&fitted_on),
         });
-        let told_from = mapped(told_from, recalibration.as_ref());
-        let outcome = wanted.guarantee.map(|(guarantee, grid)| calibrate(&told_from, grid, guarantee));
-        Self { arm, records, own, wanted, recalibration, outcome }
+        let threshold_answers = mapped(threshold_answers, recalibration.as_ref());
+        let outcome = task.guarantee.map(|(guarantee, grid)| calibrate(&threshold_answers, grid, guarantee));
+        Self { arm, records, own, task, recalibration, outcome }
     }
 
-    /// What the answers that tell the threshold say of each λ of the grid, whatever α is asked for. Empty if the threshold
-    /// stands in the config.
+    /// Computes what can be certified at each λ of the grid, for any α. Empty if the config states λ.
     #[must_use]
     pub fn certifiable(&self) -> Vec<Candidate> {
-        let Some((Guarantee { delta, min_accepted, .. }, grid)) = self.wanted.guarantee else { return Vec::new() };
-        certifiable(&self.told(), grid, delta, min_accepted)
+        let Some((Guarantee { delta, min_accepted, .. }, grid)) = self.task.guarantee else { return Vec::new() };
+        certifiable(&self.threshold_answers(), grid, delta, min_accepted)
     }
 
-    /// The loosest λ that is certified at an α. `None` if there is none, or the threshold stands in the config.
+    /// Returns the loosest λ that is certified at `alpha`. `None` if no λ is, or if the config states λ.
     #[must_use]
     pub fn at(&self, alpha: f64) -> Option<Tested> {
-        let (guarantee, grid) = self.wanted.guarantee?;
-        match calibrate(&self.told(), grid, Guarantee { alpha, ..guarantee }) {
+        let (guarantee, grid) = self.task.guarantee?;
+        match calibrate(&self.threshold_answers(), grid, Guarantee { alpha, ..guarantee }) {
             Outcome::Certified(tested) => Some(tested),
             Outcome::NothingCertified(_) | Outcome::Impossible { .. } => None,
         }
     }
 
-    /// The answers that tell the threshold, their scores recalibrated.
-    fn told(&self) -> Vec<Judged> {
+    /// Returns the answers that calibrate the threshold, with recalibrated confidences.
+    fn threshold_answers(&self) -> Vec<Judged> {
         let answers = judged(&self.records);
-        let (_, told_from) = self.wanted.parts(&answers);
-        mapped(told_from, self.recalibration.as_ref())
+        let (_, threshold_answers) = self.task.parts(&answers);
+        mapped(threshold_answers, self.recalibration.as_ref())
     }
 
-    /// The one of this arm; none where its threshold stands in the config.
+    /// Finds the calibration of `arm`. `None` if the config states its λ.
     #[must_use]
     pub fn of(arms: &[Self], arm: Arm) -> Option<&Self> {
         arms.iter().find(|calibrated| calibrated.arm == arm)
     }
 
-    /// Whose answers told it, as reports call them.
+    /// Describes, for reports, whose answers calibrated the threshold.
     #[must_use]
     pub fn answer_source(&self) -> &'static str {
         if self.own { "own answers" } else { "answers without strategies" }
     }
 
-    /// What can be said of the guarantee; none where none was asked for.
+    /// Returns the guarantee with its evidence. `None` if no guarantee was requested.
     #[must_use]
     pub fn guaranteed(&self) -> Option<Guaranteed> {
-        let (guarantee, _) = self.wanted.guarantee?;
-        let told_from = self.wanted.n_for_threshold(judged(&self.records).len());
+        let (guarantee, _) = self.task.guarantee?;
+        let threshold_answers = self.task.n_for_threshold(judged(&self.records).len());
         let outcome = self.outcome?;
         Some(Guaranteed {
             guarantee,
             certified: outcome.threshold().is_some(),
-            told_from,
+            threshold_answers,
             tested: match outcome {
                 Outcome::Certified(tested) | Outcome::NothingCertified(tested) => Some(tested),
                 Outcome::Impossible { .. } => None,
             },
-            smallest_alpha: smallest_certifiable_alpha(told_from, guarantee.delta),
+            smallest_alpha: smallest_certifiable_alpha(threshold_answers, guarantee.delta),
         })
     }
 
-    /// λ: infinite where nothing was certified, so that everything is deferred; none where the config has it.
+    /// The calibrated λ. Infinite if nothing was certified, so that everything is deferred. `None` if the config
+    /// states λ.
     #[must_use]
     pub fn threshold(&self) -> Option<f64> {
         self.outcome.map(|outcome| outcome.threshold().unwrap_or(f64::INFINITY))
     }
 }
 
-/// A guarantee, and what the calibration items say of it.
+/// A guarantee with its evidence from the calibration items.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Guaranteed {
-    /// What is to hold.
+    /// The requested guarantee.
     pub guarantee: Guarantee,
-    /// Whether a threshold was found for which it does.
+    /// True if a λ was certified.
     pub certified: bool,
-    /// The number of answers that the threshold is told from.
-    pub told_from: usize,
-    /// The last candidate that passed, or the first that failed; none where too few answers could be tested.
+    /// Number of answers that calibrate the threshold.
+    pub threshold_answers: usize,
+    /// The last candidate λ that passed, or the first that failed. `None` if too few answers could be tested.
     pub tested: Option<Tested>,
-    /// The smallest α that so many answers could ever certify.
+    /// The smallest α that this number of answers could certify, with no error among them.
     pub smallest_alpha: f64,
 }
 
-/// Answers with their scores recalibrated; those that are never accepted keep theirs.
+/// Returns the answers with recalibrated confidences. Confidences below 0, of answers that are never accepted, stay
+/// unchanged.
 fn mapped(answers: &[Judged], recalibration: Option<&Recalibration>) -> Vec<Judged> {
     let mapped = |answer: &Judged| Judged {
         confidence: match recalibration {
@@ -178,11 +183,12 @@ fn mapped(answers: &[Judged], recalibration: Option<&Recalibration>) -> Vec<Judg
     answers.iter().map(mapped).collect()
 }
 
-/// Below every threshold: the score of an answer that fails a check of the gate or was not asked for, and is never accepted.
+/// A confidence below every threshold, for an answer that is never accepted: it fails a check of the gate, or the weak
+/// level was not called.
 const NEVER: f64 = -1.0;
 
-/// The weak level's score of each record, and whether its answer is right. An item that was deferred without asking the weak level is
-/// never accepted.
+/// Returns the weak level's confidence for each record, and its correctness. An item that was deferred without a call
+/// of the weak level is never accepted.
 fn judged(records: &[Record]) -> Vec<Judged> {
     let judged = |record: &Record| {
         let Some(weak) = record.first() else {

@@ -1,4 +1,4 @@
-//! A sweep's λ chosen on some of the groups by a stated rule, and judged on the others.
+//! Choice of a sweep's λ on some of the groups by a stated rule, and its evaluation on the other groups.
 
 use std::collections::BTreeSet;
 
@@ -10,82 +10,86 @@ use crate::analysis::stats::{Estimate, Interval};
 use crate::types::arm::Arm;
 use crate::types::seed::Seed;
 
-/// Accuracies that differ by less count as equal: of such λ the one with the fewest strong calls is chosen.
+/// Accuracies that differ by less than this share count as equal. Among such λ, the one with the fewest strong calls
+/// is chosen.
 pub const AS_ACCURATE: f64 = 0.005;
 
-/// What a λ must reach on the groups that it is chosen on, besides.
+/// Conditions that a λ must meet on the groups that it is chosen on.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Rule {
-    /// The most that an item may cost there, in USD. `None` if any fee will do.
+    /// The greatest fee per item, in USD. `None` if any fee is acceptable.
     pub budget: Option<f64>,
-    /// The least accuracy there, a share in [0, 1]; the fewest strong calls that reach it are then chosen. `None` if the most
-    /// accurate λ is.
+    /// The least accuracy, a share in [0, 1]. The λ with the fewest strong calls that reaches this accuracy is then
+    /// chosen. `None` if the most accurate λ is chosen.
     pub accuracy: Option<f64>,
 }
 
-/// An arm's figures on the items of some groups.
+/// Figures of an arm on the items of some groups.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct OnPart {
     /// Share of right answers.
     pub accuracy: f64,
-    /// Its 95 % interval. `None` where it was chosen, and if too few groups differ.
+    /// The 95 % interval of the accuracy. `None` on the groups that λ was chosen on, and if too few groups differ.
     pub interval: Option<Interval>,
     /// Share of the items that the strong level answered.
     pub strong_calls: f64,
-    /// USD an item. `None` if a model has no price.
+    /// Mean fee per item in USD. `None` if a model has no price.
     pub fee: Option<f64>,
 }
 
 impl OnPart {
     fn of(slice: &Slice, comparison: &Comparison) -> Self {
-        let fees: Option<f64> = slice.taken.iter().map(|taken| item_fee(*taken, None, comparison.prices)).sum();
+        let fees: Option<f64> = slice.outcomes.iter().map(|outcome| item_fee(*outcome, None, comparison.prices)).sum();
         Self {
             accuracy: slice.accuracy(),
             interval: None,
-            strong_calls: ratio(slice.strong_calls(), slice.taken.len()),
-            fee: fees.map(|fees| fees * ratio(1, slice.taken.len())),
+            strong_calls: ratio(slice.strong_calls(), slice.outcomes.len()),
+            fee: fees.map(|fees| fees * ratio(1, slice.outcomes.len())),
         }
     }
 }
 
-/// The λ of an arm: chosen on one part, judged on the other.
+/// The λ of an arm, chosen on one part of the groups and evaluated on the other part.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Chosen {
     /// The arm.
     pub arm: Arm,
-    /// Its λ. `None` for strong-only, with which the others are compared.
+    /// The chosen λ. `None` for strong-only, the arm that the others are compared with.
     pub threshold: Option<f64>,
-    /// On the groups that it was chosen on.
+    /// Figures on the groups that λ was chosen on.
     pub chosen_on: OnPart,
-    /// On the others.
+    /// Figures on the other groups.
     pub judged_on: OnPart,
-    /// The difference of its accuracy against strong-only's on these. `None` for strong-only.
+    /// The difference of the accuracies against strong-only on the other groups. `None` for strong-only.
     pub against_strong: Option<Estimate>,
 }
 
-/// A choice on one part of the groups, judged on the other.
+/// The chosen λ of each arm, with the split of the groups.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Choice {
-    /// Groups that λ was chosen on, and those that it is judged on.
+    /// Number of groups that λ was chosen on, and of groups that it is evaluated on.
     pub groups: [usize; 2],
-    /// Their items, each once whatever the orders.
+    /// Number of items in the two parts, each counted once over all orders.
     pub items: [usize; 2],
-    /// strong-only, and each arm with a λ that follows the rule.
+    /// One row for strong-only, and one for each arm with a λ that meets the conditions.
     pub rows: Vec<Chosen>,
-    /// The arms of which no λ follows the rule.
+    /// The arms without a λ that meets the conditions.
     pub without: Vec<Arm>,
 }
 
-/// Chooses each arm's λ on this share of the groups, which are drawn by seed, and judges it on the others. `None` if either part
-/// would have no group.
+/// Chooses each arm's λ on a share of the groups, which are drawn by seed, and evaluates the λ on the other groups.
+/// `None` if either part would have no group.
 #[must_use]
 pub fn choose(comparison: &Comparison, share: f64, rule: Rule) -> Option<Choice> {
     let all: BTreeSet<&str> =
-        comparison.slices.iter().flat_map(|slice| &slice.taken).map(|taken| taken.group()).collect();
+        comparison.slices.iter().flat_map(|slice| &slice.outcomes).map(|outcome| outcome.group()).collect();
     let first = drawn(&all, share, comparison.seed)?;
-    let is_first = |taken: ItemOutcome| first.contains(taken.group());
+    let is_first = |outcome: ItemOutcome| first.contains(outcome.group());
     let parts = |slice: &Slice| {
-        [OnPart::of(&slice.part(is_first), comparison), OnPart::of(&slice.part(|taken| !is_first(taken)), comparison)]
+        [
+            OnPart::of(&slice.part(is_first), comparison),
+            OnPart::of(&slice.part(|outcome| !is_first(outcome)), comparison),
+        ]
     };
 
     let gated =
@@ -97,32 +101,33 @@ pub fn choose(comparison: &Comparison, share: f64, rule: Rule) -> Option<Choice>
     };
     let found: Vec<(Arm, Option<&Slice>)> = arms.map(|arm| (arm, of_arm(arm))).collect();
     let strong = comparison.reference(Reference::StrongOnly);
-    let taken: Vec<&Slice> = strong.into_iter().chain(found.iter().filter_map(|(_, slice)| *slice)).collect();
+    let selected: Vec<&Slice> = strong.into_iter().chain(found.iter().filter_map(|(_, slice)| *slice)).collect();
 
-    // One comparison of what was chosen alone: intervals of nothing else are computed.
-    let others: Vec<Slice> = taken.iter().map(|slice| slice.part(|taken| !is_first(taken))).collect();
+    // A comparison of the chosen slices alone, so that no other intervals are computed.
+    let others: Vec<Slice> = selected.iter().map(|slice| slice.part(|outcome| !is_first(outcome))).collect();
     let judged = Comparison::of(others, comparison.calibrated, comparison.prices, comparison.seed);
-    let rows = taken.iter().zip(&judged.slices).zip(judged.accuracy_intervals()).map(|((slice, other), interval)| {
-        let [chosen_on, judged_on] = parts(slice);
-        Chosen {
-            arm: slice.cell.arm,
-            threshold: slice.cell.threshold,
-            chosen_on,
-            judged_on: OnPart { interval: *interval, ..judged_on },
-            against_strong: judged.of_slice_against(other, Reference::StrongOnly).map(|against| against.accuracy),
-        }
-    });
+    let rows =
+        selected.iter().zip(&judged.slices).zip(judged.accuracy_intervals()).map(|((slice, other), interval)| {
+            let [chosen_on, judged_on] = parts(slice);
+            Chosen {
+                arm: slice.cell.arm,
+                threshold: slice.cell.threshold,
+                chosen_on,
+                judged_on: OnPart { interval: *interval, ..judged_on },
+                against_strong: judged.of_slice_against(other, Reference::StrongOnly).map(|against| against.accuracy),
+            }
+        });
     let rows = rows.collect();
     let items = |first: bool| {
         let slice = comparison.slices.first();
-        let ids = slice.into_iter().flat_map(|slice| &slice.taken).filter(|taken| is_first(**taken) == first);
-        ids.map(|taken| &taken.record().item_id).collect::<BTreeSet<_>>().len()
+        let ids = slice.into_iter().flat_map(|slice| &slice.outcomes).filter(|outcome| is_first(**outcome) == first);
+        ids.map(|outcome| &outcome.record().item_id).collect::<BTreeSet<_>>().len()
     };
     let without = found.iter().filter(|(_, slice)| slice.is_none()).map(|(arm, _)| *arm).collect();
     Some(Choice { groups: [first.len(), all.len() - first.len()], items: [items(true), items(false)], rows, without })
 }
 
-/// A share of the groups, drawn by seed. `None` if none or all would be.
+/// Draws a share of the groups by seed. `None` if the share rounds to no group or to all.
 #[expect(
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,
@@ -136,7 +141,7 @@ fn drawn<'a>(all: &BTreeSet<&'a str>, share: f64, seed: Seed) -> Option<BTreeSet
     (count > 0 && count < groups.len()).then(|| groups.into_iter().take(count).collect())
 }
 
-/// The λ that follows the rule. `None` if there is none.
+/// Returns the λ that the rule chooses. `None` if no λ meets the conditions.
 fn best<'s, 'a>(thresholds: impl Iterator<Item = (&'s Slice<'a>, OnPart)>, rule: Rule) -> Option<&'s Slice<'a>> {
     let within = |part: &OnPart| {
         rule.budget.is_none_or(|budget| part.fee.is_some_and(|fee| fee <= budget))
@@ -163,7 +168,7 @@ mod tests {
 
     const GROUPS: usize = 40;
 
-    /// An arm at one λ: which of the groups' single items are right, and which go to the strong level.
+    /// An arm at one λ. `right` and `deferred` state which of the groups' single items are correct and deferred.
     fn cell(arm: Arm, threshold: Option<f64>, right: fn(usize) -> bool, deferred: fn(usize) -> bool) -> Vec<Record> {
         let cell = Arc::new(CellKey { dataset: "d".into(), arm, order: 0, threshold });
         let record = |at: usize| {
@@ -193,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_chosen_on_some_groups_is_judged_on_the_others() {
+    fn lambda_is_chosen_on_some_groups_and_evaluated_on_the_others() {
         let (records, prices) = (records(), Prices::new());
         let comparison = Comparison::new(&records, &[], &prices, Seed(3));
         let choice = choose(&comparison, 0.25, Rule::default()).expect("there are enough groups");
@@ -212,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn a_rule_may_ask_for_an_accuracy_and_too_few_groups_are_not_parted() {
+    fn rule_accepts_an_accuracy_and_needs_two_parts() {
         let (records, prices) = (records(), Prices::new());
         let comparison = Comparison::new(&records, &[], &prices, Seed(3));
         let at = |accuracy| {

@@ -1,4 +1,4 @@
-//! Every arm beside the cascade that it is compared with: what reports are made from.
+//! Comparison of every arm with the cascade. All reports are made from it.
 
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
@@ -6,7 +6,7 @@ use std::sync::OnceLock;
 use super::BASELINE;
 use super::calibrated::{Calibrated, Guaranteed};
 use super::changes::{AgainstReference, Changes, RESAMPLES, relative_changes};
-use super::confidence::{Ends, ends};
+use super::confidence::{ConfidenceIntervals, confidence_intervals};
 use super::fees::{FeeRow, Prices, by_group, fee_of, fee_rows, item_fee};
 use super::references::Reference;
 use super::shortest::shortest;
@@ -23,21 +23,21 @@ use crate::types::seed::Seed;
 pub struct Comparison<'a> {
     /// The arms at their thresholds.
     pub slices: Vec<Slice<'a>>,
-    /// What each changes against its cascade. `None` for the cascade itself, and if there is none to compare with.
+    /// The changes of each slice against its cascade. `None` for the cascade itself, and without a cascade.
     pub changes: Vec<Option<Changes>>,
     /// The fees of each slice.
     fees: Vec<Vec<FeeRow>>,
-    /// The relative changes of each slice's fees against its base: of the whole, then row by row.
+    /// The relative changes of each slice's fees against its base: first of the total fee, then row by row.
     fee_changes: Vec<Vec<Option<Estimate>>>,
-    /// The intervals of each slice's accuracy, computed when they are first needed.
+    /// The interval of each slice's accuracy, computed on first use.
     accuracy_intervals: OnceLock<Vec<Option<Interval>>>,
-    /// The intervals of what each slice's confidence is worth, computed when they are first needed.
-    ends: OnceLock<Vec<[Ends; 2]>>,
-    /// What each slice changes against each reference, computed when it is first needed.
+    /// The intervals of the confidence metrics of each slice, computed on first use.
+    confidence_intervals: OnceLock<Vec<[ConfidenceIntervals; 2]>>,
+    /// The changes of each slice against each reference, computed on first use.
     against: OnceLock<[Vec<Option<AgainstReference>>; Reference::ALL.len()]>,
-    /// All confidences that a gate compared with a threshold, ascending, gathered when they are first needed.
+    /// All confidences that a gate compared with a threshold, ascending, collected on first use.
     confidences: OnceLock<Vec<f64>>,
-    /// How thresholds were told, where they were.
+    /// The calibrated gates of arms without a stated λ.
     pub calibrated: &'a [Calibrated],
     /// Prices by model.
     pub prices: &'a Prices,
@@ -46,13 +46,14 @@ pub struct Comparison<'a> {
 }
 
 impl<'a> Comparison<'a> {
-    /// Compares what a run's records hold.
+    /// Compares the arms in the records of a run.
     #[must_use]
     pub fn new(records: &'a [Record], calibrated: &'a [Calibrated], prices: &'a Prices, seed: Seed) -> Self {
         Self::of(slices(records), calibrated, prices, seed)
     }
 
-    /// Compares what a sweep's records hold, with the cascade at each threshold read off both levels alone.
+    /// Compares the arms in the records of a sweep. The cascade at each threshold is derived from weak-only and
+    /// strong-only.
     #[must_use]
     pub fn swept(
         records: &'a [Record],
@@ -62,8 +63,8 @@ impl<'a> Comparison<'a> {
         seed: Seed,
     ) -> Self {
         let mut found = slices(records);
-        let place = |arm| found.iter().position(|slice| slice.cell.arm == arm);
-        if let (Some(weak), Some(strong)) = (place(Arm::WeakOnly), place(Arm::StrongOnly)) {
+        let index = |arm| found.iter().position(|slice| slice.cell.arm == arm);
+        if let (Some(weak), Some(strong)) = (index(Arm::WeakOnly), index(Arm::StrongOnly)) {
             let cascades = found[weak].gated(&found[strong], thresholds);
             let after = weak.max(strong) + 1;
             found.splice(after..after, cascades);
@@ -92,7 +93,7 @@ impl<'a> Comparison<'a> {
             fees,
             fee_changes: Vec::new(),
             accuracy_intervals: OnceLock::new(),
-            ends: OnceLock::new(),
+            confidence_intervals: OnceLock::new(),
             against: OnceLock::new(),
             confidences: OnceLock::new(),
             calibrated,
@@ -103,7 +104,7 @@ impl<'a> Comparison<'a> {
         comparison
     }
 
-    /// The slices, each with what it changes.
+    /// The slices, each with its changes.
     pub fn rows(&self) -> impl Iterator<Item = (&Slice<'a>, Option<&Changes>)> {
         self.slices.iter().zip(self.changes.iter().map(Option::as_ref))
     }
@@ -125,13 +126,14 @@ impl<'a> Comparison<'a> {
         self.rows().filter(move |(slice, _)| slice.cell.arm == arm)
     }
 
-    /// What a slice is compared with; none for the cascade itself.
+    /// Returns the cascade that a slice is compared with. `None` for the cascade itself, and without a cascade.
     #[must_use]
     pub fn base(&self, slice: &Slice) -> Option<&Slice<'a>> {
         baseline(&self.slices, slice).filter(|_| slice.cell.arm != BASELINE)
     }
 
-    /// The weak level's answers to all items without strategies. `None` if no arm asks it so.
+    /// Returns the slice with the weak level's answers to all items without strategies. `None` if no arm calls the
+    /// weak level that way.
     #[must_use]
     pub fn untaught(&self) -> Option<&Slice<'a>> {
         let first = |is: fn(Arm) -> bool| self.slices.iter().find(|slice| is(slice.cell.arm));
@@ -144,17 +146,17 @@ impl<'a> Comparison<'a> {
         self.of_arm(reference.arm()).next().map(|(slice, _)| slice)
     }
 
-    /// What each slice changes against a reference, in the order of the slices. `None` for the reference itself, and if the run does
-    /// not have it.
+    /// The changes of each slice against a reference, in the order of the slices. `None` for the reference itself, and
+    /// if the run does not have it.
     #[must_use]
     pub fn against(&self, reference: Reference) -> &[Option<AgainstReference>] {
-        &self.against.get_or_init(|| Reference::ALL.map(|reference| self.changes_against(reference)))[reference.place()]
+        &self.against.get_or_init(|| Reference::ALL.map(|reference| self.changes_against(reference)))[reference.index()]
     }
 
-    /// What one slice changes against a reference. `None` for the reference itself, and if the run does not have it.
+    /// The changes of one slice against a reference. `None` for the reference itself, and if the run does not have it.
     #[must_use]
     pub fn of_slice_against(&self, slice: &Slice, reference: Reference) -> Option<AgainstReference> {
-        self.against(reference)[self.place(slice)?]
+        self.against(reference)[self.index_of(slice)?]
     }
 
     /// The slices of the arms that learn.
@@ -163,25 +165,26 @@ impl<'a> Comparison<'a> {
         self.slices.iter().filter(learns)
     }
 
-    /// How an arm's threshold was told; none where it stood in the config.
+    /// Returns the calibrated gate of an arm. `None` if the config states its λ.
     #[must_use]
     pub fn calibrated(&self, arm: Arm) -> Option<&'a Calibrated> {
         Calibrated::of(self.calibrated, arm)
     }
 
-    /// The fees of a slice, what its threshold took included.
+    /// The fees of a slice, the fee of calibrating its threshold included.
     #[must_use]
     pub fn fees(&self, slice: &Slice) -> &[FeeRow] {
-        self.place(slice).map_or(&[], |place| &self.fees[place])
+        self.index_of(slice).map_or(&[], |index| &self.fees[index])
     }
 
-    /// What an arm would pay alone; none where a model has no price.
+    /// The total fee of a slice as if its arm ran alone. `None` if a model has no price.
     #[must_use]
     pub fn fee(&self, slice: &Slice) -> Option<Fee> {
         fee_of(self.fees(slice))
     }
 
-    /// A threshold with the fewest digits that make the same decisions on all answers of the run, for people to read.
+    /// Returns the threshold with the fewest digits that makes the same decisions on all answers of the run, for
+    /// display.
     #[must_use]
     pub fn readable(&self, threshold: f64) -> f64 {
         shortest(threshold, self.confidences.get_or_init(|| confidences(&self.slices)))
@@ -197,54 +200,59 @@ impl<'a> Comparison<'a> {
         self.accuracy_intervals.get_or_init(|| self.slices.iter().map(interval).collect())
     }
 
-    /// The intervals of what a slice's confidence is worth, over the whole stream.
+    /// The intervals of a slice's confidence metrics over the whole stream.
     #[must_use]
-    pub fn confidence_ends(&self, slice: &Slice) -> Ends {
-        self.all_ends(slice)[0]
+    pub fn confidence_intervals(&self, slice: &Slice) -> ConfidenceIntervals {
+        self.all_confidence_intervals(slice)[0]
     }
 
-    /// The same over the items of which the weak level was asked.
+    /// The intervals of a slice's confidence metrics over the items for which the weak level was called.
     #[must_use]
-    pub fn confidence_ends_asked(&self, slice: &Slice) -> Ends {
-        self.all_ends(slice)[1]
+    pub fn confidence_intervals_asked(&self, slice: &Slice) -> ConfidenceIntervals {
+        self.all_confidence_intervals(slice)[1]
     }
 
-    fn all_ends(&self, slice: &Slice) -> [Ends; 2] {
-        self.place(slice)
-            .map_or_else(Default::default, |place| self.ends.get_or_init(|| ends(&self.slices, self.seed))[place])
+    fn all_confidence_intervals(&self, slice: &Slice) -> [ConfidenceIntervals; 2] {
+        self.index_of(slice).map_or_else(Default::default, |index| {
+            self.confidence_intervals.get_or_init(|| confidence_intervals(&self.slices, self.seed))[index]
+        })
     }
 
-    /// What was guaranteed for a gated slice; none where its threshold was stated.
+    /// Returns the guarantee of a gated slice. `None` if its threshold is stated in the config.
     #[must_use]
     pub fn guaranteed(&self, slice: &Slice) -> Option<Guaranteed> {
         self.calibrated(slice.cell.arm).filter(|_| slice.cell.threshold.is_some())?.guaranteed()
     }
 
-    /// The relative change of the whole fee against the base's, as a share. Its interval covers the sampling of the stream's items;
-    /// the fee of calibrating the threshold enters as a constant. `None` for the cascade, without prices, or if the base pays
-    /// nothing.
+    /// The relative change of the total fee against the base, as a share. The interval covers the sampling of the
+    /// stream's items; the fee of calibrating the threshold enters as a constant. `None` for the cascade, without
+    /// prices, or if the base pays nothing.
     #[must_use]
     pub fn fee_change(&self, slice: &Slice) -> Option<Estimate> {
-        self.place(slice).and_then(|place| self.fee_changes[place][0])
+        self.index_of(slice).and_then(|index| self.fee_changes[index][0])
     }
 
     /// The fees of a slice, each with its relative change as a share.
     pub fn fees_with_changes(&self, slice: &Slice) -> impl Iterator<Item = (&FeeRow, Option<Estimate>)> {
-        let changes = self.place(slice).map_or(&[][..], |place| &self.fee_changes[place][1..]);
+        let changes = self.index_of(slice).map_or(&[][..], |index| &self.fee_changes[index][1..]);
         self.fees(slice).iter().zip(changes.iter().copied())
     }
 
-    /// What a slice's threshold took, in USD, of one model or of all.
+    /// Fee in USD of calibrating a slice's threshold, for one model or for all.
     pub(super) fn calibration_fee(&self, slice: &Slice, model: Option<&str>) -> f64 {
-        let told = self.fees(slice).iter().filter(|row| row.purpose == Some(Purpose::Calibrate));
-        told.filter(|row| model.is_none_or(|model| row.model == model)).filter_map(|row| row.fee).map(Fee::usd).sum()
+        let calibration = self.fees(slice).iter().filter(|row| row.purpose == Some(Purpose::Calibrate));
+        calibration
+            .filter(|row| model.is_none_or(|model| row.model == model))
+            .filter_map(|row| row.fee)
+            .map(Fee::usd)
+            .sum()
     }
 
-    fn place(&self, slice: &Slice) -> Option<usize> {
+    fn index_of(&self, slice: &Slice) -> Option<usize> {
         self.slices.iter().position(|other| other.cell == slice.cell)
     }
 
-    /// What each slice changes of its base's fees: of the whole, then row by row.
+    /// Computes the relative changes of each slice's fees against its base: first of the total fee, then row by row.
     fn changes_of_fees(&self) -> Vec<Vec<Option<Estimate>>> {
         let mut changes: Vec<_> = self.fees.iter().map(|rows| vec![None; rows.len() + 1]).collect();
         let mut units: Vec<(Units<2>, [f64; 2])> = Vec::new();
@@ -265,16 +273,17 @@ impl<'a> Comparison<'a> {
                 if matches!(row, Some((_, Some(Purpose::Calibrate)))) {
                     continue;
                 }
-                let fee = |taken: ItemOutcome| item_fee(taken, row, self.prices);
+                let fee = |outcome: ItemOutcome| item_fee(outcome, row, self.prices);
                 let Some(paid) = by_group(&pairs, |one, other| Some([fee(one)?, fee(other)?])) else { continue };
                 let paid = paid.contributing(differ);
-                // What thresholds took stands in the fees of all models and of one, and under no other purpose.
+                // The fee of calibrating thresholds is part of the total of all models and of one model, and of no
+                // other purpose.
                 let apart = match row {
                     Some((_, Some(_))) => [0.0; 2],
                     _ => [slice, base].map(|slice| self.calibration_fee(slice, row.map(|(model, _)| model))),
                 };
                 let paid = (paid, apart);
-                // A model's total is its only row again.
+                // The total of a model with one row equals that row.
                 if units.last() != Some(&paid) {
                     units.push(paid);
                 }
@@ -282,40 +291,40 @@ impl<'a> Comparison<'a> {
             }
         }
         let found = relative_changes(&units, self.seed);
-        for (place, interval) in intervals {
-            *interval = found[place].and_then(|found| found.interval);
+        for (index, interval) in intervals {
+            *interval = found[index].and_then(|found| found.interval);
         }
         changes
     }
 
-    /// A p-value of each slice, adjusted over the arms that are compared with the same cascade (Holm 1979). None for the levels
-    /// asked alone: they are the ends of the range, and no hypotheses on learning.
+    /// Adjusts a p-value of each slice over the arms that are compared with the same cascade (Holm 1979). `None` for
+    /// weak-only and strong-only: they are the ends of the range, and no hypotheses on learning.
     #[must_use]
     pub fn adjusted(&self, p_value: impl Fn(&Changes) -> Option<f64>) -> Vec<Option<f64>> {
         self.holm(self.changes.iter().map(|changes| changes.as_ref().and_then(&p_value)))
     }
 
-    /// The p-values of the accuracies against a reference, adjusted over the same arms and the cascade.
+    /// The p-values of the accuracy changes against a reference, adjusted over the same arms and the cascade.
     #[must_use]
     pub fn adjusted_against(&self, reference: Reference) -> Vec<Option<f64>> {
         self.holm(self.against(reference).iter().map(|against| against.as_ref()?.accuracy.p_value))
     }
 
-    /// P-values in the order of the slices, adjusted over each cascade and the arms that are compared with it.
+    /// Adjusts p-values, in the order of the slices, over each cascade and the arms that are compared with it.
     fn holm(&self, p_values: impl Iterator<Item = Option<f64>>) -> Vec<Option<f64>> {
         let mut adjusted = vec![None; self.slices.len()];
         let mut families: BTreeMap<Option<u64>, Vec<(usize, f64)>> = BTreeMap::new();
-        for (place, (slice, p_value)) in self.slices.iter().zip(p_values).enumerate() {
+        for (index, (slice, p_value)) in self.slices.iter().zip(p_values).enumerate() {
             if let Some(p_value) = p_value.filter(|_| !slice.cell.arm.is_one_level()) {
                 let cascade = if slice.cell.arm == BASELINE { Some(slice) } else { self.base(slice) };
                 let family = cascade.and_then(|cascade| cascade.cell.threshold).map(f64::to_bits);
-                families.entry(family).or_default().push((place, p_value));
+                families.entry(family).or_default().push((index, p_value));
             }
         }
         for family in families.into_values() {
             let raw: Vec<f64> = family.iter().map(|(_, p)| *p).collect();
-            for ((place, _), p) in family.into_iter().zip(holm(&raw)) {
-                adjusted[place] = Some(p);
+            for ((index, _), p) in family.into_iter().zip(holm(&raw)) {
+                adjusted[index] = Some(p);
             }
         }
         adjusted

@@ -1,4 +1,4 @@
-//! What the weak level's confidence is worth over a stream, and whether the gate keeps what was guaranteed.
+//! Quality of the weak level's confidence over a stream, and a monitor of the guarantee.
 
 use std::collections::BTreeMap;
 
@@ -10,68 +10,76 @@ use crate::analysis::stats::bootstrap::Population;
 use crate::analysis::stats::{Draws, Interval};
 use crate::types::seed::Seed;
 
-/// Rows of equal mass in a reliability table.
+/// Number of rows of equal mass in a reliability table.
 pub const BINS: usize = 10;
 
-/// Resamples of the intervals of AUROC, ECE and Brier's score: each goes through all answers again.
+/// Number of resamples for the intervals of AUROC, ECE and Brier score. Each resample visits all answers.
 pub const RESAMPLES: usize = 2000;
 
-/// How well confidence tells right answers from wrong ones.
+/// Confidence metrics: how well confidence separates correct from wrong answers.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Reliability {
-    /// Answers, over all orders.
+    /// Number of answers, over all orders.
     pub n: usize,
-    /// The table.
+    /// The reliability table.
     pub bins: Vec<Bin>,
     /// The expected calibration error over the table's rows.
     pub ece: Option<f64>,
-    /// The mean squared error of confidence.
+    /// The Brier score: the mean squared error of confidence.
     pub brier: Option<f64>,
-    /// The chance that a right answer is the surer one.
+    /// The probability that a correct answer has a greater confidence than a wrong one.
     pub auroc: Option<f64>,
     /// The area under the risk-coverage curve.
     pub aurc: Option<f64>,
 }
 
-/// The 95 % intervals of what confidence is worth: bias-corrected bootstrap over groups, since a resample's ECE lies above the
-/// sample's as that lies above the truth. None where too few groups contribute, or where all resamples lie on one side.
+/// The 95 % intervals of the confidence metrics, from a bias-corrected bootstrap over groups. The correction is needed
+/// since the ECE of a resample is biased upwards from the sample's, which is biased upwards from the truth. `None` if
+/// too few groups contribute, or if all resamples lie on one side of the sample's figure.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
-pub struct Ends {
-    /// Of the AUROC. None if fewer than three groups have a right answer, or fewer than three a wrong one.
+pub struct ConfidenceIntervals {
+    /// Interval of the AUROC. `None` if fewer than three groups have a correct answer, or fewer than three a wrong
+    /// one.
     pub auroc: Option<Interval>,
-    /// Of the ECE.
+    /// Interval of the ECE.
     pub ece: Option<Interval>,
-    /// Of Brier's score.
+    /// Interval of the Brier score.
     pub brier: Option<Interval>,
 }
 
-/// The intervals of each of some slices, of the whole stream and of the items of which the weak level was asked; empty ones where
-/// there is no such figure. Slices with as many groups are resampled together.
+/// Computes the intervals for each slice, over the whole stream and over the items for which the weak level was
+/// called. Intervals are empty if the metrics are undefined. Slices with the same number of groups share their
+/// resamples.
 #[must_use]
-pub(super) fn ends(slices: &[Slice], seed: Seed) -> Vec<[Ends; 2]> {
+pub(super) fn confidence_intervals(slices: &[Slice], seed: Seed) -> Vec<[ConfidenceIntervals; 2]> {
     let mut batches: BTreeMap<usize, Vec<([usize; 2], Ranked)>> = BTreeMap::new();
-    for (place, slice) in slices.iter().enumerate().filter(|(_, slice)| !slice.is_read_off()) {
+    for (index, slice) in slices.iter().enumerate().filter(|(_, slice)| !slice.is_read_off()) {
         let whole = slice.is_complete().then_some((0, false));
         let asked = (slice.unasked() > 0).then_some((1, true));
         for (kind, asked_alone) in whole.into_iter().chain(asked) {
-            let kept = slice.taken.iter().filter(|taken| !asked_alone || taken.asked_answer().is_some());
-            let rows: Vec<(&str, Judged)> = kept.filter_map(|taken| Some((taken.group(), taken.judged()?))).collect();
+            let included = slice.outcomes.iter().filter(|outcome| !asked_alone || outcome.own_weak_answer().is_some());
+            let rows: Vec<(&str, Judged)> =
+                included.filter_map(|outcome| Some((outcome.group(), outcome.judged()?))).collect();
             if !rows.is_empty() {
                 let ranked = Ranked::new(&rows);
-                batches.entry(ranked.groups()).or_default().push(([place, kind], ranked));
+                batches.entry(ranked.groups()).or_default().push(([index, kind], ranked));
             }
         }
     }
-    let mut found = vec![[Ends::default(); 2]; slices.len()];
+    let mut found = vec![[ConfidenceIntervals::default(); 2]; slices.len()];
     let draws = Draws { seed, labels: &["confidence"], count: RESAMPLES };
     for (groups, slices) in batches {
         let Ok(groups) = u32::try_from(groups) else { continue };
-        let figures = |times: &[u32]| slices.iter().flat_map(|(_, ranked)| ranked.worth(times, BINS as u64)).collect();
-        let told = Population::distinct(groups).bias_corrected(draws, figures);
-        for (([place, kind], ranked), told) in slices.iter().zip(told.chunks(3)) {
-            let interval = |figure: usize| told[figure].and_then(|found| found.interval);
-            found[*place][*kind] =
-                Ends { auroc: interval(0).filter(|_| ranked.has_both()), ece: interval(1), brier: interval(2) };
+        let figures =
+            |times: &[u32]| slices.iter().flat_map(|(_, ranked)| ranked.metrics(times, BINS as u64)).collect();
+        let estimates = Population::distinct(groups).bias_corrected(draws, figures);
+        for (([index, kind], ranked), estimates) in slices.iter().zip(estimates.chunks(3)) {
+            let interval = |figure: usize| estimates[figure].and_then(|found| found.interval);
+            found[*index][*kind] = ConfidenceIntervals {
+                auroc: interval(0).filter(|_| ranked.has_both()),
+                ece: interval(1),
+                brier: interval(2),
+            };
         }
     }
     for (_, found) in slices.iter().zip(&mut found).filter(|(slice, _)| slice.unasked() == 0) {
@@ -80,27 +88,27 @@ pub(super) fn ends(slices: &[Slice], seed: Seed) -> Vec<[Ends; 2]> {
     found
 }
 
-/// What became of a guarantee over the stream.
+/// Realised risk over the stream, compared with the guarantee.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Realised {
-    /// Accepted answers, over all orders.
+    /// Number of accepted answers, over all orders.
     pub accepted: usize,
-    /// Wrong ones among them.
+    /// Number of wrong answers among the accepted ones.
     pub errors: usize,
-    /// Their share; none where nothing was accepted.
+    /// Share of wrong answers among the accepted ones. `None` if no answer was accepted.
     pub risk: Option<f64>,
-    /// The greatest wealth of any order, from a stake of 1, of the bet against the guarantee.
+    /// The greatest wealth in any order, from a stake of 1, of the bet against the guarantee.
     pub wealth: f64,
-    /// The p-value at any time of the guarantee: the number of orders over that wealth, at most 1.
+    /// The anytime-valid p-value of the guarantee: the number of orders divided by `wealth`, at most 1.
     pub p: f64,
-    /// The accepted answers of that order by then, and the wrong ones among them.
+    /// Accepted answers of that order when it reached `wealth`, and the wrong ones among them.
     pub alarmed: [usize; 2],
 }
 
 impl Slice<'_> {
-    /// What the weak level's confidence is worth over the whole stream, weak-only's answers among them where those are there instead.
-    /// `None` if there is no confidence, if an item has no weak answer though the arm shows examples, and if the slice is read off
-    /// weak-only, which has the same.
+    /// Confidence metrics over the whole stream. If the arm did not call the weak level for an item, weak-only's
+    /// answer is used. `None` if no answer has a confidence, if an item has no weak answer though the arm retrieves
+    /// strategies, and if the slice is derived from weak-only, whose metrics are identical.
     #[must_use]
     pub fn reliability(&self) -> Option<Reliability> {
         if self.is_read_off() || !self.is_complete() {
@@ -118,29 +126,31 @@ impl Slice<'_> {
         })
     }
 
-    /// The same over the items of which the weak level was asked.
+    /// Confidence metrics over the items for which the weak level was called.
     #[must_use]
     pub fn reliability_asked(&self) -> Option<Reliability> {
-        if self.unasked() == 0 { self.reliability() } else { self.asked_part().reliability() }
+        if self.unasked() == 0 { self.reliability() } else { self.weak_called_part().reliability() }
     }
 
-    /// Whether every item that the arm did not ask the weak level of has weak-only's answer instead.
+    /// True if every item without a call of the weak level has weak-only's answer instead.
     fn is_complete(&self) -> bool {
         self.unasked() == self.from_weak_only()
     }
 
-    /// Whether it is read off weak-only and strong-only.
+    /// True if the slice is derived from weak-only and strong-only.
     fn is_read_off(&self) -> bool {
-        matches!(self.taken.first(), Some(ItemOutcome::Gated { .. }))
+        matches!(self.outcomes.first(), Some(ItemOutcome::Gated { .. }))
     }
 
-    /// Whether accepted answers of the weak level keep to a risk of `alpha`; strong ones given again are not the weak level's.
+    /// Computes the realised risk of the weak level's accepted answers, and tests that it is at most `alpha`. Reused
+    /// strong answers are left out.
     #[must_use]
     #[expect(clippy::cast_precision_loss, reason = "counts of items")]
     pub fn realised(&self, alpha: f64) -> Realised {
         let mut orders: BTreeMap<usize, Vec<bool>> = BTreeMap::new();
-        for taken in self.taken.iter().filter(|taken| !taken.deferred() && taken.asked_answer().is_some()) {
-            orders.entry(taken.record().cell.order).or_default().push(!taken.correct());
+        for outcome in self.outcomes.iter().filter(|outcome| !outcome.deferred() && outcome.own_weak_answer().is_some())
+        {
+            orders.entry(outcome.record().cell.order).or_default().push(!outcome.correct());
         }
         let watched: Vec<RiskMonitor> = orders.into_values().map(|wrong| watch(wrong, alpha)).collect();
         let sum = |of: fn(&RiskMonitor) -> usize| watched.iter().map(of).sum::<usize>();

@@ -1,47 +1,49 @@
-//! How much of a learning arm's gain its control with random strategies has too: what the form of the prompt gives.
+//! Share of a learning arm's gain that its control with random strategies reaches too: the part that comes from the
+//! form of the prompt.
 
 use super::changes::RESAMPLES;
 use super::fees::item_fee;
 use super::{Comparison, ItemOutcome, Slice};
 use crate::analysis::stats::{Draws, Estimate, Units};
 
-/// A gain below the smallest amount of money is rounding.
+/// The smallest gain. A smaller one is rounding.
 const LEAST: f64 = 1e-12;
 
-/// Gains of which the control's share is told.
+/// Gains for which the control's share is computed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Gain {
-    /// Of the weak level's accuracy.
+    /// Gain of the weak level's accuracy.
     WeakAccuracy,
-    /// Of the accuracy.
+    /// Gain of the accuracy.
     Accuracy,
-    /// Of the coverage.
+    /// Gain of the coverage.
     Coverage,
-    /// Strong calls spared.
+    /// Reduction of strong calls.
     StrongCalls,
-    /// Requests of the strong level spared.
+    /// Reduction of strong calls, distillation included.
     StrongRequests,
-    /// Of the fee, what is spared.
+    /// Reduction of the fee.
     Fee,
 }
 
 impl Gain {
-    /// What an item adds to the gain. None without a price.
-    fn of(self, taken: ItemOutcome, comparison: &Comparison) -> Option<f64> {
+    /// Contribution of one item to the gain. `None` without a price.
+    fn of(self, outcome: ItemOutcome, comparison: &Comparison) -> Option<f64> {
         let one = |is: bool| f64::from(u8::from(is));
         Some(match self {
-            Self::WeakAccuracy => one(taken.weak_correct()),
-            Self::Accuracy => one(taken.correct()),
-            Self::Coverage => one(!taken.deferred()),
-            Self::StrongCalls => -one(taken.deferred()),
-            Self::StrongRequests => -f64::from(u32::try_from(taken.strong_calls_all()).ok()?),
-            Self::Fee => -item_fee(taken, None, comparison.prices)?,
+            Self::WeakAccuracy => one(outcome.weak_correct()),
+            Self::Accuracy => one(outcome.correct()),
+            Self::Coverage => one(!outcome.deferred()),
+            Self::StrongCalls => -one(outcome.deferred()),
+            Self::StrongRequests => -f64::from(u32::try_from(outcome.strong_calls_all()).ok()?),
+            Self::Fee => -item_fee(outcome, None, comparison.prices)?,
         })
     }
 }
 
-/// The control's gain as a share of the arm's, both against the cascade `base`, with its BCa interval over groups. None if the arm
-/// gains nothing, or without prices; no interval if the arm gains nothing on more than 1 % of the resamples.
+/// Computes the control's gain as a share of the arm's, both against the cascade `base`, with its BCa interval over
+/// groups. `None` if the arm gains nothing, or without prices. No interval if the arm gains nothing on more than 1 %
+/// of the resamples.
 #[must_use]
 pub fn share(comparison: &Comparison, gain: Gain, arm: &Slice, control: &Slice, base: &Slice) -> Option<Estimate> {
     let differences = |slice: &Slice| {
@@ -54,11 +56,11 @@ pub fn share(comparison: &Comparison, gain: Gain, arm: &Slice, control: &Slice, 
     let own = differences(arm)?.into_iter().map(|(group, gain)| (group, [0.0, gain]));
     let controls = differences(control)?.into_iter().map(|(group, gain)| (group, [gain, 0.0]));
     let units = Units::by_group(own.chain(controls)).contributing(|[_, own]| own != 0.0);
-    // What thresholds took is no item's.
+    // The fee of calibrating thresholds belongs to no item.
     let apart = match gain {
         Gain::Fee => {
-            let took = |slice| comparison.calibration_fee(slice, None);
-            [took(base) - took(control), took(base) - took(arm)]
+            let calibration = |slice| comparison.calibration_fee(slice, None);
+            [calibration(base) - calibration(control), calibration(base) - calibration(arm)]
         }
         _ => [0.0; 2],
     };

@@ -1,26 +1,26 @@
-//! How the answers of a level ended: whole, cut at the token limit, without a text.
+//! Counts of how the answers of a level ended: complete, cut at the token limit, or without text.
 
 use super::{Slice, ratio};
 use crate::types::chat::Finish;
 use crate::types::level::Level;
 use crate::types::record::Purpose;
 
-/// The answers of one level in one arm, over all orders.
+/// Answers of one level in one arm by how they ended, over all orders.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct FinishCounts {
-    /// Answers of which it is known how they ended; what was refused is none.
+    /// Number of answers with a known finish reason, refused ones excluded.
     pub answers: usize,
-    /// Those that the token limit cut off.
+    /// Number of answers that the token limit cut.
     pub cut: usize,
-    /// Those without a text.
+    /// Number of answers without text.
     pub empty: usize,
 }
 
 impl FinishCounts {
-    /// The ends of a level's answers.
+    /// Counts the answers of a level by how they ended.
     #[must_use]
     pub fn of(slice: &Slice, level: Level) -> Self {
-        let calls = slice.taken.iter().flat_map(|taken| taken.calls()).map(|(call, _)| call);
+        let calls = slice.outcomes.iter().flat_map(|outcome| outcome.calls()).map(|(call, _)| call);
         let answers = calls.filter(|call| call.level == Some(level) && call.purpose == Purpose::Answer);
         let known = answers.filter_map(|call| call.noted.as_ref()).filter(|noted| noted.finish != Finish::Refused);
         known.fold(Self::default(), |sum, noted| Self {
@@ -36,7 +36,7 @@ impl FinishCounts {
         ratio(self.cut, self.answers)
     }
 
-    /// The share of answers without a text, in [0, 1].
+    /// The share of answers without text, in [0, 1].
     #[must_use]
     pub fn empty_share(&self) -> f64 {
         ratio(self.empty, self.answers)

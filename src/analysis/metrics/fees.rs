@@ -1,5 +1,5 @@
-//! Tokens and fees by model and purpose. Integer tokens are summed first and priced once; a fee that was recorded with
-//! an answer stands as it is.
+//! Tokens and fees by model and purpose. Integer tokens are summed first and priced once. A fee that was recorded with
+//! an answer is used unchanged.
 
 use std::collections::BTreeMap;
 
@@ -10,13 +10,13 @@ use crate::types::level::Level;
 use crate::types::price::{Fee, Price};
 use crate::types::record::{Call, Purpose, Record};
 
-/// Prices by the model's name in the config; none where it has no price.
+/// Prices by the model's name in the config. `None` if a model has no price.
 pub type Prices = BTreeMap<String, Option<Price>>;
 
-/// Some of a slice's tokens, over all orders.
+/// Function that counts tokens of one kind in a slice, over all orders.
 pub type Tokens = fn(&Slice) -> u64;
 
-/// The tokens of a slice that are told apart, by the names of their columns.
+/// The kinds of tokens that reports list, with the names of their columns.
 pub const TOKENS: [(&str, Tokens); 7] = [
     ("weak_input_tokens", |slice| slice.usage(Some(Level::FIRST), Purpose::Answer).input),
     ("weak_output_tokens", |slice| slice.usage(Some(Level::FIRST), Purpose::Answer).output),
@@ -27,25 +27,25 @@ pub const TOKENS: [(&str, Tokens); 7] = [
     ("embed_tokens", |slice| slice.usage(None, Purpose::Embed).input),
 ];
 
-/// A model, and a purpose; none for all of the model's.
+/// A model and a purpose. No purpose means all of the model's calls.
 pub type Row<'a> = (&'a str, Option<Purpose>);
 
-/// Tokens and fee of one model for one purpose, or of one model in all.
+/// Tokens and fee of one model for one purpose, or the model's total.
 #[derive(Debug, Clone, PartialEq)]
 pub struct FeeRow {
     /// The model's name in the config.
     pub model: String,
-    /// The purpose; none for the model's total.
+    /// The purpose. `None` for the model's total.
     pub purpose: Option<Purpose>,
-    /// Calls that served the purpose; in a total each call counts once.
+    /// Number of calls for the purpose. In a total, each call counts once.
     pub calls: usize,
-    /// Tokens.
+    /// Tokens of these calls.
     pub usage: Usage,
-    /// Their price; none where the model has none.
+    /// Fee of these calls. `None` if the model has no price.
     pub fee: Option<Fee>,
 }
 
-/// What some calls took.
+/// Calls, tokens and recorded fees, summed.
 #[derive(Default, Clone, Copy)]
 struct Sum {
     calls: usize,
@@ -65,7 +65,7 @@ impl Sum {
         }
     }
 
-    /// Recorded fees stand as they are; the other tokens need a price.
+    /// Adds the recorded fees, unchanged, to the price of the other tokens. `None` if those tokens have no price.
     fn fee(&self, price: Option<&Price>) -> Option<Fee> {
         let priced = price.map(|price| price.fee(self.to_price));
         match self.recorded {
@@ -76,7 +76,7 @@ impl Sum {
     }
 }
 
-/// The sums of some calls: each model's purposes, and its total.
+/// Sums over calls, by model and purpose and by model.
 #[derive(Default)]
 struct Sums<'a> {
     /// The models in the order in which they were first called.
@@ -90,7 +90,7 @@ impl<'a> Sums<'a> {
         if !self.models.contains(&&*call.model) {
             self.models.push(&call.model);
         }
-        // A strategy written in the answer's own call is no further call.
+        // A strategy written in the call of the answer is no separate call.
         let further = !call.shares_with(earlier);
         self.by_row.entry((&call.model, Some(purpose))).or_default().add(call, true);
         self.by_row.entry((&call.model, None)).or_default().add(call, further);
@@ -108,60 +108,63 @@ impl<'a> Sums<'a> {
     }
 }
 
-/// The fees of a slice: each model's purposes, then its total. `calibration` are the records from which the slice's
-/// threshold was told.
+/// Computes the fees of a slice: each model's purposes, then its total. `calibration` contains the records that the
+/// slice's threshold was calibrated on.
 #[must_use]
 pub fn fee_rows(slice: &Slice, calibration: &[Record], prices: &Prices) -> Vec<FeeRow> {
     let mut sums = Sums::default();
-    for (call, earlier) in slice.taken.iter().flat_map(|taken| taken.calls()) {
+    for (call, earlier) in slice.outcomes.iter().flat_map(|outcome| outcome.calls()) {
         sums.add(call, earlier, call.purpose);
     }
     for record in calibration {
-        for (place, call) in record.calls.iter().enumerate() {
-            sums.add(call, &record.calls[..place], Purpose::Calibrate);
+        for (index, call) in record.calls.iter().enumerate() {
+            sums.add(call, &record.calls[..index], Purpose::Calibrate);
         }
     }
     sums.rows(prices)
 }
 
-/// What an arm would pay alone; none where a model has no price.
+/// Sums the models' totals. `None` if a model has no price.
 #[must_use]
 pub fn fee_of(rows: &[FeeRow]) -> Option<Fee> {
     let totals = rows.iter().filter(|row| row.purpose.is_none());
     totals.into_iter().try_fold(Fee::default(), |sum, row| Some(sum.plus(row.fee?)))
 }
 
-/// The fee of one item in USD; none where a model has no price. `row` keeps to one model, and to one purpose.
+/// Computes the fee of one item in USD. `None` if a model has no price. `row` restricts the fee to one model, or to
+/// one model and purpose.
 #[must_use]
-pub fn item_fee(taken: ItemOutcome, row: Option<Row>, prices: &Prices) -> Option<f64> {
-    of_models(taken, row, |model, sum| sum.fee(price_of(prices, model)))
+pub fn item_fee(outcome: ItemOutcome, row: Option<Row>, prices: &Prices) -> Option<f64> {
+    of_models(outcome, row, |model, sum| sum.fee(price_of(prices, model)))
 }
 
-/// The same by its tokens alone, whatever fee was recorded: for prices that nobody charged.
+/// Computes the fee of one item in USD from its tokens alone and ignores recorded fees, for prices that no provider
+/// charged. `None` if a model has no price. `row` restricts the fee as in [`item_fee`].
 #[must_use]
-pub fn token_fee(taken: ItemOutcome, row: Option<Row>, prices: &Prices) -> Option<f64> {
-    of_models(taken, row, |model, sum| Some(price_of(prices, model)?.fee(sum.usage)))
+pub fn token_fee(outcome: ItemOutcome, row: Option<Row>, prices: &Prices) -> Option<f64> {
+    of_models(outcome, row, |model, sum| Some(price_of(prices, model)?.fee(sum.usage)))
 }
 
 fn price_of<'p>(prices: &'p Prices, model: &str) -> Option<&'p Price> {
     prices.get(model).and_then(Option::as_ref)
 }
 
-/// An item's fees by model, added up.
-fn of_models(taken: ItemOutcome, row: Option<Row>, fee: impl Fn(&str, &Sum) -> Option<Fee>) -> Option<f64> {
+/// Sums an item's fees over its models.
+fn of_models(outcome: ItemOutcome, row: Option<Row>, fee: impl Fn(&str, &Sum) -> Option<Fee>) -> Option<f64> {
     let mut sums: BTreeMap<&str, Sum> = BTreeMap::new();
-    for (call, _) in taken.calls() {
-        let kept = row.is_none_or(|(model, purpose)| {
+    for (call, _) in outcome.calls() {
+        let included = row.is_none_or(|(model, purpose)| {
             *call.model == *model && purpose.is_none_or(|purpose| purpose == call.purpose)
         });
-        if kept {
+        if included {
             sums.entry(&call.model).or_default().add(call, true);
         }
     }
     sums.iter().try_fold(Fee::default(), |all, (model, sum)| Some(all.plus(fee(model, sum)?))).map(Fee::usd)
 }
 
-/// What each group of items adds to some sums that are told from an arm's and its base's; none where a model has no price.
+/// Sums, for each group of items, figures that are computed from an arm's and its base's outcome. `None` if a model
+/// has no price.
 pub fn by_group<const D: usize>(
     pairs: &[(ItemOutcome, ItemOutcome)],
     sums: impl Fn(ItemOutcome, ItemOutcome) -> Option<[f64; D]>,

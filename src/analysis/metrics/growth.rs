@@ -1,30 +1,30 @@
-//! A learning arm along its stream: what the first items cost, and from where on it pays.
+//! Figures of a learning arm along its stream: early costs, and the item from which on the arm is cheaper.
 
 use std::collections::BTreeMap;
 
 use super::fees::{Prices, item_fee};
 use super::slices::{ItemOutcome, Slice};
 
-/// An arm and its cascade after so many items, over all orders.
+/// Figures of an arm and its cascade after the first items of the stream, over all orders.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Point {
-    /// Items so far, in each order.
+    /// Number of items so far, in each order.
     pub items: usize,
-    /// Share of right answers so far.
+    /// Share of correct answers so far.
     pub accuracy: f64,
-    /// The cascade's.
+    /// The cascade's figure.
     pub base_accuracy: f64,
     /// Share of deferred items so far.
     pub deferred: f64,
-    /// The cascade's.
+    /// The cascade's figure.
     pub base_deferred: f64,
-    /// The arm's share in the last tenth of the stream up to here.
+    /// Share of deferred items in the last tenth of the stream, counted back from here.
     pub deferred_lately: f64,
-    /// Strategies in the repository when the last item's turn came, on average over the orders.
+    /// Number of strategies in the repository when the last item was processed, averaged over the orders.
     pub repository: f64,
-    /// Fee so far in USD, over all orders; none without prices.
+    /// Fee so far in USD, over all orders. `None` without prices.
     pub fee: Option<f64>,
-    /// The cascade's.
+    /// The cascade's figure.
     pub base_fee: Option<f64>,
 }
 
@@ -37,7 +37,7 @@ struct Sums {
     fee: [Option<f64>; 2],
 }
 
-/// A point after each item of the stream.
+/// Computes a point after each item of the stream.
 #[must_use]
 #[expect(clippy::cast_precision_loss, reason = "counts of items")]
 pub fn growth(slice: &Slice, base: &Slice, prices: &Prices) -> Vec<Point> {
@@ -51,10 +51,10 @@ pub fn growth(slice: &Slice, base: &Slice, prices: &Prices) -> Vec<Point> {
     let mut points = Vec::new();
     for pairs in by_position.into_values() {
         for (one, other) in &pairs {
-            for (side, taken) in [*one, *other].into_iter().enumerate() {
-                sums.right[side] += usize::from(taken.correct());
-                sums.deferred[side] += usize::from(taken.deferred());
-                sums.fee[side] = sums.fee[side].zip(item_fee(taken, None, prices)).map(|(sum, fee)| sum + fee);
+            for (side, outcome) in [*one, *other].into_iter().enumerate() {
+                sums.right[side] += usize::from(outcome.correct());
+                sums.deferred[side] += usize::from(outcome.deferred());
+                sums.fee[side] = sums.fee[side].zip(item_fee(outcome, None, prices)).map(|(sum, fee)| sum + fee);
             }
         }
         sums.pairs += pairs.len();
@@ -78,7 +78,8 @@ pub fn growth(slice: &Slice, base: &Slice, prices: &Prices) -> Vec<Point> {
     points
 }
 
-/// The number of items from which on the arm's fee so far stays below the cascade's; none where it ends above.
+/// Number of items from which on the arm's fee so far stays below the cascade's. `None` if the arm's fee is not below
+/// at the end.
 #[must_use]
 pub fn break_even_item(along: &[Point]) -> Option<usize> {
     let cheaper = |point: &Point| point.fee.zip(point.base_fee).is_some_and(|(own, base)| own < base);
@@ -91,7 +92,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_pays_from_where_the_fee_stays_below() {
+    fn break_even_is_the_item_from_which_the_fee_stays_below() {
         let point = |items, fee, base| Point {
             items,
             accuracy: 0.0,

@@ -1,5 +1,5 @@
-//! Where a learning arm's gain comes from, told after the fact: whose strategies were shown, whether their teacher was
-//! right, and what asking for them does to the strong level.
+//! Sources of a learning arm's gain, determined after the fact: the groups of the retrieved strategies, the
+//! correctness of the strong answers behind them, and the effect of writing strategies on the strong level.
 #![expect(clippy::redundant_closure_for_method_calls, reason = "a method is not one for every lifetime of its records")]
 
 use super::slices::{ItemOutcome, Slice};
@@ -7,22 +7,22 @@ use crate::analysis::stats::{Draws, Estimate, clustered_mean};
 use crate::analysis::theorem::{Constants, Taught, WeakOutcome, constants};
 use crate::types::record::{Purpose, Record, Score, StrategyOutcome};
 
-/// Where the strategies shown for some items came from.
+/// Source of the strategies retrieved for an item.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StrategySource {
     /// At least one from the item's own group: another wording or instance of the same problem.
     SameGroup,
-    /// Some, all of them from other groups.
+    /// One or more, all from other groups.
     OtherGroups,
-    /// None was shown.
+    /// No strategy was retrieved.
     Nothing,
 }
 
 impl StrategySource {
-    /// All of them, in the order of reports.
+    /// All variants, in the order of reports.
     pub const ALL: [Self; 3] = [Self::SameGroup, Self::OtherGroups, Self::Nothing];
 
-    /// How reports call it.
+    /// Name in reports.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -41,22 +41,22 @@ impl StrategySource {
     }
 }
 
-/// Whether the strong answers behind the strategies shown were right.
+/// Correctness of the strong answers behind the retrieved strategies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Teacher {
-    /// All of them.
+    /// All strong answers are correct.
     Right,
-    /// Some of them.
+    /// Some strong answers are correct.
     Mixed,
-    /// None of them.
+    /// No strong answer is correct.
     Wrong,
 }
 
 impl Teacher {
-    /// All of them, in the order of reports.
+    /// All variants, in the order of reports.
     pub const ALL: [Self; 3] = [Self::Right, Self::Mixed, Self::Wrong];
 
-    /// How reports call it.
+    /// Name in reports.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -78,88 +78,93 @@ impl Teacher {
     }
 }
 
-/// The weak level with strategies of one kind, against itself without any on the same items. An item of which the arm did not ask it
-/// adds weak-only's answer, and so no gain.
+/// Accuracy of the weak level with strategies of one kind, and without strategies on the same items. If the arm did
+/// not call the weak level for an item, weak-only's answer is used, which adds no gain.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct TransferGain {
-    /// Items over all orders.
+    /// Number of items over all orders.
     pub n: usize,
-    /// Items of which the weak level was not asked: among `n` if weak-only's answers are there instead, left out if not.
+    /// Number of items for which the weak level was not called. They are counted in `n` if weak-only's answers are
+    /// used instead, and left out otherwise.
     pub unasked: usize,
     /// Accuracy without strategies, as a share.
     pub alone: f64,
-    /// Accuracy with them, as a share.
+    /// Accuracy with strategies, as a share.
     pub taught: f64,
     /// The paired difference of the accuracies, as a share.
     pub gain: Estimate,
-    /// The least and the greatest of the items' similarities to the nearest strategy shown; none where none was.
+    /// The least and the greatest similarity between an item and its nearest retrieved strategy. `None` if no strategy
+    /// was retrieved.
     pub similarity: Option<(f64, f64)>,
 }
 
 fn transfer(part: &Slice, alone: &Slice) -> Option<TransferGain> {
     let unasked = part.unasked();
-    let part = &part.part(|taken| !taken.is_unasked() || taken.weak().is_some());
-    let gain = paired(part, alone, |taken| taken.weak_correct())?;
+    let part = &part.part(|outcome| !outcome.is_unasked() || outcome.weak().is_some());
+    let gain = paired(part, alone, |outcome| outcome.weak_correct())?;
     let taught = part.weak_accuracy()?;
-    let similarities = part.taken.iter().filter_map(|taken| taken.record().similarity_max);
+    let similarities = part.outcomes.iter().filter_map(|outcome| outcome.record().similarity_max);
     let similarity = similarities.fold(None, |ends, one| {
         let (least, most) = ends.unwrap_or((one, one));
         Some((one.min(least), one.max(most)))
     });
-    Some(TransferGain { n: part.taken.len(), unasked, alone: taught - gain.value, taught, gain, similarity })
+    Some(TransferGain { n: part.outcomes.len(), unasked, alone: taught - gain.value, taught, gain, similarity })
 }
 
-/// A learning slice's weak answers by the source of what was shown; `alone` holds the weak level without strategies.
+/// Groups a learning slice's weak answers by the source of the retrieved strategies. `alone` contains the weak level's
+/// answers without strategies.
 #[must_use]
 pub fn by_source(slice: &Slice, alone: &Slice) -> Vec<(StrategySource, TransferGain)> {
-    let of = |source| slice.part(|taken| StrategySource::of(taken.record()) == source);
+    let of = |source| slice.part(|outcome| StrategySource::of(outcome.record()) == source);
     StrategySource::ALL.into_iter().filter_map(|source| Some((source, transfer(&of(source), alone)?))).collect()
 }
 
-/// The same by whether the strong answers behind what was shown were right: known after the fact, never used.
+/// Groups a learning slice's weak answers by the correctness of the strong answers behind the retrieved strategies.
+/// This correctness is known only after the fact and never used in a run.
 #[must_use]
 pub fn by_teacher(slice: &Slice, alone: &Slice) -> Vec<(Teacher, TransferGain)> {
-    let of = |teacher| slice.part(|taken| Teacher::of(taken.record()) == Some(teacher));
+    let of = |teacher| slice.part(|outcome| Teacher::of(outcome.record()) == Some(teacher));
     Teacher::ALL.into_iter().filter_map(|teacher| Some((teacher, transfer(&of(teacher), alone)?))).collect()
 }
 
-/// Which problem of its group an item is in its stream, as reports tell them apart.
+/// Names, for reports, of an item's position among the items of its group in the stream.
 pub const ENCOUNTERS: [&str; 5] = ["first", "second", "third", "fourth", "later"];
 
-/// The same by how often a problem of the group was met before, each with its part of the slice.
+/// Groups a learning slice's weak answers by how many items of the group came before, and returns each part of the
+/// slice too.
 #[must_use]
 pub fn by_encounter<'a>(slice: &Slice<'a>, alone: &Slice) -> Vec<(&'static str, Slice<'a>, TransferGain)> {
     let parts = ENCOUNTERS.into_iter().zip(slice.by_encounter(ENCOUNTERS.len() - 1));
     parts.filter_map(|(name, part)| transfer(&part, alone).map(|found| (name, part, found))).collect()
 }
 
-/// What became of the strategies of deferred items.
+/// Counts of what happened to the strategies of deferred items.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct StoreStats {
-    /// Items that the strong level answered and could have taught from.
+    /// Number of items that the strong level answered and could have distilled from.
     pub deferred: usize,
-    /// Strategies in the repository.
+    /// Number of strategies stored in the repository.
     pub stored: usize,
-    /// Of these, from a wrong strong answer: known after the fact.
+    /// Number of stored strategies from a wrong strong answer, known after the fact.
     pub stored_wrong: usize,
-    /// Strategies that a store rule kept out.
+    /// Number of strategies that a store rule rejected.
     pub dropped: usize,
-    /// Of these, from a right strong answer: known after the fact.
+    /// Number of rejected strategies from a correct strong answer, known after the fact.
     pub dropped_right: usize,
-    /// Answers in which no strategy could be read, refused ones included.
+    /// Number of answers without a readable strategy, refused ones included.
     pub unreadable: usize,
 }
 
 impl StoreStats {
-    /// Of a learning slice, over all orders.
+    /// Counts the strategies of a learning slice, over all orders.
     #[must_use]
     pub fn of(slice: &Slice) -> Self {
         let mut found = Self::default();
-        for taken in &slice.taken {
-            let Some(kept) = taken.record().kept else { continue };
-            let right = usize::from(taken.correct());
+        for outcome in &slice.outcomes {
+            let Some(stored) = outcome.record().kept else { continue };
+            let right = usize::from(outcome.correct());
             found.deferred += 1;
-            match kept {
+            match stored {
                 StrategyOutcome::Stored => {
                     found.stored += 1;
                     found.stored_wrong += 1 - right;
@@ -175,40 +180,42 @@ impl StoreStats {
     }
 }
 
-/// The strong level on the items that an arm defers, against itself without strategies.
+/// Accuracy of the strong level on the items that an arm defers, compared with the same level without strategies.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Distilling {
-    /// Deferred items over all orders.
+    /// Number of deferred items over all orders.
     pub n: usize,
-    /// Its accuracy there.
+    /// Accuracy of the strong level on these items, as a share.
     pub with: f64,
-    /// The paired difference to its answers alone; none where no strategy is written in the answer's call, so that the prompt is
-    /// the same.
+    /// The paired difference against strong-only's answers. `None` if no strategy is written in the call of the
+    /// answer, since the prompt is then identical.
     pub change: Option<Estimate>,
 }
 
-/// [`Distilling`] for a learning slice; `strong` holds the strong level's answers to all items. Items whose examples the strong
-/// level was shown are left out, since its prompt differs in more than the strategy.
+/// Computes [`Distilling`] for a learning slice. `strong` contains the strong level's answers to all items. Items
+/// whose strong prompt contains examples are left out, since that prompt differs in more than the strategy.
 #[must_use]
 pub fn distilling(slice: &Slice, strong: &Slice) -> Option<Distilling> {
-    let shown =
-        |taken: ItemOutcome| taken.record().levels.iter().any(|own| !own.level.is_first() && own.strategies_shown > 0);
-    let part = slice.part(|taken| taken.deferred() && !shown(taken));
-    let change = paired(&part, strong, |taken| taken.correct())?;
-    let mut calls = part.taken.iter().flat_map(|taken| taken.calls());
+    let has_examples = |outcome: ItemOutcome| {
+        outcome.record().levels.iter().any(|own| !own.level.is_first() && own.strategies_shown > 0)
+    };
+    let part = slice.part(|outcome| outcome.deferred() && !has_examples(outcome));
+    let change = paired(&part, strong, |outcome| outcome.correct())?;
+    let mut calls = part.outcomes.iter().flat_map(|outcome| outcome.calls());
     let together = calls.any(|(call, earlier)| call.purpose == Purpose::Distil && call.shares_with(earlier));
-    Some(Distilling { n: part.taken.len(), with: part.accuracy(), change: together.then_some(change) })
+    Some(Distilling { n: part.outcomes.len(), with: part.accuracy(), change: together.then_some(change) })
 }
 
-/// The theorem's constants for a learning slice; `base` is its cascade. Empty if that has another threshold, and if the arm gives
-/// strong answers again, which are not the weak level's. An item of which the weak level was not asked is one that is not accepted.
+/// Estimates the theorem's constants for a learning slice. `base` is its cascade. Empty if the two thresholds differ,
+/// and if the arm reuses strong answers, which are not the weak level's. An item without a call of the weak level
+/// counts as not accepted.
 #[must_use]
 pub fn theorem(slice: &Slice, base: &Slice, draws: Draws) -> Constants {
-    let reused = |taken: &ItemOutcome| taken.asked_answer().is_none() && !taken.is_unasked();
-    if slice.cell.threshold != base.cell.threshold || slice.taken.iter().any(reused) {
+    let reused = |outcome: &ItemOutcome| outcome.own_weak_answer().is_none() && !outcome.is_unasked();
+    if slice.cell.threshold != base.cell.threshold || slice.outcomes.iter().any(reused) {
         return Constants::default();
     }
-    let outcome = |taken: ItemOutcome| WeakOutcome { accepted: !taken.deferred(), right: taken.weak_correct() };
+    let outcome = |outcome: ItemOutcome| WeakOutcome { accepted: !outcome.deferred(), right: outcome.weak_correct() };
     let rows = slice
         .paired(base)
         .into_iter()
@@ -216,10 +223,11 @@ pub fn theorem(slice: &Slice, base: &Slice, draws: Draws) -> Constants {
     constants(rows, draws)
 }
 
-/// The paired mean difference, per item, of what holds in two slices, with an interval clustered by group.
+/// Computes the paired mean difference per item between two slices, with an interval clustered by group. `is`
+/// determines what is counted.
 #[must_use]
 pub fn paired(slice: &Slice, base: &Slice, is: fn(ItemOutcome) -> bool) -> Option<Estimate> {
-    let value = |taken| f64::from(u8::from(is(taken)));
+    let value = |outcome| f64::from(u8::from(is(outcome)));
     let pairs = slice.paired(base);
     clustered_mean(pairs.iter().map(|(one, other)| (one.group(), value(*one) - value(*other))))
 }

@@ -1,5 +1,6 @@
-//! Arithmetic over records: rates, fees, what changes against the cascade and how sure that is, where a learning arm's
-//! gain comes from. A run's records are enough, so that an old run gains a new metric or a new price without a call.
+//! Metrics over records: rates, fees, changes against the cascade with their intervals, and the sources of a learning
+//! arm's gain. All metrics are computed from a run's records, so that an old run can gain a new metric or a new price
+//! without a call.
 
 pub mod calibrated;
 pub mod changes;
@@ -32,7 +33,7 @@ use crate::types::arm::Arm;
 /// The arm that all others are compared with.
 pub const BASELINE: Arm = Arm::Cascade;
 
-/// `part / whole`, 0 where the whole is empty.
+/// Returns `part / whole`, or 0 if `whole` is 0.
 #[must_use]
 #[expect(clippy::cast_precision_loss, reason = "counts of items")]
 pub fn ratio(part: usize, whole: usize) -> f64 {

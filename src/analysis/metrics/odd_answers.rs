@@ -1,5 +1,5 @@
-//! What a run's calls show of its answers that a reader must know: cut ones, empty ones, estimated counts, log-probabilities that
-//! are none, ends that no one knows.
+//! Warnings about a run's answers: cut or empty answers, estimated token counts, unusable log-probabilities, unknown
+//! finish reasons.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,10 +10,11 @@ use crate::types::level::Level;
 use crate::types::noted::AnswerNotes;
 use crate::types::record::{Call, Record, top_level};
 
-/// The share of cut answers above which the run warns.
+/// Share of cut answers above which the run warns.
 const CUT: f64 = 0.02;
 
-/// The warnings: those of the arms of `stream`, then those of the models, whose calls for `calibration` count too.
+/// Returns the warnings: first about the arms of `stream`, then about the models. The models' calls for `calibration`
+/// count too.
 #[must_use]
 pub fn warnings(stream: &[Record], calibration: &[Record]) -> Vec<String> {
     let top = top_level(stream);
@@ -30,7 +31,7 @@ pub fn warnings(stream: &[Record], calibration: &[Record]) -> Vec<String> {
     lines
 }
 
-/// The arms in which too many of a level's answers were cut; `None` if there is no such arm.
+/// Warns about the arms in which too many of a level's answers were cut. `None` without such an arm.
 fn of_level(stream: &[Record], level: Level, top: Level) -> Option<String> {
     let share = |slice: &Slice| {
         let ends = FinishCounts::of(slice, level);
@@ -50,13 +51,13 @@ fn of_level(stream: &[Record], level: Level, top: Level) -> Option<String> {
     })
 }
 
-/// Whether a call stands here for the first time: arms share calls.
+/// True if a call was not seen before. Arms share calls.
 fn is_new<'a>(call: &'a Call, seen: &mut BTreeSet<(&'a str, String)>) -> bool {
     call.journal_key.is_none_or(|key| seen.insert((&call.model, key.to_string())))
 }
 
 fn of_model(model: &str, noted: &[&AnswerNotes]) -> Vec<String> {
-    // What was refused has a warning of its own.
+    // Refused answers have a separate warning.
     let noted: Vec<&AnswerNotes> = noted.iter().copied().filter(|noted| noted.finish != Finish::Refused).collect();
     let all = noted.len();
     let count = |is: fn(&AnswerNotes) -> bool| noted.iter().filter(|noted| is(noted)).count();
@@ -71,7 +72,7 @@ fn of_model(model: &str, noted: &[&AnswerNotes]) -> Vec<String> {
     let estimated = count(|noted| noted.estimated);
     if estimated > 0 {
         lines.push(format!(
-            "`{model}`: the token counts of {estimated} of {all} answers are missing or cannot be true, and are the program's estimate (a quarter of the bytes); so are the fees made with them (column `estimated` of calls)."
+            "`{model}`: the token counts of {estimated} of {all} answers are missing or implausible, and are estimated as a quarter of the bytes; so are the fees computed from them (column `estimated` of calls)."
         ));
     }
     let replaced = count(|noted| noted.replaced > 0);
@@ -90,7 +91,7 @@ fn of_model(model: &str, noted: &[&AnswerNotes]) -> Vec<String> {
     let unplaced = count(|noted| noted.unplaced);
     if unplaced > 0 {
         lines.push(format!(
-            "`{model}`: the tokens of {unplaced} of {all} answers could not be matched with their texts: all of them count in the confidence, or none where reasoning is among them."
+            "`{model}`: the tokens of {unplaced} of {all} answers could not be matched with their texts: all of them count in the confidence, or none if reasoning is among them."
         ));
     }
     let ends: BTreeSet<&str> = noted.iter().filter_map(|noted| noted.ended.as_deref()).collect();
@@ -98,7 +99,7 @@ fn of_model(model: &str, noted: &[&AnswerNotes]) -> Vec<String> {
         let unknown = count(|noted| noted.ended.is_some());
         let ends = ends.iter().map(|end| format!("`{end}`")).collect::<Vec<_>>().join(", ");
         lines.push(format!(
-            "`{model}`: {unknown} of {all} answers ended for a reason that is not known ({ends}); as of cut ones, only a marked answer is read of them."
+            "`{model}`: {unknown} of {all} answers ended for an unknown reason ({ends}). As with cut answers, only a marked final answer is read from them."
         ));
     }
     lines
@@ -109,7 +110,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_oddity_has_words_of_its_own() {
+    fn each_oddity_has_its_own_warning() {
         let whole = AnswerNotes::default();
         assert!(of_model("m", &[&whole]).is_empty());
         for (odd, words) in [

@@ -1,4 +1,5 @@
-//! The fee over the price ratio of the strong level to the weak one, at several shapes of prices: prices move, tokens stay.
+//! Fee of an arm over the price ratio of the strong level to the weak level, for several shapes of prices. Token
+//! counts stay fixed.
 
 use super::changes::RESAMPLES;
 use super::fees::{Prices, by_group, item_fee, token_fee};
@@ -9,24 +10,25 @@ use crate::types::level::Level;
 use crate::types::price::{Fee, Price};
 use crate::types::record::Purpose;
 
-/// The ratios at which curves are told, beside that of the prices at hand.
+/// Price ratios at which curves are computed, in addition to the ratio of the configured prices.
 const RATIOS: [f64; 9] = [0.5, 1.0, 2.0, 3.0, 5.0, 10.0, 20.0, 50.0, 100.0];
 
-/// What a written token costs in read ones, in the two shapes that are always shown: as nominal prices often have it, and about
-/// as providers charge.
-const WRITTEN: [f64; 2] = [1.0, 4.0];
+/// Price of an output token in input tokens, in the two shapes that are always reported: 1, as in many nominal prices,
+/// and 4, close to what providers charge.
+const OUTPUT_TO_INPUT: [f64; 2] = [1.0, 4.0];
 
-/// How the prices of read and of written tokens stand to each other.
+/// Shape of prices: the relation of input and output prices.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Shape {
-    /// As the config has them, with recorded fees as they are.
+    /// The configured prices, with recorded fees unchanged.
     Config,
-    /// A written token costs so many times a read one, for every model that writes; its price stays the config's.
+    /// An output token costs this multiple of an input token, for every model that generates text. The output price
+    /// stays as configured.
     Written(f64),
 }
 
 impl Shape {
-    /// How reports call it.
+    /// Name in reports.
     #[must_use]
     pub fn name(self) -> String {
         match self {
@@ -35,15 +37,16 @@ impl Shape {
         }
     }
 
-    /// The shapes that are shown of a run: that of its own prices first, then those of `WRITTEN` that differ from it.
+    /// Returns the shapes to report for a run: first the shape of its own prices, then the others of
+    /// `OUTPUT_TO_INPUT`.
     #[must_use]
-    pub fn shown(comparison: &Comparison) -> Vec<Self> {
+    pub fn reported(comparison: &Comparison) -> Vec<Self> {
         let own = own_shape(comparison);
-        let others = WRITTEN.into_iter().map(Self::Written).filter(|shape| *shape != own);
+        let others = OUTPUT_TO_INPUT.into_iter().map(Self::Written).filter(|shape| *shape != own);
         std::iter::once(own).chain(others).collect()
     }
 
-    /// The prices of this shape; none where the config's stand.
+    /// Returns the prices of this shape. `None` if the configured prices apply.
     fn prices(self, prices: &Prices) -> Option<Prices> {
         let Self::Written(times) = self else { return None };
         let shaped = |price: &Price| {
@@ -54,14 +57,14 @@ impl Shape {
     }
 }
 
-/// Whether a price is one of a model that writes; an embedder's is not.
+/// True for the price of a model that generates text, which an embedder does not.
 fn writes(price: &Price) -> bool {
     price.output > 0.0
 }
 
-/// The shape of a run's own prices: one of [`WRITTEN`] where it gives the same fees.
+/// Determines the shape of a run's own prices: one of [`OUTPUT_TO_INPUT`] if it yields the same fees.
 fn own_shape(comparison: &Comparison) -> Shape {
-    let mut calls = comparison.slices.iter().flat_map(|slice| &slice.taken).flat_map(|taken| taken.calls());
+    let mut calls = comparison.slices.iter().flat_map(|slice| &slice.outcomes).flat_map(|outcome| outcome.calls());
     if calls.any(|(call, _)| call.recorded_fee_usd.is_some()) {
         return Shape::Config;
     }
@@ -75,10 +78,10 @@ fn own_shape(comparison: &Comparison) -> Shape {
     };
     let prices: Vec<&Price> = prices.collect();
     let uniform = |times: &f64| prices.iter().all(|price| is(price, *times));
-    WRITTEN.into_iter().find(uniform).map_or(Shape::Config, Shape::Written)
+    OUTPUT_TO_INPUT.into_iter().find(uniform).map_or(Shape::Config, Shape::Written)
 }
 
-/// The ratios at which a curve is told: fixed ones, and the ratio in the prices at hand.
+/// Returns the ratios at which a curve is computed: fixed ones, and `own`, the ratio of the configured prices.
 #[must_use]
 pub fn ratios(own: f64) -> Vec<f64> {
     let mut ratios = RATIOS.to_vec();
@@ -88,25 +91,27 @@ pub fn ratios(own: f64) -> Vec<f64> {
     ratios
 }
 
-/// What becomes of an arm's fee as prices move. All of the strong level's prices are scaled alike, so a ratio is that of the
-/// prices of written tokens.
+/// Change of an arm's fee over the price ratio. All of the strong level's prices are scaled by the same factor, and
+/// the ratio is that of the output prices.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Curve {
-    /// The shape of the prices.
+    /// Shape of the prices.
     pub shape: Shape,
-    /// The ratio in the prices at hand.
+    /// Ratio of the configured output prices, strong level to weak level.
     pub own: f64,
-    /// The ratio from which on the arm is cheaper than its base. None if it is at none, as an arm that changes nothing.
+    /// Break-even ratio: the arm is cheaper than its base above this ratio. `None` if the arm is cheaper at no ratio,
+    /// as an arm that changes nothing.
     pub pays_from: Option<f64>,
-    /// The interval of that ratio; an end is infinite where the arm is cheaper at none. None if the weak level's fee changes in fewer
-    /// than three groups or the strong level's in fewer, or if more than 1 % of the resamples hold no change.
+    /// The 95 % interval of the break-even ratio. An end is infinite if the arm is cheaper at no ratio. `None` if the
+    /// weak level's fee or the strong level's fee changes in fewer than three groups, or if more than 1 % of the
+    /// resamples contain no change.
     pub interval: Option<Interval>,
-    /// The relative change of the fee, as a share, at each ratio that was asked for. `None` if it is undefined there.
+    /// The relative change of the fee, as a share, at each requested ratio. `None` if undefined at a ratio.
     pub changes: Vec<Option<Estimate>>,
 }
 
-/// The curves of each arm against its base, one for each shape, at the ratios that `at` gives of the ratio at hand; none of an arm
-/// without prices, or where a level's is nothing.
+/// Computes the curves of each arm against its base, one for each shape, at the ratios that `at` returns for the
+/// configured ratio. Empty for an arm without prices, or if a level's price is 0.
 #[must_use]
 pub fn curves(
     comparison: &Comparison,
@@ -116,10 +121,10 @@ pub fn curves(
 ) -> Vec<Vec<Curve>> {
     let tariffs: Vec<Tariff> = shapes.iter().map(|shape| Tariff::new(comparison, *shape)).collect();
     let each = || arms.iter().flat_map(|(slice, base)| tariffs.iter().map(move |tariff| (*slice, *base, tariff)));
-    let asked = |(slice, base, tariff): (&Slice, &Slice, &Tariff)| {
+    let request = |(slice, base, tariff): (&Slice, &Slice, &Tariff)| {
         let own = own_ratio(comparison, slice, base)?;
         let apart = tariff.apart(slice, base);
-        // At a ratio, or where the arm begins to be cheaper.
+        // The change at a ratio, or, without one, the share from which the break-even ratio follows.
         let figure = |times: Option<f64>| {
             let factor = times.map(|times| times / own);
             move |items: [f64; 4]| {
@@ -135,16 +140,16 @@ pub fn curves(
         };
         let figures = std::iter::once(None).chain(at(own).into_iter().map(Some)).map(figure);
         let units = tariff.paid(slice, base)?;
-        // The break-even ratio is of two changes, and needs enough groups for both.
+        // The break-even ratio depends on two changes, and needs enough groups for both.
         let enough = units.count(|row| row[0] != 0.0) >= FEWEST
             && units.count(|[_, strong_more, ..]| strong_more != 0.0) >= FEWEST;
         Some((own, units, figures.collect::<Vec<_>>(), enough))
     };
-    let asked: Vec<_> = each().map(asked).collect();
-    let figures: Vec<_> = asked.iter().flatten().map(|(_, units, figures, _)| (units, &figures[..])).collect();
+    let requests: Vec<_> = each().map(request).collect();
+    let figures: Vec<_> = requests.iter().flatten().map(|(_, units, figures, _)| (units, &figures[..])).collect();
     let draws = Draws { seed: comparison.seed, labels: &["fees"], count: RESAMPLES };
     let mut found = Units::bca_of_all(&figures, draws).into_iter();
-    let mut told = |own: f64, shape: Shape, enough: bool| {
+    let mut curve = |own: f64, shape: Shape, enough: bool| {
         let mut found = found.next()?.into_iter();
         let ratio = |share| own * odds(share);
         let share = found.next()?;
@@ -157,13 +162,14 @@ pub fn curves(
             changes: found.collect(),
         })
     };
-    let curves = asked.iter().zip(shapes.iter().cycle());
-    let curves: Vec<Option<Curve>> =
-        curves.map(|(asked, shape)| asked.as_ref().and_then(|(own, .., enough)| told(*own, *shape, *enough))).collect();
+    let curves = requests.iter().zip(shapes.iter().cycle());
+    let curves: Vec<Option<Curve>> = curves
+        .map(|(request, shape)| request.as_ref().and_then(|(own, .., enough)| curve(*own, *shape, *enough)))
+        .collect();
     curves.chunks(shapes.len().max(1)).map(|curves| curves.iter().flatten().cloned().collect()).collect()
 }
 
-/// The ratio of the prices of written tokens, strong level to weak; none without prices, or where a level's is nothing.
+/// Ratio of the output prices, strong level to weak level. `None` without prices, or if a level's price is 0.
 fn own_ratio(comparison: &Comparison, slice: &Slice, base: &Slice) -> Option<f64> {
     let price = |model: &str| comparison.prices.get(model).and_then(Option::as_ref);
     let weak = model_of(slice, Level::FIRST).or_else(|| model_of(base, Level::FIRST))?;
@@ -171,27 +177,27 @@ fn own_ratio(comparison: &Comparison, slice: &Slice, base: &Slice) -> Option<f64
     Some(own).filter(|own| own.is_finite() && *own > 0.0)
 }
 
-/// What an arm adds to the weak level's fee, as a share of that and of what it spares of the strong level's: 0 where it is cheaper
-/// at any price ratio, 1 where at none. None if it does neither, and costs the same at every ratio. Unlike the ratio itself it is
-/// finite, so that quantiles of resamples can be told.
-fn added(more: f64, spared: f64) -> Option<f64> {
-    match (more > 0.0, spared > 0.0) {
-        (true, true) => Some(more / (more + spared)),
+/// added / (added + saved). *Added* is the increase of the weak level's fee, *saved* the reduction of the strong
+/// level's fee. 0: cheaper at every price ratio; 1: cheaper at none. `None` if the arm changes neither fee, so that it
+/// costs the same at every ratio. The share is finite even if the break-even ratio is not, so it can be resampled.
+fn added(more: f64, saved: f64) -> Option<f64> {
+    match (more > 0.0, saved > 0.0) {
+        (true, true) => Some(more / (more + saved)),
         (false, true) => Some(0.0),
-        (false, false) if spared == 0.0 => (more < 0.0).then_some(0.0),
+        (false, false) if saved == 0.0 => (more < 0.0).then_some(0.0),
         _ => Some(1.0),
     }
 }
 
-/// The odds of a share: infinite of 1.
+/// Odds of a share, infinite for 1.
 fn odds(share: f64) -> f64 {
     share / (1.0 - share)
 }
 
-/// The prices of one shape, and what is paid by them.
+/// Prices of one shape, and fees by these prices.
 struct Tariff<'c, 'a> {
     comparison: &'c Comparison<'a>,
-    /// None where the config's prices and recorded fees stand.
+    /// `None` if the configured prices and recorded fees apply.
     shaped: Option<Prices>,
 }
 
@@ -200,17 +206,17 @@ impl<'c, 'a> Tariff<'c, 'a> {
         Self { comparison, shaped: shape.prices(comparison.prices) }
     }
 
-    /// What each group pays in USD: what the arm adds to the weak level's fee (and to the embedder's) and to the strong one's,
-    /// then what its base pays for either. Groups that pay the same with both add nothing, exactly.
+    /// Computes what each group pays in USD: the arm's increase of the weak level's fee (the embedder's included) and
+    /// of the strong level's fee, then both fees of the base. Groups that pay the same in both arms add exactly 0.
     fn paid(&self, slice: &Slice, base: &Slice) -> Option<Units<4>> {
         let strong = Some((model_of(base, base.top)?, None));
-        let fee = |taken: ItemOutcome, row| match &self.shaped {
-            Some(prices) => token_fee(taken, row, prices),
-            None => item_fee(taken, row, self.comparison.prices),
+        let fee = |outcome: ItemOutcome, row| match &self.shaped {
+            Some(prices) => token_fee(outcome, row, prices),
+            None => item_fee(outcome, row, self.comparison.prices),
         };
-        let parts = |taken: ItemOutcome| {
-            let of_strong = fee(taken, strong)?;
-            Some([fee(taken, None)? - of_strong, of_strong])
+        let parts = |outcome: ItemOutcome| {
+            let of_strong = fee(outcome, strong)?;
+            Some([fee(outcome, None)? - of_strong, of_strong])
         };
         let units = by_group(&slice.paired(base), |one, other| {
             let ([weak, strong], [weak_base, strong_base]) = (parts(one)?, parts(other)?);
@@ -219,7 +225,7 @@ impl<'c, 'a> Tariff<'c, 'a> {
         Some(units.contributing(|[weak_more, strong_more, ..]| weak_more != 0.0 || strong_more != 0.0))
     }
 
-    /// What thresholds took in USD, in the order of [`Self::paid`].
+    /// Fee in USD of calibrating thresholds, in the order of [`Self::paid`].
     fn apart(&self, slice: &Slice, base: &Slice) -> [f64; 4] {
         let strong = model_of(base, base.top);
         let of = |slice: &Slice| {
@@ -230,18 +236,18 @@ impl<'c, 'a> Tariff<'c, 'a> {
         [weak - weak_base, strong - strong_base, weak_base, strong_base]
     }
 
-    /// What a slice's threshold took, of one model or of all.
+    /// Fee in USD of calibrating a slice's threshold, for one model or for all.
     fn calibration_fee(&self, slice: &Slice, model: Option<&str>) -> f64 {
         let Some(prices) = &self.shaped else { return self.comparison.calibration_fee(slice, model) };
-        let told = self.comparison.fees(slice).iter().filter(|row| row.purpose == Some(Purpose::Calibrate));
-        let told = told.filter(|row| model.is_none_or(|model| row.model == model));
-        told.filter_map(|row| Some(prices.get(&row.model)?.as_ref()?.fee(row.usage))).map(Fee::usd).sum()
+        let rows = self.comparison.fees(slice).iter().filter(|row| row.purpose == Some(Purpose::Calibrate));
+        let rows = rows.filter(|row| model.is_none_or(|model| row.model == model));
+        rows.filter_map(|row| Some(prices.get(&row.model)?.as_ref()?.fee(row.usage))).map(Fee::usd).sum()
     }
 }
 
-/// The model that answers at a level.
+/// Name of the model that answers at a level.
 fn model_of<'s>(slice: &'s Slice, level: Level) -> Option<&'s str> {
-    let mut calls = slice.taken.iter().flat_map(|taken| taken.calls());
+    let mut calls = slice.outcomes.iter().flat_map(|outcome| outcome.calls());
     calls.find_map(|(call, _)| (call.level == Some(level)).then_some(&*call.model))
 }
 
@@ -250,13 +256,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_arm_is_cheaper_from_where_what_it_spares_is_worth_what_it_adds() {
-        // It adds 2 of the weak level's fee and spares 4 of the strong level's: half the prices at hand are enough.
+    fn break_even_is_where_the_saved_fee_equals_the_added_fee() {
+        // The arm adds 2 to the weak level's fee and saves 4 of the strong level's: it pays from half of the
+        // configured ratio on.
         assert_eq!(added(2.0, 4.0).map(|share| (odds(share) * 1e9).round()), Some(0.5e9));
         assert_eq!((added(0.0, 4.0), added(-2.0, 4.0)), (Some(0.0), Some(0.0)), "it adds nothing");
-        assert_eq!(added(-2.0, 0.0), Some(0.0), "it spares of the weak level alone");
-        for (more, spared) in [(2.0, 0.0), (2.0, -1.0), (-0.5, -1.0), (0.0, -1.0)] {
-            assert!(added(more, spared).is_some_and(|share| odds(share).is_infinite()), "{more} {spared}");
+        assert_eq!(added(-2.0, 0.0), Some(0.0), "it saves at the weak level alone");
+        for (more, saved) in [(2.0, 0.0), (2.0, -1.0), (-0.5, -1.0), (0.0, -1.0)] {
+            assert!(added(more, saved).is_some_and(|share| odds(share).is_infinite()), "{more} {saved}");
         }
     }
 
@@ -266,7 +273,7 @@ mod tests {
     }
 
     #[test]
-    fn a_shape_moves_the_price_of_what_is_read() {
+    fn a_shape_changes_the_input_price() {
         let price = |input, output| Price { input, cached_input: Some(0.01), output, read: None, nominal: true };
         let prices = Prices::from([
             ("weak".into(), Some(price(0.1, 0.1))),

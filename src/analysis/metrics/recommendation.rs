@@ -1,5 +1,5 @@
-//! Which to take of the strong level alone, the cascade and the taught cascade: a rule on accuracy and cost, with the groups that
-//! are missing if these do not decide it. docs/METHODOLOGY.md has the rule in words.
+//! Recommendation of strong-only, the cascade or the inter-cascade by a rule on accuracy and cost, with the number of
+//! groups that are missing if the evidence does not decide. docs/METHODOLOGY.md states the rule.
 #![expect(clippy::cast_precision_loss, reason = "counts of items")]
 
 use std::cmp::Ordering;
@@ -15,67 +15,67 @@ use crate::analysis::stats::{Estimate, FEWEST, Interval, Units};
 use crate::types::arm::Arm;
 use crate::types::price::Fee;
 
-/// The accuracy that may be lost against the strong level alone, as a share, unless another one is named.
+/// Accepted loss of accuracy against strong-only, as a share, unless the user names another one.
 pub const MARGIN: f64 = 0.02;
 
-/// The test that missing groups are counted for.
+/// Error rates of the test for which missing groups are counted.
 const POWER: Power = Power { alpha: 0.05, power: 0.8 };
-/// The chance that each end of a 95 % interval is wrong.
+/// Error probability of each end of a 95 % interval.
 const EACH_END: f64 = 0.025;
-/// The queries that costs are stated for.
+/// Number of queries for which costs are reported.
 pub const QUERIES: f64 = 1000.0;
 
-/// What costs are counted in.
+/// Unit of costs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Unit {
     /// USD.
     Usd,
-    /// Requests of the strong level for any purpose, if a model has no price.
+    /// Strong calls incl. distillation, since a model has no price.
     RequestsWithoutPrice,
-    /// The same, if the strong level alone costs nothing.
+    /// Strong calls incl. distillation, since strong-only costs nothing.
     RequestsOfFree,
 }
 
-/// What is shown of an arm against the strong level alone.
+/// Verdict on an arm against strong-only.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
-    /// It loses no more accuracy than the margin, and costs less: both intervals say so.
+    /// The arm loses no more accuracy than the margin and costs less: both intervals confirm it.
     Pays,
-    /// It costs less on these items, and neither is shown.
+    /// The arm costs less on these items, but an interval does not confirm the cost or the accuracy.
     Open,
-    /// It loses more accuracy than the margin, or costs no less.
+    /// The arm loses more accuracy than the margin, or does not cost less.
     DoesNotPay,
 }
 
-/// What an arm changes against the strong level alone.
+/// Changes of an arm against strong-only.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct AgainstStrong {
-    /// The difference of the accuracies, as a share. If fewer than three groups differ, the interval reaches as far as the exact
-    /// 97.5 % bound of the share of groups that differ, to both sides.
+    /// The difference of the accuracies, as a share. If fewer than three groups differ, the interval extends to both
+    /// sides by the exact 97.5 % upper bound of the share of groups that differ.
     pub accuracy: Estimate,
-    /// Whether the interval of the accuracy is that bound.
+    /// True if the interval of the accuracy is that bound.
     pub bounded: bool,
-    /// The relative change of the cost. `None` if the strong level costs nothing, or a model has no price.
+    /// The relative change of the cost. `None` if strong-only costs nothing, or if a model has no price.
     pub cost: Option<Estimate>,
-    /// What both intervals show.
+    /// Verdict from both intervals.
     pub verdict: Verdict,
-    /// The groups that are missing for an open verdict to become one in the arm's favour, if what was seen is true. `None` if the
-    /// verdict is not open, or if more groups would rather show the contrary.
+    /// Number of further groups with which an open verdict would turn in the arm's favour, if the observed figures are
+    /// true. `None` if the verdict is not open, or if more groups would more likely confirm the opposite.
     pub more_groups: Option<usize>,
 }
 
-/// An arm at a threshold with what it gives and costs.
+/// An arm at a threshold with its accuracy and cost.
 #[derive(Debug, Clone, Copy)]
 pub struct Candidate<'c, 'a> {
     /// The arm at its threshold.
     pub slice: &'c Slice<'a>,
     /// Share of right answers with its interval.
     pub accuracy: Estimate,
-    /// The cost of a thousand queries in the recommendation's unit, what calibrating the threshold took included.
+    /// Cost of a thousand queries in the recommendation's unit, the calibration of the threshold included.
     pub cost: f64,
-    /// Requests of the strong level for any purpose in a thousand queries.
+    /// Strong calls incl. distillation in a thousand queries.
     pub strong_requests: f64,
-    /// The changes against the strong level alone. `None` for that itself, and if the run does not have it.
+    /// The changes against strong-only. `None` for strong-only itself, and if the run does not have it.
     pub against: Option<AgainstStrong>,
 }
 
@@ -90,56 +90,57 @@ impl Candidate<'_, '_> {
     }
 }
 
-/// What to take.
+/// Recommended choice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RecommendationOutcome {
-    /// This candidate: the cheapest of those that pay.
+    /// This candidate, the cheapest of those that pay.
     Take(usize),
-    /// The strong level alone: no candidate is open, and none pays.
+    /// Strong-only: no candidate pays and none is open.
     NothingPays,
-    /// The strong level alone until this candidate, the most promising of the open ones, has been shown to pay.
+    /// Strong-only, until more data confirm that this candidate, the most promising open one, pays.
     Insufficient(usize),
-    /// Nothing: the run has no strong-only.
+    /// No recommendation: the run has no strong-only.
     NoStrong,
-    /// Nothing: the run has neither a cascade nor an arm that learns.
+    /// No recommendation: the run has neither a cascade nor an arm that learns.
     NoCandidate,
 }
 
-/// A candidate against another one, which it does not cost more than.
+/// Comparison of a candidate with another one that costs at least as much.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct PairwiseComparison {
-    /// The place of the other one.
+    /// Index of the other candidate.
     pub other: usize,
     /// The difference of the accuracies, as a share.
     pub accuracy: f64,
-    /// The relative change of the cost. `None` if the other one costs nothing.
+    /// The relative change of the cost. `None` if the other candidate costs nothing.
     pub cost: Option<Estimate>,
 }
 
-/// The arms that can be taken, and which to take.
+/// Candidate arms and the recommended choice.
 pub struct Recommendation<'c, 'a> {
-    /// The accuracy that may be lost, as a share.
+    /// Accepted loss of accuracy, as a share.
     pub margin: f64,
-    /// What costs are counted in.
+    /// Unit of costs.
     pub unit: Unit,
-    /// The strong level alone. `None` if the run does not have it.
+    /// Strong-only. `None` if the run does not have it.
     pub strong: Option<Candidate<'c, 'a>>,
-    /// The cascades at their thresholds, then the arm that learns at its.
+    /// The cascades at their thresholds, then the learning arm at its thresholds.
     pub candidates: Vec<Candidate<'c, 'a>>,
-    /// The place of the cascade that is shown beside the others. `None` without one.
+    /// Index of the cascade in the overview. `None` without a cascade.
     pub cascade: Option<usize>,
-    /// The place of the arm that learns that is shown beside the others. `None` without one.
+    /// Index of the learning arm in the overview. `None` without a learning arm.
     pub taught: Option<usize>,
-    /// What to take.
+    /// Recommended choice.
     pub outcome: RecommendationOutcome,
-    /// The candidate that is taken beside the one of the other kind. `None` if none is taken, or there is no other kind.
+    /// Comparison of the recommended candidate with the candidate of the other kind. `None` if no candidate is
+    /// recommended, or if the other kind does not exist.
     pub beside: Option<PairwiseComparison>,
-    /// Groups of items.
+    /// Number of groups of items.
     pub groups: usize,
 }
 
 impl<'c, 'a> Recommendation<'c, 'a> {
-    /// What to take of a run's arms, if `margin` of accuracy may be lost.
+    /// Computes the recommendation for a run's arms if a loss of `margin` is accepted.
     #[must_use]
     pub fn new(comparison: &'c Comparison<'a>, margin: f64) -> Self {
         let strong = comparison.reference(Reference::StrongOnly);
@@ -151,12 +152,12 @@ impl<'c, 'a> Recommendation<'c, 'a> {
         let unit = unit(comparison, strong, &slices);
         let judge = Judge { comparison, unit, margin };
         let changes = strong.map(|strong| judge.against(strong, &slices));
-        let against = |place: usize| changes.as_ref().and_then(|changes| changes[place]);
+        let against = |index: usize| changes.as_ref().and_then(|changes| changes[index]);
         let candidates: Vec<Candidate> =
-            slices.iter().enumerate().map(|(place, slice)| judge.candidate(slice, against(place))).collect();
+            slices.iter().enumerate().map(|(index, slice)| judge.candidate(slice, against(index))).collect();
         let of = |is: &dyn Fn(&Slice) -> bool| {
-            let places: Vec<usize> = (0..slices.len()).filter(|place| is(slices[*place])).collect();
-            best(&candidates, &places, margin)
+            let indices: Vec<usize> = (0..slices.len()).filter(|index| is(slices[*index])).collect();
+            best(&candidates, &indices, margin)
         };
         let (cascade, taught) = (of(&is_cascade), of(&is_taught));
         let outcome = outcome(strong.is_some(), &candidates, [cascade, taught], margin);
@@ -182,22 +183,23 @@ impl<'c, 'a> Recommendation<'c, 'a> {
         }
     }
 
-    /// Thresholds of the arm of a candidate that could have been taken.
+    /// Number of thresholds at which a candidate's arm was considered.
     #[must_use]
-    pub fn thresholds(&self, place: usize) -> usize {
-        let arm = self.candidates[place].slice.cell.arm;
+    pub fn thresholds(&self, index: usize) -> usize {
+        let arm = self.candidates[index].slice.cell.arm;
         self.candidates.iter().filter(|other| other.slice.cell.arm == arm).count()
     }
 }
 
-/// The arm that learns: Inter-Cascade, or the first that shows or gives again what it learned and is no control. `None` without one.
+/// Returns the learning arm: inter-cascade, or else the first that retrieves strategies or reuses answers and is no
+/// control. `None` without such an arm.
 fn taught_arm(comparison: &Comparison) -> Option<Arm> {
     let arms = || comparison.learners().map(|slice| slice.cell.arm);
     let no_control = |arm: &Arm| !matches!(arm, Arm::InterCascadeRandom | Arm::StrongWithExamples);
     arms().find(|arm| *arm == Arm::InterCascade).or_else(|| arms().find(no_control))
 }
 
-/// What the costs of these slices can be counted in.
+/// Determines the unit in which the costs of all these slices can be counted.
 fn unit(comparison: &Comparison, strong: Option<&Slice>, slices: &[&Slice]) -> Unit {
     if !strong.iter().chain(slices).all(|slice| comparison.fee(slice).is_some()) {
         Unit::RequestsWithoutPrice
@@ -208,11 +210,11 @@ fn unit(comparison: &Comparison, strong: Option<&Slice>, slices: &[&Slice]) -> U
     }
 }
 
-/// The candidate among these that is worth showing: the cheapest that pays; else the cheapest open one that lost no more than the
+/// Index of the candidate to report: the cheapest that pays; else the cheapest open one that lost no more than the
 /// margin; else the most accurate open one; else the most accurate one.
-fn best(candidates: &[Candidate], places: &[usize], margin: f64) -> Option<usize> {
+fn best(candidates: &[Candidate], indices: &[usize], margin: f64) -> Option<usize> {
     let with =
-        |is: &dyn Fn(&Candidate) -> bool| places.iter().copied().filter(|place| is(&candidates[*place])).collect();
+        |is: &dyn Fn(&Candidate) -> bool| indices.iter().copied().filter(|index| is(&candidates[*index])).collect();
     let cheapest = |of: Vec<usize>| of.into_iter().min_by(|a, b| candidates[*a].by_cost(&candidates[*b]));
     let most_accurate = |of: Vec<usize>| {
         of.into_iter().min_by(|a, b| {
@@ -225,29 +227,29 @@ fn best(candidates: &[Candidate], places: &[usize], margin: f64) -> Option<usize
     cheapest(with(&|candidate| candidate.verdict() == Some(Verdict::Pays)))
         .or_else(|| cheapest(with(&|candidate| open(candidate) && near(candidate))))
         .or_else(|| most_accurate(with(&open)))
-        .or_else(|| most_accurate(places.to_vec()))
+        .or_else(|| most_accurate(indices.to_vec()))
 }
 
-/// What to take of the best of each kind.
+/// Recommended choice among the best candidates of both kinds.
 fn outcome(
     has_strong: bool,
     candidates: &[Candidate],
     best_of: [Option<usize>; 2],
     margin: f64,
 ) -> RecommendationOutcome {
-    let places: Vec<usize> = best_of.into_iter().flatten().collect();
-    match best(candidates, &places, margin) {
+    let indices: Vec<usize> = best_of.into_iter().flatten().collect();
+    match best(candidates, &indices, margin) {
         _ if !has_strong => RecommendationOutcome::NoStrong,
         None => RecommendationOutcome::NoCandidate,
-        Some(place) => match candidates[place].verdict() {
-            Some(Verdict::Pays) => RecommendationOutcome::Take(place),
-            Some(Verdict::Open) => RecommendationOutcome::Insufficient(place),
+        Some(index) => match candidates[index].verdict() {
+            Some(Verdict::Pays) => RecommendationOutcome::Take(index),
+            Some(Verdict::Open) => RecommendationOutcome::Insufficient(index),
             Some(Verdict::DoesNotPay) | None => RecommendationOutcome::NothingPays,
         },
     }
 }
 
-/// What verdicts are reached by.
+/// Context in which candidates are judged.
 struct Judge<'c, 'a> {
     comparison: &'c Comparison<'a>,
     unit: Unit,
@@ -256,11 +258,11 @@ struct Judge<'c, 'a> {
 
 impl<'c, 'a> Judge<'c, 'a> {
     fn candidate(&self, slice: &'c Slice<'a>, against: Option<AgainstStrong>) -> Candidate<'c, 'a> {
-        let per_query = |sum: f64| sum / slice.taken.len() as f64 * QUERIES;
+        let per_query = |sum: f64| sum / slice.outcomes.len() as f64 * QUERIES;
         let strong_requests = per_query(slice.strong_calls_all() as f64);
         let fee = self.comparison.fee(slice).map(Fee::usd).map(per_query);
-        let place = self.comparison.slices.iter().position(|other| std::ptr::eq(other, slice));
-        let interval = place.and_then(|place| self.comparison.accuracy_intervals()[place]);
+        let index = self.comparison.slices.iter().position(|other| std::ptr::eq(other, slice));
+        let interval = index.and_then(|index| self.comparison.accuracy_intervals()[index]);
         Candidate {
             slice,
             accuracy: Estimate::new(slice.accuracy(), interval),
@@ -270,20 +272,20 @@ impl<'c, 'a> Judge<'c, 'a> {
         }
     }
 
-    /// What an item costs in the unit; `None` if a model has no price.
-    fn cost(&self, taken: ItemOutcome) -> Option<f64> {
+    /// Cost of an item in the unit. `None` if a model has no price.
+    fn cost(&self, outcome: ItemOutcome) -> Option<f64> {
         match self.unit {
-            Unit::Usd => item_fee(taken, None, self.comparison.prices),
-            Unit::RequestsWithoutPrice | Unit::RequestsOfFree => Some(taken.strong_calls_all() as f64),
+            Unit::Usd => item_fee(outcome, None, self.comparison.prices),
+            Unit::RequestsWithoutPrice | Unit::RequestsOfFree => Some(outcome.strong_calls_all() as f64),
         }
     }
 
-    /// What calibrating the threshold of a slice took, in the unit.
+    /// Cost of calibrating a slice's threshold, in the unit.
     fn apart(&self, slice: &Slice) -> f64 {
         if self.unit == Unit::Usd { self.comparison.calibration_fee(slice, None) } else { 0.0 }
     }
 
-    /// What each slice changes against the strong level alone; `None` if they share no item.
+    /// Computes the changes of each slice against strong-only. `None` if the two share no item.
     fn against(&self, strong: &Slice, slices: &[&Slice]) -> Vec<Option<AgainstStrong>> {
         let paid: Vec<Option<Units<2>>> = slices.iter().map(|slice| self.paid(slice, strong)).collect();
         let found = self.cost_changes(strong, slices, &paid);
@@ -291,12 +293,12 @@ impl<'c, 'a> Judge<'c, 'a> {
         each.map(|((slice, paid), cost)| self.judged(slice, strong, paid.as_ref(), cost)).collect()
     }
 
-    /// What each group costs in both; `None` if a model has no price.
+    /// Computes what each group costs in both slices. `None` if a model has no price.
     fn paid(&self, slice: &Slice, base: &Slice) -> Option<Units<2>> {
         by_group(&slice.paired(base), |one, other| Some([self.cost(one)?, self.cost(other)?]))
     }
 
-    /// The relative changes of the costs, from the same resamples.
+    /// Computes the relative changes of the costs, all from the same resamples.
     fn cost_changes(&self, base: &Slice, slices: &[&Slice], paid: &[Option<Units<2>>]) -> Vec<Option<Estimate>> {
         let costs = slices.iter().zip(paid).filter_map(|(slice, paid)| {
             Some((paid.clone()?.contributing(differ), [self.apart(slice), self.apart(base)]))
@@ -313,7 +315,7 @@ impl<'c, 'a> Judge<'c, 'a> {
         cost: Option<Estimate>,
     ) -> Option<AgainstStrong> {
         let found = self.comparison.of_slice_against(slice, Reference::StrongOnly)?.accuracy;
-        let differences = differences(slice, strong, |taken| f64::from(u8::from(taken.correct())));
+        let differences = differences(slice, strong, |outcome| f64::from(u8::from(outcome.correct())));
         let differing = differences.iter().filter(|difference| **difference != 0.0).count();
         let accuracy = Estimate { interval: found.interval.or_else(|| bounds(differing, differences.len())), ..found };
         let ends = accuracy.interval?;
@@ -346,25 +348,26 @@ impl<'c, 'a> Judge<'c, 'a> {
         Some(AgainstStrong { accuracy, bounded: found.interval.is_none(), cost, verdict, more_groups })
     }
 
-    /// The groups that show the difference of the costs that was seen.
+    /// Number of groups with which a test detects the observed difference of the costs.
     fn needed_for_cost(&self, slice: &Slice, strong: &Slice) -> Option<usize> {
-        let costs = differences(slice, strong, |taken| self.cost(taken).unwrap_or(0.0));
+        let costs = differences(slice, strong, |outcome| self.cost(outcome).unwrap_or(0.0));
         let mean = costs.iter().sum::<f64>() / costs.len() as f64;
         let variance = costs.iter().map(|cost| (cost - mean).powi(2)).sum::<f64>() / costs.len() as f64;
         (mean != 0.0).then(|| POWER.needed_units(mean.abs(), variance.sqrt()))
     }
 
-    fn beside(&self, own: &Slice, other: &Slice, place: usize) -> PairwiseComparison {
+    fn beside(&self, own: &Slice, other: &Slice, index: usize) -> PairwiseComparison {
         let paid = [self.paid(own, other)];
         PairwiseComparison {
-            other: place,
+            other: index,
             accuracy: own.accuracy() - other.accuracy(),
             cost: self.cost_changes(other, &[own], &paid)[0],
         }
     }
 }
 
-/// The differences of a figure by group, each over the mean number of rows of a group, so that their mean is that over all items.
+/// Computes the differences of a figure by group, each divided by the mean number of rows of a group, so that their
+/// mean is the mean over all items.
 fn differences(slice: &Slice, base: &Slice, figure: impl Fn(ItemOutcome) -> f64) -> Vec<f64> {
     let pairs = slice.paired(base);
     let mut groups: BTreeMap<&str, f64> = BTreeMap::new();
@@ -375,14 +378,15 @@ fn differences(slice: &Slice, base: &Slice, figure: impl Fn(ItemOutcome) -> f64)
     groups.into_values().map(|sum| sum / rows).collect()
 }
 
-/// How far accuracies can lie apart of which `differing` of so many groups differ. `None` without groups.
+/// Bound of the difference of accuracies if `differing` of `groups` groups differ. `None` without groups.
 fn bounds(differing: usize, groups: usize) -> Option<Interval> {
     let most = (groups > 0).then(|| upper_bound(differing, groups, EACH_END))?;
     Some(Interval { low: -most, high: most })
 }
 
-/// The groups with which the lower end of the difference's interval lies above minus the margin in four of five draws, if the
-/// difference lies `distance` above that and groups differ as these do. `None` if it does not lie above it.
+/// Number of groups with which the lower end of the difference's interval lies above minus the margin with a
+/// probability of 80 %, if the true difference lies `distance` above minus the margin and groups vary as in
+/// `differences`. `None` if `distance` is not positive.
 fn needed(differences: &[f64], distance: f64, margin: f64) -> Option<usize> {
     let squares = differences.iter().map(|difference| difference.powi(2)).sum::<f64>();
     let spread = (squares / differences.len() as f64).sqrt();
@@ -398,7 +402,7 @@ mod tests {
     use crate::analysis::fixtures::close;
 
     #[test]
-    fn missing_groups_are_counted_by_the_share_that_differs() {
+    fn missing_groups_follow_from_the_share_that_differs() {
         // Forty of 200 groups differ: (1.96 + 0.8416)^2 * 0.2 / 0.02^2.
         let differences: Vec<f64> = (0..200)
             .map(|group| {
@@ -412,10 +416,10 @@ mod tests {
             })
             .collect();
         assert_eq!(needed(&differences, 0.02, 0.02), Some(3925));
-        // If a point is lost already, half of the margin is left: four times as many.
+        // If one point is lost already, half of the margin remains: four times as many groups.
         assert_eq!(needed(&differences, 0.01, 0.02), Some(15_698));
         assert_eq!(needed(&differences, 0.0, 0.02), None);
-        // If none differs: 0.98^183 < 0.025 < 0.98^182.
+        // If no group differs: 0.98^183 < 0.025 < 0.98^182.
         assert_eq!(needed(&[0.0; 50], 0.02, 0.02), Some(183));
     }
 

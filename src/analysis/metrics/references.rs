@@ -1,4 +1,4 @@
-//! The arms that all others are compared with besides the cascade.
+//! Arms, besides the cascade, that all other arms are compared with.
 
 use super::changes::{AgainstReference, relative_changes};
 use super::fees::{by_group, item_fee};
@@ -8,20 +8,20 @@ use crate::analysis::stats::units::{differ, relative_change};
 use crate::types::arm::Arm;
 use crate::types::price::Fee;
 
-/// An arm that all others are compared with besides the cascade.
+/// An arm, besides the cascade, that all other arms are compared with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reference {
-    /// The strong level alone.
+    /// Strong-only.
     StrongOnly,
-    /// The cascade at a threshold of its own.
+    /// The cascade at its separately tuned threshold.
     CascadeTuned,
 }
 
 impl Reference {
-    /// All of them, in the order of reports.
+    /// All references, in the order of reports.
     pub const ALL: [Self; 2] = [Self::StrongOnly, Self::CascadeTuned];
 
-    /// The arm.
+    /// The arm of this reference.
     #[must_use]
     pub fn arm(self) -> Arm {
         match self {
@@ -30,8 +30,8 @@ impl Reference {
         }
     }
 
-    /// The zero-based place in [`Self::ALL`].
-    pub(super) fn place(self) -> usize {
+    /// Zero-based index in [`Self::ALL`].
+    pub(super) fn index(self) -> usize {
         match self {
             Self::StrongOnly => 0,
             Self::CascadeTuned => 1,
@@ -40,7 +40,7 @@ impl Reference {
 }
 
 impl Comparison<'_> {
-    /// What each slice changes against a reference.
+    /// Computes the changes of each slice against a reference.
     pub(super) fn changes_against(&self, reference: Reference) -> Vec<Option<AgainstReference>> {
         let Some(base) = self.reference(reference) else { return vec![None; self.slices.len()] };
         let fees = self.fee_changes_against(base);
@@ -51,25 +51,26 @@ impl Comparison<'_> {
         self.slices.iter().zip(fees).map(changes).collect()
     }
 
-    /// The relative change of each slice's fee against that of `base`. The fee of calibrating a threshold enters as a constant.
+    /// Computes the relative change of each slice's fee against the fee of `base`. The fee of calibrating a threshold
+    /// enters as a constant.
     fn fee_changes_against(&self, base: &Slice) -> Vec<Option<Estimate>> {
         let mut units = Vec::new();
         let mut changes: Vec<Option<Estimate>> = Vec::new();
-        let mut places = Vec::new();
-        for (place, slice) in self.slices.iter().enumerate() {
+        let mut indices = Vec::new();
+        for (index, slice) in self.slices.iter().enumerate() {
             let fees = self.fee(slice).zip(self.fee(base));
             let value = fees.and_then(|(own, base)| relative_change([Fee::usd(own), Fee::usd(base)]));
             changes.push(value.map(|value| Estimate::new(value, None)));
-            let fee = |taken: ItemOutcome| item_fee(taken, None, self.prices);
+            let fee = |outcome: ItemOutcome| item_fee(outcome, None, self.prices);
             let paid = by_group(&slice.paired(base), |one, other| Some([fee(one)?, fee(other)?]));
             if let Some(paid) = paid.filter(|_| value.is_some()) {
                 let apart = [slice, base].map(|slice| self.calibration_fee(slice, None));
                 units.push((paid.contributing(differ), apart));
-                places.push(place);
+                indices.push(index);
             }
         }
-        for (place, found) in places.into_iter().zip(relative_changes(&units, self.seed)) {
-            if let Some(change) = &mut changes[place] {
+        for (index, found) in indices.into_iter().zip(relative_changes(&units, self.seed)) {
+            if let Some(change) = &mut changes[index] {
                 change.interval = found.and_then(|found| found.interval);
             }
         }

@@ -1,20 +1,21 @@
-//! Thresholds with as few digits as their decisions need.
+//! Thresholds with the fewest digits that preserve their decisions.
 
-/// Decimals that a person reads without trouble.
+/// Number of decimals that are easy to read.
 const READABLE: usize = 4;
-/// Decimals after which every number has been reached.
+/// Number of decimals that is enough for every number.
 const MOST: usize = 17;
 
-/// The decimal with the fewest places that separates the observed confidences (ascending) as this threshold does: it lies above the
-/// greatest confidence below λ, and not above the least one from λ on. A λ of at most four places stays as it is.
+/// Returns the decimal with the fewest places that separates the observed confidences (ascending) as this threshold
+/// does: above the greatest confidence below λ, and at most the least confidence from λ on. A λ of at most four places
+/// is returned unchanged.
 #[must_use]
 pub fn shortest(threshold: f64, observed: &[f64]) -> f64 {
     if !threshold.is_finite() || observed.is_empty() || at_decimals(threshold, READABLE).total_cmp(&threshold).is_eq() {
         return threshold;
     }
-    let place = observed.partition_point(|confidence| *confidence < threshold);
-    let above = place.checked_sub(1).map_or(f64::NEG_INFINITY, |below| observed[below]);
-    let up_to = observed.get(place).copied().unwrap_or(f64::INFINITY);
+    let index = observed.partition_point(|confidence| *confidence < threshold);
+    let above = index.checked_sub(1).map_or(f64::NEG_INFINITY, |below| observed[below]);
+    let up_to = observed.get(index).copied().unwrap_or(f64::INFINITY);
     let separates = |decimal: &f64| above < *decimal && *decimal <= up_to;
     let near = |decimals: usize| {
         let nearest = at_decimals(threshold, decimals);
@@ -24,7 +25,7 @@ pub fn shortest(threshold: f64, observed: &[f64]) -> f64 {
     (1..=MOST).flat_map(near).find(separates).unwrap_or(threshold)
 }
 
-/// The number rounded to so many decimals, as it is read back.
+/// Rounds a number to `decimals` decimals, as parsed from the text.
 fn at_decimals(number: f64, decimals: usize) -> f64 {
     format!("{number:.decimals$}").parse().unwrap_or(number)
 }
@@ -34,7 +35,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_threshold_has_the_digits_that_its_decisions_need() {
+    fn threshold_has_the_fewest_digits_with_equal_decisions() {
         let observed = [0.0, 0.41, 0.851, 0.862_051_552_8, 0.862_149, 0.999_991_2, 0.999_992_7, 1.0];
         for (threshold, short) in [
             (0.862_051_552_8, 0.86),

@@ -1,5 +1,5 @@
-//! Records by arm and threshold. The cascade at any threshold is read off the records of weak-only and strong-only: it
-//! makes the same calls.
+//! Records by arm and threshold. The cascade at any threshold is derived from the records of weak-only and
+//! strong-only, since it makes the same calls.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -16,30 +16,31 @@ use crate::types::confidence::defers;
 use crate::types::level::Level;
 use crate::types::record::{Call, CellKey, Graded, LevelAnswer, Purpose, Record, Score, top_level};
 
-/// What an arm made of one item in one order.
+/// Outcome of one item in one arm and one order.
 #[derive(Debug, Clone, Copy)]
 pub enum ItemOutcome<'a> {
-    /// As recorded.
+    /// The recorded outcome.
     Whole {
-        /// The record.
+        /// The item's record.
         record: &'a Record,
-        /// Weak-only's answer to the same item in the same order, if the arm shows examples and did not ask the weak level of the
-        /// item. `None` otherwise, and if the run has no such answer.
+        /// Weak-only's answer to the same item in the same order, if the arm retrieves strategies and did not call the
+        /// weak level for the item. `None` otherwise, and if the run has no such answer.
         instead: Option<&'a LevelAnswer>,
     },
-    /// The cascade: the weak level's answer, and the strong level's where it was not sure enough.
+    /// The derived outcome of the cascade: the weak level's answer, or the strong level's if the weak answer was
+    /// deferred.
     Gated {
-        /// The weak level alone.
+        /// The item's record in weak-only.
         weak: &'a Record,
-        /// The strong level alone.
+        /// The item's record in strong-only.
         strong: &'a Record,
-        /// Whether the query went to the strong level.
+        /// True if the query was sent to the strong level.
         deferred: bool,
     },
 }
 
 impl<'a> ItemOutcome<'a> {
-    /// The record that says which item it was.
+    /// The record that identifies the item.
     #[must_use]
     pub fn record(self) -> &'a Record {
         match self {
@@ -53,7 +54,7 @@ impl<'a> ItemOutcome<'a> {
         &self.record().group
     }
 
-    /// The answer that stands.
+    /// The final answer with its score.
     #[must_use]
     pub fn graded(self) -> &'a Graded {
         match self {
@@ -63,28 +64,28 @@ impl<'a> ItemOutcome<'a> {
         }
     }
 
-    /// The weak level's answer; weak-only's if that answer is there instead. `None` if there is neither.
+    /// The weak level's answer in this arm, or else weak-only's answer. `None` without either.
     #[must_use]
     pub fn weak(self) -> Option<&'a LevelAnswer> {
-        self.asked_answer().or(match self {
+        self.own_weak_answer().or(match self {
             Self::Whole { instead, .. } => instead,
             Self::Gated { .. } => None,
         })
     }
 
-    /// The answer for which the arm asked the weak level. `None` if it did not ask.
+    /// The weak level's answer in this arm. `None` if the arm did not call the weak level for the item.
     #[must_use]
-    pub fn asked_answer(self) -> Option<&'a LevelAnswer> {
+    pub fn own_weak_answer(self) -> Option<&'a LevelAnswer> {
         self.record().first()
     }
 
-    /// Whether the item was deferred without asking the weak level, in an arm that shows it examples.
+    /// True if the item was deferred without a call of the weak level, in an arm that retrieves strategies.
     #[must_use]
     pub fn is_unasked(self) -> bool {
         is_unasked(self.record())
     }
 
-    /// Whether the query went beyond the weak level.
+    /// True if the query was sent beyond the weak level.
     #[must_use]
     pub fn deferred(self) -> bool {
         match self {
@@ -93,7 +94,7 @@ impl<'a> ItemOutcome<'a> {
         }
     }
 
-    /// Whether the provider of this level refused to answer.
+    /// True if the provider of this level refused to answer.
     #[must_use]
     pub fn is_refused(self, level: Level) -> bool {
         let by = |record: &Record| record.refused.contains(&level);
@@ -103,20 +104,20 @@ impl<'a> ItemOutcome<'a> {
         }
     }
 
-    /// Whether the answer that stands is right.
+    /// True if the final answer is correct.
     #[must_use]
     pub fn correct(self) -> bool {
         self.graded().score == Score::Correct
     }
 
-    /// Whether the answer of [`Self::weak`] is right.
+    /// True if the answer of [`Self::weak`] is correct.
     #[must_use]
     pub fn weak_correct(self) -> bool {
         self.weak().is_some_and(|weak| weak.graded.score == Score::Correct)
     }
 
-    /// The confidence in the weak answer, and whether that is right. `None` without a confidence. An answer that fails a check of the
-    /// gate counts as one of confidence 0.
+    /// Confidence and correctness of the weak answer. `None` without a confidence. An answer that fails a check of the
+    /// gate counts with confidence 0.
     #[must_use]
     pub fn judged(self) -> Option<Judged> {
         let weak = self.weak()?;
@@ -125,20 +126,20 @@ impl<'a> ItemOutcome<'a> {
         Some(Judged { confidence, right: self.weak_correct() })
     }
 
-    /// The calls that the item needed, each with the earlier ones of its record. Asked alone, the weak level has no gate: what its
-    /// confidence took is needed by the cascades that are read off it.
+    /// Calls that the item needed, each with the earlier calls of its record. Weak-only has no gate, so its calls for
+    /// a confidence are left out; the cascades derived from it need them.
     pub fn calls(self) -> impl Iterator<Item = (&'a Call, &'a [Call])> {
         let (first, second): (&[Call], &[Call]) = match self {
             Self::Whole { record, .. } => (&record.calls, &[]),
             Self::Gated { weak, strong, deferred } => (&weak.calls, if deferred { &strong.calls } else { &[] }),
         };
-        let with_earlier = |calls: &'a [Call]| calls.iter().enumerate().map(|(place, call)| (call, &calls[..place]));
+        let with_earlier = |calls: &'a [Call]| calls.iter().enumerate().map(|(index, call)| (call, &calls[..index]));
         let alone = matches!(self, Self::Whole { record, .. } if record.cell.arm == Arm::WeakOnly);
         let needed = with_earlier(first).chain(with_earlier(second));
         needed.filter(move |(call, _)| !alone || call.purpose != Purpose::Confidence)
     }
 
-    /// Calls of the levels above the weak one, for any purpose.
+    /// Number of calls of the levels above the weak one, for any purpose.
     #[must_use]
     pub fn strong_calls_all(self) -> usize {
         let is_above = |call: &Call| call.level.is_some_and(|level| !level.is_first());
@@ -146,13 +147,13 @@ impl<'a> ItemOutcome<'a> {
     }
 }
 
-/// What one arm at one threshold made of its items, over all orders.
+/// Outcomes of one arm at one threshold, over all orders.
 #[derive(Debug, Clone)]
 pub struct Slice<'a> {
-    /// The cell, of whatever order.
+    /// The cell, of an arbitrary order.
     pub cell: Arc<CellKey>,
-    /// By order, then position.
-    pub taken: Vec<ItemOutcome<'a>>,
+    /// Outcomes by order, then position.
+    pub outcomes: Vec<ItemOutcome<'a>>,
     /// Number of orders.
     pub orders: usize,
     /// Items per order.
@@ -163,38 +164,38 @@ pub struct Slice<'a> {
     pub readable: Option<f64>,
 }
 
-/// The records by arm and threshold, in the order in which they first appear.
+/// Groups records by arm and threshold, in the order in which they first appear.
 #[must_use]
 pub fn slices(records: &[Record]) -> Vec<Slice<'_>> {
     let top = top_level(records);
-    let mut places: HashMap<(Arm, Option<u64>), usize> = HashMap::new();
+    let mut indices: HashMap<(Arm, Option<u64>), usize> = HashMap::new();
     let mut found: Vec<(Arc<CellKey>, Vec<ItemOutcome>)> = Vec::new();
     let alone = alone(records);
     for record in records {
         let key = (record.cell.arm, record.cell.threshold.map(f64::to_bits));
-        let place = *places.entry(key).or_insert_with(|| {
+        let index = *indices.entry(key).or_insert_with(|| {
             found.push((Arc::clone(&record.cell), Vec::new()));
             found.len() - 1
         });
         let instead = alone.get(&(record.cell.order, &*record.item_id.0)).copied().filter(|_| is_unasked(record));
-        found[place].1.push(ItemOutcome::Whole { record, instead });
+        found[index].1.push(ItemOutcome::Whole { record, instead });
     }
-    let mut slices = found.into_iter().map(|(cell, taken)| Slice::new(cell, taken, top)).collect::<Vec<_>>();
+    let mut slices = found.into_iter().map(|(cell, outcomes)| Slice::new(cell, outcomes, top)).collect::<Vec<_>>();
     make_readable(&mut slices);
     slices
 }
 
-/// All confidences that gates compared with their thresholds, ascending.
+/// Returns all confidences that gates compared with their thresholds, ascending.
 pub(super) fn confidences(slices: &[Slice]) -> Vec<f64> {
-    let answers = slices.iter().flat_map(|slice| &slice.taken);
+    let answers = slices.iter().flat_map(|slice| &slice.outcomes);
     let mut observed: Vec<f64> =
-        answers.filter_map(|taken| Some(taken.asked_answer()?.gate_confidence()?.value())).collect();
+        answers.filter_map(|outcome| Some(outcome.own_weak_answer()?.gate_confidence()?.value())).collect();
     observed.sort_by(f64::total_cmp);
     observed.dedup();
     observed
 }
 
-/// Gives each slice its λ for people.
+/// Sets the readable λ of each slice.
 pub(super) fn make_readable(slices: &mut [Slice]) {
     let observed = confidences(slices);
     for slice in slices {
@@ -202,19 +203,19 @@ pub(super) fn make_readable(slices: &mut [Slice]) {
     }
 }
 
-/// Whether an item was deferred without asking the weak level, in an arm that shows it examples.
+/// True if an item was deferred without a call of the weak level, in an arm that retrieves strategies.
 fn is_unasked(record: &Record) -> bool {
     record.cell.arm.shows_examples() && record.deferred && record.first().is_none()
 }
 
-/// Weak-only's answers by order and item.
+/// Returns weak-only's answers by order and item.
 fn alone(records: &[Record]) -> HashMap<(usize, &str), &LevelAnswer> {
     let alone = records.iter().filter(|record| record.cell.arm == Arm::WeakOnly);
     alone.filter_map(|record| Some(((record.cell.order, &*record.item_id.0), record.first()?))).collect()
 }
 
-/// The cascade that `slice` is compared with: the one at its threshold; for an arm without a gate, or with a threshold of its own,
-/// the only one there is. Never the arm `cascade-tuned`.
+/// Finds the cascade that `slice` is compared with: the cascade at the same threshold or, for an arm without a gate or
+/// with a separate threshold, the only cascade of the run. Never the arm `cascade-tuned`.
 #[must_use]
 pub fn baseline<'a, 'b>(slices: &'b [Slice<'a>], slice: &Slice) -> Option<&'b Slice<'a>> {
     let cascades = || slices.iter().filter(|other| other.cell.arm == BASELINE);
@@ -223,168 +224,171 @@ pub fn baseline<'a, 'b>(slices: &'b [Slice<'a>], slice: &Slice) -> Option<&'b Sl
 }
 
 impl<'a> Slice<'a> {
-    fn new(cell: Arc<CellKey>, taken: Vec<ItemOutcome<'a>>, top: Level) -> Self {
-        let orders = taken.iter().map(|taken| taken.record().cell.order).collect::<HashSet<_>>().len();
-        Self { readable: cell.threshold, cell, n: taken.len() / orders.max(1), taken, orders, top }
+    fn new(cell: Arc<CellKey>, outcomes: Vec<ItemOutcome<'a>>, top: Level) -> Self {
+        let orders = outcomes.iter().map(|outcome| outcome.record().cell.order).collect::<HashSet<_>>().len();
+        Self { readable: cell.threshold, cell, n: outcomes.len() / orders.max(1), outcomes, orders, top }
     }
 
-    /// The cascade at each threshold, out of the weak level alone (this slice) and the strong level alone.
+    /// Derives the cascade at each threshold from weak-only (this slice) and strong-only.
     #[must_use]
     pub fn gated(&self, strong: &Slice<'a>, thresholds: &[f64]) -> Vec<Self> {
         let pairs = self.paired(strong);
         let at = |threshold: &f64| {
             let gate = |(weak, strong): &(ItemOutcome<'a>, ItemOutcome<'a>)| {
-                let sure = weak.weak().and_then(LevelAnswer::gate_confidence);
-                let deferred = defers(sure, *threshold);
+                let confidence = weak.weak().and_then(LevelAnswer::gate_confidence);
+                let deferred = defers(confidence, *threshold);
                 ItemOutcome::Gated { weak: weak.record(), strong: strong.record(), deferred }
             };
             let cell = CellKey { arm: BASELINE, threshold: Some(*threshold), ..CellKey::clone(&self.cell) };
             let (orders, n, top) = (self.orders, self.n, self.top);
-            let taken = pairs.iter().map(gate).collect();
-            Self { cell: Arc::new(cell), taken, orders, n, top, readable: Some(*threshold) }
+            let outcomes = pairs.iter().map(gate).collect();
+            Self { cell: Arc::new(cell), outcomes, orders, n, top, readable: Some(*threshold) }
         };
         thresholds.iter().map(at).collect()
     }
 
-    /// The slice's items of one kind.
+    /// Returns the part of the slice with the outcomes that `keep` accepts.
     #[must_use]
     pub fn part(&self, keep: impl Fn(ItemOutcome<'a>) -> bool) -> Self {
-        self.holding(self.taken.iter().copied().filter(|taken| keep(*taken)).collect())
+        self.holding(self.outcomes.iter().copied().filter(|outcome| keep(*outcome)).collect())
     }
 
-    /// The items by how many of their group came before them in their order: none, one, and so on, the last part from `most` on.
+    /// Splits the slice by the number of earlier items of the same group in the same order: none, one, and so on. The
+    /// last part contains all from `most` on.
     #[must_use]
     pub fn by_encounter(&self, most: usize) -> Vec<Self> {
-        let mut met: HashMap<(usize, &str), usize> = HashMap::new();
+        let mut seen: HashMap<(usize, &str), usize> = HashMap::new();
         let mut parts = vec![Vec::new(); most + 1];
-        for taken in &self.taken {
-            let before = met.entry((taken.record().cell.order, taken.group())).or_default();
-            parts[(*before).min(most)].push(*taken);
+        for outcome in &self.outcomes {
+            let before = seen.entry((outcome.record().cell.order, outcome.group())).or_default();
+            parts[(*before).min(most)].push(*outcome);
             *before += 1;
         }
-        parts.into_iter().map(|taken| self.holding(taken)).collect()
+        parts.into_iter().map(|outcomes| self.holding(outcomes)).collect()
     }
 
-    /// A part of the slice, of these items.
-    fn holding(&self, taken: Vec<ItemOutcome<'a>>) -> Self {
+    /// Returns a slice of the same cell with these outcomes.
+    fn holding(&self, outcomes: Vec<ItemOutcome<'a>>) -> Self {
         let (orders, top, readable) = (self.orders, self.top, self.readable);
-        Self { cell: Arc::clone(&self.cell), n: taken.len(), taken, orders, top, readable }
+        Self { cell: Arc::clone(&self.cell), n: outcomes.len(), outcomes, orders, top, readable }
     }
 
-    /// Whether the arm learns: its items then depend on each other.
+    /// True if the arm learns, so that its items depend on each other.
     #[must_use]
     pub fn learns(&self) -> bool {
-        self.taken.iter().any(|taken| taken.record().calls.iter().any(|call| call.purpose == Purpose::Embed))
+        self.outcomes.iter().any(|outcome| outcome.record().calls.iter().any(|call| call.purpose == Purpose::Embed))
     }
 
-    /// The number of groups of its items.
+    /// Number of groups of the items.
     #[must_use]
     pub fn groups(&self) -> usize {
-        self.taken.iter().map(|taken| taken.group()).collect::<HashSet<&str>>().len()
+        self.outcomes.iter().map(|outcome| outcome.group()).collect::<HashSet<&str>>().len()
     }
 
-    /// Whether no two of several items are of one group, as in data that name no groups: what belongs together is then not known.
+    /// True if there are several items and no two share a group, as in data without groups: which items belong
+    /// together is then unknown.
     #[must_use]
     pub fn groups_are_unknown(&self) -> bool {
-        let items: HashSet<&str> = self.taken.iter().map(|taken| &*taken.record().item_id.0).collect();
+        let items: HashSet<&str> = self.outcomes.iter().map(|outcome| &*outcome.record().item_id.0).collect();
         items.len() > 1 && self.groups() == items.len()
     }
 
-    /// Whether items can be taken as independent: one order, no siblings, nothing learned.
+    /// True if items are independent: one order, one item per group, nothing learned.
     #[must_use]
     pub fn is_independent(&self) -> bool {
-        self.orders == 1 && self.groups() == self.taken.len() && !self.learns()
+        self.orders == 1 && self.groups() == self.outcomes.len() && !self.learns()
     }
 
-    /// Share of right answers, no-answers counted as wrong.
+    /// Share of correct answers. No answer counts as wrong.
     #[must_use]
     pub fn accuracy(&self) -> f64 {
         self.share(ItemOutcome::correct)
     }
 
-    /// The interval of the accuracy: Wilson's where items are independent, else a bootstrap over groups. None if fewer than three
-    /// groups have a right answer, or fewer than three a wrong one.
+    /// The interval of the accuracy: Wilson's if items are independent, else a bootstrap over groups. `None` if fewer
+    /// than three groups have a correct answer, or fewer than three a wrong one.
     #[must_use]
     pub fn accuracy_interval(&self, draws: Draws) -> Option<Interval> {
         if self.is_independent() {
-            return wilson(self.taken.iter().filter(|taken| taken.correct()).count(), self.taken.len());
+            return wilson(self.outcomes.iter().filter(|outcome| outcome.correct()).count(), self.outcomes.len());
         }
-        let right = |taken: &ItemOutcome<'a>| (taken.group(), [f64::from(u8::from(taken.correct())), 1.0]);
-        let units = Units::by_group(self.taken.iter().map(right)).contributing(|[right, _]| right > 0.0);
+        let right = |outcome: &ItemOutcome<'a>| (outcome.group(), [f64::from(u8::from(outcome.correct())), 1.0]);
+        let units = Units::by_group(self.outcomes.iter().map(right)).contributing(|[right, _]| right > 0.0);
         units.contributing(|[right, n]| right < n).percentile(draws, mean)?.interval
     }
 
-    /// Share of right weak answers over the whole stream, weak-only's among them where those are there instead. `None` if an item has
-    /// neither.
+    /// Accuracy of the weak level over the whole stream. If the arm did not call the weak level for an item,
+    /// weak-only's answer is used. `None` if an item has neither.
     #[must_use]
     pub fn weak_accuracy(&self) -> Option<f64> {
-        self.taken.iter().all(|taken| taken.weak().is_some()).then(|| self.share(ItemOutcome::weak_correct))
+        self.outcomes.iter().all(|outcome| outcome.weak().is_some()).then(|| self.share(ItemOutcome::weak_correct))
     }
 
-    /// Share of right weak answers among the items of which the weak level was asked. `None` if it was asked of none.
+    /// Accuracy of the weak level over the items for which it was called. `None` if it was never called.
     #[must_use]
     pub fn weak_accuracy_asked(&self) -> Option<f64> {
-        self.asked_part().weak_accuracy().filter(|_| self.asked() > 0)
+        self.weak_called_part().weak_accuracy().filter(|_| self.asked() > 0)
     }
 
-    /// Items of which the weak level was asked, over all orders.
+    /// Number of items for which the weak level was called, over all orders.
     #[must_use]
     pub fn asked(&self) -> usize {
-        self.taken.iter().filter(|taken| taken.asked_answer().is_some()).count()
+        self.outcomes.iter().filter(|outcome| outcome.own_weak_answer().is_some()).count()
     }
 
-    /// Items of which an arm that shows examples did not ask the weak level, over all orders.
+    /// Number of items, over all orders, that an arm which retrieves strategies deferred without a call of the weak
+    /// level.
     #[must_use]
     pub fn unasked(&self) -> usize {
-        self.taken.iter().filter(|taken| taken.is_unasked()).count()
+        self.outcomes.iter().filter(|outcome| outcome.is_unasked()).count()
     }
 
-    /// Items whose weak answer is weak-only's, since the arm did not ask for one, over all orders.
+    /// Number of items with weak-only's answer in place of a call of the weak level, over all orders.
     #[must_use]
     pub fn from_weak_only(&self) -> usize {
-        self.taken.iter().filter(|taken| taken.is_unasked() && taken.weak().is_some()).count()
+        self.outcomes.iter().filter(|outcome| outcome.is_unasked() && outcome.weak().is_some()).count()
     }
 
-    /// The items of which the weak level was asked.
+    /// Returns the part with the items for which the weak level was called.
     #[must_use]
-    pub fn asked_part(&self) -> Self {
-        self.part(|taken| taken.asked_answer().is_some())
+    pub fn weak_called_part(&self) -> Self {
+        self.part(|outcome| outcome.own_weak_answer().is_some())
     }
 
-    /// Share of right answers among those that were not deferred; none where all were.
+    /// Selective accuracy: the share of correct answers among the accepted ones. `None` if all items were deferred.
     #[must_use]
     pub fn accepted_accuracy(&self) -> Option<f64> {
-        let accepted = self.taken.iter().filter(|taken| !taken.deferred());
-        let right = accepted.clone().filter(|taken| taken.correct()).count();
+        let accepted = self.outcomes.iter().filter(|outcome| !outcome.deferred());
+        let right = accepted.clone().filter(|outcome| outcome.correct()).count();
         let accepted = accepted.count();
         (accepted > 0).then(|| ratio(right, accepted))
     }
 
-    /// Share of the items that were not deferred.
+    /// Coverage: the share of items that were not deferred.
     #[must_use]
     pub fn coverage(&self) -> f64 {
-        self.share(|taken| !taken.deferred())
+        self.share(|outcome| !outcome.deferred())
     }
 
-    /// Share of the items whose final answer could not be read.
+    /// Share of items without a readable final answer.
     #[must_use]
     pub fn no_answer(&self) -> f64 {
-        self.share(|taken| taken.graded().score == Score::NoAnswer)
+        self.share(|outcome| outcome.graded().score == Score::NoAnswer)
     }
 
-    /// Items that went beyond the weak level, over all orders.
+    /// Number of items sent beyond the weak level, over all orders.
     #[must_use]
     pub fn strong_calls(&self) -> usize {
-        self.taken.iter().filter(|taken| taken.deferred()).count()
+        self.outcomes.iter().filter(|outcome| outcome.deferred()).count()
     }
 
-    /// Calls of the levels above the weak one for any purpose, over all orders.
+    /// Number of calls of the levels above the weak one for any purpose, over all orders.
     #[must_use]
     pub fn strong_calls_all(&self) -> usize {
-        self.taken.iter().map(|taken| taken.strong_calls_all()).sum()
+        self.outcomes.iter().map(|outcome| outcome.strong_calls_all()).sum()
     }
 
-    /// Tokens at `level` (none: the embedder's) for `purpose`, over all orders.
+    /// Tokens at `level` for `purpose`, over all orders. `None` for `level` means the embedder.
     #[must_use]
     pub fn usage(&self, level: Option<Level>, purpose: Purpose) -> Usage {
         self.calls()
@@ -392,42 +396,43 @@ impl<'a> Slice<'a> {
             .fold(Usage::default(), |sum, call| sum.plus(call.usage))
     }
 
-    /// Time that all calls took, one after the other, in milliseconds.
+    /// Sum of the latencies of all calls, in milliseconds.
     #[must_use]
     pub fn latency_ms(&self) -> f64 {
         self.calls().map(|call| call.latency_ms).sum()
     }
 
     fn calls(&self) -> impl Iterator<Item = &'a Call> {
-        self.taken.iter().flat_map(|taken| taken.calls().map(|(call, _)| call))
+        self.outcomes.iter().flat_map(|outcome| outcome.calls().map(|(call, _)| call))
     }
 
-    /// Strategies shown per item, on average.
+    /// Mean number of retrieved strategies per item.
     #[must_use]
     pub fn strategies_shown(&self) -> f64 {
-        ratio(self.taken.iter().map(|taken| taken.record().strategies_used.len()).sum(), self.taken.len())
+        ratio(self.outcomes.iter().map(|outcome| outcome.record().strategies_used.len()).sum(), self.outcomes.len())
     }
 
-    /// The weak level's confidence in each answer, and whether it is right.
+    /// Confidence and correctness of each weak answer.
     #[must_use]
     pub fn judged(&self) -> Vec<Judged> {
-        self.taken.iter().filter_map(|taken| taken.judged()).collect()
+        self.outcomes.iter().filter_map(|outcome| outcome.judged()).collect()
     }
 
-    /// The items of this slice beside the same ones of another, order by order.
+    /// Pairs the items of this slice with the same items of another slice, order by order.
     #[must_use]
     pub fn paired<'b>(&self, base: &Slice<'b>) -> Vec<(ItemOutcome<'a>, ItemOutcome<'b>)> {
-        let others: HashMap<_, ItemOutcome<'b>> = base.taken.iter().map(|taken| (place(*taken), *taken)).collect();
-        self.taken.iter().filter_map(|taken| Some((*taken, *others.get(&place(*taken))?))).collect()
+        let others: HashMap<_, ItemOutcome<'b>> =
+            base.outcomes.iter().map(|outcome| (item_key(*outcome), *outcome)).collect();
+        self.outcomes.iter().filter_map(|outcome| Some((*outcome, *others.get(&item_key(*outcome))?))).collect()
     }
 
     fn share(&self, is: impl Fn(ItemOutcome<'a>) -> bool) -> f64 {
-        ratio(self.taken.iter().filter(|taken| is(**taken)).count(), self.taken.len())
+        ratio(self.outcomes.iter().filter(|outcome| is(**outcome)).count(), self.outcomes.len())
     }
 }
 
-/// What tells the items of a slice apart.
-fn place(taken: ItemOutcome<'_>) -> (usize, &str) {
-    let record = taken.record();
+/// Key of an item within a slice: order and item id.
+fn item_key(outcome: ItemOutcome<'_>) -> (usize, &str) {
+    let record = outcome.record();
     (record.cell.order, &record.item_id.0)
 }

@@ -1,5 +1,5 @@
-//! All arms over many thresholds: what accuracy costs, against routers that choose at random or know the answers, and
-//! what an arm saves where it is as accurate as the cascade.
+//! Arms over many thresholds: accuracy by cost, comparison with a random and an oracle router, and savings at the
+//! cascade's accuracy.
 #![expect(clippy::cast_precision_loss, reason = "counts of items")]
 
 use super::comparison::Comparison;
@@ -13,42 +13,42 @@ use crate::analysis::curves::{Axis, Curve, Point};
 use crate::analysis::stats::{Draws, Estimate};
 use crate::types::arm::Arm;
 
-/// Resamples of a saving at equal accuracy: each takes every threshold of two arms anew.
+/// Number of resamples for a saving at equal accuracy. Each one recomputes both arms at every threshold.
 pub const RESAMPLES: usize = 2000;
 
-/// The relative difference up to which two costs are one.
+/// Relative difference up to which two costs are equal.
 const SAME: f64 = 1e-9;
 
-/// An arm's figures over its thresholds, on one axis.
+/// Figures of an arm over its thresholds, on one cost axis.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Routing {
     /// The arm.
     pub arm: Arm,
-    /// Each λ with what it costs and gives.
+    /// Each λ with its cost and accuracy.
     pub points: Vec<(f64, Point)>,
-    /// The mean accuracy between the corners' costs.
+    /// Mean accuracy between the corners' costs.
     pub area: Option<f64>,
     /// RouteLLM's average performance gap recovered.
     pub apgr: Option<f64>,
     /// RouteLLM's call-performance thresholds for half and four fifths of the gap.
     pub cpt: [Option<f64>; 2],
-    /// Where the area lies between the random router's (0) and the oracle's (1).
+    /// Position of the area between the random router's (0) and the oracle's (1).
     pub oracle_normalised: Option<f64>,
 }
 
-/// What an arm saves at the accuracy of the cascade at one threshold.
+/// Saving of an arm at the accuracy of the cascade at one threshold.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Saving {
     /// The arm.
     pub arm: Arm,
     /// The cascade's λ.
     pub threshold: f64,
-    /// The cascade's accuracy there.
+    /// The cascade's accuracy at this λ.
     pub accuracy: f64,
-    /// The relative change of cost along the curves through each arm's thresholds and both corners; none where the arm's
-    /// curve does not reach that accuracy, or starts above it, or where both reach it at the strong level alone.
+    /// The relative change of cost along the curves through each arm's thresholds and both corners. `None` if the
+    /// arm's curve does not reach that accuracy, if it starts above, or if both curves reach it with strong-only.
     pub change: Option<Estimate>,
-    /// Whether the cheapest point of both curves with that accuracy is the strong level alone, so that neither arm is of use.
+    /// True if the cheapest point of both curves with that accuracy is strong-only, so that neither arm saves cost.
     pub at_strong_only: bool,
 }
 
@@ -67,12 +67,13 @@ pub struct Swept<'c, 'a> {
     axis: Axis,
     corners: Corners,
     oracle: Curve,
-    /// All that can be chosen, with what it costs and gives.
+    /// All choices, with their cost and accuracy.
     choices: Vec<(Choice, Point)>,
 }
 
 impl<'c, 'a> Swept<'c, 'a> {
-    /// None without both levels alone, or without a price where fees are asked for.
+    /// Compares the arms of `comparison` on `axis`. `None` without weak-only and strong-only, or if `axis` is the fee
+    /// and a model has no price.
     #[must_use]
     pub fn new(comparison: &'c Comparison<'a>, axis: Axis) -> Option<Self> {
         let alone = |arm| comparison.of_arm(arm).next().map(|(slice, _)| slice);
@@ -90,13 +91,13 @@ impl<'c, 'a> Swept<'c, 'a> {
         })
     }
 
-    /// Both levels alone.
+    /// Returns the points of weak-only and strong-only.
     #[must_use]
     pub fn corners(&self) -> Corners {
         self.corners
     }
 
-    /// The router that knows which level is right.
+    /// Returns the curve of the router that knows which level is right.
     #[must_use]
     pub fn oracle(&self) -> &Curve {
         &self.oracle
@@ -114,7 +115,7 @@ impl<'c, 'a> Swept<'c, 'a> {
         arms
     }
 
-    /// Each arm's curve and what it is worth.
+    /// Computes each arm's curve and its figures.
     #[must_use]
     pub fn routing(&self) -> Vec<Routing> {
         let of = |arm| {
@@ -131,13 +132,13 @@ impl<'c, 'a> Swept<'c, 'a> {
         self.arms().into_iter().filter_map(of).collect()
     }
 
-    /// All that can be chosen, with what it costs and gives.
+    /// All choices, with their cost and accuracy.
     #[must_use]
     pub fn choices(&self) -> &[(Choice, Point)] {
         &self.choices
     }
 
-    /// What each other arm with a gate saves at the cascade's accuracy, threshold by threshold.
+    /// Computes what each other gated arm saves at the cascade's accuracy, threshold by threshold.
     #[must_use]
     pub fn savings(&self) -> Vec<Saving> {
         let others: Vec<Arm> = self.arms().into_iter().filter(|arm| *arm != BASELINE).collect();
@@ -166,20 +167,22 @@ impl<'c, 'a> Swept<'c, 'a> {
         savings
     }
 
-    /// The most accurate choice that costs no more than `budget`: an arm at a threshold, or two neighbouring ones of an arm that are
-    /// mixed at random. `None` if nothing is so cheap.
+    /// Returns the most accurate choice that costs no more than `budget`: an arm at a threshold, or a random mixture
+    /// of two neighbouring thresholds of an arm. `None` if every choice costs more.
     #[must_use]
     pub fn within(&self, budget: f64) -> Option<Found<Choice>> {
         best_within(&self.paths(), budget)
     }
 
-    /// The cheapest choice that is at least as accurate, in the same way. `None` if nothing is.
+    /// Returns the cheapest choice that is at least as accurate as `accuracy`, possibly a mixture. `None` if no choice
+    /// is.
     #[must_use]
     pub fn reaching(&self, accuracy: f64) -> Option<Found<Choice>> {
         cheapest_reaching(&self.paths(), accuracy)
     }
 
-    /// Both levels and the arms without a gate alone, then each arm with a gate through its thresholds and both levels.
+    /// Returns the levels and the arms without a gate as single points, then for each gated arm the path through its
+    /// thresholds and both levels.
     fn paths(&self) -> Vec<Vec<(Choice, Point)>> {
         let of = |is: &dyn Fn(&Choice) -> bool| {
             self.choices.iter().filter(|(choice, _)| is(choice)).cloned().collect::<Vec<(Choice, Point)>>()
@@ -190,35 +193,36 @@ impl<'c, 'a> Swept<'c, 'a> {
         alone.chain(gated).collect()
     }
 
-    /// The confidence that all answers of the weak level alone have which one of two thresholds defers and the other does not, and
-    /// their number; an absent threshold lies below or above all. `None` unless there are several, all alike.
+    /// Returns the common confidence of all weak-only answers between two thresholds, and their number. `None` for a
+    /// threshold means no limit on that side. `None` unless there are several such answers with one confidence.
     #[must_use]
     pub fn tied(&self, from: Option<f64>, to: Option<f64>) -> Option<(f64, usize)> {
         let (weak, _) = self.comparison.of_arm(Arm::WeakOnly).next()?;
-        let sure = weak.taken.iter().filter_map(|taken| Some(taken.asked_answer()?.gate_confidence()?.value()));
+        let confidences =
+            weak.outcomes.iter().filter_map(|outcome| Some(outcome.own_weak_answer()?.gate_confidence()?.value()));
         let between: Vec<f64> =
-            sure.filter(|sure| from.is_none_or(|from| *sure >= from) && to.is_none_or(|to| *sure < to)).collect();
+            confidences.filter(|at| from.is_none_or(|from| *at >= from) && to.is_none_or(|to| *at < to)).collect();
         let first = *between.first()?;
-        let alike = between.len() > 1 && between.iter().all(|sure| sure.total_cmp(&first).is_eq());
+        let alike = between.len() > 1 && between.iter().all(|at| at.total_cmp(&first).is_eq());
         alike.then_some((first, between.len()))
     }
 
-    /// Answers of the weak level alone that any threshold defers: they fail a check of the gate, or have no confidence.
+    /// Number of weak-only answers that every threshold defers: they fail a check of the gate, or have no confidence.
     #[must_use]
     pub fn always_deferred(&self) -> usize {
         let weak = self.comparison.of_arm(Arm::WeakOnly).next().map(|(weak, _)| weak);
         let unsure =
-            |taken: &&ItemOutcome| taken.asked_answer().is_some_and(|answer| answer.gate_confidence().is_none());
-        weak.map_or(0, |weak| weak.taken.iter().filter(unsure).count())
+            |outcome: &&ItemOutcome| outcome.own_weak_answer().is_some_and(|answer| answer.gate_confidence().is_none());
+        weak.map_or(0, |weak| weak.outcomes.iter().filter(unsure).count())
     }
 
-    /// A threshold with the fewest digits that make the same decisions.
+    /// Returns the threshold with the fewest digits that makes the same decisions.
     #[must_use]
     pub fn readable(&self, threshold: f64) -> f64 {
         self.comparison.readable(threshold)
     }
 
-    /// The curve through an arm's thresholds and both corners.
+    /// Returns the curve through an arm's thresholds and both corners.
     fn curve(&self, arm: Arm) -> Option<Curve> {
         self.corners.join(self.points(arm).into_iter().map(|(_, point)| point))
     }
@@ -228,28 +232,28 @@ impl<'c, 'a> Swept<'c, 'a> {
         own.filter_map(|(choice, point)| Some((choice.threshold?, *point))).collect()
     }
 
-    fn cost(&self, taken: ItemOutcome) -> Option<f64> {
+    fn cost(&self, outcome: ItemOutcome) -> Option<f64> {
         match self.axis {
-            Axis::StrongCalls => Some(f64::from(u8::from(taken.deferred()))),
-            Axis::Fee => item_fee(taken, None, self.comparison.prices),
+            Axis::StrongCalls => Some(f64::from(u8::from(outcome.deferred()))),
+            Axis::Fee => item_fee(outcome, None, self.comparison.prices),
         }
     }
 }
 
-/// What an arm at a threshold costs and gives.
+/// Cost and accuracy of an arm at a threshold.
 fn point(comparison: &Comparison, slice: &Slice, axis: Axis) -> Option<Point> {
     let cost = match axis {
-        Axis::StrongCalls => slice.strong_calls() as f64 / slice.taken.len() as f64,
-        Axis::Fee => comparison.fee(slice)?.usd() / slice.taken.len() as f64,
+        Axis::StrongCalls => slice.strong_calls() as f64 / slice.outcomes.len() as f64,
+        Axis::Fee => comparison.fee(slice)?.usd() / slice.outcomes.len() as f64,
     };
     Some(Point { cost, accuracy: slice.accuracy() })
 }
 
-/// What both levels make of each item and order; none where a fee is asked for and a model has no price.
+/// Pairs both levels' answers to each item and order. `None` if `axis` is the fee and a model has no price.
 fn both(comparison: &Comparison, weak: &Slice, strong: &Slice, axis: Axis) -> Option<Vec<BothAnswers>> {
-    let fee = |taken: ItemOutcome| match axis {
+    let fee = |outcome: ItemOutcome| match axis {
         Axis::StrongCalls => Some(0.0),
-        Axis::Fee => item_fee(taken, None, comparison.prices),
+        Axis::Fee => item_fee(outcome, None, comparison.prices),
     };
     let answers = |(weak, strong): &(ItemOutcome, ItemOutcome)| {
         Some(BothAnswers {
@@ -262,15 +266,15 @@ fn both(comparison: &Comparison, weak: &Slice, strong: &Slice, axis: Axis) -> Op
     weak.paired(strong).iter().map(answers).collect()
 }
 
-/// Each item's answer, right or not, and what it costs.
-type ReadOnlyJournals = (Vec<bool>, Vec<f64>);
+/// Correctness and cost of each item.
+type AnswersAndCosts = (Vec<bool>, Vec<f64>);
 
-/// An arm at all its thresholds and at both corners, the same items in the same order everywhere.
+/// An arm at all its thresholds and at both corners, with the same items in the same order.
 struct Aligned {
     groups: Vec<String>,
     thresholds: Vec<f64>,
-    /// At each threshold, then weak-only and strong-only.
-    answers: Vec<ReadOnlyJournals>,
+    /// Answers at each threshold, then of weak-only and strong-only.
+    answers: Vec<AnswersAndCosts>,
 }
 
 impl Aligned {
@@ -278,8 +282,8 @@ impl Aligned {
         let slices = |arm| swept.comparison.of_arm(arm).map(|(slice, _)| slice);
         let thresholds: Vec<f64> = slices(arm).filter_map(|slice| slice.cell.threshold).collect();
         let all = slices(arm).chain(slices(Arm::WeakOnly)).chain(slices(Arm::StrongOnly));
-        let answers: Vec<ReadOnlyJournals> = all.map(|slice| answers(swept, slice)).collect::<Option<_>>()?;
-        let groups = in_order(slices(arm).next()?).iter().map(|taken| taken.group().to_owned()).collect();
+        let answers: Vec<AnswersAndCosts> = all.map(|slice| answers(swept, slice)).collect::<Option<_>>()?;
+        let groups = in_order(slices(arm).next()?).iter().map(|outcome| outcome.group().to_owned()).collect();
         Some(Self { groups, thresholds, answers })
     }
 
@@ -288,18 +292,18 @@ impl Aligned {
     }
 }
 
-fn answers(swept: &Swept, slice: &Slice) -> Option<ReadOnlyJournals> {
-    let taken = in_order(slice);
-    let costs: Option<Vec<f64>> = taken.iter().map(|taken| swept.cost(*taken)).collect();
-    Some((taken.iter().map(|taken| taken.correct()).collect(), costs?))
+fn answers(swept: &Swept, slice: &Slice) -> Option<AnswersAndCosts> {
+    let outcomes = in_order(slice);
+    let costs: Option<Vec<f64>> = outcomes.iter().map(|outcome| swept.cost(*outcome)).collect();
+    Some((outcomes.iter().map(|outcome| outcome.correct()).collect(), costs?))
 }
 
-/// The items by order and id, whatever their places in the stream.
+/// Sorts the items by order and id, independent of their positions in the stream.
 fn in_order<'a>(slice: &Slice<'a>) -> Vec<ItemOutcome<'a>> {
-    let mut taken = slice.taken.clone();
-    taken.sort_by(|a, b| {
+    let mut outcomes = slice.outcomes.clone();
+    outcomes.sort_by(|a, b| {
         let [a, b] = [a.record(), b.record()];
         (a.cell.order, &a.item_id.0).cmp(&(b.cell.order, &b.item_id.0))
     });
-    taken
+    outcomes
 }

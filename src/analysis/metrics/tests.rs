@@ -65,7 +65,7 @@ fn run() -> Vec<Record> {
     records
 }
 
-/// The same in a second order.
+/// The same records in two orders.
 fn in_two_orders() -> Vec<Record> {
     let second = |record: Record| {
         let cell = CellKey { order: 1, ..CellKey::clone(&record.cell) };
@@ -87,12 +87,12 @@ fn accuracy_coverage_and_strong_calls() {
     assert!((cascade.coverage() - 0.5).abs() < 1e-12);
     let inter = &slices[1];
     assert!(baseline(&slices, inter).is_some_and(|base| base.cell.arm == BASELINE));
-    let gain = paired(inter, cascade, |taken| taken.weak_correct()).expect("paired");
+    let gain = paired(inter, cascade, |outcome| outcome.weak_correct()).expect("paired");
     assert!((gain.value - 0.5).abs() < 1e-12);
 }
 
 #[test]
-fn fees_are_by_model_and_purpose_and_totals_count_a_call_once() {
+fn fees_are_by_model_and_purpose_and_totals_count_calls_once() {
     let records = run();
     let slices = slices(&records);
     let price = |output| Some(Price { input: 1.0, cached_input: None, output, read: None, nominal: true });
@@ -119,45 +119,45 @@ fn fees_are_by_model_and_purpose_and_totals_count_a_call_once() {
 }
 
 #[test]
-fn the_strong_level_is_compared_with_itself_on_deferred_items_only() {
+fn strong_level_is_compared_on_deferred_items_only() {
     let mut records = run();
     records.extend((0..4).map(|i| record(Arm::StrongOnly, i, i != 2, false, &[])));
     let slices = slices(&records);
-    let told = distilling(&slices[1], &slices[2]).expect("one item was deferred");
-    assert_eq!((told.n, told.with, told.change.map(|change| change.value)), (1, 1.0, Some(1.0)));
+    let found = distilling(&slices[1], &slices[2]).expect("one item was deferred");
+    assert_eq!((found.n, found.with, found.change.map(|change| change.value)), (1, 1.0, Some(1.0)));
 }
 
 #[test]
-fn gains_are_told_apart_by_the_strategies_source() {
+fn gains_are_split_by_the_source_of_the_strategies() {
     let records = run();
     let slices = slices(&records);
-    let told: Vec<(StrategySource, usize, f64)> =
+    let found: Vec<(StrategySource, usize, f64)> =
         by_source(&slices[1], &slices[0]).iter().map(|(source, t)| (*source, t.n, t.gain.value)).collect();
     assert_eq!(
-        told,
+        found,
         [(StrategySource::SameGroup, 2, 1.0), (StrategySource::OtherGroups, 1, 0.0), (StrategySource::Nothing, 1, 0.0)]
     );
 }
 
 #[test]
-fn gains_are_told_apart_by_how_often_a_group_came_before_in_the_order() {
+fn gains_are_split_by_the_encounter_of_the_group() {
     let records = in_two_orders();
     let slices = slices(&records);
-    let told = by_encounter(&slices[1], &slices[0]);
-    let told: Vec<(&str, usize, f64, usize)> =
-        told.iter().map(|(nth, part, found)| (*nth, found.n, found.gain.value, part.strong_calls())).collect();
-    assert_eq!(told, [("first", 4, 0.0, 2), ("second", 4, 1.0, 0)]);
+    let found = by_encounter(&slices[1], &slices[0]);
+    let found: Vec<(&str, usize, f64, usize)> =
+        found.iter().map(|(nth, part, found)| (*nth, found.n, found.gain.value, part.strong_calls())).collect();
+    assert_eq!(found, [("first", 4, 0.0, 2), ("second", 4, 1.0, 0)]);
 }
 
 #[test]
-fn the_cascade_is_read_off_both_levels_alone() {
+fn the_cascade_is_derived_from_weak_only_and_strong_only() {
     let mut records: Vec<Record> = (0..4).map(|i| record(Arm::WeakOnly, i, i == 0, false, &[])).collect();
     for (i, record) in records.iter_mut().enumerate() {
         let weak = &mut record.levels[0];
         weak.confidence = Some(Confidence::nearest(if i < 2 { 0.9 } else { 0.1 }));
     }
     records.extend((0..4).map(|i| record(Arm::StrongOnly, i, i != 3, true, &[])));
-    // The strong level alone makes no weak call.
+    // Strong-only makes no weak call.
     records[4..].iter_mut().for_each(|record| {
         record.levels.remove(0);
         record.calls.retain(|call| call.level == Some(Level::SECOND) && call.purpose == Purpose::Answer);
@@ -175,7 +175,7 @@ fn the_cascade_is_read_off_both_levels_alone() {
 }
 
 #[test]
-fn changes_are_paired_and_told_by_order() {
+fn changes_are_paired_and_reported_by_order() {
     let records = in_two_orders();
     let slices = slices(&records);
     let changes = Changes::between(&slices[1], &slices[0], crate::types::seed::Seed(1)).expect("paired");
@@ -187,8 +187,9 @@ fn changes_are_paired_and_told_by_order() {
     assert_eq!(changes.strong_calls.and_then(|change| change.p_value), Some(changes.strong_calls_p_value));
 }
 
-/// 24 items in twelve groups, at prices of 1 for a token of the weak level and 3 for one of the strong level: the cascade defers all,
-/// inter-cascade reads ten tokens more and defers every other group, its control reads as much and defers all but three items.
+/// 24 items in twelve groups. A token of the weak level costs 1, a token of the strong level 3. The cascade defers all
+/// items. Inter-cascade reads ten more tokens and defers every other group. Its control reads as many and defers all
+/// but three items.
 fn taught() -> (Vec<Record>, Prices) {
     let longer = |mut record: Record| {
         record.calls[0].usage.input += 10;
@@ -202,14 +203,15 @@ fn taught() -> (Vec<Record>, Prices) {
 }
 
 #[test]
-fn fees_at_two_shapes_of_prices_are_those_of_the_tokens() {
+fn fees_at_two_shapes_of_prices_follow_from_the_tokens() {
     let (mut records, prices) = taught();
     let comparison = Comparison::new(&records, &[], &prices, Seed(3));
-    let shapes = Shape::shown(&comparison);
-    assert_eq!(shapes, [Shape::Written(1.0), Shape::Written(4.0)], "the prices at hand are one of them");
+    let shapes = Shape::reported(&comparison);
+    assert_eq!(shapes, [Shape::Written(1.0), Shape::Written(4.0)], "the configured prices are one of them");
     let arms = [(&comparison.slices[1], &comparison.slices[0])];
     let found = curves(&comparison, &arms, &shapes, |own| vec![own, 1.0]);
-    // By item. At 1 : 1: 15 and 3 · 32 against 25 and half of that. At 1 : 4: 7.5 and 3 · 17 against 10 and half of that.
+    // Fee per item. At 1 : 1: 15 and 3 · 32 against 25 and half of the latter. At 1 : 4: 7.5 and 3 · 17 against 10 and
+    // half of the latter.
     for (curve, [change, at_1, from]) in found[0].iter().zip([
         [(25.0 + 48.0) / 111.0, (25.0 + 16.0) / 47.0, 3.0 * 10.0 / 48.0],
         [(10.0 + 25.5) / 58.5, (10.0 + 8.5) / 24.5, 3.0 * 2.5 / 25.5],
@@ -225,14 +227,14 @@ fn fees_at_two_shapes_of_prices_are_those_of_the_tokens() {
     let found = curves(&comparison, &same, &shapes, |own| vec![own]);
     assert!(found[0].iter().all(|curve| curve.pays_from.is_none() && curve.interval.is_none()), "{found:?}");
     assert_eq!(found[0][0].changes, [Some(Estimate::new(0.0, None))]);
-    // A fee that was recorded is of no shape.
+    // A recorded fee belongs to no shape.
     records[0].calls[0].recorded_fee_usd = Some(1.0);
     let comparison = Comparison::new(&records, &[], &prices, Seed(3));
-    assert_eq!(Shape::shown(&comparison), [Shape::Config, Shape::Written(1.0), Shape::Written(4.0)]);
+    assert_eq!(Shape::reported(&comparison), [Shape::Config, Shape::Written(1.0), Shape::Written(4.0)]);
 }
 
 #[test]
-fn an_arm_that_differs_on_one_item_has_no_interval_of_its_break_even() {
+fn break_even_has_no_interval_if_one_item_differs() {
     let (mut records, prices) = taught();
     records.retain(|record| record.cell.arm == Arm::Cascade);
     let twin = |record: &Record| {
@@ -253,25 +255,25 @@ fn an_arm_that_differs_on_one_item_has_no_interval_of_its_break_even() {
 }
 
 #[test]
-fn the_controls_share_of_a_gain_has_an_interval() {
+fn the_share_of_the_control_in_a_gain_has_an_interval() {
     let (records, prices) = taught();
     let comparison = Comparison::new(&records, &[], &prices, Seed(3));
     let [cascade, arm, control] = [0, 1, 2].map(|place| &comparison.slices[place]);
-    // Twelve weak answers more, and three with the control; as many calls fewer.
+    // Twelve more correct weak answers, and three with the control; as many fewer calls.
     for gain in [Gain::WeakAccuracy, Gain::Coverage, Gain::StrongCalls] {
         let found = share(&comparison, gain, arm, control, cascade).expect("a gain");
         assert!((found.value - 0.25).abs() < 1e-12, "{gain:?}: {}", found.value);
         let ends = found.interval.expect("twelve groups");
         assert!(ends.low < 0.25 && ends.high > 0.25, "{gain:?}: {ends:?}");
     }
-    let fee = share(&comparison, Gain::Fee, arm, control, cascade).expect("it spares").value;
+    let fee = share(&comparison, Gain::Fee, arm, control, cascade).expect("a saving").value;
     assert!((fee - (3.0 * 96.0 - 240.0) / (12.0 * 96.0 - 240.0)).abs() < 1e-9, "{fee}");
-    assert_eq!(share(&comparison, Gain::Accuracy, arm, control, cascade), None, "all answers that stand are right");
+    assert_eq!(share(&comparison, Gain::Accuracy, arm, control, cascade), None, "all final answers are right");
     assert_eq!(share(&comparison, Gain::WeakAccuracy, cascade, control, cascade), None, "no gain, no share");
 }
 
 #[test]
-fn the_levels_alone_are_no_hypotheses_on_learning() {
+fn single_levels_are_no_hypotheses_on_learning() {
     let (mut records, prices) = taught();
     records.extend((0..24).map(|i| record(Arm::WeakOnly, i, false, false, &[])));
     records.extend((0..24).map(|i| record(Arm::StrongOnly, i, false, true, &[])));
@@ -284,7 +286,7 @@ fn the_levels_alone_are_no_hypotheses_on_learning() {
 }
 
 #[test]
-fn what_confidence_is_worth_has_intervals_over_groups() {
+fn confidence_metrics_have_intervals_over_groups() {
     let (mut records, prices) = taught();
     for (place, record) in records.iter_mut().enumerate() {
         let step = f64::from(u8::try_from(place * 7 % 24).unwrap_or(0)) / 24.0;
@@ -296,7 +298,7 @@ fn what_confidence_is_worth_has_intervals_over_groups() {
     let found = |place: usize| {
         (
             comparison.slices[place].reliability().expect("confidences"),
-            comparison.confidence_ends(&comparison.slices[place]),
+            comparison.confidence_intervals(&comparison.slices[place]),
         )
     };
     let (worth, ends) = found(1);
@@ -307,6 +309,6 @@ fn what_confidence_is_worth_has_intervals_over_groups() {
     let (worth, ends) = found(0);
     assert_eq!((worth.auroc, ends.auroc), (None, None), "no answer is right");
     assert!(ends.brier.is_some());
-    // With three groups of twelve that have a right answer, 3 % of the resamples hold none.
+    // With three of twelve groups with a correct answer, 3 % of the resamples contain none.
     assert_eq!(found(2).1.auroc, None);
 }

@@ -1,5 +1,6 @@
-//! The bootstrap (Efron 1979): n units drawn with replacement, many times, and the quantiles of what comes out.
-//! Units that are alike are drawn together, as one multinomial count: the same distribution, at a fraction of the work.
+//! The bootstrap (Efron 1979): n units drawn with replacement, many times, and the quantiles of the resampled figures.
+//! Equal units are drawn together as one multinomial count, which has the same distribution and costs a fraction of
+//! the time.
 
 use rand::RngExt;
 use rand::rngs::ChaCha8Rng;
@@ -8,39 +9,39 @@ use rand_distr::{Binomial, Distribution};
 use super::resamples::{ascending, bca_interval, quantile};
 use super::{Draws, Estimate, FEWEST, Interval};
 
-/// Resamples that are told from together, so that what is added up is read once for all of them.
+/// Number of resamples that are evaluated together, so that the data is read once for all of them.
 pub(super) const LANES: usize = 8;
 
-/// The units that are resampled, by kind: an item or a group each.
+/// Units of resampling by kind. A unit is an item or a group.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Population {
-    /// Units of each kind.
+    /// Number of units of each kind.
     sizes: Vec<u32>,
-    /// Units.
+    /// Number of units.
     n: u32,
 }
 
 impl Population {
-    /// `n` units that all differ.
+    /// Creates `n` distinct units.
     #[must_use]
     pub fn distinct(n: u32) -> Self {
         Self { sizes: vec![1; n as usize], n }
     }
 
-    /// As many units of each kind as `sizes` says: fewer kinds than units.
+    /// Creates `sizes[k]` units of each kind k. Fewer kinds than units.
     #[must_use]
     pub(super) fn of_kinds(sizes: Vec<u32>) -> Self {
         Self { n: sizes.iter().sum(), sizes }
     }
 
-    /// Units of each kind.
+    /// Number of units of each kind.
     #[must_use]
     pub(super) fn sizes(&self) -> &[u32] {
         &self.sizes
     }
 
-    /// A figure with its percentile interval. `figure` reads how often each kind is in a resample, and says none where
-    /// it is undefined there. None where it is undefined on the population itself.
+    /// Computes a figure with its percentile interval. `figure` receives the count of each kind in a resample, and
+    /// returns `None` if it is undefined there. `None` if the figure is undefined on the population itself.
     pub fn percentile(&self, draws: Draws, figure: impl Fn(&[u32]) -> Option<f64> + Sync) -> Option<Estimate> {
         let value = figure(&self.sizes)?;
         let interval = self
@@ -49,8 +50,9 @@ impl Population {
         Some(Estimate::new(value, interval))
     }
 
-    /// Several figures of the same resamples, each with its bias-corrected percentile interval (Efron 1981: BCa without
-    /// acceleration), for figures that a resample moves to one side. `figures` gives the same number of them every time.
+    /// Computes several figures of the same resamples, each with its bias-corrected percentile interval (Efron 1981:
+    /// BCa without acceleration), for figures with biased resamples. `figures` must return the same number of values
+    /// every time.
     pub fn bias_corrected(
         &self,
         draws: Draws,
@@ -63,21 +65,21 @@ impl Population {
             figures(counts)
         };
         let resamples = self.has_enough().then(|| draws.map("bootstrap", counts, on_one));
-        let interval = |place: usize, value: f64| {
-            let sorted = ascending(resamples.as_ref()?.iter().map(|figures| figures[place]))?;
+        let interval = |index: usize, value: f64| {
+            let sorted = ascending(resamples.as_ref()?.iter().map(|figures| figures[index]))?;
             bca_interval(&sorted, value, 0.0)
         };
-        let told =
-            |(place, value): (usize, Option<f64>)| value.map(|value| Estimate::new(value, interval(place, value)));
-        sample.into_iter().enumerate().map(told).collect()
+        let estimate =
+            |(index, value): (usize, Option<f64>)| value.map(|value| Estimate::new(value, interval(index, value)));
+        sample.into_iter().enumerate().map(estimate).collect()
     }
 
-    /// Whether there are enough units for an interval.
+    /// True if there are enough units for an interval.
     fn has_enough(&self) -> bool {
         self.n as usize >= FEWEST
     }
 
-    /// The figure on each resample, ascending. None with too few units, or undefined too often.
+    /// Computes the figure on each resample, ascending. `None` with too few units, or if undefined too often.
     fn replicates(&self, draws: Draws, figure: impl Fn(&[u32]) -> Option<f64> + Sync) -> Option<Vec<f64>> {
         let counts = || vec![0; self.sizes.len()];
         let on_one = |counts: &mut Vec<u32>, rng: &mut ChaCha8Rng| {
@@ -87,11 +89,11 @@ impl Population {
         self.has_enough().then(|| ascending(draws.map("bootstrap", counts, on_one).into_iter()))?
     }
 
-    /// What is told from resamples, [`LANES`] of them at a time. None with too few units.
+    /// Evaluates `evaluate` on resamples, [`LANES`] of them at a time. `None` with too few units.
     pub(super) fn in_lanes<T: Send>(
         &self,
         draws: Draws,
-        told: impl Fn(&[[f64; LANES]]) -> [T; LANES] + Sync,
+        evaluate: impl Fn(&[[f64; LANES]]) -> [T; LANES] + Sync,
     ) -> Option<Vec<T>> {
         let kinds = self.sizes.len();
         let on_some = |(counts, lanes): &mut (Vec<u32>, Vec<[f64; LANES]>), rng: &mut ChaCha8Rng| {
@@ -99,16 +101,16 @@ impl Population {
                 self.resample(counts, rng);
                 lanes.iter_mut().zip(&*counts).for_each(|(lanes, count)| lanes[lane] = f64::from(*count));
             }
-            told(lanes)
+            evaluate(lanes)
         };
         let blocks = Draws { count: draws.count.div_ceil(LANES), ..draws };
-        let told = self
+        let values = self
             .has_enough()
             .then(|| blocks.map("bootstrap", || (vec![0; kinds], vec![[0.0; LANES]; kinds]), on_some))?;
-        Some(told.into_iter().flatten().take(draws.count).collect())
+        Some(values.into_iter().flatten().take(draws.count).collect())
     }
 
-    /// One resample: how often each kind is drawn in n draws.
+    /// Draws one resample: the count of each kind in n draws.
     fn resample(&self, counts: &mut [u32], rng: &mut ChaCha8Rng) {
         if self.sizes.len() == self.n as usize {
             counts.fill(0);
@@ -121,7 +123,8 @@ impl Population {
     }
 }
 
-/// Multinomial counts of `n` draws from kinds of these sizes, each kind's count being binomial given those before it.
+/// Draws multinomial counts of `n` draws from kinds of these sizes. Each kind's count is binomial given the counts
+/// before it.
 fn multinomial(sizes: &[u32], n: u32, counts: &mut [u32], rng: &mut ChaCha8Rng) {
     let (mut left, mut units) = (n, n);
     for (count, size) in counts.iter_mut().zip(sizes) {
@@ -163,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn too_many_undefined_resamples_leave_no_interval() {
+    fn many_undefined_resamples_yield_no_interval() {
         // A unit is missing from a resample of n with probability about exp(-1).
         let needs_the_first = |counts: &[u32]| (counts[0] > 0).then_some(1.0);
         let found = Population::distinct(50).percentile(DRAWS, needs_the_first).expect("defined on the sample");

@@ -1,11 +1,12 @@
-//! Cluster-robust interval of a mean (Liang and Zeger 1986): normal, without resampling, for a quick look at a table.
+//! Cluster-robust normal interval of a mean (Liang and Zeger 1986), without resampling, for tables with many rows.
 
 use std::collections::BTreeMap;
 
 use super::{Estimate, FEWEST, Interval, Z};
 
-/// The mean of differences that vary together within their groups, with a normal interval, in the unit of the differences. No
-/// interval if the values of fewer than three groups add up to something, or if all groups are alike. `None` without values.
+/// Computes the mean of differences that are correlated within groups, with a normal interval, in the unit of the
+/// differences. No interval if fewer than three groups have a non-zero sum, or if all groups are equal. `None` without
+/// values.
 #[must_use]
 #[expect(clippy::cast_precision_loss, reason = "counts of items")]
 pub fn clustered_mean<'a>(values: impl IntoIterator<Item = (&'a str, f64)>) -> Option<Estimate> {
@@ -32,7 +33,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn groups_of_one_give_the_usual_standard_error() {
+    fn groups_of_one_have_the_usual_standard_error() {
         let names: Vec<String> = (0..100).map(|i| i.to_string()).collect();
         let values = names.iter().enumerate().map(|(i, name)| (name.as_str(), f64::from(u8::from(i < 30))));
         let estimate = clustered_mean(values).expect("values");
@@ -55,7 +56,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_equal_by_construction_has_no_width() {
+    fn figures_equal_by_construction_have_no_interval() {
         let groups = ["a", "b", "c", "d", "e"];
         for (values, wide) in [
             ([0.0; 5], false),

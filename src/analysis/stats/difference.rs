@@ -1,13 +1,13 @@
-//! The paired difference between two arms: the mean over items as a share, its interval and its p-value.
+//! The paired difference between two arms: its mean over items as a share, interval and p-value.
 
 use super::proportion::mcnemar;
 use super::sign_flip::{group_sums, sign_flip_p};
 use super::units::{Units, mean};
 use super::{Draws, Estimate};
 
-/// Right answers of an arm and of its base to the same items, each item on its own: exact McNemar and the bootstrap
-/// over items, without an interval if fewer than three items differ. For arms that do not learn, in one order, on items without
-/// siblings. `None` without items.
+/// Compares correctness of an arm and its base on the same items, treated as independent: exact McNemar test and
+/// bootstrap over items. No interval if fewer than three items differ. For arms that do not learn, in one order, on
+/// items without siblings. `None` without items.
 #[must_use]
 pub fn of_answers(pairs: &[(bool, bool)], draws: Draws) -> Option<Estimate> {
     let count = |pair| pairs.iter().filter(|other| **other == pair).count();
@@ -17,8 +17,9 @@ pub fn of_answers(pairs: &[(bool, bool)], draws: Draws) -> Option<Estimate> {
     Some(units.percentile(draws, mean)?.tested(p_value))
 }
 
-/// Differences between an arm and its base by group, one row per item and order: the sign-flip test on the groups' sums, and the
-/// bootstrap over groups, both with items weighted alike; without an interval if fewer than three groups differ. `None` without rows.
+/// Compares an arm and its base by group, with one row per item and order: sign-flip test on the groups' sums and
+/// bootstrap over groups, both with equal weights of items. No interval if fewer than three groups differ. `None`
+/// without rows.
 pub fn of_groups<K: Ord + Clone>(rows: impl IntoIterator<Item = (K, f64)>, draws: Draws) -> Option<Estimate> {
     let rows: Vec<(K, f64)> = rows.into_iter().collect();
     let units =
@@ -27,7 +28,7 @@ pub fn of_groups<K: Ord + Clone>(rows: impl IntoIterator<Item = (K, f64)>, draws
     Some(found.tested(sign_flip_p(&group_sums(rows), draws)))
 }
 
-/// Whether a unit's sum of differences is not zero.
+/// True if a unit's sum of differences is not zero.
 fn differs([sum, _]: [f64; 2]) -> bool {
     sum != 0.0
 }
@@ -43,7 +44,7 @@ mod tests {
     const DRAWS: Draws = Draws { seed: Seed(9), labels: &["test"], count: 50_000 };
 
     #[test]
-    fn groups_are_resampled_as_scipy_does() {
+    fn resampled_groups_match_scipy() {
         #[derive(Deserialize)]
         struct Ends {
             low: f64,
@@ -65,7 +66,8 @@ mod tests {
 
     #[test]
     fn the_p_value_is_of_the_mean_that_is_reported() {
-        // Eight rows of one group gain and five groups of one row lose: 3 in 13 over items, and nothing unlikely for their sums.
+        // Eight rows of one group gain and five groups of one row lose: 3 in 13 over items, and no unlikely sum of
+        // groups.
         let rows = (0..8).map(|_| (0, 1.0)).chain((1..6).map(|group| (group, -1.0)));
         let found = of_groups(rows, DRAWS).expect("rows");
         close(found.value, 3.0 / 13.0, 1e-12);
@@ -74,7 +76,7 @@ mod tests {
     }
 
     #[test]
-    fn one_item_that_differs_is_no_interval() {
+    fn one_differing_item_yields_no_interval() {
         let mut pairs = vec![(true, true); 99];
         pairs.push((true, false));
         let found = of_answers(&pairs, DRAWS).expect("items");

@@ -1,27 +1,27 @@
-//! Repeated random draws that come out the same on one core and on many.
+//! Repeated random draws with the same result on any number of cores.
 
 use rand::rngs::ChaCha8Rng;
 use rayon::prelude::*;
 
 use crate::types::seed::Seed;
 
-/// Draws that share one generator. A power of two near the number at which starting a stream costs nothing.
+/// Number of draws that share one generator: a power of two at which the cost of starting a stream is negligible.
 const CHUNK: usize = 128;
 
-/// How often to draw, and from which streams.
+/// Number of random draws and their streams.
 #[derive(Debug, Clone, Copy)]
 pub struct Draws<'a> {
     /// The seed of the run.
     pub seed: Seed,
-    /// What is drawn for: other labels, other draws.
+    /// Labels of the purpose. Different labels have different draws.
     pub labels: &'a [&'a str],
     /// Number of draws.
     pub count: usize,
 }
 
 impl Draws<'_> {
-    /// What `draw` gives, in the order of the draws, from streams that `method` has to itself. `scratch` makes the
-    /// working memory that draws reuse.
+    /// Runs `draw` `count` times and returns the results in the order of the draws. `method` selects separate streams.
+    /// `scratch` creates the working memory that draws reuse.
     pub(super) fn map<S, T: Send>(
         &self,
         method: &str,
@@ -29,7 +29,7 @@ impl Draws<'_> {
         draw: impl Fn(&mut S, &mut ChaCha8Rng) -> T + Sync,
     ) -> Vec<T> {
         let chunk = |index: usize| {
-            // A stream a chunk, whichever thread takes it.
+            // One stream per chunk, independent of the thread.
             let mut rng = self.seed.stream(&[self.labels, &[method, &index.to_string()]].concat());
             let mut scratch = scratch();
             let size = CHUNK.min(self.count - index * CHUNK);

@@ -1,4 +1,4 @@
-//! A figure and how sure it is: the one shape in which analysis hands figures to reports.
+//! A figure with its uncertainty, the form in which analysis passes figures to reports.
 
 /// The two ends of a 95 % interval, in the unit of the figure.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -17,27 +17,27 @@ impl Interval {
     }
 }
 
-/// A figure with its interval and its p-value. Accuracies, coverages and relative changes are shares: 0.02 is two points, -0.2 a
-/// fifth less. Ratios are plain numbers. Nothing is scaled before it is written.
+/// A figure with its interval and p-value. Accuracies, coverages and relative changes are shares: 0.02 is two points,
+/// -0.2 a fifth less. Ratios are plain numbers. Only report writers scale figures.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Estimate {
-    /// The figure on the sample itself.
+    /// The figure on the sample.
     pub value: f64,
-    /// Its 95 % interval. `None` if fewer than [`FEWEST`](super::FEWEST) units contribute, or if the figure is undefined on too
-    /// many resamples or the same on all.
+    /// The 95 % interval. `None` if fewer than [`FEWEST`](super::FEWEST) units contribute, if the figure is undefined
+    /// on too many resamples, or if it is equal on all.
     pub interval: Option<Interval>,
     /// The two-sided p-value of no difference, in [0, 1]. `None` if nothing is tested.
     pub p_value: Option<f64>,
 }
 
 impl Estimate {
-    /// A figure that nothing is tested about.
+    /// Creates a figure without a p-value.
     #[must_use]
     pub fn new(value: f64, interval: Option<Interval>) -> Self {
         Self { value, interval, p_value: None }
     }
 
-    /// The same figure with the p-value of a test of no difference.
+    /// Adds the p-value of a test of no difference.
     #[must_use]
     pub fn tested(self, p_value: f64) -> Self {
         Self { p_value: Some(p_value), ..self }

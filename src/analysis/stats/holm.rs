@@ -1,6 +1,7 @@
-//! Several comparisons in one table: Holm's step-down adjustment (1979), which bounds the chance of any false claim.
+//! Holm's step-down adjustment (1979) for several comparisons in one table, which bounds the probability of any false
+//! claim.
 
-/// The adjusted p-values, in the order given.
+/// Returns the adjusted p-values in the order of the input.
 #[must_use]
 #[expect(clippy::cast_precision_loss, reason = "rows of a table")]
 pub fn holm(p_values: &[f64]) -> Vec<f64> {
@@ -9,7 +10,7 @@ pub fn holm(p_values: &[f64]) -> Vec<f64> {
     let mut adjusted = vec![0.0; p_values.len()];
     let mut least = 0.0_f64;
     for (rank, index) in ascending.into_iter().enumerate() {
-        // No hypothesis may look better than one with a smaller p.
+        // No adjusted p-value may be smaller than that of a hypothesis with a smaller p.
         least = least.max(p_values[index] * (p_values.len() - rank) as f64);
         adjusted[index] = least.min(1.0);
     }
@@ -24,7 +25,7 @@ mod tests {
     use crate::analysis::fixtures::{close, fixture};
 
     #[test]
-    fn adjusted_values_are_those_of_statsmodels() {
+    fn adjusted_values_match_statsmodels() {
         #[derive(Deserialize)]
         struct Case {
             p: Vec<f64>,

@@ -1,6 +1,5 @@
-//! How sure a figure is. Items of one group are variants of one problem and vary together, so what is resampled, or
-//! whose sign is flipped, is the group; an item without siblings is a group of its own. Intervals are at 95 %,
-//! p-values two-sided.
+//! Uncertainty of figures. Items of one group are variants of one problem and are correlated, so resampling and sign
+//! flips act on groups. An item without siblings is a separate group. Intervals are at 95 %, p-values two-sided.
 
 pub mod bootstrap;
 pub mod clustered;
@@ -22,6 +21,6 @@ pub use units::Units;
 /// The 97.5 % point of the normal distribution.
 const Z: f64 = 1.959_963_984_540_054;
 
-/// The fewest groups that must contribute to a figure for it to have an interval. A resample cannot pass a side that the sample
-/// has not seen, so that one or two groups give an interval that ends at their own figure.
+/// Fewest groups that must contribute to a figure for an interval. A resample cannot exceed what the sample contains,
+/// so one or two groups would give an interval that ends at their own figure.
 pub const FEWEST: usize = 3;

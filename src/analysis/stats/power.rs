@@ -1,19 +1,20 @@
-//! What a number of items can show, before any call: normal approximations, for a two-sided test.
+//! Power analysis before any call: detectable differences and needed sample sizes, from normal approximations for a
+//! two-sided test.
 
 use statrs::distribution::{ContinuousCDF, Normal};
 
-/// How sure one wants to be.
+/// Error rates of a test.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Power {
-    /// Chance of a claim where there is no difference, for instance 0.05.
+    /// Probability of a false claim if there is no difference, for instance 0.05.
     pub alpha: f64,
-    /// Chance of a claim where there is one, for instance 0.8.
+    /// Probability of a claim if there is a difference, for instance 0.8.
     pub power: f64,
 }
 
 impl Power {
-    /// The smallest mean difference that `n` independent units show, an item or a group each, whose differences have
-    /// standard deviation `sd`.
+    /// Computes the smallest mean difference that `n` independent units (items or groups) can detect, if their
+    /// differences have standard deviation `sd`.
     #[must_use]
     #[expect(clippy::cast_precision_loss, reason = "counts of items")]
     pub fn detectable_difference(self, n: usize, sd: f64) -> f64 {
@@ -21,15 +22,15 @@ impl Power {
         (claim + miss) * sd / (n as f64).sqrt()
     }
 
-    /// The units that a mean difference needs.
+    /// Computes the number of units needed to detect a mean difference.
     #[must_use]
     pub fn needed_units(self, difference: f64, sd: f64) -> usize {
         let (claim, miss) = self.points();
         whole(((claim + miss) * sd / difference).powi(2))
     }
 
-    /// The smallest difference of accuracy that `n` items answered by two arms show, which differ on a share
-    /// `discordance` of them; none where even a difference of all that share would not show.
+    /// Computes the smallest difference of accuracies that `n` items can detect between two arms that differ on a
+    /// share `discordance` of them. `None` if even a difference equal to that share cannot be detected.
     #[must_use]
     pub fn detectable_accuracy_difference(self, n: usize, discordance: f64) -> Option<f64> {
         if self.needed_items(discordance, discordance) > n {
@@ -43,8 +44,8 @@ impl Power {
         Some(high)
     }
 
-    /// The items that a difference of accuracy needs, between two arms that differ on a share `discordance` of them
-    /// (Connor 1987, for McNemar's test).
+    /// Computes the number of items needed to detect a difference of accuracies between two arms that differ on a
+    /// share `discordance` of them (Connor 1987, for McNemar's test).
     #[must_use]
     pub fn needed_items(self, difference: f64, discordance: f64) -> usize {
         let (claim, miss) = self.points();
@@ -52,14 +53,14 @@ impl Power {
         whole(((claim * discordance.sqrt() + miss * spread) / difference).powi(2))
     }
 
-    /// The points of the normal distribution that belong to both chances.
+    /// Returns the normal quantiles for both error rates.
     fn points(self) -> (f64, f64) {
         let normal = Normal::standard();
         (normal.inverse_cdf(1.0 - self.alpha / 2.0), normal.inverse_cdf(self.power))
     }
 }
 
-/// Rounded up.
+/// Rounds up.
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a count; beyond 2^64 it saturates")]
 fn whole(n: f64) -> usize {
     n.ceil() as usize
@@ -76,7 +77,7 @@ mod tests {
     const USUAL: Power = Power { alpha: 0.05, power: 0.8 };
 
     #[test]
-    fn a_mean_needs_the_items_that_statsmodels_says() {
+    fn needed_units_match_statsmodels() {
         #[derive(Deserialize)]
         struct Case {
             difference: f64,
@@ -86,15 +87,15 @@ mod tests {
             needed: f64,
         }
         let case: Case = fixture("power");
-        let wanted = Power { alpha: case.alpha, power: case.power };
-        let needed = wanted.needed_units(case.difference, case.sd);
+        let power = Power { alpha: case.alpha, power: case.power };
+        let needed = power.needed_units(case.difference, case.sd);
         assert_eq!(needed, whole(case.needed));
-        assert!(wanted.detectable_difference(needed, case.sd) <= case.difference);
-        assert!(wanted.detectable_difference(needed - 1, case.sd) > case.difference);
+        assert!(power.detectable_difference(needed, case.sd) <= case.difference);
+        assert!(power.detectable_difference(needed - 1, case.sd) > case.difference);
     }
 
     #[test]
-    fn paired_answers_need_about_what_the_exact_test_does() {
+    fn needed_items_are_close_to_the_exact_test() {
         let (difference, discordance) = (0.05, 0.2);
         let n = USUAL.needed_items(difference, discordance);
         let shown = USUAL.detectable_accuracy_difference(n, discordance).expect("enough items");

@@ -1,4 +1,4 @@
-//! Exact and near-exact statements about binomial counts: the tail, its upper confidence bound (Clopper and Pearson
+//! Exact and near-exact inference for binomial counts: the tail, its upper confidence bound (Clopper and Pearson
 //! 1934), the score interval (Wilson 1927) and the test of paired answers (McNemar 1947).
 #![expect(clippy::cast_precision_loss, reason = "counts of items")]
 
@@ -6,10 +6,10 @@ use statrs::function::factorial::ln_binomial;
 
 use super::{Interval, Z};
 
-/// Halvings after which a bound in [0, 1] no longer moves.
+/// Number of halvings after which a bound in [0, 1] has converged.
 const HALVINGS: u32 = 60;
 
-/// P(Bin(n, p) <= k).
+/// Computes P(Bin(n, p) <= k).
 #[must_use]
 pub fn lower_tail(k: usize, n: usize, p: f64) -> f64 {
     if k >= n || p <= 0.0 {
@@ -22,7 +22,7 @@ pub fn lower_tail(k: usize, n: usize, p: f64) -> f64 {
         return 1.0 - lower_tail(n - k - 1, n, 1.0 - p);
     }
     let of_k = ln_binomial(n as u64, k as u64) + k as f64 * p.ln() + (n - k) as f64 * (-p).ln_1p();
-    // From k down each probability is a multiple of the one before it: no cancellation, and short in the tail.
+    // From k down, each probability is a multiple of the one before: no cancellation, and few terms in the tail.
     let odds = (1.0 - p) / p;
     let (mut term, mut sum) = (1.0, 1.0);
     for i in (1..=k).rev() {
@@ -35,7 +35,8 @@ pub fn lower_tail(k: usize, n: usize, p: f64) -> f64 {
     (of_k.exp() * sum).min(1.0)
 }
 
-/// The exact one-sided upper bound of a rate of which `k` of `n` were seen: sup { r : P(Bin(n, r) <= k) >= δ }.
+/// Computes the exact one-sided upper bound of a rate, if `k` of `n` were observed: sup { r : P(Bin(n, r) <= k) >= δ
+/// }.
 #[must_use]
 pub fn upper_bound(k: usize, n: usize, delta: f64) -> f64 {
     if k >= n {
@@ -53,7 +54,7 @@ pub fn upper_bound(k: usize, n: usize, delta: f64) -> f64 {
     high
 }
 
-/// Wilson's score interval of a rate of which `k` of `n` were seen; none where `n` is 0.
+/// Computes Wilson's score interval of a rate, if `k` of `n` were observed. `None` if `n` is 0.
 #[must_use]
 pub fn wilson(k: usize, n: usize) -> Option<Interval> {
     if n == 0 {
@@ -66,7 +67,7 @@ pub fn wilson(k: usize, n: usize) -> Option<Interval> {
     Some(Interval { low: (centre - half).max(0.0), high: (centre + half).min(1.0) })
 }
 
-/// The exact two-sided p-value of paired answers of which `gained` became right and `lost` became wrong.
+/// Computes the exact two-sided p-value of paired answers, if `gained` became correct and `lost` became wrong.
 #[must_use]
 pub fn mcnemar(gained: usize, lost: usize) -> f64 {
     (2.0 * lower_tail(gained.min(lost), gained + lost, 0.5)).min(1.0)
@@ -80,7 +81,7 @@ mod tests {
     use crate::analysis::fixtures::{close, fixture};
 
     #[test]
-    fn upper_bounds_are_those_of_the_beta_distribution() {
+    fn upper_bounds_match_the_beta_distribution() {
         #[derive(Deserialize)]
         struct Case {
             k: usize,
@@ -109,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn wilson_is_that_of_statsmodels() {
+    fn wilson_matches_statsmodels() {
         #[derive(Deserialize)]
         struct Case {
             k: usize,
@@ -126,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn mcnemar_is_that_of_statsmodels() {
+    fn mcnemar_matches_statsmodels() {
         #[derive(Deserialize)]
         struct Case {
             gained: usize,

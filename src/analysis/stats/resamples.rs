@@ -1,18 +1,18 @@
-//! What a figure's ascending resamples say: quantiles, and the bias-corrected and accelerated interval.
+//! Statistics of a figure's resamples: quantiles, and the bias-corrected and accelerated interval.
 
 use statrs::distribution::{ContinuousCDF, Normal};
 
 use super::{Interval, Z};
 
-/// Resamples on which the figure may be undefined, one in this many, before there is no interval.
+/// One in this many resamples may be undefined before there is no interval.
 const UNDEFINED: usize = 100;
 
-/// Figures that differ by less, as a share of the largest, are alike: sums of a million terms in another order differ by up to a
-/// tenth of this.
+/// Figures that differ by less than this share of the largest are equal. Sums of a million terms in another order
+/// differ by up to a tenth of this.
 const ROUNDING: f64 = 1e-9;
 
-/// The figures of resamples, ascending; none where too many are undefined, or where all are alike: a sample that has seen only
-/// one value says nothing of how far the next one may lie.
+/// Sorts the figures of resamples. `None` if too many are undefined, or if all are equal: a sample with only one value
+/// gives no information on the spread.
 pub(super) fn ascending(figures: impl ExactSizeIterator<Item = Option<f64>>) -> Option<Vec<f64>> {
     let all = figures.len();
     let mut defined: Vec<f64> = figures.flatten().filter(|value| value.is_finite()).collect();
@@ -22,20 +22,20 @@ pub(super) fn ascending(figures: impl ExactSizeIterator<Item = Option<f64>>) -> 
         .then_some(defined)
 }
 
-/// The quantile of ascending values, interpolated linearly between neighbours; NaN where there are none.
+/// Computes the quantile of ascending values, interpolated linearly between neighbours. NaN without values.
 #[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "an index")]
 pub(super) fn quantile(sorted: &[f64], share: f64) -> f64 {
-    let place = share.clamp(0.0, 1.0) * sorted.len().saturating_sub(1) as f64;
-    let below = place.floor() as usize;
+    let index = share.clamp(0.0, 1.0) * sorted.len().saturating_sub(1) as f64;
+    let below = index.floor() as usize;
     match (sorted.get(below), sorted.get(below + 1)) {
-        (Some(low), Some(high)) => low + (high - low) * (place - below as f64),
+        (Some(low), Some(high)) => low + (high - low) * (index - below as f64),
         (Some(last), None) => *last,
         _ => f64::NAN,
     }
 }
 
-/// The interval from ascending resamples of a figure. Resamples that differ from it by rounding alone are equal to it, and count
-/// half as below. None if all of them lie on one side.
+/// Computes the BCa interval from ascending resamples of a figure. Resamples that equal the figure except for rounding
+/// count half as below. `None` if all resamples lie on one side.
 #[expect(clippy::cast_precision_loss, reason = "counts of resamples")]
 pub(super) fn bca_interval(sorted: &[f64], value: f64, acceleration: f64) -> Option<Interval> {
     let normal = Normal::standard();
@@ -60,10 +60,11 @@ mod tests {
     }
 
     #[test]
-    fn resamples_that_equal_the_figure_but_for_rounding_are_ties() {
+    fn resamples_equal_up_to_rounding_are_ties() {
         let value = 0.7_f64;
         let resamples = |ulp: f64| -> Vec<f64> {
-            // Of 1000 resamples 370 are 0, 10 lie above, and the others are the value, half of them a rounding below it.
+            // Of 1000 resamples, 370 are 0, 10 lie above, and the others equal the value, half of them except for
+            // rounding.
             let near = (0..620).map(|i| if i < 310 { value - ulp } else { value });
             (0..370).map(|_| 0.0).chain(near).chain((0..10).map(|_| 0.9)).collect()
         };

@@ -1,5 +1,5 @@
-//! Sign-flip permutation test of paired differences (Fisher 1935): without an effect the sum of each group's differences is
-//! as likely to have the other sign.
+//! Sign-flip permutation test of paired differences (Fisher 1935): without an effect, the sum of each group's
+//! differences has either sign with equal probability.
 
 use std::collections::BTreeMap;
 
@@ -7,11 +7,12 @@ use rand::Rng;
 
 use super::Draws;
 
-/// Sums that differ by less than this share of the observed one are the same sum, added up in another order.
+/// Sums that differ by less than this share of the observed one are equal except for the order of addition.
 const SAME: f64 = 1e-12;
 
-/// The sum of each group's values, in the groups' order. Flipped sums test the mean over items, which is what is reported; flipped
-/// means of groups would test the mean of these, which can have the other sign when groups are unequal.
+/// Computes the sum of each group's values, in the groups' order. Flipped sums test the mean over items, which is the
+/// reported figure. Flipped group means would test the mean of group means, which can have the other sign if groups
+/// are unequal.
 #[must_use]
 pub fn group_sums<K: Ord>(rows: impl IntoIterator<Item = (K, f64)>) -> Vec<f64> {
     let mut groups: BTreeMap<K, f64> = BTreeMap::new();
@@ -21,7 +22,8 @@ pub fn group_sums<K: Ord>(rows: impl IntoIterator<Item = (K, f64)>) -> Vec<f64> 
     groups.into_values().collect()
 }
 
-/// The two-sided p-value (1 + b) / (1 + B), b being how many of B draws of the signs give a sum at least as far from 0.
+/// Computes the two-sided p-value (1 + b) / (1 + B), where b of B draws of the signs have a sum at least as far from
+/// 0.
 #[must_use]
 #[expect(clippy::cast_precision_loss, reason = "counts of draws")]
 pub fn sign_flip_p(differences: &[f64], draws: Draws) -> f64 {
@@ -35,7 +37,7 @@ pub fn sign_flip_p(differences: &[f64], draws: Draws) -> f64 {
     (1 + as_far) as f64 / (1 + draws.count) as f64
 }
 
-/// The distinct absolute differences and how many groups have each; groups without a difference never matter.
+/// Returns the distinct absolute differences with their numbers of groups. Groups without a difference never matter.
 fn sizes(differences: &[f64]) -> Vec<(f64, u32)> {
     let mut ascending: Vec<f64> = differences.iter().map(|d| d.abs()).filter(|d| *d > 0.0).collect();
     ascending.sort_by(f64::total_cmp);
@@ -43,7 +45,7 @@ fn sizes(differences: &[f64]) -> Vec<(f64, u32)> {
     ascending.chunk_by(f64::eq).map(run).collect()
 }
 
-/// Heads minus tails of `n` fair coins.
+/// Draws heads minus tails of `n` fair coins.
 fn balance(n: u32, rng: &mut impl Rng) -> i32 {
     let whole: u32 = (0..n / 64).map(|_| rng.next_u64().count_ones()).sum();
     let rest = rng.next_u64() & ((1 << (n % 64)) - 1);
@@ -61,7 +63,7 @@ mod tests {
     const DRAWS: Draws = Draws { seed: Seed(5), labels: &["test"], count: 100_000 };
 
     #[test]
-    fn the_p_value_is_that_of_all_signs() {
+    fn the_p_value_matches_that_of_all_signs() {
         #[derive(Deserialize)]
         struct Case {
             few: Vec<f64>,
@@ -72,7 +74,7 @@ mod tests {
     }
 
     #[test]
-    fn equal_differences_give_the_exact_binomial_test() {
+    fn equal_differences_match_the_exact_binomial_test() {
         let mut differences = vec![1.0; 60];
         differences.extend([-1.0; 40]);
         differences.extend([0.0; 900]);
@@ -88,7 +90,7 @@ mod tests {
     }
 
     #[test]
-    fn unequal_groups_are_tested_by_the_statistic_that_is_reported() {
+    fn unequal_groups_are_tested_by_the_reported_statistic() {
         #[derive(Deserialize)]
         struct Case {
             rows: Vec<(u32, f64)>,

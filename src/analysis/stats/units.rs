@@ -1,5 +1,5 @@
-//! Figures made of sums (a mean, a relative change, a ratio of ratios), resampled over the units that the sums are of.
-//! BCa is Efron's (1987) bias-corrected and accelerated interval: for ratios, whose resamples are skewed.
+//! Figures computed from sums (a mean, a relative change, a ratio of ratios), resampled over the units that are
+//! summed. BCa is Efron's (1987) bias-corrected and accelerated interval, for ratios with skewed resamples.
 
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
@@ -8,21 +8,22 @@ use super::bootstrap::{LANES, Population};
 use super::resamples::{ascending, bca_interval, quantile};
 use super::{Draws, Estimate, FEWEST, Interval};
 
-/// Units of one kind, on average, from which on drawing kinds is quicker than drawing units.
+/// Mean number of units per kind from which on drawing kinds is faster than drawing units.
 const WORTH_MERGING: usize = 8;
 
-/// What each unit, an item or a group, adds to `D` sums.
+/// Contributions of each unit (an item or a group) to `D` sums.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Units<const D: usize> {
-    /// What each kind of unit adds to each sum; by sum, because adding up whole rows took three times as long.
+    /// Contribution of each kind of unit to each sum, stored by sum, because adding whole rows took three times as
+    /// long.
     columns: [Vec<f64>; D],
     population: Population,
-    /// The number of units that contribute to the figures.
+    /// Number of units that contribute to the figures.
     contributing: usize,
 }
 
 impl<const D: usize> Units<D> {
-    /// Every row a unit of its own.
+    /// Creates units of one row each.
     ///
     /// # Panics
     /// With 2^32 rows or more.
@@ -34,8 +35,8 @@ impl<const D: usize> Units<D> {
         Self::of(&rows)
     }
 
-    /// The rows of a group, added up, are a unit. Where no kinds are drawn, units stand in the order of their groups, so that
-    /// figures of the same groups are told from the same resamples, whatever they add up.
+    /// Creates units from groups: the rows of a group are summed. If no kinds are drawn, units are in the order of
+    /// their groups, so that figures of the same groups use the same resamples, whatever they sum.
     ///
     /// # Panics
     /// With 2^32 groups or more.
@@ -64,15 +65,15 @@ impl<const D: usize> Units<D> {
         }
     }
 
-    /// The same units with the number of those that contribute to the figures: without them all the figure would be one that is
-    /// known beforehand, such as no change. Figures to which fewer than [`FEWEST`] contribute have no interval. After several calls
-    /// the least number counts.
+    /// Sets the number of units that contribute to the figures: without contributing units, the figure has a value
+    /// that is known beforehand, such as no change. Figures with fewer than [`FEWEST`] contributing units have no
+    /// interval. After several calls, the least number counts.
     #[must_use]
     pub fn contributing(self, contributes: impl Fn([f64; D]) -> bool) -> Self {
         Self { contributing: self.contributing.min(self.count(contributes)), ..self }
     }
 
-    /// The number of units of which something holds.
+    /// Counts the units that meet a condition.
     #[must_use]
     pub fn count(&self, holds: impl Fn([f64; D]) -> bool) -> usize {
         let row = |kind: usize| std::array::from_fn(|i| self.columns[i][kind]);
@@ -80,27 +81,28 @@ impl<const D: usize> Units<D> {
         sizes.filter(|(kind, _)| holds(row(*kind))).map(|(_, size)| *size as usize).sum()
     }
 
-    /// A figure of the sums with its percentile interval; none where it is undefined on the sample.
+    /// Computes a figure of the sums with its percentile interval. `None` if the figure is undefined on the sample.
     pub fn percentile(&self, draws: Draws, figure: impl Fn([f64; D]) -> Option<f64> + Sync) -> Option<Estimate> {
         let ends = |sorted: &[f64]| Interval { low: quantile(sorted, 0.025), high: quantile(sorted, 0.975) };
         let found = of_all(&[(self, &[figure])], draws, |_, _, _, sorted| Some(ends(sorted)));
         found.into_iter().flatten().next()?
     }
 
-    /// A figure of the sums with its BCa interval; none where it is undefined on the sample.
+    /// Computes a figure of the sums with its BCa interval. `None` if the figure is undefined on the sample.
     pub fn bca(&self, draws: Draws, figure: impl Fn([f64; D]) -> Option<f64> + Sync) -> Option<Estimate> {
         Self::bca_of_all(&[(self, &[figure])], draws).into_iter().flatten().next()?
     }
 
-    /// The same for several figures of several sets of units: a resample is drawn once for all sets that have as many units.
-    pub fn bca_of_all<F>(asked: &[(&Self, &[F])], draws: Draws) -> Vec<Vec<Option<Estimate>>>
+    /// Computes several figures of several sets of units with their BCa intervals. Sets with the same number of units
+    /// share their resamples.
+    pub fn bca_of_all<F>(requests: &[(&Self, &[F])], draws: Draws) -> Vec<Vec<Option<Estimate>>>
     where
         F: Fn([f64; D]) -> Option<f64> + Sync,
     {
-        of_all(asked, draws, |units, figure, value, sorted| bca_interval(sorted, value, units.acceleration(figure)?))
+        of_all(requests, draws, |units, figure, value, sorted| bca_interval(sorted, value, units.acceleration(figure)?))
     }
 
-    /// The sums of each of some resamples.
+    /// Computes the sums on each of [`LANES`] resamples.
     fn sums(&self, counts: &[[f64; LANES]]) -> [[f64; D]; LANES] {
         let by_column = self.columns.each_ref().map(|column| {
             let each = column.iter().zip(counts);
@@ -111,7 +113,8 @@ impl<const D: usize> Units<D> {
         std::array::from_fn(|lane| by_column.map(|sums| sums[lane]))
     }
 
-    /// A sixth of the skewness of the figure without each unit in turn; none where one of these is undefined.
+    /// Computes the acceleration: a sixth of the skewness of the figure with each unit left out in turn. `None` if one
+    /// of these figures is undefined.
     fn acceleration(&self, figure: impl Fn([f64; D]) -> Option<f64>) -> Option<f64> {
         let sizes: Vec<f64> = self.population.sizes().iter().copied().map(f64::from).collect();
         let all = self.sums(&lanes(self.population.sizes()))[0];
@@ -126,45 +129,45 @@ impl<const D: usize> Units<D> {
     }
 }
 
-/// Figures of several sets of units, each with the interval that `interval` tells from units, figure, its value on the sample
-/// and its ascending resamples.
+/// Computes figures of several sets of units. `interval` computes each interval from the units, the figure, its value
+/// on the sample and its ascending resamples.
 fn of_all<const D: usize, F: Fn([f64; D]) -> Option<f64> + Sync>(
-    asked: &[(&Units<D>, &[F])],
+    requests: &[(&Units<D>, &[F])],
     draws: Draws,
     interval: impl Fn(&Units<D>, &F, f64, &[f64]) -> Option<Interval>,
 ) -> Vec<Vec<Option<Estimate>>> {
     let mut batches: Vec<(&Population, Vec<usize>)> = Vec::new();
-    for (place, (units, _)) in asked.iter().enumerate() {
+    for (index, (units, _)) in requests.iter().enumerate() {
         match batches.iter_mut().find(|(population, _)| **population == units.population) {
-            Some((_, places)) => places.push(place),
-            None => batches.push((&units.population, vec![place])),
+            Some((_, indices)) => indices.push(index),
+            None => batches.push((&units.population, vec![index])),
         }
     }
-    let mut found = vec![Vec::new(); asked.len()];
-    for (population, places) in batches {
+    let mut found = vec![Vec::new(); requests.len()];
+    for (population, indices) in batches {
         let of_resamples = |counts: &[[f64; LANES]]| {
-            let mut told: [Vec<Option<f64>>; LANES] = Default::default();
-            for (units, figures) in places.iter().map(|place| asked[*place]) {
-                for (told, sums) in told.iter_mut().zip(units.sums(counts)) {
-                    told.extend(figures.iter().map(|figure| figure(sums)));
+            let mut values: [Vec<Option<f64>>; LANES] = Default::default();
+            for (units, figures) in indices.iter().map(|index| requests[*index]) {
+                for (values, sums) in values.iter_mut().zip(units.sums(counts)) {
+                    values.extend(figures.iter().map(|figure| figure(sums)));
                 }
             }
-            told
+            values
         };
         let [sample, ..] = of_resamples(&lanes(population.sizes()));
         let resamples = population.in_lanes(draws, of_resamples);
-        let each = places.iter().flat_map(|place| asked[*place].1.iter().map(move |figure| (*place, figure)));
-        for (i, ((place, figure), value)) in each.zip(sample).enumerate() {
-            let enough = asked[place].0.contributing >= FEWEST;
+        let each = indices.iter().flat_map(|index| requests[*index].1.iter().map(move |figure| (*index, figure)));
+        for (i, ((index, figure), value)) in each.zip(sample).enumerate() {
+            let enough = requests[index].0.contributing >= FEWEST;
             let sorted = || ascending(resamples.as_ref().filter(|_| enough)?.iter().map(|figures| figures[i]));
-            let interval = |value| interval(asked[place].0, figure, value, &sorted()?);
-            found[place].push(value.map(|value| Estimate::new(value, interval(value))));
+            let interval = |value| interval(requests[index].0, figure, value, &sorted()?);
+            found[index].push(value.map(|value| Estimate::new(value, interval(value))));
         }
     }
     found
 }
 
-/// The sample itself in the place of every resample.
+/// Returns the sample itself in place of every resample.
 fn lanes(sizes: &[u32]) -> Vec<[f64; LANES]> {
     sizes.iter().map(|size| [f64::from(*size); LANES]).collect()
 }
@@ -173,19 +176,19 @@ fn lexicographic<const D: usize>(a: &[f64; D], b: &[f64; D]) -> Ordering {
     a.iter().zip(b).fold(Ordering::Equal, |order, (a, b)| order.then(a.total_cmp(b)))
 }
 
-/// The mean of a value from its sum and the number of items.
+/// Computes the mean of a value from its sum and the number of items.
 #[must_use]
 pub fn mean([sum, count]: [f64; 2]) -> Option<f64> {
     (count != 0.0).then(|| sum / count)
 }
 
-/// Whether two sums differ.
+/// True if two sums differ.
 #[must_use]
 pub fn differ([one, other]: [f64; 2]) -> bool {
     one - other != 0.0
 }
 
-/// The relative change from the second sum to the first: -0.2 is a fifth less. None where the second is 0.
+/// Computes the relative change from the second sum to the first: -0.2 is a fifth less. `None` if the second sum is 0.
 #[must_use]
 pub fn relative_change([new, base]: [f64; 2]) -> Option<f64> {
     (base != 0.0).then(|| new / base - 1.0)
@@ -215,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn intervals_of_a_relative_change_are_those_of_scipy() {
+    fn intervals_of_a_relative_change_match_scipy() {
         #[derive(Deserialize)]
         struct Case {
             new: Vec<f64>,
@@ -235,16 +238,16 @@ mod tests {
         let rows = |copies| (0..copies).flat_map(|_| [[0.0, 1.0], [1.0, 1.0], [1.0, 1.0]]);
         let merged = Units::new(rows(20));
         assert_eq!(merged.population.sizes(), [20, 40]);
-        // A third sum that differs everywhere keeps the units apart.
+        // A third sum that differs everywhere prevents merging.
         let apart = Units::new(rows(20).zip(1_u8..).map(|([a, n], i)| [a, n, f64::from(i)]));
-        let kept = apart.bca(DRAWS, |[a, n, _]| mean([a, n])).expect("defined");
-        let interval = kept.interval.expect("60 units");
+        let unmerged = apart.bca(DRAWS, |[a, n, _]| mean([a, n])).expect("defined");
+        let interval = unmerged.interval.expect("60 units");
         let ends = Ends { low: interval.low, high: interval.high };
-        same(&merged.bca(DRAWS, mean).expect("defined"), kept.value, &ends, 1e-2);
+        same(&merged.bca(DRAWS, mean).expect("defined"), unmerged.value, &ends, 1e-2);
     }
 
     #[test]
-    fn figures_that_are_told_together_are_those_told_alone() {
+    fn figures_computed_together_equal_those_computed_alone() {
         let units = |n: u8| Units::new((1..=n).map(|i| [f64::from(i), f64::from(n - i + 1)]));
         let (some, as_many, others) = (units(40), Units::new((1..=40).map(|i| [1.0, f64::from(i * i)])), units(30));
         let figures: [fn([f64; 2]) -> Option<f64>; 2] = [relative_change, |[a, b]| Some(a - b)];
@@ -256,7 +259,7 @@ mod tests {
     }
 
     #[test]
-    fn fewer_than_three_groups_that_differ_give_no_interval() {
+    fn fewer_than_three_differing_groups_have_no_interval() {
         let found = |differ: u32| {
             let rows = (0..90).map(|group| (group, [f64::from(u8::from(group < differ)), 1.0]));
             Units::by_group(rows).contributing(|[change, _]| change != 0.0).percentile(DRAWS, mean).expect("rows")

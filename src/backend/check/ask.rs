@@ -1,4 +1,4 @@
-//! What is sent by the check of an entry, and the settings that can be left out of it.
+//! Requests of a server check, and the optional settings of an entry.
 
 use std::time::Duration;
 
@@ -14,41 +14,41 @@ use crate::task::prompt::Style;
 use crate::types::chat::{Alternatives, Generation, Message, Mode, Request, RequestKind, Response, Role, Usage};
 use crate::types::model::{Model as _, ModelError};
 
-/// The most tokens of an answer.
+/// Maximum number of tokens in an answer.
 pub(super) const LIMIT: u32 = 16;
-/// Alternatives that are asked for.
+/// Number of alternatives per token in a request.
 pub(super) const ALTERNATIVES: u32 = 5;
-/// The text that ends the first answer.
+/// Stop text of the first request.
 pub(super) const STOP: &str = "four";
-/// A word that stands before it.
+/// Word in the expected answer directly before the stop text.
 pub(super) const BEFORE_STOP: &str = "three";
 
 const SYSTEM: &str = "You do what you are asked to do, and write nothing else.";
-/// An answer that reaches the stop text.
+/// Question whose answer reaches the stop text.
 const REPEAT: &str = "Repeat these words: one two three four five six";
-/// An answer that is longer than the limit.
+/// Question whose answer exceeds the token limit.
 const COUNT: &str = "Write the numbers from one to fifty in words, one after the other.";
 
-/// An entry as it is sent, and what the check itself decides.
+/// Configuration of a probing request: an entry's settings, and those that the check chooses.
 #[derive(Debug, Clone)]
-pub(super) struct Sent {
-    /// The model's name in the config.
+pub(super) struct ProbeConfig {
+    /// Name of the model in the config.
     pub(super) name: String,
-    /// How it is sent.
+    /// Settings of the server.
     pub(super) server: OpenAiSettings,
     temperature: f64,
     timeout: Duration,
     pub(super) style: Style,
-    /// Alternatives that are asked for.
+    /// Number of alternatives per token in a request.
     pub(super) alternatives: u32,
 }
 
-/// A setting of an entry that some servers refuse.
+/// Setting of an entry that some servers refuse.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Switch {
-    /// The name of the token limit.
+pub(super) enum OptionalSetting {
+    /// Name of the token limit.
     TokenLimit,
-    /// The temperature.
+    /// Temperature.
     Temperature,
     /// More than one alternative.
     Alternatives,
@@ -56,12 +56,12 @@ pub(super) enum Switch {
     Logprobs,
     /// Stop texts.
     Stop,
-    /// The system role.
+    /// System role.
     System,
 }
 
-impl Sent {
-    pub(super) fn of(entry: &ModelEntry, server: &OpenAiSettings, style: Style) -> Self {
+impl ProbeConfig {
+    pub(super) fn new(entry: &ModelEntry, server: &OpenAiSettings, style: Style) -> Self {
         Self {
             name: entry.name.clone(),
             server: server.clone(),
@@ -72,21 +72,21 @@ impl Sent {
         }
     }
 
-    /// The server's name for the model.
+    /// Name of the model at the server.
     pub(super) fn server_name(&self) -> &str {
         self.server.model.as_deref().unwrap_or(&self.name)
     }
 
-    /// The same with these settings left out.
-    pub(super) fn without(&self, off: &[Switch]) -> Self {
-        let mut sent = self.clone();
-        for switch in off {
-            switch.leave_out(&mut sent);
+    /// Returns a copy without the settings in `omitted`.
+    pub(super) fn without(&self, omitted: &[OptionalSetting]) -> Self {
+        let mut config = self.clone();
+        for setting in omitted {
+            setting.leave_out(&mut config);
         }
-        sent
+        config
     }
 
-    /// The model as a run would make it.
+    /// Builds the model exactly as a run does.
     pub(super) fn model(&self) -> Result<OpenAi> {
         self.server.model(Caller { name: &self.name, timeout: self.timeout, weak_weights: None }, self.style)
     }
@@ -115,36 +115,36 @@ impl Sent {
     }
 }
 
-impl Switch {
-    /// All of them, in the order in which they are tried.
+impl OptionalSetting {
+    /// All settings, in the order in which they are tried.
     pub(super) const ALL: [Self; 6] =
         [Self::TokenLimit, Self::Temperature, Self::Alternatives, Self::Logprobs, Self::Stop, Self::System];
 
-    /// Whether it is sent.
-    pub(super) fn is_on(self, sent: &Sent) -> bool {
+    /// Returns true if the setting is sent.
+    pub(super) fn is_sent(self, config: &ProbeConfig) -> bool {
         match self {
             Self::TokenLimit => true,
-            Self::Temperature => sent.server.send_temperature,
-            Self::Alternatives => sent.server.logprobs && sent.alternatives > 1,
-            Self::Logprobs => sent.server.logprobs,
-            Self::Stop => sent.server.send_stop,
-            Self::System => sent.server.send_system && sent.style == Style::Chat,
+            Self::Temperature => config.server.send_temperature,
+            Self::Alternatives => config.server.logprobs && config.alternatives > 1,
+            Self::Logprobs => config.server.logprobs,
+            Self::Stop => config.server.send_stop,
+            Self::System => config.server.send_system && config.style == Style::Chat,
         }
     }
 
-    fn leave_out(self, sent: &mut Sent) {
+    fn leave_out(self, config: &mut ProbeConfig) {
         match self {
-            Self::TokenLimit => other_limit(&sent.server).clone_into(&mut sent.server.token_limit_key),
-            Self::Temperature => sent.server.send_temperature = false,
-            Self::Alternatives => sent.alternatives = 1,
-            Self::Logprobs => sent.server.logprobs = false,
-            Self::Stop => sent.server.send_stop = false,
-            Self::System => sent.server.send_system = false,
+            Self::TokenLimit => other_limit(&config.server).clone_into(&mut config.server.token_limit_key),
+            Self::Temperature => config.server.send_temperature = false,
+            Self::Alternatives => config.alternatives = 1,
+            Self::Logprobs => config.server.logprobs = false,
+            Self::Stop => config.server.send_stop = false,
+            Self::System => config.server.send_system = false,
         }
     }
 
-    /// Words of a refusal that may be meant for it, in lower case.
-    pub(super) fn words(self) -> &'static [&'static str] {
+    /// Words of a refusal that can refer to the setting, in lower case.
+    pub(super) fn keywords(self) -> &'static [&'static str] {
         match self {
             Self::TokenLimit => &["max_tokens", "max_completion_tokens", "max tokens"],
             Self::Temperature => &["temperature"],
@@ -155,8 +155,8 @@ impl Switch {
         }
     }
 
-    /// Its question.
-    pub(super) fn what(self) -> &'static str {
+    /// Topic of the finding on the setting.
+    pub(super) fn topic(self) -> &'static str {
         match self {
             Self::TokenLimit => "token limit",
             Self::Temperature => "temperature",
@@ -167,10 +167,10 @@ impl Switch {
         }
     }
 
-    /// The change of the entry that leaves it out; `None` if no key does.
-    pub(super) fn fix(self, sent: &Sent) -> Option<Fix> {
+    /// Change of the entry that leaves the setting out. `None` if no key does.
+    pub(super) fn fix(self, config: &ProbeConfig) -> Option<Fix> {
         match self {
-            Self::TokenLimit => Some(Fix::set("token_limit_key", other_limit(&sent.server))),
+            Self::TokenLimit => Some(Fix::set("token_limit_key", other_limit(&config.server))),
             Self::Temperature => Some(Fix::set("send_temperature", false)),
             Self::Alternatives => None,
             Self::Logprobs => Some(Fix::set("logprobs", false)),
@@ -180,54 +180,54 @@ impl Switch {
     }
 }
 
-/// The other of the two names of the token limit.
+/// Returns the other name of the token limit.
 fn other_limit(server: &OpenAiSettings) -> &'static str {
     if server.token_limit_key == "max_tokens" { "max_completion_tokens" } else { "max_tokens" }
 }
 
-/// Sends requests and counts what they take.
-pub(super) struct Asker {
-    patience: Duration,
+/// Sends requests and counts calls and tokens.
+pub(super) struct Prober {
+    timeout: Duration,
     pub(super) calls: usize,
     pub(super) usage: Usage,
 }
 
-impl Asker {
+impl Prober {
     pub(super) fn new(timeout_s: f64) -> Self {
-        Self { patience: Duration::from_secs_f64(timeout_s), calls: 0, usage: Usage::default() }
+        Self { timeout: Duration::from_secs_f64(timeout_s), calls: 0, usage: Usage::default() }
     }
 
-    /// One exchange with an answer that reaches the stop text.
-    pub(super) async fn ask(&mut self, sent: &Sent) -> Result<Exchange, ModelError> {
-        self.exchange(sent, &sent.request(REPEAT, true)).await
+    /// Sends a question whose answer reaches the stop text.
+    pub(super) async fn ask(&mut self, config: &ProbeConfig) -> Result<Exchange, ModelError> {
+        self.exchange(config, &config.request(REPEAT, true)).await
     }
 
-    /// One exchange with an answer that is longer than the limit.
-    pub(super) async fn ask_long(&mut self, sent: &Sent) -> Result<Exchange, ModelError> {
-        self.exchange(sent, &sent.request(COUNT, false)).await
+    /// Sends a question whose answer exceeds the token limit.
+    pub(super) async fn ask_long(&mut self, config: &ProbeConfig) -> Result<Exchange, ModelError> {
+        self.exchange(config, &config.request(COUNT, false)).await
     }
 
-    /// The same as a run makes its calls and reads their answers.
-    pub(super) async fn call(&mut self, sent: &Sent) -> Result<Response, ModelError> {
+    /// Sends the long question and reads the answer exactly as a run does.
+    pub(super) async fn call(&mut self, config: &ProbeConfig) -> Result<Response, ModelError> {
         self.calls += 1;
-        let answer = model(sent)?.call(&sent.request(COUNT, false)).await?;
+        let answer = model(config)?.call(&config.request(COUNT, false)).await?;
         self.usage = self.usage.plus(answer.usage);
         Ok(answer)
     }
 
-    /// The names of the models that the server lists; `None` if it lists none.
-    pub(super) async fn listed(&self, sent: &Sent) -> Option<Vec<String>> {
-        model(sent).ok()?.listed(self.patience).await
+    /// Returns the names of the models that the server lists. `None` if it has no such list.
+    pub(super) async fn listed(&self, config: &ProbeConfig) -> Option<Vec<String>> {
+        model(config).ok()?.list_models(self.timeout).await
     }
 
-    async fn exchange(&mut self, sent: &Sent, request: &Request) -> Result<Exchange, ModelError> {
+    async fn exchange(&mut self, config: &ProbeConfig, request: &Request) -> Result<Exchange, ModelError> {
         self.calls += 1;
-        let exchange = model(sent)?.exchange(request, self.patience).await?;
+        let exchange = model(config)?.exchange(request, self.timeout).await?;
         self.usage = self.usage.plus(exchange.usage);
         Ok(exchange)
     }
 }
 
-fn model(sent: &Sent) -> Result<OpenAi, ModelError> {
-    sent.model().map_err(|error| ModelError::Refused(format!("{error:#}")))
+fn model(config: &ProbeConfig) -> Result<OpenAi, ModelError> {
+    config.model().map_err(|error| ModelError::Refused(format!("{error:#}")))
 }

@@ -1,4 +1,4 @@
-//! What a server gives, seen by a few tiny calls, and which keys of a model's entry say otherwise.
+//! Check of a server by a few small calls: its capabilities, and the keys of a model's entry that contradict them.
 
 mod ask;
 mod facts;
@@ -7,33 +7,33 @@ mod settle;
 
 use std::fmt;
 
-use self::ask::{Asker, Sent};
-use self::settle::Settled;
+use self::ask::{ProbeConfig, Prober};
+use self::settle::AcceptedConfig;
 use super::entry::ModelEntry;
 use super::openai::probe::Exchange;
 use super::openai::settings::OpenAiSettings;
 use crate::task::prompt::Style;
 use crate::types::chat::Usage;
 
-/// What came of one question.
+/// Verdict of one finding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
-    /// As a run needs it.
+    /// The server behaves as a run needs.
     Good,
-    /// A run would stop, or go wrong.
+    /// A run would stop or be wrong.
     Bad,
-    /// Worth knowing, with no harm to a run.
+    /// Information without harm to a run.
     Note,
 }
 
-/// The change of an entry that helps.
+/// Change of an entry that corrects a problem.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Fix {
-    /// The key of the entry.
+    /// Key of the entry.
     pub key: &'static str,
-    /// Its right value; `None` if only the user can know it.
+    /// Correct value of the key. `None` if only the user can know the value.
     pub value: Option<toml::Value>,
-    /// What to do, if no value is known.
+    /// Advice to the user. Empty if the value is known.
     pub advice: String,
 }
 
@@ -56,161 +56,167 @@ impl fmt::Display for Fix {
     }
 }
 
-/// The answer to one question about a server.
+/// One finding about a server.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Finding {
-    /// The question, in a word or two.
-    pub what: &'static str,
-    /// What came of it.
+    /// Topic of the finding, one or two words.
+    pub topic: &'static str,
+    /// Verdict of the finding.
     pub verdict: Verdict,
-    /// The answer in words.
-    pub said: String,
-    /// The change that helps; `None` if none does, or none is needed.
+    /// Text of the finding.
+    pub message: String,
+    /// Change that corrects the problem. `None` if no change helps or is needed.
     pub fix: Option<Fix>,
 }
 
 impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mark = if self.verdict == Verdict::Bad { "NO: " } else { "" };
-        write!(f, "{:<18} {mark}{}", self.what, self.said)?;
+        write!(f, "{:<18} {mark}{}", self.topic, self.message)?;
         self.fix.iter().try_for_each(|fix| write!(f, "\n{:<18} -> {fix}", ""))
     }
 }
 
-/// What a check found.
+/// Findings of a check.
 #[derive(Debug, Clone, Default)]
 pub struct Report {
-    /// The answers, in the order of the questions.
+    /// Findings, in the order of the checks.
     pub findings: Vec<Finding>,
-    /// Requests that were sent to the model.
+    /// Number of requests that were sent to the model.
     pub calls: usize,
-    /// The tokens that the server counted.
+    /// Tokens that the server counted.
     pub usage: Usage,
 }
 
 impl Report {
-    /// Whether a run could go by the entry as it is.
+    /// Returns true if a run can use the entry unchanged.
     #[must_use]
     pub fn passes(&self) -> bool {
         self.findings.iter().all(|finding| finding.verdict != Verdict::Bad)
     }
 
-    /// The keys whose right values are known, with them.
+    /// Returns the keys to change whose correct values are known, with the values.
     #[must_use]
     pub fn changes(&self) -> Vec<(&'static str, toml::Value)> {
         let fixes = self.findings.iter().filter_map(|finding| finding.fix.as_ref());
         fixes.filter_map(|fix| Some((fix.key, fix.value.clone()?))).collect()
     }
 
-    fn good(&mut self, what: &'static str, said: impl Into<String>) {
-        self.findings.push(Finding { what, verdict: Verdict::Good, said: said.into(), fix: None });
+    fn good(&mut self, topic: &'static str, message: impl Into<String>) {
+        self.findings.push(Finding { topic, verdict: Verdict::Good, message: message.into(), fix: None });
     }
 
-    fn note(&mut self, what: &'static str, said: impl Into<String>) {
-        self.findings.push(Finding { what, verdict: Verdict::Note, said: said.into(), fix: None });
+    fn note(&mut self, topic: &'static str, message: impl Into<String>) {
+        self.findings.push(Finding { topic, verdict: Verdict::Note, message: message.into(), fix: None });
     }
 
-    fn bad(&mut self, what: &'static str, said: impl Into<String>, fix: impl Into<Option<Fix>>) {
-        self.findings.push(Finding { what, verdict: Verdict::Bad, said: said.into(), fix: fix.into() });
+    fn bad(&mut self, topic: &'static str, message: impl Into<String>, fix: impl Into<Option<Fix>>) {
+        self.findings.push(Finding { topic, verdict: Verdict::Bad, message: message.into(), fix: fix.into() });
     }
 }
 
-/// Asks the server of an entry, whose settings are `server`, what it gives; `style` is that of the entry's prompt.
+/// Checks the server of an entry. `server` has the entry's server settings, and `style` is the form of its prompt.
 pub async fn check(entry: &ModelEntry, server: &OpenAiSettings, style: Style) -> Report {
     let mut report = Report::default();
-    let sent = Sent::of(entry, server, style);
-    if let Err(error) = sent.model() {
-        let said = format!("{error:#}");
+    let config = ProbeConfig::new(entry, server, style);
+    if let Err(error) = config.model() {
+        let message = format!("{error:#}");
         let keys = ["api_key_env", "headers_env", "extra_body", "base_url"];
-        let key = keys.into_iter().find(|key| said.contains(key));
-        report.bad("entry", said, key.map(|key| Fix::advise(key, "nothing was sent yet")));
+        let key = keys.into_iter().find(|key| message.contains(key));
+        report.bad("entry", message, key.map(|key| Fix::advise(key, "nothing was sent yet")));
         return report;
     }
-    let mut asker = Asker::new(entry.timeout_s());
-    let answered = answered(&mut asker, &mut report, sent).await;
-    if let Some(settled) = answered {
-        facts::found(&mut asker, &mut report, (entry.max_tokens, server), settled).await;
+    let mut prober = Prober::new(entry.timeout_s());
+    let first = first_answer(&mut prober, &mut report, config).await;
+    if let Some(accepted) = first {
+        facts::report_facts(&mut prober, &mut report, server, accepted).await;
     }
-    report.calls = asker.calls;
-    report.usage = asker.usage;
+    report.calls = prober.calls;
+    report.usage = prober.usage;
     report
 }
 
-/// Gets a first answer, by other settings if need be, and reports what had to change; `None` if no settings bring one.
-async fn answered(asker: &mut Asker, report: &mut Report, sent: Sent) -> Option<Settled> {
-    let first = match asker.ask(&sent).await {
+/// Obtains a first answer, with changed settings if necessary, and reports the changes. `None` if no settings lead to
+/// an answer.
+async fn first_answer(prober: &mut Prober, report: &mut Report, config: ProbeConfig) -> Option<AcceptedConfig> {
+    let first = match prober.ask(&config).await {
         Ok(exchange) => exchange,
         Err(error) => {
-            let advice = "check the address, and that the server runs";
+            let advice = "check the address, and that the server is running";
             report.bad("reachable", error.to_string(), Fix::advise("base_url", advice));
             return None;
         }
     };
     report.good("reachable", format!("yes, {:.0} ms", first.latency_ms));
-    if first.answered() {
-        return Some(Settled { sent, exchange: first, off: Vec::new(), reasons: Vec::new() });
+    if first.is_success() {
+        return Some(AcceptedConfig { config, exchange: first, omitted: Vec::new(), reasons: Vec::new() });
     }
-    let said = first.said.to_lowercase();
+    let body = first.body_text.to_lowercase();
     match first.status {
-        401 | 403 => refused_key(report, &sent, &first),
+        401 | 403 => report_refused_key(report, &config, &first),
         402 => report.bad("account", format!("{}: {}", first.status, first.message), None),
         429 => {
-            let advice = "the limit of the account is used up: try later, or lower it";
-            let said = format!("{}: {}", first.status, first.message);
-            report.bad("limits", said, Fix::advise("requests_per_minute", advice));
+            let advice = "the limit of the account is used up: try later, or set a lower rate";
+            let message = format!("{}: {}", first.status, first.message);
+            report.bad("limits", message, Fix::advise("requests_per_minute", advice));
         }
-        300..=399 | 404 | 405 | 410 | 501 => return locate::located(asker, report, sent, first).await,
-        _ if complains_of_key(&said) => refused_key(report, &sent, &first),
-        _ if complains_of_model(&said) => return locate::located(asker, report, sent, first).await,
-        _ => return settled(asker, report, sent, first).await,
+        300..=399 | 404 | 405 | 410 | 501 => return locate::locate(prober, report, config, first).await,
+        _ if is_key_error(&body) => report_refused_key(report, &config, &first),
+        _ if is_model_error(&body) => return locate::locate(prober, report, config, first).await,
+        _ => return find_accepted(prober, report, config, first).await,
     }
     None
 }
 
-/// Finds the settings that the server refuses.
-async fn settled(asker: &mut Asker, report: &mut Report, sent: Sent, first: Exchange) -> Option<Settled> {
+/// Determines and reports the settings that the server refuses.
+async fn find_accepted(
+    prober: &mut Prober,
+    report: &mut Report,
+    config: ProbeConfig,
+    first: Exchange,
+) -> Option<AcceptedConfig> {
     let (status, words) = (first.status, first.message.clone());
-    let settled = settle::settle(asker, &sent, first).await;
-    if let Some(settled) = &settled {
-        report_off(report, &sent, settled, &words);
+    let accepted = settle::settle(prober, &config, first).await;
+    if let Some(accepted) = &accepted {
+        report_refused(report, &config, accepted, &words);
     } else {
-        let said = format!("refused with {status}, whichever of the known settings is left out: {words}");
-        let key = if sent.server.extra_body.is_empty() { "model" } else { "extra_body" };
-        report.bad("request", said, Fix::advise(key, "see what the server says"));
+        let message = format!("refused with {status}, even without the optional settings: {words}");
+        let key = if config.server.extra_body.is_empty() { "model" } else { "extra_body" };
+        report.bad("request", message, Fix::advise(key, "correct the key according to the server's message"));
     }
-    settled
+    accepted
 }
 
-/// Says which settings had to be left out.
-fn report_off(report: &mut Report, sent: &Sent, settled: &Settled, first: &str) {
-    for switch in &settled.off {
-        let reason = settled.reasons.iter().find(|(refused, _)| refused == switch);
+/// Reports the settings that had to be left out.
+fn report_refused(report: &mut Report, config: &ProbeConfig, accepted: &AcceptedConfig, first: &str) {
+    for setting in &accepted.omitted {
+        let reason = accepted.reasons.iter().find(|(refused, _)| refused == setting);
         let words = reason.map_or(first, |(_, words)| words);
-        match switch.fix(sent) {
-            Some(fix) => report.bad(switch.what(), format!("refused ({words})"), fix),
-            None => report.note(switch.what(), format!("more than one is refused ({words})")),
+        match setting.fix(config) {
+            Some(fix) => report.bad(setting.topic(), format!("refused ({words})"), fix),
+            None => report.note(setting.topic(), format!("the server refuses more than one ({words})")),
         }
     }
 }
 
-fn refused_key(report: &mut Report, sent: &Sent, exchange: &Exchange) {
-    let advice = match &sent.server.api_key_env {
+fn report_refused_key(report: &mut Report, config: &ProbeConfig, exchange: &Exchange) {
+    let advice = match &config.server.api_key_env {
         Some(variable) => format!("check the key in the variable {variable}"),
-        None => "no key was sent; name the variable that holds it".to_owned(),
+        None => "no key was sent; set api_key_env to the variable that holds it".to_owned(),
     };
-    let said = format!("refused with {}: {}", exchange.status, exchange.message);
-    report.bad("key", said, Fix::advise("api_key_env", advice));
+    let message = format!("refused with {}: {}", exchange.status, exchange.message);
+    report.bad("key", message, Fix::advise("api_key_env", advice));
 }
 
-fn complains_of_key(said: &str) -> bool {
+fn is_key_error(body: &str) -> bool {
     let wrong = ["invalid", "not valid", "incorrect", "missing", "no api key", "provide"];
-    ["api key", "api_key", "api-key"].iter().any(|key| said.contains(key))
-        && wrong.iter().any(|wrong| said.contains(wrong))
+    ["api key", "api_key", "api-key"].iter().any(|key| body.contains(key))
+        && wrong.iter().any(|wrong| body.contains(wrong))
 }
 
-fn complains_of_model(said: &str) -> bool {
-    said.contains("model")
+fn is_model_error(body: &str) -> bool {
+    body.contains("model")
         && ["not found", "does not exist", "not exist", "unknown model", "invalid model"]
             .iter()
-            .any(|w| said.contains(w))
+            .any(|w| body.contains(w))
 }

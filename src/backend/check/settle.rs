@@ -1,67 +1,77 @@
-//! Which settings a server refuses: by what it complains of, else by leaving all out and putting each back.
+//! Determines the settings that a server refuses, first from its error message, otherwise by leaving all out and
+//! restoring each.
 
-use super::ask::{Asker, Sent, Switch};
+use super::ask::{OptionalSetting, ProbeConfig, Prober};
 use crate::backend::openai::probe::Exchange;
 
-/// Settings that the server answers to.
-pub(super) struct Settled {
-    /// What was sent.
-    pub(super) sent: Sent,
-    /// What came back.
+/// Configuration that the server accepts, with its answer.
+pub(super) struct AcceptedConfig {
+    /// Configuration of the request.
+    pub(super) config: ProbeConfig,
+    /// Answer of the server.
     pub(super) exchange: Exchange,
     /// The settings that had to be left out.
-    pub(super) off: Vec<Switch>,
-    /// What the server said when one of them was sent, if it said so then.
-    pub(super) reasons: Vec<(Switch, String)>,
+    pub(super) omitted: Vec<OptionalSetting>,
+    /// Error messages of the server about single settings.
+    pub(super) reasons: Vec<(OptionalSetting, String)>,
 }
 
-/// Finds the fewest settings without which the server answers; `None` if it refuses without all of them too.
-pub(super) async fn settle(asker: &mut Asker, sent: &Sent, first: Exchange) -> Option<Settled> {
-    let mut off: Vec<Switch> = Vec::new();
+/// Determines the smallest set of settings that must be left out. `None` if the server also refuses a request without
+/// any of them.
+pub(super) async fn settle(prober: &mut Prober, config: &ProbeConfig, first: Exchange) -> Option<AcceptedConfig> {
+    let mut omitted: Vec<OptionalSetting> = Vec::new();
     let mut refusal = first;
     let mut reasons = Vec::new();
     loop {
-        let words = refusal.said.to_lowercase();
-        let meant = |switch: &Switch| {
-            switch.is_on(sent) && !off.contains(switch) && switch.words().iter().any(|word| words.contains(word))
+        let message = refusal.body_text.to_lowercase();
+        let is_named = |setting: &OptionalSetting| {
+            setting.is_sent(config)
+                && !omitted.contains(setting)
+                && setting.keywords().iter().any(|word| message.contains(word))
         };
-        let Some(switch) = Switch::ALL.into_iter().find(meant) else { break };
-        off.push(switch);
-        reasons.push((switch, refusal.message));
-        let exchange = asker.ask(&sent.without(&off)).await.ok()?;
-        if exchange.answered() {
-            return Some(Settled { reasons, ..fewest(asker, sent, off, exchange).await });
+        let Some(setting) = OptionalSetting::ALL.into_iter().find(is_named) else { break };
+        omitted.push(setting);
+        reasons.push((setting, refusal.message));
+        let exchange = prober.ask(&config.without(&omitted)).await.ok()?;
+        if exchange.is_success() {
+            return Some(AcceptedConfig { reasons, ..restore_accepted(prober, config, omitted, exchange).await });
         }
         refusal = exchange;
     }
-    let all: Vec<Switch> = Switch::ALL.into_iter().filter(|switch| switch.is_on(sent)).collect();
+    let all: Vec<OptionalSetting> =
+        OptionalSetting::ALL.into_iter().filter(|setting| setting.is_sent(config)).collect();
     let mut tried = vec![all.clone()];
-    // A server may know one name of the token limit alone.
-    tried.push(all.into_iter().filter(|switch| *switch != Switch::TokenLimit).collect());
-    for off in tried {
-        let exchange = asker.ask(&sent.without(&off)).await.ok()?;
-        if exchange.answered() {
-            return Some(fewest(asker, sent, off, exchange).await);
+    // A server may accept only one name of the token limit.
+    tried.push(all.into_iter().filter(|setting| *setting != OptionalSetting::TokenLimit).collect());
+    for omitted in tried {
+        let exchange = prober.ask(&config.without(&omitted)).await.ok()?;
+        if exchange.is_success() {
+            return Some(restore_accepted(prober, config, omitted, exchange).await);
         }
     }
     None
 }
 
-/// Puts each setting back that need not be left out.
-async fn fewest(asker: &mut Asker, sent: &Sent, mut off: Vec<Switch>, mut exchange: Exchange) -> Settled {
-    // One alternative first: more of them can only be refused where log-probabilities are sent.
-    let mut order = off.clone();
-    order.sort_by_key(|switch| *switch == Switch::Alternatives);
-    for switch in order {
-        if off.len() == 1 {
+/// Restores each setting that need not be left out.
+async fn restore_accepted(
+    prober: &mut Prober,
+    config: &ProbeConfig,
+    mut omitted: Vec<OptionalSetting>,
+    mut exchange: Exchange,
+) -> AcceptedConfig {
+    // The number of alternatives comes last: it can be refused only if log-probabilities are sent.
+    let mut order = omitted.clone();
+    order.sort_by_key(|setting| *setting == OptionalSetting::Alternatives);
+    for setting in order {
+        if omitted.len() == 1 {
             break;
         }
-        let fewer: Vec<Switch> = off.iter().copied().filter(|other| *other != switch).collect();
-        if let Ok(found) = asker.ask(&sent.without(&fewer)).await
-            && found.answered()
+        let fewer: Vec<OptionalSetting> = omitted.iter().copied().filter(|other| *other != setting).collect();
+        if let Ok(found) = prober.ask(&config.without(&fewer)).await
+            && found.is_success()
         {
-            (off, exchange) = (fewer, found);
+            (omitted, exchange) = (fewer, found);
         }
     }
-    Settled { sent: sent.without(&off), exchange, off, reasons: Vec::new() }
+    AcceptedConfig { config: config.without(&omitted), exchange, omitted, reasons: Vec::new() }
 }

@@ -1,6 +1,6 @@
 use super::*;
 
-/// The keys of all backends.
+/// Keys that all backends accept.
 const COMMON: [&str; 11] = [
     "name",
     "backend",
@@ -20,7 +20,7 @@ fn raw(text: &str) -> RawEntry {
 }
 
 #[test]
-fn every_key_of_the_flat_form_is_for_all_backends_or_known_to_one() {
+fn every_key_is_common_or_belongs_to_a_backend() {
     let error = toml::from_str::<RawEntry>("no_such_key = 1").expect_err("an unknown key").to_string();
     let (_, names) = error.split_once("expected one of ").expect("a list of keys");
     let mut names: Vec<&str> = names.split('`').skip(1).step_by(2).collect();
@@ -33,7 +33,7 @@ fn every_key_of_the_flat_form_is_for_all_backends_or_known_to_one() {
 }
 
 #[test]
-fn an_entry_is_written_as_it_was_read() {
+fn entry_round_trips_through_the_flat_form() {
     for text in [
         "name = 'm'\npreset = 'groq'\nmodel = 'x'\nconcurrency = 3\nsend_system = false\ntimeout_s = 5.0",
         "name = 'm'\nbackend = 'openai'\nbase_url = 'http://x/v1'\nprice = { input = 1.0, output = 2.0 }\nretired = '2026-01-01'",
@@ -55,28 +55,28 @@ fn an_entry_is_written_as_it_was_read() {
 }
 
 #[test]
-fn a_key_of_another_backend_names_its_owners() {
-    for (text, wanted) in [
+fn foreign_key_error_names_its_backends() {
+    for (text, expected) in [
         (
             "backend = 'reference'\nslots = 2",
-            "model `m`: the key `slots` is for backend `llama-server`, and this is `reference`",
+            "model `m`: the key `slots` is for backend `llama-server`, but the entry has backend `reference`: remove the key",
         ),
         (
             "backend = 'openai'\nbase_url = 'http://x'\nweights = 'w'",
-            "model `m`: the key `weights` is for backend `llama-server` or `gguf`, and this is `openai`",
+            "model `m`: the key `weights` is for backend `llama-server` or `gguf`, but the entry has backend `openai`: remove the key",
         ),
         ("backend = 'openai'", "model `m`: backend `openai` needs the key `base_url`"),
         ("backend = 'gguf'", "model `m`: backend `gguf` needs the key `weights`"),
     ] {
         let raw = raw(&format!("name = 'm'\n{text}"));
         let error = ModelEntry::resolve(raw, Catalogue::builtin()).expect_err(text);
-        assert_eq!(format!("{error:#}"), wanted);
+        assert_eq!(format!("{error:#}"), expected);
         assert!(error.downcast_ref::<EntryError>().is_some(), "{error:?}");
     }
 }
 
 #[test]
-fn a_registered_model_is_known_by_name_version_prompt_and_data() {
+fn custom_identity_has_name_version_prompt_and_data() {
     let raw = raw("name = 'mine'\nbackend = 'custom'\nmodel = '2'");
     let entry = ModelEntry::resolve(raw, Catalogue::builtin()).expect("a valid entry");
     assert!(entry.capabilities().logprobs);
@@ -84,8 +84,8 @@ fn a_registered_model_is_known_by_name_version_prompt_and_data() {
     let seed = crate::types::seed::Seed(0);
     let style = crate::task::prompt::Style::Chat;
     let data = Data { items: &[], sha256: "d", seed, weights: Catalogue::builtin(), style };
-    let wanted = json!({
+    let expected = json!({
         "backend": "custom", "dataset": "d", "item": "7", "model": "2", "name": "mine", "prompt": style
     });
-    assert_eq!(entry.identity(&entry, data).expect("known").of(&"7".into()), wanted);
+    assert_eq!(entry.identity(&entry, data).expect("known").of(&"7".into()), expected);
 }

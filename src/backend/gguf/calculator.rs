@@ -1,20 +1,21 @@
-//! The value of an arithmetic expression that a model has just written in front of an `=`, to be put in for it:
-//! what a weak model computes wrongly is then right, and only what it chose to compute is its own. After the
-//! calculator with which GSM8K's authors decoded (Cobbe et al. 2021, arXiv:2110.14168, appendix C).
+//! Calculator for generation: computes the arithmetic expression that a model has just written before an `=`. The
+//! value replaces the model's own continuation, so the model chooses the calculation and the calculator performs it.
+//! Follows the decoding of GSM8K's authors (Cobbe et al. 2021, arXiv:2110.14168, appendix C).
 
 use exmex::eval_str;
 
-/// The longest stretch of text that is looked at as one expression, in bytes.
-const LONGEST: usize = 200;
-/// Beyond this an f64 no longer holds every integer.
-const LARGEST: f64 = 1e15;
+/// Maximum length of an expression, in bytes.
+const MAX_LEN: usize = 200;
+/// Bound on values: above it an f64 does not represent every integer.
+const MAX_VALUE: f64 = 1e15;
 
-/// What to put in behind `text`, when it ends in an arithmetic expression and `=`: the value, with a space in front
-/// where the `=` has one, and closed by `>>` where GSM8K's `<<` opened it. `None` where there is nothing to compute
-/// or the value is not finite, and for `=` inside of another sign (`==`, `<=`).
+/// Returns the text to insert after `text` if `text` ends in an arithmetic expression and `=`. The inserted text is
+/// the value, after a space if a space precedes the `=`, and followed by `>>` if GSM8K's `<<` opens the expression.
+/// `None` if there is nothing to compute, if the value is not finite, and for an `=` in another sign (`==`, `<=`).
 ///
-/// An expression is two or more numbers (thousands commas, decimals and `$` allowed) with `+ - * / x × ÷` between
-/// them, and parentheses; it starts behind the last character that cannot belong to one.
+/// An expression consists of two or more numbers (thousands commas, decimals and `$` are allowed), the signs
+/// `+ - * / x × ÷` between them, and parentheses. It starts after the last character that cannot be part of an
+/// expression.
 #[must_use]
 pub fn value_for(text: &str) -> Option<String> {
     let trimmed = text.trim_end_matches(' ');
@@ -22,23 +23,24 @@ pub fn value_for(text: &str) -> Option<String> {
     let spaces_after = text.len() - trimmed.len();
     let expression = tail(before);
     let ahead = &before[..before.len() - expression.len()];
-    let glued = ahead.ends_with(char::is_alphanumeric) && !expression.starts_with(' ');
-    if glued {
+    let is_glued = ahead.ends_with(char::is_alphanumeric) && !expression.starts_with(' ');
+    if is_glued {
         return None;
     }
-    let value = shown(eval_str::<f64>(&plain(expression, ahead)?).ok()?)?;
+    let value = format_value(eval_str::<f64>(&plain(expression, ahead)?).ok()?)?;
     let closing = if ahead.ends_with("<<") { ">>" } else { "" };
     let space = if spaces_after == 0 && before.ends_with(' ') { " " } else { "" };
     Some(format!("{space}{value}{closing}"))
 }
 
-/// The longest end of `text` whose characters can all belong to an expression and whose parentheses are closed.
+/// Returns the longest suffix of `text` whose characters can all be part of an expression and whose parentheses are
+/// closed.
 fn tail(text: &str) -> &str {
     let mut start = text.len();
     let mut open = 0usize;
     let mut following = None;
-    for (place, character) in text.char_indices().rev() {
-        if text.len() - place > LONGEST {
+    for (index, character) in text.char_indices().rev() {
+        if text.len() - index > MAX_LEN {
             break;
         }
         let digit_follows = following.is_some_and(|next: char| next.is_ascii_digit());
@@ -59,12 +61,12 @@ fn tail(text: &str) -> &str {
             break;
         }
         following = Some(character);
-        start = place;
+        start = index;
     }
     &text[start..]
 }
 
-/// One part of an expression.
+/// Part of an expression.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Part<'a> {
     Number(&'a str),
@@ -73,7 +75,7 @@ enum Part<'a> {
     Close,
 }
 
-/// The expression as exmex reads it; `None` unless it is a sound one with an operator in it.
+/// Returns the expression in the syntax of exmex. `None` if the expression is malformed or has no operator.
 fn plain(expression: &str, ahead: &str) -> Option<String> {
     let parts = parts(expression)?;
     let signed_start = matches!(parts.first(), Some(Part::Operator('-')))
@@ -98,7 +100,7 @@ fn plain(expression: &str, ahead: &str) -> Option<String> {
                 operators += 1;
                 plain.push(sign);
             }
-            // A minus that belongs to the number behind it: `3 * -4`, `(-4 + 1)`, or at the very start.
+            // A minus that belongs to the next number: `3 * -4`, `(-4 + 1)`, or at the very start.
             Part::Operator('-')
                 if matches!(parts.get(index + 1), Some(Part::Number(_)))
                     && (signed_start || index > 0)
@@ -120,12 +122,12 @@ fn parts(expression: &str) -> Option<Vec<Part<'_>>> {
     while let Some(character) = rest.chars().next() {
         let length = match character {
             ' ' => 1,
-            // A dollar sign is only ever in front of a number.
+            // A dollar sign is valid only before a number.
             '$' if rest[1..].starts_with(|next: char| next.is_ascii_digit() || next == '.') => 1,
             '0'..='9' | '.' => {
                 let length = rest.find(|next: char| !matches!(next, '0'..='9' | '.' | ',')).unwrap_or(rest.len());
                 parts.push(Part::Number(&rest[..length]));
-                sound(&rest[..length]).then_some(length)?
+                is_well_formed(&rest[..length]).then_some(length)?
             }
             '(' | ')' => {
                 parts.push(if character == '(' { Part::Open } else { Part::Close });
@@ -150,8 +152,8 @@ fn parts(expression: &str) -> Option<Vec<Part<'_>>> {
     Some(parts)
 }
 
-/// Whether digits, commas and points make one number, its commas between groups of three.
-fn sound(number: &str) -> bool {
+/// Returns true if digits, commas and points form one number with commas between groups of three digits.
+fn is_well_formed(number: &str) -> bool {
     let (whole, decimals) = number.split_once('.').unwrap_or((number, "0"));
     let mut groups = whole.split(',');
     let first = groups.next().unwrap_or_default();
@@ -159,9 +161,10 @@ fn sound(number: &str) -> bool {
     grouped && groups.all(|group| group.len() == 3) && !decimals.is_empty() && !decimals.contains(['.', ','])
 }
 
-/// An integer as one, anything else with at most four decimals.
-fn shown(value: f64) -> Option<String> {
-    if !value.is_finite() || value.abs() >= LARGEST {
+/// Formats an integer without decimals, and any other value with at most four. `None` if the value is not finite, too
+/// large, or too small for four decimals.
+fn format_value(value: f64) -> Option<String> {
+    if !value.is_finite() || value.abs() >= MAX_VALUE {
         return None;
     }
     let nearest = value.round();
@@ -180,13 +183,13 @@ mod tests {
     use super::value_for;
 
     fn check(cases: &[(&str, Option<&str>)]) {
-        for (text, wanted) in cases {
-            assert_eq!(value_for(text).as_deref(), *wanted, "{text}");
+        for (text, expected) in cases {
+            assert_eq!(value_for(text).as_deref(), *expected, "{text}");
         }
     }
 
     #[test]
-    fn the_spacing_follows_the_text() {
+    fn spacing_follows_the_text() {
         check(&[
             ("12*4=", Some("48")),
             ("12 * 4 =", Some(" 48")),
@@ -199,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn the_usual_signs_are_understood() {
+    fn common_operators_are_evaluated() {
         check(&[
             ("2 + 3 =", Some(" 5")),
             ("2 - 3 =", Some(" -1")),
@@ -234,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn values_are_short() {
+    fn values_have_at_most_four_decimals() {
         check(&[
             ("10 / 3 =", Some(" 3.3333")),
             ("2 / 3 =", Some(" 0.6667")),
@@ -249,7 +252,7 @@ mod tests {
     }
 
     #[test]
-    fn the_expression_starts_behind_what_cannot_belong_to_it() {
+    fn expression_starts_after_foreign_characters() {
         check(&[
             ("3 + 4 = 7 + 2 =", Some(" 9")),
             ("3 + 4 = 7 =", None),
@@ -273,7 +276,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_put_in_where_nothing_is_computed() {
+    fn no_value_without_an_expression() {
         check(&[
             ("", None),
             ("=", None),

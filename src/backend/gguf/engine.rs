@@ -1,5 +1,5 @@
-//! The model's thread: loads the weights, scores options in one pass, and writes answers side by side, one token of
-//! each at a time.
+//! The model's thread. It loads the weights, scores options in one pass, and generates several answers in parallel,
+//! one token of each per step.
 
 use std::fs::File;
 use std::io::{self, BufReader};
@@ -19,10 +19,10 @@ use crate::backend::gguf::tokenizer::Tokenizer;
 use crate::types::chat::{Finish, Mode, Request, Response, Usage};
 use crate::types::model::ModelError;
 
-/// Names the arithmetic: another one gives other bits, and so now and then another answer.
+/// Name of the arithmetic. Another arithmetic rounds differently and can therefore change an answer.
 pub const KERNEL: &str = "f32";
 
-/// The weights and what turns messages into their tokens.
+/// Weights, tokenizer and chat template of a model.
 pub(super) struct Engine {
     config: GgufConfig,
     llama: Llama,
@@ -30,21 +30,21 @@ pub(super) struct Engine {
     template: Option<Template>,
 }
 
-/// Why weights cannot be run.
+/// Error while weights are loaded.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum LoadError {
     /// The file cannot be opened.
     #[error("{}: {error}", file.display())]
     Open { file: PathBuf, error: io::Error },
-    /// The file holds no weights that can be run.
-    #[error("{}: {what}: the file is damaged or of a kind that is not run here; fetch it again", file.display())]
-    Damaged { file: PathBuf, what: String },
-    /// The file's tokenizer is of a kind that is not known.
-    #[error("{}: {what}", file.display())]
-    Tokenizer { file: PathBuf, what: String },
+    /// The file contains no weights that this program can run.
+    #[error("{}: {reason}: the file is damaged or its kind is not supported; fetch it again", file.display())]
+    Damaged { file: PathBuf, reason: String },
+    /// The file's tokenizer is not supported.
+    #[error("{}: {reason}", file.display())]
+    Tokenizer { file: PathBuf, reason: String },
 }
 
-/// An answer under way, and where it goes.
+/// An answer in progress and its reply channel.
 struct Lane {
     writing: Writing,
     cache: Cache,
@@ -54,16 +54,16 @@ struct Lane {
 }
 
 impl Engine {
-    /// Reads the weights file; what is wrong with it is told to every call.
+    /// Reads the weights file. Every call reports an error of this step.
     pub(super) fn load(config: GgufConfig) -> Result<Self, LoadError> {
         let file = &config.weights;
         let damaged =
-            |error: &dyn std::fmt::Display| LoadError::Damaged { file: file.clone(), what: error.to_string() };
+            |error: &dyn std::fmt::Display| LoadError::Damaged { file: file.clone(), reason: error.to_string() };
         let mut reader = File::open(&config.weights)
             .map(|opened| BufReader::with_capacity(1 << 20, opened))
             .map_err(|error| LoadError::Open { file: file.clone(), error })?;
         let content = Content::read(&mut reader).map_err(|error| damaged(&error))?;
-        let unknown = |what: String| LoadError::Tokenizer { file: file.clone(), what };
+        let unknown = |reason: String| LoadError::Tokenizer { file: file.clone(), reason };
         let tokenizer = Tokenizer::from_gguf(&content).map_err(|error| unknown(error.to_string()))?;
         let llama = Llama::load(&content, &mut reader).map_err(|error| damaged(&error))?;
         let template = match content.metadata.get("tokenizer.chat_template") {
@@ -76,15 +76,15 @@ impl Engine {
     fn prompt(&self, request: &Request) -> Result<Vec<u32>, ModelError> {
         let ids = ids(&request.messages, self.config.prompt, self.template.as_ref(), &self.tokenizer)
             .map_err(|error| self.refused(&error.to_string()))?;
-        let room = self.llama.shape().context;
+        let context = self.llama.shape().context;
         if ids.is_empty() {
             return Err(self.refused("the prompt is empty"));
         }
-        // One place must be left to write to.
-        if ids.len() >= room {
+        // One position must remain for the answer.
+        if ids.len() >= context {
             return Err(self.refused(&format!(
-                "the prompt of item {} has {} tokens and the model's context holds {room}: shorten the question or \
-                 show fewer strategies",
+                "the prompt of item {} has {} tokens, and the model's context holds {context}: shorten the question or \
+                 retrieve fewer strategies",
                 request.item,
                 ids.len()
             )));
@@ -92,15 +92,15 @@ impl Engine {
         Ok(ids)
     }
 
-    fn refused(&self, why: &str) -> ModelError {
-        ModelError::Refused(format!("model {}: {why}", self.config.name))
+    fn refused(&self, reason: &str) -> ModelError {
+        ModelError::Refused(format!("model {}: {reason}", self.config.name))
     }
 
     fn unusable(&self, error: &candle_core::Error) -> ModelError {
         ModelError::Unusable(format!("model {}: {error}", self.config.name))
     }
 
-    /// Reads a prompt and chooses the first token behind it; gives the prompt's length too.
+    /// Processes a prompt and chooses the first token of the answer. Also returns the prompt's length in tokens.
     fn begin(&self, request: &Request) -> Result<(Writing, Cache, usize), ModelError> {
         let ids = self.prompt(request)?;
         let mut writing = Writing::new(request, self.llama.shape().context - ids.len());
@@ -110,13 +110,14 @@ impl Engine {
         Ok((writing, cache, ids.len()))
     }
 
-    /// Puts a prompt through the model and gives the logits behind its last token.
+    /// Processes a prompt and returns the logits after its last token.
     fn read(&self, ids: &[u32], cache: &mut Cache) -> candle_core::Result<Vec<f32>> {
         let hidden = self.llama.forward(&Row::trunk(ids, 0), cache)?;
         Ok(self.llama.logits(&hidden.narrow(0, ids.len() - 1, 1)?)?.swap_remove(0))
     }
 
-    /// Scores every option in one pass: the prompt is read once, and each option sees it and itself only.
+    /// Scores all options in one pass. The prompt is processed once, and each option attends to the prompt and itself
+    /// only.
     fn score(&self, request: &Request, options: &[String], start: Instant) -> Result<Response, ModelError> {
         if options.is_empty() {
             return Err(self.refused(&format!("item {} has no options to score", request.item)));
@@ -132,14 +133,14 @@ impl Engine {
         let longest = options_ids.iter().map(Vec::len).max().unwrap_or_default();
         if prompt.len() + longest > self.llama.shape().context {
             return Err(self.refused(&format!(
-                "the prompt of item {} and its longest option have {} tokens and the model's context holds {}: \
+                "the prompt of item {} and its longest option have {} tokens, and the model's context holds {}: \
                  shorten them",
                 request.item,
                 prompt.len() + longest,
                 self.llama.shape().context
             )));
         }
-        let option_logprobs = self.branches(&prompt, &options_ids).map_err(|error| self.unusable(&error))?;
+        let option_logprobs = self.option_logprobs_of(&prompt, &options_ids).map_err(|error| self.unusable(&error))?;
         let likeliest = argmax(&option_logprobs);
         let input = prompt.len() + options_ids.iter().map(Vec::len).sum::<usize>();
         Ok(Response {
@@ -154,10 +155,10 @@ impl Engine {
         })
     }
 
-    /// Each continuation's summed log-probability behind the prompt.
-    fn branches(&self, prompt: &[u32], options: &[Vec<u32>]) -> candle_core::Result<Vec<f64>> {
+    /// Returns the summed log-probability of each continuation of the prompt.
+    fn option_logprobs_of(&self, prompt: &[u32], options: &[Vec<u32>]) -> candle_core::Result<Vec<f64>> {
         let mut rows = Row::trunk(prompt, 0);
-        // Nothing is predicted from an option's last token, so it is not put in.
+        // An option's last token predicts nothing, so it is left out.
         for (branch, option) in (1..).zip(options) {
             let inner = &option[..option.len().saturating_sub(1)];
             rows.extend(Row::trunk(inner, prompt.len()).into_iter().map(|row| Row { branch, ..row }));
@@ -177,7 +178,7 @@ impl Engine {
             .collect())
     }
 
-    /// Writes one more token of each answer; finished ones are sent and removed.
+    /// Generates one more token of each answer. Finished answers are sent and removed.
     fn advance(&self, lanes: &mut Vec<Lane>) {
         let done: Vec<Lane> = lanes.extract_if(.., |lane| lane.writing.is_done() || lane.reply.is_closed()).collect();
         for lane in done {
@@ -205,34 +206,34 @@ impl Engine {
     }
 }
 
-/// Answers calls until no one can send any more.
+/// Answers calls until all senders are dropped.
 pub(super) fn serve(engine: &Result<Engine, LoadError>, mut jobs: UnboundedReceiver<Job>) {
     let mut lanes: Vec<Lane> = Vec::new();
     loop {
-        let mut taken: Vec<Job> = Vec::new();
-        while lanes.len() + taken.len() < LANES {
-            let idle = lanes.is_empty() && taken.is_empty();
+        let mut accepted: Vec<Job> = Vec::new();
+        while lanes.len() + accepted.len() < LANES {
+            let idle = lanes.is_empty() && accepted.is_empty();
             match if idle { jobs.blocking_recv() } else { jobs.try_recv().ok() } {
-                Some(job) => taken.push(job),
+                Some(job) => accepted.push(job),
                 None if idle => return,
                 None => break,
             }
         }
-        // Prompts are read side by side: two cores gain more on two prompts than on one.
-        lanes.par_extend(taken.into_par_iter().filter_map(|job| take_up(engine, job)));
+        // Prompts are processed in parallel: two cores gain more on two prompts than on one.
+        lanes.par_extend(accepted.into_par_iter().filter_map(|job| start_job(engine, job)));
         if let Ok(engine) = engine {
             engine.advance(&mut lanes);
         }
     }
 }
 
-/// Answers a call at once where nothing is to be written; else it becomes a lane.
-fn take_up(engine: &Result<Engine, LoadError>, Job { request, reply }: Job) -> Option<Lane> {
+/// Answers a scoring call or a failed call at once. Turns a generating call into a lane.
+fn start_job(engine: &Result<Engine, LoadError>, Job { request, reply }: Job) -> Option<Lane> {
     let start = Instant::now();
-    // Where the caller has gone, nobody needs the answer.
+    // Nobody needs the answer if the caller has gone.
     let answer = match (engine, &request.mode) {
         _ if reply.is_closed() => return None,
-        (Err(why), _) => Err(ModelError::Refused(why.to_string())),
+        (Err(error), _) => Err(ModelError::Refused(error.to_string())),
         (Ok(engine), Mode::Score { options }) => engine.score(&request, options, start),
         (Ok(engine), Mode::Generate(_)) => match engine.begin(&request) {
             Ok((writing, cache, input)) => {

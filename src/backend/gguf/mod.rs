@@ -1,5 +1,5 @@
-//! The backend that runs a GGUF model in this process. One thread owns the weights and answers over channels; it
-//! writes several answers side by side, and no answer's bits depend on which others are being written.
+//! The backend that runs a GGUF model in this process. One thread owns the weights and answers over channels. It
+//! generates several answers in parallel, and an answer does not depend on the others.
 
 use std::path::PathBuf;
 use std::sync::Mutex;
@@ -24,38 +24,39 @@ use engine::{Engine, serve};
 
 pub use engine::KERNEL;
 
-/// Answers that are written side by side: beyond this two cores gain nothing.
+/// Maximum number of answers that are generated in parallel. A larger number gains nothing on two cores.
 pub const LANES: usize = 8;
 
-/// What a [`Gguf`] is made from.
+/// Configuration of a [`Gguf`].
 #[derive(Debug, Clone)]
 pub struct GgufConfig {
-    /// The name that answers carry.
+    /// Name of the model in answers.
     pub name: String,
-    /// The weights file.
+    /// Path of the weights file.
     pub weights: PathBuf,
-    /// How a prompt is written.
+    /// Form of the prompt.
     pub prompt: Style,
 }
 
-/// One call, and where its answer goes.
+/// A call and its reply channel.
 struct Job {
     request: Request,
     reply: oneshot::Sender<Result<Response, ModelError>>,
 }
 
-/// A GGUF model in this process. Its thread ends when the last clone of the sender is dropped and it has answered.
+/// A GGUF model in this process. Its thread ends after the last clone of the sender is dropped and all calls are
+/// answered.
 pub struct Gguf {
     config: GgufConfig,
     jobs: Mutex<Option<mpsc::UnboundedSender<Job>>>,
 }
 
 impl Gguf {
-    /// Makes the backend. The weights are loaded with the first call, so that a run whose answers are all in the
-    /// journal never waits for them.
+    /// Creates the backend. The weights are loaded at the first call, so a run whose answers are all in the journal
+    /// does not load them.
     ///
     /// # Errors
-    /// [`ModelError::Refused`] when there is no such file.
+    /// [`ModelError::Refused`] if the file does not exist.
     pub fn new(config: GgufConfig) -> Result<Self, ModelError> {
         if !config.weights.is_file() {
             return Err(ModelError::Refused(format!(
@@ -66,9 +67,10 @@ impl Gguf {
         Ok(Self { config, jobs: Mutex::new(None) })
     }
 
-    /// The way to the model's thread, which is started here if it does not run yet.
+    /// Returns the sender to the model's thread. Starts the thread if it is not running.
     fn jobs(&self) -> Result<mpsc::UnboundedSender<Job>, ModelError> {
-        let stopped = |what: &str| ModelError::Unavailable(format!("the model's thread {what}: start the run again"));
+        let stopped =
+            |reason: &str| ModelError::Unavailable(format!("the model's thread {reason}: start the run again"));
         let mut jobs = self.jobs.lock().map_err(|_| stopped("has panicked"))?;
         if let Some(jobs) = jobs.as_ref() {
             return Ok(jobs.clone());

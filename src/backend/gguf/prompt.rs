@@ -1,4 +1,5 @@
-//! Messages into token ids, plainly or in `ChatML`. A message's text can never become a control token.
+//! Conversion of messages to token ids, in plain form or in `ChatML`. The text of a message never becomes a control
+//! token.
 
 use crate::backend::gguf::tokenizer::{Tokenizer, TokenizerError};
 use crate::task::prompt::{Style, continued};
@@ -7,20 +8,20 @@ use crate::types::chat::{Message, Role};
 const START: &str = "<|im_start|>";
 const END: &str = "<|im_end|>";
 
-/// What the chat template asks for.
+/// Properties of a `ChatML` chat template.
 #[derive(Debug, Clone)]
 pub(super) struct Template {
-    /// What the model is told where the first message is not the system's.
+    /// System text that is used if the first message is not a system message.
     default_system: Option<String>,
 }
 
 impl Template {
-    /// Reads the template in a GGUF's metadata; `None` for any but `ChatML`.
+    /// Reads the template from a GGUF's metadata. `None` if the template is not `ChatML`.
     pub(super) fn read(source: &str) -> Option<Self> {
         if !(source.contains(START) && source.contains(END)) {
             return None;
         }
-        // Such as `{{ '<|im_start|>system\nYou are a …<|im_end|>\n' }}`, with a line break or its escape.
+        // For example `{{ '<|im_start|>system\nYou are a …<|im_end|>\n' }}`, with a line break or its escape.
         let opening = format!("{START}system");
         let default_system = source
             .split(&opening)
@@ -33,7 +34,7 @@ impl Template {
     }
 }
 
-/// The prompt's ids. The metadata's BOS token is put in front where they ask for one, as llama.cpp does.
+/// Returns the token ids of the prompt. A BOS token is prepended if the metadata request one, as in llama.cpp.
 pub(super) fn ids(
     messages: &[Message],
     style: Style,
@@ -75,10 +76,10 @@ pub(super) fn ids(
     Ok(ids)
 }
 
-/// Why messages gave no prompt.
+/// Error while messages are converted.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum PromptError {
-    /// The chat style was asked of weights that do not say how.
+    /// The chat form is requested, but the weights have no `ChatML` template.
     #[error("these weights have no ChatML template: set `prompt = \"plain\"`")]
     NoTemplate,
     /// A text could not be split into tokens.
@@ -91,7 +92,7 @@ mod tests {
     use super::Template;
 
     #[test]
-    fn the_default_system_message_is_read_from_the_template() {
+    fn default_system_message_comes_from_the_template() {
         let source = "{% if loop.first %}{{ '<|im_start|>system\nYou are kind<|im_end|>\n' }}{% endif %}\
                       {{'<|im_start|>' + message['role'] + '\n' + message['content'] + '<|im_end|>'}}";
         let template = Template::read(source).expect("ChatML");
@@ -99,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn other_templates_are_refused_and_a_missing_default_is_none() {
+    fn other_templates_are_refused() {
         assert!(Template::read("[INST] {{ message }} [/INST]").is_none());
         let source = "{{'<|im_start|>' + message['role'] + '\n' + message['content'] + '<|im_end|>'}}";
         assert!(Template::read(source).expect("ChatML").default_system.is_none());

@@ -1,4 +1,4 @@
-//! The keys of an entry of backend `gguf`.
+//! Settings of an entry with backend `gguf`.
 
 use std::collections::BTreeSet;
 
@@ -12,30 +12,30 @@ use crate::fetch::weights::Catalogue;
 use crate::types::model::Capabilities;
 use crate::types::queue::QueueSettings;
 
-/// The settings of a model that runs in this process.
+/// Settings of a model that runs in this process.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GgufSettings {
-    /// The weights, by their name in the catalogue.
+    /// Catalogue name of the weights.
     pub weights: String,
 }
 
 impl GgufSettings {
-    /// The keys of this backend.
+    /// Keys of this backend.
     pub const KEYS: &'static [&'static str] = &["weights"];
 
-    /// The settings of an entry.
+    /// Reads the settings of an entry.
     ///
     /// # Errors
-    /// [`EntryError::Missing`] without weights.
+    /// [`EntryError::Missing`] if the entry has no weights.
     pub fn read(raw: &RawEntry) -> Result<Self, EntryError> {
         let missing = || EntryError::Missing { backend: raw.backend.name(), key: "`weights`".to_owned() };
         Ok(Self { weights: raw.weights.clone().ok_or_else(missing)? })
     }
 
-    /// The model; its weights must be there, and are loaded with the first call.
+    /// Builds the model. The weights file must exist. The weights are loaded at the first call.
     ///
     /// # Errors
-    /// If there is no such file.
+    /// Returns an error if the file does not exist.
     pub fn model(&self, caller: Caller<'_>, data: Data<'_>) -> Result<Gguf> {
         let weights = data.weights.path(&self.weights)?;
         Ok(Gguf::new(GgufConfig { name: caller.name.to_owned(), weights, prompt: data.style })?)
@@ -56,15 +56,15 @@ impl BackendSettings for GgufSettings {
         Ok(json!({ "weights": sha256, "kernel": KERNEL, "prompt": data.style }))
     }
 
-    fn line(&self, _concurrency: usize) -> QueueSettings {
+    fn queue_settings(&self, _concurrency: usize) -> QueueSettings {
         QueueSettings { cap: LANES, local: true, probed: false }
     }
 
-    fn usual_prompt(&self) -> &'static str {
+    fn default_prompt(&self) -> &'static str {
         "plain"
     }
 
-    fn needed_weights(&self, _caller: Caller<'_>) -> BTreeSet<String> {
+    fn required_weights(&self, _caller: Caller<'_>) -> BTreeSet<String> {
         BTreeSet::from([self.weights.clone()])
     }
 

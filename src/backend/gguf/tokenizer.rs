@@ -1,6 +1,6 @@
-//! The tokenizer that a GGUF file describes in its metadata, for the byte-level vocabularies whose pre-tokeniser is
-//! `smollm`: digits one by one, then GPT-2's split, and no space put in front.
-//! Ordinary text can never become a control token: those enter only by their id.
+//! The tokenizer that a GGUF file describes in its metadata, for byte-level vocabularies with the pre-tokeniser
+//! `smollm`: single digits, then GPT-2's split, without a leading space. Ordinary text never becomes a control token.
+//! Control tokens enter only by their id.
 
 use candle_core::quantized::gguf_file::{Content, Value};
 use tokenizers::Tokenizer as BytePairs;
@@ -9,34 +9,34 @@ use tokenizers::pre_tokenizers::byte_level::ByteLevel;
 use tokenizers::pre_tokenizers::digits::Digits;
 use tokenizers::pre_tokenizers::sequence::Sequence;
 
-/// Marks a control token in `tokenizer.ggml.token_type`.
+/// Value of a control token in `tokenizer.ggml.token_type`.
 const CONTROL: u32 = 3;
 
-/// Why the metadata give no tokenizer, or a text gave no tokens.
+/// Error of a tokenizer: in the metadata, or while a text is encoded.
 #[derive(Debug, thiserror::Error)]
 pub enum TokenizerError {
-    /// A key is missing or of another type.
+    /// A metadata key is missing or has another type.
     #[error("the GGUF metadata lack a usable `{0}`: the file is damaged or of another kind; fetch it again")]
     Metadata(String),
-    /// The vocabulary is of a kind that is not read here.
-    #[error("the GGUF's `{key}` is `{found}`; this program reads `{wanted}` only: choose another weights file")]
+    /// The kind of vocabulary is not supported.
+    #[error("the GGUF's `{key}` is `{found}`; this program supports `{supported}` only: choose another weights file")]
     Unsupported {
         /// The metadata key.
         key: &'static str,
-        /// What the file says.
+        /// Value in the file.
         found: String,
-        /// What is understood.
-        wanted: &'static str,
+        /// Supported value.
+        supported: &'static str,
     },
     /// The tokenizer itself failed.
     #[error("tokenizer: {0}")]
     Inner(String),
 }
 
-/// Turns texts into token ids and back.
+/// Converts texts to token ids and back.
 pub struct Tokenizer {
     inner: BytePairs,
-    /// The bytes that each token stands for, by id.
+    /// Bytes of each token, by id.
     bytes: Vec<Vec<u8>>,
     control: Vec<bool>,
     bos: Option<u32>,
@@ -44,10 +44,10 @@ pub struct Tokenizer {
 }
 
 impl Tokenizer {
-    /// Builds the tokenizer out of a GGUF file's metadata.
+    /// Builds the tokenizer from a GGUF file's metadata.
     ///
     /// # Errors
-    /// [`TokenizerError`] when a key is missing or the vocabulary is of another kind.
+    /// [`TokenizerError`] if a key is missing or the kind of vocabulary is not supported.
     pub fn from_gguf(content: &Content) -> Result<Self, TokenizerError> {
         expect(content, "tokenizer.ggml.model", "gpt2")?;
         expect(content, "tokenizer.ggml.pre", "smollm")?;
@@ -79,31 +79,31 @@ impl Tokenizer {
         })
     }
 
-    /// The ids of a text, all of it taken as ordinary text; the few control characters that the vocabulary lacks are
-    /// dropped, as llama.cpp drops them.
+    /// Returns the ids of a text, all of which is ordinary text. Control characters that the vocabulary lacks are
+    /// dropped, as in llama.cpp.
     ///
     /// # Errors
-    /// [`TokenizerError::Inner`] when the split fails.
+    /// [`TokenizerError::Inner`] if the split fails.
     pub fn encode(&self, text: &str) -> Result<Vec<u32>, TokenizerError> {
         Ok(self.inner.encode_fast(text, false).map_err(inner)?.get_ids().to_vec())
     }
 
-    /// How many tokens a text has.
+    /// Number of tokens in a text.
     ///
     /// # Errors
-    /// As [`Tokenizer::encode`].
+    /// The errors of [`Tokenizer::encode`].
     pub fn count(&self, text: &str) -> Result<usize, TokenizerError> {
         Ok(self.encode(text)?.len())
     }
 
-    /// The text of these ids; bytes that are no UTF-8 become U+FFFD, control tokens nothing.
+    /// Returns the text of the ids. Invalid UTF-8 becomes U+FFFD. Control tokens have no text.
     #[must_use]
     pub fn decode(&self, ids: &[u32]) -> String {
         let bytes: Vec<u8> = ids.iter().flat_map(|id| self.bytes(*id)).copied().collect();
         String::from_utf8_lossy(&bytes).into_owned()
     }
 
-    /// The bytes that a token stands for: none for a control token or an id outside of the vocabulary.
+    /// Returns the bytes of a token. Empty for a control token and for an id outside the vocabulary.
     #[must_use]
     pub fn bytes(&self, id: u32) -> &[u8] {
         if self.is_control(id) {
@@ -112,41 +112,41 @@ impl Tokenizer {
         self.bytes.get(id as usize).map_or(&[], Vec::as_slice)
     }
 
-    /// The id of a control token by its name, for a chat template.
+    /// Returns the id of a control token by its name, for a chat template. `None` if no control token has the name.
     #[must_use]
     pub fn control(&self, name: &str) -> Option<u32> {
         let id = self.inner.token_to_id(name)?;
         self.is_control(id).then_some(id)
     }
 
-    /// Whether a token is a control token, none of which belongs into an answer.
+    /// Returns true if a token is a control token. An answer contains no control tokens.
     #[must_use]
     pub fn is_control(&self, id: u32) -> bool {
         self.control.get(id as usize).copied().unwrap_or(false)
     }
 
-    /// The id to put in front of every prompt, where the metadata ask for one.
+    /// Id that is prepended to every prompt. `None` if the metadata request none.
     #[must_use]
     pub fn bos(&self) -> Option<u32> {
         self.bos
     }
 
-    /// The id that ends an answer.
+    /// Id that ends an answer. `None` if the metadata name none.
     #[must_use]
     pub fn eos(&self) -> Option<u32> {
         self.eos
     }
 }
 
-/// Gives the text of each token as it comes, such that the pieces put together are the whole text: a character split
-/// between tokens comes with its last one, bytes that never make a character become U+FFFD.
+/// Incremental decoder. The concatenated pieces are the whole text. A character that is split between tokens belongs
+/// to the piece of its last token. Bytes that do not form a character become U+FFFD.
 #[derive(Debug, Default)]
 pub struct Pieces {
     pending: Vec<u8>,
 }
 
 impl Pieces {
-    /// Takes a token's bytes and gives the text that they complete.
+    /// Appends a token's bytes and returns the text that they complete.
     pub fn push(&mut self, bytes: &[u8]) -> String {
         self.pending.extend_from_slice(bytes);
         let mut text = String::new();
@@ -174,21 +174,21 @@ impl Pieces {
         text
     }
 
-    /// Ends the text: U+FFFD where a character was left unfinished.
+    /// Ends the text. Returns U+FFFD if the last character is incomplete, otherwise an empty text.
     pub fn finish(&mut self) -> String {
         String::from_utf8_lossy(&std::mem::take(&mut self.pending)).into_owned()
     }
 }
 
-#[allow(clippy::needless_pass_by_value, reason = "the form that `map_err` takes")]
+#[allow(clippy::needless_pass_by_value, reason = "signature required by `map_err`")]
 fn inner(error: tokenizers::Error) -> TokenizerError {
     TokenizerError::Inner(error.to_string())
 }
 
-fn expect(content: &Content, key: &'static str, wanted: &'static str) -> Result<(), TokenizerError> {
+fn expect(content: &Content, key: &'static str, supported: &'static str) -> Result<(), TokenizerError> {
     match content.metadata.get(key) {
-        Some(Value::String(found)) if found == wanted => Ok(()),
-        Some(Value::String(found)) => Err(TokenizerError::Unsupported { key, found: found.clone(), wanted }),
+        Some(Value::String(found)) if found == supported => Ok(()),
+        Some(Value::String(found)) => Err(TokenizerError::Unsupported { key, found: found.clone(), supported }),
         _ => Err(TokenizerError::Metadata(key.to_owned())),
     }
 }
@@ -208,7 +208,7 @@ fn strings(content: &Content, key: &str) -> Result<Vec<String>, TokenizerError> 
         .map_err(|_| TokenizerError::Metadata(key.to_owned()))
 }
 
-/// A count or id, whichever integer type the file's writer chose.
+/// Reads a count or an id of any integer type.
 fn number(value: &Value) -> Option<u32> {
     match value {
         Value::I32(number) => u32::try_from(*number).ok(),
@@ -216,8 +216,8 @@ fn number(value: &Value) -> Option<u32> {
     }
 }
 
-/// Undoes GPT-2's disguise of bytes as printable characters: printable Latin-1 stands for itself, the other bytes
-/// for the characters from U+0100 on, in their order.
+/// Decodes GPT-2's encoding of bytes as printable characters. Printable Latin-1 characters encode themselves. The
+/// characters from U+0100 encode the other bytes in ascending order.
 fn bytes_of(token: &str) -> Vec<u8> {
     token.chars().filter_map(byte_of).collect()
 }
@@ -236,7 +236,7 @@ mod tests {
     use super::{Pieces, bytes_of};
 
     #[test]
-    fn disguised_bytes_are_undone() {
+    fn printable_characters_decode_to_bytes() {
         assert_eq!(bytes_of("Ġthe"), b" the");
         assert_eq!(bytes_of("Ċ"), b"\n");
         assert_eq!(bytes_of("Ã©"), "é".as_bytes());
@@ -244,7 +244,7 @@ mod tests {
     }
 
     #[test]
-    fn pieces_make_the_whole_text_whatever_the_split() {
+    fn pieces_concatenate_to_the_text_for_any_split() {
         let whole = "a – é 漢字 🙂 end".as_bytes();
         for size in 1..6 {
             let mut pieces = Pieces::default();

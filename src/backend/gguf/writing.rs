@@ -1,4 +1,4 @@
-//! One answer while it is written: which token comes next, what the calculator puts in, and where it ends.
+//! Generation of one answer: choice of the next token, insertions of the calculator, and the end of the answer.
 
 use std::collections::VecDeque;
 
@@ -10,24 +10,24 @@ use crate::backend::gguf::tokenizer::{Pieces, Tokenizer};
 use crate::types::chat::{Finish, Generation, Mode, Request, Response, Token, Usage};
 use crate::types::seed::Seed;
 
-/// An answer so far.
+/// State of an answer in progress.
 pub(super) struct Writing {
     rules: Generation,
-    /// The most tokens to write.
+    /// Maximum number of tokens to generate.
     most: usize,
     random: ChaCha8Rng,
     pieces: Pieces,
     text: String,
     tokens: Vec<Token>,
-    /// Tokens written, those included that a stop text cut away.
+    /// Number of generated tokens, including tokens that a stop text removed.
     written: usize,
-    /// Written, and not yet put through the model.
+    /// Generated tokens that the model has not processed yet.
     unread: VecDeque<u32>,
     finish: Option<Finish>,
 }
 
 impl Writing {
-    /// An empty answer with `room` places left in the context. For [`Mode::Score`], nothing is ever written.
+    /// Creates an empty answer with `room` free positions in the context. Nothing is generated for [`Mode::Score`].
     pub(super) fn new(request: &Request, room: usize) -> Self {
         let rules = match &request.mode {
             Mode::Generate(generation) => Generation {
@@ -36,7 +36,7 @@ impl Writing {
             },
             Mode::Score { .. } => Generation::default(),
         };
-        // The context's end is a limit too.
+        // The context also limits the answer.
         let most = room.min(rules.max_tokens as usize);
         Self {
             finish: (most == 0).then_some(Finish::Length),
@@ -51,17 +51,18 @@ impl Writing {
         }
     }
 
-    /// Whether nothing more is to be written.
+    /// Returns true if the answer is complete.
     pub(super) fn is_done(&self) -> bool {
         self.finish.is_some()
     }
 
-    /// The next token to put through the model; every answer that is not done has one after [`Writing::choose`].
+    /// Returns the next token for the model to process. Every incomplete answer has one after [`Writing::choose`].
     pub(super) fn feed(&mut self) -> Option<u32> {
         self.unread.pop_front()
     }
 
-    /// Takes the logits behind the token fed last, and writes the next token unless it already stands there.
+    /// Chooses the next token from the logits after the last processed token. Does nothing if further tokens are
+    /// already generated.
     pub(super) fn choose(&mut self, logits: &[f32], tokenizer: &Tokenizer) {
         if self.is_done() || !self.unread.is_empty() {
             return;
@@ -80,7 +81,7 @@ impl Writing {
         let Some(value) = calculator::value_for(&self.text) else {
             return;
         };
-        // A value that cannot be split into tokens is left for the model to write.
+        // If a value cannot be tokenized, the model generates the continuation.
         for id in tokenizer.encode(&value).unwrap_or_default() {
             if !self.is_done() {
                 self.write(id, Token { forced: true, ..Token::default() }, tokenizer);
@@ -88,7 +89,7 @@ impl Writing {
         }
     }
 
-    /// The answer, as it goes back.
+    /// Returns the complete answer.
     pub(super) fn respond(mut self, model: &str, input: usize, latency_ms: f64) -> Response {
         let rest = self.pieces.finish();
         self.text.push_str(&rest);
@@ -107,15 +108,15 @@ impl Writing {
         }
     }
 
-    /// The likeliest tokens in the place of one, where they are wanted.
+    /// Returns the likeliest tokens at the position of token `id`, if the request asks for alternatives there.
     fn alternatives(&self, id: u32, logits: &[f32], tokenizer: &Tokenizer) -> Vec<(String, f64)> {
-        let wanted = self.rules.alternatives;
+        let requested = self.rules.alternatives;
         let text = |id: u32| String::from_utf8_lossy(tokenizer.bytes(id)).into_owned();
-        if !wanted.are_kept(&text(id)) {
+        if !requested.are_kept(&text(id)) {
             return Vec::new();
         }
         let mut ids: Vec<u32> = (0..u32::try_from(logits.len()).unwrap_or(u32::MAX)).collect();
-        let most = ids.len().min(wanted.most as usize);
+        let most = ids.len().min(requested.most as usize);
         let likelier = |a: &u32, b: &u32| logits[*b as usize].total_cmp(&logits[*a as usize]).then(a.cmp(b));
         if most < ids.len() {
             ids.select_nth_unstable_by(most, likelier);
@@ -126,7 +127,7 @@ impl Writing {
     }
 
     fn pick(&mut self, logits: &[f32]) -> u32 {
-        let place = if self.rules.temperature > 0.0 {
+        let index = if self.rules.temperature > 0.0 {
             let largest = largest(logits);
             let weights: Vec<f64> =
                 logits.iter().map(|logit| ((f64::from(*logit) - largest) / self.rules.temperature).exp()).collect();
@@ -139,10 +140,10 @@ impl Writing {
         } else {
             argmax(logits)
         };
-        u32::try_from(place).unwrap_or_default()
+        u32::try_from(index).unwrap_or_default()
     }
 
-    /// Writes a token, whose text is filled in here.
+    /// Appends a token and fills in its text.
     fn write(&mut self, id: u32, token: Token, tokenizer: &Tokenizer) {
         let before = self.text.len();
         let text = self.pieces.push(tokenizer.bytes(id));
@@ -158,52 +159,53 @@ impl Writing {
         }
     }
 
-    /// Where the first stop text begins that ends behind `before`, a place in the text.
+    /// Returns the byte index of the first stop text that ends after the byte index `before`. `None` if there is no
+    /// stop text.
     fn stop_from(&self, before: usize) -> Option<usize> {
         let find = |stop: &String| {
             let from = self.text.floor_char_boundary(before.saturating_sub(stop.len()));
-            self.text[from..].find(stop.as_str()).map(|place| from + place)
+            self.text[from..].find(stop.as_str()).map(|index| from + index)
         };
         self.rules.stop.iter().filter_map(find).min()
     }
 
-    /// Ends the text at a place, and the tokens with it.
-    fn cut(&mut self, place: usize) {
-        self.text.truncate(place);
+    /// Truncates the text and its tokens at a byte index.
+    fn cut(&mut self, index: usize) {
+        self.text.truncate(index);
         self.pieces = Pieces::default();
         let mut end = 0;
-        let mut kept = 0;
+        let mut count = 0;
         for token in &mut self.tokens {
-            if end >= place {
+            if end >= index {
                 break;
             }
             let length = token.text.len();
-            token.text.truncate(place - end);
+            token.text.truncate(index - end);
             end += length;
-            kept += 1;
+            count += 1;
         }
-        self.tokens.truncate(kept);
+        self.tokens.truncate(count);
     }
 }
 
-/// The generator of a request's draws: told by its messages and its draw number.
+/// Returns the random generator of a request, seeded by its messages and its draw number.
 fn random(request: &Request) -> ChaCha8Rng {
     let texts = request.messages.iter().map(|message| message.content.as_str());
     Seed(u64::from(request.draw)).stream(&std::iter::once("sampling").chain(texts).collect::<Vec<_>>())
 }
 
-/// The place of the largest value, the first one of equals.
+/// Returns the index of the largest value. Ties go to the first.
 pub(super) fn argmax<T: PartialOrd>(values: &[T]) -> usize {
     let mut best = 0;
-    for (place, value) in values.iter().enumerate() {
+    for (index, value) in values.iter().enumerate() {
         if *value > values[best] {
-            best = place;
+            best = index;
         }
     }
     best
 }
 
-/// The natural-log probability of one token under the softmax of these logits, in f64.
+/// Returns the natural logarithm of a token's probability under the softmax of the logits, computed in f64.
 pub(super) fn logprob(logits: &[f32], token: u32) -> f64 {
     let largest = largest(logits);
     let sum: f64 = logits.iter().map(|logit| (f64::from(*logit) - largest).exp()).sum();
@@ -245,27 +247,27 @@ mod tests {
     }
 
     #[test]
-    fn a_stop_text_is_found_across_tokens_and_cut_from_them() {
+    fn stop_text_across_tokens_is_cut() {
         let mut writing = writing(&["\n\n", "Question:"]);
         assert_eq!(put(&mut writing, " é 4.\n"), None);
-        let place = put(&mut writing, "\nQuestion:").expect("the blank line is split between tokens");
-        assert_eq!(place, 6);
-        writing.cut(place);
+        let index = put(&mut writing, "\nQuestion:").expect("the blank line is split between tokens");
+        assert_eq!(index, 6);
+        writing.cut(index);
         assert_eq!(writing.text, " é 4.");
         let texts: Vec<&str> = writing.tokens.iter().map(|token| token.text.as_str()).collect();
         assert_eq!(texts, [" é 4."]);
     }
 
     #[test]
-    fn a_stop_text_at_the_very_start_leaves_nothing() {
+    fn stop_text_at_the_start_leaves_no_text() {
         let mut writing = writing(&["\n"]);
-        let place = put(&mut writing, "\n").expect("found");
-        writing.cut(place);
+        let index = put(&mut writing, "\n").expect("found");
+        writing.cut(index);
         assert!(writing.text.is_empty() && writing.tokens.is_empty());
     }
 
     #[test]
-    fn draws_are_the_same_each_time_and_follow_the_probabilities() {
+    fn draws_are_reproducible_and_follow_probabilities() {
         let logits = [0.0, 2.0, -1.0];
         let draw = || {
             let mut writing = writing(&[]);
@@ -278,13 +280,13 @@ mod tests {
     }
 
     #[test]
-    fn the_first_of_equals_is_the_largest() {
+    fn argmax_takes_the_first_of_ties() {
         assert_eq!(argmax(&[1.0, 3.0, 3.0]), 1);
         assert_eq!(argmax(&[0.0_f32]), 0);
     }
 
     #[test]
-    fn log_probabilities_add_up_to_one() {
+    fn probabilities_sum_to_one() {
         let logits = [1.5, -2.0, 0.25, 30.0];
         let sum: f64 = (0..4).map(|token| logprob(&logits, token).exp()).sum();
         assert!((sum - 1.0).abs() < 1e-12);

@@ -1,5 +1,5 @@
-//! The backend: calls go to a server that is started when the first one must really be made, through the code that
-//! speaks to any other server. Levels with the same weights share one.
+//! The backend `llama-server`: calls go to a server that is started at the first call that no journal answers,
+//! through the client for OpenAI-compatible servers. Levels with the same weights share a server.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -19,47 +19,47 @@ use crate::task::prompt::Style;
 use crate::types::chat::{Request, Response};
 use crate::types::model::{Model, ModelError};
 
-/// A machine that is busy with another model may take long to accept a connection.
-const CONNECT: Duration = Duration::from_mins(1);
+/// Longest wait for a connection. A machine that is busy with another model can be slow to accept one.
+const CONNECT_TIMEOUT: Duration = Duration::from_mins(1);
 
-/// Is told what is waited for, by whose weights.
-pub type Hear = Arc<dyn Fn(&str, Wait) + Send + Sync>;
+/// Callback for the reason of a wait. The first argument is the label of the weights.
+pub type OnServerWait = Arc<dyn Fn(&str, Wait) + Send + Sync>;
 
-/// Weights, and how they are served.
+/// Weights and the settings of their server.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Place {
-    /// How the weights are called.
+pub struct ServedModel {
+    /// Label of the weights in messages.
     pub label: String,
-    /// Their file.
+    /// Path of the weights file.
     pub weights: PathBuf,
-    /// Hex sha256 of the file: what makes weights the same.
+    /// SHA-256 of the file, in hex. Weights with equal checksums share a server.
     pub sha256: String,
-    /// Tokens that each slot can hold.
+    /// Context of each slot in tokens, prompt and answer together.
     pub context: u32,
-    /// Sequences at once.
+    /// Number of parallel sequences.
     pub slots: u32,
-    /// Threads that compute.
+    /// Number of compute threads.
     pub threads: usize,
 }
 
-/// The servers of a run, by their weights' checksum.
+/// Servers of a run, by the checksum of their weights.
 pub struct Servers {
     folder: PathBuf,
-    hear: Hear,
+    on_wait: OnServerWait,
     by_weights: Mutex<BTreeMap<String, Arc<Shared>>>,
 }
 
-/// A server that several levels may share.
+/// A server that several levels can share.
 struct Shared {
-    place: Place,
+    served: ServedModel,
     log: PathBuf,
-    /// Whether any level asks by chat.
+    /// True if any level sends chat requests.
     chat: AtomicBool,
-    hear: Hear,
-    kept: AsyncMutex<Option<SupervisedServer>>,
+    on_wait: OnServerWait,
+    server: AsyncMutex<Option<SupervisedServer>>,
 }
 
-/// Where a running server is, and what it is.
+/// Address, key and build of a running server.
 #[derive(Debug, Clone)]
 struct Endpoint {
     base_url: String,
@@ -68,21 +68,21 @@ struct Endpoint {
 }
 
 impl Servers {
-    /// The servers whose logs go into `folder`; nothing is started.
+    /// Creates the servers with their logs in `folder`. Nothing is started.
     #[must_use]
-    pub fn new(folder: PathBuf, hear: Hear) -> Self {
-        Self { folder, hear, by_weights: Mutex::default() }
+    pub fn new(folder: PathBuf, on_wait: OnServerWait) -> Self {
+        Self { folder, on_wait, by_weights: Mutex::default() }
     }
 
-    /// A model on the server of these weights. Whoever names weights twice wants them served in one way
-    /// ([`check_shared`](super::settings::check_shared)).
+    /// Creates a model on the server of the weights. If two models have the same weights, the caller has checked that
+    /// their settings agree ([`check_shared`](super::settings::check_shared)).
     #[must_use]
-    pub fn model(&self, name: &str, place: Place, style: Style, timeout: Duration) -> LlamaServer {
+    pub fn model(&self, name: &str, served: ServedModel, style: Style, timeout: Duration) -> LlamaServer {
         let mut servers = self.by_weights.lock().unwrap_or_else(PoisonError::into_inner);
-        let shared = servers.entry(place.sha256.clone()).or_insert_with(|| {
-            let log = self.folder.join(format!("llama-server-{}.log", place.label));
-            let hear = Arc::clone(&self.hear);
-            Arc::new(Shared { place, log, chat: AtomicBool::new(false), hear, kept: AsyncMutex::new(None) })
+        let shared = servers.entry(served.sha256.clone()).or_insert_with(|| {
+            let log = self.folder.join(format!("llama-server-{}.log", served.label));
+            let on_wait = Arc::clone(&self.on_wait);
+            Arc::new(Shared { served, log, chat: AtomicBool::new(false), on_wait, server: AsyncMutex::new(None) })
         });
         shared.chat.fetch_or(style == Style::Chat, Ordering::Relaxed);
         LlamaServer { name: name.to_owned(), shared: Arc::clone(shared), style, timeout, client: Mutex::new(None) }
@@ -91,7 +91,7 @@ impl Servers {
 
 impl Shared {
     fn settings(&self) -> EngineSettings {
-        let Place { weights, context, slots, threads, .. } = self.place.clone();
+        let ServedModel { weights, context, slots, threads, .. } = self.served.clone();
         EngineSettings {
             weights,
             context,
@@ -102,22 +102,22 @@ impl Shared {
         }
     }
 
-    /// The server, started where it is not, and once more where it has died.
+    /// Returns the running server. Starts it if necessary, and restarts it once if it has died.
     async fn endpoint(&self) -> Result<Endpoint, ModelError> {
-        let mut guard = self.kept.lock().await;
-        let kept = &mut *guard;
+        let mut guard = self.server.lock().await;
+        let supervised = &mut *guard;
         let failed = |error: EngineError| match error {
             error @ (EngineError::Start(_) | EngineError::Ended { .. }) => ModelError::Unavailable(error.to_string()),
             error => ModelError::Refused(error.to_string()),
         };
-        let server = if let Some(server) = kept {
+        let server = if let Some(server) = supervised {
             server
         } else {
             let engine = Engine::choose().map_err(failed)?.engine;
-            kept.insert(SupervisedServer::new(engine, self.settings()))
+            supervised.insert(SupervisedServer::new(engine, self.settings()))
         };
-        let hear = |wait: Wait| (self.hear)(&self.place.label, wait);
-        let running = server.alive(&hear).await.map_err(failed)?;
+        let on_wait = |wait: Wait| (self.on_wait)(&self.served.label, wait);
+        let running = server.ensure_running(&on_wait).await.map_err(failed)?;
         Ok(Endpoint {
             base_url: running.base_url(),
             api_key: running.api_key().clone(),
@@ -132,13 +132,13 @@ pub struct LlamaServer {
     shared: Arc<Shared>,
     style: Style,
     timeout: Duration,
-    /// The way to the server, made anew where that has moved.
+    /// Client of the server with the server's address. Replaced if the address changes.
     client: Mutex<Option<(String, Arc<OpenAi>)>>,
 }
 
 impl fmt::Debug for LlamaServer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("LlamaServer").field("place", &self.shared.place).finish_non_exhaustive()
+        f.debug_struct("LlamaServer").field("served", &self.shared.served).finish_non_exhaustive()
     }
 }
 
@@ -150,7 +150,7 @@ impl LlamaServer {
         {
             return Ok(Arc::clone(client));
         }
-        let made = Arc::new(OpenAi::new(Settings {
+        let new = Arc::new(OpenAi::new(Settings {
             name: self.name.clone(),
             base_url: endpoint.base_url.clone(),
             model: self.name.clone(),
@@ -166,11 +166,11 @@ impl LlamaServer {
             send_system: true,
             trusted: Trusted::default(),
             extra_body: Map::new(),
-            connect_timeout: CONNECT,
+            connect_timeout: CONNECT_TIMEOUT,
             timeout: self.timeout,
         })?);
-        *client = Some((endpoint.base_url.clone(), Arc::clone(&made)));
-        Ok(made)
+        *client = Some((endpoint.base_url.clone(), Arc::clone(&new)));
+        Ok(new)
     }
 }
 
@@ -179,15 +179,15 @@ impl Model for LlamaServer {
     async fn call(&self, request: &Request) -> Result<Response, ModelError> {
         let endpoint = self.shared.endpoint().await?;
         let response = self.client(&endpoint)?.call(request).await?;
-        // This server refuses a prompt only for its length, and how long it may be is the entry's own key.
+        // This server refuses a prompt only for its length, and a key of the entry sets the maximum length.
         if response.is_refused() {
             return Err(ModelError::Refused(format!(
-                "model \"{}\": {}; give a local model more context with the key `context` (tokens of prompt and answer)",
+                "model \"{}\": {}; raise the key `context` of the local model (tokens of prompt and answer)",
                 self.name,
                 response.refusal.as_deref().unwrap_or("refused")
             )));
         }
-        // The server knows its weights by their file; what is worth knowing is what computed with them.
-        Ok(Response { model: format!("{}, {}", self.shared.place.label, endpoint.build), ..response })
+        // The server reports the path of its weights as the model. The label and the build are more informative.
+        Ok(Response { model: format!("{}, {}", self.shared.served.label, endpoint.build), ..response })
     }
 }

@@ -1,5 +1,5 @@
-//! Which llama.cpp server is taken: the one that the user names, one on the PATH that is new enough, else the prebuilt
-//! wheel.
+//! Choice of the llama.cpp server: the program that the user names, otherwise a sufficiently new program on the PATH,
+//! otherwise the prebuilt wheel.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -14,11 +14,11 @@ use crate::fetch::error::FetchError;
 use crate::fetch::process::output;
 use crate::fetch::{machine, pip};
 
-/// The oldest build of `llama-server` that is taken, of February 2026: `--no-cache-prompt` came in January (llama.cpp's
-/// pull request 18776, build 7700 or so), and a cached prompt can change an answer.
+/// Oldest supported build of `llama-server`, from February 2026. `--no-cache-prompt` appeared in January (llama.cpp's
+/// pull request 18776, about build 7700), and a cached prompt can change an answer.
 pub const MIN_BUILD: u32 = 8000;
-/// How long a program may take to tell its version.
-const PATIENCE: Duration = Duration::from_secs(20);
+/// Longest wait for a program's version.
+const VERSION_TIMEOUT: Duration = Duration::from_secs(20);
 static BUILD: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"version:\s*b?(\d+)").expect("the pattern is valid"));
 
 /// A llama.cpp server that can be started.
@@ -26,48 +26,48 @@ static BUILD: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"version:\s*b?(\d+)
 pub enum Engine {
     /// A `llama-server` program.
     Program {
-        /// Where it is.
+        /// Path of the program.
         path: PathBuf,
-        /// Its build; none where it does not know it.
+        /// Build number. `None` if the program does not report it.
         build: Option<u32>,
     },
-    /// The prebuilt wheel, under this Python. It is installed when it is first started.
+    /// The prebuilt wheel. It is installed at the first start.
     Wheel {
-        /// The Python command.
+        /// Python command that runs the wheel.
         python: String,
-        /// Where it is, or will be.
+        /// Folder of the installation, which may not exist yet.
         folder: PathBuf,
     },
 }
 
-/// The engine that is taken.
+/// The chosen engine.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Choice {
     /// The engine.
     pub engine: Engine,
-    /// What stood before it in the order and is not taken, each with the reason.
-    pub passed_over: Vec<String>,
+    /// Candidates with a higher priority that were rejected, each with the reason.
+    pub rejected: Vec<String>,
 }
 
-/// What there is to choose from.
+/// Candidates for the engine in this environment.
 #[derive(Debug, Clone)]
-struct Surroundings {
+struct Candidates {
     named: Option<PathBuf>,
     path: OsString,
     pythons: Vec<String>,
     cache: Option<PathBuf>,
-    /// The operating system and the processor, as Rust names them.
+    /// Operating system and processor, by Rust's names.
     platform: (&'static str, &'static str),
 }
 
 impl Engine {
-    /// Chooses: the program that `INTERCASCADE_LLAMA_SERVER` names, else `llama-server` on the PATH where its build is
-    /// at least [`MIN_BUILD`], else the prebuilt wheel.
+    /// Chooses an engine: the program that `INTERCASCADE_LLAMA_SERVER` names, otherwise `llama-server` on the PATH if
+    /// its build is at least [`MIN_BUILD`], otherwise the prebuilt wheel.
     ///
     /// # Errors
-    /// [`EngineError::Named`] where the named program cannot be taken, [`EngineError::None`] where none can.
+    /// [`EngineError::Named`] if the named program cannot be used, [`EngineError::None`] if no engine can.
     pub fn choose() -> Result<Choice, EngineError> {
-        Surroundings {
+        Candidates {
             named: machine::setting("INTERCASCADE_LLAMA_SERVER").map(PathBuf::from),
             path: std::env::var_os("PATH").unwrap_or_default(),
             pythons: pip::PYTHONS.map(str::to_owned).to_vec(),
@@ -77,10 +77,10 @@ impl Engine {
         .choose()
     }
 
-    /// The program at this path, which must be new enough or of no known build.
+    /// Returns the program at `path`. Its build must be at least [`MIN_BUILD`] or unknown.
     ///
     /// # Errors
-    /// Why it is not taken.
+    /// Returns the reason why the program cannot be used.
     pub fn program(path: &Path) -> Result<Self, UnsuitableEngine> {
         let build = build(path).map_err(|error| UnsuitableEngine::Broken { path: path.to_owned(), error })?;
         match build {
@@ -89,7 +89,7 @@ impl Engine {
         }
     }
 
-    /// One line on what it is, its build, and what is missing.
+    /// Describes the engine, its build, and a missing installation in one line.
     #[must_use]
     pub fn describe(&self) -> String {
         match self {
@@ -99,12 +99,12 @@ impl Engine {
                 format!("{}, {}", wheel::NAME, folder.display())
             }
             Self::Wheel { folder, .. } => {
-                format!("{}, not there yet: it is installed into {} when first used", wheel::NAME, folder.display())
+                format!("{}, not installed yet: the first use installs it into {}", wheel::NAME, folder.display())
             }
         }
     }
 
-    /// What identifies it in a manifest, where its server says no more.
+    /// Returns the engine's identification for a manifest, used if its server does not report a build.
     pub(super) fn build(&self) -> String {
         match self {
             Self::Program { build: Some(build), .. } => format!("llama.cpp b{build}"),
@@ -114,26 +114,26 @@ impl Engine {
     }
 }
 
-impl Surroundings {
+impl Candidates {
     fn choose(&self) -> Result<Choice, EngineError> {
         if let Some(path) = &self.named {
             let engine = Engine::program(path).map_err(EngineError::Named)?;
-            return Ok(Choice { engine, passed_over: Vec::new() });
+            return Ok(Choice { engine, rejected: Vec::new() });
         }
-        let mut passed_over = Vec::new();
+        let mut rejected = Vec::new();
         match self.on_path().map(|path| Engine::program(&path)) {
-            Some(Ok(engine @ Engine::Program { build: Some(_), .. })) => return Ok(Choice { engine, passed_over }),
-            // Nobody has said that this one is meant, so it must say itself that it is new enough.
-            Some(Ok(_)) => passed_over.push("`llama-server` on the PATH does not know its build".to_owned()),
-            Some(Err(reason)) => passed_over.push(reason.to_string()),
-            None => passed_over.push("no `llama-server` on the PATH".to_owned()),
+            Some(Ok(engine @ Engine::Program { build: Some(_), .. })) => return Ok(Choice { engine, rejected }),
+            // The user has not named this program, so it must report that it is new enough.
+            Some(Ok(_)) => rejected.push("`llama-server` on the PATH does not report its build".to_owned()),
+            Some(Err(reason)) => rejected.push(reason.to_string()),
+            None => rejected.push("no `llama-server` on the PATH".to_owned()),
         }
         match self.wheel() {
-            Ok(engine) => Ok(Choice { engine, passed_over }),
+            Ok(engine) => Ok(Choice { engine, rejected }),
             Err(reason) => {
-                passed_over.push(reason.to_string());
-                passed_over.push("install Python with pip, or llama.cpp".to_owned());
-                Err(EngineError::None(passed_over))
+                rejected.push(reason.to_string());
+                rejected.push("install Python with pip, or llama.cpp".to_owned());
+                Err(EngineError::None(rejected))
             }
         }
     }
@@ -154,10 +154,10 @@ impl Surroundings {
     }
 }
 
-/// The build that a program gives as its version; none where it does not know it.
+/// Returns the build that a program reports as its version. `None` if it reports none.
 fn build(program: &Path) -> Result<Option<u32>, FetchError> {
-    let said = output(Command::new(program).arg("--version"), PATIENCE)?;
-    let build = BUILD.captures(&said).and_then(|found| found[1].parse().ok());
+    let version = output(Command::new(program).arg("--version"), VERSION_TIMEOUT)?;
+    let build = BUILD.captures(&version).and_then(|found| found[1].parse().ok());
     Ok(build.filter(|build| *build > 0))
 }
 
@@ -167,7 +167,7 @@ mod tests {
 
     use super::*;
 
-    /// A folder of programs, each a line of shell.
+    /// Creates a folder of programs, each of one line of shell.
     fn programs(programs: &[(&str, &str)]) -> tempfile::TempDir {
         let folder = tempfile::tempdir().expect("a folder");
         for (name, line) in programs {
@@ -178,9 +178,9 @@ mod tests {
         folder
     }
 
-    /// What there is when a folder is all of the PATH, on a platform that has a wheel.
-    fn surroundings(folder: &Path) -> Surroundings {
-        Surroundings {
+    /// Returns the candidates if `folder` is the whole PATH, on a platform with a wheel.
+    fn candidates(folder: &Path) -> Candidates {
+        Candidates {
             named: None,
             path: folder.into(),
             pythons: vec![folder.join("python3").display().to_string()],
@@ -195,34 +195,34 @@ mod tests {
     const PYTHON: &str = "echo 3.11";
 
     #[test]
-    fn a_program_on_the_path_that_is_new_enough_is_taken() {
+    fn new_program_on_the_path_is_chosen() {
         let folder = programs(&[("llama-server", NEW), ("python3", PYTHON)]);
-        let choice = surroundings(folder.path()).choose().expect("an engine");
+        let choice = candidates(folder.path()).choose().expect("an engine");
         let path = folder.path().join("llama-server");
         assert_eq!(choice.engine.describe(), format!("llama-server b8123, {}", path.display()));
         assert_eq!(choice.engine, Engine::Program { path, build: Some(8123) });
-        assert!(choice.passed_over.is_empty());
+        assert!(choice.rejected.is_empty());
     }
 
     #[test]
-    fn one_that_is_old_or_of_no_known_build_gives_way_to_the_wheel() {
+    fn wheel_replaces_old_or_unknown_program() {
         for (line, reason) in
-            [(OLD, "is build 4321, and 8000 or newer is wanted"), (UNKNOWN, "does not know its build")]
+            [(OLD, "is build 4321, and 8000 or newer is needed"), (UNKNOWN, "does not report its build")]
         {
             let folder = programs(&[("llama-server", line), ("python3", PYTHON)]);
-            let choice = surroundings(folder.path()).choose().expect("an engine");
-            assert!(choice.passed_over.len() == 1 && choice.passed_over[0].ends_with(reason), "{choice:?}");
-            let said = choice.engine.describe();
-            assert!(said.contains("xllamacpp 2026.10.11549, not there yet"), "{said}");
-            assert!(said.contains("cache/engines/xllamacpp-2026.10.11549"), "{said}");
+            let choice = candidates(folder.path()).choose().expect("an engine");
+            assert!(choice.rejected.len() == 1 && choice.rejected[0].ends_with(reason), "{choice:?}");
+            let description = choice.engine.describe();
+            assert!(description.contains("xllamacpp 2026.10.11549, not installed yet"), "{description}");
+            assert!(description.contains("cache/engines/xllamacpp-2026.10.11549"), "{description}");
         }
     }
 
     #[test]
-    fn a_named_program_is_taken_or_refused_and_nothing_else_is_looked_for() {
+    fn named_program_has_no_fallback() {
         let folder = programs(&[("llama-server", NEW), ("old", OLD), ("unknown", UNKNOWN)]);
         let named =
-            |name: &str| Surroundings { named: Some(folder.path().join(name)), ..surroundings(folder.path()) }.choose();
+            |name: &str| Candidates { named: Some(folder.path().join(name)), ..candidates(folder.path()) }.choose();
         let choice = named("unknown").expect("the user's word is enough");
         assert!(choice.engine.describe().starts_with("llama-server of unknown build, "), "{choice:?}");
         let error = named("old").expect_err("too old").to_string();
@@ -232,16 +232,16 @@ mod tests {
     }
 
     #[test]
-    fn without_any_the_error_says_what_was_looked_for() {
+    fn error_without_engine_lists_the_candidates() {
         let no_python = programs(&[]);
-        let error = surroundings(no_python.path()).choose().expect_err("nothing").to_string();
+        let error = candidates(no_python.path()).choose().expect_err("nothing").to_string();
         assert!(error.contains("no `llama-server` on the PATH; no Python 3.10 or newer"), "{error}");
         let old_python = programs(&[("llama-server", OLD), ("python3", "echo 3.9")]);
-        let error = surroundings(old_python.path()).choose().expect_err("nothing").to_string();
+        let error = candidates(old_python.path()).choose().expect_err("nothing").to_string();
         assert!(error.contains("is build 4321") && error.contains("Python 3.10 or newer"), "{error}");
-        let there = programs(&[("python3", PYTHON)]);
-        let bsd = Surroundings { platform: ("freebsd", "x86_64"), ..surroundings(there.path()) };
+        let with_python = programs(&[("python3", PYTHON)]);
+        let bsd = Candidates { platform: ("freebsd", "x86_64"), ..candidates(with_python.path()) };
         let error = bsd.choose().expect_err("nothing").to_string();
-        assert!(error.contains("no prebuilt one for freebsd on x86_64"), "{error}");
+        assert!(error.contains("no prebuilt server for freebsd on x86_64"), "{error}");
     }
 }

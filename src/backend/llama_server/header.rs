@@ -1,28 +1,28 @@
-//! The head of a GGUF file: its metadata and where its tensors lie. candle's reader knows few of llama.cpp's types of
-//! tensors and refuses the others; here their type does not matter. Source: ggml's docs/gguf.md.
+//! Header of a GGUF file: its metadata and the positions of its tensors. candle's reader refuses most of llama.cpp's
+//! tensor types. This reader ignores the type. Source: ggml's docs/gguf.md.
 
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, BufReader, Read, Seek};
 use std::path::Path;
 
-/// The longest text and the most entries that are believed; more is damage.
-const MOST: u64 = 1 << 24;
-/// Tensors begin at a multiple of this where a file says nothing else.
+/// Maximum length of a text in bytes, and maximum number of entries. A larger number indicates damage.
+const MAX_COUNT: u64 = 1 << 24;
+/// Default alignment of the tensors, in bytes.
 const ALIGNMENT: u64 = 32;
 
-/// What a file says of itself.
+/// Metadata of a file.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub(super) struct Header {
-    /// Whole numbers, and lists of them, by their key.
+    /// Whole numbers and lists of them, by key.
     numbers: BTreeMap<String, Vec<u64>>,
-    /// Texts by their key.
+    /// Texts, by key.
     texts: BTreeMap<String, String>,
-    /// Where the last tensor begins, in bytes from the file's start.
+    /// Start of the last tensor, in bytes from the start of the file.
     pub(super) last_tensor: u64,
 }
 
-/// One value of the metadata, as far as it matters.
+/// Value of the metadata.
 enum Value {
     Numbers(Vec<u64>),
     Text(String),
@@ -30,18 +30,21 @@ enum Value {
 }
 
 impl Header {
-    /// Reads a file's head.
+    /// Reads the header of a file.
     ///
     /// # Errors
-    /// `UnexpectedEof` where it is cut off within its head, `InvalidData` where it is no GGUF file, and as reading.
+    /// `UnexpectedEof` if the header is incomplete, `InvalidData` if the file is not a GGUF file, and the errors of
+    /// reading.
     pub(super) fn read(file: &Path) -> io::Result<Self> {
         let mut reader = Reader(BufReader::new(File::open(file)?));
         if reader.bytes::<4>()? != *b"GGUF" {
-            return Err(damage("it is no GGUF file"));
+            return Err(invalid_data("the file is not a GGUF file: choose another"));
         }
         let version = reader.u32()?;
         if !(2..=3).contains(&version) {
-            return Err(damage(format!("it is a GGUF file of version {version}, and 2 or 3 is wanted")));
+            return Err(invalid_data(format!(
+                "the file has GGUF version {version}; versions 2 and 3 are supported: convert it again"
+            )));
         }
         let (tensors, entries) = (reader.count()?, reader.count()?);
         let mut header = Self::default();
@@ -71,18 +74,18 @@ impl Header {
         self.texts.get(key).map(String::as_str)
     }
 
-    /// The number under a key, and of a list its largest.
+    /// Returns the number under a key, or the largest number of a list. `None` if the key has neither.
     pub(super) fn number(&self, key: &str) -> Option<u64> {
         self.numbers.get(key)?.iter().max().copied()
     }
 
-    /// The number under a key of the file's own architecture, such as `context_length`.
+    /// Returns the number under a key of the file's architecture, such as `context_length`.
     pub(super) fn of_architecture(&self, key: &str) -> Option<u64> {
         self.number(&format!("{}.{key}", self.text("general.architecture")?))
     }
 }
 
-/// Numbers and texts as GGUF writes them: little-endian, texts after their length.
+/// Reader of GGUF's numbers (little-endian) and texts (preceded by their length).
 struct Reader(BufReader<File>);
 
 impl Reader {
@@ -102,8 +105,8 @@ impl Reader {
 
     fn count(&mut self) -> io::Result<u64> {
         match self.u64()? {
-            count if count <= MOST => Ok(count),
-            _ => Err(damage("its head is damaged")),
+            count if count <= MAX_COUNT => Ok(count),
+            _ => Err(invalid_data("the header is damaged: fetch the file again")),
         }
     }
 
@@ -116,24 +119,25 @@ impl Reader {
         Ok(String::from_utf8_lossy(&bytes).into_owned())
     }
 
-    /// A value of this kind; what nobody asks for is passed over.
+    /// Reads a value of a kind. Kinds that are not needed are skipped.
     fn value(&mut self, kind: u32) -> io::Result<Value> {
         Ok(match kind {
             0 => Value::Numbers(vec![self.bytes::<1>().map(|[byte]| u64::from(byte))?]),
             2 => Value::Numbers(vec![self.bytes().map(u16::from_le_bytes)?.into()]),
-            // Counts are written signed by some tools.
+            // Some tools write counts as signed numbers.
             4 | 5 => Value::Numbers(vec![self.u32()?.into()]),
             10 | 11 => Value::Numbers(vec![self.u64()?]),
             8 => Value::Text(self.text()?),
             9 => self.list()?,
             _ => {
-                self.pass(width(kind)?)?;
+                self.skip(width(kind)?)?;
                 Value::Other
             }
         })
     }
 
-    /// A list: kept where it is of numbers and short enough to be one per layer.
+    /// Reads a list. A list of numbers is returned if it is short enough to have one number per layer. Other lists
+    /// are skipped.
     fn list(&mut self) -> io::Result<Value> {
         let (kind, count) = (self.u32()?, self.count()?);
         if matches!(kind, 4 | 5) && count < 1024 {
@@ -143,31 +147,33 @@ impl Reader {
         if kind == 8 {
             for _ in 0..count {
                 let length = self.count()?;
-                self.pass(length)?;
+                self.skip(length)?;
             }
         } else {
-            self.pass(count.saturating_mul(width(kind)?))?;
+            self.skip(count.saturating_mul(width(kind)?))?;
         }
         Ok(Value::Other)
     }
 
-    /// Goes on by so many bytes; going beyond the file's end shows at the next read.
-    fn pass(&mut self, bytes: u64) -> io::Result<()> {
-        self.0.seek_relative(i64::try_from(bytes).map_err(|_| damage("its head is damaged"))?)
+    /// Skips `bytes` bytes. A position beyond the end of the file leads to an error at the next read.
+    fn skip(&mut self, bytes: u64) -> io::Result<()> {
+        self.0.seek_relative(
+            i64::try_from(bytes).map_err(|_| invalid_data("the header is damaged: fetch the file again"))?,
+        )
     }
 }
 
-/// The bytes of a value of this kind.
+/// Returns the size of a value of a kind, in bytes.
 fn width(kind: u32) -> io::Result<u64> {
     match kind {
         0 | 1 | 7 => Ok(1),
         2 | 3 => Ok(2),
         4..=6 => Ok(4),
         10..=12 => Ok(8),
-        _ => Err(damage(format!("its head holds a value of the unknown kind {kind}"))),
+        _ => Err(invalid_data(format!("the header contains a value of the unknown kind {kind}: fetch the file again"))),
     }
 }
 
-fn damage(what: impl Into<String>) -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidData, what.into())
+fn invalid_data(reason: impl Into<String>) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, reason.into())
 }

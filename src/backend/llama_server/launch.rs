@@ -1,9 +1,9 @@
-//! The command that starts an engine, and what ends it with this program.
+//! The command that starts an engine, and the mechanism that ends the engine together with this program.
 //!
-//! The program holds the writing end of a pipe that is the engine's stdin, and writes nothing. However the program
-//! ends, even by `kill -9`, the system closes the pipe, and whoever reads it then ends the server: on Unix a shell that
-//! stands guard over either engine; everywhere the wheel's own launcher, which on Windows is the only one. A
-//! `llama-server` program on Windows is ended with its owner, and outlives a program that is killed outright.
+//! This program holds the writing end of a pipe that is the engine's stdin, and writes nothing. If this program ends,
+//! even by `kill -9`, the system closes the pipe, and the reader of the pipe ends the server. On Unix the reader is a
+//! guarding shell for either engine. On every system the wheel's launcher is a reader, and on Windows the only one.
+//! On Windows a `llama-server` program is ended by its owner, and survives if this program is killed.
 
 use std::ffi::OsString;
 use std::fs::File;
@@ -14,9 +14,11 @@ use secrecy::{ExposeSecret, SecretString};
 
 use super::{Engine, EngineSettings};
 
-/// Starts the wheel's server: its arguments are the wheel's folder, the weights, the context in all, slots, threads, port.
+/// Python program that starts the wheel's server. Its arguments are the wheel's folder, the weights, the total
+/// context, slots, threads and port.
 const LAUNCHER: &str = include_str!("launcher.py");
-/// Runs a program until it ends or stdin does. The watcher is the one that is asked to end, since it is waiting.
+/// Shell script that runs a program until the program or stdin ends. The watcher is killed at the end because it
+/// waits for stdin.
 #[cfg(unix)]
 const GUARD: &str = "exec 3<&0\n\
     \"$@\" <&3 & server=$!\n\
@@ -24,12 +26,13 @@ const GUARD: &str = "exec 3<&0\n\
     wait $server; status=$?\n\
     kill $watcher 2>/dev/null\n\
     exit $status\n";
-/// The variable from which both engines take their key: arguments can be read by everybody on the machine.
+/// Environment variable from which both engines read their key. Every user of the machine could read an argument.
 const KEY: &str = "LLAMA_API_KEY";
-/// llama.cpp's variables that stand in for arguments begin so. None of the user's may change an answer unseen.
+/// Prefix of the environment variables that replace llama.cpp's arguments. They are removed, so a variable of the
+/// user cannot change an answer unnoticed.
 const ARGUMENT_VARIABLES: &str = "LLAMA_ARG_";
 
-/// Starts an engine that listens on this port of this machine, and appends what it says to a file.
+/// Starts an engine that listens on a local port, and appends its output to a file.
 pub(super) fn spawn(
     engine: &Engine,
     settings: &EngineSettings,
@@ -37,7 +40,7 @@ pub(super) fn spawn(
     key: &SecretString,
     log: &File,
 ) -> io::Result<Child> {
-    let mut command = guarded(&line(engine, settings, port));
+    let mut command = guarded(&command_line(engine, settings, port));
     for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with(ARGUMENT_VARIABLES)) {
         command.env_remove(name);
     }
@@ -49,8 +52,8 @@ pub(super) fn spawn(
         .spawn()
 }
 
-/// The program and its arguments.
-fn line(engine: &Engine, settings: &EngineSettings, port: u16) -> Vec<OsString> {
+/// Returns the program and its arguments.
+fn command_line(engine: &Engine, settings: &EngineSettings, port: u16) -> Vec<OsString> {
     let context = (u64::from(settings.context) * u64::from(settings.slots)).to_string();
     let [slots, threads, port] = [settings.slots.to_string(), settings.threads.to_string(), port.to_string()];
     let weights = settings.weights.as_os_str();
@@ -71,7 +74,7 @@ fn line(engine: &Engine, settings: &EngineSettings, port: u16) -> Vec<OsString> 
     }
 }
 
-/// The command, under guard, and out of reach of a Ctrl-C that is meant for this program.
+/// Returns the command inside the guarding shell, in a separate process group that a Ctrl-C does not reach.
 #[cfg(unix)]
 fn guarded(line: &[OsString]) -> Command {
     use std::os::unix::process::CommandExt;
@@ -80,7 +83,7 @@ fn guarded(line: &[OsString]) -> Command {
     command
 }
 
-/// The command, out of reach of a Ctrl-C that is meant for this program.
+/// Returns the command, in a separate process group that a Ctrl-C does not reach.
 #[cfg(windows)]
 fn guarded(line: &[OsString]) -> Command {
     use std::os::windows::process::CommandExt;

@@ -1,20 +1,20 @@
-//! The file that takes what a server says.
+//! Log file of a server's output.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
-/// How many lines an error shows.
-const SHOWN: usize = 12;
-/// How much of the end is read.
+/// Number of lines in an error message.
+const LAST_LINES: usize = 12;
+/// Number of bytes that are read from the end of the file.
 const TAIL: u64 = 1 << 16;
 
-/// A log that goes on after what earlier servers said.
+/// Log of one server, appended to the output of earlier servers.
 #[derive(Debug)]
 pub(super) struct Log {
     pub(super) path: PathBuf,
     pub(super) file: File,
-    /// Where this server's lines begin.
+    /// Start of this server's output, in bytes from the start of the file.
     begin: u64,
 }
 
@@ -27,7 +27,7 @@ impl Log {
         Ok(Self { path: path.to_owned(), begin: file.metadata()?.len(), file })
     }
 
-    /// The last lines of this server; empty where they cannot be read.
+    /// Returns the last lines of this server. Empty if the file cannot be read.
     pub(super) fn last(&self) -> String {
         let read = || -> io::Result<Vec<u8>> {
             let mut file = File::open(&self.path)?;
@@ -40,7 +40,7 @@ impl Log {
         let bytes = read().unwrap_or_default();
         let text = String::from_utf8_lossy(&bytes);
         let lines: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
-        lines[lines.len().saturating_sub(SHOWN)..].join("\n")
+        lines[lines.len().saturating_sub(LAST_LINES)..].join("\n")
     }
 }
 
@@ -51,15 +51,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_this_servers_last_lines_are_shown() {
+    fn last_lines_are_of_this_server_only() {
         let folder = tempfile::tempdir().expect("a folder");
-        let path = folder.path().join("made/server.log");
-        writeln!(Log::open(&path).expect("made").file, "the first server").expect("written");
-        let mut log = Log::open(&path).expect("goes on");
+        let path = folder.path().join("logs/server.log");
+        writeln!(Log::open(&path).expect("created").file, "the first server").expect("written");
+        let mut log = Log::open(&path).expect("appended");
         assert_eq!(log.last(), "");
         (0..20).for_each(|line| writeln!(log.file, "line {line}\n").expect("written"));
         let last = log.last();
-        assert_eq!((last.lines().count(), last.lines().last()), (SHOWN, Some("line 19")));
+        assert_eq!((last.lines().count(), last.lines().last()), (LAST_LINES, Some("line 19")));
         let all = std::fs::read_to_string(&path).expect("readable");
         assert!(all.starts_with("the first server\nline 0\n"), "{all}");
     }

@@ -1,5 +1,5 @@
-//! llama.cpp's server as a process of this program: which one is taken, what is looked at before it loads weights, how
-//! it is started, waited for and ended. It never outlives the program, however that ends (see `launch.rs`).
+//! llama.cpp's server as a child process: choice of the engine, checks before weights are loaded, start, readiness
+//! and end. The server ends when this program ends (see `launch.rs` for the cases).
 
 mod backend;
 mod check;
@@ -16,7 +16,7 @@ use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
-pub use backend::{Hear, LlamaServer, Place, Servers};
+pub use backend::{LlamaServer, OnServerWait, ServedModel, Servers};
 pub use engine::{Choice, Engine, MIN_BUILD};
 pub use server::{EngineSettings, RunningServer};
 pub use supervised::SupervisedServer;
@@ -24,106 +24,108 @@ pub use supervised::SupervisedServer;
 use crate::fetch::error::FetchError;
 use crate::fetch::machine;
 
-/// What is waited for, for a line of progress.
+/// Reason of a wait, for the progress display.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Wait {
-    /// The prebuilt engine is fetched and unpacked, once.
+    /// The prebuilt engine is downloaded and unpacked, once.
     Installing {
-        /// Bytes on the disk so far.
+        /// Bytes written so far.
         bytes: u64,
-        /// About how many it will be.
+        /// Approximate total in bytes.
         total: u64,
     },
-    /// The server loads the weights.
+    /// The server loads the weights. The duration is the time since the start.
     Loading(Duration),
-    /// The server has died and is started once more; these are the last lines of its log.
+    /// The server has died and is restarted. The text has the last lines of its log.
     Died(String),
 }
 
-/// Is told what is waited for.
+/// Callback for the reason of a wait.
 pub type OnWait<'a> = &'a (dyn Fn(Wait) + Send + Sync);
 
-/// Why an engine is not taken.
+/// Reason why an engine cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum UnsuitableEngine {
-    /// The program does not tell its version.
+    /// The program does not report its version.
     #[error("{}: {error}", path.display())]
     Broken {
-        /// The program.
+        /// Path of the program.
         path: PathBuf,
-        /// What went wrong.
+        /// Cause of the failure.
         error: FetchError,
     },
     /// The program is too old.
-    #[error("{} is build {build}, and {MIN_BUILD} or newer is wanted", path.display())]
+    #[error("{} is build {build}, and {MIN_BUILD} or newer is needed", path.display())]
     Old {
-        /// The program.
+        /// Path of the program.
         path: PathBuf,
-        /// Its build.
+        /// Build of the program.
         build: u32,
     },
-    /// There is no wheel for this operating system and processor.
-    #[error("no prebuilt one for {0} on {1}")]
+    /// No wheel exists for this operating system and processor.
+    #[error("no prebuilt server for {0} on {1}")]
     Platform(&'static str, &'static str),
-    /// The platform names no folder for caches.
+    /// The platform defines no cache folder.
     #[error("no cache folder for this user: set INTERCASCADE_CACHE to a folder")]
     NoCache,
     /// No Python is new enough for the wheel.
-    #[error("no Python 3.10 or newer for the prebuilt one")]
+    #[error("no Python 3.10 or newer for the prebuilt server")]
     NoPython,
 }
 
-/// Why there is no server.
+/// Error while a server is chosen, started or used.
 #[derive(Debug, thiserror::Error)]
 pub enum EngineError {
-    /// No engine can be had; what was looked for, and why it is not taken.
-    #[error("there is no llama.cpp server to run: {}", .0.join("; "))]
+    /// No engine is available. The list has the candidates with the reasons, and the remedy.
+    #[error("no llama.cpp server is available: {}", .0.join("; "))]
     None(Vec<String>),
-    /// The program that `INTERCASCADE_LLAMA_SERVER` names cannot be taken.
+    /// The program that `INTERCASCADE_LLAMA_SERVER` names cannot be used.
     #[error("INTERCASCADE_LLAMA_SERVER: {0}")]
     Named(UnsuitableEngine),
     /// The prebuilt engine cannot be installed.
     #[error("the prebuilt llama.cpp server cannot be installed: {0}")]
     Install(FetchError),
     /// The disk is too full for the prebuilt engine.
-    #[error("the prebuilt llama.cpp server cannot be installed: it needs {} of disk, and {} has {} free", machine::megabytes(*needed), folder.display(), machine::megabytes(*free))]
+    #[error("the prebuilt llama.cpp server cannot be installed: it needs {} of disk, and {} has {} \
+        free", machine::megabytes(*needed), folder.display(), machine::megabytes(*free))]
     Space {
-        /// Bytes wanted.
+        /// Needed bytes.
         needed: u64,
-        /// The folder on that disk.
+        /// Folder on the disk.
         folder: PathBuf,
-        /// Bytes free.
+        /// Free bytes.
         free: u64,
     },
-    /// The weights' file cannot be served.
-    #[error("{}: {what}", file.display())]
+    /// The weights file cannot be served.
+    #[error("{}: {reason}", file.display())]
     Weights {
-        /// The file.
+        /// Path of the weights file.
         file: PathBuf,
-        /// What is wrong with it, and the mend.
-        what: String,
+        /// Problem of the file and its remedy.
+        reason: String,
     },
     /// The machine has too little free memory.
-    #[error("{}: needs about {} of memory, and {} are free", file.display(), machine::megabytes(*needed), machine::megabytes(*free))]
+    #[error("{}: serving it needs about {} of memory, and {} are free: choose smaller weights, or lower context \
+        or slots", file.display(), machine::megabytes(*needed), machine::megabytes(*free))]
     Memory {
-        /// The weights' file.
+        /// Path of the weights file.
         file: PathBuf,
-        /// Bytes wanted.
+        /// Needed bytes.
         needed: u64,
-        /// Bytes free.
+        /// Free bytes.
         free: u64,
     },
-    /// The server's process or log cannot be made.
+    /// The server's process or log cannot be created.
     #[error("the llama.cpp server cannot be started: {0}")]
     Start(#[from] io::Error),
-    /// The server has ended by itself, or does not get ready.
-    #[error("the llama.cpp server {what}; the end of its log, {}:\n{last}", log.display())]
+    /// The server has ended, or does not become ready.
+    #[error("the llama.cpp server {reason}; the end of its log, {}:\n{last}", log.display())]
     Ended {
-        /// How.
-        what: String,
-        /// Its log.
+        /// Description of the end.
+        reason: String,
+        /// Path of the server's log.
         log: PathBuf,
-        /// The last lines of it.
+        /// Last lines of the log.
         last: String,
     },
 }

@@ -1,8 +1,8 @@
-//! A server that is started when a call must be made, and once more where it dies.
+//! A server that is started at the first call, and restarted once if it dies.
 
 use super::{Engine, EngineError, EngineSettings, OnWait, RunningServer, Wait};
 
-/// A server that is there when it is needed.
+/// A server that is started on demand.
 #[derive(Debug)]
 pub struct SupervisedServer {
     engine: Engine,
@@ -12,18 +12,19 @@ pub struct SupervisedServer {
 }
 
 impl SupervisedServer {
-    /// One that is not started yet.
+    /// Creates a supervised server. Nothing is started.
     #[must_use]
     pub fn new(engine: Engine, settings: EngineSettings) -> Self {
         Self { engine, settings, running: None, restarted: false }
     }
 
-    /// The server, which answers: started where it is not, and started once more where it has died since. Whoever made
-    /// a call that failed asks again, and repeats the call.
+    /// Returns the running server. Starts it if it is not running, and restarts it once if it has died. After a
+    /// failed call, the caller requests the server again and repeats the call.
     ///
     /// # Errors
-    /// As [`Engine::start`]; after a second death, that death with the last lines of the log, and so from then on.
-    pub async fn alive(&mut self, on_wait: OnWait<'_>) -> Result<&RunningServer, EngineError> {
+    /// The errors of [`Engine::start`]. After a second death, every call returns an error with the last lines of the
+    /// log.
+    pub async fn ensure_running(&mut self, on_wait: OnWait<'_>) -> Result<&RunningServer, EngineError> {
         let running = match self.running.take() {
             None => self.engine.start(&self.settings, on_wait).await?,
             Some(mut server) => match (server.has_died(), self.restarted) {
@@ -31,7 +32,7 @@ impl SupervisedServer {
                 (true, false) => {
                     self.restarted = true;
                     on_wait(Wait::Died(server.last_lines()));
-                    // What is left of it goes first: it may hold memory that the next one needs.
+                    // The remaining process is ended first because it may hold memory that the next one needs.
                     drop(server);
                     self.engine.start(&self.settings, on_wait).await?
                 }

@@ -1,31 +1,33 @@
-//! From the bytes of a body to JSON: whatever compression, marks and slips servers are known to send.
+//! Conversion of a body's bytes to JSON: decompression, byte-order marks, and repair of known syntax errors of servers.
 
 use std::io::{self, Read};
 
 use reqwest::header::{CONTENT_ENCODING, HeaderMap};
 use serde_json::Value;
 
-/// The longest body, in bytes, as sent and as unpacked: an answer with twenty alternatives to each of 8192 tokens has a fifth.
-pub(super) const LONGEST: usize = 64 << 20;
+/// Maximum length of a body in bytes, both compressed and decompressed. An answer with twenty alternatives for each
+/// of 8192 tokens has a fifth of this.
+pub(super) const MAX_BYTES: usize = 64 << 20;
 
-/// Why a body cannot be read.
+/// Error while a body is read.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum BodyError {
-    /// It is packed in a way that is not known.
-    #[error("the body is packed by `{0}`, which this program does not unpack")]
-    Packing(String),
-    /// It cannot be unpacked.
-    #[error("the body cannot be unpacked by `{packing}` ({error})")]
-    Damaged { packing: String, error: io::Error },
-    /// It has more than [`LONGEST`] bytes.
-    #[error("the body is longer than {} MiB", LONGEST >> 20)]
+    /// The compression is not supported.
+    #[error("the body is compressed by `{0}`, which is not supported")]
+    Compression(String),
+    /// The body cannot be decompressed.
+    #[error("the body cannot be decompressed by `{compression}` ({error})")]
+    Damaged { compression: String, error: io::Error },
+    /// The body has more than [`MAX_BYTES`] bytes.
+    #[error("the body is longer than {} MiB", MAX_BYTES >> 20)]
     TooLong,
 }
 
-/// The text of a body, unpacked by its `Content-Encoding`, or by its first bytes if a header does not say.
+/// Returns the text of a body, decompressed by its `Content-Encoding`, or by its first bytes if no header names the
+/// compression.
 ///
 /// # Errors
-/// Says which compression could not be undone, or that the body is too long.
+/// Returns an error that names the failed compression, or that the body is too long.
 pub(super) fn text(headers: &HeaderMap, bytes: &[u8]) -> Result<String, BodyError> {
     let mut bytes = bytes.to_vec();
     let named: Vec<String> = headers
@@ -37,13 +39,13 @@ pub(super) fn text(headers: &HeaderMap, bytes: &[u8]) -> Result<String, BodyErro
         .filter(|name| !name.is_empty() && name != "identity")
         .collect();
     for name in named.iter().rev() {
-        // Some proxies unpack a body and leave the header.
+        // Some proxies decompress a body and leave the header unchanged.
         if !is_plain(&bytes) {
-            bytes = unpacked(name, &bytes)?;
+            bytes = unpack(name, &bytes)?;
         }
     }
     if let Some(name) = magic(&bytes) {
-        bytes = unpacked(name, &bytes)?;
+        bytes = unpack(name, &bytes)?;
     }
     let text = match bytes.as_slice() {
         [0xff, 0xfe, rest @ ..] => utf16(rest, u16::from_le_bytes),
@@ -53,13 +55,13 @@ pub(super) fn text(headers: &HeaderMap, bytes: &[u8]) -> Result<String, BodyErro
     Ok(text.trim_start_matches('\u{feff}').to_owned())
 }
 
-/// The JSON value in a text. A key that stands twice has its last value; half a surrogate pair becomes U+FFFD, `NaN`
+/// Parses the JSON value in a text. A repeated key has its last value. Half a surrogate pair becomes U+FFFD, `NaN`
 /// becomes null, and infinities become numbers beyond all log-probabilities.
 ///
 /// # Errors
-/// serde's, of the text as it was sent.
+/// Returns serde's error about the original text.
 pub(super) fn json(text: &str) -> Result<Value, serde_json::Error> {
-    serde_json::from_str(text).or_else(|error| serde_json::from_str(&repaired(text)).map_err(|_| error))
+    serde_json::from_str(text).or_else(|error| serde_json::from_str(&repair(text)).map_err(|_| error))
 }
 
 fn is_plain(bytes: &[u8]) -> bool {
@@ -75,28 +77,28 @@ fn magic(bytes: &[u8]) -> Option<&'static str> {
     }
 }
 
-fn unpacked(name: &str, bytes: &[u8]) -> Result<Vec<u8>, BodyError> {
+fn unpack(name: &str, bytes: &[u8]) -> Result<Vec<u8>, BodyError> {
     match name {
         "gzip" | "x-gzip" => read(name, flate2::read::MultiGzDecoder::new(bytes)),
-        // By the standard with zlib's header, by old servers without.
+        // The standard requires zlib's header. Old servers omit it.
         "deflate" => read(name, flate2::read::ZlibDecoder::new(bytes))
             .or_else(|_| read(name, flate2::read::DeflateDecoder::new(bytes))),
         "br" => read(name, brotli::Decompressor::new(bytes, 4096)),
         "zstd" => {
             zstd::stream::read::Decoder::new(bytes).map_err(|error| broken(name, error)).and_then(|r| read(name, r))
         }
-        other => Err(BodyError::Packing(other.to_owned())),
+        other => Err(BodyError::Compression(other.to_owned())),
     }
 }
 
 fn read(name: &str, reader: impl Read) -> Result<Vec<u8>, BodyError> {
     let mut bytes = Vec::new();
-    reader.take(LONGEST as u64 + 1).read_to_end(&mut bytes).map_err(|error| broken(name, error))?;
-    if bytes.len() > LONGEST { Err(BodyError::TooLong) } else { Ok(bytes) }
+    reader.take(MAX_BYTES as u64 + 1).read_to_end(&mut bytes).map_err(|error| broken(name, error))?;
+    if bytes.len() > MAX_BYTES { Err(BodyError::TooLong) } else { Ok(bytes) }
 }
 
 fn broken(name: &str, error: io::Error) -> BodyError {
-    BodyError::Damaged { packing: name.to_owned(), error }
+    BodyError::Damaged { compression: name.to_owned(), error }
 }
 
 fn utf16(bytes: &[u8], unit: fn([u8; 2]) -> u16) -> String {
@@ -106,40 +108,40 @@ fn utf16(bytes: &[u8], unit: fn([u8; 2]) -> u16) -> String {
         .collect()
 }
 
-/// The text with what JSON does not have replaced: lone surrogates and control characters in strings, numbers that are none.
-fn repaired(text: &str) -> String {
+/// Replaces invalid JSON: lone surrogates and control characters in strings, and numbers that JSON does not have.
+fn repair(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
     let mut inside = false;
     while let Some(c) = rest.chars().next() {
-        let (taken, put): (usize, Option<String>) = match c {
+        let (length, replacement): (usize, Option<String>) = match c {
             '"' => {
                 inside = !inside;
                 (1, None)
             }
             '\\' if inside => escape(rest),
             c if inside && c < ' ' => (1, Some(format!("\\u{:04x}", u32::from(c)))),
-            c if !inside && is_of_word(c) => {
-                let word = &rest[..rest.find(|c| !is_of_word(c)).unwrap_or(rest.len())];
+            c if !inside && is_word_character(c) => {
+                let word = &rest[..rest.find(|c| !is_word_character(c)).unwrap_or(rest.len())];
                 (word.len(), number(word).map(str::to_owned))
             }
             c => (c.len_utf8(), None),
         };
-        match put {
-            Some(put) => out.push_str(&put),
-            None => out.push_str(&rest[..taken]),
+        match replacement {
+            Some(replacement) => out.push_str(&replacement),
+            None => out.push_str(&rest[..length]),
         }
-        rest = &rest[taken..];
+        rest = &rest[length..];
     }
     out
 }
 
-/// Whether a character is one of a number or a bare word.
-fn is_of_word(c: char) -> bool {
+/// Returns true if a character belongs to a number or a bare word.
+fn is_word_character(c: char) -> bool {
     c.is_ascii_alphanumeric() || matches!(c, '-' | '+' | '.')
 }
 
-/// What takes the place of a number that JSON does not have; `None` for any other word.
+/// Returns the replacement of a number that JSON does not have. `None` for any other word.
 fn number(word: &str) -> Option<&'static str> {
     match word.to_ascii_lowercase().as_str() {
         "nan" | "-nan" | "+nan" => Some("null"),
@@ -149,10 +151,10 @@ fn number(word: &str) -> Option<&'static str> {
     }
 }
 
-/// The length of the escape at the start of a text, and what takes its place if it is half a surrogate pair.
+/// Returns the length of the escape at the start of a text, and its replacement if it is half a surrogate pair.
 fn escape(rest: &str) -> (usize, Option<String>) {
-    let unit = |at: usize| {
-        let digits = rest.get(at..at + 6)?.strip_prefix("\\u")?;
+    let unit = |index: usize| {
+        let digits = rest.get(index..index + 6)?.strip_prefix("\\u")?;
         u16::from_str_radix(digits, 16).ok()
     };
     match (unit(0), unit(6)) {
@@ -185,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn packed_bodies_are_unpacked() {
+    fn compressed_bodies_are_decompressed() {
         let mut zlib = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::default());
         zlib.write_all(BODY.as_bytes()).expect("written");
         let mut raw = flate2::write::DeflateEncoder::new(Vec::new(), flate2::Compression::default());
@@ -209,12 +211,12 @@ mod tests {
         }
         assert!(text(&headers("gzip"), b"\x1f\x8bcut").expect_err("broken").to_string().contains("gzip"));
         assert!(text(&headers("compress"), b"\x1f\x9d").expect_err("unknown").to_string().contains("`compress`"));
-        let bomb = gzip(&vec![b' '; LONGEST + 1]);
+        let bomb = gzip(&vec![b' '; MAX_BYTES + 1]);
         assert!(text(&headers("gzip"), &bomb).expect_err("too long").to_string().contains("64 MiB"));
     }
 
     #[test]
-    fn marks_of_the_encoding_are_left_out() {
+    fn byte_order_marks_are_removed() {
         let marked = |bytes: &[u8]| text(&HeaderMap::new(), bytes).expect("text");
         assert_eq!(marked(b"\xef\xbb\xbf{}"), "{}");
         assert_eq!(marked(b"\xff\xfe{\x00}\x00"), "{}");
@@ -223,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn slips_are_repaired_and_texts_are_kept() {
+    fn syntax_errors_are_repaired_and_strings_unchanged() {
         for (sent, read) in [
             (r#"{"a": 1, "a": 2}"#, json!({"a": 2})),
             (

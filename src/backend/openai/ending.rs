@@ -1,17 +1,17 @@
-//! How an answer ended, by the words that servers have for it. docs/SERVERS.md shows the same table.
+//! Reasons of the end of an answer, by the words that servers use. docs/SERVERS.md has the same table.
 
 use crate::types::chat::Finish;
 
-/// What a server's word for the end of an answer means.
+/// Meaning of a server's word for the end of an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Ending {
-    /// There is an answer, which ended like this.
+    /// The answer has ended for this reason.
     Ended(Finish),
-    /// The server broke off; another attempt may succeed.
+    /// The server aborted the answer. Another attempt may succeed.
     Broken,
 }
 
-/// Every word by its meaning. Case and punctuation do not matter, so that `MAX_TOKENS` is `max_tokens`.
+/// All known words by meaning. Case and punctuation are ignored: `MAX_TOKENS` is `max_tokens`.
 const WORDS: [(Ending, &[&str]); 5] = [
     (
         Ending::Ended(Finish::Stop),
@@ -131,17 +131,17 @@ const WORDS: [(Ending, &[&str]); 5] = [
     ),
 ];
 
-/// The meaning of a server's word; `None` if no meaning is known.
-pub(super) fn of(word: &str) -> Option<Ending> {
-    let asked = plain(word);
-    // `FinishReason.MAX_TOKENS` and `FINISH_REASON_MAX_TOKENS` are how libraries write the same.
-    let asked = asked.strip_prefix("finishreason").unwrap_or(&asked);
-    let exact = WORDS.iter().find(|(_, words)| words.iter().any(|word| plain(word) == asked));
-    let filtered = || asked.starts_with("contentfilter").then_some(Ending::Ended(Finish::ContentFilter));
+/// Returns the meaning of a server's word. `None` if the meaning is unknown.
+pub(super) fn meaning(word: &str) -> Option<Ending> {
+    let normalized = normalize(word);
+    // Some libraries write `FinishReason.MAX_TOKENS` or `FINISH_REASON_MAX_TOKENS`.
+    let normalized = normalized.strip_prefix("finishreason").unwrap_or(&normalized);
+    let exact = WORDS.iter().find(|(_, words)| words.iter().any(|word| normalize(word) == normalized));
+    let filtered = || normalized.starts_with("contentfilter").then_some(Ending::Ended(Finish::ContentFilter));
     exact.map(|(ending, _)| *ending).or_else(filtered)
 }
 
-fn plain(word: &str) -> String {
+fn normalize(word: &str) -> String {
     word.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()).collect()
 }
 
@@ -152,7 +152,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn words_are_known_in_any_spelling_and_only_those() {
+    fn words_are_recognized_in_any_spelling() {
         for (word, ending) in [
             ("stop", Ending::Ended(Finish::Stop)),
             ("EndTurn", Ending::Ended(Finish::Stop)),
@@ -165,27 +165,29 @@ mod tests {
             ("insufficient_system_resource", Ending::Broken),
             ("network_error", Ending::Broken),
         ] {
-            assert_eq!(of(word), Some(ending), "{word}");
+            assert_eq!(meaning(word), Some(ending), "{word}");
         }
         for word in ["", "OTHER", "FINISH_REASON_UNSPECIFIED", "tired", "eject"] {
-            assert_eq!(of(word), None, "{word}");
+            assert_eq!(meaning(word), None, "{word}");
         }
     }
 
     #[test]
     fn no_word_has_two_meanings() {
         for (ending, words) in WORDS {
-            assert!(words.iter().all(|word| of(word) == Some(ending)), "{ending:?}");
+            assert!(words.iter().all(|word| meaning(word) == Some(ending)), "{ending:?}");
         }
     }
 
     #[test]
-    fn the_document_has_the_same_words() {
+    fn document_lists_the_same_words() {
         let document = include_str!("../../../docs/SERVERS.md");
         let (_, table) = document.split_once("| the server's word |").expect("a table of the words");
         let table = table.split_once("\n\n").map_or(table, |(table, _)| table);
-        let shown = |row: &str| -> BTreeSet<String> { row.split('`').skip(1).step_by(2).map(str::to_owned).collect() };
-        let rows: Vec<_> = table.lines().skip(2).map(|row| shown(row.split('|').nth(1).unwrap_or_default())).collect();
+        let words_of =
+            |row: &str| -> BTreeSet<String> { row.split('`').skip(1).step_by(2).map(str::to_owned).collect() };
+        let rows: Vec<_> =
+            table.lines().skip(2).map(|row| words_of(row.split('|').nth(1).unwrap_or_default())).collect();
         let words: Vec<_> =
             WORDS.iter().map(|(_, words)| words.iter().map(|word| (*word).to_owned()).collect()).collect();
         assert_eq!(rows, words);

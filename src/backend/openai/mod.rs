@@ -1,14 +1,15 @@
-//! Any server that speaks `OpenAI`'s chat completions, and text completions for plain prompts: `OpenAI` itself, Gemini's compatible endpoint, vLLM, Ollama,
-//! llama.cpp and others. What they disagree on is a setting.
+//! Client of servers with `OpenAI`'s chat completions, or text completions for plain prompts: `OpenAI` itself,
+//! Gemini's compatible endpoint, vLLM, Ollama, llama.cpp and others. Each known difference between servers is a
+//! setting.
 
 mod answer;
 mod body;
-mod complaint;
 mod ending;
 mod fault;
 mod hint;
 pub mod probe;
 mod refusal;
+mod server_error;
 pub mod settings;
 mod tokens;
 mod usage;
@@ -29,8 +30,8 @@ use time::OffsetDateTime;
 
 use self::answer::ReadOptions;
 use self::body::BodyError;
-use self::complaint::Complaint;
 use self::fault::Fault;
+use self::server_error::ServerError;
 use crate::backend::preset::Preset;
 use crate::fetch::http;
 use crate::fetch::tls::Trusted;
@@ -38,69 +39,70 @@ use crate::task::prompt::{Style, continued};
 use crate::types::chat::{Finish, Generation, Message, Mode, Request, Response, Role};
 use crate::types::model::{Model, ModelError};
 
-/// How many stop texts are sent: `OpenAI` takes no more. The others are looked for in the answer.
-const STOPS_SENT: usize = 4;
+/// Maximum number of stop texts in a request, which is the limit of `OpenAI`. Further stop texts are applied to the
+/// answer.
+const MAX_STOPS: usize = 4;
 
-/// Keys of the request that `extra_body` cannot set, because the answer could then not be read.
-const OWN_KEYS: [&str; 6] = ["best_of", "messages", "model", "n", "prompt", "stream"];
+/// Keys of the request that `extra_body` cannot set, because they would change the form of the answer.
+const RESERVED_KEYS: [&str; 6] = ["best_of", "messages", "model", "n", "prompt", "stream"];
 
-/// A word of a header that is as long may be a key: `Bearer` is none.
-const SECRET_WORD: usize = 8;
+/// Minimum length in bytes of a header's word that is treated as a secret. `Bearer` is shorter.
+const MIN_SECRET_LEN: usize = 8;
 
-/// Names of a query's fields that hold keys, which an address must not carry.
+/// Names of query fields that hold keys. An address must not contain them.
 const KEY_FIELDS: [&str; 9] =
     ["key", "token", "secret", "password", "signature", "sig", "code", "auth", "authorization"];
 
-/// Names under which servers take the token limit.
-const TOKEN_LIMITS: [&str; 2] = ["max_tokens", "max_completion_tokens"];
+/// Names of the token limit that servers accept.
+const TOKEN_LIMIT_KEYS: [&str; 2] = ["max_tokens", "max_completion_tokens"];
 
-/// A model's entry, as far as this backend goes by it.
+/// Settings of one model behind a server.
 #[derive(Debug, Clone)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a key of an entry")]
 pub struct Settings {
-    /// The model's name in the config.
+    /// Name of the model in the config.
     pub name: String,
-    /// The address up to and without `/chat/completions`; a query in it is sent with every request.
+    /// Address of the server, without `/chat/completions`. A query in the address is sent with every request.
     pub base_url: String,
-    /// The server's name for the model.
+    /// Name of the model at the server.
     pub model: String,
-    /// The preset of its entry; `None` if it has none.
+    /// Preset of the entry. `None` if the entry has none.
     pub preset: Option<Preset>,
     /// Chat completions, or text completions for plain prompts.
     pub style: Style,
-    /// The key that is sent as a bearer token; without one, none is sent.
+    /// API key, sent as a bearer token. `None` if no key is sent.
     pub api_key: Option<SecretString>,
-    /// The variable that the key is read from; only for error texts.
+    /// Environment variable that the key comes from, for error texts.
     pub api_key_env: Option<String>,
-    /// Further headers, name and value.
+    /// Further headers: name and value.
     pub headers: Vec<(String, SecretString)>,
-    /// Whether the temperature is sent; some models refuse it.
+    /// True if the temperature is sent. Some models refuse it.
     pub send_temperature: bool,
-    /// Whether the server gives log-probabilities.
+    /// True if the server returns log-probabilities.
     pub logprobs: bool,
-    /// The server's name for the token limit: `max_tokens`, `max_completion_tokens`.
+    /// Name of the token limit at the server: `max_tokens` or `max_completion_tokens`.
     pub token_limit_key: String,
-    /// Whether stop texts are sent; where they are not, answers are cut here.
+    /// True if stop texts are sent. Otherwise the client cuts the answers.
     pub send_stop: bool,
-    /// Whether the system text is a message of its own; else it is put in front of the user's.
+    /// True if the system text is a separate message. Otherwise it is prepended to the user's message.
     pub send_system: bool,
-    /// Certificates that are accepted besides the usual ones.
+    /// Certificates that are trusted in addition to the default ones.
     pub trusted: Trusted,
-    /// Merged last into the body of every request.
+    /// Keys that are merged last into the body of every request.
     pub extra_body: Map<String, Value>,
-    /// The longest wait for a connection.
+    /// Longest wait for a connection.
     pub connect_timeout: Duration,
-    /// The longest time of an attempt, from the connection to the last byte of the answer.
+    /// Longest duration of one attempt, from the connection to the last byte of the answer.
     pub timeout: Duration,
 }
 
 impl Settings {
-    /// Everything that must not be shown: keys as they are sent, and what may be one in a header of several words.
+    /// Texts that no message may contain: the values of the key and the headers, and each long word in them.
     fn secrets(&self) -> impl Iterator<Item = &str> {
         let headers = self.headers.iter().map(|(_, value)| value);
         self.api_key.iter().chain(headers).flat_map(|secret| {
             let whole = secret.expose_secret().trim();
-            std::iter::once(whole).chain(whole.split_whitespace().filter(|word| word.len() >= SECRET_WORD))
+            std::iter::once(whole).chain(whole.split_whitespace().filter(|word| word.len() >= MIN_SECRET_LEN))
         })
     }
 }
@@ -110,7 +112,7 @@ pub struct OpenAi {
     settings: Settings,
     endpoint: Url,
     headers: HeaderMap,
-    /// The proxy before the server, for errors; `None` if there is none.
+    /// Proxy in front of the server, for error texts. `None` if no proxy is configured.
     proxy: Option<String>,
     client: OnceLock<Result<Client, ClientError>>,
 }
@@ -122,13 +124,13 @@ impl fmt::Debug for OpenAi {
 }
 
 impl OpenAi {
-    /// Checks the settings; nothing is sent, and no TLS is set up before the first call.
+    /// Checks the settings and builds the model. Nothing is sent, and TLS is set up at the first call.
     ///
     /// # Errors
-    /// [`ModelError::Refused`] for an address that is not http or https or that carries a key, for a key or header
+    /// [`ModelError::Refused`] for an address that is not http or https or that contains a key, for a key or header
     /// that cannot be sent, and for an `extra_body` that would change the form of the answer.
     pub fn new(mut settings: Settings) -> Result<Self, ModelError> {
-        let refused = |what: String| ModelError::Refused(format!("model {:?}: {what}", settings.name));
+        let refused = |reason: String| ModelError::Refused(format!("model {:?}: {reason}", settings.name));
         let (address, query) = match settings.base_url.split_once('?') {
             Some((address, query)) => (address, Some(query)),
             None => (settings.base_url.as_str(), None),
@@ -152,16 +154,18 @@ impl OpenAi {
         };
         if carries_key || endpoint.query_pairs().any(|(name, _)| is_key(&name)) || settings.base_url.contains('#') {
             return Err(refused(
-                "base_url must carry no key, no name and no `#`; a key belongs into the variable that api_key_env names".into(),
+                "base_url must carry no key, no name and no `#`: put the key into the variable that api_key_env names"
+                    .into(),
             ));
         }
-        if let Some(key) = OWN_KEYS.iter().find(|key| settings.extra_body.contains_key(**key)) {
-            return Err(refused(format!("extra_body cannot set {key:?}")));
+        if let Some(key) = RESERVED_KEYS.iter().find(|key| settings.extra_body.contains_key(**key)) {
+            return Err(refused(format!("extra_body cannot set {key:?}: remove it")));
         }
-        let limits = [&TOKEN_LIMITS[..], &[&settings.token_limit_key]].concat();
+        let limits = [&TOKEN_LIMIT_KEYS[..], &[&settings.token_limit_key]].concat();
         if let Some(key) = limits.iter().find(|key| settings.extra_body.contains_key(**key)) {
             return Err(refused(format!(
-                "extra_body cannot set {key:?}: a fee limit goes by the entry's `max_tokens`"
+                "extra_body cannot set {key:?}, because a fee limit relies on `max_tokens`: set `max_tokens` in \
+                the entry"
             )));
         }
         let headers = header_map(&settings).map_err(|error| refused(error.to_string()))?;
@@ -170,14 +174,14 @@ impl OpenAi {
         Ok(Self { settings, endpoint, headers, proxy, client: OnceLock::new() })
     }
 
-    /// `text` with the model's name in front, for errors.
+    /// Prepends the model's name to the text of an error.
     fn named(&self, text: &str) -> String {
         let Settings { name, model, .. } = &self.settings;
         if name == model { format!("model {name:?}: {text}") } else { format!("model {name:?} ({model}): {text}") }
     }
 
     fn client(&self) -> Result<&Client, ModelError> {
-        let made = self.client.get_or_init(|| {
+        let client = self.client.get_or_init(|| {
             let client = http::client_builder(&self.endpoint, &self.settings.trusted)?
                 .default_headers(self.headers.clone())
                 .connect_timeout(self.settings.connect_timeout)
@@ -186,15 +190,16 @@ impl OpenAi {
                 .build()?;
             Ok(client)
         });
-        made.as_ref()
-            .map_err(|error| ModelError::Refused(self.named(&format!("no HTTP client could be made: {error}"))))
+        client
+            .as_ref()
+            .map_err(|error| ModelError::Refused(self.named(&format!("the HTTP client could not be set up: {error}"))))
     }
 
-    /// The body of the request.
+    /// Returns the JSON body of the request.
     fn body(&self, request: &Request) -> Result<Value, ModelError> {
-        let refused = |what: &str| Err(ModelError::Refused(self.named(what)));
+        let refused = |reason: &str| Err(ModelError::Refused(self.named(reason)));
         let Mode::Generate(generation) = &request.mode else {
-            return refused("a chat server cannot score given options");
+            return refused("a server cannot score given options: use a model that runs in this process");
         };
         let Generation { max_tokens, temperature, stop, logprobs, calculator, alternatives } = generation;
         if *calculator {
@@ -202,7 +207,8 @@ impl OpenAi {
         }
         if *logprobs && !self.settings.logprobs {
             return refused(
-                "log-probabilities are wanted, but its entry says logprobs = false: take another model or another signal",
+                "log-probabilities are needed, but its entry has logprobs = false: choose another model or \
+                another signal",
             );
         }
         let mut body = Map::new();
@@ -217,50 +223,50 @@ impl OpenAi {
             body.insert("temperature".into(), json!(temperature));
         }
         if self.settings.send_stop && !stop.is_empty() {
-            let sent = &stop[..stop.len().min(STOPS_SENT)];
+            let sent = &stop[..stop.len().min(MAX_STOPS)];
             body.insert("stop".into(), json!(sent));
         }
         if *logprobs && self.settings.style == Style::Plain {
-            // Text completions have one key for both.
+            // Text completions have one key for log-probabilities and alternatives.
             body.insert("logprobs".into(), json!(alternatives.most.max(1)));
         } else if *logprobs {
             body.insert("logprobs".into(), json!(true));
-            // One, though none is read: llama.cpp gives nothing for 0 and twenty where it is absent, and early
-            // versions of vLLM fail where it is absent.
+            // At least 1, even if no alternative is read: llama.cpp returns no log-probabilities for 0 and twenty
+            // alternatives if the key is absent. Early versions of vLLM fail if the key is absent.
             body.insert("top_logprobs".into(), json!(alternatives.most.max(1)));
         }
         body.extend(self.settings.extra_body.clone());
         Ok(Value::Object(body))
     }
 
-    /// The request as it is sent.
-    fn sent(&self, request: &Request) -> Result<RequestBuilder, ModelError> {
+    /// Returns the HTTP request.
+    fn http_request(&self, request: &Request) -> Result<RequestBuilder, ModelError> {
         let body = self.body(request)?;
         Ok(self.client()?.post(self.endpoint.clone()).json(&body))
     }
 
-    /// Sends a request, and takes in what comes back.
+    /// Sends a request and reads the answer.
     async fn receive(&self, request: RequestBuilder) -> Result<Received, ModelError> {
-        let transport = |error| self.transport(error);
-        let mut answer = request.send().await.map_err(transport)?;
+        let transport_error = |error| self.transport_error(error);
+        let mut answer = request.send().await.map_err(transport_error)?;
         let status = answer.status();
         let headers = answer.headers().clone();
         let mut bytes = Vec::new();
-        while let Some(chunk) = answer.chunk().await.map_err(transport)? {
+        while let Some(chunk) = answer.chunk().await.map_err(transport_error)? {
             bytes.extend_from_slice(&chunk);
-            if bytes.len() > body::LONGEST {
+            if bytes.len() > body::MAX_BYTES {
                 return Err(ModelError::Unusable(self.named(&BodyError::TooLong.to_string())));
             }
         }
-        let text = body::text(&headers, &bytes).map_err(|what| self.broken(&format!("{status}: {what}")))?;
+        let text = body::text(&headers, &bytes).map_err(|error| self.broken(&format!("{status}: {error}")))?;
         Ok(Received { status, headers, text })
     }
 
-    /// The JSON of an answer; whatever else stands in its place is a fault.
-    fn opened(&self, received: &Received) -> Result<Value, Fault> {
+    /// Parses the JSON of an answer. An error status or any other text is a fault.
+    fn parse(&self, received: &Received) -> Result<Value, Fault> {
         let Received { status, headers, text } = received;
         if !status.is_success() {
-            return Err(self.fault(*status, headers, text, &Complaint::read(text)));
+            return Err(self.fault(*status, headers, text, &ServerError::read(text)));
         }
         if text.trim().is_empty() {
             return Err(Fault::Failed(self.broken(&format!("{status} with an empty body"))));
@@ -270,32 +276,32 @@ impl OpenAi {
             Fault::Failed(if cut {
                 self.broken(&format!("the answer was cut off: {}", self.excerpt(text)))
             } else {
-                self.something_else(&error, text)
+                self.unexpected(&error, text)
             })
         })?;
-        match Complaint::in_answer(&value) {
-            Some(complaint) => Err(self.fault(*status, headers, text, &complaint)),
+        match ServerError::in_answer(&value) {
+            Some(server_error) => Err(self.fault(*status, headers, text, &server_error)),
             None => Ok(value),
         }
     }
 
-    fn something_else(&self, error: &serde_json::Error, text: &str) -> ModelError {
+    fn unexpected(&self, error: &serde_json::Error, text: &str) -> ModelError {
         ModelError::Unusable(self.named(&format!(
-            "{} answered with something else than a chat completion ({error}): {}",
+            "{} returned something other than a chat completion ({error}): {}",
             self.settings.base_url,
             self.excerpt(text)
         )))
     }
 }
 
-/// What came back from an attempt.
+/// Answer of the server to one attempt.
 struct Received {
     status: StatusCode,
     headers: HeaderMap,
     text: String,
 }
 
-/// The messages with the system's text in front of the first user's.
+/// Returns the messages with the system text prepended to the first user message.
 fn without_system(messages: &[Message]) -> Vec<Message> {
     let (system, mut rest): (Vec<Message>, Vec<Message>) =
         messages.iter().cloned().partition(|message| message.role == Role::System);
@@ -308,7 +314,7 @@ fn without_system(messages: &[Message]) -> Vec<Message> {
     rest
 }
 
-/// Why no HTTP client can be made.
+/// Error while the HTTP client is set up.
 #[derive(Debug, thiserror::Error)]
 enum ClientError {
     #[error(transparent)]
@@ -317,18 +323,18 @@ enum ClientError {
     Http(#[from] reqwest::Error),
 }
 
-/// Why a header cannot be sent; the header's name, or the variable of the key.
+/// Error for a header that cannot be sent, with the header's name or the variable of the key.
 #[derive(Debug, thiserror::Error)]
 enum HeaderError {
-    #[error("the key in {0} cannot be sent")]
+    #[error("the key in {0} cannot be sent in a header: check it for line breaks and other control characters")]
     Key(String),
-    #[error("{0:?} is not a header's name")]
+    #[error("{0:?} is not a valid header name: correct it")]
     Name(String),
-    #[error("the value for header {0:?} cannot be sent")]
+    #[error("the value of header {0:?} cannot be sent: check it for line breaks and other control characters")]
     Value(String),
 }
 
-/// The headers of every request.
+/// Returns the headers of every request.
 fn header_map(settings: &Settings) -> Result<HeaderMap, HeaderError> {
     let mut headers = HeaderMap::new();
     headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
@@ -356,18 +362,18 @@ fn header_map(settings: &Settings) -> Result<HeaderMap, HeaderError> {
 #[async_trait]
 impl Model for OpenAi {
     async fn call(&self, request: &Request) -> Result<Response, ModelError> {
-        let sent = self.sent(request)?;
+        let http_request = self.http_request(request)?;
         let settings = &self.settings;
         let started = Instant::now();
-        let received = tokio::time::timeout(settings.timeout, self.receive(sent)).await;
+        let received = tokio::time::timeout(settings.timeout, self.receive(http_request)).await;
         let received = received.unwrap_or_else(|_| Err(self.timed_out()))?;
         let latency_ms = started.elapsed().as_secs_f64() * 1e3;
-        let pause = wait::used_up(&received.headers, OffsetDateTime::now_utc());
+        let pause = wait::exhausted_limit_wait(&received.headers, OffsetDateTime::now_utc());
 
-        let value = match self.opened(&received) {
+        let value = match self.parse(&received) {
             Ok(value) => value,
-            Err(Fault::Refused(words)) => {
-                let (refusal, model) = (Some(words), settings.model.clone());
+            Err(Fault::Refused(message)) => {
+                let (refusal, model) = (Some(message), settings.model.clone());
                 return Ok(Response {
                     finish: Finish::Refused,
                     refusal,
@@ -379,8 +385,8 @@ impl Model for OpenAi {
             }
             Err(Fault::Failed(error)) => return Err(error),
         };
-        let completion = serde_json::from_value(value).map_err(|error| self.something_else(&error, &received.text))?;
-        let response = self.read(completion, &ReadOptions::of(request))?;
+        let completion = serde_json::from_value(value).map_err(|error| self.unexpected(&error, &received.text))?;
+        let response = self.read(completion, &ReadOptions::for_request(request))?;
         Ok(Response { latency_ms, pause, ..response })
     }
 }

@@ -1,17 +1,18 @@
-//! Requests that a provider refuses for what stands in them: the outcome of that item, and no fault of the run.
+//! Requests that a provider refuses because of their content. The refusal is the outcome of the item, and the run
+//! continues.
 
-use super::complaint::Complaint;
+use super::server_error::ServerError;
 
-/// Why a request is refused for its content.
+/// Reason for a refusal because of the content.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Refusal {
     /// A content filter or a usage policy.
     Filter,
-    /// A prompt that is longer than the model or the account takes.
+    /// A prompt that exceeds the limit of the model or the account.
     TooLong,
 }
 
-/// Names and words of content filters that no other error has, in lower case.
+/// Names and phrases that only content filters use, in lower case.
 const FILTER: [&str; 19] = [
     "content_filter",
     "content filter",
@@ -34,7 +35,7 @@ const FILTER: [&str; 19] = [
     "敏感内容",
 ];
 
-/// Words that mean a content filter in a refusal, and may mean something else in a failure.
+/// Phrases that indicate a content filter in a refusal, but can have another meaning in a failure.
 const FILTER_IF_REFUSED: [&str; 9] = [
     "flagged",
     "moderation",
@@ -47,7 +48,7 @@ const FILTER_IF_REFUSED: [&str; 9] = [
     "blocked by safety",
 ];
 
-/// Names and words of prompts that are too long, in lower case.
+/// Names and phrases for prompts that are too long, in lower case.
 const TOO_LONG: [&str; 22] = [
     "context_length_exceeded",
     "exceed_context_size",
@@ -74,29 +75,29 @@ const TOO_LONG: [&str; 22] = [
 ];
 
 impl Refusal {
-    /// What an error under this status says of the request's content; `None` if it is about something else.
-    pub(super) fn of(status: u16, complaint: &Complaint) -> Option<Self> {
-        // Keys, accounts, addresses and proxies: nothing that one item could be to blame for.
+    /// Returns the refusal that an error with this status describes. `None` if the error is not about the content.
+    pub(super) fn classify(status: u16, server_error: &ServerError) -> Option<Self> {
+        // These statuses concern keys, accounts, addresses and proxies, never a single item.
         if matches!(status, 300..=399 | 401 | 402 | 404 | 405 | 407) {
             return None;
         }
-        let said = complaint.everything();
-        let any = |words: &[&str]| words.iter().any(|word| said.contains(word));
+        let text = server_error.searchable_text();
+        let any = |words: &[&str]| words.iter().any(|word| text.contains(word));
         let refused = matches!(status, 200..=299 | 400 | 403 | 413 | 422 | 451);
         if any(&FILTER) || (refused && any(&FILTER_IF_REFUSED)) {
             return Some(Self::Filter);
         }
-        let counted = said.contains("input token count") && said.contains("exceeds the maximum");
-        // What a key of the entry asks for is no item's fault.
-        let limit_alone = said.contains("max_tokens' or 'max_completion_tokens' is too large")
-            || (said.contains("max_tokens") && said.contains("too large") && !said.contains("prompt contains"));
+        let counted = text.contains("input token count") && text.contains("exceeds the maximum");
+        // A limit that a key of the entry sets does not depend on the item.
+        let limit_alone = text.contains("max_tokens' or 'max_completion_tokens' is too large")
+            || (text.contains("max_tokens") && text.contains("too large") && !text.contains("prompt contains"));
         if (any(&TOO_LONG) || counted || status == 413) && !limit_alone && status != 403 {
             return Some(Self::TooLong);
         }
         None
     }
 
-    /// Its name in messages.
+    /// Name used in messages.
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::Filter => "content filter",
@@ -110,7 +111,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn refusals_of_every_provider_are_told_from_other_errors() {
+    fn refusals_are_distinguished_from_other_errors() {
         use Refusal::{Filter, TooLong};
         for (status, body, expected) in [
             (400, r#"{"error": {"message": "The response was filtered", "code": "content_filter"}}"#, Some(Filter)),
@@ -189,7 +190,7 @@ mod tests {
             (503, r#"{"error": {"message": "the moderation service is unavailable"}}"#, None),
             (429, r#"{"error": {"message": "Rate limit reached: too many requests"}}"#, None),
         ] {
-            assert_eq!(Refusal::of(status, &Complaint::read(body)), expected, "{status} {body}");
+            assert_eq!(Refusal::classify(status, &ServerError::read(body)), expected, "{status} {body}");
         }
     }
 }

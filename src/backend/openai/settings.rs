@@ -1,4 +1,4 @@
-//! The keys of an entry of backend `openai`.
+//! Settings of an entry with backend `openai`.
 
 use std::collections::BTreeMap;
 use std::num::NonZeroU32;
@@ -21,51 +21,51 @@ use crate::types::queue::QueueSettings;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// A server's key, and further headers with their values.
+/// API key, and further headers with their values.
 type Keys = (Option<SecretString>, Vec<(String, SecretString)>);
 
-/// The settings of a server, as its entry gives them.
+/// Settings of a server, read from its entry.
 #[derive(Debug, Clone, PartialEq)]
-#[expect(clippy::struct_excessive_bools, reason = "each is a key of its own")]
+#[expect(clippy::struct_excessive_bools, reason = "each is a separate key")]
 pub struct OpenAiSettings {
-    /// The server whose known settings filled in what the entry does not say; `None` if the entry names none.
+    /// Preset whose settings are the defaults of the entry. `None` if the entry names none.
     pub preset: Option<Preset>,
-    /// The names of the keys that the preset filled in.
+    /// Names of the keys whose values come from the preset.
     pub from_preset: Vec<String>,
-    /// The address up to and without `/chat/completions`.
+    /// Address of the server, without `/chat/completions`.
     pub base_url: String,
-    /// The name of the environment variable that holds the key; `None` if no key is sent.
+    /// Name of the environment variable that holds the API key. `None` if no key is sent.
     pub api_key_env: Option<String>,
-    /// The server's name for the model; `None` if it is the entry's.
+    /// Name of the model at the server. `None` selects the entry's name.
     pub model: Option<String>,
     /// False for models that refuse a temperature.
     pub send_temperature: bool,
-    /// The request's field for the token limit.
+    /// Name of the token limit in the request.
     pub token_limit_key: String,
     /// False for servers that refuse `stop`.
     pub send_stop: bool,
-    /// False for models that refuse a system message; its text then stands in front of the user's.
+    /// False for models that refuse a system message. Its text is then prepended to the user's message.
     pub send_system: bool,
-    /// A PEM file with certificates that are accepted besides the usual ones.
+    /// Path of a PEM file with certificates that are trusted in addition to the default ones.
     pub ca_file: Option<PathBuf>,
-    /// Whether the server gives log-probabilities.
+    /// True if the server returns log-probabilities.
     pub logprobs: bool,
     /// Further headers, each with the name of the environment variable that holds its value.
     pub headers_env: BTreeMap<String, String>,
     /// Fields merged into the request.
     pub extra_body: Map<String, Value>,
-    /// The longest wait before a call is tried again, in seconds; `None` for the usual one.
+    /// Longest wait before a retry, in seconds. `None` selects the default.
     pub longest_wait_s: Option<f64>,
-    /// The most calls in flight; `None` for as many as the run allows.
+    /// Maximum number of calls in flight. `None` selects the limit of the run.
     pub concurrency: Option<NonZeroU32>,
-    /// The most requests a minute; `None` without a limit.
+    /// Maximum number of requests per minute. `None` means no limit.
     pub requests_per_minute: Option<NonZeroU32>,
-    /// The most tokens a minute, counted as the prompt's and the answer's limit; `None` without a limit.
+    /// Maximum number of tokens per minute. `None` means no limit. A call counts its prompt plus its answer's limit.
     pub tokens_per_minute: Option<NonZeroU32>,
 }
 
 impl OpenAiSettings {
-    /// The keys of this backend.
+    /// Keys of this backend.
     pub const KEYS: &'static [&'static str] = &[
         "preset",
         "base_url",
@@ -85,10 +85,10 @@ impl OpenAiSettings {
         "tokens_per_minute",
     ];
 
-    /// The settings of an entry.
+    /// Reads the settings of an entry.
     ///
     /// # Errors
-    /// [`EntryError::Missing`] without an address.
+    /// [`EntryError::Missing`] if the entry has no address.
     pub fn read(raw: &RawEntry) -> Result<Self, EntryError> {
         let raw = raw.clone();
         let Some(base_url) = raw.base_url else {
@@ -117,15 +117,16 @@ impl OpenAiSettings {
         })
     }
 
-    /// The model of this entry; nothing is sent.
+    /// Builds the model. Nothing is sent.
     ///
     /// # Errors
-    /// If the environment lacks a key, a file of certificates cannot be read, or an address or header cannot be sent.
+    /// Returns an error if an environment variable is not set, a certificate file cannot be read, or an address or
+    /// header is invalid.
     pub fn model(&self, caller: Caller<'_>, style: Style) -> Result<OpenAi> {
         Ok(OpenAi::new(self.connection(caller, style)?)?)
     }
 
-    /// What requests are made from, the keys from the environment included.
+    /// Returns the settings of the connection, including the keys from the environment.
     fn connection(&self, caller: Caller<'_>, style: Style) -> Result<Settings> {
         let (api_key, headers) = self.keys()?;
         Ok(Settings {
@@ -149,7 +150,7 @@ impl OpenAiSettings {
         })
     }
 
-    /// The key and the secret headers, from the environment.
+    /// Reads the API key and the secret headers from the environment.
     fn keys(&self) -> Result<Keys, EntryError> {
         let read = |key: &'static str, variable: &String| {
             let value = std::env::var(variable).ok().filter(|value| !value.trim().is_empty());
@@ -175,7 +176,7 @@ impl BackendSettings for OpenAiSettings {
 
     fn check_callable(&self, caller: Caller<'_>) -> Result<()> {
         let connection = self.connection(caller, Style::Chat).with_context(|| format!("model `{}`", caller.name))?;
-        // This error names the model already.
+        // The error of `OpenAi::new` already names the model.
         Ok(OpenAi::new(connection).map(drop)?)
     }
 
@@ -201,16 +202,16 @@ impl BackendSettings for OpenAiSettings {
         Ok(fixed)
     }
 
-    fn line(&self, concurrency: usize) -> QueueSettings {
-        let most = |cap: NonZeroU32| usize::try_from(cap.get()).unwrap_or(usize::MAX);
-        QueueSettings { cap: self.concurrency.map_or(concurrency, most), local: false, probed: true }
+    fn queue_settings(&self, concurrency: usize) -> QueueSettings {
+        let to_usize = |cap: NonZeroU32| usize::try_from(cap.get()).unwrap_or(usize::MAX);
+        QueueSettings { cap: self.concurrency.map_or(concurrency, to_usize), local: false, probed: true }
     }
 
     fn rates(&self) -> [Option<NonZeroU32>; 2] {
         [self.requests_per_minute, self.tokens_per_minute]
     }
 
-    fn longest_wait(&self) -> Option<Duration> {
+    fn max_retry_wait(&self) -> Option<Duration> {
         self.longest_wait_s.map(Duration::from_secs_f64)
     }
 

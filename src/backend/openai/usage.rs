@@ -1,10 +1,10 @@
-//! Token counts, under every name that servers have for them. A count that cannot be true is replaced by an estimate.
+//! Token counts under the names of all known servers. An estimate replaces a missing or impossible count.
 
 use serde_json::Value;
 
 use crate::types::chat::Usage;
 
-/// Tokens read.
+/// Names of the number of input tokens.
 const INPUT: [&str; 7] = [
     "prompt_tokens",
     "input_tokens",
@@ -14,9 +14,9 @@ const INPUT: [&str; 7] = [
     "inputTokenCount",
     "prompt_eval_count",
 ];
-/// Those of [`INPUT`] that leave out what was read from a cache or written to it, if the counts of [`BESIDE`] stand by them.
+/// Names of [`INPUT`] that exclude cache reads and writes if counts of [`SEPARATE_CACHE`] are present.
 const WITHOUT_CACHE: [&str; 2] = ["input_tokens", "inputTokens"];
-/// Tokens written.
+/// Names of the number of output tokens.
 const OUTPUT: [&str; 7] = [
     "completion_tokens",
     "output_tokens",
@@ -26,9 +26,9 @@ const OUTPUT: [&str; 7] = [
     "outputTokenCount",
     "eval_count",
 ];
-/// Both together.
+/// Names of the total number of tokens.
 const TOTAL: [&str; 4] = ["total_tokens", "totalTokenCount", "total_token_count", "totalTokens"];
-/// Tokens read from a cache, as a part of those read.
+/// Names of the number of cached input tokens that are included in the input.
 const CACHED: [&str; 9] = [
     "cached_tokens",
     "prompt_cache_hit_tokens",
@@ -40,16 +40,16 @@ const CACHED: [&str; 9] = [
     "cachedInputTokens",
     "cached_prompt_tokens",
 ];
-/// Tokens read from a cache, and written to it, as Anthropic and Bedrock count them: beside those read.
-const BESIDE: [&[&str]; 2] = [
+/// Names of the numbers of cache reads and of cache writes that are excluded from the input (Anthropic and Bedrock).
+const SEPARATE_CACHE: [&[&str]; 2] = [
     &["cache_read_input_tokens", "cacheReadInputTokens", "cacheReadInputTokenCount"],
     &["cache_creation_input_tokens", "cacheWriteInputTokens", "cacheWriteInputTokenCount"],
 ];
-/// Hidden reasoning, as a part of the tokens written, or beside them.
+/// Names of the number of hidden reasoning tokens, which are included in the output or excluded from it.
 const REASONING: [&str; 4] = ["reasoning_tokens", "thinking_tokens", "reasoningTokens", "reasoning_token_count"];
-/// Hidden reasoning that is always counted beside the tokens written.
-const THOUGHTS: [&str; 2] = ["thoughtsTokenCount", "thoughts_token_count"];
-/// Where parts of the counts stand.
+/// Names of the number of hidden reasoning tokens that are always excluded from the output.
+const SEPARATE_REASONING: [&str; 2] = ["thoughtsTokenCount", "thoughts_token_count"];
+/// Names of the objects with details of the counts.
 const DETAILS: [&str; 6] = [
     "prompt_tokens_details",
     "input_tokens_details",
@@ -59,24 +59,24 @@ const DETAILS: [&str; 6] = [
     "completion_details",
 ];
 
-/// No call takes more tokens.
-const MOST: f64 = 1e8;
-/// A token has about this many bytes.
+/// Upper bound on the tokens of one call. A larger count is invalid.
+const MAX_COUNT: f64 = 1e8;
+/// Approximate number of bytes per token, for estimates.
 const BYTES_PER_TOKEN: usize = 4;
 
-/// What the program knows of a call itself.
-pub(super) struct Known {
-    /// Bytes of the prompt.
+/// Sizes of a call that are known without the server's counts.
+pub(super) struct LocalCounts {
+    /// Length of the prompt, in bytes.
     pub(super) prompt: usize,
-    /// Bytes of what was written, reasoning included as far as the server shows it.
+    /// Length of the output in bytes, including visible reasoning.
     pub(super) written: usize,
-    /// Tokens that the answer lists.
+    /// Number of tokens that the answer lists.
     pub(super) listed: usize,
-    /// The token limit, if the answer ended at it.
+    /// Token limit if the answer ended at the limit, otherwise `None`.
     pub(super) limit: Option<u32>,
 }
 
-impl Known {
+impl LocalCounts {
     fn input(&self) -> u64 {
         self.prompt.div_ceil(BYTES_PER_TOKEN).max(1) as u64
     }
@@ -87,12 +87,12 @@ impl Known {
     }
 }
 
-/// A count, or what stands in its place.
+/// Value of a count's field.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Count {
     Absent,
-    /// Not a count: negative, a fraction, a word, more than any call takes.
-    Untrue,
+    /// Not a valid count: negative, a fraction, a word, or larger than any call.
+    Invalid,
     Of(u64),
 }
 
@@ -109,19 +109,19 @@ impl Count {
                 clippy::cast_sign_loss,
                 reason = "a whole number from 0 to 10^8"
             )]
-            Some(number) if (0.0..=MOST).contains(&number) && number.fract() == 0.0 => Self::Of(number as u64),
-            _ => Self::Untrue,
+            Some(number) if (0.0..=MAX_COUNT).contains(&number) && number.fract() == 0.0 => Self::Of(number as u64),
+            _ => Self::Invalid,
         }
     }
 
-    /// The largest count under any of these names in any of these objects.
-    fn largest(places: &[&Value], names: &[&str]) -> Self {
-        let found = places.iter().flat_map(|place| names.iter().filter_map(|name| place.get(*name)));
+    /// Returns the largest count under any of the names in any of the objects.
+    fn largest(objects: &[&Value], names: &[&str]) -> Self {
+        let found = objects.iter().flat_map(|object| names.iter().filter_map(|name| object.get(*name)));
         found.map(Self::read).fold(Self::Absent, |most, next| match (most, next) {
             (Self::Of(most), Self::Of(next)) => Self::Of(most.max(next)),
             (Self::Of(most), _) => Self::Of(most),
             (_, Self::Of(next)) => Self::Of(next),
-            (Self::Untrue, _) | (_, Self::Untrue) => Self::Untrue,
+            (Self::Invalid, _) | (_, Self::Invalid) => Self::Invalid,
             (Self::Absent, Self::Absent) => Self::Absent,
         })
     }
@@ -129,31 +129,31 @@ impl Count {
     fn known(self) -> Option<u64> {
         match self {
             Self::Of(count) => Some(count),
-            Self::Absent | Self::Untrue => None,
+            Self::Absent | Self::Invalid => None,
         }
     }
 
-    fn is_untrue(self) -> bool {
-        self == Self::Untrue
+    fn is_invalid(self) -> bool {
+        self == Self::Invalid
     }
 }
 
-/// The counts, and whether one of them is an estimate.
+/// Returns the token counts, and true if one of them is an estimate.
 ///
-/// Hidden reasoning is a part of the tokens written at some servers, beside them at others, and in the total alone at a third kind, so
-/// the largest reading is taken: nothing that is charged goes uncounted. Tokens written to a cache are tokens read.
-pub(super) fn read(usage: &Value, known: &Known) -> (Usage, bool) {
+/// Some servers include hidden reasoning in the output, some exclude it, and some count it only in the total. The
+/// largest interpretation is used, so every charged token is counted. Tokens written to a cache count as input.
+pub(super) fn read(usage: &Value, local: &LocalCounts) -> (Usage, bool) {
     let details: Vec<&Value> = DETAILS.iter().filter_map(|name| usage.get(*name)).collect();
     let places = [&[usage][..], &details].concat();
     let top = |names: &[&str]| Count::largest(&[usage], names);
     let within = |names: &[&str]| Count::largest(&places, names);
 
     let (read, total) = (top(&INPUT), top(&TOTAL));
-    let [hits, writes] = BESIDE.map(within);
+    let [hits, writes] = SEPARATE_CACHE.map(within);
     let beside = hits.known().unwrap_or(0) + writes.known().unwrap_or(0);
     let hits = match (hits, within(&CACHED)) {
         (Count::Of(one), Count::Of(other)) => Count::Of(one.max(other)),
-        (Count::Absent, other) | (Count::Untrue, other @ Count::Of(_)) => other,
+        (Count::Absent, other) | (Count::Invalid, other @ Count::Of(_)) => other,
         (one, _) => one,
     };
     let excluded = beside > 0
@@ -164,7 +164,7 @@ pub(super) fn read(usage: &Value, known: &Known) -> (Usage, bool) {
     let true_input = read.known().filter(|input| *input > 0 || beside > 0);
     let input = true_input.map(|input| if excluded { input + beside } else { input });
 
-    let (written, thoughts) = (top(&OUTPUT), within(&THOUGHTS).known().unwrap_or(0));
+    let (written, thoughts) = (top(&OUTPUT), within(&SEPARATE_REASONING).known().unwrap_or(0));
     let reasoning = within(&REASONING).known().unwrap_or(0);
     let with_reasoning = written.known().map(|written| {
         let all = if reasoning > written { written + reasoning } else { written };
@@ -172,23 +172,23 @@ pub(super) fn read(usage: &Value, known: &Known) -> (Usage, bool) {
     });
     let rest = true_input.filter(|_| !excluded).and_then(|input| total.known()?.checked_sub(input));
     let output = with_reasoning.into_iter().chain(rest).max();
-    let wrote = known.written > 0 || known.listed > 0;
+    let wrote = local.written > 0 || local.listed > 0;
     let true_output = output.filter(|output| *output > 0 || !wrote);
 
-    // What is missing of two counts is the total less the other.
+    // A missing count is the total minus the other count.
     let left = |other: Option<u64>| total.known()?.checked_sub(other?).filter(|left| *left > 0);
     let derived = if read == Count::Absent { left(true_output.filter(|_| written.known().is_some())) } else { None };
     let input_read = input.or(derived);
     let cached = hits.known().unwrap_or(0);
-    let input = input_read.unwrap_or_else(|| known.input());
+    let input = input_read.unwrap_or_else(|| local.input());
     let fits = cached <= input && input_read.is_some();
     let estimated = input_read.is_none()
         || true_output.is_none()
-        || written.is_untrue()
-        || hits.is_untrue()
+        || written.is_invalid()
+        || hits.is_invalid()
         || (cached > 0 && !fits);
     let cached_input = if fits { cached } else { 0 };
-    (Usage { input, cached_input, output: true_output.unwrap_or_else(|| known.output()) }, estimated)
+    (Usage { input, cached_input, output: true_output.unwrap_or_else(|| local.output()) }, estimated)
 }
 
 #[cfg(test)]
@@ -197,17 +197,17 @@ mod tests {
 
     use super::*;
 
-    /// A prompt of 100 tokens, and an answer of 20, as the program counts them.
-    const KNOWN: Known = Known { prompt: 400, written: 80, listed: 0, limit: None };
+    /// Sizes that correspond to an estimate of 100 input tokens and 20 output tokens.
+    const LOCAL: LocalCounts = LocalCounts { prompt: 400, written: 80, listed: 0, limit: None };
 
     #[track_caller]
     #[expect(clippy::needless_pass_by_value, reason = "written where it is used")]
     fn reads(usage: Value, [input, cached_input, output]: [u64; 3], estimated: bool) {
-        assert_eq!(read(&usage, &KNOWN), (Usage { input, cached_input, output }, estimated), "{usage}");
+        assert_eq!(read(&usage, &LOCAL), (Usage { input, cached_input, output }, estimated), "{usage}");
     }
 
     #[test]
-    fn every_name_is_read() {
+    fn all_names_are_read() {
         let with = |more: Value| {
             let mut usage = json!({"prompt_tokens": 1000, "completion_tokens": 50, "total_tokens": 1050});
             usage.as_object_mut().expect("an object").extend(more.as_object().expect("an object").clone());
@@ -252,7 +252,7 @@ mod tests {
     }
 
     #[test]
-    fn reasoning_is_counted_once_wherever_it_stands() {
+    fn reasoning_is_counted_once_in_any_field() {
         for usage in [
             json!({"prompt_tokens": 10, "completion_tokens": 90, "total_tokens": 100, "completion_tokens_details": {"reasoning_tokens": 64}}),
             json!({"prompt_tokens": 10, "completion_tokens": 26, "total_tokens": 100}),
@@ -265,7 +265,7 @@ mod tests {
     }
 
     #[test]
-    fn a_count_is_read_in_every_form() {
+    fn counts_are_read_in_any_form() {
         reads(
             json!({"prompt_tokens": 7.0, "completion_tokens": "3", "total_tokens": " 10 ", "prompt_tokens_details": {"cached_tokens": 0.0}}),
             [7, 0, 3],
@@ -281,7 +281,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_true_is_estimated() {
+    fn invalid_counts_are_estimated() {
         for none in
             [Value::Null, json!({}), json!([]), json!({"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0})]
         {
@@ -306,16 +306,19 @@ mod tests {
     }
 
     #[test]
-    fn an_estimate_goes_by_all_that_is_known() {
-        let empty = Known { written: 0, ..KNOWN };
+    fn estimates_use_all_known_sizes() {
+        let empty = LocalCounts { written: 0, ..LOCAL };
         let counted = json!({"prompt_tokens": 7, "completion_tokens": 0});
         assert_eq!(
             read(&counted, &empty),
             (Usage { input: 7, cached_input: 0, output: 0 }, false),
             "nothing was written"
         );
-        assert_eq!(read(&Value::Null, &Known { listed: 33, ..KNOWN }).0.output, 33);
-        assert_eq!(read(&Value::Null, &Known { limit: Some(400), ..KNOWN }).0.output, 400);
-        assert_eq!(read(&Value::Null, &Known { prompt: 0, ..empty }).0, Usage { input: 1, cached_input: 0, output: 0 });
+        assert_eq!(read(&Value::Null, &LocalCounts { listed: 33, ..LOCAL }).0.output, 33);
+        assert_eq!(read(&Value::Null, &LocalCounts { limit: Some(400), ..LOCAL }).0.output, 400);
+        assert_eq!(
+            read(&Value::Null, &LocalCounts { prompt: 0, ..empty }).0,
+            Usage { input: 1, cached_input: 0, output: 0 }
+        );
     }
 }

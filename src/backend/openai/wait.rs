@@ -1,4 +1,4 @@
-//! How long a server asks to wait, in whichever place and form it says so.
+//! The wait that a server requests before the next request, read from headers and bodies in all known forms.
 
 use std::sync::LazyLock;
 use std::time::Duration;
@@ -9,13 +9,13 @@ use serde_json::Value;
 use time::OffsetDateTime;
 use time::format_description::well_known::{Rfc2822, Rfc3339};
 
-/// Headers that say it in seconds, as a duration or as a date.
+/// Headers with a wait in seconds, as a duration, or as a date.
 const AFTER: [&str; 2] = ["retry-after", "x-retry-after"];
 
-/// Headers that say it in milliseconds.
+/// Headers with a wait in milliseconds.
 const AFTER_MS: [&str; 3] = ["retry-after-ms", "x-ms-retry-after-ms", "x-retry-after-ms"];
 
-/// Limits with their counts of what is left and their ends; each name has `remaining` and `reset` in it.
+/// Pairs of headers of a limit: the remaining amount, and the time of the reset.
 const LIMITS: [(&str, &str); 8] = [
     ("x-ratelimit-remaining-requests", "x-ratelimit-reset-requests"),
     ("x-ratelimit-remaining-tokens", "x-ratelimit-reset-tokens"),
@@ -27,30 +27,30 @@ const LIMITS: [(&str, &str); 8] = [
     ("anthropic-ratelimit-tokens-remaining", "anthropic-ratelimit-tokens-reset"),
 ];
 
-/// From here on a bare number is a time since 1970 and no duration: in seconds, then in milliseconds, microseconds and
-/// nanoseconds. A duration of so many seconds is thirty years.
+/// Lower bounds of bare numbers that are times since 1970 instead of durations, with their scale to seconds:
+/// nanoseconds, microseconds, milliseconds, seconds. A duration of 10⁹ seconds would be thirty years.
 const EPOCH: [(f64, f64); 4] = [(1e18, 1e-9), (1e15, 1e-6), (1e12, 1e-3), (1e9, 1.0)];
 
-/// The longest wait that a server asks for before another request; `None` if it asks for none that can be read.
-pub(super) fn asked(headers: &HeaderMap, body: &str, now: OffsetDateTime) -> Option<Duration> {
+/// Returns the longest wait that a server requests before the next request. `None` if no wait is found.
+pub(super) fn requested_wait(headers: &HeaderMap, body: &str, now: OffsetDateTime) -> Option<Duration> {
     let after = AFTER.iter().filter_map(|name| duration(text(headers, name)?, 1.0, now));
     let after_ms = AFTER_MS.iter().filter_map(|name| duration(text(headers, name)?, 1e-3, now));
-    after.chain(after_ms).chain(used_up(headers, now)).chain(in_body(body, now)).max()
+    after.chain(after_ms).chain(exhausted_limit_wait(headers, now)).chain(in_body(body, now)).max()
 }
 
-/// How long a server wants no further request: until the limit that is used up is reset.
-pub(super) fn used_up(headers: &HeaderMap, now: OffsetDateTime) -> Option<Duration> {
-    let is_used_up =
+/// Returns the time until the reset of an exhausted limit. `None` if no limit is exhausted.
+pub(super) fn exhausted_limit_wait(headers: &HeaderMap, now: OffsetDateTime) -> Option<Duration> {
+    let is_exhausted =
         |name: &str| text(headers, name).and_then(|left| left.parse::<f64>().ok()).is_some_and(|left| left <= 0.0);
-    let used_up = LIMITS.iter().filter(|(left, _)| is_used_up(left));
-    used_up.filter_map(|(_, reset)| duration(text(headers, reset)?, 1.0, now)).max()
+    let exhausted = LIMITS.iter().filter(|(left, _)| is_exhausted(left));
+    exhausted.filter_map(|(_, reset)| duration(text(headers, reset)?, 1.0, now)).max()
 }
 
 fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     headers.get(name)?.to_str().ok().map(str::trim)
 }
 
-/// The wait that the body of an error names: in a field (`retryDelay`, `retry_after`), in headers that it passes on, or in words.
+/// Returns the wait in the body of an error: in a field (`retryDelay`, `retry_after`), in quoted headers, or in words.
 fn in_body(body: &str, now: OffsetDateTime) -> Option<Duration> {
     static WORDS: LazyLock<Regex> = LazyLock::new(|| {
         let words = r"(?i)(?:\b(?:try again|retry\w*|available|resets?)\b[^.\d]{0,40}?\b(?:in|after|for)|\bwait(?:ing)?(?: for)?(?: at least)?)\s+(?:about\s+)?";
@@ -60,10 +60,10 @@ fn in_body(body: &str, now: OffsetDateTime) -> Option<Duration> {
         );
         Regex::new(&format!("{words}{amount}")).expect("the pattern is valid")
     });
-    let spoken =
+    let in_words =
         WORDS.captures_iter(body).filter_map(|found| duration(&found[1].replace(" and ", " "), 1.0, now)).max();
     let fields = serde_json::from_str(body).ok().and_then(|value: Value| in_fields(&value, now, 0));
-    spoken.into_iter().chain(fields).max()
+    in_words.into_iter().chain(fields).max()
 }
 
 fn in_fields(value: &Value, now: OffsetDateTime, depth: usize) -> Option<Duration> {
@@ -71,7 +71,7 @@ fn in_fields(value: &Value, now: OffsetDateTime, depth: usize) -> Option<Duratio
     match value {
         Value::Array(parts) => parts.iter().filter_map(deeper).max(),
         Value::Object(fields) => {
-            let told = fields.iter().filter_map(|(name, value)| {
+            let waits = fields.iter().filter_map(|(name, value)| {
                 let name = name.to_lowercase().replace(['_', '-'], "");
                 let unit = match name.as_str() {
                     "retrydelay" | "retryafter" | "retryafterseconds" | "xratelimitreset" => 1.0,
@@ -84,14 +84,14 @@ fn in_fields(value: &Value, now: OffsetDateTime, depth: usize) -> Option<Duratio
                     value => deeper(value),
                 }
             });
-            told.max()
+            waits.max()
         }
         _ => None,
     }
 }
 
-/// A wait in any of its forms: a number of `unit` seconds, a time since 1970, `6m0s`, `1.5s`, `250ms`, a date. One that is
-/// over is zero; `None` if it is in no known form.
+/// Parses a wait in any form: a number in units of `unit` seconds, a time since 1970, `6m0s`, `1.5s`, `250ms`, or a
+/// date. A time in the past is a wait of zero. `None` if the form is unknown.
 fn duration(text: &str, unit: f64, now: OffsetDateTime) -> Option<Duration> {
     let text = text.trim();
     if let Ok(number) = text.parse::<f64>() {
@@ -103,16 +103,16 @@ fn duration(text: &str, unit: f64, now: OffsetDateTime) -> Option<Duration> {
         };
         return number.is_finite().then(|| Duration::try_from_secs_f64(seconds.max(0.0)).unwrap_or(Duration::MAX));
     }
-    // An HTTP date is an RFC 2822 date in GMT; one that has passed means now.
+    // An HTTP date is an RFC 2822 date in GMT. A past date means no wait.
     let date = OffsetDateTime::parse(text, &Rfc2822).or_else(|_| OffsetDateTime::parse(text, &Rfc3339));
     if let Ok(at) = date {
         return Some(Duration::try_from(at - now).unwrap_or_default());
     }
-    spoken(text)
+    with_units(text)
 }
 
-/// A duration with units, several of them in a row.
-fn spoken(text: &str) -> Option<Duration> {
+/// Parses a duration that is a sum of numbers with units.
+fn with_units(text: &str) -> Option<Duration> {
     let mut total = 0.0;
     let mut rest = text.trim();
     if rest.is_empty() {
@@ -149,15 +149,15 @@ mod tests {
         OffsetDateTime::parse("Wed, 21 Oct 2026 07:28:00 GMT", &Rfc2822).expect("a date")
     }
 
-    fn headers(given: &[(&'static str, &str)]) -> HeaderMap {
+    fn headers(fields: &[(&'static str, &str)]) -> HeaderMap {
         let header = |(name, value): &(&'static str, &str)| {
             (HeaderName::from_static(name), HeaderValue::from_str(value).expect("a value"))
         };
-        given.iter().map(header).collect()
+        fields.iter().map(header).collect()
     }
 
     #[test]
-    fn waits_in_headers_are_read_in_every_form() {
+    fn waits_in_headers_are_read_in_any_form() {
         let epoch = now().unix_timestamp();
         for (name, value, expected) in [
             ("retry-after", "20", Some(20.0)),
@@ -179,16 +179,16 @@ mod tests {
             ("retry-after-ms", "1500.5", Some(1.5005)),
             ("x-ms-retry-after-ms", "250", Some(0.25)),
         ] {
-            let asked = asked(&headers(&[(name, value)]), "", now());
+            let wait = requested_wait(&headers(&[(name, value)]), "", now());
             let expected: Option<f64> = expected;
-            let near = |(asked, expected): (Duration, f64)| (asked.as_secs_f64() - expected).abs() < 1e-6;
+            let near = |(wait, expected): (Duration, f64)| (wait.as_secs_f64() - expected).abs() < 1e-6;
             assert!(
-                asked.is_some() == expected.is_some() && asked.zip(expected).is_none_or(near),
-                "{name}: {value}: {asked:?}"
+                wait.is_some() == expected.is_some() && wait.zip(expected).is_none_or(near),
+                "{name}: {value}: {wait:?}"
             );
         }
         let both = headers(&[("retry-after", "0"), ("retry-after-ms", "700")]);
-        assert_eq!(asked(&both, "", now()), Some(Duration::from_millis(700)), "the longest of what is said");
+        assert_eq!(requested_wait(&both, "", now()), Some(Duration::from_millis(700)), "the longest of several waits");
     }
 
     #[test]
@@ -211,13 +211,13 @@ mod tests {
             (r#"{"error": {"message": "timed out after 30 seconds"}}"#, None),
             (r#"{"error": {"message": "retry with fewer than 5 strategies, in 5 steps"}}"#, None),
         ] {
-            let asked = asked(&HeaderMap::new(), body, now()).map(|wait| wait.as_secs_f64());
-            assert_eq!(asked, expected, "{body}");
+            let wait = requested_wait(&HeaderMap::new(), body, now()).map(|wait| wait.as_secs_f64());
+            assert_eq!(wait, expected, "{body}");
         }
     }
 
     #[test]
-    fn limits_that_are_used_up_are_read() {
+    fn exhausted_limits_are_read() {
         for (remaining, reset, expected) in [
             ("0", "6m0s", Some(360.0)),
             ("0", "1.5s", Some(1.5)),
@@ -227,10 +227,10 @@ mod tests {
             ("3", "6m0s", None),
         ] {
             let headers = headers(&[("x-ratelimit-remaining-tokens", remaining), ("x-ratelimit-reset-tokens", reset)]);
-            assert_eq!(used_up(&headers, now()).map(|pause| pause.as_secs_f64()), expected, "{reset}");
+            assert_eq!(exhausted_limit_wait(&headers, now()).map(|pause| pause.as_secs_f64()), expected, "{reset}");
         }
-        let at = ((now().unix_timestamp() + 5) * 1000).to_string();
-        let epoch = headers(&[("x-ratelimit-remaining", "0"), ("x-ratelimit-reset", &at)]);
-        assert_eq!(used_up(&epoch, now()), Some(Duration::from_secs(5)));
+        let reset = ((now().unix_timestamp() + 5) * 1000).to_string();
+        let epoch = headers(&[("x-ratelimit-remaining", "0"), ("x-ratelimit-reset", &reset)]);
+        assert_eq!(exhausted_limit_wait(&epoch, now()), Some(Duration::from_secs(5)));
     }
 }

@@ -1,12 +1,12 @@
-//! What a chat-completions server sends back. Every field is optional and unknown ones are ignored, since servers
-//! that call themselves compatible leave out, null or add fields.
+//! Wire format of a chat-completions answer. Every field is optional and unknown fields are ignored, because
+//! compatible servers omit fields, set them to null, or add others.
 
 use std::collections::HashMap;
 
 use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
 
-/// Fields in which servers put reasoning, beside the text.
+/// Fields with reasoning that is separate from the text.
 const REASONING: [&str; 12] = [
     "reasoning_content",
     "reasoning",
@@ -21,10 +21,10 @@ const REASONING: [&str; 12] = [
     "thought_content",
     "analysis",
 ];
-/// Fields of a choice that say how it ended, the usual one first.
+/// Fields of a choice with the reason of its end, the most common first.
 const ENDS: [&str; 5] = ["finish_reason", "finishReason", "native_finish_reason", "done_reason", "stop_reason"];
 
-/// The body of a successful answer.
+/// Body of a successful answer.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct Completion {
@@ -37,7 +37,7 @@ pub(super) struct Completion {
 }
 
 impl Completion {
-    /// The token counts, wherever they stand; null if they do not.
+    /// Takes the token counts out of any known field. Null if there are none.
     pub(super) fn take_usage(&mut self) -> Value {
         let own = [&mut self.usage, &mut self.usage_metadata].into_iter().find(|value| value.is_object());
         if let Some(own) = own {
@@ -48,36 +48,36 @@ impl Completion {
     }
 }
 
-/// One answer; only the first is read.
+/// One answer. Only the first choice is used.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct Choice {
     message: Option<Message>,
-    /// The answer of a text completion.
+    /// Text of a text completion.
     text: Option<String>,
     logprobs: Value,
     #[serde(flatten)]
     more: Map<String, Value>,
 }
 
-/// What an answer says, by kind.
+/// Content of an answer by kind.
 #[derive(Debug, Default)]
-pub(super) struct Said {
-    /// The text; empty if there is none.
+pub(super) struct Content {
+    /// Text of the answer. Empty if there is none.
     pub(super) text: String,
-    /// A refusal in its place.
+    /// Refusal text instead of an answer. `None` if the answer is not refused.
     pub(super) refusal: Option<String>,
-    /// Reasoning that stands outside the text, as far as it is shown.
+    /// Visible reasoning outside the text.
     pub(super) reasoning: String,
 }
 
 impl Choice {
-    /// The server's word for how the answer ended.
+    /// Returns the server's word for the reason of the end. `None` if there is none.
     pub(super) fn end(&self) -> Option<&str> {
         ENDS.iter().filter_map(|name| self.more.get(*name)?.as_str()).find(|word| !word.is_empty())
     }
 
-    /// The log-probabilities; none if they are absent or in no known form.
+    /// Takes the log-probabilities out of the choice. Empty if they are absent or in an unknown form.
     pub(super) fn take_logprobs(&mut self) -> Logprobs {
         let logprobs = self.logprobs.take();
         let whole = if logprobs.is_array() {
@@ -88,54 +88,55 @@ impl Choice {
         serde_json::from_value(whole).unwrap_or_default()
     }
 
-    /// What the answer says.
-    pub(super) fn said(self) -> Said {
+    /// Returns the content of the answer.
+    pub(super) fn into_content(self) -> Content {
         let message = self.message.unwrap_or_default();
-        let mut said = Said { refusal: message.refusal.filter(|text| !text.is_empty()), ..Said::default() };
-        add_content(&message.content, &mut said);
-        if said.text.is_empty() {
-            said.text = self.text.unwrap_or_default();
+        let mut content = Content { refusal: message.refusal.filter(|text| !text.is_empty()), ..Content::default() };
+        add_content(&message.content, &mut content);
+        if content.text.is_empty() {
+            content.text = self.text.unwrap_or_default();
         }
-        // Several fields hold the same reasoning at some servers.
+        // Some servers repeat the reasoning in several fields.
         let fields = REASONING.iter().flat_map(|name| [message.more.get(*name), self.more.get(*name)]);
         let longest = fields.flatten().map(texts).max_by_key(String::len).unwrap_or_default();
-        said.reasoning.push_str(&longest);
-        said
+        content.reasoning.push_str(&longest);
+        content
     }
 }
 
-/// The text of an answer.
+/// Message of an answer.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct Message {
-    /// A text, a part, or a list of them.
+    /// A text, a part, or a list of parts.
     content: Value,
     refusal: Option<String>,
     #[serde(flatten)]
     more: Map<String, Value>,
 }
 
-/// Sorts a text, a part, or a list of them into answer and reasoning. Parts of other kinds (tool calls, pictures) say nothing.
-fn add_content(content: &Value, said: &mut Said) {
-    match content {
-        Value::String(text) => said.text.push_str(text),
-        Value::Array(parts) => parts.iter().for_each(|part| add_content(part, said)),
+/// Adds a text, a part, or a list of parts to the text or the reasoning. Parts of other kinds (tool calls, pictures)
+/// are ignored.
+fn add_content(value: &Value, content: &mut Content) {
+    match value {
+        Value::String(text) => content.text.push_str(text),
+        Value::Array(parts) => parts.iter().for_each(|part| add_content(part, content)),
         Value::Object(part) => {
             let kind = part.get("type").and_then(Value::as_str).unwrap_or("text").to_lowercase();
             let is_named = ["think", "reason", "thought", "analysis"].iter().any(|name| kind.contains(name));
             let is_marked =
                 ["thought", "thinking", "is_thought"].iter().any(|name| part.get(*name) == Some(&Value::Bool(true)));
             if is_named || is_marked {
-                said.reasoning.push_str(&texts(content));
+                content.reasoning.push_str(&texts(value));
             } else if kind.contains("text") {
-                said.text.push_str(&part.get("text").map(texts).unwrap_or_default());
+                content.text.push_str(&part.get("text").map(texts).unwrap_or_default());
             }
         }
         _ => {}
     }
 }
 
-/// All texts in a value, put together.
+/// Returns the concatenated texts in a value.
 fn texts(value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),
@@ -148,13 +149,13 @@ fn texts(value: &Value) -> String {
     }
 }
 
-/// Log-probabilities of the answer, or of the refusal that stands in its place.
+/// Log-probabilities of the answer or of the refusal.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct Logprobs {
     pub(super) content: Option<Vec<Token>>,
     pub(super) refusal: Option<Vec<Token>>,
-    /// The older form, of text completions: texts, log-probabilities and alternatives beside each other.
+    /// Texts in the older form of text completions, with parallel lists of texts, log-probabilities and alternatives.
     #[serde(rename = "tokens")]
     texts: Option<Vec<String>>,
     #[serde(rename = "token_logprobs")]
@@ -164,7 +165,7 @@ pub(super) struct Logprobs {
 }
 
 impl Logprobs {
-    /// The tokens of the answer, in whichever form they came.
+    /// Returns the tokens of the answer, from either form. `None` if there are none.
     pub(super) fn into_tokens(self) -> Option<Vec<Token>> {
         let (Some(texts), None) = (self.texts, &self.content) else { return self.content };
         let logprobs = self.chosen.unwrap_or_default().into_iter().chain(std::iter::repeat(Value::Null));
@@ -177,7 +178,7 @@ impl Logprobs {
     }
 }
 
-/// One token written.
+/// One output token.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct Token {
@@ -186,12 +187,12 @@ pub(super) struct Token {
     #[serde(deserialize_with = "lenient")]
     pub(super) logprob: Option<f64>,
     pub(super) bytes: Option<Vec<u8>>,
-    /// The likeliest tokens in its place.
+    /// Likeliest tokens at this position.
     #[serde(deserialize_with = "entries")]
     pub(super) top_logprobs: Option<Vec<Token>>,
 }
 
-/// Alternatives as a list, or as a map from text to log-probability; those in another form are left out.
+/// Reads alternatives as a list, or as a map from text to log-probability. `None` for any other form.
 fn entries<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Vec<Token>>, D::Error> {
     Ok(match Value::deserialize(deserializer)? {
         Value::Array(listed) => {
@@ -210,7 +211,7 @@ fn lenient<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<f64>, D:
     Value::deserialize(deserializer).map(|value| number(&value))
 }
 
-/// A number, as one or as a text; `None` for anything else.
+/// Reads a number, or a number in a text. `None` for anything else.
 fn number(value: &Value) -> Option<f64> {
     match value {
         Value::String(text) => text.trim().parse().ok().filter(|number: &f64| !number.is_nan()),
@@ -230,13 +231,13 @@ mod tests {
     }
 
     #[expect(clippy::needless_pass_by_value, reason = "written where it is used")]
-    fn said(message: Value) -> Said {
+    fn content_of(message: Value) -> Content {
         let choices = completion(&json!({"choices": [{"message": message}]}).to_string()).choices;
-        choices.and_then(|choices| choices.into_iter().next()).expect("a choice").said()
+        choices.and_then(|choices| choices.into_iter().next()).expect("a choice").into_content()
     }
 
     #[test]
-    fn reasoning_is_told_from_the_text_wherever_it_stands() {
+    fn reasoning_is_separated_from_the_text() {
         for message in [
             json!({"content": "4", "reasoning_content": "is it 9"}),
             json!({"content": "4", "reasoning": "is it 9", "reasoning_details": [{"type": "reasoning.text", "text": "is it 9"}]}),
@@ -248,20 +249,20 @@ mod tests {
             json!({"content": {"type": "text", "text": "4"}, "thoughts": ["is it 9"]}),
             json!({"content": [{"type": "thinking", "thinking": "is it 9", "signature": "x"}, "4"]}),
         ] {
-            let said = said(message.clone());
-            assert_eq!((said.text.as_str(), said.reasoning.as_str()), ("4", "is it 9"), "{message}");
+            let content = content_of(message.clone());
+            assert_eq!((content.text.as_str(), content.reasoning.as_str()), ("4", "is it 9"), "{message}");
         }
         for message in [
             json!({}),
             json!({"content": null, "reasoning": "4"}),
             json!({"content": [{"type": "tool_use", "text": "4"}]}),
         ] {
-            assert_eq!(said(message.clone()).text, "", "{message}");
+            assert_eq!(content_of(message.clone()).text, "", "{message}");
         }
     }
 
     #[test]
-    fn numbers_that_are_none_are_read_and_texts_stay() {
+    fn invalid_numbers_are_read_and_texts_unchanged() {
         let body = r#"{"model": "NaN, \"-Infinity\" \\", "choices": [{"message": {"content": "inf"}, "logprobs":
             {"content": [{"token": "a", "logprob": -Infinity}, {"token": "b", "logprob": NaN}, {"token": "c", "logprob": "-0.5"}, {"token": "d", "logprob": -inf}]}}]}"#;
         let mut completion = completion(body);
@@ -270,11 +271,11 @@ mod tests {
         let tokens = choice.take_logprobs().into_tokens().expect("tokens");
         let values: Vec<_> = tokens.iter().map(|token| token.logprob).collect();
         assert_eq!(values, [Some(-1e300), None, Some(-0.5), Some(-1e300)]);
-        assert_eq!(choice.said().text, "inf");
+        assert_eq!(choice.into_content().text, "inf");
     }
 
     #[test]
-    fn counts_and_ends_are_found_in_other_places() {
+    fn counts_and_ends_are_found_in_other_fields() {
         for body in [
             json!({"choices": [{}], "usage": {"n": 1}}),
             json!({"choices": [{}], "usage": null, "usageMetadata": {"n": 1}}),

@@ -1,4 +1,4 @@
-//! The catalogue of weights: `configs/weights.toml`, compiled in, and a `weights.toml` beside a config that adds to it.
+//! The catalogue of weights: `configs/weights.toml`, compiled in, extended by a `weights.toml` next to a config.
 
 use std::path::Path;
 use std::sync::LazyLock;
@@ -7,14 +7,14 @@ use serde::Deserialize;
 
 use super::WeightsError;
 
-/// The name of the file beside a config.
+/// Name of the file next to a config.
 const FILE: &str = "weights.toml";
 static BUILTIN: LazyLock<Catalogue> = LazyLock::new(|| {
     let entries = read(include_str!("../../../configs/weights.toml")).expect("a test reads the file");
     Catalogue { entries }
 });
 
-/// The sets of weights that can be named, each name once.
+/// All available sets of weights, with unique names.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Catalogue {
     entries: Vec<Weights>,
@@ -24,20 +24,20 @@ pub struct Catalogue {
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Weights {
-    /// The name that configs use, and of its folder in the cache.
+    /// Name in configs, and of the folder in the cache.
     pub name: String,
     /// The licence of the weights.
     pub licence: String,
-    /// Where the hub has the files.
+    /// Location of the files on the model hub.
     #[serde(default)]
     pub hub: Option<Hub>,
     /// A wheel that holds the files.
     #[serde(default)]
     pub wheel: Option<Wheel>,
-    /// The wheels that hold the pieces of its one file, in their order.
+    /// The wheels that hold the parts of its only file, in order.
     #[serde(default)]
     pub parts: Vec<Part>,
-    /// Its files.
+    /// Files of the set.
     #[serde(rename = "file")]
     pub files: Vec<WeightsFile>,
 }
@@ -46,37 +46,37 @@ pub struct Weights {
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Hub {
-    /// Its name: `owner/name`.
+    /// Name of the repository: `owner/name`.
     pub repository: String,
     /// The revision: a commit, a tag or a branch.
     pub revision: String,
 }
 
-/// A Python wheel that holds files as they are.
+/// A Python wheel that holds complete files.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Wheel {
-    /// The package's name.
+    /// Name of the package.
     pub package: String,
-    /// Its version.
+    /// Version of the package.
     pub version: String,
-    /// The wheel's size in bytes.
+    /// Size of the wheel in bytes.
     pub bytes: u64,
-    /// The folder inside it that holds the files.
+    /// Folder inside the wheel that holds the files.
     pub folder: String,
 }
 
-/// A Python wheel that holds a piece of a file.
+/// A Python wheel that holds a part of a file.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Part {
-    /// The package's name.
+    /// Name of the package.
     pub package: String,
-    /// Its version.
+    /// Version of the package.
     pub version: String,
-    /// The wheel's size in bytes.
+    /// Size of the wheel in bytes.
     pub bytes: u64,
-    /// The piece's path inside the wheel.
+    /// Path of the part inside the wheel.
     pub member: String,
 }
 
@@ -84,16 +84,16 @@ pub struct Part {
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct WeightsFile {
-    /// Its name in the cache, on the hub and under a base URL.
+    /// Name in the cache, on the hub and under a base URL.
     pub name: String,
-    /// Its size in bytes.
+    /// Size in bytes.
     pub bytes: u64,
-    /// Its SHA-256 in hexadecimal.
+    /// SHA-256 in hexadecimal.
     pub sha256: String,
 }
 
 impl Catalogue {
-    /// The weights that every run can name.
+    /// Returns the built-in weights.
     ///
     /// # Panics
     /// Never: a test reads the compiled-in file.
@@ -102,25 +102,25 @@ impl Catalogue {
         &BUILTIN
     }
 
-    /// The built-in weights, and those of the `weights.toml` beside this config where there is one. An entry that is
-    /// built in already may stand in it, word for word.
+    /// Returns the built-in weights and those of a `weights.toml` next to this config, if it exists. The file may
+    /// repeat a built-in entry word for word.
     ///
     /// # Errors
-    /// [`WeightsError::Catalogue`], with the file and its fault.
+    /// [`WeightsError::Catalogue`] with the file and its fault.
     pub fn near(config: Option<&Path>) -> Result<Self, WeightsError> {
         let mut catalogue = Self::builtin().clone();
         let Some(file) = config.and_then(Path::parent).map(|folder| folder.join(FILE)).filter(|file| file.exists())
         else {
             return Ok(catalogue);
         };
-        let told = |what: String| WeightsError::Catalogue { file: file.clone(), what };
-        let text = std::fs::read_to_string(&file).map_err(|error| told(error.to_string()))?;
-        for entry in read(&text).map_err(told)? {
+        let fault_of = |what: String| WeightsError::Catalogue { file: file.clone(), what };
+        let text = std::fs::read_to_string(&file).map_err(|error| fault_of(error.to_string()))?;
+        for entry in read(&text).map_err(fault_of)? {
             match catalogue.entries.iter().find(|known| known.name == entry.name) {
                 Some(known) if *known == entry => {}
                 Some(_) => {
-                    return Err(told(format!(
-                        "the weights `{}` are built in, and are others: rename yours",
+                    return Err(fault_of(format!(
+                        "the weights `{}` differ from the built-in weights of this name: rename yours",
                         entry.name
                     )));
                 }
@@ -130,16 +130,16 @@ impl Catalogue {
         Ok(catalogue)
     }
 
-    /// The entries: those built in first, each file's in its order.
+    /// Returns the entries: the built-in ones first, each file's in its order.
     #[must_use]
     pub fn entries(&self) -> &[Weights] {
         &self.entries
     }
 
-    /// The entry of this name.
+    /// Returns the entry with this name.
     ///
     /// # Errors
-    /// [`WeightsError::Unknown`], with the names that there are.
+    /// [`WeightsError::Unknown`] with the known names.
     pub fn find(&self, name: &str) -> Result<&Weights, WeightsError> {
         self.entries.iter().find(|weights| weights.name == name).ok_or_else(|| {
             let known: Vec<&str> = self.entries.iter().map(|weights| weights.name.as_str()).collect();
@@ -148,7 +148,7 @@ impl Catalogue {
     }
 }
 
-/// The entries of a file's text, each found to be usable, each name once.
+/// Parses the entries of a file and checks that each is valid and has a unique name.
 fn read(text: &str) -> Result<Vec<Weights>, String> {
     #[derive(Deserialize)]
     #[serde(deny_unknown_fields)]
@@ -157,18 +157,18 @@ fn read(text: &str) -> Result<Vec<Weights>, String> {
         weights: Vec<Weights>,
     }
     let File { weights } = toml::from_str(text).map_err(|error| error.to_string())?;
-    for (place, entry) in weights.iter().enumerate() {
+    for (index, entry) in weights.iter().enumerate() {
         let named = |what| format!("the weights `{}`: {what}", entry.name);
         entry.fault().map_or(Ok(()), |what| Err(named(what)))?;
-        if weights[..place].iter().any(|earlier| earlier.name == entry.name) {
-            return Err(named("they stand twice; names must be unique".to_owned()));
+        if weights[..index].iter().any(|earlier| earlier.name == entry.name) {
+            return Err(named("the name occurs twice; names must be unique".to_owned()));
         }
     }
     Ok(weights)
 }
 
 impl Weights {
-    /// What makes the entry unusable, if anything.
+    /// Returns the reason why the entry is invalid; `None` if it is valid.
     fn fault(&self) -> Option<String> {
         let names = [&self.name].into_iter().chain(self.files.iter().map(|file| &file.name));
         let wheel = self.wheel.iter().map(|wheel| (&wheel.package, &wheel.version));
@@ -183,15 +183,15 @@ impl Weights {
             return Some(format!("the sha256 of {} must be 64 digits 0-9 a-f", file.name));
         }
         match (self.files.len(), self.parts.is_empty()) {
-            (0, _) => Some("at least one [[weights.file]] is wanted".to_owned()),
-            (2.., false) => Some("`parts` make one file, and there are several".to_owned()),
-            (_, false) if self.wheel.is_some() => Some("either `wheel` or `parts`, not both".to_owned()),
+            (0, _) => Some("at least one [[weights.file]] is required".to_owned()),
+            (2.., false) => Some("`parts` make a single file, but several files are listed".to_owned()),
+            (_, false) if self.wheel.is_some() => Some("set either `wheel` or `parts`, not both".to_owned()),
             _ => None,
         }
     }
 }
 
-/// Whether a text can be a file's name or a package's without meaning anything else, such as a path or an option.
+/// Returns true if a text can only be the name of a file or a package, and not a path or an option.
 fn is_plain(name: &str) -> bool {
     name.starts_with(|first: char| first.is_ascii_alphanumeric())
         && name.chars().all(|letter| letter.is_ascii_alphanumeric() || ".-_+".contains(letter))
@@ -205,7 +205,7 @@ fn is_sha256(text: &str) -> bool {
 mod tests {
     use super::*;
 
-    /// An entry that uses every key, with one of its lines replaced.
+    /// Returns an entry that uses every key, with one of its lines replaced.
     fn entry(line: &str, other: &str) -> String {
         let text = format!(
             "[[weights]]\nname = 'mine'\nlicence = 'none'\nhub = {{ repository = 'me/mine', revision = 'main' }}\n\
@@ -217,15 +217,15 @@ mod tests {
         text.replace(line, other)
     }
 
-    /// The catalogue beside a config, with this text in it.
-    fn beside(text: &str) -> Result<Catalogue, String> {
+    /// Reads a catalogue next to a config, with this text in it.
+    fn read_next_to_config(text: &str) -> Result<Catalogue, String> {
         let folder = tempfile::tempdir().expect("a folder");
         std::fs::write(folder.path().join(FILE), text).expect("written");
         Catalogue::near(Some(&folder.path().join("run.toml"))).map_err(|error| error.to_string())
     }
 
     #[test]
-    fn the_built_in_file_is_well_formed() {
+    fn the_built_in_catalogue_is_valid() {
         let shipped = read(include_str!("../../../configs/weights.toml")).expect("well formed");
         assert_eq!(shipped, Catalogue::builtin().entries());
         assert!(shipped.iter().all(|weights| weights.hub.is_some()));
@@ -234,28 +234,31 @@ mod tests {
     }
 
     #[test]
-    fn a_file_beside_the_config_adds_to_it() {
-        let catalogue = beside(&entry("'none'", "'none'")).expect("added");
+    fn a_file_next_to_the_config_extends_the_catalogue() {
+        let catalogue = read_next_to_config(&entry("'none'", "'none'")).expect("added");
         assert_eq!(catalogue.entries().len(), Catalogue::builtin().entries().len() + 1);
-        assert_eq!(catalogue.find("mine").expect("there").parts[0].member, "mine_1/a");
+        assert_eq!(catalogue.find("mine").expect("exists").parts[0].member, "mine_1/a");
         let nowhere = Path::new("no/such/folder/run.toml");
         assert_eq!(Catalogue::near(Some(nowhere)).expect("none is needed"), *Catalogue::builtin());
         assert_eq!(Catalogue::near(None).expect("none is needed"), *Catalogue::builtin());
     }
 
     #[test]
-    fn what_is_built_in_may_be_repeated_but_not_changed() {
+    fn built_in_entries_may_be_repeated_but_not_changed() {
         let shipped = include_str!("../../../configs/weights.toml");
-        assert_eq!(beside(shipped).expect("the same"), *Catalogue::builtin());
-        let error = beside(&shipped.replacen("98_362_432", "98_362_433", 1)).expect_err("another file");
-        assert!(error.contains("weights.toml: the weights `smollm2-135m-instruct` are built in"), "{error}");
+        assert_eq!(read_next_to_config(shipped).expect("the same"), *Catalogue::builtin());
+        let error = read_next_to_config(&shipped.replacen("98_362_432", "98_362_433", 1)).expect_err("another file");
+        assert!(
+            error.contains("weights.toml: the weights `smollm2-135m-instruct` differ from the built-in"),
+            "{error}"
+        );
     }
 
     #[test]
-    fn what_cannot_be_used_is_named() {
+    fn errors_name_the_invalid_entry() {
         let twice = entry("'none'", "'none'").repeat(2);
         for (text, part) in [
-            (twice.as_str(), "the weights `mine`: they stand twice"),
+            (twice.as_str(), "the weights `mine`: the name occurs twice"),
             (&entry("bytes = 3\n", ""), "missing field `bytes`"),
             (&entry("licence", "license"), "unknown field `license`"),
             (&entry("'mine.gguf'", "'../mine.gguf'"), "`../mine.gguf` must be letters"),
@@ -263,7 +266,7 @@ mod tests {
             (&entry("aaaa'", "AAAA'"), "the sha256 of mine.gguf must be 64 digits"),
             (&entry("parts", "wheel = { package = 'w', version = '1', bytes = 1, folder = 'w' }\nparts"), "not both"),
         ] {
-            let error = beside(text).expect_err(part);
+            let error = read_next_to_config(text).expect_err(part);
             assert!(error.contains("weights.toml: ") && error.contains(part), "{error}");
         }
     }

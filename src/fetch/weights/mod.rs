@@ -1,168 +1,169 @@
-//! Weight files: which there are, where they come from, and that they are the right ones. A file is in its place only
-//! if its checksum was right, so a fetch can be broken off at any point.
+//! Weight files: their catalogue, their sources, and their verification. A file is at its final path only if its
+//! checksum was right, so a fetch can be interrupted at any point.
 
 mod catalogue;
-mod places;
+mod locations;
 mod sources;
 
 use std::io;
 use std::path::PathBuf;
 
 pub use catalogue::{Catalogue, Hub, Part, Weights, WeightsFile, Wheel};
-use places::Places;
+use locations::Locations;
 
 pub use crate::fetch::download::checksum;
 
-/// What happens during a fetch, for a progress bar or lines of text.
+/// Event of a fetch, for a progress bar or lines of text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Event {
     /// A source is tried: a URL or packages.
     Trying(String),
-    /// Bytes that came from it so far.
+    /// Progress of the current source.
     Received {
-        /// Bytes so far.
+        /// Number of bytes so far.
         bytes: u64,
-        /// Bytes in all, where known.
+        /// Total number of bytes; `None` if unknown.
         total: Option<u64>,
     },
-    /// A source gave nothing usable; the next one is tried.
+    /// A source failed; the next source is tried.
     Failed {
-        /// The source.
+        /// Name of the source.
         source: String,
-        /// Why.
+        /// Reason of the failure.
         reason: String,
     },
 }
 
-/// Is told what happens during a fetch.
+/// Callback that receives the events of a fetch.
 pub type Progress<'a> = &'a (dyn Fn(Event) + Send + Sync);
 
-/// Why weights cannot be had.
+/// Errors of finding, checking or fetching weights.
 #[derive(Debug, thiserror::Error)]
 pub enum WeightsError {
-    /// A catalogue's file cannot be used.
+    /// A catalogue file is invalid.
     #[error("{}: {what}", file.display())]
     Catalogue {
-        /// The file.
+        /// Path of the file.
         file: PathBuf,
-        /// What is wrong with it.
+        /// Fault of the file.
         what: String,
     },
     /// The catalogue has no such entry.
-    #[error("no weights are called `{name}`: there are {known}")]
+    #[error("no weights are named `{name}`; known weights: {known}")]
     Unknown {
-        /// The name asked for.
+        /// The requested name.
         name: String,
-        /// The names there are.
+        /// The known names.
         known: String,
     },
-    /// The platform names no folder for caches.
-    #[error("there is no cache folder for this user: set INTERCASCADE_CACHE to a folder")]
+    /// The platform has no cache folder.
+    #[error("this user has no cache folder: set INTERCASCADE_CACHE to a folder")]
     NoCache,
-    /// A file is not there.
-    #[error("{}: not there; fetch it with `intercascade models fetch {name}`", file.display())]
+    /// A file is missing.
+    #[error("{}: the file is missing; fetch it with `intercascade models fetch {name}`", file.display())]
     Missing {
-        /// The weights' name.
+        /// Name of the weights.
         name: String,
-        /// The file.
+        /// Path of the file.
         file: PathBuf,
     },
-    /// A file is not what it should be.
-    #[error("{}: its SHA-256 is {found} instead of {wanted}; fetch it again with `intercascade models fetch {name}`", file.display())]
+    /// A file has another checksum than expected.
+    #[error("{}: its SHA-256 is {found} instead of {expected}; fetch it again with `intercascade models fetch {name}`", file.display())]
     Changed {
-        /// The weights' name.
+        /// Name of the weights.
         name: String,
-        /// The file.
+        /// Path of the file.
         file: PathBuf,
-        /// The checksum found.
+        /// Checksum of the file.
         found: String,
-        /// The checksum of the right file.
-        wanted: String,
+        /// Expected checksum.
+        expected: String,
     },
     /// A file or folder cannot be read or written.
     #[error("{}: {error}", file.display())]
     Io {
-        /// The file or folder.
+        /// Path of the file or folder.
         file: PathBuf,
-        /// What the system said.
+        /// Error of the operating system.
         error: io::Error,
     },
     /// No source had the files.
     #[error("the weights `{name}` could not be fetched:\n  {}", reasons.join("\n  "))]
     NoSource {
-        /// The weights' name.
+        /// Name of the weights.
         name: String,
-        /// Each source that was tried and why it failed: `SOURCE: REASON`.
+        /// Each source with the reason of its failure: `SOURCE: REASON`.
         reasons: Vec<String>,
     },
 }
 
 impl Catalogue {
-    /// Where these weights are, or will be: the file itself where there is one only, else the folder.
+    /// Returns the path of these weights, which need not exist: the file if there is only one, otherwise the
+    /// folder.
     ///
     /// # Errors
-    /// When the name is unknown or there is no cache folder.
+    /// If the name is unknown or this user has no cache folder.
     pub fn path(&self, name: &str) -> Result<PathBuf, WeightsError> {
-        Ok(self.find(name)?.path(&Places::from_environment()?))
+        Ok(self.find(name)?.path(&Locations::from_environment()?))
     }
 
-    /// The lines that list the weights: name, size, terms, whether they are there, and where they belong.
+    /// Returns the lines that list the weights: name, size, licence, state, and path.
     ///
     /// # Errors
     /// If this user has no cache folder.
     pub fn lines(&self) -> Result<Vec<String>, WeightsError> {
         let line = |set: &Weights| {
             let path = self.path(&set.name)?;
-            let state = if path.exists() { "there" } else { "not there" };
+            let state = if path.exists() { "fetched" } else { "not fetched" };
             let bytes: u64 = set.files.iter().map(|file| file.bytes).sum();
             Ok(format!("{}  {} MB  {}  {state}: {}", set.name, bytes / 1_000_000, set.licence, path.display()))
         };
         self.entries().iter().map(line).collect()
     }
 
-    /// Where these weights are, once every file's checksum is found to be right (0.1 to 0.3 s for 100 MB).
+    /// Returns the path of these weights after checking every file's checksum (0.1 to 0.3 s for 100 MB).
     ///
     /// # Errors
-    /// When the name is unknown, or a file is missing or not the right one.
+    /// If the name is unknown, or a file is missing or has a wrong checksum.
     pub fn check(&self, name: &str) -> Result<PathBuf, WeightsError> {
-        self.find(name)?.check(&Places::from_environment()?)
+        self.find(name)?.check(&Locations::from_environment()?)
     }
 
-    /// Fetches what is missing of these weights, from the first source that has it, and gives their place.
+    /// Fetches the missing files of these weights from the first source that has them, and returns their path.
     ///
     /// # Errors
-    /// [`WeightsError::NoSource`] with every source's reason, and as [`Self::check`].
+    /// [`WeightsError::NoSource`] with every source's reason; also the errors of [`Self::check`].
     pub async fn fetch(&self, name: &str, progress: Progress<'_>) -> Result<PathBuf, WeightsError> {
-        self.find(name)?.fetch(&Places::from_environment()?, progress).await
+        self.find(name)?.fetch(&Locations::from_environment()?, progress).await
     }
 }
 
-/// [`Catalogue::path`] of built-in weights.
+/// Returns the path of built-in weights; see [`Catalogue::path`].
 ///
 /// # Errors
-/// As there.
+/// The errors of [`Catalogue::path`].
 pub fn path(name: &str) -> Result<PathBuf, WeightsError> {
     Catalogue::builtin().path(name)
 }
 
 impl Weights {
-    async fn fetch(&self, places: &Places, progress: Progress<'_>) -> Result<PathBuf, WeightsError> {
-        let folder = self.folder(places);
+    async fn fetch(&self, locations: &Locations, progress: Progress<'_>) -> Result<PathBuf, WeightsError> {
+        let folder = self.folder(locations);
         std::fs::create_dir_all(&folder).map_err(|error| WeightsError::Io { file: folder.clone(), error })?;
         let mut reasons = Vec::new();
-        for source in sources::of(self, places) {
-            let lacking = self.lacking(places);
-            if lacking.is_empty() {
+        for source in sources::of(self, locations) {
+            let missing = self.missing(locations);
+            if missing.is_empty() {
                 break;
             }
             progress(Event::Trying(source.to_string()));
-            if let Err(reason) = source.fetch(&lacking, &folder, places, progress).await {
+            if let Err(reason) = source.fetch(&missing, &folder, locations, progress).await {
                 let reason = reason.to_string();
                 progress(Event::Failed { source: source.to_string(), reason: reason.clone() });
                 reasons.push(format!("{source}: {reason}"));
             }
         }
-        match self.check(places) {
+        match self.check(locations) {
             Err(_) if !reasons.is_empty() => Err(WeightsError::NoSource { name: self.name.clone(), reasons }),
             checked => checked,
         }

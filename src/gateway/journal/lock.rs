@@ -1,12 +1,12 @@
-//! The right to make calls for a journal, which one process has at a time.
+//! The lock under which one process at a time makes calls for a journal.
 
 use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
-/// The right to make calls for a journal: two processes at once would pay for the same ones, and each know of its own alone.
-/// The system ends it with the process.
+/// The lock under which one process makes calls for a journal. Two processes without it would pay for the same
+/// calls, and each would count only its own. The operating system releases the lock when the process ends.
 #[derive(Debug)]
 pub struct JournalLock {
     path: PathBuf,
@@ -14,10 +14,10 @@ pub struct JournalLock {
 }
 
 impl JournalLock {
-    /// Claims the journal at `path`.
+    /// Locks the journal at `path`.
     ///
     /// # Errors
-    /// If another process has it, or its file cannot be made.
+    /// If another process holds the lock, or the lock file cannot be created.
     pub fn of(path: &Path) -> Result<Self> {
         let mut name = path.as_os_str().to_owned();
         name.push(".lock");
@@ -29,26 +29,27 @@ impl JournalLock {
         })
     }
 
-    /// Claims the calls of the config `name` among the runs in `root`: two verbs at once would pay for the same calls.
+    /// Locks the calls of the config `name` for all runs in `root`: two commands at once would pay for the same
+    /// calls.
     ///
     /// # Errors
-    /// If another process has it, or its file cannot be made.
+    /// If another process holds the lock, or the lock file cannot be created.
     pub fn of_config(root: &Path, name: &str) -> Result<Self> {
         Self::lock(root.join(format!(".{name}.lock")))?.with_context(|| {
             format!(
-                "another intercascade is making calls for the config `{name}` in {}; wait for it, give this one another name with \
-                 --set name=NAME, or let it pay for its own calls with --alone",
+                "another intercascade is making calls for the config `{name}` in {}; wait for it, give this run another name with \
+                 --set name=NAME, or let this run pay for its own calls with --alone",
                 root.display()
             )
         })
     }
 
-    /// `None` if another process holds the lock of this file.
+    /// Locks a file. `None` if another process holds its lock.
     fn lock(file: PathBuf) -> Result<Option<Self>> {
-        let lock = File::create(&file).with_context(|| format!("cannot make {}", file.display()))?;
+        let lock = File::create(&file).with_context(|| format!("cannot create {}", file.display()))?;
         match lock.try_lock() {
             Err(TryLockError::WouldBlock) => Ok(None),
-            // Some file systems have no locks.
+            // Some file systems do not support locks.
             Ok(()) | Err(TryLockError::Error(_)) => Ok(Some(Self { path: file, _lock: lock })),
         }
     }
@@ -56,7 +57,7 @@ impl JournalLock {
 
 impl Drop for JournalLock {
     fn drop(&mut self) {
-        // One that stays there holds nobody up.
+        // A lock file that remains blocks no other process.
         let _ = std::fs::remove_file(&self.path);
     }
 }

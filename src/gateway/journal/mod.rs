@@ -1,5 +1,6 @@
-//! The journal of calls: every answer is stored under the hash of all that determines it, durably, before it is
-//! used. Resuming, sharing calls between arms and offline replay are look-ups here. One `SQLite` file.
+//! The journal of calls, one `SQLite` file. Every answer is stored durably, under the hash of everything that
+//! determines it, before it is used. Resuming, sharing calls between arms and offline replay are look-ups in the
+//! journal.
 
 mod lock;
 pub mod neighbours;
@@ -28,30 +29,30 @@ use crate::types::embedding::Embedded;
 use crate::types::item::ItemId;
 use crate::types::recorded::RecordedCalls;
 
-/// A call that was made.
+/// An answered call.
 #[derive(Debug, Clone)]
 pub struct JournaledCall {
-    /// Its key.
+    /// Key of the call: the SHA-256 of its canonical request.
     pub key: CallKey,
-    /// The model's name in the config.
+    /// Name of the model in the config.
     pub model: String,
-    /// The item that it was about.
+    /// Item of the request.
     pub item: ItemId,
-    /// The canonical request: what the key is the hash of.
+    /// Canonical request. Empty for a call from a recording without requests.
     pub request: String,
-    /// The answer.
+    /// The model's answer.
     pub response: Response,
 }
 
-/// An answer that several may wait for, and one gets.
+/// An answer that several callers may wait for and one caller obtains.
 pub type Flight = Arc<OnceCell<Arc<Response>>>;
 
-/// What calls of one model have taken.
+/// Number and tokens of the calls of one model.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Spend {
-    /// Calls.
+    /// Number of calls.
     pub calls: u64,
-    /// Their tokens.
+    /// Sum of their tokens.
     pub usage: Usage,
 }
 
@@ -60,22 +61,22 @@ pub struct Journal {
     path: PathBuf,
     reader: Mutex<Connection>,
     writer: Writer,
-    /// Journals of other runs, looked into where this one has no answer; never written to.
+    /// Journals of other runs, searched if this journal has no answer. They are never written to.
     further: Vec<(PathBuf, Mutex<Connection>)>,
-    /// Journals of the runs beside this one, looked into last; never written to.
+    /// Journals of neighbouring runs, searched last. They are never written to.
     neighbours: Vec<Neighbour>,
-    /// Whether refused calls of the other journals are asked again.
-    passes_over_refused: bool,
+    /// True if refused calls of the other journals are ignored, so that the requests are sent again.
+    ignores_refused: bool,
     flights: Mutex<HashMap<CallKey, Flight>>,
-    made: AtomicU64,
+    calls_made: AtomicU64,
     imported: AtomicU64,
 }
 
 impl Journal {
-    /// Opens the journal at `path`, or begins one.
+    /// Opens the journal at `path`, or creates one.
     ///
     /// # Errors
-    /// Names the file where it is damaged, of another version, or cannot be opened.
+    /// Names the file if it is damaged, has another schema version, or cannot be opened.
     pub fn open(path: &Path) -> Result<Self> {
         let writing = schema::open(path)?;
         let reading = schema::open(path)?;
@@ -85,82 +86,85 @@ impl Journal {
             writer: Writer::start(writing).context("the journal's thread did not start")?,
             further: Vec::new(),
             neighbours: Vec::new(),
-            passes_over_refused: false,
+            ignores_refused: false,
             flights: Mutex::default(),
-            made: AtomicU64::new(0),
+            calls_made: AtomicU64::new(0),
             imported: AtomicU64::new(0),
         })
     }
 
-    /// Looks into the journal of another run too: a journal, an export of one, or a folder with an export in parts
-    /// (`journal*.parquet`). What is taken from there is copied, and counts as never spent.
+    /// Adds journals of another run to search: a journal, an export of one, or a folder with an export in parts
+    /// (`journal*.parquet`). Answers found there are copied, and count as not paid for by this run.
     ///
     /// # Errors
-    /// Names the file that is no journal or was changed after its export, or the folder that holds none.
+    /// Names the file that is not a journal or was changed after its export, or the folder that holds no export.
     pub fn with_further(mut self, path: &Path) -> Result<Self> {
         self.further.extend(opened(path)?.into_iter().map(|(part, connection)| (part, Mutex::new(connection))));
         Ok(self)
     }
 
-    /// The file.
+    /// Path of the journal's file.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Passes over the refused calls of the other journals, so that they are asked again.
-    pub fn pass_over_refused(&mut self) {
-        self.passes_over_refused = true;
+    /// Ignores the refused calls of the other journals, so that the requests are sent again.
+    pub fn ignore_refused(&mut self) {
+        self.ignores_refused = true;
     }
 
-    /// Takes out the refused calls of this journal, so that they are asked again. Gives how many there were.
+    /// Deletes the refused calls of this journal, so that the requests are sent again. Returns the number of
+    /// deleted calls.
     ///
     /// # Errors
     /// If the journal cannot be written.
-    pub fn forget_refused(&self) -> Result<usize> {
-        let gone = lock(&self.reader).execute(
+    pub fn delete_refused(&self) -> Result<usize> {
+        let deleted = lock(&self.reader).execute(
             "DELETE FROM calls WHERE response ->> '$.finish' = 'refused'
              OR (response ->> '$.finish' = 'content-filter' AND response ->> '$.text' = '')",
             [],
         );
-        gone.with_context(|| format!("cannot write the journal {}", self.path.display()))
+        deleted.with_context(|| format!("cannot write the journal {}", self.path.display()))
     }
 
-    /// Calls that were really made since the journal was opened.
+    /// Returns the number of calls made since the journal was opened.
     #[must_use]
     pub fn calls_made(&self) -> u64 {
-        self.made.load(Ordering::Relaxed)
+        self.calls_made.load(Ordering::Relaxed)
     }
 
-    /// Calls that were copied from other journals since this one was opened.
+    /// Returns the number of calls copied from other journals since this one was opened.
     #[must_use]
     pub fn calls_imported(&self) -> u64 {
         self.imported.load(Ordering::Relaxed)
     }
 
-    /// The place at which everybody waits who needs this call.
+    /// Returns the cell on which all callers of one call wait.
     #[must_use]
     pub fn flight(&self, key: &CallKey) -> Flight {
         Arc::clone(lock(&self.flights).entry(*key).or_default())
     }
 
-    /// The call has ended, well or not; whoever needs it later looks into the journal.
-    pub fn landed(&self, key: &CallKey) {
+    /// Removes the cell of a call that has ended, successfully or not. Later callers find the answer in the
+    /// journal.
+    pub fn end_flight(&self, key: &CallKey) {
         lock(&self.flights).remove(key);
     }
 
-    /// The stored answer to a call whose canonical request is known: a recording without requests gets it here.
+    /// Returns the stored answer to a call whose canonical request is known. An answer copied from a recording
+    /// without requests is stored with `request`.
     ///
     /// # Errors
-    /// If a journal cannot be read, or this one not written to.
+    /// If a journal cannot be read, or this journal cannot be written.
     pub async fn answer_to(&self, key: &CallKey, request: &str) -> Result<Option<Response>> {
         self.find(key, Some(request)).await
     }
 
-    /// The stored answer to a call.
+    /// Returns the stored answer to a call.
     ///
     /// # Errors
-    /// If a journal cannot be read, or this one not written to.
+    /// If a journal cannot be read, or this journal cannot be written.
     pub async fn get(&self, key: &CallKey) -> Result<Option<Response>> {
         self.find(key, None).await
     }
@@ -169,46 +173,47 @@ impl Journal {
         if let Some(response) = self.stored(key)? {
             return Ok(Some(response));
         }
-        let named = || self.further.iter().find_map(|(path, further)| call(&lock(further), path, key).transpose());
-        let beside = || self.neighbours.iter().find_map(|neighbour| neighbour.call(key).transpose());
-        let Some(made) = named().or_else(beside) else { return Ok(None) };
-        let mut made = made?;
-        if self.passes_over_refused && made.response.is_refused() {
+        let in_further = || self.further.iter().find_map(|(path, further)| call(&lock(further), path, key).transpose());
+        let in_neighbours = || self.neighbours.iter().find_map(|neighbour| neighbour.call(key).transpose());
+        let Some(call) = in_further().or_else(in_neighbours) else { return Ok(None) };
+        let mut call = call?;
+        if self.ignores_refused && call.response.is_refused() {
             return Ok(None);
         }
         if let Some(request) = request {
-            request.clone_into(&mut made.request);
+            request.clone_into(&mut call.request);
         }
-        let response = made.response.clone();
-        self.writer.write(Entry::call(made, Origin::Imported)?).await?;
+        let response = call.response.clone();
+        self.writer.write(Entry::call(call, Origin::Imported)?).await?;
         self.imported.fetch_add(1, Ordering::Relaxed);
         Ok(Some(response))
     }
 
-    /// Stores a call that was made, and returns once it is durable. Gives the answer that stands: another process
-    /// may have stored one first, and that one is everybody's.
+    /// Stores a call that was made, and returns once the call is durable. Returns the answer that applies: if
+    /// another process has stored one first, that answer is used by all.
     ///
     /// # Errors
-    /// Where the journal cannot be written.
-    pub async fn put(&self, made: JournaledCall) -> Result<Response> {
-        let (key, response) = (made.key, made.response.clone());
-        let is_new = self.writer.write(Entry::call(made, Origin::Own)?).await?;
-        self.made.fetch_add(1, Ordering::Relaxed);
+    /// If the journal cannot be written.
+    pub async fn put(&self, call: JournaledCall) -> Result<Response> {
+        let (key, response) = (call.key, call.response.clone());
+        let is_new = self.writer.write(Entry::call(call, Origin::Own)?).await?;
+        self.calls_made.fetch_add(1, Ordering::Relaxed);
         if is_new {
             return Ok(response);
         }
-        self.stored(&key)?.ok_or_else(|| anyhow!("call {key} is there and cannot be found"))
+        self.stored(&key)?.ok_or_else(|| anyhow!("call {key} exists in the journal but cannot be read"))
     }
 
-    /// Notes an attempt that got no answer and may be charged all the same; at most `worst` for it.
+    /// Records an attempt that got no answer and may be charged, for at most `worst` tokens.
     pub fn record_unanswered(&self, key: &CallKey, model: &str, reason: &str, worst: Usage) {
         self.writer.note(Entry::Lost { key: *key, model: model.to_owned(), reason: reason.to_owned(), worst });
     }
 
-    /// The stored embeddings of texts, by their keys; those that other journals hold are copied.
+    /// Returns the stored embeddings of the texts with these keys, `None` for each that is not stored. Embeddings
+    /// found in other journals are copied.
     ///
     /// # Errors
-    /// Where a journal cannot be read, or this one not written to.
+    /// If a journal cannot be read, or this journal cannot be written.
     pub async fn embeddings(&self, embedder: &str, keys: &[CallKey]) -> Result<Vec<Option<Embedded>>> {
         let mut found = vec![None; keys.len()];
         look_up(&self.path, &self.reader, keys, &mut found)?;
@@ -224,34 +229,35 @@ impl Journal {
         Ok(found)
     }
 
-    /// Stores the embeddings of texts, each under its key, and returns once they are durable.
+    /// Stores embeddings, each under its key, and returns once they are durable.
     ///
     /// # Errors
-    /// Where the journal cannot be written.
+    /// If the journal cannot be written.
     pub async fn put_embeddings(&self, embedder: &str, rows: Vec<(CallKey, Embedded)>) -> Result<()> {
         let mut last = None;
         for (key, embedded) in rows {
             last = Some(self.writer.begin(Entry::Embedding { key, embedder: embedder.to_owned(), embedded })?);
         }
-        // They are written in this order, so the last one's end is that of all.
+        // Rows are written in this order, so all are durable once the last row is.
         match last {
             Some(last) => writer::finish(last).await.map(|_| ()),
             None => Ok(()),
         }
     }
 
-    /// What was spent on the calls of this journal, by the model's name; imported ones were spent by others.
+    /// Returns the number and the tokens of this run's own calls, by the model's name. Copied calls were paid for
+    /// by other runs and do not count.
     ///
     /// # Errors
-    /// Where the journal cannot be read.
+    /// If the journal cannot be read.
     pub fn spent(&self) -> Result<BTreeMap<String, Spend>> {
         sums(&lock(&self.reader), SPENT).with_context(|| cannot_read(&self.path))
     }
 
-    /// What attempts without an answer may have cost at most, by the model's name.
+    /// Returns the number of attempts without an answer and an upper bound on their tokens, by the model's name.
     ///
     /// # Errors
-    /// Where the journal cannot be read.
+    /// If the journal cannot be read.
     pub fn lost(&self) -> Result<BTreeMap<String, Spend>> {
         sums(&lock(&self.reader), LOST).with_context(|| cannot_read(&self.path))
     }
@@ -282,8 +288,8 @@ impl RecordedCalls for Journal {
                 let (key, request) = row.with_context(|| cannot_read(path))?;
                 if request.is_empty() {
                     bail!(
-                        "{} holds answers without their requests, so backend `replay` cannot tell what they answer; \
-                         name the backend that gave them, and the file with --journal",
+                        "{} holds answers without their requests, so backend `replay` cannot match them to items. \
+                         Set the backend that produced the answers, and name the file with --journal",
                         path.display()
                     );
                 }
@@ -298,15 +304,15 @@ impl RecordedCalls for Journal {
     }
 }
 
-/// Checks that there is a journal to look into.
+/// Checks that a journal exists at `path`.
 ///
 /// # Errors
-/// Names the path at which there is none.
-pub fn check_there(path: &Path) -> Result<()> {
+/// Names the path if there is no journal.
+pub fn check_exists(path: &Path) -> Result<()> {
     parts(path).map(|_| ())
 }
 
-/// The files that a path stands for: itself, or a folder's exports in the order of their names.
+/// Returns the files of a journal path: the file itself, or a folder's exports in the order of their names.
 fn parts(path: &Path) -> Result<Vec<PathBuf>> {
     if path.is_file() {
         return Ok(vec![path.to_owned()]);
@@ -327,7 +333,7 @@ fn parts(path: &Path) -> Result<Vec<PathBuf>> {
     Ok(parts)
 }
 
-/// The journals that a path stands for, each with its file: a journal, an export, or the parts of one in a folder.
+/// Opens the journals of a path, each with its file: a journal, an export, or the parts of an export in a folder.
 fn opened(path: &Path) -> Result<Vec<(PathBuf, Connection)>> {
     let open = |part: PathBuf| {
         let connection = if portable::is_portable(&part) { portable::open(&part) } else { schema::open_further(&part) };
@@ -336,12 +342,12 @@ fn opened(path: &Path) -> Result<Vec<(PathBuf, Connection)>> {
     parts(path)?.into_iter().map(open).collect()
 }
 
-/// A whole call out of some journal.
+/// Reads a call with its request and answer from a journal.
 fn call(connection: &Connection, path: &Path, key: &CallKey) -> Result<Option<JournaledCall>> {
     found(connection, path, key, "SELECT model, item, request, response FROM calls WHERE key = ?1")
 }
 
-/// A whole call by a query for model, item, request and response.
+/// Reads a call by a query that selects model, item, request and response.
 fn found(connection: &Connection, path: &Path, key: &CallKey, query: &str) -> Result<Option<JournaledCall>> {
     let found: Option<[String; 4]> = connection
         .prepare_cached(query)?
@@ -352,7 +358,7 @@ fn found(connection: &Connection, path: &Path, key: &CallKey, query: &str) -> Re
     Ok(Some(JournaledCall { key: *key, model, item: item.into(), request, response: response(key, &text)? }))
 }
 
-/// Fills in the embeddings that are still missing, as far as this journal has them.
+/// Fills in the missing embeddings that this journal holds.
 fn look_up(
     path: &Path,
     connection: &Mutex<Connection>,
@@ -360,8 +366,8 @@ fn look_up(
     found: &mut [Option<Embedded>],
 ) -> Result<()> {
     let connection = lock(connection);
-    for (key, place) in keys.iter().zip(found).filter(|(_, place)| place.is_none()) {
-        *place = embedding(&connection, key).with_context(|| cannot_read(path))?;
+    for (key, entry) in keys.iter().zip(found).filter(|(_, entry)| entry.is_none()) {
+        *entry = embedding(&connection, key).with_context(|| cannot_read(path))?;
     }
     Ok(())
 }
@@ -374,14 +380,14 @@ fn embedding(connection: &Connection, key: &CallKey) -> rusqlite::Result<Option<
     row.optional()
 }
 
-/// A vector as the journal's tables have it.
+/// Decodes a vector of little-endian 32-bit floats.
 fn floats(bytes: &[u8]) -> Vec<f32> {
     let (floats, _) = bytes.as_chunks::<4>();
     floats.iter().map(|float| f32::from_le_bytes(*float)).collect()
 }
 
 fn response(key: &CallKey, text: &str) -> Result<Response> {
-    serde_json::from_str(text).with_context(|| format!("call {key} is not readable"))
+    serde_json::from_str(text).with_context(|| format!("call {key} cannot be decoded"))
 }
 
 fn cannot_read(path: &Path) -> String {

@@ -1,5 +1,6 @@
-//! A journal in one parquet file, to be passed on: the calls and the embeddings, in the order in which they were written.
-//! With requests, or with the answers alone, so that nothing of the questions is passed on. Lost attempts are left out.
+//! Export of a journal to one parquet file: the calls and the embeddings in the order in which they were written.
+//! An export contains the requests, or only the answers, so that no text of the questions is passed on. Attempts
+//! without an answer are left out.
 
 use std::collections::HashSet;
 use std::fs::File;
@@ -19,29 +20,29 @@ use super::{JournaledCall, floats, opened, schema};
 use crate::types::chat::CallKey;
 use crate::types::embedding::Embedded;
 
-/// What every parquet file begins with.
+/// First bytes of every parquet file.
 const MAGIC: &[u8] = b"PAR1";
 
-/// What goes into an export.
+/// Selection of the rows and columns of an export.
 #[derive(Debug, Clone, Default)]
 pub struct ExportSelection {
-    /// Whether requests are left out, and with them all text of the questions.
+    /// True if requests are left out, and with them all text of the questions.
     pub answers_only: bool,
     /// Journals or exports whose rows are left out.
     pub except: Vec<PathBuf>,
 }
 
-/// What a file holds.
+/// Number of rows in an export.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Exported {
-    /// Calls.
+    /// Number of calls.
     pub calls: usize,
-    /// Embeddings.
+    /// Number of embeddings.
     pub embeddings: usize,
 }
 
-/// A call's row, or an embedding's: `model` is then the embedder, and only `tokens` and `vector` follow. `made` and
-/// `processor` are known of calls that the exported run made itself.
+/// The row of a call or of an embedding. For an embedding, `model` is the embedder and only `tokens` and `vector`
+/// are set. `made` and `processor` are set for calls that the exported run made itself.
 struct Row {
     key: String,
     model: String,
@@ -54,10 +55,10 @@ struct Row {
     processor: Option<String>,
 }
 
-/// The journal at `path` as a parquet file's bytes.
+/// Exports the journal at `path` as the bytes of a parquet file.
 ///
 /// # Errors
-/// Names the journal that cannot be read, or a file of `except` that is no journal.
+/// Names the journal that cannot be read, or a file of `except` that is not a journal.
 pub fn export(path: &Path, selection: &ExportSelection) -> Result<(Vec<u8>, Exported)> {
     let connection = schema::open_further(path)?;
     let cannot = || format!("cannot read the journal {}", path.display());
@@ -73,7 +74,7 @@ pub fn export(path: &Path, selection: &ExportSelection) -> Result<(Vec<u8>, Expo
     Ok((bytes, exported))
 }
 
-/// A journal's calls, then its embeddings.
+/// Reads a journal's calls, then its embeddings.
 fn rows(connection: &Connection) -> rusqlite::Result<Vec<Row>> {
     let read = |query: &str| -> rusqlite::Result<Vec<Row>> {
         let mut statement = connection.prepare(query)?;
@@ -102,7 +103,7 @@ fn rows(connection: &Connection) -> rusqlite::Result<Vec<Row>> {
     Ok(rows)
 }
 
-/// The keys of the calls and embeddings in a journal, an export, or a folder with one in parts.
+/// Returns the keys of the calls and embeddings in a journal, an export, or a folder with an export in parts.
 fn keys(path: &Path) -> Result<Vec<String>> {
     let mut keys = Vec::new();
     for (part, connection) in opened(path)? {
@@ -119,7 +120,7 @@ fn columns(rows: &[Row], answers_only: bool) -> Result<Vec<Column>> {
     let text = |name: &str, of: fn(&Row) -> Option<&str>| -> Column {
         Series::new(name.into(), rows.iter().map(of).collect::<Vec<_>>()).into()
     };
-    let asked = if answers_only {
+    let request_column = if answers_only {
         let purposes =
             rows.iter().map(|row| row.request.as_deref().map(|request| purpose(&row.key, request)).transpose());
         Series::new("purpose".into(), purposes.collect::<Result<Vec<_>>>()?).into()
@@ -130,7 +131,7 @@ fn columns(rows: &[Row], answers_only: bool) -> Result<Vec<Column>> {
         text("key", |row| Some(&row.key)),
         text("model", |row| Some(&row.model)),
         text("item", |row| row.item.as_deref()),
-        asked,
+        request_column,
         text("response", |row| row.response.as_deref()),
         Series::new("tokens".into(), rows.iter().map(|row| row.tokens).collect::<Vec<_>>()).into(),
         Series::new("vector".into(), rows.iter().map(|row| row.vector.as_deref()).collect::<Vec<_>>()).into(),
@@ -139,27 +140,29 @@ fn columns(rows: &[Row], answers_only: bool) -> Result<Vec<Column>> {
     ])
 }
 
-/// What a call was for, as its canonical request says: `answer`, `answer-and-strategy`, `strategy` or `confidence`.
+/// Returns the purpose of a call, as stated in its canonical request: `answer`, `answer-and-strategy`, `strategy`
+/// or `confidence`.
 fn purpose(key: &str, request: &str) -> Result<String> {
     if request.is_empty() {
         bail!(
-            "call {key} came from a recording without requests and was not used: run what needs it before the export"
+            "call {key} was copied from a recording without requests and never used. Run the config that uses it before the export"
         );
     }
-    let request: Value = serde_json::from_str(request).with_context(|| format!("call {key} is not readable"))?;
+    let request: Value = serde_json::from_str(request).with_context(|| format!("call {key} cannot be decoded"))?;
     Ok(request["wanted"].as_str().unwrap_or("answer").to_owned())
 }
 
-/// Whether a file is an export, by its first bytes.
+/// Returns true if the first bytes of a file are those of an export.
 pub(super) fn is_portable(path: &Path) -> bool {
     use std::io::Read;
     let mut first = [0; MAGIC.len()];
     File::open(path).and_then(|mut file| file.read_exact(&mut first)).is_ok() && first == *MAGIC
 }
 
-/// The journal in such a file, in memory. The key of each call is computed again from its request, so that no answer can
-/// stand under another question. In an export of answers alone the keys are taken from the file: a run finds an answer
-/// only by the key that it computes from its own data. An embedding's text is never in the file.
+/// Opens an export as a journal in memory. The key of each call is recomputed from its request, so that no answer
+/// can be stored under another question. In an export without requests the keys are read from the file; this is
+/// safe, because a run finds an answer only by the key that it computes from its own data. The text of an embedding
+/// is never in the file.
 pub(super) fn open(path: &Path) -> Result<Connection> {
     let mut connection = schema::in_memory()?;
     fill(&mut connection, path).with_context(|| format!("the journal {}", path.display()))?;
@@ -169,41 +172,41 @@ pub(super) fn open(path: &Path) -> Result<Connection> {
 fn fill(connection: &mut Connection, path: &Path) -> Result<()> {
     let frame = ParquetReader::new(File::open(path)?).finish().context("is not readable as parquet")?;
     let column =
-        |name: &str| frame.column(name).with_context(|| format!("is no exported one: there is no column `{name}`"));
+        |name: &str| frame.column(name).with_context(|| format!("is not an export: column `{name}` is missing"));
     let answers_only = frame.column("request").is_err() && frame.column("purpose").is_ok();
-    let asked = if answers_only { "purpose" } else { "request" };
-    let [keys, models, items, requests, responses] =
-        ["key", "model", "item", asked, "response"].map(|name| column(name).and_then(|column| Ok(column.str()?)));
+    let request_column = if answers_only { "purpose" } else { "request" };
+    let [keys, models, items, requests, responses] = ["key", "model", "item", request_column, "response"]
+        .map(|name| column(name).and_then(|column| Ok(column.str()?)));
     let (keys, models, items, requests, responses) = (keys?, models?, items?, requests?, responses?);
     let (tokens, vectors) = (column("tokens")?.i64()?, column("vector")?.binary()?);
-    // The first exports did not have it.
+    // Exports of the first version have no such column.
     let made_at = frame.column("made").ok().map(|column| column.i64()).transpose()?;
     let transaction = connection.transaction()?;
     for row in 0..frame.height() {
-        let wrong = |what: &str| format!("row {}: {what}", row + 1);
-        let key = keys.get(row).with_context(|| wrong("the key is missing"))?;
-        let key: CallKey = key.parse().with_context(|| wrong("the key cannot be read"))?;
-        let model = models.get(row).with_context(|| wrong("the model is missing"))?.to_owned();
+        let fault = |what: &str| format!("row {}: {what}", row + 1);
+        let key = keys.get(row).with_context(|| fault("the key is missing"))?;
+        let key: CallKey = key.parse().with_context(|| fault("the key cannot be read"))?;
+        let model = models.get(row).with_context(|| fault("the model is missing"))?.to_owned();
         let entry = match (requests.get(row), tokens.get(row), vectors.get(row)) {
             (Some(request), ..) => {
                 if !answers_only && CallKey(Sha256::digest(request).into()) != key {
-                    bail!(wrong("the key does not fit what was asked: the file was changed after its export"));
+                    bail!(fault("the key does not match the request: the file was changed after its export"));
                 }
-                let response = responses.get(row).with_context(|| wrong("the answer is missing"))?;
-                let response = serde_json::from_str(response).with_context(|| wrong("the answer cannot be read"))?;
+                let response = responses.get(row).with_context(|| fault("the answer is missing"))?;
+                let response = serde_json::from_str(response).with_context(|| fault("the answer cannot be read"))?;
                 let item = items.get(row).unwrap_or_default().into();
                 let origin = made_at.and_then(|at| at.get(row)).map_or(Origin::Imported, Origin::OwnAt);
                 let request = if answers_only { String::new() } else { request.to_owned() };
                 Entry::call(JournaledCall { key, model, item, request, response }, origin)?
             }
             (None, Some(tokens), Some(vector)) => {
-                let tokens = tokens.try_into().with_context(|| wrong("the tokens are no count"))?;
+                let tokens = tokens.try_into().with_context(|| fault("the number of tokens is out of range"))?;
                 Entry::Embedding { key, embedder: model, embedded: Embedded { tokens, vector: floats(vector) } }
             }
-            _ => bail!(wrong("holds neither a call nor an embedding")),
+            _ => bail!(fault("holds neither a call nor an embedding")),
         };
-        if !insert(&transaction, &entry).with_context(|| wrong("cannot be taken over"))? {
-            bail!(wrong("the key stands twice"));
+        if !insert(&transaction, &entry).with_context(|| fault("cannot be copied"))? {
+            bail!(fault("the key occurs twice"));
         }
     }
     Ok(transaction.commit()?)

@@ -1,4 +1,4 @@
-//! The journal's tables, for the `sqlite3` tool too, and how a file of them is opened.
+//! The journal's tables, which the `sqlite3` tool can read too, and the opening of a journal's file.
 
 use std::path::Path;
 use std::time::Duration;
@@ -6,16 +6,17 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use rusqlite::{Connection, OpenFlags};
 
-/// The version of the tables below.
+/// Schema version of the tables below.
 const VERSION: i64 = 3;
-/// The oldest version that is read without being taken over.
+/// Oldest schema version that can be read without being migrated.
 const OLDEST_READ: i64 = 2;
-/// How long another process may hold the file.
+/// Longest wait for another process that holds the file.
 const BUSY: Duration = Duration::from_secs(30);
 
-/// Rows stand in the order in which they were written. Keys are hexadecimal; `request` and `response` are JSON;
-/// `vector` is little-endian 32-bit floats; `made` is in seconds since 1970, UTC; `imported` calls came from another journal;
-/// `processor` is that of the machine which made the call.
+/// Tables of the current version. Rows are in the order in which they were written. Keys are hexadecimal; `request`
+/// and `response` are JSON; `vector` is little-endian 32-bit floats; `made` is in seconds since 1970, UTC;
+/// `imported` calls were copied from another journal; `processor` is the processor of the machine that made the
+/// call.
 const TABLES: &str = "
     CREATE TABLE IF NOT EXISTS calls (
         id INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE, model TEXT NOT NULL, item TEXT NOT NULL,
@@ -32,10 +33,10 @@ const TABLES: &str = "
         input_tokens INTEGER NOT NULL, output_tokens INTEGER NOT NULL, made INTEGER NOT NULL
     );";
 
-/// When a call was made, where it is known: of an imported one it is only known when that was.
+/// The time at which a call was made. Null for an imported call, whose `made` is only the time of the import.
 pub(super) const MADE: &str = "CASE WHEN imported THEN NULL ELSE made END";
 
-/// What the first version had, taken over into these tables.
+/// Migration of the first version into these tables.
 const FROM_VERSION_1: &str = "
     ALTER TABLE calls RENAME TO calls_1;";
 const COPY_VERSION_1: &str = "
@@ -44,12 +45,12 @@ const COPY_VERSION_1: &str = "
             response ->> '$.usage.output', 0, made FROM calls_1 ORDER BY made, key;
     DROP TABLE calls_1;
     UPDATE schema SET version = 3;";
-/// What the third version has and the second had not.
+/// Migration of the second version: it has no column `processor`.
 const FROM_VERSION_2: &str = "
     ALTER TABLE calls ADD COLUMN processor TEXT;
     UPDATE schema SET version = 3;";
 
-/// Opens a journal for reading and writing, or begins one.
+/// Opens a journal for reading and writing, or creates one.
 pub(super) fn open(path: &Path) -> Result<Connection> {
     let opened = || format!("cannot open the journal {}", path.display());
     let connection = Connection::open(path).and_then(|c| prepare(&c).map(|()| c)).with_context(opened)?;
@@ -57,7 +58,7 @@ pub(super) fn open(path: &Path) -> Result<Connection> {
     Ok(connection)
 }
 
-/// Opens another run's journal, which is never written to.
+/// Opens another run's journal for reading only.
 pub(super) fn open_further(path: &Path) -> Result<Connection> {
     let opened = || format!("cannot read the journal {}", path.display());
     let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY).with_context(opened)?;
@@ -66,7 +67,7 @@ pub(super) fn open_further(path: &Path) -> Result<Connection> {
     Ok(connection)
 }
 
-/// Opens the journal of a run beside this one, which is never written to. Whether it is whole is not looked at: there may be
+/// Opens the journal of a neighbouring run for reading only. Its integrity is not checked, because there may be
 /// many.
 pub(super) fn open_neighbour(path: &Path) -> Result<Connection> {
     let opened = || format!("cannot read the journal {}", path.display());
@@ -76,14 +77,15 @@ pub(super) fn open_neighbour(path: &Path) -> Result<Connection> {
     Ok(connection)
 }
 
-/// The column that holds a call's processor, as an SQL expression: null in journals of versions that had none.
+/// Returns the column of a call's processor as an SQL expression: `NULL` for journals of versions without that
+/// column.
 pub(super) fn processor(connection: &Connection) -> rusqlite::Result<&'static str> {
     let query = "SELECT count(*) FROM pragma_table_info('calls') WHERE name = 'processor'";
     let has: bool = connection.query_row(query, [], |row| row.get(0))?;
     Ok(if has { "processor" } else { "NULL" })
 }
 
-/// An empty journal in memory.
+/// Creates an empty journal in memory.
 pub(super) fn in_memory() -> rusqlite::Result<Connection> {
     let connection = Connection::open_in_memory()?;
     prepare(&connection)?;
@@ -93,7 +95,7 @@ pub(super) fn in_memory() -> rusqlite::Result<Connection> {
 fn prepare(connection: &Connection) -> rusqlite::Result<()> {
     connection.busy_timeout(BUSY)?;
     connection.pragma_update(None, "journal_mode", "WAL")?;
-    // An answer that was paid for must survive a power cut the moment it is used.
+    // A paid answer must survive a power cut from the moment it is used.
     connection.pragma_update(None, "synchronous", "FULL")?;
     let begun = "BEGIN IMMEDIATE; CREATE TABLE IF NOT EXISTS schema (version INTEGER NOT NULL);";
     connection.execute_batch(begun)?;
@@ -106,15 +108,15 @@ fn prepare(connection: &Connection) -> rusqlite::Result<()> {
     }
 }
 
-/// Refuses what is damaged or of another version. The end of the write-ahead log that a crash has cut is not damage:
-/// `SQLite` drops what was not committed, and no answer was used before its commit.
+/// Rejects a journal that is damaged or has another version. A write-ahead log that a crash has cut short is not
+/// damage: `SQLite` drops what was not committed, and no answer was used before its commit.
 fn check(connection: &Connection, path: &Path, oldest: i64) -> Result<()> {
     let health: String = connection
         .query_row("PRAGMA quick_check(1)", [], |row| row.get(0))
         .with_context(|| format!("cannot read the journal {}", path.display()))?;
     if health != "ok" {
         bail!(
-            "the journal {} is damaged ({health}); recover it with the sqlite3 tool or name another --out",
+            "the journal {} is damaged: {health}. Recover it with the sqlite3 tool, or name another folder with --out",
             path.display()
         );
     }
@@ -126,7 +128,10 @@ fn check_version(connection: &Connection, path: &Path, oldest: i64) -> Result<()
         .query_row("SELECT version FROM schema", [], |row| row.get(0))
         .with_context(|| format!("{} is not a journal", path.display()))?;
     if !(oldest..=VERSION).contains(&version) {
-        bail!("the journal {} has schema version {version}, and this program reads {VERSION}", path.display());
+        bail!(
+            "the journal {} has schema version {version}, but this version of intercascade reads version {VERSION}",
+            path.display()
+        );
     }
     Ok(())
 }

@@ -4,7 +4,7 @@ use super::*;
 use crate::fetch::machine;
 use crate::types::chat::Token;
 
-fn made(name: &str) -> JournaledCall {
+fn call(name: &str) -> JournaledCall {
     let token = Token { text: name.to_owned(), logprob: Some(-0.1 - 0.2), ..Token::default() };
     JournaledCall {
         key: CallKey(Sha256::digest(name).into()),
@@ -24,44 +24,44 @@ fn key(name: &str) -> CallKey {
     CallKey(Sha256::digest(name).into())
 }
 
-/// The rows of a table, counted by another connection, as another program would.
+/// Counts the rows of a table over another connection, as another program would.
 fn rows(path: &Path, table: &str) -> u64 {
     let connection = Connection::open(path).expect("opens");
     connection.query_row(&format!("SELECT count(*) FROM {table}"), [], |row| row.get(0)).expect("a count")
 }
 
 #[tokio::test]
-async fn what_was_put_is_there_for_another_process_at_once() {
+async fn a_stored_call_is_visible_to_other_processes_at_once() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("journal.sqlite");
     let journal = Journal::open(&path).expect("opens");
     let other = Journal::open(&path).expect("two at once");
-    let answer = journal.put(made("a")).await.expect("durable");
+    let answer = journal.put(call("a")).await.expect("durable");
     assert_eq!(other.get(&key("a")).await.expect("readable"), Some(answer), "bit for bit, floats included");
     assert_eq!(other.get(&key("b")).await.expect("readable"), None);
     assert_eq!((journal.calls_made(), other.calls_made()), (1, 0));
 }
 
 #[tokio::test]
-async fn the_answer_that_was_stored_first_is_everybodys() {
+async fn the_answer_stored_first_is_returned_to_all() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("journal.sqlite");
     let [one, other] = [(); 2].map(|()| Journal::open(&path).expect("opens"));
-    let first = one.put(made("a")).await.expect("durable");
-    let mut later = made("a");
+    let first = one.put(call("a")).await.expect("durable");
+    let mut later = call("a");
     later.response.text = "another".to_owned();
     assert_eq!(other.put(later).await.expect("durable"), first);
     assert_eq!(rows(&path, "calls"), 1);
 }
 
 #[tokio::test]
-async fn many_at_once_are_all_written() {
+async fn many_concurrent_calls_are_all_written() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("journal.sqlite");
     let journal = Arc::new(Journal::open(&path).expect("opens"));
     let puts = (0..2000).map(|i| {
         let journal = Arc::clone(&journal);
-        tokio::spawn(async move { journal.put(made(&i.to_string())).await.map(|response| response.text) })
+        tokio::spawn(async move { journal.put(call(&i.to_string())).await.map(|response| response.text) })
     });
     for (i, put) in puts.collect::<Vec<_>>().into_iter().enumerate() {
         assert_eq!(put.await.expect("no panic").expect("durable"), i.to_string());
@@ -71,11 +71,11 @@ async fn many_at_once_are_all_written() {
 }
 
 #[tokio::test]
-async fn a_further_journal_is_copied_from_and_never_counted_or_written() {
+async fn a_further_journal_is_copied_and_stays_unchanged() {
     let folder = tempfile::tempdir().expect("a folder");
     let [own, theirs] = ["own.sqlite", "theirs.sqlite"].map(|name| folder.path().join(name));
     let further = Journal::open(&theirs).expect("opens");
-    further.put(made("a")).await.expect("durable");
+    further.put(call("a")).await.expect("durable");
     let vector = Embedded { vector: vec![0.6, -0.8], tokens: 4 };
     further.put_embeddings("e", vec![(key("v"), vector.clone())]).await.expect("durable");
     drop(further);
@@ -87,45 +87,48 @@ async fn a_further_journal_is_copied_from_and_never_counted_or_written() {
         assert!(journal.get(&key("a")).await.expect("readable").is_some());
     }
     assert_eq!((journal.calls_made(), journal.calls_imported()), (0, 1));
-    assert!(journal.spent().expect("sums").is_empty(), "others have paid for it");
+    assert!(journal.spent().expect("sums").is_empty(), "another run has paid for it");
     drop(journal);
     assert_eq!(std::fs::read(&theirs).expect("a file"), before);
     let alone = Journal::open(&own).expect("opens");
-    assert!(alone.get(&key("a")).await.expect("readable").is_some(), "the run's own journal is whole by itself");
+    assert!(
+        alone.get(&key("a")).await.expect("readable").is_some(),
+        "the run's own journal is complete without the other"
+    );
 }
 
 #[test]
-fn calls_side_by_side_take_their_time_once() {
+fn elapsed_time_counts_overlapping_calls_once() {
     let folder = tempfile::tempdir().expect("a folder");
     let [journal, exported] = ["journal.sqlite", "journal.parquet"].map(|name| folder.path().join(name));
     let connection = schema::open(&journal).expect("opens");
     let insert = |name: &str, model: &str, seconds: f64, origin| {
-        let mut made = JournaledCall { model: model.to_owned(), request: name.to_owned(), ..made(name) };
-        made.response.latency_ms = seconds * 1e3;
-        assert!(writer::insert(&connection, &Entry::call(made, origin).expect("a row")).expect("written"));
+        let mut call = JournaledCall { model: model.to_owned(), request: name.to_owned(), ..call(name) };
+        call.response.latency_ms = seconds * 1e3;
+        assert!(writer::insert(&connection, &Entry::call(call, origin).expect("a row")).expect("written"));
     };
-    // From 0 to 20, 5 to 10, 15 to 40 and 60 to 70.
+    // The calls take place from second 0 to 20, 5 to 10, 15 to 40 and 60 to 70.
     insert("a", "m", 20.0, Origin::OwnAt(20));
     insert("b", "n", 5.0, Origin::OwnAt(10));
     insert("c", "n", 25.0, Origin::OwnAt(40));
     insert("d", "m", 10.0, Origin::OwnAt(70));
-    let told = |path: &Path| {
+    let elapsed = |path: &Path| {
         let (all, models) = times(path).expect("readable");
-        [all, models["m"], models["n"]].map(|elapsed| (elapsed.calls, elapsed.seconds))
+        [all, models["m"], models["n"]].map(|time| (time.calls, time.seconds))
     };
-    assert_eq!(told(&journal), [(4, 50.0), (2, 30.0), (2, 30.0)]);
-    // Nobody knows when others made theirs.
+    assert_eq!(elapsed(&journal), [(4, 50.0), (2, 30.0), (2, 30.0)]);
+    // The times of imported calls are not known.
     insert("e", "m", 7.0, Origin::Imported);
     insert("f", "m", 8.0, Origin::Imported);
-    assert_eq!(told(&journal), [(6, 65.0), (4, 45.0), (2, 30.0)]);
+    assert_eq!(elapsed(&journal), [(6, 65.0), (4, 45.0), (2, 30.0)]);
     drop(connection);
     std::fs::write(&exported, portable::export(&journal, &portable::ExportSelection::default()).expect("readable").0)
         .expect("written");
-    assert_eq!(told(&exported), told(&journal));
+    assert_eq!(elapsed(&exported), elapsed(&journal));
 }
 
 #[test]
-fn an_attempt_without_an_answer_is_noted() {
+fn an_unanswered_attempt_is_recorded() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("journal.sqlite");
     let journal = Journal::open(&path).expect("opens");
@@ -136,32 +139,34 @@ fn an_attempt_without_an_answer_is_noted() {
 }
 
 #[tokio::test]
-async fn a_journal_of_the_first_version_is_taken_over() {
+async fn a_journal_of_version_one_is_migrated() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("journal.sqlite");
-    let response = serde_json::to_string(&made("a").response).expect("JSON");
+    let response = serde_json::to_string(&call("a").response).expect("JSON");
     let old = Connection::open(&path).expect("opens");
     old.execute_batch(
         "CREATE TABLE schema (version INTEGER NOT NULL); INSERT INTO schema VALUES (1);
          CREATE TABLE calls (key TEXT PRIMARY KEY, model TEXT NOT NULL, request TEXT NOT NULL, response TEXT NOT NULL,
              made INTEGER NOT NULL) WITHOUT ROWID;",
     )
-    .expect("made");
+    .expect("created");
     old.execute("INSERT INTO calls VALUES (?1, 'm', '{}', ?2, 5)", [&key("a").to_string(), &response])
         .expect("written");
     drop(old);
     let journal = Journal::open(&path).expect("opens");
-    assert_eq!(journal.get(&key("a")).await.expect("readable"), Some(made("a").response));
-    assert_eq!(journal.spent().expect("sums")["m"].usage, made("a").response.usage);
+    assert_eq!(journal.get(&key("a")).await.expect("readable"), Some(call("a").response));
+    assert_eq!(journal.spent().expect("sums")["m"].usage, call("a").response.usage);
 }
 
-/// The journal of the second version: as today's, without the processor.
+/// Creates a journal of the second version: the current schema without the processor.
 fn second_version(path: &Path) {
     let journal = Journal::open(path).expect("opens");
     drop(journal);
     let connection = Connection::open(path).expect("opens");
-    let response = serde_json::to_string(&made("a").response).expect("JSON");
-    connection.execute_batch("ALTER TABLE calls DROP COLUMN processor; UPDATE schema SET version = 2;").expect("made");
+    let response = serde_json::to_string(&call("a").response).expect("JSON");
+    connection
+        .execute_batch("ALTER TABLE calls DROP COLUMN processor; UPDATE schema SET version = 2;")
+        .expect("created");
     connection
         .execute(
             "INSERT INTO calls (key, model, item, request, response, input_tokens, cached_input_tokens, output_tokens, imported, made)
@@ -172,18 +177,18 @@ fn second_version(path: &Path) {
 }
 
 #[tokio::test]
-async fn a_journal_of_the_second_version_is_read_and_taken_over() {
+async fn a_journal_of_version_two_is_read_and_migrated() {
     let folder = tempfile::tempdir().expect("a folder");
     let [old, own] = ["old.sqlite", "own.sqlite"].map(|name| folder.path().join(name));
     second_version(&old);
-    let before = std::fs::read(&old).expect("there");
+    let before = std::fs::read(&old).expect("exists");
     let journal = Journal::open(&own).expect("opens").with_further(&old).expect("is read");
-    assert_eq!(journal.get(&key("a")).await.expect("readable"), Some(made("a").response));
+    assert_eq!(journal.get(&key("a")).await.expect("readable"), Some(call("a").response));
     assert_eq!(portable::export(&old, &portable::ExportSelection::default()).expect("exported").1.calls, 1);
-    assert!(std::fs::read(&old).expect("there") == before, "a journal of another run is not changed");
+    assert!(std::fs::read(&old).expect("exists") == before, "a journal of another run is not changed");
 
-    let journal = Journal::open(&old).expect("is taken over");
-    journal.put(made("b")).await.expect("durable");
+    let journal = Journal::open(&old).expect("is migrated");
+    journal.put(call("b")).await.expect("durable");
     drop(journal);
     let connection = Connection::open(&old).expect("opens");
     let mut statement = connection.prepare("SELECT processor FROM calls ORDER BY id").expect("has the column");
@@ -193,7 +198,7 @@ async fn a_journal_of_the_second_version_is_read_and_taken_over() {
 }
 
 #[test]
-fn what_is_no_journal_is_refused_and_kept() {
+fn a_file_that_is_no_journal_is_refused_and_unchanged() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("journal.sqlite");
     std::fs::write(&path, "these are not the bytes of a database, but somebody's notes").expect("written");
@@ -203,21 +208,21 @@ fn what_is_no_journal_is_refused_and_kept() {
 
     let newer = folder.path().join("newer.sqlite");
     let connection = Connection::open(&newer).expect("opens");
-    connection.execute_batch("CREATE TABLE schema (version INTEGER); INSERT INTO schema VALUES (9);").expect("made");
+    connection.execute_batch("CREATE TABLE schema (version INTEGER); INSERT INTO schema VALUES (9);").expect("created");
     drop(connection);
     let error = Journal::open(&newer).err().expect("refused").to_string();
     assert!(error.contains("version 9"), "{error}");
 }
 
 #[tokio::test]
-async fn a_damaged_page_is_refused_and_a_cut_log_is_not() {
+async fn damaged_pages_are_refused_and_cut_logs_accepted() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("journal.sqlite");
     let journal = Journal::open(&path).expect("opens");
     for i in 0..200 {
-        journal.put(made(&i.to_string())).await.expect("durable");
+        journal.put(call(&i.to_string())).await.expect("durable");
     }
-    // As a crash leaves it: the log is there, its last bytes are not.
+    // The state after a crash: the log exists, but its last bytes are missing.
     let crashed = folder.path().join("crashed.sqlite");
     std::fs::copy(&path, &crashed).expect("copied");
     let log = std::fs::read(folder.path().join("journal.sqlite-wal")).expect("a log");

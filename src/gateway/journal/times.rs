@@ -1,4 +1,4 @@
-//! The time that the calls of a journal took.
+//! Elapsed time of the calls in a journal.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -8,19 +8,20 @@ use anyhow::{Context, Result};
 use super::schema::MADE;
 use super::{cannot_read, opened};
 
-/// What calls took, by the clock.
+/// Elapsed time of some calls.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Elapsed {
-    /// Calls.
+    /// Number of calls.
     pub calls: u64,
-    /// The seconds in which at least one of them was in flight.
+    /// Seconds during which at least one of the calls was in flight.
     pub seconds: f64,
-    /// The last of these, in seconds since 1970.
+    /// End of the last call so far, in seconds since 1970.
     until: f64,
 }
 
 impl Elapsed {
-    /// Counts a call of so many seconds, in the order of their beginnings; one whose end is not known stands for itself.
+    /// Counts a call of `seconds`. Calls must come in the order of their beginnings. A call whose end is not known
+    /// counts its whole length.
     fn count(&mut self, seconds: f64, end: Option<f64>) {
         self.calls += 1;
         self.seconds += match end {
@@ -30,13 +31,13 @@ impl Elapsed {
         self.until = self.until.max(end.unwrap_or(0.0));
     }
 
-    /// Counts calls of another time too.
+    /// Adds calls of another, disjoint period.
     pub fn add(&mut self, other: &Self) {
         self.calls += other.calls;
         self.seconds += other.seconds;
     }
 
-    /// The seconds that so many calls take at this pace.
+    /// Extrapolates the seconds for `calls` calls at this pace.
     #[must_use]
     #[expect(clippy::cast_precision_loss, reason = "a number of calls")]
     pub fn seconds_for(&self, calls: usize) -> f64 {
@@ -44,11 +45,11 @@ impl Elapsed {
     }
 }
 
-/// The time that the calls of a journal took, all together and by model: of a journal, an export, or a folder of parts. When
-/// an imported call was made is not known: each counts as if alone.
+/// Returns the elapsed time of the calls of a journal, an export, or a folder of parts: of all calls, and by the
+/// model's name. The time at which a copied call was made is not known, so it counts its whole length.
 ///
 /// # Errors
-/// Names the file that is no journal or was changed after its export.
+/// Names the file that is not a journal or was changed after its export.
 pub fn times(path: &Path) -> Result<(Elapsed, BTreeMap<String, Elapsed>)> {
     let mut calls: Vec<(f64, String, f64, Option<f64>)> = Vec::new();
     for (part, connection) in opened(path)? {

@@ -1,5 +1,5 @@
-//! The thread that writes the journal. What has come in while it wrote goes into one transaction, so that many
-//! answers share one wait for the disk.
+//! The thread that writes the journal. All rows that arrive during one write go into the next transaction, so that
+//! many answers share one wait for the disk.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -15,55 +15,55 @@ use crate::fetch::machine;
 use crate::types::chat::{CallKey, Usage};
 use crate::types::embedding::Embedded;
 
-/// Rows of one transaction at most: the first must not wait for the thousandth.
+/// Upper limit on the rows of one transaction, so that the first row does not wait for the thousandth.
 const BATCH: usize = 512;
 
-/// The waits before a batch is tried again.
+/// Waits before a failed batch is retried.
 const RETRIES: [Duration; 3] = [Duration::from_millis(250), Duration::from_secs(1), Duration::from_secs(3)];
 
 /// A row to be written.
 pub(super) enum Entry {
-    /// An answered call, its answer already as text.
-    Call { made: Box<JournaledCall>, response: String, origin: Origin },
-    /// A text's embedding.
+    /// An answered call; `response` is its answer as JSON.
+    Call { call: Box<JournaledCall>, response: String, origin: Origin },
+    /// The embedding of a text.
     Embedding { key: CallKey, embedder: String, embedded: Embedded },
     /// An attempt without an answer.
     Lost { key: CallKey, model: String, reason: String, worst: Usage },
 }
 
-/// Whose call it is.
+/// The run that made a call.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Origin {
-    /// This journal's, made just now.
+    /// The journal's own run, just now.
     Own,
-    /// This journal's, made at this second since 1970, UTC.
+    /// The journal's own run, at this time in seconds since 1970, UTC.
     OwnAt(i64),
-    /// Another journal's.
+    /// The run of another journal.
     Imported,
 }
 
 impl Entry {
-    pub(super) fn call(made: JournaledCall, origin: Origin) -> Result<Self> {
-        let response = serde_json::to_string(&made.response)?;
-        Ok(Self::Call { made: Box::new(made), response, origin })
+    pub(super) fn call(call: JournaledCall, origin: Origin) -> Result<Self> {
+        let response = serde_json::to_string(&call.response)?;
+        Ok(Self::Call { call: Box::new(call), response, origin })
     }
 }
 
-/// Why rows could not be written; every waiting caller gets it.
+/// The reason why rows could not be written. Every waiting caller receives it.
 #[derive(Debug, Clone, thiserror::Error)]
 #[error("{0}")]
 pub(super) struct NotWritten(Arc<rusqlite::Error>);
 
-/// Hears whether the row is new, once it is durable.
+/// Receives true if the row is new, once the row is durable.
 pub(super) type Durable = oneshot::Receiver<Result<bool, NotWritten>>;
 
 struct Write {
     entry: Entry,
-    /// None where nobody waits.
+    /// `None` if no caller waits.
     done: Option<oneshot::Sender<Result<bool, NotWritten>>>,
 }
 
-/// The way to the thread, which ends with it.
+/// Handle of the thread. The thread ends when the handle is dropped.
 pub(super) struct Writer {
     queue: Mutex<Option<UnboundedSender<Write>>>,
     thread: Option<JoinHandle<()>>,
@@ -77,18 +77,18 @@ impl Writer {
         Ok(Self { queue: Mutex::new(Some(sender)), thread: Some(thread) })
     }
 
-    /// Writes a row and waits until it is durable; tells whether it is new.
+    /// Writes a row and waits until it is durable. Returns true if the row is new.
     pub(super) async fn write(&self, entry: Entry) -> Result<bool> {
         finish(self.begin(entry)?).await
     }
 
-    /// Puts a row into the queue.
+    /// Queues a row.
     pub(super) fn begin(&self, entry: Entry) -> Result<Durable> {
         let (done, durable) = oneshot::channel();
         self.send(Write { entry, done: Some(done) }).then_some(durable).ok_or_else(ended)
     }
 
-    /// Writes a row that nobody waits for.
+    /// Queues a row that no caller waits for.
     pub(super) fn note(&self, entry: Entry) {
         self.send(Write { entry, done: None });
     }
@@ -103,19 +103,20 @@ impl Drop for Writer {
     fn drop(&mut self) {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(thread) = self.thread.take() {
-            // What is in the queue is written before the thread ends; a panic in it was told to those who waited.
+            // The queued rows are written before the thread ends. If the thread panicked, the waiting callers have
+            // received an error.
             drop(thread.join());
         }
     }
 }
 
-/// Waits until a row is durable; tells whether it is new.
+/// Waits until a row is durable. Returns true if the row is new.
 pub(super) async fn finish(durable: Durable) -> Result<bool> {
     Ok(durable.await.map_err(|_| ended())??)
 }
 
 fn ended() -> anyhow::Error {
-    anyhow!("its thread has ended")
+    anyhow!("the journal's thread has ended")
 }
 
 fn serve(mut connection: Connection, mut queue: UnboundedReceiver<Write>) {
@@ -126,7 +127,8 @@ fn serve(mut connection: Connection, mut queue: UnboundedReceiver<Write>) {
         {
             batch.push(next);
         }
-        // Paid answers wait here for a disk that is full for a moment, or a file that somebody else holds.
+        // The batch holds paid answers, so it is retried if the disk is full for a moment or another process holds
+        // the file.
         let mut waits = RETRIES.iter();
         let outcome = loop {
             match (commit(&mut connection, &batch), waits.next()) {
@@ -134,16 +136,16 @@ fn serve(mut connection: Connection, mut queue: UnboundedReceiver<Write>) {
                 (outcome, _) => break outcome.map_err(|error| NotWritten(Arc::new(error))),
             }
         };
-        for (place, write) in batch.into_iter().enumerate() {
+        for (index, write) in batch.into_iter().enumerate() {
             if let Some(done) = write.done {
-                // Where the caller has gone, nobody needs to know.
-                drop(done.send(outcome.as_ref().map(|new| new[place]).map_err(Clone::clone)));
+                // If the caller has gone away, no one needs the result.
+                drop(done.send(outcome.as_ref().map(|new| new[index]).map_err(Clone::clone)));
             }
         }
     }
 }
 
-/// Writes a batch, durably; tells which rows are new.
+/// Writes a batch durably. Returns for each row true if it is new.
 fn commit(connection: &mut Connection, batch: &[Write]) -> rusqlite::Result<Vec<bool>> {
     let transaction = connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
     let new = batch.iter().map(|write| insert(&transaction, &write.entry)).collect::<rusqlite::Result<_>>()?;
@@ -151,12 +153,12 @@ fn commit(connection: &mut Connection, batch: &[Write]) -> rusqlite::Result<Vec<
     Ok(new)
 }
 
-/// Writes one row; tells whether it is new.
+/// Writes one row. Returns true if it is new.
 pub(super) fn insert(connection: &Connection, entry: &Entry) -> rusqlite::Result<bool> {
     let rows = match entry {
-        Entry::Call { made, response, origin } => {
+        Entry::Call { call, response, origin } => {
             let at = if let Origin::OwnAt(at) = origin { Some(*at) } else { None };
-            let Usage { input, cached_input, output } = made.response.usage;
+            let Usage { input, cached_input, output } = call.response.usage;
             connection
                 .prepare_cached(
                     "INSERT INTO calls (key, model, item, request, response, input_tokens, cached_input_tokens,
@@ -165,10 +167,10 @@ pub(super) fn insert(connection: &Connection, entry: &Entry) -> rusqlite::Result
                      ON CONFLICT (key) DO NOTHING",
                 )?
                 .execute(params![
-                    made.key.to_string(),
-                    made.model,
-                    made.item.0,
-                    made.request,
+                    call.key.to_string(),
+                    call.model,
+                    call.item.0,
+                    call.request,
                     response,
                     input,
                     cached_input,

@@ -1,4 +1,4 @@
-//! Tokens and fees of every arm by model and purpose: `fees`, and the summary's part on money.
+//! Tokens and fees of every arm by model and purpose: the table `fees`, and the summary's section on money.
 
 use crate::analysis::metrics::recommendation::QUERIES;
 use crate::analysis::metrics::{Comparison, FeeRow, Slice};
@@ -7,7 +7,7 @@ use crate::report::columns::{Column, Sheet};
 use crate::types::price::Fee;
 use crate::types::record::Purpose;
 
-/// What an arm pays to one model, for one purpose or in all.
+/// Calls and fee of an arm for one model: for one purpose, or the total.
 pub struct Row<'c> {
     slice: &'c Slice<'c>,
     /// The calls and their fee.
@@ -15,7 +15,7 @@ pub struct Row<'c> {
     change: Option<Estimate>,
 }
 
-/// The rows of all arms: each model's purposes, then its total.
+/// Returns the rows of all arms: each model's purposes, then its total.
 #[must_use]
 pub fn rows<'c>(comparison: &'c Comparison<'c>) -> Vec<Row<'c>> {
     let of = |slice: &'c Slice<'c>| {
@@ -24,7 +24,7 @@ pub fn rows<'c>(comparison: &'c Comparison<'c>) -> Vec<Row<'c>> {
     comparison.slices.iter().flat_map(of).collect()
 }
 
-/// The table of these rows.
+/// Returns the table of these rows.
 #[must_use]
 pub fn sheet(rows: &[Row]) -> Sheet {
     let each = || rows.iter();
@@ -33,27 +33,31 @@ pub fn sheet(rows: &[Row]) -> Sheet {
         .file("fee_per_1000_usd");
     let columns = vec![
         Column::text(each().map(|row| row.slice.cell.dataset.to_string())).file("dataset"),
-        Column::text(each().map(|row| row.slice.cell.arm.to_string())).file("arm").aside("arm"),
+        Column::text(each().map(|row| row.slice.cell.arm.to_string())).file("arm").in_documents("arm"),
         Column::exact(each().map(|row| row.slice.cell.threshold)).file("threshold"),
-        Column::exact(each().map(|row| row.slice.readable)).aside("λ"),
-        Column::text(each().map(|row| row.paid.model.clone())).file("model").aside("model"),
-        Column::text(each().map(purpose)).file("purpose").aside("purpose"),
-        Column::count(each().map(|row| row.paid.calls)).file("calls").aside("calls"),
-        Column::count(each().map(|row| row.paid.usage.input)).file("input_tokens").aside("input"),
+        Column::exact(each().map(|row| row.slice.readable)).in_documents("λ"),
+        Column::text(each().map(|row| row.paid.model.clone())).file("model").in_documents("model"),
+        Column::text(each().map(purpose)).file("purpose").in_documents("purpose"),
+        Column::count(each().map(|row| row.paid.calls)).file("calls").in_documents("calls"),
+        Column::count(each().map(|row| row.paid.usage.input)).file("input_tokens").in_documents("input"),
         Column::count(each().map(|row| row.paid.usage.cached_input)).file("cached_input_tokens"),
-        Column::count(each().map(|row| row.paid.usage.output)).file("output_tokens").aside("output"),
-        Column::number(6, each().map(|row| row.paid.fee.map(Fee::usd))).file("fee_usd").aside("fee USD"),
+        Column::count(each().map(|row| row.paid.usage.output)).file("output_tokens").in_documents("output"),
+        Column::number(6, each().map(|row| row.paid.fee.map(Fee::usd))).file("fee_usd").in_documents("fee, USD"),
         Column::change(each().map(|row| row.change))
             .file("change_vs_cascade_percent")
             .ends(["change_low_percent", "change_high_percent"]),
-        if each().any(|row| row.paid.fee.is_some()) { per_1000.aside("USD per 1,000 queries") } else { per_1000 },
+        if each().any(|row| row.paid.fee.is_some()) {
+            per_1000.in_documents("USD per 1,000 queries")
+        } else {
+            per_1000
+        },
     ];
     Sheet { name: "fees", columns }
 }
 
-/// The items of a slice over all orders, each a query.
+/// Returns the number of queries of a slice: its items over all orders.
 #[must_use]
 #[expect(clippy::cast_precision_loss, reason = "a count of items")]
 pub fn queries(slice: &Slice) -> f64 {
-    slice.taken.len() as f64
+    slice.outcomes.len() as f64
 }

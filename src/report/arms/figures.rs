@@ -1,5 +1,5 @@
-//! What each arm reached and what it changes: `accuracy`, `strong_calls`, the summary's results and the terminal's. A figure of
-//! an arm is a function in `analysis/metrics` and a column here.
+//! The results of each arm and its changes: the tables `accuracy` and `strong_calls`, and the results in the summary
+//! and on the terminal. A new figure of an arm needs a function in `analysis/metrics` and a column here.
 
 use super::fees::queries;
 use super::references;
@@ -11,7 +11,7 @@ use crate::report::columns::{Column, Sheet, TERMINAL};
 use crate::report::format::{bare_percent, marked, or_dash, percent};
 use crate::types::price::Fee;
 
-/// A row for each arm at each threshold.
+/// Returns the sheet, with a row for each arm at each threshold.
 #[must_use]
 pub fn sheet(comparison: &Comparison) -> Sheet {
     let mut columns = vec![head(comparison), accuracies(comparison), calls(comparison), costs(comparison)];
@@ -19,17 +19,17 @@ pub fn sheet(comparison: &Comparison) -> Sheet {
     Sheet { name: RESULTS, columns: columns.into_iter().flatten().collect() }
 }
 
-/// An arm's weak accuracy over the whole stream as text, marked if weak-only's answers are in it.
+/// Formats an arm's weak accuracy over the whole stream, marked if it includes answers of weak-only.
 pub fn weak_accuracy(slice: &Slice, text: fn(f64) -> String) -> String {
     or_dash(slice.weak_accuracy().map(|share| marked(text(share), slice.from_weak_only() > 0)))
 }
 
-/// A figure of what each arm changes against its base.
+/// Returns one figure of each arm's changes against its baseline.
 fn changed<T>(comparison: &Comparison, figure: impl Fn(&Changes) -> Option<T>) -> impl Iterator<Item = Option<T>> {
     comparison.changes.iter().map(move |changes| changes.as_ref().and_then(&figure))
 }
 
-/// Which arm it is, and over what.
+/// The columns that identify a row: data set, arm, threshold, orders and number of items.
 fn head(comparison: &Comparison) -> Vec<Column> {
     let each = || comparison.slices.iter();
     let in_both = |column: Column, key: &str| column.named(ACCURACY, key).named(STRONG_CALLS, key);
@@ -63,12 +63,16 @@ fn accuracies(comparison: &Comparison) -> Vec<Column> {
         Column::share(own.iter().map(|own| own.map(|own| own.low))).named(ACCURACY, "accuracy_low"),
         Column::share(own.iter().map(|own| own.map(|own| own.high))).named(ACCURACY, "accuracy_high"),
         Column::share(each().map(Slice::weak_accuracy)).named(ACCURACY, "weak_accuracy"),
-        Column::written(each().map(|slice| weak_accuracy(slice, percent))).placed(RESULTS, 2, "weak accuracy"),
-        Column::written(each().map(|slice| weak_accuracy(slice, bare_percent))).placed(TERMINAL, 2, "weak accuracy, %"),
+        Column::preformatted(each().map(|slice| weak_accuracy(slice, percent))).placed(RESULTS, 2, "weak accuracy"),
+        Column::preformatted(each().map(|slice| weak_accuracy(slice, bare_percent))).placed(
+            TERMINAL,
+            2,
+            "weak accuracy, %",
+        ),
         Column::share(each().map(Slice::accepted_accuracy)).named(ACCURACY, "accepted_accuracy").placed(
             RESULTS,
             5,
-            "right if accepted",
+            "selective accuracy",
         ),
         Column::share(each().map(Slice::coverage)).named(ACCURACY, "coverage").placed(RESULTS, 4, "coverage").bare(
             TERMINAL,
@@ -106,7 +110,7 @@ fn calls(comparison: &Comparison) -> Vec<Column> {
             .named(STRONG_CALLS, "strong_calls")
             .placed(RESULTS, 6, "strong calls")
             .placed(TERMINAL, 5, "strong calls"),
-        Column::share(each().map(|slice| ratio(slice.strong_calls(), slice.taken.len())))
+        Column::share(each().map(|slice| ratio(slice.strong_calls(), slice.outcomes.len())))
             .named(STRONG_CALLS, "strong_call_rate"),
         change(|changes| changes.strong_calls)
             .named(STRONG_CALLS, "change_vs_cascade_percent")
@@ -115,7 +119,7 @@ fn calls(comparison: &Comparison) -> Vec<Column> {
         Column::count(each().map(Slice::strong_calls_all)).named(STRONG_CALLS, "strong_calls_all").placed(
             RESULTS,
             7,
-            "all strong requests",
+            "strong calls incl. distillation",
         ),
         Column::p_value(comparison.adjusted(p_value).into_iter()).named(STRONG_CALLS, "p_holm"),
         spread(f64::min).named(STRONG_CALLS, "change_order_min_percent"),
@@ -126,16 +130,17 @@ fn calls(comparison: &Comparison) -> Vec<Column> {
     ]
 }
 
-/// Of how many items the weak level was asked, and how it did on these alone. People see it if an arm did not ask it of all.
+/// The number of items that the weak level was asked, and its accuracy on them. Documents and the terminal have these
+/// columns only if an arm did not ask it every item.
 fn asked(comparison: &Comparison) -> Vec<Column> {
     let each = || comparison.slices.iter();
     let alone = Column::share(each().map(Slice::weak_accuracy_asked)).named(ACCURACY, "weak_accuracy_asked");
-    let count = Column::count(each().map(Slice::asked)).named(ACCURACY, "asked");
-    let shown = each().any(|slice| slice.unasked() > 0);
+    let count = Column::count(each().map(Slice::asked)).named(ACCURACY, "weak_asked");
+    let has_unasked = each().any(|slice| slice.unasked() > 0);
     vec![
-        if shown { count.named(RESULTS, "asked") } else { count },
+        if has_unasked { count.named(RESULTS, "asked") } else { count },
         Column::count(each().map(Slice::from_weak_only)).named(ACCURACY, "weak_from_weak_only"),
-        if shown {
+        if has_unasked {
             alone.named(RESULTS, "weak accuracy, asked").bare(TERMINAL, 7, "weak accuracy where asked, %")
         } else {
             alone
@@ -146,18 +151,18 @@ fn asked(comparison: &Comparison) -> Vec<Column> {
     ]
 }
 
-/// What the summary has beside the files.
+/// The columns of cost, in the summary and on the terminal only.
 fn costs(comparison: &Comparison) -> Vec<Column> {
     let each = || comparison.slices.iter();
     vec![
         Column::number(5, each().map(|slice| comparison.fee(slice).map(Fee::usd)))
-            .named(RESULTS, "fee USD")
+            .named(RESULTS, "fee, USD")
             .placed(TERMINAL, 6, "fee, USD"),
-        Column::number(2, each().map(Slice::strategies_shown)).named(RESULTS, "strategies shown"),
+        Column::number(2, each().map(Slice::strategies_shown)).named(RESULTS, "strategies per query"),
     ]
 }
 
-/// The fee of a thousand queries. People see it if there are prices.
+/// The fee per 1,000 queries. The summary has this column only if there are prices.
 fn per_query(comparison: &Comparison) -> Vec<Column> {
     let fee = |slice: &Slice| Some(comparison.fee(slice)?.usd() / queries(slice) * QUERIES);
     let column = Column::number(4, comparison.slices.iter().map(fee)).named(ACCURACY, "fee_per_1000_usd");
@@ -173,7 +178,7 @@ mod tests {
     use crate::types::seed::Seed;
 
     #[test]
-    fn every_heading_of_the_terminal_is_explained() {
+    fn every_terminal_heading_is_explained() {
         let prices = Prices::new();
         let sheet = sheet(&Comparison::new(&[], &[], &prices, Seed(1)));
         assert!(!sheet.headings(TERMINAL).is_empty());

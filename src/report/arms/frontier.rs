@@ -1,45 +1,49 @@
-//! Every arm by its cost and its accuracy, and which of them another one makes needless: `frontier`, and the summary's part on it.
+//! Cost and accuracy of every arm, and the arms that another arm dominates: the table `frontier`, and the summary's
+//! section on it.
 
 use crate::analysis::metrics::frontier::{Place, frontier};
 use crate::analysis::metrics::{Comparison, Slice};
 use crate::report::columns::{Column, Sheet};
 use crate::report::format::{lambda, sure_percent};
 
-/// The table of all arms at all thresholds.
+/// Returns the table of all arms at all thresholds.
 #[must_use]
 pub fn sheet(comparison: &Comparison) -> Sheet {
-    let places = frontier(comparison);
-    let each = || places.iter();
-    let end = |of: fn(&Place) -> Option<f64>| Column::share(places.iter().map(of));
+    let points = frontier(comparison);
+    let each = || points.iter();
+    let end = |of: fn(&Place) -> Option<f64>| Column::share(points.iter().map(of));
     let mut columns = vec![
-        Column::text(each().map(|place| place.slice.cell.dataset.to_string())).file("dataset"),
-        Column::text(each().map(|place| place.slice.cell.arm.to_string())).file("arm").aside("arm"),
-        Column::exact(each().map(|place| place.slice.cell.threshold)).file("threshold"),
-        Column::exact(each().map(|place| place.slice.readable)).aside("λ"),
-        Column::count(each().map(|place| place.slice.orders)).file("orders"),
-        Column::count(each().map(|place| place.slice.n)).file("n"),
-        Column::share(each().map(|place| place.accuracy)).file("accuracy"),
-        end(|place| Some(place.interval?.low)).file("accuracy_low"),
-        end(|place| Some(place.interval?.high)).file("accuracy_high"),
-        Column::written(each().map(|place| sure_percent(place.accuracy, place.interval))).aside("accuracy"),
-        Column::count(each().map(|place| place.strong_requests)).file("strong_calls_all").aside("all strong requests"),
-        Column::number(5, each().map(|place| place.fee)).file("fee_usd").aside("fee USD"),
+        Column::text(each().map(|point| point.slice.cell.dataset.to_string())).file("dataset"),
+        Column::text(each().map(|point| point.slice.cell.arm.to_string())).file("arm").in_documents("arm"),
+        Column::exact(each().map(|point| point.slice.cell.threshold)).file("threshold"),
+        Column::exact(each().map(|point| point.slice.readable)).in_documents("λ"),
+        Column::count(each().map(|point| point.slice.orders)).file("orders"),
+        Column::count(each().map(|point| point.slice.n)).file("n"),
+        Column::share(each().map(|point| point.accuracy)).file("accuracy"),
+        end(|point| Some(point.interval?.low)).file("accuracy_low"),
+        end(|point| Some(point.interval?.high)).file("accuracy_high"),
+        Column::preformatted(each().map(|point| sure_percent(point.accuracy, point.interval))).in_documents("accuracy"),
+        Column::count(each().map(|point| point.strong_requests))
+            .file("strong_calls_all")
+            .in_documents("strong calls incl. distillation"),
+        Column::number(5, each().map(|point| point.fee)).file("fee_usd").in_documents("fee, USD"),
     ];
-    columns.extend(dominated(comparison, &places, "calls", "by requests", |place| Some(place.dominated_by_requests)));
-    columns.extend(dominated(comparison, &places, "fee", "by fee", |place| place.fee.map(|_| place.dominated_by_fee)));
+    columns.extend(dominated(comparison, &points, "calls", "by requests", |point| Some(point.dominated_by_requests)));
+    columns.extend(dominated(comparison, &points, "fee", "by fee", |point| point.fee.map(|_| point.dominated_by_fee)));
     Sheet { name: "frontier", columns }
 }
 
-/// The arm that dominates each on one axis; `by` gives `None` if there is no such cost.
+/// The columns with the arm that dominates each arm on one axis. `by` returns `None` if the arm has no cost on that
+/// axis.
 fn dominated<'c, 'a>(
     comparison: &Comparison,
-    places: &[Place<'c, 'a>],
+    points: &[Place<'c, 'a>],
     key: &str,
     heading: &str,
     by: fn(&Place<'c, 'a>) -> Option<Option<&'c Slice<'a>>>,
 ) -> Vec<Column> {
-    let each = || places.iter().map(by);
-    let told = |found: Option<Option<&Slice>>| match found {
+    let each = || points.iter().map(by);
+    let dominating = |found: Option<Option<&Slice>>| match found {
         None => "no price".to_owned(),
         Some(None) => "no".to_owned(),
         Some(Some(slice)) => named(comparison, slice),
@@ -50,11 +54,11 @@ fn dominated<'c, 'a>(
             .file(format!("dominated_by_{key}")),
         Column::exact(each().map(|found| found.flatten().and_then(|slice| slice.cell.threshold)))
             .file(format!("dominated_by_{key}_threshold")),
-        Column::written(each().map(told)).aside(&format!("dominated {heading}")),
+        Column::preformatted(each().map(dominating)).in_documents(&format!("dominated {heading}")),
     ]
 }
 
-/// An arm, with its λ if it has several.
+/// Formats an arm, with its λ if the arm has several.
 fn named(comparison: &Comparison, slice: &Slice) -> String {
     let several = comparison.of_arm(slice.cell.arm).count() > 1;
     let at = slice.readable.filter(|_| several).map(|threshold| format!(" at λ {}", lambda(threshold)));

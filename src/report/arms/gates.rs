@@ -1,43 +1,44 @@
-//! What the weak level's confidence is worth in each arm, and what became of its guarantee: `calibration`, `reliability`, and
-//! the summary's two tables.
+//! Quality of the weak level's confidence in each arm, and the outcome of its guarantee: the tables `calibration` and
+//! `reliability`, and two tables of the summary.
 
 use crate::analysis::calibration::Tested;
 use crate::analysis::metrics::calibrated::Guaranteed;
-use crate::analysis::metrics::confidence::{Ends, Realised, Reliability};
+use crate::analysis::metrics::confidence::{ConfidenceIntervals, Realised, Reliability};
 use crate::analysis::metrics::{Calibrated, Comparison, Slice};
 use crate::analysis::stats::{Estimate, Interval};
 use crate::report::calibration::{GuaranteeScope, SMALLEST_ALPHA};
 use crate::report::columns::{Column, Sheet, View};
 use crate::report::format::{lambda, marked, or_dash, percent};
 
-/// The summary's table of what confidence is worth.
+/// The summary's table of the quality of confidence.
 pub const CONFIDENCE: View = "confidence";
 /// The summary's table of guarantees.
 pub const GUARANTEE: View = "guarantee";
 
-/// Whose confidence it is, and what it is read from.
+/// The source of a confidence: the model, and the signal.
 #[derive(Debug, Clone, Copy)]
 pub struct ConfidenceSource<'a> {
     /// The weak level's model.
     pub model: &'a str,
-    /// The signal.
+    /// The signal that the confidence is computed from.
     pub signal: &'a str,
 }
 
 /// The gate of one arm at one threshold.
 pub struct Row<'c> {
     slice: &'c Slice<'c>,
-    /// What confidence is worth over the whole stream. `None` without a confidence of its own, or if a weak answer is missing.
+    /// Quality of the confidence over the whole stream. `None` if the arm has no confidence of its own, or if a weak
+    /// answer is missing.
     worth: Option<Reliability>,
-    ends: Ends,
-    /// The same over the items of which the weak level was asked.
+    ends: ConfidenceIntervals,
+    /// Quality of the confidence over the items that the weak level was asked.
     asked: Option<Reliability>,
-    ends_asked: Ends,
-    /// What was guaranteed. `None` if the threshold stands in the config.
+    ends_asked: ConfidenceIntervals,
+    /// The guarantee. `None` if the threshold is set in the config.
     guaranteed: Option<Guaranteed>,
-    /// What the guarantee covers. `None` if nothing was certified, or the threshold stands in the config.
+    /// The scope of the guarantee. `None` if nothing was certified, or if the threshold is set in the config.
     covers: Option<GuaranteeScope>,
-    /// Whose answers the threshold is calibrated on.
+    /// The source of the answers that the threshold was calibrated on.
     calibrated_on: Option<&'static str>,
     realised: Option<Realised>,
 }
@@ -47,9 +48,13 @@ impl<'c> Row<'c> {
         let guaranteed = comparison.guaranteed(slice);
         Self {
             slice,
-            ends: if worth.is_some() { comparison.confidence_ends(slice) } else { Ends::default() },
+            ends: if worth.is_some() { comparison.confidence_intervals(slice) } else { ConfidenceIntervals::default() },
             worth,
-            ends_asked: if asked.is_some() { comparison.confidence_ends_asked(slice) } else { Ends::default() },
+            ends_asked: if asked.is_some() {
+                comparison.confidence_intervals_asked(slice)
+            } else {
+                ConfidenceIntervals::default()
+            },
             asked,
             guaranteed,
             covers: comparison
@@ -62,7 +67,7 @@ impl<'c> Row<'c> {
     }
 }
 
-/// The arms whose weak level has a confidence of its own.
+/// Returns the arms whose weak level has its own confidence.
 #[must_use]
 pub fn with_confidence<'c>(comparison: &'c Comparison<'c>) -> Vec<Row<'c>> {
     let row = |slice: &'c Slice<'c>| {
@@ -72,37 +77,37 @@ pub fn with_confidence<'c>(comparison: &'c Comparison<'c>) -> Vec<Row<'c>> {
     comparison.slices.iter().filter_map(row).collect()
 }
 
-/// The arms whose threshold was calibrated for a guarantee.
+/// Returns the arms whose threshold was calibrated for a guarantee.
 #[must_use]
 pub fn with_guarantee<'c>(comparison: &'c Comparison<'c>) -> Vec<Row<'c>> {
     let rows = comparison.slices.iter().map(|slice| Row::new(comparison, slice, [None, None]));
     rows.filter(|row| row.guaranteed.is_some() && row.calibrated_on.is_some()).collect()
 }
 
-/// The table of these rows.
+/// Returns the table of these rows.
 #[must_use]
-pub fn sheet(rows: &[Row], gauged: Option<ConfidenceSource>) -> Sheet {
-    let columns = [head(rows, gauged), confidence(rows), guarantee(rows), ends(rows), asked(rows)];
+pub fn sheet(rows: &[Row], source: Option<ConfidenceSource>) -> Sheet {
+    let columns = [head(rows, source), confidence(rows), guarantee(rows), ends(rows), asked(rows)];
     Sheet { name: "calibration", columns: columns.into_iter().flatten().collect() }
 }
 
-fn head(rows: &[Row], gauged: Option<ConfidenceSource>) -> Vec<Column> {
+fn head(rows: &[Row], source: Option<ConfidenceSource>) -> Vec<Column> {
     let each = || rows.iter();
     vec![
         Column::text(each().map(|row| row.slice.cell.dataset.to_string())).file("dataset"),
         Column::text(each().map(|row| row.slice.cell.arm.to_string())).file("arm").placed(GUARANTEE, 0, "arm"),
         Column::text(each().map(|row| marked(row.slice.cell.arm.name(), row.slice.from_weak_only() > 0)))
             .placed(CONFIDENCE, 0, "arm"),
-        Column::text(each().map(|_| gauged.map(|gauged| gauged.model.to_owned()))).file("model"),
-        Column::text(each().map(|_| gauged.map(|gauged| gauged.signal.to_owned()))).file("signal"),
+        Column::text(each().map(|_| source.map(|source| source.model.to_owned()))).file("model"),
+        Column::text(each().map(|_| source.map(|source| source.signal.to_owned()))).file("signal"),
     ]
 }
 
 fn confidence(rows: &[Row]) -> Vec<Column> {
     let worth = || rows.iter().map(|row| row.worth.as_ref());
-    let sure = |figure: fn(&Reliability) -> Option<f64>, ends: fn(&Ends) -> Option<Interval>| {
+    let sure = |figure: fn(&Reliability) -> Option<f64>, ends: fn(&ConfidenceIntervals) -> Option<Interval>| {
         let estimate = |row: &Row| Some(Estimate::new(figure(row.worth.as_ref()?)?, ends(&row.ends)));
-        Column::sure(3, rows.iter().map(estimate))
+        Column::estimate(3, rows.iter().map(estimate))
     };
     vec![
         Column::optional_count(worth().map(|worth| Some(worth?.n))).file("n").placed(CONFIDENCE, 2, "answers"),
@@ -126,17 +131,17 @@ fn guarantee(rows: &[Row]) -> Vec<Column> {
         Some(format!("{} of {accepted}", percent(risk?)))
     };
     vec![
-        Column::written(rows.iter().map(certified_at)).placed(GUARANTEE, 1, "λ"),
+        Column::preformatted(rows.iter().map(certified_at)).placed(GUARANTEE, 1, "λ"),
         Column::share(found().map(|found| Some(found?.guarantee.alpha))).file("alpha").placed(GUARANTEE, 8, "α"),
         Column::exact(found().map(|found| Some(found?.guarantee.delta))).file("delta").placed(GUARANTEE, 9, "δ"),
         Column::flag(found().map(|found| Some(found?.certified))).file("certified"),
         Column::optional_count(bins).file("ece_bins").placed(CONFIDENCE, 5, "bins"),
-        Column::text(rows.iter().map(|row| row.calibrated_on.map(str::to_owned))).file("told_from").placed(
+        Column::text(rows.iter().map(|row| row.calibrated_on.map(str::to_owned))).file("calibrated_on").placed(
             GUARANTEE,
             2,
-            "told from",
+            "calibrated on",
         ),
-        Column::optional_count(found().map(|found| Some(found?.told_from)))
+        Column::optional_count(found().map(|found| Some(found?.threshold_answers)))
             .file("calibration_n")
             .placed(GUARANTEE, 3, "items"),
         Column::optional_count(tested().map(|tested| Some(tested?.n)))
@@ -156,7 +161,7 @@ fn guarantee(rows: &[Row]) -> Vec<Column> {
             .file("covers")
             .placed(GUARANTEE, 11, "covers"),
         Column::share(realised().map(|realised| realised?.risk)).file("realised_risk"),
-        Column::written(realised().map(over_the_stream).map(or_dash)).placed(GUARANTEE, 12, "over the stream"),
+        Column::preformatted(realised().map(over_the_stream).map(or_dash)).placed(GUARANTEE, 12, "over the stream"),
         Column::number(2, realised().map(|realised| Some(realised?.wealth))).file("drift_wealth").placed(
             GUARANTEE,
             13,
@@ -166,7 +171,7 @@ fn guarantee(rows: &[Row]) -> Vec<Column> {
     ]
 }
 
-/// The λ that was certified.
+/// Formats the certified λ.
 fn certified_at(row: &Row) -> String {
     if row.guaranteed.is_some_and(|found| found.certified) {
         or_dash(row.slice.readable.map(lambda))
@@ -175,9 +180,9 @@ fn certified_at(row: &Row) -> String {
     }
 }
 
-/// The ends of the intervals, in a file alone.
+/// The columns of the ends of the intervals, which only files have.
 fn ends(rows: &[Row]) -> Vec<Column> {
-    let end = |key: &str, of: fn(&Ends) -> Option<Interval>, end: fn(Interval) -> f64| {
+    let end = |key: &str, of: fn(&ConfidenceIntervals) -> Option<Interval>, end: fn(Interval) -> f64| {
         Column::number(3, rows.iter().map(move |row| of(&row.ends).map(end))).file(key)
     };
     vec![
@@ -190,12 +195,13 @@ fn ends(rows: &[Row]) -> Vec<Column> {
     ]
 }
 
-/// What confidence is worth on the items of which the weak level was asked. People see it if it was not asked of all.
+/// The columns of the quality of confidence on the items that the weak level was asked. The summary has them only if it
+/// was not asked every item.
 fn asked(rows: &[Row]) -> Vec<Column> {
     let asked = || rows.iter().map(|row| row.asked.as_ref());
-    let sure = |figure: fn(&Reliability) -> Option<f64>, ends: fn(&Ends) -> Option<Interval>| {
+    let sure = |figure: fn(&Reliability) -> Option<f64>, ends: fn(&ConfidenceIntervals) -> Option<Interval>| {
         let estimate = |row: &Row| Some(Estimate::new(figure(row.asked.as_ref()?)?, ends(&row.ends_asked)));
-        Column::sure(3, rows.iter().map(estimate))
+        Column::estimate(3, rows.iter().map(estimate))
     };
     let end = |key: &str, end: fn(Interval) -> f64| {
         Column::number(3, rows.iter().map(move |row| row.ends_asked.auroc.map(end))).file(key)
@@ -216,7 +222,7 @@ fn asked(rows: &[Row]) -> Vec<Column> {
     vec![count, from, auroc, low, high, shown(ece, "ECE, asked"), shown(brier, "Brier, asked")]
 }
 
-/// The reliability tables of these rows.
+/// Returns the reliability tables of these rows.
 #[must_use]
 pub fn reliability(rows: &[Row]) -> Sheet {
     let bins = |row: &'_ Row| row.worth.iter().flat_map(|worth| worth.bins.clone()).enumerate().collect::<Vec<_>>();

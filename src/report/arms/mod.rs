@@ -1,4 +1,4 @@
-//! The figures of every arm: the tables of a run that are made from its comparison, in files and in the summary.
+//! The figures of every arm: the tables of a run that are computed from its comparison, for files and for the summary.
 
 pub mod fees;
 pub mod figures;
@@ -13,19 +13,19 @@ use self::gates::ConfidenceSource;
 use super::table::Table;
 use crate::analysis::metrics::Comparison;
 
-/// The tables of what the arms reached.
+/// Returns the tables of the arms' results.
 ///
 /// # Errors
 /// If polars refuses a table.
-pub fn of_arms(comparison: &Comparison, gauged: Option<ConfidenceSource>) -> Result<Vec<Table>> {
+pub fn of_arms(comparison: &Comparison, confidence: Option<ConfidenceSource>) -> Result<Vec<Table>> {
     let figures = figures::sheet(comparison);
     let of_file = |name| figures.table_of(name, name);
     let mut tables = vec![of_file(views::ACCURACY)?, of_file(views::STRONG_CALLS)?];
     tables.push(fees::sheet(&fees::rows(comparison)).table()?);
     tables.push(frontier::sheet(comparison).table()?);
-    if let Some(gauged) = gauged {
+    if let Some(confidence) = confidence {
         let gates = gates::with_confidence(comparison);
-        tables.extend([gates::sheet(&gates, Some(gauged)).table()?, gates::reliability(&gates).table()?]);
+        tables.extend([gates::sheet(&gates, Some(confidence)).table()?, gates::reliability(&gates).table()?]);
     }
     Ok(tables)
 }

@@ -1,4 +1,4 @@
-//! What each arm changes against strong-only and against the cascade at a λ of its own: the last columns of `accuracy` and
+//! Changes of each arm against strong-only and against the cascade at its own λ: the last columns of `accuracy` and
 //! `strong_calls`.
 
 use super::views::{ACCURACY, RESULTS, STRONG_CALLS};
@@ -6,7 +6,7 @@ use crate::analysis::metrics::{AgainstReference, Comparison, Reference};
 use crate::analysis::stats::Estimate;
 use crate::report::columns::{Column, TERMINAL};
 
-/// The columns of both references, empty if the run does not have the arm.
+/// Returns the columns of both references. They are empty if the run does not have the arm.
 pub(super) fn columns(comparison: &Comparison) -> Vec<Column> {
     Reference::ALL.into_iter().flat_map(|reference| of_reference(comparison, reference)).collect()
 }
@@ -47,7 +47,7 @@ fn heading(reference: Reference) -> &'static str {
     }
 }
 
-/// The same column with the ends of its interval named `KEY_low_UNIT` and `KEY_high_UNIT`.
+/// Names the ends of the column's interval `KEY_low_UNIT` and `KEY_high_UNIT`.
 fn ends(column: Column, key: &str, unit: &str) -> Column {
     let [low, high] = ["low", "high"].map(|end| format!("{key}_{end}_{unit}"));
     column.ends([&low, &high])

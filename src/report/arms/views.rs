@@ -1,4 +1,4 @@
-//! The places that show what each arm reached and what it changes.
+//! The names of the views with the arms' results and changes.
 
 use crate::report::columns::View;
 

@@ -1,10 +1,11 @@
-//! One definition per column, from which every form is made: in full for CSV and parquet, rounded and with intervals for
-//! Markdown, LaTeX and a terminal. Shares stay shares up to here.
+//! Table columns. Each column is defined once, and every output form is made from its definition: full precision for
+//! CSV and parquet, rounded figures with intervals for Markdown, LaTeX and the terminal. Shares stay in [0, 1] until
+//! they are formatted here.
 
 mod glossary;
 mod sheet;
 
-use polars::prelude::{Column as Written, NamedFrom, Series};
+use polars::prelude::{Column as PolarsColumn, NamedFrom, Series};
 
 pub use self::glossary::SHARE_OF_GAIN;
 #[cfg(test)]
@@ -13,7 +14,8 @@ pub use self::sheet::{Sheet, page};
 use super::format;
 use crate::analysis::stats::{Estimate, Interval};
 
-/// A place where some of a sheet's columns are shown, by its name: a file, a table of a document, a table on a terminal.
+/// The name of an output that contains some of a sheet's columns: a file, a table of a document, or a table on a
+/// terminal.
 pub type View = &'static str;
 
 /// The view for CSV and parquet, if a sheet has only one.
@@ -23,10 +25,10 @@ pub const TEXT: View = "text";
 /// The view for a terminal, if a sheet has only one.
 pub const TERMINAL: View = "terminal";
 
-/// A column: its cells, and its name in each view that shows it.
+/// A column: its cells, and its name in each view that contains it.
 pub struct Column {
     cells: Cells,
-    /// What people read in an empty cell.
+    /// Text of an empty cell for people.
     empty: &'static str,
     names: Vec<Name>,
 }
@@ -35,46 +37,46 @@ pub struct Column {
 struct Name {
     view: View,
     text: String,
-    /// The place in the view. Columns without one follow those with one, in the order of their definition.
-    place: Option<usize>,
+    /// Index in the view. Columns without an index follow those with one, in the order of their definition.
+    index: Option<usize>,
     style: Style,
 }
 
-/// How much a cell shows.
+/// The parts of a figure that a cell contains.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Style {
     /// The figure with its unit and its interval.
     Full,
-    /// The figure without the unit, which the heading has.
+    /// The figure with its interval and without the unit, which is in the heading.
     Bare,
-    /// The figure alone, without unit and interval.
+    /// The figure without unit and interval.
     Short,
 }
 
-/// The cells of a column, one per row; `None` is an empty cell in a file and a dash for people.
+/// The cells of a column, one per row. `None` is an empty cell in a file and a dash for people.
 enum Cells {
-    /// Words.
+    /// Texts.
     Text(Vec<Option<String>>),
-    /// Figures that are written already, for people alone.
-    Written(Vec<String>),
-    /// Counts; integers whatever the data.
+    /// Formatted figures, only for people.
+    Preformatted(Vec<String>),
+    /// Counts, which are integers even if some are missing.
     Count(Vec<Option<i64>>),
     /// Yes or no.
     Flag(Vec<Option<bool>>),
-    /// Numbers that people read in full.
+    /// Numbers in full precision.
     Exact(Vec<Option<f64>>),
-    /// Numbers that people read to so many decimals.
+    /// Numbers, rounded for people to the given number of decimals.
     Number(Vec<Option<f64>>, usize),
-    /// Shares in [0, 1]: as they are in a file, in percent for people.
+    /// Shares in [0, 1]: unchanged in a file, in percent for people.
     Share(Vec<Option<f64>>),
-    /// Changes as shares, without their intervals: in hundredths everywhere.
+    /// Changes as shares without their intervals, in hundredths in every form.
     Signed(Vec<Option<f64>>),
-    /// Numbers with their intervals, which a file has in columns of their own.
-    Sure(Vec<Option<Estimate>>, usize),
+    /// Numbers with their intervals. A file has the ends of the intervals in separate columns.
+    Estimate(Vec<Option<Estimate>>, usize),
     /// P-values.
     PValue(Vec<Option<f64>>),
-    /// Changes as shares with their intervals, in hundredths everywhere.
-    Change { changes: Vec<Option<Estimate>>, shown: fn(Estimate) -> String, ends: Option<[String; 2]> },
+    /// Changes as shares with their intervals, in hundredths in every form.
+    Change { changes: Vec<Option<Estimate>>, format: fn(Estimate) -> String, ends: Option<[String; 2]> },
 }
 
 impl Column {
@@ -82,14 +84,14 @@ impl Column {
         Self { cells, empty: format::NONE, names: Vec::new() }
     }
 
-    /// Words.
+    /// Texts.
     pub fn text<S: Into<Option<String>>>(cells: impl Iterator<Item = S>) -> Self {
         Self::new(Cells::Text(cells.map(Into::into).collect()))
     }
 
-    /// Figures that are written already, for people alone.
-    pub fn written(cells: impl Iterator<Item = String>) -> Self {
-        Self::new(Cells::Written(cells.collect()))
+    /// Formatted figures, only for people.
+    pub fn preformatted(cells: impl Iterator<Item = String>) -> Self {
+        Self::new(Cells::Preformatted(cells.collect()))
     }
 
     /// Counts.
@@ -97,7 +99,7 @@ impl Column {
         Self::new(Cells::Count(cells.map(|count| count.try_into().ok()).collect()))
     }
 
-    /// Counts of what need not be there to be counted.
+    /// Counts, some of which may be missing.
     pub fn optional_count(cells: impl Iterator<Item = Option<usize>>) -> Self {
         Self::new(Cells::Count(cells.map(|count| i64::try_from(count?).ok()).collect()))
     }
@@ -107,12 +109,12 @@ impl Column {
         Self::new(Cells::Flag(cells.collect()))
     }
 
-    /// Numbers that people read in full, such as λ.
+    /// Numbers in full precision, such as λ.
     pub fn exact<F: Into<Option<f64>>>(cells: impl Iterator<Item = F>) -> Self {
         Self::new(Cells::Exact(cells.map(Into::into).collect()))
     }
 
-    /// Numbers that people read to so many decimals.
+    /// Numbers, rounded for people to the given number of decimals.
     pub fn number<F: Into<Option<f64>>>(decimals: usize, cells: impl Iterator<Item = F>) -> Self {
         Self::new(Cells::Number(cells.map(Into::into).collect(), decimals))
     }
@@ -122,14 +124,14 @@ impl Column {
         Self::new(Cells::Share(cells.map(Into::into).collect()))
     }
 
-    /// Changes as shares, without their intervals.
+    /// Changes as shares without their intervals.
     pub fn signed(cells: impl Iterator<Item = Option<f64>>) -> Self {
         Self::new(Cells::Signed(cells.collect()))
     }
 
-    /// Numbers with their intervals, to so many decimals.
-    pub fn sure(decimals: usize, cells: impl Iterator<Item = Option<Estimate>>) -> Self {
-        Self::new(Cells::Sure(cells.collect(), decimals))
+    /// Numbers with their intervals, rounded for people to `decimals` decimals.
+    pub fn estimate(decimals: usize, cells: impl Iterator<Item = Option<Estimate>>) -> Self {
+        Self::new(Cells::Estimate(cells.collect(), decimals))
     }
 
     /// P-values.
@@ -137,23 +139,23 @@ impl Column {
         Self::new(Cells::PValue(cells.collect()))
     }
 
-    /// Changes as shares with their intervals, whose unit is in the heading. In a file the ends of the intervals are in two further
-    /// columns, `NAME_low` and `NAME_high` unless [`Self::ends`] names them.
+    /// Changes as shares with their intervals. The unit is in the heading. In a file the ends of the intervals are in
+    /// two more columns, `NAME_low` and `NAME_high` unless [`Self::ends`] names them.
     pub fn change(cells: impl Iterator<Item = Option<Estimate>>) -> Self {
-        Self::new(Cells::Change { changes: cells.collect(), shown: format::change, ends: None })
+        Self::new(Cells::Change { changes: cells.collect(), format: format::change, ends: None })
     }
 
-    /// The same, shown with their unit, percentage points.
+    /// Changes as shares with their intervals, formatted in percentage points.
     pub fn points(cells: impl Iterator<Item = Option<Estimate>>) -> Self {
-        Self::new(Cells::Change { changes: cells.collect(), shown: format::points, ends: None })
+        Self::new(Cells::Change { changes: cells.collect(), format: format::points, ends: None })
     }
 
-    /// The same, shown with their unit, percent.
+    /// Changes as shares with their intervals, formatted in percent.
     pub fn relative(cells: impl Iterator<Item = Option<Estimate>>) -> Self {
-        Self::new(Cells::Change { changes: cells.collect(), shown: format::relative, ends: None })
+        Self::new(Cells::Change { changes: cells.collect(), format: format::relative, ends: None })
     }
 
-    /// The same changes with these names for the ends of the intervals.
+    /// Sets the names of the columns for the low and the high end of the intervals in a file.
     #[must_use]
     pub fn ends(mut self, names: [&str; 2]) -> Self {
         if let Cells::Change { ends, .. } = &mut self.cells {
@@ -162,66 +164,66 @@ impl Column {
         self
     }
 
-    /// The same column with this text for people in its empty cells.
+    /// Sets the text of empty cells for people.
     #[must_use]
-    pub fn or(self, empty: &'static str) -> Self {
+    pub fn empty_as(self, empty: &'static str) -> Self {
         Self { empty, ..self }
     }
 
-    fn name(mut self, view: View, text: impl Into<String>, place: Option<usize>, style: Style) -> Self {
-        self.names.push(Name { view, text: text.into(), place, style });
+    fn name(mut self, view: View, text: impl Into<String>, index: Option<usize>, style: Style) -> Self {
+        self.names.push(Name { view, text: text.into(), index, style });
         self
     }
 
-    /// The same column, shown in a view under this name, after the columns that have a place there.
+    /// Adds the column to a view under this name, after the columns that have an index there.
     #[must_use]
     pub fn named(self, view: View, text: impl Into<String>) -> Self {
         self.name(view, text, None, Style::Full)
     }
 
-    /// The same column, shown in a view under this name at this place.
+    /// Adds the column to a view under this name, at this index.
     #[must_use]
-    pub fn placed(self, view: View, place: usize, text: impl Into<String>) -> Self {
-        self.name(view, text, Some(place), Style::Full)
+    pub fn placed(self, view: View, index: usize, text: impl Into<String>) -> Self {
+        self.name(view, text, Some(index), Style::Full)
     }
 
-    /// The same column, shown in a view under a name that holds the unit, at a place there.
+    /// Adds the column to a view under a name that contains the unit, at this index.
     #[must_use]
-    pub fn bare(self, view: View, place: usize, text: impl Into<String>) -> Self {
-        self.name(view, text, Some(place), Style::Bare)
+    pub fn bare(self, view: View, index: usize, text: impl Into<String>) -> Self {
+        self.name(view, text, Some(index), Style::Bare)
     }
 
-    /// The same column, shown in a view without unit and interval.
+    /// Adds the column to a view without unit and interval.
     #[must_use]
     pub fn short(self, view: View, text: impl Into<String>) -> Self {
         self.name(view, text, None, Style::Short)
     }
 
-    /// The same column with this name in CSV and parquet.
+    /// Adds the column to CSV and parquet under this name.
     #[must_use]
     pub fn file(self, key: impl Into<String>) -> Self {
         self.named(FILE, key)
     }
 
-    /// The same column with this heading for people.
+    /// Adds the column to documents and the terminal under this heading.
     #[must_use]
     pub fn heading(self, heading: &str) -> Self {
         self.named(TEXT, heading).named(TERMINAL, heading)
     }
 
-    /// The same column with this heading in documents, without which a terminal does.
+    /// Adds the column to documents, but not to the terminal, under this heading.
     #[must_use]
-    pub fn aside(self, heading: &str) -> Self {
+    pub fn in_documents(self, heading: &str) -> Self {
         self.named(TEXT, heading)
     }
 
-    /// Whether no row has something to show.
-    pub(super) fn says_nothing(&self) -> bool {
-        self.shown(Style::Full).iter().all(|cell| cell.is_empty() || cell == format::NONE)
+    /// True if every cell is empty or a dash.
+    pub(super) fn is_blank(&self) -> bool {
+        self.formatted(Style::Full).iter().all(|cell| cell.is_empty() || cell == format::NONE)
     }
 
-    /// The cells as people read them.
-    fn shown(&self, style: Style) -> Vec<String> {
+    /// The cells formatted for people.
+    fn formatted(&self, style: Style) -> Vec<String> {
         let each = |values: &[Option<f64>], text: &dyn Fn(f64) -> String| -> Vec<String> {
             values.iter().map(|value| value.map_or_else(|| self.empty.to_owned(), text)).collect()
         };
@@ -231,7 +233,7 @@ impl Column {
         let or_empty = |text: Option<String>| text.unwrap_or_else(|| self.empty.to_owned());
         match &self.cells {
             Cells::Text(words) => words.iter().cloned().map(or_empty).collect(),
-            Cells::Written(words) => words.clone(),
+            Cells::Preformatted(words) => words.clone(),
             Cells::Count(counts) => counts.iter().map(|count| or_empty(count.map(|count| count.to_string()))).collect(),
             Cells::Flag(flags) => flags.iter().map(|flag| or_empty(flag.map(|flag| flag.to_string()))).collect(),
             Cells::Exact(values) => each(values, &format::lambda),
@@ -240,29 +242,31 @@ impl Column {
             Cells::Share(shares) => each(shares, &format::bare_percent),
             Cells::Signed(shares) => each(shares, &format::signed),
             Cells::PValue(values) => each(values, &format::p_value),
-            Cells::Sure(found, decimals) => of(found, &|found| format::number(found.value, found.interval, *decimals)),
-            Cells::Change { changes, shown, .. } => match style {
-                Style::Full => of(changes, shown),
+            Cells::Estimate(values, decimals) => {
+                of(values, &|estimate| format::number(estimate.value, estimate.interval, *decimals))
+            }
+            Cells::Change { changes, format, .. } => match style {
+                Style::Full => of(changes, format),
                 Style::Bare => of(changes, &format::change),
                 Style::Short => of(changes, &|change| format::signed(change.value)),
             },
         }
     }
 
-    /// The series of a file: one, or three with the ends of intervals.
-    fn series(&self, key: &str) -> Vec<Written> {
+    /// The series of a file: one, or three if the ends of intervals are included.
+    fn series(&self, key: &str) -> Vec<PolarsColumn> {
         let floats = |key: &str, values: Vec<Option<f64>>| Series::new(key.into(), values).into();
         let hundredths = |share: f64| format::hundredths(share);
         match &self.cells {
             Cells::Text(words) => vec![Series::new(key.into(), words.clone()).into()],
-            Cells::Written(words) => vec![Series::new(key.into(), words.clone()).into()],
+            Cells::Preformatted(words) => vec![Series::new(key.into(), words.clone()).into()],
             Cells::Count(counts) => vec![Series::new(key.into(), counts.clone()).into()],
             Cells::Flag(flags) => vec![Series::new(key.into(), flags.clone()).into()],
             Cells::Exact(values) | Cells::Number(values, _) | Cells::Share(values) | Cells::PValue(values) => {
                 vec![floats(key, values.clone())]
             }
             Cells::Signed(shares) => vec![floats(key, shares.iter().map(|share| share.map(hundredths)).collect())],
-            Cells::Sure(values, _) => {
+            Cells::Estimate(values, _) => {
                 vec![floats(key, values.iter().map(|value| value.map(|value| value.value)).collect())]
             }
             Cells::Change { changes, ends, .. } => {

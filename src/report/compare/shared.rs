@@ -1,4 +1,4 @@
-//! The arms of two runs, each kept to the items and orders that both took.
+//! The arms of two runs, each restricted to the items and orders that both have.
 
 use std::collections::HashSet;
 
@@ -8,44 +8,45 @@ use crate::analysis::metrics::{Changes, Comparison, Prices, Reference, Slice};
 use crate::analysis::stats::units::relative_change;
 use crate::types::arm::Arm;
 
-/// An arm of both runs over the same items.
+/// An arm of both runs, over the same items.
 pub(super) struct Row<'c> {
-    /// The arm in the first run, over the items in both.
+    /// The arm in the first run, over the shared items.
     pub(super) old: Slice<'c>,
-    /// The arm in the second run, over the same items.
+    /// The arm in the second run, over the shared items.
     pub(super) new: Slice<'c>,
-    /// The number of items that the arm took in either run, over all orders.
+    /// Number of the arm's items in each run, over all orders.
     pub(super) of: [usize; 2],
-    /// The number of items in both.
+    /// Number of shared items.
     pub(super) items: usize,
-    /// What changes over them. `None` if there are none.
+    /// Changes over the shared items. `None` if there are none.
     pub(super) changes: Option<Changes>,
-    /// The accuracy less that of strong-only over the same items, a share, in either run. `None` if the run does not have strong-only,
-    /// or not on these items.
+    /// Accuracy minus that of strong-only over the shared items in each run, as a share. `None` if the run does not
+    /// have strong-only on these items.
     pub(super) against_strong: [Option<f64>; 2],
-    /// The fee of the items in either run in USD, at its own prices. `None` if a model has no price.
+    /// Fee of the shared items in each run, in USD at the run's own prices. `None` if a model has no price.
     pub(super) fees: [Option<f64>; 2],
-    /// The relative change of that fee, as a share.
+    /// Relative change of the fee, as a share.
     pub(super) fee_change: Option<f64>,
-    /// The relative change of the fee with the first run's prices in both, as a share. `None` if it has no price for a model of the
-    /// second.
+    /// Relative change of the fee with the first run's prices in both, as a share. `None` if the first run has no price
+    /// for a model of the second.
     pub(super) fee_change_at_first: Option<f64>,
 }
 
 impl<'c> Row<'c> {
     fn new(first: &'c Comparison<'c>, second: &'c Comparison<'c>, base: &'c Slice<'c>, slice: &'c Slice<'c>) -> Self {
-        let shared: HashSet<_> = slice.paired(base).iter().map(|(taken, _)| place(*taken)).collect();
-        let of = [base.taken.len(), slice.taken.len()];
-        let kept = |slice: &'c Slice<'c>| slice.part(|taken| shared.contains(&place(taken)));
+        let shared: HashSet<_> = slice.paired(base).iter().map(|(outcome, _)| item_key(*outcome)).collect();
+        let of = [base.outcomes.len(), slice.outcomes.len()];
+        let restricted = |slice: &'c Slice<'c>| slice.part(|outcome| shared.contains(&item_key(outcome)));
         let against = |comparison: &'c Comparison<'c>, own: &Slice| {
             let strong = comparison.reference(Reference::StrongOnly).filter(|_| own.cell.arm != Arm::StrongOnly)?;
-            let strong = kept(strong);
-            (strong.taken.len() == own.taken.len()).then(|| own.accuracy() - strong.accuracy())
+            let strong = restricted(strong);
+            (strong.outcomes.len() == own.outcomes.len()).then(|| own.accuracy() - strong.accuracy())
         };
-        let (old, new) = (kept(base), kept(slice));
+        let (old, new) = (restricted(base), restricted(slice));
         let fees = [fee(&old, first.prices), fee(&new, second.prices)];
-        let at_first = [&old, &new]
-            .map(|slice| slice.taken.iter().map(|taken| token_fee(*taken, None, first.prices)).sum::<Option<f64>>());
+        let at_first = [&old, &new].map(|slice| {
+            slice.outcomes.iter().map(|outcome| token_fee(*outcome, None, first.prices)).sum::<Option<f64>>()
+        });
         let change = |[old, new]: [Option<f64>; 2]| old.zip(new).and_then(|(old, new)| relative_change([new, old]));
         Self {
             items: shared.len(),
@@ -60,20 +61,20 @@ impl<'c> Row<'c> {
         }
     }
 
-    /// The arm, with the second run's λ if it has one.
+    /// Returns the arm's name, with the second run's λ if there is one.
     pub(super) fn name(&self) -> String {
         named(&self.new)
     }
 }
 
-/// What the items of a slice cost in USD.
+/// Returns the fee of a slice's items in USD.
 fn fee(slice: &Slice, prices: &Prices) -> Option<f64> {
-    slice.taken.iter().map(|taken| item_fee(*taken, None, prices)).sum()
+    slice.outcomes.iter().map(|outcome| item_fee(*outcome, None, prices)).sum()
 }
 
-/// What tells an item of a run apart: order and id.
-fn place(taken: ItemOutcome<'_>) -> (usize, &str) {
-    let record = taken.record();
+/// Returns the key of an item in a run: order and id.
+fn item_key(outcome: ItemOutcome<'_>) -> (usize, &str) {
+    let record = outcome.record();
     (record.cell.order, &record.item_id.0)
 }
 
@@ -82,7 +83,7 @@ fn named(slice: &Slice) -> String {
     format!("{}{}", slice.cell.arm, at.unwrap_or_default())
 }
 
-/// The arms in both runs, in the order of the second, and a line on those of one run alone.
+/// Returns the arms that both runs have, in the order of the second, and a line on those of only one run.
 pub(super) fn rows<'c>(first: &'c Comparison<'c>, second: &'c Comparison<'c>) -> (Vec<Row<'c>>, Vec<String>) {
     let pairs: Vec<(&'c Slice<'c>, &'c Slice<'c>)> =
         second.slices.iter().filter_map(|slice| Some((counterpart(first, second, slice)?, slice))).collect();
@@ -92,12 +93,12 @@ pub(super) fn rows<'c>(first: &'c Comparison<'c>, second: &'c Comparison<'c>) ->
     };
     let of_first = |slice: &Slice| pairs.iter().any(|(base, _)| base.cell == slice.cell);
     let of_second = |slice: &Slice| pairs.iter().any(|(_, own)| own.cell == slice.cell);
-    let alone = [line("first", &first.slices, &of_first), line("second", &second.slices, &of_second)];
-    let alone = alone.into_iter().flatten().collect();
-    (pairs.into_iter().map(|(base, slice)| Row::new(first, second, base, slice)).collect(), alone)
+    let unpaired = [line("first", &first.slices, &of_first), line("second", &second.slices, &of_second)];
+    let unpaired = unpaired.into_iter().flatten().collect();
+    (pairs.into_iter().map(|(base, slice)| Row::new(first, second, base, slice)).collect(), unpaired)
 }
 
-/// The same arm of the other run: at the same threshold, or its only one where both have one.
+/// Returns the same arm of the first run: at the same threshold, or the only one if both runs have the arm once.
 fn counterpart<'c>(first: &'c Comparison<'c>, second: &Comparison, slice: &Slice) -> Option<&'c Slice<'c>> {
     let of_arm = || first.of_arm(slice.cell.arm).map(|(slice, _)| slice);
     let same = of_arm().find(|other| other.cell.threshold == slice.cell.threshold);

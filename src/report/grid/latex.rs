@@ -1,32 +1,34 @@
-//! A table as LaTeX: in a float with caption and label, in parts that fit a column of text.
+//! LaTeX tables: a float with caption and label, in parts that fit the width of the text.
 
 use std::fmt::Write;
 
 use super::layout::{Placed, is_words, parts, wrapped};
 
-/// The characters of `\small` that fit a column of text 345 points wide, as `article` has it, with the space between columns.
+/// Number of characters in `\small` that fit a text width of 345 points, as in `article`, including the space between
+/// columns.
 const TEXT_WIDTH: usize = 74;
 
-/// The most rows of a float; more would be longer than a page.
+/// Maximum number of rows of a float; more would exceed a page.
 const ROWS: usize = 40;
 
-/// What a file of tables needs.
+/// Comment with the packages that a file of tables needs.
 const PACKAGES: &str = "% Packages: booktabs. Engines before 2018 need \\usepackage[utf8]{inputenc}, too.\n";
 
-/// How sure figures are, for captions.
-pub const SURE: &str = "In brackets 95 % bootstrap intervals over groups, unadjusted.";
+/// The sentence on intervals in captions.
+pub const INTERVAL_NOTE: &str =
+    "Brackets contain 95 % bootstrap intervals over groups, unadjusted for multiple comparisons.";
 
-/// What stands over a table in a document.
+/// Caption and label of a table in a document.
 #[derive(Debug, Clone)]
 pub struct Caption {
-    /// The sentence over the table, as plain text.
+    /// The caption as plain text.
     text: String,
-    /// The label behind `tab:`.
+    /// The label, without the prefix `tab:`.
     label: String,
 }
 
 impl Caption {
-    /// The caption of a table of a run, with a label made of both names.
+    /// Creates the caption of a run's table, with a label made of both names.
     #[must_use]
     pub fn new(run: &str, table: &str, text: &str) -> Self {
         let plain = |character: char| if character.is_ascii_alphanumeric() { character } else { '-' };
@@ -36,15 +38,15 @@ impl Caption {
     }
 }
 
-/// A file of floats, with a comment that names the packages.
+/// Returns a file of floats, with a comment that names the packages.
 #[must_use]
 pub fn document(floats: &[String]) -> String {
     let floats: Vec<&str> = floats.iter().map(String::as_str).filter(|float| !float.is_empty()).collect();
     format!("{PACKAGES}{}", floats.join("\n"))
 }
 
-/// Header and rows in floats for the package booktabs, one for each forty rows. A table that is too wide for a column of text
-/// goes on below in the same float, with the columns that name the row repeated.
+/// Formats header and rows as floats for the package booktabs, one for each forty rows. A table that is too wide for
+/// the text continues below in the same float and repeats the columns that name the row.
 #[must_use]
 pub fn latex(rows: &[Vec<String>], caption: &Caption) -> String {
     let [_, body @ ..] = rows else { return String::new() };
@@ -69,7 +71,7 @@ pub fn latex(rows: &[Vec<String>], caption: &Caption) -> String {
     text
 }
 
-/// The parts of a table, one below the other, with some of its rows.
+/// Formats the parts of a table, one below the other, with some of its rows.
 fn tabulars(rows: &[Vec<String>], body: &[Vec<String>]) -> String {
     let part = |part: &Vec<Placed>| {
         let align = |column: usize| if is_words(rows, column) { "l" } else { "r" };
@@ -88,18 +90,18 @@ fn tabulars(rows: &[Vec<String>], body: &[Vec<String>]) -> String {
     parts.join("\\par\\medskip\n")
 }
 
-/// A cell of one line, or of several, one over the other.
+/// Formats a cell of one line, or of several lines on top of each other.
 fn cell(lines: &[String], align: &str) -> String {
     let escaped: Vec<String> = lines.iter().map(|line| escaped(line)).collect();
     match &escaped[..] {
-        // A bracket behind the end of a row would be an argument of it.
+        // A bracket after the end of a row would be read as its optional argument.
         [line] if line.starts_with('[') => format!("{{}}{line}"),
         [line] => line.clone(),
         lines => format!("\\shortstack[{align}]{{{}}}", lines.join("\\\\")),
     }
 }
 
-/// A text as LaTeX reads it.
+/// Escapes a text for LaTeX.
 fn escaped(cell: &str) -> String {
     let mut text = String::new();
     for character in cell.chars() {
@@ -125,7 +127,7 @@ fn escaped(cell: &str) -> String {
             _ => text.push(character),
         }
     }
-    // A minus, not a hyphen, before a number that has nothing before it but a bracket.
+    // Uses a minus sign, not a hyphen, before a number at the start or after a bracket.
     let mut lone = text.replace("[-", "[$-$").replace(", -", ", $-$");
     if let Some(rest) = lone.strip_prefix('-').filter(|rest| rest.starts_with(|c: char| c.is_ascii_digit())) {
         lone = format!("$-${rest}");
@@ -146,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn a_table_is_a_float_that_people_paste() {
+    fn a_table_becomes_a_complete_float() {
         let rows = rows(&[&["arm", "λ", "change"], &["a_b", "0.9", "-8.1 [-12.0, +1.5] %"], &["[c]", "∞", "–"]]);
         let expected = "\\begin{table}\n\\centering\n\\small\n\\setlength{\\tabcolsep}{4pt}\n\
                         \\caption{a\\_b: What came out}\n\\label{tab:a-b-results}\n\
@@ -159,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wide_table_goes_on_below_and_a_long_one_in_a_further_float() {
+    fn wide_tables_continue_below_and_long_ones_in_a_new_float() {
         let heading = "accuracy against strong-only, in points";
         let interval = "+30.5 [+21.9, +38.7] pp";
         let mut rows = rows(&[&["arm", heading, "second", "third", "fourth"]]);

@@ -1,32 +1,33 @@
-//! Which columns stand side by side, how wide, and where a text may be broken.
+//! Layout of tables: the columns that fit side by side, their widths, and the positions of line breaks in texts.
 
 use std::collections::HashSet;
 
-/// The columns of a terminal between two columns of a table.
+/// Number of spaces between two columns of a table.
 pub(super) const GAP: usize = 2;
 
-/// The most lines of a heading, unless one of its words is wider than the column.
+/// Maximum number of lines of a heading, unless one of its words is wider than the column.
 const HEADING_LINES: usize = 3;
 
-/// The least width to which a column of words is narrowed so that all columns fit.
+/// Minimum width of a column of words that is narrowed so that all columns fit.
 const NARROW: usize = 16;
 
 /// A column with its width in a part of a table.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Placed {
-    /// The place of the column in the rows.
+    /// Index of the column in the rows.
     pub column: usize,
-    /// Its width in characters.
+    /// Width of the column in characters.
     pub width: usize,
 }
 
-/// The width of a part.
+/// Returns the width of a part.
 #[must_use]
 pub(super) fn width_of(part: &[Placed]) -> usize {
     part.iter().map(|at| at.width).sum::<usize>() + part.len().saturating_sub(1) * GAP
 }
 
-/// Whether a column holds words. The first one names the row, whatever it holds; others hold words if a cell is no figure.
+/// True if a column holds words. The first column names the row and always counts as words; others do if a cell is not
+/// a figure.
 #[must_use]
 pub fn is_words(rows: &[Vec<String>], column: usize) -> bool {
     let is_figure = |cell: &String| {
@@ -44,7 +45,8 @@ pub fn is_words(rows: &[Vec<String>], column: usize) -> bool {
     column == 0 || rows[1..].iter().any(|row| !is_figure(&row[column]) || starts_with_a_word(&row[column]))
 }
 
-/// The parts of a table with a header in a width: all columns, those that name the row in each part.
+/// Splits a table with a header into parts of at most `width`. Together they have all columns; each repeats those that
+/// name the row.
 #[must_use]
 pub(super) fn parts(rows: &[Vec<String>], width: usize) -> Vec<Vec<Placed>> {
     let count = rows[0].len();
@@ -82,7 +84,7 @@ pub(super) fn parts(rows: &[Vec<String>], width: usize) -> Vec<Vec<Placed>> {
     parts
 }
 
-/// Narrows columns of words, the widest first, until all fit or none may be narrower.
+/// Narrows columns of words, the widest first, until all fit or all have their minimum width.
 fn narrowed(rows: &[Vec<String>], all: &mut [Placed], words: &[usize], width: usize) {
     let least: Vec<usize> = (0..all.len()).map(|column| longest_piece(rows, column).max(NARROW)).collect();
     while width_of(all) > width {
@@ -92,18 +94,18 @@ fn narrowed(rows: &[Vec<String>], all: &mut [Placed], words: &[usize], width: us
     }
 }
 
-/// How many of the first columns name a row: the fewest that tell all rows apart.
+/// Returns the number of leading columns that name a row: the fewest that distinguish all rows.
 fn keys(rows: &[Vec<String>]) -> usize {
     let most = rows[0].len().saturating_sub(1).clamp(1, 4);
-    let tell_apart = |count: &usize| {
+    let distinguishes_rows = |count: &usize| {
         let names: HashSet<&[String]> = rows[1..].iter().map(|row| &row[..*count]).collect();
         names.len() == rows.len() - 1
     };
     let words = (0..most).take_while(|column| is_words(rows, *column)).count();
-    (1..=most).find(tell_apart).unwrap_or(words.max(1))
+    (1..=most).find(distinguishes_rows).unwrap_or(words.max(1))
 }
 
-/// The width in which no cell is broken, and the heading in few lines.
+/// Returns the smallest width that breaks no cell and keeps the heading within [`HEADING_LINES`] lines.
 fn natural(rows: &[Vec<String>], column: usize) -> usize {
     let cells = rows[1..].iter().map(|row| measured(&row[column])).max().unwrap_or_default();
     let heading = &rows[0][column];
@@ -114,7 +116,7 @@ fn natural(rows: &[Vec<String>], column: usize) -> usize {
     width
 }
 
-/// The width of the widest text that is not broken in a column.
+/// Returns the width of the widest unbreakable text in a column.
 fn longest_piece(rows: &[Vec<String>], column: usize) -> usize {
     rows.iter().flat_map(|row| pieces(&row[column])).map(|piece| measured(&piece)).max().unwrap_or_default()
 }
@@ -123,8 +125,8 @@ fn measured(text: &str) -> usize {
     console::measure_text_width(text)
 }
 
-/// A text in lines of at most so many columns, broken between words and never within an interval or before a unit. A word that is
-/// wider than a line is broken within.
+/// Breaks a text into lines of at most `width` columns, between words but never within an interval or before a unit. A
+/// word wider than a line is broken.
 #[must_use]
 pub fn wrapped(text: &str, width: usize) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
@@ -147,7 +149,7 @@ pub fn wrapped(text: &str, width: usize) -> Vec<String> {
     lines
 }
 
-/// The parts of a text between which it may be broken.
+/// Splits a text at the positions where a line break is allowed.
 fn pieces(text: &str) -> Vec<String> {
     let mut pieces: Vec<String> = Vec::new();
     let mut open = false;
@@ -185,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn figures_are_told_from_words() {
+    fn figures_are_distinguished_from_words() {
         let rows: Vec<Vec<String>> = [
             ["name", "figure", "words", "interval", "mixture"],
             ["1", "–", "yes", "none [-30, +12] %", "95 % cascade at λ 0.5"],

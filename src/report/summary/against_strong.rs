@@ -1,27 +1,30 @@
-//! The summary's part on whether a weak level in front of the strong one pays at all.
+//! The summary's section on the comparison with the strong level alone.
 
-use super::prices::{cheaper_from, of_shapes};
+use super::prices::{cheaper_from, describe_shapes};
 use crate::analysis::metrics::price_ratio::{Curve, Shape, curves};
 use crate::analysis::metrics::{AgainstReference, Comparison, Reference, Slice};
 use crate::report::columns::{Column, Sheet};
 use crate::report::format::or_dash;
 
-/// An arm, what it changes against the strong level alone, and its fee at each shape of prices.
+/// An arm, its changes against the strong level alone, and its fee for each price shape.
 type Row<'c> = (&'c Slice<'c>, AgainstReference, Vec<Curve>);
 
-/// What each arm that is no level alone changes against the strong level. Of a run; a sweep's curves show it for every threshold.
+/// Returns the section: the changes of each arm with several levels against the strong level alone. Empty for a sweep,
+/// whose curves contain strong-only.
 pub(super) fn section(comparison: &Comparison) -> String {
     let Some((sheet, shapes)) = sheet_of(comparison) else { return String::new() };
     format!(
-        "\n## Against the strong level alone\n\n{}\nWhether a weak level in front pays at all: paired with strong-only item by item, in \
-         brackets 95 % intervals. Cheaper from: the price of the strong level's written token, in those of the weak level's, from \
-         which on the arm is cheaper than asking the strong level alone; none: at no price. {}\n",
+        "\n## Against the strong level alone\n\n{}\nThis table shows whether a weak level in front of the strong one \
+         pays at all. Changes are against strong-only, paired item by item, with 95 % intervals in brackets. Cheaper \
+         from: the lowest price ratio of a strong to a weak output token at which the arm is cheaper than the strong \
+         level alone; none: at no ratio. {}\n",
         sheet.markdown(),
-        of_shapes(&shapes)
+        describe_shapes(&shapes)
     )
 }
 
-/// The table, and the shapes of prices that it has. `None` of a sweep, or without strong-only or an arm beside it.
+/// Returns the table and its price shapes. `None` for a sweep, and for a run without strong-only or without another
+/// arm.
 pub(super) fn sheet_of(comparison: &Comparison) -> Option<(Sheet, Vec<Shape>)> {
     let strong = comparison.reference(Reference::StrongOnly)?;
     let arms: Vec<&Slice> = comparison.slices.iter().filter(|slice| !slice.cell.arm.is_one_level()).collect();
@@ -29,7 +32,7 @@ pub(super) fn sheet_of(comparison: &Comparison) -> Option<(Sheet, Vec<Shape>)> {
     if swept || arms.is_empty() {
         return None;
     }
-    let shapes = Shape::shown(comparison);
+    let shapes = Shape::reported(comparison);
     let pairs: Vec<(&Slice, &Slice)> = arms.into_iter().map(|slice| (slice, strong)).collect();
     let found = pairs.iter().zip(curves(comparison, &pairs, &shapes, |own| vec![own]));
     let mut rows: Vec<Row> = Vec::new();
@@ -43,20 +46,21 @@ pub(super) fn sheet_of(comparison: &Comparison) -> Option<(Sheet, Vec<Shape>)> {
 fn sheet(rows: &[Row], shapes: &[Shape]) -> Sheet {
     let each = || rows.iter();
     let mut columns = vec![
-        Column::text(each().map(|(slice, ..)| slice.cell.arm.to_string())).aside("arm"),
-        Column::exact(each().map(|(slice, ..)| slice.readable)).aside("λ"),
-        Column::points(each().map(|(_, against, _)| Some(against.accuracy))).aside("accuracy, change"),
-        Column::relative(each().map(|(_, against, _)| against.strong_calls)).aside("strong calls, change"),
+        Column::text(each().map(|(slice, ..)| slice.cell.arm.to_string())).in_documents("arm"),
+        Column::exact(each().map(|(slice, ..)| slice.readable)).in_documents("λ"),
+        Column::points(each().map(|(_, against, _)| Some(against.accuracy))).in_documents("accuracy, change"),
+        Column::relative(each().map(|(_, against, _)| against.strong_calls)).in_documents("strong calls, change"),
     ];
-    for (place, shape) in shapes.iter().enumerate() {
-        let at = if place == 0 { String::new() } else { format!(" at {}", shape.name()) };
+    for (index, shape) in shapes.iter().enumerate() {
+        let at = if index == 0 { String::new() } else { format!(" at {}", shape.name()) };
         let curve = || rows.iter().map(|(.., curves)| curves.iter().find(|curve| curve.shape == *shape));
-        // An arm that never asks the weak level has no price ratio, and one fee.
-        let own = |row: &Row| row.1.fee.filter(|_| place == 0);
+        // An arm that never asks the weak level has no price ratio and only one fee.
+        let own = |row: &Row| row.1.fee.filter(|_| index == 0);
         let fees = rows.iter().zip(curve()).map(|(row, curve)| curve.map_or(own(row), |curve| curve.changes[0]));
         columns.extend([
-            Column::relative(fees).aside(&format!("fee{at}, change")),
-            Column::written(curve().map(|curve| or_dash(curve.map(cheaper_from)))).aside(&format!("cheaper from{at}")),
+            Column::relative(fees).in_documents(&format!("fee{at}, change")),
+            Column::preformatted(curve().map(|curve| or_dash(curve.map(cheaper_from))))
+                .in_documents(&format!("break-even price ratio{at}")),
         ]);
     }
     Sheet { name: "against_strong", columns }

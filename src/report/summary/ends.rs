@@ -1,4 +1,4 @@
-//! The summary's part on how answers ended: cut at the token limit, or without a text.
+//! The summary's section on how answers ended: cut at the token limit, or without text.
 
 use crate::analysis::metrics::Comparison;
 use crate::analysis::metrics::ends::FinishCounts;
@@ -6,7 +6,7 @@ use crate::report::columns::{Column, Sheet};
 use crate::report::format::{or_dash, percent};
 use crate::types::level::Level;
 
-/// A row for each arm, with the shares of both levels; empty if all answers are whole.
+/// Returns the section: a row for each arm, with the shares of both levels. Empty if all answers are complete.
 pub(super) fn section(comparison: &Comparison) -> String {
     let ends = comparison
         .slices
@@ -22,23 +22,23 @@ pub(super) fn section(comparison: &Comparison) -> String {
             let answers = levels[level].answers;
             or_dash((answers > 0).then(|| format!("{} ({count} of {answers})", percent(share))))
         };
-        Column::written(ends.iter().map(move |(_, levels)| cell(levels)))
+        Column::preformatted(ends.iter().map(move |(_, levels)| cell(levels)))
     };
     let cut = |ends: &FinishCounts| (ends.cut, ends.cut_share());
     let empty = |ends: &FinishCounts| (ends.empty, ends.empty_share());
     let columns = vec![
-        Column::text(ends.iter().map(|(slice, _)| slice.cell.arm.to_string())).aside("arm"),
-        Column::exact(ends.iter().map(|(slice, _)| slice.readable)).aside("λ"),
-        share(0, cut).aside("weak cut"),
-        share(1, cut).aside("strong cut"),
-        share(0, empty).aside("weak without text"),
-        share(1, empty).aside("strong without text"),
+        Column::text(ends.iter().map(|(slice, _)| slice.cell.arm.to_string())).in_documents("arm"),
+        Column::exact(ends.iter().map(|(slice, _)| slice.readable)).in_documents("λ"),
+        share(0, cut).in_documents("weak cut"),
+        share(1, cut).in_documents("strong cut"),
+        share(0, empty).in_documents("weak without text"),
+        share(1, empty).in_documents("strong without text"),
     ];
     let sheet = Sheet { name: "ends", columns };
     format!(
-        "\n## How answers ended\n\n{}\nA cut answer ended at its model's token limit (max_tokens). One without a text holds nothing besides \
-         reasoning, or nothing at all; it counts as wrong. The columns `weak_cut`, `strong_cut`, `weak_empty` and `strong_empty` of \
-         records say which.\n",
+        "\n## How answers ended\n\n{}\nA cut answer ended at its model's token limit (max_tokens). An answer without \
+         text holds only reasoning, or nothing at all, and counts as wrong. The columns `weak_cut`, `strong_cut`, \
+         `weak_empty` and `strong_empty` of `records` mark these answers.\n",
         sheet.markdown()
     )
 }

@@ -1,9 +1,9 @@
-//! The summary's part on tokens and fees by model and purpose.
+//! The summary's section on tokens and fees by model and purpose.
 
 use crate::analysis::metrics::Comparison;
 use crate::report::arms::fees::{rows, sheet};
 
-/// A row for each arm, model and purpose.
+/// Returns the section: a row for each arm, model and purpose.
 pub(super) fn section(comparison: &Comparison) -> String {
     let mut rows = rows(comparison);
     rows.retain(|row| row.paid.purpose.is_some());

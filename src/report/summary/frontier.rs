@@ -1,18 +1,19 @@
-//! The summary's part on accuracy against cost.
+//! The summary's section on accuracy against cost.
 
 use crate::analysis::metrics::Comparison;
 use crate::report::arms::frontier::sheet;
 
-/// A row for each arm at each threshold; empty of a run with one arm.
+/// Returns the section: a row for each arm at each threshold. Empty for a run with one arm.
 pub(super) fn section(comparison: &Comparison) -> String {
     if comparison.slices.len() < 2 {
         return String::new();
     }
     format!(
-        "\n## Accuracy against strong calls and fee\n\n{}\nAll arms, those with the fewest requests of the strong level for any purpose \
-         first. An arm is dominated by one that is at least as accurate and has no more requests (costs no more), and is better in one \
-         of the two; of several the most accurate one is named. These are point estimates: dominance is not a test. In brackets 95 % \
-         intervals of the accuracy alone.\n",
+        "\n## Accuracy against strong calls and fee\n\n{}\nAll arms, sorted by the number of requests to the strong \
+         level for any purpose. An arm is dominated if another arm is at least as accurate and has no more requests \
+         (or no higher fee), and is strictly better in one of the two. If several arms dominate it, the most accurate \
+         one is named. These are point estimates: dominance is not a test. Brackets contain 95 % intervals of the \
+         accuracy alone.\n",
         sheet(comparison).markdown()
     )
 }

@@ -1,4 +1,4 @@
-//! Each gain of Inter-Cascade beside what random strategies give: a table for each threshold.
+//! Each gain of Inter-Cascade beside that of random strategies: a table for each threshold.
 
 use std::fmt::Write;
 
@@ -9,41 +9,43 @@ use crate::report::columns::{Column, SHARE_OF_GAIN, Sheet};
 use crate::report::format::{NONE, hundredths, marked, or_dash, points, relative, signed};
 use crate::types::arm::Arm;
 
-/// The tables with what they mean; empty if there is none.
+/// Returns the tables with an explanation. Empty if there is no table.
 pub(super) fn section(comparison: &Comparison) -> String {
     let mut text = String::new();
     for sheet in sheets(comparison) {
         let _ = write!(
             text,
-            "\n## What learning changes, and how much of it any strategy gives\n\n{}\nDifferences are paired item by item, over all orders; in brackets 95 % bootstrap intervals over groups, p \
-             from sign flips of the groups' sums, unadjusted (the tables have Holm's). They hold for these \
-             orders of the stream: through the repository a learning arm's items depend on each other, which no \
-             resampling of items covers. Where fewer than three groups differ there is no interval. What orders give apart stands \
-             in the last column, least and most.\n",
+            "\n## What learning changes, and how much of it any strategy gives\n\n{}\nDifferences are paired item by \
+             item, over all orders. Brackets contain 95 % bootstrap intervals over groups; there is none if fewer \
+             than three groups differ. p comes from sign flips of the groups' sums and is unadjusted (the CSV and \
+             parquet tables also have Holm's adjustment). Both are conditional on these orders of the stream: the \
+             items of a learning arm depend on each other through the repository, and resampling items does not cover \
+             this. The last column has the smallest and the largest change over the orders.\n",
             sheet.markdown()
         );
     }
     text
 }
 
-/// The tables for a terminal, without the columns that say nothing.
-pub(super) fn of_terminal(comparison: &Comparison) -> Vec<Sheet> {
+/// Returns the tables for a terminal, without columns that are blank.
+pub(super) fn for_terminal(comparison: &Comparison) -> Vec<Sheet> {
     let mut sheets = sheets(comparison);
     for sheet in &mut sheets {
-        sheet.columns.retain(|column| !column.says_nothing());
+        sheet.columns.retain(|column| !column.is_blank());
     }
     sheets
 }
 
-/// A change as a row of the table of gains.
-struct Retrieved {
+/// A change in a row of the table of gains.
+struct GainChange {
     change: Estimate,
     text: fn(Estimate) -> String,
-    /// The least and the greatest change over the orders, as shares. `None` in one order, or if it is not known by order.
+    /// Smallest and largest change over the orders, as shares. `None` with one order, or if the change is not computed
+    /// by order.
     orders: Option<(f64, f64)>,
 }
 
-impl Retrieved {
+impl GainChange {
     fn points(change: Estimate) -> Self {
         Self { change, text: points, orders: None }
     }
@@ -67,18 +69,18 @@ impl Retrieved {
     }
 }
 
-/// A gain of the arm, and what the control has of it.
+/// A gain of the arm, and the control's change of the same figure.
 struct Row {
-    /// What changes, marked if weak-only's answers are among the weak level's.
+    /// Name of the figure, marked if the weak level's answers include some of weak-only.
     name: String,
-    own: Retrieved,
+    own: GainChange,
     /// The control's change. `None` if the control did not run or has none.
-    control: Option<Retrieved>,
-    /// The control's share of the gain, as text; empty without a control.
+    control: Option<GainChange>,
+    /// The control's share of the gain, as text. Empty without a control.
     shared: String,
 }
 
-/// A table for each threshold.
+/// Returns a table for each threshold.
 pub(super) fn sheets(comparison: &Comparison) -> Vec<Sheet> {
     let taught = comparison.of_arm(Arm::InterCascade);
     taught.filter_map(|(slice, changes)| Some(sheet(&rows(comparison, slice, changes?)))).collect()
@@ -90,11 +92,11 @@ fn rows(comparison: &Comparison, taught: &Slice, changes: &Changes) -> Vec<Row> 
     let random = comparison.of_arm(Arm::InterCascadeRandom).find(same);
     let random = random.and_then(|(slice, changes)| Some((slice, changed(comparison, slice, changes?))));
     let (control, controls) = random.map_or((None, None), |(slice, changes)| (Some(slice), Some(changes)));
-    let mut controls: Vec<Option<Retrieved>> =
+    let mut controls: Vec<Option<GainChange>> =
         controls.map_or_else(Vec::new, |changes| changes.into_iter().map(|(.., change)| change).collect());
     controls.resize_with(6, || None);
     let own = changed(comparison, taught, changes).into_iter().zip(controls);
-    let row = |((gain, name, own), controls): ((Gain, &'static str, Option<Retrieved>), Option<Retrieved>)| {
+    let row = |((gain, name, own), controls): ((Gain, &'static str, Option<GainChange>), Option<GainChange>)| {
         let slices = control.zip(comparison.base(taught)).filter(|_| controls.is_some());
         let shared = slices.map(|(control, base)| shared_gain(share(comparison, gain, taught, control, base)));
         let mark = gain == Gain::WeakAccuracy
@@ -109,38 +111,38 @@ fn sheet(rows: &[Row]) -> Sheet {
     let orders = |row: &Row| or_dash(row.own.orders.map(|(low, high)| format!("{} to {}", signed(low), signed(high))));
     let columns = vec![
         Column::text(each().map(|row| row.name.clone())).heading("change against cascade"),
-        Column::written(each().map(|row| row.own.text())).heading("inter-cascade"),
+        Column::preformatted(each().map(|row| row.own.text())).heading("inter-cascade"),
         Column::p_value(each().map(|row| row.own.change.p_value)).heading("p"),
-        Column::written(each().map(|row| row.control.as_ref().map_or("not run".to_owned(), Retrieved::text)))
+        Column::preformatted(each().map(|row| row.control.as_ref().map_or("not run".to_owned(), GainChange::text)))
             .heading("random strategies"),
-        Column::written(each().map(|row| row.shared.clone())).heading(SHARE_OF_GAIN),
-        Column::written(each().map(orders)).heading("orders"),
+        Column::preformatted(each().map(|row| row.shared.clone())).heading(SHARE_OF_GAIN),
+        Column::preformatted(each().map(orders)).heading("orders"),
     ];
     Sheet { name: "gains", columns }
 }
 
-/// What a learning arm changes, figure by figure.
-fn changed(comparison: &Comparison, slice: &Slice, changes: &Changes) -> [(Gain, &'static str, Option<Retrieved>); 6] {
+/// The changes of a learning arm, figure by figure.
+fn changed(comparison: &Comparison, slice: &Slice, changes: &Changes) -> [(Gain, &'static str, Option<GainChange>); 6] {
     let by_order = changes.strong_calls_by_order.iter().copied().flatten();
     [
-        (Gain::WeakAccuracy, "weak accuracy", changes.weak_accuracy.map(Retrieved::points)),
+        (Gain::WeakAccuracy, "weak accuracy", changes.weak_accuracy.map(GainChange::points)),
         (
             Gain::Accuracy,
             "accuracy",
-            Some(Retrieved::points(changes.accuracy).over(changes.accuracy_by_order.iter().copied())),
+            Some(GainChange::points(changes.accuracy).over(changes.accuracy_by_order.iter().copied())),
         ),
-        (Gain::Coverage, "coverage", Some(Retrieved::points(changes.coverage))),
+        (Gain::Coverage, "coverage", Some(GainChange::points(changes.coverage))),
         (
             Gain::StrongCalls,
             "strong calls",
-            changes.strong_calls.map(|change| Retrieved::relative(change).over(by_order)),
+            changes.strong_calls.map(|change| GainChange::relative(change).over(by_order)),
         ),
-        (Gain::StrongRequests, "all strong requests", changes.strong_calls_all.map(Retrieved::relative)),
-        (Gain::Fee, "fee", comparison.fee_change(slice).map(Retrieved::relative)),
+        (Gain::StrongRequests, "strong calls incl. distillation", changes.strong_calls_all.map(GainChange::relative)),
+        (Gain::Fee, "fee", comparison.fee_change(slice).map(GainChange::relative)),
     ]
 }
 
-/// How much of a gain the control has too, in percent of it; `none` where it has none, a dash where there is no gain.
+/// The control's share of a gain, in percent of it. `none` if the control has no gain, a dash if the arm has none.
 fn shared_gain(share: Option<Estimate>) -> String {
     let Some(Estimate { value, interval, .. }) = share else { return NONE.to_owned() };
     let ends = interval.map(|ends| format!(" [{:+.0}, {:+.0}]", hundredths(ends.low), hundredths(ends.high)));
@@ -157,15 +159,15 @@ mod tests {
     use crate::analysis::stats::Interval;
 
     #[test]
-    fn the_controls_share_is_told_with_how_sure_it_is() {
-        let told = |value, interval: Option<(f64, f64)>| {
+    fn the_controls_share_has_its_interval() {
+        let text = |value, interval: Option<(f64, f64)>| {
             let interval = interval.map(|(low, high)| Interval { low, high });
             shared_gain(Some(Estimate::new(value, interval)))
         };
-        assert_eq!(told(0.25, None), "25 %");
-        assert_eq!(told(0.09, Some((-0.17, 0.3))), "9 [-17, +30] %");
-        assert_eq!(told(-0.1, Some((-0.3, 0.12))), "none [-30, +12] %");
-        assert_eq!(told(0.0, None), "none");
+        assert_eq!(text(0.25, None), "25 %");
+        assert_eq!(text(0.09, Some((-0.17, 0.3))), "9 [-17, +30] %");
+        assert_eq!(text(-0.1, Some((-0.3, 0.12))), "none [-30, +12] %");
+        assert_eq!(text(0.0, None), "none");
         assert_eq!(shared_gain(None), "–");
     }
 }

@@ -1,4 +1,4 @@
-//! The summary's part on what was guaranteed, and what became of it.
+//! The summary's section on the guarantees and on the risk over the stream.
 
 use std::fmt::Write;
 
@@ -6,7 +6,7 @@ use crate::analysis::metrics::Comparison;
 use crate::report::arms::gates::{GUARANTEE, sheet, with_guarantee};
 use crate::report::calibration::verdict;
 
-/// What is guaranteed of each arm whose λ was certified, or why nothing is, a sentence each.
+/// Returns a sentence for each arm whose λ was certified: what is guaranteed, or why nothing is.
 #[must_use]
 pub fn lines(comparison: &Comparison) -> Vec<String> {
     let line = |slice| {
@@ -16,7 +16,7 @@ pub fn lines(comparison: &Comparison) -> Vec<String> {
     comparison.slices.iter().filter_map(line).collect()
 }
 
-/// A row for each arm with a guarantee; empty if there is none.
+/// Returns the section: a row for each arm with a guarantee. Empty if there is none.
 pub(super) fn section(comparison: &Comparison) -> String {
     let rows = with_guarantee(comparison);
     if rows.is_empty() {
@@ -26,8 +26,10 @@ pub(super) fn section(comparison: &Comparison) -> String {
     for line in lines(comparison) {
         let _ = writeln!(text, "- {line}");
     }
-    text += "\nThe system's accuracy and the strong level's answers are not covered, nor is a stream unlike the calibration items, one of \
-             each group. The risk over the stream stands beside, with a bet against `at most α, whatever came before`: the greatest \
-             wealth of any order from a stake of 1, and p, the number of orders over it, which holds at any time (alarm up to δ).\n";
+    text += "\nThe guarantee does not cover the system's accuracy, the strong level's answers, or a stream that \
+             differs from the calibration items, one of each group. The table also has the risk over the stream, \
+             tested by betting against the hypothesis that the risk is at most α at every step: the greatest wealth \
+             of any order from a stake of 1, and p, the number of orders divided by that wealth. p is valid at any \
+             time and raises an alarm if it is at most δ.\n";
     text
 }

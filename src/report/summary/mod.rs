@@ -1,5 +1,6 @@
-//! `summary.md` and the table on the terminal: what the arms reached, what the change against the standard cascade
-//! is, how much of it random strategies give too, and what a reader must know before quoting any of it.
+//! `summary.md` and the terminal's tables: the results of the arms, their changes against the standard cascade, the
+//! share of these that random strategies bring as well, and the cautions that a reader must know before quoting a
+//! figure.
 
 mod against_strong;
 mod against_tuned;
@@ -33,32 +34,32 @@ use crate::analysis::metrics::Comparison;
 /// The file's name.
 pub const SUMMARY: &str = "summary.md";
 
-/// What the records do not tell.
+/// The parts of a summary that do not come from the records.
 pub struct Context<'a> {
     /// The run's name.
     pub name: &'a str,
-    /// Lines that say what ran: data, models, settings.
+    /// Lines that describe the run: data, models, settings.
     pub setting: &'a [String],
-    /// What a reader must know, besides what the comparison tells.
+    /// Warnings for the reader, besides those that follow from the comparison.
     pub warnings: &'a [String],
-    /// What the arms reached.
+    /// The results of the arms.
     pub comparison: &'a Comparison<'a>,
-    /// Whose confidence gates the arms, and what it is read from. `None` if nothing is gated.
-    pub gauged: Option<ConfidenceSource<'a>>,
-    /// The section on which arm to take, as Markdown; may be empty.
+    /// The source of the confidence that the arms defer on. `None` if no arm defers by confidence.
+    pub confidence: Option<ConfidenceSource<'a>>,
+    /// The section that recommends an arm, as Markdown. May be empty.
     pub decision: &'a str,
 }
 
-/// What a terminal of `width` columns shows: the arms' results, and each gain beside the control's.
+/// Formats the results for a terminal of `width` columns: the arms' results, and each gain beside the control's.
 #[must_use]
 pub fn terminal(comparison: &Comparison, width: u16) -> String {
-    let (results, gains) = (figures::sheet(comparison), gains::of_terminal(comparison));
+    let (results, gains) = (figures::sheet(comparison), gains::for_terminal(comparison));
     let sheets: Vec<(&str, &Sheet)> = std::iter::once(&results).chain(&gains).map(|sheet| ("", sheet)).collect();
     let notes = notes::lines(comparison).into_iter();
     std::iter::once(page(&sheets, width)).chain(notes).collect::<Vec<_>>().join("\n")
 }
 
-/// The whole summary of a sweep as Markdown.
+/// Returns the whole summary of a sweep as Markdown.
 #[must_use]
 pub fn swept(context: &Context, sweep: &Sweep) -> String {
     let comparison = context.comparison;
@@ -74,17 +75,17 @@ pub fn swept(context: &Context, sweep: &Sweep) -> String {
     )
 }
 
-/// The whole summary of a run as Markdown.
+/// Returns the whole summary of a run as Markdown.
 #[must_use]
 pub fn markdown(context: &Context) -> String {
     let comparison = context.comparison;
     let mut text = head(context);
     text += "\n## Results\n\n";
     text += &results(comparison);
-    text += "\nWeak accuracy counts the weak level's answers to the whole stream, deferred ones included; accuracy counts \
-             the answers that stand. An answer that could not be read counts as wrong. Strong calls are the items that the \
-             strong level answered, as the paper counts; all requests have those for strategies, signals and second draws too. Fees are what each arm would pay \
-             alone.\n";
+    text += "\nWeak accuracy covers the weak level's answers to the whole stream, deferred ones included. Accuracy \
+             covers the final answers. An answer that could not be read counts as wrong. Strong calls are the items \
+             that the strong level answered, as the paper counts them; strong calls incl. distillation also include the requests \
+             for strategies, signals and second draws. The fee of an arm is what it would cost if it ran alone.\n";
     text += &notes::paragraphs(comparison);
     text += &gains::section(comparison);
     text += &ends::section(comparison);
@@ -95,7 +96,7 @@ pub fn markdown(context: &Context) -> String {
     text += &confidence::section(context);
     text += &sources::section(comparison);
     text += &stored::section(comparison);
-    text += &stored::of_strong_level(comparison);
+    text += &stored::strong_level(comparison);
     text += &theorem::section(comparison);
     text += &fees::section(comparison);
     text += &price_ratio::section(comparison);

@@ -1,16 +1,16 @@
-//! What a reader of the results must know of arms that do not ask the weak level of every item, and of the cascade at a λ of its own.
+//! Notes on arms that do not ask the weak level every item, and on the cascade at its own λ.
 
 use std::fmt::Write;
 
 use crate::analysis::metrics::{Comparison, Reference};
 use crate::report::format::{MARK, lambda};
 
-/// The notes that the arms of a run call for, a line each.
+/// Returns the notes that apply to the arms of a run, one line each.
 pub(super) fn lines(comparison: &Comparison) -> Vec<String> {
     [unasked(comparison), tuned(comparison)].into_iter().flatten().collect()
 }
 
-/// The same as paragraphs of a document; empty if there are none.
+/// Returns the notes as paragraphs of a document. Empty if there are none.
 pub(super) fn paragraphs(comparison: &Comparison) -> String {
     lines(comparison).into_iter().fold(String::new(), |mut text, line| {
         let _ = write!(text, "\n{line}\n");
@@ -18,30 +18,35 @@ pub(super) fn paragraphs(comparison: &Comparison) -> String {
     })
 }
 
-/// Which weak answers the figures have of items that the weak level was not asked of.
+/// The note on the weak answers that the figures use for items that the weak level was not asked. `None` if it was
+/// asked every item.
 fn unasked(comparison: &Comparison) -> Option<String> {
     if comparison.slices.iter().all(|slice| slice.unasked() == 0) {
         return None;
     }
-    let rule = "An arm that shows examples defers an item without asking the weak level if no example is near enough.";
-    let whose = if comparison.slices.iter().any(|slice| slice.from_weak_only() > 0) {
+    let rule_text = "An arm that retrieves examples defers an item without asking the weak level if no example is \
+                     similar enough.";
+    let source = if comparison.slices.iter().any(|slice| slice.from_weak_only() > 0) {
         format!(
-            "Figures of the weak level over the whole stream that bear the mark{MARK} then have weak-only's answer to the same item in \
-             the same order."
+            "For such items, figures of the weak level over the whole stream that are marked with{MARK} use \
+             weak-only's answer to the same item in the same order."
         )
     } else {
-        "The run has no weak-only, so the arm's weak level has no figure over the whole stream.".to_owned()
+        "The run has no arm weak-only, so such an arm has no figure of the weak level over the whole stream.".to_owned()
     };
-    Some(format!("{rule} {whose} Those on asked items alone stand beside them."))
+    Some(format!(
+        "{rule_text} {source} Figures over only the items that the weak level was asked are in separate \
+                  columns."
+    ))
 }
 
-/// What the cascade at a λ of its own is.
+/// The note on the cascade at its own λ. `None` if the run does not have this arm.
 fn tuned(comparison: &Comparison) -> Option<String> {
     let tuned = comparison.reference(Reference::CascadeTuned)?;
     let at = tuned.readable.map(|threshold| format!(" ({})", lambda(threshold)));
     Some(format!(
-        "cascade-tuned is the standard cascade at a λ of its own, `deferral.tuned_threshold`{}, which was set before the run; changes \
-         against the cascade are against the arm cascade.",
+        "cascade-tuned is the standard cascade at its own λ, `deferral.tuned_threshold`{}, which was set before the \
+         run. Changes against the cascade are changes against the arm `cascade`.",
         at.unwrap_or_default()
     ))
 }
@@ -72,15 +77,15 @@ mod tests {
     }
 
     #[test]
-    fn notes_are_there_for_the_arms_that_call_for_them_alone() {
+    fn notes_appear_only_for_arms_that_need_them() {
         let cascade = record(Arm::Cascade, 0.9, true);
         assert!(notes(&[cascade.clone(), record(Arm::InterCascade, 0.9, true)]).is_empty());
-        let told = notes(&[cascade.clone(), record(Arm::CascadeTuned, 0.4, true)]);
-        assert!(told.len() == 1 && told[0].contains("`deferral.tuned_threshold` (0.4)"), "{told:?}");
+        let lines = notes(&[cascade.clone(), record(Arm::CascadeTuned, 0.4, true)]);
+        assert!(lines.len() == 1 && lines[0].contains("`deferral.tuned_threshold` (0.4)"), "{lines:?}");
         let unasked = record(Arm::InterCascade, 0.9, false);
-        let told = notes(&[cascade.clone(), unasked.clone()]);
-        assert!(told.len() == 1 && told[0].contains("has no weak-only") && !told[0].contains(MARK), "{told:?}");
-        let told = notes(&[cascade, record(Arm::WeakOnly, 0.9, true), unasked]);
-        assert!(told.len() == 1 && told[0].contains("weak-only's answer") && told[0].contains(MARK), "{told:?}");
+        let lines = notes(&[cascade.clone(), unasked.clone()]);
+        assert!(lines.len() == 1 && lines[0].contains("has no arm weak-only") && !lines[0].contains(MARK), "{lines:?}");
+        let lines = notes(&[cascade, record(Arm::WeakOnly, 0.9, true), unasked]);
+        assert!(lines.len() == 1 && lines[0].contains("weak-only's answer") && lines[0].contains(MARK), "{lines:?}");
     }
 }

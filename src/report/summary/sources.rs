@@ -1,5 +1,5 @@
-//! The weak level's gain by where the strategies came from, by how often a kind of problem came before, and by whether the
-//! teacher was right.
+//! The weak level's gain by the source of the strategies, by the number of earlier items of the same group, and by
+//! whether the strong answer behind a strategy was correct.
 
 use std::fmt::Write;
 
@@ -13,17 +13,17 @@ use crate::report::format::{plus_minus, range};
 /// The gain on some of an arm's items.
 struct Row<'c> {
     slice: &'c Slice<'c>,
-    /// Which items they are.
+    /// Label of these items.
     part_of: &'static str,
     found: TransferGain,
-    /// The items themselves, if the table says what became of them.
+    /// The items themselves, if the table has their deferrals and their accuracy.
     part: Option<Slice<'c>>,
 }
 
-/// The tables, those that say something.
+/// Returns the section, without tables that have no information.
 pub(super) fn section(comparison: &Comparison) -> String {
     let Some(alone) = comparison.untaught() else { return String::new() };
-    let (mut places, mut encounters, mut teachers) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut sources, mut encounters, mut teachers) = (Vec::new(), Vec::new(), Vec::new());
     let unknown = alone.groups_are_unknown();
     for slice in comparison.learners() {
         let row = |part_of, found| Row { slice, part_of, found, part: None };
@@ -31,88 +31,92 @@ pub(super) fn section(comparison: &Comparison) -> String {
             StrategySource::OtherGroups if unknown => "others, groups unknown",
             source => source.name(),
         };
-        places.extend(by_source(slice, alone).into_iter().map(|(source, found)| row(named(source), found)));
+        sources.extend(by_source(slice, alone).into_iter().map(|(source, found)| row(named(source), found)));
         let parts = by_encounter(slice, alone).into_iter();
         encounters.extend(parts.map(|(nth, part, found)| Row { part: Some(part), ..row(nth, found) }));
         teachers.extend(by_teacher(slice, alone).into_iter().map(|(teacher, found)| row(teacher.name(), found)));
     }
     let mut text = String::new();
-    if !places.is_empty() {
+    if !sources.is_empty() {
         let meaning = if unknown {
-            "The data name no groups, so every question is a group of its own: whether a strategy comes from another wording or instance of the same problem \
-             (a look-up) or from another problem (transfer) is not known. Name the column that says what belongs together with `dataset.group`, or call it `group`."
+            "The data set names no groups, so every question is its own group. It is therefore unknown if a strategy \
+             comes from another wording or instance of the same problem (a look-up) or from another problem \
+             (transfer). Set `dataset.group` to the column that identifies related questions, or call that column \
+             `group`."
         } else {
-            "The same group is another wording or instance of the same problem: its strategy can be looked up. Only a gain from other groups is transfer from one \
-             problem to another."
+            "The same group means another wording or instance of the same problem: its strategy can be looked up. \
+             Only a gain from other groups is transfer from one problem to another."
         };
         let _ = write!(
             text,
             "\n## Where the weak level's gain comes from\n\n{}{}\n{meaning} \
-             ± is half of a 95 % interval, normal and clustered by group; none where fewer than three groups change. Similarity is that of the nearest one shown.\n",
-            sheet("strategies from", &places).markdown(),
-            of_unasked(&places)
+             ± is half the width of a 95 % interval (normal approximation, clustered by group); there is none if \
+             fewer than three groups change. Similarity is that of the most similar retrieved strategy.\n",
+            sheet("strategies from", &sources).markdown(),
+            unasked_items(&sources)
         );
     }
-    // Where no group comes again, all are the first.
+    // If no group occurs twice, all items are the first of their group.
     if encounters.iter().any(|row| row.part_of != ENCOUNTERS[0]) {
         let _ = write!(
             text,
-            "\n## How often a group comes again\n\n{}{}\nThe items by which one of their group they are in their stream: the first finds \
-             none of it in the repository, the others those before them that were deferred and kept.\n",
+            "\n## How often a group comes again\n\n{}{}\nItems by their position within their group in the stream. \
+             The first item of a group finds no strategy of that group in the repository; later ones find those of \
+             earlier items that were deferred and stored.\n",
             sheet("of its group", &encounters).markdown(),
-            of_unasked(&encounters)
+            unasked_items(&encounters)
         );
     }
-    // A teacher that is never wrong needs no table.
+    // No table if the strong answers were never wrong.
     if teachers.iter().any(|row| row.part_of != Teacher::Right.name()) {
         let _ = write!(
             text,
-            "\n## What a wrong teacher costs\n\n{}\nWhether the strong answers behind the strategies shown were right is \
-             known after the fact; no arm uses it.\n",
-            sheet("their teacher was", &teachers).markdown()
+            "\n## What a wrong teacher costs\n\n{}\nThe correctness of the strong answers behind the retrieved \
+             strategies is known only after the fact, from the targets; no arm uses it.\n",
+            sheet("strong solution was", &teachers).markdown()
         );
     }
     text
 }
 
-/// What the figures do with items of which the weak level was not asked; empty if it was asked of all.
-fn of_unasked(rows: &[Row]) -> String {
+/// Describes how the figures treat items that the weak level was not asked. Empty if it was asked every item.
+fn unasked_items(rows: &[Row]) -> String {
     if rows.iter().all(|row| row.found.unasked == 0) {
         return String::new();
     }
-    let kept = rows.iter().any(|row| row.slice.from_weak_only() > 0);
-    let fate = if kept {
-        "count with weak-only's answer on both sides, and so as no gain"
+    let has_weak_only = rows.iter().any(|row| row.slice.from_weak_only() > 0);
+    let treatment = if has_weak_only {
+        "count with weak-only's answer both with and without strategies, and so as no gain"
     } else {
-        "are not among the others, since the run has no weak-only"
+        "are left out, since the run has no arm weak-only"
     };
-    format!("\nItems of which the arm did not ask the weak level {fate}.\n")
+    format!("\nItems that the arm did not ask the weak level {treatment}.\n")
 }
 
-/// The table of these rows; `part_of` heads what tells them apart.
+/// Returns the table of these rows; `part_of` is the heading of the column of labels.
 fn sheet(part_of: &str, rows: &[Row]) -> Sheet {
     let each = || rows.iter();
     let similarity = |row: &Row| row.found.similarity.map(range).unwrap_or_default();
     let mut columns = vec![
-        Column::text(each().map(|row| row.slice.cell.arm.to_string())).aside("arm"),
-        Column::exact(each().map(|row| row.slice.readable)).aside("λ"),
-        Column::text(each().map(|row| row.part_of.to_owned())).aside(part_of),
-        Column::written(each().map(similarity)).aside("similarity"),
-        Column::count(each().map(|row| row.found.n)).aside("items"),
+        Column::text(each().map(|row| row.slice.cell.arm.to_string())).in_documents("arm"),
+        Column::exact(each().map(|row| row.slice.readable)).in_documents("λ"),
+        Column::text(each().map(|row| row.part_of.to_owned())).in_documents(part_of),
+        Column::preformatted(each().map(similarity)).in_documents("similarity"),
+        Column::count(each().map(|row| row.found.n)).in_documents("items"),
     ];
     if rows.iter().any(|row| row.found.unasked > 0) {
-        columns.push(Column::count(each().map(|row| row.found.unasked)).aside("weak level not asked"));
+        columns.push(Column::count(each().map(|row| row.found.unasked)).in_documents("weak level not asked"));
     }
     columns.extend([
-        Column::share(each().map(|row| row.found.alone)).aside("weak alone"),
-        Column::share(each().map(|row| row.found.taught)).aside("weak with them"),
-        Column::written(each().map(|row| plus_minus(row.found.gain))).aside("gain"),
+        Column::share(each().map(|row| row.found.alone)).in_documents("weak alone"),
+        Column::share(each().map(|row| row.found.taught)).in_documents("weak with them"),
+        Column::preformatted(each().map(|row| plus_minus(row.found.gain))).in_documents("gain"),
     ]);
     if rows.iter().any(|row| row.part.is_some()) {
         let part = || rows.iter().map(|row| row.part.as_ref());
         columns.extend([
-            Column::share(part().map(|part| Some(1.0 - part?.coverage()))).aside("deferred"),
-            Column::share(part().map(|part| Some(part?.accuracy()))).aside("accuracy"),
+            Column::share(part().map(|part| Some(1.0 - part?.coverage()))).in_documents("deferred"),
+            Column::share(part().map(|part| Some(part?.accuracy()))).in_documents("accuracy"),
         ]);
     }
     Sheet { name: "sources", columns }

@@ -1,4 +1,5 @@
-//! Which arm and λ to take for a fee, a share of strong calls or an accuracy: `budgets`, the summary's part, and answers in words.
+//! Recommended arm and λ for a fee, a share of strong calls or an accuracy: the table `budgets`, the summary's section,
+//! and answers in words.
 
 use std::collections::HashSet;
 
@@ -11,21 +12,21 @@ use crate::report::format::{bare_percent, lambda, percent};
 use crate::types::arm::Arm;
 use crate::types::left_out::LeftOut;
 
-/// Rungs of the ladder of budgets, and of accuracies.
+/// Number of steps in the ladder of budgets, and in that of accuracies.
 const RUNGS: u32 = 10;
 
-/// What a reader of a sweep wants to reach.
+/// The goals of a reader of a sweep.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Wanted {
-    /// The most that an item may cost, in USD. `None` if any fee will do.
+    /// Maximum cost per item, in USD. `None` for no limit.
     pub budget: Option<f64>,
-    /// The greatest share of items that may go to the strong level, in [0, 1]. `None` if any will do.
+    /// Maximum share of items that the strong level answers, in [0, 1]. `None` for no limit.
     pub strong_calls: Option<f64>,
-    /// The least accuracy, a share in [0, 1]. `None` if any will do.
+    /// Minimum accuracy, a share in [0, 1]. `None` for no limit.
     pub accuracy: Option<f64>,
 }
 
-/// An answer to "which arm and λ".
+/// A recommended arm and λ for one goal.
 struct Advice<'s> {
     axis: Axis,
     asked: &'static str,
@@ -35,7 +36,7 @@ struct Advice<'s> {
 }
 
 impl Sweep<'_, '_> {
-    /// The arms and λ that reach what is wanted, as sentences; then how many λ could not be considered.
+    /// Returns the recommended arm and λ for each goal as sentences, then the number of λ that could not be considered.
     #[must_use]
     pub fn answers(&self, wanted: Wanted, left_out: &[LeftOut]) -> Vec<String> {
         let mut lines = Vec::new();
@@ -50,12 +51,12 @@ impl Sweep<'_, '_> {
                     Axis::StrongCalls => percent(budget),
                 };
                 let found = swept.within(budget).map(|found| sentence(swept, *axis, &found));
-                let found = found.unwrap_or_else(|| "nothing that was swept is so cheap".to_owned());
+                let found = found.unwrap_or_else(|| "no arm of the sweep is this cheap".to_owned());
                 lines.push(format!("within {at_most} {asked}: {found}"));
             }
             if let Some(accuracy) = wanted.accuracy {
                 let found = swept.reaching(accuracy).map(|found| sentence(swept, *axis, &found));
-                let found = found.unwrap_or_else(|| "nothing that was swept reaches it".to_owned());
+                let found = found.unwrap_or_else(|| "no arm of the sweep reaches it".to_owned());
                 lines.push(format!("for an accuracy of {}, by {}: {found}", percent(accuracy), name(*axis)));
             }
         }
@@ -63,7 +64,7 @@ impl Sweep<'_, '_> {
             lines.push("a budget needs a price for every model; --strong-calls SHARE needs none".to_owned());
         }
         if self.axes.is_empty() && (wanted.strong_calls.is_some() || wanted.accuracy.is_some()) {
-            lines.push("which λ to take is not known: this needs weak-only and strong-only".to_owned());
+            lines.push("λ cannot be recommended without weak-only and strong-only; add both to `arms`".to_owned());
         }
         let missing = |arm: Arm| {
             let thresholds: HashSet<u64> = left_out
@@ -75,12 +76,13 @@ impl Sweep<'_, '_> {
         };
         let missing: Vec<String> = Arm::ALL.into_iter().filter_map(missing).collect();
         if !lines.is_empty() && !missing.is_empty() {
-            lines.push(format!("not considered, since not all of their calls were recorded: {}", missing.join(", ")));
+            lines.push(format!("not considered, because some of their calls are not recorded: {}", missing.join(", ")));
         }
         lines
     }
 
-    /// Budgets in even steps from the cheapest to the dearest choice, and accuracies from the lowest to the highest.
+    /// Computes recommendations for budgets in even steps from the cheapest to the most expensive choice, and for
+    /// accuracies from the lowest to the highest.
     fn advice(&self) -> Vec<Advice<'_>> {
         let mut advice = Vec::new();
         for OnAxis { axis, swept, .. } in &self.axes {
@@ -88,7 +90,7 @@ impl Sweep<'_, '_> {
             let ladder = |of: fn(&Point) -> f64| {
                 let values = || choices.iter().map(|(_, point)| of(point));
                 let (low, high) = (values().fold(f64::INFINITY, f64::min), values().fold(0.0, f64::max));
-                // The last rung is the end itself, whatever rounding makes of it.
+                // The last step is exactly the end, regardless of rounding.
                 let rung = move |rung| low + (high - low) * f64::from(rung) / f64::from(RUNGS);
                 (0..RUNGS).map(rung).chain([high])
             };
@@ -105,12 +107,12 @@ impl Sweep<'_, '_> {
         advice
     }
 
-    /// All rungs, for files.
+    /// Returns all steps, for files.
     pub(super) fn budgets(&self) -> Sheet {
         self.sheet_of(&self.advice())
     }
 
-    /// The rungs whose answer is another than that of the rung before, for people.
+    /// Returns the steps whose recommendation differs from that of the step before, for people.
     pub(super) fn budgets_once(&self) -> Sheet {
         let mut advice = self.advice();
         advice.dedup_by(|next, kept| {
@@ -131,16 +133,19 @@ impl Sweep<'_, '_> {
         let columns = vec![
             Column::text(each().map(|_| self.dataset.clone())).file("dataset"),
             Column::text(each().map(|row| super::column(row.axis).to_owned())).file("axis"),
-            Column::text(each().map(|row| row.asked.to_owned())).file("asked"),
-            Column::written(each().map(asked)).aside("asked"),
+            Column::text(each().map(|row| row.asked.to_owned())).file("goal"),
+            Column::preformatted(each().map(asked)).in_documents("asked"),
             Column::exact(each().map(|row| row.value)).file("value"),
-            Column::written(each().map(value)).aside("of"),
+            Column::preformatted(each().map(value)).in_documents("of"),
             Column::text(found().map(|found| Some(found?.choice.0.arm.to_string()))).file("arm"),
             Column::exact(found().map(|found| found?.choice.0.threshold)).file("threshold"),
-            Column::written(each().map(take)).aside("take"),
-            Column::share(found().map(|found| Some(found?.point.accuracy))).or("").file("accuracy").aside("accuracy"),
+            Column::preformatted(each().map(take)).in_documents("take"),
+            Column::share(found().map(|found| Some(found?.point.accuracy)))
+                .empty_as("")
+                .file("accuracy")
+                .in_documents("accuracy"),
             Column::exact(found().map(|found| Some(found?.point.cost))).file("cost"),
-            Column::written(each().map(paid)).aside("cost of an item"),
+            Column::preformatted(each().map(paid)).in_documents("cost of an item"),
             Column::text(mixed().map(|mixed| Some(mixed?.0.0.arm.to_string()))).file("mixed_with_arm"),
             Column::exact(mixed().map(|mixed| mixed?.0.0.threshold)).file("mixed_with_threshold"),
             Column::exact(mixed().map(|mixed| Some(mixed?.1))).file("mixed_share"),
@@ -149,13 +154,13 @@ impl Sweep<'_, '_> {
     }
 }
 
-/// An arm with its λ.
+/// Formats an arm with its λ.
 fn arm_at_threshold(swept: &Swept, choice: &Choice) -> String {
     let at = choice.threshold.map(|threshold| format!(" at λ {}", lambda(swept.readable(threshold))));
     format!("{}{}", choice.arm, at.unwrap_or_default())
 }
 
-/// What is taken, with the shares of a mixture.
+/// Formats a choice, with the shares of a mixture.
 fn choice_in_words(swept: &Swept, found: &Found<Choice>) -> String {
     let first = arm_at_threshold(swept, &found.choice.0);
     match &found.mixed {
@@ -166,13 +171,13 @@ fn choice_in_words(swept: &Swept, found: &Found<Choice>) -> String {
     }
 }
 
-/// A share in whole percent, if it is far enough from both ends.
+/// Formats a share in whole percent, or with one decimal if it would round to 0 or 100.
 fn whole(share: f64) -> String {
     let rounded = format!("{:.0}", share * 100.0);
     if matches!(&*rounded, "0" | "100") { bare_percent(share) } else { rounded }
 }
 
-/// What to take, what it gives and costs, and for a mixture why nothing alone will do.
+/// Formats a choice with its accuracy and cost, and for a mixture the reason why no single choice fits.
 fn sentence(swept: &Swept, axis: Axis, found: &Found<Choice>) -> String {
     let figures =
         |point: Point| format!("accuracy {} for {} {}", percent(point.accuracy), cost(axis, point.cost), unit(axis));
@@ -186,27 +191,26 @@ fn sentence(swept: &Swept, axis: Axis, found: &Found<Choice>) -> String {
     let always = if arm == Arm::Cascade && choice.threshold.is_none() { swept.always_deferred() } else { 0 };
     let why = match tied {
         _ if always > 0 => format!(
-            "{always} weak answers fail a check of the gate or have no confidence and are deferred at any λ, so none of {arm} that was \
-             swept gives between {} and {}",
+            "{always} weak answers fail a check of the gate or have no confidence and are deferred at any λ, so no λ \
+             of {arm} in the sweep is between {} and {}",
             cost(axis, before.cost),
             cost(axis, beyond.cost)
         ),
         Some((confidence, answers)) => format!(
-            "{answers} weak answers have the confidence {}, so no λ of {arm} gives between {} and {}",
+            "{answers} weak answers have the confidence {}, so no λ of {arm} is between {} and {}",
             lambda(swept.readable(confidence)),
             cost(axis, before.cost),
             cost(axis, beyond.cost)
         ),
-        None => format!(
-            "no λ of {arm} that was swept gives between {} and {}",
-            cost(axis, before.cost),
-            cost(axis, beyond.cost)
-        ),
+        None => {
+            format!("no λ of {arm} in the sweep is between {} and {}", cost(axis, before.cost), cost(axis, beyond.cost))
+        }
     };
     let never_run = if arm.learning().is_some() { ", an interpolation: no run had these deferrals" } else { "" };
     let (nearest, at) = found.nearest();
     format!(
-        "{why}. Sending {} % of the queries at random to {} and the others to {} gives about {}{never_run}. Nearest without chance: {}, {}",
+        "{why}. Sending {} % of the queries at random to {} and the others to {} gives about {}{never_run}. Nearest \
+         choice without mixing: {}, {}",
         whole(*share),
         arm_at_threshold(swept, other),
         arm_at_threshold(swept, choice),

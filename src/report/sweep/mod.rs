@@ -1,4 +1,4 @@
-//! A sweep for people and for tables: curves, what they are worth, budgets, and savings at equal accuracy.
+//! The report of a sweep: curves, summary figures of them, budgets, and savings at equal accuracy.
 
 mod budgets;
 mod points;
@@ -10,24 +10,24 @@ use anyhow::Result;
 pub use self::budgets::Wanted;
 use super::columns::{Column, Sheet, page};
 use super::format::{or_dash, percent, relative};
-use super::grid::{Caption, SURE};
+use super::grid::{Caption, INTERVAL_NOTE};
 use super::table::Table;
 use crate::analysis::curves::{Axis, Point};
 use crate::analysis::metrics::Comparison;
 use crate::analysis::metrics::swept::{Choice, RESAMPLES, Routing, Saving, Swept};
 use crate::types::arm::Arm;
 
-/// The most points of the oracle's path.
+/// Maximum number of points of the oracle's path.
 const ORACLE_POINTS: usize = 101;
 
-/// The figures of a sweep on both axes; on fees only where every model has a price.
+/// The figures of a sweep on both axes of cost. Fees are an axis only if every model has a price.
 pub struct Sweep<'c, 'a> {
     comparison: &'c Comparison<'a>,
     dataset: String,
     axes: Vec<OnAxis<'c, 'a>>,
 }
 
-/// The figures on one axis.
+/// The figures on one axis of cost.
 struct OnAxis<'c, 'a> {
     axis: Axis,
     swept: Swept<'c, 'a>,
@@ -35,11 +35,11 @@ struct OnAxis<'c, 'a> {
     savings: Vec<Saving>,
 }
 
-/// Axis, arm, λ, point, and AutoMix's lift there.
+/// Axis, arm, λ, point, and AutoMix's lift (IBC) at the point.
 type CurveRow = (Axis, String, Option<f64>, Point, Option<f64>);
 
 impl<'c, 'a> Sweep<'c, 'a> {
-    /// Everything that the comparison gives.
+    /// Computes the figures of a comparison.
     #[must_use]
     pub fn new(comparison: &'c Comparison<'a>) -> Self {
         let axis = |axis| {
@@ -54,63 +54,67 @@ impl<'c, 'a> Sweep<'c, 'a> {
         }
     }
 
-    /// Its tables.
+    /// Returns the tables of the sweep.
     ///
     /// # Errors
-    /// Where polars refuses one.
+    /// If polars refuses a table.
     pub fn tables(&self) -> Result<Vec<Table>> {
         [self.curves(), self.routing(), self.budgets(), self.equal_accuracy()].iter().map(Sheet::table).collect()
     }
 
-    /// What a terminal shows: what the curves are worth, and a few λs of each arm.
+    /// Formats the sweep for a terminal: the figures of the curves, and a few values of λ for each arm.
     #[must_use]
     pub fn terminal(&self, width: u16) -> String {
         let (routing, points) = (self.routing(), points::sheet(self, self.comparison));
         let tables = page(&[("", &routing), ("", &points)], width);
         format!(
-            "{tables}\nAt most eight λs of an arm are shown, those on the frontier first; all are in accuracy.csv, frontier.csv and equal_accuracy.csv. \
-             The last column is the change along the arm's curve where it is as accurate as the cascade at the λ of the row; \
-             strong-only: the strong level alone is the cheapest there."
+            "{tables}\nThe table has at most eight values of λ for each arm, those on the frontier first; all are in \
+             accuracy.csv, frontier.csv and equal_accuracy.csv. The last column compares the arm, at the point of its \
+             curve with the cascade's accuracy, with the cascade at the λ of the row; strong-only: the strong level \
+             alone is the cheapest way to that accuracy."
         )
     }
 
-    /// Its tables as LaTeX, a float each.
+    /// Returns the tables as LaTeX, with a float for each.
     #[must_use]
     pub fn latex(&self, name: &str) -> Vec<String> {
         let caption = |label: &str, text: &str| Caption::new(name, label, text);
         vec![
-            self.routing().latex(&caption("routing", "What accuracy costs, over all thresholds.")),
+            self.routing().latex(&caption("routing", "Cost of accuracy, over all thresholds.")),
             self.equal_accuracy()
-                .latex(&caption("equal-accuracy", &format!("What is saved at the cascade's accuracy. {SURE}"))),
-            self.budgets_once().latex(&caption("budgets", "What to take for a budget or an accuracy.")),
+                .latex(&caption("equal-accuracy", &format!("Saving at the cascade's accuracy. {INTERVAL_NOTE}"))),
+            self.budgets_once().latex(&caption("budgets", "Recommended arm and λ for a budget or an accuracy.")),
         ]
     }
 
-    /// Its part of the summary, as Markdown.
+    /// Returns the sweep's sections of the summary, as Markdown.
     #[must_use]
     pub fn markdown(&self) -> String {
         let mut text = String::new();
         let _ = write!(
             text,
-            "\n## What accuracy costs\n\n{}\nBetween the corners weak-only and strong-only. Area: mean accuracy over that range of \
-             cost; APGR and CPT as in RouteLLM; 0 of the oracle's area is the random router (in expectation), 1 the router \
-             that knows which level is right, which is an oracle: it looks at the targets. The cascade at every λ is read off \
-             the two levels alone, whose calls it makes; other arms with a gate were run at every λ. No interval here covers that \
-             the best of many λ was picked on the same items.\n",
+            "\n## What accuracy costs\n\n{}\nThe range of costs is from weak-only to strong-only. Area: mean accuracy \
+             over that range. APGR and CPT are defined as in RouteLLM. Of the oracle's area, 0 is the random router \
+             (in expectation) and 1 the router that knows which level is correct; that router is an oracle, since it \
+             uses the targets. The cascade at each λ is computed from the answers of the two levels alone; other arms \
+             with a gate were run at each λ. No interval here covers picking the best of many values of λ on the same \
+             items.\n",
             self.routing().markdown()
         );
         let saved = self.equal_accuracy();
         if !saved.is_empty() {
             let _ = write!(
                 text,
-                "\n## What is saved at the cascade's accuracy\n\n{}\nAlong the curves through each arm's thresholds and both corners, so \
-                 that between neighbours one of them is chosen at random for each item: cost where both are as accurate as \
-                 the cascade at the λ named. For an arm that learns that is an interpolation: no run had those deferrals. In \
-                 brackets 95 % bootstrap intervals over groups ({RESAMPLES} resamples), conditional on the orders. – : the \
-                 arm's curve never reaches that accuracy, or starts above it.{}\n",
+                "\n## What is saved at the cascade's accuracy\n\n{}\nCosts are compared at equal accuracy: that of \
+                 the cascade at the given λ. Each arm's curve connects its thresholds, weak-only and strong-only; \
+                 between two neighbours, one of them is chosen at random for each item. For a learning arm this is an \
+                 interpolation: no run had these deferrals. Brackets contain 95 % bootstrap intervals over groups \
+                 ({RESAMPLES} resamples), conditional on the orders. A dash: the arm's curve never reaches that \
+                 accuracy, or starts above it.{}\n",
                 saved.markdown(),
                 if self.any_at_strong_only() {
-                    " Where the strong level alone is the cheapest way to that accuracy, both curves end in it: no arm saves anything there."
+                    " If the strong level alone is the cheapest way to that accuracy, both curves end there and no \
+                     arm saves anything."
                 } else {
                     ""
                 }
@@ -118,16 +122,17 @@ impl<'c, 'a> Sweep<'c, 'a> {
         }
         let _ = write!(
             text,
-            "\n## For a budget, for an accuracy\n\n{}\nBetween neighbouring thresholds of an arm, and between these and the levels alone, one of the two is \
-             drawn at random for each query: \"95 % cascade at λ 0.5, 5 % weak-only\" sends 95 of 100 queries through the cascade at that \
-             λ. Accuracy and cost of such a mixture are expected ones; for an arm that learns no run had these deferrals. Rungs with the \
-             same answer stand here once; budgets.csv has all.\n",
+            "\n## For a budget, for an accuracy\n\n{}\nA mixture of two neighbouring thresholds of an arm, or of a \
+             threshold and a single level, draws one of the two at random for each query: with \"95 % cascade at λ \
+             0.5, 5 % weak-only\", 95 of 100 queries go through the cascade at that λ. Accuracy and cost of a mixture \
+             are expected values; for a learning arm no run had these deferrals. Budgets and accuracies with the same \
+             recommendation are listed once here; budgets.csv has all.\n",
             self.budgets_once().markdown()
         );
         text
     }
 
-    /// Whether the strong level alone is anywhere the cheapest way to the cascade's accuracy.
+    /// True if the strong level alone is anywhere the cheapest way to the cascade's accuracy.
     fn any_at_strong_only(&self) -> bool {
         self.axes.iter().flat_map(|on| &on.savings).any(|saving| saving.at_strong_only)
     }
@@ -155,8 +160,8 @@ impl<'c, 'a> Sweep<'c, 'a> {
             let path = swept.oracle().points();
             let step = path.len().div_ceil(ORACLE_POINTS).max(1);
             let last = path.len().saturating_sub(1);
-            let kept = path.iter().enumerate().filter(|(place, _)| place % step == 0 || *place == last);
-            rows.extend(kept.map(|(_, point)| (*axis, "oracle-router".to_owned(), None, *point, None)));
+            let sampled = path.iter().enumerate().filter(|(index, _)| index % step == 0 || *index == last);
+            rows.extend(sampled.map(|(_, point)| (*axis, "oracle-router".to_owned(), None, *point, None)));
         }
         let each = || rows.iter();
         let columns = vec![
@@ -206,13 +211,13 @@ impl<'c, 'a> Sweep<'c, 'a> {
                 .file("change_percent")
                 .ends(["change_low_percent", "change_high_percent"]),
             Column::flag(each().map(|(_, saving)| Some(saving.at_strong_only))).file("at_strong_only"),
-            Column::written(each().map(|(_, saving)| change(saving))).heading("change at that accuracy"),
+            Column::preformatted(each().map(|(_, saving)| change(saving))).heading("change at that accuracy"),
         ];
         Sheet { name: "equal_accuracy", columns }
     }
 }
 
-/// A saving in words: a change, or that the strong level alone is the cheapest.
+/// Formats a saving: a change, or that the strong level alone is the cheapest.
 fn change(saving: &Saving) -> String {
     if saving.at_strong_only {
         return "none: the strong level alone is the cheapest".to_owned();

@@ -1,4 +1,4 @@
-//! A few λs of each arm for a terminal: those that no other arm makes needless first. All of them are in the files.
+//! A few values of λ for each arm, for a terminal: first those that no other arm dominates. The files have all of them.
 
 use super::{OnAxis, Sweep};
 use crate::analysis::curves::Axis;
@@ -9,75 +9,75 @@ use crate::report::arms::fees::queries;
 use crate::report::columns::{Column, Sheet};
 use crate::report::format::{or_dash, signed};
 
-/// The most λs of an arm.
+/// Maximum number of values of λ of an arm.
 const MOST: usize = 8;
 
-/// The table of these, by arm and λ.
+/// Returns the table, by arm and λ.
 pub(super) fn sheet(sweep: &Sweep, comparison: &Comparison) -> Sheet {
     let by_fee = sweep.axes.iter().any(|on| on.axis == Axis::Fee);
     let rows = few(&frontier(comparison), comparison, by_fee);
     let each = || rows.iter();
-    let readable = |place: &Place| place.slice.readable;
-    let saved = |place: &Place| {
+    let readable = |point: &Place| point.slice.readable;
+    let saved = |point: &Place| {
         let on = sweep.axes.iter().find(|on| (on.axis == Axis::Fee) == by_fee);
-        or_dash(on.and_then(|on| saved(on, place)))
+        or_dash(on.and_then(|on| saved(on, point)))
     };
-    let fee = |place: &Place| Some(place.fee? / queries(place.slice) * QUERIES);
+    let fee = |point: &Place| Some(point.fee? / queries(point.slice) * QUERIES);
     let heading = if by_fee { "fee at the cascade's accuracy, %" } else { "calls at the cascade's accuracy, %" };
     let mut columns = vec![
-        Column::text(each().map(|place| place.slice.cell.arm.to_string())).heading("arm"),
+        Column::text(each().map(|point| point.slice.cell.arm.to_string())).heading("arm"),
         Column::exact(each().map(readable)).heading("λ"),
-        Column::share(each().map(|place| place.accuracy)).heading("accuracy"),
-        Column::share(each().map(|place| ratio(place.slice.strong_calls(), place.slice.taken.len())))
+        Column::share(each().map(|point| point.accuracy)).heading("accuracy"),
+        Column::share(each().map(|point| ratio(point.slice.strong_calls(), point.slice.outcomes.len())))
             .heading("strong calls, share"),
     ];
     if by_fee {
         columns.push(Column::number(4, each().map(fee)).heading("USD per 1,000 queries"));
     }
-    columns.push(Column::text(each().map(|place| mark(place, by_fee).to_owned())).heading("frontier"));
-    columns.push(Column::written(each().map(saved)).heading(heading));
+    columns.push(Column::text(each().map(|point| mark(point, by_fee).to_owned())).heading("frontier"));
+    columns.push(Column::preformatted(each().map(saved)).heading(heading));
     Sheet { name: "points", columns }
 }
 
-fn mark(place: &Place, by_fee: bool) -> &'static str {
-    if is_on_frontier(place, by_fee) { "yes" } else { "no" }
+fn mark(point: &Place, by_fee: bool) -> &'static str {
+    if is_on_frontier(point, by_fee) { "yes" } else { "no" }
 }
 
-fn is_on_frontier(place: &Place, by_fee: bool) -> bool {
-    if by_fee { place.dominated_by_fee.is_none() } else { place.dominated_by_requests.is_none() }
+fn is_on_frontier(point: &Place, by_fee: bool) -> bool {
+    if by_fee { point.dominated_by_fee.is_none() } else { point.dominated_by_requests.is_none() }
 }
 
-/// At most [`MOST`] places of each arm, in the order of arms and λs.
-fn few<'c, 'a>(places: &[Place<'c, 'a>], comparison: &'c Comparison<'a>, by_fee: bool) -> Vec<Place<'c, 'a>> {
+/// Selects at most [`MOST`] points of each arm, in the order of arms and λ.
+fn few<'c, 'a>(points: &[Place<'c, 'a>], comparison: &'c Comparison<'a>, by_fee: bool) -> Vec<Place<'c, 'a>> {
     let mut rows = Vec::new();
     for arm in comparison.arms() {
-        let mut own: Vec<Place> = places.iter().filter(|place| place.slice.cell.arm == arm).copied().collect();
+        let mut own: Vec<Place> = points.iter().filter(|point| point.slice.cell.arm == arm).copied().collect();
         own.sort_by(|one, other| {
-            let [one, other] = [one, other].map(|place| place.slice.cell.threshold.unwrap_or(f64::NEG_INFINITY));
+            let [one, other] = [one, other].map(|point| point.slice.cell.threshold.unwrap_or(f64::NEG_INFINITY));
             one.total_cmp(&other)
         });
         let (on, off): (Vec<usize>, Vec<usize>) =
-            (0..own.len()).partition(|place| is_on_frontier(&own[*place], by_fee));
-        let mut kept = evenly(&on, MOST);
-        kept.extend(evenly(&off, MOST - kept.len()));
-        kept.sort_unstable();
-        rows.extend(kept.into_iter().map(|place| own[place]));
+            (0..own.len()).partition(|index| is_on_frontier(&own[*index], by_fee));
+        let mut selected = evenly(&on, MOST);
+        selected.extend(evenly(&off, MOST - selected.len()));
+        selected.sort_unstable();
+        rows.extend(selected.into_iter().map(|index| own[index]));
     }
     rows
 }
 
-/// At most `count` of some places at even distances, both ends among them.
-fn evenly(places: &[usize], count: usize) -> Vec<usize> {
-    if places.len() <= count {
-        return places.to_vec();
+/// Selects at most `count` indices at even distances, including both ends.
+fn evenly(indices: &[usize], count: usize) -> Vec<usize> {
+    if indices.len() <= count {
+        return indices.to_vec();
     }
-    let last = places.len() - 1;
-    (0..count).map(|at| places[if count == 1 { last / 2 } else { at * last / (count - 1) }]).collect()
+    let last = indices.len() - 1;
+    (0..count).map(|at| indices[if count == 1 { last / 2 } else { at * last / (count - 1) }]).collect()
 }
 
-/// What an arm saves at the accuracy that the cascade has at the same λ. `None` if nothing is known of it.
-fn saved(on: &OnAxis, place: &Place) -> Option<String> {
-    let cell = &place.slice.cell;
+/// Returns the saving of an arm at the cascade's accuracy at the same λ. `None` if it is unknown.
+fn saved(on: &OnAxis, point: &Place) -> Option<String> {
+    let cell = &point.slice.cell;
     let same = |threshold: f64| Some(threshold.to_bits()) == cell.threshold.map(f64::to_bits);
     let saving = on.savings.iter().find(|saving| saving.arm == cell.arm && same(saving.threshold))?;
     if saving.at_strong_only {
@@ -92,9 +92,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_few_of_many_are_spread_over_all() {
-        let places: Vec<usize> = (10..31).collect();
-        assert_eq!(evenly(&places, 5), [10, 15, 20, 25, 30]);
-        assert_eq!((evenly(&places, 1), evenly(&places[..2], 5), evenly(&places, 0)), (vec![20], vec![10, 11], vec![]));
+    fn selected_points_are_spread_evenly() {
+        let indices: Vec<usize> = (10..31).collect();
+        assert_eq!(evenly(&indices, 5), [10, 15, 20, 25, 30]);
+        assert_eq!(
+            (evenly(&indices, 1), evenly(&indices[..2], 5), evenly(&indices, 0)),
+            (vec![20], vec![10, 11], vec![])
+        );
     }
 }

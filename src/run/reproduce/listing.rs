@@ -1,4 +1,4 @@
-//! What there is of a family: experiments with what they take, and tables with where they are known from.
+//! Listing of a family: experiments with their cost, and tables with the source of their claims.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -7,34 +7,34 @@ use anyhow::Result;
 
 use super::super::Prepared;
 use super::super::error::RunError;
-use super::{PreparedExperiment, ReadOnlyJournals, RecordedAblation, Reproduction};
+use super::{AnswerSources, PreparedExperiment, RecordedAblation, Reproduction};
 use crate::config::forecast::{self, RunTotals};
 use crate::config::reproduction::{Ablation, Table};
 use crate::gateway::journal::{Elapsed, times};
 use crate::report::grid;
 
-/// How fast models are, by the model.
+/// Measured call times of each model.
 type Pace = BTreeMap<String, Elapsed>;
 
-/// What there is of a family.
+/// Experiments and tables of a family.
 pub struct Listing {
-    /// What the family is, and what it is not.
+    /// Description of the family and its limits.
     about: String,
-    /// Experiments and ablations, below a row of headings.
+    /// Experiments and ablations, after a row of headings.
     experiments: Vec<Vec<String>>,
-    /// Tables, below a row of headings.
+    /// Tables, after a row of headings.
     tables: Vec<Vec<String>>,
 }
 
 impl Listing {
-    /// The listing for a terminal of `width` columns.
+    /// Texts of the listing for a terminal of `width` columns.
     #[must_use]
     pub fn texts(&self, width: u16) -> [String; 4] {
         [
             self.about.clone(),
             grid::table(&self.experiments, width),
-            "minutes: those in which the recording's calls were made, or all calls at the pace of the recordings, one model after the \
-             other; the runs of an ablation share calls, and take far fewer"
+            "minutes: duration of the recorded calls, or an estimate from the recordings' rate with one model at a time. The runs of \
+             an ablation share calls, so an ablation is much faster than its estimate"
                 .to_owned(),
             grid::table(&self.tables, width),
         ]
@@ -42,10 +42,10 @@ impl Listing {
 }
 
 impl Reproduction<'_> {
-    /// Lists what there is, what it takes and whether it is recorded.
+    /// Lists experiments and tables, with costs and whether a recording exists.
     ///
     /// # Errors
-    /// [`RunError::Journal`] names a recording that cannot be read.
+    /// [`RunError::Journal`] with the recording that cannot be read.
     pub fn listing(&self) -> Result<Listing, RunError> {
         let recordings = self.family.recordings().filter(|path| path.exists());
         let recorded = recordings.map(|path| Ok((path, times(path)?)));
@@ -54,20 +54,20 @@ impl Reproduction<'_> {
         for (model, elapsed) in recorded.values().flat_map(|(_, models)| models) {
             pace.entry(model.clone()).or_default().add(elapsed);
         }
-        let header = ["experiment", "items", "calls at most", "tokens", "fee USD", "recorded", "minutes"];
+        let header = ["experiment", "items", "calls at most", "tokens", "fee, USD", "recorded", "minutes"];
         let mut experiments = vec![header.map(str::to_owned).to_vec()];
-        let mut row = |name: &str, runs: &[&Prepared], answers: &ReadOnlyJournals| {
-            let loads: Vec<RunTotals> = runs.iter().map(|run| forecast::in_all(&run.resolved)).collect();
-            let fee: Option<f64> = loads.iter().map(|load| load.fee).sum();
+        let mut row = |name: &str, runs: &[&Prepared], answers: &AnswerSources| {
+            let totals: Vec<RunTotals> = runs.iter().map(|run| forecast::totals(&run.resolved)).collect();
+            let fee: Option<f64> = totals.iter().map(|total| total.fee).sum();
             let minutes = match answers.recording {
                 Some(path) => Some(format!("took {:.0}", recorded[path].0.seconds / 60.0)),
-                None => seconds(&loads, &pace).map(|seconds| format!("at most {:.0}", seconds / 60.0)),
+                None => seconds(&totals, &pace).map(|seconds| format!("at most {:.0}", seconds / 60.0)),
             };
             experiments.push(vec![
                 name.to_owned(),
                 runs[0].resolved.stream().len().to_string(),
-                loads.iter().map(RunTotals::all_calls).sum::<usize>().to_string(),
-                loads.iter().map(|load| load.tokens).sum::<u64>().to_string(),
+                totals.iter().map(RunTotals::all_calls).sum::<usize>().to_string(),
+                totals.iter().map(|total| total.tokens).sum::<u64>().to_string(),
                 fee.map_or("–".to_owned(), |fee| format!("{fee:.4}")),
                 if answers.recording.is_some() { "yes".to_owned() } else { "no".to_owned() },
                 minutes.unwrap_or("–".to_owned()),
@@ -79,7 +79,7 @@ impl Reproduction<'_> {
         for RecordedAblation { name, prepared, answers } in &self.ablations {
             row(name, &prepared.runs().collect::<Vec<_>>(), answers);
         }
-        let mut tables = vec![["table", "what stands in it", "known from"].map(str::to_owned).to_vec()];
+        let mut tables = vec![["table", "contents", "source"].map(str::to_owned).to_vec()];
         for Table { title, shows, source, .. } in &self.paper.tables {
             tables.push(vec![shows.name().to_owned(), title.clone(), source.clone()]);
         }
@@ -90,8 +90,8 @@ impl Reproduction<'_> {
     }
 }
 
-/// The seconds that calls take, if the pace of all their models is known.
-fn seconds(loads: &[RunTotals], pace: &Pace) -> Option<f64> {
-    let calls = loads.iter().flat_map(|load| load.calls);
+/// Estimated seconds for the calls; `None` if the pace of a model is unknown.
+fn seconds(totals: &[RunTotals], pace: &Pace) -> Option<f64> {
+    let calls = totals.iter().flat_map(|total| total.calls);
     calls.map(|(model, calls)| Some(pace.get(model)?.seconds_for(calls))).sum()
 }

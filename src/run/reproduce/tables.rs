@@ -1,4 +1,4 @@
-//! The tables of a paper, from the experiments' records alone.
+//! Tables of a paper, made from the records of the experiments.
 
 use std::fmt::Write;
 use std::path::Path;
@@ -12,47 +12,47 @@ use crate::analysis::metrics::Comparison;
 use crate::config::reproduction::Table;
 use crate::report::claims::{JudgedClaim, headline};
 use crate::report::columns::Sheet;
-use crate::report::folder::replace;
-use crate::report::grid::{Caption, SURE, document};
+use crate::report::folder::replace_outputs;
+use crate::report::grid::{Caption, INTERVAL_NOTE, document};
 use crate::report::reproduction::{self, Shows, figures};
 
-/// What came of a reproduction.
+/// Result of a reproduction.
 #[derive(Default)]
 pub struct ReproductionTables {
-    /// The tables of the ablations that were asked for by name, for a terminal.
+    /// Tables of the ablations that were requested by name, for a terminal.
     pub ablations: Vec<String>,
-    /// The tables that are to be read at once, with their titles.
-    pub shown: Vec<(String, Sheet)>,
-    /// Why verdicts on some experiments are none on the paper.
+    /// Titles and tables for the terminal.
+    pub printed: Vec<(String, Sheet)>,
+    /// Notes on experiments whose verdicts do not apply to the paper.
     pub notes: Vec<String>,
-    /// Claims that are further from what is expected than their file allows.
-    pub missed: Vec<String>,
-    /// The files of all tables; empty if only ablations were asked for.
+    /// Claims whose figure is outside the range that their file allows.
+    pub unexpected: Vec<String>,
+    /// Name and bytes of each table file; empty if only ablations were requested.
     files: Vec<(String, Vec<u8>)>,
 }
 
 impl ReproductionTables {
-    /// Whether there are tables of experiments.
+    /// True if tables of experiments were made.
     #[must_use]
     pub fn has_tables(&self) -> bool {
         !self.files.is_empty()
     }
 
-    /// Writes the tables; old ones that differ are set aside.
+    /// Writes the tables. Existing tables that differ are moved aside.
     ///
     /// # Errors
-    /// [`RunError::Output`] names the file.
+    /// [`RunError::Output`] with the file that cannot be written.
     pub fn write(&self, out: &Path) -> Result<Option<SetAside>, RunError> {
-        SetAside::of(replace(out, self.files.clone()))
+        SetAside::of(replace_outputs(out, self.files.clone()))
     }
 }
 
 impl Reproduction<'_> {
-    /// Adds the tables.
-    pub(super) fn make(&self, needed: &[&PreparedExperiment], made: &mut ReproductionTables) -> Result<()> {
-        let kept = needed.iter().map(|ready| FinishedRun::read(&self.options.folder_of(ready.experiment)));
-        let kept = kept.collect::<Result<Vec<FinishedRun>>>()?;
-        let comparisons: Vec<Comparison> = kept.iter().map(FinishedRun::comparison).collect();
+    /// Adds the tables of the experiments to `output`.
+    pub(super) fn add_tables(&self, needed: &[&PreparedExperiment], output: &mut ReproductionTables) -> Result<()> {
+        let runs = needed.iter().map(|ready| FinishedRun::read(&self.options.folder_of(ready.experiment)));
+        let runs = runs.collect::<Result<Vec<FinishedRun>>>()?;
+        let comparisons: Vec<Comparison> = runs.iter().map(FinishedRun::comparison).collect();
         let mut experiments = Vec::new();
         for (ready, comparison) in needed.iter().zip(&comparisons) {
             let name = &*ready.experiment.name;
@@ -64,34 +64,34 @@ impl Reproduction<'_> {
             if table.shows == Shows::Headline && judged.is_empty() {
                 continue;
             }
-            let shown =
+            let sheet =
                 if table.shows == Shows::Headline { headline(&judged) } else { figures(table.shows, &experiments) };
-            // What is expected is expected of the experiment's own data.
-            made.missed
-                .extend(judged.iter().filter(|judged| self.options.dataset.is_none() && !judged.holds()).map(missed));
+            // Expected values apply only to the experiment's own data set.
+            output.unexpected.extend(
+                judged.iter().filter(|judged| self.options.dataset.is_none() && !judged.holds()).map(unexpected),
+            );
             let name = table.shows.name();
-            let text = self.markdown(table, needed, &shown.markdown());
-            made.files.push((format!("{name}.md"), text.into_bytes()));
-            let caption = Caption::new("", name, &format!("{}. {SURE}", table.title));
-            made.files.push((format!("{name}.tex"), document(&[shown.latex(&caption)]).into_bytes()));
-            made.files.extend(shown.table()?.files()?);
-            // More than a few at once are to be looked up, not read.
+            let text = self.markdown(table, needed, &sheet.markdown());
+            output.files.push((format!("{name}.md"), text.into_bytes()));
+            let caption = Caption::new("", name, &format!("{}. {INTERVAL_NOTE}", table.title));
+            output.files.push((format!("{name}.tex"), document(&[sheet.latex(&caption)]).into_bytes()));
+            output.files.extend(sheet.table()?.files()?);
+            // More than three tables are written to files only.
             if self.tables.len() <= 3 || table.shows == Shows::Headline {
-                made.shown.push((table.title.clone(), shown));
+                output.printed.push((table.title.clone(), sheet));
             }
         }
         let reasons = experiments.iter().filter_map(|one| Some(format!("{}: {}", one.name, one.yardstick?)));
-        made.notes.extend(
-            reasons
-                .map(|reason| format!("note: no verdict on the paper itself for {reason}; its figure is a yardstick")),
-        );
+        output.notes.extend(reasons.map(|reason| {
+            format!("note: no verdict on the paper itself for {reason}; the paper's figure only serves as a reference")
+        }));
         Ok(())
     }
 
-    /// A table with what a reader must know of it.
-    fn markdown(&self, table: &Table, needed: &[&PreparedExperiment], shown: &str) -> String {
-        let mut text = format!("# {}\n\n{} {}\n\n{}\n", table.title, table.source, self.family.about, shown);
-        text += "In brackets 95 % bootstrap intervals over groups, unadjusted. Changes are against the standard cascade of the same \
+    /// Formats a table as Markdown, with its source and the settings of the experiments.
+    fn markdown(&self, table: &Table, needed: &[&PreparedExperiment], body: &str) -> String {
+        let mut text = format!("# {}\n\n{} {}\n\n{}\n", table.title, table.source, self.family.about, body);
+        text += "Brackets hold 95 % bootstrap intervals over groups, unadjusted. Changes are relative to the standard cascade of the same \
                  experiment.\n";
         for PreparedExperiment { experiment, run, .. } in needed {
             let _ = write!(text, "\n**{}**\n\n", experiment.name);
@@ -103,8 +103,8 @@ impl Reproduction<'_> {
     }
 }
 
-/// A claim that is further from what was expected than its file allows.
-fn missed(judged: &JudgedClaim) -> String {
+/// Message on a claim whose figure is outside the range that its file allows.
+fn unexpected(judged: &JudgedClaim) -> String {
     let found = judged.in_unit().map_or("none".to_owned(), |change| format!("{change:+.2}"));
     let expected = judged.claim.expected.map(|expected| format!("{:+.2} ± {}", expected.value, expected.within));
     format!(

@@ -20,13 +20,13 @@ pub enum Operator {
 }
 
 impl Operator {
-    /// Whether the order of the operands does not matter.
+    /// True if the order of the operands does not matter.
     #[must_use]
     pub fn commutes(self) -> bool {
         matches!(self, Self::Add | Self::Multiply)
     }
 
-    /// The value of the operation. `None` if it divides by zero.
+    /// Applies the operation. `None` for a division by zero.
     #[must_use]
     pub fn apply(self, left: &BigRational, right: &BigRational) -> Option<BigRational> {
         Some(match self {
@@ -39,10 +39,10 @@ impl Operator {
     }
 }
 
-/// An expression as it is written.
+/// An arithmetic expression, as written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Expression {
-    /// A number; `20%` is 1/5.
+    /// A number. `20%` is 1/5.
     Number(BigRational),
     /// The negative of an expression.
     Negative(Box<Self>),
@@ -51,8 +51,8 @@ pub enum Expression {
 }
 
 impl Expression {
-    /// The value when its numbers are replaced by `of`. `None` if `of` gives none for a number, or something is divided by
-    /// zero.
+    /// Evaluates the expression with its numbers replaced by `of`. `None` if `of` returns `None` for a number, or for
+    /// a division by zero.
     pub fn value(&self, of: &mut impl FnMut(&BigRational) -> Option<BigRational>) -> Option<BigRational> {
         match self {
             Self::Number(number) => of(number),
@@ -66,41 +66,41 @@ impl Expression {
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Side {
     pub(super) value: BigRational,
-    /// How far a value may be off that is written as this one, since it was rounded.
+    /// Tolerance for values that may have been rounded as this side is written.
     pub(super) rounding: BigRational,
     pub(super) expression: Expression,
-    /// Whether it holds an operator between two numbers.
+    /// True if the side contains an operator between two numbers.
     pub(super) computed: bool,
-    /// Whether it is one number in percent.
+    /// True if the side is one number in percent.
     pub(super) percent: bool,
 }
 
-/// Whether both sides are the same number, one of them perhaps rounded as it is written.
+/// True if both sides are the same number, one of them possibly rounded as written.
 pub(super) fn agree(left: &Side, right: &Side) -> bool {
     let off = if left.value > right.value { &left.value - &right.value } else { &right.value - &left.value };
     let written = if right.computed { &left.rounding } else { &right.rounding };
-    // Whole numbers are not rounded ones: 7 / 2 = 4 is wrong.
+    // Integers do not count as rounded: 7 / 2 = 4 is wrong.
     off.is_zero() || (*written < BigRational::new(BigInt::one(), BigInt::from(2)) && off <= *written)
 }
 
-/// The longest end of these tokens that is an expression. A word right behind a number is its unit.
+/// Parses the longest suffix of these tokens that is an expression. A word directly after a number is its unit.
 pub(super) fn ending(tokens: &[Token]) -> Option<Side> {
     (0..tokens.len()).find_map(|start| Parser::whole(&tokens[start..]))
 }
 
-/// The longest beginning of these tokens that is an expression, units behind it left out.
+/// Parses the longest prefix of these tokens that is an expression, without units after it.
 pub(super) fn beginning(tokens: &[Token]) -> Option<Side> {
     (1..=tokens.len()).rev().find_map(|end| Parser::whole(&tokens[..end]))
 }
 
-/// Sums of products, by descent.
+/// Recursive-descent parser of sums of products.
 struct Parser<'a> {
     tokens: &'a [Token],
     at: usize,
     operators: usize,
 }
 
-/// A value, how far it may be off, and how it is computed.
+/// A value, its tolerance, and its expression.
 type Part = (BigRational, BigRational, Expression);
 
 impl<'a> Parser<'a> {
@@ -174,7 +174,8 @@ impl<'a> Parser<'a> {
         Some((value, rounding, expression))
     }
 
-    /// How many tokens of a unit stand here: `3 boxes * 12 pens a box`, `90 km/h`, `4 (choices of hats)`.
+    /// Returns the number of tokens of a unit at this position: `3 boxes * 12 pens a box`, `90 km/h`, `4 (choices of
+    /// hats)`.
     fn unit(&self) -> Option<usize> {
         match &self.tokens[self.at..] {
             [Token::Word, ..] => Some(1),

@@ -1,5 +1,5 @@
-//! The calculations that a solution writes out, each `a op b = c`, computed again with exact fractions. A check that
-//! needs no target and no call: what was seen of a pair of small models is in docs/METHODOLOGY.md.
+//! Calculations that a solution writes out, each `a op b = c`, recomputed with exact fractions. This label-free check
+//! needs no call. docs/EXPERIMENTS.md reports its rates for a pair of small models.
 
 mod expression;
 mod plain;
@@ -13,7 +13,7 @@ use self::expression::{Side, agree, beginning, ending};
 use self::plain::plain;
 use self::tokens::{Token, tokens};
 
-/// How many calculations a checked solution must have.
+/// Fewest calculations that a checked solution must have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(
     untagged,
@@ -21,11 +21,24 @@ use self::tokens::{Token, tokens};
     expecting = "must be a number of calculations from 0 on, or \"each-line\""
 )]
 pub enum AtLeast {
-    /// So many.
+    /// A fixed number.
     Count(usize),
-    /// As many as it has lines before the answer.
+    /// The number of lines before the answer.
     #[serde(with = "each_line")]
     EachLine,
+}
+
+impl schemars::JsonSchema for AtLeast {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "AtLeast".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({
+            "description": "Smallest number of calculations from 0 on, or \"each-line\": as many as there are lines before the answer.",
+            "anyOf": [{ "type": "integer", "minimum": 0 }, { "const": "each-line" }]
+        })
+    }
 }
 
 /// `"each-line"` in configs.
@@ -51,13 +64,13 @@ impl Default for AtLeast {
 }
 
 impl AtLeast {
-    /// Whether it is one calculation, which configs leave out.
+    /// True for one calculation, the default, which configs leave out.
     #[must_use]
     pub fn is_usual(&self) -> bool {
         *self == Self::default()
     }
 
-    /// How many that are of a text.
+    /// Returns the number of calculations required of a text.
     #[must_use]
     pub fn of(self, text: &str) -> usize {
         match self {
@@ -70,38 +83,39 @@ impl AtLeast {
     }
 }
 
-/// What a solution's calculations are worth.
+/// Result of checking a solution's calculations.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Checked {
-    /// Calculations that are written out.
+    /// Number of calculations that are written out.
     pub written: usize,
-    /// Of these, those whose result is another.
+    /// Number of wrong calculations.
     pub wrong: usize,
-    /// The result of the last one, as written.
+    /// Result of the last calculation, as written.
     pub last: Option<BigRational>,
 }
 
 impl Checked {
-    /// Whether the calculations give this answer: none is wrong, there are `at_least` so many, and the last one's result, if there
-    /// is one, is the answer, in the form of [`Graded::answer`](crate::types::record::Graded::answer).
+    /// True if the calculations support an answer in the form of
+    /// [`Graded::answer`](crate::types::record::Graded::answer): none is wrong, there are at least `at_least`, and the
+    /// last result, if any, is the answer.
     #[must_use]
     pub fn gives(&self, answer: &str, at_least: usize) -> bool {
         self.wrong == 0 && self.written >= at_least && self.last.as_ref().is_none_or(|last| last.to_string() == answer)
     }
 }
 
-/// A calculation that a text writes out, as in `3 * 12 = 36`.
+/// A calculation in a text, as in `3 * 12 = 36`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Calculation {
-    /// The side that computes; the left one if both do.
+    /// The side that computes, or the left side if both do.
     pub expression: Expression,
-    /// The value of the other side, as written.
+    /// Value of the other side, as written.
     pub result: BigRational,
-    /// Whether the written result is the expression's value, or that value rounded to the decimals written.
+    /// True if the written result is the expression's value, or that value rounded to the decimals written.
     pub right: bool,
 }
 
-/// Computes every calculation of a text again.
+/// Recomputes every calculation of a text.
 #[must_use]
 pub fn check(text: &str) -> Checked {
     let mut checked = Checked::default();
@@ -113,9 +127,9 @@ pub fn check(text: &str) -> Checked {
     checked
 }
 
-/// The calculations of a text, in the order in which they are written, as a reader would take them: `≈` is a sign of equality,
-/// `12 / 48 * 100 = 25%` may mean 25, `4d` is no number, and a number before the sign that is not the result is part of a name,
-/// as in `drips in 8 hours = 8 * 60`.
+/// Returns the calculations of a text in order, as a reader would understand them: `≈` is a sign of equality, and
+/// `12 / 48 * 100 = 25%` may mean 25. `4d` is no number. A number before the sign that is not the result is part of a
+/// name, as in `drips in 8 hours = 8 * 60`.
 #[must_use]
 pub fn written(text: &str) -> Vec<Calculation> {
     let mut found = Vec::new();
@@ -139,9 +153,9 @@ pub fn written(text: &str) -> Vec<Calculation> {
     found
 }
 
-/// Hands on both sides of every calculation of a text. If `algebra` is read, `4d` is no number.
+/// Calls `found` with both sides of every calculation of a text. If `algebra` is set, `4d` is no number.
 fn each(text: &str, algebra: bool, mut found: impl FnMut(Side, Side)) {
-    // `cost = 3 * 12`, whose result may stand in the next line: `cost = 36`.
+    // `cost = 3 * 12`, whose result may be in the next line: `cost = 36`.
     let mut open: Option<(String, Side)> = None;
     for line in plain(text).lines().filter(|line| !line.trim().is_empty()) {
         let tokens = tokens(line, algebra);
@@ -151,7 +165,7 @@ fn each(text: &str, algebra: bool, mut found: impl FnMut(Side, Side)) {
         for (at, pair) in sides.windows(2).enumerate() {
             let left = ending(pair[0]).or_else(|| resumed.clone().filter(|_| at == 0));
             let (Some(left), Some(right)) = (left, beginning(pair[1])) else { continue };
-            // A chain `a + b = c = d` says something twice only where a side holds an operator.
+            // A chain `a + b = c = d` has a second calculation only if a further side contains an operator.
             if left.computed || right.computed {
                 found(left, right);
             }
@@ -174,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn right_calculations_are_right_however_they_are_written() {
+    fn correct_calculations_pass_in_any_notation() {
         for text in [
             "pens in all: 3 * 12 = 36",
             "She has 3 boxes x 12 pens = 36 pens.",
@@ -207,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn wrong_calculations_are_found() {
+    fn wrong_calculations_are_detected() {
         for text in [
             "3 * 12 = 35",
             "7 / 2 = 4",
@@ -247,7 +261,7 @@ mod tests {
     }
 
     #[test]
-    fn the_last_result_is_told_as_written() {
+    fn the_last_result_is_returned_as_written() {
         let last = |text: &str| check(text).last.map(|value| value.to_string());
         assert_eq!(last("3 * 12 = 36\n36 / 2 = 18\n#### 18").as_deref(), Some("18"));
         assert_eq!(last("3 * 12 = 35").as_deref(), Some("35"));

@@ -1,10 +1,10 @@
-//! Text with the signs of `LaTeX` and of typography as plain ones.
+//! Conversion of `LaTeX` and typographic signs to plain text.
 
 use std::sync::LazyLock;
 
 use regex::Regex;
 
-/// Text with the signs of `LaTeX` and of typography as plain ones.
+/// Conversion of `LaTeX` and typographic signs to plain text.
 pub(super) fn plain(text: &str) -> String {
     static FRACTION: LazyLock<Regex> =
         LazyLock::new(|| Regex::new(r"\\[dt]?frac\s*\{([^{}]*)\}\s*\{([^{}]*)\}").expect("the pattern is valid"));
@@ -13,7 +13,7 @@ pub(super) fn plain(text: &str) -> String {
     static THOUSANDS: LazyLock<Regex> =
         LazyLock::new(|| Regex::new(r"(\d)(?:,|\{,\}|\\,|\u{202f}|\u{2009})(\d{3})\b").expect("the pattern is valid"));
     static ANNOTATION: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"<<[^<>]*>>").expect("the pattern is valid"));
-    // GSM8K's annotations say the calculation beside them a second time.
+    // GSM8K's annotations repeat the calculation beside them.
     let text = ANNOTATION.replace_all(text, "");
     // Words within a fraction, and a fraction within a box.
     let text = TEXT.replace_all(&text, " $1 ");

@@ -1,4 +1,4 @@
-//! The tokens of a line in which calculations may be written.
+//! Tokens of a line that may contain calculations.
 
 use std::sync::LazyLock;
 
@@ -10,7 +10,7 @@ use regex::Regex;
 /// A token.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Token {
-    /// A number, and half a unit of its last decimal: what is written may be rounded.
+    /// A number, and half a unit of its last decimal, since it may be rounded.
     Number(BigRational, BigRational),
     Operator(char),
     Open,
@@ -18,14 +18,15 @@ pub(super) enum Token {
     Percent,
     Equals,
     Word,
-    /// Whatever ends an expression.
+    /// Anything that ends an expression.
     Other,
 }
 
-/// Letters that are usual units right behind a number, `5m`; any other single letter there is an unknown, `4d`.
+/// Letters that are common units directly after a number, `5m`. Any other single letter is an unknown, `4d`.
 const UNITS: &str = "mglhskMGLHSK";
 
-/// The tokens of a line. If `algebra` is read, a number that a letter follows at once is none, unless the letter is a usual unit.
+/// Splits a line into tokens. If `algebra` is set, a number directly before a letter is no number, unless the letter
+/// is a common unit.
 pub(super) fn tokens(line: &str, algebra: bool) -> Vec<Token> {
     static TOKEN: LazyLock<Regex> = LazyLock::new(|| {
         Regex::new(

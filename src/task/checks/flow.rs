@@ -1,5 +1,5 @@
-//! The flow of data through the calculations of a solution: which number of each is given by the question, which is an
-//! earlier result, and which is neither.
+//! Data flow through the calculations of a solution: the source of each number is the question, an earlier result or a
+//! constant.
 
 use num_bigint::BigInt;
 use num_rational::BigRational;
@@ -7,13 +7,13 @@ use num_rational::BigRational;
 use super::given::{Given, given};
 use crate::task::calculations::{Calculation, Expression, Operator, written};
 
-/// Calculations of a solution at most: the search for sources takes the square of their number.
+/// Most calculations of a solution. The search for sources is quadratic in their number.
 const MOST: usize = 300;
 
-/// Numbers that may stand in any calculation.
+/// Constants that any calculation may use.
 const FREE: [i64; 5] = [1, 2, 10, 100, 1000];
 
-/// Numbers that a unit brings: the unit's words, and what they allow.
+/// Constants that units allow: the units' words, and the constants.
 const OF_UNITS: [(&[&str], &[i64]); 7] = [
     (&["second", "minute", "hour"], &[60, 3600]),
     (&["hour", "day"], &[24]),
@@ -24,18 +24,18 @@ const OF_UNITS: [(&[&str], &[i64]); 7] = [
     (&["yard", "feet", "foot"], &[3]),
 ];
 
-/// Where a number of a calculation may come from. A number may have several sources: two that are equal.
+/// Source of a number in a calculation. A number may have several sources, if these are equal.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum NumberSource<'a> {
-    /// A number of the question, by its index, and by which of its forms.
+    /// A number of the question: its index, and the index of its form.
     Given(usize, usize),
-    /// An earlier expression: of which step, itself, and whether its sign is changed.
+    /// An earlier expression: the index of its step, the expression, and true if its sign is changed.
     Earlier(usize, &'a Expression, bool),
     /// A constant.
     Constant,
 }
 
-/// The calculations of a solution, with the question that they answer.
+/// Calculations of a solution, with the numbers of its question.
 pub(super) struct Flow {
     pub(super) given: Vec<Given>,
     pub(super) steps: Vec<Calculation>,
@@ -43,8 +43,8 @@ pub(super) struct Flow {
 }
 
 impl Flow {
-    /// The flow of a solution to a question. A calculation that is written a second time counts once. `None` if there are more
-    /// than 300.
+    /// Extracts the flow of a solution to a question. A repeated calculation counts once. `None` if there are more
+    /// than 300 calculations.
     pub(super) fn new(question: &str, solution: &str) -> Option<Self> {
         let mut steps: Vec<Calculation> = Vec::new();
         let given = given(question);
@@ -61,13 +61,13 @@ impl Flow {
         Some(Self { given, steps, constants })
     }
 
-    /// The expression that gives the answer: that of the last step with this result.
+    /// Returns the expression that yields the answer, in the last step with this result.
     pub(super) fn end(&self, answer: &BigRational) -> Option<(usize, &Expression)> {
         let at = self.steps.iter().rposition(|step| step.result == *answer)?;
         Some((at, &self.steps[at].expression))
     }
 
-    /// Where a number of step `at` may come from: results of earlier steps first, the latest first.
+    /// Returns the possible sources of a number in step `at`: results of earlier steps first, the latest first.
     pub(super) fn sources(&self, at: usize, number: &BigRational) -> Vec<NumberSource<'_>> {
         let mut sources = Vec::new();
         let opposite = -number;
@@ -95,14 +95,14 @@ impl Flow {
         sources
     }
 
-    /// Whether every number that the question gives in digits stands in some step in one of its forms.
+    /// True if every number that the question writes in digits occurs in some step in one of its forms.
     pub(super) fn uses_all(&self) -> bool {
         let used: Vec<&BigRational> = self.steps.iter().flat_map(|step| numbers(&step.expression)).collect();
         let is_used = |given: &Given| given.forms.iter().any(|form| used.contains(&form));
         self.given.iter().filter(|given| given.digits).all(is_used)
     }
 
-    /// Whether every number of every step has a source.
+    /// True if every number of every step has a source.
     pub(super) fn is_grounded(&self) -> bool {
         let grounded = |(at, step): (usize, &Calculation)| {
             numbers(&step.expression).into_iter().all(|number| !self.sources(at, number).is_empty())
@@ -111,7 +111,7 @@ impl Flow {
     }
 }
 
-/// An expression in which `3 / 4` is one number if the question gives three quarters.
+/// Rewrites an expression so that `3 / 4` is one number if the question contains three quarters.
 fn fractions(expression: Expression, given: &[Given]) -> Expression {
     match expression {
         Expression::Operation(Operator::Divide, left, right) => {
@@ -135,7 +135,7 @@ fn boxed(expression: Expression, given: &[Given]) -> Box<Expression> {
     Box::new(fractions(expression, given))
 }
 
-/// The proper parts of an expression that compute something.
+/// Returns the proper subexpressions that compute something.
 fn parts(expression: &Expression) -> Vec<&Expression> {
     let mut found = Vec::new();
     let mut open = vec![expression];
@@ -152,7 +152,7 @@ fn parts(expression: &Expression) -> Vec<&Expression> {
     found
 }
 
-/// The numbers of an expression, from left to right.
+/// Returns the numbers of an expression, from left to right.
 pub(super) fn numbers(expression: &Expression) -> Vec<&BigRational> {
     match expression {
         Expression::Number(number) => vec![number],
@@ -161,7 +161,7 @@ pub(super) fn numbers(expression: &Expression) -> Vec<&BigRational> {
     }
 }
 
-/// The constants that a question and its solution may use.
+/// Returns the constants that a question and its solution may use.
 fn constants(text: &str) -> Vec<BigRational> {
     let text = text.to_lowercase();
     let words: std::collections::HashSet<&str> =

@@ -1,55 +1,55 @@
-//! Whether a solution computes its answer as the retrieved example does: the same operations on operands of the same
-//! source.
+//! Check that a solution computes its answer as the retrieved example does: with the same operations on operands of
+//! the same sources.
 
 use num_rational::BigRational;
 
 use super::flow::{Flow, NumberSource};
 use crate::task::calculations::Expression;
 
-/// Pairs of expressions that are compared at most, so that a text of equal numbers ends.
+/// Most pairs of expressions to compare, so that texts with many equal numbers terminate.
 const MOST: usize = 20_000;
 
-/// Whether both answers come from the same operations, where a given number stands for a given number, always the same
-/// for the same, an earlier result for the result of the same operations, and a constant for the same constant.
-/// `None` if the example's calculations do not give its answer.
+/// True if both answers come from the same operations: given numbers correspond one to one, an earlier result
+/// corresponds to the result of the same operations, and a constant to an equal constant. `None` if the example's
+/// calculations do not yield its answer.
 pub(super) fn follows(own: &Flow, answer: &BigRational, example: &Flow, example_answer: &BigRational) -> Option<bool> {
-    let there = example.end(example_answer)?;
-    let Some(here) = own.end(answer) else { return Some(false) };
+    let example_at = example.end(example_answer)?;
+    let Some(own_at) = own.end(answer) else { return Some(false) };
     let mut matching = Matching { own, example, pairs: Vec::new(), left: MOST };
-    Some(matching.same(here, there, &mut |_| true))
+    Some(matching.same(own_at, example_at, &mut |_| true))
 }
 
 struct Matching<'a> {
     own: &'a Flow,
     example: &'a Flow,
-    /// Which number of the question stands for which of the example's.
+    /// Index pairs of corresponding numbers: of the question, and of the example's question.
     pairs: Vec<(usize, usize)>,
     left: usize,
 }
 
-/// An expression and the step in which it stands.
+/// An expression with the index of its step.
 type At<'a> = (usize, &'a Expression);
 
 impl<'a> Matching<'a> {
-    /// Whether two expressions are the same in some way in which what is still to be compared, `rest`, is the same too.
-    fn same(&mut self, here: At<'a>, there: At<'a>, rest: &mut dyn FnMut(&mut Self) -> bool) -> bool {
+    /// True if two expressions correspond in some way for which the remaining comparison `rest` succeeds too.
+    fn same(&mut self, own_at: At<'a>, example_at: At<'a>, rest: &mut dyn FnMut(&mut Self) -> bool) -> bool {
         if self.left == 0 {
             return false;
         }
         self.left -= 1;
-        match (here.1, there.1) {
-            (Expression::Negative(a), Expression::Negative(b)) => self.same((here.0, a), (there.0, b), rest),
+        match (own_at.1, example_at.1) {
+            (Expression::Negative(a), Expression::Negative(b)) => self.same((own_at.0, a), (example_at.0, b), rest),
             (Expression::Operation(one, a, b), Expression::Operation(other, c, d)) if one == other => {
-                let (a, b, c, d) = ((here.0, &**a), (here.0, &**b), (there.0, &**c), (there.0, &**d));
+                let (a, b, c, d) = ((own_at.0, &**a), (own_at.0, &**b), (example_at.0, &**c), (example_at.0, &**d));
                 self.both((a, c), (b, d), rest) || (one.commutes() && self.both((a, d), (b, c), rest))
             }
-            (Expression::Number(a), Expression::Number(b)) => self.leaves((here.0, a), (there.0, b), rest),
+            (Expression::Number(a), Expression::Number(b)) => self.leaves((own_at.0, a), (example_at.0, b), rest),
             // One side writes in two steps what the other writes in one.
             (Expression::Number(a), _) => {
-                earlier(self.own, here.0, a).into_iter().any(|here| self.same(here, there, rest))
+                earlier(self.own, own_at.0, a).into_iter().any(|own_at| self.same(own_at, example_at, rest))
             }
             (_, Expression::Number(b)) => {
-                earlier(self.example, there.0, b).into_iter().any(|there| self.same(here, there, rest))
+                earlier(self.example, example_at.0, b).into_iter().any(|example_at| self.same(own_at, example_at, rest))
             }
             _ => false,
         }
@@ -66,15 +66,15 @@ impl<'a> Matching<'a> {
 
     fn leaves(
         &mut self,
-        here: (usize, &'a BigRational),
-        there: (usize, &'a BigRational),
+        own_at: (usize, &'a BigRational),
+        example_at: (usize, &'a BigRational),
         rest: &mut dyn FnMut(&mut Self) -> bool,
     ) -> bool {
         let (own, example) = (self.own, self.example);
-        for a in own.sources(here.0, here.1) {
-            for b in example.sources(there.0, there.1) {
+        for a in own.sources(own_at.0, own_at.1) {
+            for b in example.sources(example_at.0, example_at.1) {
                 let same = match (&a, &b) {
-                    (NumberSource::Constant, NumberSource::Constant) => here.1 == there.1 && rest(self),
+                    (NumberSource::Constant, NumberSource::Constant) => own_at.1 == example_at.1 && rest(self),
                     (NumberSource::Given(one, form), NumberSource::Given(other, as_form)) => {
                         form == as_form && self.paired(*one, *other, rest)
                     }
@@ -92,10 +92,10 @@ impl<'a> Matching<'a> {
     }
 
     fn paired(&mut self, one: usize, other: usize, rest: &mut dyn FnMut(&mut Self) -> bool) -> bool {
-        if let Some((_, held)) = self.pairs.iter().find(|(held, _)| *held == one) {
-            return *held == other && rest(self);
+        if let Some((_, partner)) = self.pairs.iter().find(|(index, _)| *index == one) {
+            return *partner == other && rest(self);
         }
-        if self.pairs.iter().any(|(_, held)| *held == other) {
+        if self.pairs.iter().any(|(_, partner)| *partner == other) {
             return false;
         }
         self.pairs.push((one, other));
@@ -105,7 +105,7 @@ impl<'a> Matching<'a> {
     }
 }
 
-/// The earlier expressions that a number may be the result of.
+/// Returns the earlier expressions whose result a number may be.
 fn earlier<'a>(flow: &'a Flow, at: usize, number: &BigRational) -> Vec<At<'a>> {
     let sources = flow.sources(at, number);
     sources

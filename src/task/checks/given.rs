@@ -1,4 +1,4 @@
-//! The numbers that a question gives: in digits, in words, and as words that multiply or divide.
+//! Numbers of a question: in digits, in words, and as words that multiply or divide.
 
 use std::ops::Range;
 
@@ -8,32 +8,33 @@ use num_traits::{One, Signed, Zero};
 
 use crate::task::number::{self, Kind, Scanner};
 
-/// Words on either side of a number that say what it counts.
+/// Number of words on either side of a number that indicate what it counts.
 const NEIGHBOURS: usize = 3;
 
 /// A number of a question.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Given {
-    /// Its value; of `20 %` it is 20.
+    /// Value of the number; 20 for `20 %`.
     pub(super) value: BigRational,
-    /// Whether it is written in digits. A solution need not use a number in words: `the two sisters` gives none.
+    /// True if the number is written in digits. A solution need not use a number in words: `the two sisters` is no
+    /// quantity.
     pub(super) digits: bool,
-    /// The values by which a calculation may use it, the plain one first: see [`forms`].
+    /// Values by which a calculation may use the number, the plain value first: see [`forms`].
     pub(super) forms: Vec<BigRational>,
-    /// What it counts, as far as its own text says.
+    /// Unit of the number, as far as its own text states it.
     pub(super) unit: Unit,
-    /// The words before it, the nearest first, in lower case and without a plural's s.
+    /// Words before the number, the nearest first, in lower case and without a plural's s.
     pub(super) before: Vec<String>,
-    /// The words behind it, in the same form.
+    /// Words after the number, in the same form.
     pub(super) after: Vec<String>,
 }
 
-/// What a number counts, as far as its own text says.
+/// Unit of a number, as far as its own text states it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Unit {
     /// Hundredths: a percent sign or the word.
     Percent,
-    /// Money: a currency stands before it.
+    /// Money: a currency precedes the number.
     Money,
     /// Cents, which are also hundredths of the currency.
     Cents,
@@ -41,9 +42,9 @@ pub(super) enum Unit {
     Other,
 }
 
-/// The values by which a calculation may use a number, the plain one first: of a percentage also the share, what it leaves and
-/// what it adds; of a fraction also its inverse and what it leaves; of cents also the hundredth; of a count from 2 on also one
-/// less, the others beside one.
+/// Returns the values by which a calculation may use a number, the plain value first. For a percentage also the share,
+/// its complement and its increase; for a fraction also its inverse and its complement; for cents also the hundredth;
+/// for a count from 2 on also the count less one, for the others beside one.
 fn forms(value: &BigRational, unit: Unit) -> Vec<BigRational> {
     let one = BigRational::one();
     let hundred = BigRational::from(BigInt::from(100));
@@ -64,13 +65,13 @@ fn forms(value: &BigRational, unit: Unit) -> Vec<BigRational> {
     forms
 }
 
-/// The numbers of a question, in the order in which they are written.
+/// Returns the numbers of a question, in the order of the text.
 pub(super) fn given(question: &str) -> Vec<Given> {
     let mut found: Vec<(Range<usize>, BigRational, bool)> = Scanner::new(question, 0..question.len(), Kind::Text)
         .filter_map(|number| Some((number.range.clone(), number.value(question)?, true)))
         .collect();
     let digits: Vec<Range<usize>> = found.iter().map(|(range, ..)| range.clone()).collect();
-    let free = |range: &Range<usize>| digits.iter().all(|taken| range.end <= taken.start || taken.end <= range.start);
+    let free = |range: &Range<usize>| digits.iter().all(|other| range.end <= other.start || other.end <= range.start);
     found.extend(
         in_words(question).into_iter().filter(|(range, _)| free(range)).map(|(range, value)| (range, value, false)),
     );
@@ -104,14 +105,14 @@ fn number_at(question: &str, range: Range<usize>, value: BigRational, digits: bo
     Given { forms: forms(&value, unit), value, digits, unit, before, after }
 }
 
-/// Words that do not say what a number counts.
+/// Words that do not indicate what a number counts.
 const FUNCTION_WORDS: [&str; 34] = [
     "a", "an", "the", "of", "and", "or", "in", "is", "are", "was", "were", "be", "for", "to", "with", "has", "have",
     "had", "that", "it", "its", "at", "on", "by", "from", "as", "this", "there", "he", "she", "they", "his", "her",
     "then",
 ];
 
-/// The words of a text that say what numbers count, in lower case, a plural's s left out.
+/// Returns the words of a text that indicate what numbers count, in lower case and without a plural's s.
 fn words(text: &str) -> impl Iterator<Item = String> {
     let parts = text.split(|c: char| !c.is_alphabetic()).filter(|word| !word.is_empty());
     let parts = parts.filter(|word| !FUNCTION_WORDS.iter().any(|known| known.eq_ignore_ascii_case(word)));
@@ -124,7 +125,7 @@ fn words(text: &str) -> impl Iterator<Item = String> {
     })
 }
 
-/// The numbers in words, and the words that multiply or divide. `one` by itself is no number that a question gives.
+/// Returns the numbers in words, and the words that multiply or divide. A lone `one` is no number of a question.
 fn in_words(question: &str) -> Vec<(Range<usize>, BigRational)> {
     let mut found = Vec::new();
     let mut at = 0;
@@ -142,7 +143,7 @@ fn in_words(question: &str) -> Vec<(Range<usize>, BigRational)> {
         let word = part.trim_end_matches(|c: char| !c.is_alphabetic());
         let range = start..start + word.len();
         start += part.len();
-        let free = found.iter().all(|(taken, _)| range.end <= taken.start || taken.end <= range.start);
+        let free = found.iter().all(|(other, _)| range.end <= other.start || other.end <= range.start);
         if let Some((above, below)) = factor(&word.to_lowercase()).filter(|_| free) {
             found.push((range, BigRational::new(above.into(), below.into())));
         }
@@ -150,7 +151,7 @@ fn in_words(question: &str) -> Vec<(Range<usize>, BigRational)> {
     found
 }
 
-/// The factor that a word stands for, as a fraction.
+/// Returns the factor that a word denotes, as numerator and denominator.
 fn factor(word: &str) -> Option<(i64, i64)> {
     Some(match word {
         "twice" | "double" | "doubles" | "doubled" | "pair" | "pairs" | "couple" | "couples" | "both" => (2, 1),

@@ -1,5 +1,6 @@
-//! Checks of an answer's work that need no target and no call: pure functions of the question, the answer and the
-//! examples that were shown with it. Definitions and rates are in docs/METHODOLOGY.md.
+//! Label-free checks of an answer's work: pure functions of the question, the answer and the retrieved examples,
+//! without a call. docs/METHODOLOGY.md defines the checks, and docs/EXPERIMENTS.md
+//! reports their rates.
 
 mod flow;
 mod follows;
@@ -16,7 +17,7 @@ use super::calculations::{self, AtLeast};
 use super::passage;
 use crate::types::check::{Check, CheckOutcomes};
 
-/// A solved question that was shown with another.
+/// A worked example that was retrieved for another question.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Example<'a> {
     /// The question.
@@ -34,13 +35,13 @@ pub struct Work<'a> {
     /// `None` if there are too many calculations to follow.
     flow: Option<Flow>,
     examples: Vec<(Flow, BigRational)>,
-    /// The number of calculations that [`Check::Calculations`] needs.
+    /// Fewest calculations that [`Check::Calculations`] needs.
     at_least: usize,
 }
 
 impl<'a> Work<'a> {
-    /// The work of a `text` whose answer was read as `answer`, of which the check `calculations` needs `at_least` so many. Reasoning
-    /// that a passage hides is left out.
+    /// Prepares the work of a `text` whose answer was read as `answer`. The check `calculations` needs `at_least`
+    /// calculations. Hidden reasoning is left out.
     #[must_use]
     pub fn new(question: &str, text: &'a str, answer: Option<&str>, examples: &[Example], at_least: AtLeast) -> Self {
         let at_least = at_least.of(text);
@@ -59,8 +60,8 @@ impl<'a> Work<'a> {
         }
     }
 
-    /// What a check finds: whether the work passes it. `None` if the check has no meaning here: without an answer, without
-    /// an example, or with none whose own calculations give its answer.
+    /// Runs a check. True if the work passes. `None` if the check does not apply: without an answer, without an
+    /// example, or if no example's own calculations yield its answer.
     #[must_use]
     pub fn passes(&self, check: Check) -> Option<bool> {
         let answer = self.answer.as_ref()?;
@@ -90,15 +91,16 @@ impl<'a> Work<'a> {
         outcomes
     }
 
-    /// Whether the work passes with any of the examples; `None` if the check has no meaning with any.
+    /// True if the work passes with any of the examples. `None` if the check applies to none.
     fn any(&self, passes: impl Fn(&Flow, &BigRational) -> Option<bool>) -> Option<bool> {
         let outcomes = self.examples.iter().filter_map(|(flow, answer)| passes(flow, answer));
         outcomes.reduce(|one, other| one || other)
     }
 }
 
-/// The answers that an example's calculations give on the numbers of another question: one, or several if the example's question gives
-/// one number twice. Empty if they do not give the example's own answer, or do not fit the question.
+/// Computes the answers that an example's calculations yield on the numbers of another question: one, or several if
+/// the example's question contains one number twice. Empty if the calculations do not yield the example's own answer,
+/// or do not fit the question.
 #[must_use]
 pub fn replays(question: &str, example: &Example) -> Vec<BigRational> {
     let flow = Flow::new(example.question, &passage::visible(example.solution));
@@ -106,7 +108,8 @@ pub fn replays(question: &str, example: &Example) -> Vec<BigRational> {
     found.map_or_else(Vec::new, |(flow, answer)| replay::replays(&given::given(question), &flow, &answer))
 }
 
-/// Whether the calculations of an example, on the numbers of a solved question, give answers of which none is the solved question's.
+/// True if the calculations of an example, applied to the numbers of a solved question, yield only answers that differ
+/// from the solved question's.
 #[must_use]
 pub fn contradicts(example: &Example, solved: &Example) -> bool {
     let Some(answer) = solved.answer.and_then(exact) else { return false };
@@ -114,7 +117,7 @@ pub fn contradicts(example: &Example, solved: &Example) -> bool {
     !values.is_empty() && !values.iter().any(|value| is_rounded(&answer, value))
 }
 
-/// Whether an answer is a value, or the value rounded to at most two decimals.
+/// True if an answer equals a value, or the value rounded to at most two decimals.
 fn is_rounded(answer: &BigRational, value: &BigRational) -> bool {
     let rounded = |places: u32| {
         let scale = BigRational::from(num_traits::pow(BigInt::from(10), places as usize));
@@ -123,7 +126,7 @@ fn is_rounded(answer: &BigRational, value: &BigRational) -> bool {
     answer == value || (!value.is_integer() && (1..=2).any(|places| *answer == rounded(places)))
 }
 
-/// The exact fraction that an answer is written as.
+/// Parses an answer as an exact fraction.
 fn exact(answer: &str) -> Option<BigRational> {
     answer.parse().ok()
 }

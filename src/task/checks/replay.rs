@@ -1,4 +1,4 @@
-//! The calculations of an example on the numbers of another question.
+//! Replay of an example's calculations on the numbers of another question.
 
 use num_rational::BigRational;
 
@@ -6,17 +6,17 @@ use super::flow::{Flow, NumberSource};
 use super::given::{Given, Unit};
 use crate::task::calculations::Expression;
 
-/// Numbers of a question at most that are matched with an example's: the search doubles with each.
+/// Most numbers of a question to match with an example's. The search doubles with each number.
 const MOST: usize = 12;
-/// Earlier results that may stand in each other.
+/// Deepest nesting of earlier results.
 const DEPTH: usize = 60;
 
-/// Ways at most in which equal numbers of the example's question are told apart.
+/// Most ways to assign equal numbers of the example's question.
 const WAYS: usize = 16;
 
-/// The answers that the example's calculations give on the question's numbers: one, or several if the example's question gives
-/// one number twice. Empty if the example's calculations do not give its own answer, use a number from nowhere, or need more
-/// numbers than the question has.
+/// Computes the answers that the example's calculations yield on the question's numbers: one, or several if the
+/// example's question contains one number twice. Empty if the calculations do not yield the example's own answer, use
+/// a number without a source, or need more numbers than the question has.
 pub(super) fn replays(question: &[Given], example: &Flow, example_answer: &BigRational) -> Vec<BigRational> {
     let Some(end) = example.end(example_answer) else { return Vec::new() };
     let mut answers = Vec::new();
@@ -32,7 +32,7 @@ pub(super) fn replays(question: &[Given], example: &Flow, example_answer: &BigRa
     answers
 }
 
-/// The answer of one way to tell equal numbers apart, and how many ways there are.
+/// Computes the answer for one way to assign equal numbers, and the number of ways.
 fn one_way(question: &[Given], example: &Flow, end: (usize, &Expression), way: usize) -> Option<(BigRational, usize)> {
     let mut needed = Vec::new();
     let mut choice = Choice { left: way, ways: 1 };
@@ -47,13 +47,14 @@ fn one_way(question: &[Given], example: &Flow, end: (usize, &Expression), way: u
     let partners = aligned(&needed, &example.given, question)?;
     let mut choice = Choice { left: way, ways: 1 };
     let answer = value(example, end, DEPTH, &mut choice, &mut |index, form| {
-        let place = needed.iter().position(|held| *held == index)?;
-        question[partners[place]].forms.get(form).cloned()
+        let rank = needed.iter().position(|other| *other == index)?;
+        question[partners[rank]].forms.get(form).cloned()
     })?;
     Some((answer, ways))
 }
 
-/// A way through the places at which a number has several sources in the question, as a number with mixed bases.
+/// One combination of choices for the numbers that have several sources in the question, coded as a mixed-radix
+/// number.
 struct Choice {
     left: usize,
     ways: usize,
@@ -68,7 +69,7 @@ impl Choice {
     }
 }
 
-/// The expression's value when given numbers are replaced.
+/// Evaluates the expression with given numbers replaced.
 fn value(
     flow: &Flow,
     (at, expression): (usize, &Expression),
@@ -97,7 +98,7 @@ fn value(
                             if let NumberSource::Given(index, form) = source { Some((*index, *form)) } else { None }
                         })
                         .collect();
-                    // The number as it is before its other forms.
+                    // Plain values take precedence over other forms.
                     let plain = all.iter().filter(|(_, form)| *form == 0).count();
                     let of = if plain > 0 { plain } else { all.len() };
                     let mut ordered = all;
@@ -110,45 +111,45 @@ fn value(
     }
 }
 
-/// For each needed number of the example the question's number that stands in its place: the assignment with the most
-/// words in common, the order deciding among equals.
+/// Returns, for each needed number of the example, the index of the corresponding number of the question: the
+/// assignment with the most words in common. Order decides ties.
 fn aligned(needed: &[usize], example: &[Given], question: &[Given]) -> Option<Vec<usize>> {
     if needed.len() > question.len() || question.len() > MOST {
         return None;
     }
-    let places = 1_usize << question.len();
-    // The best sum for the first numbers when a set of the question's is taken, and the last choice.
-    let mut best: Vec<Vec<Option<(f64, usize)>>> = vec![vec![None; places]];
+    let sets = 1_usize << question.len();
+    // For each set of used numbers of the question: the best sum for the first needed numbers, and the last choice.
+    let mut best: Vec<Vec<Option<(f64, usize)>>> = vec![vec![None; sets]];
     best[0][0] = Some((0.0, 0));
     for (rank, index) in needed.iter().enumerate() {
-        let mut next = vec![None; places];
-        for (taken, held) in best[rank].iter().enumerate() {
-            let Some((sum, _)) = held else { continue };
-            for (partner, number) in question.iter().enumerate().filter(|(partner, _)| taken & (1 << partner) == 0) {
+        let mut next = vec![None; sets];
+        for (used, entry) in best[rank].iter().enumerate() {
+            let Some((sum, _)) = entry else { continue };
+            for (partner, number) in question.iter().enumerate().filter(|(partner, _)| used & (1 << partner) == 0) {
                 let sum = sum + alike(&example[*index], number) - apart(*index, example, partner, question);
-                let place: &mut Option<(f64, usize)> = &mut next[taken | (1 << partner)];
-                if place.is_none_or(|(other, _)| sum > other) {
-                    *place = Some((sum, partner));
+                let slot: &mut Option<(f64, usize)> = &mut next[used | (1 << partner)];
+                if slot.is_none_or(|(other, _)| sum > other) {
+                    *slot = Some((sum, partner));
                 }
             }
         }
         best.push(next);
     }
     let last = best.last()?;
-    let (mut taken, _) = last.iter().enumerate().filter_map(|(taken, held)| Some((taken, held.as_ref()?.0))).fold(
+    let (mut used, _) = last.iter().enumerate().filter_map(|(used, best)| Some((used, best.as_ref()?.0))).fold(
         None,
         |most: Option<(usize, f64)>, one| if most.is_none_or(|most| one.1 > most.1) { Some(one) } else { most },
     )?;
     let mut partners = vec![0; needed.len()];
     for rank in (0..needed.len()).rev() {
-        let (_, partner) = best[rank + 1][taken]?;
+        let (_, partner) = best[rank + 1][used]?;
         partners[rank] = partner;
-        taken &= !(1 << partner);
+        used &= !(1 << partner);
     }
     Some(partners)
 }
 
-/// How far the ranks of two numbers are apart, little enough to decide only among equals.
+/// Distance of the ranks of two numbers, small enough to decide only ties.
 fn apart(index: usize, example: &[Given], partner: usize, question: &[Given]) -> f64 {
     let share = |rank: usize, of: usize| {
         f64::from(u32::try_from(rank).unwrap_or(u32::MAX)) / f64::from(u32::try_from(of.max(1)).unwrap_or(u32::MAX))
@@ -156,7 +157,7 @@ fn apart(index: usize, example: &[Given], partner: usize, question: &[Given]) ->
     0.5 * (share(index, example.len()) - share(partner, question.len())).abs()
 }
 
-/// How much two numbers have in common: what they count, and the words beside them.
+/// Similarity of two numbers: their units, and the words beside them.
 fn alike(one: &Given, other: &Given) -> f64 {
     let unit = match (one.unit, other.unit) {
         (Unit::Other, Unit::Other) => 0.0,

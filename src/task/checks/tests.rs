@@ -1,4 +1,4 @@
-//! The checks on small problems; recorded answers are in tests/fixtures/checks.jsonl.
+//! Checks on small problems. Recorded answers are in tests/fixtures/checks.jsonl.
 
 use super::given::given;
 use super::*;
@@ -19,7 +19,7 @@ fn with_example(check: Check, question: &str, text: &str, answer: &str, example:
     Work::new(question, text, Some(answer), &[example], AtLeast::Count(1)).passes(check)
 }
 
-/// The first answer that an example's calculations give on the numbers of another question.
+/// Returns the first answer that an example's calculations yield on the numbers of another question.
 fn replayed(question: &str, example: &Example) -> Option<BigRational> {
     let flow = Flow::new(example.question, example.solution)?;
     replay::replays(&given(question), &flow, &exact(example.answer?)?).into_iter().next()
@@ -30,7 +30,7 @@ fn shop() -> Example<'static> {
 }
 
 #[test]
-fn numbers_of_a_question_are_read_with_their_forms() {
+fn numbers_of_a_question_have_their_forms() {
     let values = |text: &str| given(text).iter().map(|given| given.value.to_string()).collect::<Vec<_>>();
     assert_eq!(values(QUESTION), ["3", "5", "4", "2"]);
     assert_eq!(
@@ -48,7 +48,7 @@ fn numbers_of_a_question_are_read_with_their_forms() {
 }
 
 #[test]
-fn calculations_must_be_right_enough_and_end_in_the_answer() {
+fn calculations_must_be_right_and_end_in_the_answer() {
     let check = |text, answer| passes(Check::Calculations, QUESTION, text, answer);
     assert_eq!(check(SOLUTION, "22"), Some(true));
     assert_eq!(check(SOLUTION, "23"), Some(false), "not the last result");
@@ -93,7 +93,7 @@ fn an_answer_follows_the_example_by_operations_and_sources() {
 }
 
 #[test]
-fn a_check_on_examples_has_no_meaning_without_one_that_gives_its_answer() {
+fn example_checks_need_an_example_that_yields_its_answer() {
     for check in [Check::FollowsExample, Check::ExampleReplay] {
         assert_eq!(passes(check, QUESTION, SOLUTION, "22"), None);
         let silent = Example { solution: "She pays 22.", ..shop() };
@@ -118,7 +118,7 @@ fn an_example_is_replayed_on_other_numbers_in_another_order() {
 }
 
 #[test]
-fn solutions_contradict_each_other_if_one_gives_another_answer_on_the_other_ones_numbers() {
+fn contradictory_solutions_are_detected() {
     let question = "Ole buys 6 pens and 9 pads. A pen costs $7 and a pad costs $2. How much does he pay?";
     let right = Example { question, solution: "6 * 7 = 42\n9 * 2 = 18\n42 + 18 = 60", answer: Some("60") };
     let wrong = Example { question, solution: "6 * 7 = 42\n42 + 9 = 51\n51 * 2 = 102", answer: Some("102") };
@@ -142,7 +142,7 @@ fn replay_uses_the_form_that_the_example_uses() {
 }
 
 #[test]
-fn equal_numbers_do_not_make_a_check_endless() {
+fn checks_terminate_with_equal_numbers() {
     let question = "2 2 2 2 2 2 2 2 2 2 2 2 2 2 2 2 2 2 2 2 2 2 2 2";
     let text =
         "2 + 2 = 4. ".repeat(3) + &"2 * 2 + 2 * 2 + 2 * 2 + 2 * 2 + 2 * 2 + 2 * 2 + 2 * 2 + 2 * 2 = 32. ".repeat(20);
@@ -154,7 +154,7 @@ fn equal_numbers_do_not_make_a_check_endless() {
 }
 
 #[test]
-fn a_text_of_too_many_calculations_is_not_followed() {
+fn texts_with_too_many_calculations_are_not_followed() {
     let lines: Vec<String> = (0..500).map(|n| format!("{n} + 1 = {}.", n + 1)).collect();
     let text = lines.join(" ");
     assert_eq!(passes(Check::GroundedNumbers, QUESTION, &text, "500"), Some(false));
@@ -162,14 +162,14 @@ fn a_text_of_too_many_calculations_is_not_followed() {
     assert_eq!(with_example(Check::FollowsExample, QUESTION, SOLUTION, "22", example), None);
 }
 
-/// A recorded answer, and what a check finds of it.
+/// A recorded answer with the outcome of a check.
 #[derive(serde::Deserialize)]
 struct Case {
     check: Check,
     item: String,
     outcome: Option<bool>,
     why: String,
-    /// Whether the answer is right.
+    /// True if the answer is correct.
     right: bool,
     answer: Option<String>,
     question: String,
@@ -178,7 +178,7 @@ struct Case {
     options: Vec<String>,
     text: String,
     example: Option<Retrieved>,
-    /// Whether a careful reader would find otherwise.
+    /// True if a careful reader would disagree with the check.
     #[serde(default)]
     differs: bool,
 }
@@ -195,7 +195,7 @@ fn cases() -> Vec<Case> {
     lines.map(|line| serde_json::from_str(line).expect("a case")).collect()
 }
 
-/// What the case's check finds, of the answer as it was read.
+/// Runs the case's check on the answer.
 fn found(case: &Case) -> Option<bool> {
     let task = if case.check.is_for_options() { Task::Choice } else { Task::Math };
     let target = if case.check.is_for_options() { Target::Choice(0) } else { Target::Number("0".to_owned()) };
@@ -211,7 +211,7 @@ fn found(case: &Case) -> Option<bool> {
 }
 
 #[test]
-fn recorded_answers_have_the_outcomes_that_readers_gave_them() {
+fn recorded_answers_have_their_outcomes() {
     let mut wrong = Vec::new();
     for case in cases() {
         let found = found(&case);
@@ -223,7 +223,7 @@ fn recorded_answers_have_the_outcomes_that_readers_gave_them() {
 }
 
 #[test]
-fn each_check_has_twenty_recorded_cases_with_false_alarms_and_misses() {
+fn each_check_has_recorded_false_alarms_and_misses() {
     let cases = cases();
     for check in Check::ALL {
         let own: Vec<&Case> = cases.iter().filter(|case| case.check == check).collect();

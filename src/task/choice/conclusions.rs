@@ -1,5 +1,5 @@
-//! Letters that a text concludes with: its last line, a verdict such as "B is correct", the letter that opens it, or the last
-//! letter in brackets.
+//! Letters that a text concludes with: in its last line, in a verdict such as "B is correct", as the letter that opens
+//! it, or as the last letter in brackets.
 
 use std::ops::Range;
 use std::sync::LazyLock;
@@ -8,9 +8,9 @@ use regex::Regex;
 
 use super::letters::{LEAD, bracketed, denies, is_markup, lettered, lone};
 use super::options::{begins, named};
-use super::{Said, index};
+use super::{Mention, index};
 
-/// What concludes with a letter: before it, or behind it.
+/// Phrases that conclude with a letter before or after them.
 static BEHIND: LazyLock<Regex> = LazyLock::new(|| {
     let mark = r"[*_(\[`\x22'$\\]*";
     Regex::new(&format!(
@@ -33,37 +33,37 @@ static TICKED: LazyLock<Regex> = LazyLock::new(|| {
         .expect("the pattern is valid")
 });
 
-/// The one option of a list that a tick marks. `Several` if several are marked.
-fn ticked(text: &str, options: &[String]) -> Said {
+/// Reads the one option of a list that a tick marks. `Several` if several are marked.
+fn ticked(text: &str, options: &[String]) -> Mention {
     if !text.contains(['✓', '✔', '✅', '☑', '[']) {
-        return Said::Nothing;
+        return Mention::Nothing;
     }
     let mut ticks = TICKED.captures_iter(text).filter_map(|found| {
         let letter = found.get(1).or_else(|| found.get(2))?;
         Some((index(letter.as_str().chars().next()?).filter(|place| *place < options.len())?, letter.range()))
     });
     match (ticks.next(), ticks.next()) {
-        (Some((place, range)), None) => Said::One(place, range),
-        (Some(_), Some(_)) => Said::Several,
-        (None, _) => Said::Nothing,
+        (Some((place, range)), None) => Mention::One(place, range),
+        (Some(_), Some(_)) => Mention::Several,
+        (None, _) => Mention::Nothing,
     }
 }
 
-/// What the last line or the text's opening concludes with.
-pub(super) fn concluded(text: &str, options: &[String]) -> Said {
+/// Reads the conclusion of the last line or of the text's opening.
+pub(super) fn concluded(text: &str, options: &[String]) -> Mention {
     let ticked = ticked(text, options);
-    if ticked != Said::Nothing {
+    if ticked != Mention::Nothing {
         return ticked;
     }
-    let said = concluded_in(text, 0..text.len(), options);
-    if said != Said::Nothing {
-        return said;
+    let mention = concluded_in(text, 0..text.len(), options);
+    if mention != Mention::Nothing {
+        return mention;
     }
     // The letter that opens the text, if the text is no list of the options.
     let start = text.len() - text.trim_start().len();
     let line_end = text[start..].find('\n').map_or(text.len(), |end| start + end);
     let Some(letter) = lone(text, start, line_end).filter(|letter| letter.index < options.len()) else {
-        return Said::Nothing;
+        return Mention::Nothing;
     };
     let lists = text[line_end..].lines().take(200).any(|line| {
         let other = lone(line, 0, line.len());
@@ -78,19 +78,19 @@ pub(super) fn concluded(text: &str, options: &[String]) -> Said {
     let other_text = begins(tail, options)
         .is_some_and(|named| named != letter.index && !super::equal(&options[named], &options[letter.index]));
     match lettered(text, &letter, rest, options) {
-        Some(said)
+        Some(mention)
             if !lists
                 && !other_text
                 && (letter.capital || tail.is_empty() || begins(tail, options) == Some(letter.index)) =>
         {
-            said
+            mention
         }
-        _ => Said::Nothing,
+        _ => Mention::Nothing,
     }
 }
 
-/// What the last line of some bytes concludes with.
-pub(super) fn concluded_in(text: &str, range: Range<usize>, options: &[String]) -> Said {
+/// Reads the conclusion of the last line in a byte range.
+pub(super) fn concluded_in(text: &str, range: Range<usize>, options: &[String]) -> Mention {
     let end = range.start + text[range.clone()].trim_end_matches(|c: char| c.is_whitespace() || c == '`').len();
     let mut start = text[range.start..end].rfind('\n').map_or(range.start, |at| range.start + at + 1);
     while end - start > 3000 {
@@ -103,7 +103,7 @@ pub(super) fn concluded_in(text: &str, range: Range<usize>, options: &[String]) 
     let bare = line.trim_matches(|c: char| is_markup(c) || matches!(c, ')' | ']' | '}' | '.' | '．' | ','));
     // An option's own text may begin like a lettered one: `C. difficile`.
     if let Some(index) = named(line, options).filter(|index| options[*index].trim().chars().count() > 2) {
-        return Said::One(index, start..end);
+        return Mention::One(index, start..end);
     }
     if let Some(letter) = lone(text, start, end).filter(|letter| letter.index < options.len()) {
         let whole = bare.len() <= 2
@@ -114,7 +114,7 @@ pub(super) fn concluded_in(text: &str, range: Range<usize>, options: &[String]) 
                 .chars()
                 .all(|c| is_markup(c) || matches!(c, ')' | ']' | '}' | '.' | '．' | '!'))
         {
-            return Said::One(letter.index, letter.range);
+            return Mention::One(letter.index, letter.range);
         }
         // `B. Luna 1` as the last line, with nothing of the kind before it.
         let tail =
@@ -125,7 +125,7 @@ pub(super) fn concluded_in(text: &str, range: Range<usize>, options: &[String]) 
             })
         });
         if !lists && named(tail, options) == Some(letter.index) {
-            return Said::One(letter.index, letter.range);
+            return Mention::One(letter.index, letter.range);
         }
     }
     let mut found: Vec<(usize, Range<usize>)> = Vec::new();
@@ -168,26 +168,26 @@ pub(super) fn concluded_in(text: &str, range: Range<usize>, options: &[String]) 
             }
             let joined = JOINED.is_match(behind);
             if joined {
-                return Said::Several;
+                return Mention::Several;
             }
             found.push((place, letter.range()));
         }
     }
     let shifted = |range: &Range<usize>| start + range.start..start + range.end;
     match found.as_slice() {
-        [] => Said::Nothing,
+        [] => Mention::Nothing,
         [.., (last, range)] => {
             if found.iter().all(|(place, _)| place == last) {
-                Said::One(*last, shifted(range))
+                Mention::One(*last, shifted(range))
             } else {
-                Said::Several
+                Mention::Several
             }
         }
     }
 }
 
-/// The letter in brackets of the last line that has one. Several different ones there are no answer.
-pub(super) fn in_parentheses(text: &str, options: usize) -> Said {
+/// Reads the letter in brackets of the last line that has one. Several different letters are no answer.
+pub(super) fn in_parentheses(text: &str, options: usize) -> Mention {
     let mut last: Option<(usize, Range<usize>)> = None;
     let mut several = false;
     for (index, range) in bracketed(text, options) {
@@ -204,7 +204,7 @@ pub(super) fn in_parentheses(text: &str, options: usize) -> Said {
         last = Some((index, range));
     }
     match last {
-        // A list of the options names each in a line of its own.
+        // A list of the options names each in a separate line.
         Some((index, range)) => {
             let start = text[..range.start].rfind('\n').map_or(0, |at| at + 1);
             let opens = text[start..range.start].chars().all(is_markup);
@@ -214,13 +214,13 @@ pub(super) fn in_parentheses(text: &str, options: usize) -> Said {
                     other != index && text[begin..at.start].chars().all(is_markup)
                 });
             if listed {
-                Said::Nothing
+                Mention::Nothing
             } else if several {
-                Said::Several
+                Mention::Several
             } else {
-                Said::One(index, range)
+                Mention::One(index, range)
             }
         }
-        None => Said::Nothing,
+        None => Mention::Nothing,
     }
 }

@@ -1,5 +1,5 @@
-//! Letters of options in answers. A letter counts if it stands by itself: not the article "A", not a part of a word or of
-//! an option's text. Two letters without a choice between them are no answer.
+//! Letters of options in answers. A letter counts if it is written by itself: not the article "A", not a part of a
+//! word or of an option's text. Two letters without a choice between them are no answer.
 
 use std::ops::Range;
 use std::sync::LazyLock;
@@ -7,10 +7,10 @@ use std::sync::LazyLock;
 use regex::Regex;
 
 use super::options::{begins, mentioned, named, names_several};
-use super::{Said, index};
+use super::{Mention, index};
 use crate::task::place::{self, MOST};
 
-/// What announces an option.
+/// Phrases that announce an option.
 static ANNOUNCED: LazyLock<Regex> = LazyLock::new(|| {
     let noun = r"(?:answers?|options?|choices?|verdict|letter|solution)";
     let verb = r"(?-u:\b)(?:is|was|be|equals|are)(?-u:\b)";
@@ -22,7 +22,7 @@ static ANNOUNCED: LazyLock<Regex> = LazyLock::new(|| {
 static IN_PARENTHESES: LazyLock<Regex> =
     LazyLock::new(|| Regex::new(r"\(([A-Z])\)|\[\[?([A-Z])\]\]?").expect("the pattern is valid"));
 
-/// Words that may stand before the letter.
+/// Words that may precede the letter.
 pub(super) const LEAD: [&str; 34] = [
     "option",
     "choice",
@@ -60,7 +60,7 @@ pub(super) const LEAD: [&str; 34] = [
     "must",
 ];
 
-/// The places behind "answer is", "option:", "verdict" and the like, last to first.
+/// Returns the places after "answer is", "option:", "verdict" and similar, last to first.
 pub(super) fn behind_answers(text: &str) -> Vec<Range<usize>> {
     let fields = place::structured(text);
     if !fields.is_empty() {
@@ -85,7 +85,7 @@ pub(super) fn behind_answers(text: &str) -> Vec<Range<usize>> {
     found.into_iter().rev().take(MOST).map(line).map(limited).collect()
 }
 
-/// Whether a character is only there for the looks.
+/// True for markup characters.
 pub(super) fn is_markup(c: char) -> bool {
     c.is_whitespace()
         || matches!(
@@ -112,17 +112,17 @@ pub(super) fn is_markup(c: char) -> bool {
         )
 }
 
-/// A letter by itself from a byte on, behind markup.
+/// A letter by itself, after markup.
 pub(super) struct Lone {
     pub(super) index: usize,
     pub(super) range: Range<usize>,
-    /// Whether brackets, quotes or markup set it off.
+    /// True if brackets, quotes or markup set off the letter.
     pub(super) set_off: bool,
-    /// Whether it is a capital.
+    /// True if the letter is a capital.
     pub(super) capital: bool,
 }
 
-/// The letter that a text begins with, if it stands by itself.
+/// Reads the letter at the start of a text, if it is written by itself.
 pub(super) fn lone(text: &str, start: usize, end: usize) -> Option<Lone> {
     let part = &text[start..end];
     let mut at = part.len() - part.trim_start_matches(is_markup).len();
@@ -136,7 +136,7 @@ pub(super) fn lone(text: &str, start: usize, end: usize) -> Option<Lone> {
         at += part[at..].len() - part[at..].trim_start_matches(|c: char| is_markup(c) || matches!(c, ',' | '}')).len();
     }
     let letter = part[at..].chars().next()?;
-    // A letter of full width is one, too.
+    // A full-width letter counts too.
     let c = match letter {
         'Ａ'..='Ｚ' => char::from_u32(u32::from(letter) - u32::from('Ａ') + u32::from('A'))?,
         _ => letter,
@@ -165,7 +165,7 @@ pub(super) fn lone(text: &str, start: usize, end: usize) -> Option<Lone> {
     })
 }
 
-/// Where the clause ends that begins a place.
+/// Returns the end of the clause at the start of a place.
 fn clause_end(part: &str) -> usize {
     let mut ends = part.len();
     for mark in [
@@ -189,8 +189,8 @@ fn clause_end(part: &str) -> usize {
     ends
 }
 
-/// What a place says: the option's own text, a letter, or the one option that its clause names.
-pub(super) fn said(text: &str, place: Range<usize>, options: &[String]) -> Said {
+/// Reads the option in a place: by its own text, by a letter, or as the one option that the clause names.
+pub(super) fn mention(text: &str, place: Range<usize>, options: &[String]) -> Mention {
     let part = &text[place.clone()];
     let trimmed_end = place.start + part.trim_end().len();
     let single = |range: &Range<usize>| {
@@ -198,36 +198,36 @@ pub(super) fn said(text: &str, place: Range<usize>, options: &[String]) -> Said 
     };
     let letter = lone(text, place.start, place.end);
     if let Some(letter) = letter.as_ref().filter(|letter| single(&letter.range) && letter.index < options.len()) {
-        return Said::One(letter.index, letter.range.clone());
+        return Mention::One(letter.index, letter.range.clone());
     }
     let unwrapped = part.trim_matches(|c: char| is_markup(c) || matches!(c, '}' | '”' | '’'));
     let unwrapped = unwrapped.strip_prefix("text{").unwrap_or(unwrapped);
     if let Some(index) = named(unwrapped, options) {
-        return Said::One(index, place.start..trimmed_end);
+        return Mention::One(index, place.start..trimmed_end);
     }
     let clause = &part[..clause_end(part)];
     let light = clause.trim_matches(|c: char| is_markup(c) || matches!(c, '}' | '”' | '’'));
     if let Some(index) = named(light, options) {
-        return Said::One(index, place.start..place.start + clause.len());
+        return Mention::One(index, place.start..place.start + clause.len());
     }
     if let Some(letter) = letter {
         let rest = &text[letter.range.end..place.end];
-        if let Some(said) = lettered(text, &letter, rest, options) {
-            return said;
+        if let Some(mention) = lettered(text, &letter, rest, options) {
+            return mention;
         }
     }
     // `not A but B`
     let lower = clause.to_lowercase();
     let denied = lower.trim_start_matches(is_markup).starts_with("not ");
     if denied && let Some(but) = lower.find(" but ").filter(|_| lower.len() == clause.len()) {
-        return said(text, place.start + but + 5..place.end, options);
+        return mention(text, place.start + but + 5..place.end, options);
     }
     if !denied {
         if names_several(light, options) {
-            return Said::Several;
+            return Mention::Several;
         }
         if let Some(index) = begins(light, options) {
-            return Said::One(index, place.start..place.start + clause.len());
+            return Mention::One(index, place.start..place.start + clause.len());
         }
         // A letter in brackets within the clause.
         let marked: Vec<(usize, Range<usize>)> = bracketed(clause, options.len())
@@ -236,28 +236,29 @@ pub(super) fn said(text: &str, place: Range<usize>, options: &[String]) -> Said 
             .collect();
         match marked.as_slice() {
             [] => {}
-            [(index, range)] => return Said::One(*index, range.clone()),
+            [(index, range)] => return Mention::One(*index, range.clone()),
             [(first, range), rest @ ..] => {
                 return if rest.iter().all(|(index, _)| index == first) {
-                    Said::One(*first, range.clone())
+                    Mention::One(*first, range.clone())
                 } else {
-                    Said::Several
+                    Mention::Several
                 };
             }
         }
         if let Some(index) = mentioned(clause, options) {
-            return Said::One(index, place.start..place.start + clause.len());
+            return Mention::One(index, place.start..place.start + clause.len());
         }
     }
-    Said::Nothing
+    Mention::Nothing
 }
 
-/// What a letter that begins a place says, by what stands behind it. `None` if it is a word.
-pub(super) fn lettered(text: &str, letter: &Lone, rest: &str, options: &[String]) -> Option<Said> {
+/// Reads the option named by a letter at the start of a place, depending on the text after it. `None` if the letter is
+/// a word.
+pub(super) fn lettered(text: &str, letter: &Lone, rest: &str, options: &[String]) -> Option<Mention> {
     let tail = rest.trim_start_matches([')', ']', '}', '"', '\'', '`', '*', '_', '$', '”', '’', '<', '>']);
     let closed = tail.len() < rest.len() && letter.set_off;
     let spaced = tail.trim_start();
-    let one = || (letter.index < options.len()).then(|| Said::One(letter.index, letter.range.clone()));
+    let one = || (letter.index < options.len()).then(|| Mention::One(letter.index, letter.range.clone()));
     // `A and C`, `A, C`, `A/B`
     let joiner =
         ["and/or", "and", "or", ",", "/", "&", "+", "as well as"].into_iter().find(|joiner| spaced.starts_with(joiner));
@@ -276,7 +277,7 @@ pub(super) fn lettered(text: &str, letter: &Lone, rest: &str, options: &[String]
                 && joiner.len() == 1
         });
         if apart && !article && other.is_some_and(|other| other.index != letter.index) {
-            return Some(Said::Several);
+            return Some(Mention::Several);
         }
     }
     if closed || tail.is_empty() {
@@ -289,7 +290,7 @@ pub(super) fn lettered(text: &str, letter: &Lone, rest: &str, options: &[String]
     if spaced.starts_with(['-', '–', '—', '(', '=', '>']) && tail.starts_with([' ', '(']) {
         return one();
     }
-    // `B Luna 1`, and `C-14`, which is none.
+    // `B Luna 1`, and `C-14`, which is no letter.
     if begins(spaced, &options[letter.index.min(options.len())..][..usize::from(letter.index < options.len())])
         .is_some()
     {
@@ -302,7 +303,7 @@ pub(super) fn lettered(text: &str, letter: &Lone, rest: &str, options: &[String]
         .flatten()
 }
 
-/// Whether a text ends in a denial.
+/// True if a text ends in a denial.
 pub(super) fn denies(head: &str) -> bool {
     let head = head.trim_end_matches(|c: char| is_markup(c)).to_lowercase();
     [" not", "n't", "n’t", " unlike", "rather than", "instead of", "not option", " than"]
@@ -311,7 +312,7 @@ pub(super) fn denies(head: &str) -> bool {
         || head == "not"
 }
 
-/// The letters in brackets of a text.
+/// Returns the letters in brackets of a text.
 pub(super) fn bracketed(text: &str, options: usize) -> impl Iterator<Item = (usize, Range<usize>)> + '_ {
     IN_PARENTHESES.captures_iter(text).filter_map(move |found| {
         let letter = found.get(1).or_else(|| found.get(2))?;

@@ -1,18 +1,18 @@
-//! The texts of options in answers, compared without regard to case, markup and forms of spaces.
+//! Texts of options in answers, compared without regard to case, markup and kinds of spaces.
 
-use super::{Said, letter};
+use super::{Mention, letter};
 
-/// The bytes of a last line at most that is looked through for an option's text.
+/// Most bytes of a last line that is searched for an option's text.
 const LAST_LINE: usize = 400;
 
-/// Whether two options say the same, so that either letter is right.
+/// True if two options are equal, so that either letter is correct.
 #[must_use]
 pub fn equal(one: &str, other: &str) -> bool {
     one == other || folded(one) == folded(other)
 }
 
-/// Whether a text does not contradict itself: where the line that names the chosen letter names an option's text too, it
-/// is that letter's.
+/// True if a text does not contradict itself: if the line that names the chosen letter names an option's text too, the
+/// text is that letter's.
 #[must_use]
 pub fn agrees(text: &str, options: &[String], chosen: usize) -> bool {
     let marked = [format!("({})", letter(chosen)), format!(" {}", letter(chosen))];
@@ -22,7 +22,7 @@ pub fn agrees(text: &str, options: &[String], chosen: usize) -> bool {
     named(&options[chosen]) || !options.iter().any(named)
 }
 
-/// A text in lower case, its spaces single, without markup around it; letters with marks as one character.
+/// Normalises a text: lower case, single spaces, no markup around it, letters with accents as one character.
 pub(super) fn folded(text: &str) -> String {
     let mut plain = String::with_capacity(text.len());
     for c in text.chars() {
@@ -52,7 +52,7 @@ pub(super) fn folded(text: &str) -> String {
     plain.trim_matches(edge).to_owned()
 }
 
-/// A letter and the mark above or below it as one character, of the marks of Latin scripts.
+/// Combines a letter and an accent of Latin scripts into one character.
 fn composed(base: char, mark: char) -> Option<char> {
     const MARKS: [(char, &str, &str); 7] = [
         ('\u{300}', "aeiouAEIOU", "àèìòùÀÈÌÒÙ"),
@@ -67,13 +67,13 @@ fn composed(base: char, mark: char) -> Option<char> {
     bases.chars().position(|of| of == base).and_then(|at| wholes.chars().nth(at))
 }
 
-/// The option that a text is.
+/// Returns the option that a text equals.
 pub(super) fn named(text: &str, options: &[String]) -> Option<usize> {
     let plain = folded(text);
     (!plain.is_empty()).then(|| options.iter().position(|option| folded(option) == plain)).flatten()
 }
 
-/// The option that a text begins with, of several the longest.
+/// Returns the longest option that a text begins with.
 pub(super) fn begins(text: &str, options: &[String]) -> Option<usize> {
     let plain = folded(text);
     let mut best: Option<(usize, usize)> = None;
@@ -95,7 +95,7 @@ pub(super) fn begins(text: &str, options: &[String]) -> Option<usize> {
     best.map(|(index, _)| index)
 }
 
-/// Whether a clause is two options joined, none of which is a part of another option: `Venus and Mars`.
+/// True if a clause joins two options, none of which is a part of another option: `Venus and Mars`.
 pub(super) fn names_several(clause: &str, options: &[String]) -> bool {
     let plain = folded(clause);
     if options.iter().any(|option| folded(option) == plain) {
@@ -109,7 +109,7 @@ pub(super) fn names_several(clause: &str, options: &[String]) -> bool {
     })
 }
 
-/// The one option that a clause names as whole words. `None` if it names none or several.
+/// Returns the one option that a clause names as whole words. `None` if the clause names none or several.
 pub(super) fn mentioned(text: &str, options: &[String]) -> Option<usize> {
     let plain = folded(text);
     let holds = |option: &String| {
@@ -132,7 +132,7 @@ pub(super) fn mentioned(text: &str, options: &[String]) -> Option<usize> {
             None => found = Some(index),
             Some(held) => {
                 let (one, other) = (folded(&options[held]), folded(&options[index]));
-                // Of `red` and `dark red` the longer one is meant.
+                // Of `red` and `dark red`, the longer option is meant.
                 if other.contains(&one) && one != other {
                     found = Some(index);
                 } else if !one.contains(&other) {
@@ -144,14 +144,14 @@ pub(super) fn mentioned(text: &str, options: &[String]) -> Option<usize> {
     found
 }
 
-/// The option that a whole text is, or its last line.
-pub(super) fn named_last(text: &str, options: &[String]) -> Said {
+/// Returns the option that equals a whole text, or its last line.
+pub(super) fn named_last(text: &str, options: &[String]) -> Mention {
     let whole = text.trim();
     let start = text.len() - text.trim_start().len();
     if whole.len() < 1000
         && let Some(index) = named(whole, options)
     {
-        return Said::One(index, start..start + whole.len());
+        return Mention::One(index, start..start + whole.len());
     }
     let end = text.trim_end().len();
     let line = text[..end].rfind('\n').map_or(0, |at| at + 1);
@@ -159,11 +159,11 @@ pub(super) fn named_last(text: &str, options: &[String]) -> Said {
     let denies = ["not", "unlike", "wrong", "incorrect", "boxed", "?", "n't", "n’t", "whereas"]
         .iter()
         .any(|word| last.contains(word));
-    // Numbers stand in a last line for many reasons.
+    // Numbers occur in a last line for many reasons.
     let one =
         || mentioned(last, options).filter(|index| options[*index].chars().filter(|c| c.is_alphabetic()).count() > 2);
     match named(last, options).or_else(|| if denies || last.len() > LAST_LINE { None } else { one() }) {
-        Some(index) => Said::One(index, line..end),
-        None => Said::Nothing,
+        Some(index) => Mention::One(index, line..end),
+        None => Mention::Nothing,
     }
 }

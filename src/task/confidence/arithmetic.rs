@@ -1,4 +1,4 @@
-//! What signals compute: probabilities of tokens, and what is made of them.
+//! Arithmetic of confidence signals: token probabilities and figures derived from them.
 
 use std::ops::Range;
 
@@ -6,24 +6,24 @@ use super::{Answered, NoConfidence};
 use crate::task::choice;
 use crate::types::chat::{Response, Token, letter_of};
 
-/// Up to here a log-probability above 0 is rounding.
+/// Greatest log-probability that counts as rounding of 0.
 pub const ROUNDING: f64 = 1e-3;
-/// What servers write for "all but impossible"; no smaller value is read.
+/// Value that servers write for "nearly impossible". Smaller values are not read.
 const FLOOR: f64 = -9999.0;
 
-/// Refuses numbers that cannot be log-probabilities.
+/// Rejects numbers that cannot be log-probabilities.
 pub(super) fn check(tokens: &[Token]) -> Result<(), NoConfidence> {
     let listed = tokens.iter().flat_map(listed);
     listed.into_iter().find(|value| *value > ROUNDING).map_or(Ok(()), |value| Err(NoConfidence::Positive(value)))
 }
 
-/// The log-probabilities that a token lists: its own, if the model chose it, and its alternatives'.
+/// Returns the log-probabilities that a token lists: its own, if the model chose it, and its alternatives'.
 fn listed(token: &Token) -> impl Iterator<Item = f64> {
     let own = token.logprob.filter(|_| !token.forced);
     own.into_iter().chain(token.alternatives.iter().map(|(_, logprob)| *logprob))
 }
 
-/// The probabilities of those of the `tokens` that the model chose itself.
+/// Returns the probabilities of the `tokens` that the model chose itself.
 pub(super) fn probabilities<'a>(
     response: &Response,
     tokens: impl IntoIterator<Item = &'a Token>,
@@ -37,7 +37,7 @@ pub(super) fn probabilities<'a>(
     own.map(probability).collect()
 }
 
-/// 0 of nothing: an answer without a token of the model's own has no confidence.
+/// Computes the geometric mean. 0 without values: an answer without a token chosen by the model has no confidence.
 #[expect(clippy::cast_precision_loss, reason = "no answer has 2^53 tokens")]
 pub(super) fn geometric_mean(probabilities: &[f64]) -> f64 {
     if probabilities.is_empty() {
@@ -46,7 +46,7 @@ pub(super) fn geometric_mean(probabilities: &[f64]) -> f64 {
     (probabilities.iter().map(|p| p.ln()).sum::<f64>() / probabilities.len() as f64).exp()
 }
 
-/// The smallest value that at least a share `q` of the values does not exceed; 0 of nothing.
+/// Returns the smallest value that at least a share `q` of the values does not exceed. 0 without values.
 #[expect(
     clippy::cast_precision_loss,
     clippy::cast_possible_truncation,
@@ -68,9 +68,9 @@ pub(super) fn mean(tokens: &[Token], value: impl Fn(&Token) -> Result<f64, NoCon
     Ok(values.iter().map(|value| value.as_ref().copied().unwrap_or(least)).sum::<f64>() / values.len() as f64)
 }
 
-/// Best less second best (Settles 2009, Active Learning Literature Survey).
+/// Computes the best probability less the second best (Settles 2009, Active Learning Literature Survey).
 pub(super) fn margin(token: &Token) -> Result<f64, NoConfidence> {
-    // Servers list the likeliest first as a rule, and some put the chosen one there.
+    // Servers usually list the likeliest token first, but some list the chosen token first.
     let mut logprobs: Vec<f64> = token.alternatives.iter().map(|(_, logprob)| *logprob).collect();
     logprobs.sort_by(|a, b| b.total_cmp(a));
     match logprobs.as_slice() {
@@ -79,7 +79,7 @@ pub(super) fn margin(token: &Token) -> Result<f64, NoConfidence> {
     }
 }
 
-/// The entropy over the alternatives, renormalised, as a share of its greatest value, in [0, 1].
+/// Computes the entropy over the renormalised alternatives, as a share of its greatest value, in [0, 1].
 #[expect(clippy::cast_precision_loss, reason = "a handful of alternatives")]
 pub(super) fn relative_entropy(token: &Token) -> Result<f64, NoConfidence> {
     let probabilities: Vec<f64> = token.alternatives.iter().map(|(_, logprob)| logprob.exp()).collect();
@@ -92,14 +92,14 @@ pub(super) fn relative_entropy(token: &Token) -> Result<f64, NoConfidence> {
     Ok((entropy / (probabilities.len() as f64).ln()).clamp(0.0, 1.0))
 }
 
-/// max softmax(l) over the options' summed log-probabilities.
+/// Computes max softmax(l) over the options' summed log-probabilities.
 pub(super) fn option_probability(logprobs: &[f64]) -> Result<f64, NoConfidence> {
     let best = logprobs.iter().copied().max_by(f64::total_cmp).ok_or(NoConfidence::NotScored)?;
     let total: f64 = logprobs.iter().map(|l| (l - best).exp()).sum();
     Ok(1.0 / total)
 }
 
-/// The tokens that touch some bytes of the text.
+/// Returns the tokens that overlap a byte range of the text.
 fn within<'a>(tokens: &'a [Token], place: &Range<usize>) -> Vec<&'a Token> {
     let mut start = 0;
     let mut found = Vec::new();
@@ -113,14 +113,15 @@ fn within<'a>(tokens: &'a [Token], place: &Range<usize>) -> Vec<&'a Token> {
     found
 }
 
-/// The probability of the tokens in which the answer stands; 0 if no answer could be read.
+/// Computes the probability of the answer's tokens. 0 if no answer could be read.
 pub(super) fn place_probability(answer: &Answered) -> Result<f64, NoConfidence> {
     let Some(place) = &answer.place else { return Ok(0.0) };
     Ok(geometric_mean(&probabilities(answer.response, within(&answer.response.tokens, place))?))
 }
 
-/// The chosen letter's share of the probability of all options' letters; one that is not among the alternatives counts
-/// as the least likely of those that are. The token's own probability if it lists no alternatives though another does.
+/// Computes the chosen letter's share of the probability of all options' letters. A letter that is not among the
+/// alternatives counts as the least likely alternative. Returns the token's own probability if it lists no
+/// alternatives although another token does.
 pub(super) fn letter_share(answer: &Answered) -> Result<f64, NoConfidence> {
     let Some(place) = &answer.place else { return Ok(0.0) };
     let Some(chosen) = answer.response.text.get(place.clone()).and_then(letter_of) else { return Ok(0.0) };

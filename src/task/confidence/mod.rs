@@ -1,9 +1,10 @@
-//! Confidence signals as pure functions of what calls gave, each in [0, 1] and larger where the model is surer.
+//! Confidence signals as pure functions of responses, each in [0, 1] and greater for a more confident model.
 
 mod arithmetic;
 
 use std::ops::Range;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use self::arithmetic::{
@@ -16,63 +17,64 @@ use crate::types::confidence::{Confidence, OutOfRange};
 
 pub use self::arithmetic::ROUNDING;
 
-/// Alternatives asked for where the two likeliest tokens are compared.
+/// Number of requested alternatives if the two likeliest tokens are compared.
 const FOR_MARGIN: u32 = 2;
-/// Alternatives asked for where the spread over tokens counts.
+/// Number of requested alternatives if the entropy over tokens is used.
 const FOR_ENTROPY: u32 = 10;
-/// Alternatives asked for where letters are compared: what servers give at most.
+/// Number of requested alternatives if letters are compared: the most that servers return.
 const FOR_LETTERS: u32 = 20;
 
-/// The signals by the names that stand in configs and outputs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+/// Confidence signals, by their names in configs and outputs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Signal {
     /// The tokens' geometric mean probability, exp(Σ ln p / n): the length-normalised sequence probability.
     MeanTokenProbability,
-    /// The answer's probability, exp(Σ ln p); it falls with every token.
+    /// The answer's probability, exp(Σ ln p), which decreases with every token.
     SequenceProbability,
-    /// The least likely token's probability.
+    /// Probability of the least likely token.
     MinTokenProbability,
-    /// A low quantile of the tokens' probabilities, which the length of an answer does not move (Gupta et al. 2024,
+    /// A low quantile of the tokens' probabilities, which does not depend on the answer's length (Gupta et al. 2024,
     /// arXiv:2404.10136).
     QuantileTokenProbability,
-    /// Of a number: the geometric mean probability of its tokens. Of a letter: its share among the options' letters.
+    /// For a number: the geometric mean probability of its tokens. For a letter: its share among the options' letters.
     AnswerTokenProbability,
-    /// The likeliest token's probability less the second's, on average over the tokens; range [0, 1].
+    /// Mean difference of the two greatest token probabilities, in [0, 1].
     Margin,
-    /// 1 less the tokens' entropy over the likeliest alternatives, as a share of the greatest possible, on average.
+    /// 1 less the mean entropy over the likeliest alternatives, as a share of the greatest possible entropy.
     Entropy,
-    /// The likeliest option's share after a softmax over the options' summed log-probabilities; range [1/n, 1].
+    /// Share of the likeliest option after a softmax over the options' summed log-probabilities, in [1/n, 1].
     OptionProbability,
-    /// The same with each option's log-probability over its length in characters, which does not favour short options.
+    /// As `OptionProbability`, with each log-probability divided by the option's length in characters, which does not
+    /// favour short options.
     OptionProbabilityNormalised,
-    /// What the model says when asked how likely its answer is right (a further call); recent models nearly always say
-    /// 0.9 or more.
+    /// The model's own estimate of the probability that its answer is correct (a further call). Recent models nearly
+    /// always state 0.9 or more.
     Verbalised,
-    /// The probability of Y against N when asked whether its answer is right (a further call; Kadavath et al. 2022,
+    /// The probability of Y against N in reply to whether the answer is correct (a further call; Kadavath et al. 2022,
     /// arXiv:2207.05221).
     PTrue,
-    /// The share of further draws that give the same answer (Wang et al. 2022, arXiv:2203.11171).
+    /// Share of further draws with the same answer (Wang et al. 2022, arXiv:2203.11171).
     SelfConsistency,
-    /// The confidence that was recorded with the answer.
+    /// Confidence that was recorded with the answer.
     Recorded,
 }
 
-/// What a signal needs besides the answer's own call.
+/// Further calls that a signal needs besides the answer's own call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Further {
-    /// Nothing.
+    /// No further call.
     Nothing,
-    /// The model is asked whether its answer is right.
+    /// A call that asks whether the answer is correct.
     IsItRight,
-    /// The model is asked how likely its answer is right.
+    /// A call that asks for the probability that the answer is correct.
     HowLikely,
-    /// The question is asked again, some times.
+    /// Repeated calls with the question.
     Draws,
 }
 
 impl Signal {
-    /// All of them.
+    /// All signals.
     pub const ALL: [Self; 13] = [
         Self::MeanTokenProbability,
         Self::SequenceProbability,
@@ -109,7 +111,7 @@ impl Signal {
         }
     }
 
-    /// Whether log-probabilities of the answer's tokens are needed.
+    /// True if the signal needs log-probabilities of the answer's tokens.
     #[must_use]
     pub fn needs_logprobs(self) -> bool {
         match self {
@@ -129,13 +131,13 @@ impl Signal {
         }
     }
 
-    /// Whether options are scored by their likelihood, and no text is written.
+    /// True if options are scored by likelihood, so that no text is generated.
     #[must_use]
     pub fn scores_options(self) -> bool {
         matches!(self, Self::OptionProbability | Self::OptionProbabilityNormalised)
     }
 
-    /// The alternatives to the answer's tokens that are needed.
+    /// Returns the alternatives to the answer's tokens that the signal needs.
     #[must_use]
     pub fn alternatives(self, task: Task) -> Alternatives {
         match self {
@@ -148,7 +150,7 @@ impl Signal {
         }
     }
 
-    /// What is needed besides the answer's own call.
+    /// Returns the further calls that the signal needs besides the answer's own call.
     #[must_use]
     pub fn further(self) -> Further {
         match self {
@@ -159,13 +161,13 @@ impl Signal {
         }
     }
 
-    /// The confidence that the signal reads from the answer's own call.
+    /// Computes the confidence from the answer's own call.
     ///
-    /// A token without a usable log-probability counts as the smallest that its answer lists, and one without alternatives as the
-    /// least sure token that has some.
+    /// A token without a usable log-probability counts as the smallest that its answer lists. A token without
+    /// alternatives counts as the least confident token with alternatives.
     ///
     /// # Errors
-    /// [`NoConfidence`] where the response does not hold what the signal needs, or what cannot be log-probabilities.
+    /// [`NoConfidence`] if the response lacks what the signal needs, or lists values that cannot be log-probabilities.
     pub fn read(self, answer: &Answered) -> Result<Confidence, NoConfidence> {
         let response = answer.response;
         if self.needs_logprobs() {
@@ -195,50 +197,51 @@ impl Signal {
     }
 }
 
-/// An answer as signals look at it.
+/// An answer as input of signals.
 #[derive(Debug, Clone)]
 pub struct Answered<'a> {
-    /// What came back.
+    /// The model's response.
     pub response: &'a Response,
-    /// The bytes of its text in which the answer stands; none where no answer could be read.
+    /// Byte range of the answer in the response's text. `None` if no answer could be read.
     pub place: Option<Range<usize>>,
-    /// Options of the question; none for a number.
+    /// Options of the question. Empty for a number.
     pub options: &'a [String],
-    /// The quantile that [`Signal::QuantileTokenProbability`] takes, in [0, 1].
+    /// The quantile that [`Signal::QuantileTokenProbability`] uses, in [0, 1].
     pub quantile: f64,
 }
 
-/// Why a response has no confidence.
+/// Reason why a response has no confidence.
 #[derive(Debug, Clone, Copy, PartialEq, thiserror::Error)]
 pub enum NoConfidence {
-    /// The backend gave no log-probability for any token.
+    /// The backend returned no log-probability for any token.
     #[error("the answer carries no log-probabilities")]
     NoLogprobs,
-    /// A number above 0 stands where a log-probability should.
-    #[error("the answer's log-probabilities are none, since one is {0}, above 0 (perhaps they are probabilities)")]
+    /// A log-probability is above 0.
+    #[error("the answer's log-probabilities are invalid: one is {0}, above 0 (perhaps they are probabilities)")]
     Positive(f64),
-    /// What came out is no confidence.
+    /// The computed value is out of range.
     #[error(transparent)]
     OutOfRange(#[from] OutOfRange),
-    /// The backend gave no alternatives to a token.
+    /// The backend returned no alternatives to a token.
     #[error("the answer carries no alternatives to its tokens")]
     NoAlternatives,
     /// No confidence was recorded.
     #[error("the answer was recorded without a confidence")]
     NotRecorded,
     /// The signal is not read from the answer's own call: see [`Signal::further`].
-    #[error("the answer's own call does not say how sure it is")]
+    #[error("the answer's own call contains no confidence")]
     FurtherCalls,
     /// The options were not scored.
     #[error("the options were not scored by likelihood")]
     NotScored,
 }
 
-/// The probability of Y against N in the first token of a reply that has either, whatever the case or word; 0 if the reply has no
-/// token, or none that could be either.
+/// Computes the probability of Y against N in the first token of a reply that has either, in any case and as letter or
+/// word. 0 if the reply has no token, or none that could be either.
 ///
 /// # Errors
-/// [`NoConfidence::NoAlternatives`] if the reply's tokens list none, [`NoConfidence::Positive`] if they are no log-probabilities.
+/// [`NoConfidence::NoAlternatives`] if the reply's tokens list no alternatives, [`NoConfidence::Positive`] if the
+/// values are no log-probabilities.
 pub fn p_true(reply: &Response) -> Result<Confidence, NoConfidence> {
     check(&reply.tokens)?;
     let is = |text: &str, letter: char| {
@@ -260,13 +263,13 @@ pub fn p_true(reply: &Response) -> Result<Confidence, NoConfidence> {
     if bare && !reply.tokens.is_empty() { Err(NoConfidence::NoAlternatives) } else { Ok(Confidence::NONE) }
 }
 
-/// The alternatives that [`p_true`] needs.
+/// Returns the alternatives that [`p_true`] needs.
 #[must_use]
 pub fn for_p_true() -> Alternatives {
     Alternatives { most: FOR_LETTERS, letters_only: false }
 }
 
-/// The number from 0 to 100 that a reply holds, as a share; 0 where it holds none.
+/// Reads the number from 0 to 100 in a reply, as a share. 0 without a number.
 #[must_use]
 pub fn verbalised(reply: &str) -> Confidence {
     let digits = |c: char| c.is_ascii_digit() || c == '.';
@@ -279,7 +282,7 @@ pub fn verbalised(reply: &str) -> Confidence {
     Confidence::nearest(share)
 }
 
-/// The share of further draws whose answer is the first one's; an answer that could not be read agrees with none.
+/// Computes the share of further draws with the first answer. A draw without a readable answer agrees with no answer.
 #[must_use]
 #[expect(clippy::cast_precision_loss, reason = "a handful of draws")]
 pub fn vote_share(answer: Option<&str>, draws: &[Option<String>]) -> Confidence {
@@ -341,9 +344,9 @@ mod tests {
     }
 
     #[test]
-    fn a_letters_share_is_that_among_the_options() {
+    fn the_share_of_a_letter_is_among_the_options() {
         let tokens = || vec![token("It is (", 0.9), with("B", &[("B", 0.5), (" B", 0.1), ("A", 0.2), ("the", 0.1)])];
-        // C and D are not listed, and count as the least that is: 0.1 each.
+        // C and D are not listed, and count as the least listed probability: 0.1 each.
         reads(Signal::AnswerTokenProbability, tokens(), Some(7..8), 4, 0.6 / 1.0);
         reads(Signal::AnswerTokenProbability, tokens(), None, 4, 0.0);
     }
@@ -356,7 +359,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_missing_is_an_error_and_an_empty_answer_has_no_confidence() {
+    fn missing_data_is_an_error_and_empty_answers_have_confidence_0() {
         let bare = response(vec![Token { text: "x".into(), ..Token::default() }]);
         let read = |signal: Signal, response: &Response| {
             signal.read(&Answered { response, place: Some(0..1), options: &[], quantile: 0.1 })
@@ -384,7 +387,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_a_log_probability_is_refused() {
+    fn invalid_log_probabilities_are_rejected() {
         let raw = |logprob| Token { text: "4".into(), logprob: Some(logprob), ..Token::default() };
         let read = |signal: Signal, token: Token| {
             let response = response(vec![token]);
@@ -412,7 +415,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_model_says_of_its_answer() {
+    fn replies_about_an_answer_are_read_as_confidences() {
         let reply = response(vec![token(" ", 1.0), with("Y", &[("Y", 0.5), ("yes", 0.1), ("N", 0.2), ("The", 0.1)])]);
         assert!((p_true(&reply).expect("has both").value() - 0.75).abs() < 1e-12);
         assert_eq!(p_true(&response(four())), Err(NoConfidence::NoAlternatives));

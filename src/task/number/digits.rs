@@ -1,10 +1,10 @@
-//! Digits in groups with decimals, of any script: Western and Indian groups, and what stands between them.
+//! Digits in groups with decimals, of any script: Western and Indian groups, and the separators between them.
 
 use super::digit::digit;
 use super::value::Digits;
 use super::{MOST_DIGITS, after};
 
-/// The end of a run of digits, and how many there are.
+/// Returns the end of a run of digits, and the number of digits.
 pub(super) fn run(text: &str, start: usize) -> (usize, usize) {
     let (mut at, mut count) = (start, 0);
     while let Some(c) = after(text, at).filter(|c| digit(*c).is_some()) {
@@ -14,17 +14,17 @@ pub(super) fn run(text: &str, start: usize) -> (usize, usize) {
     (at, count)
 }
 
-/// What may stand between groups of digits.
+/// Separators between groups of digits.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Separator {
     Comma,
     Space,
-    /// An apostrophe, a space that does not break, or one of `LaTeX`.
+    /// An apostrophe, a non-breaking space, or a `LaTeX` space.
     Narrow,
     Underscore,
 }
 
-/// The separator at a byte with a digit behind it, and its length.
+/// Returns the separator at a byte before a digit, and its length.
 fn separator(text: &str, at: usize) -> Option<(Separator, usize)> {
     let rest = &text[at..];
     let (kind, length) = match rest.chars().next()? {
@@ -57,16 +57,16 @@ fn separator(text: &str, at: usize) -> Option<(Separator, usize)> {
     digit(after(text, at + length)?).map(|_| (kind, length))
 }
 
-/// The decimal point at a byte with a digit behind it, and its length.
+/// Returns the decimal point at a byte before a digit, and its length.
 fn point(text: &str, at: usize) -> Option<usize> {
     let c = after(text, at).filter(|c| matches!(c, '.' | '٫' | '．'))?;
     digit(after(text, at + c.len_utf8())?).map(|_| c.len_utf8())
 }
 
-/// The digits from a byte on. A comma before decimals is read if `decimal_comma`.
+/// Reads the digits from a byte on. A comma before decimals is accepted if `decimal_comma`.
 ///
 /// # Errors
-/// The end of what is no single number: a version, a list without spaces.
+/// The end of a text that is no single number: a version, a list without spaces.
 pub(super) fn read(text: &str, start: usize, decimal_comma: bool) -> Result<Digits, usize> {
     let (mut end, first) = run(text, start);
     let mut total = first;
@@ -139,7 +139,7 @@ fn checked(digits: Digits, count: usize) -> Result<Digits, usize> {
     if count > MOST_DIGITS { Err(digits.end) } else { Ok(digits) }
 }
 
-/// Groups of digits behind the first.
+/// Groups of digits after the first group.
 struct Groups {
     end: usize,
     count: usize,
@@ -157,7 +157,7 @@ fn groups(text: &str, start: usize, kind: Separator) -> Groups {
         groups.lengths_are_indian = before_last_are_two && digits == 3;
         before_last_are_two &= digits == 2;
         (groups.end, groups.count, groups.digits) = (end, groups.count + 1, groups.digits + digits);
-        // Spaces part words too: they go on only while they part groups.
+        // Spaces separate words too: a group continues only if it is complete.
         if kind == Separator::Space && digits != 3 {
             break;
         }

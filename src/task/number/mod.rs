@@ -1,5 +1,5 @@
-//! Numbers as people and models write them, in one grammar for gold answers and outputs. A number is read whole or not
-//! at all: of a date, a time, a version, `B12` or `2x` no part is a number. Values are exact fractions.
+//! Numbers as people and models write them, in one grammar for gold answers and outputs. A number is read as a whole
+//! or not at all: no part of a date, a time, a version, `B12` or `2x` is a number. Values are exact fractions.
 
 mod digit;
 mod digits;
@@ -16,40 +16,40 @@ use num_rational::BigRational;
 pub(super) use self::scan::Scanner;
 use self::value::Parts;
 
-/// Digits of a number at most; a longer one is not read, so that reading stays linear in the text's length.
+/// Most digits of a number. A longer one is not read, so that reading stays linear in the text's length.
 const MOST_DIGITS: usize = 1000;
 
 /// A number found in a text.
 #[derive(Debug, Clone)]
 pub(super) struct FoundNumber {
-    /// The bytes of its sign, its currency and itself.
+    /// Byte range of the number with its sign and currency.
     pub(super) range: Range<usize>,
     parts: Parts,
 }
 
 impl FoundNumber {
-    /// The value. `None` if a denominator is 0 or the value has too many digits.
+    /// Computes the value. `None` if a denominator is 0 or the value has too many digits.
     pub(super) fn value(&self, text: &str) -> Option<BigRational> {
         self.parts.value(text)
     }
 }
 
-/// What kind of text is scanned.
+/// Kind of the scanned text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
-    /// Running text, in which `130,00` is no number: it may be cut off.
+    /// Running text, in which `130,00` is no number, since it may be cut off.
     Text,
-    /// An answer's place: a sign that opens it may be apart from its number, `($500)` as a whole is negative, and a comma
-    /// before other than three digits is a decimal comma.
+    /// An answer's place: a sign at its start may be apart from its number, `($500)` as a whole is negative, and a
+    /// comma is a decimal comma unless three digits follow.
     Place,
-    /// A term of `LaTeX`, in which `3,4` is a list and no decimal comma.
+    /// A `LaTeX` term, in which `3,4` is a list and no decimal comma.
     Term,
 }
 
-/// The number that a text is, with nothing beside it but a currency, a percent sign and a full stop.
+/// Parses a text that is one number, with nothing beside it but a currency, a percent sign and a full stop.
 pub(super) fn whole(text: &str, kind: Kind) -> Option<BigRational> {
     let trimmed = text.trim();
-    // Nearly all of them are plain and small.
+    // Nearly all numbers are plain and small.
     if trimmed.len() < 18 && trimmed.bytes().all(|byte| byte.is_ascii_digit()) {
         return trimmed.parse::<i64>().ok().map(|number| BigRational::from_integer(number.into()));
     }
@@ -67,33 +67,33 @@ pub(super) fn whole(text: &str, kind: Kind) -> Option<BigRational> {
     ((before.is_empty() && after.is_empty()) || bracketed).then(|| found.value(text)).flatten()
 }
 
-/// The number that a text is in words, with nothing beside it.
+/// Parses a text that is one number in words.
 pub(super) fn whole_in_words(text: &str) -> Option<BigRational> {
     let text = text.trim().trim_end_matches('.');
     words::spoken(text, 0..text.len()).filter(|found| found.range == (0..text.len()))?.value(text)
 }
 
-/// The first number in words of an answer's place, `twelve` or `two hundred and five`.
+/// Returns the first number in words of an answer's place, `twelve` or `two hundred and five`.
 pub(super) fn spoken(text: &str, range: Range<usize>) -> Option<FoundNumber> {
     words::spoken(text, range)
 }
 
-/// The last number in words of a text; `one` by itself counts only if it is all that there is.
+/// Returns the last number in words of a text. A lone `one` counts only if there is no other text.
 pub(super) fn last_spoken(text: &str) -> Option<FoundNumber> {
     words::last(text)
 }
 
-/// The character that ends right before a byte.
+/// Returns the character that ends directly before a byte.
 fn before(text: &str, at: usize) -> Option<char> {
     text[..at].chars().next_back()
 }
 
-/// The character that begins at a byte.
+/// Returns the character that begins at a byte.
 fn after(text: &str, at: usize) -> Option<char> {
     text[at..].chars().next()
 }
 
-/// The bytes of spaces at a byte, those of `LaTeX` among them; at most a few.
+/// Returns the number of bytes of spaces at a byte, `LaTeX` spaces included; limited to a few.
 fn blank(text: &str, at: usize) -> usize {
     let mut length = 0;
     for _ in 0..3 {
@@ -107,7 +107,7 @@ fn blank(text: &str, at: usize) -> usize {
     length
 }
 
-/// Whether a letter beside digits makes one token of them, as in `B12`; scripts that write no spaces do not.
+/// True if a letter beside digits forms one token with them, as in `B12`. False for scripts without spaces.
 fn glues(c: char) -> bool {
     c.is_alphabetic() && (c.is_ascii() || matches!(u32::from(c), 0xC0..=0x52F | 0x1E00..=0x1FFF))
 }

@@ -1,4 +1,4 @@
-//! Finds the numbers of a text from left to right. What is no whole number is passed over as a whole.
+//! Scanner for the numbers of a text, from left to right. A token that is no number is skipped as a whole.
 
 use std::ops::Range;
 
@@ -7,10 +7,10 @@ use super::digits::{self, run};
 use super::value::{Digits, Parts};
 use super::{FoundNumber, Kind, after, before, blank, glues, signs, suffix};
 
-/// The bytes within which the parts of a fraction are looked for.
+/// Most bytes between the parts of a fraction.
 const FRACTION: usize = 400;
 
-/// The numbers of a part of a text, in order.
+/// Iterator over the numbers of a part of a text, in order.
 #[derive(Debug, Clone)]
 pub(in crate::task) struct Scanner<'a> {
     text: &'a str,
@@ -18,12 +18,12 @@ pub(in crate::task) struct Scanner<'a> {
     at: usize,
     end: usize,
     kind: Kind,
-    /// The end of the number before: no sign is looked for in front of it.
+    /// End of the previous number. No sign is searched before it.
     floor: usize,
 }
 
 impl<'a> Scanner<'a> {
-    /// The numbers in these bytes.
+    /// Creates a scanner for the numbers in a byte range.
     pub(in crate::task) fn new(text: &'a str, range: Range<usize>, kind: Kind) -> Self {
         Self { text: &text[..range.end], begin: range.start, at: range.start, end: range.end, kind, floor: range.start }
     }
@@ -65,11 +65,11 @@ impl Iterator for Scanner<'_> {
     }
 }
 
-/// Where it begins, its parts, where it ends; else where to go on.
+/// Start, parts and end of a number, or else the position at which to continue.
 type Read = Result<(usize, Parts, usize), usize>;
 
 impl Scanner<'_> {
-    /// A number whose first digit is here.
+    /// Reads a number whose first digit is at this position.
     fn number(&self) -> Read {
         let (text, first) = (self.text, self.at);
         let end_of_run = || suffix::token_end(text, first);
@@ -113,7 +113,7 @@ impl Scanner<'_> {
         Ok((start, parts, end))
     }
 
-    /// A fraction or the rest of a mixed number behind an integer.
+    /// Reads a fraction or the rest of a mixed number after an integer.
     fn fraction_behind(&self, parts: &mut Parts, whole: Digits) -> Result<Option<usize>, usize> {
         let (text, end) = (self.text, whole.end);
         let spaces = blank(text, end);
@@ -154,7 +154,7 @@ impl Scanner<'_> {
         Ok(None)
     }
 
-    /// A command of `LaTeX`: a fraction of numbers is read; what a root or another fraction holds is passed over.
+    /// Reads a `LaTeX` command: a fraction of numbers is read; the content of a root or another fraction is skipped.
     fn command(&self) -> Read {
         let rest = &self.text[self.at..];
         if is_fraction_command(rest) {
@@ -162,7 +162,7 @@ impl Scanner<'_> {
             let mut parts = Parts { over: Some((top, bottom)), negative, ..Parts::default() };
             let end = suffix::powers(self.text, &mut parts, end)?;
             suffix::ends(self.text, end)?;
-            // Of `x\frac{1}{2}` it is a factor.
+            // In `x\frac{1}{2}` the fraction is a factor.
             if before(self.text, self.at).is_some_and(|c| glues(c) || c == '}')
                 && !signs::is_prefix_word(self.text, self.at)
             {
@@ -181,7 +181,7 @@ impl Scanner<'_> {
         Err(self.at + 1 + letters.max(self.text[self.at + 1..].chars().next().map_or(0, char::len_utf8)))
     }
 
-    /// A fraction of one character.
+    /// Reads a fraction of one character.
     fn vulgar(&self) -> Read {
         let c = after(self.text, self.at).unwrap_or_default();
         let end = self.at + c.len_utf8();
@@ -209,22 +209,22 @@ fn slash_at(text: &str, at: usize) -> bool {
     matches!(after(text, at), Some('/' | '⁄' | '∕'))
 }
 
-/// Whether the digits at a byte are an exponent or an index in braces or behind a sign, as in `x^{-2}`.
+/// True if the digits at a byte are an exponent or an index in braces or after a sign, as in `x^{-2}`.
 fn is_exponent(text: &str, at: usize) -> bool {
     let opened = text[..at].trim_end_matches(['-', '−']);
     let opened = opened.strip_suffix('{').unwrap_or(opened);
     opened.len() < at && opened.ends_with(['^', '_'])
 }
 
-/// Whether a text begins with a fraction of `LaTeX`.
+/// True if a text begins with a `LaTeX` fraction.
 fn is_fraction_command(rest: &str) -> bool {
     ["\\frac", "\\dfrac", "\\tfrac", "\\cfrac"].iter().any(|command| rest.starts_with(command))
 }
 
-/// The fraction of `LaTeX` at a byte: numerator and denominator, whether one of them is negative, the end.
+/// Reads the `LaTeX` fraction at a byte: numerator and denominator, true if one of them is negative, and the end.
 ///
 /// # Errors
-/// The end of what it holds, if these are no plain numbers.
+/// The end of the command, if its arguments are no plain numbers.
 fn fraction(text: &str, at: usize) -> Result<((Digits, Digits), bool, usize), usize> {
     let name = at + text[at..].find("frac").unwrap_or_default() + "frac".len();
     let (top, next) = argument(text, name).ok_or(name)?;
@@ -246,7 +246,7 @@ fn fraction(text: &str, at: usize) -> Result<((Digits, Digits), bool, usize), us
     }
 }
 
-/// The argument of a command at a byte, in braces or one digit or character, and its end.
+/// Returns the argument of a command at a byte, in braces or as one digit or character, and its end.
 fn argument(text: &str, at: usize) -> Option<(Range<usize>, usize)> {
     let start = at + text[at..].bytes().take(8).take_while(|byte| *byte == b' ').count();
     let c = after(text, start)?;
@@ -268,7 +268,7 @@ fn argument(text: &str, at: usize) -> Option<(Range<usize>, usize)> {
     None
 }
 
-/// The denominator behind a slash at a byte, and its end.
+/// Returns the denominator after a slash at a byte, and its end.
 fn slashed(text: &str, at: usize, spaced: bool) -> Option<(Digits, usize)> {
     let most = usize::from(spaced);
     let space = text[at..].bytes().take(most).take_while(|byte| *byte == b' ').count();
@@ -281,12 +281,12 @@ fn slashed(text: &str, at: usize, spaced: bool) -> Option<(Digits, usize)> {
     Some((digits, digits.end))
 }
 
-/// Whether a fraction is below 1, as the one of a mixed number is.
+/// True if a fraction is below 1, as in a mixed number.
 fn proper(text: &str, (top, bottom): (Digits, Digits)) -> bool {
     top.is_whole() && bottom.is_whole() && top.value(text) < bottom.value(text)
 }
 
-/// The digits that repeat: `0.\overline{3}`.
+/// Reads repeating digits: `0.\overline{3}`.
 fn repeating(text: &str, at: usize) -> Option<(Digits, usize)> {
     let rest = text[at..].strip_prefix('.').unwrap_or(&text[at..]);
     let command = ["\\overline", "\\bar", "\\dot"].into_iter().find(|command| rest.starts_with(command))?;
@@ -296,7 +296,7 @@ fn repeating(text: &str, at: usize) -> Option<(Digits, usize)> {
     (last == part.end && (1..=18).contains(&count)).then_some((digits, end))
 }
 
-/// The value of a fraction of one character.
+/// Returns the value of a fraction of one character.
 pub(super) fn vulgar(c: char) -> Option<(i64, i64)> {
     Some(match c {
         '½' => (1, 2),

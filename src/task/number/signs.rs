@@ -1,4 +1,4 @@
-//! What stands before a number: its sign, its currency, and the word "minus".
+//! Prefixes of a number: its sign, its currency, and the word "minus".
 
 use std::ops::Range;
 
@@ -6,7 +6,7 @@ use super::digit::digit;
 use super::value::Parts;
 use super::{FoundNumber, Kind, after, before};
 
-/// Currencies that are written in letters.
+/// Currencies written in letters.
 const CURRENCIES: [&str; 31] = [
     "US$",
     "AU$",
@@ -41,17 +41,17 @@ const CURRENCIES: [&str; 31] = [
     "\\euro",
 ];
 
-/// Whether a character is a minus sign or a hyphen that stands for one.
+/// True for a minus sign or a hyphen used as one.
 pub(super) fn is_minus(c: char) -> bool {
     matches!(c, '-' | '−' | '–' | '‒' | '‐' | '‑' | '－' | '﹣' | '➖' | '⁻')
 }
 
-/// Whether a character is the sign of a currency.
+/// True for the sign of a currency.
 pub(super) fn is_currency(c: char) -> bool {
     matches!(c, '$' | '€' | '£' | '¥' | '¢' | '＄' | '￡' | '￥' | '฿' | '₿' | '؋' | '﷼' | '₠'..='⃀')
 }
 
-/// A text without a currency at either end.
+/// Removes a currency at either end of a text.
 pub(super) fn without_currency(text: &str) -> &str {
     let mut text = text.trim();
     for _ in 0..2 {
@@ -66,7 +66,7 @@ pub(super) fn without_currency(text: &str) -> &str {
     text
 }
 
-/// The start of a currency that ends at a byte.
+/// Returns the start of a currency that ends at a byte.
 fn currency_before(text: &str, at: usize) -> Option<usize> {
     let head = &text[..at];
     let last = head.as_bytes().last()?;
@@ -83,7 +83,7 @@ fn currency_before(text: &str, at: usize) -> Option<usize> {
     Some(if head[..start].ends_with('\\') { start - 1 } else { start })
 }
 
-/// Whether the letters right before a number are a currency or a command of `LaTeX`.
+/// True if the letters directly before a number are a currency or a `LaTeX` command.
 pub(super) fn is_prefix_word(text: &str, at: usize) -> bool {
     if currency_before(text, at).is_some() {
         return true;
@@ -92,8 +92,8 @@ pub(super) fn is_prefix_word(text: &str, at: usize) -> bool {
     letters > 0 && text[..at - letters].ends_with('\\')
 }
 
-/// The number with its sign. "3-5" is a range or a difference, "- 5" behind other words a dash or a bullet: neither is a
-/// negative number.
+/// Adds the sign to a number. "3-5" is a range or a difference, and "- 5" after other words has a dash or a bullet:
+/// neither is a negative number.
 pub(super) fn signed(
     text: &str,
     begin: usize,
@@ -142,7 +142,7 @@ pub(super) fn signed(
         let rest = &text[at..];
         rest.strip_prefix(')').is_some_and(|rest| rest.chars().all(|c| is_markup(c) || c == '.'))
     };
-    // Accounting: ($500) as all that an answer's place holds.
+    // Accounting: ($500) as the whole content of an answer's place.
     if kind == Kind::Place && currency && !signed && text[begin..start].ends_with('(') {
         let opening = text[begin..start].trim_end_matches('(').chars().all(is_markup);
         let end =
@@ -154,13 +154,13 @@ pub(super) fn signed(
     FoundNumber { range: start..range.end, parts }
 }
 
-/// Whether a character is only there for the looks.
+/// True for markup characters.
 fn is_markup(c: char) -> bool {
     c.is_whitespace()
         || matches!(c, '*' | '_' | '$' | '(' | ')' | '[' | ']' | '{' | '}' | '\\' | ':' | '"' | '`' | '=' | '≈')
 }
 
-/// The start of "minus" or "negative" before a number, if it is no operator.
+/// Returns the start of "minus" or "negative" before a number, if the word is no operator.
 fn minus_word(text: &str, floor: usize, start: usize) -> Option<usize> {
     let head = text[floor..start].trim_end_matches([' ', '$', '\\', '(']);
     let word = ["minus", "negative", "Minus", "Negative"].into_iter().find(|word| head.ends_with(word))?;

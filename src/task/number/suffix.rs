@@ -1,21 +1,21 @@
-//! What stands behind a number's digits: powers of ten, exponents, scales, and what makes it no number at all.
+//! Suffixes of a number's digits: powers of ten, exponents, scales, and text that makes the digits no number.
 
 use super::digit::digit;
 use super::digits::run;
 use super::value::{Digits, Parts};
 use super::{after, blank, glues};
 
-/// Units and scales of one or two letters that may stand right behind the digits.
+/// Units and scales of one or two letters that may directly follow the digits.
 const SHORT: [&str; 62] = [
     "k", "K", "M", "B", "T", "g", "s", "h", "L", "l", "m", "t", "W", "V", "A", "J", "N", "C", "F", "d", "w", "y", "bn",
     "mn", "tn", "cr", "km", "cm", "mm", "kg", "mg", "lb", "oz", "ft", "in", "mi", "hr", "hrs", "st", "nd", "rd", "th",
     "am", "pm", "AM", "PM", "ml", "mL", "dl", "cl", "GB", "MB", "KB", "TB", "kW", "Hz", "yd", "yr", "wk", "pt", "qt",
     "ct",
 ];
-/// Functions, which make a term of the number before them.
+/// Functions, which form a term with the number before them.
 const FUNCTIONS: [&str; 8] = ["sin", "cos", "tan", "log", "exp", "sqrt", "cot", "sec"];
 
-/// The end of a token of letters, digits and what joins them.
+/// Returns the end of a token of letters, digits and joining characters.
 pub(super) fn token_end(text: &str, start: usize) -> usize {
     let joins = |c: char| c.is_alphanumeric() && (digit(c).is_some() || glues(c));
     let mut at = start;
@@ -31,7 +31,7 @@ pub(super) fn token_end(text: &str, start: usize) -> usize {
     at.max(start)
 }
 
-/// The end of a time, a ratio, a date or a telephone number that these digits begin.
+/// Returns the end of a time, a ratio, a date or a telephone number that begins with these digits.
 pub(super) fn chain(text: &str, whole: Digits) -> Option<usize> {
     let digits_at = |at: usize| after(text, at).is_some_and(|c| digit(c).is_some());
     let c = after(text, whole.end)?;
@@ -56,7 +56,7 @@ pub(super) fn chain(text: &str, whole: Digits) -> Option<usize> {
     }
 }
 
-/// The exponent in the characters that are written high, and its end.
+/// Reads an exponent in superscript characters, and its end.
 fn superscript(text: &str, at: usize) -> Option<(i64, usize)> {
     let (mut value, mut end, mut negative, mut count) = (0_i64, at, false, 0);
     for c in text[at..].chars().take(5) {
@@ -78,10 +78,10 @@ fn superscript(text: &str, at: usize) -> Option<(i64, usize)> {
     (count > 0).then_some((if negative { -value } else { value }, end))
 }
 
-/// The exponent at a byte, and its end. `None` if there is none.
+/// Reads the exponent at a byte, and its end. `None` without an exponent.
 ///
 /// # Errors
-/// The byte behind what is no number, as in `2^n`.
+/// The byte after a term that is no number, as in `2^n`.
 fn exponent(text: &str, at: usize) -> Result<Option<(i64, usize)>, usize> {
     if let Some(found) = superscript(text, at) {
         return Ok(Some(found));
@@ -112,10 +112,10 @@ fn exponent(text: &str, at: usize) -> Result<Option<(i64, usize)>, usize> {
     Ok(Some((if negative { -value } else { value }, end + closed)))
 }
 
-/// Reads exponents, powers of ten and scales behind a number; its end.
+/// Reads exponents, powers of ten and scales after a number, and returns the end.
 ///
 /// # Errors
-/// The byte from which to go on, if what stands there makes it no number.
+/// The byte at which to continue, if the following text makes one token or term with the digits.
 pub(super) fn powers(text: &str, parts: &mut Parts, end: usize) -> Result<usize, usize> {
     let mut end = end;
     // 1.2e5
@@ -131,7 +131,7 @@ pub(super) fn powers(text: &str, parts: &mut Parts, end: usize) -> Result<usize,
             end = next;
         }
     }
-    // Words do not go with an exponent: 2½ and 3/4 have none.
+    // Scale words do not combine with an exponent: 2½ and 3/4 have none.
     if let Some((value, next)) = exponent(text, end)? {
         if parts.whole.is_none() || parts.over.is_some() || parts.small.is_some() {
             return Err(next);
@@ -144,7 +144,7 @@ pub(super) fn powers(text: &str, parts: &mut Parts, end: usize) -> Result<usize,
     Ok(scaled(text, parts, end))
 }
 
-/// The exponent of `× 10^5` at a byte, and its end.
+/// Reads the exponent of `× 10^5` at a byte, and its end.
 fn times_ten(text: &str, at: usize) -> Option<(i64, usize)> {
     let sign = at + blank(text, at);
     let rest = &text[sign..];
@@ -156,7 +156,7 @@ fn times_ten(text: &str, at: usize) -> Option<(i64, usize)> {
     exponent(text, ten + 2).ok()?
 }
 
-/// Reads scales behind a number: `5k`, `2 million`, `3\text{ billion}`.
+/// Reads scales after a number: `5k`, `2 million`, `3\text{ billion}`.
 fn scaled(text: &str, parts: &mut Parts, end: usize) -> usize {
     let mut end = end;
     for (name, tens) in [("bn", 9), ("mn", 6), ("tn", 12), ("k", 3), ("K", 3), ("M", 6), ("B", 9), ("T", 12)] {
@@ -198,10 +198,10 @@ fn scaled(text: &str, parts: &mut Parts, end: usize) -> usize {
     end
 }
 
-/// Whether a number may end at a byte.
+/// Succeeds if a number may end at a byte.
 ///
 /// # Errors
-/// The byte from which to go on, if what stands there makes one token or term of both.
+/// The byte at which to continue, if the following text makes one token or term with the digits.
 pub(super) fn ends(text: &str, end: usize) -> Result<(), usize> {
     let spaced = end + blank(text, end);
     let rest = &text[spaced..];
@@ -211,7 +211,7 @@ pub(super) fn ends(text: &str, end: usize) -> Result<(), usize> {
         return Err(end);
     }
     let Some(c) = after(text, end) else { return Ok(()) };
-    // A factorial; in running text an exclamation.
+    // A factorial; in running text an exclamation mark.
     if text[end..].starts_with("!}") || text[end..].starts_with("!$") {
         return Err(end);
     }
@@ -233,7 +233,7 @@ pub(super) fn ends(text: &str, end: usize) -> Result<(), usize> {
         return Err(token_end(text, end));
     }
     if behind.is_some_and(|c| digit(c).is_some()) {
-        // The exponent is passed over with the next digits, which letters stand before.
+        // The exponent is skipped with the next digits, which follow letters.
         return Ok(());
     }
     let reads = if word.chars().count() > 2 { !FUNCTIONS.contains(&word) } else { SHORT.contains(&word) };

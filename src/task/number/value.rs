@@ -1,4 +1,4 @@
-//! The parts of a number as found, and the exact fraction that they make.
+//! Parts of a number as found, and the exact fraction that they form.
 
 use num_bigint::BigInt;
 use num_rational::BigRational;
@@ -7,24 +7,24 @@ use num_traits::{One, Signed, Zero, pow};
 use super::MOST_DIGITS;
 use super::digit::digit;
 
-/// Digits of a text, with separators between them.
+/// Digits in a text, with separators between them.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Digits {
-    /// The first byte.
+    /// Start byte.
     pub(super) start: usize,
-    /// The byte behind the last digit.
+    /// Byte after the last digit.
     pub(super) end: usize,
-    /// The byte of the decimal separator; `end` if there is none.
+    /// Byte of the decimal separator, or `end` without one.
     pub(super) point: usize,
 }
 
 impl Digits {
-    /// Whether there are no decimals.
+    /// True without decimals.
     pub(super) fn is_whole(&self) -> bool {
         self.point >= self.end
     }
 
-    /// The value: all digits as one integer, over a power of ten.
+    /// Computes the value: all digits as one integer, over a power of ten.
     pub(super) fn value(&self, text: &str) -> BigRational {
         let (number, decimals) = self.parts(text);
         if decimals == 0 {
@@ -33,7 +33,7 @@ impl Digits {
         BigRational::new(number, pow(BigInt::from(10), decimals))
     }
 
-    /// All digits as one integer, and how many of them are decimals.
+    /// Returns all digits as one integer, and the number of decimals.
     fn parts(&self, text: &str) -> (BigInt, usize) {
         let part = &text[self.start..self.end];
         let point = self.point - self.start;
@@ -51,14 +51,14 @@ impl Digits {
     }
 }
 
-/// A number's parts, of which the sum of `whole`, `repeating` and `over` is taken, then the powers.
+/// Parts of a number. Its value is the sum of `whole`, `repeating` and `over`, then raised and scaled by the powers.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Parts {
-    /// Whether it is below 0.
+    /// True if the number is negative.
     pub(super) negative: bool,
-    /// The integer or decimal.
+    /// Integer or decimal part.
     pub(super) whole: Option<Digits>,
-    /// The digits that repeat behind the decimals of `whole`.
+    /// Digits that repeat after the decimals of `whole`.
     pub(super) repeating: Option<Digits>,
     /// Numerator and denominator.
     pub(super) over: Option<(Digits, Digits)>,
@@ -66,12 +66,12 @@ pub(super) struct Parts {
     pub(super) small: Option<(i64, i64)>,
     /// The exponent of the number.
     pub(super) power: Option<i64>,
-    /// The exponent of the ten that it is multiplied by.
+    /// Exponent of the power of ten by which the number is multiplied.
     pub(super) tens: i64,
 }
 
 impl Parts {
-    /// The value. `None` if a denominator is 0 or the value has too many digits.
+    /// Computes the value. `None` if a denominator is 0 or the value has too many digits.
     pub(super) fn value(&self, text: &str) -> Option<BigRational> {
         let mut value = self.whole.map_or_else(BigRational::zero, |digits| digits.value(text));
         if let (Some(whole), Some(repeating)) = (self.whole, self.repeating) {

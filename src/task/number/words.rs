@@ -5,10 +5,10 @@ use std::ops::Range;
 use super::FoundNumber;
 use super::value::Parts;
 
-/// Words of a number at most.
+/// Most words of a number.
 const MOST: usize = 24;
 
-/// The value of a word below a hundred.
+/// Returns the value of a word below a hundred.
 fn small(word: &str) -> Option<i64> {
     const UNITS: [&str; 20] = [
         "zero",
@@ -38,7 +38,7 @@ fn small(word: &str) -> Option<i64> {
     i64::try_from(value).ok()
 }
 
-/// The value of a word that multiplies.
+/// Returns the value of a word that multiplies.
 fn multiplier(word: &str) -> Option<i64> {
     Some(match word.to_ascii_lowercase().as_str() {
         "hundred" => 100,
@@ -49,7 +49,7 @@ fn multiplier(word: &str) -> Option<i64> {
     })
 }
 
-/// The denominator that a word names.
+/// Returns the denominator that a word names.
 fn denominator(word: &str) -> Option<i64> {
     let word = word.to_ascii_lowercase();
     Some(match word.strip_suffix('s').unwrap_or(&word) {
@@ -67,10 +67,10 @@ fn denominator(word: &str) -> Option<i64> {
     })
 }
 
-/// A word and where it stands.
+/// A word with its byte range.
 type Word<'a> = (&'a str, Range<usize>);
 
-/// Words that only a space or a hyphen parts.
+/// Returns the words that only a space or a hyphen separates.
 fn words(text: &str, range: Range<usize>) -> impl Iterator<Item = Word<'_>> {
     let mut at = range.start;
     std::iter::from_fn(move || {
@@ -86,7 +86,7 @@ fn words(text: &str, range: Range<usize>) -> impl Iterator<Item = Word<'_>> {
     })
 }
 
-/// The number that some words begin with: its value, and how many words it takes.
+/// Reads the number at the start of some words: numerator, denominator, and the number of words.
 fn value(text: &str, words: &[Word]) -> Option<(i64, i64, usize)> {
     let joined = |at: usize| {
         at == 0
@@ -95,16 +95,16 @@ fn value(text: &str, words: &[Word]) -> Option<(i64, i64, usize)> {
                 .is_some_and(|word| matches!(&text[words[at - 1].1.end..word.1.start], " " | "-" | "‑" | ", "))
     };
     let word = |at: usize| words.get(at).filter(|_| joined(at)).map(|word| word.0);
-    let (mut total, mut current, mut taken, mut tens_open) = (0_i64, None, 0, false);
+    let (mut total, mut current, mut length, mut tens_open) = (0_i64, None, 0, false);
     let article = word(0).is_some_and(|first| matches!(first, "a" | "A"));
     if article {
         if let Some(bottom) = word(1).and_then(denominator).filter(|bottom| *bottom == 2) {
             return Some((1, bottom, 2));
         }
-        (current, taken) = (Some(1), 1);
+        (current, length) = (Some(1), 1);
         word(1).and_then(multiplier)?;
     }
-    while let Some(next) = word(taken) {
+    while let Some(next) = word(length) {
         if let Some(digits) = small(next) {
             let fits = match current {
                 None => true,
@@ -123,50 +123,50 @@ fn value(text: &str, words: &[Word]) -> Option<(i64, i64, usize)> {
                 total = total.checked_add(current?.checked_mul(times)?)?;
                 current = Some(0);
                 // `two thousand five`: what follows is added.
-                if word(taken + 1).is_none_or(|next| small(next).is_none() && next != "and") {
-                    taken += 1;
+                if word(length + 1).is_none_or(|next| small(next).is_none() && next != "and") {
+                    length += 1;
                     break;
                 }
                 current = None;
             }
-        } else if next.eq_ignore_ascii_case("and") && taken > 0 {
-            let after_scale = multiplier(words[taken - 1].0).is_some();
-            let half = word(taken + 1).is_some_and(|next| matches!(next, "a" | "one"));
-            if half && let Some(bottom) = word(taken + 2).and_then(denominator) {
+        } else if next.eq_ignore_ascii_case("and") && length > 0 {
+            let after_scale = multiplier(words[length - 1].0).is_some();
+            let half = word(length + 1).is_some_and(|next| matches!(next, "a" | "one"));
+            if half && let Some(bottom) = word(length + 2).and_then(denominator) {
                 let whole = total + current.unwrap_or(0);
-                return Some((whole * bottom + 1, bottom, taken + 3));
+                return Some((whole * bottom + 1, bottom, length + 3));
             }
-            if !after_scale || word(taken + 1).and_then(small).is_none() {
+            if !after_scale || word(length + 1).and_then(small).is_none() {
                 break;
             }
         } else {
             break;
         }
-        taken += 1;
+        length += 1;
     }
     let whole = total + current.unwrap_or(0);
-    (taken > usize::from(article)).then_some(())?;
+    (length > usize::from(article)).then_some(())?;
     let plural = |next: &str| whole == 1 || next.ends_with('s');
-    if let Some(bottom) = word(taken).filter(|next| plural(next)).and_then(denominator) {
-        return Some((whole, bottom, taken + 1));
+    if let Some(bottom) = word(length).filter(|next| plural(next)).and_then(denominator) {
+        return Some((whole, bottom, length + 1));
     }
-    Some((whole, 1, taken))
+    Some((whole, 1, length))
 }
 
-/// The first number in words within some bytes.
+/// Returns the first number in words within a byte range.
 pub(super) fn spoken(text: &str, range: Range<usize>) -> Option<FoundNumber> {
     let list: Vec<Word> = words(text, range).take(200).collect();
     (0..list.len()).find_map(|at| Some(found(&list, at, value(text, &list[at..list.len().min(at + MOST)])?)))
 }
 
-fn found(list: &[Word], at: usize, (top, bottom, taken): (i64, i64, usize)) -> FoundNumber {
+fn found(list: &[Word], at: usize, (top, bottom, length): (i64, i64, usize)) -> FoundNumber {
     let minus = at > 0 && matches!(list[at - 1].0.to_ascii_lowercase().as_str(), "minus" | "negative");
     let start = if minus { list[at - 1].1.start } else { list[at].1.start };
     let parts = Parts { negative: minus, small: Some((top, bottom)), ..Parts::default() };
-    FoundNumber { range: start..list[at + taken - 1].1.end, parts }
+    FoundNumber { range: start..list[at + length - 1].1.end, parts }
 }
 
-/// The last number in words of a text's last line; `one` by itself counts only if it is all that there is.
+/// Returns the last number in words of a text's last line. A lone `one` counts only if there is no other text.
 pub(super) fn last(text: &str) -> Option<FoundNumber> {
     let end = text.trim_end().len();
     let start = text[..end].rfind('\n').map_or(0, |at| at + 1);

@@ -1,13 +1,13 @@
 //! Configs that cannot be used, and models that cannot be called.
 
-use super::{refusal, refusal_to_ask};
+use super::{refusal, refusal_to_call};
 use crate::support::{Project, Settings, holds};
 
 fn simulated() -> Settings {
     Settings::simulated()
 }
 
-/// The error of a run whose config is this text.
+/// Returns the error of a run with this text as config.
 fn of_text(text: &str) -> String {
     let project = Project::new();
     project.write("trial.toml", text);
@@ -17,7 +17,7 @@ fn of_text(text: &str) -> String {
 }
 
 #[test]
-fn a_config_that_is_not_there() {
+fn a_missing_config_is_refused() {
     let project = Project::new();
     let error = project.run(&["run", "--config", "configs/mine.toml"]).refused_in_one_line();
     holds(&error, &["cannot read the config configs/mine.toml", "No such file"]);
@@ -25,7 +25,7 @@ fn a_config_that_is_not_there() {
 }
 
 #[test]
-fn a_config_that_is_no_toml() {
+fn a_config_that_is_not_toml_is_refused() {
     holds(&of_text("name = \"x\"\narms = [\"cascade\"\n"), &["trial.toml: line "]);
     holds(&of_text("name = \"x\"\nname = \"y\"\n"), &["trial.toml: line 2", "duplicate key"]);
     holds(&of_text(""), &["trial.toml", "missing field `name`"]);
@@ -40,10 +40,10 @@ fn a_file_for_another_verb_names_the_verb() {
     for verb in ["run", "sweep"] {
         holds(
             &refused(verb, "ablation.toml"),
-            &["ablation.toml: this is an ablation's file: intercascade ablate --config"],
+            &["ablation.toml: this file is an ablation's file: intercascade ablate --config"],
         );
     }
-    holds(&refused("ablate", "trial.toml"), &["trial.toml: this is a run's config: intercascade run --config"]);
+    holds(&refused("ablate", "trial.toml"), &["trial.toml: this file is a run's config: intercascade run --config"]);
 }
 
 #[test]
@@ -58,7 +58,7 @@ fn an_unknown_key_is_named_with_its_line_and_the_nearest_key() {
 }
 
 #[test]
-fn wrong_types_and_values_name_their_key() {
+fn wrong_types_and_values_are_refused_with_their_key() {
     let cases = [
         (simulated().set("deferral.threshold", "high"), "deferral.threshold"),
         (simulated().set("deferral.threshold", 1.5), "deferral.threshold: must be from 0 to 1, not 1.5"),
@@ -68,14 +68,14 @@ fn wrong_types_and_values_name_their_key() {
         (simulated().set("learning.min_similarity", 2.0), "learning.min_similarity"),
         (simulated().set("learning.embedder", "hashed-word"), "did you mean `hashed-words`?"),
         (simulated().set("arms", vec!["cascade", "inter-cascad"]), "did you mean `inter-cascade`?"),
-        (simulated().set("arms", vec!["cascade", "cascade"]), "`cascade` stands twice"),
+        (simulated().set("arms", vec!["cascade", "cascade"]), "`cascade` is listed twice"),
         (simulated().set("levels", vec!["small"]), "levels: name two different models"),
         (
             Settings::reference().set("learning.store", "confident"),
-            "learning.store: `confident` needs log-probabilities, and model `large` gives none",
+            "learning.store: `confident` needs log-probabilities, but model `large` returns none",
         ),
         (simulated().set("limits.max_fee_usd", f64::NAN), "limits.max_fee_usd: must be a number of USD from 0 on"),
-        (simulated().set("name", "a/b"), "name: `a/b` cannot name a folder"),
+        (simulated().set("name", "a/b"), "name: `a/b` is not a valid folder name"),
         (simulated().set("model.small.price.output", -1.0), "price.output"),
         (simulated().set("model.small.temperature", 3.0), "temperature must be from 0 to 2, not 3"),
         (simulated().set("model.small.base_url", "http://localhost"), "`base_url` is for backend `openai`"),
@@ -90,17 +90,17 @@ fn wrong_types_and_values_name_their_key() {
 }
 
 #[test]
-fn values_on_the_command_line_are_checked_as_those_of_the_file() {
+fn command_line_values_are_checked_like_config_values() {
     let project = Project::with(&simulated());
     let before = project.files();
     for (set, part) in [
         ("dataset.limt=5", "did you mean `limit`?"),
         ("dataset.limit", "must be key.path=value"),
-        ("name.x=1", "`name` is no table"),
+        ("name.x=1", "`name` is not a table"),
         ("deferral.threshold=high", "deferral.threshold"),
-        ("dataset.limit=31", "dataset: limit is 31, and there are 30 questions"),
-        ("dataset.sample=31", "dataset: sample is 31, and there are 30 questions"),
-        ("dataset.sample_groups=11", "dataset: sample_groups is 11, and there are 10 groups"),
+        ("dataset.limit=31", "dataset: limit = 31 is too large: there are 30 questions"),
+        ("dataset.sample=31", "dataset: sample = 31 is too large: there are 30 questions"),
+        ("dataset.sample_groups=11", "dataset: sample_groups = 11 is too large: there are 10 groups"),
     ] {
         let error = project.trial("out", &["--set", set]).refused_in_one_line();
         holds(&error, &[part]);
@@ -109,7 +109,7 @@ fn values_on_the_command_line_are_checked_as_those_of_the_file() {
 }
 
 #[test]
-fn a_model_that_no_file_lists() {
+fn a_model_that_no_file_lists_is_refused() {
     let error = refusal(&simulated().set("levels", vec!["smal", "large"]));
     holds(
         &error,
@@ -118,7 +118,7 @@ fn a_model_that_no_file_lists() {
 }
 
 #[test]
-fn models_come_from_models_toml_beside_the_config_where_the_config_has_none() {
+fn models_toml_is_read_if_the_config_lists_no_models() {
     let project = Project::with(&simulated().set("levels", vec!["shared", "large"]));
     let entry = "[[model]]\nname = 'shared'\nbackend = 'simulated'\nsimulated = { accuracy = 0.5 }\n";
     project.write("models.toml", entry);
@@ -126,7 +126,7 @@ fn models_come_from_models_toml_beside_the_config_where_the_config_has_none() {
     project.write("models.toml", entry.replace("accuracy", "acuracy"));
     let error = project.trial("other", &[]).refused_in_one_line();
     holds(&error, &["models.toml: line 4:", "did you mean `accuracy`?"]);
-    // What is laid over a config changes none of the models that it shares with others.
+    // An override of a config does not change the models that the config shares with others.
     let text = simulated().text();
     let (bare, models) = text.split_once("[[model]]").expect("models");
     project.write("bare.toml", bare);
@@ -134,40 +134,43 @@ fn models_come_from_models_toml_beside_the_config_where_the_config_has_none() {
     let set = ["run", "--config", "bare.toml", "--set", "model.small.max_tokens=9"];
     holds(
         &project.run(&set).refused_in_one_line(),
-        &["there is no [[model]] (change those of models.toml there) in bare.toml"],
+        &["no [[model]] (entries of models.toml can only be changed in that file) in bare.toml"],
     );
 }
 
 const SERVED: &str = "name = 'large'\nbackend = 'openai'\nbase_url = 'http://127.0.0.1:9/v1'\n";
 
 #[test]
-fn a_key_variable_that_is_not_set() {
+fn an_unset_key_variable_is_refused() {
     let served = simulated().model("large", &format!("{SERVED}api_key_env = 'TRIAL_KEY_THAT_IS_NOT_SET'"));
-    holds(&refusal_to_ask(&served), &["model `large`", "TRIAL_KEY_THAT_IS_NOT_SET, which is not set", "export"]);
+    holds(&refusal_to_call(&served), &["model `large`", "TRIAL_KEY_THAT_IS_NOT_SET, which is not set", "export"]);
     let header = format!("{SERVED}headers_env = {{ x-team = 'TRIAL_TEAM_THAT_IS_NOT_SET' }}");
-    holds(&refusal_to_ask(&simulated().model("large", &header)), &["headers_env", "TRIAL_TEAM_THAT_IS_NOT_SET"]);
+    holds(&refusal_to_call(&simulated().model("large", &header)), &["headers_env", "TRIAL_TEAM_THAT_IS_NOT_SET"]);
     let empty = Project::with(&served);
     let mut command = empty.command();
     command.env("TRIAL_KEY_THAT_IS_NOT_SET", " ").args(["run", "--config", "trial.toml"]);
-    holds(&crate::support::Said::of(&mut command).refused_in_one_line(), &["which is not set"]);
+    holds(&crate::support::CommandOutput::of(&mut command).refused_in_one_line(), &["which is not set"]);
 }
 
 #[test]
-fn a_token_limit_that_a_fee_limit_would_not_see() {
+fn a_token_limit_in_extra_fields_is_refused() {
     let lifted = simulated().model("large", &format!("{SERVED}extra_body = {{ max_tokens = 5000 }}"));
-    holds(&refusal_to_ask(&lifted), &["model \"large\"", "extra_body cannot set \"max_tokens\": a fee limit goes by"]);
+    holds(
+        &refusal_to_call(&lifted),
+        &["model \"large\"", "extra_body cannot set \"max_tokens\", because a fee limit relies on"],
+    );
     let own = "token_limit_key = 'most'\nextra_body = { most = 5000 }";
     let lifted = simulated().model("large", &format!("{SERVED}{own}"));
-    holds(&refusal_to_ask(&lifted), &["extra_body cannot set \"most\": a fee limit goes by"]);
+    holds(&refusal_to_call(&lifted), &["extra_body cannot set \"most\", because a fee limit relies on"]);
 }
 
 #[test]
-fn a_model_that_its_provider_has_ended() {
+fn a_model_that_its_provider_has_retired_is_refused() {
     let ended = simulated().set("model.large.retired", "2026-10-23");
-    let error = refusal_to_ask(&ended);
+    let error = refusal_to_call(&ended);
     holds(&error, &["model `large`", "ended it on 2026-10-23"]);
-    holds(&refusal_to_ask(&ended.clone().set("model.large.substitute", "larger")), &["use `larger` instead"]);
-    // What it has answered stays a finished run.
+    holds(&refusal_to_call(&ended.clone().set("model.large.substitute", "larger")), &["use `larger` instead"]);
+    // A finished run of the retired model stays valid.
     let project = Project::with(&simulated());
     project.trial("out", &[]).done();
     project.write("trial.toml", ended.text());
@@ -175,7 +178,7 @@ fn a_model_that_its_provider_has_ended() {
 }
 
 #[test]
-fn a_signal_that_the_weak_level_cannot_give() {
+fn a_signal_that_the_weak_level_lacks_is_refused() {
     let options = simulated().set("deferral.signal", "option-probability");
     holds(&refusal(&options), &["deferral.signal: option-probability needs multiple-choice questions", "`small`"]);
     let unsure = simulated().model("small", &format!("{}logprobs = false", SERVED.replace("large", "small")));
@@ -187,6 +190,6 @@ fn a_signal_that_the_weak_level_cannot_give() {
 }
 
 #[test]
-fn a_calculator_where_nothing_can_use_it() {
+fn a_calculator_that_no_backend_can_use_is_refused() {
     holds(&refusal(&simulated().set("dataset.calculator", true)), &["dataset.calculator", "gguf"]);
 }

@@ -1,9 +1,9 @@
-//! Data sets that cannot be used: the error names file, line and field.
+//! Data sets that cannot be used: the error names the file, line and field.
 
 use super::refusal;
 use crate::support::{Project, Settings, choices, holds, problems};
 
-/// The error of a run over `questions.jsonl` or `questions.csv` with these contents.
+/// Returns the error of a run on `questions.jsonl` or `questions.csv` with these contents.
 fn over(name: &str, contents: impl AsRef<[u8]>) -> String {
     let project = Project::with(&Settings::simulated().set("dataset.path", name));
     project.write(name, contents);
@@ -15,25 +15,25 @@ fn over(name: &str, contents: impl AsRef<[u8]>) -> String {
 }
 
 #[test]
-fn a_file_that_is_not_there() {
+fn a_missing_data_file_is_refused() {
     let error = refusal(&Settings::simulated().set("dataset.path", "mine/questions.jsonl"));
     holds(&error, &["trial.toml: dataset: cannot read the data set mine/questions.jsonl", "No such file"]);
 }
 
 #[test]
-fn a_file_of_no_known_kind() {
+fn a_data_file_of_unknown_format_is_refused() {
     let error = refusal(&Settings::simulated().set("dataset.path", "trial.toml"));
     holds(&error, &["trial.toml", "format = \"gsm8k\" or \"mmlu\""]);
 }
 
 #[test]
-fn an_id_that_outputs_could_not_be_read_by() {
+fn an_id_that_outputs_cannot_represent_is_refused() {
     let row = r#"{"id": "a;b", "question": "How many?", "answer": "Three.\n#### 3"}"#;
-    holds(&over("questions.jsonl", format!("{row}\n")), &["line 1", "`id`", "`a;b` has a `;`"]);
+    holds(&over("questions.jsonl", format!("{row}\n")), &["line 1", "`id`", "`a;b` contains a `;`"]);
 }
 
 #[test]
-fn rows_that_are_no_json_or_lack_a_field() {
+fn rows_with_invalid_json_or_a_missing_field_are_refused() {
     let good = problems(1, 2);
     for (bad, parts) in [
         ("{\"question\": \"q\", \"answer\":", ["line 3: not a JSON object", "column"]),
@@ -59,7 +59,7 @@ fn rows_that_are_no_json_or_lack_a_field() {
 }
 
 #[test]
-fn a_question_with_more_options_than_letters() {
+fn a_question_with_more_options_than_letters_is_refused() {
     let row = |options: usize| {
         let texts: Vec<String> = (0..options).map(|number| format!("option {number}")).collect();
         serde_json::json!({"id": "long", "question": "Which?", "options": texts, "answer": "B"}).to_string()
@@ -69,7 +69,7 @@ fn a_question_with_more_options_than_letters() {
 }
 
 #[test]
-fn rows_that_are_no_text() {
+fn rows_that_are_not_text_are_refused() {
     let mut bytes = problems(1, 2).into_bytes();
     bytes.extend(b"{\"question\": \"\xff\xfe\", \"answer\": \"#### 1\"}\n");
     holds(&over("questions.jsonl", bytes), &["questions.jsonl: line 3:"]);
@@ -79,7 +79,7 @@ fn rows_that_are_no_text() {
 }
 
 #[test]
-fn rows_of_options_that_are_not_as_the_header_says() {
+fn rows_of_options_that_contradict_the_header_are_refused() {
     let good = choices(1, 2);
     for (bad, part) in [
         ("Which?,a,b,c,d,4,x,x,Because.", "line 4: field `answer`: must be a number from 0 to 3, not `4`"),
@@ -97,27 +97,27 @@ fn rows_of_options_that_are_not_as_the_header_says() {
 }
 
 #[test]
-fn many_faults_are_counted_and_the_first_are_shown() {
+fn many_faults_are_counted_and_the_first_are_listed() {
     let error = over("questions.jsonl", "{}\n".repeat(9));
     assert_eq!(error.matches("questions.jsonl: line").count(), 5, "{error}");
     holds(&error, &["and 4 more", "datasets check"]);
 }
 
 #[test]
-fn ids_that_stand_twice_and_files_without_rows() {
+fn duplicate_ids_and_files_without_rows_are_refused() {
     let error = over("questions.jsonl", format!("{}\n{}", problems(1, 2), problems(1, 2)));
     for (line, id, first) in [(4, "apples0-0", 1), (5, "apples0-1", 2)] {
-        holds(&error, &[&format!("jsonl: line {line}: field `id`: `{id}` stands on line {first} already")]);
+        holds(&error, &[&format!("jsonl: line {line}: field `id`: `{id}` is already used on line {first}")]);
     }
     let row = "\"Which\nof these?\",a,b,c,d,0,x,x,Because.\n";
     let error = over("questions.csv", format!("{}{row}{row}", choices(1, 1)));
-    holds(&error, &["csv: line 5: field `id`: `x` stands on line 3 already"]);
+    holds(&error, &["csv: line 5: field `id`: `x` is already used on line 3"]);
     holds(&over("questions.jsonl", "\n\n"), &["questions.jsonl holds no rows"]);
     holds(&over("questions.csv", "question,choice0,choice1,choice2,choice3,answer\n"), &["holds no rows"]);
 }
 
 #[test]
-fn ids_that_stand_twice_in_a_folder() {
+fn duplicate_ids_in_a_folder_are_refused() {
     let project = Project::with(&Settings::simulated().set("dataset.path", "subjects").set("dataset.format", "mmlu"));
     for subject in ["anatomy", "botany"] {
         project.write(&format!("subjects/{subject}_test.csv"), choices(1, 1));
@@ -125,12 +125,12 @@ fn ids_that_stand_twice_in_a_folder() {
     let error = project.trial("out", &[]).refused();
     holds(
         &error,
-        &["botany_test.csv: line 2: field `id`: `c0-0` stands on line 2 of subjects/anatomy_test.csv already"],
+        &["botany_test.csv: line 2: field `id`: `c0-0` is already used on line 2 of subjects/anatomy_test.csv"],
     );
 }
 
 #[test]
-fn a_byte_order_mark_is_no_part_of_a_file() {
+fn a_byte_order_mark_is_ignored() {
     for (name, contents) in [
         ("questions.jsonl", problems(3, 2)),
         ("questions.csv", choices(3, 2)),
@@ -144,7 +144,7 @@ fn a_byte_order_mark_is_no_part_of_a_file() {
 }
 
 #[test]
-fn questions_without_a_solution_under_the_reference() {
+fn the_reference_refuses_questions_without_a_solution() {
     let project = Project::with(&Settings::reference().set("dataset.path", "questions.csv"));
     project.write("questions.csv", "Which?,a,b,c,d,A\nWhich now?,a,b,c,d,B\n");
     let error = project.trial("out", &[]).refused();
@@ -153,7 +153,7 @@ fn questions_without_a_solution_under_the_reference() {
 }
 
 #[test]
-fn a_data_set_whose_checksum_is_not_the_catalogues() {
+fn a_data_set_with_another_checksum_is_refused() {
     let project = Project::shipped();
     let text = Settings::simulated()
         .without("dataset.path")
@@ -172,11 +172,11 @@ fn a_data_set_whose_checksum_is_not_the_catalogues() {
 }
 
 #[test]
-fn names_and_splits_that_the_catalogue_lacks() {
+fn names_and_splits_missing_in_the_catalogue_are_refused() {
     let project = Project::shipped();
     let shipped = Settings::simulated().without("dataset.path");
     for (name, split, parts) in [
-        ("gsm-template", None, ["no data set `gsm-template`", "did you mean `gsm-templates`?"]),
+        ("gsm-template", None, ["no data set is called `gsm-template`", "did you mean `gsm-templates`?"]),
         ("gsm-templates", None, ["several splits", "dev, test"]),
         ("gsm-templates", Some("tset"), ["no split `tset`", "dev, test"]),
     ] {
@@ -191,12 +191,12 @@ fn names_and_splits_that_the_catalogue_lacks() {
 }
 
 #[test]
-fn generated_files_are_written_over_nothing() {
+fn generating_overwrites_no_file() {
     let project = Project::shipped();
     let before = project.files();
     let generate = ["datasets", "generate", "gsm-templates", "--seed", "99"];
     let error = project.run(&generate).refused_in_one_line();
-    holds(&error, &["holds something else; nothing is written over", "--out"]);
+    holds(&error, &["exists with other contents and is not overwritten", "--out"]);
     assert!(project.files() == before);
-    holds(&project.run(&["datasets", "generate", "gsm"]).refused_in_one_line(), &["no data set `gsm`"]);
+    holds(&project.run(&["datasets", "generate", "gsm"]).refused_in_one_line(), &["no data set is called `gsm`"]);
 }

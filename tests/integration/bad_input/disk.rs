@@ -1,18 +1,18 @@
-//! Folders that cannot be written and disks that fill up: nothing stays half written.
+//! Folders that cannot be written and full disks: no file is left incomplete.
 
-use crate::support::{Files, Project, Said, Settings, files, holds, problems, program};
+use crate::support::{CommandOutput, Files, Project, Settings, files, holds, problems, program};
 
-/// Runs the trial with no file allowed to grow beyond `kilobytes`; writes past that fail as on a full disk.
+/// Runs the trial with a file size limit of `kilobytes`. Writes beyond the limit fail as on a full disk.
 #[cfg(unix)]
-fn cramped(project: &Project, kilobytes: usize) -> Said {
+fn cramped(project: &Project, kilobytes: usize) -> CommandOutput {
     let mut shell = std::process::Command::new("sh");
-    // In blocks of 512 bytes; without the trap the signal would end the program before it can say anything.
+    // The unit is 512 bytes. Without the trap, the signal would end the program before it can print an error.
     let script = format!("trap '' XFSZ; ulimit -f {} && exec \"$0\" \"$@\"", kilobytes * 2);
     shell.arg("-c").arg(script).arg(program()).args(["run", "--config", "trial.toml", "--out", "out"]);
-    Said::of(&mut project.prepared(shell))
+    CommandOutput::of(&mut project.prepared(shell))
 }
 
-/// Kilobytes between the sizes of two files, so that the first can be written and the second cannot.
+/// Returns a size in kilobytes between the sizes of two files: the first can be written and the second cannot.
 #[cfg(unix)]
 fn between(reports: &Files, fits: &str, fails: &str) -> usize {
     let kilobytes = reports[fits].len().midpoint(reports[fails].len()) / 1024;
@@ -26,48 +26,48 @@ fn unfinished(project: &Project) -> Vec<String> {
 
 #[cfg(unix)]
 #[test]
-fn a_disk_that_fills_up_while_a_table_is_written() {
+fn a_disk_full_at_a_table_leaves_no_partial_table() {
     let project = Project::with(&Settings::simulated());
     project.trial("out", &[]).done();
     let before = project.reports("out");
     let room = between(&before, "records.csv", "calls.csv");
-    // Other prices: the tables of fees are to be written anew, after that of the calls.
+    // With other prices, the fee tables are rewritten after the table of calls.
     project.write("trial.toml", Settings::simulated().set("model.large.price.output", 20.0).text());
     let error = cramped(&project, room).refused();
-    holds(&error, &["cannot write out/calls.csv; nothing that was there has changed", "File too large"]);
+    holds(&error, &["cannot write out/calls.csv; no existing file was changed", "File too large"]);
     assert_eq!(unfinished(&project), Vec::<String>::new());
     assert!(project.reports("out") == before, "the old reports are as they were");
     let manifest: serde_json::Value = serde_json::from_str(&project.text("out/manifest.json")).expect("JSON");
     assert!(manifest["ended"].is_string(), "and so is the manifest");
-    let said = project.trial("out", &[]).done();
-    assert_eq!(said.calls_made(), 0);
+    let output = project.trial("out", &[]).done();
+    assert_eq!(output.calls_made(), 0);
     assert_ne!(project.reports("out")["fees.csv"], before["fees.csv"]);
-    holds(&said.err, &["fees.csv, fees.parquet", "differ from before; the old ones are in out/set-aside-1"]);
+    holds(&output.err, &["fees.csv, fees.parquet", "changed; the old versions are in out/set-aside-1"]);
     assert_eq!(project.reports("out/set-aside-1")["fees.csv"], before["fees.csv"]);
 }
 
 #[cfg(unix)]
 #[test]
-fn a_disk_that_is_full_before_the_first_report() {
+fn a_disk_full_before_the_first_report_is_reported() {
     let project = Project::with(&Settings::simulated());
     project.write("questions.jsonl", problems(10, 10));
     project.trial("out", &[]).done();
-    let wanted = project.reports("out");
-    for name in wanted.keys() {
+    let expected = project.reports("out");
+    for name in expected.keys() {
         std::fs::remove_file(project.path(&format!("out/{name}"))).expect("removed");
     }
-    // Enough for what the journal keeps beside itself while it is read.
+    // Large enough for the temporary files of the journal while it is read.
     let room = 48;
-    assert!(wanted["records.csv"].len() > room * 1024);
+    assert!(expected["records.csv"].len() > room * 1024);
     holds(&cramped(&project, room).refused(), &["cannot write out/records.csv"]);
     assert!(project.reports("out").is_empty() && unfinished(&project).is_empty());
     assert_eq!(project.trial("out", &[]).done().calls_made(), 0);
-    assert!(project.reports("out") == wanted);
+    assert!(project.reports("out") == expected);
 }
 
 #[cfg(unix)]
 #[test]
-fn a_disk_that_is_full_while_the_journal_is_written() {
+fn a_disk_full_at_the_journal_is_reported() {
     let project = Project::with(&Settings::simulated());
     project.trial("whole", &[]).done();
     let error = cramped(&project, 128).refused();
@@ -79,22 +79,22 @@ fn a_disk_that_is_full_while_the_journal_is_written() {
 }
 
 #[test]
-fn an_output_folder_that_cannot_be_made() {
+fn an_output_folder_that_cannot_be_created_is_refused() {
     let project = Project::with(&Settings::simulated());
     project.write("file", "not a folder");
     let before = project.files();
     let error = project.trial("file/out", &[]).refused_in_one_line();
-    holds(&error, &["cannot make the folder file/out"]);
-    holds(&project.trial("file", &[]).refused_in_one_line(), &["cannot make the folder file"]);
+    holds(&error, &["cannot create the folder file/out"]);
+    holds(&project.trial("file", &[]).refused_in_one_line(), &["cannot create the folder file"]);
     assert!(project.files() == before);
 }
 
 #[test]
-fn a_folder_that_holds_something_else() {
+fn an_output_folder_with_other_contents_is_refused() {
     let project = Project::with(&Settings::simulated());
     project.write("out/records.csv", "mine");
     let before = project.files();
-    holds(&project.trial("out", &[]).refused_in_one_line(), &["out holds records.csv, which no run put there"]);
+    holds(&project.trial("out", &[]).refused_in_one_line(), &["out holds records.csv, which no run wrote"]);
     project.write("out/manifest.json", "{\"mine\": true}");
     holds(&project.trial("out", &[]).refused_in_one_line(), &["out/manifest.json is not a manifest"]);
     std::fs::remove_file(project.path("out/manifest.json")).expect("removed");
@@ -102,7 +102,7 @@ fn a_folder_that_holds_something_else() {
 }
 
 #[test]
-fn something_in_the_place_of_a_table() {
+fn a_folder_at_the_path_of_a_table_is_reported() {
     let project = Project::with(&Settings::simulated());
     project.trial("out", &[]).done();
     for ending in ["csv", "parquet"] {
@@ -118,7 +118,7 @@ fn something_in_the_place_of_a_table() {
 }
 
 #[test]
-fn a_journal_that_is_damaged() {
+fn a_damaged_journal_is_refused() {
     let project = Project::with(&Settings::simulated());
     project.trial("out", &[]).done();
     let reports = project.reports("out");
@@ -132,7 +132,7 @@ fn a_journal_that_is_damaged() {
 }
 
 #[test]
-fn a_journal_that_tells_another_story_does_not_replace_the_records() {
+fn a_journal_that_contradicts_the_records_is_refused() {
     let project = Project::with(&Settings::simulated());
     project.trial("out", &[]).done();
     let before = project.reports("out");
@@ -140,6 +140,6 @@ fn a_journal_that_tells_another_story_does_not_replace_the_records() {
     connection.execute("UPDATE calls SET response = replace(response, '####', '#### 7')", []).expect("changed");
     drop(connection);
     let error = project.trial("out", &[]).refused();
-    holds(&error, &["out/records.csv is there", "gives other records", "--fresh"]);
+    holds(&error, &["out/records.csv exists", "has other records", "--fresh"]);
     assert!(project.reports("out") == before);
 }

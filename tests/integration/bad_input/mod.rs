@@ -1,4 +1,4 @@
-//! Bad input: each kind gets one clear error that names the place, exit status 2, and nothing is written.
+//! Bad input: each kind causes one clear error that names the place, exit status 2, and no output.
 
 mod configs;
 mod data;
@@ -6,28 +6,29 @@ mod disk;
 mod servers;
 mod weights;
 
-use crate::support::{Project, Said, Settings, holds};
+use crate::support::{CommandOutput, Project, Settings, holds};
 
-/// The error of running these settings, which is one line; nothing may have been written.
+/// Returns the one-line error of a run with these settings, and asserts that nothing was written.
 #[track_caller]
 fn refusal(settings: &Settings) -> String {
     let (error, dry_run) = refused(settings);
-    // What a run refuses, its check beforehand refuses too, in the same words.
+    // The dry run refuses the settings with the same error as the run.
     assert_eq!(dry_run.refused_in_one_line(), error);
     error
 }
 
-/// The same of settings whose models cannot be asked yet: their check beforehand tells what a run would take, and says so.
+/// Like `refusal`, for settings whose models cannot be called yet: the dry run still estimates the calls, and prints
+/// the error as a note.
 #[track_caller]
-fn refusal_to_ask(settings: &Settings) -> String {
+fn refusal_to_call(settings: &Settings) -> String {
     let (error, dry_run) = refused(settings);
     let cause = error.rsplit("trial.toml: ").next().expect("a part");
-    holds(&dry_run.done().out, &["calls, about", "note: its models cannot be asked yet", cause.trim()]);
+    holds(&dry_run.done().out, &["calls, about", "note: the models cannot be called yet", cause.trim()]);
     error
 }
 
 #[track_caller]
-fn refused(settings: &Settings) -> (String, Said) {
+fn refused(settings: &Settings) -> (String, CommandOutput) {
     let project = Project::with(settings);
     let before = project.files();
     let error = project.trial("out", &[]).refused_in_one_line();

@@ -1,14 +1,14 @@
-//! Servers that refuse, break off, or leave out what a run needs: the run stops, and can go on.
+//! Servers that refuse requests, drop connections, or omit what a run needs: the run stops and can be resumed.
 
 use serde_json::{Value, json};
 use wiremock::matchers::any;
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
-use crate::support::{Project, Said, Settings, holds};
+use crate::support::{CommandOutput, Project, Settings, holds};
 
 const KEY: &str = "sk-trial-0123456789";
 
-/// The weak level on this server.
+/// Settings with the weak level on this server.
 fn settings(server: &MockServer) -> Settings {
     let entry = format!(
         "name = 'small'\nbackend = 'openai'\nbase_url = '{}/v1'\nmodel = 'served'\napi_key_env = 'TRIAL_KEY'\nmax_retries = 0\n\
@@ -36,11 +36,11 @@ async fn server(template: ResponseTemplate) -> MockServer {
     server
 }
 
-fn run(project: &Project) -> Said {
-    Said::of(project.command().env("TRIAL_KEY", KEY).args(["run", "--config", "trial.toml", "--out", "out"]))
+fn run(project: &Project) -> CommandOutput {
+    CommandOutput::of(project.command().env("TRIAL_KEY", KEY).args(["run", "--config", "trial.toml", "--out", "out"]))
 }
 
-/// The error of a run whose weak level answers with this.
+/// Returns the error of a run whose weak level gets this response.
 async fn refused(template: ResponseTemplate) -> String {
     let server = server(template).await;
     let project = Project::with(&settings(&server));
@@ -54,39 +54,39 @@ async fn refused(template: ResponseTemplate) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_server_without_log_probabilities() {
+async fn a_server_without_log_probabilities_stops_the_run() {
     let error = refused(ResponseTemplate::new(200).set_body_json(answer(&Value::Null))).await;
     holds(&error, &["no log-probabilities", "another signal"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_server_that_refuses_the_key_or_repeats_it() {
-    let said = json!({"error": {"message": format!("Incorrect API key provided: {KEY}.")}});
-    let error = refused(ResponseTemplate::new(401).set_body_json(said)).await;
+async fn a_refused_key_is_never_repeated_in_the_error() {
+    let output = json!({"error": {"message": format!("Incorrect API key provided: {KEY}.")}});
+    let error = refused(ResponseTemplate::new(401).set_body_json(output)).await;
     holds(&error, &["401", "check the key in the variable TRIAL_KEY"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_server_that_fails_or_talks_of_something_else() {
+async fn server_failures_and_foreign_bodies_are_reported() {
     holds(&refused(ResponseTemplate::new(500).set_body_string("out of order")).await, &["500", "out of order"]);
     holds(
         &refused(ResponseTemplate::new(200).set_body_string("<html>hello")).await,
-        &["something else than a chat completion"],
+        &["something other than a chat completion"],
     );
 }
 
 #[test]
-fn a_server_that_is_not_there() {
+fn a_server_that_does_not_listen_is_reported() {
     // Nothing listens on the discard port.
     let entry = "name = 'small'\nbackend = 'openai'\nbase_url = 'http://127.0.0.1:9/v1'\nmax_retries = 0";
     let project = Project::with(&Settings::simulated().model("small", entry));
     let error = run(&project).refused();
-    holds(&error, &["http://127.0.0.1:9/v1", "the same command goes on"]);
+    holds(&error, &["http://127.0.0.1:9/v1", "the same command resumes"]);
     assert!(project.reports("out").is_empty());
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_run_goes_on_where_its_server_broke_off() {
+async fn a_run_resumes_where_its_server_failed() {
     let server = MockServer::start().await;
     Mock::given(any()).respond_with(good()).up_to_n_times(7).mount(&server).await;
     Mock::given(any()).respond_with(ResponseTemplate::new(400).set_body_string("closed")).mount(&server).await;
@@ -95,17 +95,17 @@ async fn a_run_goes_on_where_its_server_broke_off() {
     server.reset().await;
     Mock::given(any()).respond_with(good()).mount(&server).await;
     run(&project).done();
-    let asked = server.received_requests().await.expect("recorded").len();
+    let request_count = server.received_requests().await.expect("recorded").len();
     let calls = project.sheet("out", "calls");
     let mut needed: Vec<&str> =
         calls.rows().filter(|call| call.text("model") == "small").map(|call| call.text("journal_key")).collect();
     needed.sort_unstable();
     needed.dedup();
-    assert_eq!(asked, needed.len() - 7, "the seven answers of before are not asked for again");
+    assert_eq!(request_count, needed.len() - 7, "the seven answers of before are not asked for again");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_address_that_cannot_be_one_is_refused_before_any_call() {
+async fn an_invalid_address_is_refused_before_any_call() {
     let server = server(good()).await;
     for address in
         ["ftp://127.0.0.1/v1", "127.0.0.1", "http://user:secret@127.0.0.1/v1", "http://127.0.0.1/v1?key=secret"]

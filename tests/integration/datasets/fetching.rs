@@ -1,4 +1,4 @@
-//! `datasets fetch` against a server on this machine: what is cut goes on, what is wrong is refused, nothing is written over.
+//! `datasets fetch` against a local server: cut downloads resume, wrong files are refused, nothing is overwritten.
 
 use sha2::{Digest, Sha256};
 
@@ -7,7 +7,7 @@ use crate::support::{Project, Settings, holds, problems};
 
 const FILE: &str = "cache/datasets/mine/test.jsonl";
 
-/// A project whose catalogue has one data set, and the server that has its file.
+/// Project whose catalogue has one data set, and the server with the file of the data set.
 struct Stage {
     project: Project,
     server: Server,
@@ -22,7 +22,7 @@ impl Stage {
         stage
     }
 
-    /// The keys that pin the file.
+    /// Returns the keys that pin the file.
     fn pin(&self) -> String {
         format!("bytes = {}, sha256 = '{}'", self.file.len(), hex::encode(Sha256::digest(&self.file)))
     }
@@ -36,7 +36,7 @@ impl Stage {
         self.project.write("datasets/catalogue.toml", text.replace(", }", " }"));
     }
 
-    fn fetch(&self, further: &[&str]) -> crate::support::Said {
+    fn fetch(&self, further: &[&str]) -> crate::support::CommandOutput {
         self.project.run(&[&["datasets", "fetch", "mine"], further].concat())
     }
 
@@ -49,7 +49,7 @@ impl Stage {
         assert_eq!(self.left(), ["test.jsonl"], "nothing but the file is left");
     }
 
-    /// The names in the data set's folder.
+    /// Returns the file names in the folder of the data set.
     fn left(&self) -> Vec<String> {
         let folder = self.project.path("cache/datasets/mine");
         let entries = std::fs::read_dir(folder).map(Iterator::collect::<Vec<_>>).unwrap_or_default();
@@ -63,18 +63,18 @@ impl Stage {
 #[test]
 fn a_file_is_fetched_once_and_used_by_name() {
     let stage = Stage::new();
-    holds(&stage.project.run(&["datasets", "list"]).done().out, &["test 120, to be fetched"]);
+    holds(&stage.project.run(&["datasets", "list"]).done().out, &["test 120, not fetched"]);
     let settings = Settings::simulated().without("dataset.path").set("dataset.name", "mine");
     stage.project.write("trial.toml", settings.text());
-    holds(&stage.project.trial("out", &[]).refused(), &["test.jsonl is not there", "datasets fetch mine"]);
+    holds(&stage.project.trial("out", &[]).refused(), &["test.jsonl is missing", "datasets fetch mine"]);
 
-    let said = stage.fetch(&[]).done();
-    holds(&said.out, &["test.jsonl  sha256", "verified"]);
-    holds(&said.err, &["mine: MIT (much)", "fetching http://127.0.0.1"]);
+    let output = stage.fetch(&[]).done();
+    holds(&output.out, &["test.jsonl  sha256", "verified"]);
+    holds(&output.err, &["mine: MIT (much)", "fetching http://127.0.0.1"]);
     stage.is_right();
-    assert_eq!(stage.server.asked(), ["/file"]);
+    assert_eq!(stage.server.requests(), ["/file"]);
     stage.fetch(&[]).done();
-    assert_eq!(stage.server.asked(), Vec::<String>::new(), "what is there is not asked for again");
+    assert_eq!(stage.server.requests(), Vec::<String>::new(), "an existing file is not requested again");
     assert!(!stage.project.run(&["datasets", "list"]).done().out.contains("to be fetched"));
     stage.project.trial("out", &[]).done();
     assert_eq!(stage.project.sheet("out", "records").rows().count() % 120, 0);
@@ -85,20 +85,20 @@ fn redirects_are_followed() {
     let stage = Stage::new();
     stage.server.next(&[Meets::Moved]);
     stage.fetch(&[]).done();
-    assert_eq!(stage.server.asked(), ["/file", "/elsewhere"]);
+    assert_eq!(stage.server.requests(), ["/file", "/elsewhere"]);
     stage.is_right();
 }
 
 #[test]
-fn what_is_not_there_is_told_and_leaves_nothing() {
+fn a_missing_file_is_reported_and_leaves_nothing() {
     let stage = Stage::new();
     stage.server.next(&[Meets::Missing]);
-    stage.refused(&["/file: the server answers 404 Not Found"]);
+    stage.refused(&["/file: the server answered 404 Not Found"]);
     assert_eq!(stage.left(), Vec::<String>::new());
 }
 
 #[test]
-fn another_file_is_refused_and_not_kept() {
+fn a_file_with_another_checksum_is_refused_and_removed() {
     let stage = Stage::new();
     let mut other = stage.file.clone();
     other[10] ^= 1;
@@ -106,7 +106,7 @@ fn another_file_is_refused_and_not_kept() {
     stage.refused(&["test.jsonl has the SHA-256", "instead of"]);
     assert_eq!(stage.left(), Vec::<String>::new());
     stage.server.change(&[stage.file.clone(), b"more".to_vec()].concat());
-    stage.refused(&["it is longer than"]);
+    stage.refused(&["the file is longer than"]);
     assert_eq!(stage.left(), Vec::<String>::new());
     stage.server.change(&stage.file);
     stage.fetch(&[]).done();
@@ -114,73 +114,73 @@ fn another_file_is_refused_and_not_kept() {
 }
 
 #[test]
-fn a_cut_connection_goes_on_where_it_was() {
+fn a_cut_download_resumes_at_its_last_byte() {
     let stage = Stage::new();
     stage.server.next(&[Meets::Cut(5000), Meets::Cut(2000)]);
     stage.fetch(&[]).done();
-    assert_eq!(stage.server.asked(), ["/file", "/file from 5000", "/file from 7000"]);
+    assert_eq!(stage.server.requests(), ["/file", "/file from 5000", "/file from 7000"]);
     stage.is_right();
 }
 
 #[test]
-fn a_later_fetch_goes_on_with_what_an_earlier_one_kept() {
+fn a_later_fetch_resumes_a_partial_download() {
     let stage = Stage::new();
     stage.server.next(&[Meets::Cut(6000), Meets::Cut(0)]);
-    stage.refused(&["6000 bytes are kept, and another fetch goes on from there"]);
+    stage.refused(&["6000 bytes are stored. Fetch again to continue from there"]);
     assert_eq!(stage.left().len(), 1, "a hidden piece");
-    stage.server.asked();
+    stage.server.requests();
     stage.fetch(&[]).done();
-    assert_eq!(stage.server.asked(), ["/file from 6000"]);
+    assert_eq!(stage.server.requests(), ["/file from 6000"]);
     stage.is_right();
 }
 
 #[test]
-fn servers_that_know_no_ranges_start_over() {
+fn a_server_without_ranges_restarts_the_download() {
     let stage = Stage::new();
     stage.server.next(&[Meets::Cut(6000), Meets::Whole]);
     stage.fetch(&[]).done();
     stage.is_right();
     let stage = Stage::new();
     stage.server.next(&[Meets::Cut(6000), Meets::OtherPart]);
-    stage.refused(&["the server sent another part than asked for"]);
+    stage.refused(&["the server sent another part of the file than requested"]);
 }
 
 #[test]
-fn a_piece_of_another_file_is_found_out() {
+fn a_partial_download_of_another_file_is_detected() {
     let stage = Stage::new();
     let mut other = stage.file.clone();
     other[10] ^= 1;
     stage.server.change(&other);
     stage.server.next(&[Meets::Cut(6000), Meets::Cut(0)]);
-    stage.refused(&["6000 bytes are kept"]);
+    stage.refused(&["6000 bytes are stored"]);
     stage.server.change(&stage.file);
-    stage.server.asked();
+    stage.server.requests();
     stage.fetch(&[]).done();
-    assert_eq!(stage.server.asked(), ["/file from 6000", "/file"]);
+    assert_eq!(stage.server.requests(), ["/file from 6000", "/file"]);
     stage.is_right();
 }
 
 #[test]
-fn a_file_that_changed_on_the_disk_is_refused_and_not_written_over() {
+fn a_file_changed_on_disk_is_refused_and_not_overwritten() {
     let stage = Stage::new();
     stage.fetch(&[]).done();
     stage.project.write(FILE, "mine now");
-    stage.server.asked();
-    stage.refused(&["test.jsonl has changed: sha256", "nothing is written over"]);
+    stage.server.requests();
+    stage.refused(&["test.jsonl has changed: sha256", "Existing files are not overwritten"]);
     assert_eq!(stage.project.text(FILE), "mine now");
-    assert!(stage.server.asked().is_empty());
+    assert!(stage.server.requests().is_empty());
 }
 
 #[test]
-fn what_is_not_pinned_is_fetched_only_if_asked_for_and_then_stays_the_same() {
+fn an_unpinned_file_needs_a_flag_and_is_pinned_afterwards() {
     let stage = Stage::new();
     stage.catalogue("");
     stage.refused(&["no checksum for the test split of `mine`", "--unverified"]);
-    assert!(stage.server.asked().is_empty());
+    assert!(stage.server.requests().is_empty());
     stage.server.next(&[Meets::Cut(6000)]);
     let error = stage.fetch(&["--unverified"]).refused();
     assert!(!error.contains("are kept"), "nothing says that two pieces are of one file: {error}");
-    holds(&stage.fetch(&["--unverified"]).done().out, &["not pinned"]);
+    holds(&stage.fetch(&["--unverified"]).done().out, &["no checksum in the catalogue"]);
     assert_eq!(stage.left(), ["test.jsonl", "test.jsonl.sha256"]);
 
     let settings = Settings::simulated().without("dataset.path").set("dataset.name", "mine");
@@ -192,13 +192,13 @@ fn what_is_not_pinned_is_fetched_only_if_asked_for_and_then_stays_the_same() {
 }
 
 #[test]
-fn what_cannot_be_fetched_is_told() {
+fn data_sets_that_cannot_be_fetched_are_reported() {
     let shipped = Project::shipped();
     for (name, parts) in [
-        ("gsm-templates", ["ships with this program", "nothing to fetch"]),
-        ("nasa-history-mcq", ["knows no address for the test split", "put the file at"]),
+        ("gsm-templates", ["ships with this program", "need not be fetched"]),
+        ("nasa-history-mcq", ["has no address for the test split", "put the file at"]),
         ("gsm-symbolic", ["no checksum for the main split", "--unverified"]),
-        ("gsm9k", ["no data set `gsm9k`", "did you mean `gsm8k`?"]),
+        ("gsm9k", ["no data set is called `gsm9k`", "did you mean `gsm8k`?"]),
     ] {
         holds(&shipped.run(&["datasets", "fetch", name]).refused(), &parts);
     }
@@ -209,10 +209,10 @@ fn what_cannot_be_fetched_is_told() {
 }
 
 #[test]
-fn two_at_once_do_not_meet() {
+fn two_simultaneous_fetches_do_not_interfere() {
     let stage = Stage::new();
     stage.server.next(&[Meets::Cut(6000), Meets::Cut(0)]);
-    stage.refused(&["6000 bytes are kept"]);
+    stage.refused(&["6000 bytes are stored"]);
     let piece = stage.project.path("cache/datasets/mine").join(&stage.left()[0]);
     let held = std::fs::OpenOptions::new().write(true).open(piece).expect("there");
     held.lock().expect("locked");

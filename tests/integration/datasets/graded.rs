@@ -1,10 +1,10 @@
-//! What a run makes of recorded answers: both scores, what could not be read, and questions without an answer.
+//! Grading of recorded answers: both scores, unreadable answers, and questions without an answer.
 
 use serde_json::{Value, json};
 
 use crate::support::{Project, Settings, holds};
 
-/// A project of GSM-Plus's shape, and the weak answers to its questions.
+/// Builds a project in the shape of GSM-Plus, with weak answers to its questions.
 fn project(answers: &[&str]) -> Project {
     let recorded = |name: &str| format!("name = '{name}'\nbackend = 'replay'\nrecording = '{name}.jsonl'");
     let settings = Settings::simulated()
@@ -31,24 +31,24 @@ fn project(answers: &[&str]) -> Project {
 }
 
 #[test]
-fn both_scores_stand_in_the_records_and_unread_answers_are_listed() {
+fn records_hold_both_scores_and_unread_answers_are_listed() {
     let project = project(&["#### 12", "#### None", "It is 12.", "#### 12", "I cannot say."]);
-    let said = project.trial("out", &[]).done();
-    holds(&said.out, &["no answer could be read for 20.0 % of the items; they are listed in unparsed.jsonl"]);
+    let output = project.trial("out", &[]).done();
+    holds(&output.out, &["no answer could be extracted for 20.0 % of the items. See unparsed.jsonl"]);
     let records = project.sheet("out", "records");
-    let mut told: Vec<[&str; 4]> = records
+    let mut readings: Vec<[&str; 4]> = records
         .rows()
         .map(|row| ["item_id", "weak_answer", "weak_score", "weak_score_strict"].map(|column| row.text(column)))
         .collect();
-    told.sort_unstable();
-    let wanted = [
+    readings.sort_unstable();
+    let expected = [
         ["0", "12", "correct", "correct"],
         ["1", "none", "correct", "correct"],
         ["2", "12", "correct", "no-answer"],
         ["3", "12", "incorrect", "incorrect"],
         ["4", "", "no-answer", "no-answer"],
     ];
-    assert_eq!(told, wanted);
+    assert_eq!(readings, expected);
     let unparsed = project.text("out/unparsed.jsonl");
     let lines: Vec<Value> = unparsed.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
     assert_eq!(lines.len(), 1);
@@ -61,10 +61,10 @@ fn both_scores_stand_in_the_records_and_unread_answers_are_listed() {
 }
 
 #[test]
-fn rules_and_prompts_that_do_not_go_with_the_questions_are_refused() {
+fn rules_and_prompts_that_do_not_fit_the_task_are_refused() {
     let project = project(&["#### 12"; 5]);
     for (set, parts) in [
-        ("dataset.extraction=[\"letter\"]", ["the rule `letter` does not read", "dataset.extraction"]),
+        ("dataset.extraction=[\"letter\"]", ["the rule `letter` does not apply", "dataset.extraction"]),
         ("dataset.extraction=[\"gsm8k-stric\"]", ["unknown variant", "did you mean `gsm8k-strict`?"]),
     ] {
         holds(&project.trial("out", &["--set", set]).refused_in_one_line(), &parts);
@@ -72,8 +72,8 @@ fn rules_and_prompts_that_do_not_go_with_the_questions_are_refused() {
     let choices = Project::with(&Settings::simulated().set("dataset.path", "choices.csv"));
     choices.write("choices.csv", crate::support::choices(2, 2));
     for (set, parts) in [
-        ("model.small.prompt=\"mmlu-0-shot\"", ["names the question's subject", "choose another prompt"]),
-        ("dataset.extraction=[\"option-likelihood\"]", ["name a rule that reads texts too", "dataset.extraction"]),
+        ("model.small.prompt=\"mmlu-0-shot\"", ["names the question's subject", "Choose another prompt"]),
+        ("dataset.extraction=[\"option-likelihood\"]", ["add a rule that reads generated text", "dataset.extraction"]),
     ] {
         holds(&choices.trial("out", &["--set", set]).refused_in_one_line(), &parts);
     }
@@ -81,7 +81,7 @@ fn rules_and_prompts_that_do_not_go_with_the_questions_are_refused() {
 }
 
 #[test]
-fn options_are_compared_per_character_where_the_signal_says_so() {
+fn options_are_scored_per_character_if_the_signal_asks() {
     let settings = Settings::simulated().set("dataset.path", "choices.csv");
     let project = Project::with(&settings.set("deferral.signal", "option-probability-normalised"));
     project.write("choices.csv", crate::support::choices(2, 2));
@@ -89,5 +89,5 @@ fn options_are_compared_per_character_where_the_signal_says_so() {
     let manifest = project.text("out/manifest.json");
     holds(&manifest, &["option-likelihood-normalised v1, answer-is v3", "option-probability-normalised"]);
     let set = "dataset.extraction=[\"answer-is\"]";
-    holds(&project.trial("other", &["--set", set]).refused_in_one_line(), &["go together"]);
+    holds(&project.trial("other", &["--set", set]).refused_in_one_line(), &["must be used together"]);
 }

@@ -1,4 +1,5 @@
-//! Files as a person would read them: option columns of every name, keys in every form, headers, delimiters, encodings.
+//! Files read in the way a person would: option columns of every name, keys in every form, headers, delimiters,
+//! encodings.
 
 use intercascade::dataset::{Contents, Format, Reading, read};
 use intercascade::types::item::Target;
@@ -12,23 +13,23 @@ fn contents(name: &str, bytes: impl AsRef<[u8]>) -> Contents {
     read(&path, &Reading::of(Format::Mmlu)).expect("readable")
 }
 
-/// The options and the place of the right one of the only row.
+/// Returns the options and the index of the correct one, from a file with a single row.
 fn only(name: &str, text: &str) -> (Vec<String>, usize) {
     let mut contents = contents(name, text);
     assert!(contents.faults.is_empty(), "{:?}", contents.faults);
     let item = contents.items.pop().expect("a row");
-    let Target::Choice(place) = item.target else { panic!("{item:?}") };
-    (item.options, place)
+    let Target::Choice(index) = item.target else { panic!("{item:?}") };
+    (item.options, index)
 }
 
-/// The first fault.
+/// Returns the first fault.
 fn fault(name: &str, text: &str) -> String {
     let contents = contents(name, text);
     contents.faults.first().unwrap_or_else(|| panic!("no fault in {text}: {:?}", contents.items)).1.to_string()
 }
 
 #[test]
-fn columns_of_options_are_all_taken() {
+fn all_option_columns_are_read() {
     for (header, row, count, right) in [
         ("Question,A,B,C,D,E,Answer", "q,1,2,3,4,5,E", 5, 4),
         ("question,A,B,C,D,E,F,G,H,I,J,answer", "q,1,2,3,4,5,6,7,8,9,10,J", 10, 9),
@@ -42,13 +43,13 @@ fn columns_of_options_are_all_taken() {
         ("question,choice0,choice1,answer", "q,3,4,1.0", 2, 1),
         ("question,option1,option2,answer", "q,left,right,right", 2, 1),
     ] {
-        let (options, place) = only("a.csv", &format!("{header}\n{row}\n"));
-        assert_eq!((options.len(), place), (count, right), "{header}");
+        let (options, index) = only("a.csv", &format!("{header}\n{row}\n"));
+        assert_eq!((options.len(), index), (count, right), "{header}");
     }
 }
 
 #[test]
-fn fields_of_options_in_every_form() {
+fn option_fields_are_read_in_every_form() {
     for (row, right) in [
         (r#"{"question": "q", "options": {"A": "x", "B": "y", "C": "z"}, "answer": "z", "answer_idx": "C"}"#, 2),
         (
@@ -63,17 +64,21 @@ fn fields_of_options_in_every_form() {
     ] {
         assert_eq!(only("a.jsonl", row).1, right, "{row}");
     }
-    let (options, place) = only("a.csv", "Question,Correct Answer,Incorrect Answer 1,Incorrect Answer 2\nq,r,w,v\n");
-    assert_eq!((options.len(), options[place].as_str()), (3, "r"));
+    let (options, index) = only("a.csv", "Question,Correct Answer,Incorrect Answer 1,Incorrect Answer 2\nq,r,w,v\n");
+    assert_eq!((options.len(), options[index].as_str()), (3, "r"));
 }
 
 #[test]
-fn an_option_that_would_be_dropped_is_named() {
+fn an_option_that_would_be_lost_is_reported() {
     for (name, text, parts) in [
         ("a.csv", "question,A,B,C,E,answer\nq,1,2,3,5,A\n", ["line 1", "`D`: is missing from the header"]),
-        ("a.csv", "question,A,B,choice0,choice1,answer\nq,1,2,3,4,A\n", ["line 2: field `choice0`", "in `A` too"]),
+        ("a.csv", "question,A,B,choice0,choice1,answer\nq,1,2,3,4,A\n", ["line 2: field `choice0`", "also in `A`"]),
         ("a.csv", "question,A,B,option_e,answer\nq,1,2,3,A\n", ["line 2: field `option_e`", "options are in `A`"]),
-        ("a.jsonl", r#"{"question": "q", "B": "1", "C": "2", "answer": "B"}"#, ["field `B`: looks like", "no `A`"]),
+        (
+            "a.jsonl",
+            r#"{"question": "q", "B": "1", "C": "2", "answer": "B"}"#,
+            ["field `B`: looks like", "`A` is missing"],
+        ),
         (
             "a.jsonl",
             r#"{"question": "q", "A": "1", "B": "2", "D": "4", "answer": "A"}"#,
@@ -82,7 +87,7 @@ fn an_option_that_would_be_dropped_is_named() {
         (
             "a.jsonl",
             r#"{"question": "q", "choices": ["1", "2"], "option_a": "1", "option_b": "2", "answer": 0}"#,
-            ["`option_a`", "in `choices` too"],
+            ["`option_a`", "also in `choices`"],
         ),
         ("a.csv", "question,A,B,C,answer\nq,1,,3,A\n", ["line 2: field `B`", "is empty"]),
     ] {
@@ -111,12 +116,12 @@ fn keys_that_contradict_or_count_from_one_are_faults() {
     assert!(contents("a.jsonl", rows(&[1, 2, 0])).faults.is_empty());
     let unsure = contents("a.jsonl", rows(&[1; 5]));
     assert!(unsure.faults.is_empty());
-    holds(&unsure.notices.concat(), &["none of the 5 answers", "taken to count from 0"]);
+    holds(&unsure.notices.concat(), &["none of the 5 answers", "read as counted from 0"]);
     holds(&fault("a.csv", "question,A,B,answer\nq,x,y,1\n"), &["must be a letter from A to B, not `1`"]);
 }
 
 #[test]
-fn a_name_given_twice_is_a_fault() {
+fn a_duplicate_column_name_is_a_fault() {
     let row = r#"{"question": "q", "choices": ["x", "y"], "answer": 0, "answer": 1}"#;
     holds(&fault("a.jsonl", row), &["line 1", "`answer` is given twice"]);
     holds(&fault("a.json", &format!("[{row}]")), &["row 1", "`answer` is given twice"]);
@@ -125,7 +130,7 @@ fn a_name_given_twice_is_a_fault() {
 }
 
 #[test]
-fn delimiters_are_told_from_the_header() {
+fn delimiters_are_detected_from_the_header() {
     for (name, text) in [
         ("a.csv", "question;A;B;answer\n\"a, b; or c?\";x;y;B\n"),
         ("a.tsv", "question\tA\tB\tanswer\na, b; or c?\tx\ty\tB\n"),
@@ -143,7 +148,7 @@ fn delimiters_are_told_from_the_header() {
 }
 
 #[test]
-fn other_encodings_are_refused_with_the_command_that_converts_them() {
+fn other_encodings_are_refused_with_a_conversion_command() {
     let project = Project::new();
     let text = "question,A,B,answer\nCaf\u{e9}?,x,y,B\n";
     let utf16: Vec<u8> = "\u{feff}".encode_utf16().chain(text.encode_utf16()).flat_map(u16::to_le_bytes).collect();
@@ -152,15 +157,15 @@ fn other_encodings_are_refused_with_the_command_that_converts_them() {
     holds(&error, &["wide.csv", "UTF-16", "iconv -f UTF-16 -t UTF-8 'wide.csv'"]);
     let latin: Vec<u8> = text.chars().map(|c| u8::try_from(u32::from(c)).expect("Latin-1")).collect();
     project.write("latin.csv", &latin);
-    let said = project.run(&["datasets", "check", "latin.csv"]);
-    assert_eq!(said.code, 1);
-    holds(&said.out, &["latin.csv: line 2", "byte 0xE9", "iconv -f WINDOWS-1252 -t UTF-8 'latin.csv'"]);
+    let output = project.run(&["datasets", "check", "latin.csv"]);
+    assert_eq!(output.code, 1);
+    holds(&output.out, &["latin.csv: line 2", "byte 0xE9", "iconv -f WINDOWS-1252 -t UTF-8 'latin.csv'"]);
     project.write("latin.json", b"[{\"question\": \"ok\"},\n{\"question\": \"caf\xe9\"}]");
     holds(&project.run(&["datasets", "check", "latin.json"]).refused(), &["latin.json", "line 2", "WINDOWS-1252"]);
 }
 
 #[test]
-fn rows_that_their_own_file_calls_bad_are_kept_and_told() {
+fn rows_flagged_as_bad_are_kept_and_reported() {
     let row = |error: &str, correct: &str| {
         format!(
             "{{\"question\": \"q\", \"choices\": [\"w\", \"x\", \"y\", \"z\"], \"answer\": 0, \"error_type\": \"{error}\", \
@@ -191,13 +196,16 @@ fn rows_that_their_own_file_calls_bad_are_kept_and_told() {
 fn check_warns_of_equal_options_and_counts_them() {
     let project = Project::new();
     project.write("a.csv", "question,A,B,C,answer\nq,up,down,up,C\np,up,down,,B\n");
-    let said = project.run(&["datasets", "check", "a.csv"]).done();
-    holds(&said.out, &["2 good rows", "numbers of options: 2 in 1 rows, 3 in 1 rows"]);
-    holds(&said.out, &["note: a.csv: 1 questions have two options of one text (the first: line 2); in 1 of them"]);
+    let output = project.run(&["datasets", "check", "a.csv"]).done();
+    holds(&output.out, &["2 good rows", "numbers of options: 2 in 1 rows, 3 in 1 rows"]);
+    holds(
+        &output.out,
+        &["note: a.csv: 1 questions have two options with equal text (the first: line 2); in 1 of them"],
+    );
 }
 
 #[test]
-fn members_of_archives_are_found_behind_a_dot() {
+fn archive_members_are_found_behind_a_leading_dot() {
     let project = Project::new();
     let members =
         [("./data/test/anatomy_test.csv", "Which?,a,b,c,d,A\n"), ("./data/dev/anatomy_dev.csv", "What?,a,b,c,d,B\n")];
@@ -207,7 +215,7 @@ fn members_of_archives_are_found_behind_a_dot() {
         let mut header = tar::Header::new_gnu();
         header.set_size(text.len() as u64);
         header.set_mode(0o644);
-        // By hand, since the builder takes the dot away.
+        // Writes the name directly, because the builder removes the leading dot.
         header.as_gnu_mut().expect("GNU").name[..name.len()].copy_from_slice(name.as_bytes());
         header.set_cksum();
         tar.append(&header, text.as_bytes()).expect("written");
@@ -218,8 +226,8 @@ fn members_of_archives_are_found_behind_a_dot() {
     project.write("a.zip", zip.finish().expect("closed").into_inner());
     for archive in ["a.tar", "a.zip"] {
         for member in ["data/test", "./data/test", "data/test/anatomy_test.csv"] {
-            let said = project.run(&["datasets", "check", archive, "--member", member]).done();
-            holds(&said.out, &["1 good rows", "1 subjects"]);
+            let output = project.run(&["datasets", "check", archive, "--member", member]).done();
+            holds(&output.out, &["1 good rows", "1 subjects"]);
         }
         holds(
             &project.run(&["datasets", "check", archive, "--member", "data/val"]).refused(),

@@ -1,4 +1,4 @@
-//! Data sets: those that ship, those that are fetched, and the shapes in which files are published.
+//! Data sets: those that ship, those that are fetched, and the formats in which files are published.
 
 mod audited;
 #[cfg(unix)]

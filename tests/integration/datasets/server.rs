@@ -1,27 +1,27 @@
-//! A file server on this machine that misbehaves in given ways.
+//! A local file server that misbehaves in given ways.
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 
-/// What a request for the file meets.
+/// Reaction to a request for the file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Meets {
-    /// The file, or the part asked for.
+    /// Sends the file, or the requested range.
     File,
-    /// The file from its start, whatever part is asked for.
+    /// Sends the whole file, even if a range is requested.
     Whole,
-    /// The connection ends after so many bytes of what was asked for.
+    /// Closes the connection after this number of bytes.
     Cut(usize),
-    /// Another address.
+    /// Redirects to another address.
     Moved,
-    /// No such file.
+    /// Reports that the file does not exist.
     Missing,
-    /// Another part than asked for.
+    /// Sends another range than requested.
     OtherPart,
 }
 
-/// A server of one file, at `/file` and, where it has moved, at `/elsewhere`.
+/// Server of one file at `/file`, and at `/elsewhere` after a redirect.
 pub(super) struct Server {
     address: String,
     state: Arc<Mutex<State>>,
@@ -30,10 +30,10 @@ pub(super) struct Server {
 #[derive(Default)]
 struct State {
     file: Vec<u8>,
-    /// What the next requests meet, the first one first; then the file.
+    /// Reactions to the next requests, in order. After these, the server sends the file.
     meets: Vec<Meets>,
-    /// What was asked for: path and range.
-    asked: Vec<String>,
+    /// Requests so far: path and range.
+    requests: Vec<String>,
 }
 
 impl Server {
@@ -44,7 +44,7 @@ impl Server {
         let shared = Arc::clone(&state);
         std::thread::spawn(move || {
             for stream in listener.incoming().map_while(Result::ok) {
-                // A client that goes away early is none of the server's business.
+                // The server ignores clients that disconnect early.
                 let _ = answer(stream, &shared);
             }
         });
@@ -63,9 +63,9 @@ impl Server {
         self.state.lock().expect("unpoisoned").file = file.to_vec();
     }
 
-    /// What was asked for since this was last called.
-    pub(super) fn asked(&self) -> Vec<String> {
-        std::mem::take(&mut self.state.lock().expect("unpoisoned").asked)
+    /// Returns the requests since the previous call of this function.
+    pub(super) fn requests(&self) -> Vec<String> {
+        std::mem::take(&mut self.state.lock().expect("unpoisoned").requests)
     }
 }
 
@@ -83,7 +83,7 @@ fn answer(mut stream: TcpStream, state: &Mutex<State>) -> std::io::Result<()> {
     }
     let (file, meets) = {
         let mut state = state.lock().expect("unpoisoned");
-        state.asked.push(format!("{path}{}", start.map(|start| format!(" from {start}")).unwrap_or_default()));
+        state.requests.push(format!("{path}{}", start.map(|start| format!(" from {start}")).unwrap_or_default()));
         let moved = path == "/elsewhere" || state.meets.is_empty();
         (state.file.clone(), if moved { Meets::File } else { state.meets.remove(0) })
     };

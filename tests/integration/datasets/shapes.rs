@@ -1,4 +1,4 @@
-//! The shapes in which data sets are published, each in a small file written for the test.
+//! Formats in which data sets are published, each in a small file written for the test.
 
 use std::io::Write;
 use std::path::Path;
@@ -32,7 +32,7 @@ fn number(text: &str) -> Target {
 }
 
 #[test]
-fn the_instances_of_a_symbolic_template_are_one_group() {
+fn instances_of_a_symbolic_template_form_one_group() {
     let row = |id, instance, original, question| {
         format!(
             "{{\"id\": {id}, \"instance\": {instance}, \"original_id\": {original}, \"question\": \"{question}\", \
@@ -40,13 +40,13 @@ fn the_instances_of_a_symbolic_template_are_one_group() {
         )
     };
     let items = math(&[row(7, 0, 500, "Ann: 2+2?"), row(7, 1, 500, "Ben: 2+2?"), row(8, 0, 11, "3+1?")].concat());
-    let told: Vec<(&str, &str)> = items.iter().map(|item| (&*item.id.0, &*item.group)).collect();
-    assert_eq!(told, [("7-0", "500"), ("7-1", "500"), ("8-0", "11")]);
+    let groups: Vec<(&str, &str)> = items.iter().map(|item| (&*item.id.0, &*item.group)).collect();
+    assert_eq!(groups, [("7-0", "500"), ("7-1", "500"), ("8-0", "11")]);
     assert_eq!(items[0].target, number("4"));
 }
 
 #[test]
-fn perturbed_questions_belong_to_their_seed_question_and_may_have_no_answer() {
+fn perturbed_questions_share_the_group_of_their_seed() {
     let row = |question: &str, kind: &str, answer: &str, seed: &str| {
         format!(
             "{{\"question\": \"{question}\", \"solution\": \"Think.\\n#### {answer}\", \"answer\": \"{answer}\", \
@@ -65,11 +65,11 @@ fn perturbed_questions_belong_to_their_seed_question_and_may_have_no_answer() {
     assert_eq!(items[0].group.len(), 12, "a question as a name is shortened to a hash");
     assert_eq!(items[1].subject.as_deref(), Some("digit expansion"));
     let wrong = fault("a.jsonl", &row("q", "k", "some", "s"), Format::Gsm8k);
-    assert_eq!(wrong, "line 1: field `answer`: must be a number, or None where there is no answer");
+    assert_eq!(wrong, "line 1: field `answer`: must be a number, or None if the problem has no answer");
 }
 
 #[test]
-fn metamath_in_one_array_and_its_backward_questions() {
+fn metamath_is_read_from_one_array() {
     let text = "[\n{\"query\": \"2+2?\", \"response\": \"Add.\\n#### 4\\nThe answer is: 4\", \"type\": \"GSM_Rephrased\", \
                 \"original_question\": \"two and two?\"},\n{\"query\": \"Which?\", \"response\": \"The answer is: x^2\", \
                 \"type\": \"MATH_AnsAug\", \"original_question\": \"two and two?\"}]\n";
@@ -85,7 +85,7 @@ fn metamath_in_one_array_and_its_backward_questions() {
 }
 
 #[test]
-fn answers_of_competition_problems_are_numbers_or_terms() {
+fn competition_answers_are_numbers_or_terms() {
     let row = |answer: &str, id: &str| {
         format!(
             "{{\"problem\": \"What?\", \"solution\": \"It is $\\\\boxed{{x}}$.\", \"answer\": \"{answer}\", \
@@ -100,7 +100,7 @@ fn answers_of_competition_problems_are_numbers_or_terms() {
 }
 
 #[test]
-fn options_as_the_hubs_have_them() {
+fn options_are_read_in_the_forms_of_the_hubs() {
     let fixture = |name: &str| repository().join("tests/fixtures").join(name);
     let reading = Reading::of(Format::Mmlu);
     let pro = read_clean(&fixture("options.parquet"), &reading).expect("good rows").items;
@@ -122,8 +122,8 @@ fn options_as_the_hubs_have_them() {
 }
 
 #[test]
-fn rows_with_options_that_are_wrong_are_named() {
-    for (row, wanted) in [
+fn rows_with_wrong_options_are_reported() {
+    for (row, expected) in [
         (
             "{\"question\": \"q\", \"choices\": [\"a\", \"b\"], \"answer\": 2}",
             "field `answer`: must be a letter from A to B or a number from 0 to 1, not `2`",
@@ -144,17 +144,17 @@ fn rows_with_options_that_are_wrong_are_named() {
         ),
         (
             "{\"question\": \"q\", \"correct_answer\": \"a\", \"incorrect_answer_1\": \"a\"}",
-            "stands among the incorrect ones too",
+            "is also among the incorrect answers",
         ),
         ("{\"question\": \"q\", \"correct_answer\": \"a\"}", "has fewer than two options"),
         ("{\"question\": \"q\"}", "field `choice0`: is missing"),
     ] {
-        holds(&fault("a.jsonl", &format!("{row}\n"), Format::Mmlu), &["line 1", wanted]);
+        holds(&fault("a.jsonl", &format!("{row}\n"), Format::Mmlu), &["line 1", expected]);
     }
 }
 
 #[test]
-fn one_right_and_three_wrong_answers_are_put_into_an_order_by_seed() {
+fn correct_and_wrong_answers_are_ordered_by_seed() {
     let rows: String = (0..40)
         .fold(String::new(), |rows, row| rows + &format!("Which of {row}?,right,wrong one,wrong two,wrong three\n"));
     let text = format!("question,correct_answer,incorrect_answer_1,incorrect_answer_2,incorrect_answer_3\n{rows}");
@@ -164,9 +164,9 @@ fn one_right_and_three_wrong_answers_are_put_into_an_order_by_seed() {
     assert_ne!(first, with(2));
     let mut places = [0; 4];
     for item in &first {
-        let Target::Choice(place) = item.target else { panic!("a choice") };
-        assert_eq!(item.options[place], "right");
-        places[place] += 1;
+        let Target::Choice(index) = item.target else { panic!("a choice") };
+        assert_eq!(item.options[index], "right");
+        places[index] += 1;
     }
     assert!(places.iter().all(|count| *count > 3), "{places:?}");
 }
@@ -183,7 +183,7 @@ fn packed(path: &Path, text: &str) {
 }
 
 #[test]
-fn compressed_files_are_read_as_they_are() {
+fn compressed_files_are_read_without_unpacking() {
     let project = Project::new();
     for name in ["problems.jsonl.gz", "problems.jsonl.zst"] {
         packed(&project.path(name), &format!("\u{feff}{}", problems(3, 2)));
@@ -195,7 +195,7 @@ fn compressed_files_are_read_as_they_are() {
     holds(&project.run(&["datasets", "check", "cut.jsonl.gz"]).refused(), &["cut.jsonl.gz cannot be read"]);
 }
 
-/// An archive of two splits with a subject each.
+/// Builds an archive of two splits with one subject each.
 fn archive(project: &Project) {
     let mut archive = tar::Builder::new(std::fs::File::create(project.path("data.tar")).expect("made"));
     for (name, text) in [
@@ -214,12 +214,12 @@ fn archive(project: &Project) {
 }
 
 #[test]
-fn an_archive_is_read_by_its_members_and_run_by_subject() {
+fn an_archive_is_read_member_by_member_with_subjects() {
     let settings = Settings::simulated().set("dataset.path", "data.tar").set("dataset.member", "data/test");
     let project = Project::with(&settings);
     archive(&project);
-    let said = project.run(&["datasets", "check", "data.tar", "--member", "data/test"]).done();
-    holds(&said.out, &["3 good rows in 3 groups", "2 subjects: other 2, stem 1"]);
+    let output = project.run(&["datasets", "check", "data.tar", "--member", "data/test"]).done();
+    holds(&output.out, &["3 good rows in 3 groups", "2 subjects: other 2, stem 1"]);
     holds(
         &project.run(&["datasets", "check", "data.tar", "--member", "data/val"]).refused(),
         &["no tables in data/val"],
@@ -233,11 +233,11 @@ fn an_archive_is_read_by_its_members_and_run_by_subject() {
     project.trial("stem", &["--set", "dataset.subjects=[\"stem\"]"]).done();
     assert_eq!(Vec::from_iter(ids("stem")), ["astronomy/0"]);
     let error = project.trial("none", &["--set", "dataset.subjects=[\"botany\"]"]).refused_in_one_line();
-    holds(&error, &["dataset: subjects: no item has the subject `botany`; there are: anatomy, astronomy"]);
+    holds(&error, &["dataset: subjects: no item has the subject `botany`; known subjects: anatomy, astronomy"]);
 }
 
 #[test]
-fn what_two_files_share_is_counted() {
+fn questions_shared_by_two_files_are_counted() {
     let project = Project::new();
     let row = |id: &str, group: &str, question: &str| {
         format!("{{\"id\": \"{id}\", \"group\": \"{group}\", \"question\": \"{question}\", \"answer\": \"#### 4\"}}\n")
@@ -247,34 +247,34 @@ fn what_two_files_share_is_counted() {
     project.write("c.jsonl", row("e", "y", "When was it?"));
     let against =
         |other| project.run(&["datasets", "check", "a.jsonl", "--against", other, "--embedder", "hashed-words"]);
-    let said = against("b.jsonl").done();
-    holds(&said.out, &["a and c: 1.000", "0 groups in both; 1 of 2 questions have a near-duplicate"]);
-    let said = against("c.jsonl");
-    assert_eq!(said.code, 1, "a group in both is a fault");
-    holds(&said.out, &["1 groups in both; 0 of 2 questions"]);
+    let output = against("b.jsonl").done();
+    holds(&output.out, &["a and c: 1.000", "0 groups in both; 1 of 2 questions have a near-duplicate"]);
+    let output = against("c.jsonl");
+    assert_eq!(output.code, 1, "a group in both is a fault");
+    holds(&output.out, &["1 groups in both; 0 of 2 questions"]);
 }
 
 #[test]
-fn ids_stand_on_all_rows_or_on_none() {
+fn ids_exist_on_all_rows_or_on_none() {
     let text =
         "{\"question\": \"q\", \"answer\": \"#### 1\"}\n{\"id\": \"0\", \"question\": \"q\", \"answer\": \"#### 1\"}\n";
-    let wanted = "line 2: field `id`: is missing on line 1 and there on line 2; all rows have one, or none has";
-    assert_eq!(fault("a.jsonl", text, Format::Gsm8k), wanted);
+    let expected = "line 2: field `id`: is missing on line 1 and present on line 2; all rows must have one, or none";
+    assert_eq!(fault("a.jsonl", text, Format::Gsm8k), expected);
 }
 
 #[test]
-fn a_field_of_the_users_choice_makes_the_groups() {
+fn a_configured_field_defines_the_groups() {
     let project = Project::new();
     let row = |kind| format!("{{\"question\": \"2+2?\", \"answer\": \"#### 4\", \"kind\": \"{kind}\"}}\n");
     project.write("a.jsonl", [row("one"), row("one"), row("two")].concat());
-    let said = project.run(&["datasets", "check", "a.jsonl", "--group", "kind"]).done();
-    holds(&said.out, &["3 good rows in 2 groups"]);
-    let said = project.run(&["datasets", "check", "a.jsonl", "--group", "sort"]);
-    holds(&said.out, &["line 1: field `sort`: is missing, and groups are to be made by it"]);
+    let output = project.run(&["datasets", "check", "a.jsonl", "--group", "kind"]).done();
+    holds(&output.out, &["3 good rows in 2 groups"]);
+    let output = project.run(&["datasets", "check", "a.jsonl", "--group", "sort"]);
+    holds(&output.out, &["line 1: field `sort`: is missing, but is set as the field of the groups"]);
 }
 
 #[test]
-fn the_config_for_gsm_plus_takes_whole_groups_of_four_perturbations() {
+fn the_gsm_plus_config_samples_whole_groups() {
     let project = Project::shipped();
     let perturbations =
         ["numerical substitution", "critical thinking", "digit expansion", "adding operation", "distraction insertion"];
@@ -296,7 +296,7 @@ fn the_config_for_gsm_plus_takes_whole_groups_of_four_perturbations() {
     };
     holds(
         &run(60).done().out,
-        &["qwen-0.5b: 768 calls", "qwen-1.5b: 192 calls", "what 48 independent groups can show"],
+        &["qwen-0.5b: 768 calls", "qwen-1.5b: 192 calls", "detectable change of accuracy with 48 independent groups"],
     );
-    holds(&run(47).refused_in_one_line(), &["dataset: sample_groups is 48, and there are 47 groups"]);
+    holds(&run(47).refused_in_one_line(), &["dataset: sample_groups = 48 is too large: there are 47 groups"]);
 }

@@ -1,5 +1,5 @@
-//! The splits whose kinds have several wordings: wordings differ and all are used, a quarter of the problems state one
-//! number that nobody needs, and neither situations nor structures are those of another split.
+//! Splits whose kinds have several wordings: the wordings differ and all are used, a quarter of the problems state one
+//! unused number, and no situation or structure occurs in two splits.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,20 +9,20 @@ use regex::{Captures, Regex};
 use super::shipped::{groups, shared, source, splits};
 use crate::support::{Project, holds};
 
-/// The splits whose templates have wordings, with the number of kinds of two, three, four and five steps.
+/// Splits whose templates have wordings, with the number of kinds of two, three, four and five steps.
 const WORDED: [(&str, [usize; 4]); 2] = [("holdout-2", [14, 18, 12, 4]), ("dev-2", [7, 9, 6, 2])];
-/// All sources of the data set, without the ending.
+/// All sources of the data set, without the file extension.
 const SOURCES: [&str; 4] = ["templates", "holdout", "holdout-2", "dev-2"];
 
-/// A template as it stands in the file.
+/// Template as written in the file.
 struct Kind {
     id: String,
     wordings: Vec<String>,
     extra: Vec<String>,
     solution: Vec<String>,
-    /// The expressions of the derived variables.
+    /// Expressions of the derived variables.
     expressions: BTreeMap<String, String>,
-    /// The values of the variables that come from a list.
+    /// Values of the variables that are drawn from a list.
     listed: Vec<String>,
 }
 
@@ -64,7 +64,7 @@ fn pattern(text: &str) -> Regex {
     Regex::new(text).expect("a pattern")
 }
 
-/// A pattern that matches what a wording gives, with the extra sentence as a group of its own.
+/// Builds a pattern that matches the questions of a wording, with the extra sentence as a separate group.
 fn given_by(wording: &str, extra: &[String]) -> Regex {
     let slot = pattern(r"\\\{=?[a-z][a-z0-9_]*\\\}");
     let open = |text: &str| slot.replace_all(&regex::escape(text), ".+?").into_owned();
@@ -73,7 +73,7 @@ fn given_by(wording: &str, extra: &[String]) -> Regex {
     pattern(&format!("^{}(?:({}) )?{}$", open(before), extra.join("|"), open(after)))
 }
 
-/// A split's problems by kind.
+/// Returns the problems of a split by kind.
 fn by_kind(items: &[Item]) -> BTreeMap<&str, Vec<&Item>> {
     let mut kinds: BTreeMap<&str, Vec<&Item>> = BTreeMap::new();
     for item in items {
@@ -86,7 +86,7 @@ fn numbers(text: &str) -> BTreeSet<&str> {
     text.split(|c: char| !c.is_ascii_digit()).filter(|number| !number.is_empty()).collect()
 }
 
-/// The operands of a solution's calculations, and what its calculations and its last line give.
+/// Returns the operands of a solution's calculations, and the results of the calculations and of the last line.
 fn used(item: &Item) -> (BTreeSet<&str>, BTreeSet<&str>) {
     let (mut operands, mut results) = (BTreeSet::new(), BTreeSet::new());
     let solution = item.solution.as_deref().expect("a solution");
@@ -100,7 +100,7 @@ fn used(item: &Item) -> (BTreeSet<&str>, BTreeSet<&str>) {
 }
 
 #[test]
-fn each_kind_has_three_wordings_that_differ_and_all_of_them_are_used() {
+fn each_kind_uses_three_different_wordings() {
     let splits = splits("gsm-templates");
     for (split, _) in WORDED {
         let problems = by_kind(&splits[split]);
@@ -128,7 +128,7 @@ fn each_kind_has_three_wordings_that_differ_and_all_of_them_are_used() {
 }
 
 #[test]
-fn exactly_a_quarter_of_the_problems_state_one_number_that_nobody_needs() {
+fn a_quarter_of_the_problems_state_one_unused_number() {
     let splits = splits("gsm-templates");
     for (split, _) in WORDED {
         let mut places = BTreeSet::new();
@@ -167,23 +167,23 @@ fn no_question_states_its_answer() {
 }
 
 #[test]
-fn the_splits_have_as_many_kinds_of_each_length_as_the_card_says() {
+fn kinds_per_length_match_the_data_card() {
     let splits = splits("gsm-templates");
     let card = source("gsm-templates/CARD.md");
-    for (split, wanted) in WORDED {
+    for (split, expected) in WORDED {
         let mut lengths = [0_usize; 4];
         for kind in kinds(split) {
             lengths[kind.solution.len() - 2] += 1;
         }
-        assert_eq!(lengths, wanted, "{split}");
-        let [two, three, four, five] = wanted;
+        assert_eq!(lengths, expected, "{split}");
+        let [two, three, four, five] = expected;
         let line = format!("({two} of two steps, {three} of three, {four} of four, {five} of five)");
         assert!(card.contains(&line), "{split}: CARD.md lacks `{line}`");
-        assert_eq!(groups(&splits[split]).len(), wanted.iter().sum::<usize>());
+        assert_eq!(groups(&splits[split]).len(), expected.iter().sum::<usize>());
     }
 }
 
-/// The sentences of a kind's questions without what a drawing fills in, if they have more than five words.
+/// Returns the sentences of a kind's questions, without drawn values, that have more than five words.
 fn skeletons(kind: &Kind) -> BTreeSet<String> {
     let slot = pattern(r"\{[a-z][a-z0-9_]*\}");
     let sentences = kind.wordings.iter().chain(&kind.extra).flat_map(|text| {
@@ -193,28 +193,28 @@ fn skeletons(kind: &Kind) -> BTreeSet<String> {
     sentences.filter(|sentence| sentence.split_whitespace().count() > 5).collect()
 }
 
-/// What is calculated with what: `v1`, `v2` for what the question gives, in the order of use, and `s1`, `s2` for the
-/// results of earlier steps. The terms of a sum or product of two are in order.
+/// Returns the structure of the calculations: `v1`, `v2` for values in the question, in the order of use, and `s1`,
+/// `s2` for results of earlier steps. The two terms of a sum or product are sorted.
 fn structure(kind: &Kind) -> String {
     let name = pattern("[a-z][a-z0-9_]*");
-    let shown = pattern(r"\{=([a-z][a-z0-9_]*)\}");
+    let placeholder = pattern(r"\{=([a-z][a-z0-9_]*)\}");
     let steps: Vec<&str> = kind
         .solution
         .iter()
-        .flat_map(|line| shown.captures_iter(line))
+        .flat_map(|line| placeholder.captures_iter(line))
         .map(|found| found.extract::<1>().1[0])
         .collect();
-    let mut given: Vec<String> = Vec::new();
+    let mut values: Vec<String> = Vec::new();
     let step = |(at, step): (usize, &&str)| {
         let open = name.replace_all(&kind.expressions[*step], |found: &Captures| {
             if let Some(earlier) = steps[..at].iter().position(|other| *other == &found[0]) {
                 return format!("s{}", earlier + 1);
             }
-            let place = given.iter().position(|other| *other == found[0]).unwrap_or_else(|| {
-                given.push(found[0].to_owned());
-                given.len() - 1
+            let index = values.iter().position(|other| *other == found[0]).unwrap_or_else(|| {
+                values.push(found[0].to_owned());
+                values.len() - 1
             });
-            format!("v{}", place + 1)
+            format!("v{}", index + 1)
         });
         let mut terms: Vec<&str> = open.split(' ').collect();
         if terms.len() == 3 && ["+", "*"].contains(&terms[1]) && terms[0] > terms[2] {
@@ -226,13 +226,13 @@ fn structure(kind: &Kind) -> String {
 }
 
 #[test]
-fn structures_name_what_is_given_and_what_was_calculated() {
+fn structures_name_given_and_calculated_values() {
     let vans = kinds("holdout-2").into_iter().find(|kind| kind.id == "diesel-for-a-choir-van").expect("a kind");
     assert_eq!(structure(&vans), "2*v1; s1*v2; s2/100; s3*v3; s4*v4");
 }
 
 #[test]
-fn no_kind_has_an_id_a_sentence_or_a_structure_of_another_split() {
+fn kinds_share_no_id_sentence_or_structure_across_splits() {
     let all: BTreeMap<&str, Vec<Kind>> = SOURCES.iter().map(|name| (*name, kinds(name))).collect();
     for (split, _) in WORDED {
         let others = || all.iter().filter(|(name, _)| **name != split).flat_map(|(_, kinds)| kinds);
@@ -269,7 +269,7 @@ const MONTHS: [&str; 12] = [
 ];
 
 #[test]
-fn a_problem_of_the_new_splits_is_like_none_of_another_split() {
+fn problems_of_new_splits_resemble_no_other_split() {
     let splits = splits("gsm-templates");
     for (split, _) in WORDED {
         for item in &splits[split] {
@@ -284,7 +284,7 @@ fn a_problem_of_the_new_splits_is_like_none_of_another_split() {
 #[test]
 fn faults_name_the_file_and_the_template_or_the_split() {
     let (catalogue, kinds) = ("datasets/catalogue.toml", "datasets/gsm-templates/dev-2.toml");
-    for (path, from, to, wanted) in [
+    for (path, from, to, expected) in [
         (
             kinds,
             "{extra} How many dollars does the restaurant pay",
@@ -307,7 +307,7 @@ fn faults_name_the_file_and_the_template_or_the_split() {
             catalogue,
             "{ split = \"dev-2\"",
             "{ split = \"holdout\"",
-            ["catalogue.toml: `further`", "there is a split `holdout` already"],
+            ["catalogue.toml: `further`", "the split `holdout` exists already"],
         ),
         (catalogue, "gsm-templates/dev-2.toml", "gsm-templates/dev-3.toml", ["cannot read", "dev-3.toml"]),
     ] {
@@ -315,8 +315,8 @@ fn faults_name_the_file_and_the_template_or_the_split() {
         let text = project.text(path);
         assert_eq!(text.matches(from).count(), 1, "{from}");
         project.write(path, text.replace(from, to));
-        let said = project.run(&["datasets", "generate", "gsm-templates", "--out", "made"]).refused();
-        holds(&said, &wanted);
+        let output = project.run(&["datasets", "generate", "gsm-templates", "--out", "made"]).refused();
+        holds(&output, &expected);
         assert!(!project.path("made").exists(), "{from}: nothing is written");
     }
 }

@@ -1,4 +1,4 @@
-//! The scheduler against the sequential run: the same records, the same calls.
+//! The scheduler compared with the sequential run: equal records, equal calls.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -10,7 +10,7 @@ use intercascade::cascade::calibration::CalibrationPlan;
 use intercascade::cascade::gate::WithoutExample;
 use intercascade::cascade::level::{LevelModel, Levels};
 use intercascade::cascade::repository::{RetrievalRule, Retrieved};
-use intercascade::cascade::schedule::{CellOutcome, one_by_one, side_by_side};
+use intercascade::cascade::schedule::{CellOutcome, run_concurrently, run_sequentially};
 use intercascade::cascade::setup::ExperimentContext;
 use intercascade::cascade::teach::{Distil, TeachingPolicy, worked_example};
 use intercascade::config::prompts::Prompts;
@@ -34,12 +34,12 @@ use serde_json::json;
 
 use super::{Oracle, Watch};
 
-/// A stream, its arms, and how the models behave.
+/// Stream, arms, and behaviour of the models.
 #[derive(Debug, Clone)]
 struct Case {
     seed: u64,
     items: usize,
-    /// The last items, which learning arms take before the stream.
+    /// Number of calibration items at the end, which learning arms process before the stream.
     before: usize,
     words: usize,
     arms: Vec<Arm>,
@@ -66,7 +66,7 @@ fn cases() -> impl Strategy<Value = Case> {
     let arms = proptest::sample::subsequence(Arm::ALL.to_vec(), 1..=6);
     let cells = (arms, 1_usize..3, proptest::collection::vec(0.0..1.0, 1..3));
     let rule = (0_usize..4, -1.0..0.9, any::<bool>());
-    let contents = [Content::Strategy, Content::WorkedCase, Content::Both, Content::QuestionAnswer];
+    let contents = [Content::Strategy, Content::WorkedExample, Content::Both, Content::QuestionAnswer];
     let rules: Vec<StoreRule> = StoreRule::ALL.into_iter().filter(|rule| *rule != StoreRule::Always).collect();
     let teaching = (
         prop_oneof![Just(0.0), Just(1.0), 0.0..1.0],
@@ -113,7 +113,7 @@ fn cases() -> impl Strategy<Value = Case> {
     })
 }
 
-/// The example that the arm `fixed-example` shows.
+/// Example for the arm `fixed-example`.
 fn fixed(prompts: &Prompts) -> Retrieved {
     let item = Item { query: "What is twice 4?".to_owned(), ..testing::item("fixed".to_owned(), "fixed".to_owned()) };
     let prompt = prompts.find("chat", Task::Math).expect("there");
@@ -132,23 +132,23 @@ impl Case {
         (0..self.items + self.before).map(item).collect()
     }
 
-    /// The setup over a journal of its own.
+    /// Builds the experiment with a separate journal.
     fn setup(&self, journal: Journal) -> (Arc<ExperimentContext>, Arc<ConcurrencyLimiter>, [Arc<Watch>; 2]) {
         let journal = Arc::new(journal);
         let gate = ConcurrencyLimiter::new(self.concurrency);
         let prompts = Prompts::near(None).expect("good files");
         let watches = [(); 2].map(|()| Arc::new(Watch::default()));
-        let level = |place: usize| {
-            let name = ["small", "large"][place];
+        let level = |index: usize| {
+            let name = ["small", "large"][index];
             let model: Arc<dyn Model> = Arc::new(Oracle {
                 seed: Seed(self.seed),
                 name,
                 unreadable: self.unreadable,
-                slowest: Duration::from_millis(self.slowest[place]),
-                watch: Arc::clone(&watches[place]),
+                slowest: Duration::from_millis(self.slowest[index]),
+                watch: Arc::clone(&watches[index]),
             });
             let identity = Identity { fixed: json!({ "name": name }), per_item: false };
-            let line = gate.line(QueueSettings { cap: self.caps[place], local: self.local, probed: place == 0 });
+            let line = gate.add_queue(QueueSettings { cap: self.caps[index], local: self.local, probed: index == 0 });
             let retries = Retries { most: 0, first_wait: Duration::ZERO, longest_wait: Duration::ZERO };
             let served = ModelService { name: name.to_owned(), identity, source: AnswerSource::Model(model) };
             LevelModel {
@@ -169,7 +169,7 @@ impl Case {
             embeddings,
             embedder: "hashed-words".into(),
             levels: Levels::new(vec![level(0)], level(1)),
-            gauge: Some(ConfidenceEstimator {
+            estimator: Some(ConfidenceEstimator {
                 signal: Signal::MeanTokenProbability,
                 quantile: 0.1,
                 draws: 2,
@@ -199,8 +199,8 @@ impl Case {
         (Arc::new(setup), gate, watches)
     }
 
-    /// Runs the case with a fresh journal, and gives what it leaves with the prompts that were asked and the most
-    /// calls in flight of each level.
+    /// Runs the case with a new journal; returns the outputs, the prompts that were sent, and the largest number of
+    /// calls in flight for each level.
     fn run(&self, in_parallel: bool) -> (Vec<CellOutcome>, Vec<usize>, [usize; 2]) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build();
         let folder = tempfile::tempdir().expect("a folder");
@@ -208,7 +208,7 @@ impl Case {
         let (setup, gate, watches) = self.setup(journal);
         let gates = CalibrationPlan {
             arms: self.arms.clone(),
-            wanted: CalibrationTask { guarantee: None, recalibrate: None },
+            task: CalibrationTask { guarantee: None, recalibrate: None },
             per_arm: true,
             calibration: (self.items..self.items + self.before).collect(),
             checks: self.checks.clone(),
@@ -219,17 +219,17 @@ impl Case {
         let streams = cells.streams(&setup);
         let outcomes = runtime.expect("a runtime").block_on(async {
             if in_parallel {
-                let outcomes = side_by_side(&setup, &streams, &gate, self.concurrency * 3, |_| ()).await;
+                let outcomes = run_concurrently(&setup, &streams, &gate, self.concurrency * 3, |_| ()).await;
                 outcomes.map(|cells| cells.into_iter().map(|cell| cell.expect("every call may be made")).collect())
             } else {
-                one_by_one(&setup, &streams, |_| ()).await
+                run_sequentially(&setup, &streams, |_| ()).await
             }
         });
         for watch in &watches {
-            let asked = watch.asked.lock().expect("no panic");
-            assert!(asked.values().all(|times| *times == 1), "a call was made twice");
+            let requests_by_prompt = watch.requests_by_prompt.lock().expect("no panic");
+            assert!(requests_by_prompt.values().all(|times| *times == 1), "a call was made twice");
         }
-        let most = [0, 1].map(|place| watches[place].most.load(Ordering::SeqCst));
+        let most = [0, 1].map(|index| watches[index].most.load(Ordering::SeqCst));
         (outcomes.expect("every call is answered"), watches.iter().map(|watch| watch.calls()).collect(), most)
     }
 }
@@ -238,15 +238,15 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(150))]
 
     #[test]
-    fn items_side_by_side_are_items_one_by_one(case in cases()) {
-        let (alone, calls, _) = case.run(false);
-        let (together, calls_together, most) = case.run(true);
-        prop_assert_eq!(alone, together);
+    fn parallel_items_match_the_sequential_run(case in cases()) {
+        let (sequential, calls, _) = case.run(false);
+        let (parallel, calls_together, most) = case.run(true);
+        prop_assert_eq!(sequential, parallel);
         prop_assert_eq!(calls, calls_together, "neither a call more nor one less");
         prop_assert!(most[0] <= case.caps[0] && most[1] <= case.caps[1], "{:?} in flight", most);
         prop_assert!(most[0] + most[1] <= 2 * case.concurrency);
         if case.local {
-            // One local model at a time; the calls of each still go side by side.
+            // Only one local model computes at a time, but the calls to that model still run in parallel.
             prop_assert!(most[0] <= case.concurrency && most[1] <= case.concurrency);
         }
     }

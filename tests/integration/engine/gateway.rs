@@ -1,4 +1,4 @@
-//! What stands between a level and its model.
+//! The gateway between a level and its model.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -16,7 +16,7 @@ use intercascade::types::model::{Identity, Model, ModelError};
 use intercascade::types::price::{Fee, Price};
 use serde_json::json;
 
-/// A model that fails in this way before it answers.
+/// Model that fails a number of times before it answers.
 struct Shaky {
     failures: usize,
     error: fn() -> ModelError,
@@ -57,7 +57,7 @@ fn stage(failures: usize, error: fn() -> ModelError) -> Stage {
     let journal = Arc::new(Journal::open(&folder.path().join("journal.sqlite")).expect("a journal"));
     let model = Arc::new(Shaky { failures, error, calls: AtomicUsize::new(0) });
     let gate = ConcurrencyLimiter::new(8);
-    let line = gate.line(QueueSettings { cap: 8, local: false, probed: false });
+    let line = gate.add_queue(QueueSettings { cap: 8, local: false, probed: false });
     let served = ModelService {
         name: "m".to_owned(),
         identity: Identity { fixed: json!({}), per_item: false },
@@ -91,7 +91,7 @@ impl Stage {
 }
 
 #[tokio::test]
-async fn equal_calls_in_flight_are_one_and_another_draw_is_another_call() {
+async fn equal_calls_in_flight_are_merged_and_draws_are_not() {
     let stage = Arc::new(stage(0, passing));
     let asks = (0..20).map(|_| {
         tokio::spawn({
@@ -109,20 +109,20 @@ async fn equal_calls_in_flight_are_one_and_another_draw_is_another_call() {
 }
 
 #[tokio::test]
-async fn an_answer_is_there_after_a_new_start_and_without_a_model() {
+async fn a_journaled_answer_needs_no_model_after_a_restart() {
     let first = stage(0, passing);
     first.ask("a", 0).await.expect("an answer");
     let path = first.folder.path().join("journal.sqlite");
-    let again = stage(0, passing);
+    let restarted = stage(0, passing);
     let journal = Arc::new(Journal::open(&path).expect("a journal"));
-    let line = again.gate.line(QueueSettings { cap: 1, local: false, probed: false });
+    let line = restarted.gate.add_queue(QueueSettings { cap: 1, local: false, probed: false });
     let served = ModelService {
         name: "m".to_owned(),
         identity: Identity { fixed: json!({}), per_item: false },
         source: AnswerSource::Journal,
     };
     let retries = Retries { most: 0, first_wait: Duration::ZERO, longest_wait: Duration::ZERO };
-    let offline = Gateway::new(served, journal, (Arc::clone(&again.gate), line), retries);
+    let offline = Gateway::new(served, journal, (Arc::clone(&restarted.gate), line), retries);
     let (_, response) = offline.call(&request("a", 0), Priority::default()).await.expect("from the journal");
     assert_eq!(response.text, "a");
     let missing = offline.call(&request("b", 0), Priority::default()).await.expect_err("not in the journal");
@@ -130,37 +130,38 @@ async fn an_answer_is_there_after_a_new_start_and_without_a_model() {
 }
 
 #[tokio::test]
-async fn what_passes_is_tried_again_and_ends_the_run_when_it_does_not_pass() {
-    let mends = stage(2, passing);
-    assert_eq!(mends.ask("a", 0).await.expect("the third attempt"), "a");
-    assert_eq!(mends.calls(), 3);
-    let stays = stage(9, passing);
-    let error = stays.ask("a", 0).await.expect_err("three attempts");
+async fn transient_errors_are_retried_and_finally_end_the_run() {
+    let recovering = stage(2, passing);
+    assert_eq!(recovering.ask("a", 0).await.expect("the third attempt"), "a");
+    assert_eq!(recovering.calls(), 3);
+    let failing = stage(9, passing);
+    let error = failing.ask("a", 0).await.expect_err("three attempts");
     assert!(matches!(&error, ModelError::Unavailable(text) if text == "busy (no answer in 3 attempts)"), "{error}");
-    assert!(matches!(stays.ask("b", 0).await, Err(ModelError::Stopped)), "nothing begins after that");
+    assert!(matches!(failing.ask("b", 0).await, Err(ModelError::Stopped)), "no call begins after the error");
 }
 
 #[tokio::test]
-async fn a_server_that_cannot_be_reached_is_told_of_once_and_only_if_it_is_tried_again() {
+async fn an_unreachable_server_is_reported_once_if_retried() {
     let absent = || ModelError::Passing {
         reason: "refused".to_owned(),
         wait: None,
         charged: false,
         notice: Some("nobody is there".to_owned()),
     };
-    let said = Arc::new(std::sync::Mutex::new(Vec::new()));
+    let messages = Arc::new(std::sync::Mutex::new(Vec::new()));
     let Stage { gateway, model, .. } = stage(2, absent);
-    let heard = Arc::clone(&said);
-    let gateway =
-        gateway.telling(Arc::new(move |text: &str, _: &str| heard.lock().expect("no panic").push(text.to_owned())));
+    let sink = Arc::clone(&messages);
+    let gateway = gateway.with_notice_handler(Arc::new(move |text: &str, _: &str| {
+        sink.lock().expect("no panic").push(text.to_owned());
+    }));
     gateway.call(&request("a", 0), Priority::default()).await.expect("the third attempt");
     gateway.call(&request("b", 0), Priority::default()).await.expect("at once");
     assert_eq!(model.calls.load(Ordering::SeqCst), 4);
-    assert_eq!(*said.lock().expect("no panic"), ["nobody is there"]);
+    assert_eq!(*messages.lock().expect("no panic"), ["nobody is there"]);
 }
 
 #[tokio::test]
-async fn a_refused_call_is_kept_counted_as_charged_at_most_and_asked_again_on_request() {
+async fn a_refused_call_is_journaled_and_repeated_on_request() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("journal.sqlite");
     let refused = Response { finish: Finish::Refused, refusal: Some("filtered".to_owned()), ..Response::default() };
@@ -177,24 +178,24 @@ async fn a_refused_call_is_kept_counted_as_charged_at_most_and_asked_again_on_re
     journal.put(made(2, &withheld)).await.expect("stored");
     let answered = Response { text: "4".to_owned(), ..Response::default() };
     journal.put(made(3, &answered)).await.expect("stored");
-    let there = journal.get(&CallKey([1; 32])).await.expect("readable").expect("there");
-    assert_eq!((there.finish, there.refusal.as_deref()), (Finish::Refused, Some("filtered")));
+    let stored = journal.get(&CallKey([1; 32])).await.expect("readable").expect("there");
+    assert_eq!((stored.finish, stored.refusal.as_deref()), (Finish::Refused, Some("filtered")));
     let elsewhere = folder.path().join("other.sqlite");
     let mut other = Journal::open(&elsewhere).expect("a journal").with_further(&path).expect("a journal");
-    other.pass_over_refused();
+    other.ignore_refused();
     assert!(other.get(&CallKey([1; 32])).await.expect("readable").is_none(), "passed over");
-    assert_eq!(journal.forget_refused().expect("written"), 2);
+    assert_eq!(journal.delete_refused().expect("written"), 2);
     assert!(journal.get(&CallKey([1; 32])).await.expect("readable").is_none());
     assert_eq!(journal.get(&CallKey([3; 32])).await.expect("readable").expect("there").text, "4");
 }
 
 #[tokio::test]
-async fn an_attempt_that_may_be_charged_counts_for_the_limit_and_is_told() {
+async fn an_attempt_that_may_be_charged_counts_for_the_limit() {
     let Stage { gateway, journal, model, .. } = stage(1, cut);
     let price = Price { input: 0.0, cached_input: None, output: 1.0, read: None, nominal: false };
-    // Each attempt may write 9 tokens; the one that was cut off is taken to have.
+    // Each attempt may write up to 9 tokens. The interrupted attempt is charged for all 9.
     let budget = Arc::new(Budget::new(22e-6, Fee::default()));
-    let gateway = gateway.within(price, budget);
+    let gateway = gateway.with_budget(price, budget);
     gateway.call(&request("a", 0), Priority::default()).await.expect("9 lost, 5 spent");
     let error = gateway.call(&request("b", 0), Priority::default()).await.expect_err("14 and 9 are more than 22");
     assert!(matches!(error, ModelError::FeeLimit(_)), "{error}");

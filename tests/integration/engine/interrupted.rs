@@ -1,4 +1,4 @@
-//! Ctrl-C once: no call begins any more, those in flight come to their end and are kept. Twice: at once.
+//! Ctrl-C once: no new call begins, and calls in flight finish and are journaled. Twice: the program ends at once.
 
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, ChildStderr, Command, Stdio};
@@ -10,7 +10,7 @@ use wiremock::{Mock, MockServer, ResponseTemplate};
 
 use crate::support::{Project, Settings, holds, program};
 
-/// The time of a call.
+/// Duration of a call.
 const SLOW: Duration = Duration::from_millis(1500);
 
 async fn server() -> MockServer {
@@ -27,7 +27,7 @@ async fn server() -> MockServer {
     server
 }
 
-/// A run of which a call is in flight.
+/// Starts a run and waits until a call is in flight.
 async fn running(server: &MockServer) -> (Project, Child, BufReader<ChildStderr>) {
     let entry = format!("name = 'small'\nbackend = 'openai'\nbase_url = '{}/v1'", server.uri());
     let project = Project::with(&Settings::simulated().model("small", &entry));
@@ -50,7 +50,7 @@ fn interrupt(child: &Child) {
     assert!(sent.success());
 }
 
-/// The weak level's rows of a table of the journal.
+/// Returns the number of rows of the weak level in a table of the journal.
 fn rows(project: &Project, table: &str) -> u64 {
     let journal = rusqlite::Connection::open(project.path("out/journal.sqlite")).expect("a journal");
     let count = format!("SELECT count(*) FROM {table} WHERE model = 'small'");
@@ -58,33 +58,30 @@ fn rows(project: &Project, table: &str) -> u64 {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_first_interruption_waits_for_the_calls_in_flight() {
+async fn the_first_interrupt_waits_for_the_calls_in_flight() {
     let server = server().await;
     let (project, mut child, mut stderr) = running(&server).await;
     interrupt(&child);
     assert_eq!(child.wait().expect("ended").code(), Some(130));
-    let mut said = String::new();
-    stderr.read_to_string(&mut said).expect("text");
-    holds(&said, &["stopping when the calls in flight have ended"]);
-    let last = said.lines().last().expect("a line");
-    holds(
-        last,
-        &["stopped after ", " USD", "every answer so far is kept in out, and the same command goes on from there"],
-    );
-    assert!(!said.contains("error"), "{said}");
-    let asked = server.received_requests().await.expect("recorded").len() as u64;
-    assert_eq!(rows(&project, "calls"), asked, "every call that was made is in the journal");
+    let mut output = String::new();
+    stderr.read_to_string(&mut output).expect("text");
+    holds(&output, &["stopping after the calls in flight"]);
+    let last = output.lines().last().expect("a line");
+    holds(last, &["stopped after ", " USD", "every answer so far is in out, and the same command resumes"]);
+    assert!(!output.contains("error"), "{output}");
+    let requests = server.received_requests().await.expect("recorded").len() as u64;
+    assert_eq!(rows(&project, "calls"), requests, "every call that was made is in the journal");
     assert!(project.reports("out").is_empty());
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_second_interruption_does_not_wait() {
+async fn the_second_interrupt_does_not_wait() {
     let server = server().await;
     let (project, mut child, mut stderr) = running(&server).await;
     let started = Instant::now();
     interrupt(&child);
     let mut line = String::new();
-    while !line.contains("stopping when") {
+    while !line.contains("stopping after") {
         line.clear();
         assert!(stderr.read_line(&mut line).expect("text") > 0, "it ended without a word");
     }

@@ -1,4 +1,4 @@
-//! The program is killed at random points of a run, again and again, until one run comes to its end.
+//! The program is killed at random points of a run, repeatedly, until one run completes.
 
 use std::collections::BTreeSet;
 use std::process::{Command, Stdio};
@@ -11,12 +11,12 @@ use wiremock::{Mock, MockServer, Request, Respond, ResponseTemplate};
 
 use crate::support::{Project, Settings, TABLES, program};
 
-/// Kills; `INTERCASCADE_KILLS` asks for more of them.
+/// Number of kills; the environment variable `INTERCASCADE_KILLS` overrides it.
 const KILLS: usize = 12;
-/// The longest time that the program lives, in milliseconds.
+/// Longest time until a kill, in milliseconds.
 const LONGEST: f64 = 400.0;
 
-/// Answers that depend on the prompt alone.
+/// Server whose answers depend only on the prompt.
 struct Answers;
 
 impl Respond for Answers {
@@ -56,7 +56,7 @@ fn settings(server: &MockServer) -> Settings {
         .set("limits.concurrency", 6)
 }
 
-/// The prompts that the journal holds answers to.
+/// Returns the prompts that have an answer in the journal.
 fn journaled(project: &Project) -> BTreeSet<String> {
     let path = project.path("out/journal.sqlite");
     let Ok(journal) = rusqlite::Connection::open(path) else { return BTreeSet::new() };
@@ -70,8 +70,8 @@ fn journaled(project: &Project) -> BTreeSet<String> {
     .collect()
 }
 
-/// What a run left, its times apart.
-fn left(project: &Project, out: &str) -> Vec<String> {
+/// Returns the outputs of a run without the times.
+fn outputs(project: &Project, out: &str) -> Vec<String> {
     let mut rows = Vec::new();
     for table in TABLES {
         let sheet = project.sheet(out, table);
@@ -84,8 +84,8 @@ fn left(project: &Project, out: &str) -> Vec<String> {
     rows
 }
 
-/// What was asked of the server since the last time.
-async fn asked(server: &MockServer) -> Vec<String> {
+/// Returns the prompts that the server received since the previous call of this function.
+async fn received_prompts(server: &MockServer) -> Vec<String> {
     let requests = server.received_requests().await.expect("recorded");
     server.reset().await;
     Mock::given(any()).respond_with(Answers).mount(server).await;
@@ -97,12 +97,12 @@ async fn asked(server: &MockServer) -> Vec<String> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_run_that_is_killed_at_any_point_comes_to_the_same_end_and_pays_for_nothing_twice() {
+async fn a_killed_run_resumes_to_the_same_end_and_pays_once() {
     let server = MockServer::start().await;
     Mock::given(any()).respond_with(Answers).mount(&server).await;
     let project = Project::with(&settings(&server));
     project.trial("whole", &[]).done();
-    asked(&server).await;
+    received_prompts(&server).await;
     let kills = std::env::var("INTERCASCADE_KILLS").ok().and_then(|kills| kills.parse().ok()).unwrap_or(KILLS);
     let mut survived = 0;
     for kill in 0..kills {
@@ -114,23 +114,24 @@ async fn a_run_that_is_killed_at_any_point_comes_to_the_same_end_and_pays_for_no
             .stderr(Stdio::null())
             .spawn()
             .expect("started");
-        // Early kills are the likelier ones: each run gets a little further than the one before.
-        let lives = Seed(11).unit(&["lives", &kill.to_string()]).powi(2) * LONGEST;
-        tokio::time::sleep(Duration::from_millis(1).mul_f64(lives)).await;
+        // Early kills are more likely. Each run gets a little further than the one before.
+        let lifetime = Seed(11).unit(&["lives", &kill.to_string()]).powi(2) * LONGEST;
+        tokio::time::sleep(Duration::from_millis(1).mul_f64(lifetime)).await;
         survived += usize::from(child.try_wait().expect("a child").is_some());
         child.kill().expect("killed");
         child.wait().expect("ended");
-        let again: Vec<String> = asked(&server).await.into_iter().filter(|prompt| before.contains(prompt)).collect();
-        assert!(again.is_empty(), "kill {kill}: asked again though the journal held the answer: {again:?}");
+        let repeated: Vec<String> =
+            received_prompts(&server).await.into_iter().filter(|prompt| before.contains(prompt)).collect();
+        assert!(repeated.is_empty(), "kill {kill}: repeated requests for journaled answers: {repeated:?}");
         if survived * 4 > kills {
-            // The run is done; the next ones begin anew.
-            assert!(left(&project, "out") == left(&project, "whole"));
+            // The run has completed; the next one starts from an empty folder.
+            assert!(outputs(&project, "out") == outputs(&project, "whole"));
             std::fs::remove_dir_all(project.path("out")).expect("removed");
             survived = 0;
         }
     }
     let before = journaled(&project);
     project.trial("out", &[]).done();
-    assert!(asked(&server).await.iter().all(|prompt| !before.contains(prompt)));
-    assert!(left(&project, "out") == left(&project, "whole"));
+    assert!(received_prompts(&server).await.iter().all(|prompt| !before.contains(prompt)));
+    assert!(outputs(&project, "out") == outputs(&project, "whole"));
 }

@@ -1,4 +1,5 @@
-//! The engine: items side by side are items one by one; calls in flight keep their limits; what was answered is kept.
+//! The engine: parallel items match sequential items, calls in flight stay within their limits, and answers are
+//! journaled.
 
 mod exact;
 mod gateway;
@@ -17,31 +18,31 @@ use intercascade::types::chat::{Request, RequestKind, Response, Token, Usage};
 use intercascade::types::model::{Model, ModelError};
 use intercascade::types::seed::Seed;
 
-/// A model whose answers are told by its name and the whole prompt alone, and take their time.
+/// Model whose answers depend only on its name and the whole prompt, and take some time.
 pub(super) struct Oracle {
     pub(super) seed: Seed,
     pub(super) name: &'static str,
-    /// Share of the strategies that cannot be read.
+    /// Share of strategies that cannot be read.
     pub(super) unreadable: f64,
-    /// The longest time of a call.
+    /// Longest duration of a call.
     pub(super) slowest: Duration,
     pub(super) watch: Arc<Watch>,
 }
 
-/// What was seen of the calls.
+/// Statistics of the calls.
 #[derive(Default)]
 pub(super) struct Watch {
     flying: AtomicUsize,
     pub(super) most: AtomicUsize,
-    /// How often each prompt was asked.
-    pub(super) asked: Mutex<HashMap<String, usize>>,
+    /// Number of requests for each prompt.
+    pub(super) requests_by_prompt: Mutex<HashMap<String, usize>>,
 }
 
 impl Watch {
     fn begin(&self, prompt: &str) {
         let flying = self.flying.fetch_add(1, Ordering::SeqCst) + 1;
         self.most.fetch_max(flying, Ordering::SeqCst);
-        *self.asked.lock().expect("no panic").entry(prompt.to_owned()).or_default() += 1;
+        *self.requests_by_prompt.lock().expect("no panic").entry(prompt.to_owned()).or_default() += 1;
     }
 
     fn end(&self) {
@@ -49,7 +50,7 @@ impl Watch {
     }
 
     pub(super) fn calls(&self) -> usize {
-        self.asked.lock().expect("no panic").values().sum()
+        self.requests_by_prompt.lock().expect("no panic").values().sum()
     }
 }
 
@@ -62,10 +63,10 @@ impl Model for Oracle {
         self.watch.begin(&prompt);
         tokio::time::sleep(self.slowest.mul_f64(unit("time"))).await;
         self.watch.end();
-        // Two draws of one prompt agree more often than not.
+        // Two draws for one prompt agree more often than not.
         let answer = if request.draw > 0 && unit("same") < 0.5 { 0.0 } else { (unit("answer") * 3.0).floor() };
         let slip = f64::from(u8::from(unit("slip") < 0.3));
-        // Half of the answers are calculated from the question's number, as the checks look for.
+        // Half of the answers are a calculation with the number in the question, which the checks look for.
         let number = prompt.rsplit("number ").next().and_then(|rest| rest.split('?').next()?.parse::<f64>().ok());
         let mut text = match number.filter(|_| unit("calculated") < 0.5) {
             Some(number) => format!("{number} + {number} = {}\n#### {}", 2.0 * number + slip, 2.0 * number),

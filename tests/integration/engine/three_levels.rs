@@ -1,5 +1,5 @@
-//! Three levels through `step`, one item after the other: where items stop, what each level is asked and costs, and that the tables
-//! hold it. Configs name two levels; the library takes any number.
+//! Three levels through `step`, one item after the other: the level at which each item stops, the requests to each
+//! level, their fees, and the output tables. Configs have two levels; the library supports any number.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -12,7 +12,7 @@ use intercascade::cascade::experiment::{Cells, collect_outcomes};
 use intercascade::cascade::gate::{DeferralGate, WithoutExample};
 use intercascade::cascade::level::{LevelModel, Levels};
 use intercascade::cascade::repository::RetrievalRule;
-use intercascade::cascade::schedule::one_by_one;
+use intercascade::cascade::schedule::run_sequentially;
 use intercascade::cascade::setup::ExperimentContext;
 use intercascade::cascade::teach::{Distil, TeachingPolicy};
 use intercascade::config::prompts;
@@ -36,16 +36,16 @@ use intercascade::types::seed::Seed;
 use serde_json::json;
 
 const NAMES: [&str; 3] = ["small", "medium", "large"];
-/// How sure the two levels below the top are of each item: the first stops at the first level, the second at the second, and the
-/// others go to the top.
+/// Confidence of the two lower levels for each item. The first item stops at the first level, the second at the second
+/// level, and the others reach the top.
 const SURE: [[f64; 2]; 4] = [[0.9, 0.1], [0.2, 0.8], [0.2, 0.3], [0.4, 0.5]];
-/// The gates of both.
+/// Thresholds of the two lower levels.
 const THRESHOLDS: [f64; 2] = [0.5, 0.6];
 
-/// The level and the prompt of each call, of all levels.
+/// Level and prompt of each call.
 type Prompts = Arc<Mutex<Vec<(usize, String)>>>;
 
-/// A level that says its own place as the answer, as sure as [`SURE`] has it.
+/// Model that answers with the index of its level, with the confidence in [`SURE`].
 struct Scripted {
     level: usize,
     prompts: Prompts,
@@ -67,17 +67,17 @@ impl Model for Scripted {
     }
 }
 
-/// A cascade of three levels over a journal in `folder`, and the prompts that its levels get.
+/// Builds a cascade of three levels with a journal in `folder`, and a log of the prompts that the levels receive.
 fn setup(folder: &std::path::Path) -> (ExperimentContext, Prompts) {
     let journal = Arc::new(Journal::open(&folder.join("journal.sqlite")).expect("a journal"));
     let limiter = ConcurrencyLimiter::new(1);
     let prompts = prompts::Prompts::near(None).expect("good files");
-    let seen = Arc::new(Mutex::new(Vec::new()));
+    let prompt_log = Arc::new(Mutex::new(Vec::new()));
     let level = |level: usize| {
         let name = NAMES[level];
-        let model: Arc<dyn Model> = Arc::new(Scripted { level, prompts: Arc::clone(&seen) });
+        let model: Arc<dyn Model> = Arc::new(Scripted { level, prompts: Arc::clone(&prompt_log) });
         let identity = Identity { fixed: json!({ "name": name }), per_item: false };
-        let line = limiter.line(QueueSettings { cap: 1, local: false, probed: false });
+        let line = limiter.add_queue(QueueSettings { cap: 1, local: false, probed: false });
         let retries = Retries { most: 0, first_wait: Duration::ZERO, longest_wait: Duration::ZERO };
         let served = ModelService { name: name.to_owned(), identity, source: AnswerSource::Model(model) };
         LevelModel {
@@ -106,7 +106,7 @@ fn setup(folder: &std::path::Path) -> (ExperimentContext, Prompts) {
         items,
         embedder: "hashed-words".into(),
         levels: Levels::new(vec![level(0), level(1)], level(2)),
-        gauge: Some(ConfidenceEstimator {
+        estimator: Some(ConfidenceEstimator {
             signal: Signal::MeanTokenProbability,
             quantile: 0.1,
             draws: 2,
@@ -129,13 +129,13 @@ fn setup(folder: &std::path::Path) -> (ExperimentContext, Prompts) {
         },
         seed: Seed(1),
     };
-    (setup, seen)
+    (setup, prompt_log)
 }
 
-/// Takes the items through some arms, and gives the records and the prompts.
+/// Runs the items through the given arms; returns the records and the prompts.
 fn run(arms: &[Arm]) -> (Vec<Record>, Vec<(usize, String)>) {
     let folder = tempfile::tempdir().expect("a folder");
-    let (setup, seen) = setup(folder.path());
+    let (setup, prompt_log) = setup(folder.path());
     let gates: Arc<[DeferralGate]> = THRESHOLDS
         .map(|threshold| DeferralGate { threshold, recalibration: None, checks: Arc::from([]) })
         .into_iter()
@@ -143,22 +143,22 @@ fn run(arms: &[Arm]) -> (Vec<Record>, Vec<(usize, String)>) {
     let cells = Cells {
         arms: arms.iter().map(|arm| (*arm, vec![Arc::clone(&gates)])).collect(),
         orders: vec![(0..SURE.len()).collect()],
-        before: Arc::new([]),
+        warmup: Arc::new([]),
     };
     let streams = cells.streams(&setup);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-    let outcomes = runtime.block_on(one_by_one(&setup, &streams, |_| ())).expect("every call is answered");
-    let prompts = seen.lock().expect("no panic").clone();
+    let outcomes = runtime.block_on(run_sequentially(&setup, &streams, |_| ())).expect("every call is answered");
+    let prompts = prompt_log.lock().expect("no panic").clone();
     (collect_outcomes(&streams, outcomes.into_iter().map(Ok).collect()).records, prompts)
 }
 
-/// The levels that each record asked, and whether each deferred.
+/// Levels that each record called; the flag is true if the level deferred.
 fn path(record: &Record) -> Vec<(usize, bool)> {
     record.levels.iter().map(|answer| (answer.level.index(), answer.deferred)).collect()
 }
 
 #[test]
-fn items_stop_at_the_first_level_that_is_sure_enough() {
+fn items_stop_at_the_first_level_above_its_threshold() {
     let (records, prompts) = run(&[Arm::Cascade]);
     let paths: Vec<_> = records.iter().map(path).collect();
     let to_the_top = vec![(0, true), (1, true), (2, false)];
@@ -182,22 +182,22 @@ fn items_stop_at_the_first_level_that_is_sure_enough() {
 }
 
 #[test]
-fn arms_without_a_gate_stay_at_the_first_level_or_go_straight_to_the_top() {
+fn arms_without_a_gate_use_the_first_or_the_last_level() {
     let (records, _) = run(&[Arm::WeakOnly, Arm::StrongOnly]);
     for record in &records {
-        let wanted = if record.cell.arm == Arm::WeakOnly { 0 } else { 2 };
-        assert_eq!(path(record), [(wanted, false)]);
+        let expected = if record.cell.arm == Arm::WeakOnly { 0 } else { 2 };
+        assert_eq!(path(record), [(expected, false)]);
         assert_eq!((record.levels[0].threshold, record.cell.threshold), (None, None));
-        assert_eq!(record.deferred, wanted > 0);
+        assert_eq!(record.deferred, expected > 0);
     }
 }
 
 #[test]
-fn strategies_are_shown_to_the_first_level_alone() {
+fn only_the_first_level_retrieves_strategies() {
     let (records, prompts) = run(&[Arm::InterCascade]);
-    let shown: Vec<Vec<usize>> =
+    let retrieved: Vec<Vec<usize>> =
         records.iter().map(|record| record.levels.iter().map(|answer| answer.strategies_shown).collect()).collect();
-    assert_eq!(shown, [vec![0], vec![0, 0], vec![0, 0, 0], vec![1, 0, 0]]);
+    assert_eq!(retrieved, [vec![0], vec![0, 0], vec![0, 0, 0], vec![1, 0, 0]]);
     assert_eq!(records[3].strategies_used, ["2".to_owned().into()]);
     let noted: Vec<usize> =
         prompts.iter().filter(|(_, prompt)| prompt.contains("Note on 2.")).map(|(level, _)| *level).collect();
@@ -205,7 +205,7 @@ fn strategies_are_shown_to_the_first_level_alone() {
 }
 
 #[test]
-fn fees_are_those_of_each_level() {
+fn fees_are_reported_for_each_level() {
     let (records, _) = run(&[Arm::Cascade]);
     let slices: Vec<Slice> = slices(&records);
     let cascade = &slices[0];
@@ -216,15 +216,15 @@ fn fees_are_those_of_each_level() {
         .filter(|row| row.purpose.is_none())
         .map(|row| (row.model, (row.calls, (row.fee.expect("a price").usd() * 1e6).round())))
         .collect();
-    let wanted = [("small", (4, 40.0)), ("medium", (3, 3.0 * 20.0 * 2.0)), ("large", (2, 2.0 * 30.0 * 5.0))];
-    assert_eq!(fees, wanted.map(|(name, fee)| (name.to_owned(), fee)).into());
+    let expected = [("small", (4, 40.0)), ("medium", (3, 3.0 * 20.0 * 2.0)), ("large", (2, 2.0 * 30.0 * 5.0))];
+    assert_eq!(fees, expected.map(|(name, fee)| (name.to_owned(), fee)).into());
     assert_eq!(cascade.top, Level::at(2));
     assert_eq!((cascade.strong_calls(), cascade.strong_calls_all()), (3, 5));
     assert!((cascade.coverage() - 0.25).abs() < 1e-12);
 }
 
 #[test]
-fn all_levels_come_back_from_the_tables() {
+fn all_levels_are_read_back_from_the_tables() {
     let (records, _) = run(&[Arm::Cascade, Arm::StrongOnly, Arm::InterCascade]);
     let folder = tempfile::tempdir().expect("a folder");
     for mut table in of_records(OF_STREAM, &records).expect("tables") {
@@ -232,12 +232,12 @@ fn all_levels_come_back_from_the_tables() {
             std::fs::write(folder.path().join(name), bytes).expect("written");
         }
     }
-    let (again, lacking) = read::records(folder.path(), OF_STREAM, &[]).expect("readable");
-    assert_eq!(lacking, []);
-    // The score under the strict rule alone is kept of the first level.
-    let mut wanted = records;
-    for answer in wanted.iter_mut().flat_map(|record| &mut record.levels).filter(|answer| !answer.level.is_first()) {
+    let (read_back, missing) = read::records(folder.path(), OF_STREAM, &[]).expect("readable");
+    assert_eq!(missing, []);
+    // The tables keep the score under the strict rule for the first level only.
+    let mut expected = records;
+    for answer in expected.iter_mut().flat_map(|record| &mut record.levels).filter(|answer| !answer.level.is_first()) {
         answer.strict = None;
     }
-    assert_eq!(again, wanted);
+    assert_eq!(read_back, expected);
 }

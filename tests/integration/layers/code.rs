@@ -1,12 +1,12 @@
-//! Rust source as words and marks: comments and literals are left out, and code for tests if that is wanted.
+//! Rust source as words and marks, without comments and literals, and optionally without test code.
 
 use std::iter::Peekable;
 use std::str::Chars;
 
-/// A part of a source that imports are read from.
+/// Token of a source, for the extraction of imports.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Token {
-    /// A name or keyword.
+    /// Name or keyword.
     Word(String),
     /// `::`.
     Colons,
@@ -15,18 +15,18 @@ pub(super) enum Token {
 }
 
 impl Token {
-    /// Whether it is this word.
+    /// True if the token is this word.
     pub(super) fn is(&self, word: &str) -> bool {
         matches!(self, Self::Word(own) if own == word)
     }
 
-    /// Whether it is this character.
+    /// True if the token is this character.
     pub(super) fn is_mark(&self, mark: char) -> bool {
         *self == Self::Mark(mark)
     }
 }
 
-/// The tokens of a source.
+/// Splits a source into tokens.
 pub(super) fn tokens(source: &str) -> Vec<Token> {
     let mut chars = source.chars().peekable();
     let mut found = Vec::new();
@@ -54,7 +54,7 @@ pub(super) fn tokens(source: &str) -> Vec<Token> {
     found
 }
 
-/// Skips a comment that may hold others, from its second character on.
+/// Skips a block comment, which may contain others, starting at its second character.
 fn skip_comment(chars: &mut Peekable<Chars>) {
     let mut depth = 0;
     let mut last = '/';
@@ -85,7 +85,7 @@ fn skip_string(chars: &mut Peekable<Chars>) {
     }
 }
 
-/// Skips a raw string that follows its `r`; false if none does.
+/// Skips a raw string after its `r`. Returns false if no raw string follows.
 fn skip_raw_string(chars: &mut Peekable<Chars>) -> bool {
     let hashes = chars.clone().take_while(|c| *c == '#').count();
     if chars.clone().nth(hashes) != Some('"') {
@@ -99,7 +99,7 @@ fn skip_raw_string(chars: &mut Peekable<Chars>) -> bool {
     true
 }
 
-/// Skips a character from its quote on; of a lifetime or label the quote alone.
+/// Skips a character literal, starting at its quote; skips only the quote of a lifetime or label.
 fn skip_character(chars: &mut Peekable<Chars>) {
     let mut ahead = chars.clone();
     match (ahead.next(), ahead.next()) {
@@ -116,14 +116,14 @@ fn skip_character(chars: &mut Peekable<Chars>) {
     }
 }
 
-/// The tokens without the items that are compiled for tests alone, and the modules among these that are files.
+/// Returns the tokens without test-only items, and the test-only modules that have a separate file.
 pub(super) fn without_tests(tokens: &[Token]) -> (Vec<Token>, Vec<String>) {
-    let (mut kept, mut modules) = (Vec::new(), Vec::new());
+    let (mut remaining, mut modules) = (Vec::new(), Vec::new());
     let mut at = 0;
     while at < tokens.len() {
         let end = attribute_end(tokens, at);
         if end.is_none_or(|end| !is_for_tests(&tokens[at..end])) {
-            kept.push(tokens[at].clone());
+            remaining.push(tokens[at].clone());
             at += 1;
             continue;
         }
@@ -139,38 +139,38 @@ pub(super) fn without_tests(tokens: &[Token]) -> (Vec<Token>, Vec<String>) {
             modules.push(name.clone());
         }
     }
-    (kept, modules)
+    (remaining, modules)
 }
 
-/// The place behind an attribute that begins here; `None` if none does.
+/// Returns the index after the attribute that begins at `at`. `None` if no attribute begins there.
 fn attribute_end(tokens: &[Token], at: usize) -> Option<usize> {
     let begins = tokens.get(at)?.is_mark('#') && tokens.get(at + 1)?.is_mark('[');
     begins.then(|| closing(tokens, at + 1) + 1)
 }
 
-/// Whether an attribute is `cfg(test)`, alone or among others.
+/// True if an attribute is `cfg(test)`, alone or combined with others.
 fn is_for_tests(attribute: &[Token]) -> bool {
     let has = |word: &str| attribute.iter().any(|token| token.is(word));
     attribute.get(2).is_some_and(|token| token.is("cfg")) && has("test") && !has("not")
 }
 
-/// The place of the bracket that closes the one here.
+/// Returns the index of the bracket that closes the bracket at `at`.
 fn closing(tokens: &[Token], at: usize) -> usize {
     let mut depth = 0_usize;
-    for (place, token) in tokens.iter().enumerate().skip(at) {
+    for (index, token) in tokens.iter().enumerate().skip(at) {
         match token {
             Token::Mark('(' | '[' | '{') => depth += 1,
             Token::Mark(')' | ']' | '}') => depth -= 1,
             _ => {}
         }
         if depth == 0 {
-            return place;
+            return index;
         }
     }
     tokens.len().saturating_sub(1)
 }
 
-/// The place behind an item: its `;`, or the braces of its body.
+/// Returns the index after an item, which ends with `;` or with the braces of its body.
 fn item_end(tokens: &[Token], start: usize) -> usize {
     let before = tokens[start..].iter().take_while(|token| !token.is_mark('{') && !token.is_mark(';'));
     let is_use = before.take(5).any(|token| token.is("use"));
@@ -202,20 +202,20 @@ mod tests {
     }
 
     #[test]
-    fn comments_and_literals_hold_no_words() {
+    fn comments_and_literals_contain_no_words() {
         let source = "a /* b /* c */ d */ // e\nf \"g \\\" h\" r#\"i \" j\"# 'k' '\\'' '\\u{6c}' &'m n br\"o\" p";
         assert_eq!(words(&tokens(source)), ["a", "f", "m", "n", "p"]);
     }
 
     #[test]
-    fn items_for_tests_are_left_out_with_their_attributes() {
+    fn test_only_items_are_left_out_with_their_attributes() {
         let source = "use a::b;\n#[cfg(test)]\nuse c::{d, e};\n#[cfg(test)]\n#[allow(x)]\npub(crate) mod f;\nfn g() {}\n\
                       #[cfg(all(test, unix))]\nmod h { use i; fn j() { k([l; 2]) } }\n#[cfg(unix)]\nfn m() -> [u8; 2] {}\n\
                       #[cfg(test)]\nfn n(o: [p; 2]) -> q { r; }\n#[cfg(not(test))]\nfn s() {}";
         let all = tokens(source);
-        let (kept, modules) = without_tests(&all);
+        let (remaining, modules) = without_tests(&all);
         assert_eq!(
-            words(&kept),
+            words(&remaining),
             ["use", "a", "b", "fn", "g", "cfg", "unix", "fn", "m", "u8", "2", "cfg", "not", "test", "fn", "s"]
         );
         assert_eq!(modules, ["f"]);

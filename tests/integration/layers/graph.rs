@@ -1,25 +1,25 @@
-//! The sources as a graph: which file imports which, and where that leads back.
+//! The import graph of the sources, and its cycles.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::code::{tokens, without_tests};
 use super::imports::imports;
 
-/// Which code counts.
+/// Code that the graph includes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Code {
-    /// All of it, tests too.
+    /// All code, including tests.
     All,
-    /// What is compiled without tests.
+    /// Code that is compiled without tests.
     WithoutTests,
 }
 
-/// The files below `src`, each with the files that it imports.
+/// Files below `src`, each with the files that it imports.
 #[derive(Debug)]
 pub(super) struct Graph(BTreeMap<String, BTreeSet<String>>);
 
 impl Graph {
-    /// The graph of sources, by their paths below `src`. The file of the program is left out: it only starts the library.
+    /// Builds the graph from sources by path below `src`. `main.rs` is left out, because it only starts the library.
     pub(super) fn of(sources: &BTreeMap<String, String>, code: Code) -> Self {
         let sources = sources.iter().filter(|(path, _)| *path != "main.rs");
         let read = sources.map(|(path, text)| {
@@ -46,23 +46,24 @@ impl Graph {
         Self(edges.collect())
     }
 
-    /// Every import: the file that has it, and the file that it names.
+    /// Returns every import as a pair: importing file, imported file.
     pub(super) fn edges(&self) -> impl Iterator<Item = (&str, &str)> {
         self.0.iter().flat_map(|(file, imported)| imported.iter().map(move |other| (file.as_str(), other.as_str())))
     }
 
-    /// The sets of two or more files that lead to each other. Imports between a module and those inside it do not count.
-    pub(super) fn circles(&self) -> BTreeSet<BTreeSet<&str>> {
-        let reached: BTreeMap<&str, BTreeSet<&str>> =
-            self.0.keys().map(|file| (file.as_str(), self.reached(file))).collect();
-        let circle = |file: &&str| -> BTreeSet<&str> {
-            reached[file].iter().copied().filter(|other| reached[other].contains(file)).collect()
+    /// Returns the cycles: sets of two or more files that reach each other. Imports between a module and its
+    /// descendants do not count.
+    pub(super) fn cycles(&self) -> BTreeSet<BTreeSet<&str>> {
+        let reachable: BTreeMap<&str, BTreeSet<&str>> =
+            self.0.keys().map(|file| (file.as_str(), self.reachable(file))).collect();
+        let cycle = |file: &&str| -> BTreeSet<&str> {
+            reachable[file].iter().copied().filter(|other| reachable[other].contains(file)).collect()
         };
-        reached.keys().map(circle).filter(|circle| circle.len() > 1).collect()
+        reachable.keys().map(cycle).filter(|cycle| cycle.len() > 1).collect()
     }
 
-    /// The files that a file leads to; itself too if it leads back.
-    fn reached<'a>(&'a self, from: &'a str) -> BTreeSet<&'a str> {
+    /// Returns the files that are reachable from a file, including the file itself if it lies on a cycle.
+    fn reachable<'a>(&'a self, from: &'a str) -> BTreeSet<&'a str> {
         let mut found = BTreeSet::new();
         let mut next = vec![from];
         while let Some(file) = next.pop() {
@@ -73,14 +74,14 @@ impl Graph {
     }
 }
 
-/// The path of a file's module: of `a/b.rs` and `a/b/mod.rs` the names `a` and `b`, of `lib.rs` none.
+/// Returns the module path of a file: `a::b` for `a/b.rs` and `a/b/mod.rs`, empty for `lib.rs`.
 fn module(path: &str) -> Vec<String> {
     let path = path.strip_suffix(".rs").unwrap_or(path);
     let path = path.strip_suffix("/mod").unwrap_or(path);
     if path == "lib" { Vec::new() } else { path.split('/').map(str::to_owned).collect() }
 }
 
-/// Whether one file's module lies in the other's.
+/// True if the module of one file lies inside the module of the other.
 fn are_nested(one: &str, other: &str) -> bool {
     let (one, other) = (module(one), module(other));
     one.starts_with(&other) || other.starts_with(&one)
@@ -106,7 +107,7 @@ mod tests {
     ];
 
     #[test]
-    fn a_planted_circle_is_found() {
+    fn a_planted_import_cycle_is_found() {
         let graph = graph(&PLANTED, Code::WithoutTests);
         let edges: Vec<(&str, &str)> = graph.edges().collect();
         assert_eq!(
@@ -120,21 +121,21 @@ mod tests {
                 ("c/z.rs", "a/x.rs"),
             ]
         );
-        assert_eq!(graph.circles(), BTreeSet::from([BTreeSet::from(["a/x.rs", "a/y.rs", "c/z.rs"])]));
+        assert_eq!(graph.cycles(), BTreeSet::from([BTreeSet::from(["a/x.rs", "a/y.rs", "c/z.rs"])]));
     }
 
     #[test]
-    fn modules_and_those_inside_them_make_no_circle() {
+    fn parent_and_child_modules_form_no_cycle() {
         let nested =
             [("a/mod.rs", "use self::x::y::Y;"), ("a/x/y.rs", "use super::super::A;"), ("a/x.rs", "use crate::a;")];
-        assert_eq!(graph(&nested, Code::All).circles(), BTreeSet::new());
-        // Two modules side by side do, even by way of the module around them.
-        let beside = [("a/mod.rs", ""), ("a/x.rs", "use super::y::Y;"), ("a/y.rs", "use super::x::X;")];
-        assert_eq!(graph(&beside, Code::All).circles().len(), 1);
+        assert_eq!(graph(&nested, Code::All).cycles(), BTreeSet::new());
+        // Sibling modules do form a cycle, even through their parent module.
+        let siblings = [("a/mod.rs", ""), ("a/x.rs", "use super::y::Y;"), ("a/y.rs", "use super::x::X;")];
+        assert_eq!(graph(&siblings, Code::All).cycles().len(), 1);
     }
 
     #[test]
-    fn a_circle_through_tests_alone_counts_only_with_them() {
+    fn a_cycle_through_tests_counts_only_if_tests_are_included() {
         let files = [
             ("a.rs", "use crate::b; #[cfg(test)] mod tests;"),
             ("a/tests.rs", "use crate::c;"),
@@ -143,7 +144,7 @@ mod tests {
         ];
         assert_eq!(graph(&files, Code::WithoutTests).edges().collect::<Vec<_>>(), [("a.rs", "b.rs")]);
         let all = graph(&files, Code::All);
-        assert_eq!(all.circles(), BTreeSet::from([BTreeSet::from(["a.rs", "b.rs"])]));
+        assert_eq!(all.cycles(), BTreeSet::from([BTreeSet::from(["a.rs", "b.rs"])]));
         assert!(all.edges().any(|edge| edge == ("a/tests.rs", "c.rs")));
     }
 }

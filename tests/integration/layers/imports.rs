@@ -1,28 +1,28 @@
-//! The paths that a source names, from the root of the crate.
+//! Paths in a source, resolved from the root of the crate.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::code::Token;
 
-/// The name by which other crates, and the program itself, call this one.
+/// Name of this crate in other crates and in the binary.
 const CRATE: &str = "intercascade";
 
-/// A path in a source, in the module that it is written in.
+/// Path in a source, with the module that contains it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Named {
     module: Vec<String>,
     path: Vec<String>,
 }
 
-/// A path that a `use` brings in, and the name by which it is known afterwards; `None` for a glob.
+/// Path of a `use` item and the name that it introduces. The name is `None` for a glob.
 #[derive(Debug)]
 struct Used {
     named: Named,
     name: Option<String>,
 }
 
-/// The paths from the root that a source in `module` names, in `use` and in the code. `is_module` says whether a path is one
-/// of the crate's modules.
+/// Returns the paths, resolved from the root, that a source in `module` uses in `use` items and in other code.
+/// `is_module` is true for the path of a module of the crate.
 pub(super) fn imports(
     tokens: &[Token],
     module: &[String],
@@ -41,7 +41,7 @@ pub(super) fn imports(
     of_uses.chain(of_code).collect()
 }
 
-/// A path from the root; `None` if it leads out of the crate.
+/// Resolves a path from the root. `None` if it leads out of the crate.
 fn from_root(named: &Named, is_module: &dyn Fn(&[String]) -> bool) -> Option<Vec<String>> {
     let Named { module, path } = named;
     let supers = path.iter().take_while(|part| *part == "super").count();
@@ -60,22 +60,22 @@ fn from_root(named: &Named, is_module: &dyn Fn(&[String]) -> bool) -> Option<Vec
     Some([base, rest].concat())
 }
 
-/// What `use` brings in, and the paths of two or more parts elsewhere. Modules in braces have paths of their own.
+/// Collects the paths of `use` items, and all other paths of two or more segments. Inline modules have separate paths.
 fn read(tokens: &[Token], module: &[String]) -> (Vec<Used>, Vec<Named>) {
     let (mut used, mut inline) = (Vec::new(), Vec::new());
-    let mut here = module.to_vec();
-    // For each open brace: whether it is that of a module.
+    let mut modules = module.to_vec();
+    // For each open brace, true if it opens a module.
     let mut braces = Vec::new();
     let mut at = 0;
     while at < tokens.len() {
         match (&tokens[at], tokens.get(at + 1), tokens.get(at + 2)) {
             (word, Some(Token::Word(name)), Some(Token::Mark('{'))) if word.is("mod") => {
-                here.push(name.clone());
+                modules.push(name.clone());
                 braces.push(true);
                 at += 3;
             }
             (word, Some(next), _) if word.is("use") && !next.is_mark('<') => {
-                at = tree(tokens, at + 1, &here, &[], &mut used);
+                at = tree(tokens, at + 1, &modules, &[], &mut used);
             }
             (Token::Word(first), Some(Token::Colons), Some(Token::Word(_))) => {
                 let mut path = vec![first.clone()];
@@ -84,9 +84,9 @@ fn read(tokens: &[Token], module: &[String]) -> (Vec<Used>, Vec<Named>) {
                     path.push(part.clone());
                     at += 2;
                 }
-                inline.push(Named { module: here.clone(), path });
+                inline.push(Named { module: modules.clone(), path });
             }
-            // What follows `::` without a name before it is of another crate, or of a type.
+            // A path that begins with `::` belongs to another crate or to a type.
             (Token::Colons, Some(Token::Word(_)), _) => at += 2,
             (Token::Mark('{'), ..) => {
                 braces.push(false);
@@ -94,7 +94,7 @@ fn read(tokens: &[Token], module: &[String]) -> (Vec<Used>, Vec<Named>) {
             }
             (Token::Mark('}'), ..) => {
                 if braces.pop() == Some(true) {
-                    here.pop();
+                    modules.pop();
                 }
                 at += 1;
             }
@@ -104,7 +104,7 @@ fn read(tokens: &[Token], module: &[String]) -> (Vec<Used>, Vec<Named>) {
     (used, inline)
 }
 
-/// Reads a tree of `use` behind `prefix`, and gives the place behind it.
+/// Reads a tree of `use` after `prefix`; returns the index after it.
 fn tree(tokens: &[Token], mut at: usize, module: &[String], prefix: &[String], used: &mut Vec<Used>) -> usize {
     let mut path = prefix.to_vec();
     let mut add = |path: Vec<String>, name: Option<String>| {
@@ -164,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn each_form_of_an_import_is_resolved_from_the_root() {
+    fn each_import_form_is_resolved_from_the_root() {
         for (source, expected) in [
             ("use crate::types::arm::Arm;", &["types::arm::Arm"][..]),
             (

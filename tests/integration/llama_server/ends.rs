@@ -1,4 +1,4 @@
-//! However the program ends, its server ends with it. (A panic: `with_engine/fakes.rs`.)
+//! The server ends with the program, however the program ends. For a panic, see `with_engine/fakes.rs`.
 
 use std::io::Read;
 use std::process::{Child, Command};
@@ -12,14 +12,14 @@ fn interrupt(child: &Child) {
     assert!(sent.success());
 }
 
-/// What it said on stderr, and its exit status.
+/// Returns the text on stderr and the exit status.
 fn ended(mut child: Child) -> (Option<i32>, String) {
-    let mut said = String::new();
-    child.stderr.take().expect("a pipe").read_to_string(&mut said).expect("text");
-    (child.wait().expect("ended").code(), said)
+    let mut output = String::new();
+    child.stderr.take().expect("a pipe").read_to_string(&mut output).expect("text");
+    (child.wait().expect("ended").code(), output)
 }
 
-/// The port of the one server, which is there.
+/// Returns the port of the only server, which must exist.
 fn port(stage: &Stage) -> String {
     let ports = stage.ports();
     assert!(ports.len() == 1 && serving(&ports[0]).is_some(), "{ports:?}");
@@ -27,24 +27,24 @@ fn port(stage: &Stage) -> String {
 }
 
 #[test]
-fn ctrl_c_keeps_the_call_in_flight_and_the_same_command_goes_on() {
+fn ctrl_c_journals_the_call_in_flight_and_the_run_resumes() {
     let stage = Stage::new(&settings());
     let child = stage.begun("begin", &[("STAND_IN_SECONDS", "1.5")]);
     let port = port(&stage);
     interrupt(&child);
-    let (code, said) = ended(child);
+    let (code, output) = ended(child);
     is_gone(&port);
-    assert_eq!(code, Some(130), "{said}");
-    holds(&said, &["stopping when the calls in flight have ended", "the same command goes on"]);
+    assert_eq!(code, Some(130), "{output}");
+    holds(&output, &["stopping after the calls in flight", "the same command resumes"]);
     let (begun, answered) = (stage.diary("begin").len(), stage.diary("end").len());
     assert_eq!(begun, answered);
-    // Four calls of the strong level, simulated, may have been made too.
+    // Up to four calls of the simulated strong level may have been made too.
     stage.run(&[], &[]).done();
     assert_eq!(stage.diary("end").len(), 4, "no call is made twice");
 }
 
 #[test]
-fn a_second_ctrl_c_ends_it_at_once_even_while_it_loads() {
+fn a_second_ctrl_c_ends_a_loading_server_at_once() {
     for (line, behaviour) in [("begin", ("STAND_IN_SECONDS", "60")), ("start", ("STAND_IN_LOADS", "for ever"))] {
         let stage = Stage::new(&settings());
         let child = stage.begun(line, &[behaviour]);
@@ -52,14 +52,14 @@ fn a_second_ctrl_c_ends_it_at_once_even_while_it_loads() {
         interrupt(&child);
         std::thread::sleep(std::time::Duration::from_millis(300));
         interrupt(&child);
-        let (code, said) = ended(child);
-        assert_eq!(code, Some(130), "{said}");
+        let (code, output) = ended(child);
+        assert_eq!(code, Some(130), "{output}");
         is_gone(&port);
     }
 }
 
 #[test]
-fn an_error_takes_it_away() {
+fn an_error_of_the_run_ends_the_server() {
     let stage = Stage::new(&settings());
     // The third problem.
     let error = stage.run(&[], &[("STAND_IN_REFUSES", "Ingrid wants")]).refused();
@@ -68,7 +68,7 @@ fn an_error_takes_it_away() {
 }
 
 #[test]
-fn kill_9_takes_it_away() {
+fn kill_9_of_the_run_ends_the_server() {
     for (line, behaviour) in [("begin", ("STAND_IN_SECONDS", "60")), ("start", ("STAND_IN_LOADS", "for ever"))] {
         let stage = Stage::new(&settings());
         let mut child = stage.begun(line, &[behaviour]);

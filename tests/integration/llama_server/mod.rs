@@ -1,5 +1,5 @@
-//! `backend = "llama-server"` as a user meets it: runs of the command line over a stand-in for the engine, which needs no
-//! weights, and over the real one.
+//! `backend = "llama-server"` for a user: runs of the command line with a stand-in for the engine, which needs no
+//! weights, and with the real engine.
 
 #![cfg(target_os = "linux")]
 
@@ -14,26 +14,26 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use crate::support::{Project, Said, Settings, program};
+use crate::support::{CommandOutput, Project, Settings, program};
 
 const STAND_IN: &str = include_str!("stand_in.py");
-/// Names the program that is taken for the engine.
+/// Environment variable with the path of the engine.
 const NAMED: &str = "INTERCASCADE_LLAMA_SERVER";
-/// The weak level on a server of its own.
+/// Entry of the weak level with a separate server.
 const WEAK: &str = "name = 'small'\nbackend = 'llama-server'\npath = 'tiny.gguf'\nthreads = 1\nmax_tokens = 16";
 
-/// A folder with a config, the stand-in, and `tiny.gguf`, which passes every look.
+/// Folder with a config, the stand-in, and `tiny.gguf`, which passes every check.
 struct Stage {
     project: Project,
 }
 
-/// Four problems through each level, the strong one simulated.
+/// Settings with four problems and a simulated strong level.
 fn settings() -> Settings {
     let arms = ["weak-only", "strong-only"].map(str::to_owned).to_vec();
     Settings::simulated().model("small", WEAK).set("arms", arms).set("dataset.orders", 1).set("dataset.limit", 4)
 }
 
-/// Both levels on the same weights.
+/// Settings with the same weights for both levels.
 fn shared() -> Settings {
     let strong = WEAK.replace("small", "large").replace("16", "32");
     settings().model("large", &strong)
@@ -48,18 +48,18 @@ impl Stage {
         Self { project }
     }
 
-    /// The run into the folder `out`, with what the stand-in shall do.
-    fn run(&self, arguments: &[&str], behaviour: &[(&str, &str)]) -> Said {
+    /// Runs into the folder `out`; `behaviour` configures the stand-in.
+    fn run(&self, arguments: &[&str], behaviour: &[(&str, &str)]) -> CommandOutput {
         self.run_into("out", arguments, behaviour)
     }
 
-    fn run_into(&self, out: &str, arguments: &[&str], behaviour: &[(&str, &str)]) -> Said {
+    fn run_into(&self, out: &str, arguments: &[&str], behaviour: &[(&str, &str)]) -> CommandOutput {
         let mut command = self.project.command();
         command.env(NAMED, self.project.path("llama-server")).envs(behaviour.iter().copied());
-        Said::of(command.args(["run", "--config", "trial.toml", "--alone", "--out", out]).args(arguments))
+        CommandOutput::of(command.args(["run", "--config", "trial.toml", "--alone", "--out", out]).args(arguments))
     }
 
-    /// The run, going on by itself once the stand-in has done what this line of the diary begins with.
+    /// Starts the run and returns while it continues, once the diary has a line that begins with `line`.
     fn begun(&self, line: &str, behaviour: &[(&str, &str)]) -> Child {
         let child = Command::new(program())
             .args(["run", "--config", "trial.toml", "--out", "out"])
@@ -78,13 +78,13 @@ impl Stage {
         child
     }
 
-    /// The lines of the diary that begin so.
+    /// Returns the lines of the diary that begin with `begin`.
     fn diary(&self, begin: &str) -> Vec<String> {
         let text = std::fs::read_to_string(self.project.path("diary")).unwrap_or_default();
         text.lines().filter(|line| line.starts_with(begin)).map(str::to_owned).collect()
     }
 
-    /// The ports of the servers that were started.
+    /// Returns the ports of the servers that were started.
     fn ports(&self) -> Vec<String> {
         self.diary("start").iter().map(|line| line.split(' ').nth(1).expect("a port").to_owned()).collect()
     }
@@ -94,7 +94,7 @@ fn executable(file: &Path) {
     std::fs::set_permissions(file, std::fs::Permissions::from_mode(0o755)).expect("made executable");
 }
 
-/// A GGUF file of no tensors with these metadata.
+/// Builds a GGUF file with these metadata and no tensors.
 fn gguf(texts: &[(&str, &str)], numbers: &[(&str, u32)]) -> Vec<u8> {
     let text = |text: &str| [&(text.len() as u64).to_le_bytes(), text.as_bytes()].concat();
     let entries = (texts.len() + numbers.len()) as u64;

@@ -1,15 +1,15 @@
-//! The real engine with the small model.
+//! The real `llama-server` with the small model.
 
 use super::{NAMED, settings};
-use crate::support::{Project, Said, holds};
+use crate::support::{CommandOutput, Project, holds};
 use crate::with_weights::fetched;
 
-/// The run of a config over the small model, with the engine that is in the cache.
-fn run_into(project: &Project, out: &str, set: &str) -> Said {
+/// Runs a config with the small model and the engine in the cache.
+fn run_into(project: &Project, out: &str, set: &str) -> CommandOutput {
     let weights = fetched("smollm2-135m-instruct");
     let mut command = project.command();
     command.env_remove(NAMED).env("INTERCASCADE_CACHE", weights.ancestors().nth(3).expect("the cache"));
-    Said::of(command.args(["run", "--config", "trial.toml", "--out", out, "--set", set]))
+    CommandOutput::of(command.args(["run", "--config", "trial.toml", "--out", out, "--set", set]))
 }
 
 fn project() -> Project {
@@ -19,7 +19,7 @@ fn project() -> Project {
 }
 
 #[test]
-fn chat_and_plain_prompts_are_answered_and_told_apart() {
+fn chat_and_plain_prompts_are_separate_calls() {
     let project = project();
     for (out, prompt) in [("chat", "chat"), ("plain", "plain")] {
         run_into(&project, out, &format!("model.small.prompt={prompt}")).done();
@@ -43,5 +43,5 @@ fn a_prompt_longer_than_the_context_is_refused() {
     let row = serde_json::json!({ "question": "How much is one and one? ".repeat(200), "answer": "#### 2" });
     project.write("questions.jsonl", format!("{row}\n"));
     let error = run_into(&project, "out", "dataset.limit=1").refused();
-    holds(&error, &["model \"small\"", "context", "give a local model more context with the key `context`"]);
+    holds(&error, &["model \"small\"", "context", "raise the key `context` of the local model"]);
 }

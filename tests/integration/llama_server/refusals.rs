@@ -1,52 +1,55 @@
-//! What cannot run: one error that names the place and the mend, exit status 2, and no server left behind.
+//! Settings that cannot run: one error that names the place and the fix, exit status 2, and no server left behind.
 
 use super::{NAMED, Stage, executable, gguf, settings};
-use crate::support::{Said, holds};
+use crate::support::{CommandOutput, holds};
 use crate::with_engine::is_gone;
 
-/// The run with nothing but this folder on the PATH.
+/// Runs the config with only this folder on the PATH.
 fn alone(stage: &Stage) -> String {
     stage.project.write("empty/nothing", "");
     let mut command = stage.project.command();
     command.env_remove(NAMED).env("PATH", stage.project.path("empty"));
-    Said::of(command.args(["run", "--config", "trial.toml", "--out", "out"])).refused()
+    CommandOutput::of(command.args(["run", "--config", "trial.toml", "--out", "out"])).refused()
 }
 
 #[test]
-fn no_engine_and_no_python() {
+fn a_missing_engine_without_python_is_reported() {
     let stage = Stage::new(&settings());
-    let missing = "there is no llama.cpp server to run: no `llama-server` on the PATH; no Python 3.10 or newer";
+    let missing = "no llama.cpp server is available: no `llama-server` on the PATH; no Python 3.10 or newer";
     holds(&alone(&stage), &[missing, "install Python with pip, or llama.cpp"]);
     stage.project.write("empty/llama-server", "#!/bin/sh\necho 'version: 4321 (a)'\n");
     executable(&stage.project.path("empty/llama-server"));
-    holds(&alone(&stage), &["empty/llama-server is build 4321, and 8000 or newer is wanted; no Python"]);
+    holds(&alone(&stage), &["empty/llama-server is build 4321, and 8000 or newer is needed; no Python"]);
 }
 
 #[test]
-fn a_named_engine_that_cannot_be_taken() {
+fn an_unusable_engine_path_is_refused() {
     let stage = Stage::new(&settings());
     let error = stage.run(&[], &[("STAND_IN_BUILD", "7999")]).refused();
-    holds(&error, &["INTERCASCADE_LLAMA_SERVER: ", "llama-server is build 7999, and 8000 or newer is wanted"]);
+    holds(&error, &["INTERCASCADE_LLAMA_SERVER: ", "llama-server is build 7999, and 8000 or newer is needed"]);
     let error = stage.run(&[], &[(NAMED, "no/such")]).refused();
     holds(&error, &["INTERCASCADE_LLAMA_SERVER: no/such: No such file"]);
     assert!(stage.ports().is_empty());
 }
 
 #[test]
-fn weights_that_cannot_be_served() {
+fn weights_that_cannot_be_served_are_refused() {
     let stage = Stage::new(&settings());
     let chat = ("tokenizer.chat_template", "{{ messages }}");
     let named = ("general.architecture", "llama");
-    // A hundred thousand layers: more memory than any machine has.
+    // A hundred thousand layers need more memory than any machine has.
     let shape = [("llama.block_count", 100_000), ("llama.embedding_length", 8192), ("llama.attention.head_count", 8)];
     let short = [("llama.context_length", 2048)];
     for (bytes, words) in [
-        (gguf(&[chat], &[])[..40].to_vec(), "tiny.gguf: it is cut off: fetch it again"),
-        (gguf(&[chat], &[("split.count", 3)]), "tiny.gguf: it is one of several files: join them with"),
-        (gguf(&[], &[]), "tiny.gguf: it has no chat template: set prompt = \"plain\""),
-        (b"PK\x03\x04 and more than this".to_vec(), "tiny.gguf: it is no GGUF file"),
-        (gguf(&[chat, named], &shape), "tiny.gguf: needs about 13421"),
-        (gguf(&[chat, named], &short), "tiny.gguf: it was trained on 2048 tokens: context = 4096 is too much"),
+        (gguf(&[chat], &[])[..40].to_vec(), "tiny.gguf: the file is incomplete: fetch it again"),
+        (gguf(&[chat], &[("split.count", 3)]), "tiny.gguf: the file is one of several parts: join them with"),
+        (gguf(&[], &[]), "tiny.gguf: the file has no chat template: set prompt = \"plain\""),
+        (b"PK\x03\x04 and more than this".to_vec(), "tiny.gguf: the file is not a GGUF file"),
+        (gguf(&[chat, named], &shape), "tiny.gguf: serving it needs about 13421"),
+        (
+            gguf(&[chat, named], &short),
+            "tiny.gguf: the model was trained on 2048 tokens, so context = 4096 is too large",
+        ),
     ] {
         stage.project.write("tiny.gguf", bytes);
         let error = stage.run(&["--fresh"], &[]).refused();
@@ -59,13 +62,13 @@ fn weights_that_cannot_be_served() {
 }
 
 #[test]
-fn an_engine_that_does_not_know_the_architecture_or_ends_at_once() {
+fn engines_that_lack_the_architecture_or_exit_are_reported() {
     let stage = Stage::new(&settings());
-    for (said, words) in [
-        ("error loading model: unknown model architecture: 'lemma'", "tiny.gguf: its architecture is `lemma`, which"),
+    for (output, words) in [
+        ("error loading model: unknown model architecture: 'lemma'", "does not know its architecture `lemma`"),
         ("no device was found", "ended while it loaded the weights (exit status: 1); the end of its log, "),
     ] {
-        let error = stage.run(&[], &[("STAND_IN_SAYS", said)]).refused();
+        let error = stage.run(&[], &[("STAND_IN_SAYS", output)]).refused();
         holds(&error, &["model `small`", words]);
     }
     holds(&stage.project.text("out/llama-server-tiny.log"), &["no device was found"]);
@@ -73,7 +76,7 @@ fn an_engine_that_does_not_know_the_architecture_or_ends_at_once() {
 }
 
 #[test]
-fn two_ways_to_name_weights_and_keys_of_other_backends() {
+fn conflicting_weights_keys_and_foreign_keys_are_refused() {
     let stage = Stage::new(&settings());
     for (set, words) in [
         ("model.small.weights=smollm2-135m-instruct", "needs the key `weights` or the key `path`, and not both"),

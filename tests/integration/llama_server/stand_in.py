@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""A stand-in for llama-server. The variables STAND_IN_… say how it behaves; its diary has a line for each start, call and answer."""
+"""Stand-in for llama-server. Variables STAND_IN_… configure it; the file `diary` gets a line for each start, call and answer."""
 import http.server, json, os, pathlib, sys, time
 
 def setting(name, otherwise=""):

@@ -1,4 +1,4 @@
-//! What comes back, in each server's dialect, and answers that cannot be used.
+//! Responses in the API dialect of each server, and responses that cannot be used.
 
 use super::*;
 
@@ -25,7 +25,7 @@ async fn reasoning_is_counted_once() {
 }
 
 #[tokio::test]
-async fn vllm_gives_end_markers_token_numbers_and_floors() {
+async fn vllm_end_markers_token_ids_and_floor_values_are_read() {
     let server = answering(json!({
         "id": "chatcmpl-2", "model": "Qwen/Qwen3-8B", "prompt_logprobs": null, "kv_transfer_params": null,
         "choices": [{"index": 0, "finish_reason": "stop", "stop_reason": null, "token_ids": null,
@@ -52,7 +52,7 @@ async fn vllm_gives_end_markers_token_numbers_and_floors() {
 }
 
 #[tokio::test]
-async fn ollama_with_and_without_log_probabilities() {
+async fn ollama_is_read_with_and_without_log_probabilities() {
     let answer = json!({
         "id": "chatcmpl-3", "object": "chat.completion", "model": "qwen3:8b", "system_fingerprint": "fp_ollama",
         "choices": [{"index": 0, "message": {"role": "assistant", "content": "4"}, "finish_reason": "stop"}],
@@ -64,19 +64,19 @@ async fn ollama_with_and_without_log_probabilities() {
     let text = unusable(scored(answer.clone()).await);
     assert!(text.contains("no log-probabilities") && text.contains("logprobs = false"), "{text}");
 
-    let mut given = answer;
-    given["choices"][0]["logprobs"] = json!({"content": [{"token": "4", "logprob": -0.5}]});
-    assert_eq!(texts(&scored(given).await.expect("an answer")), ["4"]);
+    let mut scored_answer = answer;
+    scored_answer["choices"][0]["logprobs"] = json!({"content": [{"token": "4", "logprob": -0.5}]});
+    assert_eq!(texts(&scored(scored_answer).await.expect("an answer")), ["4"]);
 }
 
 #[tokio::test]
-async fn log_probabilities_that_are_all_unknown_are_none() {
+async fn all_unknown_log_probabilities_count_as_missing() {
     let tokens = json!([{"token": "It is 4.", "logprob": null}]);
     unusable(scored(with("/choices/0/logprobs/content", tokens)).await);
 }
 
 #[tokio::test]
-async fn answers_that_cannot_be_used() {
+async fn unusable_answers_are_errors() {
     for (answer, part) in [(with("/choices", json!([])), "no choices"), (with("/choices", Value::Null), "no choices")] {
         let text = unusable(plain(answer).await);
         assert!(text.contains(part), "{text}");
@@ -84,7 +84,7 @@ async fn answers_that_cannot_be_used() {
 }
 
 #[tokio::test]
-async fn withheld_answers() {
+async fn withheld_answers_are_refusals() {
     let refusal = json!({"role": "assistant", "content": null, "refusal": "I cannot help."});
     let answer = scored(with("/choices/0/message", refusal)).await.expect("an answer");
     assert_eq!((answer.text.as_str(), answer.finish), ("I cannot help.", Finish::ContentFilter));
@@ -96,20 +96,20 @@ async fn withheld_answers() {
 }
 
 #[tokio::test]
-async fn the_token_limit() {
+async fn answers_cut_at_the_token_limit_are_marked() {
     let answer = plain(with("/choices/0/finish_reason", json!("length"))).await.expect("an answer");
     assert_eq!(answer.finish, Finish::Length);
 }
 
 #[tokio::test]
-async fn an_answer_in_parts() {
+async fn an_answer_in_parts_is_joined() {
     let parts = json!([{"type": "text", "text": "It is"}, {"type": "text", "text": " 4."}]);
     let answer = plain(with("/choices/0/message/content", parts)).await.expect("an answer");
     assert_eq!(answer.text, "It is 4.");
 }
 
 #[tokio::test]
-async fn an_answer_without_a_text_is_an_answer() {
+async fn an_answer_without_text_is_accepted() {
     for message in [
         json!({"role": "assistant", "content": null}),
         json!({"role": "assistant"}),
@@ -126,15 +126,16 @@ async fn an_answer_without_a_text_is_an_answer() {
 }
 
 #[tokio::test]
-async fn thinking_stays_in_the_journal_and_out_of_the_answer() {
-    let told = plain(with("/choices/0/message/content", json!("<think>5?</think>It is 4."))).await.expect("an answer");
-    assert_eq!(told.text, "<think>5?</think>It is 4.");
+async fn thinking_is_journaled_and_not_part_of_the_answer() {
+    let answer_with_thinking =
+        plain(with("/choices/0/message/content", json!("<think>5?</think>It is 4."))).await.expect("an answer");
+    assert_eq!(answer_with_thinking.text, "<think>5?</think>It is 4.");
     let parts = json!([{"type": "thinking", "thinking": "5?"}, {"type": "text", "text": "It is 4."}]);
     assert_eq!(plain(with("/choices/0/message/content", parts)).await.expect("an answer").text, "It is 4.");
 }
 
 #[tokio::test]
-async fn how_an_answer_ended_by_every_word() {
+async fn every_finish_reason_is_mapped() {
     for (word, finish) in [
         (json!("MAX_TOKENS"), Finish::Length),
         (json!("model_length"), Finish::Length),
@@ -153,12 +154,12 @@ async fn how_an_answer_ended_by_every_word() {
     assert_eq!(plain(all).await.expect("an answer").finish, Finish::Length, "all of max_tokens was written");
     for word in ["error", "abort", "insufficient_system_resource", "network_error"] {
         let text = passing(plain(with("/choices/0/finish_reason", json!(word))).await);
-        assert!(text.contains(&format!("broke the answer off ({word})")), "{text}");
+        assert!(text.contains(&format!("aborted the answer ({word})")), "{text}");
     }
 }
 
 #[tokio::test]
-async fn counts_that_are_missing_are_estimated() {
+async fn missing_token_counts_are_estimated() {
     for usage in [Value::Null, json!({}), json!({"prompt_tokens": 0, "completion_tokens": 0})] {
         let answer = plain(with("/usage", usage)).await.expect("an answer");
         assert!(answer.estimated);
@@ -172,7 +173,7 @@ async fn counts_that_are_missing_are_estimated() {
 }
 
 #[tokio::test]
-async fn tokens_that_cannot_be_matched_count_unless_reasoning_is_among_them() {
+async fn unmatched_tokens_count_unless_they_include_reasoning() {
     let tokens = json!([{"token": "token_id:5", "logprob": -0.5}, {"token": "token_id:9", "logprob": -0.25}]);
     let mut answer = with("/choices/0/logprobs/content", tokens);
     let all = scored(answer.clone()).await.expect("an answer");

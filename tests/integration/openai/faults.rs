@@ -1,9 +1,9 @@
-//! Refusals that name the mend, faults that pass, and what is made of them.
+//! Refusals that name the fix, transient faults, and their handling.
 
 use super::*;
 
 #[tokio::test]
-async fn refusals_name_the_mend() {
+async fn refusals_name_the_fix() {
     for (status, message, param, mend) in [
         (
             400,
@@ -49,7 +49,7 @@ async fn errors_are_read_in_every_form() {
 }
 
 #[tokio::test]
-async fn waits_as_long_as_the_server_asks() {
+async fn the_wait_is_the_one_the_server_requests() {
     let server = MockServer::start().await;
     let busy = ResponseTemplate::new(429).insert_header("retry-after", "1");
     Mock::given(method("POST")).respond_with(busy).up_to_n_times(1).mount(&server).await;
@@ -78,7 +78,7 @@ async fn an_account_without_quota_is_not_retried() {
 }
 
 #[tokio::test]
-async fn retries_end() {
+async fn retries_are_limited() {
     for status in [408, 409, 429, 500, 503] {
         let body = format!("{KEY} {HEADER_VALUE} overloaded");
         let server = server(ResponseTemplate::new(status).set_body_string(body)).await;
@@ -90,7 +90,7 @@ async fn retries_end() {
 }
 
 #[tokio::test]
-async fn a_silent_server_is_given_up() {
+async fn a_silent_server_times_out() {
     let server = server(ResponseTemplate::new(200).set_delay(Duration::from_secs(30))).await;
     let mut settings = local(&server);
     settings.timeout = Duration::from_millis(50);
@@ -112,7 +112,7 @@ async fn a_closed_port_and_a_cut_connection_are_retried() {
     let cutting = tokio::spawn(async move {
         let mut cut = 0;
         while cut < 3 {
-            // Dropped at once: the client sees the connection end without an answer.
+            // Dropped at once, so the client sees the connection end without an answer.
             listener.accept().await.expect("a connection");
             cut += 1;
         }
@@ -123,7 +123,7 @@ async fn a_closed_port_and_a_cut_connection_are_retried() {
 }
 
 #[tokio::test]
-async fn something_else_than_json() {
+async fn a_body_that_is_not_json_is_reported() {
     let body = format!("<html>{KEY} proxy page</html>");
     let server = server(ResponseTemplate::new(200).set_body_string(body)).await;
     let text = unusable(call(local(&server), &request(false)).await);
@@ -132,9 +132,10 @@ async fn something_else_than_json() {
 }
 
 #[tokio::test]
-async fn a_key_is_hidden_as_it_is_sent() {
+async fn a_key_is_redacted_in_the_form_it_is_sent() {
     let server = server(ResponseTemplate::new(401).set_body_string(format!("wrong key: {KEY}, and {KEY}2."))).await;
-    // As a file with another system's line ends leaves it in the environment, and in a header of several words.
+    // The key has a trailing line break, as from a file with Windows line ends, and it is part of a header of several
+    // words.
     let api_key = Some(format!("{KEY}\r\n").into());
     let headers = vec![("X-Key".to_owned(), format!("Bearer {KEY}2").into())];
     let text = refused(call(Settings { api_key, headers, ..local(&server) }, &request(false)).await);

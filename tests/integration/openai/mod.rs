@@ -1,4 +1,4 @@
-//! The HTTP backend against a server that plays each dialect, its refusals and its faults.
+//! The HTTP backend against a server that plays the API dialect, the refusals and the faults of each provider.
 
 mod answers;
 mod faults;
@@ -71,7 +71,7 @@ fn request(logprobs: bool) -> Request {
     }
 }
 
-/// The answer of a server that keeps to the original API.
+/// Returns the answer of a server that follows the original API.
 fn canonical() -> Value {
     json!({
         "id": "chatcmpl-1", "object": "chat.completion", "created": 1, "model": "served-model-2026-01-01",
@@ -95,7 +95,7 @@ fn canonical() -> Value {
     })
 }
 
-/// The canonical answer with the value at `pointer` replaced.
+/// Returns the canonical answer with another value at `pointer`.
 fn with(pointer: &str, value: Value) -> Value {
     let mut answer = canonical();
     *answer.pointer_mut(pointer).expect("a place in the answer") = value;
@@ -112,7 +112,7 @@ async fn answering(body: Value) -> MockServer {
     server(ResponseTemplate::new(200).set_body_json(body)).await
 }
 
-/// One attempt.
+/// Makes one attempt.
 async fn call(settings: Settings, request: &Request) -> Result<Response, ModelError> {
     OpenAi::new(settings)?.call(request).await
 }
@@ -120,12 +120,12 @@ async fn call(settings: Settings, request: &Request) -> Result<Response, ModelEr
 const RETRIES: Retries =
     Retries { most: 2, first_wait: Duration::from_millis(1), longest_wait: Duration::from_millis(20) };
 
-/// A call with all its attempts.
+/// Makes a call with all its attempts.
 async fn call_until(settings: Settings, retries: Retries) -> Result<Response, ModelError> {
     let folder = tempfile::tempdir().expect("a folder");
     let journal = Arc::new(Journal::open(&folder.path().join("journal.sqlite")).expect("a journal"));
     let gate = ConcurrencyLimiter::new(8);
-    let line = gate.line(QueueSettings { cap: 8, local: false, probed: true });
+    let line = gate.add_queue(QueueSettings { cap: 8, local: false, probed: true });
     let identity = Identity { fixed: json!({}), per_item: false };
     let model: Arc<dyn Model> = Arc::new(OpenAi::new(settings)?);
     let served = ModelService { name: "weak".into(), identity, source: AnswerSource::Model(model) };
@@ -134,13 +134,13 @@ async fn call_until(settings: Settings, retries: Retries) -> Result<Response, Mo
     Ok(Response::clone(&response))
 }
 
-/// The answer to a request without log-probabilities.
+/// Returns the result of a request without log-probabilities.
 async fn plain(body: Value) -> Result<Response, ModelError> {
     let server = answering(body).await;
     call(local(&server), &request(false)).await
 }
 
-/// The answer to a request with log-probabilities.
+/// Returns the result of a request with log-probabilities.
 async fn scored(body: Value) -> Result<Response, ModelError> {
     let server = answering(body).await;
     call(local(&server), &request(true)).await
@@ -179,7 +179,7 @@ fn unavailable(result: Result<Response, ModelError>) -> String {
     }
 }
 
-/// The error's text, after a look for secrets in it.
+/// Returns the text of the error, and asserts that it contains no secret.
 fn checked(text: String) -> String {
     assert!(!text.contains(KEY) && !text.contains(HEADER_VALUE), "{text}");
     assert!(text.contains("\"weak\""), "{text}");

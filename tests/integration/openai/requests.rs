@@ -1,4 +1,4 @@
-//! What is sent: the body, the headers, what is refused before anything is sent.
+//! Requests: the body, the headers, and settings that are refused before a request is sent.
 
 use intercascade::backend::entry::ModelEntry;
 use intercascade::backend::raw::RawEntry;
@@ -9,7 +9,7 @@ use intercascade::types::seed::Seed;
 use super::*;
 
 #[tokio::test]
-async fn the_original_api() {
+async fn the_request_follows_the_original_api() {
     let server = answering(canonical()).await;
     let answer = call(local(&server), &request(true)).await.expect("an answer");
     assert_eq!(answer.text, "It is 4.");
@@ -47,7 +47,7 @@ async fn the_key_and_further_headers_are_sent() {
 }
 
 #[tokio::test]
-async fn without_a_key_none_is_sent() {
+async fn without_a_key_no_authorization_is_sent() {
     let server = answering(canonical()).await;
     let mut settings = local(&server);
     settings.api_key = None;
@@ -57,7 +57,7 @@ async fn without_a_key_none_is_sent() {
 }
 
 #[tokio::test]
-async fn a_model_that_takes_neither_temperature_nor_stop_nor_max_tokens() {
+async fn unsupported_parameters_are_not_sent() {
     let server = answering(with("/choices/0/message/content", json!("4.\n\nQuestion: 3 + 3?"))).await;
     let mut settings = local(&server);
     settings.send_temperature = false;
@@ -73,7 +73,7 @@ async fn a_model_that_takes_neither_temperature_nor_stop_nor_max_tokens() {
 }
 
 #[tokio::test]
-async fn a_model_marked_as_without_log_probabilities_is_not_asked() {
+async fn log_probabilities_are_not_requested_if_unsupported() {
     let server = answering(canonical()).await;
     let mut settings = local(&server);
     settings.logprobs = false;
@@ -82,7 +82,7 @@ async fn a_model_marked_as_without_log_probabilities_is_not_asked() {
 }
 
 #[tokio::test]
-async fn options_and_the_calculator_are_for_other_backends() {
+async fn options_and_the_calculator_are_refused_by_this_backend() {
     let mut scoring = request(false);
     scoring.mode = Mode::Score { options: vec!["a".into()] };
     refused(call(settings("http://127.0.0.1:9/v1"), &scoring).await);
@@ -94,7 +94,7 @@ async fn options_and_the_calculator_are_for_other_backends() {
 }
 
 #[test]
-fn the_identity_holds_what_changes_the_answer_and_no_secret() {
+fn the_identity_covers_what_changes_answers_and_no_secret() {
     let entry: RawEntry = toml::from_str(
         "name = 'weak'\nbackend = 'openai'\nbase_url = 'https://example.org/v1/'\nmodel = 'served-model'\n\
          api_key_env = 'TEST_API_KEY'\nextra_body = { top_k = 1 }",
@@ -112,13 +112,13 @@ fn the_identity_holds_what_changes_the_answer_and_no_secret() {
         })
     );
     let model = OpenAi::new(settings("https://example.org/v1/")).expect("a model");
-    let shown = format!("{model:?}");
-    assert!(!shown.contains(KEY) && !shown.contains(HEADER_VALUE), "{shown}");
-    assert!(shown.contains("served-model"), "{shown}");
+    let debug = format!("{model:?}");
+    assert!(!debug.contains(KEY) && !debug.contains(HEADER_VALUE), "{debug}");
+    assert!(debug.contains("served-model"), "{debug}");
 }
 
 #[test]
-fn settings_that_cannot_work_are_refused() {
+fn contradictory_settings_are_refused() {
     let with_body = |key: &str| {
         let mut settings = settings("https://example.org/v1");
         settings.extra_body.insert(key.into(), json!(true));

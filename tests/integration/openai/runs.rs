@@ -1,5 +1,5 @@
-//! Whole runs against servers whose answers are odd: thinking in them, nothing in them, counts and log-probabilities that are
-//! none, ends by other words.
+//! Whole runs against servers with unusual answers: thinking in the text, empty texts, implausible counts and
+//! log-probabilities, and unknown finish reasons.
 
 use std::collections::BTreeSet;
 
@@ -7,33 +7,33 @@ use serde_json::{Value, json};
 use wiremock::matchers::any;
 use wiremock::{Mock, MockServer, Request, ResponseTemplate};
 
-use crate::support::{Project, Row, Said, Settings, Sheet, holds};
+use crate::support::{CommandOutput, Project, Row, Settings, Sheet, holds};
 
-/// Items of each run; the weak level is sure of every second one.
+/// Number of items of each run. The weak level has high confidence for every second one.
 const ITEMS: usize = 6;
 
-/// What a server is asked.
+/// Contents of a request.
 #[derive(Clone, Copy)]
-struct Asked {
+struct ReceivedRequest {
     strong: bool,
-    /// The right answer.
+    /// Correct answer.
     total: u64,
-    /// Whether the weak level is sure of it.
-    sure: bool,
+    /// True if the weak level has high confidence in its answer.
+    confident: bool,
 }
 
-impl Asked {
+impl ReceivedRequest {
     fn of(request: &Request) -> Self {
         let body: Value = request.body_json().expect("JSON");
         let turns = body["messages"].as_array().expect("messages");
         let text = turns.last().and_then(|turn| turn["content"].as_str()).expect("a text");
-        let asked = text.rsplit_once(" wants ").expect("a question").1;
-        let numbers: Vec<u64> = asked.split(' ').filter_map(|word| word.parse().ok()).take(2).collect();
-        Self { strong: body["model"] == "large", total: numbers[0] * numbers[1], sure: numbers[1] % 2 == 1 }
+        let question = text.rsplit_once(" wants ").expect("a question").1;
+        let numbers: Vec<u64> = question.split(' ').filter_map(|word| word.parse().ok()).take(2).collect();
+        Self { strong: body["model"] == "large", total: numbers[0] * numbers[1], confident: numbers[1] % 2 == 1 }
     }
 
     fn probability(self) -> f64 {
-        if self.sure { 0.9 } else { 0.25 }
+        if self.confident { 0.9 } else { 0.25 }
     }
 
     fn text(self) -> String {
@@ -42,14 +42,14 @@ impl Asked {
     }
 }
 
-/// The tokens of a text, all of the same probability.
+/// Returns the tokens of a text, all with the same probability.
 fn tokens(text: &str, probability: f64) -> Vec<Value> {
     text.split_inclusive(' ').map(|piece| json!({"token": piece, "logprob": probability.ln()})).collect()
 }
 
-/// What a server answers that is not odd.
-fn usual(asked: Asked) -> Value {
-    completion(json!({"content": asked.text()}), tokens(&asked.text(), asked.probability()))
+/// Returns a regular answer.
+fn regular_answer(received: ReceivedRequest) -> Value {
+    completion(json!({"content": received.text()}), tokens(&received.text(), received.probability()))
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "written where it is used")]
@@ -58,17 +58,18 @@ fn completion(message: Value, tokens: Vec<Value>) -> Value {
         "choices": [{"finish_reason": "stop", "message": message, "logprobs": {"content": tokens}}]})
 }
 
-/// A run of the cascade and of Inter-Cascade, both levels on a server.
+/// Run of the cascade and of Inter-Cascade, with both levels on one server.
 struct Stage {
     project: Project,
     server: MockServer,
 }
 
 impl Stage {
-    /// With a server that answers like this, both levels.
-    async fn new(answer: impl Fn(Asked) -> Value + Send + Sync + 'static) -> Self {
+    /// Builds the stage with a server that uses `answer` for both levels.
+    async fn new(answer: impl Fn(ReceivedRequest) -> Value + Send + Sync + 'static) -> Self {
         let server = MockServer::start().await;
-        let respond = move |request: &Request| ResponseTemplate::new(200).set_body_json(answer(Asked::of(request)));
+        let respond =
+            move |request: &Request| ResponseTemplate::new(200).set_body_json(answer(ReceivedRequest::of(request)));
         Mock::given(any()).respond_with(respond).mount(&server).await;
         let entry = |name: &str, price: &str| {
             let address = server.uri();
@@ -86,7 +87,7 @@ impl Stage {
         Self { project: Project::with(&settings), server }
     }
 
-    fn run(&self) -> Said {
+    fn run(&self) -> CommandOutput {
         self.project.trial("out", &[])
     }
 
@@ -98,7 +99,7 @@ impl Stage {
         self.project.text("out/summary.md")
     }
 
-    /// Items that the cascade defers.
+    /// Returns the number of items that the cascade defers.
     fn deferred(&self) -> usize {
         let records = self.sheet("records");
         let count = records.rows().filter(|row| row.text("arm") == "cascade" && row.flag("deferred")).count();
@@ -106,11 +107,11 @@ impl Stage {
         count
     }
 
-    /// Answers of a model of which something holds; a call that arms share is one.
+    /// Returns the number of a model's answers for which `holds` is true. A call that arms share counts once.
     fn answers(&self, model: &str, holds: impl Fn(Row<'_>) -> bool) -> usize {
         let calls = self.sheet("calls");
-        let kept = calls.rows().filter(|call| call.text("model") == model && holds(*call));
-        kept.map(|call| call.text("journal_key")).collect::<BTreeSet<_>>().len()
+        let selected = calls.rows().filter(|call| call.text("model") == model && holds(*call));
+        selected.map(|call| call.text("journal_key")).collect::<BTreeSet<_>>().len()
     }
 
     async fn requests(&self) -> usize {
@@ -118,35 +119,35 @@ impl Stage {
     }
 }
 
-/// Asserts that every answer that stands is right, and that the weak level is as sure as it was behind its thinking.
+/// Asserts that every final answer is correct, and that thinking does not change the confidence of the weak level.
 #[track_caller]
-fn right_and_sure(stage: &Stage) {
+fn assert_correct_and_confident(stage: &Stage) {
     let records = stage.sheet("records");
     assert_eq!(records.len(), 2 * ITEMS);
     for row in records.rows() {
         assert_eq!((row.text("weak_score"), row.text("score")), ("correct", "correct"), "item {}", row.text("item_id"));
-        let wanted = if row.flag("deferred") { 0.25 } else { 0.9 };
-        assert!((row.number("confidence") - wanted).abs() < 1e-9, "{}", row.number("confidence"));
+        let expected = if row.flag("deferred") { 0.25 } else { 0.9 };
+        assert!((row.number("confidence") - expected).abs() < 1e-9, "{}", row.number("confidence"));
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn thinking_in_the_text_is_not_graded_split_or_judged() {
-    let stage = Stage::new(|asked| {
+async fn thinking_in_the_text_does_not_affect_grading_or_signals() {
+    let stage = Stage::new(|received| {
         let thought = "<think>\nFirst #### 1, then a line\nSTRATEGY:\nand below it some words.\n</think>\n\n";
-        let all = [tokens(thought, 0.5), tokens(&asked.text(), asked.probability())].concat();
-        completion(json!({"content": format!("{thought}{}", asked.text())}), all)
+        let all = [tokens(thought, 0.5), tokens(&received.text(), received.probability())].concat();
+        completion(json!({"content": format!("{thought}{}", received.text())}), all)
     })
     .await;
     stage.run().done();
-    right_and_sure(&stage);
+    assert_correct_and_confident(&stage);
     let strategies = stage.project.text("out/strategies.jsonl");
     assert!(strategies.contains("Multiply the two.") && !strategies.contains("below it"), "{strategies}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn thinking_in_a_field_of_its_own_is_not_judged_in_any_spelling() {
-    let stage = Stage::new(|asked| {
+async fn thinking_in_a_separate_field_does_not_affect_signals() {
+    let stage = Stage::new(|received| {
         let entries = |tokens: Vec<Value>| -> Vec<Value> {
             let entry = |token: Value| {
                 let text = token["token"].as_str().expect("a text").replace(' ', "Ġ").replace('\n', "Ċ");
@@ -155,17 +156,17 @@ async fn thinking_in_a_field_of_its_own_is_not_judged_in_any_spelling() {
             tokens.into_iter().map(entry).collect()
         };
         let thought = "hm, is it 3? </think>";
-        let all = [tokens(thought, 0.5), tokens(&asked.text(), asked.probability())].concat();
-        completion(json!({"content": asked.text(), "reasoning": thought}), entries(all))
+        let all = [tokens(thought, 0.5), tokens(&received.text(), received.probability())].concat();
+        completion(json!({"content": received.text(), "reasoning": thought}), entries(all))
     })
     .await;
     stage.run().done();
-    right_and_sure(&stage);
+    assert_correct_and_confident(&stage);
     assert!(!stage.summary().contains("could not be matched"));
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn answers_without_a_text_are_recorded_counted_and_paid_for_once() {
+async fn empty_answers_are_recorded_counted_and_charged_once() {
     for message in [
         json!({"content": null, "reasoning_content": "It is 6.\n#### 6"}),
         json!({"content": "", "reasoning": "#### 6"}),
@@ -175,29 +176,33 @@ async fn answers_without_a_text_are_recorded_counted_and_paid_for_once() {
     ] {
         let odd = message.clone();
         let stage =
-            Stage::new(move |asked| if asked.strong { completion(odd.clone(), Vec::new()) } else { usual(asked) })
-                .await;
+            Stage::new(
+                move |received| {
+                    if received.strong { completion(odd.clone(), Vec::new()) } else { regular_answer(received) }
+                },
+            )
+            .await;
         stage.run().done();
         for row in stage.sheet("records").rows() {
-            let wanted = if row.flag("deferred") { ("no-answer", "true") } else { ("correct", "") };
-            assert_eq!((row.text("score"), row.text("strong_empty")), wanted, "{message}");
+            let expected = if row.flag("deferred") { ("no-answer", "true") } else { ("correct", "") };
+            assert_eq!((row.text("score"), row.text("strong_empty")), expected, "{message}");
             assert_eq!(row.text("weak_empty"), "false");
         }
         let share = format!("100.0 % ({0} of {0})", stage.deferred());
         holds(&stage.summary(), &["answers have no text besides reasoning", "max_tokens", "enable_thinking", &share]);
-        let asked = stage.requests().await;
+        let request_count = stage.requests().await;
         stage.project.trial("out", &["--fresh"]).done();
-        assert_eq!(stage.requests().await, asked, "{message}");
+        assert_eq!(stage.requests().await, request_count, "{message}");
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_withheld_answer_without_a_text_is_refused_and_not_empty() {
+async fn a_withheld_answer_without_text_counts_as_refused() {
     for message in [json!({"content": null}), json!({"content": "<think>It is #### 6</think>\n"})] {
         let odd = message.clone();
-        let stage = Stage::new(move |asked| {
-            if !asked.strong {
-                return usual(asked);
+        let stage = Stage::new(move |received| {
+            if !received.strong {
+                return regular_answer(received);
             }
             let mut answer = completion(odd.clone(), Vec::new());
             answer["choices"][0]["finish_reason"] = json!("SAFETY");
@@ -206,8 +211,8 @@ async fn a_withheld_answer_without_a_text_is_refused_and_not_empty() {
         .await;
         stage.run().done();
         for row in stage.sheet("records").rows() {
-            let wanted = if row.flag("deferred") { ("strong", "no-answer", "false") } else { ("", "correct", "") };
-            assert_eq!((row.text("refused"), row.text("score"), row.text("strong_empty")), wanted, "{message}");
+            let expected = if row.flag("deferred") { ("strong", "no-answer", "false") } else { ("", "correct", "") };
+            assert_eq!((row.text("refused"), row.text("score"), row.text("strong_empty")), expected, "{message}");
         }
         let refused = stage.answers("large", |call| call.text("finish") == "refused" && call.text("empty") == "false");
         assert_eq!(refused, stage.answers("large", |_| true));
@@ -218,13 +223,13 @@ async fn a_withheld_answer_without_a_text_is_refused_and_not_empty() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn of_a_withheld_answer_only_a_mark_is_read() {
+async fn a_withheld_answer_is_read_as_a_marker_only() {
     for (marked, score) in [(true, "correct"), (false, "no-answer")] {
-        let stage = Stage::new(move |asked| {
-            if !asked.strong {
-                return usual(asked);
+        let stage = Stage::new(move |received| {
+            if !received.strong {
+                return regular_answer(received);
             }
-            let text = if marked { asked.text() } else { format!("First there are {}", asked.total) };
+            let text = if marked { received.text() } else { format!("First there are {}", received.total) };
             let mut answer = completion(json!({"content": text}), Vec::new());
             answer["choices"][0]["finish_reason"] = json!("content_filter");
             answer
@@ -238,9 +243,13 @@ async fn of_a_withheld_answer_only_a_mark_is_read() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_weak_answer_without_a_text_is_unsure() {
-    let stage = Stage::new(|asked| {
-        if asked.strong || asked.sure { usual(asked) } else { completion(json!({"content": null}), Vec::new()) }
+async fn an_empty_weak_answer_has_low_confidence() {
+    let stage = Stage::new(|received| {
+        if received.strong || received.confident {
+            regular_answer(received)
+        } else {
+            completion(json!({"content": null}), Vec::new())
+        }
     })
     .await;
     stage.run().done();
@@ -253,16 +262,16 @@ async fn a_weak_answer_without_a_text_is_unsure() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn counts_that_cannot_be_true_are_estimated_and_the_fee_limit_holds() {
+async fn implausible_counts_are_estimated_and_the_fee_limit_holds() {
     for usage in [
         json!({"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0}),
         json!({"prompt_tokens": -1}),
         Value::Null,
     ] {
         let odd = usage.clone();
-        let stage = Stage::new(move |asked| {
-            let mut answer = usual(asked);
-            if asked.strong {
+        let stage = Stage::new(move |received| {
+            let mut answer = regular_answer(received);
+            if received.strong {
                 answer["usage"] = odd.clone();
             }
             answer
@@ -285,17 +294,17 @@ async fn counts_that_cannot_be_true_are_estimated_and_the_fee_limit_holds() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn cut_answers_are_told_by_column_share_and_warning() {
-    let stage = Stage::new(|asked| {
-        let mut answer = usual(asked);
-        answer["choices"][0]["finish_reason"] = json!(if asked.strong { "model_length" } else { "stop" });
+async fn cut_answers_have_a_column_a_share_and_a_warning() {
+    let stage = Stage::new(|received| {
+        let mut answer = regular_answer(received);
+        answer["choices"][0]["finish_reason"] = json!(if received.strong { "model_length" } else { "stop" });
         answer
     })
     .await;
     stage.run().done();
     for row in stage.sheet("records").rows() {
-        let wanted = if row.flag("deferred") { "true" } else { "" };
-        assert_eq!((row.text("weak_cut"), row.text("strong_cut")), ("false", wanted));
+        let expected = if row.flag("deferred") { "true" } else { "" };
+        assert_eq!((row.text("weak_cut"), row.text("strong_cut")), ("false", expected));
     }
     let ended = |call: Row<'_>| (call.text("level").to_owned(), call.text("finish").to_owned());
     let calls = stage.sheet("calls");
@@ -313,13 +322,13 @@ async fn cut_answers_are_told_by_column_share_and_warning() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn whole_answers_need_no_word_and_unknown_ends_are_named() {
-    let stage = Stage::new(usual).await;
+async fn unknown_finish_reasons_are_reported() {
+    let stage = Stage::new(regular_answer).await;
     stage.run().done();
-    assert!(!stage.summary().contains("How answers ended") && !stage.summary().contains("program's estimate"));
-    let stage = Stage::new(|asked| {
-        let mut answer = usual(asked);
-        answer["choices"][0]["finish_reason"] = if asked.strong { json!("tired") } else { Value::Null };
+    assert!(!stage.summary().contains("How answers ended") && !stage.summary().contains("are estimated as a quarter"));
+    let stage = Stage::new(|received| {
+        let mut answer = regular_answer(received);
+        answer["choices"][0]["finish_reason"] = if received.strong { json!("tired") } else { Value::Null };
         answer
     })
     .await;
@@ -327,10 +336,7 @@ async fn whole_answers_need_no_word_and_unknown_ends_are_named() {
     let all = stage.answers("large", |_| true);
     holds(
         &stage.summary(),
-        &[
-            &format!("`large`: {all} of {all} answers ended for a reason that is not known (`tired`)"),
-            "(`nothing named`)",
-        ],
+        &[&format!("`large`: {all} of {all} answers ended for an unknown reason (`tired`)"), "(`nothing named`)"],
     );
 }
 
@@ -339,19 +345,19 @@ async fn one_token_without_a_value_does_not_stop_the_run() {
     for value in ["-9999.0", "null", "-Infinity", "NaN", "-3.4028234663852886e38", "\"-inf\""] {
         let server = MockServer::start().await;
         let respond = move |request: &Request| {
-            let asked = Asked::of(request);
-            let mut answer = usual(asked);
-            if asked.sure && !asked.strong {
+            let received = ReceivedRequest::of(request);
+            let mut answer = regular_answer(received);
+            if received.confident && !received.strong {
                 answer["choices"][0]["logprobs"]["content"][1]["logprob"] = json!("ODD");
             }
             ResponseTemplate::new(200).set_body_string(answer.to_string().replace("\"ODD\"", value))
         };
         Mock::given(any()).respond_with(respond).mount(&server).await;
-        let stage = Stage::new(usual).await;
+        let stage = Stage::new(regular_answer).await;
         let config = stage.project.text("trial.toml").replace(&stage.server.uri(), &server.uri());
         stage.project.write("trial.toml", config);
         stage.run().done();
-        right_and_sure(&stage);
+        assert_correct_and_confident(&stage);
         let odd = stage.answers("small", |call| !call.text("notes").is_empty());
         let all = stage.answers("small", |_| true);
         holds(
@@ -366,10 +372,10 @@ async fn one_token_without_a_value_does_not_stop_the_run() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn log_probabilities_that_are_none_are_refused_or_warned_about() {
+async fn implausible_log_probabilities_cause_errors_or_warnings() {
     let with = |value: f64| {
-        move |asked: Asked| {
-            let mut answer = usual(asked);
+        move |received: ReceivedRequest| {
+            let mut answer = regular_answer(received);
             for token in answer["choices"][0]["logprobs"]["content"].as_array_mut().expect("tokens") {
                 token["logprob"] = json!(value);
             }
@@ -378,7 +384,7 @@ async fn log_probabilities_that_are_none_are_refused_or_warned_about() {
     };
     let stage = Stage::new(with(0.9)).await;
     let error = stage.run().refused();
-    holds(&error, &["log-probabilities are none", "0.9, above 0", "perhaps they are probabilities", "another signal"]);
+    holds(&error, &["log-probabilities are invalid", "0.9, above 0", "perhaps a probability", "another signal"]);
     assert!(stage.project.reports("out").is_empty());
     let stage = Stage::new(with(0.0)).await;
     stage.run().done();

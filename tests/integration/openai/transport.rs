@@ -1,4 +1,4 @@
-//! What comes between a request and its answer: bodies in odd forms, errors under status 200, waits, addresses, TLS.
+//! The layer between a request and its answer: unusual bodies, errors under status 200, waits, addresses, TLS.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener};
@@ -13,7 +13,7 @@ use wiremock::matchers::{any, query_param};
 use super::*;
 use crate::support::repository;
 
-/// A server that answers the first request in one way and all others well.
+/// Starts a server that answers the first request with `first` and all others with a valid answer.
 async fn at_first(first: ResponseTemplate) -> MockServer {
     let server = MockServer::start().await;
     Mock::given(any()).respond_with(first).up_to_n_times(1).mount(&server).await;
@@ -22,7 +22,7 @@ async fn at_first(first: ResponseTemplate) -> MockServer {
 }
 
 #[tokio::test]
-async fn bodies_in_odd_forms_are_read() {
+async fn unusual_response_bodies_are_read() {
     let plain = canonical().to_string();
     let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
     packed.write_all(plain.as_bytes()).expect("written");
@@ -50,7 +50,7 @@ async fn bodies_in_odd_forms_are_read() {
 }
 
 #[tokio::test]
-async fn what_passes_under_status_200_is_tried_again() {
+async fn a_transient_error_under_status_200_is_retried() {
     let busy = json!({"message": "Provider returned error", "code": 429});
     let cut = canonical().to_string();
     for first in [
@@ -74,7 +74,7 @@ async fn what_passes_under_status_200_is_tried_again() {
 }
 
 #[tokio::test]
-async fn an_error_under_status_200_keeps_its_words_and_its_code() {
+async fn an_error_under_status_200_keeps_its_message_and_code() {
     let error = |code: Value, kind: &str| json!({"error": {"message": "no such thing", "code": code, "type": kind}});
     for body in [error(json!(401), ""), error(json!("401"), ""), error(Value::Null, "authentication_error")] {
         let server = answering(body).await;
@@ -118,7 +118,7 @@ async fn a_refused_prompt_is_an_outcome() {
 }
 
 #[tokio::test]
-async fn every_refusal_that_a_key_mends_names_that_key() {
+async fn every_refusal_with_a_config_fix_names_the_key() {
     for (body, mend) in [
         (
             json!({"code": "Client specified an invalid argument", "error": "Argument not supported on this model: stop"}),
@@ -162,7 +162,7 @@ async fn every_refusal_that_a_key_mends_names_that_key() {
 }
 
 #[tokio::test]
-async fn a_server_that_asks_for_no_wait_is_still_given_one() {
+async fn a_requested_wait_of_zero_still_waits() {
     let first_wait = Duration::from_millis(200);
     for (name, value) in
         [("retry-after", "0"), ("retry-after-ms", "0"), ("retry-after", "Wed, 21 Oct 2015 07:28:00 GMT")]
@@ -181,7 +181,7 @@ async fn a_server_that_asks_for_no_wait_is_still_given_one() {
 }
 
 #[tokio::test]
-async fn an_attempt_ends_though_bytes_arrive() {
+async fn an_attempt_times_out_even_while_bytes_arrive() {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = listener.local_addr().expect("bound");
     std::thread::spawn(move || {
@@ -197,7 +197,7 @@ async fn an_attempt_ends_though_bytes_arrive() {
     assert!(started.elapsed() < Duration::from_secs(3), "{:?}", started.elapsed());
 }
 
-/// Sends blanks for ever, as servers do to keep a connection while a request waits.
+/// Sends blanks without end, as servers do to keep a connection open while a request waits.
 fn drip(mut stream: impl Read + Write) {
     let _ = stream.read(&mut [0; 4096]);
     let mut sent =
@@ -209,7 +209,7 @@ fn drip(mut stream: impl Read + Write) {
 }
 
 #[tokio::test]
-async fn a_query_in_the_address_is_sent() {
+async fn a_query_string_in_the_address_is_sent() {
     let server = MockServer::start().await;
     Mock::given(path("/deployments/d/chat/completions"))
         .and(query_param("api-version", "2024-10-21"))
@@ -229,7 +229,7 @@ async fn a_query_in_the_address_is_sent() {
 }
 
 #[tokio::test]
-async fn the_system_text_can_stand_in_front_of_the_users() {
+async fn the_system_prompt_can_be_prepended_to_the_user_message() {
     let server = answering(canonical()).await;
     let settings = Settings { send_system: false, ..local(&server) };
     call(settings, &request(false)).await.expect("an answer");
@@ -241,7 +241,7 @@ fn fixture(name: &str) -> std::path::PathBuf {
     repository().join("tests/fixtures/tls").join(name)
 }
 
-/// A server with this certificate that answers each request well.
+/// Starts a server with this certificate that answers each request with a valid answer.
 fn tls_server(certificate: &str) -> SocketAddr {
     let chain: Result<Vec<_>, _> =
         CertificateDer::pem_file_iter(fixture(&format!("{certificate}.pem"))).expect("PEM").collect();
@@ -258,7 +258,7 @@ fn tls_server(certificate: &str) -> SocketAddr {
     std::thread::spawn(move || {
         for mut stream in listener.incoming().map_while(Result::ok) {
             let Ok(mut connection) = ServerConnection::new(Arc::clone(&config)) else { continue };
-            // A client that does not trust the certificate goes away.
+            // A client that does not trust the certificate disconnects.
             let _ = answer(&mut Stream::new(&mut connection, &mut stream));
         }
     });
@@ -266,13 +266,13 @@ fn tls_server(certificate: &str) -> SocketAddr {
 }
 
 fn answer(stream: &mut (impl Read + Write)) -> std::io::Result<()> {
-    let mut asked = Vec::new();
-    let whole = |asked: &[u8]| asked.windows(4).any(|four| four == b"\r\n\r\n") && asked.ends_with(b"}");
-    while !whole(&asked) {
+    let mut received = Vec::new();
+    let whole = |received: &[u8]| received.windows(4).any(|four| four == b"\r\n\r\n") && received.ends_with(b"}");
+    while !whole(&received) {
         let mut part = [0; 4096];
         match stream.read(&mut part)? {
             0 => return Ok(()),
-            n => asked.extend_from_slice(&part[..n]),
+            n => received.extend_from_slice(&part[..n]),
         }
     }
     let body = canonical().to_string();
@@ -281,7 +281,7 @@ fn answer(stream: &mut (impl Read + Write)) -> std::io::Result<()> {
 }
 
 #[tokio::test]
-async fn a_certificate_that_nobody_has_signed_is_explained_at_once_and_can_be_trusted() {
+async fn a_self_signed_certificate_is_explained_and_can_be_trusted() {
     for (certificate, named) in [("self-signed", "self-signed.pem"), ("signed", "ca.pem")] {
         let address = tls_server(certificate);
         let settings = || settings(&format!("https://{address}/v1"));
@@ -293,7 +293,7 @@ async fn a_certificate_that_nobody_has_signed_is_explained_at_once_and_can_be_tr
         let trusted = Trusted::read(&fixture(named)).expect("certificates");
         let answer = call(Settings { trusted, ..settings() }, &request(false)).await.expect("an answer");
         assert_eq!(answer.text, "It is 4.");
-        // Another certificate's trust is not this one's.
+        // Trust in another certificate does not cover this one.
         let other = if named == "ca.pem" { "self-signed.pem" } else { "ca.pem" };
         let trusted = Trusted::read(&fixture(other)).expect("certificates");
         refused(call(Settings { trusted, ..settings() }, &request(false)).await);
@@ -305,9 +305,9 @@ async fn a_certificate_that_nobody_has_signed_is_explained_at_once_and_can_be_tr
 }
 
 #[tokio::test]
-async fn a_server_without_tls_is_named_as_one() {
+async fn a_server_without_tls_is_identified() {
     let server = answering(canonical()).await;
     let address = server.uri().replace("http://", "https://");
     let text = refused(call_until(settings(&format!("{address}/v1")), RETRIES).await);
-    assert!(text.contains("speaks no TLS"), "{text}");
+    assert!(text.contains("does not use TLS"), "{text}");
 }

@@ -1,5 +1,5 @@
-//! The bodies of answers that the presets' servers document, read as a run reads them. The same files are read with the
-//! vendors' own clients by `scripts/check-dialects`.
+//! Documented response bodies of the presets' servers, read as a run reads them. `scripts/check-dialects` reads the
+//! same files with the vendors' own clients.
 
 use std::sync::Arc;
 
@@ -21,14 +21,14 @@ use wiremock::{Mock, MockServer, ResponseTemplate};
 
 use crate::support::repository;
 
-/// The file of a preset.
+/// Reads the fixture of a preset.
 fn file(preset: Preset) -> Value {
     let path = repository().join(format!("tests/fixtures/dialects/{}.json", preset.name()));
     let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     serde_json::from_str(&text).expect("JSON")
 }
 
-/// An answer with this body, asked for by an entry of the preset.
+/// Returns the result of a call to an entry with the preset whose server answers with `body`.
 async fn read(preset: Preset, body: &Value) -> Result<Response, ModelError> {
     let server = MockServer::start().await;
     Mock::given(any()).respond_with(ResponseTemplate::new(200).set_body_json(body)).mount(&server).await;
@@ -58,22 +58,22 @@ async fn read(preset: Preset, body: &Value) -> Result<Response, ModelError> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_documented_answers_of_every_preset_are_read() {
+async fn documented_answers_of_every_preset_are_read() {
     for preset in Preset::ALL {
         let file = file(preset);
         assert_eq!(file["preset"], preset.name());
         for body in file["bodies"].as_array().expect("bodies") {
             let what = format!("{}: {}", preset.name(), body["what"]);
             let answer = read(preset, &body["body"]).await.unwrap_or_else(|error| panic!("{what}: {error}"));
-            let wanted = &body["reads"];
-            assert_eq!(answer.text, wanted["text"].as_str().expect("a text"), "{what}");
-            assert_eq!(answer.model, wanted["model"].as_str().expect("a name"), "{what}");
-            assert_eq!(answer.tokens.len() as u64, wanted["tokens"].as_u64().expect("a count"), "{what}");
+            let expected = &body["reads"];
+            assert_eq!(answer.text, expected["text"].as_str().expect("a text"), "{what}");
+            assert_eq!(answer.model, expected["model"].as_str().expect("a name"), "{what}");
+            assert_eq!(answer.tokens.len() as u64, expected["tokens"].as_u64().expect("a count"), "{what}");
             assert!(answer.tokens.iter().all(|token| token.logprob.is_some()), "{what}");
             let counts = [answer.usage.input, answer.usage.cached_input, answer.usage.output];
-            let told = ["input", "cached", "output"].map(|count| wanted[count].as_u64().expect("a count"));
-            assert_eq!(counts, told, "{what}");
-            match wanted["finish"].as_str() {
+            let expected_counts = ["input", "cached", "output"].map(|count| expected[count].as_u64().expect("a count"));
+            assert_eq!(counts, expected_counts, "{what}");
+            match expected["finish"].as_str() {
                 Some("length") => assert_eq!(answer.finish, Finish::Length, "{what}"),
                 Some(_) => assert_eq!(answer.finish, Finish::Stop, "{what}"),
                 None => {}
@@ -83,12 +83,12 @@ async fn the_documented_answers_of_every_preset_are_read() {
 }
 
 #[test]
-fn every_file_says_where_its_form_comes_from() {
+fn every_fixture_states_its_source() {
     for preset in Preset::ALL {
         let file = file(preset);
         assert!(file["source"].as_str().is_some_and(|source| source.starts_with("https://")), "{}", preset.name());
         assert!(file["read"].is_null() || file["read"] == "2026-11-27", "{}", preset.name());
         let note = file["note"].as_str().expect("a note");
-        assert_eq!(file["read"].is_null(), note.starts_with("The form is that of the vendor's documentation"));
+        assert_eq!(file["read"].is_null(), note.starts_with("The form follows the vendor's documentation"));
     }
 }

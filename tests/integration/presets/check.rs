@@ -1,69 +1,74 @@
-//! `models check` of an entry: every preset against a server that is as the preset says, and against one fault each.
+//! `models check` of an entry: every preset against a server that matches the preset, and against one fault at a time.
 
 use intercascade::backend::preset::Preset;
 
 use super::server::{Fault, MODEL, Stage, StandIn};
 use crate::support::holds;
 
-/// Whether the preset's server is known to give log-probabilities.
+/// True if the preset's server returns log-probabilities.
 fn gives_logprobs(preset: Preset) -> bool {
     preset.dialect().entry.get("logprobs").is_none()
 }
 
-/// The line that a fault must bring, and the key that must be named with its value.
+/// Line that the check must print for a fault, and the key and value that it must suggest.
 fn found(stand_in: &StandIn, fault: Fault) -> [String; 2] {
     let other = stand_in.right_limit_key().unwrap_or("max_tokens");
     let (line, key) = match fault {
         Fault::TokenLimit => ("token limit        NO: refused", format!("set token_limit_key = \"{other}\"")),
         Fault::UnknownLimit => ("is ignored: 54 tokens instead of 16", format!("set token_limit_key = \"{other}\"")),
         Fault::IgnoredLimit => {
-            ("is ignored: 54 tokens instead of 16", "token_limit_key: neither name is kept".to_owned())
+            ("is ignored: 54 tokens instead of 16", "token_limit_key: the server ignores both names".to_owned())
         }
         Fault::Temperature => ("temperature        NO: refused", "set send_temperature = false".to_owned()),
         Fault::Stop => ("stop texts         NO: refused", "set send_stop = false".to_owned()),
         Fault::System => ("system role        NO: refused", "-> ".to_owned()),
         Fault::Logprobs => ("log-probabilities  NO: refused", "set logprobs = false".to_owned()),
-        Fault::NoLogprobs => ("log-probabilities  NO: asked for, and none came", "set logprobs = false".to_owned()),
+        Fault::NoLogprobs => ("log-probabilities  NO: requested, but not returned", "set logprobs = false".to_owned()),
         Fault::ZeroLogprobs => ("log-probabilities  NO: each is 0", "set logprobs = false".to_owned()),
         Fault::PositiveLogprobs => ("above 0", "set logprobs = false".to_owned()),
-        Fault::Uncounted => ("usage              NO: the answer does not count", "no key helps".to_owned()),
+        Fault::Uncounted => ("usage              NO: the answer has no token counts", "no key changes this".to_owned()),
         Fault::Key => ("key                NO: refused with 401", "api_key_env: ".to_owned()),
         Fault::Address => ("address            NO: 404", format!("{}\"", stand_in.path())),
-        Fault::Model => ("model              NO: 404", format!("model: it has {MODEL}")),
+        Fault::Model => ("model              NO: 404", format!("model: the server has {MODEL}")),
         Fault::Busy => ("limits             NO: 429", "requests_per_minute: ".to_owned()),
         Fault::IgnoredStop | Fault::Alternatives => unreachable!("no harm to a run"),
     };
     [line.to_owned(), key]
 }
 
-/// Checks an entry of the preset against a server with this fault.
+/// Checks an entry with the preset against a server with the fault.
 async fn finds(preset: Preset, fault: Fault) {
     let stand_in = StandIn::new(preset, &[fault]);
     let stage = Stage::new(&stand_in, "").await;
-    let said = stage.check(&[]);
-    assert_eq!(said.code, 1, "{}, {fault:?}: {}{}", preset.name(), said.out, said.err);
+    let output = stage.check(&[]);
+    assert_eq!(output.code, 1, "{}, {fault:?}: {}{}", preset.name(), output.out, output.err);
     let [line, key] = found(&stand_in, fault);
-    holds(&said.out, &[&line, &key]);
-    // The one fault, and nothing else.
-    let wrong = said.out.lines().filter(|line| line.contains("NO: ")).count();
+    holds(&output.out, &[&line, &key]);
+    // The check reports this fault and no other.
+    let wrong = output.out.lines().filter(|line| line.contains("NO: ")).count();
     let unread = usize::from(fault == Fault::Uncounted);
-    assert_eq!(wrong, 1 + unread, "{}, {fault:?}: {}", preset.name(), said.out);
-    assert!(stage.asked().await <= 8, "{}, {fault:?}: {} calls", preset.name(), stage.asked().await);
+    assert_eq!(wrong, 1 + unread, "{}, {fault:?}: {}", preset.name(), output.out);
+    assert!(
+        stage.completion_count().await <= 8,
+        "{}, {fault:?}: {} calls",
+        preset.name(),
+        stage.completion_count().await
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_server_that_is_as_its_preset_says_passes_in_a_few_calls() {
+async fn a_server_that_matches_its_preset_passes_in_a_few_calls() {
     for preset in Preset::ALL {
         let stage = Stage::new(&StandIn::new(preset, &[]), "price = { input = 1.0, output = 2.0 }").await;
-        let said = stage.check(&[]).done();
+        let output = stage.check(&[]).done();
         let logprobs = if gives_logprobs(preset) {
-            "log-probabilities  given for all 16 tokens, from -0.250 to -0.250"
+            "log-probabilities  returned for all 16 tokens, from -0.250 to -0.250"
         } else {
-            "log-probabilities  given, though the entry says logprobs = false"
+            "log-probabilities  returned, although the entry has logprobs = false"
         };
         let name = format!("preset `{}`", preset.name());
         holds(
-            &said.out,
+            &output.out,
             &[
                 &name,
                 "reachable          yes, ",
@@ -71,20 +76,20 @@ async fn a_server_that_is_as_its_preset_says_passes_in_a_few_calls() {
                 "temperature        accepted",
                 "stop texts         honoured",
                 "system role        accepted",
-                "usage              tokens are counted; cached tokens: not told",
-                "token limit        kept (16 tokens, ",
+                "usage              tokens are counted; cached tokens: not reported",
+                "token limit        respected (16 tokens, ",
                 "limits             x-ratelimit-remaining-requests: 41",
                 logprobs,
                 " USD",
             ],
         );
-        assert!(!said.out.contains("NO: ") && !said.out.contains("--write"), "{}", said.out);
-        assert_eq!(stage.asked().await, if gives_logprobs(preset) { 2 } else { 3 });
+        assert!(!output.out.contains("NO: ") && !output.out.contains("--write"), "{}", output.out);
+        assert_eq!(stage.completion_count().await, if gives_logprobs(preset) { 2 } else { 3 });
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn one_wrong_key_is_found_for_every_preset() {
+async fn a_single_wrong_key_is_found_for_every_preset() {
     let faults = [
         Fault::TokenLimit,
         Fault::UnknownLimit,
@@ -103,7 +108,7 @@ async fn one_wrong_key_is_found_for_every_preset() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn log_probabilities_that_are_refused_missing_or_implausible_are_found_for_every_preset_that_has_them() {
+async fn faulty_log_probabilities_are_found_for_every_preset() {
     for preset in Preset::ALL.into_iter().filter(|preset| gives_logprobs(*preset)) {
         for fault in [Fault::Logprobs, Fault::NoLogprobs, Fault::ZeroLogprobs, Fault::PositiveLogprobs] {
             finds(preset, fault).await;
@@ -112,45 +117,48 @@ async fn log_probabilities_that_are_refused_missing_or_implausible_are_found_for
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_no_key_mends_is_said_too() {
+async fn faults_without_a_config_fix_are_reported() {
     for fault in [Fault::IgnoredLimit, Fault::Uncounted, Fault::Busy] {
         finds(Preset::Openai, fault).await;
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_does_no_harm_is_a_note() {
+async fn harmless_findings_are_notes() {
     let stand_in = StandIn::new(Preset::Vllm, &[Fault::IgnoredStop, Fault::Alternatives]);
-    let said = Stage::new(&stand_in, "").await.check(&[]).done();
-    holds(&said.out, &["stop texts         accepted and ignored", "alternatives       more than one is refused"]);
+    let output = Stage::new(&stand_in, "").await.check(&[]).done();
+    holds(
+        &output.out,
+        &["stop texts         accepted but ignored", "alternatives       the server refuses more than one"],
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn several_wrong_keys_are_found_where_the_server_does_not_say_what_it_refuses() {
+async fn several_wrong_keys_are_found_despite_vague_refusals() {
     for faults in [
         vec![Fault::Temperature],
         vec![Fault::Stop, Fault::Logprobs],
         vec![Fault::TokenLimit, Fault::Temperature, Fault::System],
     ] {
         let stand_in = StandIn { is_silent: true, ..StandIn::new(Preset::Azure, &faults) };
-        let said = Stage::new(&stand_in, "").await.check(&[]);
-        assert_eq!(said.code, 1, "{}{}", said.out, said.err);
+        let output = Stage::new(&stand_in, "").await.check(&[]);
+        assert_eq!(output.code, 1, "{}{}", output.out, output.err);
         for fault in &faults {
             let [line, key] = found(&stand_in, *fault);
-            holds(&said.out, &[&line, &key]);
+            holds(&output.out, &[&line, &key]);
         }
-        assert_eq!(said.out.lines().filter(|line| line.contains("NO: ")).count(), faults.len(), "{}", said.out);
+        assert_eq!(output.out.lines().filter(|line| line.contains("NO: ")).count(), faults.len(), "{}", output.out);
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_right_values_are_written_and_the_next_check_passes() {
+async fn written_corrections_make_the_next_check_pass() {
     let stand_in = StandIn::new(Preset::Openai, &[Fault::TokenLimit, Fault::Temperature, Fault::NoLogprobs]);
     let stage = Stage::new(&stand_in, "logprobs = true      # a weak level\nsend_temperature = true").await;
     let before = stage.project.text("trial.toml");
-    let said = stage.check(&["--write"]).done();
+    let output = stage.check(&["--write"]).done();
     holds(
-        &said.out,
+        &output.out,
         &[
             "written to trial.toml:",
             "\n-logprobs = true      # a weak level\n-send_temperature = true\n+logprobs = false      # a weak level\n\
@@ -158,18 +166,18 @@ async fn the_right_values_are_written_and_the_next_check_passes() {
             "(Unsupported parameter: 'temperature' is not supported.)",
         ],
     );
-    let wanted = before
+    let expected = before
         .replace("logprobs = true ", "logprobs = false ")
         .replace("send_temperature = true\n", "send_temperature = false\ntoken_limit_key = \"max_tokens\"\n");
-    assert_eq!(stage.project.text("trial.toml"), wanted);
+    assert_eq!(stage.project.text("trial.toml"), expected);
     let files: Vec<String> = stage.project.files().into_keys().collect();
     assert_eq!(files, ["trial.toml"]);
     holds(&stage.check(&["--write"]).done().out, &["nothing to write"]);
-    assert_eq!(stage.project.text("trial.toml"), wanted);
+    assert_eq!(stage.project.text("trial.toml"), expected);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_first_level_without_logprobs_fails_unless_its_signal_needs_none() {
+async fn a_first_level_without_needed_logprobs_fails() {
     let stand_in = StandIn::new(Preset::Openai, &[Fault::NoLogprobs]);
     for (deferral, status) in [("threshold = 0.9", 1), ("threshold = 0.9\nsignal = \"verbalised\"", 0)] {
         let stage = Stage::new(&stand_in, "logprobs = true").await;
@@ -178,17 +186,17 @@ async fn a_first_level_without_logprobs_fails_unless_its_signal_needs_none() {
         stage
             .project
             .write("trial.toml", format!("{head}[deferral]\n{deferral}\n{}", stage.project.text("trial.toml")));
-        // Written once, the entry still fails: a run of the config would be refused.
+        // The entry still fails after --write, because a run of the config would be refused.
         for arguments in [&["--write"][..], &[]] {
-            let said = stage.check(arguments);
-            assert_eq!(said.code, status, "{}{}", said.out, said.err);
-            assert_eq!(said.out.contains("NO: `m` is the first level of trial.toml"), status == 1, "{}", said.out);
+            let output = stage.check(arguments);
+            assert_eq!(output.code, status, "{}{}", output.out, output.err);
+            assert_eq!(output.out.contains("NO: `m` is the first level of trial.toml"), status == 1, "{}", output.out);
         }
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_wrong_address_is_written_right() {
+async fn a_wrong_address_is_corrected() {
     let stage = Stage::new(&StandIn::new(Preset::Groq, &[Fault::Address]), "").await;
     stage.check(&["--write"]).done();
     assert!(stage.project.text("trial.toml").contains(&format!("base_url = \"{}/openai/v1\"", stage.server.uri())));
@@ -196,22 +204,22 @@ async fn a_wrong_address_is_written_right() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_key_that_is_not_set_and_a_server_that_is_not_there() {
+async fn an_unset_key_and_an_unreachable_server_are_reported() {
     let stage = Stage::new(&StandIn::new(Preset::Openai, &[]), "").await;
-    let said = stage.project.run(&["models", "check", "m", "--config", "trial.toml"]);
-    assert_eq!(said.code, 1);
-    holds(&said.out, &["entry              NO: ", "OPENAI_API_KEY, which is not set", "-> api_key_env: "]);
-    assert_eq!(stage.asked().await, 0);
+    let output = stage.project.run(&["models", "check", "m", "--config", "trial.toml"]);
+    assert_eq!(output.code, 1);
+    holds(&output.out, &["entry              NO: ", "OPENAI_API_KEY, which is not set", "-> api_key_env: "]);
+    assert_eq!(stage.completion_count().await, 0);
 
-    let gone = stage.project.text("trial.toml").replace(&stage.server.uri(), "http://127.0.0.1:9");
-    stage.project.write("trial.toml", gone);
-    let said = stage.check(&[]);
-    assert_eq!(said.code, 1);
-    holds(&said.out, &["reachable          NO: ", "-> base_url: check the address, and that the server runs"]);
+    let unreachable = stage.project.text("trial.toml").replace(&stage.server.uri(), "http://127.0.0.1:9");
+    stage.project.write("trial.toml", unreachable);
+    let output = stage.check(&[]);
+    assert_eq!(output.code, 1);
+    holds(&output.out, &["reachable          NO: ", "-> base_url: check the address, and that the server is running"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn names_that_are_no_entry_of_a_server_are_refused() {
+async fn names_without_a_server_entry_are_refused() {
     let stage = Stage::new(&StandIn::new(Preset::Openai, &[]), "").await;
     let run = |arguments: &[&str]| stage.project.run(&[&["models", "check"], arguments].concat()).refused_in_one_line();
     holds(&run(&["othr", "--config", "trial.toml"]), &["trial.toml", "`othr`", "did you mean `other`?"]);

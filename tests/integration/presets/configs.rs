@@ -1,10 +1,10 @@
-//! Presets in configs: what they fill in, what wins, what is said of it, and what stays the same run.
+//! Presets in configs: the settings they fill in, precedence, messages, and the identity of the run.
 
 use serde_json::Value;
 
 use crate::support::{Project, Settings, holds};
 
-/// A config whose levels are these entries, over `questions.jsonl`.
+/// Builds a project whose config has these entries as levels and `questions.jsonl` as data set.
 fn project(weak: &str, strong: &str) -> Project {
     let config = Settings::simulated().model("small", weak).model("large", strong);
     Project::with(&config.set("limits", toml::Table::new()))
@@ -14,10 +14,10 @@ const WEAK: &str = "name = 'small'\npreset = 'vllm'\nmodel = 'w'\n";
 const STRONG: &str = "name = 'large'\npreset = 'deepseek'\nmodel = 's'\napi_key_env = 'OTHER_KEY'\nlogprobs = false\n";
 
 #[test]
-fn the_dry_run_says_which_keys_came_from_the_preset() {
-    let said = project(WEAK, STRONG).trial("out", &["--dry-run"]).done();
+fn the_dry_run_lists_the_keys_from_the_preset() {
+    let output = project(WEAK, STRONG).trial("out", &["--dry-run"]).done();
     holds(
-        &said.out,
+        &output.out,
         &[
             "weak level: small (backend openai: w)",
             "model `small`: from preset `vllm`: base_url, timeout_s\n",
@@ -28,13 +28,13 @@ fn the_dry_run_says_which_keys_came_from_the_preset() {
 }
 
 #[test]
-fn what_is_laid_over_a_config_wins_over_the_preset() {
-    let said = project(WEAK, STRONG).trial("out", &["--dry-run", "--set", "model.large.base_url=http://x/v1"]).done();
-    holds(&said.out, &["model `large`: from preset `deepseek`: extra_body\n"]);
+fn overrides_take_precedence_over_the_preset() {
+    let output = project(WEAK, STRONG).trial("out", &["--dry-run", "--set", "model.large.base_url=http://x/v1"]).done();
+    holds(&output.out, &["model `large`: from preset `deepseek`: extra_body\n"]);
 }
 
 #[test]
-fn wrong_presets_name_the_place_and_the_nearest_right_one() {
+fn an_unknown_preset_is_refused_with_the_nearest_name() {
     let project = project(WEAK, STRONG);
     let text = project.text("trial.toml");
     let mut errors = Vec::new();
@@ -57,19 +57,19 @@ fn wrong_presets_name_the_place_and_the_nearest_right_one() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_run_is_the_same_whether_its_values_are_written_or_taken() {
+async fn preset_values_and_explicit_values_give_the_same_run() {
     use super::server::{MODEL, Stage, StandIn};
     use intercascade::backend::preset::Preset;
 
     let stage = Stage::new(&StandIn::new(Preset::Ollama, &[]), "").await;
     let address = format!("base_url = '{}/v1'\nmodel = '{MODEL}'\nmax_tokens = 16\n", stage.server.uri());
-    let taken = |name: &str| format!("name = '{name}'\npreset = 'ollama'\n{address}");
+    let preset_entry = |name: &str| format!("name = '{name}'\npreset = 'ollama'\n{address}");
     let written = |name: &str| format!("name = '{name}'\nbackend = 'openai'\n{address}timeout_s = 300.0\n");
-    let project = project(&taken("small"), &taken("large"));
+    let project = project(&preset_entry("small"), &preset_entry("large"));
     let sets =
         ["--set", "dataset.limit=2", "--set", "dataset.orders=1", "--set", "arms=[\"cascade\", \"strong-only\"]"];
     project.trial("out", &sets).done();
-    let calls = stage.asked().await;
+    let calls = stage.completion_count().await;
     assert!(calls > 0);
     let manifest: Value = serde_json::from_str(&project.text("out/manifest.json")).expect("JSON");
     let weak = &manifest["config"]["model"][0];
@@ -80,7 +80,7 @@ async fn a_run_is_the_same_whether_its_values_are_written_or_taken() {
     let config = Settings::read(&project.text("trial.toml"));
     let config = config.model("small", &written("small")).model("large", &written("large"));
     project.write("trial.toml", config.text());
-    let again = project.trial("out", &sets).done();
-    holds(&again.err, &["this run was begun before"]);
-    assert_eq!(stage.asked().await, calls, "no call is made again");
+    let second = project.trial("out", &sets).done();
+    holds(&second.err, &["resuming this run"]);
+    assert_eq!(stage.completion_count().await, calls, "no call is made again");
 }

@@ -1,11 +1,11 @@
-//! The documents on presets: the table is that of the data, and the commands of the first run work as they stand there.
+//! The documents on presets: the table matches the data, and the documented commands of the first run work unchanged.
 
 use std::fmt::Write as _;
 
 use intercascade::backend::preset::Preset;
 
 use super::server::{KEY, StandIn};
-use crate::support::{Project, Said, holds, repository};
+use crate::support::{CommandOutput, Project, holds, repository};
 use wiremock::matchers::any;
 use wiremock::{Mock, MockServer};
 
@@ -13,7 +13,7 @@ fn document(name: &str) -> String {
     std::fs::read_to_string(repository().join("docs").join(name)).expect("readable")
 }
 
-/// The table of the presets, from the data.
+/// Builds the table of presets from the data.
 fn table() -> String {
     let mut text = "| preset | keys | alternatives | source |\n| --- | --- | --- | --- |\n".to_owned();
     for preset in Preset::ALL {
@@ -30,21 +30,21 @@ fn table() -> String {
 }
 
 #[test]
-fn the_table_of_presets_is_that_of_the_data() {
+fn the_documented_preset_table_matches_the_data() {
     let text = document("SERVERS.md");
     let (_, rest) = text.split_once("<!-- presets -->\n").expect("a mark");
     let (found, _) = rest.split_once("<!-- end -->").expect("a mark");
     assert_eq!(found, table(), "put this table between the marks:\n{}", table());
 }
 
-/// The lines of a document that are commands of the program.
+/// Returns the lines of a document that are commands of the program.
 fn commands(text: &str) -> Vec<Vec<&str>> {
     let lines = text.lines().filter_map(|line| line.strip_prefix("    intercascade "));
     lines.map(|line| line.split_whitespace().collect()).collect()
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_first_run_works_as_it_is_written() {
+async fn the_documented_first_run_works() {
     let text = document("FIRST_API_RUN.md");
     let (_, config) = text.split_once("```toml\n").expect("a config");
     let (config, _) = config.split_once("```").expect("its end");
@@ -62,17 +62,17 @@ async fn the_first_run_works_as_it_is_written() {
         if command[0] == "run" {
             line.args(["--set", "learning.embedder=hashed-words"]);
         }
-        let said = Said::of(&mut line).done();
-        assert!(!said.out.contains(KEY) && !said.err.contains(KEY));
+        let output = CommandOutput::of(&mut line).done();
+        assert!(!output.out.contains(KEY) && !output.err.contains(KEY));
         if command.contains(&"--dry-run") {
-            holds(&said.out, &["model `weak`: from preset `openai`: api_key_env, token_limit_key", "in all: "]);
+            holds(&output.out, &["model `weak`: from preset `openai`: api_key_env, token_limit_key", "total: "]);
         }
     }
     for file in ["results/first-20/summary.md", "results/first/summary.md", "results/first-20/manifest.json"] {
         assert!(project.path(file).is_file(), "{file}");
     }
-    let taken = project.sheet("results/first", "records");
-    assert_eq!(taken.len(), 400);
+    let records = project.sheet("results/first", "records");
+    assert_eq!(records.len(), 400);
     let manifest: serde_json::Value = serde_json::from_str(&project.text("results/first/manifest.json")).expect("JSON");
     assert_eq!(manifest["calls_made"], 0, "the last command makes no call");
 }

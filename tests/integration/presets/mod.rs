@@ -1,4 +1,4 @@
-//! Presets of servers: what they fill in, and the check of an entry against stand-ins that refuse one thing each.
+//! Presets of servers: the settings they fill in, and the check of an entry against stand-ins with one fault each.
 
 mod bodies;
 mod check;

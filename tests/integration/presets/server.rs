@@ -1,66 +1,66 @@
-//! A server that stands in for a preset's: its address, its key, its way to refuse, and one fault.
+//! A server that plays the server of a preset: its address, its key, its error format, and a single fault.
 
 use intercascade::backend::preset::Preset;
 use serde_json::{Value, json};
 use wiremock::matchers::any;
 use wiremock::{Mock, MockServer, Request, Respond, ResponseTemplate};
 
-use crate::support::{Project, Said};
+use crate::support::{CommandOutput, Project};
 
-/// What stands in for every key; no output may hold it.
+/// Stand-in for every key. No output may contain it.
 pub(super) const KEY: &str = "sk-trial-0123456789abcdef";
-/// The variable that it is in for presets that name none.
+/// Variable that holds the key for presets that name none.
 pub(super) const VARIABLE: &str = "TRIAL_KEY";
-/// The model that is served.
+/// Name of the served model.
 pub(super) const MODEL: &str = "served-model";
-/// All models that are served.
+/// Names of all served models.
 const MODELS: [&str; 3] = [MODEL, "gpt-4.1-mini", "gpt-6-sol"];
 
-/// What is wrong with a server, seen from an entry that says otherwise.
+/// Faults of a server, relative to the entry in the config.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Fault {
-    /// It refuses the token limit's name that the preset sends.
+    /// Refuses the name of the token limit that the preset sends.
     TokenLimit,
-    /// It knows no name of the token limit, and keeps none.
+    /// Refuses every name of the token limit and applies no limit.
     IgnoredLimit,
-    /// It ignores the token limit's name that the preset sends.
+    /// Ignores the name of the token limit that the preset sends.
     UnknownLimit,
-    /// It refuses a temperature.
+    /// Refuses a temperature.
     Temperature,
-    /// It refuses stop texts.
+    /// Refuses stop texts.
     Stop,
-    /// It takes stop texts and writes on.
+    /// Accepts stop texts and ignores them.
     IgnoredStop,
-    /// It refuses the system role.
+    /// Refuses the system role.
     System,
-    /// It refuses log-probabilities.
+    /// Refuses log-probabilities.
     Logprobs,
-    /// It takes the wish for log-probabilities and gives none.
+    /// Accepts the request for log-probabilities and returns none.
     NoLogprobs,
-    /// Each log-probability is 0.
+    /// Returns 0 for each log-probability.
     ZeroLogprobs,
-    /// Some tokens have a log-probability above 0.
+    /// Returns log-probabilities above 0 for some tokens.
     PositiveLogprobs,
-    /// It refuses more than one alternative.
+    /// Refuses more than one alternative token.
     Alternatives,
-    /// It counts no tokens.
+    /// Reports no token counts.
     Uncounted,
-    /// It has another key than the one that is sent, or wants one where none is.
+    /// Expects another key than the one that is sent, or a key if none is sent.
     Key,
-    /// It stands at the preset's address, and the entry says another.
+    /// Listens at the preset's address, while the entry has another address.
     Address,
-    /// It has another model.
+    /// Serves another model.
     Model,
-    /// Its limit is used up.
+    /// Has no quota left.
     Busy,
 }
 
-/// A server with its faults.
+/// Server with its faults.
 #[derive(Debug, Clone)]
 pub(super) struct StandIn {
     pub(super) preset: Preset,
     pub(super) faults: Vec<Fault>,
-    /// Whether a refusal says nothing of what it refuses.
+    /// True if errors do not name the refused field.
     pub(super) is_silent: bool,
 }
 
@@ -73,7 +73,7 @@ impl StandIn {
         self.faults.contains(&fault)
     }
 
-    /// The path of the preset's address.
+    /// Returns the path of the preset's address.
     pub(super) fn path(&self) -> String {
         let dialect = self.preset.dialect();
         let address = dialect.entry.get("base_url").and_then(toml::Value::as_str).or(dialect.address.as_deref());
@@ -81,7 +81,7 @@ impl StandIn {
         rest.find('/').map_or_else(String::new, |slash| rest[slash..].to_owned())
     }
 
-    /// The name of the token limit that the preset sends.
+    /// Returns the name of the token limit that the preset sends.
     fn limit_key(&self) -> &'static str {
         let key = self.preset.dialect().entry.get("token_limit_key").and_then(toml::Value::as_str);
         if key == Some("max_completion_tokens") { "max_completion_tokens" } else { "max_tokens" }
@@ -91,7 +91,7 @@ impl StandIn {
         if self.limit_key() == "max_tokens" { "max_completion_tokens" } else { "max_tokens" }
     }
 
-    /// The name of the token limit that is right for the server; `None` if none is.
+    /// Returns the name of the token limit that the server supports. `None` if it supports none.
     pub(super) fn right_limit_key(&self) -> Option<&'static str> {
         match () {
             () if self.has(Fault::IgnoredLimit) => None,
@@ -100,12 +100,12 @@ impl StandIn {
         }
     }
 
-    /// The variable that the key is read from; `None` if none is sent.
+    /// Returns the environment variable of the key. `None` if no key is sent.
     pub(super) fn variable(&self) -> Option<&'static str> {
         self.preset.dialect().entry.get("api_key_env").and_then(toml::Value::as_str)
     }
 
-    /// Why the server refuses a request.
+    /// Returns the error for a request that the server refuses.
     fn refusal(&self, body: &Value) -> Option<(u16, String)> {
         let unsupported = |field: &str| Some((400, format!("Unsupported parameter: '{field}' is not supported.")));
         let is_system = |message: &Value| message["role"] == "system";
@@ -127,7 +127,7 @@ impl StandIn {
         }
     }
 
-    /// An error in the form of the preset's server.
+    /// Returns an error in the form of the preset's server.
     fn error(&self, status: u16, words: &str) -> ResponseTemplate {
         let words = if self.is_silent { "Bad Request" } else { words };
         let body = match self.preset {
@@ -144,10 +144,11 @@ impl StandIn {
         ResponseTemplate::new(status).set_body_json(body)
     }
 
-    /// The answer: the words that were asked for, up to a stop text or the limit.
+    /// Returns the answer: the words that the prompt asks for, up to a stop text or the limit.
     fn answer(&self, body: &Value) -> Value {
-        let asked = body["messages"].as_array().and_then(|turns| turns.last()?["content"].as_str()).unwrap_or_default();
-        let whole = match asked.rsplit_once("Repeat these words: ") {
+        let prompt =
+            body["messages"].as_array().and_then(|turns| turns.last()?["content"].as_str()).unwrap_or_default();
+        let whole = match prompt.rsplit_once("Repeat these words: ") {
             Some((_, words)) => words.to_owned(),
             None => "one two three five six seven eight nine ten ".repeat(6),
         };
@@ -167,7 +168,7 @@ impl StandIn {
         if body["logprobs"] == true && !self.has(Fault::NoLogprobs) {
             let count = body["top_logprobs"].as_u64().unwrap_or_default();
             let tokens: Vec<Value> =
-                written.iter().enumerate().map(|(place, word)| self.token(place, word, count)).collect();
+                written.iter().enumerate().map(|(index, word)| self.token(index, word, count)).collect();
             choice["logprobs"] = json!({"content": tokens});
         }
         let mut answer =
@@ -179,10 +180,10 @@ impl StandIn {
         answer
     }
 
-    fn token(&self, place: usize, word: &str, alternatives: u64) -> Value {
+    fn token(&self, index: usize, word: &str, alternatives: u64) -> Value {
         let logprob = match () {
             () if self.has(Fault::ZeroLogprobs) => 0.0,
-            () if self.has(Fault::PositiveLogprobs) && place == 2 => 0.5,
+            () if self.has(Fault::PositiveLogprobs) && index == 2 => 0.5,
             () => -0.25,
         };
         let top: Vec<Value> = (0..alternatives).map(|n| json!({"token": format!("w{n}"), "logprob": -0.25})).collect();
@@ -206,8 +207,8 @@ impl Respond for StandIn {
             return ResponseTemplate::new(404).set_body_string("404 page not found");
         }
         if right.is_some() && key != right {
-            let shown = key.unwrap_or_default();
-            return self.error(401, &format!("Incorrect API key provided: {shown}"));
+            let sent_key = key.unwrap_or_default();
+            return self.error(401, &format!("Incorrect API key provided: {sent_key}"));
         }
         let body: Value = request.body_json().expect("a JSON body");
         match self.refusal(&body) {
@@ -219,16 +220,16 @@ impl Respond for StandIn {
     }
 }
 
-/// A project whose `trial.toml` holds one entry of a preset, and the server that stands in.
+/// Project whose `trial.toml` has one entry with a preset, and the server that plays the preset's server.
 pub(super) struct Stage {
     pub(super) project: Project,
     pub(super) server: MockServer,
 }
 
 impl Stage {
-    /// `more` is laid into the entry.
+    /// Builds the stage; `more` is added to the entry.
     pub(super) async fn new(stand_in: &StandIn, more: &str) -> Self {
-        // A server that is dropped waits without giving way: many in a row would use up the turn of their task.
+        // Dropping a server blocks its thread. Many drops in a row would use up the cooperative budget of the task.
         tokio::task::yield_now().await;
         let server = MockServer::start().await;
         let path = if stand_in.has(Fault::Address) { "/elsewhere".to_owned() } else { stand_in.path() };
@@ -245,8 +246,8 @@ impl Stage {
         Self { project, server }
     }
 
-    /// `models check m --config trial.toml` with the key in every variable; the output must not hold it.
-    pub(super) fn check(&self, arguments: &[&str]) -> Said {
+    /// Runs `models check m --config trial.toml` with the key in every variable. The output must not contain the key.
+    pub(super) fn check(&self, arguments: &[&str]) -> CommandOutput {
         let mut command = self.project.command();
         for preset in Preset::ALL {
             if let Some(variable) = preset.dialect().entry.get("api_key_env").and_then(toml::Value::as_str) {
@@ -255,13 +256,13 @@ impl Stage {
         }
         command.env(VARIABLE, KEY);
         command.args([&["models", "check", "m", "--config", "trial.toml"], arguments].concat());
-        let said = Said::of(&mut command);
-        assert!(!said.out.contains(KEY) && !said.err.contains(KEY), "{}{}", said.out, said.err);
-        said
+        let output = CommandOutput::of(&mut command);
+        assert!(!output.out.contains(KEY) && !output.err.contains(KEY), "{}{}", output.out, output.err);
+        output
     }
 
-    /// How many completions were asked for.
-    pub(super) async fn asked(&self) -> usize {
+    /// Returns the number of completion requests.
+    pub(super) async fn completion_count(&self) -> usize {
         let requests = self.server.received_requests().await.expect("recorded");
         requests.iter().filter(|request| request.method.as_str() == "POST").count()
     }

@@ -1,4 +1,4 @@
-//! `ablate`: a row for each variant, the figures of a run with its settings, and no call asked for twice.
+//! `ablate`: one row per variant, the figures of a run with the variant's settings, and no repeated call.
 
 use crate::support::{Project, Row, Settings, Sheet, holds};
 
@@ -42,7 +42,7 @@ fn named<'a>(sheet: &'a Sheet, table: &str, variant: &str) -> Row<'a> {
 }
 
 #[test]
-fn a_row_has_the_figures_of_a_run_with_its_settings() {
+fn a_row_equals_a_run_with_its_settings() {
     let project = project();
     let sheet = ablate(&project, &[]);
     assert_eq!(sheet.len(), 6);
@@ -58,7 +58,7 @@ fn a_row_has_the_figures_of_a_run_with_its_settings() {
         (accuracy, "p_vs_strong_only", "p_vs_strong_only"),
         (calls, "change_vs_strong_only_percent", "strong_calls_change_vs_strong_only_percent"),
         (calls, "fee_change_vs_strong_only_percent", "fee_change_vs_strong_only_percent"),
-        (accuracy, "asked", "asked"),
+        (accuracy, "weak_asked", "weak_asked"),
         (accuracy, "weak_accuracy_asked", "weak_accuracy_asked"),
         (calls, "strong_calls", "strong_calls"),
         (calls, "change_vs_cascade_percent", "strong_calls_change_percent"),
@@ -66,24 +66,25 @@ fn a_row_has_the_figures_of_a_run_with_its_settings() {
         (fees, "fee_usd", "fee_usd"),
     ] {
         let run = project.sheet("one", table);
-        // Fees have a row for each model.
+        // The fee table has a row for each model.
         let of = |run: &Row| run.text("arm") == "inter-cascade" && (table != fees || run.text("purpose") == "total");
         let run: f64 = run.rows().filter(of).map(|row| row.number(column)).sum();
         assert!((row.number(figure) - run).abs() < 1e-12, "{figure}: {run}");
     }
     let records = project.sheet("one", "records");
-    let kept = |row: &Row| row.text("arm") == "inter-cascade" && row.text("strategy_kept") == "stored";
-    assert_eq!(row.count("strategies_stored"), records.rows().filter(kept).count());
-    let wrong = |row: &Row| kept(row) && row.text("score") != "correct";
+    let is_stored = |row: &Row| row.text("arm") == "inter-cascade" && row.text("strategy_outcome") == "stored";
+    assert_eq!(row.count("strategies_stored"), records.rows().filter(is_stored).count());
+    let wrong = |row: &Row| is_stored(row) && row.text("score") != "correct";
     assert_eq!(row.count("stored_wrong"), records.rows().filter(wrong).count());
     assert!(row.count("stored_wrong") > 0, "the simulated teacher errs");
 
-    // A variant's values come after its table's; what is set alike is one run; an oracle keeps nothing wrong.
+    // Values of a variant override those of its table. Equal settings share one run. An oracle stores no wrong
+    // solution.
     let [two, always] = [("How many are shown", "two"), ("What is stored", "always")].map(|(t, v)| named(&sheet, t, v));
     assert_eq!(two.text("weak_accuracy"), always.text("weak_accuracy"));
     let oracle = named(&sheet, "What is stored", "right ones");
-    assert_eq!((oracle.count("stored_wrong"), oracle.count("kept_out_right")), (0, 0));
-    assert_eq!(oracle.count("strategies_kept_out") + oracle.count("strategies_stored"), oracle.count("strong_calls"));
+    assert_eq!((oracle.count("stored_wrong"), oracle.count("rejected_right")), (0, 0));
+    assert_eq!(oracle.count("strategies_rejected") + oracle.count("strategies_stored"), oracle.count("strong_calls"));
     assert_eq!(named(&sheet, "How many are shown", "none").text("strategies_shown"), "0.0");
     assert_eq!(
         project.files().keys().filter(|name| name.starts_with("out/runs/") && name.ends_with("/manifest.json")).count(),
@@ -105,7 +106,7 @@ fn a_row_has_the_figures_of_a_run_with_its_settings() {
 }
 
 #[test]
-fn variants_share_a_journal_that_replays_them_all() {
+fn all_variants_replay_from_their_shared_journal() {
     let project = project();
     ablate(&project, &[]);
     let before = project.files();
@@ -120,31 +121,31 @@ fn variants_share_a_journal_that_replays_them_all() {
     for name in ["variants.csv", "variants.parquet", "summary.md"] {
         assert_eq!(project.files()[&format!("again/{name}")], before[&format!("out/{name}")], "{name}");
     }
-    let said = project.run(&["ablate", "--config", "teaching.toml", "--dry-run"]).done();
-    holds(&said.out, &["How many are shown: one", "What is stored: right ones", "30 items"]);
+    let output = project.run(&["ablate", "--config", "teaching.toml", "--dry-run"]).done();
+    holds(&output.out, &["How many are shown: one", "What is stored: right ones", "30 items"]);
 }
 
 #[test]
-fn what_is_wrong_in_the_file_is_named_before_any_call() {
+fn errors_in_the_file_are_reported_before_any_call() {
     for (old, new, says) in [
-        ("name = \"two\"", "name = \"one\"", "`How many are shown`: variant `one` stands twice"),
-        ("title = \"What is stored\"", "title = \"How many are shown\"", "table `How many are shown` stands twice"),
+        ("name = \"two\"", "name = \"one\"", "`How many are shown`: variant `one` is listed twice"),
+        ("title = \"What is stored\"", "title = \"How many are shown\"", "table `How many are shown` is listed twice"),
         ("learning.k=1", "learning.q=1", "--set learning.q=1: "),
         ("arm = \"cascade\"", "arm = \"cascde\"", "(did you mean `cascade`?)"),
         ("config = \"trial.toml\"", "config = \"trail.toml\"", "cannot read the config"),
         ("name = \"none\", ", "", "missing field `name`"),
-        ("arm = \"cascade\"", "arm = \"retrieval\"", "`none`: `arms` does not name retrieval"),
+        ("arm = \"cascade\"", "arm = \"retrieval\"", "`none`: `arms` does not contain retrieval"),
         (
             "{ name = \"one\", set = [\"learning.k=1\"] }",
             "{ name = \"≤ 1\", set = [\"learning.k=1\"] }, { name = \"≥ 1\", set = [\"learning.k=3\"] }",
-            "How many are shown: ≥ 1: its folder would be another run's",
+            "How many are shown: ≥ 1: another run has the same folder name",
         ),
     ] {
         let project = project();
         project.write("teaching.toml", ABLATION.replacen(old, new, 1));
-        let said = project.run(&["ablate", "--config", "teaching.toml", "--out", "out"]);
-        assert_eq!(said.code, 2, "{new}");
-        holds(&said.err, &[says]);
+        let output = project.run(&["ablate", "--config", "teaching.toml", "--out", "out"]);
+        assert_eq!(output.code, 2, "{new}");
+        holds(&output.err, &[says]);
         assert!(!project.path("out/variants.csv").exists() && !project.path("out/journal.sqlite").exists(), "{new}");
     }
 }

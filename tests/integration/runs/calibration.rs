@@ -1,4 +1,4 @@
-//! Thresholds told from calibration items: what they guarantee, what they cost, and what is said where nothing can be.
+//! Calibrated thresholds: their guarantee, their cost, and the messages if nothing can be certified.
 
 use std::collections::BTreeSet;
 
@@ -7,7 +7,7 @@ use crate::support::{Project, Settings, Sheet, holds, problems};
 
 const LEARNERS: [&str; 2] = ["inter-cascade", "inter-cascade-random"];
 
-/// 120 problems in 80 groups, forty of which are set apart; the weak level is right more often than not.
+/// Settings with 120 problems in 80 groups, of which forty are held out. The weak level is correct more often than not.
 fn settings(alpha: f64) -> Settings {
     let calibrate: toml::Table =
         toml::from_str(&format!("calibrate = {{ alpha = {alpha}, min_accepted = 10 }}")).expect("TOML");
@@ -30,15 +30,15 @@ fn groups<'a>(sheet: &'a Sheet, arm: Option<&str>) -> BTreeSet<&'a str> {
 }
 
 #[test]
-fn a_threshold_is_told_from_items_that_the_stream_does_not_hold() {
+fn the_threshold_is_calibrated_on_held_out_items() {
     let project = project(&settings(0.35));
-    let said = project.trial("out", &[]).done();
+    let output = project.trial("out", &[]).done();
     let (apart, stream) = (project.sheet("out", "calibration_items"), project.sheet("out", "records"));
     assert_eq!((apart.len(), groups(&apart, None).len()), (40, 40), "one item of a group");
     assert!(groups(&apart, None).is_disjoint(&groups(&stream, None)));
     assert_eq!(groups(&stream, None).len(), 40);
 
-    // What the threshold took stands in a fee's change and in its interval.
+    // The fee of calibrating the threshold is part of a fee change and of its interval.
     let ends = ["change_vs_cascade_percent", "change_low_percent", "change_high_percent"];
     for row in project.sheet("out", "fees").rows().filter(|row| row.text("purpose") == "total") {
         if let [Some(change), Some(low), Some(high)] = ends.map(|column| row.optional(column)) {
@@ -54,7 +54,7 @@ fn a_threshold_is_told_from_items_that_the_stream_does_not_hold() {
     for row in &gated {
         assert!(row.flag("certified"));
         near(row.number("threshold"), lambda);
-        assert_eq!(row.text("told_from"), "answers without strategies");
+        assert_eq!(row.text("calibrated_on"), "answers without strategies");
         let accepted: Vec<_> = apart.rows().filter(|item| item.number("confidence") >= lambda).collect();
         let wrong = accepted.iter().filter(|item| item.text("weak_score") != "correct").count();
         assert_eq!(
@@ -77,13 +77,13 @@ fn a_threshold_is_told_from_items_that_the_stream_does_not_hold() {
         assert_eq!(item.flag("deferred"), item.number("confidence") < lambda);
     }
     let summary = project.text("out/summary.md");
-    holds(&summary, &["## The guarantee", "one of each of 40 groups", "smallest α", "greatest wealth"]);
+    holds(&summary, &["## The guarantee", "each from another group", "smallest α", "greatest wealth"]);
     assert!(!summary.contains("e-value"));
-    assert!(!said.err.contains("NOTHING CERTIFIED"));
+    assert!(!output.err.contains("NOTHING CERTIFIED"));
 }
 
 #[test]
-fn what_calibrating_took_is_a_fee_of_its_own() {
+fn the_calibration_fee_is_reported_separately() {
     let project = project(&settings(0.35));
     project.trial("out", &[]).done();
     let calls = project.sheet("out", "calibration_calls");
@@ -97,85 +97,83 @@ fn what_calibrating_took_is_a_fee_of_its_own() {
     }
 }
 
-/// What was said, but for what was spent.
-fn unpaid(said: &str) -> String {
-    said.lines().filter(|line| !line.starts_with("spent now: ")).collect::<Vec<_>>().join("\n")
+/// Returns the printed text without the spending.
+fn without_spending(output: &str) -> String {
+    output.lines().filter(|line| !line.starts_with("spent now: ")).collect::<Vec<_>>().join("\n")
 }
 
 #[test]
 fn calibrate_prints_what_run_will_use_and_pays_for_it_once() {
     let project = project(&settings(0.35));
-    let said = project.run(&["calibrate", "--config", "trial.toml", "--out", "out"]).done();
+    let output = project.run(&["calibrate", "--config", "trial.toml", "--out", "out"]).done();
     holds(
-        &said.out,
-        &["answers without strategies", "smallest α", "with probability 0.9", "an item drawn from a group"],
+        &output.out,
+        &["answers without strategies", "smallest α", "with probability 0.9", "one item drawn from each group"],
     );
     let again = project.run(&["calibrate", "--config", "trial.toml", "--out", "out", "--offline"]).done();
-    assert_eq!(unpaid(&said.out), unpaid(&again.out), "every answer is in the journal");
-    holds(&again.out, &["spent now: 0 calls", "by this run in all"]);
+    assert_eq!(without_spending(&output.out), without_spending(&again.out), "every answer is in the journal");
+    holds(&again.out, &["spent now: 0 calls", "by this run in total"]);
     let run = project.trial("out", &[]).done();
     let alone = self::project(&settings(0.35));
-    let made = |said: &str| -> usize {
-        let line = said.lines().find(|line| line.contains("calls made")).expect("told");
+    let made = |output: &str| -> usize {
+        let line = output.lines().find(|line| line.contains("calls made")).expect("the line on calls");
         line.split(' ').next().and_then(|count| count.parse().ok()).expect("a count")
     };
     assert_eq!(made(&run.out) + 40, made(&alone.trial("out", &[]).done().out));
     let lambda = project.sheet("out", "calibration").rows().find_map(|row| row.optional("threshold")).expect("one");
-    holds(&said.out, &[&format!("{lambda}")]);
+    holds(&output.out, &[&format!("{lambda}")]);
 }
 
 #[test]
-fn what_is_asked_for_lies_over_the_guarantee_of_the_config() {
+fn options_override_the_guarantee_of_the_config() {
     let calibrate = |text: &str| -> toml::Table { toml::from_str(&format!("calibrate = {text}")).expect("TOML") };
     let own = calibrate("{ alpha = 0.45, delta = 0.01, grid = \"logit\", min_accepted = 3 }");
     let project = project(&settings(0.45).set("deferral.threshold", own));
-    let told =
-        |arguments: &[&str]| unpaid(&project.run(&[&["calibrate", "--config", "trial.toml"], arguments].concat()).out);
-    assert_eq!(told(&["--alpha", "0.45"]), told(&[]), "delta, grid and least number stay the config's");
-    holds(&told(&["--delta", "0.2"]), &["with probability 0.8", "at most 0.45", "at least 3 accepted"]);
+    let printed = |arguments: &[&str]| {
+        without_spending(&project.run(&[&["calibrate", "--config", "trial.toml"], arguments].concat()).out)
+    };
+    assert_eq!(printed(&["--alpha", "0.45"]), printed(&[]), "delta, grid and least number stay the config's");
+    holds(&printed(&["--delta", "0.2"]), &["with probability 0.8", "at most 0.45", "at least 3 accepted"]);
     let ungated = ["calibrate", "--config", "trial.toml", "--set", "arms=[\"weak-only\", \"strong-only\"]"];
-    holds(&project.run(&ungated).refused_in_one_line(), &["`arms` names none that is gated by confidence"]);
+    holds(&project.run(&ungated).refused_in_one_line(), &["`arms` names no arm that defers by confidence"]);
 }
 
 #[test]
-fn alpha_can_be_asked_for_without_a_config_that_calibrates() {
+fn alpha_can_be_requested_for_a_config_without_calibration() {
     let stated = settings(0.35).set("deferral.threshold", 0.5);
     let project = project(&stated);
     let unused = project.trial("stated", &["--dry-run"]).done();
-    holds(
-        &unused.out,
-        &["40 items are set apart for calibration (dataset.calibration), and nothing is told from them"],
-    );
-    let said = project
+    holds(&unused.out, &["40 items are set apart for calibration (dataset.calibration), but nothing is calibrated"]);
+    let output = project
         .run(&["calibrate", "--config", "trial.toml", "--alpha", "0.4", "--delta", "0.2", "--min-accepted", "7"])
         .done();
-    holds(&said.out, &["with probability 0.8", "at most 0.4", "at least 7 accepted"]);
+    holds(&output.out, &["with probability 0.8", "at most 0.4", "at least 7 accepted"]);
     let own =
         ["calibrate", "--config", "trial.toml", "--min-accepted", "7", "--set", "deferral.calibrate_per_arm=true"];
-    let said = project.run(&[&own[..], &["--alpha", "0.4"]].concat()).done();
-    holds(&said.out, &["own answers", "by the beginning of the stream. What it learns later is not covered"]);
-    holds(&project.run(&own).refused_in_one_line(), &["calibrate_per_arm", "there is nothing to calibrate"]);
+    let output = project.run(&[&own[..], &["--alpha", "0.4"]].concat()).done();
+    holds(&output.out, &["own answers", "by the beginning of the stream. Strategies stored later are not covered"]);
+    holds(&project.run(&own).refused_in_one_line(), &["calibrate_per_arm", "nothing is calibrated"]);
     let none = ["calibrate", "--config", "trial.toml", "--alpha", "0.4", "--set", "dataset.calibration=0"];
     holds(&project.run(&none).refused_in_one_line(), &["dataset.calibration"]);
 }
 
 #[test]
-fn without_an_alpha_calibrate_says_which_can_be_certified_at_which_threshold() {
+fn without_alpha_calibrate_lists_what_each_threshold_certifies() {
     let project = project(&settings(0.35).set("deferral.threshold", 0.5));
     let ask = |more: &[&str]| {
         project.run(&[&["calibrate", "--config", "trial.toml", "--delta", "0.2", "--min-accepted", "7"], more].concat())
     };
-    let said = ask(&["--out", "open"]).done();
+    let output = ask(&["--out", "open"]).done();
     holds(
-        &said.out,
+        &output.out,
         &["certified λ", "the smallest α that can be certified is", "was chosen before these answers were seen"],
     );
-    assert!(!said.out.contains("with probability"), "nothing is promised: {}", said.out);
+    assert!(!output.out.contains("with probability"), "nothing is promised: {}", output.out);
     let table = project.sheet("open", "certifiable");
     let rows: Vec<_> = table.rows().filter(|row| row.text("arm") == "cascade").collect();
     assert!(rows.windows(2).all(|pair| pair[0].number("threshold") > pair[1].number("threshold")));
     assert!(rows.windows(2).all(|pair| pair[0].count("accepted") < pair[1].count("accepted")));
-    // Asked for the α of a row, the verb certifies that row's λ or a lower one; a run may begin in the folder.
+    // With the α of a row, `calibrate` certifies the λ of that row or a lower one. A run may start in the folder.
     let row = rows.iter().find(|row| row.optional("smallest_certified_alpha").is_some()).expect("enough answers");
     let alpha = format!("{:.6}", row.number("smallest_certified_alpha") + 1e-6);
     ask(&["--out", "asked", "--alpha", &alpha]).done();
@@ -190,17 +188,17 @@ fn without_an_alpha_calibrate_says_which_can_be_certified_at_which_threshold() {
 }
 
 #[test]
-fn a_guarantee_is_printed_only_where_it_holds() {
+fn a_guarantee_is_printed_only_if_it_holds() {
     let arms = vec!["weak-only", "strong-only", "cascade", "inter-cascade", "semantic-cache"];
     let project = project(&settings(0.35).set("arms", arms));
-    let said = project.trial("out", &[]).done();
+    let output = project.trial("out", &[]).done();
     let calibrate = project.run(&["calibrate", "--config", "trial.toml", "--out", "out"]).done();
     let summary = project.text("out/summary.md");
-    for text in [&said.out, &calibrate.out, &summary] {
+    for text in [&output.out, &calibrate.out, &summary] {
         holds(
             text,
             &[
-                "cascade: with probability 0.9 over the draw of the items, at most 0.35",
+                "cascade: with probability 0.9 over the draw of the calibration items, the share of wrong answers",
                 "inter-cascade: no guarantee. Its λ (",
                 "was chosen on answers without strategies",
                 "semantic-cache: no guarantee.",
@@ -216,7 +214,7 @@ fn a_guarantee_is_printed_only_where_it_holds() {
 }
 
 #[test]
-fn each_learning_arm_can_be_calibrated_on_what_it_does_itself() {
+fn each_learning_arm_can_have_its_own_calibration() {
     let project = project(&settings(0.35).set("deferral.calibrate_per_arm", true));
     project.trial("out", &[]).done();
     let apart = project.sheet("out", "calibration_items");
@@ -229,9 +227,9 @@ fn each_learning_arm_can_be_calibrated_on_what_it_does_itself() {
     let table = project.sheet("out", "calibration");
     for row in table.rows().filter(|row| row.optional("alpha").is_some()) {
         let own = LEARNERS.contains(&row.text("arm"));
-        assert_eq!(row.text("told_from"), if own { "own answers" } else { "answers without strategies" });
+        assert_eq!(row.text("calibrated_on"), if own { "own answers" } else { "answers without strategies" });
     }
-    // The repository goes on: the stream's first item is shown what the calibration items left.
+    // The repository carries over: the stream's first item retrieves strategies from the calibration items.
     let ids: BTreeSet<&str> = apart.rows().map(|row| row.text("item_id")).collect();
     let stream = project.sheet("out", "records");
     for row in stream.rows().filter(|row| LEARNERS.contains(&row.text("arm")) && row.count("position") == 0) {
@@ -242,7 +240,7 @@ fn each_learning_arm_can_be_calibrated_on_what_it_does_itself() {
     let strategies = project.text("out/strategies.jsonl");
     let before = strategies.lines().filter(|line| line.contains("\"position\":-")).count();
     assert_eq!(before, 40 * LEARNERS.len() * 2, "of both arms, in both orders");
-    // A second run asks nothing: orders share what the calibration items were asked.
+    // A second run makes no calls, because the orders share the calls of the calibration items.
     let again = project.trial("out", &[]).done();
     holds(&again.out, &["0 calls made"]);
     let fees = project.sheet("out", "fees");
@@ -252,12 +250,12 @@ fn each_learning_arm_can_be_calibrated_on_what_it_does_itself() {
 }
 
 #[test]
-fn where_nothing_is_certified_everything_is_deferred_and_it_is_said_loudly() {
-    // Right half of the time, and asked to be wrong in at most a tenth.
+fn without_a_certified_threshold_everything_is_deferred() {
+    // The weak level is correct half of the time, and at most a tenth may be wrong.
     let project = project(&settings(0.1).set("model.small.simulated.accuracy", 0.05));
-    let said = project.trial("out", &[]).done();
-    holds(&said.out, &["NOTHING CERTIFIED", "∞"]);
-    assert!(!said.out.contains("another threshold would tell more"), "there is none: {}", said.out);
+    let output = project.trial("out", &[]).done();
+    holds(&output.out, &["NOTHING CERTIFIED", "∞"]);
+    assert!(!output.out.contains("Choose another threshold"), "there is none: {}", output.out);
     holds(&project.text("out/summary.md"), &["NOTHING CERTIFIED", "∞ (nothing certified)"]);
     for row in project.sheet("out", "records").rows().filter(|row| row.optional("threshold").is_some()) {
         assert!(row.flag("deferred") && row.number("threshold").is_infinite());
@@ -270,16 +268,19 @@ fn where_nothing_is_certified_everything_is_deferred_and_it_is_said_loudly() {
 }
 
 #[test]
-fn what_can_never_be_certified_is_refused_before_any_call() {
+fn an_uncertifiable_guarantee_is_refused_before_any_call() {
     let project = project(&settings(0.05));
     let files = project.files().len();
     let error = project.trial("out", &[]).refused_in_one_line();
-    holds(&error, &["40 items tell λ", "needs 45 accepted answers", "smallest α that 40 can certify is 0.0559"]);
+    holds(
+        &error,
+        &["only 40 items are used for λ", "needs at least 45 accepted answers", "smallest certifiable α: 0.0559"],
+    );
     assert_eq!(project.files().len(), files);
 }
 
 #[test]
-fn scores_become_probabilities_and_keep_their_order() {
+fn scores_are_mapped_to_probabilities_monotonically() {
     for method in ["platt", "isotonic"] {
         let project = project(&settings(0.45).set("deferral.recalibrate", method));
         project.trial("out", &[]).done();
@@ -302,7 +303,7 @@ fn scores_become_probabilities_and_keep_their_order() {
 }
 
 #[test]
-fn calibration_items_that_the_stream_repeats_are_told() {
+fn calibration_items_repeated_in_the_stream_are_reported() {
     let twice: String = problems(80, 1)
         .lines()
         .flat_map(|line| {
@@ -315,8 +316,8 @@ fn calibration_items_that_the_stream_repeats_are_told() {
         .collect();
     let project = Project::with(&settings(0.35));
     project.write("questions.jsonl", twice);
-    let said = project.trial("out", &[]).done();
-    holds(&said.out, &["calibration items have a near-duplicate in the stream", "1.000"]);
+    let output = project.trial("out", &[]).done();
+    holds(&output.out, &["calibration items have a near-duplicate in the stream", "1.000"]);
     let apart = Project::shipped();
     let mut text = settings(0.45).without("dataset.path").text();
     text = text.replace(
@@ -324,23 +325,23 @@ fn calibration_items_that_the_stream_repeats_are_told() {
         "[dataset]\nname = \"space-history-mcq\"\nsplit = \"test\"\ncalibration_split = \"dev\"\nper_group = 1",
     );
     apart.write("configs/trial.toml", text.replace("calibration = 40", "calibration = 30"));
-    let said = apart.run(&["run", "--config", "configs/trial.toml", "--out", "out"]).done();
-    assert!(!said.out.contains("near-duplicate"), "other facts: {}", said.out);
+    let output = apart.run(&["run", "--config", "configs/trial.toml", "--out", "out"]).done();
+    assert!(!output.out.contains("near-duplicate"), "other facts: {}", output.out);
 }
 
 #[test]
-fn items_alone_can_be_set_apart_and_it_is_said() {
+fn items_can_be_held_out_one_by_one_with_a_note() {
     let project = project(&settings(0.35).set("dataset.group_split", false));
-    let said = project.trial("out", &[]).done();
+    let output = project.trial("out", &[]).done();
     let (apart, stream) = (project.sheet("out", "calibration_items"), project.sheet("out", "records"));
     assert_eq!((groups(&apart, None).len(), groups(&stream, None).len()), (40, 80), "the siblings stay");
     let ids: BTreeSet<&str> = apart.rows().map(|row| row.text("item_id")).collect();
     assert!(stream.rows().all(|row| !ids.contains(row.text("item_id"))));
-    holds(&said.out, &["siblings in the stream (group_split = false)"]);
+    holds(&output.out, &["variants in the stream (group_split = false)"]);
 }
 
 #[test]
-fn a_split_of_its_own_can_be_calibrated_on() {
+fn a_separate_split_can_be_used_for_calibration() {
     let project = Project::shipped();
     let set = |value: &str| value.to_owned();
     let sets = [
@@ -364,22 +365,22 @@ fn a_split_of_its_own_can_be_calibrated_on() {
 }
 
 #[test]
-fn what_is_wrong_with_a_calibration_is_told_by_its_key() {
+fn calibration_errors_name_their_key() {
     let calibrate = |text: &str| -> toml::Table { toml::from_str(&format!("calibrate = {text}")).expect("TOML") };
     let threshold = |text: &str| settings(0.35).set("deferral.threshold", calibrate(text));
     let cases = [
         (settings(0.35).set("dataset.calibration", 0), "set dataset.calibration to their number"),
-        (settings(0.35).set("dataset.calibration", 100), "calibration is 100, and there are 80 groups"),
-        (threshold("{ alpha = 0.0 }"), "calibrate.alpha: must lie between 0 and 1, not 0"),
-        (threshold("{ alpha = 0.3, delta = 1.0 }"), "calibrate.delta: must lie between 0 and 1, not 1"),
+        (settings(0.35).set("dataset.calibration", 100), "calibration = 100 is too large: there are 80 groups"),
+        (threshold("{ alpha = 0.0 }"), "calibrate.alpha: must be between 0 and 1, not 0"),
+        (threshold("{ alpha = 0.3, delta = 1.0 }"), "calibrate.delta: must be between 0 and 1, not 1"),
         (threshold("{ alpha = 0.3, grid = 0 }"), "grid and min_accepted must be at least 1"),
         (threshold("{ alpha = 0.3, grid = \"log\" }"), "must be a number from 0 to 1, or { calibrate"),
         (threshold("{ alfa = 0.3 }"), "must be a number from 0 to 1, or { calibrate"),
-        (threshold("{ alpha = 0.3, min_accepted = 41 }"), "needs 41 accepted answers"),
-        (settings(0.35).set("dataset.calibration_split", "dev"), "`split` goes with a name of the catalogue"),
+        (threshold("{ alpha = 0.3, min_accepted = 41 }"), "needs at least 41 accepted answers"),
+        (settings(0.35).set("dataset.calibration_split", "dev"), "`split` applies to a data set of the catalogue"),
         (
             settings(0.35).set("deferral.threshold", 0.5).set("deferral.calibrate_per_arm", true),
-            "there is nothing to calibrate",
+            "nothing is calibrated",
         ),
         (settings(0.35).set("deferral.recalibrate", "plat"), "did you mean `platt`?"),
     ];

@@ -1,4 +1,4 @@
-//! The checks of answers' work, and the store rules that go by them, on the recorded answers of `dev-2`.
+//! Checks of the work in answers, and the store rules that use the checks, on the recorded answers of `dev-2`.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -8,7 +8,7 @@ use intercascade::types::chat::Response;
 
 use crate::support::{Project, Row, Settings, Sheet, choices, repository};
 
-/// A project with the recorded run of the first 40 items in `out`, with these changes.
+/// Builds a project with the recorded run of the first 40 items in `out`, with these changes.
 fn recorded(changes: &[&str]) -> Project {
     let project = Project::shipped();
     let journal = repository().join("results/pair-gsm-templates-dev-2");
@@ -22,7 +22,7 @@ fn recorded(changes: &[&str]) -> Project {
 }
 
 #[test]
-fn what_the_checks_found_stands_in_the_records_of_both_levels() {
+fn records_of_both_levels_hold_the_check_outcomes() {
     let project = recorded(&[]);
     let records = project.sheet("out", "records");
     let outcomes = |arm: &str, column: &str| -> BTreeSet<String> {
@@ -49,7 +49,7 @@ fn what_the_checks_found_stands_in_the_records_of_both_levels() {
 }
 
 #[test]
-fn a_solution_whose_work_does_not_check_out_teaches_nobody() {
+fn a_solution_that_fails_its_check_is_not_stored() {
     let project = recorded(&["learning.store=[\"grounded\",\"all-numbers-used\"]"]);
     let (records, levels) = (project.sheet("out", "records"), project.sheet("out", "levels"));
     let item = |row: &Row| row.text("item_id").to_owned();
@@ -62,28 +62,28 @@ fn a_solution_whose_work_does_not_check_out_teaches_nobody() {
     let used = passes("check_all_numbers_used");
     let mut fates = BTreeSet::new();
     for row in records.rows().filter(|row| row.text("arm") == "inter-cascade" && row.flag("deferred")) {
-        let wanted = match (grounded.contains(&item(&row)), used.contains(&item(&row))) {
+        let expected = match (grounded.contains(&item(&row)), used.contains(&item(&row))) {
             (true, true) => "stored",
             (false, _) => "grounded",
             (true, false) => "all-numbers-used",
         };
-        assert_eq!(row.text("strategy_kept"), wanted, "{}", item(&row));
-        fates.insert(wanted);
+        assert_eq!(row.text("strategy_outcome"), expected, "{}", item(&row));
+        fates.insert(expected);
     }
     assert_eq!(fates.len(), 3, "{fates:?}");
 }
 
 #[test]
-fn store_rules_that_check_calculations_are_refused_for_questions_with_options() {
+fn calculation_store_rules_are_refused_for_options() {
     let settings = Settings::simulated().set("dataset.path", "questions.csv").set("learning.store", "grounded");
     let project = Project::with(&settings);
     project.write("questions.csv", choices(6, 3));
-    let said = project.trial("out", &[]).refused_in_one_line();
-    assert!(said.contains("learning.store: `grounded` looks at calculations"), "{said}");
+    let output = project.trial("out", &[]).refused_in_one_line();
+    assert!(output.contains("learning.store: `grounded` reads calculations"), "{output}");
 }
 
 #[test]
-fn an_answer_that_fails_a_check_of_the_gate_is_deferred_at_any_threshold() {
+fn an_answer_that_fails_a_gate_check_is_always_deferred() {
     let checks = "deferral.checks=[\"calculations\",\"follows-example\"]";
     for threshold in ["0.0", "0.95"] {
         let project = recorded(&[checks, &format!("deferral.threshold={threshold}")]);
@@ -108,7 +108,7 @@ fn an_answer_that_fails_a_check_of_the_gate_is_deferred_at_any_threshold() {
 }
 
 #[test]
-fn a_sweep_reads_the_cascade_off_by_the_gate_that_a_run_has() {
+fn a_sweep_applies_the_gate_of_a_run_to_the_cascade() {
     let checks =
         ["--set", "deferral.checks=[\"calculations\"]", "--set", "arms=[\"weak-only\",\"strong-only\",\"cascade\"]"];
     let project = Project::shipped();
@@ -133,29 +133,32 @@ fn a_sweep_reads_the_cascade_off_by_the_gate_that_a_run_has() {
 }
 
 #[test]
-fn checks_that_cannot_decide_are_refused_with_the_reason() {
+fn checks_that_cannot_apply_are_refused_with_the_reason() {
     let refused = |settings: Settings| Project::with(&settings).trial("out", &[]).refused_in_one_line();
     let with = |checks: &[&str]| Settings::simulated().set("deferral.checks", checks.to_vec());
     let unused = |settings: Settings| Project::with(&settings).trial("out", &[]).done().out;
-    let said = unused(with(&["follows-example"]).set("arms", vec!["cascade"]));
-    assert!(said.contains("No arm of `arms` uses what is set: deferral.checks on examples."), "{said}");
-    let said = unused(with(&["calculations"]).set("arms", vec!["weak-only", "strong-only"]));
-    assert!(said.contains("No arm of `arms` uses what is set: deferral.checks."), "{said}");
+    let output = unused(with(&["follows-example"]).set("arms", vec!["cascade"]));
+    assert!(
+        output.contains("No arm of `arms` uses these keys, which are set: deferral.checks on examples."),
+        "{output}"
+    );
+    let output = unused(with(&["calculations"]).set("arms", vec!["weak-only", "strong-only"]));
+    assert!(output.contains("No arm of `arms` uses these keys, which are set: deferral.checks."), "{output}");
     let error = refused(with(&["calculation"]));
     assert!(error.contains("calculation") && error.contains("grounded-numbers"), "{error}");
     let project = Project::with(&with(&["calculations"]).set("dataset.path", "questions.csv"));
     project.write("questions.csv", choices(6, 3));
     let error = project.trial("out", &[]).refused_in_one_line();
-    assert!(error.contains("deferral.checks: `calculations` looks at calculations"), "{error}");
+    assert!(error.contains("deferral.checks: `calculations` reads calculations"), "{error}");
 }
 
 #[test]
-fn the_signal_that_a_check_replaced_would_have_decided_the_same() {
+fn a_check_decides_like_the_signal_it_replaced() {
     let mut compared = 0;
     for name in ["pair-gsm-templates", "pair-gsm-templates-paper-form", "pair-short-programs"] {
         let resolved = ResolvedConfig::load(&repository().join(format!("configs/{name}.toml")), &[]).expect("good");
         let items: HashMap<&str, _> = resolved.stream().iter().map(|item| (&*item.id.0, item)).collect();
-        let lambda = resolved.config.deferral.stated().expect("a stated threshold");
+        let lambda = resolved.config.deferral.fixed_threshold().expect("a stated threshold");
         let mut texts: HashMap<String, Response> = HashMap::new();
         for file in std::fs::read_dir(repository().join("results").join(name)).expect("a folder") {
             let path = file.expect("an entry").path();
@@ -171,22 +174,22 @@ fn the_signal_that_a_check_replaced_would_have_decided_the_same() {
         let (config, journal) = (format!("configs/{name}.toml"), repository().join("results").join(name));
         let journal = journal.to_str().expect("UTF-8");
         project.run(&["run", "--config", &config, "--offline", "--journal", journal, "--out", "out"]).done();
-        let mut asked = HashMap::new();
+        let mut answer_keys = HashMap::new();
         for call in project.sheet("out", "calls").rows() {
             if call.text("level") == "0" && call.text("purpose") == "answer" {
-                let place = ["arm", "order", "item_id"].map(|column| call.text(column).to_owned());
-                asked.insert(place, call.text("journal_key").to_owned());
+                let record_key = ["arm", "order", "item_id"].map(|column| call.text(column).to_owned());
+                answer_keys.insert(record_key, call.text("journal_key").to_owned());
             }
         }
         let mut fates = BTreeSet::new();
         for record in project.sheet("out", "records").rows().filter(|record| !record.text("threshold").is_empty()) {
-            let place = ["arm", "order", "item_id"].map(|column| record.text(column).to_owned());
-            let (item, response) = (items[record.text("item_id")], &texts[&asked[&place]]);
+            let record_key = ["arm", "order", "item_id"].map(|column| record.text(column).to_owned());
+            let (item, response) = (items[record.text("item_id")], &texts[&answer_keys[&record_key]]);
             let answered = resolved.grader.grade(item, response, &response.text);
-            // The mean token probability, and 0 if the calculations, or letter and text of the option, do not hold.
-            let holds = resolved.grader.holds(item, &response.text, &answered, AtLeast::Count(0));
+            // The mean token probability; 0 if the calculations fail, or if the letter and text of the option disagree.
+            let holds = resolved.grader.is_consistent(item, &response.text, &answered, AtLeast::Count(0));
             let score = if holds { record.number("confidence") } else { 0.0 };
-            assert_eq!(record.flag("deferred"), score < lambda, "{name}: {place:?}");
+            assert_eq!(record.flag("deferred"), score < lambda, "{name}: {record_key:?}");
             fates.insert((holds, score < lambda));
             compared += 1;
         }
@@ -196,34 +199,34 @@ fn the_signal_that_a_check_replaced_would_have_decided_the_same() {
 }
 
 #[test]
-fn checks_of_another_kind_of_question_are_refused_by_name() {
+fn checks_for_another_task_are_refused_by_name() {
     let refused = |settings: &Settings| {
         let project = Project::with(settings);
         project.write("questions.csv", choices(6, 3));
         project.trial("out", &[]).refused_in_one_line()
     };
     let words = Settings::simulated();
-    let said = refused(&words.clone().set("deferral.checks", vec!["conclusions"]));
-    assert!(said.contains("deferral.checks: `conclusions` compares letter and text of an option"), "{said}");
-    let said = refused(&words.clone().set("deferral.calculations_at_least", 2));
+    let output = refused(&words.clone().set("deferral.checks", vec!["conclusions"]));
+    assert!(output.contains("deferral.checks: `conclusions` compares letter and text of an option"), "{output}");
+    let output = refused(&words.clone().set("deferral.calculations_at_least", 2));
     assert!(
-        said.contains("deferral.calculations_at_least: the check `calculations` is not in deferral.checks"),
-        "{said}"
+        output.contains("deferral.calculations_at_least: the check `calculations` is not in deferral.checks"),
+        "{output}"
     );
-    let said = refused(&words.set("deferral.signal", "checked-token-probability"));
-    assert!(said.contains("the signal is now \"mean-token-probability\" with deferral.checks"), "{said}");
+    let output = refused(&words.set("deferral.signal", "checked-token-probability"));
+    assert!(output.contains("the signal is now \"mean-token-probability\" with deferral.checks"), "{output}");
     let options = Settings::simulated().set("dataset.path", "questions.csv");
-    let said = refused(&options.set("deferral.checks", vec!["grounded-numbers"]));
-    assert!(said.contains("deferral.checks: `grounded-numbers` looks at calculations"), "{said}");
+    let output = refused(&options.set("deferral.checks", vec!["grounded-numbers"]));
+    assert!(output.contains("deferral.checks: `grounded-numbers` reads calculations"), "{output}");
 }
 
 #[test]
-fn a_run_of_a_version_with_the_checked_signal_is_reported_under_its_name() {
+fn an_old_run_with_the_checked_signal_is_reported() {
     let project = Project::with(&Settings::simulated());
     project.trial("out", &[]).done();
     let mut manifest: serde_json::Value = serde_json::from_str(&project.text("out/manifest.json")).expect("JSON");
-    for place in ["/config/deferral/signal", "/identity/deferral/signal"] {
-        *manifest.pointer_mut(place).expect("a signal") = "checked-token-probability".into();
+    for pointer in ["/config/deferral/signal", "/identity/deferral/signal"] {
+        *manifest.pointer_mut(pointer).expect("a signal") = "checked-token-probability".into();
     }
     project.write("out/manifest.json", manifest.to_string());
     project.run(&["report", "out"]).done();

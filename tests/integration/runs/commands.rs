@@ -23,11 +23,11 @@ const VERBS: [&[&str]; 14] = [
 fn the_help_of_every_verb_has_an_example() {
     let project = Project::new();
     for verb in VERBS {
-        let said = project.run(&[verb, &["--help"]].concat()).done();
-        holds(&said.out, &["Example", &format!("  intercascade {}", verb.join(" "))]);
+        let output = project.run(&[verb, &["--help"]].concat()).done();
+        holds(&output.out, &["Example", &format!("  intercascade {}", verb.join(" "))]);
     }
-    let said = project.run(&["--help"]).done();
-    holds(&said.out, &["Example", "Exit status", "run", "datasets", "models", "completions"]);
+    let output = project.run(&["--help"]).done();
+    holds(&output.out, &["Example", "Exit status", "run", "datasets", "models", "completions"]);
 }
 
 #[test]
@@ -41,13 +41,13 @@ fn completions_are_a_script_that_knows_the_verbs() {
 }
 
 #[test]
-fn the_version_is_the_packages() {
-    let said = Project::new().run(&["--version"]).done();
-    assert_eq!(said.out.trim(), concat!("intercascade ", env!("CARGO_PKG_VERSION")));
+fn the_version_is_that_of_the_package() {
+    let output = Project::new().run(&["--version"]).done();
+    assert_eq!(output.out.trim(), concat!("intercascade ", env!("CARGO_PKG_VERSION")));
 }
 
 #[test]
-fn arguments_that_are_wrong_are_exit_status_2() {
+fn invalid_arguments_exit_with_status_2() {
     let project = Project::new();
     for arguments in [
         &["run"][..],
@@ -58,18 +58,18 @@ fn arguments_that_are_wrong_are_exit_status_2() {
         &["datasets", "check", "x.jsonl", "--format", "xml"],
         &["datasets", "generate", "gsm-templates", "--seed", "-1"],
     ] {
-        let said = project.run(arguments);
-        assert_eq!((said.code, said.out.as_str()), (2, ""), "{arguments:?}");
-        holds(&said.err, &["--help"]);
+        let output = project.run(arguments);
+        assert_eq!((output.code, output.out.as_str()), (2, ""), "{arguments:?}");
+        holds(&output.err, &["--help"]);
     }
     assert!(project.files().is_empty());
 }
 
 #[test]
-fn the_weights_are_listed_with_their_place() {
+fn the_weights_are_listed_with_their_path() {
     let project = Project::new();
-    let said = project.run(&["models", "list"]).done();
-    holds(&said.out, &["smollm2-135m-instruct", "all-minilm-l6-v2", "Apache-2.0", "not there"]);
-    holds(&said.out, &[&project.path("cache").display().to_string()]);
+    let output = project.run(&["models", "list"]).done();
+    holds(&output.out, &["smollm2-135m-instruct", "all-minilm-l6-v2", "Apache-2.0", "not fetched"]);
+    holds(&output.out, &[&project.path("cache").display().to_string()]);
     assert!(project.files().is_empty());
 }

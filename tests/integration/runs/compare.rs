@@ -1,28 +1,28 @@
-//! Comparisons of two runs: in what they differ, over which items their figures are, and the files.
+//! Comparisons of two runs: their differences, the items that the figures cover, and the output files.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::near;
 use crate::support::{Project, Row, Settings, Sheet, holds};
 
-/// An order and an item of it.
+/// Returns the order and the item of a row.
 type Place<'a> = (usize, &'a str);
 
-fn place(row: Row<'_>) -> Place<'_> {
+fn order_and_item(row: Row<'_>) -> Place<'_> {
     (row.count("order"), row.text("item_id"))
 }
 
-/// The rows of one arm.
+/// Returns the rows of one arm.
 fn of_arm<'a>(sheet: &'a Sheet, arm: &'a str) -> impl Iterator<Item = Row<'a>> {
     sheet.rows().filter(move |row| row.text("arm") == arm)
 }
 
-/// The fee in USD of an arm's calls on these items, at the prices of the run's manifest.
+/// Returns the fee in USD of an arm's calls on these items, at the prices in the run's manifest.
 fn fee(project: &Project, run: &str, arm: &str, items: &BTreeSet<Place>) -> f64 {
     let manifest: serde_json::Value =
         serde_json::from_str(&project.text(&format!("{run}/manifest.json"))).expect("JSON");
     let calls = project.sheet(run, "calls");
-    let paid = of_arm(&calls, arm).filter(|row| items.contains(&place(*row))).map(|row| {
+    let paid = of_arm(&calls, arm).filter(|row| items.contains(&order_and_item(*row))).map(|row| {
         let price = &manifest["prices"][row.text("model")];
         let of = |tokens, price: &serde_json::Value| row.number(tokens) * price.as_f64().expect("a price");
         of("input_tokens", &price["input"]) + of("output_tokens", &price["output"])
@@ -35,30 +35,30 @@ fn two_runs_are_compared_arm_by_arm() {
     let project = Project::with(&Settings::simulated());
     project.trial("one", &[]).done();
     project.trial("two", &["--set", "deferral.threshold=0.9"]).done();
-    let said = project.run(&["compare", "one", "two"]).done().out;
-    holds(&said, &["the runs differ in", "deferral.threshold: 0.7 first, 0.9 second", "0.7 → 0.9", "cascade"]);
+    let output = project.run(&["compare", "one", "two"]).done().out;
+    holds(&output, &["the runs differ in:", "deferral.threshold: 0.7 first, 0.9 second", "0.7 → 0.9", "cascade"]);
     let (one, two) = (project.sheet("one", "accuracy"), project.sheet("two", "accuracy"));
     for (old, new) in one.rows().zip(two.rows()) {
         let [old, new] = [old, new].map(|row| format!("{:.1}", row.number("accuracy") * 100.0));
-        let told = if old == new { old } else { format!("{old} → {new}") };
-        holds(&said, &[&told]);
+        let expected_price = if old == new { old } else { format!("{old} → {new}") };
+        holds(&output, &[&expected_price]);
     }
     let same = project.run(&["compare", "one", "one"]).done().out;
     holds(&same, &["both are the same run", "+0.0"]);
     assert!(!same.contains("left out") && !same.contains("prices"), "{same}");
     project.write("questions.jsonl", crate::support::problems(9, 3));
     project.trial("other", &[]).done();
-    holds(&project.run(&["compare", "one", "other"]).refused_in_one_line(), &["other data sets"]);
+    holds(&project.run(&["compare", "one", "other"]).refused_in_one_line(), &["use different data sets"]);
 }
 
 #[test]
-fn levels_and_changes_of_a_comparison_are_over_the_items_in_both() {
+fn comparisons_cover_the_items_of_both_runs() {
     let project = Project::with(&Settings::simulated());
     project.trial("all", &[]).done();
     project.trial("half", &["--set", "dataset.limit=15", "--set", "arms=[\"weak-only\",\"strong-only\"]"]).done();
-    let said = project.run(&["compare", "all", "half", "--out", "compared"]).done().out;
+    let output = project.run(&["compare", "all", "half", "--out", "compared"]).done().out;
     holds(
-        &said,
+        &output,
         &["30 of 60 items of the first run and 0 of 30 of the second are left out", "only in the first run: cascade"],
     );
     let (compared, half) = (project.sheet("compared", "compare"), project.sheet("half", "accuracy"));
@@ -66,7 +66,7 @@ fn levels_and_changes_of_a_comparison_are_over_the_items_in_both() {
     for (row, own) in compared.rows().zip(half.rows()) {
         assert_eq!(row.text("arm"), own.text("arm"));
         assert_eq!((row.count("items_first"), row.count("items_second"), row.count("items_in_both")), (60, 30, 30));
-        // The same items with the same answers: every level is that of the smaller run, and nothing changes.
+        // Equal items with equal answers: all figures are those of the smaller run, and all changes are zero.
         for side in ["first", "second"] {
             near(row.number(&format!("accuracy_{side}")), own.number("accuracy"));
         }
@@ -85,17 +85,22 @@ fn levels_and_changes_of_a_comparison_are_over_the_items_in_both() {
 }
 
 #[test]
-fn prices_that_differ_are_named_and_parted_from_tokens() {
+fn price_changes_are_reported_apart_from_token_changes() {
     let project = Project::with(&Settings::simulated());
     project.trial("one", &[]).done();
     project.write("prices.toml", "small = { input = 1.0, output = 4.0 }\nlarge = { input = 20.0, output = 80.0 }\n");
     project.run(&["report", "one", "--prices", "prices.toml", "--out", "dear"]).done();
-    let said = project.run(&["compare", "one", "dear", "--out", "compared"]).done().out;
+    let output = project.run(&["compare", "one", "dear", "--out", "compared"]).done().out;
     holds(
-        &said,
-        &["both are the same run, by other prices", "the prices differ", "price of small: ", "1 in, 4 out second"],
+        &output,
+        &[
+            "both are the same run, with other prices",
+            "different prices",
+            "price of small: ",
+            "1 input, 4 output second",
+        ],
     );
-    holds(&said, &["one of tokens alone"]);
+    holds(&output, &["due to tokens alone"]);
     let compared = project.sheet("compared", "compare");
     let mut priced = 0;
     for row in compared.rows() {
@@ -108,14 +113,14 @@ fn prices_that_differ_are_named_and_parted_from_tokens() {
 }
 
 #[test]
-fn all_figures_are_over_the_items_of_both_runs() {
+fn all_figures_cover_the_items_of_both_runs() {
     let project = Project::with(&Settings::simulated());
     let arms = ["weak-only", "strong-only", "cascade", "inter-cascade"];
     project.trial("all", &["--set", "arms=[\"weak-only\", \"strong-only\", \"cascade\", \"inter-cascade\"]"]).done();
     project.trial("some", &["--set", "dataset.limit=12", "--set", "deferral.threshold=0.9"]).done();
-    let said = project.run(&["compare", "all", "some", "--out", "compared"]).done().out;
+    let output = project.run(&["compare", "all", "some", "--out", "compared"]).done().out;
     holds(
-        &said,
+        &output,
         &[
             "36 of 60 items of the first run and 0 of 24 of the second are left out",
             "only in the second run: inter-cascade-random at 0.9",
@@ -127,8 +132,9 @@ fn all_figures_are_over_the_items_of_both_runs() {
     for row in table.rows() {
         let arm = row.text("arm");
         let [first, second]: [BTreeMap<Place, Row>; 2] =
-            records.each_ref().map(|records| of_arm(records, arm).map(|row| (place(row), row)).collect());
-        let items: BTreeSet<Place> = first.keys().filter(|place| second.contains_key(*place)).copied().collect();
+            records.each_ref().map(|records| of_arm(records, arm).map(|row| (order_and_item(row), row)).collect());
+        let items: BTreeSet<Place> =
+            first.keys().filter(|order_and_item| second.contains_key(*order_and_item)).copied().collect();
         assert_eq!((row.count("items_first"), row.count("items_second"), row.count("items_in_both")), (60, 24, 24));
         assert_eq!(items.len(), 24);
         let share = |run: &BTreeMap<Place, Row>, is: fn(&Row) -> bool| {

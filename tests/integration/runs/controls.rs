@@ -1,5 +1,5 @@
-//! All arms with items of which the weak level is not asked: what the tables say of these, of strong-only and the cascade at a λ of
-//! its own as references, and of the frontier.
+//! All arms with items for which the weak level is not called: their figures in the tables, strong-only and a cascade
+//! with a separate λ as references, and the frontier.
 
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
@@ -9,14 +9,14 @@ use intercascade::types::arm::Arm;
 use super::{Finished, near, of_arm};
 use crate::support::{Project, Row, Settings, Sheet, holds, repository};
 
-/// The cascade's λ of its own.
+/// Separate λ of the tuned cascade.
 const TUNED: f64 = 0.5;
 
-/// The arms that show examples which they may lack.
+/// Arms that retrieve examples and may find none.
 const SHOWING: [Arm; 5] =
     [Arm::InterCascade, Arm::InterCascadeRandom, Arm::Retrieval, Arm::SimilarityRouter, Arm::SimilarityRouterChecked];
 
-pub(super) fn settings(arms: &[Arm]) -> Settings {
+pub(crate) fn settings(arms: &[Arm]) -> Settings {
     Settings::simulated()
         .set("arms", arms.iter().map(|arm| arm.name()).collect::<Vec<_>>())
         .set("deferral.without_example", "defer")
@@ -28,7 +28,7 @@ pub(super) fn settings(arms: &[Arm]) -> Settings {
         .set("learning.fixed_example.answer", "18")
 }
 
-/// A run of all arms, made once.
+/// Returns a run of all arms, made once.
 fn all() -> &'static Finished {
     static ALL: OnceLock<Finished> = OnceLock::new();
     ALL.get_or_init(|| Finished::of(&settings(&Arm::ALL)))
@@ -40,7 +40,8 @@ fn row(sheet: &Sheet, arm: Arm) -> Row<'_> {
     rows[0]
 }
 
-/// Items over all orders by what became of the weak level, and its right answers: asked, and from weak-only.
+/// Item counts over all orders by the use of the weak level, and its correct answers: called, and filled in from
+/// weak-only.
 #[derive(Debug, Default, PartialEq)]
 struct Weak {
     asked: usize,
@@ -74,13 +75,13 @@ fn share(part: usize, whole: usize) -> f64 {
 }
 
 #[test]
-fn weak_only_answers_for_what_was_not_asked_and_is_marked() {
+fn weak_only_fills_in_for_unasked_items_and_is_marked() {
     let (records, accuracy) = (all().sheet("records"), all().sheet("accuracy"));
     let cascade = row(&accuracy, Arm::Cascade);
     for arm in SHOWING {
         let (found, row) = (weak(&records, arm), row(&accuracy, arm));
         assert!(found.asked > 0 && found.unasked > 0, "{arm}: {found:?}");
-        assert_eq!((row.count("asked"), row.count("weak_from_weak_only")), (found.asked, found.unasked), "{arm}");
+        assert_eq!((row.count("weak_asked"), row.count("weak_from_weak_only")), (found.asked, found.unasked), "{arm}");
         let whole = share(found.asked_right + found.unasked_right, found.asked + found.unasked);
         near(row.number("weak_accuracy"), whole);
         near(row.number("weak_accuracy_asked"), share(found.asked_right, found.asked));
@@ -89,13 +90,13 @@ fn weak_only_answers_for_what_was_not_asked_and_is_marked() {
     for arm in [Arm::Cascade, Arm::CascadeTuned, Arm::WeakOnly, Arm::FixedExample] {
         let row = row(&accuracy, arm);
         let items = row.count("n") * row.count("orders");
-        assert_eq!((row.count("asked"), row.count("weak_from_weak_only")), (items, 0), "{arm}");
+        assert_eq!((row.count("weak_asked"), row.count("weak_from_weak_only")), (items, 0), "{arm}");
         assert_eq!(row.text("weak_accuracy"), row.text("weak_accuracy_asked"), "{arm}");
         assert_eq!(row.text("weak_change_vs_cascade_pp"), row.text("weak_change_asked_pp"), "{arm}");
     }
     for arm in [Arm::StrongOnly, Arm::StrongWithExamples, Arm::ExampleReplay] {
         let row = row(&accuracy, arm);
-        assert_eq!((row.count("asked"), row.count("weak_from_weak_only")), (0, 0), "{arm}");
+        assert_eq!((row.count("weak_asked"), row.count("weak_from_weak_only")), (0, 0), "{arm}");
         assert_eq!(["weak_accuracy", "weak_accuracy_asked"].map(|column| row.text(column)), [""; 2], "{arm}");
     }
     let calibration = all().sheet("calibration");
@@ -106,20 +107,20 @@ fn weak_only_answers_for_what_was_not_asked_and_is_marked() {
         assert!(row.number("auroc_asked_low") <= row.number("auroc_asked"), "{arm}");
     }
     let summary = all().text("summary.md");
+    holds(summary, &["use weak-only's answer to the same item", "| weak accuracy † |", "| weak level not asked |"]);
     holds(
         summary,
-        &["then have weak-only's answer to the same item", "| weak accuracy † |", "| weak level not asked |"],
+        &["with weak-only's answer both with and without strategies", "AUROC, asked", "| inter-cascade † |"],
     );
-    holds(summary, &["with weak-only's answer on both sides", "AUROC, asked", "| inter-cascade † |"]);
-    holds(&all().said.out, &["†", "weak-only's answer", "cascade-tuned"]);
+    holds(&all().output.out, &["†", "weak-only's answer", "cascade-tuned"]);
 }
 
 #[test]
-fn without_weak_only_the_figure_on_asked_items_is_the_only_one() {
+fn without_weak_only_figures_cover_asked_items_only() {
     let run = Finished::of(&settings(&[Arm::Cascade, Arm::InterCascade, Arm::CascadeTuned, Arm::FixedExample]));
     let (records, accuracy) = (run.sheet("records"), run.sheet("accuracy"));
     let (found, row) = (weak(&records, Arm::InterCascade), row(&accuracy, Arm::InterCascade));
-    assert_eq!((row.count("asked"), row.count("weak_from_weak_only")), (found.asked, 0));
+    assert_eq!((row.count("weak_asked"), row.count("weak_from_weak_only")), (found.asked, 0));
     assert_eq!((row.text("weak_accuracy"), row.text("weak_change_vs_cascade_pp")), ("", ""));
     near(row.number("weak_accuracy_asked"), share(found.asked_right, found.asked));
     assert!(row.optional("weak_change_asked_pp").is_some());
@@ -129,7 +130,7 @@ fn without_weak_only_the_figure_on_asked_items_is_the_only_one() {
     assert!(worth.optional("auroc_asked").is_some());
     assert_eq!(of_arm(&run.sheet("reliability"), "inter-cascade").len(), 0);
     let summary = run.text("summary.md");
-    holds(summary, &["The run has no weak-only", "are not among the others, since the run has no weak-only"]);
+    holds(summary, &["The run has no arm weak-only", "are left out, since the run has no arm weak-only"]);
     assert!(!summary.contains('†') && !summary.contains("Against the strong level alone"));
     for table in ["accuracy", "strong_calls"] {
         let sheet = run.sheet(table);
@@ -140,7 +141,7 @@ fn without_weak_only_the_figure_on_asked_items_is_the_only_one() {
 }
 
 #[test]
-fn every_arm_is_compared_with_strong_only_and_with_the_tuned_cascade() {
+fn every_arm_is_compared_with_strong_only_and_the_tuned_cascade() {
     let (accuracy, calls) = (all().sheet("accuracy"), all().sheet("strong_calls"));
     let fees = all().sheet("fees");
     let fee = |arm: Arm| -> f64 {
@@ -167,14 +168,11 @@ fn every_arm_is_compared_with_strong_only_and_with_the_tuned_cascade() {
             assert!((change - 100.0 * (fee(arm) / fee(reference) - 1.0)).abs() < 1e-6, "{arm}: {change}");
         }
     }
-    let (summary, said) = (all().text("summary.md"), &all().said.out);
+    let (summary, output) = (all().text("summary.md"), &all().output.out);
     holds(summary, &["accuracy against strong-only", "## Against the strong level alone", "| example-replay |"]);
-    holds(
-        summary,
-        &["## Against the cascade at a λ of its own", "cascade-tuned is the standard cascade at a λ of its own"],
-    );
-    holds(said, &["cascade-tuned is the standard cascade at a λ of its own, `deferral.tuned_threshold` (0.5)"]);
-    // Changes against the cascade are against the cascade at the run's λ.
+    holds(summary, &["## Against the cascade at a λ of its own", "cascade-tuned is the standard cascade at its own λ"]);
+    holds(output, &["cascade-tuned is the standard cascade at its own λ, `deferral.tuned_threshold` (0.5)"]);
+    // Changes relative to the cascade refer to the cascade at the run's λ.
     let tuned = row(&accuracy, Arm::CascadeTuned);
     near(tuned.number("threshold"), TUNED);
     let change = tuned.number("accuracy") - row(&accuracy, Arm::Cascade).number("accuracy");
@@ -182,7 +180,7 @@ fn every_arm_is_compared_with_strong_only_and_with_the_tuned_cascade() {
 }
 
 #[test]
-fn the_frontier_has_every_arm_and_what_dominates_it() {
+fn the_frontier_lists_every_arm_and_its_dominators() {
     let (frontier, accuracy, calls) = (all().sheet("frontier"), all().sheet("accuracy"), all().sheet("strong_calls"));
     assert_eq!(frontier.len(), Arm::ALL.len());
     for arm in Arm::ALL {
@@ -209,7 +207,7 @@ fn the_frontier_has_every_arm_and_what_dominates_it() {
 }
 
 #[test]
-fn a_run_of_all_arms_is_reported_again_and_compared_with_itself() {
+fn a_run_of_all_arms_can_be_reported_and_self_compared() {
     let project = Project::with(&settings(&Arm::ALL));
     project.trial("out", &[]).done();
     let before = project.reports("out");
@@ -219,19 +217,19 @@ fn a_run_of_all_arms_is_reported_again_and_compared_with_itself() {
         assert!(again.get(name).is_none_or(|other| other == bytes), "{name} differs");
     }
     assert!(again.contains_key("frontier.csv") && again.contains_key("summary.md"));
-    let said = project.run(&["compare", "out", "again"]).done().out;
+    let output = project.run(&["compare", "out", "again"]).done().out;
     holds(
-        &said,
+        &output,
         &[
             "strong-with-examples",
             "accuracy vs strong-only, points",
-            "All figures are over the items that are in both runs",
+            "All figures cover only the items that both runs have",
         ],
     );
 }
 
 #[test]
-fn a_sweep_has_arms_without_a_gate_once_and_unasked_items_marked() {
+fn a_sweep_lists_ungated_arms_once_and_marks_unasked_items() {
     let project = Project::with(&settings(&Arm::ALL));
     project.run(&["sweep", "--config", "trial.toml", "--out", "swept", "--thresholds", "0.5,0.7"]).done();
     let (frontier, accuracy) = (project.sheet("swept", "frontier"), project.sheet("swept", "accuracy"));
@@ -246,7 +244,7 @@ fn a_sweep_has_arms_without_a_gate_once_and_unasked_items_marked() {
             assert_eq!(row.count("weak_from_weak_only") > 0, arm == Arm::InterCascade, "{arm}");
         }
     }
-    assert!(of_arm(&frontier, "cascade-tuned").is_empty(), "the cascade is there at every λ");
+    assert!(of_arm(&frontier, "cascade-tuned").is_empty(), "the cascade covers every λ");
     let curves = project.sheet("swept", "curves");
     assert_eq!(of_arm(&curves, "similarity-router").len(), 2, "a point on either axis");
     let summary = project.text("swept/summary.md");
@@ -254,7 +252,7 @@ fn a_sweep_has_arms_without_a_gate_once_and_unasked_items_marked() {
 }
 
 #[test]
-fn with_checks_recorded_arms_keep_to_the_same_rules() {
+fn arms_follow_the_same_rules_with_recorded_checks() {
     let project = Project::shipped();
     let journal = repository().join("results/pair-gsm-templates-dev-2");
     let arms = "arms=[\"weak-only\",\"strong-only\",\"cascade\",\"inter-cascade\",\"cascade-tuned\",\"similarity-router\",\
@@ -271,7 +269,7 @@ fn with_checks_recorded_arms_keep_to_the_same_rules() {
     for arm in [Arm::InterCascade, Arm::SimilarityRouter, Arm::SimilarityRouterChecked] {
         let (found, row) = (weak(&records, arm), row(&accuracy, arm));
         assert!(found.asked > 0 && found.unasked > 0, "{arm}: {found:?}");
-        assert_eq!((row.count("asked"), row.count("weak_from_weak_only")), (found.asked, found.unasked), "{arm}");
+        assert_eq!((row.count("weak_asked"), row.count("weak_from_weak_only")), (found.asked, found.unasked), "{arm}");
         near(row.number("weak_accuracy"), share(found.asked_right + found.unasked_right, found.asked + found.unasked));
     }
     let replayed = of_arm(&records, "example-replay");

@@ -1,8 +1,8 @@
-//! The fee limit: it stops a run before it is passed, and a higher one lets the run go on.
+//! The fee limit: a run stops before the limit is exceeded, and continues with a higher limit.
 
 use crate::support::{Project, Settings, holds};
 
-/// What the run pays in all, in USD.
+/// Returns the total fee of a run in USD.
 fn spent(project: &Project, out: &str) -> f64 {
     let manifest: serde_json::Value =
         serde_json::from_str(&project.text(&format!("{out}/manifest.json"))).expect("JSON");
@@ -10,14 +10,14 @@ fn spent(project: &Project, out: &str) -> f64 {
 }
 
 #[test]
-fn a_limit_stops_the_run_and_a_higher_one_goes_on_to_the_same_end() {
+fn a_fee_limit_stops_a_run_that_a_higher_one_completes() {
     let project = Project::with(&Settings::simulated());
     let all = project.trial("free", &[]).done().calls_made();
     let half = format!("limits.max_fee_usd={}", spent(&project, "free") / 2.0);
     for _ in 0..2 {
         let stopped = project.trial("out", &["--set", &half]);
         assert_eq!(stopped.code, 1, "{}", stopped.err);
-        holds(&stopped.err, &["limits.max_fee_usd", "would be passed", "raise the limit", "out/journal.sqlite"]);
+        holds(&stopped.err, &["limits.max_fee_usd", "would be exceeded", "raise the limit", "out/journal.sqlite"]);
         assert!(project.reports("out").is_empty(), "no report of half a run");
     }
     let rest = project.trial("out", &["--set", "limits.max_fee_usd=100.0"]).done().calls_made();
@@ -27,35 +27,35 @@ fn a_limit_stops_the_run_and_a_higher_one_goes_on_to_the_same_end() {
 }
 
 #[test]
-fn what_the_limit_lets_through_stays_below_it() {
+fn spending_stays_below_the_limit() {
     let project = Project::with(&Settings::simulated());
     project.trial("free", &[]).done();
     let limit = spent(&project, "free") / 3.0;
     let stopped = project.trial("out", &["--set", &format!("limits.max_fee_usd={limit}")]);
     assert_eq!(stopped.code, 1);
-    let text = stopped.err.split_once("would be passed: ").and_then(|(_, rest)| rest.split_once(" USD"));
+    let text = stopped.err.split_once("would be exceeded: ").and_then(|(_, rest)| rest.split_once(" USD"));
     let paid: f64 = text.and_then(|(paid, _)| paid.parse().ok()).expect("what was spent");
     assert!(paid > 0.0 && paid <= limit, "{paid} of {limit}");
 }
 
 #[test]
-fn what_other_models_took_of_a_shared_journal_counts() {
+fn fees_of_other_models_in_a_shared_journal_count() {
     let settings = Settings::simulated();
     let project = Project::with(&settings);
     project.trial("out", &[]).done();
-    let taken = spent(&project, "out");
-    // The same journal for another strong level; the first one's price is not in this config.
+    let spent_before = spent(&project, "out");
+    // The same journal with another strong level. This config has no price for the first strong level.
     let other = Settings::simulated().set("model.large.name", "larger").set("levels", vec!["small", "larger"]);
-    project.write("other.toml", other.set("limits.max_fee_usd", taken * 1.01).text());
+    project.write("other.toml", other.set("limits.max_fee_usd", spent_before * 1.01).text());
     let command = ["run", "--config", "other.toml", "--out", "out", "--fresh"];
     let error = project.run(&command).refused_in_one_line();
-    holds(&error, &["limits.max_fee_usd cannot be kept", "`large`", "models.toml"]);
+    holds(&error, &["limits.max_fee_usd cannot be enforced", "`large`", "models.toml"]);
     let text = settings.text();
     let entry = text.split("[[model]]").find(|entry| entry.contains("name = \"large\"")).expect("an entry");
     project.write("models.toml", format!("[[model]]{entry}"));
     let stopped = project.run(&command);
     assert_eq!(stopped.code, 1, "{}", stopped.err);
-    holds(&stopped.err, &["would be passed"]);
+    holds(&stopped.err, &["would be exceeded"]);
 }
 
 #[test]
@@ -67,10 +67,10 @@ fn a_limit_needs_the_price_of_every_model() {
 }
 
 #[test]
-fn without_a_price_fees_are_empty_and_that_is_said() {
+fn without_a_price_fees_are_empty_with_a_note() {
     let project = Project::with(&Settings::simulated().without("model.large.price"));
-    let said = project.trial("out", &[]).done();
-    holds(&said.out, &["Model `large` has no price"]);
+    let output = project.trial("out", &[]).done();
+    holds(&output.out, &["Model `large` has no price"]);
     for row in project.sheet("out", "fees").rows() {
         assert_eq!(row.text("fee_usd").is_empty(), row.text("model") == "large");
         assert!(row.count("input_tokens") > 0 || row.text("purpose") == "distil");

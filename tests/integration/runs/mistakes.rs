@@ -1,4 +1,4 @@
-//! Mistakes that users make: each is refused or explained, with the fix, before anything is paid for.
+//! User mistakes: each is refused or explained, with the fix, before any paid call.
 
 use crate::support::{Project, Settings, holds};
 
@@ -11,13 +11,13 @@ fn shares_outside_0_to_1_are_refused_with_the_share() {
         ("--strong-calls=-0.4", "a share from 0 to 1"),
         ("--accuracy=80", "80 % is 0.8"),
         ("--accuracy=nan", "a share from 0 to 1"),
-        ("--budget=-1", "not negative"),
+        ("--budget=-1", "must be at least 0"),
         ("--margin=2", "2 % is 0.02"),
         ("--margin=1", "0.02 is two points"),
     ] {
-        let said = project.run(&["sweep", "--config", "trial.toml", argument]);
-        assert_eq!(said.code, 2, "{argument}");
-        holds(&said.err, &[expected]);
+        let output = project.run(&["sweep", "--config", "trial.toml", argument]);
+        assert_eq!(output.code, 2, "{argument}");
+        holds(&output.err, &[expected]);
     }
     assert!(!project.path("results").exists(), "nothing was run");
 }
@@ -34,8 +34,8 @@ fn a_price_file_that_names_one_model_says_so() {
     project.run(&["report", "out", "--prices", "both.toml", "--out", "all"]).done();
     assert!(!project.text("all/summary.md").contains("does not name"));
     project.write("dotted.toml", "model-0.5b = { input = 1.0, output = 1.0 }\n");
-    let said = project.run(&["report", "out", "--prices", "dotted.toml"]).refused_in_one_line();
-    holds(&said, &["dotted.toml", "a name with a dot needs quotes"]);
+    let output = project.run(&["report", "out", "--prices", "dotted.toml"]).refused_in_one_line();
+    holds(&output, &["dotted.toml", "Quote a name that contains a dot"]);
 }
 
 #[test]
@@ -43,11 +43,8 @@ fn a_calibration_too_small_for_any_threshold_is_refused() {
     let project = Project::with(&Settings::simulated());
     let calibrate = ["calibrate", "--config", "trial.toml", "--set", "dataset.calibration=5"];
     for more in [&["--dry-run"][..], &[]] {
-        let said = project.run(&[&calibrate[..], more].concat()).refused_in_one_line();
-        holds(
-            &said,
-            &["5 calibration items can certify nothing", "at least 30", "dataset.calibration", "--min-accepted"],
-        );
+        let output = project.run(&[&calibrate[..], more].concat()).refused_in_one_line();
+        holds(&output, &["too few calibration items", "at least 30", "dataset.calibration", "--min-accepted"]);
     }
     assert!(!project.path("results").exists(), "nothing was run");
 }
@@ -57,30 +54,31 @@ fn arms_left_out_offline_are_not_called_missing() {
     let project = Project::with(&Settings::simulated());
     project.write("alone.toml", Settings::simulated().set("arms", vec!["strong-only"]).text());
     project.run(&["run", "--config", "alone.toml", "--out", "alone"]).done();
-    let said = project.trial("out", &["--journal", "alone/journal.sqlite", "--offline"]);
-    assert_eq!(said.code, 1, "{}", said.err);
+    let output = project.trial("out", &["--journal", "alone/journal.sqlite", "--offline"]);
+    assert_eq!(output.code, 1, "{}", output.err);
     holds(
-        &said.out,
+        &output.out,
         &[
-            "Cascade: cascade was left out, since not all of its calls were recorded",
+            "Cascade: cascade was left out because some of its calls are not recorded",
             "Taught cascade: inter-cascade was left out",
         ],
     );
-    assert!(!said.out.contains("`arms` has no") && !said.out.contains("to `arms`"), "{}", said.out);
+    assert!(!output.out.contains("`arms` has no") && !output.out.contains("to `arms`"), "{}", output.out);
 }
 
 #[test]
-fn answers_for_a_budget_say_how_many_thresholds_were_left_out() {
+fn answers_for_a_budget_count_the_left_out_thresholds() {
     let project = Project::with(&Settings::simulated());
     project.trial("out", &[]).done();
     let sweep = ["sweep", "--config", "trial.toml", "--thresholds", "0.6,0.7,0.8", "--strong-calls", "0.5"];
-    let said = project.run(&[&sweep[..], &["--journal", "out/journal.sqlite", "--offline", "--out", "swept"]].concat());
-    assert_eq!(said.code, 1, "{}", said.err);
+    let output =
+        project.run(&[&sweep[..], &["--journal", "out/journal.sqlite", "--offline", "--out", "swept"]].concat());
+    assert_eq!(output.code, 1, "{}", output.err);
     holds(
-        &said.out,
+        &output.out,
         &[
             "within 50.0 % strong calls",
-            "not considered, since not all of their calls were recorded: 2 λ of inter-cascade",
+            "not considered, because some of their calls are not recorded: 2 λ of inter-cascade",
         ],
     );
 }
@@ -94,5 +92,5 @@ fn strategies_of_a_sweep_are_listed_with_their_threshold() {
     holds(&all, &["at λ 0.6)", "at λ 0.8)"]);
     let one = list(&["--threshold", "0.8"]).done().out;
     assert!(!one.is_empty() && !one.contains("λ"), "{one}");
-    holds(&list(&["--threshold", "0.7"]).refused_in_one_line(), &["λ 0.7", "it has strategies at λ 0.6, 0.8"]);
+    holds(&list(&["--threshold", "0.7"]).refused_in_one_line(), &["λ 0.7", "It has strategies at λ 0.6, 0.8"]);
 }

@@ -1,11 +1,11 @@
-//! Whole runs through the command line, with simulated levels: what they leave, and that it keeps the rules.
+//! Whole runs through the command line, with simulated levels: their outputs, and the rules of the algorithm.
 
 mod ablate;
 mod calibration;
 mod checks;
 mod commands;
 mod compare;
-mod controls;
+pub(crate) mod controls;
 mod decision;
 mod limits;
 mod mistakes;
@@ -26,29 +26,29 @@ mod teaching;
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
-use crate::support::{Files, Project, Row, Said, Settings, Sheet};
+use crate::support::{CommandOutput, Files, Project, Row, Settings, Sheet};
 
-/// The arms in the order of the config.
+/// Arms in the order of the config.
 const ARMS: [&str; 5] = ["weak-only", "strong-only", "cascade", "inter-cascade", "inter-cascade-random"];
 const GATED: [&str; 3] = ["cascade", "inter-cascade", "inter-cascade-random"];
-/// Items, orders, threshold and most strategies of [`Settings::simulated`].
+/// Number of items, orders, threshold and largest number of strategies in [`Settings::simulated`].
 const ITEMS: usize = 30;
 const ORDERS: usize = 2;
 const THRESHOLD: f64 = 0.7;
 const K: usize = 2;
 
-/// What a finished run left and said.
+/// Output files and printed text of a finished run.
 struct Finished {
     files: Files,
-    said: Said,
+    output: CommandOutput,
 }
 
 impl Finished {
-    /// Runs these settings in a folder of their own.
+    /// Runs these settings in a separate folder.
     fn of(settings: &Settings) -> Self {
         let project = Project::with(settings);
-        let said = project.trial("out", &[]).done();
-        Self { files: crate::support::files(&project.path("out")), said }
+        let output = project.trial("out", &[]).done();
+        Self { files: crate::support::files(&project.path("out")), output }
     }
 
     fn sheet(&self, table: &str) -> Sheet {
@@ -59,22 +59,22 @@ impl Finished {
         std::str::from_utf8(&self.files[name]).expect("UTF-8")
     }
 
-    /// The objects of `strategies.jsonl`.
+    /// Returns the objects in `strategies.jsonl`.
     fn strategies(&self) -> Vec<serde_json::Value> {
         self.text("strategies.jsonl").lines().map(|line| serde_json::from_str(line).expect("JSON")).collect()
     }
 }
 
-/// All five arms over two orders, run once for the tests that only look at it.
+/// Returns a run of all five arms over two orders, made once for the tests that only read it.
 fn finished() -> &'static Finished {
     static FINISHED: OnceLock<Finished> = OnceLock::new();
     FINISHED.get_or_init(|| Finished::of(&Settings::simulated()))
 }
 
-/// A cell of the run: arm and order.
+/// Cell of the run: arm and order.
 type Cell<'a> = (&'a str, usize);
 
-/// The records by cell, in stream order.
+/// Returns the records by cell, in stream order.
 fn cells(records: &Sheet) -> BTreeMap<Cell<'_>, Vec<Row<'_>>> {
     let mut cells: BTreeMap<Cell<'_>, Vec<Row<'_>>> = BTreeMap::new();
     for row in records.rows() {
@@ -85,12 +85,12 @@ fn cells(records: &Sheet) -> BTreeMap<Cell<'_>, Vec<Row<'_>>> {
     cells
 }
 
-/// The rows of one arm.
+/// Returns the rows of one arm.
 fn of_arm<'a>(sheet: &'a Sheet, arm: &str) -> Vec<Row<'a>> {
     sheet.rows().filter(|row| row.text("arm") == arm).collect()
 }
 
 #[track_caller]
-fn near(found: f64, wanted: f64) {
-    assert!((found - wanted).abs() < 1e-9, "{found} instead of {wanted}");
+fn near(found: f64, expected: f64) {
+    assert!((found - expected).abs() < 1e-9, "{found} instead of {expected}");
 }

@@ -1,23 +1,24 @@
-//! `--offline`: what no recording holds is left out by name, and the rest is shown; what was recorded can be swept and calibrated.
+//! `--offline`: results without recorded calls are left out by name, and the rest is shown. Recordings can also be
+//! swept and calibrated.
 
 use serde_json::Value;
 
-use crate::support::{Project, Said, Settings, Sheet, holds, problems, repository};
+use crate::support::{CommandOutput, Project, Settings, Sheet, holds, problems, repository};
 
-/// What a command said that left something out and showed the rest: exit status 1, tables on stdout, no error.
-fn left_out(said: Said) -> String {
-    assert_eq!(said.code, 1, "{}{}", said.out, said.err);
-    assert!(!said.err.contains("error: "), "{}", said.err);
-    let last = said.out.trim_end().lines().last().expect("a line");
-    holds(last, &["left out", "not all of", "--offline", "--journal"]);
-    said.out
+/// Asserts that a command left something out and showed the rest: exit status 1, tables on stdout, no error.
+fn left_out(output: CommandOutput) -> String {
+    assert_eq!(output.code, 1, "{}{}", output.out, output.err);
+    assert!(!output.err.contains("error: "), "{}", output.err);
+    let last = output.out.trim_end().lines().last().expect("a line");
+    holds(last, &["left out", "not recorded", "--offline", "--journal"]);
+    output.out
 }
 
-/// The error of a command that had nothing left to show: exit status 1, one line, no table.
-fn nothing_left(said: &Said) -> String {
-    assert_eq!((said.code, &*said.out), (1, ""), "{}{}", said.out, said.err);
-    let errors: Vec<&str> = said.err.lines().filter(|line| line.starts_with("error: ")).collect();
-    assert_eq!(errors.len(), 1, "{}", said.err);
+/// Returns the error of a command that could show nothing: exit status 1, one line, no table.
+fn nothing_left(output: &CommandOutput) -> String {
+    assert_eq!((output.code, &*output.out), (1, ""), "{}{}", output.out, output.err);
+    let errors: Vec<&str> = output.err.lines().filter(|line| line.starts_with("error: ")).collect();
+    assert_eq!(errors.len(), 1, "{}", output.err);
     errors[0].to_owned()
 }
 
@@ -31,7 +32,7 @@ fn manifest(project: &Project, folder: &str) -> Value {
     serde_json::from_str(&project.text(&format!("{folder}/manifest.json"))).expect("JSON")
 }
 
-/// Records what the cascade asks, and no learning arm does.
+/// Builds a project with recorded calls of the cascade, but not of learning arms.
 fn with_cascade_recorded() -> Project {
     let project = Project::with(&Settings::simulated());
     let arms = vec!["weak-only", "strong-only", "cascade"];
@@ -41,7 +42,7 @@ fn with_cascade_recorded() -> Project {
 }
 
 #[test]
-fn a_run_leaves_out_arms_and_goes_on_when_their_calls_are_there() {
+fn a_run_leaves_out_arms_until_their_calls_are_recorded() {
     let project = with_cascade_recorded();
     let out = left_out(project.trial("out", &["--journal", "half/journal.sqlite", "--offline"]));
     holds(
@@ -57,16 +58,16 @@ fn a_run_leaves_out_arms_and_goes_on_when_their_calls_are_there() {
     assert_eq!(manifest(&project, "out")["left_out"].as_array().map(Vec::len), Some(2));
     holds(&project.text("out/summary.md"), &["inter-cascade is left out"]);
 
-    // The same again, and made again from the records.
+    // The same command again, and a report from the records.
     let again = left_out(project.trial("out", &["--journal", "half/journal.sqlite", "--offline"]));
-    // What was replayed lies in the run's own journal now.
+    // The run's own journal now contains the replayed answers.
     let without_calls =
-        |said: &str| said.lines().filter(|line| !line.contains("calls made")).collect::<Vec<_>>().join("\n");
+        |output: &str| output.lines().filter(|line| !line.contains("calls made")).collect::<Vec<_>>().join("\n");
     assert_eq!(without_calls(&again), without_calls(&out));
     project.run(&["report", "out"]).done();
     assert!(project.reports("out") == ours);
 
-    // With the models the run is whole, and nothing says otherwise.
+    // With its models, the run is complete and prints no note about missing calls.
     let done = project.trial("out", &[]).done();
     assert!(!done.out.contains("left out"));
     project.trial("whole", &[]).done();
@@ -91,21 +92,21 @@ fn a_whole_arm_is_left_out_if_one_call_of_one_order_is_missing() {
 }
 
 #[test]
-fn if_nothing_is_left_one_error_names_the_first_call_and_no_table_is_shown() {
+fn if_every_arm_is_left_out_the_error_names_the_first_call() {
     let project = Project::with(&Settings::simulated());
     for verb in ["run", "sweep"] {
-        let said = project.run(&[verb, "--config", "trial.toml", "--out", "none", "--offline", "--fresh"]);
-        let error = nothing_left(&said);
-        holds(&error, &["not all calls were recorded", "on item `", "(answer)", "--journal"]);
+        let output = project.run(&[verb, "--config", "trial.toml", "--out", "none", "--offline", "--fresh"]);
+        let error = nothing_left(&output);
+        holds(&error, &["some calls are not recorded", "on item `", "(answer)", "--journal"]);
         assert!(!project.path("none/records.csv").exists() && !project.path("none/summary.md").exists());
     }
     let calibrate = ["calibrate", "--config", "trial.toml", "--offline", "--out", "none-2"];
     let calibrate = [&calibrate[..], &["--set", "dataset.calibration=5", "--min-accepted", "5"]].concat();
-    holds(&nothing_left(&project.run(&calibrate)), &["nothing can be calibrated", "`small` on item `"]);
+    holds(&nothing_left(&project.run(&calibrate)), &["no arm can be calibrated", "`small` on item `"]);
 }
 
 #[test]
-fn a_sweep_shows_the_thresholds_that_were_recorded() {
+fn a_sweep_shows_only_the_recorded_thresholds() {
     let project = Project::with(&Settings::simulated());
     project.trial("whole", &[]).done();
     let sweep = ["sweep", "--config", "trial.toml", "--thresholds", "0.4,0.7,0.85"];
@@ -119,22 +120,22 @@ fn a_sweep_shows_the_thresholds_that_were_recorded() {
     };
     assert_eq!(at("cascade"), [0.4, 0.7, 0.85], "read off both levels");
     assert_eq!(at("inter-cascade"), [0.7]);
-    // The figures are those of the run.
+    // The figures equal those of the run.
     let of = |sheet: &Sheet| -> Vec<String> {
         let rows = sheet.rows().filter(|row| row.text("arm") == "inter-cascade");
         rows.map(|row| row.text("accuracy").to_owned()).collect()
     };
     assert_eq!(of(&accuracy), of(&project.sheet("whole", "accuracy")));
-    // Without one level there is no curve.
+    // Without one of the levels there is no curve.
     project.write("weak.toml", Settings::simulated().set("arms", vec!["weak-only"]).text());
     project.run(&["run", "--config", "weak.toml", "--out", "weak"]).done();
-    let said =
+    let output =
         project.run(&[&sweep[..], &["--out", "curve", "--journal", "weak/journal.sqlite", "--offline"]].concat());
-    holds(&nothing_left(&said), &["both levels' answers", "`large` on item `"]);
+    holds(&nothing_left(&output), &["the answers of both levels", "`large` on item `"]);
 }
 
 #[test]
-fn an_ablation_shows_the_rows_that_were_recorded() {
+fn an_ablation_shows_only_the_recorded_rows() {
     let project = Project::with(&Settings::simulated());
     project.write(
         "teaching.toml",
@@ -154,28 +155,31 @@ fn an_ablation_shows_the_rows_that_were_recorded() {
     let names: Vec<&str> = rows.rows().map(|row| row.text("variant")).collect();
     assert_eq!(names, ["none", "one"]);
     holds(&project.text("out/summary.md"), &["The row `How many: two` is left out", "`small` on item `"]);
-    holds(&nothing_left(&project.run(&[&ablate[..], &["none", "--alone"]].concat())), &["no row can be shown"]);
+    holds(
+        &nothing_left(&project.run(&[&ablate[..], &["none", "--alone"]].concat())),
+        &["no row has all of its calls recorded"],
+    );
 }
 
 #[test]
-fn a_calibration_leaves_out_arms_and_needs_no_embedding_for_the_others() {
+fn calibration_leaves_out_arms_and_skips_needless_embeddings() {
     let calibrated = Settings::simulated().set("dataset.calibration", 5);
     let project = Project::with(&calibrated);
     let ask = |out: &str, more: &[&str]| {
         let verb = ["calibrate", "--config", "trial.toml", "--alpha", "0.8", "--min-accepted", "2", "--out", out];
         project.run(&[&verb[..], more].concat())
     };
-    // No learning arm is asked, so nothing is embedded.
+    // No learning arm runs, so nothing is embedded.
     let made = ask("made", &[]).done();
     let offline = ask("again", &["--journal", "made/journal.sqlite", "--offline"]).done();
-    // What is spent differs.
+    // Only the spending differs.
     let found =
         |out: &str| out.lines().filter(|line| !line.starts_with("spent ")).map(str::to_owned).collect::<Vec<_>>();
     assert_eq!(found(&made.out.replace("made/", "again/")), found(&offline.out));
     let per_arm = ["--journal", "made/journal.sqlite", "--offline", "--set", "deferral.calibrate_per_arm=true"];
     let out = left_out(ask("own", &per_arm));
     holds(&out, &["cascade: with probability 0.9", "inter-cascade is left out", "inter-cascade-random is left out"]);
-    // In a run the arms whose λ is not known are left out too.
+    // A run also leaves out the arms whose λ is not known.
     let run = ["--set", "deferral.threshold={ calibrate = { alpha = 0.8, min_accepted = 2 } }"];
     project.trial("whole", &run).done();
     let out = left_out(
@@ -186,18 +190,18 @@ fn a_calibration_leaves_out_arms_and_needs_no_embedding_for_the_others() {
 }
 
 #[test]
-fn calibration_items_are_of_those_that_limit_and_sample_take() {
+fn calibration_items_come_from_the_limited_sample() {
     let project = Project::with(&Settings::simulated().set("dataset.orders", 1));
     project.write("questions.jsonl", problems(40, 2));
     let threshold = "deferral.threshold={ calibrate = { alpha = 0.8, min_accepted = 2 } }";
-    for (out, taken, left) in [
+    for (out, arguments, left) in [
         ("limit", &["--set", "dataset.limit=40"][..], 20),
         ("sample", &["--set", "dataset.sample=30"], 10),
         ("one-of-each", &["--set", "dataset.per_group=1", "--set", "dataset.limit=30"], 20),
     ] {
         let plain = format!("{out}-plain");
-        project.trial(&plain, taken).done();
-        project.trial(out, &[taken, &["--set", threshold, "--set", "dataset.calibration=10"]].concat()).done();
+        project.trial(&plain, arguments).done();
+        project.trial(out, &[arguments, &["--set", threshold, "--set", "dataset.calibration=10"]].concat()).done();
         let ids = |folder: &str, table: &str| -> std::collections::BTreeSet<String> {
             project.sheet(folder, table).rows().map(|row| row.text("item_id").to_owned()).collect()
         };
@@ -206,15 +210,12 @@ fn calibration_items_are_of_those_that_limit_and_sample_take() {
         assert_eq!((apart.len(), stream.len()), (10, left), "{out}: whole groups leave the stream");
     }
     let all = project.trial("all", &["--set", threshold, "--set", "dataset.calibration=40"]).refused_in_one_line();
-    holds(
-        &all,
-        &["80 questions", "40 are set apart", "in 40 groups", "0 are left for the stream", "dataset.calibration"],
-    );
+    holds(&all, &["80 questions", "40 are set apart", "in 40 groups", "0 remain", "dataset.calibration"]);
 }
 
-/// The pair's recording answers a sweep and a calibration of its config with no model.
+/// The recording of the pair provides every answer for a sweep and a calibration of its config, without a model.
 #[test]
-fn the_shipped_pair_is_swept_and_calibrated_from_its_recording() {
+fn the_shipped_pair_sweeps_and_calibrates_offline() {
     let project = Project::shipped();
     let journal = repository().join("results/pair-gsm-templates");
     let journal = journal.to_str().expect("UTF-8");
@@ -228,13 +229,13 @@ fn the_shipped_pair_is_swept_and_calibrated_from_its_recording() {
     let calibrate =
         [&["calibrate"], &shared[..], &["calibrated", "--min-accepted", "5", "--set", "dataset.calibration=40"]]
             .concat();
-    let said = project.run(&calibrate).done();
-    holds(&said.out, &["certified λ", "the smallest α that can be certified is", "the standard cascade alone"]);
+    let output = project.run(&calibrate).done();
+    holds(&output.out, &["certified λ", "the smallest α that can be certified is", "only for the standard cascade"]);
 }
 
 /// The examples of the guide, word for word, from the recordings that they name.
 #[test]
-fn the_examples_on_thresholds_replay() {
+fn the_documented_threshold_examples_replay() {
     let guide = std::fs::read_to_string(repository().join("docs/GUIDE.md")).expect("the guide");
     let part = guide.split("\n##").find(|part| part.contains("without a model")).expect("a part on replays");
     let commands: Vec<&str> = part.lines().filter_map(|line| line.strip_prefix("    intercascade ")).collect();
@@ -250,7 +251,7 @@ fn the_examples_on_thresholds_replay() {
             .collect();
         let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
         assert!(arguments.contains(&"--offline"), "{command}");
-        let said = project.run(&arguments).done();
-        assert!(!said.out.contains("left out"), "{command}: {}", said.out);
+        let output = project.run(&arguments).done();
+        assert!(!output.out.contains("not recorded"), "{command}: {}", output.out);
     }
 }

@@ -1,4 +1,5 @@
-//! Tables of earlier versions: each column that a report can do without is taken out of a finished run's tables, and reported.
+//! Tables of earlier versions: each optional column is removed from the tables of a finished run, which is then
+//! reported.
 
 use std::collections::BTreeSet;
 use std::io::Cursor;
@@ -7,7 +8,7 @@ use polars::prelude::{DataFrame, ParquetReader, ParquetWriter, SerReader};
 
 use crate::support::{Project, Settings, Sheet};
 
-/// The columns without which a table is none of a run.
+/// Required columns, without which a table is not accepted.
 const ESSENTIAL: [(&str, &[&str]); 2] = [
     (
         "records",
@@ -29,7 +30,8 @@ const ESSENTIAL: [(&str, &[&str]); 2] = [
     ("calls", &["item_id", "arm", "order", "threshold", "level", "model", "purpose", "input_tokens", "output_tokens"]),
 ];
 
-/// Columns that are computed from the calls, or whose lack says that nothing was there: a report writes them again.
+/// Columns that a report computes from the calls, or restores because an absent column means that no
+/// such value existed.
 const WRITTEN_AGAIN: [&str; 17] = [
     "weak_input_tokens",
     "weak_output_tokens",
@@ -61,47 +63,47 @@ fn write(project: &Project, path: &str, mut frame: DataFrame) {
     project.write(path, bytes);
 }
 
-/// What a report says and writes of the run without this column.
+/// Returns the output and the files of a report without this column.
 fn without(project: &Project, table: &str, column: &str) -> (String, Sheet, Sheet) {
     let path = format!("out/{table}.parquet");
     let whole = frame(project, &path);
     write(project, &path, whole.drop(column).expect("a column"));
     let again = format!("without-{table}-{column}");
-    let said = project.run(&["report", "out", "--out", &again]).done().out;
+    let output = project.run(&["report", "out", "--out", &again]).done().out;
     write(project, &path, whole);
-    (said, project.sheet(&again, table), project.sheet(&again, "accuracy"))
+    (output, project.sheet(&again, table), project.sheet(&again, "accuracy"))
 }
 
 #[test]
-fn a_run_is_reported_without_any_column_that_is_not_essential() {
+fn a_run_is_reported_without_any_optional_column() {
     let settings = Settings::simulated().set("arms", vec!["weak-only", "cascade", "inter-cascade"]);
     let project = Project::with(&settings.set("dataset.orders", 1).set("dataset.limit", 8));
     project.trial("out", &[]).done();
-    let mut taken = 0;
+    let mut removed = 0;
     for (table, essential) in ESSENTIAL {
         let columns = project.sheet("out", table).columns;
         let essential: BTreeSet<&str> = essential.iter().copied().collect();
         for column in columns.iter().filter(|column| !essential.contains(column.as_str())) {
-            let (said, rows, accuracy) = without(&project, table, column);
-            let place = rows.columns.iter().position(|name| name == column).expect("the column is there again");
+            let (output, rows, accuracy) = without(&project, table, column);
+            let place = rows.columns.iter().position(|name| name == column).expect("the column is restored");
             let note = format!("note: {table}.parquet has no column `{column}`");
-            // Times of the calls are read, those of records are sums of them.
+            // Times are read from the calls; the times in records are sums of these.
             let again = WRITTEN_AGAIN.contains(&column.as_str()) && (table, column.as_str()) != ("calls", "latency_ms");
-            // No figure goes by the checks' outcomes, so that nobody misses them.
+            // No figure depends on the outcomes of the checks, so no note reports that they are missing.
             let missed = !again && !column.starts_with("check");
-            assert_eq!(said.contains(&note), missed, "{table}, {column}: {said}");
+            assert_eq!(output.contains(&note), missed, "{table}, {column}: {output}");
             if !again {
                 assert!(rows.rows().all(|row| row.cells()[place].is_empty()), "{table}, {column}: null");
             }
             assert_eq!(accuracy.len(), 3, "{table}, {column}");
-            taken += 1;
+            removed += 1;
         }
     }
-    assert_eq!(taken, 28 + 12, "columns that are not essential");
+    assert_eq!(removed, 28 + 12, "columns that are not essential");
 }
 
 #[test]
-fn a_table_without_an_essential_column_is_refused_by_its_name() {
+fn a_table_without_a_required_column_is_refused_by_name() {
     let project = Project::with(&Settings::simulated().set("dataset.orders", 1).set("dataset.limit", 4));
     project.trial("out", &[]).done();
     for (table, essential) in ESSENTIAL {
@@ -110,15 +112,15 @@ fn a_table_without_an_essential_column_is_refused_by_its_name() {
             let whole = frame(&project, &path);
             write(&project, &path, whole.drop(column).expect("a column"));
             let error = project.run(&["report", "out", "--out", "no"]).refused_in_one_line();
-            let wanted = format!("{table}.parquet is no table of a run: it has no column `{column}`");
-            assert!(error.contains(&wanted), "{table}, {column}: {error}");
+            let expected = format!("{table}.parquet is not a table of a run: it lacks the column `{column}`");
+            assert!(error.contains(&expected), "{table}, {column}: {error}");
             write(&project, &path, whole);
         }
     }
 }
 
 #[test]
-fn an_arm_that_this_version_does_not_know_is_named_with_its_row() {
+fn an_unknown_arm_is_reported_with_its_row() {
     let project = Project::with(&Settings::simulated().set("dataset.orders", 1).set("dataset.limit", 4));
     project.trial("out", &[]).done();
     let mut table = frame(&project, "out/records.parquet");
@@ -130,6 +132,37 @@ fn an_arm_that_this_version_does_not_know_is_named_with_its_row() {
     table.with_column(renamed.into()).expect("a column");
     write(&project, "out/records.parquet", table);
     let error = project.run(&["report", "out", "--out", "no"]).refused_in_one_line();
-    let wanted = format!("column `arm`: row {first}: this version knows no arm `ladder`; its arms are weak-only, ");
-    assert!(error.contains(&wanted), "{error}");
+    let expected = format!("column `arm`: row {first}: unknown arm `ladder`; the arms of this version are weak-only, ");
+    assert!(error.contains(&expected), "{error}");
+}
+
+#[test]
+fn a_renamed_column_is_read_under_its_earlier_name() {
+    let project = Project::with(&Settings::simulated());
+    project.trial("out", &[]).done();
+    let expected = project.reports("out");
+    let mut records = frame(&project, "out/records.parquet");
+    records.rename("strategy_outcome", "strategy_kept".into()).expect("the column");
+    write(&project, "out/records.parquet", records);
+    project.run(&["report", "out"]).done();
+    assert!(project.reports("out") == expected, "the report of an older run");
+}
+
+#[test]
+fn a_manifest_with_an_earlier_value_is_resumed_and_reported() {
+    let settings = Settings::simulated().set("learning.content", "worked-example");
+    let project = Project::with(&settings);
+    project.trial("out", &[]).done();
+    let expected = project.reports("out");
+    let manifest = project.text("out/manifest.json");
+    assert!(manifest.contains("\"worked-example\""));
+    project.write("out/manifest.json", manifest.replace("\"worked-example\"", "\"worked-case\""));
+    project.run(&["report", "out"]).done();
+    let again = project.trial("out", &[]).done();
+    assert!(again.out.contains("0 calls made"), "{}", again.out);
+    assert!(project.reports("out") == expected, "the report of an older run");
+    // A config with the earlier name is refused with the present one.
+    project.write("trial.toml", settings.set("learning.content", "worked-case").text());
+    let error = project.trial("old", &[]).refused_in_one_line();
+    assert!(error.contains("worked-case") && error.contains("now \"worked-example\""), "{error}");
 }

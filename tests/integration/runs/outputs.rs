@@ -1,4 +1,4 @@
-//! The files of a run: all there, in both forms, with the agreed columns, and in agreement with each other.
+//! Output files of a run: complete, in both formats, with the agreed columns, and consistent with each other.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -25,10 +25,10 @@ const FRONTIER: &str = "dataset, arm, threshold, orders, n, accuracy, accuracy_l
     on_frontier_by_calls, dominated_by_calls, dominated_by_calls_threshold, on_frontier_by_fee, dominated_by_fee, \
     dominated_by_fee_threshold";
 
-/// The prices of the config: model, input and output in USD a million tokens; the embedder costs nothing.
+/// Prices of the config: model, input and output in USD per million tokens. The embedder costs nothing.
 const PRICES: [(&str, f64, f64); 3] = [("small", 0.1, 0.4), ("large", 2.5, 10.0), ("hashed-words", 0.0, 0.0)];
 
-/// Token columns of `records`, with the level and purpose of the `calls` that they sum up.
+/// Token columns of `records`, with the level and purpose of the `calls` that they sum.
 const TOKENS: [(&str, &str, &str, &str); 7] = [
     ("weak_input_tokens", "0", "answer", "input_tokens"),
     ("weak_output_tokens", "0", "answer", "output_tokens"),
@@ -40,15 +40,15 @@ const TOKENS: [(&str, &str, &str, &str); 7] = [
 ];
 
 #[test]
-fn every_output_is_there_and_nothing_else() {
-    let mut wanted: BTreeSet<String> =
+fn a_run_writes_exactly_the_expected_outputs() {
+    let mut expected: BTreeSet<String> =
         TABLES.iter().flat_map(|table| [format!("{table}.csv"), format!("{table}.parquet")]).collect();
-    wanted.extend(
+    expected.extend(
         ["strategies.jsonl", "manifest.json", "summary.md", "summary.tex", "recommendation.json", "journal.sqlite"]
             .map(str::to_owned),
     );
-    let there: BTreeSet<String> = finished().files.keys().cloned().collect();
-    assert_eq!(there, wanted);
+    let written: BTreeSet<String> = finished().files.keys().cloned().collect();
+    assert_eq!(written, expected);
 }
 
 #[test]
@@ -57,8 +57,8 @@ fn the_tables_begin_with_the_agreed_columns() {
         TABLES.iter().zip([RECORDS, CALLS, LEVELS, ACCURACY, STRONG_CALLS, FEES, CALIBRATION, RELIABILITY, FRONTIER])
     {
         let sheet = finished().sheet(table);
-        let wanted: Vec<&str> = columns.split(',').map(str::trim).collect();
-        assert_eq!(sheet.columns[..wanted.len()], wanted, "{table}");
+        let expected: Vec<&str> = columns.split(',').map(str::trim).collect();
+        assert_eq!(sheet.columns[..expected.len()], expected, "{table}");
     }
 }
 
@@ -82,7 +82,7 @@ fn the_tables_have_a_row_for_each_of_their_keys() {
 }
 
 #[test]
-fn levels_has_a_row_for_each_level_that_a_record_asked() {
+fn levels_has_a_row_for_each_level_that_a_record_called() {
     let levels = finished().sheet("levels");
     let mut rows: HashMap<[&str; 4], Vec<Row<'_>>> = HashMap::new();
     for row in levels.rows() {
@@ -90,11 +90,11 @@ fn levels_has_a_row_for_each_level_that_a_record_asked() {
     }
     for record in finished().sheet("records").rows() {
         let own = &rows[&["arm", "order", "item_id", "threshold"].map(|key| record.text(key))];
-        let asked: Vec<usize> = own.iter().map(|row| row.count("level")).collect();
+        let called: Vec<usize> = own.iter().map(|row| row.count("level")).collect();
         let [weak, strong] = [!record.text("weak_score").is_empty(), record.flag("deferred")];
-        let wanted: Vec<usize> =
+        let expected: Vec<usize> =
             [(weak, 0), (strong, 1)].into_iter().filter(|(is, _)| *is).map(|(_, level)| level).collect();
-        assert_eq!(asked, wanted);
+        assert_eq!(called, expected);
         let last = own.last().expect("a level");
         assert_eq!(["answer", "score"].map(|name| last.text(name)), ["answer", "score"].map(|name| record.text(name)));
         for row in own {
@@ -103,8 +103,8 @@ fn levels_has_a_row_for_each_level_that_a_record_asked() {
             assert_eq!(row.text("confidence"), if first { record.text("confidence") } else { "" });
             assert_eq!(row.text("level_threshold"), if first { record.text("threshold") } else { "" });
             assert_eq!(row.text("model"), if first { "small" } else { "large" });
-            let shown = record.text("strategies_used").split(';').filter(|id| !id.is_empty()).count();
-            assert_eq!(row.count("strategies_shown"), if first { shown } else { 0 });
+            let retrieved = record.text("strategies_used").split(';').filter(|id| !id.is_empty()).count();
+            assert_eq!(row.count("strategies_shown"), if first { retrieved } else { 0 });
             let columns: &[&str] =
                 if first { &["weak_input_tokens"] } else { &["strong_input_tokens", "distil_input_tokens"] };
             assert_eq!(row.count("input_tokens"), columns.iter().map(|name| record.count(name)).sum::<usize>());
@@ -127,14 +127,14 @@ fn csv_and_parquet_hold_the_same_rows() {
     }
 }
 
-/// Equal as texts, or as numbers to the last bit.
+/// True if two cells are equal as texts, or as numbers to the last bit.
 fn same(left: &str, right: &str) -> bool {
     let bits = |text: &str| text.parse::<f64>().ok().map(f64::to_bits);
     left == right || (bits(left).is_some() && bits(left) == bits(right))
 }
 
 #[test]
-fn accuracy_is_what_the_records_say() {
+fn accuracy_follows_from_the_records() {
     let records = finished().sheet("records");
     for row in finished().sheet("accuracy").rows() {
         let arm = of_arm(&records, row.text("arm"));
@@ -142,19 +142,19 @@ fn accuracy_is_what_the_records_say() {
         near(row.number("accuracy"), share(&arm, |record| record.text("score") == "correct"));
         near(row.number("coverage"), share(&arm, |record| !record.flag("deferred")));
         near(row.number("no_answer"), share(&arm, |record| record.text("score") == "no-answer"));
-        let asked = !arm[0].text("weak_score").is_empty();
-        let weak = asked.then(|| share(&arm, |record| record.text("weak_score") == "correct"));
+        let called = !arm[0].text("weak_score").is_empty();
+        let weak = called.then(|| share(&arm, |record| record.text("weak_score") == "correct"));
         assert_eq!(row.optional("weak_accuracy").map(rounded), weak.map(rounded), "{}", row.text("arm"));
         let right = (!accepted.is_empty()).then(|| share(&accepted, |record| record.text("score") == "correct"));
         assert_eq!(row.optional("accepted_accuracy").map(rounded), right.map(rounded), "{}", row.text("arm"));
         let base = of_arm(&records, "cascade");
         let change = share(&arm, right_answer) - share(&base, right_answer);
         let differing = differing(&arm, &base, right_answer);
-        has_a_sure_change(&row, ["change_vs_cascade_pp", "change_low_pp", "change_high_pp"], 100.0 * change, differing);
+        assert_change(&row, ["change_vs_cascade_pp", "change_low_pp", "change_high_pp"], 100.0 * change, differing);
     }
 }
 
-/// Groups in which an arm and its base differ.
+/// Returns the number of groups in which an arm and its baseline differ.
 fn differing(arm: &[Row<'_>], base: &[Row<'_>], is: impl Fn(&Row<'_>) -> bool) -> usize {
     let mut sums: BTreeMap<String, i32> = BTreeMap::new();
     for (rows, sign) in [(arm, 1), (base, -1)] {
@@ -165,8 +165,8 @@ fn differing(arm: &[Row<'_>], base: &[Row<'_>], is: impl Fn(&Row<'_>) -> bool) -
     sums.values().filter(|sum| **sum != 0).count()
 }
 
-/// The change with its p-values, and with an interval if at least three groups differ; none for the cascade itself.
-fn has_a_sure_change(row: &Row<'_>, [value, low, high]: [&str; 3], change: f64, differing: usize) {
+/// Asserts that a change has p-values, and an interval if at least three groups differ. The cascade itself has neither.
+fn assert_change(row: &Row<'_>, [value, low, high]: [&str; 3], change: f64, differing: usize) {
     if row.text("arm") == "cascade" {
         assert_eq!([value, low, high, "p_value", "p_holm"].map(|column| row.text(column)), [""; 5]);
         return;
@@ -205,7 +205,7 @@ fn rounded(value: f64) -> i64 {
 }
 
 #[test]
-fn what_confidence_is_worth_is_told_with_intervals() {
+fn confidence_quality_is_reported_with_intervals() {
     let calibration = finished().sheet("calibration");
     for row in calibration.rows() {
         for figure in ["auroc", "brier"] {
@@ -215,7 +215,7 @@ fn what_confidence_is_worth_is_told_with_intervals() {
         }
     }
     let columns: Vec<&str> = calibration.columns.iter().rev().take(14).rev().map(String::as_str).collect();
-    let [ends, asked] = [
+    let [ends, of_called] = [
         ["drift_p_value", "auroc_low", "auroc_high", "ece_low", "ece_high", "brier_low", "brier_high"],
         [
             "n_asked",
@@ -227,27 +227,27 @@ fn what_confidence_is_worth_is_told_with_intervals() {
             "brier_asked",
         ],
     ];
-    assert_eq!(columns, [ends, asked].concat(), "new columns stand at the end");
+    assert_eq!(columns, [ends, of_called].concat(), "new columns stand at the end");
 }
 
 #[test]
-fn strong_calls_are_what_records_and_calls_say() {
+fn strong_calls_follow_from_records_and_calls() {
     let (records, calls) = (finished().sheet("records"), finished().sheet("calls"));
     let deferred = |arm: &str| of_arm(&records, arm).iter().filter(|record| record.flag("deferred")).count();
     for row in finished().sheet("strong_calls").rows() {
         let arm = row.text("arm");
-        let asked = of_arm(&calls, arm)
+        let called = of_arm(&calls, arm)
             .iter()
             .filter(|call| call.text("level") == "1" && call.text("purpose") == "answer")
             .count();
         assert_eq!(row.count("strong_calls"), deferred(arm), "{arm}");
-        assert_eq!(row.count("strong_calls"), asked, "{arm}");
+        assert_eq!(row.count("strong_calls"), called, "{arm}");
         near(row.number("strong_call_rate"), share(&of_arm(&records, arm), |record| record.flag("deferred")));
-        let (here, base) = (row.number("strong_calls"), deferred("cascade"));
+        let (strong_calls, base) = (row.number("strong_calls"), deferred("cascade"));
         #[expect(clippy::cast_precision_loss, reason = "a few hundred calls")]
-        let change = 100.0 * (here / base as f64 - 1.0);
+        let change = 100.0 * (strong_calls / base as f64 - 1.0);
         if arm == "weak-only" {
-            // It asks for none whatever the items are: nothing is resampled that could vary.
+            // weak-only never calls the strong level, so there is no variation to resample.
             near(row.number("change_vs_cascade_percent"), change);
             assert_eq!(row.optional("change_low_percent"), None);
             continue;
@@ -255,12 +255,12 @@ fn strong_calls_are_what_records_and_calls_say() {
         let differing =
             differing(&of_arm(&records, arm), &of_arm(&records, "cascade"), |record| record.flag("deferred"));
         let columns = ["change_vs_cascade_percent", "change_low_percent", "change_high_percent"];
-        has_a_sure_change(&row, columns, change, differing);
+        assert_change(&row, columns, change, differing);
     }
 }
 
 #[test]
-fn the_records_tokens_are_those_of_their_calls() {
+fn record_tokens_equal_the_tokens_of_their_calls() {
     let (records, calls) = (finished().sheet("records"), finished().sheet("calls"));
     let key = |row: &Row<'_>| ["arm", "order", "item_id"].map(|column| row.text(column).to_owned());
     let mut sums: HashMap<([String; 3], &str), usize> = HashMap::new();
@@ -281,7 +281,7 @@ fn the_records_tokens_are_those_of_their_calls() {
 }
 
 #[test]
-fn fees_are_the_calls_tokens_at_their_price() {
+fn fees_are_call_tokens_times_prices() {
     let (fees, calls) = (finished().sheet("fees"), finished().sheet("calls"));
     let columns = ["input_tokens", "cached_input_tokens", "output_tokens"];
     let mut sums: BTreeMap<[&str; 3], [usize; 4]> = BTreeMap::new();
@@ -289,7 +289,7 @@ fn fees_are_the_calls_tokens_at_their_price() {
         let purpose = call.text("purpose");
         for purpose in [purpose, "total"] {
             let sum = sums.entry([call.text("arm"), call.text("model"), purpose]).or_default();
-            // A strategy is written in the answer's own call.
+            // The call that answers also writes the strategy.
             sum[3] += usize::from(purpose != "total" || call.text("purpose") != "distil");
             for (sum, column) in sum.iter_mut().zip(columns) {
                 *sum += call.count(column);
@@ -308,7 +308,7 @@ fn fees_are_the_calls_tokens_at_their_price() {
 }
 
 #[test]
-fn a_call_is_made_once_and_charged_to_every_record_that_needs_it() {
+fn a_call_is_made_once_and_charged_to_each_record_using_it() {
     let calls = finished().sheet("calls");
     let mut first: HashMap<&str, [&str; 3]> = HashMap::new();
     for call in calls.rows().filter(|call| !call.text("journal_key").is_empty()) {
@@ -316,17 +316,17 @@ fn a_call_is_made_once_and_charged_to_every_record_that_needs_it() {
         let owner = first.entry(call.text("journal_key")).or_insert(record);
         assert_eq!(call.flag("journal_hit"), *owner != record);
     }
-    assert_eq!(first.len(), finished().said.calls_made());
+    assert_eq!(first.len(), finished().output.calls_made());
     assert!(first.len() < calls.len(), "arms and orders share calls");
 }
 
 #[test]
-fn the_manifest_says_what_ran_and_what_was_spent() {
+fn the_manifest_describes_the_run_and_its_spending() {
     let manifest: serde_json::Value = serde_json::from_str(finished().text("manifest.json")).expect("JSON");
     assert_eq!(manifest["version"], env!("CARGO_PKG_VERSION"));
     assert_eq!(manifest["config"]["seed"], 7);
     assert_eq!(manifest["config"]["model"][1]["price"]["output"], 10.0);
-    assert_eq!(manifest["calls_made"].as_u64(), u64::try_from(finished().said.calls_made()).ok());
+    assert_eq!(manifest["calls_made"].as_u64(), u64::try_from(finished().output.calls_made()).ok());
     assert!(manifest["started"].is_string() && manifest["ended"].is_string(), "{manifest}");
     let spent = manifest["spent"]["large"]["fee_usd"].as_f64().expect("a fee");
     let charged: f64 = finished()
@@ -341,9 +341,9 @@ fn the_manifest_says_what_ran_and_what_was_spent() {
 }
 
 #[test]
-fn the_summary_and_the_terminal_show_every_arm_and_warn_of_the_simulation() {
+fn the_summary_shows_every_arm_and_warns_of_simulation() {
     let summary = finished().text("summary.md");
-    for text in [summary, &finished().said.out] {
+    for text in [summary, &finished().output.out] {
         holds(text, &ARMS);
         holds(text, &["A level is simulated"]);
     }
@@ -351,7 +351,7 @@ fn the_summary_and_the_terminal_show_every_arm_and_warn_of_the_simulation() {
 }
 
 #[test]
-fn strategies_are_those_of_deferred_items() {
+fn strategies_come_from_deferred_items() {
     let records = finished().sheet("records");
     let deferred: BTreeSet<(String, usize, usize, String)> = records
         .rows()

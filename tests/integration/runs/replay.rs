@@ -1,4 +1,4 @@
-//! Recorded answers: another run's journal, a journal alone, and tables of somebody's outputs.
+//! Recorded answers: another run's journal, an exported journal, and tables of outputs from elsewhere.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -9,10 +9,10 @@ use serde_json::{Value, json};
 
 use crate::support::{Project, Settings, holds, problems};
 
-/// A finished run in `out`, and its journal's answers.
+/// Finished run in `out`, and the answers in its journal.
 struct Recorded {
     project: Project,
-    /// Item, model, source items of the strategies shown, whether a strategy was asked for, and the answer.
+    /// Item, model, source items of the retrieved strategies, true if a strategy was requested, and the answer.
     answers: Vec<(String, String, String, bool, Value)>,
 }
 
@@ -21,7 +21,7 @@ fn recorded() -> Recorded {
     project.trial("out", &[]).done();
     let calls = project.sheet("out", "calls");
     let records = project.sheet("out", "records");
-    let shown: BTreeMap<(&str, &str), &str> =
+    let retrieved: BTreeMap<(&str, &str), &str> =
         records.rows().map(|row| ((row.text("item_id"), row.text("arm")), row.text("strategies_used"))).collect();
     let journal = rusqlite::Connection::open(project.path("out/journal.sqlite")).expect("a journal");
     let mut found = BTreeMap::new();
@@ -33,7 +33,8 @@ fn recorded() -> Recorded {
             })
             .expect("in the journal");
         let request: Value = serde_json::from_str(&request).expect("JSON");
-        let strategies = if call.text("level") == "0" { shown[&(call.text("item_id"), call.text("arm"))] } else { "" };
+        let strategies =
+            if call.text("level") == "0" { retrieved[&(call.text("item_id"), call.text("arm"))] } else { "" };
         let row = (
             call.text("item_id").to_owned(),
             call.text("model").to_owned(),
@@ -41,7 +42,7 @@ fn recorded() -> Recorded {
             request["wanted"] == "answer-and-strategy",
             serde_json::from_str::<Value>(&response).expect("JSON"),
         );
-        // Strategies of one group read alike, so that several lists of sources can share a call.
+        // Strategies of one group have equal texts, so several lists of sources can share a call.
         found.insert((row.0.clone(), row.1.clone(), row.2.clone(), row.3), (row, call.text("confidence").to_owned()));
     }
     let answers = found
@@ -55,7 +56,7 @@ fn recorded() -> Recorded {
 }
 
 impl Recorded {
-    /// A JSONL table of the answers that keep to `which`.
+    /// Returns a JSONL table of the answers that match `which`.
     fn table(&self, which: impl Fn(&str, &str, bool) -> bool, augmented: bool) -> String {
         let rows = self.answers.iter().filter(|(_, model, strategies, distil, _)| which(model, strategies, *distil));
         let line = |(item, model, strategies, distil, response): &(String, String, String, bool, Value)| {
@@ -76,14 +77,14 @@ impl Recorded {
         rows.map(line).collect()
     }
 
-    /// The run's settings with both levels replayed from this file.
+    /// Returns the run's settings with both levels replayed from this file.
     fn settings(file: &str, arms: &[&str]) -> Settings {
         let entry = |name: &str| format!("name = '{name}'\nbackend = 'replay'\nrecording = '{file}'");
         let settings = Settings::simulated().set("dataset.orders", 1).set("arms", arms.to_vec());
         settings.model("small", &entry("small")).model("large", &entry("large"))
     }
 
-    /// The columns that a replay must repeat, of some arms.
+    /// Returns the columns that a replay must reproduce, for some arms.
     fn facts(&self, out: &str, arms: &[&str]) -> Vec<Vec<String>> {
         let columns = [
             "item_id",
@@ -108,9 +109,9 @@ impl Recorded {
 const PLAIN: [&str; 3] = ["weak-only", "strong-only", "cascade"];
 
 #[test]
-fn a_recorded_table_of_any_form_gives_the_runs_records_at_its_own_fees() {
+fn a_recorded_table_in_any_form_replays_the_records() {
     let recorded = recorded();
-    let wanted = recorded.facts("out", &PLAIN);
+    let expected = recorded.facts("out", &PLAIN);
     let lines = recorded.table(|_, strategies, distil| strategies.is_empty() && !distil, false);
     recorded.project.write("answers.jsonl", &lines);
     let rows: Vec<Value> = lines.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
@@ -119,13 +120,13 @@ fn a_recorded_table_of_any_form_gives_the_runs_records_at_its_own_fees() {
     for form in ["jsonl", "csv", "parquet"] {
         let settings = Recorded::settings(&format!("answers.{form}"), &PLAIN);
         recorded.project.write("trial.toml", settings.text());
-        let said = recorded.project.trial(form, &[]).done();
-        assert_eq!(said.calls_made(), 0);
-        holds(&said.out, &["The fees of `small` are those of its recording"]);
-        assert_eq!(recorded.facts(form, &PLAIN), wanted, "{form}");
+        let output = recorded.project.trial(form, &[]).done();
+        assert_eq!(output.calls_made(), 0);
+        holds(&output.out, &["The fees of `small` come from its recording"]);
+        assert_eq!(recorded.facts(form, &PLAIN), expected, "{form}");
         for row in recorded.project.sheet(form, "fees").rows().filter(|row| row.text("purpose") == "total") {
-            let wanted = 0.25 * row.number("calls");
-            assert!((row.number("fee_usd") - wanted).abs() < 1e-9, "{} instead of {wanted}", row.text("fee_usd"));
+            let expected = 0.25 * row.number("calls");
+            assert!((row.number("fee_usd") - expected).abs() < 1e-9, "{} instead of {expected}", row.text("fee_usd"));
         }
         holds(&recorded.project.text(&format!("{form}/summary.md")), &["recorded below 0.7", "recorded answers of"]);
     }
@@ -170,7 +171,7 @@ fn parquet(rows: &[Value]) -> Vec<u8> {
 }
 
 #[test]
-fn a_learning_arm_needs_a_recording_of_what_it_asks() {
+fn a_learning_arm_needs_a_recording_of_its_requests() {
     let recorded = recorded();
     let arms = ["cascade", "inter-cascade"];
     recorded.project.write("trial.toml", Recorded::settings("answers.jsonl", &arms).text());
@@ -178,7 +179,7 @@ fn a_learning_arm_needs_a_recording_of_what_it_asks() {
         .project
         .write("answers.jsonl", recorded.table(|_, strategies, distil| strategies.is_empty() && !distil, false));
     let error = recorded.project.trial("plain", &[]).refused_in_one_line();
-    holds(&error, &["model `small`", "no column `strategies`", "leave the learning arms out"]);
+    holds(&error, &["model `small`", "no column `strategies`", "Remove the learning arms"]);
     assert!(!recorded.project.path("plain").exists());
 
     recorded.project.write("answers.jsonl", recorded.table(|_, _, _| true, true));
@@ -187,11 +188,11 @@ fn a_learning_arm_needs_a_recording_of_what_it_asks() {
 
     recorded.project.write("answers.jsonl", recorded.table(|_, strategies, _| !strategies.contains(';'), true));
     let error = recorded.project.trial("gaps", &[]).refused();
-    holds(&error, &["item `", "model `small`", "answers.jsonl holds no answer to it with the strategies of"]);
+    holds(&error, &["item `", "model `small`", "answers.jsonl has no answer to this item with the strategies of"]);
 }
 
 #[test]
-fn a_recording_without_confidence_or_tokens_is_used_for_what_it_tells() {
+fn a_recording_without_confidence_or_tokens_is_usable() {
     let recorded = recorded();
     let whole = recorded.table(|_, strategies, distil| strategies.is_empty() && !distil, false);
     let mut table = String::new();
@@ -202,15 +203,15 @@ fn a_recording_without_confidence_or_tokens_is_used_for_what_it_tells() {
     }
     recorded.project.write("answers.jsonl", table);
     recorded.project.write("trial.toml", Recorded::settings("answers.jsonl", &["weak-only", "strong-only"]).text());
-    let said = recorded.project.trial("bare", &[]).done();
-    holds(&said.out, &["The recording of `small` holds neither token counts nor fees"]);
+    let output = recorded.project.trial("bare", &[]).done();
+    holds(&output.out, &["The recording of `small` has neither token counts nor fees"]);
     assert!(recorded.project.sheet("bare", "fees").rows().all(|row| row.text("fee_usd").is_empty()));
     recorded.project.write("trial.toml", Recorded::settings("answers.jsonl", &["cascade"]).text());
-    holds(&recorded.project.trial("gated", &[]).refused_in_one_line(), &["`small` holds no confidence", "gated arms"]);
+    holds(&recorded.project.trial("gated", &[]).refused_in_one_line(), &["`small` has no confidence", "gated arms"]);
 }
 
 #[test]
-fn another_runs_journal_is_read_and_what_it_lacks_is_asked_for() {
+fn another_journal_is_read_and_missing_answers_are_requested() {
     let project = Project::with(&Settings::simulated());
     let all = project.trial("whole", &[]).done().calls_made();
     let before = std::fs::read(project.path("whole/journal.sqlite")).expect("a journal");
@@ -218,9 +219,9 @@ fn another_runs_journal_is_read_and_what_it_lacks_is_asked_for() {
     let half = project.run(&["run", "--config", "half.toml", "--out", "half", "--alone"]).done().calls_made();
     let rest = project.trial("out", &["--journal", "half/journal.sqlite"]).done();
     assert_eq!(rest.calls_made(), all - half);
-    holds(&rest.out, &[&format!("({half} from other journals)")]);
+    holds(&rest.out, &[&format!("{half} answers copied from other journals")]);
     assert!(project.reports("out") == project.reports("whole"));
-    // The run's own journal is whole by itself, and knows what was not spent here.
+    // The run's own journal is complete by itself and marks what was not paid for here.
     assert_eq!(project.trial("out", &[]).done().calls_made(), 0);
     let manifest: Value = serde_json::from_str(&project.text("out/manifest.json")).expect("JSON");
     let spent: u64 = ["small", "large"].iter().filter_map(|name| manifest["spent"][name]["calls"].as_u64()).sum();
@@ -234,32 +235,32 @@ fn another_runs_journal_is_read_and_what_it_lacks_is_asked_for() {
 }
 
 #[test]
-fn an_exported_journal_answers_as_the_run_did() {
+fn an_exported_journal_replays_the_run() {
     let project = Project::with(&Settings::simulated());
     project.trial("whole", &[]).done();
     let export = ["journal", "export", "whole", "--out", "passed-on.parquet"];
     holds(&project.run(&export).done().out, &["passed-on.parquet: ", " calls and ", " embeddings, "]);
     let exported = std::fs::read(project.path("passed-on.parquet")).expect("exported");
-    holds(&project.run(&export).refused_in_one_line(), &["passed-on.parquet is there", "--out"]);
+    holds(&project.run(&export).refused_in_one_line(), &["passed-on.parquet exists already", "--out"]);
     holds(
         &project.run(&["journal", "export", ".", "--out", "none.parquet"]).refused_in_one_line(),
         &["holds no run", "journal.sqlite"],
     );
 
     let replay = ["--journal", "passed-on.parquet", "--offline"];
-    let said = project.trial("out", &replay).done();
-    assert_eq!(said.calls_made(), 0);
+    let output = project.trial("out", &replay).done();
+    assert_eq!(output.calls_made(), 0);
     assert!(project.reports("out") == project.reports("whole"), "latencies included");
     assert!(std::fs::read(project.path("passed-on.parquet")).expect("there") == exported, "it is only read");
     let manifest: Value = serde_json::from_str(&project.text("out/manifest.json")).expect("JSON");
     assert_eq!(manifest["spent"], json!({}), "others spent it");
-    // What was replayed can be passed on in its turn.
+    // Replayed answers can be exported again.
     project.run(&["journal", "export", "out", "--out", "again.parquet"]).done();
     project.trial("again", &["--journal", "again.parquet", "--offline"]).done();
     assert!(project.reports("again") == project.reports("whole"));
 }
 
-/// The text of a parquet file's column, row by row.
+/// Returns the text of a parquet file's column, row by row.
 fn column(path: &Path, name: &str) -> Vec<String> {
     let frame = ParquetReader::new(std::fs::File::open(path).expect("there")).finish().expect("readable");
     let texts = frame.column(name).expect("a column").str().expect("texts");
@@ -267,7 +268,7 @@ fn column(path: &Path, name: &str) -> Vec<String> {
 }
 
 #[test]
-fn answers_alone_replay_for_whoever_has_the_questions() {
+fn an_answers_only_export_replays_with_the_questions() {
     let project = Project::with(&Settings::simulated());
     project.trial("whole", &[]).done();
     let export = |out: &str, more: &[&str]| {
@@ -285,15 +286,15 @@ fn answers_alone_replay_for_whoever_has_the_questions() {
     let offline = ["--journal", "answers.parquet", "--offline"];
     project.trial("out", &offline).done();
     assert!(project.reports("out") == project.reports("whole"), "latencies included");
-    // The copy in the run's own journal has the requests again.
+    // The copy in the run's own journal contains the requests again.
     project.run(&["journal", "export", "out", "--out", "full.parquet"]).done();
     assert!(column(&project.path("full.parquet"), "request").iter().any(|request| request.contains(" wants ")));
 
-    // Other questions find nothing.
+    // Other questions match no answer.
     project.write("questions.jsonl", problems(10, 3).replace("dollars each", "euros each"));
     let others = project.trial("others", &offline);
     assert_eq!((others.code, &*others.out), (1, ""));
-    holds(&others.err, &["error: no arm can be shown", "--offline"]);
+    holds(&others.err, &["error: no arm has all of its calls recorded", "--offline"]);
     project.write("questions.jsonl", problems(10, 3));
     let entry = "name = 'small'\nbackend = 'replay'\nmax_tokens = 16";
     project.write("trial.toml", Settings::simulated().model("small", entry).text());
@@ -302,7 +303,7 @@ fn answers_alone_replay_for_whoever_has_the_questions() {
 }
 
 #[test]
-fn an_export_in_parts_is_read_as_one() {
+fn an_export_in_parts_is_read_as_a_whole() {
     let project = Project::with(&Settings::simulated());
     let part = |run: &str, out: &str, except: &[&str]| {
         let mut command = vec!["journal", "export", run, "--answers-only", "--out", out];
@@ -330,14 +331,15 @@ fn the_pair_matrix_replays_every_order() {
     let settings = Settings::simulated()
         .set("arms", vec!["weak-only", "strong-only", "cascade", "inter-cascade"])
         .set("learning.k", 1)
-        .set("learning.content", "worked-case")
+        .set("learning.content", "worked-example")
         .set("learning.min_similarity", 0.5)
         .set("dataset.orders", 4);
     let project = Project::with(&settings);
     let matrix = |arguments: &[&str]| project.run(&[&["matrix", "--config", "trial.toml"], arguments].concat());
-    let said = matrix(&["--out", "pairs"]).done();
-    holds(&matrix(&["--out", "pairs"]).done().out, &["of which 0 calls were made now"]);
-    // 30 items in groups of three: both levels alone, two examples each, and those of other groups that are near enough.
+    let output = matrix(&["--out", "pairs"]).done();
+    holds(&matrix(&["--out", "pairs"]).done().out, &["0 calls made now"]);
+    // 30 items in groups of three: both levels alone, two examples each, and examples of other groups that are similar
+    // enough.
     let table = project.sheet("pairs", "matrix");
     assert_eq!(table.rows().filter(|row| row.text("level") == "1").count(), 30);
     let (mut siblings, mut others) = (0, 0);
@@ -353,21 +355,21 @@ fn the_pair_matrix_replays_every_order() {
     }
     assert!(siblings == 60 && others > 0, "{siblings} and {others}");
     let all = 30 + 30 + siblings + others;
-    holds(&said.out, &[&format!("{all} answers, of which {all} calls were made now")]);
+    holds(&output.out, &[&format!("{all} answers, {all} calls made now")]);
 
     project.trial("whole", &[]).done();
     assert!(project.sheet("whole", "records").rows().any(|row| !row.text("strategies_used").is_empty()));
-    let said = project.trial("out", &["--journal", "pairs/journal.sqlite", "--offline"]).done();
-    assert_eq!(said.calls_made(), 0, "its keys are those of the run");
+    let output = project.trial("out", &["--journal", "pairs/journal.sqlite", "--offline"]).done();
+    assert_eq!(output.calls_made(), 0, "its keys are those of the run");
     assert!(project.reports("out") == project.reports("whole"));
 
     holds(&matrix(&["--out", "two", "--set", "learning.k=2"]).refused_in_one_line(), &["learning.k is 2"]);
     let error = matrix(&["--out", "none", "--set", "arms=[\"weak-only\"]"]).refused_in_one_line();
-    holds(&error, &["names none that learns", "inter-cascade"]);
+    holds(&error, &["names no learning arm", "inter-cascade"]);
 }
 
 #[test]
-fn an_exported_journal_that_was_changed_is_refused() {
+fn a_modified_journal_export_is_refused() {
     let project = Project::with(&Settings::simulated());
     project.trial("whole", &[]).done();
     project.run(&["journal", "export", "whole", "--out", "good.parquet"]).done();
@@ -384,15 +386,15 @@ fn an_exported_journal_that_was_changed_is_refused() {
         let error = project.trial(&format!("out-{name}"), &["--journal", name, "--offline"]).refused_in_one_line();
         holds(&error, &[&[name][..], says].concat());
     };
-    refused("changed.parquet", &mut changed, &["row ", "the key does not fit what was asked"]);
-    refused("narrow.parquet", &mut frame.drop("response").expect("dropped"), &["no column `response`"]);
-    // Nothing has begun in the folder: another run may.
-    let said = project.trial("out-narrow.parquet", &["--set", "seed=9"]).done();
-    assert!(!said.err.contains("begun before"), "{}", said.err);
+    refused("changed.parquet", &mut changed, &["row ", "the key does not match the request"]);
+    refused("narrow.parquet", &mut frame.drop("response").expect("dropped"), &["column `response` is missing"]);
+    // No run has started in the folder, so another run may use it.
+    let output = project.trial("out-narrow.parquet", &["--set", "seed=9"]).done();
+    assert!(!output.err.contains("resuming"), "{}", output.err);
 }
 
 #[test]
-fn a_model_can_be_replayed_from_a_journal_whatever_had_answered() {
+fn a_model_replays_from_the_journal_of_any_backend() {
     let project = Project::with(&Settings::simulated());
     project.trial("whole", &[]).done();
     let entry = |name: &str| {
@@ -408,5 +410,5 @@ fn a_model_can_be_replayed_from_a_journal_whatever_had_answered() {
     };
     assert_eq!(facts("out"), facts("whole"));
     let error = project.trial("alone", &[]).refused();
-    holds(&error, &["model `", "no journal holds an answer to it", "backend `replay`"]);
+    holds(&error, &["model `", "no journal has an answer to this item", "backend `replay`"]);
 }

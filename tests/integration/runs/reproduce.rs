@@ -1,6 +1,6 @@
-//! `reproduce`: the figures are those of the runs, verdicts say no more than intervals, recordings answer for models.
+//! `reproduce`: figures equal those of the runs, verdicts claim no more than the intervals, recordings replace models.
 
-use super::tables::holds_together;
+use super::tables::assert_well_formed;
 use crate::support::{Project, Settings, Sheet, holds};
 
 const FAMILIES: &str = r#"
@@ -65,10 +65,10 @@ fn project() -> Project {
 const REPRODUCE: [&str; 5] = ["reproduce", "--paper", "paper", "--out", "out"];
 
 #[test]
-fn tables_have_the_figures_of_the_run_in_every_form() {
+fn tables_have_the_figures_of_the_run_in_every_format() {
     let project = project();
-    let said = project.run(&[&REPRODUCE[..], &["--recompute"]].concat()).done();
-    holds(&said.out, &["The claims", "tables are in out"]);
+    let output = project.run(&[&REPRODUCE[..], &["--recompute"]].concat()).done();
+    holds(&output.out, &["The claims", "tables: out"]);
     project.trial("run", &[]).done();
     let (run, calls) = (project.sheet("run", "accuracy"), project.sheet("run", "strong_calls"));
     let pipeline = project.sheet("out", "pipeline");
@@ -91,29 +91,29 @@ fn tables_have_the_figures_of_the_run_in_every_form() {
         for (one, other) in csv.rows().zip(parquet.rows()) {
             for column in &csv.columns {
                 let pair = [one, other].map(|row| row.text(column));
-                // Both forms write a number so that it is read back as it was.
+                // Both formats print a number so that it is read back exactly.
                 let numbers = pair.map(|cell| cell.parse::<f64>().map(f64::to_bits).map_err(|_| cell));
                 assert_eq!(numbers[0], numbers[1], "{table}, {column}");
             }
         }
         let latex = project.text(&format!("out/{table}.tex"));
-        // A wide table goes on in parts, each with all rows under its headings.
+        // A wide table is split into parts, each with all rows under its headings.
         let rows = latex.lines().filter(|line| line.ends_with(r"\\")).count() - latex.matches(r"\toprule").count();
         assert!(rows >= csv.len() && rows.is_multiple_of(csv.len()), "{table}: {rows}");
-        holds_together(&latex);
+        assert_well_formed(&latex);
         holds(&project.text(&format!("out/{table}.md")), &["our choice: all of it", "**trial**", "A trial."]);
     }
 
     assert_eq!(project.sheet("out/changes", "variants").len(), 2);
-    let said = project.run(&[&REPRODUCE[..], &["changes", "--recompute"]].concat()).done();
-    holds(&said.out, &["How many", "\none "]);
+    let output = project.run(&[&REPRODUCE[..], &["changes", "--recompute"]].concat()).done();
+    holds(&output.out, &["How many", "\none "]);
 
-    // The stream's last point is the whole stream.
+    // The last point of the stream covers the whole stream.
     let growth = project.sheet("out", "cold-start");
     let last = growth.rows().filter(|row| row.text("arm") == "inter-cascade").last().expect("a point");
     let learning = run.rows().find(|row| row.text("arm") == "inter-cascade").expect("the arm");
     assert!((last.number("accuracy") - learning.number("accuracy")).abs() < 1e-12);
-    // At the config's own ratio the curve passes through the run's change of the fee, and is as sure of it.
+    // At the config's own price ratio, the curve has the run's fee change and the same interval.
     let curve = project.sheet("out", "price-ratio");
     let fees = project.sheet("out", "fees");
     let of_run = fees.rows().find(|row| row.text("arm") == "inter-cascade").expect("the arm");
@@ -121,14 +121,15 @@ fn tables_have_the_figures_of_the_run_in_every_form() {
     let own = points[0].number("own_ratio");
     let at =
         points.iter().find(|row| (row.number("price_ratio") - own).abs() < 1e-9).expect("the ratio is on the curve");
-    // Groups that pay the same are drawn together, which the parts of two levels seldom do: other draws.
+    // Groups with equal fees are resampled together. The fee parts of two levels are seldom equal, so their draws
+    // differ.
     for (figure, tolerance) in
         [("fee_change_percent", 1e-9), ("fee_change_percent_low", 1.0), ("fee_change_percent_high", 1.0)]
     {
-        let (here, there) = (at.number(figure), of_run.number(figure));
-        assert!((here - there).abs() < tolerance, "{figure}: {here}, {there}");
+        let (value, run_value) = (at.number(figure), of_run.number(figure));
+        assert!((value - run_value).abs() < tolerance, "{figure}: {value}, {run_value}");
     }
-    // Whether a weak level pays at all is told beside it, from the same fees.
+    // The comparison of weak-level use with strong-only follows from the same fees.
     let fee_of = |arm: &str| {
         let total = project.sheet("run", "fees");
         let rows: Vec<f64> = total
@@ -143,12 +144,12 @@ fn tables_have_the_figures_of_the_run_in_every_form() {
     let section = summary.split("## Against the strong level alone").nth(1).expect("the section");
     let cascade = section.lines().find(|line| line.starts_with("| cascade |")).expect("the cascade");
     holds(cascade, &[&against]);
-    let told = format!("| 1 : 4 | {own:.1} | {:+.1} [", of_run.number("fee_change_percent"));
-    holds(&summary, &["## The fee as prices move", &told, "| 1 : 4 | cheaper from |"]);
+    let price_line = format!("| 1 : 4 | {own:.1} | {:+.1} [", of_run.number("fee_change_percent"));
+    holds(&summary, &["## The fee as prices move", &price_line, "| 1 : 4 | break-even price ratio |"]);
 }
 
 #[test]
-fn fees_are_told_at_two_shapes_of_prices() {
+fn fees_are_reported_for_two_price_structures() {
     let project = project();
     project.run(&[&REPRODUCE[..], &["headline", "price-ratio", "fees", "--recompute"]].concat()).done();
     let (curve, fees) = (project.sheet("out", "price-ratio"), project.sheet("out", "fees"));
@@ -162,7 +163,7 @@ fn fees_are_told_at_two_shapes_of_prices() {
     let (at, at_even) = (at_own("1 : 4"), at_own("1 : 1"));
     assert_eq!(points.len(), 20, "the config's prices are 1 : 4");
     let calls = project.sheet("out/runs/trial", "calls");
-    // Where a read token costs as much as a written one, fees are told from the tokens.
+    // If input tokens cost as much as output tokens, the fees follow from the token counts.
     let even = |arm: &str| -> f64 {
         let of_arm = calls.rows().filter(|row| row.text("arm") == arm);
         of_arm
@@ -188,9 +189,9 @@ fn fees_are_told_at_two_shapes_of_prices() {
     );
     assert!((claims[1].number("change") - of_run.number("fee_change_percent")).abs() < 1e-9);
     assert!((claims[2].number("change") - change).abs() < 1e-9);
-    assert_eq!((claims[0].text("pays_from_ratio"), claims[0].count("orders")), ("", 2));
+    assert_eq!((claims[0].text("break_even_ratio"), claims[0].count("orders")), ("", 2));
     for (claim, point) in [(claims[1], at), (claims[2], at_even)] {
-        for column in ["pays_from_ratio", "pays_from_low", "pays_from_high"] {
+        for column in ["break_even_ratio", "break_even_low", "break_even_high"] {
             let same = [claim, *point].map(|row| row.optional(column).map(|ratio| (ratio * 1e6).round()));
             assert_eq!(same[0], same[1], "{column}");
         }
@@ -198,79 +199,85 @@ fn fees_are_told_at_two_shapes_of_prices() {
     let summary = project.text("out/runs/trial/summary.md");
     let told_even = format!("| 1 : 1 | {own:.1} | {change:+.1} [");
     let own_told = format!("| 1 : 4 | {own:.1} | {:+.1} [", of_run.number("fee_change_percent"));
-    holds(&summary, &[&told_even, &own_told, "| 1 : 1 | cheaper from |", "| 1 : 4 | cheaper from |"]);
+    holds(
+        &summary,
+        &[&told_even, &own_told, "| 1 : 1 | break-even price ratio |", "| 1 : 4 | break-even price ratio |"],
+    );
     let section = summary.split("## Against the strong level alone").nth(1).expect("the section");
-    holds(section, &["fee at 1 : 1, change", "cheaper from at 1 : 1"]);
+    holds(section, &["fee at 1 : 1, change", "break-even price ratio at 1 : 1"]);
 }
 
 #[test]
-fn a_recording_answers_unless_it_is_left_aside_and_what_was_expected_is_checked() {
+fn reproduce_uses_recordings_and_checks_expected_values() {
     let project = project();
-    let said = project.run(&REPRODUCE).done();
-    holds(&said.err, &["trial is left out: there is no", "calls.parquet; --recompute asks its models"]);
+    let output = project.run(&REPRODUCE).done();
+    holds(&output.err, &["trial is left out: ", "calls.parquet is missing. Add --recompute to call the models"]);
     assert!(!project.path("out/pipeline.csv").exists());
     project.run(&[&REPRODUCE[..], &["--recompute"]].concat()).done();
     project.run(&["journal", "export", "out", "--out", "calls.parquet"]).done();
     let headline_of = |out| project.run(&["reproduce", "headline", "--paper", "paper", "--out", out]);
-    let said = headline_of("replayed").done();
-    holds(&said.err, &["1 of 1: trial, from", "calls.parquet"]);
+    let output = headline_of("replayed").done();
+    holds(&output.err, &["1 of 1: trial, from", "calls.parquet"]);
     assert_eq!(project.text("replayed/headline.csv"), project.text("out/headline.csv"));
     let listed = project.run(&["reproduce", "--list", "--paper", "paper"]).done();
     holds(&listed.out, &["trial", "took 0", "yes", "changes", "at most 0", "Table pipeline", "headline"]);
 
-    let here = project.sheet("out", "headline").rows().next().expect("the claim").number("change");
-    project.write("paper/headline.toml", headline(1.0, &format!("expected = {{ value = {here}, within = 0.001 }}\n")));
+    let value = project.sheet("out", "headline").rows().next().expect("the claim").number("change");
+    project.write("paper/headline.toml", headline(1.0, &format!("expected = {{ value = {value}, within = 0.001 }}\n")));
     headline_of("replayed").done();
     project.write("paper/headline.toml", headline(1.0, "expected = { value = 99, within = 0.5 }\n"));
     let missed = headline_of("replayed");
     assert_eq!(missed.code, 1);
-    holds(&missed.err, &["not as expected: trial, weak accuracy", "instead of +99.00 ± 0.5"]);
+    holds(&missed.err, &["outside the expected range: trial, weak accuracy", "instead of +99.00 ± 0.5"]);
 
-    // The same experiment on other data is asked of its models, no recording being of that, and is another run.
+    // The same experiment on other data calls its models, because no recording covers that data, and is a separate run.
     let short = ["reproduce", "pipeline", "--dataset", "short", "--paper", "paper", "--out", "replayed"];
-    let said = project.run(&short).done();
-    holds(&said.err, &["its models are asked"]);
+    let output = project.run(&short).done();
+    holds(&output.err, &["calling its models"]);
     for run in ["trial", "trial, short"] {
         assert!(project.path(&format!("replayed/runs/{run}/records.csv")).exists(), "{run}");
     }
-    // What is expected is expected of the experiment's own data.
-    let said = project.run(&["reproduce", "headline", "--dataset", "short", "--paper", "paper", "--out", "replayed"]);
-    holds(&said.done().err, &["headline.csv", "differ from before; the old ones are in"]);
+    // Expected values apply only to the experiment's own data.
+    let output = project.run(&["reproduce", "headline", "--dataset", "short", "--paper", "paper", "--out", "replayed"]);
+    holds(&output.done().err, &["headline.csv", "changed; the old versions are in"]);
     assert!(project.sheet("replayed", "pipeline").rows().all(|row| row.count("n") == 12));
     project.write("paper/families.toml", FAMILIES.replace("choices =", "own_data_only = true\nchoices ="));
-    let said = project.run(&[&short[..6], &["--out", "none"]].concat());
-    assert_eq!(said.code, 2);
-    holds(&said.err, &["no experiment that can be told here makes what is asked for"]);
+    let output = project.run(&[&short[..6], &["--out", "none"]].concat());
+    assert_eq!(output.code, 2);
+    holds(&output.err, &["no available experiment produces the requested tables"]);
     assert!(!project.path("none").exists(), "no experiment makes sense there");
 }
 
 #[test]
-fn what_is_not_there_is_named() {
+fn missing_experiments_and_tables_are_reported() {
     for (arguments, says) in [
-        (vec!["heatline", "--paper", "paper"], "there is no table `heatline` (did you mean `headline`?)"),
-        (vec!["--family", "lives", "--paper", "paper"], "there is no family `lives` (did you mean `live`?)"),
-        (vec!["--dataset", "gsm8k", "--paper", "paper"], "there is no data set of this family `gsm8k`"),
+        (vec!["heatline", "--paper", "paper"], "no table is called `heatline` (did you mean `headline`?)"),
+        (vec!["--family", "lives", "--paper", "paper"], "no family is called `lives` (did you mean `live`?)"),
+        (vec!["--dataset", "gsm8k", "--paper", "paper"], "no data set of this family is called `gsm8k`"),
         (vec!["--paper", "papers"], "cannot read"),
     ] {
         let project = project();
-        let said = project.run(&[&["reproduce"], &arguments[..]].concat());
-        assert_eq!(said.code, 2, "{arguments:?}");
-        holds(&said.err, &[says]);
+        let output = project.run(&[&["reproduce"], &arguments[..]].concat());
+        assert_eq!(output.code, 2, "{arguments:?}");
+        holds(&output.err, &[says]);
     }
-    for (value, says) in [("0", "written_to_read must be a number above 0, not 0"), ("nan", "not NaN")] {
+    for (value, says) in [("0", "`written_to_read` must be a number above 0, not 0"), ("nan", "not NaN")] {
         let project = self::project();
         project.write(
             "paper/headline.toml",
             headline(1.0, "").replace("written_to_read = 1.0", &format!("written_to_read = {value}")),
         );
-        let said = project.run(&REPRODUCE);
-        assert_eq!(said.code, 2);
-        holds(&said.err, &["headline.toml", says]);
+        let output = project.run(&REPRODUCE);
+        assert_eq!(output.code, 2);
+        holds(&output.err, &["headline.toml", says]);
     }
     let project = project();
     project.write("paper/headline.toml", headline(1.0, "written_to_read = 4.0"));
-    holds(&project.run(&REPRODUCE).err, &["written_to_read is of a fee, and the claim is about the weak accuracy"]);
+    holds(
+        &project.run(&REPRODUCE).err,
+        &["`written_to_read` applies only to the figure `fee`, and this claim is about the weak accuracy"],
+    );
     project.write("paper/headline.toml", headline(1.0, "").replace("trial", "tryal"));
-    let said = project.run(&REPRODUCE);
-    holds(&said.err, &["no family has an experiment `tryal`"]);
+    let output = project.run(&REPRODUCE);
+    holds(&output.err, &["no family has an experiment `tryal`"]);
 }

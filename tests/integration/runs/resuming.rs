@@ -1,4 +1,5 @@
-//! The same run again: elsewhere, in the same folder, broken off, set aside, and in the way of another.
+//! Repeated runs: in another folder, in the same folder, after an interruption, with `--fresh`, and with another
+//! config.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,7 +11,7 @@ fn project() -> Project {
     Project::with(&Settings::simulated())
 }
 
-/// The journal, which a run only adds to.
+/// The journal, to which a run only adds.
 fn journal(project: &Project) -> Vec<u8> {
     std::fs::read(project.path("out/journal.sqlite")).expect("a journal")
 }
@@ -31,7 +32,7 @@ fn two_runs_of_one_config_write_the_same_bytes() {
     }
 }
 
-/// The names of files that are not the same in both.
+/// Returns the names of files that differ.
 fn different<'a>(one: &'a Files, other: &'a Files) -> Vec<&'a String> {
     one.keys().chain(other.keys()).filter(|name| one.get(*name) != other.get(*name)).collect()
 }
@@ -44,12 +45,12 @@ fn a_finished_run_is_repeated_without_a_call() {
     let before = (project.reports("out"), journal(&project));
     let second = project.trial("out", &[]).done();
     assert_eq!(second.calls_made(), 0);
-    holds(&second.err, &["this run was begun before"]);
+    holds(&second.err, &["resuming this run"]);
     assert!((project.reports("out"), journal(&project)) == before);
 }
 
 #[test]
-fn a_run_whose_reports_are_missing_writes_them_again_without_a_call() {
+fn missing_reports_are_rewritten_without_a_call() {
     let project = project();
     project.trial("out", &[]).done();
     let before = project.reports("out");
@@ -68,11 +69,11 @@ fn a_run_whose_reports_are_missing_writes_them_again_without_a_call() {
 }
 
 #[test]
-fn calls_of_a_run_that_was_broken_off_are_not_made_again() {
+fn calls_of_an_interrupted_run_are_not_repeated() {
     let project = project();
     let all = project.trial("whole", &[]).done().calls_made();
     project.trial("out", &[]).done();
-    // As a crash half-way leaves it: half of the calls, and no report.
+    // State after a crash: half of the calls, and no report.
     let connection = rusqlite::Connection::open(project.path("out/journal.sqlite")).expect("a journal");
     let lost = connection
         .execute("DELETE FROM calls WHERE key IN (SELECT key FROM calls ORDER BY key LIMIT (SELECT count(*) / 2 FROM calls))", [])
@@ -87,7 +88,7 @@ fn calls_of_a_run_that_was_broken_off_are_not_made_again() {
 }
 
 #[test]
-fn values_can_be_laid_over_the_config() {
+fn config_values_can_be_overridden() {
     let project = project();
     let sets = ["--set", "dataset.limit=4", "--set", "arms=[\"cascade\"]", "--set", "dataset.orders=1"];
     project.trial("out", &sets).done();
@@ -99,7 +100,7 @@ fn values_can_be_laid_over_the_config() {
 }
 
 #[test]
-fn whole_groups_are_drawn_by_the_seed_and_are_part_of_what_the_run_is() {
+fn sampled_groups_depend_on_the_seed_and_identify_the_run() {
     let project = project();
     let drawn = |out: &str, sets: &[&str]| -> BTreeMap<String, BTreeSet<String>> {
         let sets: Vec<&str> = sets.iter().flat_map(|set| ["--set", set]).collect();
@@ -130,47 +131,47 @@ fn whole_groups_are_drawn_by_the_seed_and_are_part_of_what_the_run_is() {
 }
 
 #[test]
-fn a_dry_run_tells_the_cost_and_writes_nothing() {
+fn a_dry_run_estimates_the_cost_and_writes_nothing() {
     let project = project();
     let before = project.files();
-    let said = project.trial("out", &["--dry-run"]).done();
+    let output = project.trial("out", &["--dry-run"]).done();
     assert!(project.files() == before && !project.path("out").exists());
-    // The weak level alone once, and in each order with what two arms have learned.
-    holds(&said.out, &["small: 150 calls, about", "large: 60 calls, about", "tokens in", "USD", "in all:"]);
+    // Calls of the weak level: once alone, and in each order with the strategies of two arms.
+    holds(&output.out, &["small: 150 calls, about", "large: 60 calls, about", "tokens in", "USD", "total:"]);
     let unknown = project.trial("out", &["--dry-run", "--journal", "missing.parquet"]).refused_in_one_line();
     holds(&unknown, &["--journal: there is no journal missing.parquet"]);
     let limited = project.trial("out", &["--dry-run", "--set", "limits.max_fee_usd=0.001"]).done();
-    holds(&limited.out, &["limits.max_fee_usd = 0.001: the run stops before a call could pass that"]);
+    holds(&limited.out, &["limits.max_fee_usd = 0.001: the run stops before a call that could exceed the limit"]);
     let made = project.trial("out", &[]).done().calls_made();
     assert!(made <= 210, "{made} calls were made");
 }
 
 #[test]
-fn a_fresh_run_sets_the_outputs_aside_and_keeps_the_journal() {
+fn a_fresh_run_moves_old_outputs_and_keeps_the_journal() {
     let project = project();
     project.trial("out", &[]).done();
     let (before, manifest) = (project.reports("out"), project.text("out/manifest.json"));
     for n in 1..=2 {
         assert_eq!(project.trial("out", &["--fresh"]).done().calls_made(), 0);
         assert!(project.reports("out") == before);
-        let aside = format!("out/set-aside-{n}");
-        assert!(project.reports(&aside) == before);
-        assert!(!project.path(&aside).join("journal.sqlite").exists());
+        let moved = format!("out/set-aside-{n}");
+        assert!(project.reports(&moved) == before);
+        assert!(!project.path(&moved).join("journal.sqlite").exists());
     }
     assert_eq!(project.text("out/set-aside-1/manifest.json"), manifest);
 }
 
 #[test]
-fn a_fresh_run_moves_nothing_that_no_run_put_there() {
+fn a_fresh_run_moves_only_files_of_a_run() {
     let project = project();
     project.write("out/thesis.tex", "mine");
     let error = project.trial("out", &["--fresh"]).refused_in_one_line();
-    holds(&error, &["out holds thesis.tex, which no run put there", "--out"]);
+    holds(&error, &["out holds thesis.tex, which no run wrote", "--out"]);
     assert_eq!(project.text("out/thesis.tex"), "mine");
 }
 
 #[test]
-fn a_command_that_fails_leaves_a_finished_run_finished() {
+fn a_failed_command_leaves_a_finished_run_intact() {
     let project = project();
     project.trial("out", &[]).done();
     let (before, manifest) = (project.reports("out"), project.text("out/manifest.json"));
@@ -183,7 +184,7 @@ fn a_command_that_fails_leaves_a_finished_run_finished() {
 }
 
 #[test]
-fn two_processes_make_no_calls_for_one_journal() {
+fn two_processes_cannot_call_for_the_same_journal() {
     let project = project();
     project.write("out/journal.sqlite.lock", "");
     let lock = std::fs::File::open(project.path("out/journal.sqlite.lock")).expect("there");
@@ -216,7 +217,7 @@ fn another_config_is_refused_and_changes_nothing() {
 }
 
 #[test]
-fn prices_and_limits_do_not_make_another_run() {
+fn prices_and_limits_do_not_change_the_run_identity() {
     let project = project();
     project.trial("out", &[]).done();
     let before = project.reports("out");

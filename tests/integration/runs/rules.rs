@@ -1,4 +1,4 @@
-//! The algorithm's rules, told from the records alone.
+//! Rules of the algorithm, verified from the records alone.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -7,10 +7,10 @@ use intercascade::retrieval::hashed;
 use super::{Finished, GATED, ITEMS, K, ORDERS, THRESHOLD, cells, finished, of_arm};
 use crate::support::{Row, Settings, Sheet, holds, problems};
 
-/// Similarities are sums of single-precision products.
+/// Tolerance for similarities, which are sums of single-precision products.
 const CLOSE: f64 = 1e-5;
 
-/// The cosine of any two queries of the data set.
+/// Cosine similarities of any two queries of the data set.
 struct Similarities(HashMap<String, Vec<f32>>);
 
 impl Similarities {
@@ -26,7 +26,7 @@ impl Similarities {
     }
 }
 
-/// The rows of learning arms, each with the earlier rows of its cell.
+/// Returns the rows of learning arms, each with the earlier rows of its cell.
 fn learning(records: &Sheet) -> Vec<(Row<'_>, Vec<Row<'_>>)> {
     let cells = cells(records).into_iter().filter(|((arm, _), _)| arm.starts_with("inter-cascade"));
     cells.flat_map(|(_, rows)| (0..rows.len()).map(move |place| (rows[place], rows[..place].to_vec()))).collect()
@@ -36,13 +36,13 @@ fn deferred<'a>(rows: &[Row<'a>]) -> Vec<&'a str> {
     rows.iter().filter(|row| row.flag("deferred")).map(|row| row.text("item_id")).collect()
 }
 
-/// The strategies shown, by order and item.
-fn shown<'a>(rows: &[Row<'a>]) -> BTreeMap<(usize, &'a str), Vec<&'a str>> {
+/// Returns the retrieved strategies, by order and item.
+fn retrieved<'a>(rows: &[Row<'a>]) -> BTreeMap<(usize, &'a str), Vec<&'a str>> {
     rows.iter().map(|row| ((row.count("order"), row.text("item_id")), row.list("strategies_used"))).collect()
 }
 
 #[test]
-fn what_is_below_the_threshold_is_deferred() {
+fn answers_below_the_threshold_are_deferred() {
     let records = finished().sheet("records");
     for arm in GATED {
         let rows = of_arm(&records, arm);
@@ -69,7 +69,7 @@ fn weak_only_never_defers_and_strong_only_always_does() {
 }
 
 #[test]
-fn the_answer_is_that_of_the_level_that_answers() {
+fn the_answer_comes_from_the_answering_level() {
     for row in finished().sheet("records").rows() {
         assert_eq!(row.count("answering_level"), usize::from(row.flag("deferred")));
         if !row.flag("deferred") {
@@ -80,7 +80,7 @@ fn the_answer_is_that_of_the_level_that_answers() {
 }
 
 #[test]
-fn every_arm_sees_the_same_stream_and_each_order_is_another() {
+fn arms_share_the_stream_and_orders_differ() {
     let records = finished().sheet("records");
     let mut streams: BTreeMap<usize, BTreeSet<Vec<&str>>> = BTreeMap::new();
     for ((_, order), rows) in cells(&records) {
@@ -94,7 +94,7 @@ fn every_arm_sees_the_same_stream_and_each_order_is_another() {
 }
 
 #[test]
-fn only_arms_that_learn_embed_distil_and_show() {
+fn only_learning_arms_embed_distil_and_retrieve() {
     for row in finished().sheet("records").rows() {
         let learns = row.text("arm").starts_with("inter-cascade");
         assert_eq!(row.count("embed_tokens") > 0, learns);
@@ -107,7 +107,7 @@ fn only_arms_that_learn_embed_distil_and_show() {
 }
 
 #[test]
-fn strategies_come_from_earlier_deferred_items_of_the_same_cell() {
+fn retrieved_strategies_come_from_earlier_deferred_items() {
     let records = finished().sheet("records");
     for (row, earlier) in learning(&records) {
         let (used, sources) = (row.list("strategies_used"), deferred(&earlier));
@@ -119,7 +119,7 @@ fn strategies_come_from_earlier_deferred_items_of_the_same_cell() {
 }
 
 #[test]
-fn the_most_similar_are_shown_most_similar_first() {
+fn the_most_similar_strategies_are_retrieved_in_order() {
     let (records, similarities) = (finished().sheet("records"), Similarities::new());
     for (row, earlier) in learning(&records).into_iter().filter(|(row, _)| row.text("arm") == "inter-cascade") {
         let of = |source: &str| similarities.of(row.text("item_id"), source);
@@ -133,14 +133,15 @@ fn the_most_similar_are_shown_most_similar_first() {
 }
 
 #[test]
-fn the_greatest_similarity_is_that_of_what_was_shown() {
+fn the_top_similarity_is_that_of_a_retrieved_strategy() {
     let (records, similarities) = (finished().sheet("records"), Similarities::new());
     let mut seen = 0;
     for (row, _) in learning(&records) {
-        let shown = row.list("strategies_used").into_iter().map(|source| similarities.of(row.text("item_id"), source));
-        match (shown.max_by(f64::total_cmp), row.optional("similarity_max")) {
-            (Some(wanted), Some(found)) => assert!((found - wanted).abs() < CLOSE, "{found} instead of {wanted}"),
-            (wanted, found) => assert_eq!(wanted, found),
+        let retrieved =
+            row.list("strategies_used").into_iter().map(|source| similarities.of(row.text("item_id"), source));
+        match (retrieved.max_by(f64::total_cmp), row.optional("similarity_max")) {
+            (Some(expected), Some(found)) => assert!((found - expected).abs() < CLOSE, "{found} instead of {expected}"),
+            (expected, found) => assert_eq!(expected, found),
         }
         seen += usize::from(!row.text("similarity_max").is_empty());
     }
@@ -148,7 +149,7 @@ fn the_greatest_similarity_is_that_of_what_was_shown() {
 }
 
 #[test]
-fn min_similarity_ends_the_nearest_walk_and_not_the_random_one() {
+fn min_similarity_limits_nearest_but_not_random_retrieval() {
     let least = 0.8;
     let run = Finished::of(&Settings::simulated().set("learning.min_similarity", least));
     let (records, similarities) = (run.sheet("records"), Similarities::new());
@@ -178,7 +179,7 @@ fn without_strategies_the_weak_level_is_the_same_in_every_arm() {
 }
 
 #[test]
-fn with_nothing_to_show_inter_cascade_decides_as_the_cascade() {
+fn inter_cascade_without_strategies_equals_the_cascade() {
     let run = Finished::of(&Settings::simulated().set("learning.k", 0));
     let records = run.sheet("records");
     let columns = ["order", "item_id", "weak_answer", "confidence", "deferred"];
@@ -190,7 +191,7 @@ fn with_nothing_to_show_inter_cascade_decides_as_the_cascade() {
 }
 
 #[test]
-fn strategies_of_the_own_group_help_the_weak_level() {
+fn strategies_of_the_same_group_help_the_weak_level() {
     let records = finished().sheet("records");
     let right = |arm: &str| of_arm(&records, arm).iter().filter(|row| row.text("weak_score") == "correct").count();
     let accepted = |arm: &str| of_arm(&records, arm).iter().filter(|row| !row.flag("deferred")).count();
@@ -199,10 +200,10 @@ fn strategies_of_the_own_group_help_the_weak_level() {
 }
 
 #[test]
-fn random_strategies_are_drawn_by_the_seed_and_are_not_the_nearest() {
+fn random_strategies_depend_on_the_seed_not_on_similarity() {
     let records = finished().sheet("records");
-    let random = shown(&of_arm(&records, "inter-cascade-random"));
-    let nearest = shown(&of_arm(&records, "inter-cascade"));
+    let random = retrieved(&of_arm(&records, "inter-cascade-random"));
+    let nearest = retrieved(&of_arm(&records, "inter-cascade"));
     assert_ne!(random, nearest);
     let alone =
         |seed: i64| Finished::of(&Settings::simulated().set("arms", vec!["inter-cascade-random"]).set("seed", seed));
@@ -212,11 +213,11 @@ fn random_strategies_are_drawn_by_the_seed_and_are_not_the_nearest() {
         "an arm does not depend on the others"
     );
     let other = alone(8).sheet("records");
-    assert_ne!(shown(&other.rows().collect::<Vec<_>>()), random);
+    assert_ne!(retrieved(&other.rows().collect::<Vec<_>>()), random);
 }
 
 #[test]
-fn strategies_that_cannot_be_read_are_never_shown() {
+fn unreadable_strategies_are_never_retrieved() {
     let run = Finished::of(&Settings::simulated().set("model.large.simulated.unreadable", 0.5));
     let (records, stored) = (run.sheet("records"), run.strategies());
     let mut skipped = 0;
@@ -227,17 +228,17 @@ fn strategies_that_cannot_be_read_are_never_shown() {
             .filter_map(|strategy| strategy["source"].as_str())
             .collect();
         let (sources, used) = (deferred(&earlier), row.list("strategies_used"));
-        let there = sources.iter().filter(|source| readable.contains(source)).count();
-        assert_eq!((row.count("repository_size"), used.len()), (there, K.min(there)));
+        let readable_count = sources.iter().filter(|source| readable.contains(source)).count();
+        assert_eq!((row.count("repository_size"), used.len()), (readable_count, K.min(readable_count)));
         assert!(used.iter().all(|source| sources.contains(source) && readable.contains(source)), "{used:?}");
-        skipped += sources.len() - there;
+        skipped += sources.len() - readable_count;
     }
     assert!(skipped > 0 && !stored.is_empty());
-    holds(run.text("summary.md"), &["held no readable strategy"]);
+    holds(run.text("summary.md"), &["No strategy could be extracted from"]);
 }
 
 #[test]
-fn no_second_draw_is_paid_for_where_there_is_no_strategy_to_keep() {
+fn no_second_draw_is_paid_if_no_strategy_can_be_stored() {
     let settings = Settings::simulated().set("model.large.simulated.unreadable", 0.5);
     let run = Finished::of(&settings.set("learning.store", "verified").set("arms", vec!["inter-cascade"]));
     let (records, calls) = (run.sheet("records"), run.sheet("calls"));
@@ -245,18 +246,19 @@ fn no_second_draw_is_paid_for_where_there_is_no_strategy_to_keep() {
     let second: BTreeSet<_> =
         calls.rows().filter(|call| call.text("purpose") == "verify").map(|row| item(&row)).collect();
     let (unreadable, readable): (Vec<Row>, Vec<Row>) =
-        records.rows().filter(|row| row.flag("deferred")).partition(|row| row.text("strategy_kept") == "unreadable");
+        records.rows().filter(|row| row.flag("deferred")).partition(|row| row.text("strategy_outcome") == "unreadable");
     assert!(!unreadable.is_empty() && !readable.is_empty());
     assert!(unreadable.iter().all(|row| !second.contains(&item(row))));
     assert!(readable.iter().all(|row| second.contains(&item(row))));
 }
 
 #[test]
-fn strategies_are_cut_to_their_budget_and_what_was_cut_is_told() {
-    let project = Settings::simulated().set("learning.content", "worked-case").set("learning.max_strategy_tokens", 8);
+fn strategies_are_cut_to_their_budget_and_cuts_are_counted() {
+    let project =
+        Settings::simulated().set("learning.content", "worked-example").set("learning.max_strategy_tokens", 8);
     let project = crate::support::Project::with(&project);
-    let said = project.trial("out", &[]).done();
-    holds(&said.out, &["strategies were longer than learning.max_strategy_tokens allows and were cut, by "]);
+    let output = project.trial("out", &[]).done();
+    holds(&output.out, &["strategies exceeded learning.max_strategy_tokens and were cut by "]);
     let text = project.text("out/strategies.jsonl");
     let stored: Vec<serde_json::Value> = text.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
     assert!(!stored.is_empty());
@@ -269,7 +271,7 @@ fn strategies_are_cut_to_their_budget_and_what_was_cut_is_told() {
 }
 
 #[test]
-fn questions_with_options_are_gated_by_the_options_probability() {
+fn option_questions_are_gated_by_option_probability() {
     let project = crate::support::Project::with(&Settings::simulated().set("dataset.path", "questions.csv"));
     project.write("questions.csv", crate::support::choices(6, 3));
     project.trial("out", &[]).done();

@@ -1,11 +1,11 @@
-//! What one verb paid for, the others take over: runs that lie side by side share their answers, and each says what was
+//! Sharing between verbs: runs in neighbouring folders share their paid answers, and each run reports its own spending.
 //! spent.
 
 use serde_json::Value;
 
 use crate::support::{Project, Settings, holds};
 
-/// A config that runs, sweeps and calibrates.
+/// Builds a project whose config can run, sweep and calibrate.
 fn project() -> Project {
     Project::with(&Settings::simulated().set("dataset.calibration", 6).set("dataset.orders", 1))
 }
@@ -14,7 +14,7 @@ fn verb<'a>(verb: &'a str, more: &[&'a str]) -> Vec<&'a str> {
     [&[verb, "--config", "trial.toml"], more].concat()
 }
 
-/// The rows of a journal, by whether they were copied from another one.
+/// Counts the rows of a journal, grouped by whether they were copied from another journal.
 fn calls(project: &Project, folder: &str) -> [u64; 2] {
     let journal = rusqlite::Connection::open(project.path(&format!("{folder}/journal.sqlite"))).expect("a journal");
     [false, true].map(|imported| {
@@ -23,7 +23,7 @@ fn calls(project: &Project, folder: &str) -> [u64; 2] {
     })
 }
 
-/// How many calls lie in more than one of these journals as paid for there.
+/// Returns the number of calls that more than one of these journals has paid for.
 fn paid_twice(project: &Project, folders: &[&str]) -> usize {
     let mut keys: Vec<String> = Vec::new();
     for folder in folders {
@@ -40,7 +40,7 @@ fn paid_twice(project: &Project, folders: &[&str]) -> usize {
 }
 
 #[test]
-fn a_run_a_sweep_and_a_calibration_of_one_config_pay_each_call_once() {
+fn run_sweep_and_calibrate_pay_for_each_call_once() {
     let project = project();
     let alpha = ["--alpha", "0.5", "--min-accepted", "1"];
     let first = project.run(&verb("run", &[])).done();
@@ -48,19 +48,20 @@ fn a_run_a_sweep_and_a_calibration_of_one_config_pay_each_call_once() {
     let name = "results/trial";
     let [made, copied] = calls(&project, name);
     assert_eq!((made, copied), (first.calls_made() as u64, 0));
-    // The weak level alone and the strong level are known; only what was learned at other thresholds is new.
+    // The answers of the weak level alone and of the strong level exist. Only strategies learned at other thresholds
+    // need calls.
     let swept = project.run(&verb("sweep", &["--thresholds", "0.2,0.7"])).done();
-    let [new, taken] = calls(&project, "results/trial-sweep");
-    assert!(taken > 0 && new < made, "{new} made, {taken} taken over");
+    let [new, copied] = calls(&project, "results/trial-sweep");
+    assert!(copied > 0 && new < made, "{new} made, {copied} taken over");
     assert_eq!(swept.calls_made() as u64, new);
-    holds(&swept.out, &[&format!("({taken} from other journals)"), "by all runs in results"]);
+    holds(&swept.out, &[&format!("{copied} answers copied from other journals"), "by all runs in results"]);
     let calibrated = project.run(&verb("calibrate", &alpha));
     holds(&calibrated.out, &["spent now: "]);
     let elsewhere = [&alpha[..], &["--out", "results/elsewhere"]].concat();
     let again = project.run(&verb("calibrate", &elsewhere));
     holds(&again.out, &["spent now: 0 calls for 0.000000 USD"]);
     assert_eq!(paid_twice(&project, &[name, "results/trial-sweep", "results/elsewhere"]), 0);
-    // Another order of the verbs pays for the same.
+    // Another order of the verbs pays for the same calls.
     let sweep_first = Project::with(&Settings::simulated().set("dataset.calibration", 6).set("dataset.orders", 1));
     let swept = sweep_first.run(&verb("sweep", &["--thresholds", "0.2,0.7"])).done().calls_made();
     let run = sweep_first.run(&verb("run", &[])).done().calls_made();
@@ -69,7 +70,7 @@ fn a_run_a_sweep_and_a_calibration_of_one_config_pay_each_call_once() {
 }
 
 #[test]
-fn an_export_of_a_run_holds_what_it_took_over_too() {
+fn an_export_includes_answers_copied_from_other_journals() {
     let project = project();
     project.run(&verb("run", &["--out", "one"])).done();
     let second = project.run(&verb("run", &["--out", "two", "--set", "name=two"])).done();
@@ -83,62 +84,62 @@ fn an_export_of_a_run_holds_what_it_took_over_too() {
 }
 
 #[test]
-fn a_folder_of_an_earlier_version_goes_on_and_is_taken_over() {
+fn a_run_of_an_earlier_version_resumes_and_is_shared() {
     let project = project();
     let all = project.run(&verb("run", &["--alone"])).done().calls_made();
-    // As it was left by a version without neighbours: its journal, half of its calls, no report.
+    // State left by a version without sharing: a journal with half of the calls, and no report.
     let path = project.path("results/trial/journal.sqlite");
     let journal = rusqlite::Connection::open(&path).expect("a journal");
     journal.execute_batch("ALTER TABLE calls DROP COLUMN processor; UPDATE schema SET version = 2;").expect("changed");
     let half =
         "DELETE FROM calls WHERE key IN (SELECT key FROM calls ORDER BY key LIMIT (SELECT count(*) / 2 FROM calls))";
-    let gone = journal.execute(half, []).expect("deleted");
+    let deleted = journal.execute(half, []).expect("deleted");
     drop(journal);
     let reports = project.reports("results/trial");
     for name in reports.keys() {
         std::fs::remove_file(project.path(&format!("results/trial/{name}"))).expect("removed");
     }
-    let beside = project.run(&verb("run", &["--out", "results/beside", "--set", "name=beside"])).done();
-    assert_eq!(beside.calls_made(), gone, "what the old folder holds is not paid for again");
+    let neighbour = project.run(&verb("run", &["--out", "results/beside", "--set", "name=beside"])).done();
+    assert_eq!(neighbour.calls_made(), deleted, "what the old folder holds is not paid for again");
     let resumed = project.run(&verb("run", &[])).done();
     assert_eq!(resumed.calls_made(), 0);
     assert_eq!(project.reports("results/trial"), reports);
-    assert_eq!(calls(&project, "results/trial"), [(all - gone) as u64, gone as u64]);
+    assert_eq!(calls(&project, "results/trial"), [(all - deleted) as u64, deleted as u64]);
     project.run(&["report", "results/trial"]).done();
 }
 
 #[test]
-fn a_run_alone_and_a_run_of_recordings_take_nothing_over() {
+fn isolated_runs_and_replays_copy_no_answers() {
     let project = project();
     let all = project.run(&verb("run", &["--out", "one"])).done().calls_made();
     assert_eq!(project.run(&verb("run", &["--out", "two", "--alone"])).done().calls_made(), all);
-    // A recording that was named for one run answers for no other.
+    // A recording that was given to one run is not offered to other runs.
     project.run(&["journal", "export", "one", "--out", "one.parquet"]).done();
-    let there = Project::with(&Settings::simulated().set("dataset.calibration", 6).set("dataset.orders", 1));
-    there.write("one.parquet", std::fs::read(project.path("one.parquet")).expect("an export"));
-    there.run(&verb("run", &["--out", "replayed", "--journal", "one.parquet", "--offline"])).done();
-    assert_eq!(there.run(&verb("run", &["--out", "asked"])).done().calls_made(), all);
-    // Answers of runs beside do not fill what a named recording lacks.
+    let other_project = Project::with(&Settings::simulated().set("dataset.calibration", 6).set("dataset.orders", 1));
+    other_project.write("one.parquet", std::fs::read(project.path("one.parquet")).expect("an export"));
+    other_project.run(&verb("run", &["--out", "replayed", "--journal", "one.parquet", "--offline"])).done();
+    assert_eq!(other_project.run(&verb("run", &["--out", "asked"])).done().calls_made(), all);
+    // Answers of neighbouring runs do not complete a recording that was given explicitly.
     project.write("empty/nothing.txt", "");
     let half = ["--out", "half", "--set", "dataset.limit=2", "--set", "dataset.calibration=0"];
-    there.run(&verb("run", &[&half[..], &["--alone"]].concat())).done();
+    other_project.run(&verb("run", &[&half[..], &["--alone"]].concat())).done();
     let lacking = ["--out", "lacking", "--journal", "half/journal.sqlite", "--offline"];
-    let said = there.run(&verb("run", &lacking));
-    assert_eq!(said.code, 1);
-    holds(&said.err, &["no arm can be shown: not all calls were recorded"]);
-    assert_eq!(there.run(&verb("run", &["--out", "offline", "--offline"])).done().calls_made(), 0);
+    let output = other_project.run(&verb("run", &lacking));
+    assert_eq!(output.code, 1);
+    holds(&output.err, &["no arm has all of its calls recorded: some calls are not recorded"]);
+    assert_eq!(other_project.run(&verb("run", &["--out", "offline", "--offline"])).done().calls_made(), 0);
 }
 
 #[test]
-fn a_journal_beside_that_cannot_be_read_is_named_and_passed_over() {
+fn an_unreadable_neighbour_journal_is_reported_and_skipped() {
     let project = project();
     project.write("results/broken/journal.sqlite", "no journal");
-    let said = project.run(&verb("run", &[])).done();
-    holds(&said.err, &["the answers in results/broken/journal.sqlite are not used"]);
+    let output = project.run(&verb("run", &[])).done();
+    holds(&output.err, &["answers in results/broken/journal.sqlite are not used"]);
 }
 
 #[test]
-fn one_process_makes_the_calls_of_a_config() {
+fn only_one_process_makes_the_calls_of_a_config() {
     let project = project();
     project.write("results/.trial.lock", "");
     let lock = std::fs::File::open(project.path("results/.trial.lock")).expect("there");
@@ -155,7 +156,7 @@ fn one_process_makes_the_calls_of_a_config() {
 }
 
 #[test]
-fn the_limit_of_a_run_counts_its_own_calls_and_the_total_those_of_all() {
+fn the_fee_limit_counts_own_calls_and_the_total_all_calls() {
     let project = project();
     let first = project.run(&verb("run", &["--out", "results/one"])).done();
     let paid: f64 = first
@@ -164,7 +165,7 @@ fn the_limit_of_a_run_counts_its_own_calls_and_the_total_those_of_all() {
         .find_map(|line| line.strip_prefix("spent now: ")?.split_once(" for ")?.1.split_once(" USD")?.0.parse().ok())
         .expect("what was spent");
     assert!(paid > 0.0);
-    // Other questions: nothing is taken over.
+    // Other questions: no answer is copied.
     project.write("questions.jsonl", project.text("questions.jsonl").replace("Maya", "Mary").replace("Omar", "Olaf"));
     let other = |key: &str, factor: f64| {
         let set = format!("limits.{key}={}", paid * factor);
@@ -172,40 +173,40 @@ fn the_limit_of_a_run_counts_its_own_calls_and_the_total_those_of_all() {
     };
     let stopped = other("max_total_fee_usd", 1.2);
     assert_eq!(stopped.code, 1, "{}", stopped.err);
-    holds(&stopped.err, &["limits.max_total_fee_usd", "would be passed", "so far in results/two: ", "max_tokens = "]);
+    holds(&stopped.err, &["limits.max_total_fee_usd", "would be exceeded", "so far in results/two: ", "max_tokens = "]);
     other("max_fee_usd", 1.2).done();
 }
 
 #[test]
-fn an_ablation_says_what_its_runs_spent_and_shares_too() {
+fn an_ablation_reports_its_spending_and_shares_answers() {
     let project = project();
     project.run(&verb("run", &["--set", "dataset.calibration="])).done();
     let ablation = "name = \"changes\"\nconfig = \"trial.toml\"\nset = [\"dataset.calibration=\"]\n\n[[table]]\ntitle = \"k\"\n\
                     variants = [{ name = \"as it is\" }]\n";
     project.write("changes.toml", ablation);
-    let said = project.run(&["ablate", "--config", "changes.toml"]);
-    holds(&said.done().out, &["spent now: 0 calls for 0.000000 USD", "by all runs in results"]);
+    let output = project.run(&["ablate", "--config", "changes.toml"]);
+    holds(&output.done().out, &["spent now: 0 calls for 0.000000 USD", "by all runs in results"]);
 }
 
 #[test]
-fn dry_runs_of_sweeps_and_calibrations_write_nothing_and_bound_the_calls() {
+fn dry_runs_write_nothing_and_bound_the_calls() {
     let project = project();
     let before = project.files();
     let sweep = ["--thresholds", "0.2,0.7"];
-    let said = project.run(&verb("sweep", &[&sweep[..], &["--dry-run"]].concat())).done();
+    let output = project.run(&verb("sweep", &[&sweep[..], &["--dry-run"]].concat())).done();
     let calibrate = ["--alpha", "0.5", "--min-accepted", "1"];
     let of_calibration = project.run(&verb("calibrate", &[&calibrate[..], &["--dry-run"]].concat())).done();
     assert!(project.files() == before);
-    let planned = |said: &str, model: &str| -> usize {
-        let line = said.lines().find_map(|line| line.trim().strip_prefix(&format!("{model}: "))).expect("a line");
+    let planned = |output: &str, model: &str| -> usize {
+        let line = output.lines().find_map(|line| line.trim().strip_prefix(&format!("{model}: "))).expect("a line");
         line.split(' ').next().and_then(|count| count.parse().ok()).expect("a count")
     };
-    // Six of the ten groups of three are set apart. The weak level alone on every other item, and with what two arms have
-    // learned at two thresholds.
+    // Six of the ten groups of three are held out. Calls: the weak level alone on every other item, and with the
+    // strategies of two arms at two thresholds.
     let items = 12;
-    assert_eq!(planned(&said.out, "small"), items * (1 + 2 * 2));
+    assert_eq!(planned(&output.out, "small"), items * (1 + 2 * 2));
     assert_eq!(planned(&of_calibration.out, "small"), 6);
     assert_eq!(planned(&of_calibration.out, "large"), 0);
     let made = project.run(&verb("sweep", &sweep)).done().calls_made();
-    assert!(made <= planned(&said.out, "small") + planned(&said.out, "large"), "{made}");
+    assert!(made <= planned(&output.out, "small") + planned(&output.out, "large"), "{made}");
 }

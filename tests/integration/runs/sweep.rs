@@ -1,4 +1,4 @@
-//! Sweeps, and reports made again.
+//! Sweeps, and reports that are rebuilt from records.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,8 +14,8 @@ fn swept(settings: &Settings, arguments: &[&str]) -> (Project, String) {
 fn swept_at(thresholds: &str, settings: &Settings, arguments: &[&str]) -> (Project, String) {
     let project = Project::with(settings);
     let sweep = ["sweep", "--config", "trial.toml", "--out", "swept", "--thresholds", thresholds];
-    let said = project.run(&[&sweep, arguments].concat()).done();
-    (project, said.out)
+    let output = project.run(&[&sweep, arguments].concat()).done();
+    (project, output.out)
 }
 
 fn by_threshold<'a>(sheet: &'a Sheet, arm: &str, column: &str) -> BTreeMap<u64, &'a str> {
@@ -24,7 +24,7 @@ fn by_threshold<'a>(sheet: &'a Sheet, arm: &str, column: &str) -> BTreeMap<u64, 
 }
 
 #[test]
-fn a_sweep_is_what_a_run_at_each_threshold_gives() {
+fn a_sweep_equals_a_run_at_each_threshold() {
     let (project, _) = swept(&Settings::simulated(), &[]);
     for threshold in LIST.split(',') {
         let out = format!("at-{threshold}");
@@ -58,10 +58,10 @@ fn a_sweep_is_what_a_run_at_each_threshold_gives() {
 }
 
 #[test]
-fn thresholds_are_chosen_on_some_groups_and_judged_on_the_others() {
-    let (project, said) = swept(&Settings::simulated().set("dataset.choose", 0.5), &["--accuracy", "0.6"]);
+fn thresholds_are_chosen_and_evaluated_on_separate_groups() {
+    let (project, output) = swept(&Settings::simulated().set("dataset.choose", 0.5), &["--accuracy", "0.6"]);
     holds(
-        &said,
+        &output,
         &["chosen on 5 groups (15 items)", "judged on the other 5 (15 items)", "an accuracy of at least 60.0 %"],
     );
     let (chosen, accuracy) = (project.sheet("swept", "chosen"), project.sheet("swept", "accuracy"));
@@ -76,23 +76,26 @@ fn thresholds_are_chosen_on_some_groups_and_judged_on_the_others() {
     }
     holds(
         &project.text("swept/summary.md"),
-        &["## Chosen on one part, judged on the other", "within 0.5 points the fewest strong calls"],
+        &[
+            "## Chosen on one part, judged on the other",
+            "the fewest strong calls among the values of λ within 0.5 points",
+        ],
     );
-    // What is chosen by the records is no part of what is run.
+    // Settings that only select thresholds from the records do not change the identity of the run.
     project.write("trial.toml", Settings::simulated().text());
     let again = ["sweep", "--config", "trial.toml", "--out", "swept", "--thresholds", LIST];
     assert!(!project.run(&again).done().out.contains("chosen on"));
     let run = project.trial("run", &["--set", "dataset.choose=0.5"]).done();
-    holds(&run.out, &["dataset.choose is for `sweep`"]);
+    holds(&run.out, &["dataset.choose applies only to `sweep`"]);
     let wrong = project.trial("wrong", &["--set", "dataset.choose=1"]).refused_in_one_line();
-    holds(&wrong, &["dataset.choose: must lie between 0 and 1, not 1"]);
+    holds(&wrong, &["dataset.choose: must be between 0 and 1, not 1"]);
 }
 
 #[test]
-fn the_cascade_costs_both_levels_once_whatever_the_thresholds() {
+fn a_cascade_sweep_calls_each_level_once() {
     let settings = Settings::simulated().set("arms", vec!["cascade"]);
-    let (project, said) = swept_at("0:1:0.005", &settings, &[]);
-    holds(&said, &["60 calls made", "APGR", "of the oracle's area"]);
+    let (project, output) = swept_at("0:1:0.005", &settings, &[]);
+    holds(&output, &["60 calls made", "APGR", "of the oracle's area"]);
     let accuracy = project.sheet("swept", "accuracy");
     assert_eq!(accuracy.rows().filter(|row| row.text("arm") == "cascade").count(), 201);
     let curves = project.sheet("swept", "curves");
@@ -116,11 +119,11 @@ fn the_cascade_costs_both_levels_once_whatever_the_thresholds() {
 }
 
 #[test]
-fn a_budget_and_an_accuracy_are_answered_with_an_arm_and_a_threshold() {
-    let (project, said) =
+fn budget_and_accuracy_targets_yield_an_arm_and_threshold() {
+    let (project, output) =
         swept(&Settings::simulated(), &["--budget", "1", "--accuracy", "0.7", "--strong-calls", "0.05"]);
     holds(
-        &said,
+        &output,
         &[
             "within 1 USD an item: ",
             "for an accuracy of 70.0 %, by fee: ",
@@ -133,34 +136,34 @@ fn a_budget_and_an_accuracy_are_answered_with_an_arm_and_a_threshold() {
     let axes: BTreeSet<&str> = budgets.rows().map(|row| row.text("axis")).collect();
     assert_eq!(axes, ["fee_per_item_usd", "strong_call_rate"].into());
     for row in budgets.rows() {
-        match row.text("asked") {
+        match row.text("goal") {
             "budget" => assert!(row.number("cost") <= row.number("value")),
             _ => assert!(row.number("accuracy") >= row.number("value")),
         }
     }
     let dearest =
-        budgets.rows().filter(|row| row.text("asked") == "budget" && row.text("axis") == "fee_per_item_usd").last();
+        budgets.rows().filter(|row| row.text("goal") == "budget" && row.text("axis") == "fee_per_item_usd").last();
     near(dearest.expect("a ladder").number("accuracy"), best);
-    let (_, said) = swept(&Settings::simulated().without("model.large.price"), &["--budget", "1"]);
-    holds(&said, &["a budget needs a price for every model"]);
+    let (_, output) = swept(&Settings::simulated().without("model.large.price"), &["--budget", "1"]);
+    holds(&output, &["a budget needs a price for every model"]);
 }
 
 #[test]
-fn savings_at_equal_accuracy_are_told_for_learning_arms() {
-    let (project, said) = swept(&Settings::simulated(), &[]);
-    holds(&said, &["cascade's", "At most eight λs of an arm"]);
+fn savings_at_equal_accuracy_are_reported() {
+    let (project, output) = swept(&Settings::simulated(), &[]);
+    holds(&output, &["cascade's", "at most eight values of λ for each arm"]);
     let savings = project.sheet("swept", "equal_accuracy");
     assert_eq!(savings.len(), 2 * 2 * LIST.split(',').count(), "two axes, two arms");
-    let mut told = 0;
+    let mut comparisons = 0;
     for row in savings.rows() {
         if let Some(change) = row.optional("change_percent") {
-            told += 1;
+            comparisons += 1;
             if let Some(low) = row.optional("change_low_percent") {
                 assert!(low <= change && change <= row.number("change_high_percent"));
             }
         }
     }
-    assert!(told > 0);
+    assert!(comparisons > 0);
     holds(&project.text("swept/summary.md"), &["## What accuracy costs", "## What is saved", "## For a budget"]);
 }
 
@@ -180,7 +183,7 @@ fn thresholds_come_from_the_weak_levels_own_confidences() {
 }
 
 #[test]
-fn a_sweep_goes_on_where_it_was_and_is_no_run() {
+fn a_sweep_resumes_and_is_not_a_run() {
     let (project, _) = swept(&Settings::simulated(), &[]);
     let sweep = ["sweep", "--config", "trial.toml", "--out", "swept", "--thresholds", LIST, "--offline"];
     holds(&project.run(&sweep).done().out, &["0 calls made"]);
@@ -189,11 +192,11 @@ fn a_sweep_goes_on_where_it_was_and_is_no_run() {
     holds(&project.trial("swept", &[]).refused(), &["holds another run"]);
     let refused = project.run(&["sweep", "--config", "trial.toml", "--thresholds", "2"]);
     assert_eq!(refused.code, 2);
-    holds(&refused.err, &["2 is not from 0 to 1"]);
+    holds(&refused.err, &["2 is not between 0 and 1"]);
 }
 
 #[test]
-fn reports_are_made_again_from_the_records_alone() {
+fn reports_are_rebuilt_from_the_records_alone() {
     let calibrate: toml::Table =
         toml::from_str("calibrate = { alpha = 0.45, min_accepted = 3, delta = 0.3 }").expect("TOML");
     let calibrated = Settings::simulated()
@@ -203,13 +206,13 @@ fn reports_are_made_again_from_the_records_alone() {
     for (settings, verb) in [(Settings::simulated(), "run"), (calibrated, "run"), (Settings::simulated(), "sweep")] {
         let project = Project::with(&settings);
         project.run(&[verb, "--config", "trial.toml", "--out", "out"]).done();
-        // The journal, the config and the data are not needed.
-        for gone in ["out/journal.sqlite", "trial.toml", "questions.jsonl"] {
-            std::fs::remove_file(project.path(gone)).expect("there");
+        // The report needs neither the journal, the config nor the data.
+        for removed in ["out/journal.sqlite", "trial.toml", "questions.jsonl"] {
+            std::fs::remove_file(project.path(removed)).expect("there");
         }
         let before = project.reports("out");
-        let said = project.run(&["report", "out"]).done();
-        holds(&said.out, &["nothing changed in out", "inter-cascade"]);
+        let output = project.run(&["report", "out"]).done();
+        holds(&output.out, &["nothing changed in out", "inter-cascade"]);
         assert!(before == project.reports("out"));
         project.run(&["report", "out", "--out", "copy"]).done();
         let mut copy = project.reports("copy");
@@ -220,13 +223,13 @@ fn reports_are_made_again_from_the_records_alone() {
 }
 
 #[test]
-fn an_old_run_is_priced_anew_and_nothing_is_written_over() {
+fn new_prices_for_an_old_run_overwrite_nothing() {
     let project = Project::with(&Settings::simulated());
     project.trial("out", &[]).done();
     let before = project.reports("out");
     project.write("prices.toml", "small = { input = 0.2, output = 0.8 }\n");
-    let said = project.run(&["report", "out", "--prices", "prices.toml"]).done();
-    holds(&said.out, &["made again: ", "fees.csv", "set-aside-1", "the prices of prices.toml"]);
+    let output = project.run(&["report", "out", "--prices", "prices.toml"]).done();
+    holds(&output.out, &["rewritten: ", "fees.csv", "set-aside-1", "the prices of prices.toml"]);
     let fee = |folder: &str, model: &str| -> Vec<f64> {
         let sheet = project.sheet(folder, "fees");
         sheet.rows().filter(|row| row.text("model") == model).map(|row| row.number("fee_usd")).collect()
@@ -235,33 +238,33 @@ fn an_old_run_is_priced_anew_and_nothing_is_written_over() {
         near(new, 2.0 * old);
     }
     for (name, bytes) in &before {
-        let aside = project.path(&format!("out/set-aside-1/{name}"));
-        let there = std::fs::read(if aside.exists() { aside } else { project.path(&format!("out/{name}")) });
-        assert_eq!(&there.expect("kept"), bytes, "{name}");
+        let moved = project.path(&format!("out/set-aside-1/{name}"));
+        let current = std::fs::read(if moved.exists() { moved } else { project.path(&format!("out/{name}")) });
+        assert_eq!(&current.expect("kept"), bytes, "{name}");
     }
     assert!(!project.path("out/set-aside-1/records.csv").exists(), "records never change");
-    // The new prices stand in the manifest.
+    // The manifest has the new prices.
     holds(&project.run(&["report", "out"]).done().out, &["nothing changed"]);
 }
 
 #[test]
-fn what_cannot_be_reported_is_told() {
+fn folders_that_cannot_be_reported_are_refused() {
     let project = Project::with(&Settings::simulated());
     holds(&project.run(&["report", "nowhere"]).refused_in_one_line(), &["nowhere holds no run"]);
     project.trial("out", &[]).done();
     project.write("prices.toml", "tiny = { input = 0.2, output = 0.8 }\n");
     let priced = |project: &Project| project.run(&["report", "out", "--prices", "prices.toml"]).refused_in_one_line();
-    holds(&priced(&project), &["prices.toml: the run has no model `tiny`; it has: ", "small"]);
+    holds(&priced(&project), &["prices.toml: the run has no model `tiny`. Its models: ", "small"]);
     project.write("prices.toml", "small = 3\n");
     holds(&priced(&project), &["prices.toml", "one line for each model"]);
     project.write("prices.toml", "small = { input = -1, output = 0.8 }\n");
     holds(&priced(&project), &["price.input must be"]);
     project.write("out/calls.parquet", "no table");
-    holds(&project.run(&["report", "out"]).refused_in_one_line(), &["calls.parquet is no parquet"]);
+    holds(&project.run(&["report", "out"]).refused_in_one_line(), &["calls.parquet is not a parquet file"]);
 }
 
 #[test]
-fn a_sweep_charges_its_cascade_for_what_its_scores_were_mapped_by() {
+fn a_sweep_charges_the_cascade_for_score_calibration() {
     let project = Project::with(&Settings::simulated());
     project.write("questions.jsonl", crate::support::problems(40, 2));
     let sets = ["dataset.calibration=20", "deferral.recalibrate=\"platt\"", "arms=[\"cascade\", \"inter-cascade\"]"];

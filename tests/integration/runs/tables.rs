@@ -1,11 +1,11 @@
-//! Tables for people: none is wider than the terminal, no interval is broken, no column is lost; and LaTeX that holds together.
+//! Printed tables: none is wider than the terminal, no interval is split, and no column is lost. LaTeX is well-formed.
 
 use std::collections::BTreeSet;
 
 use intercascade::types::arm::Arm;
 
 use super::controls::settings;
-use crate::support::{Project, Said, Settings, holds};
+use crate::support::{CommandOutput, Project, Settings, holds};
 
 const CHANGES: &str = r#"
 name = "changes"
@@ -16,20 +16,20 @@ title = "How many_are shown"
 variants = [{ name = "one", set = ["learning.k=1"] }, { name = "two, which is the usual number of them" }]
 "#;
 
-/// A command at a terminal of so many columns.
+/// Runs a command in a terminal with this number of columns.
 fn at(project: &Project, columns: usize, arguments: &[&str]) -> String {
-    Said::of(project.command().env("COLUMNS", columns.to_string()).args(arguments)).done().out
+    CommandOutput::of(project.command().env("COLUMNS", columns.to_string()).args(arguments)).done().out
 }
 
-/// Nothing is wider than the terminal, and every interval stands on one line; gives the number of intervals.
-fn fits(said: &str, columns: usize) -> usize {
+/// Asserts that no line is wider than the terminal and that no interval is split; returns the number of intervals.
+fn assert_fits(output: &str, columns: usize) -> usize {
     let mut intervals = 0;
-    for line in said.lines() {
-        assert!(line.chars().count() <= columns, "{} columns: {line}\n{said}", line.chars().count());
+    for line in output.lines() {
+        assert!(line.chars().count() <= columns, "{} columns: {line}\n{output}", line.chars().count());
         for (place, _) in line.match_indices('[') {
             let inside = &line[place + 1..];
             if inside.starts_with(|first: char| "+-".contains(first) || first.is_ascii_digit()) {
-                let end = inside.find(']').unwrap_or_else(|| panic!("a broken interval: {line}\n{said}"));
+                let end = inside.find(']').unwrap_or_else(|| panic!("a broken interval: {line}\n{output}"));
                 assert_eq!(inside[..end].split(", ").count(), 2, "{line}");
                 intervals += 1;
             }
@@ -38,20 +38,20 @@ fn fits(said: &str, columns: usize) -> usize {
     intervals
 }
 
-/// The words of all tables and sentences.
-fn words(said: &str) -> BTreeSet<&str> {
-    said.split_whitespace().filter(|word| word.chars().any(char::is_alphanumeric)).collect()
+/// Returns the words of all tables and sentences.
+fn words(output: &str) -> BTreeSet<&str> {
+    output.split_whitespace().filter(|word| word.chars().any(char::is_alphanumeric)).collect()
 }
 
 #[test]
-fn main_tables_fit_eighty_columns_with_whole_intervals_and_all_columns() {
+fn main_tables_fit_eighty_columns() {
     let project = Project::with(&settings(&Arm::ALL));
     project.write("changes.toml", CHANGES);
     project.trial("out", &[]).done();
     project.trial("other", &["--set", "deferral.threshold=0.9"]).done();
     let sweep = ["sweep", "--config", "trial.toml", "--out", "swept", "--thresholds", "0.5,0.7", "--alone"];
     let ablate = ["ablate", "--config", "changes.toml", "--out", "ablated"];
-    // Once done, both make no call, and say the same at every width.
+    // After completion, both commands make no call and print the same words at every width.
     project.run(&sweep).done();
     project.run(&ablate).done();
     let calibrate = ["calibrate", "--config", "trial.toml", "--out", "calibrated", "--alone"];
@@ -59,17 +59,18 @@ fn main_tables_fit_eighty_columns_with_whole_intervals_and_all_columns() {
     project.run(&calibrate).done();
     for command in [&["report", "out"][..], &["compare", "out", "other"], &sweep, &ablate, &calibrate] {
         let [narrow, wide] = [80, 250].map(|columns| at(&project, columns, command));
-        let intervals = fits(&narrow, 80);
+        let intervals = assert_fits(&narrow, 80);
         assert_eq!(intervals > 0, !["ablate", "calibrate"].contains(&command[0]), "{narrow}");
         let missing: Vec<_> = words(&wide).difference(&words(&narrow)).copied().collect();
         assert!(missing.is_empty(), "{command:?}: {missing:?}\n{narrow}");
     }
-    let said = at(&project, 80, &["report", "out"]);
-    holds(&said, &["λ: the confidence below which", "–: there is no such figure."]);
+    let output = at(&project, 80, &["report", "out"]);
+    holds(&output, &["λ: the threshold; a weak answer with a lower confidence", "–: no such figure."]);
 }
 
-/// Every table of a LaTeX file is whole: environments, caption, label, rows of as many cells as columns, headings of one meaning.
-pub(super) fn holds_together(text: &str) {
+/// Asserts that every table of a LaTeX file is complete: environments, caption, label, as many cells per row
+/// as columns, and unique headings.
+pub(super) fn assert_well_formed(text: &str) {
     assert!(text.starts_with("% Packages: booktabs"), "{text}");
     let mut labels = BTreeSet::new();
     let floats: Vec<&str> = text.split("\\begin{table}").skip(1).collect();
@@ -100,7 +101,7 @@ pub(super) fn holds_together(text: &str) {
             if names == 0 {
                 names = own.len();
             }
-            // Those that name the row are repeated in each part.
+            // Columns that identify the row are repeated in each part.
             headings.extend(own.into_iter().filter(|heading| !headings.contains(heading)).collect::<Vec<_>>());
             for mark in ["\\toprule", "\\midrule", "\\bottomrule"] {
                 assert_eq!(body.matches(mark).count(), 1, "{body}");
@@ -112,7 +113,7 @@ pub(super) fn holds_together(text: &str) {
 }
 
 #[test]
-fn latex_of_own_runs_holds_together() {
+fn latex_tables_of_runs_are_well_formed() {
     let project = Project::with(&Settings::simulated());
     project.write("changes.toml", CHANGES);
     project.trial("out", &[]).done();
@@ -125,7 +126,7 @@ fn latex_of_own_runs_holds_together() {
     project.run(&calibrate).done();
     let files = ["out/summary.tex", "compared/compare.tex", "swept/summary.tex", "ablated/summary.tex"];
     for file in files.into_iter().chain(["calibrated/certifiable.tex"]) {
-        holds_together(&project.text(file));
+        assert_well_formed(&project.text(file));
     }
     let run = project.text("out/summary.tex");
     holds(&run, &["\\label{tab:trial-results}", "\\label{tab:trial-gains}", "\\label{tab:trial-against-strong}"]);

@@ -1,36 +1,36 @@
-//! What may teach, what the top level is shown, and the arms that need keys of their own.
+//! Storage of solutions, strategies for the top level, and arms that need extra keys.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::support::{Project, Settings, choices, holds, repository};
 
-/// Both levels simulated, worked cases in place of written strategies.
+/// Settings with both levels simulated and worked examples in place of written strategies.
 fn settings(arms: &[&str]) -> Settings {
-    Settings::simulated().set("arms", arms.to_vec()).set("learning.content", "worked-case").set("learning.k", 1)
+    Settings::simulated().set("arms", arms.to_vec()).set("learning.content", "worked-example").set("learning.k", 1)
 }
 
 #[test]
-fn the_top_level_is_shown_what_was_retrieved_if_it_is_to_be() {
+fn the_top_level_gets_strategies_if_configured() {
     let arms = ["strong-only", "inter-cascade", "strong-with-examples"];
     let project = Project::with(&settings(&arms));
     project.trial("without", &[]).done();
     project.trial("with", &["--set", "learning.top_level_examples=true"]).done();
-    let shown = |folder: &str, arm: &str| -> BTreeSet<usize> {
+    let retrieved = |folder: &str, arm: &str| -> BTreeSet<usize> {
         let levels = project.sheet(folder, "levels");
         let top = levels.rows().filter(|row| row.count("level") == 1 && row.text("arm") == arm);
         top.map(|row| row.count("strategies_shown")).collect()
     };
-    assert_eq!(shown("without", "inter-cascade"), BTreeSet::from([0]));
-    assert!(shown("with", "inter-cascade").contains(&1));
+    assert_eq!(retrieved("without", "inter-cascade"), BTreeSet::from([0]));
+    assert!(retrieved("with", "inter-cascade").contains(&1));
     for folder in ["without", "with"] {
-        assert_eq!(shown(folder, "strong-only"), BTreeSet::from([0]));
-        assert_eq!(shown(folder, "strong-with-examples"), BTreeSet::from([0, 1]), "the first item has none");
+        assert_eq!(retrieved(folder, "strong-only"), BTreeSet::from([0]));
+        assert_eq!(retrieved(folder, "strong-with-examples"), BTreeSet::from([0, 1]), "the first item has none");
     }
     let records = project.sheet("with", "records");
     let with_examples: Vec<_> = records.rows().filter(|row| row.text("arm") == "strong-with-examples").collect();
     assert!(with_examples.iter().any(|row| !row.text("strategies_used").is_empty()));
     assert!(with_examples.iter().all(|row| row.text("weak_answer").is_empty() && row.flag("deferred")));
-    // Examples are part of the request: the calls are others than those of strong-only.
+    // Examples are part of the request, so these calls differ from those of strong-only.
     let mut keys: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     for call in project.sheet("with", "calls").rows().filter(|call| call.text("level") == "1") {
         keys.entry(call.text("arm").to_owned()).or_default().insert(call.text("journal_key").to_owned());
@@ -38,11 +38,11 @@ fn the_top_level_is_shown_what_was_retrieved_if_it_is_to_be() {
     assert!(keys["strong-with-examples"].difference(&keys["strong-only"]).count() > ITEMS / 2);
 }
 
-/// Items of [`Settings::simulated`].
+/// Number of items in [`Settings::simulated`].
 const ITEMS: usize = 30;
 
 #[test]
-fn a_majority_of_draws_decides_what_may_teach_and_is_charged() {
+fn a_majority_of_draws_decides_storage_and_is_charged() {
     let project = Project::with(&settings(&["cascade", "inter-cascade"]).set("learning.store", "majority"));
     project.trial("out", &["--set", "learning.majority_draws=5"]).done();
     let calls = project.sheet("out", "calls");
@@ -55,12 +55,13 @@ fn a_majority_of_draws_decides_what_may_teach_and_is_charged() {
     let mut fates = BTreeSet::new();
     for row in project.sheet("out", "records").rows().filter(|row| row.text("arm") == "inter-cascade") {
         let made = draws.get(&(row.text("order").to_owned(), row.text("item_id").to_owned())).copied().unwrap_or(0);
-        match row.text("strategy_kept") {
-            // Three of five draws agree, the answer among them; once that is decided no draw is made.
+        match row.text("strategy_outcome") {
+            // Three of five draws must agree, including the answer. Once the majority is decided, no further draw is
+            // made.
             "stored" | "majority" => assert!((2..=4).contains(&made), "{made}"),
             _ => assert_eq!(made, 0),
         }
-        fates.insert(row.text("strategy_kept").to_owned());
+        fates.insert(row.text("strategy_outcome").to_owned());
     }
     assert!(fates.contains("stored") && fates.contains("majority"), "{fates:?}");
     let fees = project.sheet("out", "fees");
@@ -68,7 +69,7 @@ fn a_majority_of_draws_decides_what_may_teach_and_is_charged() {
 }
 
 #[test]
-fn a_solution_that_a_similar_one_contradicts_teaches_nobody() {
+fn a_contradicted_solution_is_not_retrieved() {
     let project = Project::shipped();
     let journal = repository().join("results/pair-gsm-templates-dev-2");
     let mut arguments = vec!["run", "--config", "configs/pair-gsm-templates-dev-2.toml", "--offline", "--out", "out"];
@@ -78,9 +79,14 @@ fn a_solution_that_a_similar_one_contradicts_teaches_nobody() {
     }
     project.run(&arguments).done();
     let records = project.sheet("out", "records");
-    let kept = |fate: &str| records.rows().filter(|row| row.text("strategy_kept") == fate).count();
-    assert!(kept("stored") > 0 && kept("unconflicted") > 0, "{} and {}", kept("stored"), kept("unconflicted"));
-    for row in records.rows().filter(|row| row.text("strategy_kept") == "unconflicted") {
+    let count_stored = |fate: &str| records.rows().filter(|row| row.text("strategy_outcome") == fate).count();
+    assert!(
+        count_stored("stored") > 0 && count_stored("unconflicted") > 0,
+        "{} and {}",
+        count_stored("stored"),
+        count_stored("unconflicted")
+    );
+    for row in records.rows().filter(|row| row.text("strategy_outcome") == "unconflicted") {
         assert!(!row.text("strategies_used").is_empty(), "there is nothing that could contradict it");
         let later = records.rows().any(|other| other.text("strategies_used") == row.text("item_id"));
         assert!(!later, "{} is shown to nobody", row.text("item_id"));
@@ -101,12 +107,12 @@ fn arms_and_keys_that_do_not_fit_are_refused_by_name() {
     refused(&settings(&["cascade", "fixed-example"]), &["arms: `fixed-example` needs learning.fixed_example"]);
     let alone = settings(&["weak-only", "cascade"]).set("deferral.tuned_threshold", 0.5);
     let alone = alone.set("deferral.without_example", "defer").set("learning.top_level_examples", true);
-    let said = Project::with(&alone).trial("out", &[]).done().out;
+    let output = Project::with(&alone).trial("out", &[]).done().out;
     let keys = "deferral.without_example, deferral.tuned_threshold, learning.top_level_examples.";
-    holds(&said, &["No arm of `arms` uses what is set: ", keys]);
+    holds(&output, &["No arm of `arms` uses these keys, which are set: ", keys]);
     let together =
         settings(&["inter-cascade"]).set("learning.content", "strategy").set("learning.top_level_examples", true);
-    refused(&together, &["learning: the top level is shown examples", "second-call"]);
+    refused(&together, &["learning: the top level's prompt shows examples", "second-call"]);
     refused(
         &settings(&["inter-cascade"]).set("learning.majority_draws", 0),
         &["learning.majority_draws: must be at least 1"],
@@ -114,11 +120,11 @@ fn arms_and_keys_that_do_not_fit_are_refused_by_name() {
     let options = settings(&["cascade", "example-replay"]).set("dataset.path", "options.csv");
     refused(&options, &["arms: `example-replay` is for word problems"]);
     let options = settings(&["inter-cascade"]).set("dataset.path", "options.csv").set("learning.store", "unconflicted");
-    refused(&options, &["learning.store: `unconflicted` looks at calculations"]);
+    refused(&options, &["learning.store: `unconflicted` reads calculations"]);
 }
 
 #[test]
-fn strategies_are_listed_and_shown_with_what_they_did() {
+fn strategies_are_listed_and_shown_with_their_effect() {
     let project = Project::with(&settings(&["weak-only", "inter-cascade"]).set("dataset.orders", 1));
     project.trial("out", &[]).done();
     let records = project.sheet("out", "records");
@@ -132,22 +138,22 @@ fn strategies_are_listed_and_shown_with_what_they_did() {
     let mut sources = Vec::new();
     for line in listed.lines() {
         let source = line.split(' ').next().expect("an item").to_owned();
-        let shown: Vec<String> = records
+        let retrieved: Vec<String> = records
             .rows()
             .filter(|row| row.text("arm") == "inter-cascade" && row.text("strategies_used") == source)
             .map(|row| row.text("item_id").to_owned())
             .collect();
-        let helped: Vec<&String> = shown.iter().filter(|id| !alone[*id] && with[*id]).collect();
-        let harmed = shown.iter().filter(|id| alone[*id] && !with[*id]).count();
-        let counts = format!("shown {}, helped {}, harmed {harmed},", shown.len(), helped.len());
+        let helped: Vec<&String> = retrieved.iter().filter(|id| !alone[*id] && with[*id]).collect();
+        let harmed = retrieved.iter().filter(|id| alone[*id] && !with[*id]).count();
+        let counts = format!("retrieved {}, helped {}, harmed {harmed},", retrieved.len(), helped.len());
         assert!(line.contains(&counts), "{line}, but {counts}");
         let one = project.run(&["strategies", "show", "out", &source]).done().out;
         holds(
             &one,
             &[
                 "retrieved by its similarity to:",
-                "shown to the weak model:",
-                &format!("shown for {} items", shown.len()),
+                "text in the weak model's prompt:",
+                &format!("retrieved for {} items", retrieved.len()),
             ],
         );
         assert!(helped.iter().all(|id| one.contains(id.as_str())), "{one}");

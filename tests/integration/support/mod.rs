@@ -1,4 +1,4 @@
-//! What the tests of the command line share: a folder to run it in, small data sets, and the outputs read back.
+//! Shared helpers of the command line tests: a working folder, small data sets, and readers for the outputs.
 
 mod settings;
 mod sheet;
@@ -14,23 +14,23 @@ use tempfile::TempDir;
 pub(crate) use self::settings::Settings;
 pub(crate) use self::sheet::{Row, Sheet};
 
-/// The tables of a run, each a `.csv` and a `.parquet`.
+/// Tables of a run, each as `.csv` and `.parquet`.
 pub(crate) const TABLES: [&str; 9] =
     ["records", "calls", "levels", "accuracy", "strong_calls", "fees", "calibration", "reliability", "frontier"];
 
-/// A command that takes longer has hung.
+/// Timeout after which a command counts as hung.
 const PATIENCE: Duration = Duration::from_mins(5);
 
-/// Every file below a folder by its path from there.
+/// Contents of the files below a folder, by relative path.
 pub(crate) type Files = BTreeMap<String, Vec<u8>>;
 
-/// A working folder of its own: nothing is read or written outside it.
+/// Temporary working folder. Nothing is read or written outside it.
 pub(crate) struct Project {
     folder: TempDir,
 }
 
-/// What a command said and how it ended.
-pub(crate) struct Said {
+/// Output and exit status of a command.
+pub(crate) struct CommandOutput {
     pub(crate) code: i32,
     pub(crate) out: String,
     pub(crate) err: String,
@@ -41,7 +41,7 @@ impl Project {
         Self { folder: tempfile::tempdir().expect("a folder") }
     }
 
-    /// A folder with `questions.jsonl` (30 problems in 10 groups) and these settings as `trial.toml`.
+    /// Creates a folder with `questions.jsonl` (30 problems in 10 groups) and these settings as `trial.toml`.
     pub(crate) fn with(settings: &Settings) -> Self {
         let project = Self::new();
         project.write("questions.jsonl", problems(10, 3));
@@ -49,7 +49,7 @@ impl Project {
         project
     }
 
-    /// A folder that holds the project's own `datasets/` and `configs/`.
+    /// Creates a folder with the repository's `datasets/` and `configs/`.
     pub(crate) fn shipped() -> Self {
         let project = Self::new();
         for folder in ["datasets", "configs"] {
@@ -74,29 +74,29 @@ impl Project {
         std::fs::read_to_string(self.path(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
     }
 
-    /// A table of the run in `folder`, from its CSV.
+    /// Reads a table of the run in `folder` from its CSV file.
     pub(crate) fn sheet(&self, folder: &str, table: &str) -> Sheet {
         Sheet::from_csv(self.text(&format!("{folder}/{table}.csv")).as_bytes())
     }
 
-    /// Every file of the project.
+    /// Reads every file of the project.
     pub(crate) fn files(&self) -> Files {
         files(self.folder.path())
     }
 
-    /// The tables, `strategies.jsonl`, `summary.md` and `recommendation.json` of the run in `folder`.
+    /// Reads the tables, `strategies.jsonl`, `summary.md` and `recommendation.json` of the run in `folder`.
     pub(crate) fn reports(&self, folder: &str) -> Files {
         let mut found = files(&self.path(folder));
         found.retain(|name, _| !name.starts_with("set-aside-") && is_report(name));
         found
     }
 
-    /// The program, in this folder, with no key and no weights to be had.
+    /// Returns the program, in this folder, without API keys and without a source of weights.
     pub(crate) fn command(&self) -> Command {
         self.prepared(std::process::Command::new(program()))
     }
 
-    /// Another command in the same surroundings.
+    /// Prepares another command with the same folder and environment.
     pub(crate) fn prepared(&self, mut command: std::process::Command) -> Command {
         command
             .current_dir(self.folder.path())
@@ -110,17 +110,17 @@ impl Project {
         command
     }
 
-    pub(crate) fn run(&self, arguments: &[&str]) -> Said {
-        Said::of(self.command().args(arguments))
+    pub(crate) fn run(&self, arguments: &[&str]) -> CommandOutput {
+        CommandOutput::of(self.command().args(arguments))
     }
 
-    /// `run --config trial.toml --out OUT` with further arguments; it pays for its own calls, whatever lies beside it.
-    pub(crate) fn trial(&self, out: &str, arguments: &[&str]) -> Said {
+    /// Runs `run --config trial.toml --out OUT` with further arguments. The run does not share answers with other runs.
+    pub(crate) fn trial(&self, out: &str, arguments: &[&str]) -> CommandOutput {
         self.run(&[&["run", "--config", "trial.toml", "--out", out, "--alone"], arguments].concat())
     }
 }
 
-impl Said {
+impl CommandOutput {
     pub(crate) fn of(command: &mut Command) -> Self {
         let output = command.output().expect("the program starts");
         let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).expect("UTF-8");
@@ -131,13 +131,13 @@ impl Said {
         }
     }
 
-    /// What it said, having done its work.
+    /// Asserts that the command succeeded.
     pub(crate) fn done(self) -> Self {
         assert_eq!(self.code, 0, "{}{}", self.out, self.err);
         self
     }
 
-    /// The error of a command that could not run: exit status 2, nothing on stdout, the error last on stderr.
+    /// Returns the error of a command that could not run: exit status 2, nothing on stdout, one error on stderr.
     pub(crate) fn refused(self) -> String {
         assert_eq!(self.code, 2, "{}{}", self.out, self.err);
         assert_eq!(self.out, "");
@@ -146,21 +146,21 @@ impl Said {
         self.err
     }
 
-    /// The same where the error is one line and nothing stands before it.
+    /// Like `refused`, and asserts that stderr has only the one line of the error.
     pub(crate) fn refused_in_one_line(self) -> String {
         let error = self.refused();
         assert!(error.starts_with("error: ") && error.lines().count() == 1, "{error}");
         error
     }
 
-    /// How many calls a run says that it made.
+    /// Returns the number of calls that a run reports.
     pub(crate) fn calls_made(&self) -> usize {
         let line = self.out.lines().find(|line| line.contains("calls made")).expect("a line on calls");
         line.split(' ').next().and_then(|number| number.parse().ok()).expect("a number")
     }
 }
 
-/// Asserts that a text holds each of these parts.
+/// Asserts that a text contains each of these parts.
 #[track_caller]
 pub(crate) fn holds(text: &str, parts: &[&str]) {
     for part in parts {
@@ -168,17 +168,17 @@ pub(crate) fn holds(text: &str, parts: &[&str]) {
     }
 }
 
-/// The program under test.
+/// Returns the path of the program under test.
 pub(crate) fn program() -> &'static Path {
     Path::new(env!("CARGO_BIN_EXE_intercascade"))
 }
 
-/// The project's own folder.
+/// Returns the root folder of this repository.
 pub(crate) fn repository() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// Every file below a folder by its path from there, with `/` between the parts.
+/// Reads every file below a folder; keys are relative paths with `/` as separator.
 pub(crate) fn files(folder: &Path) -> Files {
     let mut found = Files::new();
     let mut folders = vec![folder.to_path_buf()];
@@ -201,7 +201,7 @@ fn is_report(name: &str) -> bool {
     tables || ["strategies.jsonl", "summary.md", "recommendation.json"].contains(&name)
 }
 
-/// GSM8K-style problems: `groups` kinds, each in `variants` wordings, with ids and groups.
+/// Returns GSM8K-style problems: `groups` kinds with `variants` wordings each, with ids and groups.
 pub(crate) fn problems(groups: usize, variants: usize) -> String {
     const THINGS: [&str; 12] = [
         "apples", "pencils", "tickets", "chairs", "lamps", "stamps", "ropes", "books", "maps", "shells", "coins",
@@ -224,12 +224,12 @@ pub(crate) fn problems(groups: usize, variants: usize) -> String {
     text
 }
 
-/// MMLU-style questions with a header, explanations, ids and groups; the answer is always the capital.
+/// Returns MMLU-style questions with a header, explanations, ids and groups. The answer is always the capital.
 pub(crate) fn choices(groups: usize, variants: usize) -> String {
     let mut text = "question,choice0,choice1,choice2,choice3,answer,id,group,explanation\n".to_owned();
     for (group, variant) in (0..groups).flat_map(|group| (0..variants).map(move |variant| (group, variant))) {
         let answer = (group + variant) % 4;
-        let choice = |place| if place == answer { format!("town {group}") } else { format!("village {group}{place}") };
+        let choice = |index| if index == answer { format!("town {group}") } else { format!("village {group}{index}") };
         writeln!(
             text,
             "\"In form {variant}, which is the capital of land {group}?\",{},{},{},{},{answer},c{group}-{variant},c{group},\

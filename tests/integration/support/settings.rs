@@ -1,8 +1,8 @@
-//! Configs for tests: one that needs nothing, and changes laid over it.
+//! Configs for tests: a base config without dependencies, and changes to it.
 
 use toml::{Table, Value};
 
-/// Both levels simulated, all arms, two orders, answers short enough for a fee limit to be near.
+/// Both levels simulated, all arms, two orders, and answers so short that a fee limit is soon reached.
 const SIMULATED: &str = r#"
 name = "trial"
 seed = 7
@@ -35,17 +35,17 @@ max_tokens = 32
 price = { input = 2.5, output = 10.0 }
 "#;
 
-/// A config in the making.
+/// Config under construction.
 #[derive(Clone)]
 pub(crate) struct Settings(Table);
 
 impl Settings {
-    /// Simulated levels over `questions.jsonl`.
+    /// Returns a config with simulated levels and `questions.jsonl`.
     pub(crate) fn simulated() -> Self {
         Self::read(SIMULATED)
     }
 
-    /// The same with the data set's own solutions as the strong level, its tokens counted in words.
+    /// Like `simulated`, with the data set's own solutions as strong level and tokens counted in words.
     pub(crate) fn reference() -> Self {
         let entry = "name = 'large'\nbackend = 'reference'\ntokenizer = 'words'\n\
                      price = { input = 2.5, output = 10.0, nominal = true }";
@@ -56,23 +56,23 @@ impl Settings {
         Self(toml::from_str(text).expect("TOML"))
     }
 
-    /// The value at `key.path` set; a `[[model]]` is named as in `model.small.price`.
+    /// Sets the value at `key.path`. A `[[model]]` is addressed by name, as in `model.small.price`.
     pub(crate) fn set(mut self, key: &str, value: impl Into<Value>) -> Self {
-        let (table, last) = self.place(key);
+        let (table, last) = self.table_and_key(key);
         table.insert(last.to_owned(), value.into());
         self
     }
 
-    /// The value at `key.path` taken out.
+    /// Removes the value at `key.path`.
     pub(crate) fn without(mut self, key: &str) -> Self {
-        let (table, last) = self.place(key);
+        let (table, last) = self.table_and_key(key);
         table.remove(last).expect("there before");
         self
     }
 
-    /// The `[[model]]` of this name replaced by the entry in this text.
+    /// Replaces the `[[model]]` of this name by the entry in `entry`.
     pub(crate) fn model(mut self, name: &str, entry: &str) -> Self {
-        let (table, _) = self.place(&format!("model.{name}.name"));
+        let (table, _) = self.table_and_key(&format!("model.{name}.name"));
         *table = toml::from_str(entry).expect("TOML");
         self
     }
@@ -81,8 +81,8 @@ impl Settings {
         toml::to_string(&self.0).expect("TOML")
     }
 
-    /// The table that a key stands in, and the key's last part.
-    fn place<'a>(&mut self, key: &'a str) -> (&mut Table, &'a str) {
+    /// Returns the table that contains a key, and the last part of the key.
+    fn table_and_key<'a>(&mut self, key: &'a str) -> (&mut Table, &'a str) {
         let (parents, last) = key.rsplit_once('.').unwrap_or(("", key));
         let mut table = &mut self.0;
         let mut parts = parents.split('.').filter(|part| !part.is_empty());

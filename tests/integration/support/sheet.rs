@@ -1,16 +1,16 @@
-//! A table read back from one of its two forms.
+//! Table that is read back from its CSV or parquet file.
 
 use std::io::Cursor;
 
 use polars::prelude::{AnyValue, DataFrame, ParquetReader, SerReader};
 
-/// A table's columns and rows.
+/// Columns and rows of a table.
 pub(crate) struct Sheet {
     pub(crate) columns: Vec<String>,
     cells: Vec<Vec<String>>,
 }
 
-/// One row of a table.
+/// Row of a table.
 #[derive(Clone, Copy)]
 pub(crate) struct Row<'a> {
     columns: &'a [String],
@@ -44,11 +44,11 @@ impl Sheet {
 }
 
 impl<'a> Row<'a> {
-    /// The cell as written; empty where there is no value.
+    /// Returns the cell as text; empty if the cell has no value.
     #[track_caller]
     pub(crate) fn text(&self, column: &str) -> &'a str {
-        let place = self.columns.iter().position(|name| name == column);
-        &self.cells[place.unwrap_or_else(|| panic!("no column {column}"))]
+        let index = self.columns.iter().position(|name| name == column);
+        &self.cells[index.unwrap_or_else(|| panic!("no column {column}"))]
     }
 
     #[track_caller]
@@ -57,7 +57,7 @@ impl<'a> Row<'a> {
         text.parse().unwrap_or_else(|error| panic!("{column}: `{text}`: {error}"))
     }
 
-    /// The number, where there is one.
+    /// Returns the number. `None` if the cell is empty.
     #[track_caller]
     pub(crate) fn optional(&self, column: &str) -> Option<f64> {
         (!self.text(column).is_empty()).then(|| self.number(column))
@@ -75,7 +75,7 @@ impl<'a> Row<'a> {
         text.parse().unwrap_or_else(|error| panic!("{column}: `{text}`: {error}"))
     }
 
-    /// The parts of a cell that holds a list.
+    /// Returns the elements of a cell that contains a list.
     #[track_caller]
     pub(crate) fn list(&self, column: &str) -> Vec<&'a str> {
         self.text(column).split(';').filter(|part| !part.is_empty()).collect()

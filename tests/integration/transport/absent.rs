@@ -1,4 +1,4 @@
-//! A server that is not there: one line at once, and one sentence after Ctrl-C.
+//! An unreachable server: one line at once, and one message after Ctrl-C.
 
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Command, Stdio};
@@ -6,25 +6,25 @@ use std::process::{Command, Stdio};
 use super::*;
 use crate::support::{Project, holds, program};
 
-/// An address at which nothing listens.
+/// Returns an address at which nothing listens.
 fn nowhere() -> String {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
     format!("http://{}", listener.local_addr().expect("bound"))
 }
 
 #[test]
-fn it_is_named_at_once_and_once() {
+fn an_unreachable_server_is_reported_at_once_and_once() {
     let address = nowhere();
     let project = Project::with(&settings(&address).set("arms", vec![toml::Value::from("cascade")]));
     let error = project.trial("out", &[]).refused();
     let lines: Vec<&str> = error.lines().collect();
     assert_eq!(lines.len(), 2, "{error}");
     holds(lines[0], &[&address, "cannot be reached: connection refused", "tried again, once within about", "Ctrl-C"]);
-    holds(lines[1], &["the same command goes on", "connection refused", "no answer in 2 attempts"]);
+    holds(lines[1], &["the same command resumes", "connection refused", "no answer in 2 attempts"]);
 }
 
 #[test]
-fn ctrl_c_ends_the_wait_with_one_sentence() {
+fn ctrl_c_ends_the_wait_for_a_server_with_one_message() {
     let project = Project::with(
         &settings(&nowhere()).set("arms", vec![toml::Value::from("cascade")]).set("model.small.max_retries", 9),
     );
@@ -50,5 +50,5 @@ fn stopped_while_waiting(project: &Project, verb: &str) {
     assert_eq!(child.wait().expect("ended").code(), Some(130));
     let mut rest = String::new();
     stderr.read_to_string(&mut rest).expect("text");
-    assert_eq!(rest, "stopped; every answer so far is kept, and the same command goes on from there\n");
+    assert_eq!(rest, "stopped; every answer so far is in the journal, and the same command resumes\n");
 }

@@ -1,14 +1,14 @@
-//! What a run shows of its calls while it goes on: events on stderr and in a file, and the line of progress.
+//! Output about calls during a run: events on stderr and in a file, and the progress line.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::*;
 use crate::support::{Project, holds};
 
-/// Answers busy, in hostile words, to every fifth request, and refuses what is about maps.
-fn troubled(asked: &Asked) -> Option<ResponseTemplate> {
+/// Answers every fifth request with "busy" and hostile text, and refuses questions about maps.
+fn busy_or_refused(received: &ReceivedRequest) -> Option<ResponseTemplate> {
     static SEEN: AtomicU32 = AtomicU32::new(0);
-    if asked.is_about("maps") {
+    if received.is_about("maps") {
         let error = json!({"error": {"message": "content filter", "code": "content_filter"}});
         return Some(ResponseTemplate::new(400).set_body_json(error));
     }
@@ -17,8 +17,8 @@ fn troubled(asked: &Asked) -> Option<ResponseTemplate> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn events_are_shown_as_asked_for_and_written_line_by_line() {
-    let server = provider(troubled).await;
+async fn events_follow_the_log_level_and_are_written_as_lines() {
+    let server = provider(busy_or_refused).await;
     let settings = settings(&server.uri()).set("limits.max_refused", 1.0).set("limits.max_fee_usd", 5.0);
     let price: toml::Table = toml::from_str("input = 0.1\noutput = 0.4").expect("TOML");
     let settings = ["small", "large"].into_iter().fold(settings, |settings, name| {
@@ -26,10 +26,10 @@ async fn events_are_shown_as_asked_for_and_written_line_by_line() {
         settings.set(&format!("model.{name}.max_retries"), 5)
     });
     let project = Project::with(&settings);
-    let said = project.trial("out", &["-v", "--log", "events.jsonl"]).done();
-    holds(&said.err, &["attempt failed", "window halved", "waits, then tries again", "item refused"]);
-    holds(&said.err, &[r"\u{1b}[2Jbusy", "model=small", "calls in flight", "% deferred", "of 5 USD"]);
-    assert!(!said.err.contains('\u{1b}') && !said.err.contains("answered"), "{}", said.err);
+    let output = project.trial("out", &["-v", "--log", "events.jsonl"]).done();
+    holds(&output.err, &["attempt failed", "window halved", "waiting before a retry", "item refused"]);
+    holds(&output.err, &[r"\u{1b}[2Jbusy", "model=small", "calls in flight", "% deferred", "of 5 USD"]);
+    assert!(!output.err.contains('\u{1b}') && !output.err.contains("answered"), "{}", output.err);
 
     let events: Vec<Value> =
         project.text("events.jsonl").lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
@@ -37,12 +37,12 @@ async fn events_are_shown_as_asked_for_and_written_line_by_line() {
     assert!(named("answered") > 20 && named("attempt failed") > 0 && named("item refused") > 0);
     let failed = events.iter().find(|event| event["message"] == "attempt failed").expect("one");
     assert!(failed["item"].is_string() && failed["attempt"] == 1 && failed["level"] == "INFO", "{failed}");
-    let wait = events.iter().find(|event| event["message"] == "waits, then tries again").expect("one");
+    let wait = events.iter().find(|event| event["message"] == "waiting before a retry").expect("one");
     assert!(wait["wait_s"].as_f64().is_some_and(|wait| wait > 0.0), "{wait}");
 
-    // A second run takes all from the journal, and the file is added to.
-    let said = project.trial("out", &["-vv", "--log", "events.jsonl"]).done();
-    holds(&said.err, &["answer from a journal"]);
+    // A second run reads every answer from the journal, and appends to the log file.
+    let output = project.trial("out", &["-vv", "--log", "events.jsonl"]).done();
+    holds(&output.err, &["answer from a journal"]);
     let more = project.text("events.jsonl").lines().count();
     assert!(more > events.len(), "{more} lines");
     let quiet = project.trial("out", &[]).done();

@@ -1,4 +1,4 @@
-//! How a run deals with what servers do to it: refused items, servers that are not there, hostile texts, proxies.
+//! Handling of server behaviour in a run: refused items, unreachable servers, hostile texts, proxies.
 
 #[cfg(unix)]
 mod absent;
@@ -13,21 +13,21 @@ use wiremock::{Mock, MockServer, Request, Respond, ResponseTemplate};
 
 use crate::support::Settings;
 
-/// Both levels behind one server: answers are right, and the weak level is unsure of each group's first item.
+/// Both levels on one server. Answers are correct, and the weak level has low confidence for each group's first item.
 struct Provider {
-    /// What it says instead of an answer.
-    instead: fn(&Asked) -> Option<ResponseTemplate>,
+    /// Response that replaces the answer, if any.
+    instead: fn(&ReceivedRequest) -> Option<ResponseTemplate>,
 }
 
-/// What a request asks for.
-struct Asked {
+/// Contents of a request.
+struct ReceivedRequest {
     model: String,
-    /// The last question in the messages.
+    /// Last question in the messages.
     question: String,
     body: Value,
 }
 
-impl Asked {
+impl ReceivedRequest {
     fn of(request: &Request) -> Self {
         let body: Value = request.body_json().expect("JSON");
         let messages = body["messages"].as_array().expect("messages");
@@ -40,7 +40,7 @@ impl Asked {
         self.model == "large"
     }
 
-    /// Whether the question is about these things.
+    /// True if the question is about these things.
     fn is_about(&self, things: &str) -> bool {
         self.question.contains(things)
     }
@@ -48,38 +48,38 @@ impl Asked {
 
 impl Respond for Provider {
     fn respond(&self, request: &Request) -> ResponseTemplate {
-        let asked = Asked::of(request);
-        (self.instead)(&asked).unwrap_or_else(|| ResponseTemplate::new(200).set_body_json(answer(&asked)))
+        let received = ReceivedRequest::of(request);
+        (self.instead)(&received).unwrap_or_else(|| ResponseTemplate::new(200).set_body_json(answer(&received)))
     }
 }
 
-fn answer(asked: &Asked) -> Value {
-    let numbers: Vec<u32> = asked.question.split(' ').filter_map(|word| word.parse().ok()).collect();
-    let strategy = asked.body.to_string().contains("STRATEGY");
+fn answer(received: &ReceivedRequest) -> Value {
+    let numbers: Vec<u32> = received.question.split(' ').filter_map(|word| word.parse().ok()).collect();
+    let strategy = received.body.to_string().contains("STRATEGY");
     let text = format!(
         "It works out.\n#### {}{}",
         numbers.iter().product::<u32>(),
         if strategy { "\nSTRATEGY:\nMultiply them." } else { "" }
     );
-    // The price of a group's first item is 3.
+    // The price in a group's first item is 3.
     let logprob = if numbers.get(1) == Some(&3) { -1.2 } else { -0.05 };
     let token = |text: &str| json!({"token": text, "logprob": logprob, "bytes": null, "top_logprobs": []});
     let tokens: Vec<Value> = text.split_inclusive(' ').map(token).collect();
     json!({
-        "model": asked.model, "usage": {"prompt_tokens": 50, "completion_tokens": 9, "total_tokens": 59},
+        "model": received.model, "usage": {"prompt_tokens": 50, "completion_tokens": 9, "total_tokens": 59},
         "choices": [{"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": text},
             "logprobs": {"content": tokens}}],
     })
 }
 
-async fn provider(instead: fn(&Asked) -> Option<ResponseTemplate>) -> MockServer {
+async fn provider(instead: fn(&ReceivedRequest) -> Option<ResponseTemplate>) -> MockServer {
     let server = MockServer::start().await;
     turn(&server, instead).await;
     server
 }
 
-/// Has the server answer in another way from now on.
-async fn turn(server: &MockServer, instead: fn(&Asked) -> Option<ResponseTemplate>) {
+/// Changes how the server answers from now on.
+async fn turn(server: &MockServer, instead: fn(&ReceivedRequest) -> Option<ResponseTemplate>) {
     server.reset().await;
     Mock::given(any()).respond_with(Provider { instead }).mount(server).await;
 }
@@ -88,7 +88,7 @@ async fn requests(server: &MockServer) -> usize {
     server.received_requests().await.expect("recorded").len()
 }
 
-/// The cascade and Inter-Cascade on a server at this address.
+/// Settings with the cascade and Inter-Cascade on a server at this address.
 fn settings(address: &str) -> Settings {
     let entry = |name: &str| format!("name = '{name}'\nbackend = 'openai'\nbase_url = '{address}/v1'\nmax_retries = 1");
     let arms: Vec<toml::Value> = ["cascade", "inter-cascade"].map(Into::into).to_vec();

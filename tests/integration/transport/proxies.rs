@@ -1,12 +1,12 @@
-//! A proxy of the environment: named in errors, and passed by for servers in the own network.
+//! A proxy from the environment: it is named in errors, and servers in the local network bypass it.
 
 use wiremock::matchers::any;
 
 use super::*;
-use crate::support::{Project, Said, holds};
+use crate::support::{CommandOutput, Project, holds};
 
-/// A run with this proxy in its environment.
-fn through(project: &Project, proxy: &str) -> Said {
+/// Runs with this proxy in the environment.
+fn through(project: &Project, proxy: &str) -> CommandOutput {
     let mut command = project.command();
     for name in ["http_proxy", "HTTP_PROXY", "https_proxy", "HTTPS_PROXY"] {
         command.env(name, proxy);
@@ -14,7 +14,7 @@ fn through(project: &Project, proxy: &str) -> Said {
     for name in ["no_proxy", "NO_PROXY", "ALL_PROXY", "all_proxy"] {
         command.env_remove(name);
     }
-    Said::of(command.args(["run", "--config", "trial.toml", "--out", "out"]))
+    CommandOutput::of(command.args(["run", "--config", "trial.toml", "--out", "out"]))
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -31,7 +31,7 @@ async fn a_proxy_is_named_in_errors_without_its_password() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn servers_of_the_own_network_are_reached_without_it() {
+async fn servers_of_the_local_network_bypass_the_proxy() {
     let server = provider(|_| None).await;
     let port = server.address().port();
     for host in ["127.0.0.1", "0.0.0.0", "localhost"] {

@@ -1,4 +1,4 @@
-//! Stand-ins for `llama-server`, each a program of a few lines.
+//! Stand-ins for `llama-server`, each a short program.
 
 #![cfg(target_os = "linux")]
 
@@ -11,7 +11,7 @@ use intercascade::backend::llama_server::{Engine, EngineError, EngineSettings};
 use super::{is_gone, port, serving};
 use crate::support::holds;
 
-/// A server of the size of a test: `KEY`, `CONTEXT` and `READY` are put in.
+/// Small server for tests; `KEY`, `CONTEXT` and `READY` are placeholders.
 const SERVER: &str = r#"#!/usr/bin/env python3
 import http.server, json, os, sys
 if sys.argv[1:] == ["--version"]:
@@ -30,7 +30,7 @@ print(" ".join(sys.argv[1:]), "with", sorted(name for name in os.environ if name
 http.server.HTTPServer(("127.0.0.1", int(sys.argv[sys.argv.index("--port") + 1])), Handler).serve_forever()
 "#;
 
-/// A folder with a stand-in and weights that pass every look.
+/// Folder with a stand-in and with weights that pass every check.
 struct Stage(tempfile::TempDir);
 
 impl Stage {
@@ -46,7 +46,7 @@ impl Stage {
         stage
     }
 
-    /// One that serves, with these values put in.
+    /// Builds a stand-in that serves, with these values for the placeholders.
     fn serving(key: &str, context: &str, ready: &str) -> Self {
         Self::new(&SERVER.replace("KEY or", &format!("{key} or")).replace("CONTEXT", context).replace("READY", ready))
     }
@@ -73,24 +73,24 @@ impl Stage {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_program_gets_what_was_set_and_nothing_else() {
+async fn the_engine_gets_only_the_configured_arguments() {
     let stage = Stage::serving("None", "1024", "200");
     let server = stage.engine().start(&stage.settings(), &|_| {}).await.expect("started");
     assert_eq!(server.build(), "llama.cpp b9999-0a1b2c3");
     let port = port(&server.base_url());
     let weights = stage.path("tiny.gguf");
-    let wanted = format!(
+    let expected = format!(
         "--model {} --port {port} --ctx-size 2048 --parallel 2 --threads 2 --host 127.0.0.1 --no-cache-prompt \
          --cache-ram 0 with ['LLAMA_API_KEY']\n",
         weights.display()
     );
-    assert_eq!(stage.log(), wanted);
+    assert_eq!(stage.log(), expected);
     drop(server);
     is_gone(&port);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_program_that_ends_at_once_is_told_with_its_last_words() {
+async fn an_engine_that_exits_at_once_is_reported_with_its_output() {
     let stage = Stage::new(
         "#!/bin/sh\n[ \"$1\" = --version ] && { echo 'version: 9999 (a)'; exit; }\necho 'no device was found'; exit 3\n",
     );
@@ -100,9 +100,9 @@ async fn a_program_that_ends_at_once_is_told_with_its_last_words() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_server_that_is_not_the_one_or_does_not_hold_what_is_asked() {
+async fn a_wrong_server_or_context_size_is_refused() {
     let stranger = Stage::serving("'another'", "1024", "200");
-    holds(&stranger.refusal().await, &["cannot be asked", "401"]);
+    holds(&stranger.refusal().await, &["does not report its properties", "401"]);
     let narrow = Stage::serving("None", "512", "200");
     holds(&narrow.refusal().await, &["gives each slot 512 tokens instead of 1024"]);
     for stage in [stranger, narrow] {
@@ -111,7 +111,7 @@ async fn a_server_that_is_not_the_one_or_does_not_hold_what_is_asked() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn one_that_is_given_up_while_it_loads_is_gone() {
+async fn a_server_abandoned_while_loading_is_ended() {
     let stage = Stage::serving("None", "1024", "503");
     let (engine, settings) = (stage.engine(), stage.settings());
     let given_up = tokio::time::timeout(Duration::from_secs(2), engine.start(&settings, &|_| {})).await;
@@ -120,7 +120,7 @@ async fn one_that_is_given_up_while_it_loads_is_gone() {
 }
 
 #[test]
-fn a_panic_takes_the_server_with_it() {
+fn a_panic_ends_the_server() {
     let stage = Stage::serving("None", "1024", "200");
     let (engine, settings) = (stage.engine(), stage.settings());
     let (sender, receiver) = std::sync::mpsc::channel();
@@ -137,11 +137,13 @@ fn a_panic_takes_the_server_with_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn weights_are_looked_at_before_anything_is_started() {
+async fn weights_are_checked_before_the_engine_starts() {
     let stage = Stage::serving("None", "1024", "200");
     std::fs::write(stage.path("tiny.gguf"), b"GGUF\x03\0\0\0").expect("written");
     match stage.engine().start(&stage.settings(), &|_| {}).await {
-        Err(EngineError::Weights { file, what }) => assert!(file.ends_with("tiny.gguf") && what.contains("cut off")),
+        Err(EngineError::Weights { file, reason }) => {
+            assert!(file.ends_with("tiny.gguf") && reason.contains("incomplete"));
+        }
         other => panic!("{other:?}"),
     }
     let missing = EngineSettings { weights: Path::new("no/such.gguf").to_owned(), ..stage.settings() };

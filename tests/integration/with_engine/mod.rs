@@ -1,5 +1,5 @@
-//! llama.cpp's server, really started: the engine and the small weights are fetched into the cache where they are not
-//! there yet. Stand-ins play what a real one does only on a bad day.
+//! llama.cpp's server as a real process. The engine and the small weights are downloaded into the cache if they are
+//! missing. Stand-ins play failures that the real server seldom has.
 
 mod fakes;
 mod real;
@@ -8,23 +8,23 @@ use std::path::{Path, PathBuf};
 
 use intercascade::backend::llama_server::EngineSettings;
 
-/// Settings for these weights, with the log in a folder.
+/// Returns settings for these weights, with the log in `folder`.
 fn settings(weights: PathBuf, folder: &Path) -> EngineSettings {
     EngineSettings { weights, context: 1024, slots: 2, threads: 2, chat: true, log: folder.join("server.log") }
 }
 
-/// Settings for the small model. Threads that wait for each other on a busy machine take many times as long as one.
+/// Returns settings for the small model, with one thread: on a busy machine several threads are many times slower.
 fn small(folder: &Path) -> EngineSettings {
     EngineSettings { threads: 1, ..settings(crate::with_weights::fetched("smollm2-135m-instruct"), folder) }
 }
 
-/// The port of an address.
+/// Returns the port of an address.
 fn port(base_url: &str) -> String {
     let (_, rest) = base_url.rsplit_once(':').expect("a port");
     rest.trim_end_matches("/v1").to_owned()
 }
 
-/// The process that serves on a port: not the one that stands guard over it.
+/// Returns the id of the process that serves on a port, which is not the supervising process.
 #[cfg(target_os = "linux")]
 pub(crate) fn serving(port: &str) -> Option<u32> {
     let processes = std::fs::read_dir("/proc").expect("a list of processes");
@@ -35,7 +35,7 @@ pub(crate) fn serving(port: &str) -> Option<u32> {
     })
 }
 
-/// Waits until nobody serves on a port; a process that ends loses its arguments before it closes its port.
+/// Waits until no process serves on a port. An ending process loses its arguments before it closes its port.
 #[cfg(target_os = "linux")]
 #[track_caller]
 pub(crate) fn is_gone(port: &str) {
@@ -46,7 +46,7 @@ pub(crate) fn is_gone(port: &str) {
     assert!(gone, "{port}: process {:?} is still there", serving(port));
 }
 
-/// Ends a process without asking it.
+/// Kills a process without a request to stop.
 #[cfg(target_os = "linux")]
 fn kill(pid: u32) {
     let ended = std::process::Command::new("kill").args(["-9", &pid.to_string()]).status().expect("kill");

@@ -1,4 +1,4 @@
-//! The real engine with the small model.
+//! The real `llama-server` with the small model.
 
 #![cfg(target_os = "linux")]
 
@@ -12,30 +12,31 @@ use serde_json::{Value, json};
 use super::{is_gone, kill, port, serving, small};
 use crate::support::holds;
 
-/// Names, for the test below that is a parent, the folder for its log and for its port.
+/// Variable that names the folder for the log and the port; it is set for the test below that acts as parent process.
 const PARENT: &str = "INTERCASCADE_TEST_PARENT";
 
 fn engine() -> Engine {
     Engine::choose().expect("an engine").engine
 }
 
-/// A greedy answer.
+/// Requests a greedy answer.
 async fn answer(server: &RunningServer) -> Value {
     let body = json!({
         "messages": [{ "role": "user", "content": "What is the capital of France?" }],
         "temperature": 0, "max_tokens": 12, "logprobs": true,
     });
     let url = format!("{}/chat/completions", server.base_url());
-    // Wanted by every client, though no secret leaves this machine; another test may have been quicker.
+    // Every client needs a TLS provider, although no secret leaves this machine. Another test may have installed it
+    // already.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let client = reqwest::Client::builder().no_proxy().build().expect("a client");
     assert_eq!(client.post(&url).json(&body).send().await.expect("an answer").status(), 401, "no key, no answer");
-    let asked = client.post(&url).json(&body).bearer_auth(server.api_key().expose_secret());
-    asked.send().await.expect("an answer").json().await.expect("JSON")
+    let request = client.post(&url).json(&body).bearer_auth(server.api_key().expose_secret());
+    request.send().await.expect("an answer").json().await.expect("JSON")
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn it_answers_and_is_gone_with_its_owner() {
+async fn a_server_answers_and_ends_with_its_owner() {
     let folder = tempfile::tempdir().expect("a folder");
     let waits = Mutex::new(Vec::new());
     let note = |wait: Wait| waits.lock().expect("unpoisoned").push(wait);
@@ -43,12 +44,20 @@ async fn it_answers_and_is_gone_with_its_owner() {
     assert!(waits.lock().expect("unpoisoned").iter().any(|wait| matches!(wait, Wait::Loading(_))));
     assert!(server.build().contains("llama"), "{}", server.build());
 
-    let said = answer(&server).await;
-    assert!(said["choices"][0]["message"]["content"].as_str().is_some_and(|text| !text.is_empty()), "{said}");
-    assert_eq!(said["choices"][0]["logprobs"]["content"].as_array().map(Vec::len), Some(12));
-    let again = answer(&server).await;
-    assert_eq!(again["choices"][0]["message"], said["choices"][0]["message"]);
-    assert_eq!(again["usage"]["prompt_tokens_details"]["cached_tokens"], json!(0), "{}", again["usage"]);
+    let first_answer = answer(&server).await;
+    assert!(
+        first_answer["choices"][0]["message"]["content"].as_str().is_some_and(|text| !text.is_empty()),
+        "{first_answer}"
+    );
+    assert_eq!(first_answer["choices"][0]["logprobs"]["content"].as_array().map(Vec::len), Some(12));
+    let second_answer = answer(&server).await;
+    assert_eq!(second_answer["choices"][0]["message"], first_answer["choices"][0]["message"]);
+    assert_eq!(
+        second_answer["usage"]["prompt_tokens_details"]["cached_tokens"],
+        json!(0),
+        "{}",
+        second_answer["usage"]
+    );
 
     let port = port(&server.base_url());
     for pid in [server.pid(), serving(&port).expect("a process")] {
@@ -60,9 +69,9 @@ async fn it_answers_and_is_gone_with_its_owner() {
     is_gone(&port);
 }
 
-/// What the next test starts and kills; nothing when it is run by itself.
+/// Acts as the process that the next test starts and kills. Does nothing if it is run by itself.
 #[tokio::test(flavor = "multi_thread")]
-async fn parent() {
+async fn parent_process_that_the_next_test_kills() {
     let Some(folder) = std::env::var_os(PARENT).map(std::path::PathBuf::from) else { return };
     let server = engine().start(&small(&folder), &|_| {}).await.expect("started");
     std::fs::write(folder.join("arriving"), port(&server.base_url())).expect("written");
@@ -71,11 +80,11 @@ async fn parent() {
 }
 
 #[test]
-fn it_does_not_outlive_a_parent_that_is_killed() {
+fn a_server_does_not_outlive_a_killed_parent() {
     let folder = tempfile::tempdir().expect("a folder");
     small(folder.path());
     let mut parent = Command::new(std::env::current_exe().expect("this program"))
-        .args(["--exact", "with_engine::real::parent"])
+        .args(["--exact", "with_engine::real::parent_process_that_the_next_test_kills"])
         .env(PARENT, folder.path())
         .spawn()
         .expect("started");
@@ -91,12 +100,12 @@ fn it_does_not_outlive_a_parent_that_is_killed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_server_that_dies_is_started_once_more() {
+async fn a_server_that_dies_is_restarted_once() {
     let folder = tempfile::tempdir().expect("a folder");
-    let mut kept = SupervisedServer::new(engine(), small(folder.path()));
+    let mut server = SupervisedServer::new(engine(), small(folder.path()));
     assert!(!folder.path().join("server.log").exists(), "nothing is started before it is needed");
-    let first = port(&kept.alive(&|_| {}).await.expect("started").base_url());
-    assert_eq!(port(&kept.alive(&|_| {}).await.expect("there").base_url()), first);
+    let first = port(&server.ensure_running(&|_| {}).await.expect("started").base_url());
+    assert_eq!(port(&server.ensure_running(&|_| {}).await.expect("there").base_url()), first);
 
     kill(serving(&first).expect("a process"));
     is_gone(&first);
@@ -106,7 +115,7 @@ async fn a_server_that_dies_is_started_once_more() {
             *died.lock().expect("unpoisoned") = Some(last);
         }
     };
-    let second = kept.alive(&note).await.expect("started once more");
+    let second = server.ensure_running(&note).await.expect("started once more");
     holds(&died.into_inner().expect("unpoisoned").expect("told"), &["listening", &first]);
     answer(second).await;
     let second = port(&second.base_url());
@@ -115,7 +124,7 @@ async fn a_server_that_dies_is_started_once_more() {
     kill(serving(&second).expect("a process"));
     is_gone(&second);
     for _ in 0..2 {
-        let error = kept.alive(&|_| {}).await.expect_err("a second death").to_string();
+        let error = server.ensure_running(&|_| {}).await.expect_err("a second death").to_string();
         holds(
             &error,
             &["the llama.cpp server has died twice; the end of its log", "server.log:\n", "listening", &second],
@@ -130,10 +139,10 @@ async fn weights_of_another_architecture_are_refused_by_name() {
     let mut settings = small(folder.path());
     let mut bytes = std::fs::read(&settings.weights).expect("the weights");
     let value = b"general.architecture\x08\0\0\0\x05\0\0\0\0\0\0\0llama";
-    let place = bytes.windows(value.len()).position(|part| part == value).expect("the architecture") + value.len();
-    bytes[place - 5..place].copy_from_slice(b"lemma");
+    let index = bytes.windows(value.len()).position(|part| part == value).expect("the architecture") + value.len();
+    bytes[index - 5..index].copy_from_slice(b"lemma");
     settings.weights = folder.path().join("lemma.gguf");
     std::fs::write(&settings.weights, bytes).expect("written");
     let error = engine().start(&settings, &|_| {}).await.expect_err("refused").to_string();
-    holds(&error, &["lemma.gguf: its architecture is `lemma`, which ", " does not know"]);
+    holds(&error, &["lemma.gguf: ", " does not know its architecture `lemma`"]);
 }

@@ -1,4 +1,4 @@
-//! The backend that runs in this process: answers, scores and refusals.
+//! The in-process GGUF backend: answers, option scores and refusals.
 
 use std::sync::Arc;
 
@@ -35,13 +35,13 @@ fn score(options: &[&str]) -> Mode {
     Mode::Score { options: options.iter().map(|option| (*option).to_owned()).collect() }
 }
 
-/// The same answer, its time apart.
+/// True if two responses are equal except for their time.
 fn same(left: &Response, right: &Response) -> bool {
     Response { latency_ms: 0.0, ..left.clone() } == Response { latency_ms: 0.0, ..right.clone() }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn answers_written_side_by_side_are_those_written_alone() {
+async fn batched_answers_equal_single_answers() {
     let model = backend(Style::Plain);
     let prompt = |number: u32| format!("Question: A box holds {number} pens. How many do 7 boxes hold?\nAnswer:");
     let call = |number: u32, temperature: f64| {
@@ -62,7 +62,7 @@ async fn answers_written_side_by_side_are_those_written_alone() {
 }
 
 #[tokio::test]
-async fn the_calculator_puts_its_value_in() {
+async fn the_calculator_inserts_its_value() {
     let model = backend(Style::Plain);
     let prompt = "Question: A train has 6 cars with 20 seats each. How many seats does it have?\n\
                   Answer: 6 * 20 = 120 seats. The answer is 120.\n\n\
@@ -79,7 +79,7 @@ async fn the_calculator_puts_its_value_in() {
 }
 
 #[tokio::test]
-async fn options_scored_together_are_those_scored_alone() {
+async fn batched_option_scores_equal_single_scores() {
     let model = backend(Style::Plain);
     let prompt = "Question: Who was the first person to walk on the Moon?\nAnswer:";
     let options = ["Neil Armstrong", " Yuri Gagarin", "Buzz Aldrin", "John Glenn", "I"];
@@ -87,9 +87,9 @@ async fn options_scored_together_are_those_scored_alone() {
     assert_eq!(together.text, "Neil Armstrong");
     let again = model.call(&request(prompt, score(&options))).await.expect("scores");
     assert!(same(&together, &again));
-    for (option, wanted) in options.iter().zip(&together.option_logprobs) {
+    for (option, expected) in options.iter().zip(&together.option_logprobs) {
         let alone = model.call(&request(prompt, score(&[option]))).await.expect("a score");
-        assert!((alone.option_logprobs[0] - wanted).abs() < 1e-4, "{option}: {alone:?} instead of {wanted}");
+        assert!((alone.option_logprobs[0] - expected).abs() < 1e-4, "{option}: {alone:?} instead of {expected}");
     }
     assert!((together.option_logprobs[0] + 3.781_97).abs() < 1e-3, "{together:?}");
 }
@@ -107,7 +107,7 @@ async fn a_prompt_beyond_the_context_is_refused() {
 }
 
 #[tokio::test]
-async fn the_chat_style_adds_the_template_and_ends_with_its_token() {
+async fn the_chat_style_applies_the_template_and_its_end_token() {
     let hello = request("Hello!", generate(40, 0.0, &[], false));
     let chat = backend(Style::Chat).call(&hello).await.expect("an answer");
     let texts = [
@@ -117,7 +117,7 @@ async fn the_chat_style_adds_the_template_and_ends_with_its_token() {
         "\n",
         "assistant\n",
     ];
-    // Between them stand <|im_start|> three times and <|im_end|> twice.
+    // The prompt also contains <|im_start|> three times and <|im_end|> twice.
     let ids: usize = texts.iter().map(|text| smollm().1.count(text).expect("counted")).sum();
     assert_eq!(chat.usage.input, ids as u64 + 5);
     assert_eq!(chat.finish, Finish::Stop);

@@ -1,4 +1,4 @@
-//! The tokenizer and the Llama against llama.cpp's ids and a numpy Llama's numbers.
+//! The tokenizer and the Llama model, compared with token ids of llama.cpp and numbers of a Llama in numpy.
 
 use std::fs::File;
 use std::io::BufReader;
@@ -10,7 +10,7 @@ use intercascade::backend::gguf::tokenizer::Tokenizer;
 
 pub(super) const SMOLLM: &str = "smollm2-135m-instruct";
 
-/// The model and its tokenizer, loaded once for all tests.
+/// Returns the model and its tokenizer, loaded once for all tests.
 pub(super) fn smollm() -> &'static (Llama, Tokenizer) {
     static LOADED: OnceLock<(Llama, Tokenizer)> = OnceLock::new();
     LOADED.get_or_init(|| {
@@ -32,7 +32,7 @@ fn logprob(logits: &[f32], token: usize) -> f64 {
 }
 
 #[test]
-fn token_ids_are_llama_cpps() {
+fn token_ids_match_llama_cpp() {
     let tokenizer = &smollm().1;
     let cases: [(&str, &[u32]); 11] = [
         ("Hello world", &[19556, 905]),
@@ -65,9 +65,9 @@ fn text_never_becomes_a_control_token() {
 }
 
 #[test]
-fn greedy_tokens_and_their_log_probabilities_are_those_of_a_numpy_llama() {
-    // A numpy Llama in f64 on the same dequantised weights.
-    let wanted = [
+fn greedy_tokens_and_logprobs_match_a_numpy_llama() {
+    // Values of a Llama in numpy with f64 and the same dequantised weights.
+    let expected = [
         (216, -1.030_942),
         (33, -0.327_031),
         (34, -0.117_271),
@@ -88,22 +88,22 @@ fn greedy_tokens_and_their_log_probabilities_are_those_of_a_numpy_llama() {
     let mut cache = Cache::default();
     let hidden = llama.forward(&Row::trunk(&ids, 0), &mut cache).expect("read");
     let mut logits = llama.logits(&hidden.narrow(0, ids.len() - 1, 1).expect("a row")).expect("logits").remove(0);
-    for (token, wanted) in wanted {
+    for (token, expected) in expected {
         assert_eq!(largest(&logits), token);
         let found = logprob(&logits, token);
-        assert!((found - wanted).abs() < 2e-5, "{token}: {found} instead of {wanted}");
+        assert!((found - expected).abs() < 2e-5, "{token}: {found} instead of {expected}");
         let token = u32::try_from(token).expect("an id");
         ids.push(token);
         logits = llama.step(&[token], &mut [&mut cache]).expect("a step").remove(0);
     }
-    // All at once gives the same as one by one, up to rounding.
+    // All tokens in one step give the same logits as one token per step, up to rounding.
     let hidden = llama.forward(&Row::trunk(&ids, 0), &mut Cache::default()).expect("read");
     let at_once = llama.logits(&hidden.narrow(0, ids.len() - 1, 1).expect("a row")).expect("logits").remove(0);
     assert!(logits.iter().zip(&at_once).all(|(left, right)| (left - right).abs() < 1e-3));
 }
 
 #[test]
-fn a_step_has_the_same_bits_whoever_shares_it() {
+fn a_step_is_bit_identical_in_any_batch() {
     let (llama, tokenizer) = smollm();
     let read = |text: &str| {
         let mut cache = Cache::default();
@@ -128,7 +128,7 @@ fn a_step_has_the_same_bits_whoever_shares_it() {
 }
 
 #[test]
-fn a_long_prompt_is_read_in_parts_and_a_branch_sees_its_own_only() {
+fn long_prompts_are_chunked_and_branches_are_separate() {
     let (llama, _) = smollm();
     let tokens: Vec<u32> = (0..700).map(|place| 300 + place * 7 % 4000).collect();
     let whole = llama.forward(&Row::trunk(&tokens, 0), &mut Cache::default()).expect("read");

@@ -1,4 +1,4 @@
-//! The sentence embedder against a numpy BERT's numbers.
+//! The sentence embedder, compared with the numbers of a BERT in numpy.
 
 use intercascade::retrieval::minilm::Minilm;
 
@@ -9,7 +9,7 @@ fn cosine(left: &[f32], right: &[f32]) -> f32 {
 }
 
 #[test]
-fn sentence_vectors_are_those_of_a_numpy_bert() {
+fn sentence_vectors_match_a_numpy_bert() {
     let embedder = Minilm::load(&super::fetched(MINILM)).expect("loaded");
     let texts = [
         "Who was the first person to walk on the Moon?",
@@ -20,16 +20,20 @@ fn sentence_vectors_are_those_of_a_numpy_bert() {
     .map(str::to_owned);
     let mut done = Vec::new();
     let found = embedder.embed(&texts, &mut |count| done.push(count)).expect("embedded");
-    // The first values of a numpy BERT in f64.
-    let wanted: [(usize, [f32; 4]); 3] = [
+    // First components of each vector, from a BERT in numpy with f64.
+    let expected: [(usize, [f32; 4]); 3] = [
         (13, [0.003_030_01, 0.034_022_55, 0.011_668_15, 0.087_906_32]),
         (16, [-0.026_379_44, 0.151_937_66, 0.008_337_9, -0.080_543_62]),
         (2, [-0.118_838_3, 0.048_297_98, -0.002_548_06, -0.011_011_21]),
     ];
-    for ((vector, tokens), (count, values)) in found.iter().zip(wanted) {
+    for ((vector, tokens), (count, values)) in found.iter().zip(expected) {
         assert_eq!((*tokens, vector.len()), (count, embedder.width()));
         assert!((cosine(vector, vector) - 1.0).abs() < 1e-5);
-        assert!(vector.iter().zip(values).all(|(value, wanted)| (value - wanted).abs() < 1e-5), "{:?}", &vector[..4]);
+        assert!(
+            vector.iter().zip(values).all(|(value, expected)| (value - expected).abs() < 1e-5),
+            "{:?}",
+            &vector[..4]
+        );
     }
     let (near, far) = (cosine(&found[0].0, &found[3].0), cosine(&found[0].0, &found[1].0));
     assert!(near > far + 0.4, "{near} and {far}");
@@ -37,7 +41,7 @@ fn sentence_vectors_are_those_of_a_numpy_bert() {
 }
 
 #[test]
-fn a_sentence_vector_has_the_same_bits_whoever_shares_the_batch() {
+fn a_sentence_vector_is_bit_identical_in_any_batch() {
     let embedder = Minilm::load(&super::fetched(MINILM)).expect("loaded");
     let words = ["the", "farmer", "has", "cows", "and", "buys", "12"];
     let text = |number: usize| {

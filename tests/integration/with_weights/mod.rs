@@ -1,5 +1,5 @@
-//! The models that run in this process, against numbers of independent implementations. The weights are fetched into
-//! the cache where they are not there yet.
+//! Models that run in this process, compared with numbers of independent implementations. Missing weights are
+//! downloaded into the cache.
 
 mod gguf;
 mod llama;
@@ -10,14 +10,14 @@ use std::sync::Mutex;
 
 use intercascade::fetch::weights::Catalogue;
 
-/// Where these weights are, fetched by the first test that asks.
+/// Returns the path of the named weights. The first test that needs them downloads them.
 pub(crate) fn fetched(name: &'static str) -> PathBuf {
     static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
     let _guard = ONE_AT_A_TIME.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
     if let Ok(path) = Catalogue::builtin().check(name) {
         return path;
     }
-    // A thread of its own, since a test may run inside a runtime already.
+    // A separate thread, because the test may already run inside an async runtime.
     let fetch = move || {
         let runtime = tokio::runtime::Runtime::new().expect("a runtime");
         runtime.block_on(Catalogue::builtin().fetch(name, &|_| {})).expect("the weights can be fetched")

@@ -1,4 +1,4 @@
-//! Which arm is taken, on records with known answers and costs.
+//! Recommended arm on records with known answers and costs.
 
 use std::sync::Arc;
 
@@ -6,7 +6,7 @@ use super::*;
 use crate::analysis::fixtures::close;
 use crate::analysis::metrics::recommendation::{Recommendation, RecommendationOutcome, Unit, Verdict};
 
-/// An item of an arm in a group of its own, with one request of the strong level if it is deferred.
+/// Returns an item of an arm in a separate group, with one strong call if deferred.
 fn answered(arm: Arm, item: usize, right: bool, deferred: bool) -> Record {
     let threshold = (!arm.is_one_level()).then_some(0.5);
     let within = Arc::new(CellKey { dataset: "d".into(), arm, order: 0, threshold });
@@ -24,7 +24,7 @@ fn answered(arm: Arm, item: usize, right: bool, deferred: bool) -> Record {
     Record { deferred, calls, graded: Graded { answer: None, score }, ..testing::record(&within, item) }
 }
 
-/// Strong-only is always right; the other arms are wrong on the first items, and defer the last ones.
+/// Strong-only is always correct. The other arms are wrong on the first items and defer the last ones.
 fn records(n: usize, arms: &[(Arm, usize, usize)]) -> Vec<Record> {
     let strong = (0..n).map(|item| answered(Arm::StrongOnly, item, true, true));
     let others = arms.iter().flat_map(|(arm, wrong, deferred)| {
@@ -40,7 +40,7 @@ fn recommended<T>(records: &[Record], margin: f64, read: impl Fn(&Recommendation
 }
 
 #[test]
-fn the_cheapest_arm_that_loses_no_more_than_the_margin_is_taken() {
+fn the_cheapest_arm_within_the_margin_is_recommended() {
     let arms = [(Arm::Cascade, 0, 200), (Arm::InterCascade, 0, 100)];
     recommended(&records(400, &arms), 0.02, |found| {
         assert_eq!(
@@ -51,7 +51,7 @@ fn the_cheapest_arm_that_loses_no_more_than_the_margin_is_taken() {
         close(cascade.cost, 500.0, 1e-9);
         close(taught.cost, 250.0, 1e-9);
         let against = taught.against.expect("strong-only ran");
-        // None of 400 groups differs: 1 - 0.025^(1/400).
+        // No group of 400 differs: 1 - 0.025^(1/400).
         assert!(against.bounded);
         close(against.accuracy.interval.expect("a bound").low, -(1.0 - 0.025_f64.powf(1.0 / 400.0)), 1e-9);
         close(against.cost.expect("requests").value, -0.75, 1e-12);
@@ -62,7 +62,7 @@ fn the_cheapest_arm_that_loses_no_more_than_the_margin_is_taken() {
 }
 
 #[test]
-fn what_loses_more_than_the_margin_or_costs_no_less_does_not_pay() {
+fn arms_beyond_the_margin_or_without_savings_do_not_pay() {
     // A fifth of the answers is lost.
     recommended(&records(400, &[(Arm::Cascade, 80, 100)]), 0.02, |found| {
         assert_eq!((found.outcome, found.cascade, found.taught), (RecommendationOutcome::NothingPays, Some(0), None));
@@ -77,13 +77,13 @@ fn what_loses_more_than_the_margin_or_costs_no_less_does_not_pay() {
 }
 
 #[test]
-fn few_groups_leave_it_open_and_say_how_many_are_missing() {
+fn few_groups_leave_the_verdict_open() {
     recommended(&records(60, &[(Arm::Cascade, 0, 20)]), 0.02, |found| {
         assert_eq!(found.outcome, RecommendationOutcome::Insufficient(0));
-        // 183 groups in all.
+        // 183 groups in total.
         assert_eq!(found.candidates[0].against.expect("strong-only ran").more_groups, Some(123));
     });
-    // One of twenty lost is more than the margin: more groups would rather show that.
+    // One of twenty lost is more than the margin: more groups would more likely confirm the loss.
     recommended(&records(100, &[(Arm::Cascade, 5, 20)]), 0.02, |found| {
         assert_eq!(found.outcome, RecommendationOutcome::Insufficient(0));
         assert_eq!(found.candidates[0].against.expect("strong-only ran").more_groups, None);
@@ -91,7 +91,7 @@ fn few_groups_leave_it_open_and_say_how_many_are_missing() {
 }
 
 #[test]
-fn without_a_strong_level_or_a_cascade_nothing_is_known() {
+fn no_recommendation_without_strong_only_or_cascade() {
     let cascade: Vec<Record> = (0..9).map(|item| answered(Arm::Cascade, item, true, false)).collect();
     recommended(&cascade, 0.02, |found| {
         assert_eq!((found.outcome, found.strong.is_none()), (RecommendationOutcome::NoStrong, true));

@@ -1,4 +1,4 @@
-//! Strong-only and the cascade at a λ of its own as references, and the frontier.
+//! Strong-only and the separately tuned cascade as references, and the frontier.
 
 use super::super::frontier::frontier;
 use super::super::learning::by_teacher;
@@ -6,14 +6,14 @@ use super::super::references::Reference;
 use super::*;
 use crate::analysis::stats::holm::holm;
 
-/// The record of an arm that has this λ, or none.
+/// Returns the record with this λ.
 fn at(mut record: Record, threshold: Option<f64>) -> Record {
     record.cell = Arc::new(CellKey { threshold, ..CellKey::clone(&record.cell) });
     record
 }
 
-/// The arms of [`taught`], with the strong level, which is wrong on every sixth item, the weak level, which is right on every fourth,
-/// and a cascade that defers half. Its λ is the cascade's, and it stands before it.
+/// Arms of [`taught`], with strong-only (wrong on every sixth item), weak-only (correct on every fourth) and a tuned
+/// cascade that defers half, at the cascade's λ and listed before the cascade.
 fn with_references() -> (Vec<Record>, Prices) {
     let (taught, prices) = taught();
     let strong = |arm, i: usize| {
@@ -60,11 +60,12 @@ fn every_arm_is_compared_with_each_reference_that_ran() {
     let (records, prices) = with_references();
     let comparison = Comparison::new(&records, &[], &prices, Seed(3));
     let against = |arm, reference| comparison.of_slice_against(of(&comparison, arm), reference);
-    // All of the cascade's answers are the strong level's, which taught() has right; alone that is wrong on four of 24.
+    // All answers of the cascade are the strong level's, which are correct in taught(); strong-only is wrong on four
+    // of 24.
     let cascade = against(Arm::Cascade, Reference::StrongOnly).expect("paired");
     assert!((cascade.accuracy.value - 4.0 / 24.0).abs() < 1e-12);
     assert_eq!(cascade.strong_calls.map(|change| change.value), Some(0.0));
-    // By item 3 · 32 + 15 tokens, to 3 · 28.
+    // Tokens per item: 3 · 32 + 15 against 3 · 28.
     assert!((cascade.fee.expect("prices").value - (111.0 / 84.0 - 1.0)).abs() < 1e-9, "{cascade:?}");
     let learning = against(Arm::InterCascade, Reference::CascadeTuned).expect("paired");
     assert_eq!(learning.strong_calls.map(|change| change.value), Some(0.0), "both defer half");
@@ -104,14 +105,14 @@ fn the_strong_level_with_examples_learns_and_has_no_weak_figure() {
     assert!(by_encounter(slice, alone).is_empty());
     let (_, changes) = comparison.of_arm(Arm::StrongWithExamples).next().expect("it ran");
     assert_eq!(changes.expect("a cascade").weak_accuracy, None);
-    // Its fee moves with the ratio of the cascade's prices: it spares all of the weak level's, and strategies.
+    // The fee moves with the ratio of the cascade's prices: the arm saves the weak level's whole fee, and strategies.
     let found = curves(&comparison, &[(slice, alone)], &[Shape::Written(1.0)], |own| vec![own]);
     assert!((found[0][0].changes[0].expect("a fee").value - (84.0 / 111.0 - 1.0)).abs() < 1e-9, "{found:?}");
     assert_eq!(found[0][0].pays_from, Some(0.0), "at any price");
 }
 
 #[test]
-fn the_frontier_names_what_dominates_an_arm() {
+fn the_frontier_names_dominating_arms() {
     let (records, prices) = with_references();
     let comparison = Comparison::new(&records, &[], &prices, Seed(3));
     let places = frontier(&comparison);

@@ -1,6 +1,6 @@
-//! The Llama architecture in F32, out of a GGUF file: many rows at once through candle's matrix products
-//! ([`Llama::forward`]), or one token of several sequences at a time ([`Llama::step`]).
-//! Touvron et al. 2023, arXiv:2302.13971; rotary embedding in the pairwise layout that llama.cpp's converter writes.
+//! The Llama architecture in F32, read from a GGUF file. [`Llama::forward`] processes many rows at once with candle's
+//! matrix products. [`Llama::step`] processes one token of several sequences. Source: Touvron et al. 2023,
+//! arXiv:2302.13971. The rotary embedding has the pairwise layout of llama.cpp's converter.
 
 use std::io::{Read, Seek};
 
@@ -11,24 +11,24 @@ mod forward;
 mod rows;
 mod step;
 
-/// The hyper-parameters, as the file's metadata give them.
+/// Hyper-parameters of a model, from the file's metadata.
 #[derive(Debug, Clone)]
 pub struct Shape {
-    /// Tokens that the model was made for, prompt and answer together.
+    /// Context length in tokens, prompt and answer together.
     pub context: usize,
-    /// Transformer layers.
+    /// Number of transformer layers.
     pub layers: usize,
     /// Width of a hidden state.
     pub hidden: usize,
-    /// Width within the feed-forward part.
+    /// Width of the feed-forward part.
     pub inner: usize,
-    /// Query heads.
+    /// Number of query heads.
     pub heads: usize,
-    /// Key and value heads, each shared by `heads / kv_heads` query heads.
+    /// Number of key and value heads. `heads / kv_heads` query heads share each.
     pub kv_heads: usize,
     /// Width of a head.
     pub head: usize,
-    /// Tokens in the vocabulary.
+    /// Number of tokens in the vocabulary.
     pub vocabulary: usize,
     epsilon: f32,
     rope_base: f64,
@@ -36,73 +36,74 @@ pub struct Shape {
 
 struct Layer {
     attention_norm: Tensor,
-    /// Queries, keys and values under one another.
+    /// Stacked matrices of queries, keys and values.
     qkv: Tensor,
     output: Tensor,
     feed_norm: Tensor,
-    /// Gate and up under one another.
+    /// Stacked gate and up matrices.
     gate_up: Tensor,
     down: Tensor,
 }
 
-/// The weights; every matrix is `(out, in)`.
+/// Weights of a model. Every matrix is `(out, in)`.
 pub struct Llama {
     shape: Shape,
-    /// `(vocabulary, hidden)`: the first matrix, and the last one too where the file has none of its own.
+    /// Input embedding, `(vocabulary, hidden)`. Also used as output matrix if the file has no separate one.
     embedding: Tensor,
     unembedding: Tensor,
     layers: Vec<Layer>,
     norm: Tensor,
-    /// Angle per position for each pair of a head's values.
+    /// Rotation angle per position for each pair of a head's values, in radians.
     frequencies: Vec<f64>,
 }
 
-/// One row of input.
+/// Input token with its position.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Row {
-    /// The token's id.
+    /// Id of the token.
     pub token: u32,
-    /// Its place in the text, from 0.
+    /// Position of the token in the text, from 0.
     pub position: usize,
-    /// 0 for the trunk, which all later rows see; a branch's rows are seen by that branch alone.
+    /// Branch of the row. 0 is the trunk, which all later rows attend to. Only rows of the same branch attend to
+    /// other branches.
     pub branch: u32,
 }
 
 impl Row {
-    /// A text's rows, all of them trunk, from `start` on.
+    /// Returns a text's rows as part of the trunk, with positions from `start`.
     #[must_use]
     pub fn trunk(tokens: &[u32], start: usize) -> Vec<Self> {
         (start..).zip(tokens).map(|(position, &token)| Self { token, position, branch: 0 }).collect()
     }
 
-    fn sees(self, earlier: Self) -> bool {
+    fn attends_to(self, earlier: Self) -> bool {
         earlier.branch == 0 || earlier.branch == self.branch
     }
 }
 
-/// Keys and values of the rows that went through the model so far.
+/// Keys and values of the rows processed so far.
 #[derive(Debug, Clone, Default)]
 pub struct Cache {
     rows: Vec<Row>,
-    /// By layer and key head: `(rows, head)`.
+    /// One matrix `(rows, head)` for each layer and key head.
     keys: Vec<Vec<f32>>,
     values: Vec<Vec<f32>>,
 }
 
 impl Cache {
-    /// How many rows it holds.
+    /// Number of rows in the cache.
     #[must_use]
     pub fn len(&self) -> usize {
         self.rows.len()
     }
 
-    /// Whether nothing went through the model yet.
+    /// Returns true if the cache has no rows.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.rows.is_empty()
     }
 
-    /// Adds one row's keys and values, which stand behind one another, to a layer.
+    /// Appends one row's keys and values to a layer. The values follow the keys in `keys_values`.
     fn append(&mut self, layer: usize, shape: &Shape, keys_values: &[f32]) {
         self.keys.resize(shape.layers * shape.kv_heads, Vec::new());
         self.values.resize(shape.layers * shape.kv_heads, Vec::new());
@@ -164,12 +165,12 @@ impl Shape {
         Ok(shape)
     }
 
-    /// Where a layer's key heads are in a [`Cache`].
+    /// Returns the range of a layer's key heads in a [`Cache`].
     fn lines(&self, layer: usize) -> std::ops::Range<usize> {
         layer * self.kv_heads..(layer + 1) * self.kv_heads
     }
 
-    /// What attention scores are multiplied with.
+    /// Factor of the attention scores, 1 / √head.
     #[allow(clippy::cast_precision_loss, reason = "a head is a few hundred values wide")]
     fn scale(&self) -> f32 {
         1.0 / (self.head as f32).sqrt()
@@ -177,11 +178,10 @@ impl Shape {
 }
 
 impl Llama {
-    /// Reads the weights one tensor at a time and dequantises each to F32, so that no more than one of them is in
-    /// memory twice.
+    /// Reads the weights and dequantises them to F32, one tensor at a time, so at most one tensor is in memory twice.
     ///
     /// # Errors
-    /// When a tensor or a key is missing or of a shape that does not fit.
+    /// Returns an error if a tensor or a key is missing, or if its shape does not fit.
     pub fn load<R: Read + Seek>(content: &Content, reader: &mut R) -> Result<Self> {
         let shape = Shape::read(content)?;
         let mut tensor = |name: &str| content.tensor(reader, name, &Device::Cpu)?.dequantize(&Device::Cpu);
@@ -211,7 +211,7 @@ impl Llama {
         Ok(Self { shape, embedding, unembedding, layers, norm, frequencies })
     }
 
-    /// The hyper-parameters.
+    /// Hyper-parameters of the model.
     #[must_use]
     pub fn shape(&self) -> &Shape {
         &self.shape

@@ -1,6 +1,6 @@
-//! One token of each of several sequences through the model, in plain loops over the F32 weights.
-//! Every weight is read once for all sequences, and no sequence's bits depend on the others: each value is one dot
-//! product, added up in one fixed order.
+//! Forward pass of one token in each of several sequences, in plain loops over the F32 weights. Every weight is read
+//! once for all sequences. The result of a sequence does not depend on the others, because each value is one dot
+//! product with a fixed order of additions.
 
 use candle_core::{Result, Tensor};
 use rayon::prelude::*;
@@ -8,15 +8,15 @@ use rayon::prelude::*;
 use super::rows::{add, dot, floats, softmax};
 use super::{Cache, Llama, Row};
 
-/// Matrix rows that one task takes.
+/// Number of matrix rows per task.
 const BLOCK: usize = 32;
 
 impl Llama {
-    /// Puts one more token of each sequence through the model, adds it to its cache, and gives each sequence's
-    /// logits, in order.
+    /// Processes one more token of each sequence, appends it to the sequence's cache, and returns the logits of each
+    /// sequence, in order.
     ///
     /// # Errors
-    /// When an id is outside of the vocabulary.
+    /// Returns an error if an id is outside the vocabulary.
     pub fn step(&self, tokens: &[u32], caches: &mut [&mut Cache]) -> Result<Vec<Vec<f32>>> {
         let (hidden_width, count) = (self.shape.hidden, tokens.len());
         let mut hidden = self.embed(tokens.iter().copied())?;
@@ -32,7 +32,7 @@ impl Llama {
                 .par_iter_mut()
                 .zip(qkv.par_chunks_mut(width))
                 .zip(mixed.par_chunks_mut(hidden_width))
-                .for_each(|((cache, qkv), mixed)| self.look_back(index, qkv, cache, mixed));
+                .for_each(|((cache, qkv), mixed)| self.attend_to_past(index, qkv, cache, mixed));
             add(&mut hidden, &product(&layer.output, &mixed, count)?);
             let gate_up = product(&layer.gate_up, &self.normed(&hidden, &layer.feed_norm)?, count)?;
             add(&mut hidden, &product(&layer.down, &self.gated(&gate_up), count)?);
@@ -41,8 +41,8 @@ impl Llama {
         Ok(logits.chunks_exact(self.shape.vocabulary).map(<[f32]>::to_vec).collect())
     }
 
-    /// One sequence's attention in one layer, its own row included.
-    fn look_back(&self, layer: usize, qkv: &mut [f32], cache: &mut Cache, mixed: &mut [f32]) {
+    /// Computes the attention of one sequence in one layer, including the new row.
+    fn attend_to_past(&self, layer: usize, qkv: &mut [f32], cache: &mut Cache, mixed: &mut [f32]) {
         let shape = &self.shape;
         let Some(position) = cache.rows.last().map(|row| row.position) else {
             return;
@@ -57,12 +57,12 @@ impl Llama {
             queries.chunks_exact(group).zip(mixed.chunks_exact_mut(group)).zip(keys).zip(values)
         {
             for (query, mixed) in queries.chunks_exact(shape.head).zip(mixed.chunks_exact_mut(shape.head)) {
-                let mut shares: Vec<f32> =
+                let mut weights: Vec<f32> =
                     keys.chunks_exact(shape.head).map(|key| dot(query, key) * shape.scale()).collect();
-                softmax(&mut shares);
-                for (share, value) in shares.iter().zip(values.chunks_exact(shape.head)) {
+                softmax(&mut weights);
+                for (weight, value) in weights.iter().zip(values.chunks_exact(shape.head)) {
                     for (mixed, value) in mixed.iter_mut().zip(value) {
-                        *mixed += share * value;
+                        *mixed += weight * value;
                     }
                 }
             }
@@ -70,10 +70,10 @@ impl Llama {
     }
 }
 
-/// Each of `count` rows times the transposed matrix: `(count, out)`.
+/// Multiplies `count` rows by the transposed matrix. The result is `(count, out)`.
 fn product(matrix: &Tensor, rows: &[f32], count: usize) -> Result<Vec<f32>> {
     let (out, width) = matrix.dims2()?;
-    // (out, count) while it is written, so that each task has its own stretch.
+    // The intermediate layout is (out, count), which gives each task a contiguous part.
     let mut columns = vec![0f32; out * count];
     floats(matrix, |matrix| {
         columns.par_chunks_mut(BLOCK * count).zip(matrix.par_chunks(BLOCK * width)).for_each(|(columns, block)| {
@@ -88,9 +88,9 @@ fn product(matrix: &Tensor, rows: &[f32], count: usize) -> Result<Vec<f32>> {
         return Ok(columns);
     }
     let mut result = vec![0f32; out * count];
-    for (place, values) in columns.chunks_exact(count).enumerate() {
+    for (index, values) in columns.chunks_exact(count).enumerate() {
         for (row, value) in values.iter().enumerate() {
-            result[row * out + place] = *value;
+            result[row * out + index] = *value;
         }
     }
     Ok(result)

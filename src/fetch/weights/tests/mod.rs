@@ -1,4 +1,4 @@
-//! Fetching against a local server and a stand-in for Python.
+//! Fetching from a local server and with a stand-in for Python.
 
 #[cfg(unix)]
 mod parts;
@@ -11,10 +11,10 @@ use wiremock::matchers::path;
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
 use super::catalogue::{Catalogue, Weights, WeightsFile, Wheel};
-use super::places::Places;
+use super::locations::Locations;
 use super::{Event, WeightsError};
 
-/// Weights of one file, whose text is `abc`, and their wheel.
+/// Returns weights with one file, whose text is `abc`, and a wheel of it.
 fn tiny() -> Weights {
     Weights {
         name: "tiny".to_owned(),
@@ -35,8 +35,8 @@ fn tiny() -> Weights {
     }
 }
 
-fn places(cache: &Path, server: &MockServer, python: &str) -> Places {
-    Places {
+fn locations(cache: &Path, server: &MockServer, python: &str) -> Locations {
+    Locations {
         cache: cache.to_owned(),
         base_url: Some(server.uri() + "/"),
         pythons: vec![python.to_owned()],
@@ -63,7 +63,7 @@ impl Index {
         use std::os::unix::fs::PermissionsExt;
         let index = Self(tempfile::tempdir().expect("a folder"));
         fs::create_dir(index.0.path().join("running")).expect("a folder");
-        // It notes what it was asked for and how many of it run, and takes its time.
+        // The script records the requested packages and the number of its running copies, and is slow on purpose.
         let script = "#!/bin/sh\ncd_to=$PWD; cd \"$(dirname \"$0\")\"; while [ \"$1\" != -d ]; do shift; done\n\
             echo \"$3\" >> asked; touch running/$$; ls running | wc -l >> at_once; sleep 0.2; rm running/$$\n\
             [ -f \"$3.whl\" ] || { echo \"ERROR: No matching distribution found for $3\" >&2; exit 1; }\n\
@@ -74,7 +74,7 @@ impl Index {
         index
     }
 
-    /// Puts a wheel with one member into the index.
+    /// Adds a wheel with one member to the index.
     fn add(&self, package: &str, member: &str, body: &[u8]) {
         use std::io::Write;
         let file = fs::File::create(self.0.path().join(format!("{package}.whl"))).expect("a file");
@@ -88,8 +88,8 @@ impl Index {
         self.0.path().join("python3").display().to_string()
     }
 
-    /// The lines of a file that it writes.
-    fn noted(&self, name: &str) -> Vec<String> {
+    /// Returns the lines of a file that the script has written.
+    fn recorded(&self, name: &str) -> Vec<String> {
         let text = fs::read_to_string(self.0.path().join(name)).unwrap_or_default();
         text.lines().map(|line| line.trim().to_owned()).collect()
     }
@@ -100,7 +100,7 @@ impl Index {
 struct Events(Mutex<Vec<Event>>);
 
 impl Events {
-    fn note(&self, event: Event) {
+    fn record(&self, event: Event) {
         self.0.lock().expect("unpoisoned").push(event);
     }
 
@@ -115,16 +115,16 @@ impl Events {
 }
 
 #[tokio::test]
-async fn a_right_file_is_put_in_place_and_not_fetched_again() {
+async fn a_correct_file_is_stored_and_not_fetched_again() {
     let cache = tempfile::tempdir().expect("a folder");
     let server = serving("abc").await;
-    let places = places(cache.path(), &server, "no-python");
+    let locations = locations(cache.path(), &server, "no-python");
     let events = Events::default();
-    let file = tiny().fetch(&places, &|event| events.note(event)).await.expect("fetched");
-    assert_eq!(fs::read(&file).expect("there"), b"abc");
+    let file = tiny().fetch(&locations, &|event| events.record(event)).await.expect("fetched");
+    assert_eq!(fs::read(&file).expect("exists"), b"abc");
     assert_eq!(file, cache.path().join("weights/tiny/a.bin"));
     assert!(events.0.lock().expect("unpoisoned").contains(&Event::Received { bytes: 3, total: Some(3) }));
-    tiny().fetch(&places, &|_| ()).await.expect("still there");
+    tiny().fetch(&locations, &|_| ()).await.expect("still exists");
     assert_eq!(server.received_requests().await.expect("recorded").len(), 1);
     let left = fs::read_dir(cache.path().join("weights/tiny")).expect("a folder").count();
     assert_eq!(left, 1, "nothing but the file is left");
@@ -132,69 +132,69 @@ async fn a_right_file_is_put_in_place_and_not_fetched_again() {
 
 #[cfg(unix)]
 #[tokio::test]
-async fn the_package_is_next_when_the_hub_has_another_file() {
+async fn the_package_is_tried_if_the_hub_has_another_file() {
     let cache = tempfile::tempdir().expect("a folder");
     let server = serving("abd").await;
     let index = Index::new();
     index.add("tiny-weights==1.0", "tiny/model/a.bin", b"abc");
-    let places = places(cache.path(), &server, &index.python());
+    let locations = locations(cache.path(), &server, &index.python());
     let events = Events::default();
-    let file = tiny().fetch(&places, &|event| events.note(event)).await.expect("fetched");
-    assert_eq!(fs::read(file).expect("there"), b"abc");
+    let file = tiny().fetch(&locations, &|event| events.record(event)).await.expect("fetched");
+    assert_eq!(fs::read(file).expect("exists"), b"abc");
     let failed = events.failures();
     assert!(failed.len() == 1 && failed[0].contains("SHA-256"), "{failed:?}");
 }
 
 #[cfg(unix)]
 #[tokio::test]
-async fn a_wrong_package_is_refused() {
+async fn a_package_with_a_wrong_file_is_refused() {
     let cache = tempfile::tempdir().expect("a folder");
     let server = MockServer::start().await;
     let index = Index::new();
     index.add("tiny-weights==1.0", "tiny/model/a.bin", b"abd");
-    let places = places(cache.path(), &server, &index.python());
-    let error = tiny().fetch(&places, &|_| ()).await.expect_err("wrong bytes").to_string();
+    let locations = locations(cache.path(), &server, &index.python());
+    let error = tiny().fetch(&locations, &|_| ()).await.expect_err("wrong bytes").to_string();
     assert!(error.contains("404") && error.contains("SHA-256"), "{error}");
     assert!(!cache.path().join("weights/tiny/a.bin").exists());
 }
 
 #[tokio::test]
-async fn when_nothing_helps_every_source_is_named() {
+async fn the_error_names_every_failed_source() {
     let cache = tempfile::tempdir().expect("a folder");
     let server = serving("much too long").await;
-    let places = places(cache.path(), &server, "no-such-python");
-    let error = tiny().fetch(&places, &|_| ()).await.expect_err("no source").to_string();
-    assert!(error.contains("/tiny: a.bin: it is longer than 3 bytes"), "{error}");
-    assert!(error.contains("Python package tiny-weights 1.0: there is no `python3`"), "{error}");
+    let locations = locations(cache.path(), &server, "no-such-python");
+    let error = tiny().fetch(&locations, &|_| ()).await.expect_err("no source").to_string();
+    assert!(error.contains("/tiny: a.bin: the file is longer than the expected 3 bytes"), "{error}");
+    assert!(error.contains("Python package tiny-weights 1.0: no `python3`"), "{error}");
 }
 
 #[tokio::test]
-async fn a_disk_that_is_nearly_full_is_not_filled() {
+async fn a_fetch_needs_enough_free_disk() {
     let cache = tempfile::tempdir().expect("a folder");
     let server = serving("abc").await;
-    let places = Places { free_disk: |_| Some(2), ..places(cache.path(), &server, "no-python") };
-    let error = tiny().fetch(&places, &|_| ()).await.expect_err("no room").to_string();
-    assert!(error.contains("/tiny: needs 1 MB of disk while it is fetched, and "), "{error}");
-    assert!(error.contains("weights/tiny has 1 MB free\n  Python package tiny-weights 1.0: needs 1 MB"), "{error}");
+    let locations = Locations { free_disk: |_| Some(2), ..locations(cache.path(), &server, "no-python") };
+    let error = tiny().fetch(&locations, &|_| ()).await.expect_err("no room").to_string();
+    assert!(error.contains("/tiny: needs 1 MB of free disk for the fetch, but "), "{error}");
+    assert!(error.contains("weights/tiny has only 1 MB\n  Python package tiny-weights 1.0: needs 1 MB"), "{error}");
     assert!(server.received_requests().await.expect("recorded").is_empty());
 }
 
 #[tokio::test]
-async fn damage_is_found_and_mended() {
+async fn a_damaged_file_is_found_and_replaced() {
     let cache = tempfile::tempdir().expect("a folder");
     let server = serving("abc").await;
-    let places = places(cache.path(), &server, "no-python");
-    assert!(matches!(tiny().check(&places), Err(WeightsError::Missing { .. })));
+    let locations = locations(cache.path(), &server, "no-python");
+    assert!(matches!(tiny().check(&locations), Err(WeightsError::Missing { .. })));
     fs::create_dir_all(cache.path().join("weights/tiny")).expect("a folder");
     fs::write(cache.path().join("weights/tiny/a.bin"), "abx").expect("written");
-    let error = tiny().check(&places).expect_err("damaged").to_string();
+    let error = tiny().check(&locations).expect_err("damaged").to_string();
     assert!(error.contains("a.bin: its SHA-256 is") && error.contains("models fetch tiny"), "{error}");
-    tiny().fetch(&places, &|_| ()).await.expect("mended");
-    tiny().check(&places).expect("right");
+    tiny().fetch(&locations, &|_| ()).await.expect("replaced");
+    tiny().check(&locations).expect("right");
 }
 
 #[test]
-fn an_unknown_name_is_met_with_the_known_ones() {
+fn an_unknown_name_lists_the_known_names() {
     let error = Catalogue::builtin().find("gpt-5").expect_err("unknown").to_string();
     let known = Catalogue::builtin().entries();
     assert!(error.contains("gpt-5") && known.iter().all(|weights| error.contains(&weights.name)), "{error}");

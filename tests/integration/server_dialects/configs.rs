@@ -1,4 +1,4 @@
-//! The shipped configs end to end: they run, send what they say, and count what is answered.
+//! The shipped configs end to end: they run, send the configured requests, and count the tokens of the answers.
 
 use std::collections::BTreeSet;
 
@@ -6,19 +6,19 @@ use intercascade::dataset::catalogue::Catalogue;
 use serde_json::Value;
 
 use super::{KEYS, Stage};
-use crate::support::{Project, Said, Settings, holds, problems, repository};
+use crate::support::{CommandOutput, Project, Settings, holds, problems, repository};
 
-/// Tokens that a server says it has read, had in its cache and written in one call.
+/// Token counts that a server reports for one call: input, cached input, output.
 type Tokens = [usize; 3];
 
-/// What a level's requests must look like, and what each costs.
+/// Expected requests of a level, and the token counts of each call.
 struct Level {
     model: &'static str,
     server: &'static str,
     key: Option<&'static str>,
-    /// Fields that every body has, with their values.
+    /// Fields that every request body has, with their values.
     sent: &'static [(&'static str, &'static str)],
-    /// Fields that no body has.
+    /// Fields that no request body has.
     left_out: &'static [&'static str],
     tokens: Tokens,
 }
@@ -48,19 +48,19 @@ const fn local(model: &'static str, server: &'static str, weak: bool) -> Level {
     Level { model, server, key: None, sent: if weak { SCORED } else { PLAIN }, left_out, tokens: [100, 0, 20] }
 }
 
-/// Runs a shipped config and checks both levels' requests and counts.
-async fn checked(config: &str, sets: &[&str], levels: [&Level; 2]) -> Stage {
+/// Runs a shipped config and checks the requests and token counts of both levels.
+async fn run_and_check(config: &str, sets: &[&str], levels: [&Level; 2]) -> Stage {
     let stage = Stage::new().await;
     stage.redirect(config);
     stage.run(config, sets).done();
     assert_eq!(stage.refusals().await.0, Vec::<String>::new());
     for level in levels {
-        let asked = stage.asked(level.model).await;
-        assert!(!asked.is_empty(), "{} was not asked", level.model);
-        for served in &asked {
+        let requests = stage.requests_to(level.model).await;
+        assert!(!requests.is_empty(), "{} was not asked", level.model);
+        for served in &requests {
             assert_eq!(served.server, level.server);
-            let wanted = level.key.and_then(|variable| KEYS.iter().find(|(name, _)| *name == variable));
-            assert_eq!(served.key, wanted.map(|(_, key)| format!("Bearer {key}")), "{}", level.model);
+            let expected = level.key.and_then(|variable| KEYS.iter().find(|(name, _)| *name == variable));
+            assert_eq!(served.key, expected.map(|(_, key)| format!("Bearer {key}")), "{}", level.model);
             for (field, value) in level.sent {
                 assert_eq!(
                     served.body[field],
@@ -74,36 +74,41 @@ async fn checked(config: &str, sets: &[&str], levels: [&Level; 2]) -> Stage {
             }
         }
     }
-    counted(&stage, levels).await;
-    stage.hides_keys();
+    assert_counts(&stage, levels).await;
+    stage.assert_no_keys();
     stage
 }
 
-/// Asserts that the fees count every answer as its server did, by the names of the config.
-async fn counted(stage: &Stage, levels: [&Level; 2]) {
+/// Asserts that the fees count each answer's tokens as its server reported them, under the model names of the config.
+async fn assert_counts(stage: &Stage, levels: [&Level; 2]) {
     let calls = stage.project.sheet("out", "calls");
     let fees = stage.project.sheet("out", "fees");
-    for (place, level) in levels.into_iter().enumerate() {
-        let rows: Vec<_> = calls.rows().filter(|call| call.text("level") == place.to_string()).collect();
+    for (index, level) in levels.into_iter().enumerate() {
+        let rows: Vec<_> = calls.rows().filter(|call| call.text("level") == index.to_string()).collect();
         let keys: BTreeSet<&str> = rows.iter().map(|call| call.text("journal_key")).collect();
-        assert_eq!(keys.len(), stage.asked(level.model).await.len(), "no call is made twice");
+        assert_eq!(keys.len(), stage.requests_to(level.model).await.len(), "no call is made twice");
         let name = rows.first().expect("a call").text("model");
         let [read, cached, written] = level.tokens;
         for total in fees.rows().filter(|row| row.text("model") == name && row.text("purpose") == "total") {
-            let made = total.count("calls");
+            let call_count = total.count("calls");
             let counts = ["input_tokens", "cached_input_tokens", "output_tokens"].map(|column| total.count(column));
-            assert_eq!(counts, [made * read, made * cached, made * written], "{name}, {}", total.text("arm"));
+            assert_eq!(
+                counts,
+                [call_count * read, call_count * cached, call_count * written],
+                "{name}, {}",
+                total.text("arm")
+            );
         }
     }
     let records = stage.project.sheet("out", "records");
     assert_eq!(records.len(), 6 * 5);
     let cascade: Vec<_> = records.rows().filter(|row| row.text("arm") == "cascade").collect();
-    // The servers are unsure of every second item.
+    // The servers answer every second item with low confidence.
     assert_eq!(cascade.iter().filter(|row| row.flag("deferred")).count(), 3);
     assert!(records.rows().all(|row| row.text("score") == "correct"));
 }
 
-/// The fee of one call by the price of a shipped config, or none where it has no price.
+/// Returns the fee of one call at the price in a shipped config. `None` if the config has no price.
 fn fee(config: &str, model: &str, tokens: Tokens) -> Option<f64> {
     let text = std::fs::read_to_string(repository().join(format!("configs/{config}.toml"))).expect("readable");
     let config: toml::Table = toml::from_str(&text).expect("TOML");
@@ -116,22 +121,22 @@ fn fee(config: &str, model: &str, tokens: Tokens) -> Option<f64> {
     Some(((read - cached) * part("input") + cached * part("cached_input") + written * part("output")) / 1e6)
 }
 
-/// Asserts that each model's total is its calls at the config's price.
-fn priced(stage: &Stage, config: &str, levels: [(&str, &Level); 2]) {
+/// Asserts that the total fee of each model is its number of calls times the fee of a call.
+fn assert_fees(stage: &Stage, config: &str, levels: [(&str, &Level); 2]) {
     for row in stage.project.sheet("out", "fees").rows().filter(|row| row.text("purpose") == "total") {
         let Some((name, level)) = levels.iter().find(|(name, _)| *name == row.text("model")) else { continue };
-        let wanted = fee(config, name, level.tokens).map(|fee| fee * row.number("calls"));
-        match (row.optional("fee_usd"), wanted) {
-            (Some(found), Some(wanted)) => {
-                assert!((found - wanted).abs() < 1e-12, "{name}: {found} instead of {wanted}");
+        let expected = fee(config, name, level.tokens).map(|fee| fee * row.number("calls"));
+        match (row.optional("fee_usd"), expected) {
+            (Some(found), Some(expected)) => {
+                assert!((found - expected).abs() < 1e-12, "{name}: {found} instead of {expected}");
             }
-            (found, wanted) => assert_eq!(found, wanted, "{name}"),
+            (found, expected) => assert_eq!(found, expected, "{name}"),
         }
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn openai() {
+async fn the_openai_config_runs() {
     let strong = Level {
         model: "gpt-6-sol",
         sent: &[("max_completion_tokens", "4096"), ("reasoning_effort", "\"low\"")],
@@ -139,8 +144,8 @@ async fn openai() {
         tokens: [100, 64, 50],
         ..GPT_41_MINI
     };
-    let stage = checked("openai", &[], [&GPT_41_MINI, &strong]).await;
-    priced(&stage, "openai", [("weak", &GPT_41_MINI), ("strong", &strong)]);
+    let stage = run_and_check("openai", &[], [&GPT_41_MINI, &strong]).await;
+    assert_fees(&stage, "openai", [("weak", &GPT_41_MINI), ("strong", &strong)]);
     assert!(fee("openai", "strong", strong.tokens).is_some());
     let manifest: Value = serde_json::from_str(&stage.project.text("out/manifest.json")).expect("JSON");
     assert_eq!(manifest["answered_by"]["weak"][0], "gpt-4.1-mini-2026-01-01");
@@ -148,41 +153,41 @@ async fn openai() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn gemini() {
+async fn the_gemini_config_runs() {
     let weak = local("llama3.2:1b", "ollama", true);
-    let stage = checked("gemini", &[], [&weak, &GEMINI]).await;
-    priced(&stage, "gemini", [("weak", &weak), ("strong", &GEMINI)]);
+    let stage = run_and_check("gemini", &[], [&weak, &GEMINI]).await;
+    assert_fees(&stage, "gemini", [("weak", &weak), ("strong", &GEMINI)]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn vllm() {
+async fn the_vllm_config_runs() {
     let levels = [
         local("Qwen/Qwen2.5-1.5B-Instruct", "vllm-weak", true),
         local("Qwen/Qwen2.5-7B-Instruct", "vllm-strong", false),
     ];
-    let stage = checked("vllm", &[], [&levels[0], &levels[1]]).await;
-    priced(&stage, "vllm", [("weak", &levels[0]), ("strong", &levels[1])]);
-    // The end marker of a confidence of e^-9 does not count.
+    let stage = run_and_check("vllm", &[], [&levels[0], &levels[1]]).await;
+    assert_fees(&stage, "vllm", [("weak", &levels[0]), ("strong", &levels[1])]);
+    // The end marker, with a log-probability of -9, does not lower the confidence.
     let records = stage.project.sheet("out", "records");
     assert!(records.rows().filter_map(|row| row.optional("confidence")).all(|confidence| confidence > 0.4));
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn ollama() {
+async fn the_ollama_config_runs() {
     let levels = [local("llama3.2:1b", "ollama", true), local("llama3.1:8b", "ollama", false)];
-    let stage = checked("ollama", &[], [&levels[0], &levels[1]]).await;
+    let stage = run_and_check("ollama", &[], [&levels[0], &levels[1]]).await;
     let summary = stage.project.text("out/summary.md");
     holds(&summary, &["Model `weak` has no price", "Model `strong` has no price"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn live() {
-    let stage = checked("live", &[], [&GPT_41_MINI, &GEMINI]).await;
-    priced(&stage, "live", [("gpt-4.1-mini", &GPT_41_MINI), ("gemini-3.8-flash", &GEMINI)]);
+async fn the_live_config_runs() {
+    let stage = run_and_check("live", &[], [&GPT_41_MINI, &GEMINI]).await;
+    assert_fees(&stage, "live", [("gpt-4.1-mini", &GPT_41_MINI), ("gemini-3.8-flash", &GEMINI)]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn live_with_the_weak_models_successor() {
+async fn the_live_config_runs_with_the_successor_of_its_weak_model() {
     let luna = Level {
         model: "gpt-6-luna",
         sent: &[
@@ -194,12 +199,12 @@ async fn live_with_the_weak_models_successor() {
         left_out: &["max_tokens", "stop"],
         ..GPT_41_MINI
     };
-    let stage = checked("live", &["levels=[\"gpt-6-luna\", \"gemini-3.8-flash\"]"], [&luna, &GEMINI]).await;
-    priced(&stage, "live", [("gpt-6-luna", &luna), ("gemini-3.8-flash", &GEMINI)]);
+    let stage = run_and_check("live", &["levels=[\"gpt-6-luna\", \"gemini-3.8-flash\"]"], [&luna, &GEMINI]).await;
+    assert_fees(&stage, "live", [("gpt-6-luna", &luna), ("gemini-3.8-flash", &GEMINI)]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_papers_pair_is_refused_as_retired() {
+async fn the_model_pair_of_the_paper_is_refused_as_retired() {
     let stage = Stage::new().await;
     stage.redirect("paper-pair");
     let error = stage.run("paper-pair", &[]).refused_in_one_line();
@@ -212,11 +217,11 @@ async fn the_papers_pair_is_refused_as_retired() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_was_recorded_is_replayed_with_no_key_and_after_the_model_has_been_ended() {
+async fn a_recording_of_a_retired_model_replays_without_a_key() {
     let stage = Stage::new().await;
     stage.redirect("live");
     stage.run("live", &[]).done();
-    let asked = stage.server.received_requests().await.expect("recorded").len();
+    let requests = stage.server.received_requests().await.expect("recorded").len();
     let config = stage.project.text("configs/live.toml");
     let ended = config
         .replace("api_key_env = \"GEMINI_API_KEY\"", "api_key_env = \"GEMINI_API_KEY\"\nretired = \"2026-11-01\"");
@@ -230,11 +235,11 @@ async fn what_was_recorded_is_replayed_with_no_key_and_after_the_model_has_been_
         let name = format!("{table}.csv");
         assert_eq!(stage.project.text(&format!("again/{name}")), stage.project.text(&format!("out/{name}")));
     }
-    assert_eq!(stage.server.received_requests().await.expect("recorded").len(), asked, "no call is made");
+    assert_eq!(stage.server.received_requests().await.expect("recorded").len(), requests, "no call is made");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_live_family_is_run_end_to_end() {
+async fn the_live_config_family_runs_end_to_end() {
     let stage = Stage::new().await;
     stage.redirect("live");
     let text = stage.project.text("configs/paper/families.toml");
@@ -242,27 +247,27 @@ async fn the_live_family_is_run_end_to_end() {
     stage.project.write("configs/paper/families.toml", text.replace("config = \"../live.toml\"", set));
     let mut command = stage.project.command();
     command.envs(KEYS).args(["reproduce", "pipeline", "fees", "--family", "live", "--out", "out"]);
-    let said = Said::of(&mut command).done();
-    holds(&said.err, &["1 of 1: live, its models are asked"]);
+    let output = CommandOutput::of(&mut command).done();
+    holds(&output.err, &["1 of 1: live, calling its models"]);
     assert_eq!(stage.refusals().await.0, Vec::<String>::new());
     for level in [&GPT_41_MINI, &GEMINI] {
-        assert!(!stage.asked(level.model).await.is_empty(), "{}", level.model);
+        assert!(!stage.requests_to(level.model).await.is_empty(), "{}", level.model);
     }
     assert_eq!(stage.project.sheet("out", "pipeline").len(), 5);
     assert!(stage.project.sheet("out", "fees").rows().all(|row| row.number("fee_usd") > 0.0));
     holds(&stage.project.text("out/pipeline.md"), &["No reproduction.", "our choice: everything"]);
 
-    // The pair that has been ended is not asked, and not looked for.
+    // A family of retired models gets no calls, and nothing of it is looked up.
     let mut command = stage.project.command();
     command.envs(KEYS).args(["reproduce", "--family", "paper-pair", "--out", "pair"]);
-    let refused = Said::of(&mut command);
+    let refused = CommandOutput::of(&mut command);
     assert_eq!(refused.code, 2);
     holds(&refused.err, &["paper-pair", "ended it on 2026-10-23"]);
     let listed = stage.project.run(&["reproduce", "--family", "paper-pair", "--list"]).done();
     holds(&listed.out, &["only recordings of them can answer", "paper-pair"]);
 }
 
-/// The names of the shipped configs whose text holds this.
+/// Returns the names of the shipped configs whose text contains `part`.
 fn shipped(part: &str) -> BTreeSet<String> {
     let mut configs = crate::support::files(&repository().join("configs"));
     let is_list = |name: &str| name.contains('/') || ["dialects.toml", "models.toml", "weights.toml"].contains(&name);
@@ -271,14 +276,14 @@ fn shipped(part: &str) -> BTreeSet<String> {
 }
 
 #[test]
-fn every_shipped_config_that_names_a_server_is_among_these() {
+fn every_shipped_config_with_a_server_is_tested() {
     let served = ["gemini", "live", "ollama", "openai", "paper-pair", "vllm"];
     let named: BTreeSet<String> = shipped("base_url").union(&shipped("preset = ")).cloned().collect();
     assert_eq!(named, served.map(str::to_owned).into());
 }
 
 #[test]
-fn every_shipped_config_passes_its_own_check() {
+fn every_shipped_config_passes_its_check() {
     let project = Project::shipped();
     project.write("questions.jsonl", problems(10, 3));
     let before = project.files();
@@ -289,28 +294,28 @@ fn every_shipped_config_passes_its_own_check() {
         let path = format!("configs/{config}.toml");
         let check = |sets: &[&str]| {
             let mut command = project.command();
-            Said::of(command.envs(KEYS).args(["run", "--dry-run", "--config", &path]).args(sets))
+            CommandOutput::of(command.envs(KEYS).args(["run", "--dry-run", "--config", &path]).args(sets))
         };
         let settings: toml::Table = toml::from_str(&project.text(&path)).expect("TOML");
         let name = settings["dataset"].get("name").and_then(toml::Value::as_str).unwrap_or_default();
-        let said = if fetched.contains(&name) {
+        let output = if fetched.contains(&name) {
             holds(
                 &check(&[]).refused_in_one_line(),
-                &["is not there; fetch it with", &format!("datasets fetch {name}`")],
+                &["is missing; fetch it with", &format!("datasets fetch {name}`")],
             );
-            // All else is checked with another file in its place.
+            // The rest of the config is checked with another data file.
             let sets = ["path=questions.jsonl", "split=", "subjects=", "sample_groups="];
             check(&sets.map(|set| format!("--set=dataset.{set}")).each_ref().map(String::as_str))
         } else {
             check(&[])
         };
-        holds(&said.done().out, &["weak level: ", "strong level: ", " calls, about "]);
+        holds(&output.done().out, &["weak level: ", "strong level: ", " calls, about "]);
     }
     assert!(project.files() == before);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_a_dialect_does_not_take_is_refused_with_the_mend() {
+async fn unsupported_request_fields_are_refused_with_the_fix() {
     for (model, key, mend) in [
         ("gpt-6-sol", "token_limit_key", "token_limit_key = \"max_completion_tokens\""),
         ("gpt-6-sol", "send_temperature", "send_temperature = false"),
@@ -331,7 +336,7 @@ async fn what_a_dialect_does_not_take_is_refused_with_the_mend() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_gateway_that_wants_a_header_and_a_field_of_its_own() {
+async fn a_gateway_gets_its_extra_header_and_field() {
     let stage = Stage::new().await;
     stage.redirect("ollama");
     let entry = format!(
@@ -343,8 +348,8 @@ async fn a_gateway_that_wants_a_header_and_a_field_of_its_own() {
     stage.project.write("configs/gateway.toml", config.text());
     stage.run("gateway", &[]).done();
     assert_eq!(stage.refusals().await.0, Vec::<String>::new());
-    assert!(!stage.asked("behind-the-gateway").await.is_empty());
-    stage.hides_keys();
+    assert!(!stage.requests_to("behind-the-gateway").await.is_empty());
+    stage.assert_no_keys();
     for (key, words) in [("headers_env", "x-gateway-team is required"), ("extra_body", "routing.region")] {
         stage.project.write(
             "configs/bare.toml",

@@ -1,11 +1,11 @@
-//! The servers: which requests each takes, in which words it refuses the others, and the form of its answers.
+//! Stand-in servers: the requests that each accepts, the errors it returns for others, and the form of its answers.
 
 use std::collections::HashMap;
 
 use serde_json::{Value, json};
 use wiremock::{MockServer, Request, Respond, ResponseTemplate};
 
-/// The addresses of the shipped configs and the paths that stand for them here.
+/// Addresses of the shipped configs, with the path that replaces each address in these tests.
 pub(super) const ADDRESSES: [(&str, &str); 5] = [
     ("https://api.openai.com/v1", "/openai/v1"),
     ("https://generativelanguage.googleapis.com/v1beta/openai", "/gemini/v1beta/openai"),
@@ -14,7 +14,7 @@ pub(super) const ADDRESSES: [(&str, &str); 5] = [
     ("http://localhost:11434/v1", "/ollama/v1"),
 ];
 
-/// The models that each server has.
+/// Models of each server.
 const MODELS: [(&str, &[&str]); 6] = [
     ("openai", &["gpt-4.1-mini", "gpt-6-sol", "gpt-6-luna"]),
     ("gemini", &["gemini-3.8-flash"]),
@@ -24,9 +24,9 @@ const MODELS: [(&str, &[&str]); 6] = [
     ("gateway", &["behind-the-gateway"]),
 ];
 
-/// A request as a server sees it.
+/// Request as a server receives it.
 pub(super) struct ModelService {
-    /// The first part of its path.
+    /// First segment of the path, which identifies the server.
     pub(super) server: String,
     pub(super) body: Value,
     pub(super) key: Option<String>,
@@ -52,7 +52,7 @@ impl ModelService {
         self.body.get(field).is_some()
     }
 
-    /// The status and the words with which the server refuses the request, if it does.
+    /// Returns the status and message with which the server refuses the request, if it does.
     fn refusal(&self) -> Option<(u16, String)> {
         let models = MODELS.iter().find(|(server, _)| *server == self.server).map(|(_, models)| *models)?;
         if !models.contains(&self.model()) {
@@ -80,7 +80,7 @@ impl ModelService {
                 Some("Unsupported parameter: 'max_tokens' is not supported with this model. Use 'max_completion_tokens' instead.".to_owned())
             }
             _ if self.has("stop") => Some(unsupported("stop")),
-            // A model that does not reason takes what others refuse.
+            // A model that does not reason accepts the fields that the others refuse.
             _ if effort == Some("none") => None,
             _ if self.has("logprobs") => Some("You are not allowed to request logprobs from this model.".to_owned()),
             _ if self.has("temperature") => {
@@ -95,7 +95,7 @@ impl ModelService {
         unknown
             .map(|field| format!("Invalid JSON payload received. Unknown name \"{field}\": Cannot find field."))
             .or_else(|| {
-                // The config leaves them out for good reasons; here that is a rule.
+                // The config omits these fields; the stand-in enforces that.
                 let unwanted = ["temperature", "stop"].into_iter().find(|field| self.has(field));
                 unwanted.map(|field| format!("'{field}' is not wanted for this model."))
             })
@@ -115,7 +115,7 @@ impl ModelService {
         (self.body["routing"]["region"] != "eu").then(|| "field required: routing.region".to_owned())
     }
 
-    /// The question that is asked, which stands last.
+    /// Returns the target question, which comes last in the prompt.
     fn question(&self) -> &str {
         let content = self.body["messages"].as_array().and_then(|turns| turns.last()?["content"].as_str());
         let content = content.unwrap_or_default();
@@ -127,18 +127,18 @@ impl ModelService {
     }
 }
 
-/// The answers of all servers: right, with low confidence for every second item.
+/// Answers of all servers: correct, with low confidence for every second item.
 pub(super) struct Answers(HashMap<String, (usize, String)>);
 
 impl Answers {
-    /// From the rows of a GSM8K file.
+    /// Reads the rows of a GSM8K file.
     pub(super) fn of(rows: &str) -> Self {
         let rows = rows.lines().map(|line| serde_json::from_str::<Value>(line).expect("JSON"));
         let target = |answer: &Value| {
             answer.as_str().and_then(|text| text.rsplit_once("#### ")).expect("an answer").1.to_owned()
         };
-        let entry = |(place, row): (usize, Value)| {
-            (row["question"].as_str().expect("a text").to_owned(), (place, target(&row["answer"])))
+        let entry = |(index, row): (usize, Value)| {
+            (row["question"].as_str().expect("a text").to_owned(), (index, target(&row["answer"])))
         };
         Self(rows.enumerate().map(entry).collect())
     }
@@ -153,16 +153,16 @@ impl Respond for Answers {
         if let Some((status, words)) = served.refusal() {
             return ResponseTemplate::new(status).set_body_json(error(&served.server, status, &words));
         }
-        let Some((place, target)) = self.0.get(served.question()) else {
+        let Some((index, target)) = self.0.get(served.question()) else {
             return ResponseTemplate::new(400).set_body_string(format!("what is this? {}", served.question()));
         };
         let strategy = if served.wants_strategy() { "\nSTRATEGY:\nAdd up what is given." } else { "" };
         let text = format!("It works out.\n#### {target}{strategy}");
-        ResponseTemplate::new(200).set_body_json(completion(&served, &text, place % 2 == 0))
+        ResponseTemplate::new(200).set_body_json(completion(&served, &text, index % 2 == 0))
     }
 }
 
-/// An error in each server's form.
+/// Returns an error in the server's form.
 fn error(server: &str, status: u16, words: &str) -> Value {
     match server {
         "gemini" => json!([{"error": {"code": status, "message": words, "status": "INVALID_ARGUMENT"}}]),
@@ -174,8 +174,8 @@ fn error(server: &str, status: u16, words: &str) -> Value {
     }
 }
 
-/// An answer in each server's form: 100 tokens read (64 of them cached by `OpenAI`), 20 written, 30 more thought
-/// where the model thinks; log-probabilities where they are asked for.
+/// Returns an answer in the server's form: 100 input tokens (64 of them cached by `OpenAI`), 20 output tokens, 30
+/// further tokens of thinking if the model thinks, and log-probabilities if the request asks for them.
 fn completion(served: &ModelService, text: &str, sure: bool) -> Value {
     let model = served.model();
     let (name, usage) = match served.server.as_str() {
@@ -186,7 +186,7 @@ fn completion(served: &ModelService, text: &str, sure: bool) -> Value {
                 "completion_tokens_details": {"reasoning_tokens": thought, "audio_tokens": 0}});
             (format!("{model}-2026-01-01"), usage)
         }
-        // Thinking is counted in the total alone.
+        // Thinking counts in the total only.
         "gemini" => (model.to_owned(), json!({"prompt_tokens": 100, "completion_tokens": 20, "total_tokens": 150})),
         "vllm-weak" | "vllm-strong" => (
             model.to_owned(),
@@ -213,7 +213,7 @@ fn tokens(server: &str, text: &str, logprob: f64) -> Vec<Value> {
     tokens
 }
 
-/// The requests that were refused, by their model, with the words.
+/// Refused requests: each entry has the model and the error message.
 pub(super) struct Refusals(pub(super) Vec<String>);
 
 impl Refusals {

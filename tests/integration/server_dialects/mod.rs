@@ -1,5 +1,5 @@
-//! Every shipped config through the command line, against a local server that speaks its dialect and refuses what
-//! that dialect does not take.
+//! Runs of every shipped config through the command line, against a local server that speaks the config's API dialect
+//! and refuses what the dialect does not support.
 
 mod configs;
 mod servers;
@@ -9,16 +9,16 @@ use wiremock::matchers::method;
 use wiremock::{Mock, MockServer};
 
 use self::servers::{Answers, ModelService, Refusals};
-use crate::support::{Project, Said};
+use crate::support::{CommandOutput, Project};
 
-/// What stands in for the keys; no output may hold them.
+/// Stand-ins for the API keys. No output may contain them.
 const KEYS: [(&str, &str); 3] = [
     ("OPENAI_API_KEY", "sk-proj-trial-0123456789abcdef"),
     ("GEMINI_API_KEY", "AIza-trial-0123456789abcdef"),
     ("TRIAL_GATEWAY", "gateway-trial-0123456789abcdef"),
 ];
 
-/// A config with the address of every preset written out, where its entry says none.
+/// Returns the config with the address of each preset written into entries that have none.
 fn with_addresses(text: &str) -> String {
     let entries = text.split("[[model]]").map(|entry| {
         let named = Preset::ALL.iter().find(|preset| entry.contains(&format!("\npreset = \"{}\"\n", preset.name())));
@@ -32,7 +32,7 @@ fn with_addresses(text: &str) -> String {
     entries.collect::<Vec<_>>().join("[[model]]")
 }
 
-/// A project with the shipped configs, all their servers played by one.
+/// Project with the shipped configs, and one local server that plays all of their servers.
 struct Stage {
     project: Project,
     server: MockServer,
@@ -47,7 +47,8 @@ impl Stage {
         Self { project, server }
     }
 
-    /// Turns every address of a shipped config to the local server, whose path says which server is meant.
+    /// Replaces every address in a shipped config by the local server's, with a path that identifies the original
+    /// server.
     fn redirect(&self, config: &str) {
         let name = format!("configs/{config}.toml");
         let mut text = with_addresses(&self.project.text(&name));
@@ -60,33 +61,33 @@ impl Stage {
         self.project.write(&name, text);
     }
 
-    /// Runs a config over six items with hashed words, into `out`.
-    fn run(&self, config: &str, sets: &[&str]) -> Said {
+    /// Runs a config on six items with the hashed-words embedder and writes to `out`.
+    fn run(&self, config: &str, sets: &[&str]) -> CommandOutput {
         self.run_into("out", config, sets)
     }
 
-    fn run_into(&self, out: &str, config: &str, sets: &[&str]) -> Said {
+    fn run_into(&self, out: &str, config: &str, sets: &[&str]) -> CommandOutput {
         let mut command = self.project.command();
         command.envs(KEYS).args(["run", "--alone", "--config", &format!("configs/{config}.toml"), "--out", out]);
         for set in [&["dataset.limit=6", "learning.embedder=hashed-words"], sets].concat() {
             command.args(["--set", set]);
         }
-        Said::of(&mut command)
+        CommandOutput::of(&mut command)
     }
 
-    /// What was asked of one model, in order.
-    async fn asked(&self, model: &str) -> Vec<ModelService> {
+    /// Returns the requests to one model, in order.
+    async fn requests_to(&self, model: &str) -> Vec<ModelService> {
         let requests = self.server.received_requests().await.expect("recorded");
         requests.iter().map(ModelService::of).filter(|served| served.body["model"] == model).collect()
     }
 
-    /// What the servers refused.
+    /// Returns the requests that the servers refused.
     async fn refusals(&self) -> Refusals {
         Refusals::of(&self.server).await
     }
 
-    /// Asserts that no file that a run has left holds a key, the journal included.
-    fn hides_keys(&self) {
+    /// Asserts that no output file of a run, including the journal, contains a key.
+    fn assert_no_keys(&self) {
         let files = crate::support::files(&self.project.path("out"));
         assert!(files.contains_key("journal.sqlite") && files.contains_key("manifest.json"));
         for (name, bytes) in &files {
