@@ -122,7 +122,7 @@ threshold = 0.8
     #[test]
     fn type_errors_use_the_terms_of_a_config() {
         for (set, parts) in [
-            ("learning.store=allways", ["learning.store: unknown variant `allways`", "did you mean `always`?"]),
+            ("learning.store=allways", ["learning.store: unknown value `allways`", "did you mean `always`?"]),
             ("learning.store=[\"checkd\"]", ["`checkd`", "did you mean `checked`?"]),
             ("learning.store=3", ["learning.store: must be a name or a list of names, not 3", ""]),
             ("learning.k=two", ["learning.k: must be a whole number from 0 on, not the text \"two\"", ""]),

@@ -49,19 +49,25 @@ pub(super) fn line(text: &str, offset: usize) -> usize {
     text[..offset.min(text.len())].matches('\n').count() + 1
 }
 
-/// Converts a TOML error: adds line and key, rewrites type errors, and suggests the nearest name for an unknown one.
+/// Converts a TOML error: adds line and key to its message in terms of a config.
 pub(super) fn syntax(line: Option<usize>, key: Option<String>, error: &toml::de::Error) -> ConfigFault {
+    ConfigFault::Syntax { line, key: key.filter(|key| key != "."), message: message(error) }
+}
+
+/// Returns the message of a TOML error in terms of keys and values, with the nearest name for an unknown one.
+pub(super) fn message(error: &toml::de::Error) -> String {
     static NAMES: LazyLock<Regex> = LazyLock::new(|| Regex::new("`([^`]+)`").expect("the pattern is valid"));
     let message = error.message();
     let names: Vec<&str> = NAMES.captures_iter(message).filter_map(|found| Some(found.get(1)?.as_str())).collect();
-    let suggestion = match names.as_slice() {
+    match names.as_slice() {
         [unknown, known @ ..] if message.starts_with("unknown") => {
-            suggest::replaced(unknown).unwrap_or_else(|| suggest::nearest(unknown, known))
+            let suggestion = suggest::replaced(unknown).unwrap_or_else(|| suggest::nearest(unknown, known));
+            let (what, list) = if message.starts_with("unknown field") { ("key", "keys") } else { ("value", "values") };
+            format!("unknown {what} `{unknown}`{suggestion}; the {list} are {}", known.join(", "))
         }
-        _ => String::new(),
-    };
-    let message = type_error(message).unwrap_or_else(|| message.to_owned());
-    ConfigFault::Syntax { line, key: key.filter(|key| key != "."), message: format!("{message}{suggestion}") }
+        [missing] if message.starts_with("missing field") => format!("the key `{missing}` is missing"),
+        _ => type_error(message).unwrap_or_else(|| message.to_owned()),
+    }
 }
 
 /// Rewrites the message of a type error in terms of a config. `None` if the message is about something else.

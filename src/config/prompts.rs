@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 use toml::Spanned;
 
 use super::error::{At as _, ConfigError, ConfigFault, invalid};
-use super::parse::line;
+use super::parse::{line, message};
 use super::suggest;
 use crate::task::Task;
 use crate::task::prompt::{Form, Prompt, Style};
@@ -193,7 +193,7 @@ fn read(text: &str) -> Result<Entry, ConfigError> {
     let file: File = toml::from_str(text).map_err(|error| ConfigFault::Syntax {
         line: error.span().map(|span| line(text, span.start)),
         key: None,
-        message: error.message().to_owned(),
+        message: message(&error),
     })?;
     let words = |section: &str, words: &Option<PromptTexts>| {
         words.as_ref().map(|words| Reader { text, section }.prompt(&file, words)).transpose()
@@ -381,8 +381,8 @@ mod tests {
                 "[math]\nalone = { user = \"{query}\" }\nfollowing = { user = \"{query}\" }",
                 "line 7: math.following.user: the placeholder {strategies} is missing",
             ),
-            ("[math]\nalone = { user = \"{query}\" }", "missing field `following`"),
-            ("[maths]", "line 5: unknown field `maths`"),
+            ("[math]\nalone = { user = \"{query}\" }", "the key `following` is missing"),
+            ("[maths]", "line 5: unknown key `maths`"),
             ("", "neither [math] nor [choice]"),
         ] {
             let error = format!("{:#}", read(&format!("{head}{body}")).expect_err("refused"));

@@ -28,7 +28,7 @@ fn a_missing_config_is_refused() {
 fn a_config_that_is_not_toml_is_refused() {
     holds(&of_text("name = \"x\"\narms = [\"cascade\"\n"), &["trial.toml: line "]);
     holds(&of_text("name = \"x\"\nname = \"y\"\n"), &["trial.toml: line 2", "duplicate key"]);
-    holds(&of_text(""), &["trial.toml", "missing field `name`"]);
+    holds(&of_text(""), &["trial.toml", "the key `name` is missing"]);
 }
 
 #[test]
@@ -52,7 +52,7 @@ fn an_unknown_key_is_named_with_its_line_and_the_nearest_key() {
     let (before, _) = text.split_once("threshold").expect("a threshold");
     let error = of_text(&text.replace("threshold", "treshold"));
     let line = before.lines().count() + usize::from(before.ends_with('\n'));
-    holds(&error, &[&format!("trial.toml: line {line}:"), "unknown field `treshold`", "did you mean `threshold`?"]);
+    holds(&error, &[&format!("trial.toml: line {line}:"), "unknown key `treshold`", "did you mean `threshold`?"]);
     let error = of_text(&text.replace("backend = \"simulated\"", "backend = \"simulated\"\nmax_tokns = 3"));
     holds(&error, &["model[", "max_tokns", "did you mean `max_tokens`?"]);
 }
@@ -82,7 +82,7 @@ fn wrong_types_and_values_are_refused_with_their_key() {
         (simulated().set("model.small.send_stop", false), "`send_stop` is for backend `openai`"),
         (simulated().set("model.small.token_limit_key", "most"), "`token_limit_key` is for backend `openai`"),
         (simulated().without("model.small.simulated"), "needs the key `simulated`"),
-        (simulated().without("deferral"), "missing field `deferral`"),
+        (simulated().without("deferral"), "the key `deferral` is missing"),
     ];
     for (settings, part) in cases {
         holds(&refusal(&settings), &["trial.toml", part]);

@@ -65,7 +65,7 @@ fn rules_and_prompts_that_do_not_fit_the_task_are_refused() {
     let project = project(&["#### 12"; 5]);
     for (set, parts) in [
         ("dataset.extraction=[\"letter\"]", ["the rule `letter` does not apply", "dataset.extraction"]),
-        ("dataset.extraction=[\"gsm8k-stric\"]", ["unknown variant", "did you mean `gsm8k-strict`?"]),
+        ("dataset.extraction=[\"gsm8k-stric\"]", ["unknown value", "did you mean `gsm8k-strict`?"]),
     ] {
         holds(&project.trial("out", &["--set", set]).refused_in_one_line(), &parts);
     }

@@ -53,7 +53,7 @@ fn an_unknown_preset_is_refused_with_the_nearest_name() {
     project.write("trial.toml", text.replace("preset = \"vllm\"", "preset = \"vllm\"\nbackend = \"reference\""));
     holds(&project.trial("out", &[]).refused_in_one_line(), &["the key `preset` is for backend `openai`"]);
     project.write("trial.toml", text.replace("preset = \"vllm\"\n", ""));
-    holds(&project.trial("out", &[]).refused_in_one_line(), &["trial.toml: line ", "missing field `backend`"]);
+    holds(&project.trial("out", &[]).refused_in_one_line(), &["trial.toml: line ", "the key `backend` is missing"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

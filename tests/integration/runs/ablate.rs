@@ -133,7 +133,7 @@ fn errors_in_the_file_are_reported_before_any_call() {
         ("learning.k=1", "learning.q=1", "--set learning.q=1: "),
         ("arm = \"cascade\"", "arm = \"cascde\"", "(did you mean `cascade`?)"),
         ("config = \"trial.toml\"", "config = \"trail.toml\"", "cannot read the config"),
-        ("name = \"none\", ", "", "missing field `name`"),
+        ("name = \"none\", ", "", "the key `name` is missing"),
         ("arm = \"cascade\"", "arm = \"retrieval\"", "`none`: `arms` does not contain retrieval"),
         (
             "{ name = \"one\", set = [\"learning.k=1\"] }",
