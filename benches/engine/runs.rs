@@ -178,7 +178,7 @@ pub(crate) fn learning(data: Option<&str>) -> Result<()> {
             run.calls == nodes.iter().map(|node| 1 + u64::from(node.deferred)).sum::<u64>(),
             "no call is speculative"
         );
-        let run_sequentially: u64 =
+        let one_after_another: u64 =
             nodes.iter().map(|node| latencies[0] + if node.deferred { latencies[1] } else { 0 }).sum();
         let [order, critical] = [Policy::StreamOrder, Policy::CriticalPath]
             .map(|policy| makespan(&nodes, latencies, flying, policy) as f64 / 1000.0);
@@ -187,7 +187,7 @@ pub(crate) fn learning(data: Option<&str>) -> Result<()> {
             "{ITEMS} items, {} deferred, {flying} in flight: {took:.2} s, {:.1} times one by one; without overhead {order:.2} s \
              ({:.1} % of its speed); longest chain first {critical:.2} s",
             nodes.iter().filter(|node| node.deferred).count(),
-            run_sequentially as f64 / 1000.0 / took,
+            one_after_another as f64 / 1000.0 / took,
             100.0 * order / took,
         );
     }

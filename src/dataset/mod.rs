@@ -34,7 +34,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 pub use self::fault::Fault;
-use self::noticed::FileSurvey;
+use self::noticed::FileObservations;
 use self::row::Row;
 use crate::fetch::download::checksum;
 use crate::tables;
@@ -235,7 +235,7 @@ impl Reader<'_> {
         let subject: Option<Arc<str>> = subject.map(Into::into);
         self.files.push(path.clone());
         let mut number = 0;
-        let (noticed, before) = (RefCell::<FileSurvey>::default(), self.faults.len());
+        let (noticed, before) = (RefCell::<FileObservations>::default(), self.faults.len());
         let mut each = |location, fields: Result<&tables::Fields, TableError>| {
             let row =
                 fields.map_err(|error| Fault { location, field: None, what: error.to_string() }).and_then(|fields| {

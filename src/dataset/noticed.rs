@@ -14,7 +14,7 @@ const NOTICE_FROM: f64 = 0.7;
 
 /// Observations on the rows of a file so far.
 #[derive(Debug)]
-pub(super) struct FileSurvey {
+pub(super) struct FileObservations {
     /// Number of keys that are numbers counted from 0.
     keys: usize,
     /// Location of the first of these keys.
@@ -32,13 +32,13 @@ pub(super) struct FileSurvey {
     errors: BTreeMap<String, (usize, usize)>,
 }
 
-impl Default for FileSurvey {
+impl Default for FileObservations {
     fn default() -> Self {
         Self { keys: 0, first: None, zero: false, past: None, chance: 1.0, equal: None, errors: BTreeMap::new() }
     }
 }
 
-impl FileSurvey {
+impl FileObservations {
     /// Records a key that counts from 0, of a question with this number of options.
     #[expect(clippy::cast_precision_loss, reason = "a number of options")]
     pub(super) fn key(&mut self, location: Location, key: usize, options: usize) {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use sha2::{Digest, Sha256};
 
 use super::fault::Fault;
-use super::noticed::FileSurvey;
+use super::noticed::FileObservations;
 use crate::tables::{Fields, Location, Value};
 
 /// Longest name of a group in bytes. For a longer text, or one with spaces, the group is named by its hash.
@@ -27,7 +27,7 @@ pub(super) struct Row<'a, 'b> {
     /// True once the row's number was used as its id, because it has no id.
     pub(super) numbered: Cell<bool>,
     /// Observations about the whole file.
-    pub(super) noticed: &'a RefCell<FileSurvey>,
+    pub(super) noticed: &'a RefCell<FileObservations>,
 }
 
 impl<'a, 'b> Row<'a, 'b> {

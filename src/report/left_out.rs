@@ -79,7 +79,7 @@ pub fn ending(left_out: &[LeftOut]) -> Option<String> {
 }
 
 /// Returns one cell for each arm and λ, regardless of the orders.
-fn rows<'a>(left_out: impl Iterator<Item = &'a LeftOut>) -> Vec<&'a LeftOut> {
+pub(super) fn rows<'a>(left_out: impl Iterator<Item = &'a LeftOut>) -> Vec<&'a LeftOut> {
     let mut rows: Vec<&LeftOut> = Vec::new();
     for cell in left_out {
         if !rows.iter().any(|row| row.is_of_same_row(cell)) {

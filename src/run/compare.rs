@@ -66,11 +66,11 @@ impl RunPair {
     /// [`RunError::Output`] if a table cannot be made.
     pub fn tables(&self, width: u16) -> Result<RunComparison, RunError> {
         let (first, second) = (self.first.comparison(), self.second.comparison());
-        let run_concurrently = SideBySide::new(&first, &second, self.repriced);
-        let notes = [&self.notes[..], &run_concurrently.left_out()].concat();
+        let side_by_side = SideBySide::new(&first, &second, self.repriced);
+        let notes = [&self.notes[..], &side_by_side.left_out()].concat();
         let names = [0, 1].map(|run| self.folders[run].display().to_string());
-        let files = run_concurrently.files([&names[0], &names[1]], &notes).map_err(RunError::Output)?;
-        Ok(RunComparison { tables: run_concurrently.terminal(width), notes, files })
+        let files = side_by_side.files([&names[0], &names[1]], &notes).map_err(RunError::Output)?;
+        Ok(RunComparison { tables: side_by_side.terminal(width), notes, files })
     }
 }
 

@@ -1,6 +1,6 @@
 //! Phrases of a private dialect that must not come back. This is a tripwire: docs/STYLE.md has the rules.
 
-use crate::support::repository;
+use crate::support::{files, repository};
 
 /// Phrases, each with what to write instead.
 const PHRASES: [(&str, &str); 15] = [
@@ -21,37 +21,26 @@ const PHRASES: [(&str, &str); 15] = [
     ("right if accepted", "selective accuracy"),
 ];
 
-fn check(path: &std::path::Path, found: &mut Vec<String>, lines: &mut usize) {
-    if path.is_dir() {
-        for entry in std::fs::read_dir(path).expect("a folder") {
-            let path = entry.expect("an entry").path();
-            // Texts that models are sent, and problems, are data.
-            if !path.ends_with("prompts") {
-                check(&path, found, lines);
-            }
-        }
-        return;
-    }
-    let is_prose = path.extension().is_some_and(|extension| ["rs", "md", "toml"].iter().any(|one| extension == *one));
-    // The glossary lists the old names.
-    if !is_prose || path.ends_with("docs/GLOSSARY.md") {
-        return;
-    }
-    let text = std::fs::read_to_string(path).expect("text");
-    for (number, line) in text.lines().enumerate() {
-        *lines += 1;
-        let lower = line.to_lowercase();
-        for (phrase, instead) in PHRASES.iter().filter(|(phrase, _)| lower.contains(phrase)) {
-            found.push(format!("{}:{}: `{}` → {instead}", path.display(), number + 1, phrase.trim()));
-        }
-    }
-}
-
 #[test]
 fn source_and_documents_are_free_of_the_dialect() {
     let (mut found, mut lines) = (Vec::new(), 0);
-    for place in ["src", "docs", "configs", "examples", "README.md"] {
-        check(&repository().join(place), &mut found, &mut lines);
+    let folders = ["src", "docs", "configs", "examples"].into_iter().flat_map(|folder| {
+        files(&repository().join(folder)).into_iter().map(move |(name, bytes)| (format!("{folder}/{name}"), bytes))
+    });
+    let readme = ("README.md".to_owned(), std::fs::read(repository().join("README.md")).expect("the README"));
+    // The glossary lists the old names. Prompts are data that models are sent.
+    let is_prose = |name: &str| {
+        let extension = name.rsplit('.').next().expect("an extension");
+        ["rs", "md", "toml"].contains(&extension) && name != "docs/GLOSSARY.md" && !name.contains("/prompts/")
+    };
+    for (name, bytes) in folders.chain([readme]).filter(|(name, _)| is_prose(name)) {
+        for (number, line) in String::from_utf8(bytes).expect("text").lines().enumerate() {
+            lines += 1;
+            let lower = line.to_lowercase();
+            for (phrase, instead) in PHRASES.iter().filter(|(phrase, _)| lower.contains(phrase)) {
+                found.push(format!("{name}:{}: `{}` → {instead}", number + 1, phrase.trim()));
+            }
+        }
     }
     assert!(lines > 40_000, "{lines}");
     assert!(found.is_empty(), "{}", found.join("\n"));

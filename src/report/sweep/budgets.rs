@@ -1,14 +1,13 @@
 //! Recommended arm and λ for a fee, a share of strong calls or an accuracy: the table `budgets`, the summary's section,
 //! and answers in words.
 
-use std::collections::HashSet;
-
 use super::{OnAxis, Sweep, cost, name, unit};
 use crate::analysis::curves::budget::Found;
 use crate::analysis::curves::{Axis, Point};
 use crate::analysis::metrics::swept::{Choice, Swept};
 use crate::report::columns::{Column, Sheet};
 use crate::report::format::{bare_percent, lambda, percent};
+use crate::report::left_out::rows;
 use crate::types::arm::Arm;
 use crate::types::left_out::LeftOut;
 
@@ -67,12 +66,8 @@ impl Sweep<'_, '_> {
             lines.push("λ cannot be recommended without weak-only and strong-only; add both to `arms`".to_owned());
         }
         let missing = |arm: Arm| {
-            let thresholds: HashSet<u64> = left_out
-                .iter()
-                .filter(|cell| cell.arm == arm)
-                .filter_map(|cell| Some(cell.threshold?.to_bits()))
-                .collect();
-            (!thresholds.is_empty()).then(|| format!("{} λ of {arm}", thresholds.len()))
+            let thresholds = rows(left_out.iter().filter(|cell| cell.arm == arm && cell.threshold.is_some())).len();
+            (thresholds > 0).then(|| format!("{thresholds} λ of {arm}"))
         };
         let missing: Vec<String> = Arm::ALL.into_iter().filter_map(missing).collect();
         if !lines.is_empty() && !missing.is_empty() {
