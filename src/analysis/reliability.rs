@@ -56,6 +56,21 @@ pub fn reliability_table(answers: &[Judged], bins: usize) -> Vec<Bin> {
     table
 }
 
+/// Counts the correct and the wrong answers in `bins` intervals of confidence of equal width between 0 and 1. The last
+/// interval contains 1.
+#[must_use]
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "an index within the bins")]
+pub fn histogram(answers: &[Judged], bins: usize) -> Vec<[usize; 2]> {
+    let mut counts = vec![[0; 2]; bins];
+    for answer in answers {
+        let index = (answer.confidence.clamp(0.0, 1.0) * bins as f64) as usize;
+        if let Some(count) = counts.get_mut(index.min(bins.saturating_sub(1))) {
+            count[usize::from(!answer.right)] += 1;
+        }
+    }
+    counts
+}
+
 /// Computes the expected calibration error over the rows of a reliability table. Report the number of rows with it.
 /// `None` without answers.
 #[must_use]
@@ -172,6 +187,14 @@ mod tests {
         let rows: Vec<(f64, f64, usize)> = table.iter().map(|bin| (bin.low, bin.high, bin.n)).collect();
         assert_eq!(rows, [(0.2, 0.2, 3), (0.5, 0.5, 4), (0.9, 0.9, 1), (0.95, 1.0, 2)]);
         assert!((table[1].accuracy - 0.75).abs() < 1e-12);
+    }
+
+    #[test]
+    fn a_histogram_counts_every_answer_once() {
+        let rows = answers(&[(0.0, false), (0.249, true), (0.25, true), (0.5, false), (1.0, true), (0.999, false)]);
+        assert_eq!(histogram(&rows, 4), [[1, 1], [1, 0], [0, 1], [1, 1]]);
+        assert_eq!(histogram(&[], 2), [[0; 2]; 2]);
+        assert_eq!(histogram(&rows, 0), [[0; 2]; 0]);
     }
 
     #[test]

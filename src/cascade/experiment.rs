@@ -78,11 +78,18 @@ impl Cells {
     /// Number of steps over all cells: one per item, warm-up items included.
     #[must_use]
     pub fn steps(&self) -> usize {
+        self.steps_of_arms().iter().map(|(_, steps)| steps).sum()
+    }
+
+    /// Number of steps of each arm over its cells, in the order of the arms.
+    #[must_use]
+    pub fn steps_of_arms(&self) -> Vec<(Arm, usize)> {
         let stream_length = self.orders.first().map_or(0, |stream| stream.len());
         let steps_of_arm = |(arm, cells): &(Arm, Vec<_>)| {
-            cells.len() * (stream_length + if arm.learning().is_some() { self.warmup.len() } else { 0 })
+            let warmup = if arm.learning().is_some() { self.warmup.len() } else { 0 };
+            (*arm, self.orders.len() * cells.len() * (stream_length + warmup))
         };
-        self.orders.len() * self.arms.iter().map(steps_of_arm).sum::<usize>()
+        self.arms.iter().map(steps_of_arm).collect()
     }
 
     /// Returns the cells with their rankings, in the order of the records.

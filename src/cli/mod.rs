@@ -18,6 +18,7 @@ mod reproduce;
 mod run;
 mod strategies;
 mod sweep;
+mod view;
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -26,7 +27,7 @@ use std::time::Duration;
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 
-use self::progress::Console;
+use self::progress::{Console, above_progress};
 use crate::report::grid::wrapped;
 use crate::report::left_out;
 use crate::run::outputs::{Outputs, Wanted};
@@ -68,7 +69,9 @@ enum Verb {
     Reproduce(reproduce::Args),
     /// Rewrite a run's reports from its records, optionally with other prices
     Report(report::Args),
-    /// Compare two runs arm by arm
+    /// Open a run's report in the browser
+    View(view::Args),
+    /// Compare runs with a baseline, arm by arm; check limits on the changes
     Compare(compare::Args),
     /// List, generate and check data sets
     #[command(subcommand)]
@@ -161,6 +164,7 @@ fn carry_out(args: Args) -> Result<Status, Failure> {
         Verb::Reproduce(args) => reproduce::run(&args),
         Verb::Report(args) => report::run(&args),
         Verb::Strategies(verb) => strategies::run(&verb),
+        Verb::View(args) => view::run(&args),
         Verb::Compare(args) => compare::run(&args),
         Verb::Datasets(verb) => datasets::run(&verb),
         Verb::Models(verb) => models::run(&verb),
@@ -213,7 +217,9 @@ fn print(text: &str) {
 /// Prints a message to stderr, wrapped to the width of the terminal and with control characters escaped.
 fn warn(text: &str) {
     let text = wrap_lines(text, width_of(&console::Term::stderr()));
-    let _ = writeln!(std::io::stderr().lock(), "{}", escaped(&text));
+    above_progress(|| {
+        let _ = writeln!(std::io::stderr().lock(), "{}", escaped(&text));
+    });
 }
 
 /// Writes the outputs of a run into its folder, and prints results, spending and the folder.

@@ -7,6 +7,7 @@ use anyhow::anyhow;
 use super::args::Allowed;
 use super::{Failure, Status, print_wrapped, terminal_width};
 use crate::run::outputs::{Outputs, Wanted};
+use crate::run::page::PageSources;
 use crate::run::report::{self, Rewritten};
 
 /// Arguments of `report`.
@@ -19,7 +20,7 @@ pub(super) struct Args {
     #[arg(required_unless_present = "splice")]
     run: Option<PathBuf>,
     /// Update the tables of runs in this document
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["run", "prices", "out"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["run", "prices", "out", "journal", "private"])]
     splice: Option<PathBuf>,
     /// Compute fees with the prices of this file (TOML)
     #[arg(long, value_name = "FILE")]
@@ -27,6 +28,12 @@ pub(super) struct Args {
     /// Write outputs to this new folder [default: the run's folder]
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
+    /// Take the texts of report.html from this journal, too (repeatable)
+    #[arg(long, value_name = "PATH")]
+    journal: Vec<PathBuf>,
+    /// Show questions in report.html even if their licence forbids passing them on
+    #[arg(long)]
+    private: bool,
     #[command(flatten)]
     allowed: Allowed,
 }
@@ -52,7 +59,8 @@ fn rewrite(run: &Path, args: &Args) -> Result<Status, Failure> {
     let finished = report::read(run, args.prices.as_deref(), args.allowed.margin)?;
     let comparison = finished.comparison();
     let outputs = Outputs::new(&finished, &comparison);
-    match report::rewrite(&finished, &outputs, run, args.out.as_deref())? {
+    let sources = PageSources { journals: args.journal.clone(), private: args.private };
+    match report::rewrite(&finished, &outputs, run, args.out.as_deref(), &sources)? {
         Rewritten::Own(None) => print_wrapped(&format!("nothing changed in {}", run.display())),
         Rewritten::Own(Some(aside)) => {
             print_wrapped(&format!(

@@ -45,6 +45,10 @@ pub struct Entry {
     /// Uses that the licence permits.
     #[serde(default)]
     pub permits: Option<String>,
+    /// False if the licence does not permit passing on questions, or if this is unknown. Pages that others may see then
+    /// show no question.
+    #[serde(default = "yes")]
+    pub redistributable: bool,
     /// Authors and publication.
     #[serde(default)]
     pub citation: Option<String>,
@@ -64,6 +68,10 @@ pub struct Entry {
     /// Python package with which `datasets fetch` generates the splits without an address; `None` if there is none.
     #[serde(default)]
     pub package: Option<Package>,
+}
+
+fn yes() -> bool {
+    true
 }
 
 /// One file of a data set, or a part of one.

@@ -11,6 +11,7 @@ use std::time::Duration;
 use tokio::sync::{oneshot, watch};
 use tokio::time::Instant;
 
+use crate::types::chat::Usage;
 use crate::types::model::ModelError;
 
 pub use crate::types::queue::QueueSettings;
@@ -27,6 +28,15 @@ pub struct Priority {
 /// Index of a model's queue in the concurrency limiter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ModelQueue(usize);
+
+/// Calls in flight of one queue, and what its answered calls used.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct QueueLoad {
+    /// Number of calls in flight.
+    pub in_flight: usize,
+    /// Sum of the tokens of the calls that were answered so far.
+    pub answered: Usage,
+}
 
 /// Grants permits for calls.
 pub struct ConcurrencyLimiter {
@@ -53,6 +63,8 @@ struct QueueState {
     /// again.
     halvings: u64,
     in_flight: usize,
+    /// Sum of the tokens of the answered calls.
+    answered: Usage,
     paused_until: Option<Instant>,
     waiting: BTreeMap<(Priority, u64), oneshot::Sender<Permit>>,
 }
@@ -72,10 +84,12 @@ impl ConcurrencyLimiter {
         Arc::new(Self { state: Mutex::new(state), stopped: watch::Sender::new(false) })
     }
 
-    /// Returns the number of calls in flight, over all models.
+    /// Returns the calls in flight of one model, and the tokens of its answered calls.
     #[must_use]
-    pub fn in_flight(&self) -> usize {
-        self.lock().queues.iter().map(|queue| queue.in_flight).sum()
+    pub fn load(&self, queue: ModelQueue) -> QueueLoad {
+        let state = self.lock();
+        let QueueState { in_flight, answered, .. } = state.queues[queue.0];
+        QueueLoad { in_flight, answered }
     }
 
     /// Adds a queue for one model.
@@ -90,6 +104,7 @@ impl ConcurrencyLimiter {
             doubling_below: f64::INFINITY,
             halvings: 0,
             in_flight: 0,
+            answered: Usage::default(),
             paused_until: None,
             waiting: BTreeMap::new(),
         });
@@ -229,11 +244,12 @@ impl QueueState {
 }
 
 impl Permit {
-    /// Reports that the model answered, which widens the window.
+    /// Reports that the model answered with these tokens, which widens the window.
     #[expect(clippy::cast_precision_loss, reason = "a number of calls in flight")]
-    pub fn answered(self) {
+    pub fn answered(self, usage: Usage) {
         let mut state = self.limiter.lock();
         let queue = &mut state.queues[self.queue];
+        queue.answered = queue.answered.plus(usage);
         let cap = queue.settings.cap as f64;
         if queue.settings.probed && queue.halvings == 0 {
             queue.window = cap;
@@ -360,7 +376,8 @@ mod tests {
         let queue = limiter.add_queue(QueueSettings { cap: 8, local: false, probed: true });
         let probe = limiter.acquire(queue, at(0)).await.expect("free");
         assert!(waits(&mut Box::pin(limiter.acquire(queue, at(1)))).await, "until the first has come back");
-        probe.answered();
+        probe.answered(Usage { output: 7, ..Usage::default() });
+        assert_eq!(limiter.load(queue), QueueLoad { in_flight: 0, answered: Usage { output: 7, ..Usage::default() } });
         let mut permits = Vec::new();
         for position in 0..8 {
             permits.push(limiter.acquire(queue, at(position)).await.expect("all eight"));
@@ -373,7 +390,7 @@ mod tests {
             permits.push(limiter.acquire(queue, at(position)).await.expect("four"));
         }
         assert!(waits(&mut Box::pin(limiter.acquire(queue, at(9)))).await);
-        permits.drain(..).for_each(Permit::answered);
+        permits.drain(..).for_each(|permit| permit.answered(Usage::default()));
         for position in 0..5 {
             permits.push(limiter.acquire(queue, at(position)).await.expect("one more after a round"));
         }

@@ -18,7 +18,7 @@ use sha2::{Digest, Sha256};
 use tracing::{debug, info};
 
 use self::budget::{Budget, Reservation, reservation_hint, worst_fee, worst_usage};
-use self::concurrency::{ConcurrencyLimiter, ModelQueue, Priority};
+use self::concurrency::{ConcurrencyLimiter, ModelQueue, Priority, QueueLoad};
 use self::journal::{Journal, JournaledCall};
 use self::rate_limit::RateLimit;
 use self::refusals::Refusals;
@@ -141,6 +141,12 @@ impl Gateway {
         Self { budget: Some((price, budget)), ..self }
     }
 
+    /// Returns the name of the model, its calls in flight, and the tokens of its answered calls.
+    #[must_use]
+    pub fn load(&self) -> (&str, QueueLoad) {
+        (&self.service.name, self.limiter.load(self.queue))
+    }
+
     /// Returns the answer to a request: from the journal if it is stored there, otherwise from the model.
     ///
     /// # Errors
@@ -220,7 +226,7 @@ impl Gateway {
             attempts += 1;
             let failed = match self.attempt(model, key, request).await {
                 Ok(response) => {
-                    permit.answered();
+                    permit.answered(response.usage);
                     debug!(
                         model = %self.service.name,
                         item = %request.item,

@@ -125,12 +125,20 @@ fn rename_values(value: &mut Value) {
 /// Lists the leaves in which two JSON values differ, as `path: A there, B here`.
 #[must_use]
 pub fn differences(there: &Value, here: &Value) -> Vec<String> {
+    let line = |(path, there, here): (String, &Value, &Value)| format!("{path}: {there} there, {here} here");
+    differing_leaves(there, here).into_iter().map(line).collect()
+}
+
+/// Lists the leaves in which two JSON values differ: the path, with dots between keys, and both values. A missing leaf
+/// is null.
+#[must_use]
+pub fn differing_leaves<'v>(there: &'v Value, here: &'v Value) -> Vec<(String, &'v Value, &'v Value)> {
     let mut found = Vec::new();
     walk("", there, here, &mut found);
     found
 }
 
-fn walk(path: &str, there: &Value, here: &Value, found: &mut Vec<String>) {
+fn walk<'v>(path: &str, there: &'v Value, here: &'v Value, found: &mut Vec<(String, &'v Value, &'v Value)>) {
     match (there, here) {
         (Value::Object(a), Value::Object(b)) => {
             let keys: std::collections::BTreeSet<&String> = a.keys().chain(b.keys()).collect();
@@ -140,7 +148,7 @@ fn walk(path: &str, there: &Value, here: &Value, found: &mut Vec<String>) {
             }
         }
         _ if there == here => {}
-        _ => found.push(format!("{path}: {there} there, {here} here")),
+        _ => found.push((path.to_owned(), there, here)),
     }
 }
 

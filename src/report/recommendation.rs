@@ -18,6 +18,9 @@ use crate::types::arm::Arm;
 /// The file's name.
 pub const FILE: &str = "recommendation.json";
 
+/// Heading of the section in the summary.
+pub(super) const HEADING: &str = "What to take";
+
 /// The rule in one sentence.
 const RULE: &str = "Among the cascades and the learning arm, the cheapest one that pays is recommended. An arm pays \
                     if the 95 % interval of its accuracy minus the strong level's lies above minus the margin, and \
@@ -91,7 +94,7 @@ impl<'c, 'a> Advice<'c, 'a> {
     #[must_use]
     pub fn section(&self) -> String {
         let lines: Vec<String> = self.lines().iter().map(|line| format!("- {line}\n")).collect();
-        format!("\n## What to take\n\n{}", lines.concat())
+        format!("\n## {HEADING}\n\n{}", lines.concat())
     }
 
     /// Returns `recommendation.json`: all figures as shares, the rule, and the data it was applied to.

@@ -90,7 +90,7 @@ async fn embedded(
     let work = progress.begin(&path.display().to_string(), queries.len() as u64, Unit::Steps);
     // A blocking thread keeps this task responsive to stop requests.
     let rows = tokio::task::spawn_blocking(move || {
-        embedder::embed(embedder, weights.as_deref(), &queries, |done| work.done(done as u64, &String::new))
+        embedder::embed(embedder, weights.as_deref(), &queries, |done| work.done(done as u64))
     });
     let rows = async { rows.await.map_err(Error::from).and_then(|rows| rows).map_err(RunError::Weights) };
     Ok((items, progress.unless_stopped(rows).await?))

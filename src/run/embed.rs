@@ -90,7 +90,7 @@ async fn embed_now(
     // A blocking thread keeps this task responsive to stop requests.
     let rows = tokio::task::spawn_blocking(move || {
         let work = progress.begin("embedding", queries.len() as u64, Unit::Steps);
-        embedder::embed(name, weights.as_deref(), &queries, |done| work.done(done as u64, &String::new))
+        embedder::embed(name, weights.as_deref(), &queries, |done| work.done(done as u64))
     })
     .await??;
     Ok(keys.into_iter().zip(rows).collect())

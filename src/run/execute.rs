@@ -8,6 +8,7 @@ use serde_json::json;
 use super::error::RunError;
 use super::left_out::{Runnable, not_recorded};
 use super::outputs::{Calibration, FinishedRun, Outputs, RunFacts, SetAside};
+use super::page::{self, PageSources};
 use super::progress::Progress;
 use super::provenance::{answered_by, now, spent};
 use super::resources::{Models, calibration_plan, orders};
@@ -37,6 +38,8 @@ pub struct RunReport {
     unparsed: Vec<u8>,
     calls: Calls,
     folder: PathBuf,
+    /// True if the run's folder holds its journal. Otherwise several runs share one, and no page is made.
+    has_journal: bool,
 }
 
 impl RunReport {
@@ -105,9 +108,13 @@ impl RunReport {
             if !self.unparsed.is_empty() {
                 files.push((unparsed::FILE.to_owned(), self.unparsed.clone()));
             }
-            write_outputs(folder, files)
+            Ok(files)
         };
-        let aside = SetAside::of(files())?;
+        let mut files = files().map_err(RunError::Output)?;
+        if self.has_journal {
+            files.push(page::of_run(&self.finished, outputs, &files, &self.folder, &PageSources::default())?.file);
+        }
+        let aside = SetAside::of(write_outputs(folder, files))?;
         self.finished.manifest.write(folder).map_err(RunError::Output)?;
         Ok(aside)
     }
@@ -175,6 +182,8 @@ impl Ended<'_> {
         let ExperimentOutcome { records, strategies, .. } = outcome;
         let calls = Calls { made: journal.calls_made(), imported: journal.calls_imported() };
         let finished = FinishedRun { manifest, facts, records, calibration, missing_columns: Vec::new() };
-        Ok(RunReport { finished, strategies, unparsed, calls, folder: session.location().folder.clone() })
+        let location = session.location();
+        let (folder, has_journal) = (location.folder.clone(), location.shared_journal.is_none());
+        Ok(RunReport { finished, strategies, unparsed, calls, folder, has_journal })
     }
 }

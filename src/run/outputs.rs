@@ -1,5 +1,6 @@
 //! Outputs from records. A run that has just ended and a run that is read from its folder produce equal files.
 
+use std::cell::OnceCell;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
@@ -12,6 +13,7 @@ use crate::config::resolved::ResolvedConfig;
 use crate::config::schema::Config;
 use crate::report::arms::gates::ConfidenceSource;
 use crate::report::arms::of_arms;
+use crate::report::figures::{self, Figure};
 use crate::report::manifest::{FILE, Manifest};
 use crate::report::read::{self, Lacking};
 use crate::report::recommendation::{self, Advice};
@@ -178,6 +180,8 @@ pub struct Outputs<'a> {
     advice: Advice<'a, 'a>,
     /// Figures over thresholds; `None` if the run is no sweep.
     sweep: Option<Sweep<'a, 'a>>,
+    /// Figures, drawn once for files and page.
+    figures: OnceCell<Vec<Figure>>,
 }
 
 impl<'a> Outputs<'a> {
@@ -185,7 +189,21 @@ impl<'a> Outputs<'a> {
     #[must_use]
     pub fn new(run: &'a FinishedRun, comparison: &'a Comparison<'a>) -> Self {
         let sweep = run.facts.swept.is_some().then(|| Sweep::new(comparison));
-        Self { run, comparison, advice: Advice::new(comparison, &run.manifest), sweep }
+        Self { run, comparison, advice: Advice::new(comparison, &run.manifest), sweep, figures: OnceCell::new() }
+    }
+
+    /// The comparison that the outputs show.
+    pub(super) fn comparison(&self) -> &'a Comparison<'a> {
+        self.comparison
+    }
+
+    /// Returns the figures, which are drawn at the first call.
+    pub(super) fn figures(&self) -> Result<&[Figure]> {
+        if let Some(drawn) = self.figures.get() {
+            return Ok(drawn);
+        }
+        let drawn = figures::of_run(self.comparison, self.sweep.as_ref())?;
+        Ok(self.figures.get_or_init(|| drawn))
     }
 
     /// Returns name and bytes of every output file except the manifest.
@@ -234,6 +252,7 @@ impl<'a> Outputs<'a> {
         for table in &mut tables {
             files.extend(table.files()?);
         }
+        files.extend(self.figures()?.iter().map(Figure::file));
         Ok(files)
     }
 

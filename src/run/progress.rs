@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::error::RunError;
+use super::status::{RunStatus, StatusSource};
 use super::stop::Stop;
 
 /// Unit of the steps of a task.
@@ -14,16 +15,51 @@ pub enum Unit {
     Bytes,
 }
 
+/// A function that returns the state of a run.
+type StatusOf = Arc<dyn Fn() -> RunStatus + Send + Sync>;
+
+/// A task with steps: a run of arms, a download, or other work. Clones share the state.
+#[derive(Clone)]
+pub struct Task {
+    /// Name of the task, for people.
+    pub label: String,
+    /// Number of steps; 0 if the number is unknown.
+    pub total: u64,
+    /// Unit of the steps.
+    pub unit: Unit,
+    status: Option<StatusOf>,
+}
+
+impl Task {
+    /// A task without calls to models.
+    #[must_use]
+    pub fn new(label: &str, total: u64, unit: Unit) -> Self {
+        Self { label: label.to_owned(), total, unit, status: None }
+    }
+
+    /// Adds the state of calls and arms to the task.
+    #[must_use]
+    pub fn with_status(self, status: impl Fn() -> RunStatus + Send + Sync + 'static) -> Self {
+        Self { status: Some(Arc::new(status)), ..self }
+    }
+
+    /// State of the calls and arms now. `None` if the task makes no calls to models. Any thread may ask at any time.
+    #[must_use]
+    pub fn status(&self) -> Option<RunStatus> {
+        Some((self.status.as_ref()?)())
+    }
+}
+
 /// A receiver of messages and progress. The default methods do nothing. A run performs one task at a time.
 pub trait Listener: Send + Sync {
     /// Receives a message for the user, without a final newline.
     fn message(&self, _text: &str) {}
 
-    /// Receives the name and number of steps of a task that starts; 0 if the number is unknown.
-    fn begun(&self, _label: &str, _total: u64, _unit: Unit) {}
+    /// Receives a task that starts. A listener that shows arms, calls and fees keeps the task and asks for its status.
+    fn begun(&self, _task: Task) {}
 
-    /// Receives the number of completed steps, and a function that returns a status text, which may be empty.
-    fn done(&self, _done: u64, _more: &dyn Fn() -> String) {}
+    /// Receives the number of completed steps, after each step.
+    fn done(&self, _done: u64) {}
 
     /// Receives the end of the task, complete or not.
     fn ended(&self) {}
@@ -70,9 +106,18 @@ impl Progress {
         self.listener.message(text);
     }
 
-    /// Starts a task, which ends when the returned value is dropped.
+    /// Starts a task without calls to models. The task ends when the returned value is dropped.
     pub(super) fn begin(&self, label: &str, total: u64, unit: Unit) -> Work {
-        self.listener.begun(label, total, unit);
+        self.start(Task::new(label, total, unit))
+    }
+
+    /// Starts a task that makes calls, with the source of its state.
+    pub(super) fn begin_calls(&self, label: &str, total: u64, source: Arc<StatusSource>) -> Work {
+        self.start(Task::new(label, total, Unit::Steps).with_status(move || source.status()))
+    }
+
+    fn start(&self, task: Task) -> Work {
+        self.listener.begun(task);
         Work(Arc::clone(&self.listener))
     }
 
@@ -95,9 +140,9 @@ impl Progress {
 pub(super) struct Work(Arc<dyn Listener>);
 
 impl Work {
-    /// Passes the number of completed steps and a status text to the listener.
-    pub(super) fn done(&self, done: u64, more: &dyn Fn() -> String) {
-        self.0.done(done, more);
+    /// Passes the number of completed steps to the listener.
+    pub(super) fn done(&self, done: u64) {
+        self.0.done(done);
     }
 }
 

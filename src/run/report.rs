@@ -7,6 +7,7 @@ use anyhow::{Context, Result, anyhow, bail};
 
 use super::error::RunError;
 use super::outputs::{FinishedRun, Outputs, SetAside};
+use super::page::{self, PageSources};
 use crate::analysis::metrics::Prices;
 use crate::report::files::write_file;
 use crate::report::folder::{replace_outputs, write_outputs};
@@ -76,7 +77,8 @@ pub fn read(run: &Path, prices: Option<&Path>, margin: Option<f64>) -> Result<Fi
     read().map_err(RunError::Output)
 }
 
-/// Rewrites a run's outputs in its folder, or writes them to a new folder `out`.
+/// Rewrites a run's outputs in its folder, or writes them to a new folder `out`. `sources` are those of the page. In the
+/// run's folder, an existing page stays if its journal or its data are not at hand any more.
 ///
 /// # Errors
 /// [`RunError::Output`] with the file or folder, also if `out` exists.
@@ -85,10 +87,16 @@ pub fn rewrite(
     outputs: &Outputs,
     run: &Path,
     out: Option<&Path>,
+    sources: &PageSources,
 ) -> Result<Rewritten, RunError> {
+    let mut files = outputs.files().map_err(RunError::Output)?;
+    let page = page::of_run(finished, outputs, &files, run, sources)?;
+    // A page with texts is not replaced by one without them.
+    if page.is_complete || out.is_some_and(|folder| folder != run) || !run.join(&page.file.0).exists() {
+        files.push(page.file);
+    }
+    files.push((FILE.to_owned(), finished.manifest.bytes().map_err(RunError::Output)?));
     let written = || {
-        let mut files = outputs.files()?;
-        files.push((FILE.to_owned(), finished.manifest.bytes()?));
         let folder = out.unwrap_or(run);
         if folder == run {
             return Ok(Rewritten::Own(

@@ -7,10 +7,11 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::error::RunError;
-use super::money::SpendMeter;
-use super::progress::{Progress, Unit};
+use super::money::{self, SpendMeter};
+use super::progress::Progress;
 use super::project::Project;
 use super::resources::{Embeddings, Models, RunResources};
+use super::status::StatusSource;
 use super::{Prepared, RunLocation, Sources, embed, provenance, waits};
 use crate::backend::llama_server::Servers;
 use crate::cascade::experiment::{self, Cells, ExperimentOutcome};
@@ -19,14 +20,12 @@ use crate::cascade::matrix;
 use crate::cascade::setup::ExperimentContext;
 use crate::config::resolved::ResolvedConfig;
 use crate::gateway::NoticeHandler;
-use crate::gateway::budget::Budget;
 use crate::gateway::concurrency::ConcurrencyLimiter;
 use crate::gateway::journal::{Journal, JournalLock};
 use crate::report::folder::{JOURNAL, prepare, set_aside};
 use crate::report::manifest::Manifest;
 use crate::retrieval::leakage::{NEAR, leakage};
 use crate::types::matrix::Row;
-use crate::types::record::Record;
 
 /// Time after a stop request in which a run can end before a message about calls in flight is shown.
 const STOP_GRACE: Duration = Duration::from_millis(150);
@@ -42,36 +41,6 @@ pub(super) struct Session<'a> {
     _meter: SpendMeter<'a>,
     /// Locks that keep other processes from the journal and from the calls of this config.
     _locks: Vec<JournalLock>,
-}
-
-/// Counts of a run so far, for the progress line.
-#[derive(Default)]
-struct RunStatus {
-    /// Number of items of arms that defer by confidence.
-    gated: u64,
-    /// Number of these items that were deferred.
-    deferred: u64,
-}
-
-impl RunStatus {
-    fn count(&mut self, record: &Record) {
-        if record.cell.threshold.is_some() {
-            self.gated += 1;
-            self.deferred += u64::from(record.deferred);
-        }
-    }
-
-    /// Status text: calls in flight, percentage of gated items that were deferred, and fee with its limit.
-    fn line(&self, limiter: &ConcurrencyLimiter, budget: Option<&Budget>) -> String {
-        let mut parts = vec![format!("{} calls in flight", limiter.in_flight())];
-        if let Some(percent) = (self.deferred * 100).checked_div(self.gated) {
-            parts.push(format!("{percent} % deferred"));
-        }
-        if let Some((spent, limit)) = budget.map(Budget::level) {
-            parts.push(format!("{spent:.4} of {limit} USD"));
-        }
-        parts.join(", ")
-    }
 }
 
 impl<'a> Session<'a> {
@@ -186,20 +155,26 @@ impl<'a> Session<'a> {
         cells: &Cells,
         label: &str,
     ) -> Result<ExperimentOutcome, RunError> {
-        let Models { context, limiter, budget, .. } = models;
+        let Models { context, limiter, .. } = models;
         // A replay of several runs ends too fast for progress lines.
         let silent = self.location.shared_journal.is_some() && self.resources.offline;
-        let work = (!silent).then(|| self.progress.begin(label, cells.steps() as u64, Unit::Steps));
+        let status = self.status(models, Some(cells));
+        let begin = || self.progress.begin_calls(label, cells.steps() as u64, Arc::clone(&status));
+        let work = (!silent).then(begin);
         let mut done = 0;
-        let mut status = RunStatus::default();
         let run = experiment::run(context, cells, limiter, self.resolved.config.limits.concurrency, |record| {
             done += 1;
             status.count(record);
             if let Some(work) = &work {
-                work.done(done, &|| status.line(limiter, budget.as_deref()));
+                work.done(done);
             }
         });
         self.run_until_stopped(limiter, run).await
+    }
+
+    /// Source of the state that a listener shows.
+    fn status(&self, models: &Models, cells: Option<&Cells>) -> Arc<StatusSource> {
+        Arc::new(StatusSource::new(models, cells, money::prices(self.resolved)))
     }
 
     /// Makes the calls of the pair matrix and returns the rows.
@@ -208,11 +183,12 @@ impl<'a> Session<'a> {
         let items = self.resolved.stream().len();
         let pairs = matrix::pairs(context, items);
         let total = 2 * items + pairs.len();
-        let work = self.progress.begin(&self.resolved.config.name, total as u64, Unit::Steps);
+        let name = &self.resolved.config.name;
+        let work = self.progress.begin_calls(name, total as u64, self.status(models, None));
         let mut done = 0;
         let rows = matrix::matrix(context, items, &pairs, limiter, self.resolved.config.limits.concurrency, || {
             done += 1;
-            work.done(done, &String::new);
+            work.done(done);
         });
         self.run_until_stopped(limiter, rows).await
     }

@@ -12,6 +12,7 @@ use super::outputs::FinishedRun;
 use crate::cascade::experiment::StoredStrategy;
 use crate::config::suggest;
 use crate::report::manifest::Manifest;
+use crate::report::page::SavedText;
 use crate::types::arm::Arm;
 use crate::types::escaped::escaped;
 use crate::types::record::{Record, Score};
@@ -46,7 +47,7 @@ pub(super) fn lines(strategies: &[StoredStrategy], manifest: &Manifest) -> Resul
 
 /// A strategy as read from the file. Files of earlier versions lack the query.
 #[derive(Debug, Clone, Deserialize)]
-struct SavedStrategy {
+pub(super) struct SavedStrategy {
     arm: Arm,
     order: usize,
     threshold: Option<f64>,
@@ -58,6 +59,31 @@ struct SavedStrategy {
     source_score: Score,
     #[serde(default)]
     query: Option<String>,
+}
+
+impl From<SavedStrategy> for SavedText {
+    fn from(saved: SavedStrategy) -> Self {
+        let SavedStrategy { arm, order, threshold, position, source, group, text, .. } = saved;
+        Self { arm, order, threshold, position, source: source.into(), group, text }
+    }
+}
+
+/// Parses the lines of the file at `path`.
+pub(super) fn parse(text: &str, path: &Path) -> Result<Vec<SavedStrategy>> {
+    let parse = |(number, line): (usize, &str)| {
+        serde_json::from_str(line).with_context(|| format!("{}: line {}", path.display(), number + 1))
+    };
+    text.lines().enumerate().map(parse).collect()
+}
+
+/// Reads the strategies of a run's folder. Empty if the folder has no such file.
+pub(super) fn saved(folder: &Path) -> Result<Vec<SavedStrategy>> {
+    let path = folder.join(FILE);
+    match std::fs::read_to_string(&path) {
+        Ok(text) => parse(&text, &path),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Vec::new()),
+        Err(error) => Err(error).with_context(|| format!("cannot read {}", path.display())),
+    }
 }
 
 /// Effects of a strategy on the answers to the items for which it was retrieved, relative to weak-only.
@@ -86,10 +112,7 @@ impl Strategies {
         let records = FinishedRun::read(folder)?.records;
         let path = folder.join(FILE);
         let text = std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
-        let parse = |(number, line): (usize, &str)| {
-            serde_json::from_str(line).with_context(|| format!("{}: line {}", path.display(), number + 1))
-        };
-        Ok(Self { strategies: text.lines().enumerate().map(parse).collect::<Result<_>>()?, records })
+        Ok(Self { strategies: parse(&text, &path)?, records })
     }
 
     /// Returns one line for each strategy of an arm: source item, number of items for which it was retrieved, and

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 
-use super::{Listener, Progress, Run, RunError, Stop};
+use super::{Listener, Progress, Run, RunError, Stop, Task};
 use crate::types::arm::Arm;
 use crate::types::chat::{Finish, Request, Response, Token, Usage};
 use crate::types::model::{Model, ModelError};
@@ -15,17 +15,20 @@ fn simulated(folder: &tempfile::TempDir) -> Run {
     run.set("dataset.limit=12").expect("a key").in_folder(folder.path().to_owned())
 }
 
-/// A listener that stores all events as lines.
+/// A listener that stores all events as lines, and the last task.
 #[derive(Clone, Default)]
-struct EventLog(Arc<Mutex<Vec<String>>>);
+struct EventLog {
+    lines: Arc<Mutex<Vec<String>>>,
+    task: Arc<Mutex<Option<Task>>>,
+}
 
 impl EventLog {
     fn lines(&self) -> Vec<String> {
-        self.0.lock().expect("not poisoned").clone()
+        self.lines.lock().expect("not poisoned").clone()
     }
 
     fn add(&self, line: String) {
-        self.0.lock().expect("not poisoned").push(line);
+        self.lines.lock().expect("not poisoned").push(line);
     }
 }
 
@@ -34,8 +37,9 @@ impl Listener for EventLog {
         self.add(text.to_owned());
     }
 
-    fn begun(&self, label: &str, total: u64, _: super::Unit) {
-        self.add(format!("{label} begins: {total}"));
+    fn begun(&self, task: Task) {
+        self.add(format!("{} begins: {}", task.label, task.total));
+        *self.task.lock().expect("not poisoned") = Some(task);
     }
 
     fn ended(&self) {
@@ -55,6 +59,17 @@ async fn run_writes_records_and_its_repetition_makes_no_call() {
     let lines = log.lines();
     assert!(lines.contains(&"simulated begins: 48".to_owned()), "{lines:?}");
     assert_eq!(lines.last().map(String::as_str), Some("ended"));
+    let status = log.task.lock().expect("not poisoned").as_ref().and_then(Task::status).expect("a run makes calls");
+    assert_eq!(status.arms.len(), 4);
+    for arm in &status.arms {
+        let records = || first.records().iter().filter(|record| record.cell.arm == arm.arm);
+        let decides = records().any(|record| record.cell.threshold.is_some());
+        let deferred = records().filter(|record| decides && record.deferred).count() as u64;
+        assert_eq!((arm.done, arm.total, arm.deferred), (12, 12, deferred), "{arm:?}");
+        assert_eq!(arm.gated, if decides { 12 } else { 0 }, "{arm:?}");
+    }
+    assert_eq!(status.in_flight(), 0);
+    assert!(status.output_tokens() > 0 && status.models.len() == 2, "{status:?}");
     assert_eq!(first.write(folder.path()).expect("written"), None);
 
     let again = run.execute(&Progress::none()).await.expect("the same run");

@@ -85,7 +85,7 @@ impl<'a> Files<'a> {
     /// Reports the received bytes of the current file, and the total if it is known.
     fn received(&self, bytes: u64, total: Option<u64>) {
         let begin = || self.progress.begin(self.label, total.unwrap_or_default(), Unit::Bytes);
-        self.current().get_or_insert_with(begin).done(bytes, &String::new);
+        self.current().get_or_insert_with(begin).done(bytes);
     }
 
     fn current(&self) -> MutexGuard<'_, Option<Work>> {

@@ -35,18 +35,19 @@ pub fn escaped_in_line(text: &str) -> Cow<'_, str> {
 }
 
 /// True if a character can control a terminal or mislead a reader: C0 and C1 controls, line and paragraph separators,
-/// marks of the writing direction, and the invisible characters of tags and interlinear annotations.
+/// marks of the writing direction, spaces without width, and the invisible characters of tags and interlinear annotations.
 fn is_terminal_control(c: char) -> bool {
     match c {
         '\n' | '\t' => false,
         '\u{2028}'
         | '\u{2029}'
         | '\u{61c}'
+        | '\u{200b}'
         | '\u{200e}'
         | '\u{200f}'
         | '\u{feff}'
         | '\u{202a}'..='\u{202e}'
-        | '\u{2066}'..='\u{206f}'
+        | '\u{2060}'..='\u{206f}'
         | '\u{fff9}'..='\u{fffb}'
         | '\u{e0000}'..='\u{e007f}' => true,
         c => c.is_control(),
@@ -64,7 +65,7 @@ mod tests {
             ("\u{9b}2J", r"\u{9b}2J"),
             ("a\rb\r\nc", "a\\u{d}b\nc"),
             ("x\u{202e}y\u{2066}z\u{200f}", r"x\u{202e}y\u{2066}z\u{200f}"),
-            ("\u{8}\u{7f}\0", r"\u{8}\u{7f}\u{0}"),
+            ("\u{8}\u{7f}\0\u{200b}\u{2060}", r"\u{8}\u{7f}\u{0}\u{200b}\u{2060}"),
             ("one\n\ttwo: λ, é, 😀, 中 –", "one\n\ttwo: λ, é, 😀, 中 –"),
         ] {
             assert_eq!(escaped(text), expected);

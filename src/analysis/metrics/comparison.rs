@@ -8,6 +8,7 @@ use super::calibrated::{Calibrated, Guaranteed};
 use super::changes::{AgainstReference, Changes, RESAMPLES, relative_changes};
 use super::confidence::{ConfidenceIntervals, confidence_intervals};
 use super::fees::{FeeRow, Prices, by_group, fee_of, fee_rows, item_fee};
+use super::price_ratio::Curve;
 use super::references::Reference;
 use super::shortest::shortest;
 use super::slices::{ItemOutcome, Slice, baseline, confidences, make_readable, slices};
@@ -35,6 +36,8 @@ pub struct Comparison<'a> {
     confidence_intervals: OnceLock<Vec<[ConfidenceIntervals; 2]>>,
     /// The changes of each slice against each reference, computed on first use.
     against: OnceLock<[Vec<Option<AgainstReference>>; Reference::ALL.len()]>,
+    /// The fee of each learning arm over the price ratio of the levels, computed on first use.
+    pub(super) price_curves: OnceLock<Vec<(usize, Vec<Curve>)>>,
     /// All confidences that a gate compared with a threshold, ascending, collected on first use.
     confidences: OnceLock<Vec<f64>>,
     /// The calibrated gates of arms without a stated λ.
@@ -95,6 +98,7 @@ impl<'a> Comparison<'a> {
             accuracy_intervals: OnceLock::new(),
             confidence_intervals: OnceLock::new(),
             against: OnceLock::new(),
+            price_curves: OnceLock::new(),
             confidences: OnceLock::new(),
             calibrated,
             prices,

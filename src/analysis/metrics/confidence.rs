@@ -7,7 +7,9 @@ use crate::analysis::drift::{RiskMonitor, anytime_p, watch};
 use crate::analysis::ranked::Ranked;
 use crate::analysis::reliability::{Bin, Judged, aurc, auroc, brier, ece, reliability_table};
 use crate::analysis::stats::bootstrap::Population;
-use crate::analysis::stats::{Draws, Interval};
+use crate::analysis::stats::proportion::wilson;
+use crate::analysis::stats::units::mean;
+use crate::analysis::stats::{Draws, Interval, Units};
 use crate::types::seed::Seed;
 
 /// Number of rows of equal mass in a reliability table.
@@ -105,6 +107,20 @@ pub struct Realised {
     pub alarmed: [usize; 2],
 }
 
+/// Points of a reliability diagram.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Diagram {
+    /// Bins of equal mass of the answers with a confidence above 0, each with the interval of its accuracy: Wilson's if
+    /// items are independent, else from a bootstrap over groups. No interval if fewer than three groups have a correct
+    /// answer in the bin, or fewer than three a wrong one.
+    pub bins: Vec<(Bin, Option<Interval>)>,
+    /// The answers with confidence 0: those that fail a check of the gate, and those without a readable answer. `None`
+    /// if there are none.
+    pub zero: Option<Bin>,
+    /// The answers of the bins.
+    pub positive: Vec<Judged>,
+}
+
 impl Slice<'_> {
     /// Confidence metrics over the whole stream. If the arm did not call the weak level for an item, weak-only's
     /// answer is used. `None` if no answer has a confidence, if an item has no weak answer though the arm retrieves
@@ -124,6 +140,40 @@ impl Slice<'_> {
             aurc: aurc(&judged),
             bins,
         })
+    }
+
+    /// Computes the reliability diagram over the whole stream. `None` as in [`Self::reliability`].
+    #[must_use]
+    pub fn diagram(&self, seed: Seed) -> Option<Diagram> {
+        self.reliability()?;
+        let (zero, positive): (Vec<Judged>, Vec<Judged>) =
+            self.judged().into_iter().partition(|answer| answer.confidence <= 0.0);
+        let bins = reliability_table(&positive, BINS);
+        let intervals = self.bin_intervals(&bins, seed);
+        Some(Diagram {
+            bins: bins.into_iter().zip(intervals).collect(),
+            zero: reliability_table(&zero, 1).pop(),
+            positive,
+        })
+    }
+
+    /// Computes the interval of each bin's accuracy.
+    fn bin_intervals(&self, bins: &[Bin], seed: Seed) -> Vec<Option<Interval>> {
+        let judged = |outcome: &ItemOutcome| Some((outcome.group().to_owned(), outcome.judged()?));
+        let rows: Vec<(String, Judged)> = self.outcomes.iter().filter_map(judged).collect();
+        let interval = |(index, bin): (usize, &Bin)| {
+            let within = |row: &&(String, Judged)| (bin.low..=bin.high).contains(&row.1.confidence);
+            let inside = rows.iter().filter(within);
+            if self.is_independent() {
+                return wilson(inside.clone().filter(|(_, answer)| answer.right).count(), inside.count());
+            }
+            let right = |(group, answer): &(String, Judged)| (group.clone(), [f64::from(u8::from(answer.right)), 1.0]);
+            let units = Units::by_group(inside.map(right)).contributing(|[right, _]| right > 0.0);
+            let labels = ["reliability", self.cell.arm.name(), &index.to_string()];
+            let draws = Draws { seed, labels: &labels, count: RESAMPLES };
+            units.contributing(|[right, n]| right < n).percentile(draws, mean)?.interval
+        };
+        bins.iter().enumerate().map(interval).collect()
     }
 
     /// Confidence metrics over the items for which the weak level was called.

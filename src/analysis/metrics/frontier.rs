@@ -58,10 +58,10 @@ pub fn frontier<'c, 'a>(comparison: &'c Comparison<'a>) -> Vec<Place<'c, 'a>> {
 }
 
 /// Accuracy and cost.
-type Point = (f64, f64);
+pub(super) type Point = (f64, f64);
 
 /// Index of the point that dominates the point at `index`. `None` if none does, or if the point has no cost.
-fn dominator(points: &[Option<Point>], index: usize) -> Option<usize> {
+pub(super) fn dominator(points: &[Option<Point>], index: usize) -> Option<usize> {
     let (accuracy, cost) = points[index]?;
     let dominates = |(_, (other, cost_of_other)): &(usize, Point)| {
         *other >= accuracy && *cost_of_other <= cost && (*other > accuracy || *cost_of_other < cost)

@@ -28,6 +28,36 @@ pub struct Point {
     pub base_fee: Option<f64>,
 }
 
+/// Size of an arm's repository at one place of the stream.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct RepositorySize {
+    /// Number of items before this place, in each order.
+    pub items: usize,
+    /// Number of stored strategies, averaged over the orders.
+    pub mean: f64,
+    /// The smallest number in any order.
+    pub least: usize,
+    /// The greatest number in any order.
+    pub most: usize,
+}
+
+/// Returns the size of the repository before each item of the stream, ascending.
+#[must_use]
+#[expect(clippy::cast_precision_loss, reason = "counts of strategies")]
+pub fn repository_sizes(slice: &Slice) -> Vec<RepositorySize> {
+    let mut by_position: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
+    for record in slice.outcomes.iter().map(|outcome| outcome.record()) {
+        by_position.entry(record.position).or_default().push(record.repository_size);
+    }
+    let size = |(items, sizes): (usize, Vec<usize>)| RepositorySize {
+        items,
+        mean: sizes.iter().sum::<usize>() as f64 / sizes.len() as f64,
+        least: sizes.iter().copied().min().unwrap_or(0),
+        most: sizes.iter().copied().max().unwrap_or(0),
+    };
+    by_position.into_iter().map(size).collect()
+}
+
 /// Sums up to an item.
 #[derive(Clone, Copy)]
 struct Sums {
@@ -90,6 +120,10 @@ pub fn break_even_item(along: &[Point]) -> Option<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::analysis::metrics::slices;
+    use crate::types::arm::Arm;
+    use crate::types::record::{CellKey, Record};
+    use crate::types::testing;
 
     #[test]
     fn break_even_is_the_item_from_which_the_fee_stays_below() {
@@ -111,5 +145,17 @@ mod tests {
         assert_eq!(break_even_item(&along(&[(1.0, 2.0), (2.0, 3.0)])), Some(1));
         assert_eq!(break_even_item(&along(&[(1.0, 2.0), (3.0, 3.0)])), None, "equal is not cheaper");
         assert_eq!(break_even_item(&[]), None);
+    }
+
+    #[test]
+    fn repository_sizes_are_averaged_over_orders() {
+        let record = |order, position, repository_size| {
+            let cell = CellKey { dataset: "d".into(), arm: Arm::InterCascade, order, threshold: None };
+            Record { repository_size, ..testing::record(&cell.into(), position) }
+        };
+        let records = [record(0, 0, 0), record(0, 1, 1), record(1, 0, 0), record(1, 1, 0)];
+        let sizes = repository_sizes(&slices(&records)[0]);
+        let size = |items, mean, least, most| RepositorySize { items, mean, least, most };
+        assert_eq!(sizes, [size(0, 0.0, 0, 0), size(1, 0.5, 0, 1)]);
     }
 }

@@ -2,6 +2,7 @@
 //! arm's gain. All metrics are computed from a run's records, so that an old run can gain a new metric or a new price
 //! without a call.
 
+pub mod across;
 pub mod calibrated;
 pub mod changes;
 pub mod chosen;
@@ -12,15 +13,20 @@ pub mod ends;
 pub mod fees;
 pub mod frontier;
 pub mod growth;
+pub mod kinds;
 pub mod learning;
 pub mod odd_answers;
+pub mod operating;
 pub mod price_ratio;
 pub mod recommendation;
 pub mod references;
+pub mod selective;
 pub mod shortest;
 pub mod slices;
 pub mod swept;
+pub mod windows;
 
+pub use across::{ArmInRun, RunChanges};
 pub use calibrated::Calibrated;
 pub use changes::{AgainstReference, Changes};
 pub use comparison::Comparison;

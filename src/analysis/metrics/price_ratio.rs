@@ -169,6 +169,22 @@ pub fn curves(
     curves.chunks(shapes.len().max(1)).map(|curves| curves.iter().flatten().cloned().collect()).collect()
 }
 
+impl<'a> Comparison<'a> {
+    /// The curves of each learning arm against its cascade at the usual ratios, one for each reported shape. Arms
+    /// without a cascade and arms without prices are left out.
+    pub fn price_curves(&self) -> impl Iterator<Item = (&Slice<'a>, &[Curve])> {
+        let compute = || {
+            let learners = self.slices.iter().enumerate().filter(|(_, slice)| slice.cell.arm.learning().is_some());
+            let (indices, arms): (Vec<usize>, Vec<(&Slice, &Slice)>) =
+                learners.filter_map(|(index, slice)| Some((index, (slice, self.base(slice)?)))).unzip();
+            let found = curves(self, &arms, &Shape::reported(self), ratios);
+            indices.into_iter().zip(found).filter(|(_, curves)| !curves.is_empty()).collect()
+        };
+        let found = self.price_curves.get_or_init(compute);
+        found.iter().map(|(index, curves)| (&self.slices[*index], &curves[..]))
+    }
+}
+
 /// Ratio of the output prices, strong level to weak level. `None` without prices, or if a level's price is 0.
 fn own_ratio(comparison: &Comparison, slice: &Slice, base: &Slice) -> Option<f64> {
     let price = |model: &str| comparison.prices.get(model).and_then(Option::as_ref);

@@ -8,8 +8,10 @@ use std::sync::Arc;
 
 use super::control::{Gain, share};
 use super::learning::{StrategySource, by_encounter, by_source, distilling, paired};
+use super::operating::operating_points;
 use super::price_ratio::{Shape, curves};
 use super::*;
+use crate::analysis::curves::Axis;
 use crate::analysis::stats::Estimate;
 use crate::types::chat::{CallKey, Usage};
 use crate::types::confidence::Confidence;
@@ -89,6 +91,29 @@ fn accuracy_coverage_and_strong_calls() {
     assert!(baseline(&slices, inter).is_some_and(|base| base.cell.arm == BASELINE));
     let gain = paired(inter, cascade, |outcome| outcome.weak_correct()).expect("paired");
     assert!((gain.value - 0.5).abs() < 1e-12);
+}
+
+#[test]
+fn operating_points_have_costs_with_intervals_and_a_frontier() {
+    let many = |arm| (0..40).map(move |i| record(arm, i, i % 4 == 0, i % 5 < 2, &[]));
+    let records: Vec<Record> = many(Arm::Cascade).chain(many(Arm::InterCascade)).collect();
+    let price = |output| Some(Price { input: 0.0, cached_input: None, output, read: None, nominal: true });
+    let prices = Prices::from([("weak".into(), price(1.0)), ("strong".into(), price(10.0))]);
+    let comparison = Comparison::new(&records, &[], &prices, Seed(1));
+    let points = operating_points(&comparison, Axis::StrongCalls);
+    let ends = points[0].cost.interval.expect("groups differ");
+    assert!((points[0].cost.value - 0.4).abs() < 1e-12 && ends.low < 0.4 && 0.4 < ends.high, "{ends:?}");
+    assert!(points.iter().all(|point| point.on_frontier), "equal points do not dominate each other");
+    let fees = operating_points(&comparison, Axis::Fee);
+    // 5 weak tokens for each item, and 8 + 4 strong tokens for two of five.
+    assert!((fees[0].cost.value - (5.0 + 0.4 * 120.0) * 1e-6).abs() < 1e-12, "{:?}", fees[0].cost);
+    assert!(fees[0].cost.interval.is_some_and(|ends| ends.low < ends.high));
+    let unpriced = Prices::new();
+    assert!(operating_points(&Comparison::new(&records, &[], &unpriced, Seed(1)), Axis::Fee).is_empty());
+    // Without a spread there is no interval.
+    let alike: Vec<Record> = (0..9).map(|i| record(Arm::Cascade, i, true, false, &[])).collect();
+    let comparison = Comparison::new(&alike, &[], &prices, Seed(1));
+    assert_eq!(operating_points(&comparison, Axis::Fee)[0].cost.interval, None);
 }
 
 #[test]

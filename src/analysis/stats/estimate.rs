@@ -15,6 +15,12 @@ impl Interval {
     pub fn half_width(self) -> f64 {
         (self.high - self.low) / 2.0
     }
+
+    /// The interval in a unit that is smaller by `factor`.
+    #[must_use]
+    pub fn times(self, factor: f64) -> Self {
+        Self { low: self.low * factor, high: self.high * factor }
+    }
 }
 
 /// A figure with its interval and p-value. Accuracies, coverages and relative changes are shares: 0.02 is two points,

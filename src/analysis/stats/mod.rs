@@ -7,6 +7,7 @@ pub mod difference;
 pub mod draws;
 pub mod estimate;
 pub mod holm;
+pub mod independent;
 pub mod power;
 pub mod proportion;
 mod resamples;

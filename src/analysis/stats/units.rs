@@ -102,6 +102,19 @@ impl<const D: usize> Units<D> {
         of_all(requests, draws, |units, figure, value, sorted| bca_interval(sorted, value, units.acceleration(figure)?))
     }
 
+    /// Computes the sums on the sample.
+    pub(super) fn totals(&self) -> [f64; D] {
+        self.sums(&lanes(self.population.sizes()))[0]
+    }
+
+    /// Computes the sums on each resample. `None` with fewer than [`FEWEST`] units or contributing units.
+    pub(super) fn resampled(&self, draws: Draws) -> Option<Vec<[f64; D]>> {
+        if self.contributing < FEWEST {
+            return None;
+        }
+        self.population.in_lanes(draws, |counts| self.sums(counts))
+    }
+
     /// Computes the sums on each of [`LANES`] resamples.
     fn sums(&self, counts: &[[f64; LANES]]) -> [[f64; D]; LANES] {
         let by_column = self.columns.each_ref().map(|column| {
@@ -117,7 +130,7 @@ impl<const D: usize> Units<D> {
     /// of these figures is undefined.
     fn acceleration(&self, figure: impl Fn([f64; D]) -> Option<f64>) -> Option<f64> {
         let sizes: Vec<f64> = self.population.sizes().iter().copied().map(f64::from).collect();
-        let all = self.sums(&lanes(self.population.sizes()))[0];
+        let all = self.totals();
         let without = |unit: usize| figure(std::array::from_fn(|i| all[i] - self.columns[i][unit]));
         let left_out: Vec<f64> = (0..sizes.len()).map(without).collect::<Option<_>>()?;
         let weighted = |power: i32, centre: f64| -> f64 {

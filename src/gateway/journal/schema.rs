@@ -67,6 +67,18 @@ pub(super) fn open_further(path: &Path) -> Result<Connection> {
     Ok(connection)
 }
 
+/// Opens a journal for reading, in a mode that may write: on closing, such a connection removes the files that `SQLite`
+/// keeps beside an open database. Falls back to reading only, if this user may not write the file.
+pub(super) fn open_query_only(path: &Path) -> Result<Connection> {
+    let Ok(connection) = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE) else {
+        return open_further(path);
+    };
+    connection.busy_timeout(BUSY)?;
+    connection.pragma_update(None, "query_only", true)?;
+    check(&connection, path, OLDEST_READ)?;
+    Ok(connection)
+}
+
 /// Opens the journal of a neighbouring run for reading only. Its integrity is not checked, because there may be
 /// many.
 pub(super) fn open_neighbour(path: &Path) -> Result<Connection> {

@@ -74,6 +74,8 @@ const MEANINGS: &[(&str, &str)] = &[
     ("accepted", "number of answers with a confidence of at least λ"),
     ("wrong", "number of accepted answers that are wrong"),
     ("items", "number of items"),
+    ("strong calls, %", "share of the items that the strong level answered"),
+    ("items compared", "pairs of item and order in the baseline and in the run, and whether they are paired"),
     ("items in both", "pairs of item and order that both runs have; every figure covers only these"),
     (
         "fee change at the first run's prices, %",
@@ -139,7 +141,7 @@ const PLAIN: &[&str] = &[
 
 /// The explanation of a heading. `None` if the heading needs none.
 #[must_use]
-pub(super) fn meaning(heading: &str) -> Option<&'static str> {
+pub(in crate::report) fn meaning(heading: &str) -> Option<&'static str> {
     MEANINGS.iter().find(|(name, _)| *name == heading).map(|(_, meaning)| *meaning)
 }
 

@@ -10,6 +10,7 @@ use polars::prelude::{Column as PolarsColumn, NamedFrom, Series};
 pub use self::glossary::SHARE_OF_GAIN;
 #[cfg(test)]
 pub use self::glossary::is_known;
+pub(super) use self::glossary::meaning;
 pub use self::sheet::{Sheet, page};
 use super::format;
 use crate::analysis::stats::{Estimate, Interval};

@@ -75,6 +75,19 @@ impl Sheet {
         self.view(view).into_iter().map(|(name, _)| &*name.text).collect()
     }
 
+    /// The headings of a view, then its rows, formatted for people.
+    #[must_use]
+    pub fn cells(&self, view: View) -> Vec<Vec<String>> {
+        rows(&self.view(view))
+    }
+
+    /// The headings of a view that need an explanation, each with it.
+    #[must_use]
+    pub fn legend(&self, view: View) -> Vec<[String; 2]> {
+        let explained = |heading: &str| Some([heading.to_owned(), meaning(heading)?.to_owned()]);
+        self.headings(view).into_iter().filter_map(explained).collect()
+    }
+
     /// The columns of a view in order, each with its name in the view.
     fn view(&self, view: View) -> Vec<(&Name, &Column)> {
         let named = |column| Self::name_in(column, view).map(|name| (name, column));

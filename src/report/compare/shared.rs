@@ -1,70 +1,101 @@
-//! The arms of two runs, each restricted to the items and orders that both have.
+//! The arms of two runs: paired over the items and orders that both have, else over all items of each.
 
 use std::collections::HashSet;
 
 use crate::analysis::metrics::fees::{item_fee, token_fee};
 use crate::analysis::metrics::slices::ItemOutcome;
-use crate::analysis::metrics::{Changes, Comparison, Prices, Reference, Slice};
+use crate::analysis::metrics::{ArmInRun, Comparison, Prices, Reference, RunChanges, Slice};
 use crate::analysis::stats::units::relative_change;
 use crate::types::arm::Arm;
 
-/// An arm of both runs, over the same items.
+/// An arm of both runs.
 pub(super) struct Row<'c> {
-    /// The arm in the first run, over the shared items.
+    /// The arm in the baseline, over the compared items.
     pub(super) old: Slice<'c>,
-    /// The arm in the second run, over the shared items.
+    /// The arm in the other run, over the compared items.
     pub(super) new: Slice<'c>,
     /// Number of the arm's items in each run, over all orders.
     pub(super) of: [usize; 2],
-    /// Number of shared items.
+    /// Number of shared items, over all orders; 0 if the runs are independent samples.
     pub(super) items: usize,
-    /// Changes over the shared items. `None` if there are none.
-    pub(super) changes: Option<Changes>,
-    /// Accuracy minus that of strong-only over the shared items in each run, as a share. `None` if the run does not
+    /// Changes over the compared items.
+    pub(super) changes: RunChanges,
+    /// Accuracy minus that of strong-only over the compared items in each run, as a share. `None` if the run does not
     /// have strong-only on these items.
     pub(super) against_strong: [Option<f64>; 2],
-    /// Fee of the shared items in each run, in USD at the run's own prices. `None` if a model has no price.
+    /// Fee of the compared items in each run, in USD at the run's own prices. `None` if a model has no price.
     pub(super) fees: [Option<f64>; 2],
-    /// Relative change of the fee, as a share.
-    pub(super) fee_change: Option<f64>,
-    /// Relative change of the fee with the first run's prices in both, as a share. `None` if the first run has no price
-    /// for a model of the second.
+    /// Relative change of the fee per item with the baseline's prices in both, as a share. `None` if the baseline has no
+    /// price for a model of the other run.
     pub(super) fee_change_at_first: Option<f64>,
 }
 
-impl<'c> Row<'c> {
-    fn new(first: &'c Comparison<'c>, second: &'c Comparison<'c>, base: &'c Slice<'c>, slice: &'c Slice<'c>) -> Self {
-        let shared: HashSet<_> = slice.paired(base).iter().map(|(outcome, _)| item_key(*outcome)).collect();
-        let of = [base.outcomes.len(), slice.outcomes.len()];
-        let restricted = |slice: &'c Slice<'c>| slice.part(|outcome| shared.contains(&item_key(outcome)));
-        let against = |comparison: &'c Comparison<'c>, own: &Slice| {
-            let strong = comparison.reference(Reference::StrongOnly).filter(|_| own.cell.arm != Arm::StrongOnly)?;
-            let strong = restricted(strong);
-            (strong.outcomes.len() == own.outcomes.len()).then(|| own.accuracy() - strong.accuracy())
+/// An arm of both runs, before the choice of items.
+struct Counterparts<'c> {
+    first: &'c Comparison<'c>,
+    second: &'c Comparison<'c>,
+    old: &'c Slice<'c>,
+    new: &'c Slice<'c>,
+}
+
+impl<'c> Counterparts<'c> {
+    /// Compares the arm. Without `pairing`, equal ids are different items. `None` if the arm has no item in a run.
+    fn row(&self, pairing: bool) -> Option<Row<'c>> {
+        let shared: HashSet<_> = if pairing {
+            self.new.paired(self.old).iter().map(|(outcome, _)| item_key(*outcome)).collect()
+        } else {
+            HashSet::new()
         };
-        let (old, new) = (restricted(base), restricted(slice));
-        let fees = [fee(&old, first.prices), fee(&new, second.prices)];
-        let at_first = [&old, &new].map(|slice| {
-            slice.outcomes.iter().map(|outcome| token_fee(*outcome, None, first.prices)).sum::<Option<f64>>()
+        let covered = |slice: &'c Slice<'c>| {
+            if shared.is_empty() { slice.clone() } else { slice.part(|outcome| shared.contains(&item_key(outcome))) }
+        };
+        let (old, new) = (covered(self.old), covered(self.new));
+        let [base, own] = [(&old, self.first), (&new, self.second)]
+            .map(|(slice, comparison)| ArmInRun { slice, prices: comparison.prices });
+        let changes = if shared.is_empty() { RunChanges::unpaired } else { RunChanges::paired };
+        let changes = changes(own, base, self.first.seed)?;
+        let at_first = [&new, &old].map(|slice| {
+            let fees = slice.outcomes.iter().map(|outcome| token_fee(*outcome, None, self.first.prices));
+            Some(fees.sum::<Option<f64>>()? / count(slice.outcomes.len()))
         });
-        let change = |[old, new]: [Option<f64>; 2]| old.zip(new).and_then(|(old, new)| relative_change([new, old]));
-        Self {
+        let [new_at_first, old_at_first] = at_first;
+        Some(Row {
+            of: [self.old.outcomes.len(), self.new.outcomes.len()],
             items: shared.len(),
-            of,
-            changes: Changes::between(&new, &old, first.seed),
-            against_strong: [against(first, &old), against(second, &new)],
-            fees,
-            fee_change: change(fees),
-            fee_change_at_first: change(at_first),
+            changes,
+            against_strong: [against_strong(self.first, &old), against_strong(self.second, &new)],
+            fees: [fee(&old, self.first.prices), fee(&new, self.second.prices)],
+            fee_change_at_first: new_at_first.zip(old_at_first).and_then(|(new, old)| relative_change([new, old])),
             old,
             new,
-        }
+        })
     }
+}
 
-    /// Returns the arm's name, with the second run's λ if there is one.
+impl Row<'_> {
+    /// Returns the arm's name, with the other run's λ if there is one.
     pub(super) fn name(&self) -> String {
         named(&self.new)
     }
+
+    /// Returns a figure of both runs per compared item.
+    pub(super) fn per_item(&self, figures: [Option<f64>; 2]) -> [Option<f64>; 2] {
+        let [old, new] = figures;
+        [(old, &self.old), (new, &self.new)].map(|(figure, slice)| Some(figure? / count(slice.outcomes.len())))
+    }
+
+    /// Returns the strong calls of both runs over the compared items.
+    pub(super) fn strong_calls(&self) -> [Option<f64>; 2] {
+        [&self.old, &self.new].map(|slice| Some(count(slice.strong_calls())))
+    }
+}
+
+/// Returns the accuracy minus that of strong-only on the same items.
+fn against_strong<'c>(comparison: &'c Comparison<'c>, own: &Slice<'c>) -> Option<f64> {
+    let strong = comparison.reference(Reference::StrongOnly).filter(|_| own.cell.arm != Arm::StrongOnly)?;
+    let keys: HashSet<_> = own.outcomes.iter().map(|outcome| item_key(*outcome)).collect();
+    let strong = strong.part(|outcome| keys.contains(&item_key(outcome)));
+    (strong.outcomes.len() == own.outcomes.len()).then(|| own.accuracy() - strong.accuracy())
 }
 
 /// Returns the fee of a slice's items in USD.
@@ -83,19 +114,31 @@ fn named(slice: &Slice) -> String {
     format!("{}{}", slice.cell.arm, at.unwrap_or_default())
 }
 
-/// Returns the arms that both runs have, in the order of the second, and a line on those of only one run.
-pub(super) fn rows<'c>(first: &'c Comparison<'c>, second: &'c Comparison<'c>) -> (Vec<Row<'c>>, Vec<String>) {
+#[expect(clippy::cast_precision_loss, reason = "a count of items")]
+fn count(n: usize) -> f64 {
+    n as f64
+}
+
+/// Arms of two runs.
+pub(super) struct Matched<'c> {
+    /// Arms that both runs have, in the order of the other run.
+    pub(super) rows: Vec<Row<'c>>,
+    /// Names of the arms that only the baseline has, then of those that only the other run has.
+    pub(super) only: [Vec<String>; 2],
+}
+
+/// Matches the arms by name, and by threshold if an arm has several. Without `pairing`, equal ids are different items.
+pub(super) fn matched<'c>(first: &'c Comparison<'c>, second: &'c Comparison<'c>, pairing: bool) -> Matched<'c> {
     let pairs: Vec<(&'c Slice<'c>, &'c Slice<'c>)> =
         second.slices.iter().filter_map(|slice| Some((counterpart(first, second, slice)?, slice))).collect();
-    let line = |which: &str, slices: &[Slice], is_paired: &dyn Fn(&Slice) -> bool| {
-        let names: Vec<String> = slices.iter().filter(|slice| !is_paired(slice)).map(named).collect();
-        (!names.is_empty()).then(|| format!("note: only in the {which} run: {}", names.join(", ")))
+    let without = |slices: &[Slice], is_matched: &dyn Fn(&Slice) -> bool| {
+        slices.iter().filter(|slice| !is_matched(slice)).map(named).collect::<Vec<String>>()
     };
     let of_first = |slice: &Slice| pairs.iter().any(|(base, _)| base.cell == slice.cell);
     let of_second = |slice: &Slice| pairs.iter().any(|(_, own)| own.cell == slice.cell);
-    let unpaired = [line("first", &first.slices, &of_first), line("second", &second.slices, &of_second)];
-    let unpaired = unpaired.into_iter().flatten().collect();
-    (pairs.into_iter().map(|(base, slice)| Row::new(first, second, base, slice)).collect(), unpaired)
+    let only = [without(&first.slices, &of_first), without(&second.slices, &of_second)];
+    let counterparts = pairs.into_iter().map(|(old, new)| Counterparts { first, second, old, new });
+    Matched { rows: counterparts.filter_map(|counterparts| counterparts.row(pairing)).collect(), only }
 }
 
 /// Returns the same arm of the first run: at the same threshold, or the only one if both runs have the arm once.

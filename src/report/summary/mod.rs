@@ -24,6 +24,7 @@ use std::fmt::Write;
 pub use self::cautions::cautions;
 pub use self::guarantee::lines as guarantees;
 pub use self::latex::{LATEX, latex};
+pub(super) use self::prices::cheaper_from;
 use super::arms::figures;
 use super::arms::gates::ConfidenceSource;
 use super::arms::views::RESULTS;

@@ -1,7 +1,7 @@
 //! The summary's section on the fee at other prices: over the price ratio of the levels, for each price shape.
 
 use super::prices::{cheaper_from, describe_shapes};
-use crate::analysis::metrics::price_ratio::{Curve, Shape, curves, ratios};
+use crate::analysis::metrics::price_ratio::{Curve, Shape, ratios};
 use crate::analysis::metrics::{Comparison, Slice};
 use crate::report::columns::{Column, Sheet};
 use crate::report::format::{lambda, or_dash, relative};
@@ -18,11 +18,8 @@ enum RowKind {
 /// Returns the section: the change of each learning arm's fee against its cascade's, with a row for each price shape
 /// and ratio, and the lowest ratio at which the arm is cheaper. Empty without prices.
 pub(super) fn section(comparison: &Comparison) -> String {
-    let arms: Vec<_> = comparison.learners().filter_map(|slice| Some((slice, comparison.base(slice)?))).collect();
     let shapes = Shape::reported(comparison);
-    let each = arms.iter().zip(curves(comparison, &arms, &shapes, ratios));
-    let found: Vec<(&Slice, Vec<Curve>)> =
-        each.filter(|(_, curves)| !curves.is_empty()).map(|((slice, _), curves)| (*slice, curves)).collect();
+    let found: Vec<(&Slice, &[Curve])> = comparison.price_curves().collect();
     let Some(own) = found.first().map(|(_, curves)| curves[0].own) else { return String::new() };
     let at = || ratios(own).into_iter().enumerate().map(|(index, times)| RowKind::At(index, times));
     let of_shape = |(index, shape): (usize, &Shape)| {
@@ -39,7 +36,7 @@ pub(super) fn section(comparison: &Comparison) -> String {
 }
 
 /// Returns the table, with a column for each arm.
-fn sheet(rows: &[(usize, Shape, RowKind)], found: &[(&Slice, Vec<Curve>)]) -> Sheet {
+fn sheet(rows: &[(usize, Shape, RowKind)], found: &[(&Slice, &[Curve])]) -> Sheet {
     let ratio = |kind: RowKind| match kind {
         RowKind::At(_, times) => format!("{times:.1}"),
         RowKind::From => "break-even price ratio".to_owned(),

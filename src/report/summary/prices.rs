@@ -4,7 +4,7 @@
 use crate::analysis::metrics::price_ratio::{Curve, Shape};
 
 /// Formats the lowest price ratio at which an arm is cheaper, with its interval.
-pub(super) fn cheaper_from(curve: &Curve) -> String {
+pub(in crate::report) fn cheaper_from(curve: &Curve) -> String {
     let formatted = |ratio: f64| match ratio {
         ratio if ratio.is_infinite() => "none".to_owned(),
         ratio if ratio < 1.0 => format!("{ratio:.2}"),

@@ -1,12 +1,13 @@
 //! Recommended arm and λ for a fee, a share of strong calls or an accuracy: the table `budgets`, the summary's section,
 //! and answers in words.
 
-use super::{OnAxis, Sweep, cost, name, unit};
+use super::{OnAxis, Sweep, cost, name};
 use crate::analysis::curves::budget::Found;
 use crate::analysis::curves::{Axis, Point};
+use crate::analysis::metrics::Slice;
 use crate::analysis::metrics::swept::{Choice, Swept};
 use crate::report::columns::{Column, Sheet};
-use crate::report::format::{bare_percent, lambda, percent};
+use crate::report::format::{bare_percent, lambda, percent, sure_percent};
 use crate::report::left_out::rows;
 use crate::types::arm::Arm;
 use crate::types::left_out::LeftOut;
@@ -39,25 +40,13 @@ impl Sweep<'_, '_> {
     #[must_use]
     pub fn answers(&self, wanted: Wanted, left_out: &[LeftOut]) -> Vec<String> {
         let mut lines = Vec::new();
-        for OnAxis { axis, swept, .. } in &self.axes {
-            let (budget, asked) = match axis {
-                Axis::Fee => (wanted.budget, "USD an item"),
-                Axis::StrongCalls => (wanted.strong_calls, "strong calls"),
+        for on in &self.axes {
+            let budget = match on.axis {
+                Axis::Fee => wanted.budget,
+                Axis::StrongCalls => wanted.strong_calls,
             };
-            if let Some(budget) = budget {
-                let at_most = match axis {
-                    Axis::Fee => budget.to_string(),
-                    Axis::StrongCalls => percent(budget),
-                };
-                let found = swept.within(budget).map(|found| sentence(swept, *axis, &found));
-                let found = found.unwrap_or_else(|| "no arm of the sweep is this cheap".to_owned());
-                lines.push(format!("within {at_most} {asked}: {found}"));
-            }
-            if let Some(accuracy) = wanted.accuracy {
-                let found = swept.reaching(accuracy).map(|found| sentence(swept, *axis, &found));
-                let found = found.unwrap_or_else(|| "no arm of the sweep reaches it".to_owned());
-                lines.push(format!("for an accuracy of {}, by {}: {found}", percent(accuracy), name(*axis)));
-            }
+            lines.extend(budget.map(|budget| self.within(on, budget)));
+            lines.extend(wanted.accuracy.map(|accuracy| self.reaching(on, accuracy)));
         }
         if wanted.budget.is_some() && !self.axes.iter().any(|on| on.axis == Axis::Fee) {
             lines.push("a budget needs a price for every model; --strong-calls SHARE needs none".to_owned());
@@ -74,6 +63,38 @@ impl Sweep<'_, '_> {
             lines.push(format!("not considered, because some of their calls are not recorded: {}", missing.join(", ")));
         }
         lines
+    }
+
+    /// Sentence with the most accurate choice that costs at most `budget`.
+    fn within(&self, OnAxis { axis, swept, .. }: &OnAxis, budget: f64) -> String {
+        let goal = match axis {
+            Axis::Fee => format!("At most {budget} USD an item"),
+            Axis::StrongCalls => format!("At most {} strong calls", percent(budget)),
+        };
+        let cheapest = |(_, a): &&(Choice, Point), (_, b): &&(Choice, Point)| {
+            a.cost.total_cmp(&b.cost).then(b.accuracy.total_cmp(&a.accuracy))
+        };
+        let found = swept.within(budget).map(|found| self.in_words(swept, *axis, &found));
+        let nearest =
+            || swept.choices().iter().min_by(cheapest).map(|nearest| self.with_figures(swept, *axis, nearest));
+        let none = || format!("no arm of the sweep is this cheap{}", or_nearest(nearest()));
+        format!("{goal}: {}.", found.unwrap_or_else(none))
+    }
+
+    /// Sentence with the cheapest choice that is at least as accurate as `accuracy`.
+    fn reaching(&self, OnAxis { axis, swept, .. }: &OnAxis, accuracy: f64) -> String {
+        let goal = match axis {
+            Axis::Fee => "at the lowest fee",
+            Axis::StrongCalls => "with the fewest strong calls",
+        };
+        let most_accurate = |(_, a): &&(Choice, Point), (_, b): &&(Choice, Point)| {
+            a.accuracy.total_cmp(&b.accuracy).then(b.cost.total_cmp(&a.cost))
+        };
+        let found = swept.reaching(accuracy).map(|found| self.in_words(swept, *axis, &found));
+        let nearest =
+            || swept.choices().iter().max_by(most_accurate).map(|nearest| self.with_figures(swept, *axis, nearest));
+        let none = || format!("no arm of the sweep reaches it{}", or_nearest(nearest()));
+        format!("At least {} accuracy {goal}: {}.", percent(accuracy), found.unwrap_or_else(none))
     }
 
     /// Computes recommendations for budgets in even steps from the cheapest to the most expensive choice, and for
@@ -172,47 +193,76 @@ fn whole(share: f64) -> String {
     if matches!(&*rounded, "0" | "100") { bare_percent(share) } else { rounded }
 }
 
-/// Formats a choice with its accuracy and cost, and for a mixture the reason why no single choice fits.
-fn sentence(swept: &Swept, axis: Axis, found: &Found<Choice>) -> String {
-    let figures =
-        |point: Point| format!("accuracy {} for {} {}", percent(point.accuracy), cost(axis, point.cost), unit(axis));
-    let Some(((other, beyond), share)) = &found.mixed else {
-        return format!("{}, {}", arm_at_threshold(swept, &found.choice.0), figures(found.point));
-    };
-    let (choice, before) = &found.choice;
-    let arm = if choice.arm.is_one_level() { other.arm } else { choice.arm };
-    let within = |choice: &Choice| choice.threshold;
-    let tied = swept.tied(within(choice), within(other)).filter(|_| arm == Arm::Cascade);
+impl Sweep<'_, '_> {
+    /// Formats a choice with its accuracy, the 95 % interval, and its cost.
+    fn with_figures(&self, swept: &Swept, axis: Axis, (choice, point): &(Choice, Point)) -> String {
+        let slices = self.comparison.slices.iter().zip(self.comparison.accuracy_intervals());
+        let own = |slice: &Slice| slice.cell.arm == choice.arm && slice.cell.threshold == choice.threshold;
+        let interval = slices.filter(|(slice, _)| own(slice)).find_map(|(_, interval)| *interval);
+        let accuracy = sure_percent(point.accuracy, interval);
+        format!("{}, accuracy {accuracy} {}", arm_at_threshold(swept, choice), at_cost(axis, point.cost))
+    }
+
+    /// Formats a choice with its figures, and for a mixture the reason why no single choice fits and the nearest one.
+    fn in_words(&self, swept: &Swept, axis: Axis, found: &Found<Choice>) -> String {
+        let Some(((other, beyond), share)) = &found.mixed else {
+            return self.with_figures(swept, axis, &found.choice);
+        };
+        let (choice, before) = &found.choice;
+        let never_run = if swept_arm(choice, other).learning().is_some() {
+            " (an interpolation: no run had these deferrals)"
+        } else {
+            ""
+        };
+        format!(
+            "{} % of the queries at random to {} and the others to {}, expected accuracy {} {}{never_run}; {}, and the \
+             nearest without mixing is {}",
+            whole(*share),
+            arm_at_threshold(swept, other),
+            arm_at_threshold(swept, choice),
+            percent(found.point.accuracy),
+            at_cost(axis, found.point.cost),
+            gap(swept, axis, (choice, before), (other, beyond)),
+            self.with_figures(swept, axis, found.nearest())
+        )
+    }
+}
+
+/// Formats a cost with its unit.
+fn at_cost(axis: Axis, value: f64) -> String {
+    match axis {
+        Axis::StrongCalls => format!("with {} strong calls", percent(value)),
+        Axis::Fee => format!("for {} USD an item", cost(axis, value)),
+    }
+}
+
+/// Formats the end of a sentence that nothing met the goal.
+fn or_nearest(nearest: Option<String>) -> String {
+    nearest.map(|nearest| format!("; the nearest is {nearest}")).unwrap_or_default()
+}
+
+/// The arm of a mixture whose thresholds are mixed, or that is mixed with a level alone.
+fn swept_arm(choice: &Choice, other: &Choice) -> Arm {
+    if choice.arm.is_one_level() { other.arm } else { choice.arm }
+}
+
+/// States the reason why no single choice lies between two neighbours.
+fn gap(swept: &Swept, axis: Axis, (choice, before): (&Choice, &Point), (other, beyond): (&Choice, &Point)) -> String {
+    let arm = swept_arm(choice, other);
+    let [from, to] = [before, beyond].map(|point| cost(axis, point.cost));
+    let tied = swept.tied(choice.threshold, other.threshold).filter(|_| arm == Arm::Cascade);
     let always = if arm == Arm::Cascade && choice.threshold.is_none() { swept.always_deferred() } else { 0 };
-    let why = match tied {
+    match tied {
         _ if always > 0 => format!(
             "{always} weak answers fail a check of the gate or have no confidence and are deferred at any λ, so no λ \
-             of {arm} in the sweep is between {} and {}",
-            cost(axis, before.cost),
-            cost(axis, beyond.cost)
+             of {arm} in the sweep is between {from} and {to}"
         ),
         Some((confidence, answers)) => format!(
-            "{answers} weak answers have the confidence {}, so no λ of {arm} is between {} and {}",
-            lambda(swept.readable(confidence)),
-            cost(axis, before.cost),
-            cost(axis, beyond.cost)
+            "{answers} weak answers have the confidence {}, so no λ of {arm} is between {from} and {to}",
+            lambda(swept.readable(confidence))
         ),
-        None => {
-            format!("no λ of {arm} in the sweep is between {} and {}", cost(axis, before.cost), cost(axis, beyond.cost))
-        }
-    };
-    let never_run = if arm.learning().is_some() { ", an interpolation: no run had these deferrals" } else { "" };
-    let (nearest, at) = found.nearest();
-    format!(
-        "{why}. Sending {} % of the queries at random to {} and the others to {} gives about {}{never_run}. Nearest \
-         choice without mixing: {}, {}",
-        whole(*share),
-        arm_at_threshold(swept, other),
-        arm_at_threshold(swept, choice),
-        figures(found.point),
-        arm_at_threshold(swept, nearest),
-        figures(*at)
-    )
+        None => format!("no λ of {arm} in the sweep is between {from} and {to}"),
+    }
 }
 
 #[cfg(test)]

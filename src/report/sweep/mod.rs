@@ -1,6 +1,7 @@
 //! The report of a sweep: curves, summary figures of them, budgets, and savings at equal accuracy.
 
 mod budgets;
+mod plot;
 mod points;
 
 use std::fmt::Write;
@@ -62,16 +63,17 @@ impl<'c, 'a> Sweep<'c, 'a> {
         [self.curves(), self.routing(), self.budgets(), self.equal_accuracy()].iter().map(Sheet::table).collect()
     }
 
-    /// Formats the sweep for a terminal: the figures of the curves, and a few values of λ for each arm.
+    /// Formats the sweep for a terminal: a plot, the figures of the curves, and a few values of λ for each arm.
     #[must_use]
     pub fn terminal(&self, width: u16) -> String {
         let (routing, points) = (self.routing(), points::sheet(self, self.comparison));
         let tables = page(&[("", &routing), ("", &points)], width);
         format!(
-            "{tables}\nThe table has at most eight values of λ for each arm, those on the frontier first; all are in \
+            "{}\n\n{tables}\nThe table has at most eight values of λ for each arm, those on the frontier first; all are in \
              accuracy.csv, frontier.csv and equal_accuracy.csv. The last column compares the arm, at the point of its \
              curve with the cascade's accuracy, with the cascade at the λ of the row; strong-only: the strong level \
-             alone is the cheapest way to that accuracy."
+             alone is the cheapest way to that accuracy.",
+            plot::plot(self, width)
         )
     }
 
@@ -236,13 +238,6 @@ fn column(axis: Axis) -> &'static str {
     match axis {
         Axis::StrongCalls => "strong_call_rate",
         Axis::Fee => "fee_per_item_usd",
-    }
-}
-
-fn unit(axis: Axis) -> &'static str {
-    match axis {
-        Axis::StrongCalls => "of the items",
-        Axis::Fee => "USD an item",
     }
 }
 

@@ -28,6 +28,7 @@ pub(super) fn sheet(sweep: &Sweep, comparison: &Comparison) -> Sheet {
         Column::text(each().map(|point| point.slice.cell.arm.to_string())).heading("arm"),
         Column::exact(each().map(readable)).heading("λ"),
         Column::share(each().map(|point| point.accuracy)).heading("accuracy"),
+        Column::share(each().map(|point| point.slice.coverage())).heading("coverage"),
         Column::share(each().map(|point| ratio(point.slice.strong_calls(), point.slice.outcomes.len())))
             .heading("strong calls, share"),
     ];

@@ -5,6 +5,8 @@ mod expression;
 mod plain;
 mod tokens;
 
+use std::ops::Range;
+
 use num_rational::BigRational;
 use serde::{Deserialize, Serialize};
 
@@ -125,6 +127,24 @@ pub fn check(text: &str) -> Checked {
         checked.last = Some(right.value);
     });
     checked
+}
+
+/// Returns the byte range of each line that writes out a calculation, without the space around it, and whether all
+/// calculations of the line are right. Lines are read one by one, so a calculation that continues on the next line has
+/// no range.
+#[must_use]
+pub fn lines(text: &str) -> Vec<(Range<usize>, bool)> {
+    let mut start = 0;
+    let mut found = Vec::new();
+    for line in text.split_inclusive('\n') {
+        let checked = if line.contains('=') { check(line) } else { Checked::default() };
+        if checked.written > 0 {
+            let begin = start + line.len() - line.trim_start().len();
+            found.push((begin..begin + line.trim().len(), checked.wrong == 0));
+        }
+        start += line.len();
+    }
+    found
 }
 
 /// Returns the calculations of a text in order, as a reader would understand them: `≈` is a sign of equality, and
@@ -258,6 +278,14 @@ mod tests {
         ] {
             assert_eq!(counts(text), (0, 0), "{text}");
         }
+    }
+
+    #[test]
+    fn lines_with_calculations_are_located() {
+        let text = "Pens:\n  3 × 12 = 36 pens\r\nSo 36 + 1 = 38.\nx = 4\n";
+        let found: Vec<(&str, bool)> = lines(text).into_iter().map(|(range, right)| (&text[range], right)).collect();
+        assert_eq!(found, [("3 × 12 = 36 pens", true), ("So 36 + 1 = 38.", false)]);
+        assert!(lines("").is_empty());
     }
 
     #[test]

@@ -223,7 +223,7 @@ fn a_run_of_all_arms_can_be_reported_and_self_compared() {
         &[
             "strong-with-examples",
             "accuracy vs strong-only, points",
-            "All figures cover only the items that both runs have",
+            "Figures cover only the items that both runs have",
         ],
     );
 }

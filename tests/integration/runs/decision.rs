@@ -172,8 +172,8 @@ fn answers_to_budgets_precede_the_recommendation() {
         .out;
     let at = |part: &str| output.find(part).unwrap_or_else(|| panic!("{part}: {output}"));
     assert!(
-        at("at most eight values of λ") < at("within 40.0 % strong calls: ")
-            && at("within 40.0 %") < at("Strong alone: ")
+        at("at most eight values of λ") < at("At most 40.0 % strong calls: ")
+            && at("At most 40.0 %") < at("Strong alone: ")
     );
     // The printed table shows eight of the cascade's thirty values of λ. The files have all of them, with all digits.
     let printed_rows = output.lines().filter(|line| line.starts_with("cascade ") && line.contains('%')).count();

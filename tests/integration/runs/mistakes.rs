@@ -77,7 +77,7 @@ fn answers_for_a_budget_count_the_left_out_thresholds() {
     holds(
         &output.out,
         &[
-            "within 50.0 % strong calls",
+            "At most 50.0 % strong calls",
             "not considered, because some of their calls are not recorded: 2 λ of inter-cascade",
         ],
     );

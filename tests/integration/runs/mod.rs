@@ -12,6 +12,7 @@ mod mistakes;
 mod offline;
 mod older_tables;
 mod outputs;
+mod page;
 mod reference;
 mod replay;
 mod reproduce;

@@ -44,11 +44,23 @@ fn a_run_writes_exactly_the_expected_outputs() {
     let mut expected: BTreeSet<String> =
         TABLES.iter().flat_map(|table| [format!("{table}.csv"), format!("{table}.parquet")]).collect();
     expected.extend(
-        ["strategies.jsonl", "manifest.json", "summary.md", "summary.tex", "recommendation.json", "journal.sqlite"]
-            .map(str::to_owned),
+        [
+            "strategies.jsonl",
+            "manifest.json",
+            "summary.md",
+            "summary.tex",
+            "recommendation.json",
+            "report.html",
+            "journal.sqlite",
+        ]
+        .map(str::to_owned),
     );
-    let written: BTreeSet<String> = finished().files.keys().cloned().collect();
+    let (figures, written): (BTreeSet<String>, BTreeSet<String>) =
+        finished().files.keys().cloned().partition(|name| name.starts_with("figure-"));
     assert_eq!(written, expected);
+    for name in ["accuracy-by-strong-calls", "accuracy-by-fee", "fee-by-purpose", "fee-change-by-price-ratio"] {
+        assert!(figures.contains(&format!("figure-{name}.svg")), "{name} is not among {figures:?}");
+    }
 }
 
 #[test]

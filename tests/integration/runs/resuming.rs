@@ -23,7 +23,7 @@ fn two_runs_of_one_config_write_the_same_bytes() {
         project.trial(out, &[]).done();
     }
     let (one, other) = (project.reports("one"), project.reports("other"));
-    assert_eq!(one.len(), 21);
+    assert_eq!(one.len(), 31);
     assert!(one == other, "{:?}", different(&one, &other));
     let manifest =
         |out: &str| -> Value { serde_json::from_str(&project.text(&format!("{out}/manifest.json"))).expect("JSON") };

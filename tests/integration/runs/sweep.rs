@@ -125,10 +125,14 @@ fn budget_and_accuracy_targets_yield_an_arm_and_threshold() {
     holds(
         &output,
         &[
-            "within 1 USD an item: ",
-            "for an accuracy of 70.0 %, by fee: ",
-            "within 5.0 % strong calls: no λ of ",
+            "At most 1 USD an item: ",
+            "At least 70.0 % accuracy at the lowest fee: ",
+            "At most 5.0 % strong calls: ",
             " at random to ",
+            "; no λ of ",
+            "the nearest without mixing is ",
+            "accuracy, %, against strong calls, % of the items",
+            "coverage",
         ],
     );
     let (accuracy, budgets) = (project.sheet("swept", "accuracy"), project.sheet("swept", "budgets"));
@@ -144,6 +148,14 @@ fn budget_and_accuracy_targets_yield_an_arm_and_threshold() {
     let dearest =
         budgets.rows().filter(|row| row.text("goal") == "budget" && row.text("axis") == "fee_per_item_usd").last();
     near(dearest.expect("a ladder").number("accuracy"), best);
+    let (_, output) = swept(&Settings::simulated(), &["--budget", "0", "--accuracy", "1"]);
+    holds(
+        &output,
+        &[
+            "At most 0 USD an item: no arm of the sweep is this cheap; the nearest is ",
+            "At least 100.0 % accuracy at the lowest fee: no arm of the sweep reaches it; the nearest is ",
+        ],
+    );
     let (_, output) = swept(&Settings::simulated().without("model.large.price"), &["--budget", "1"]);
     holds(&output, &["a budget needs a price for every model"]);
 }

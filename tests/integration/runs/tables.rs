@@ -57,7 +57,10 @@ fn main_tables_fit_eighty_columns() {
     let calibrate = ["calibrate", "--config", "trial.toml", "--out", "calibrated", "--alone"];
     let calibrate = [&calibrate[..], &["--set", "dataset.calibration=5", "--min-accepted", "1"]].concat();
     project.run(&calibrate).done();
-    for command in [&["report", "out"][..], &["compare", "out", "other"], &sweep, &ablate, &calibrate] {
+    project.write("others.jsonl", crate::support::problems(9, 3));
+    project.trial("a-run-of-other-questions", &["--set", "dataset.path=others.jsonl"]).done();
+    let compared = [&["compare", "out", "other"][..], &["compare", "out", "other", "a-run-of-other-questions"]];
+    for command in [&["report", "out"][..], compared[0], compared[1], &sweep, &ablate, &calibrate] {
         let [narrow, wide] = [80, 250].map(|columns| at(&project, columns, command));
         let intervals = assert_fits(&narrow, 80);
         assert_eq!(intervals > 0, !["ablate", "calibrate"].contains(&command[0]), "{narrow}");

@@ -84,7 +84,7 @@ impl Project {
         files(self.folder.path())
     }
 
-    /// Reads the tables, `strategies.jsonl`, `summary.md` and `recommendation.json` of the run in `folder`.
+    /// Reads the tables, figures, `strategies.jsonl`, `summary.md` and `recommendation.json` of the run in `folder`.
     pub(crate) fn reports(&self, folder: &str) -> Files {
         let mut found = files(&self.path(folder));
         found.retain(|name, _| !name.starts_with("set-aside-") && is_report(name));
@@ -198,7 +198,8 @@ pub(crate) fn files(folder: &Path) -> Files {
 
 fn is_report(name: &str) -> bool {
     let tables = TABLES.iter().any(|table| name.strip_prefix(table).is_some_and(|ending| ending.starts_with('.')));
-    tables || ["strategies.jsonl", "summary.md", "recommendation.json"].contains(&name)
+    let figure = name.starts_with("figure-");
+    tables || figure || ["strategies.jsonl", "summary.md", "recommendation.json"].contains(&name)
 }
 
 /// Returns GSM8K-style problems: `groups` kinds with `variants` wordings each, with ids and groups.

@@ -28,7 +28,7 @@ async fn events_follow_the_log_level_and_are_written_as_lines() {
     let project = Project::with(&settings);
     let output = project.trial("out", &["-v", "--log", "events.jsonl"]).done();
     holds(&output.err, &["attempt failed", "window halved", "waiting before a retry", "item refused"]);
-    holds(&output.err, &[r"\u{1b}[2Jbusy", "model=small", "calls in flight", "% deferred", "of 5 USD"]);
+    holds(&output.err, &[r"\u{1b}[2Jbusy", "model=small", "in flight", "% deferred", "of 5 USD"]);
     assert!(!output.err.contains('\u{1b}') && !output.err.contains("answered"), "{}", output.err);
 
     let events: Vec<Value> =
