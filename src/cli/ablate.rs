@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::args::{Outputs, Sources};
+use super::args::{Outputs, Sources, input};
 use super::{Failure, Status, drive_paid, print_wrapped, terminal_width};
 use crate::run::ablate::PreparedAblation;
 
@@ -13,7 +13,7 @@ use crate::run::ablate::PreparedAblation;
 )]
 pub(super) struct Args {
     /// Read this ablation file (TOML)
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_parser = input())]
     config: PathBuf,
     #[command(flatten)]
     outputs: Outputs,

@@ -2,13 +2,16 @@
 
 use std::path::PathBuf;
 
+use clap::builder::{PathBufValueParser, TypedValueParser};
+
+use crate::fetch::shipped::located;
 use crate::run::{self, Run};
 
 /// Arguments that name the config of a command.
 #[derive(Debug, clap::Args)]
 pub(super) struct ConfigArgs {
     /// Read this config file (TOML)
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_parser = input())]
     config: PathBuf,
     /// Override a config value; an empty VALUE removes the key; repeatable
     #[arg(long, value_name = "KEY.PATH=VALUE")]
@@ -20,6 +23,11 @@ impl ConfigArgs {
     pub(super) fn run(&self, sources: run::Sources) -> Run {
         Run::new(&self.config, self.set.clone(), sources)
     }
+}
+
+/// Reads the path of an input. A path that does not exist here and names a file of the program means that file.
+pub(super) fn input() -> impl TypedValueParser<Value = PathBuf> {
+    PathBufValueParser::new().try_map(|path| located(&path).map_err(|error| format!("{error:#}")))
 }
 
 /// Arguments for the output folder.
@@ -80,7 +88,7 @@ pub(super) fn usd(text: &str) -> Result<f64, String> {
 #[derive(Debug, Clone, clap::Args)]
 pub(super) struct Sources {
     /// Read answers from a journal, export or folder of exports; repeatable
-    #[arg(long, value_name = "PATH")]
+    #[arg(long, value_name = "PATH", value_parser = input())]
     journal: Vec<PathBuf>,
     /// Ignore journals of neighbouring runs; repeat and pay their calls again
     #[arg(long)]

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use anyhow::anyhow;
 use clap::Subcommand;
 
+use super::args::input;
 use super::{Failure, Status, drive, print, warn};
 use crate::dataset::fetch::Fetched;
 use crate::dataset::survey::Survey;
@@ -58,6 +59,7 @@ pub(super) enum Verb {
     )]
     Check {
         /// Read this file, folder or archive
+        #[arg(value_parser = input())]
         path: PathBuf,
         /// Read PATH as this format [default: from ending and first row]
         #[arg(long, value_parser = ["gsm8k", "mmlu"])]
@@ -69,7 +71,7 @@ pub(super) enum Verb {
         #[arg(long)]
         group: Option<String>,
         /// Count groups and near-duplicates shared with this second file
-        #[arg(long, value_name = "PATH")]
+        #[arg(long, value_name = "PATH", value_parser = input())]
         against: Option<PathBuf>,
         /// List the extracted answers of the run in this folder
         #[arg(long, value_name = "RUN", conflicts_with = "against")]

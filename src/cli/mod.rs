@@ -7,6 +7,8 @@ mod compare;
 mod completions;
 mod config;
 mod datasets;
+mod demo;
+mod init;
 mod journal;
 mod logging;
 mod matrix;
@@ -50,11 +52,27 @@ struct Args {
     #[command(flatten)]
     logging: logging::LogArgs,
     #[command(subcommand)]
-    verb: Verb,
+    verb: Option<Verb>,
 }
+
+/// Shown if no command is named.
+const WELCOME: &str =
+    "intercascade measures whether a cheap model in front of an expensive one pays, and whether the expensive \
+one can teach the cheap one while it works.
+
+First steps:
+  intercascade demo    replay a recorded pair of models and explain its table; seconds, no key, nothing paid
+  intercascade init    write a config for your own questions and models
+  intercascade run --config configs/quickstart.toml    run a small model on this machine
+
+All commands: intercascade --help";
 
 #[derive(Debug, Subcommand)]
 enum Verb {
+    /// Replay a recorded pair of models and explain its table
+    Demo(demo::Args),
+    /// Write a first config for your own questions and models
+    Init(init::Args),
     /// Run a config's arms; report accuracy, strong calls and fees
     Run(run::Args),
     /// Run the arms at many thresholds and report cost against accuracy
@@ -155,7 +173,13 @@ pub fn main() -> ExitCode {
 
 fn carry_out(args: Args) -> Result<Status, Failure> {
     args.logging.start()?;
-    match args.verb {
+    let Some(verb) = args.verb else {
+        print_wrapped(WELCOME);
+        return Ok(Status::Done);
+    };
+    match verb {
+        Verb::Demo(args) => demo::run(&args),
+        Verb::Init(args) => init::run(&args),
         Verb::Run(args) => run::run(&args),
         Verb::Matrix(args) => matrix::run(&args),
         Verb::Ablate(args) => ablate::run(&args),

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Error, anyhow};
 use clap::Subcommand;
 
+use super::args::input;
 use super::{Failure, Status, drive, print, warn};
 use crate::backend::llama_server::{Choice, Engine};
 use crate::fetch::weights::Catalogue;
@@ -31,7 +32,7 @@ pub(super) enum Verb {
         /// Check these weights, `llama-server`, or this [[model]]
         name: String,
         /// Find the [[model]] in this file [default: configs/models.toml]
-        #[arg(long, value_name = "FILE")]
+        #[arg(long, value_name = "FILE", value_parser = input())]
         config: Option<PathBuf>,
         /// Write the detected values into the entry and show the changes
         #[arg(long)]

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use anyhow::Result;
 use clap::Subcommand;
 
+use super::args::input;
 use super::{Status, print};
 use crate::config::prompts::Prompts;
 use crate::run::shown_prompt;
@@ -16,7 +17,7 @@ pub(super) enum Verb {
     #[command(after_help = "Example:\n  intercascade prompts list")]
     List {
         /// Include the prompts of this config
-        #[arg(long, value_name = "FILE")]
+        #[arg(long, value_name = "FILE", value_parser = input())]
         config: Option<PathBuf>,
     },
     /// Print the request text of every form of a prompt
@@ -33,7 +34,7 @@ pub(super) enum Verb {
         #[arg(long)]
         dataset: Option<String>,
         /// Include the prompts of this config
-        #[arg(long, value_name = "FILE")]
+        #[arg(long, value_name = "FILE", value_parser = input())]
         config: Option<PathBuf>,
     },
 }

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::args::Sources;
+use super::args::{Sources, input};
 use super::{Failure, Status, drive_paid, print_wrapped, terminal_width, warn};
 use crate::run::reproduce::{ReproduceOptions, Reproduction, paper};
 
@@ -34,7 +34,7 @@ pub(super) struct Args {
     #[arg(long)]
     fresh: bool,
     /// Read the paper's files from this folder
-    #[arg(long, value_name = "DIR", default_value = "configs/paper")]
+    #[arg(long, value_name = "DIR", default_value = "configs/paper", value_parser = input())]
     paper: PathBuf,
     #[command(flatten)]
     sources: Sources,

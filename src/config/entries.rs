@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 use super::error::{At as _, ConfigError, ConfigFault};
-use super::parse::{models_file, parse, read};
+use super::parse::{models_file, models_files, parse, read};
 use super::schema::Config;
 use super::suggest::{self, UnknownName};
 use crate::backend::raw::RawEntry;
@@ -18,17 +18,36 @@ struct ModelsFile {
 }
 
 impl Config {
-    /// Returns all entries that the config can name: its own, then those of the `models.toml` in the same folder.
+    /// Returns all entries that the config can name: its own, then those of the `models.toml` in the same folder, in the
+    /// user's config folder and of the program. Of entries with one name, the first one applies.
     ///
     /// # Errors
-    /// If `models.toml` cannot be read.
+    /// If a `models.toml` cannot be read.
     pub fn known_entries(&self, path: &Path) -> Result<Vec<RawEntry>, ConfigError> {
-        let file = models_file(path);
         let mut known = self.models.clone();
-        if file.is_file() {
-            known.extend(parse::<ModelsFile>(&read(&file)?, &file)?.model);
+        for (file, text) in models_files(path)? {
+            known.extend(parse::<ModelsFile>(&text, &file)?.model);
         }
         Ok(known)
+    }
+
+    /// Returns the files besides the config that the entries of `levels` come from, each once.
+    ///
+    /// # Errors
+    /// If a `models.toml` cannot be read.
+    pub fn shared_files(&self, path: &Path) -> Result<Vec<PathBuf>, ConfigError> {
+        let own = |level: &&String| self.models.iter().any(|entry| entry.name == **level);
+        let mut missing: Vec<&String> = self.levels.iter().filter(|level| !own(level)).collect();
+        let mut used = Vec::new();
+        for (file, text) in models_files(path)? {
+            let known = parse::<ModelsFile>(&text, &file)?.model;
+            let before = missing.len();
+            missing.retain(|level| known.iter().all(|entry| entry.name != **level));
+            if missing.len() < before {
+                used.push(file);
+            }
+        }
+        Ok(used)
     }
 
     /// Returns the entries of `levels`, weak to strong.
@@ -49,7 +68,7 @@ fn unknown_model(unknown: UnknownName, config: &Path) -> ConfigFault {
     ConfigFault::UnknownModel { unknown, models: models_file(config) }
 }
 
-/// Finds the entry called `name` in a config, in the `models.toml` of the same folder, or in a file with models only.
+/// Finds the entry called `name` in a config or in the files of models that it shares, or in a file with models only.
 /// Returns the file that contains the entry, and the entry.
 ///
 /// # Errors
@@ -63,9 +82,8 @@ pub fn find(path: &Path, name: &str) -> Result<(PathBuf, RawEntry), ConfigError>
     };
     if is_config {
         add(path, Config::load(path, &[])?.models);
-        let shared = models_file(path);
-        if shared.is_file() {
-            add(&shared, parse::<ModelsFile>(&read(&shared)?, &shared)?.model);
+        for (file, text) in models_files(path)? {
+            add(&file, parse::<ModelsFile>(&text, &file)?.model);
         }
     } else {
         add(path, parse::<ModelsFile>(&text, path)?.model);

@@ -8,10 +8,31 @@ use serde::de::DeserializeOwned;
 
 use super::error::{At as _, ConfigError, ConfigFault};
 use super::suggest;
+use crate::fetch::machine::config_folder;
 
 /// Path of the `models.toml` that the configs of a folder share.
 pub(super) fn models_file(config: &Path) -> PathBuf {
     config.parent().unwrap_or(Path::new(".")).join("models.toml")
+}
+
+/// Model entries of the program.
+const BUILTIN_MODELS: (&str, &str) = ("configs/models.toml (built in)", include_str!("../../configs/models.toml"));
+
+/// Path and text of each file of models that a config shares: the one beside it, the one in the user's config folder, and
+/// the program's own.
+///
+/// # Errors
+/// If a file cannot be read.
+pub(super) fn models_files(config: &Path) -> Result<Vec<(PathBuf, String)>, ConfigError> {
+    let users = config_folder().map(|folder| folder.join("models.toml"));
+    let mut files = Vec::new();
+    for file in std::iter::once(models_file(config)).chain(users).filter(|file| file.is_file()) {
+        let text = read(&file)?;
+        files.push((file, text));
+    }
+    let (name, text) = BUILTIN_MODELS;
+    files.push((PathBuf::from(name), text.to_owned()));
+    Ok(files)
 }
 
 /// Reads a file.

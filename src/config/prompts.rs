@@ -1,5 +1,5 @@
 //! Prompt files: those of `configs/prompts/`, which are compiled in, and those in the folder `prompts` next to a
-//! config. A file has texts for math questions, for questions with options, or for both.
+//! config or in the user's config folder. A file has texts for math questions, for questions with options, or for both.
 
 use std::fs::DirEntry;
 use std::path::{Path, PathBuf};
@@ -11,6 +11,7 @@ use toml::Spanned;
 use super::error::{At as _, ConfigError, ConfigFault, invalid};
 use super::parse::{line, message};
 use super::suggest;
+use crate::fetch::machine::config_folder;
 use crate::task::Task;
 use crate::task::prompt::{Form, Prompt, Style};
 use crate::task::template::{Place, Template};
@@ -107,31 +108,36 @@ struct Broken {
 }
 
 impl Prompts {
-    /// Reads the prompts that are compiled in and those next to the config. The folder may contain identical copies of
-    /// prompts that are compiled in. An invalid file causes an error only when it is named.
+    /// Reads the prompts that are compiled in, those next to the config and those in the user's config folder. A folder
+    /// may contain identical copies of other prompts. An invalid file causes an error only when it is named.
     ///
     /// # Errors
-    /// If the folder next to the config cannot be read.
+    /// If a folder cannot be read.
     pub fn near(config: Option<&Path>) -> Result<Self, ConfigError> {
         let builtin = BUILTIN.iter().map(|(name, text)| read(text).at(format!("configs/prompts/{name}")));
         let mut prompts = Self { usable: builtin.collect::<Result<_, _>>()?, broken: Vec::new() };
-        let Some(folder) = config.and_then(Path::parent).map(|beside| beside.join(FOLDER)).filter(|f| f.is_dir())
-        else {
-            return Ok(prompts);
-        };
+        let folders = [config.and_then(Path::parent).map(Path::to_owned), config_folder()];
+        for folder in folders.into_iter().flatten().map(|parent| parent.join(FOLDER)).filter(|folder| folder.is_dir()) {
+            prompts.read_folder(&folder)?;
+        }
+        Ok(prompts)
+    }
+
+    /// Adds the prompts of a folder.
+    fn read_folder(&mut self, folder: &Path) -> Result<(), ConfigError> {
         let unreadable = |path: &Path| ConfigFault::unreadable(format!("cannot read {}", path.display()));
-        let files = std::fs::read_dir(&folder).and_then(Iterator::collect::<Result<Vec<_>, _>>);
-        let mut paths: Vec<PathBuf> = files.map_err(unreadable(&folder))?.iter().map(DirEntry::path).collect();
+        let files = std::fs::read_dir(folder).and_then(Iterator::collect::<Result<Vec<_>, _>>);
+        let mut paths: Vec<PathBuf> = files.map_err(unreadable(folder))?.iter().map(DirEntry::path).collect();
         paths.sort();
         for path in paths.iter().filter(|path| path.extension().is_some_and(|ending| ending == "toml")) {
             let text = std::fs::read_to_string(path).map_err(unreadable(path)).map_err(ConfigError::from);
             let mut names = vec![path.file_stem().unwrap_or_default().to_string_lossy().into_owned()];
-            let added = text.and_then(|text| read(&text)).and_then(|entry| prompts.add(entry, &mut names));
+            let added = text.and_then(|text| read(&text)).and_then(|entry| self.add(entry, &mut names));
             if let Err(error) = added.at(path.display()) {
-                prompts.broken.push(Broken { names, error: error.to_string() });
+                self.broken.push(Broken { names, error: error.to_string() });
             }
         }
-        Ok(prompts)
+        Ok(())
     }
 
     /// Adds a prompt file. Rejects a second, different prompt with the same name.

@@ -74,7 +74,11 @@ fn arms(config: &Config) -> Validation {
 
 /// Validates the name of the run, the levels and the arms.
 fn names(config: &Config) -> Validation {
-    if config.name.is_empty() || config.name.contains(['/', '\\']) || config.name.starts_with('.') {
+    // A run's folder must be possible on every system.
+    let is_possible = !config.name.contains(['/', '\\', ':', '*', '?', '<', '>', '|', '"'])
+        && !config.name.starts_with('.')
+        && !config.name.ends_with(['.', ' ']);
+    if config.name.is_empty() || !is_possible {
         return Err(invalid(format!("name: `{}` is not a valid folder name", config.name)));
     }
     if config.levels.len() != 2 || config.levels[0] == config.levels[1] {

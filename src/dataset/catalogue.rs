@@ -7,7 +7,7 @@ use anyhow::{Context, Result, anyhow, bail};
 use serde::Deserialize;
 
 use super::{Contents, Format, Reading, generate::Generator, package::Package, read_clean};
-use crate::fetch::machine;
+use crate::fetch::{machine, shipped};
 use crate::types::seed::Seed;
 
 /// Path of the catalogue file.
@@ -101,25 +101,28 @@ pub struct Split {
 }
 
 impl Catalogue {
-    /// Searches the catalogue in the working folder, then next to and above `near` (a config file).
+    /// Searches the catalogue in the working folder, next to and above `near` (a config file), in the user's config
+    /// folder, and among the files of the program.
     ///
     /// # Errors
-    /// If no catalogue is found, or it cannot be read.
+    /// If the catalogue cannot be read, or the program's own cannot be unpacked.
     pub fn find(near: Option<&Path>) -> Result<Self> {
         let config_folder = near.and_then(Path::parent);
         let parent = config_folder.map(|folder| folder.join(".."));
-        let places = [Some(PathBuf::from(".")), config_folder.map(Path::to_path_buf), parent];
-        let file = places
-            .into_iter()
-            .flatten()
-            .map(|folder| folder.join(FILE))
-            .find(|file| file.is_file())
-            .ok_or_else(|| anyhow!("no {FILE} in the working folder or near the config. Start in the project's folder, or name a file with dataset.path"))?;
+        let places = [Some(PathBuf::from(".")), config_folder.map(Path::to_path_buf), parent, machine::config_folder()];
+        let own = places.into_iter().flatten().map(|folder| folder.join(FILE)).find(|file| file.is_file());
+        let file = own.map_or_else(|| shipped::copy(FILE), Ok)?;
         let text = std::fs::read_to_string(&file).with_context(|| format!("cannot read {}", file.display()))?;
         let parsed: File = toml::from_str(&text).with_context(|| format!("{} is not a catalogue", file.display()))?;
         let folder = file.parent().unwrap_or(Path::new(".")).to_path_buf();
         let fetched = machine::cache_folder().map(|cache| cache.join("datasets"));
         Ok(Self { folder, fetched, entries: parsed.dataset })
+    }
+
+    /// Returns the path of the catalogue's own file.
+    #[must_use]
+    pub fn file(&self) -> PathBuf {
+        self.folder.join("catalogue.toml")
     }
 
     /// Returns the path of a split's file, which need not exist.

@@ -15,6 +15,14 @@ pub(crate) fn cache_folder() -> Option<PathBuf> {
     std::path::absolute(folder).ok()
 }
 
+/// Returns the folder of this user's own files (models, prompts, catalogue): `INTERCASCADE_CONFIG` if set, otherwise the
+/// platform's. `None` if the platform has none.
+pub(crate) fn config_folder() -> Option<PathBuf> {
+    setting("INTERCASCADE_CONFIG").map(PathBuf::from).or_else(|| {
+        directories::ProjectDirs::from("", "", "intercascade").map(|folders| folders.config_dir().to_owned())
+    })
+}
+
 /// Returns an environment variable; `None` if it is unset or empty.
 pub(crate) fn setting(name: &str) -> Option<String> {
     std::env::var_os(name).filter(|value| !value.is_empty()).map(|value| value.to_string_lossy().into_owned())

@@ -7,5 +7,6 @@ pub(crate) mod http;
 pub(crate) mod machine;
 pub(crate) mod pip;
 pub(crate) mod process;
+pub mod shipped;
 pub mod tls;
 pub mod weights;

@@ -11,6 +11,7 @@ mod embed;
 mod error;
 pub mod execute;
 pub mod export;
+pub mod init;
 mod left_out;
 pub mod matrix;
 pub mod model_check;
@@ -55,6 +56,8 @@ use crate::backend::settings::EntryError;
 use crate::config::forecast::{self, Flow};
 use crate::config::resolved::ResolvedConfig;
 use crate::config::schema::Config;
+use crate::dataset::catalogue::Catalogue;
+use crate::fetch::shipped;
 use crate::types::model::Model;
 
 /// A config to run, with overrides of its values.
@@ -158,7 +161,8 @@ impl Run {
             }
         }
         let (sources, models, folder) = (sources.clone(), models.clone(), folder.clone());
-        Ok(Prepared { resolved, sources, models, folder, fresh: *fresh })
+        let files = files(&self.config, &resolved.config)?;
+        Ok(Prepared { resolved, files, sources, models, folder, fresh: *fresh })
     }
 
     /// Runs the config's arms.
@@ -168,6 +172,19 @@ impl Run {
     pub async fn execute(&self, progress: &Progress) -> Result<RunReport, RunError> {
         self.prepare()?.execute(progress).await
     }
+}
+
+/// Names the files that a config is read from: its own, those of its models and the catalogue of its data set.
+fn files(path: &Path, config: &Config) -> Result<String, RunError> {
+    let mut named = vec![format!("config {}", shipped::described(path))];
+    named.extend(config.shared_files(path)?.iter().map(|file| format!("models {}", shipped::described(file))));
+    named.push(if let Some(data) = &config.dataset.path {
+        format!("data {}", data.display())
+    } else {
+        let catalogue = Catalogue::find(Some(path)).map_err(RunError::Data)?;
+        format!("data sets {}", shipped::described(&catalogue.file()))
+    });
+    Ok(format!("files: {}", named.join(", ")))
 }
 
 /// Location of a run's outputs and journal.
@@ -184,6 +201,8 @@ pub(crate) struct RunLocation {
 /// A checked config with all files that it names, ready to run.
 pub struct Prepared {
     resolved: ResolvedConfig,
+    /// Line that names the files that were read.
+    files: String,
     sources: Sources,
     models: BTreeMap<String, CustomModel>,
     folder: Option<PathBuf>,
@@ -197,22 +216,32 @@ impl Prepared {
         RunLocation { folder: self.folder.clone().unwrap_or_else(default), shared_journal: None, fresh: self.fresh }
     }
 
+    /// Names of the weak and the strong model.
+    #[must_use]
+    pub fn models(&self) -> [&str; 2] {
+        [&self.resolved.weak.name, &self.resolved.strong.name]
+    }
+
     /// Lines on what a run would do, with expected calls, tokens and fee.
     #[must_use]
     pub fn forecast(&self) -> Vec<String> {
-        forecast::lines(&self.resolved)
+        self.with_files(forecast::lines(&self.resolved))
     }
 
     /// Lines on what a sweep over these thresholds would do, with expected calls, tokens and fee.
     #[must_use]
     pub fn forecast_sweep(&self, thresholds: &Thresholds) -> Vec<String> {
-        forecast::lines_of(&self.resolved, Flow::Sweep(thresholds.max_count()))
+        self.with_files(forecast::lines_of(&self.resolved, Flow::Sweep(thresholds.max_count())))
     }
 
     /// Lines on what a calibration would do, with expected calls, tokens and fee.
     #[must_use]
     pub fn forecast_calibration(&self) -> Vec<String> {
-        forecast::lines_of(&self.resolved, Flow::Calibration)
+        self.with_files(forecast::lines_of(&self.resolved, Flow::Calibration))
+    }
+
+    fn with_files(&self, lines: Vec<String>) -> Vec<String> {
+        std::iter::once(self.files.clone()).chain(lines).collect()
     }
 
     /// JSON of all settings that identify the run: a folder accepts only runs of one identity.

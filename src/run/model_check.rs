@@ -13,6 +13,7 @@ use crate::config::edit::{Changed, difference, with_keys};
 use crate::config::entries;
 use crate::config::prompts::Prompts;
 use crate::config::schema::Config;
+use crate::fetch::shipped;
 use crate::fetch::weights::Catalogue;
 use crate::report::files::write_file;
 use crate::task::Task;
@@ -143,6 +144,12 @@ impl ModelCheck {
         let changes = report.changes();
         if changes.is_empty() {
             return Ok(vec!["nothing to write".to_owned()]);
+        }
+        if shipped::is_copy(file) || !file.is_file() {
+            bail!(
+                "{}: this file is part of the program. Copy the [[model]] into a config of your own first",
+                shipped::described(file)
+            );
         }
         // Write to the target of a link, so the link stays.
         let target = file.canonicalize().with_context(|| format!("cannot write {}", file.display()))?;

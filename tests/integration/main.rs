@@ -1,6 +1,7 @@
 //! Tests of the program from outside, in one binary, so polars is linked only once.
 
 mod answers;
+mod anywhere;
 mod bad_input;
 mod datasets;
 mod documents;
@@ -13,8 +14,7 @@ mod openai;
 mod presets;
 mod runs;
 mod server_dialects;
+mod server_process;
 mod snapshots;
 mod support;
 mod transport;
-mod with_engine;
-mod with_weights;

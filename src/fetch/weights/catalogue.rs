@@ -1,4 +1,4 @@
-//! The catalogue of weights: `configs/weights.toml`, compiled in, extended by a `weights.toml` next to a config.
+//! The catalogue of weights: `configs/weights.toml`, compiled in, extended by a `weights.toml` next to a config and in the user's config folder.
 
 use std::path::Path;
 use std::sync::LazyLock;
@@ -6,6 +6,7 @@ use std::sync::LazyLock;
 use serde::Deserialize;
 
 use super::WeightsError;
+use crate::fetch::machine;
 
 /// Name of the file next to a config.
 const FILE: &str = "weights.toml";
@@ -102,32 +103,37 @@ impl Catalogue {
         &BUILTIN
     }
 
-    /// Returns the built-in weights and those of a `weights.toml` next to this config, if it exists. The file may
-    /// repeat a built-in entry word for word.
+    /// Returns the built-in weights and those of a `weights.toml` next to this config or in the user's config folder. A
+    /// file may repeat an earlier entry word for word.
     ///
     /// # Errors
     /// [`WeightsError::Catalogue`] with the file and its fault.
     pub fn near(config: Option<&Path>) -> Result<Self, WeightsError> {
         let mut catalogue = Self::builtin().clone();
-        let Some(file) = config.and_then(Path::parent).map(|folder| folder.join(FILE)).filter(|file| file.exists())
-        else {
-            return Ok(catalogue);
-        };
-        let fault_of = |what: String| WeightsError::Catalogue { file: file.clone(), what };
-        let text = std::fs::read_to_string(&file).map_err(|error| fault_of(error.to_string()))?;
+        let folders = [config.and_then(Path::parent).map(Path::to_owned), machine::config_folder()];
+        for file in folders.into_iter().flatten().map(|folder| folder.join(FILE)).filter(|file| file.exists()) {
+            catalogue.extend(&file)?;
+        }
+        Ok(catalogue)
+    }
+
+    /// Adds the entries of a file.
+    fn extend(&mut self, file: &Path) -> Result<(), WeightsError> {
+        let fault_of = |what: String| WeightsError::Catalogue { file: file.to_owned(), what };
+        let text = std::fs::read_to_string(file).map_err(|error| fault_of(error.to_string()))?;
         for entry in read(&text).map_err(fault_of)? {
-            match catalogue.entries.iter().find(|known| known.name == entry.name) {
+            match self.entries.iter().find(|known| known.name == entry.name) {
                 Some(known) if *known == entry => {}
                 Some(_) => {
                     return Err(fault_of(format!(
-                        "the weights `{}` differ from the built-in weights of this name: rename yours",
+                        "the weights `{}` differ from other weights of this name: rename yours",
                         entry.name
                     )));
                 }
-                None => catalogue.entries.push(entry),
+                None => self.entries.push(entry),
             }
         }
-        Ok(catalogue)
+        Ok(())
     }
 
     /// Returns the entries: the built-in ones first, each file's in its order.
@@ -249,7 +255,7 @@ mod tests {
         assert_eq!(read_next_to_config(shipped).expect("the same"), *Catalogue::builtin());
         let error = read_next_to_config(&shipped.replacen("98_362_432", "98_362_433", 1)).expect_err("another file");
         assert!(
-            error.contains("weights.toml: the weights `smollm2-135m-instruct` differ from the built-in"),
+            error.contains("weights.toml: the weights `smollm2-135m-instruct` differ from other weights"),
             "{error}"
         );
     }

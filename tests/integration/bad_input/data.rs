@@ -185,9 +185,6 @@ fn names_and_splits_missing_in_the_catalogue_are_refused() {
         project.write("trial.toml", settings.text());
         holds(&project.trial("out", &[]).refused_in_one_line(), &parts);
     }
-    let bare = Project::with(&shipped.set("dataset.name", "gsm-templates"));
-    holds(&bare.trial("out", &[]).refused_in_one_line(), &["no datasets/catalogue.toml", "dataset.path"]);
-    holds(&bare.run(&["datasets", "list"]).refused_in_one_line(), &["no datasets/catalogue.toml"]);
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use super::{Stage, settings};
 use crate::support::holds;
-use crate::with_engine::is_gone;
+use crate::support::processes::is_gone;
 
 #[test]
 fn a_dead_server_restarts_once_and_the_call_is_repeated() {

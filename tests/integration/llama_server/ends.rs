@@ -1,11 +1,11 @@
-//! The server ends with the program, however the program ends. For a panic, see `with_engine/fakes.rs`.
+//! The server ends with the program, however the program ends. For a panic, see `server_process/fakes.rs`.
 
 use std::io::Read;
 use std::process::{Child, Command};
 
 use super::{Stage, settings};
 use crate::support::holds;
-use crate::with_engine::{is_gone, serving};
+use crate::support::processes::{is_gone, serving};
 
 fn interrupt(child: &Child) {
     let sent = Command::new("kill").args(["-INT", &child.id().to_string()]).status().expect("kill");

@@ -1,11 +1,10 @@
 //! `backend = "llama-server"` for a user: runs of the command line with a stand-in for the engine, which needs no
-//! weights, and with the real engine.
+//! weights. Tests with the real engine are in `tests/models`.
 
 #![cfg(target_os = "linux")]
 
 mod deaths;
 mod ends;
-mod real;
 mod refusals;
 mod starts;
 

@@ -1,8 +1,8 @@
 //! Settings that cannot run: one error that names the place and the fix, exit status 2, and no server left behind.
 
 use super::{NAMED, Stage, executable, gguf, settings};
+use crate::support::processes::is_gone;
 use crate::support::{CommandOutput, holds};
-use crate::with_engine::is_gone;
 
 /// Runs the config with only this folder on the PATH.
 fn alone(stage: &Stage) -> String {

@@ -1,8 +1,8 @@
 //! The start of a server, and the calls that it receives.
 
 use super::{NAMED, Stage, WEAK, gguf, settings, shared};
+use crate::support::processes::is_gone;
 use crate::support::{CommandOutput, holds};
-use crate::with_engine::is_gone;
 
 #[test]
 fn two_levels_with_the_same_weights_share_one_server() {

@@ -1,5 +1,6 @@
 //! Shared helpers of the command line tests: a working folder, small data sets, and readers for the outputs.
 
+pub(crate) mod processes;
 mod settings;
 mod sheet;
 
@@ -101,6 +102,7 @@ impl Project {
         command
             .current_dir(self.folder.path())
             .env("INTERCASCADE_CACHE", self.path("cache"))
+            .env("INTERCASCADE_CONFIG", self.path("config-folder"))
             .env("INTERCASCADE_WEIGHTS_URL", "http://127.0.0.1:9")
             .env_remove("COLUMNS")
             .env_remove("OPENAI_API_KEY")

@@ -81,7 +81,10 @@ impl Frame {
     /// Ticks of an upright axis.
     fn upright_ticks(area: Area, x: &str, y: &Scale) -> Vec<(f64, String)> {
         let height = area.bottom - below(x) - area.top - Role::Axis.line() - GAP;
-        y.ticks(count(height / (Role::Tick.line() * 1.3)))
+        let most = count(height / (Role::Tick.line() * 1.3));
+        let ticks = y.ticks(most);
+        // A single number gives no scale.
+        if ticks.len() > 1 { ticks } else { y.ticks(most + 1) }
     }
 
     /// Width of the widest text at the upright axis in pixels.

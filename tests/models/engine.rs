@@ -1,19 +1,37 @@
-//! The real `llama-server` with the small model.
+//! The real `llama-server` with the small model, as the library runs it.
 
 #![cfg(target_os = "linux")]
 
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Mutex;
 
-use intercascade::backend::llama_server::{Engine, RunningServer, SupervisedServer, Wait};
+use intercascade::backend::llama_server::{Engine, EngineSettings, RunningServer, SupervisedServer, Wait};
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 
-use super::{is_gone, kill, port, serving, small};
 use crate::support::holds;
+use crate::support::processes::{is_gone, port, serving};
+use crate::weights::fetched;
 
 /// Variable that names the folder for the log and the port; it is set for the test below that acts as parent process.
 const PARENT: &str = "INTERCASCADE_TEST_PARENT";
+
+/// Returns settings for these weights, with the log in `folder`.
+fn settings(weights: PathBuf, folder: &Path) -> EngineSettings {
+    EngineSettings { weights, context: 1024, slots: 2, threads: 2, chat: true, log: folder.join("server.log") }
+}
+
+/// Returns settings for the small model, with one thread: on a busy machine several threads are many times slower.
+fn small(folder: &Path) -> EngineSettings {
+    EngineSettings { threads: 1, ..settings(fetched("smollm2-135m-instruct"), folder) }
+}
+
+/// Kills a process without a request to stop.
+fn kill(pid: u32) {
+    let ended = std::process::Command::new("kill").args(["-9", &pid.to_string()]).status().expect("kill");
+    assert!(ended.success());
+}
 
 fn engine() -> Engine {
     Engine::choose().expect("an engine").engine
@@ -84,7 +102,7 @@ fn a_server_does_not_outlive_a_killed_parent() {
     let folder = tempfile::tempdir().expect("a folder");
     small(folder.path());
     let mut parent = Command::new(std::env::current_exe().expect("this program"))
-        .args(["--exact", "with_engine::real::parent_process_that_the_next_test_kills"])
+        .args(["--exact", "engine::parent_process_that_the_next_test_kills"])
         .env(PARENT, folder.path())
         .spawn()
         .expect("started");

@@ -14,7 +14,7 @@ pub(super) const SMOLLM: &str = "smollm2-135m-instruct";
 pub(super) fn smollm() -> &'static (Llama, Tokenizer) {
     static LOADED: OnceLock<(Llama, Tokenizer)> = OnceLock::new();
     LOADED.get_or_init(|| {
-        let file = super::fetched(SMOLLM);
+        let file = crate::weights::fetched(SMOLLM);
         let mut reader = BufReader::new(File::open(file).expect("readable"));
         let content = Content::read(&mut reader).expect("a GGUF");
         let tokenizer = Tokenizer::from_gguf(&content).expect("a tokenizer");

@@ -1,25 +1,7 @@
-//! llama.cpp's server as a real process. The engine and the small weights are downloaded into the cache if they are
-//! missing. Stand-ins play failures that the real server seldom has.
-
-mod fakes;
-mod real;
-
-use std::path::{Path, PathBuf};
-
-use intercascade::backend::llama_server::EngineSettings;
-
-/// Returns settings for these weights, with the log in `folder`.
-fn settings(weights: PathBuf, folder: &Path) -> EngineSettings {
-    EngineSettings { weights, context: 1024, slots: 2, threads: 2, chat: true, log: folder.join("server.log") }
-}
-
-/// Returns settings for the small model, with one thread: on a busy machine several threads are many times slower.
-fn small(folder: &Path) -> EngineSettings {
-    EngineSettings { threads: 1, ..settings(crate::with_weights::fetched("smollm2-135m-instruct"), folder) }
-}
+//! Processes of model servers, found by the port on which they serve.
 
 /// Returns the port of an address.
-fn port(base_url: &str) -> String {
+pub(crate) fn port(base_url: &str) -> String {
     let (_, rest) = base_url.rsplit_once(':').expect("a port");
     rest.trim_end_matches("/v1").to_owned()
 }
@@ -44,11 +26,4 @@ pub(crate) fn is_gone(port: &str) {
         serving(port).is_none() && std::net::TcpStream::connect(format!("127.0.0.1:{port}")).is_err()
     });
     assert!(gone, "{port}: process {:?} is still there", serving(port));
-}
-
-/// Kills a process without a request to stop.
-#[cfg(target_os = "linux")]
-fn kill(pid: u32) {
-    let ended = std::process::Command::new("kill").args(["-9", &pid.to_string()]).status().expect("kill");
-    assert!(ended.success());
 }

@@ -1,21 +1,24 @@
 //! The real `llama-server` with the small model.
 
-use super::{NAMED, settings};
-use crate::support::{CommandOutput, Project, holds};
-use crate::with_weights::fetched;
+use crate::support::{CommandOutput, Project, Settings, holds};
+use crate::weights::fetched;
 
 /// Runs a config with the small model and the engine in the cache.
 fn run_into(project: &Project, out: &str, set: &str) -> CommandOutput {
     let weights = fetched("smollm2-135m-instruct");
     let mut command = project.command();
-    command.env_remove(NAMED).env("INTERCASCADE_CACHE", weights.ancestors().nth(3).expect("the cache"));
+    command
+        .env_remove("INTERCASCADE_LLAMA_SERVER")
+        .env("INTERCASCADE_CACHE", weights.ancestors().nth(3).expect("the cache"));
     CommandOutput::of(command.args(["run", "--config", "trial.toml", "--out", out, "--set", set]))
 }
 
 fn project() -> Project {
     let weak = "name = 'small'\nbackend = 'llama-server'\nweights = 'smollm2-135m-instruct'\ncontext = 512\nthreads = 1\n\
                 max_tokens = 12";
-    Project::with(&settings().model("small", weak))
+    let arms = ["weak-only", "strong-only"].map(str::to_owned).to_vec();
+    let settings = Settings::simulated().model("small", weak).set("arms", arms);
+    Project::with(&settings.set("dataset.orders", 1).set("dataset.limit", 4))
 }
 
 #[test]

@@ -1,9 +1,4 @@
-//! Models that run in this process, compared with numbers of independent implementations. Missing weights are
-//! downloaded into the cache.
-
-mod gguf;
-mod llama;
-mod minilm;
+//! Weights in the cache of this user. Missing ones are downloaded.
 
 use std::path::PathBuf;
 use std::sync::Mutex;

@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use intercascade::backend::llama_server::{Engine, EngineError, EngineSettings};
 
-use super::{is_gone, port, serving};
 use crate::support::holds;
+use crate::support::processes::{is_gone, port, serving};
 
 /// Small server for tests; `KEY`, `CONTEXT` and `READY` are placeholders.
 const SERVER: &str = r#"#!/usr/bin/env python3
@@ -60,7 +60,8 @@ impl Stage {
     }
 
     fn settings(&self) -> EngineSettings {
-        super::settings(self.path("tiny.gguf"), self.0.path())
+        let log = self.0.path().join("server.log");
+        EngineSettings { weights: self.path("tiny.gguf"), context: 1024, slots: 2, threads: 2, chat: true, log }
     }
 
     async fn refusal(&self) -> String {

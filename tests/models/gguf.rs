@@ -10,7 +10,7 @@ use intercascade::types::model::{Model, ModelError};
 use super::llama::{SMOLLM, smollm};
 
 fn backend(prompt: Style) -> Arc<Gguf> {
-    let weights = super::fetched(SMOLLM);
+    let weights = crate::weights::fetched(SMOLLM);
     let config = GgufConfig { name: SMOLLM.to_owned(), weights, prompt };
     Arc::new(Gguf::new(config).expect("the file is there"))
 }

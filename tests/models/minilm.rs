@@ -10,7 +10,7 @@ fn cosine(left: &[f32], right: &[f32]) -> f32 {
 
 #[test]
 fn sentence_vectors_match_a_numpy_bert() {
-    let embedder = Minilm::load(&super::fetched(MINILM)).expect("loaded");
+    let embedder = Minilm::load(&crate::weights::fetched(MINILM)).expect("loaded");
     let texts = [
         "Who was the first person to walk on the Moon?",
         "Tom had 45 coins and gave away 17. How many are left?",
@@ -42,7 +42,7 @@ fn sentence_vectors_match_a_numpy_bert() {
 
 #[test]
 fn a_sentence_vector_is_bit_identical_in_any_batch() {
-    let embedder = Minilm::load(&super::fetched(MINILM)).expect("loaded");
+    let embedder = Minilm::load(&crate::weights::fetched(MINILM)).expect("loaded");
     let words = ["the", "farmer", "has", "cows", "and", "buys", "12"];
     let text = |number: usize| {
         let length = [1, 5, 40, 400][number % 4];
