@@ -25,7 +25,7 @@ pub(super) fn run(args: &Args) -> Result<Status, Failure> {
     let Args { config, outputs, sources } = args;
     if outputs.dry_run {
         let ablation = PreparedAblation::load(config, &[], &sources.get().without_models())?;
-        ablation.forecast().iter().for_each(|line| print_wrapped(line));
+        ablation.forecast()?.iter().for_each(|line| print_wrapped(line));
         return Ok(Status::Done);
     }
     let sources = sources.get();

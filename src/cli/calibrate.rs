@@ -40,7 +40,7 @@ pub(super) fn run(args: &Args) -> Result<Status, Failure> {
     let sources = sources.get();
     if *dry_run {
         let run = named.run(sources.without_models()).prepare_calibration(overrides)?;
-        run.prepared().forecast_calibration().iter().for_each(|line| print_wrapped(line));
+        run.prepared().forecast_calibration()?.iter().for_each(|line| print_wrapped(line));
         return Ok(Status::Done);
     }
     let run = named.run(sources.clone()).in_folder(out.clone()).prepare_calibration(overrides)?;

@@ -23,7 +23,7 @@ pub(super) struct Args {
 pub(super) fn run(args: &Args) -> Result<Status, Failure> {
     let Args { named, outputs, allowed, sources } = args;
     if outputs.dry_run {
-        named.run(sources.get().without_models()).prepare()?.forecast().iter().for_each(|line| print_wrapped(line));
+        named.run(sources.get().without_models()).prepare()?.forecast()?.iter().for_each(|line| print_wrapped(line));
         return Ok(Status::Done);
     }
     let sources = sources.get();

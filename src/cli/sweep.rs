@@ -46,7 +46,7 @@ pub(super) fn run(args: &Args) -> Result<Status, Failure> {
     let sources = args.sources.get();
     if args.dry_run {
         let run = args.named.run(sources.without_models()).prepare()?;
-        run.forecast_sweep(&args.thresholds).iter().for_each(|line| print_wrapped(line));
+        run.forecast_sweep(&args.thresholds)?.iter().for_each(|line| print_wrapped(line));
         return Ok(Status::Done);
     }
     let run = args.named.run(sources.clone()).in_folder(args.out.clone()).fresh(args.fresh).prepare()?;

@@ -21,6 +21,8 @@ pub struct SelectedItems {
     pub sha256: String,
     /// Notices about the files for the reader of the results.
     pub notices: Vec<String>,
+    /// True if the licence permits passing on the questions, or if the data are the user's own.
+    pub redistributable: bool,
     /// Items of the stream.
     pub stream: Vec<Item>,
     /// Calibration items, in the order of drawing. Their ids differ from those of the stream.
@@ -34,13 +36,13 @@ impl SelectedItems {
     /// If a file cannot be read or has too few items. The error names the key and the fix.
     pub fn of(config: &Config, path: &Path) -> Result<Self, ConfigError> {
         let settings = &config.dataset;
-        let (name, format, contents) = read(config, settings.split.as_deref(), path)?;
+        let (entry, contents) = read(config, settings.split.as_deref(), path)?;
         let (mut sha256, mut notices) = (contents.sha256, contents.notices);
         let total = contents.items.len();
         let other = match &settings.calibration_split {
             None => None,
             Some(split) => {
-                let (_, _, other) = read(config, Some(split), path).at("calibration_split")?;
+                let (_, other) = read(config, Some(split), path).at("calibration_split")?;
                 sha256 = format!("{sha256} {}", other.sha256);
                 notices
                     .extend(other.notices.into_iter().filter(|notice| !notices.contains(notice)).collect::<Vec<_>>());
@@ -61,7 +63,8 @@ impl SelectedItems {
             return Err(empty_stream(total, &selected, &drawn, settings.group_split));
         }
         let calibration = with_distinct_ids(drawn, &stream);
-        Ok(Self { name, format, sha256, notices, stream, calibration })
+        let ReadEntry { name, format, redistributable } = entry;
+        Ok(Self { name, format, sha256, notices, redistributable, stream, calibration })
     }
 }
 
@@ -156,8 +159,15 @@ fn with_distinct_ids(mut items: Vec<Item>, stream: &[Item]) -> Vec<Item> {
     items
 }
 
-/// Reads one split. Returns the name of the data set, its format and the contents.
-fn read(config: &Config, split: Option<&str>, path: &Path) -> Result<(String, Format, Contents), ConfigError> {
+/// Facts on a data set that was read.
+struct ReadEntry {
+    name: String,
+    format: Format,
+    redistributable: bool,
+}
+
+/// Reads one split.
+fn read(config: &Config, split: Option<&str>, path: &Path) -> Result<(ReadEntry, Contents), ConfigError> {
     let settings = &config.dataset;
     if let Some(file) = &settings.path {
         if split.is_some() {
@@ -169,7 +179,8 @@ fn read(config: &Config, split: Option<&str>, path: &Path) -> Result<(String, Fo
         let (member, group) = (settings.member.clone(), settings.group.clone());
         let reading = Reading { member, group, seed: config.seed, ..Reading::of(format) };
         let contents = read_clean(file, &reading).map_err(ConfigFault::dataset)?;
-        return Ok((settings.name.clone().unwrap_or(stem), format, subjects_of(config, contents)?));
+        let entry = ReadEntry { name: settings.name.clone().unwrap_or(stem), format, redistributable: true };
+        return Ok((entry, subjects_of(config, contents)?));
     }
     if settings.member.is_some() || settings.group.is_some() {
         return Err(invalid("`member` and `group` apply to a path, not to a data set of the catalogue. Remove them"));
@@ -183,7 +194,8 @@ fn read(config: &Config, split: Option<&str>, path: &Path) -> Result<(String, Fo
     }
     let split = entry.choose_split(split).map_err(ConfigFault::dataset)?;
     let contents = catalogue.load(entry, split, config.seed).map_err(ConfigFault::dataset)?;
-    Ok((entry.name.clone(), entry.format, subjects_of(config, contents)?))
+    let found = ReadEntry { name: entry.name.clone(), format: entry.format, redistributable: entry.redistributable };
+    Ok((found, subjects_of(config, contents)?))
 }
 
 /// Restricts the contents to the subjects in the config.

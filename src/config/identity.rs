@@ -98,12 +98,13 @@ impl<'a> Identity<'a> {
             grader,
             prompts,
             signal,
-            recordings: _, // included by checksum in the models' identities
-            known: _,      // only `weak` and `strong` are called
-            notices: _,    // follow from the file
-            items: _,      // follow from the file and the config
-            ranges: _,     // follow from the config
-            weights: _,    // included by name in the models' identities
+            recordings: _,      // included by checksum in the models' identities
+            known: _,           // only `weak` and `strong` are called
+            notices: _,         // follow from the file
+            redistributable: _, // changes no answer
+            items: _,           // follow from the file and the config
+            ranges: _,          // follow from the config
+            weights: _,         // included by name in the models' identities
         } = resolved;
         let Config {
             name,

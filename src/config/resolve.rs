@@ -59,7 +59,7 @@ impl ResolvedConfig {
         let default_rules = || defaults::rules(task, signal, &selected.stream);
         let rules = config.dataset.extraction.clone().unwrap_or_else(default_rules);
         let grader = Grader { task, rules, calculations_at_least: config.deferral.calculations_at_least };
-        let SelectedItems { name: dataset, sha256, notices, stream, calibration, .. } = selected;
+        let SelectedItems { name: dataset, sha256, notices, redistributable, stream, calibration, .. } = selected;
         let ranges = [0..stream.len(), stream.len()..stream.len() + calibration.len()];
         let items = stream.into_iter().chain(calibration).collect();
         Ok(Self {
@@ -70,6 +70,7 @@ impl ResolvedConfig {
             dataset,
             sha256,
             notices,
+            redistributable,
             grader,
             prompts,
             items,

@@ -32,6 +32,8 @@ pub struct ResolvedConfig {
     pub sha256: String,
     /// Notices about the data files for the reader of the results.
     pub(super) notices: Vec<String>,
+    /// True if the licence permits passing on the questions, or if the data are the user's own.
+    pub redistributable: bool,
     /// Reads and scores answers.
     pub grader: Grader,
     /// Prompts of the weak and the strong level.

@@ -30,4 +30,5 @@ pub mod summary;
 pub mod sweep;
 mod table;
 pub mod tables;
+pub mod template;
 pub mod unparsed;

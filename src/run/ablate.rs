@@ -72,10 +72,16 @@ impl PreparedAblation {
     }
 
     /// Lines on what each run would do, with expected calls, tokens and fee.
-    #[must_use]
-    pub fn forecast(&self) -> Vec<String> {
-        let of_run = |(label, run): &(String, Prepared)| [vec![format!("\n{label}")], run.forecast()].concat();
-        self.runs.iter().flat_map(of_run).collect()
+    ///
+    /// # Errors
+    /// As [`Prepared::forecast`].
+    pub fn forecast(&self) -> Result<Vec<String>, RunError> {
+        let mut lines = Vec::new();
+        for (label, run) in &self.runs {
+            lines.push(format!("\n{label}"));
+            lines.extend(run.forecast()?);
+        }
+        Ok(lines)
     }
 
     /// Runs all variants and writes the tables into `out`. Returns the tables for a terminal of `width` columns.

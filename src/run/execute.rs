@@ -8,7 +8,7 @@ use serde_json::json;
 use super::error::RunError;
 use super::left_out::{Runnable, not_recorded};
 use super::outputs::{Calibration, FinishedRun, Outputs, RunFacts, SetAside};
-use super::page::{self, PageSources};
+use super::page::{self, PageData, PageSources};
 use super::progress::Progress;
 use super::provenance::{answered_by, now, spent};
 use super::resources::{Models, calibration_plan, orders};
@@ -38,8 +38,8 @@ pub struct RunReport {
     unparsed: Vec<u8>,
     calls: Calls,
     folder: PathBuf,
-    /// True if the run's folder holds its journal. Otherwise several runs share one, and no page is made.
-    has_journal: bool,
+    /// Data of the run's page. `None` if several runs share a journal, so that no page is made.
+    page: Option<PageData>,
 }
 
 impl RunReport {
@@ -111,8 +111,9 @@ impl RunReport {
             Ok(files)
         };
         let mut files = files().map_err(RunError::Output)?;
-        if self.has_journal {
-            files.push(page::of_run(&self.finished, outputs, &files, &self.folder, &PageSources::default())?.file);
+        if let Some(data) = &self.page {
+            let sources = PageSources::default();
+            files.push(page::of_run(&self.finished, outputs, &files, &self.folder, (data, &sources))?.file);
         }
         let aside = SetAside::of(write_outputs(folder, files))?;
         self.finished.manifest.write(folder).map_err(RunError::Output)?;
@@ -183,7 +184,7 @@ impl Ended<'_> {
         let calls = Calls { made: journal.calls_made(), imported: journal.calls_imported() };
         let finished = FinishedRun { manifest, facts, records, calibration, missing_columns: Vec::new() };
         let location = session.location();
-        let (folder, has_journal) = (location.folder.clone(), location.shared_journal.is_none());
-        Ok(RunReport { finished, strategies, unparsed, calls, folder, has_journal })
+        let page = location.shared_journal.is_none().then(|| PageData::of(resolved));
+        Ok(RunReport { finished, strategies, unparsed, calls, folder: location.folder.clone(), page })
     }
 }

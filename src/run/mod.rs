@@ -161,8 +161,7 @@ impl Run {
             }
         }
         let (sources, models, folder) = (sources.clone(), models.clone(), folder.clone());
-        let files = files(&self.config, &resolved.config)?;
-        Ok(Prepared { resolved, files, sources, models, folder, fresh: *fresh })
+        Ok(Prepared { resolved, path: self.config.clone(), sources, models, folder, fresh: *fresh })
     }
 
     /// Runs the config's arms.
@@ -201,8 +200,8 @@ pub(crate) struct RunLocation {
 /// A checked config with all files that it names, ready to run.
 pub struct Prepared {
     resolved: ResolvedConfig,
-    /// Line that names the files that were read.
-    files: String,
+    /// Path of the config.
+    path: PathBuf,
     sources: Sources,
     models: BTreeMap<String, CustomModel>,
     folder: Option<PathBuf>,
@@ -223,25 +222,31 @@ impl Prepared {
     }
 
     /// Lines on what a run would do, with expected calls, tokens and fee.
-    #[must_use]
-    pub fn forecast(&self) -> Vec<String> {
+    ///
+    /// # Errors
+    /// [`RunError`] if a file that the config names cannot be read any more.
+    pub fn forecast(&self) -> Result<Vec<String>, RunError> {
         self.with_files(forecast::lines(&self.resolved))
     }
 
     /// Lines on what a sweep over these thresholds would do, with expected calls, tokens and fee.
-    #[must_use]
-    pub fn forecast_sweep(&self, thresholds: &Thresholds) -> Vec<String> {
+    ///
+    /// # Errors
+    /// As [`Self::forecast`].
+    pub fn forecast_sweep(&self, thresholds: &Thresholds) -> Result<Vec<String>, RunError> {
         self.with_files(forecast::lines_of(&self.resolved, Flow::Sweep(thresholds.max_count())))
     }
 
     /// Lines on what a calibration would do, with expected calls, tokens and fee.
-    #[must_use]
-    pub fn forecast_calibration(&self) -> Vec<String> {
+    ///
+    /// # Errors
+    /// As [`Self::forecast`].
+    pub fn forecast_calibration(&self) -> Result<Vec<String>, RunError> {
         self.with_files(forecast::lines_of(&self.resolved, Flow::Calibration))
     }
 
-    fn with_files(&self, lines: Vec<String>) -> Vec<String> {
-        std::iter::once(self.files.clone()).chain(lines).collect()
+    fn with_files(&self, lines: Vec<String>) -> Result<Vec<String>, RunError> {
+        Ok(std::iter::once(files(&self.path, &self.resolved.config)?).chain(lines).collect())
     }
 
     /// JSON of all settings that identify the run: a folder accepts only runs of one identity.

@@ -208,20 +208,7 @@ impl<'a> Outputs<'a> {
 
     /// Returns name and bytes of every output file except the manifest.
     pub(super) fn files(&self) -> Result<Vec<(String, Vec<u8>)>> {
-        let FinishedRun { manifest, facts, records, calibration, missing_columns } = self.run;
-        let missing: Vec<String> = missing_columns.iter().map(Lacking::note).collect();
-        let left_out = left_out::lines(&manifest.left_out, |threshold| self.comparison.readable(threshold));
-        let warnings = [&left_out[..], &missing, &manifest.warnings, &manifest.price_notes].concat();
-        let gauged = facts.signal.as_deref().map(|signal| ConfidenceSource { model: &facts.weak, signal });
-        let (comparison, decision) = (self.comparison, self.advice.section());
-        let context = Context {
-            name: &facts.name,
-            setting: &manifest.setting,
-            warnings: &warnings,
-            comparison,
-            confidence: gauged,
-            decision: &decision,
-        };
+        let FinishedRun { manifest, records, calibration, missing_columns, .. } = self.run;
         let mut tables = of_records(OF_STREAM, records)?;
         if !calibration.records.is_empty() {
             tables.extend(of_records(OF_CALIBRATION, &calibration.records)?);
@@ -231,7 +218,7 @@ impl<'a> Outputs<'a> {
             table
                 .empty(missing_columns.iter().filter(|lacking| lacking.table == name).map(|lacking| lacking.column))?;
         }
-        tables.extend(of_arms(comparison, gauged)?);
+        tables.extend(of_arms(self.comparison, self.gauged())?);
         if let Some(sweep) = &self.sweep {
             tables.extend(sweep.tables()?);
         }
@@ -242,11 +229,7 @@ impl<'a> Outputs<'a> {
         if let Some(chosen) = &chosen {
             tables.push(chosen.sheet().table()?);
         }
-        let summary = match &self.sweep {
-            Some(sweep) => summary::swept(&context, sweep) + &chosen.map(|chosen| chosen.section()).unwrap_or_default(),
-            None => summary::markdown(&context),
-        };
-        let mut files = vec![(summary::SUMMARY.to_owned(), summary.into_bytes())];
+        let mut files = vec![(summary::SUMMARY.to_owned(), self.summary(chosen.as_ref()).into_bytes())];
         files.push((summary::LATEX.to_owned(), self.latex().into_bytes()));
         files.push((recommendation::FILE.to_owned(), self.advice.json(manifest)?));
         for table in &mut tables {
@@ -254,6 +237,40 @@ impl<'a> Outputs<'a> {
         }
         files.extend(self.figures()?.iter().map(Figure::file));
         Ok(files)
+    }
+
+    /// Source of the confidence that arms defer on. `None` if no arm uses a signal.
+    fn gauged(&self) -> Option<ConfidenceSource<'a>> {
+        let facts = &self.run.facts;
+        facts.signal.as_deref().map(|signal| ConfidenceSource { model: &facts.weak, signal })
+    }
+
+    /// Returns the summary as Markdown, with the λ that are `chosen` if there are any.
+    fn summary(&self, chosen: Option<&chosen::JudgedChoice>) -> String {
+        let FinishedRun { manifest, facts, missing_columns, .. } = self.run;
+        let missing: Vec<String> = missing_columns.iter().map(Lacking::note).collect();
+        let left_out = left_out::lines(&manifest.left_out, |threshold| self.comparison.readable(threshold));
+        let warnings = [&left_out[..], &missing, &manifest.warnings, &manifest.price_notes].concat();
+        let decision = self.advice.section();
+        let context = Context {
+            name: &facts.name,
+            setting: &manifest.setting,
+            warnings: &warnings,
+            comparison: self.comparison,
+            confidence: self.gauged(),
+            decision: &decision,
+        };
+        match &self.sweep {
+            Some(sweep) => {
+                summary::swept(&context, sweep) + &chosen.map(chosen::JudgedChoice::section).unwrap_or_default()
+            }
+            None => summary::markdown(&context),
+        }
+    }
+
+    /// The summary as an output file, for a page without the other files.
+    pub(super) fn summary_file(&self) -> (String, Vec<u8>) {
+        (summary::SUMMARY.to_owned(), self.summary(self.chosen(Rule::default()).as_ref()).into_bytes())
     }
 
     /// Returns the main tables as LaTeX.

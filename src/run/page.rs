@@ -9,6 +9,7 @@ use super::error::RunError;
 use super::outputs::{FinishedRun, Outputs, config_of};
 use super::strategies;
 use crate::config::data::SelectedItems;
+use crate::config::resolved::ResolvedConfig;
 use crate::config::schema::Config;
 use crate::dataset::catalogue::Catalogue;
 use crate::gateway::journal::read_only::ReadOnlyJournals;
@@ -38,17 +39,30 @@ pub struct RunPage {
     pub is_complete: bool,
 }
 
-/// Makes the page of a run. `files` are the run's other outputs; `folder` has its journal and, if `files` has none, its
-/// strategies.
+/// Makes the page of a finished run. `files` has the summary and, if they are not in `folder`, the strategies; `folder`
+/// has the journal.
 ///
 /// # Errors
 /// [`RunError::Output`] with the file that cannot be read.
-pub fn of_run(
+pub fn of_finished(
     run: &FinishedRun,
     outputs: &Outputs,
     files: &[(String, Vec<u8>)],
     folder: &Path,
     sources: &PageSources,
+) -> Result<RunPage, RunError> {
+    let config = config_of(&run.manifest).map_err(RunError::Output)?;
+    let data = PageData::read(&config, &run.manifest, folder);
+    of_run(run, outputs, files, folder, (&data, sources))
+}
+
+/// Makes the page of a run with its data, as [`of_finished`] does.
+pub(super) fn of_run(
+    run: &FinishedRun,
+    outputs: &Outputs,
+    files: &[(String, Vec<u8>)],
+    folder: &Path,
+    (data, sources): (&PageData, &PageSources),
 ) -> Result<RunPage, RunError> {
     let made = || {
         let in_files = |name: &str| files.iter().find(|(file, _)| file == name).map(|(_, bytes)| &bytes[..]);
@@ -62,8 +76,10 @@ pub fn of_run(
                     .to_owned(),
             );
         }
-        let permitted = sources.private || is_redistributable(&config, folder);
-        let questions = if permitted { questions(&config, &run.manifest, folder, &mut missing) } else { None };
+        let permitted = sources.private || data.redistributable;
+        if let (true, Err(why)) = (permitted, &data.questions) {
+            missing.push(why.clone());
+        }
         let is_complete = missing.is_empty();
         if !permitted {
             missing.push(
@@ -92,7 +108,7 @@ pub fn of_run(
             signal: run.facts.signal.as_deref(),
             strategies: &saved,
             texts: (!journals.0.is_empty()).then_some(&journals),
-            questions: questions.as_ref(),
+            questions: data.questions.as_ref().ok().filter(|_| permitted),
             shows_prompts: permitted,
             missing: &missing,
             config: &as_toml(&run.manifest.config)?,
@@ -115,8 +131,8 @@ pub fn find_or_make(folder: &Path, sources: &PageSources) -> Result<(PathBuf, bo
     let finished = FinishedRun::read(folder).map_err(RunError::Output)?;
     let comparison = finished.comparison();
     let outputs = Outputs::new(&finished, &comparison);
-    let files = outputs.files().map_err(RunError::Output)?;
-    let RunPage { file: (_, html), .. } = of_run(&finished, &outputs, &files, folder, sources)?;
+    let files = [outputs.summary_file()];
+    let RunPage { file: (_, html), .. } = of_finished(&finished, &outputs, &files, folder, sources)?;
     write_file(&path, &html).map_err(RunError::Output)?;
     Ok((path, true))
 }
@@ -157,42 +173,58 @@ fn journals(folder: &Path, sources: &PageSources) -> Result<Journals> {
     Ok(Journals(opened))
 }
 
-/// True unless the catalogue says that the questions of the data set may not be passed on. A file that the config names
-/// is the user's own.
-fn is_redistributable(config: &Config, folder: &Path) -> bool {
-    let Some(name) = config.dataset.name.as_deref().filter(|_| config.dataset.path.is_none()) else { return true };
-    let entry = Catalogue::find(Some(&folder.join(MANIFEST)));
-    entry.is_ok_and(|catalogue| catalogue.entries.iter().all(|entry| entry.name != name || entry.redistributable))
+/// Questions of a run's items, and whether they may be shown.
+pub(super) struct PageData {
+    /// True if the licence permits passing on the questions, or if the data are the user's own.
+    redistributable: bool,
+    /// Questions by item, or the reason why they cannot be shown.
+    questions: Result<Questions, String>,
 }
 
-/// Reads the questions of the run's items. `None`, with a sentence in `missing`, if the data are not at hand or have
-/// changed since the run.
-fn questions(config: &Config, manifest: &Manifest, folder: &Path, missing: &mut Vec<String>) -> Option<Questions> {
-    let selected = match SelectedItems::of(config, &folder.join(MANIFEST)) {
-        Ok(selected) => selected,
-        Err(error) => {
-            missing.push(format!("Questions are not shown, because the data set cannot be read here: {error}."));
-            return None;
-        }
-    };
-    if manifest.identity.pointer("/dataset/sha256").and_then(Value::as_str) != Some(&selected.sha256) {
-        missing.push("Questions are not shown, because the data set has changed since the run.".to_owned());
-        return None;
+impl PageData {
+    /// Data of a run that has just ended.
+    pub(super) fn of(resolved: &ResolvedConfig) -> Self {
+        let questions = resolved.items.iter().map(question).collect();
+        Self { redistributable: resolved.redistributable, questions: Ok(questions) }
     }
-    Some(selected.stream.into_iter().chain(selected.calibration).map(question).collect())
+
+    /// Data of a run in a folder, as far as they are at hand and unchanged.
+    fn read(config: &Config, manifest: &Manifest, folder: &Path) -> Self {
+        let near = folder.join(MANIFEST);
+        let selected = match SelectedItems::of(config, &near) {
+            Ok(selected) => selected,
+            Err(error) => {
+                let why = format!("Questions are not shown, because the data set cannot be read here: {error}.");
+                return Self { redistributable: is_redistributable(config, &near), questions: Err(why) };
+            }
+        };
+        let redistributable = selected.redistributable;
+        if manifest.identity.pointer("/dataset/sha256").and_then(Value::as_str) != Some(&selected.sha256) {
+            let why = "Questions are not shown, because the data set has changed since the run.".to_owned();
+            return Self { redistributable, questions: Err(why) };
+        }
+        let items = selected.stream.iter().chain(&selected.calibration);
+        Self { redistributable, questions: Ok(items.map(question).collect()) }
+    }
+}
+
+/// True if the questions of a data set that cannot be read may be passed on. False if no catalogue knows the data set.
+fn is_redistributable(config: &Config, near: &Path) -> bool {
+    let Some(name) = config.dataset.name.as_deref().filter(|_| config.dataset.path.is_none()) else { return true };
+    let known = |catalogue: Catalogue| catalogue.entries.into_iter().find(|entry| entry.name == name);
+    Catalogue::find(Some(near)).ok().and_then(known).is_some_and(|entry| entry.redistributable)
 }
 
 /// An item's question with its options, and its gold answer.
-fn question(item: Item) -> (ItemId, Question) {
+fn question(item: &Item) -> (ItemId, Question) {
     let letter = |index: usize| char::from(b'A'.saturating_add(u8::try_from(index).unwrap_or(u8::MAX)));
     let options = item.options.iter().enumerate().map(|(index, option)| format!("\n{}. {option}", letter(index)));
-    let target = match item.target {
-        Target::Number(number) => Some(number),
-        Target::Expression(expression) => Some(expression),
+    let target = match &item.target {
+        Target::Number(text) | Target::Expression(text) => Some(text.clone()),
         Target::Unanswerable => None,
-        Target::Choice(index) => Some(letter(index).to_string()),
+        Target::Choice(index) => Some(letter(*index).to_string()),
     };
-    (item.id, Question { text: item.query + &options.collect::<String>(), target })
+    (item.id.clone(), Question { text: item.query.clone() + &options.collect::<String>(), target })
 }
 
 /// A config as TOML. Keys without a value are left out.

@@ -90,7 +90,7 @@ pub fn rewrite(
     sources: &PageSources,
 ) -> Result<Rewritten, RunError> {
     let mut files = outputs.files().map_err(RunError::Output)?;
-    let page = page::of_run(finished, outputs, &files, run, sources)?;
+    let page = page::of_finished(finished, outputs, &files, run, sources)?;
     // A page with texts is not replaced by one without them.
     if page.is_complete || out.is_some_and(|folder| folder != run) || !run.join(&page.file.0).exists() {
         files.push(page.file);

@@ -31,7 +31,7 @@ pub struct SelectivePoint {
 /// Sums of a group at one threshold: accepted answers, wrong ones among them, all answers.
 type Sums = [f64; 3];
 
-impl Slice<'_> {
+impl<'a> Slice<'a> {
     /// Computes coverage and risk at up to [`THRESHOLDS`] thresholds and at the arm's own λ, ascending. An answer that
     /// fails a check of the gate is never accepted. Intervals are Wilson's if items are independent, else bootstrap
     /// intervals over groups; a group counts for the risk if it has an accepted answer. Items for which the weak level
@@ -49,7 +49,7 @@ impl Slice<'_> {
         thresholds.iter().zip(&label).map(point).collect()
     }
 
-    fn point(&self, called: &[ItemOutcome], threshold: f64, draws: Draws) -> SelectivePoint {
+    fn point(&self, called: &[ItemOutcome<'a>], threshold: f64, draws: Draws) -> SelectivePoint {
         let accepts = |outcome: &ItemOutcome| {
             !defers(outcome.own_weak_answer().and_then(LevelAnswer::gate_confidence), threshold)
         };
@@ -58,10 +58,10 @@ impl Slice<'_> {
         let [coverage, risk] = if self.is_independent() {
             [wilson(accepted, called.len()), wilson(errors, accepted)]
         } else {
-            let row = |outcome: &ItemOutcome| {
+            let row = |outcome: &ItemOutcome<'a>| {
                 let (accepted, wrong) = (accepts(outcome), !outcome.weak_correct());
                 let one = |is: bool| f64::from(u8::from(is));
-                (outcome.group().to_owned(), [one(accepted), one(accepted && wrong), 1.0])
+                (outcome.group(), [one(accepted), one(accepted && wrong), 1.0])
             };
             over_groups(&Units::by_group(called.iter().map(row)), draws)
         };

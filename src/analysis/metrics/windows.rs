@@ -38,29 +38,30 @@ pub struct Window {
 pub fn windows(slice: &Slice, prices: &Prices, seed: Seed) -> Vec<Window> {
     let length = slice.outcomes.iter().map(|outcome| outcome.record().position + 1).max().unwrap_or(0);
     let count = (slice.outcomes.len() / FEWEST).clamp(1, WINDOWS).min(length);
-    let window = |index| window(slice, length * index / count, length * (index + 1) / count, prices, seed);
+    let fees: Option<Vec<f64>> = slice.outcomes.iter().map(|outcome| item_fee(*outcome, None, prices)).collect();
+    let window = |index| window(slice, length * index / count, length * (index + 1) / count, fees.as_deref(), seed);
     (0..count).filter_map(window).collect()
 }
 
+/// A window of positions. `fees` are those of all outcomes. `None` if the window is empty.
 #[expect(clippy::cast_precision_loss, reason = "a count of items")]
-fn window(slice: &Slice, from: usize, to: usize, prices: &Prices, seed: Seed) -> Option<Window> {
+fn window<'a>(slice: &Slice<'a>, from: usize, to: usize, fees: Option<&[f64]>, seed: Seed) -> Option<Window> {
     let place = to.to_string();
-    let inside: Vec<ItemOutcome> =
+    let inside: Vec<ItemOutcome<'a>> =
         slice.outcomes.iter().filter(|outcome| (from..to).contains(&outcome.record().position)).copied().collect();
     let share = |figure, is: fn(ItemOutcome) -> bool| {
-        let row = |outcome: &ItemOutcome| (outcome.group().to_owned(), [f64::from(u8::from(is(*outcome))), 1.0]);
+        let row = |outcome: &ItemOutcome<'a>| (outcome.group(), [f64::from(u8::from(is(*outcome))), 1.0]);
         let units = Units::by_group(inside.iter().map(row)).contributing(|[is, _]| is > 0.0);
         let labels = [figure, slice.cell.arm.name(), &*place];
         let draws = Draws { seed, labels: &labels, count: RESAMPLES };
         units.contributing(|[is, all]| is < all).percentile(draws, mean)
     };
-    let fee = || {
-        let so_far = slice.outcomes.iter().filter(|outcome| outcome.record().position < to);
-        let paid = |outcome: &ItemOutcome| Some((outcome.group().to_owned(), [item_fee(*outcome, None, prices)?, 1.0]));
-        let rows: Vec<(String, [f64; 2])> = so_far.map(paid).collect::<Option<_>>()?;
+    let fee = |fees: &[f64]| {
+        let so_far = slice.outcomes.iter().zip(fees).filter(|(outcome, _)| outcome.record().position < to);
+        let units = Units::by_group(so_far.map(|(outcome, fee)| (outcome.group(), [*fee, 1.0])));
         let labels = ["window-fee", slice.cell.arm.name(), &*place];
         let draws = Draws { seed, labels: &labels, count: RESAMPLES };
-        Units::by_group(rows).percentile(draws, |sums| Some(mean(sums)? * to as f64))
+        units.percentile(draws, |sums| Some(mean(sums)? * to as f64))
     };
     let known = inside.iter().all(|outcome| outcome.weak().is_some());
     Some(Window {
@@ -68,7 +69,7 @@ fn window(slice: &Slice, from: usize, to: usize, prices: &Prices, seed: Seed) ->
         to,
         weak_accuracy: known.then(|| share("window-weak", |outcome| outcome.weak_correct())).flatten(),
         deferred: share("window-deferred", |outcome| outcome.deferred())?,
-        fee: fee(),
+        fee: fees.and_then(fee),
     })
 }
 

@@ -43,6 +43,12 @@ impl Estimate {
         Self { value, interval, p_value: None }
     }
 
+    /// Both ends of the interval, or the figure twice if there is no interval.
+    #[must_use]
+    pub fn reach(self) -> [f64; 2] {
+        self.interval.map_or([self.value; 2], |interval| [interval.low, interval.high])
+    }
+
     /// Adds the p-value of a test of no difference.
     #[must_use]
     pub fn tested(self, p_value: f64) -> Self {

@@ -1,16 +1,13 @@
 //! The comparison as one HTML file: no script, no other files.
 
-use anyhow::{Context, Result};
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
-use minijinja::Environment;
-use minijinja::value::Serde;
+use anyhow::Result;
 use serde::Serialize;
 
 use super::{Against, INTERVAL_NOTE, RunsCompared};
 use crate::report::columns::{Sheet, TEXT};
 use crate::report::figures::Figure;
 use crate::report::grid::is_words;
+use crate::report::template::rendered;
 use crate::types::escaped::escaped_in_line;
 
 /// The template's name. Its ending makes the engine escape every text.
@@ -80,15 +77,11 @@ pub(super) fn page(compared: &RunsCompared, notes: &[String], figure: Option<&Fi
         legend: format!("{} {INTERVAL_NOTE}", compared.legend()),
         meanings,
     };
-    let mut engine = Environment::new();
-    engine.add_template(TEMPLATE, include_str!("page.html")).context("the template of the page is invalid")?;
-    let template = engine.get_template(TEMPLATE).context("the template of the page is missing")?;
-    template.render(Serde(page)).context("the page cannot be made")
+    rendered(TEMPLATE, include_str!("page.html"), &page)
 }
 
 fn picture(figure: &Figure) -> Picture {
-    let source = format!("data:image/svg+xml;base64,{}", STANDARD.encode(&figure.svg));
-    Picture { source, description: text(&figure.description) }
+    Picture { source: figure.data_uri(), description: text(&figure.description) }
 }
 
 fn section(run: &Against) -> Section {

@@ -188,7 +188,7 @@ impl Picture<'_, '_> {
         notes
     }
 
-    /// What is shown, the most accurate arm, and the arms on the frontier.
+    /// Describes the figure, with the most accurate arm and the arms on the frontier.
     fn description(&self, cost: &str) -> String {
         let best = self.points.iter().max_by(|one, other| {
             one.accuracy.value.total_cmp(&other.accuracy.value).then(other.cost.value.total_cmp(&one.cost.value))

@@ -190,7 +190,7 @@ fn notes(changes: &[ArmChanges], is_cut: bool) -> Vec<String> {
     notes
 }
 
-/// What is shown, and which accuracies changed.
+/// Describes the figure, with the accuracies that changed.
 fn description(baseline: &str, runs: &[&str], changes: &[ArmChanges]) -> String {
     let moved = |up: bool| {
         let is = |one: &&ArmChanges| {

@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 
-use super::shown::along_the_stream;
+use super::shown::{along_the_stream, position};
 use super::style::{
     Area, Canvas, EndLabel, Frame, Label, MARK, SMALL_MARK, Scale, Stroke, Unit, arm_ink, arm_marker, at_ends, near,
 };
@@ -10,7 +10,7 @@ use super::{Figure, name};
 use crate::analysis::metrics::growth::{break_even_item, growth};
 use crate::analysis::metrics::windows::{Window, windows};
 use crate::analysis::metrics::{Comparison, Slice};
-use crate::analysis::stats::{Estimate, Interval};
+use crate::analysis::stats::Estimate;
 use crate::report::format::sure_percent;
 
 const TITLE: &str = "Learning curves: weak accuracy, deferrals and fee along the stream";
@@ -68,7 +68,7 @@ pub(super) fn figure(comparison: &Comparison) -> Result<Option<Figure>> {
     let x = Scale::between(0.0, length(&curves), Unit::Number);
     let scale = |(points, title, unit): &(Points, &'static str, Unit)| {
         let found = curves.iter().flat_map(|curve| curve.windows.iter().filter_map(points));
-        let ends = found.flat_map(|(_, estimate)| reach(estimate));
+        let ends = found.flat_map(|(_, estimate)| estimate.reach());
         (if *unit == Unit::Percent { Scale::shares(ends) } else { Scale::from_zero(ends, *unit) }, *title)
     };
     let scales: Vec<(Scale, &str)> = panels.iter().map(scale).collect();
@@ -92,12 +92,7 @@ fn draw(
     let found: Vec<Vec<(f64, Estimate)>> =
         curves.iter().map(|curve| curve.windows.iter().filter_map(points).collect()).collect();
     for (curve, found) in curves.iter().zip(&found).take(if curves.len() > BANDS { 2 } else { BANDS }) {
-        let has = |point: &(f64, Estimate)| point.1.interval.is_some();
-        for run in found.chunk_by(|one, other| has(one) && has(other)) {
-            let ends: Vec<(f64, Interval)> =
-                run.iter().filter_map(|(x, estimate)| Some((*x, estimate.interval?))).collect();
-            frame.band(canvas, &ends, arm_ink(curve.slice.cell.arm));
-        }
+        frame.bands(canvas, found, arm_ink(curve.slice.cell.arm));
     }
     let mut ends = Vec::new();
     for ((curve, name), found) in curves.iter().zip(names).zip(&found) {
@@ -143,12 +138,6 @@ fn fee_at(windows: &[Window], item: f64) -> Option<f64> {
     None
 }
 
-/// Number of items as a position.
-#[expect(clippy::cast_precision_loss, reason = "a count of items")]
-fn position(items: usize) -> f64 {
-    items as f64
-}
-
 /// The middle of a window.
 fn middle(window: &Window) -> f64 {
     f64::midpoint(position(window.from), position(window.to))
@@ -170,11 +159,6 @@ fn fee(window: &Window) -> Option<(f64, Estimate)> {
 fn length(curves: &[Curve]) -> f64 {
     let ends = curves.iter().filter_map(|curve| curve.windows.last());
     ends.map(|window| position(window.to)).fold(1.0, f64::max)
-}
-
-/// Both ends of a figure's interval, or the figure.
-fn reach(estimate: Estimate) -> [f64; 2] {
-    estimate.interval.map_or([estimate.value; 2], |interval| [interval.low, interval.high])
 }
 
 fn notes(curves: &[Curve]) -> Vec<String> {

@@ -16,6 +16,8 @@ mod style;
 mod testing;
 
 use anyhow::Result;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 
 use self::style::Canvas;
 use super::format::lambda;
@@ -41,6 +43,11 @@ impl Figure {
     fn new(name: &'static str, title: &str, description: String, canvas: &Canvas) -> Result<Self> {
         let svg = canvas.svg(title, &description)?;
         Ok(Self { name, title: title.to_owned(), description, svg })
+    }
+
+    /// The picture as a data URI, for pages.
+    pub(super) fn data_uri(&self) -> String {
+        format!("data:image/svg+xml;base64,{}", STANDARD.encode(&self.svg))
     }
 
     /// Name and bytes of the figure's file.

@@ -115,7 +115,7 @@ fn notes(arms: &[Arm], own: f64) -> Vec<String> {
     ]
 }
 
-/// What is shown, and where each arm begins to be cheaper.
+/// Describes the figure, with the price ratio from which each arm is cheaper.
 fn description(arms: &[Arm], names: &[String], shapes: &[Shape], own: f64) -> String {
     let each = arms.iter().zip(names).map(|(arm, name)| {
         let of = |(curve, shape): (&Curve, &Shape)| format!("{} at {}", cheaper_from(curve), shape.name());

@@ -3,7 +3,7 @@
 use anyhow::Result;
 
 use super::Figure;
-use super::shown::one_of_each;
+use super::shown::{one_of_each, position};
 use super::style::{Canvas, EndLabel, Frame, MARK, Scale, Stroke, Unit, arm_ink, arm_marker, at_ends};
 use crate::analysis::metrics::growth::{RepositorySize, repository_sizes};
 use crate::analysis::metrics::{Comparison, Slice};
@@ -55,11 +55,6 @@ pub(super) fn figure(comparison: &Comparison) -> Result<Option<Figure>> {
     }
     at_ends(&mut canvas, column.left, (frame.plot.top, frame.plot.bottom), &ends);
     Ok(Some(Figure::new("repository-size", TITLE, description(&curves), &canvas)?))
-}
-
-#[expect(clippy::cast_precision_loss, reason = "counts of items and strategies")]
-fn position(count: usize) -> f64 {
-    count as f64
 }
 
 /// Name of the arm with the size of its repository before the last item.

@@ -10,7 +10,7 @@ use super::style::{
 use super::{Figure, name};
 use crate::analysis::metrics::selective::SelectivePoint;
 use crate::analysis::metrics::{Comparison, Slice};
-use crate::analysis::stats::{Estimate, Interval};
+use crate::analysis::stats::Estimate;
 use crate::report::format::{lambda, percent, sure_percent};
 
 const TITLE: &str = "Risk and coverage by threshold: what the weak level's confidence is worth";
@@ -128,16 +128,14 @@ impl Share {
         let points = points.filter_map(|point| self.at(point));
         let alpha = alpha.filter(|_| self == Self::Risk);
         // No share is above 1, also with the space at the end.
-        Scale::from_zero(points.flat_map(reach).chain(alpha).map(|share| share.min(0.97)), Unit::Percent)
+        Scale::from_zero(points.flat_map(Estimate::reach).chain(alpha).map(|share| share.min(0.97)), Unit::Percent)
     }
 }
 
 /// Draws the bands, the curves and the mark of each gate.
 fn draw(canvas: &mut Canvas, frame: Frame, (share, x): (Share, Scale), curves: &[Curve]) {
     for curve in curves {
-        for run in bands(&share.of(curve, x)) {
-            frame.band(canvas, &run, curve.ink());
-        }
+        frame.bands(canvas, &share.of(curve, x), curve.ink());
     }
     for curve in curves {
         let line = frame.all(share.of(curve, x).iter().map(|(threshold, share)| (*threshold, share.value)));
@@ -178,11 +176,6 @@ fn limits(canvas: &mut Canvas, frame: Frame, x: Scale, alpha: Option<f64>, gate:
     near(canvas, frame.plot, &labels);
 }
 
-/// Both ends of a figure's interval, or the figure.
-fn reach(estimate: Estimate) -> [f64; 2] {
-    estimate.interval.map_or([estimate.value; 2], |interval| [interval.low, interval.high])
-}
-
 /// α of the calibrated gates. `None` if no gate was calibrated.
 fn alpha(comparison: &Comparison, curves: &[Curve]) -> Option<f64> {
     let calibrated = comparison.slices.iter().filter_map(|slice| comparison.guaranteed(slice));
@@ -203,14 +196,6 @@ fn x_scale(curves: &[Curve]) -> Scale {
     let all = curves.iter().flat_map(|curve| curve.points.iter().map(|point| point.threshold));
     let positive: Vec<f64> = all.clone().filter(|threshold| *threshold > 0.0).collect();
     if positive.is_empty() { Scale::around(all, Unit::Number) } else { Scale::around(positive, Unit::Number) }
-}
-
-/// Runs of neighbouring points that have an interval.
-fn bands(points: &[(f64, Estimate)]) -> Vec<Vec<(f64, Interval)>> {
-    let has = |point: &(f64, Estimate)| point.1.interval.is_some();
-    let runs = points.chunk_by(|one, other| has(one) && has(other));
-    let run = |run: &[(f64, Estimate)]| run.iter().filter_map(|(x, estimate)| Some((*x, estimate.interval?))).collect();
-    runs.map(run).collect()
 }
 
 fn notes(comparison: &Comparison, curves: &[Curve], alpha: Option<f64>) -> Vec<String> {

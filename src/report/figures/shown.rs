@@ -1,4 +1,4 @@
-//! Choice of the slices that a figure shows: one of each arm.
+//! Choice of the slices that a figure shows: one of each arm, and places along the stream.
 
 use crate::analysis::metrics::{Comparison, Slice};
 use crate::types::arm::{Arm, Deferral};
@@ -35,4 +35,10 @@ pub(super) fn along_the_stream<'c, 'a>(comparison: &'c Comparison<'a>) -> Vec<&'
     }
     let is_shown = |slice: &&Slice| slice.cell.arm == Arm::Cascade || learns(slice);
     slices.into_iter().filter(is_shown).collect()
+}
+
+/// A count of items or strategies as a position on an axis.
+#[expect(clippy::cast_precision_loss, reason = "counts of items and strategies")]
+pub(super) fn position(count: usize) -> f64 {
+    count as f64
 }

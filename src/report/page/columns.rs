@@ -65,24 +65,29 @@ impl Column {
 
     /// Integers of two bytes.
     pub(super) fn u16(name: &'static str, encoding: Encoding, values: impl Iterator<Item = u16>) -> Self {
-        let mut before = 0;
-        let stored = values.map(|value| {
-            let stored = if encoding.has_differences() { value.wrapping_sub(before) } else { value };
-            before = value;
-            stored.to_le_bytes()
-        });
-        Self::new(name, "u16", encoding, stored)
+        Self::integers::<2>(name, "u16", encoding, values.map(u64::from))
     }
 
     /// Integers of four bytes.
     pub(super) fn u32(name: &'static str, encoding: Encoding, values: impl Iterator<Item = u32>) -> Self {
+        Self::integers::<4>(name, "u32", encoding, values.map(u64::from))
+    }
+
+    /// Integers, of which the lowest `N` bytes are stored.
+    fn integers<const N: usize>(
+        name: &'static str,
+        kind: &'static str,
+        encoding: Encoding,
+        values: impl Iterator<Item = u64>,
+    ) -> Self {
         let mut before = 0;
         let stored = values.map(|value| {
             let stored = if encoding.has_differences() { value.wrapping_sub(before) } else { value };
             before = value;
-            stored.to_le_bytes()
+            let bytes = stored.to_le_bytes();
+            std::array::from_fn::<u8, N, _>(|place| bytes[place])
         });
-        Self::new(name, "u32", encoding, stored)
+        Self::new(name, kind, encoding, stored)
     }
 
     /// Numbers in single precision; NaN for a missing one.

@@ -6,14 +6,12 @@ mod rows;
 mod sections;
 mod texts;
 
-use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use minijinja::Environment;
-use minijinja::value::Serde;
 use serde::Serialize;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -23,6 +21,7 @@ use self::sections::{PageTable, sections};
 pub use self::texts::CallTexts;
 use self::texts::{PER_CHUNK, Texts};
 use super::figures::Figure;
+use super::template::rendered;
 use crate::analysis::metrics::Comparison;
 use crate::types::arm::Arm;
 use crate::types::chat::{CallKey, Message};
@@ -56,9 +55,6 @@ const SCRIPT: &str = concat!(
     "\n",
     include_str!("assets/script/main.js"),
 );
-
-/// Values of the template that come from this program alone, or that the script shows as text.
-const INERT: [&str; 6] = ["style", "script", "script_hash", "src", "meta_json", "data"];
 
 /// Data that the browser decodes when it needs them: base64 of gzip.
 #[derive(Debug, Serialize)]
@@ -189,12 +185,8 @@ pub fn html(contents: &PageContents) -> Result<Vec<u8>> {
         meta_json: inert_json(&meta)?,
         blocks,
     };
-    let mut environment = Environment::new();
-    environment.add_template(FILE, TEMPLATE)?;
-    let mut context = serde_json::to_value(&context)?;
-    escape_texts(&mut context);
-    let page = environment.get_template(FILE)?.render(Serde(&context)).context("the page's template")?;
-    Ok(page.into_bytes())
+    // Characters that are invisible or reorder text are in no block, and only escaped in the facts.
+    Ok(escaped(&rendered(FILE, TEMPLATE, &context)?).into_owned().into_bytes())
 }
 
 /// Values of the template.
@@ -230,40 +222,20 @@ struct EmbeddedFigure<'a> {
 
 impl<'a> EmbeddedFigure<'a> {
     fn of(figure: &'a Figure) -> Self {
-        Self {
-            name: figure.name,
-            title: &figure.title,
-            description: &figure.description,
-            src: format!("data:image/svg+xml;base64,{}", STANDARD.encode(&figure.svg)),
-        }
+        Self { name: figure.name, title: &figure.title, description: &figure.description, src: figure.data_uri() }
     }
 }
 
-/// Escapes characters that are invisible or reorder text, in every text of the template's values.
-fn escape_texts(value: &mut Value) {
-    match value {
-        Value::String(text) => {
-            if let Cow::Owned(safe) = escaped(text) {
-                *text = safe;
-            }
-        }
-        Value::Array(values) => values.iter_mut().for_each(escape_texts),
-        Value::Object(fields) => {
-            fields
-                .iter_mut()
-                .filter(|(key, _)| !INERT.contains(&key.as_str()))
-                .for_each(|(_, value)| escape_texts(value));
-        }
-        _ => {}
-    }
-}
-
-/// JSON that cannot end the script element that holds it.
+/// JSON in ASCII that cannot end the script element that holds it.
 fn inert_json(value: &Value) -> Result<String> {
-    Ok(serde_json::to_string(value)?
-        .replace('<', "\\u003c")
-        .replace('\u{2028}', "\\u2028")
-        .replace('\u{2029}', "\\u2029"))
+    let mut text = String::new();
+    for unit in serde_json::to_string(value)?.encode_utf16() {
+        match u8::try_from(unit).map(char::from) {
+            Ok(letter @ (' '..='~')) if letter != '<' => text.push(letter),
+            _ => write!(text, "\\u{unit:04x}")?,
+        }
+    }
+    Ok(text)
 }
 
 /// The first prompt of each arm and level, without and with strategies. Equal prompts of several arms are shown once.

@@ -239,8 +239,8 @@ impl Rows {
             confidence: narrow(weak.and_then(|weak| Some(weak.confidence?.value()))),
             similarity: narrow(record.similarity_max),
             fee: item_fee(outcome, None, comparison.prices).unwrap_or(f64::NAN),
-            input_tokens: saturated(tokens[0]),
-            output_tokens: saturated(tokens[1]),
+            input_tokens: count(tokens[0]),
+            output_tokens: count(tokens[1]),
             latency_ms: outcome.calls().map(|(call, _)| call.latency_ms).sum(),
             answers: answers.map(|answer| self.answers.of(answer)),
             texts: text,
@@ -381,12 +381,8 @@ fn outcome_code(outcome: StrategyOutcome) -> u8 {
 }
 
 /// A count as a column stores it.
-pub(super) fn count(count: usize) -> u32 {
-    u32::try_from(count).unwrap_or(u32::MAX)
-}
-
-fn saturated(count: u64) -> u32 {
-    u32::try_from(count).unwrap_or(u32::MAX)
+fn count(count: impl TryInto<u32>) -> u32 {
+    count.try_into().unwrap_or(u32::MAX)
 }
 
 /// A number in single precision; not a number for `None`.

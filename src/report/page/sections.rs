@@ -42,7 +42,7 @@ pub(super) fn sections(markdown: &str) -> SummarySections {
     for event in Parser::new_ext(markdown, Options::ENABLE_TABLES) {
         reader.read(event);
     }
-    reader.end_section();
+    reader.end_table();
     let mut found = reader.found;
     // The page begins with the recommendation.
     found.tables.retain(|table| !(table.headings.is_empty() && table.intro.is_empty()) && table.title != HEADING);
@@ -81,7 +81,7 @@ impl Reader {
             Event::SoftBreak | Event::HardBreak => self.text.push(' '),
             Event::Start(Tag::Heading { .. } | Tag::Item | Tag::TableCell | Tag::Paragraph) => self.text.clear(),
             Event::End(TagEnd::Heading(HeadingLevel::H2)) => {
-                self.end_section();
+                self.end_table();
                 self.title = Some(std::mem::take(&mut self.text));
             }
             Event::End(TagEnd::TableCell) => self.row.push(std::mem::take(&mut self.text)),
@@ -112,10 +112,6 @@ impl Reader {
         if let Some(title) = &self.title {
             self.found.tables.push(PageTable { title: title.clone(), ..table });
         }
-    }
-
-    fn end_section(&mut self) {
-        self.end_table();
     }
 }
 

@@ -4,8 +4,6 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use anyhow::{Context as _, Result, anyhow};
-use minijinja::value::Serde;
-use minijinja::{Environment, context};
 use serde::Serialize;
 
 use super::error::RunError;
@@ -13,6 +11,7 @@ use crate::backend::preset::Preset;
 use crate::config::suggest;
 use crate::dataset::{Format, Reading, read_clean};
 use crate::report::files::write_files;
+use crate::report::template::rendered;
 
 /// Name of the config that is written.
 pub const CONFIG: &str = "run.toml";
@@ -81,6 +80,19 @@ pub struct FirstConfig {
     pub questions: Option<PathBuf>,
     /// The weak and the strong model.
     pub levels: [ServerModel; 2],
+}
+
+/// Values of the template.
+#[derive(Serialize)]
+struct Values<'a> {
+    file: String,
+    name: String,
+    questions: String,
+    /// Number of questions of the first runs. `None` for all.
+    limit: Option<usize>,
+    /// True if each model has a price.
+    priced: bool,
+    models: Vec<Shown<'a>>,
 }
 
 /// A model as the template shows it.
@@ -154,20 +166,15 @@ impl FirstConfig {
             Some(questions) => questions.display().to_string(),
             None => in_folder(&self.folder, QUESTIONS).display().to_string(),
         };
-        let mut environment = Environment::new();
-        environment.add_template(CONFIG, TEMPLATE)?;
-        let priced = models.iter().all(|model| model.price.is_some());
-        environment
-            .get_template(CONFIG)?
-            .render(context! {
-                file => in_folder(&self.folder, CONFIG).display().to_string(),
-                name => run_name(name.as_deref()),
-                questions => questions,
-                limit => count.filter(|count| *count > FIRST).map(|_| FIRST),
-                priced => priced,
-                models => Serde(&models),
-            })
-            .context("the template of the config")
+        let config = Values {
+            file: in_folder(&self.folder, CONFIG).display().to_string(),
+            name: run_name(name.as_deref()),
+            questions,
+            limit: count.filter(|count| *count > FIRST).map(|_| FIRST),
+            priced: models.iter().all(|model| model.price.is_some()),
+            models,
+        };
+        rendered(CONFIG, TEMPLATE, &config)
     }
 }
 

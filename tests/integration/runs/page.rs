@@ -275,3 +275,20 @@ fn questions_that_may_not_be_passed_on_are_left_out() {
     project.run(&["report", "out", "--private", "--out", "private"]).done();
     assert!(Page::read(&project, "private").texts().iter().any(|(text, _)| text.contains(question)));
 }
+
+#[test]
+fn the_licence_is_that_of_the_catalogue_beside_the_config() {
+    let settings = Settings::simulated().without("dataset.path").set("dataset.name", "secret");
+    let project = Project::with(&settings);
+    project.write("apart/trial.toml", settings.text());
+    project.write(
+        "apart/datasets/catalogue.toml",
+        "[[dataset]]\nname = \"secret\"\nformat = \"gsm8k\"\nsummary = \"s\"\nlicence = \"none\"\nredistributable = false\n\
+         [[dataset.split]]\nname = \"test\"\nfile = \"../../questions.jsonl\"\n",
+    );
+    project.run(&["run", "--config", "apart/trial.toml", "--out", "out"]).done();
+    holds(&project.text("out/report.html"), &["does not permit passing on its questions"]);
+    // Where no catalogue knows the data set, its licence is unknown.
+    project.run(&["report", "out", "--out", "copy"]).done();
+    holds(&project.text("copy/report.html"), &["does not permit passing on its questions"]);
+}

@@ -5,7 +5,7 @@ use super::canvas::{Canvas, Side};
 use super::ink::Ink;
 use super::scale::Scale;
 use super::{BAR, DENSE_ROW, ROW, Role, Stroke};
-use crate::analysis::stats::Interval;
+use crate::analysis::stats::{Estimate, Interval};
 
 /// Length of a tick in pixels.
 const TICK: f64 = 4.0;
@@ -219,6 +219,15 @@ impl Frame {
         let lower = ends.iter().rev().map(|(x, interval)| (*x, interval.low));
         let points = self.all(upper.chain(lower));
         canvas.polygon(&points, ink, BAND_ALPHA);
+    }
+
+    /// Fills the bands of a curve, one for each run of neighbouring points that have an interval.
+    pub(crate) fn bands(&self, canvas: &mut Canvas, points: &[(f64, Estimate)], ink: Ink) {
+        let has = |point: &(f64, Estimate)| point.1.interval.is_some();
+        for run in points.chunk_by(|one, other| has(one) && has(other)) {
+            let ends = run.iter().filter_map(|(x, estimate)| Some((*x, estimate.interval?)));
+            self.band(canvas, &ends.collect::<Vec<_>>(), ink);
+        }
     }
 
     /// Draws a line across the plot at a height.
