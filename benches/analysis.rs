@@ -170,7 +170,8 @@ fn unit(what: &str, i: usize) -> f64 {
 }
 
 fn prices() -> Prices {
-    let price = |input, output| Some(Price { input, cached_input: None, output, read: None, nominal: false });
+    let price =
+        |input, output| Some(Price { input, cached_input: None, output, batch: None, read: None, nominal: false });
     BTreeMap::from([
         ("embedder".to_owned(), price(0.02, 0.0)),
         ("weak".to_owned(), price(0.1, 0.4)),

@@ -13,6 +13,7 @@ use super::custom::{CustomModel, CustomSettings};
 use super::gguf::settings::GgufSettings;
 use super::llama_server::Servers;
 use super::llama_server::settings::{LlamaServerSettings, check_shared};
+use super::openai::OpenAi;
 use super::openai::settings::OpenAiSettings;
 use super::raw::{BackendKind, RawEntry};
 use super::reference::ReferenceSettings;
@@ -22,14 +23,14 @@ use super::simulated::SimulatedSettings;
 use crate::fetch::weights::Catalogue;
 use crate::types::model::{Capabilities, Identity, Model};
 use crate::types::price::Price;
-use crate::types::queue::{QueueSettings, Retries};
+use crate::types::queue::{QueueSettings, Retries, ServerSettings};
 use crate::types::recorded::RecordedCalls;
 
 const FIRST_WAIT: Duration = Duration::from_millis(500);
 const LONGEST_WAIT: Duration = Duration::from_mins(1);
 
 /// Keys that cannot change an answer. They are excluded from the identity of a run.
-const NOT_IDENTITY: [&str; 15] = [
+const NOT_IDENTITY: [&str; 18] = [
     "preset",
     "from_preset",
     "path",
@@ -45,6 +46,9 @@ const NOT_IDENTITY: [&str; 15] = [
     "concurrency",
     "requests_per_minute",
     "tokens_per_minute",
+    "resolve_all",
+    "prefix_margin",
+    "batch_api",
 ];
 
 /// A checked `[[model]]` entry. It serializes in the form of a [`RawEntry`].
@@ -232,6 +236,10 @@ impl ModelEntry {
     pub fn identity_keys(&self, weak: &Self) -> Map<String, Value> {
         let Ok(Value::Object(mut keys)) = serde_json::to_value(self) else { return Map::new() };
         keys.retain(|key, _| !NOT_IDENTITY.contains(&key.as_str()));
+        // Servers of a list can be added and removed during a run.
+        if keys.get("base_url").is_some_and(Value::is_array) {
+            keys.remove("base_url");
+        }
         if let Backend::Reference(settings) = &self.backend {
             keys.insert("tokenizer".to_owned(), json!(settings.tokenizer_name(self.caller(weak))));
         }
@@ -300,7 +308,7 @@ impl ModelEntry {
         let caller = self.caller(weak);
         let build = || -> Result<Arc<dyn Model>> {
             Ok(match &self.backend {
-                Backend::Openai(settings) => Arc::new(settings.model(caller, data.style)?),
+                Backend::Openai(settings) => Arc::new(settings.servers(caller, data.style)?),
                 Backend::LlamaServer(settings) => Arc::new(settings.model(caller, data, sources.servers)?),
                 Backend::Gguf(settings) => Arc::new(settings.model(caller, data)?),
                 Backend::Reference(settings) => Arc::new(settings.model(caller, data)?),
@@ -308,6 +316,25 @@ impl ModelEntry {
                 Backend::Simulated(settings) => Arc::new(settings.model(caller, data)),
                 Backend::Custom(_) => sources.custom.ok_or(EntryError::Unregistered)?.model(),
             })
+        };
+        build().with_context(|| format!("model `{}`", self.name))
+    }
+
+    /// True if the model's server has a batch API.
+    #[must_use]
+    pub fn has_batch_api(&self) -> bool {
+        self.backend.openai().is_some_and(|settings| settings.batch_api)
+    }
+
+    /// Builds the client of the model's batch API, at the first of several servers. `None` if the server has none.
+    ///
+    /// # Errors
+    /// Returns an error that names the model and the missing resource.
+    pub fn batch_client(&self, weak: &Self, data: Data) -> Result<Option<OpenAi>> {
+        let build = || -> Result<Option<OpenAi>> {
+            let Some(settings) = self.backend.openai().filter(|settings| settings.batch_api) else { return Ok(None) };
+            let first = settings.places()?.into_iter().next();
+            first.map(|place| settings.model(self.caller(weak), data.style, place)).transpose()
         };
         build().with_context(|| format!("model `{}`", self.name))
     }
@@ -329,10 +356,17 @@ impl ModelEntry {
         self.settings().queue_settings(concurrency)
     }
 
-    /// Rate limits: requests per minute, and tokens per minute. `None` means no limit.
+    /// Limits of each server if the model has `count` of them.
     #[must_use]
-    pub fn rates(&self) -> [Option<std::num::NonZeroU32>; 2] {
-        self.settings().rates()
+    pub fn server_settings(&self, count: usize) -> ServerSettings {
+        self.settings().server_settings(count)
+    }
+
+    /// Describes the model's servers in one line. `None` if the entry names one server.
+    #[must_use]
+    pub fn describe_servers(&self) -> Option<String> {
+        let servers = self.settings().described_servers();
+        (!servers.is_empty()).then(|| format!("servers of {}: {}", self.name, servers.join(", ")))
     }
 
     /// Name of the prompt.

@@ -10,6 +10,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 
 use super::preset::{Preset, WithPreset};
+use crate::types::one_or_many::OneOrMany;
 use crate::types::price::Price;
 
 /// Kinds of backends, by the names used in configs.
@@ -67,9 +68,13 @@ pub struct RawEntry {
     pub from_preset: Vec<String>,
     /// Kind of the backend.
     pub backend: BackendKind,
-    /// openai: the address of the server, without `/chat/completions`.
+    /// openai: the address of the server, without `/chat/completions`; a list names several servers with the same
+    /// model, among which the calls are distributed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub base_url: Option<String>,
+    pub base_url: Option<OneOrMany<String>>,
+    /// openai: true if each IP address of a host name in `base_url` is a server; names are looked up once, at the start.
+    #[serde(default, skip_serializing_if = "is_no")]
+    pub resolve_all: bool,
     /// openai: the name of the environment variable that holds the API key; absent: no key is sent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub api_key_env: Option<String>,
@@ -117,16 +122,23 @@ pub struct RawEntry {
     /// openai: the longest wait before a retry in seconds, even if the server asks for a longer one; absent: 60.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub longest_wait_s: Option<f64>,
-    /// openai: the maximum number of calls in flight; absent: `limits.concurrency`.
+    /// openai: the maximum number of calls in flight at each server; absent: `limits.concurrency`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub concurrency: Option<NonZeroU32>,
-    /// openai: the maximum number of requests per minute; absent: no limit.
+    /// openai: the maximum number of requests per minute at each server; absent: no limit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub requests_per_minute: Option<NonZeroU32>,
-    /// openai: the maximum number of tokens per minute; absent: no limit. A call counts its prompt plus its answer's
-    /// limit.
+    /// openai: the maximum number of tokens per minute at each server; absent: no limit. A call counts its prompt plus
+    /// its answer's limit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tokens_per_minute: Option<NonZeroU32>,
+    /// openai: requests with the same beginning go to the same of several servers, which caches it, as long as that
+    /// server has at most this number of calls in flight more than the least busy one; absent: no server is preferred.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prefix_margin: Option<u32>,
+    /// openai: true if the server has `OpenAI`'s batch API, so that `--batch` can use it.
+    #[serde(default, skip_serializing_if = "is_no")]
+    pub batch_api: bool,
     /// gguf, llama-server: the name of the weights in `models list`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub weights: Option<String>,
@@ -209,6 +221,7 @@ impl RawEntry {
             from_preset: Vec::new(),
             backend,
             base_url: None,
+            resolve_all: false,
             api_key_env: None,
             model: None,
             temperature: 0.0,
@@ -227,6 +240,8 @@ impl RawEntry {
             concurrency: None,
             requests_per_minute: None,
             tokens_per_minute: None,
+            prefix_margin: None,
+            batch_api: false,
             weights: None,
             path: None,
             sha256: None,
@@ -268,6 +283,11 @@ fn yes() -> bool {
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "signature required by serde")]
 fn is_yes(value: &bool) -> bool {
     *value
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "signature required by serde")]
+fn is_no(value: &bool) -> bool {
+    !*value
 }
 
 fn max_tokens() -> u32 {

@@ -1,7 +1,6 @@
 //! The trait [`BackendSettings`], which the settings of every backend implement, and its errors.
 
 use std::collections::BTreeSet;
-use std::num::NonZeroU32;
 use std::time::Duration;
 
 use anyhow::Result;
@@ -12,7 +11,7 @@ use crate::fetch::weights::Catalogue;
 use crate::task::prompt::Style;
 use crate::types::item::Item;
 use crate::types::model::Capabilities;
-use crate::types::queue::QueueSettings;
+use crate::types::queue::{QueueSettings, ServerSettings};
 use crate::types::seed::Seed;
 
 /// Error in a `[[model]]` entry of a config.
@@ -128,9 +127,15 @@ pub trait BackendSettings {
         QueueSettings { cap: concurrency, local: false, probed: false }
     }
 
-    /// Rate limits: requests per minute, and tokens per minute. `None` means no limit.
-    fn rates(&self) -> [Option<NonZeroU32>; 2] {
-        [None, None]
+    /// Limits of each server if the model has `count` of them.
+    fn server_settings(&self, count: usize) -> ServerSettings {
+        ServerSettings { count, ..ServerSettings::default() }
+    }
+
+    /// Addresses of the servers for descriptions, if the entry names more than one address or a name that may stand for
+    /// several. Empty otherwise.
+    fn described_servers(&self) -> Vec<String> {
+        Vec::new()
     }
 
     /// Lower bound on the number of retries of a call, whatever the entry sets.

@@ -43,6 +43,7 @@ impl CalibrationPlan {
             arms: shared.into_iter().chain(own).map(|arm| (arm, vec![defer_all(arm)])).collect(),
             orders: vec![Arc::clone(&self.calibration)],
             warmup: Arc::new([]),
+            only: None,
         })
     }
 
@@ -91,7 +92,7 @@ impl CalibrationPlan {
             (*arm, thresholds.into_iter().map(gate).collect())
         };
         let warmup = if self.per_arm { Arc::clone(&self.calibration) } else { Arc::new([]) };
-        Cells { arms: self.arms.iter().map(gates).collect(), orders, warmup }
+        Cells { arms: self.arms.iter().map(gates).collect(), orders, warmup, only: None }
     }
 
     /// Returns the plan with fixed thresholds: none is calibrated and no risk is guaranteed. A recalibration stays.

@@ -1,6 +1,6 @@
 //! A run as cells: each arm over each order of the stream at each threshold.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use super::gate::DeferralGate;
@@ -11,7 +11,8 @@ use super::setup::{Cell, ExperimentContext};
 use crate::gateway::concurrency::ConcurrencyLimiter;
 use crate::types::arm::{Arm, Deferral, Selection};
 use crate::types::left_out::{LeftOut, Unrecorded};
-use crate::types::record::{CellKey, Record, Strategy, StrategyOutcome};
+use crate::types::record::{CellKey, Record, Strategy};
+use crate::types::shard::CellPlace;
 
 /// Number of concurrent items per allowed call in flight, which leaves the concurrency limiter a choice of calls.
 const ITEMS_PER_CALL: usize = 4;
@@ -36,8 +37,6 @@ pub struct ExperimentOutcome {
     pub records: Vec<Record>,
     /// Contents of the repositories, sorted as `records`.
     pub strategies: Vec<StoredStrategy>,
-    /// Number of deferred items of learning arms whose strategy could not be read.
-    pub unreadable_strategies: usize,
     /// Cells that were left out, in the order of the cells. If a cell is left out, its arm has neither records nor
     /// strategies at that threshold, in any order of the stream.
     pub left_out: Vec<LeftOut>,
@@ -49,8 +48,16 @@ impl ExperimentOutcome {
     pub fn and(mut self, other: Self) -> Self {
         self.records.extend(other.records);
         self.strategies.extend(other.strategies);
-        self.unreadable_strategies += other.unreadable_strategies;
         self.left_out.extend(other.left_out);
+        mark_shared_calls(&mut self.records);
+        self
+    }
+
+    /// Keeps the records and strategies of the cells for which `keep` is true.
+    #[must_use]
+    pub fn only(mut self, keep: impl Fn(&CellKey) -> bool) -> Self {
+        self.records.retain(|record| keep(&record.cell));
+        self.strategies.retain(|stored| keep(&stored.cell));
         mark_shared_calls(&mut self.records);
         self
     }
@@ -72,24 +79,60 @@ pub struct Cells {
     pub orders: Vec<Arc<[usize]>>,
     /// Indices of the items that learning arms defer and learn from before the stream.
     pub warmup: Arc<[usize]>,
+    /// Cells that are run, as for a shard of the run. `None` for all.
+    pub only: Option<BTreeSet<CellPlace>>,
 }
 
 impl Cells {
-    /// Number of steps over all cells: one per item, warm-up items included.
+    /// Number of steps over the cells that are run: one per item, warm-up items included.
     #[must_use]
     pub fn steps(&self) -> usize {
         self.steps_of_arms().iter().map(|(_, steps)| steps).sum()
     }
 
-    /// Number of steps of each arm over its cells, in the order of the arms.
+    /// Number of steps of each arm over its cells that are run, in the order of the arms.
     #[must_use]
     pub fn steps_of_arms(&self) -> Vec<(Arm, usize)> {
-        let stream_length = self.orders.first().map_or(0, |stream| stream.len());
-        let steps_of_arm = |(arm, cells): &(Arm, Vec<_>)| {
-            let warmup = if arm.learning().is_some() { self.warmup.len() } else { 0 };
-            (*arm, self.orders.len() * cells.len() * (stream_length + warmup))
+        let steps_of_arm = |(arm, _): &(Arm, Vec<_>)| {
+            let own = self.places().filter(|place| place.arm == *arm && self.includes(place));
+            (*arm, own.map(|place| self.steps_of(place)).sum())
         };
         self.arms.iter().map(steps_of_arm).collect()
+    }
+
+    /// Number of steps of the cell at `place`: one per item of its stream, warm-up items included.
+    #[must_use]
+    pub fn steps_of(&self, place: CellPlace) -> usize {
+        let warmup = if place.arm.learning().is_some() { self.warmup.len() } else { 0 };
+        self.orders.get(place.order).map_or(0, |stream| stream.len()) + warmup
+    }
+
+    /// Places of all cells in the order of the records, whether they are run or not.
+    pub fn places(&self) -> impl Iterator<Item = CellPlace> {
+        let lambdas = self.arms.iter().map(|(_, gates)| gates.len()).max().unwrap_or(0);
+        let rows = (0..self.orders.len()).flat_map(move |order| (0..lambdas).map(move |lambda| (order, lambda)));
+        rows.flat_map(move |(order, lambda)| {
+            let arms = self.arms.iter().filter(move |(_, gates)| lambda < gates.len());
+            arms.map(move |(arm, _)| CellPlace { arm: *arm, order, lambda })
+        })
+    }
+
+    /// Threshold λ of the cell at `place`. `None` if there is no such cell or its arm has no threshold.
+    #[must_use]
+    pub fn threshold_of(&self, place: CellPlace) -> Option<f64> {
+        let (_, gates) = self.arms.iter().find(|(arm, _)| *arm == place.arm)?;
+        let first = gates.get(place.lambda)?.first()?;
+        (place.arm.deferral() == Deferral::BelowThreshold).then_some(first.threshold)
+    }
+
+    /// Restricts the cells that are run.
+    #[must_use]
+    pub fn restricted(self, only: Option<BTreeSet<CellPlace>>) -> Self {
+        Self { only, ..self }
+    }
+
+    fn includes(&self, place: &CellPlace) -> bool {
+        self.only.as_ref().is_none_or(|only| only.contains(place))
     }
 
     /// Returns the cells with their rankings, in the order of the records.
@@ -100,21 +143,19 @@ impl Cells {
     pub fn streams(&self, experiment: &ExperimentContext) -> Vec<Stream> {
         let mut streams = Vec::new();
         let lower_levels = experiment.levels.below_top().len();
-        let cells = self.arms.iter().map(|(_, cells)| cells.len()).max().unwrap_or(0);
+        let arms: HashMap<Arm, &Vec<Arc<[DeferralGate]>>> =
+            self.arms.iter().map(|(arm, gates)| (*arm, gates)).collect();
         for (order, stream) in self.orders.iter().enumerate() {
             let with_warmup: Arc<[usize]> = self.warmup.iter().chain(stream.iter()).copied().collect();
             let mut rankings = HashMap::new();
-            let arms = || self.arms.iter().map(|(arm, cells)| (*arm, cells));
-            for (arm, gates) in
-                (0..cells).flat_map(|index| arms().filter_map(move |(arm, own)| Some((arm, own.get(index)?))))
-            {
+            for place in self.places().filter(|place| place.order == order && self.includes(place)) {
+                let (arm, gates) = (place.arm, &arms[&place.arm][place.lambda]);
                 assert_eq!(gates.len(), lower_levels, "a cell has one gate for each level below the top");
-                let lambda = gates.first().map(|gate| gate.threshold);
                 let key = CellKey {
                     dataset: Arc::clone(&experiment.dataset),
                     arm,
                     order,
-                    threshold: lambda.filter(|_| arm.deferral() == Deferral::BelowThreshold),
+                    threshold: self.threshold_of(place),
                 };
                 let (stream, warmup) =
                     if arm.learning().is_some() { (&with_warmup, self.warmup.len()) } else { (stream, 0) };
@@ -182,8 +223,6 @@ pub fn collect_outcomes(streams: &[Stream], outcomes: Vec<Result<CellOutcome, Un
         if is_left_out(&stream.cell.key, &outcome.left_out) {
             continue;
         }
-        outcome.unreadable_strategies +=
-            records.iter().filter(|record| record.kept == Some(StrategyOutcome::Unreadable)).count();
         let signed = |index: usize| i64::try_from(index).unwrap_or(i64::MAX);
         let stored = |(index, strategy)| {
             let position = signed(index) - signed(stream.cell.warmup);
@@ -196,9 +235,9 @@ pub fn collect_outcomes(streams: &[Stream], outcomes: Vec<Result<CellOutcome, Un
     outcome
 }
 
-/// Marks the calls that an earlier record needed as well. The marks depend only on the records, so a resumed run sets
-/// the same marks as an uninterrupted run.
-fn mark_shared_calls(records: &mut [Record]) {
+/// Marks the calls that an earlier record needed as well. The marks depend only on the records, so a resumed or divided
+/// run sets the same marks as an uninterrupted run.
+pub fn mark_shared_calls(records: &mut [Record]) {
     let mut seen = HashMap::new();
     for (row, record) in records.iter_mut().enumerate() {
         for call in &mut record.calls {

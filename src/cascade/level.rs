@@ -209,6 +209,7 @@ impl LevelModel {
             journal_hit: false,
             recorded_fee_usd: response.fee_usd,
             noted: Some(AnswerNotes::of(response)),
+            server: response.server.as_deref().map(Into::into),
         }
     }
 

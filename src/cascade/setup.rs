@@ -211,6 +211,7 @@ impl ExperimentContext {
             journal_hit: false,
             recorded_fee_usd: None,
             noted: None,
+            server: None,
         }
     }
 }

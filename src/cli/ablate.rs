@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::args::{Outputs, Sources, input};
+use super::shard::{self, ShardArg};
 use super::{Failure, Status, drive_paid, print_wrapped, terminal_width};
 use crate::run::ablate::PreparedAblation;
 
@@ -18,19 +19,26 @@ pub(super) struct Args {
     #[command(flatten)]
     outputs: Outputs,
     #[command(flatten)]
+    shard: ShardArg,
+    #[command(flatten)]
     sources: Sources,
 }
 
 pub(super) fn run(args: &Args) -> Result<Status, Failure> {
-    let Args { config, outputs, sources } = args;
+    let Args { config, outputs, shard: named, sources } = args;
+    let share = named.get()?;
     if outputs.dry_run {
         let ablation = PreparedAblation::load(config, &[], &sources.get().without_models())?;
-        ablation.forecast()?.iter().for_each(|line| print_wrapped(line));
+        ablation.forecast(share)?.iter().for_each(|line| print_wrapped(line));
         return Ok(Status::Done);
     }
     let sources = sources.get();
     let ablation = PreparedAblation::load(config, &[], &sources)?;
     let out = outputs.out.clone().unwrap_or_else(|| Path::new("results").join(ablation.name()));
+    if !share.is_whole() {
+        let runs = async |progress| ablation.execute_shard(&out, outputs.fresh, share, &progress).await;
+        return Ok(shard::finish_runs(&[drive_paid(&sources, runs)?], &sources));
+    }
     let report = drive_paid(&sources, async |progress| {
         ablation.execute(&out, outputs.fresh, terminal_width(), &progress).await
     })?;

@@ -1,10 +1,11 @@
 //! Arguments that several commands share.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::builder::{PathBufValueParser, TypedValueParser};
 
 use crate::fetch::shipped::located;
+use crate::gateway::journal::address::{JournalPlace, ServerAddress};
 use crate::run::{self, Run};
 
 /// Arguments that name the config of a command.
@@ -28,6 +29,17 @@ impl ConfigArgs {
 /// Reads the path of an input. A path that does not exist here and names a file of the program means that file.
 pub(super) fn input() -> impl TypedValueParser<Value = PathBuf> {
     PathBufValueParser::new().try_map(|path| located(&path).map_err(|error| format!("{error:#}")))
+}
+
+/// Reads the place of a journal.
+///
+/// # Errors
+/// If an address is faulty, or the built-in files cannot be unpacked.
+pub(super) fn journal(text: &str) -> Result<JournalPlace, String> {
+    if ServerAddress::is_one(text) {
+        return text.parse().map(JournalPlace::Server).map_err(|error| format!("{error:#}"));
+    }
+    located(Path::new(text)).map(JournalPlace::File).map_err(|error| format!("{error:#}"))
 }
 
 /// Arguments for the output folder.
@@ -84,12 +96,21 @@ pub(super) fn usd(text: &str) -> Result<f64, String> {
     if amount.is_finite() && amount >= 0.0 { Ok(amount) } else { Err("an amount in USD must be at least 0".to_owned()) }
 }
 
+/// Arguments of the commands that can use a provider's batch API.
+#[derive(Debug, Clone, Copy, clap::Args)]
+pub(super) struct Batch {
+    /// Make the calls that no learning arm makes through the provider's batch API: cheaper, up to a day later
+    #[arg(long, conflicts_with = "offline")]
+    pub(super) batch: bool,
+}
+
 /// Sources of answers, besides the run's journal and the journals of the runs in the same project.
 #[derive(Debug, Clone, clap::Args)]
 pub(super) struct Sources {
-    /// Read answers from a journal, export or folder of exports; repeatable
-    #[arg(long, value_name = "PATH", value_parser = input())]
-    journal: Vec<PathBuf>,
+    /// Read answers from a journal, export or folder of exports; repeatable. The address of a journal on a server,
+    /// `postgres://USER@HOST/DATABASE`, also shares all calls with other workers
+    #[arg(long, value_name = "PATH", value_parser = journal)]
+    journal: Vec<JournalPlace>,
     /// Ignore journals of neighbouring runs; repeat and pay their calls again
     #[arg(long)]
     alone: bool,
@@ -104,6 +125,13 @@ pub(super) struct Sources {
 impl Sources {
     /// Returns the sources for the library.
     pub(super) fn get(&self) -> run::Sources {
-        run::Sources::new(self.journal.clone(), self.offline, self.retry_refused).alone(self.alone)
+        let (mut files, mut servers) = (Vec::new(), Vec::new());
+        for place in &self.journal {
+            match place {
+                JournalPlace::File(file) => files.push(file.clone()),
+                JournalPlace::Server(address) => servers.push(address.clone()),
+            }
+        }
+        run::Sources::new(files, self.offline, self.retry_refused).alone(self.alone).shared(servers)
     }
 }

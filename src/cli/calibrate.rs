@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::args::{ConfigArgs, Sources};
+use super::args::{Batch, ConfigArgs, Sources};
 use super::{Failure, Status, drive_paid, print_wrapped, terminal_width};
 use crate::report::{calibration, left_out};
 use crate::run::calibrate::GuaranteeOverrides;
@@ -32,10 +32,12 @@ pub(super) struct Args {
     dry_run: bool,
     #[command(flatten)]
     sources: Sources,
+    #[command(flatten)]
+    batch: Batch,
 }
 
 pub(super) fn run(args: &Args) -> Result<Status, Failure> {
-    let Args { named, alpha, delta, min_accepted, out, dry_run, sources } = args;
+    let Args { named, alpha, delta, min_accepted, out, dry_run, sources, batch } = args;
     let overrides = GuaranteeOverrides { alpha: *alpha, delta: *delta, min_accepted: *min_accepted };
     let sources = sources.get();
     if *dry_run {
@@ -43,7 +45,8 @@ pub(super) fn run(args: &Args) -> Result<Status, Failure> {
         run.prepared().forecast_calibration()?.iter().for_each(|line| print_wrapped(line));
         return Ok(Status::Done);
     }
-    let run = named.run(sources.clone()).in_folder(out.clone()).prepare_calibration(overrides)?;
+    let run =
+        named.run(sources.clone()).in_folder(out.clone()).in_batches(batch.batch).prepare_calibration(overrides)?;
     let report = drive_paid(&sources, async |progress| run.calibrate(&progress).await)?;
     let arms = &report.calibration.arms;
     report.setting.iter().for_each(|line| print_wrapped(line));

@@ -18,6 +18,7 @@ mod prompts;
 mod report;
 mod reproduce;
 mod run;
+mod shard;
 mod strategies;
 mod sweep;
 mod view;
@@ -97,7 +98,7 @@ enum Verb {
     /// List, fetch and check model weights; check a model's server
     #[command(subcommand)]
     Models(models::Verb),
-    /// Export a run's call journal
+    /// Export, copy and share calls
     #[command(subcommand)]
     Journal(journal::Verb),
     /// List or print a run's stored strategies and their effects
@@ -253,17 +254,11 @@ fn finish(report: &RunReport, targets: Wanted, sources: &Sources) -> Result<Stat
     if let Some(aside) = report.write_outputs(&outputs, report.folder())? {
         warn(&aside.message());
     }
+    if let Some(part) = &report.manifest().shard {
+        return Ok(shard::finish(report, part, sources));
+    }
     outputs.lines(terminal_width(), targets).iter().for_each(|line| print_wrapped(line));
-    let calls = report.calls();
-    let imported = match calls.imported {
-        0 => String::new(),
-        imported => format!(", {imported} answers copied from other journals"),
-    };
-    print_wrapped(&format!(
-        "{} calls made{imported}; all other answers come from the run's journal. Reports: {}",
-        calls.made,
-        report.folder().display()
-    ));
+    print_wrapped(&format!("{}. Reports: {}", calls_made(report), report.folder().display()));
     print_wrapped(&sources.money().line());
     outputs.recommendation().iter().for_each(|line| print_wrapped(line));
     let ending = left_out::ending(&report.manifest().left_out);
@@ -271,6 +266,16 @@ fn finish(report: &RunReport, targets: Wanted, sources: &Sources) -> Result<Stat
         print_wrapped(line);
     }
     Ok(Status::of(ending.is_none()))
+}
+
+/// Number of calls that a run made, and where its other answers come from.
+fn calls_made(report: &RunReport) -> String {
+    let calls = report.calls();
+    let imported = match calls.imported {
+        0 => String::new(),
+        imported => format!(", {imported} answers copied from other journals"),
+    };
+    format!("{} calls made{imported}; all other answers come from the run's journal", calls.made)
 }
 
 /// Runs a flow, with progress on stderr, until the flow ends or the user stops the program.

@@ -13,7 +13,7 @@ use crate::run::report::{self, Rewritten};
 /// Arguments of `report`.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  intercascade report results/quickstart\n  intercascade report results/quickstart --prices prices.toml --out results/quickstart-repriced\n  intercascade report --splice README.md\n\nA file of prices has one line for each model: small = { input = 0.1, output = 0.4 }, in USD per million tokens. With --splice, each part of the document between <!-- from FOLDER: HEADING --> and <!-- end --> is replaced by that table. No model is called. Outputs that change are moved aside first."
+    after_help = "Examples:\n  intercascade report results/quickstart\n  intercascade report results/quickstart --prices prices.toml --out results/quickstart-repriced\n  intercascade report --splice README.md\n\nA file of prices has one line for each model: small = { input = 0.1, output = 0.4 }, in USD per million tokens. With --splice, each part of the document between <!-- from FOLDER: HEADING --> and <!-- end --> is replaced by that table. No model is called. Outputs that change are moved aside first. The shards in a run's folder (--shard) are merged; exit status 1: some have not finished."
 )]
 pub(super) struct Args {
     /// Read the run in this folder
@@ -56,11 +56,11 @@ fn splice(document: &Path) -> Result<Status, Failure> {
 
 /// Rewrites a run's outputs.
 fn rewrite(run: &Path, args: &Args) -> Result<Status, Failure> {
-    let finished = report::read(run, args.prices.as_deref(), args.allowed.margin)?;
-    let comparison = finished.comparison();
-    let outputs = Outputs::new(&finished, &comparison);
+    let reported = report::read(run, args.prices.as_deref(), args.allowed.margin)?;
+    let comparison = reported.finished.comparison();
+    let outputs = Outputs::new(&reported.finished, &comparison);
     let sources = PageSources { journals: args.journal.clone(), private: args.private };
-    match report::rewrite(&finished, &outputs, run, args.out.as_deref(), &sources)? {
+    match report::rewrite(&reported, &outputs, run, args.out.as_deref(), &sources)? {
         Rewritten::Own(None) => print_wrapped(&format!("nothing changed in {}", run.display())),
         Rewritten::Own(Some(aside)) => {
             print_wrapped(&format!(
@@ -73,5 +73,5 @@ fn rewrite(run: &Path, args: &Args) -> Result<Status, Failure> {
     }
     outputs.lines(terminal_width(), Wanted::default()).iter().for_each(|line| print_wrapped(line));
     outputs.recommendation().iter().for_each(|line| print_wrapped(line));
-    Ok(Status::Done)
+    Ok(Status::of(reported.is_complete()))
 }

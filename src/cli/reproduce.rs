@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use super::args::{Sources, input};
+use super::shard::{self, ShardArg};
 use super::{Failure, Status, drive_paid, print_wrapped, terminal_width, warn};
 use crate::run::reproduce::{ReproduceOptions, Reproduction, paper};
 
@@ -37,6 +38,8 @@ pub(super) struct Args {
     #[arg(long, value_name = "DIR", default_value = "configs/paper", value_parser = input())]
     paper: PathBuf,
     #[command(flatten)]
+    shard: ShardArg,
+    #[command(flatten)]
     sources: Sources,
 }
 
@@ -57,6 +60,11 @@ pub(super) fn run(args: &Args) -> Result<Status, Failure> {
     if args.list {
         reproduction.listing()?.texts(width).iter().for_each(|text| print_wrapped(text));
         return Ok(Status::Done);
+    }
+    let share = args.shard.get()?;
+    if !share.is_whole() {
+        let runs = async |progress| reproduction.execute_shard(share, &progress).await;
+        return Ok(shard::finish_runs(&drive_paid(&options.sources, runs)?, &options.sources));
     }
     let report = drive_paid(&options.sources, async |progress| reproduction.execute(width, &progress).await)?;
     report.ablations.iter().for_each(|table| print_wrapped(table));

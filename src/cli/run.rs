@@ -1,6 +1,7 @@
 //! `intercascade run`: runs a config and writes a folder of reports.
 
-use super::args::{Allowed, ConfigArgs, Outputs, Sources};
+use super::args::{Allowed, Batch, ConfigArgs, Outputs, Sources};
+use super::shard::ShardArg;
 use super::{Failure, Status, drive_paid, finish, print_wrapped};
 use crate::run::outputs::Wanted;
 
@@ -15,19 +16,26 @@ pub(super) struct Args {
     #[command(flatten)]
     outputs: Outputs,
     #[command(flatten)]
+    shard: ShardArg,
+    #[command(flatten)]
     allowed: Allowed,
     #[command(flatten)]
     sources: Sources,
+    #[command(flatten)]
+    batch: Batch,
 }
 
 pub(super) fn run(args: &Args) -> Result<Status, Failure> {
-    let Args { named, outputs, allowed, sources } = args;
+    let Args { named, outputs, shard, allowed, sources, batch } = args;
+    let shard = shard.get()?;
     if outputs.dry_run {
-        named.run(sources.get().without_models()).prepare()?.forecast()?.iter().for_each(|line| print_wrapped(line));
+        let run = named.run(sources.get().without_models()).in_shard(shard).prepare()?;
+        run.forecast()?.iter().for_each(|line| print_wrapped(line));
         return Ok(Status::Done);
     }
     let sources = sources.get();
-    let run = named.run(sources.clone()).in_folder(outputs.out.clone()).fresh(outputs.fresh).prepare()?;
+    let run = named.run(sources.clone()).in_folder(outputs.out.clone()).fresh(outputs.fresh);
+    let run = run.in_shard(shard).in_batches(batch.batch).prepare()?;
     let report = drive_paid(&sources, async |progress| run.execute(&progress).await)?;
     finish(&report.allowing(allowed.margin), Wanted::default(), &sources)
 }

@@ -2,7 +2,8 @@
 
 use std::path::PathBuf;
 
-use super::args::{Allowed, ConfigArgs, Sources, share, usd};
+use super::args::{Allowed, Batch, ConfigArgs, Sources, share, usd};
+use super::shard::ShardArg;
 use super::{Failure, Status, drive_paid, finish, print_wrapped};
 use crate::run::outputs::Wanted;
 use crate::run::sweep::Thresholds;
@@ -37,19 +38,25 @@ pub(super) struct Args {
     #[arg(long)]
     fresh: bool,
     #[command(flatten)]
+    shard: ShardArg,
+    #[command(flatten)]
     allowed: Allowed,
     #[command(flatten)]
     sources: Sources,
+    #[command(flatten)]
+    batch: Batch,
 }
 
 pub(super) fn run(args: &Args) -> Result<Status, Failure> {
     let sources = args.sources.get();
+    let shard = args.shard.get()?;
     if args.dry_run {
-        let run = args.named.run(sources.without_models()).prepare()?;
+        let run = args.named.run(sources.without_models()).in_shard(shard).prepare()?;
         run.forecast_sweep(&args.thresholds)?.iter().for_each(|line| print_wrapped(line));
         return Ok(Status::Done);
     }
-    let run = args.named.run(sources.clone()).in_folder(args.out.clone()).fresh(args.fresh).prepare()?;
+    let run = args.named.run(sources.clone()).in_folder(args.out.clone()).fresh(args.fresh);
+    let run = run.in_shard(shard).in_batches(args.batch.batch).prepare()?;
     let report = drive_paid(&sources, async |progress| run.sweep(&args.thresholds, &progress).await)?;
     finish(
         &report.allowing(args.allowed.margin),

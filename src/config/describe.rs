@@ -3,6 +3,7 @@
 use super::resolved::ResolvedConfig;
 use super::schema::{Calibrate, Config, DeferralConfig, LearningConfig, Threshold};
 use crate::analysis::metrics::calibrated::Recalibrate;
+use crate::backend::entry::ModelEntry;
 use crate::backend::raw::BackendKind;
 use crate::cascade::gate::WithoutExample;
 use crate::cascade::teach::Distil;
@@ -35,6 +36,7 @@ impl ResolvedConfig {
             format!("weak level: {}, prompt {}", self.weak.describe(), self.prompts[0].label()),
             format!("strong level: {}, prompt {}", self.strong.describe(), self.prompts[1].label()),
         ];
+        lines.extend([&self.weak, &self.strong].into_iter().filter_map(ModelEntry::describe_servers));
         if let Some(signal) = self.signal {
             lines.push(format!("gate: {} {gate}{}", signal.name(), describe_checks(&config.deferral.checks)));
         }

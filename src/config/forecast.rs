@@ -1,5 +1,7 @@
 //! Forecast of a run (`--dry-run`): expected calls, tokens and fee, without calling a model.
 
+use std::collections::BTreeMap;
+
 use super::resolved::ResolvedConfig;
 use crate::analysis::stats::power::Power;
 use crate::backend::entry::{Backend, ModelEntry};
@@ -8,6 +10,8 @@ use crate::task::confidence::{Further, Signal};
 use crate::types::arm::{Arm, Deferral, Learning, Use};
 use crate::types::chat::{Message, Usage};
 use crate::types::item::Item;
+use crate::types::price::Fee;
+use crate::types::shard::Shard;
 use crate::types::store_rule::StoreRule;
 
 /// Approximate number of bytes per token of English text.
@@ -89,6 +93,7 @@ pub fn lines_of(resolved: &ResolvedConfig, flow: Flow) -> Vec<String> {
     if let Some(total) = total {
         lines.push(format!("  total: {total:.4} USD"));
     }
+    lines.extend(in_batches(resolved, flow, total));
     if let Some(limit) = resolved.config.limits.max_fee_usd.filter(|limit| total.is_none_or(|total| total > *limit)) {
         lines.push(format!(
             "limits.max_fee_usd = {limit}: the run stops before a call that could exceed the limit, so it may not finish"
@@ -107,6 +112,33 @@ pub fn lines_of(resolved: &ResolvedConfig, flow: Flow) -> Vec<String> {
         lines.push(format!("weights {name}: {state}"));
     }
     lines
+}
+
+/// Describes the fee with `--batch`. `None` if no level's server has a batch API.
+fn in_batches(resolved: &ResolvedConfig, flow: Flow, total: Option<f64>) -> Option<String> {
+    let (weak, strong) = loads_of(resolved, flow, |arm| arm.learning().is_none());
+    let loads = [(&resolved.weak, weak), (&resolved.strong, strong)];
+    let calls = |(entry, load): &(&ModelEntry, CallLoad)| if entry.has_batch_api() { load.calls } else { 0 };
+    let count: usize = loads.iter().map(calls).sum();
+    let mut able = loads.iter().filter(|(entry, _)| entry.has_batch_api()).peekable();
+    able.peek()?;
+    let (mut saved, mut unknown) = (Fee::default(), Vec::new());
+    for (entry, load) in able {
+        match entry.price.as_ref().filter(|price| price.batch.is_some()) {
+            Some(price) => saved = saved.plus(price.saved_by_batch(load.usage)),
+            None => unknown.push(format!("`{}`", entry.name)),
+        }
+    }
+    let fee = total.map_or("no price".to_owned(), |total| format!("{:.4} USD", total - saved.usd()));
+    let unknown = if unknown.is_empty() {
+        String::new()
+    } else {
+        format!(
+            "; no batch price is known for {}, so the full price is assumed: set price.batch",
+            unknown.join(" and ")
+        )
+    };
+    Some(format!("  total with --batch: {fee}, with {count} calls in batches (no learning arm makes them){unknown}"))
 }
 
 /// Describes the keys of an entry that its preset filled in. `None` if the entry has no preset.
@@ -169,8 +201,15 @@ struct CallsPerItem {
 
 /// Upper bounds on the calls of the weak and the strong level. Identical calls of several arms or orders count once.
 fn loads(resolved: &ResolvedConfig, flow: Flow) -> (CallLoad, CallLoad) {
+    loads_of(resolved, flow, |_| true)
+}
+
+/// Upper bounds on the calls of the arms for which `keep` is true, and of their calibration.
+fn loads_of(resolved: &ResolvedConfig, flow: Flow, keep: fn(&Arm) -> bool) -> (CallLoad, CallLoad) {
     let config = &resolved.config;
-    let per_item = calls_per_item(resolved);
+    let kept = config.arms.iter().filter(|arm| keep(arm));
+    let arms: BTreeMap<Arm, usize> = kept.map(|arm| (*arm, config.dataset.orders)).collect();
+    let per_item = calls_per_item(resolved, &arms);
     let (mut weak, mut strong) = (CallLoad::default(), CallLoad::default());
     // The repository of an arm depends on the threshold, and so do the prompts with strategies.
     let of_stream = match flow {
@@ -187,7 +226,8 @@ fn loads(resolved: &ResolvedConfig, flow: Flow) -> (CallLoad, CallLoad) {
     // Calibration items: the weak level without strategies, and the calls of separately calibrated learning arms in one
     // order.
     let calibrates = flow == Flow::Calibration || config.deferral.calibration_task().asks();
-    let learners = if config.deferral.calibrate_per_arm {
+    let learns = config.arms.iter().any(|arm| keep(arm) && arm.learning().is_some());
+    let learners = if config.deferral.calibrate_per_arm && learns {
         CallsPerItem { with_strategies: per_item.with_strategies / config.dataset.orders, strong: 1, ..per_item }
     } else {
         CallsPerItem::default()
@@ -198,16 +238,16 @@ fn loads(resolved: &ResolvedConfig, flow: Flow) -> (CallLoad, CallLoad) {
     (weak, strong)
 }
 
-/// Number of calls for each item of the stream.
-fn calls_per_item(resolved: &ResolvedConfig) -> CallsPerItem {
+/// Number of calls for each item of the stream, over these arms with their numbers of cells.
+fn calls_per_item(resolved: &ResolvedConfig, arms: &BTreeMap<Arm, usize>) -> CallsPerItem {
     let config = &resolved.config;
     let second_call = config.learning.distil == Distil::SecondCall;
     let mut calls = CallsPerItem::default();
-    for arm in &config.arms {
+    for (arm, cells) in arms {
         let asks_weak = arm.deferral() != Deferral::Always;
         let for_top = match arm.learning() {
             Some(Learning { used: Use::InContext(_), .. }) => {
-                calls.with_strategies += config.dataset.orders;
+                calls.with_strategies += cells;
                 config.learning.top_level_examples
             }
             None if *arm == Arm::FixedExample => {
@@ -221,7 +261,7 @@ fn calls_per_item(resolved: &ResolvedConfig) -> CallsPerItem {
             }
         };
         if for_top {
-            calls.strong_with_strategies += config.dataset.orders;
+            calls.strong_with_strategies += cells;
         }
         if arm.deferral() != Deferral::Never {
             let written = arm.needs_strategies(config.learning.content);
@@ -235,8 +275,66 @@ fn calls_per_item(resolved: &ResolvedConfig) -> CallsPerItem {
         _ => 0,
     };
     let most = config.learning.store.to_vec().into_iter().map(draws).max();
-    calls.verifications = most.filter(|_| resolved.learns()).unwrap_or(0);
+    let learns = arms.keys().any(|arm| arm.learning().is_some());
+    calls.verifications = most.filter(|_| learns).unwrap_or(0);
     calls
+}
+
+/// Describes the share of a shard: its cells, the upper bound on its calls, and how many of them other shards need as
+/// well. `own` and `others` have the number of cells of each arm in this shard and in the others.
+#[must_use]
+pub fn of_shard(
+    resolved: &ResolvedConfig,
+    shard: Shard,
+    own: &BTreeMap<Arm, usize>,
+    others: &BTreeMap<Arm, usize>,
+) -> Vec<String> {
+    let [mine, theirs] = [own, others].map(|arms| calls_per_item(resolved, arms));
+    // A call with strategies depends on what one cell has learned.
+    let common = CallsPerItem {
+        alone: mine.alone.min(theirs.alone),
+        with_fixed_example: mine.with_fixed_example.min(theirs.with_fixed_example),
+        strong: mine.strong.min(theirs.strong),
+        distillations: mine.distillations.min(theirs.distillations),
+        verifications: mine.verifications.min(theirs.verifications),
+        ..CallsPerItem::default()
+    };
+    let (needed, in_common) = (load_of(resolved, mine, own), load_of(resolved, common, others));
+    let [cells, other_cells] = [own, others].map(|arms| arms.values().sum::<usize>());
+    let mut lines = vec![format!("{shard}: {cells} of {} cells; upper bound of its own calls:", cells + other_cells)];
+    for (entry, needed, common) in
+        [(&resolved.weak, &needed[0], &in_common[0]), (&resolved.strong, &needed[1], &in_common[1])]
+    {
+        let common = common.calls.min(needed.calls);
+        lines.push(format!("  {}: {} calls, of which other shards also need up to {common}", entry.name, needed.calls));
+    }
+    lines.push(
+        "shards that run at the same time with a journal each make and pay for such a call once each; with one journal for all shards it \
+         is made once"
+            .to_owned(),
+    );
+    lines
+}
+
+/// Upper bounds on the calls of both levels over the stream and the calibration items, if some of the arms are
+/// calibrated.
+fn load_of(resolved: &ResolvedConfig, per_item: CallsPerItem, arms: &BTreeMap<Arm, usize>) -> [CallLoad; 2] {
+    let [mut weak, mut strong] = [CallLoad::default(), CallLoad::default()];
+    for item in resolved.stream() {
+        add(resolved, item, per_item, &mut weak, &mut strong);
+    }
+    let deferral = &resolved.config.deferral;
+    let is_calibrated = |arm: &&Arm| arm.deferral() == Deferral::BelowThreshold;
+    let learners =
+        arms.keys().filter(is_calibrated).filter(|arm| arm.learning().is_some() && deferral.calibrate_per_arm);
+    let learners = learners.count();
+    let calls =
+        CallsPerItem { alone: 1, with_strategies: learners, strong: learners.min(1), ..CallsPerItem::default() };
+    let calibrates = deferral.calibration_task().asks() && arms.keys().any(|arm| is_calibrated(&arm));
+    for item in resolved.items[resolved.calibration()].iter().filter(|_| calibrates) {
+        add(resolved, item, calls, &mut weak, &mut strong);
+    }
+    [weak, strong]
 }
 
 /// Adds the calls for one item.

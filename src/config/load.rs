@@ -124,7 +124,7 @@ threshold = 0.8
         for (set, parts) in [
             ("learning.store=allways", ["learning.store: unknown value `allways`", "did you mean `always`?"]),
             ("learning.store=[\"checkd\"]", ["`checkd`", "did you mean `checked`?"]),
-            ("learning.store=3", ["learning.store: must be a name or a list of names, not 3", ""]),
+            ("learning.store=3", ["learning.store: must be a text or a list of texts, not 3", ""]),
             ("learning.k=two", ["learning.k: must be a whole number from 0 on, not the text \"two\"", ""]),
             ("learning.k=-1", ["learning.k: must be a whole number from 0 on, not -1", ""]),
             ("learning.min_similarity=high", ["learning.min_similarity: must be a number, not the text \"high\"", ""]),

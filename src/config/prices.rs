@@ -12,7 +12,7 @@ impl ResolvedConfig {
     /// embedder costs nothing.
     #[must_use]
     pub fn prices(&self) -> Prices {
-        let local = Price { input: 0.0, cached_input: None, output: 0.0, read: None, nominal: false };
+        let local = Price { input: 0.0, cached_input: None, output: 0.0, batch: None, read: None, nominal: false };
         let price_of = |entry: &ModelEntry| {
             let is_priced = self.recordings.get(&entry.name).is_none_or(|recording| recording.is_priced());
             (entry.name.clone(), entry.price.clone().filter(|_| is_priced))

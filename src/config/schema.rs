@@ -1,13 +1,9 @@
 //! Schema of a config: its structs and their defaults.
 
-use std::fmt;
-use std::marker::PhantomData;
 use std::path::PathBuf;
 
 use schemars::JsonSchema;
-use serde::de::value::SeqAccessDeserializer;
-use serde::de::{self, IntoDeserializer as _, SeqAccess, Visitor};
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Serialize};
 
 use crate::analysis::metrics::calibrated::Recalibrate;
 use crate::backend::raw::RawEntry;
@@ -20,6 +16,7 @@ use crate::task::confidence::Signal;
 use crate::task::extraction::Extraction;
 use crate::types::arm::{Arm, Content};
 use crate::types::check::Check;
+use crate::types::one_or_many::OneOrMany;
 use crate::types::seed::Seed;
 use crate::types::store_rule::StoreRule;
 
@@ -111,51 +108,6 @@ pub struct DatasetConfig {
     /// True if a calculator evaluates the expressions that a model writes. For math questions and local models.
     #[serde(default)]
     pub calculator: bool,
-}
-
-/// One name, or several in a list.
-#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
-#[serde(untagged)]
-pub enum OneOrMany<T> {
-    /// One value.
-    One(T),
-    /// Several values.
-    Many(Vec<T>),
-}
-
-impl<'de, T: Deserialize<'de>> Deserialize<'de> for OneOrMany<T> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Names<T>(PhantomData<T>);
-
-        impl<'de, T: Deserialize<'de>> Visitor<'de> for Names<T> {
-            type Value = OneOrMany<T>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a name or a list of names")
-            }
-
-            fn visit_str<E: de::Error>(self, name: &str) -> Result<Self::Value, E> {
-                T::deserialize(name.into_deserializer()).map(OneOrMany::One)
-            }
-
-            fn visit_seq<A: SeqAccess<'de>>(self, names: A) -> Result<Self::Value, A::Error> {
-                Vec::deserialize(SeqAccessDeserializer::new(names)).map(OneOrMany::Many)
-            }
-        }
-
-        deserializer.deserialize_any(Names(PhantomData))
-    }
-}
-
-impl<T: Clone> OneOrMany<T> {
-    /// Returns the values as a list.
-    #[must_use]
-    pub fn to_vec(&self) -> Vec<T> {
-        match self {
-            Self::One(one) => vec![one.clone()],
-            Self::Many(many) => many.clone(),
-        }
-    }
 }
 
 /// `[learning]`.

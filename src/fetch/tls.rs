@@ -42,7 +42,7 @@ impl Trusted {
 ///
 /// # Errors
 /// Only if rustls and ring share no TLS version.
-pub(super) fn config(trusted: &Trusted) -> Result<ClientConfig, rustls::Error> {
+pub(crate) fn config(trusted: &Trusted) -> Result<ClientConfig, rustls::Error> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let default_verifier = default_verifier(trusted, &provider)?;
     let verifier: Arc<dyn ServerCertVerifier> = match trusted.0.as_slice() {

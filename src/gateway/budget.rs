@@ -37,6 +37,8 @@ struct State {
     spent: Fee,
     /// Sum of the reservations of the calls in flight.
     reserved: Fee,
+    /// The part of the reservations that no call of this process can end.
+    idle: Fee,
 }
 
 /// The reserved fee of one call in flight. A reservation that is dropped without [`Reservation::settle`] spends
@@ -44,6 +46,8 @@ struct State {
 pub struct Reservation {
     budget: Arc<Budget>,
     worst: Fee,
+    /// True if no call of this process can end the reservation.
+    idle: bool,
 }
 
 impl Budget {
@@ -69,19 +73,36 @@ impl Budget {
             let mut freed = std::pin::pin!(self.freed.notified());
             // From here on no notification is missed.
             freed.as_mut().enable();
-            {
-                let mut state = self.lock();
-                let most = state.spent.plus(state.reserved).plus(worst);
-                let Some(exceeded) = self.limits.iter().find(|limit| limit.before.plus(most).usd() > limit.usd) else {
-                    state.reserved = state.reserved.plus(worst);
-                    return Ok(Reservation { budget: Arc::clone(self), worst });
-                };
-                if state.reserved == Fee::default() {
-                    return Err(exceeded.error(state.spent, worst));
-                }
+            if let Some(reservation) = self.try_reserve(worst)? {
+                return Ok(reservation);
             }
             freed.await;
         }
+    }
+
+    /// Reserves the fee `worst` for a call if the limits hold with it now. `None` if they do not, and calls in flight may
+    /// still turn out cheaper.
+    ///
+    /// # Errors
+    /// [`ModelError::FeeLimit`] if a limit could be exceeded although no other call is in flight.
+    pub fn try_reserve(self: &Arc<Self>, worst: Fee) -> Result<Option<Reservation>, ModelError> {
+        let mut state = self.lock();
+        let most = state.spent.plus(state.reserved).plus(worst);
+        let Some(exceeded) = self.limits.iter().find(|limit| limit.before.plus(most).usd() > limit.usd) else {
+            state.reserved = state.reserved.plus(worst);
+            return Ok(Some(Reservation { budget: Arc::clone(self), worst, idle: false }));
+        };
+        if state.reserved == state.idle { Err(exceeded.error(state.spent, worst)) } else { Ok(None) }
+    }
+
+    /// Reserves the fee `worst` for calls that an earlier process has begun, whether or not the limits hold with it. No
+    /// call waits for its end before [`Reservation::begin`].
+    #[must_use]
+    pub fn hold(self: &Arc<Self>, worst: Fee) -> Reservation {
+        let mut state = self.lock();
+        state.reserved = state.reserved.plus(worst);
+        state.idle = state.idle.plus(worst);
+        Reservation { budget: Arc::clone(self), worst, idle: true }
     }
 
     /// Returns the fees spent and the limit, in USD, for the limit with the smallest remainder.
@@ -101,7 +122,7 @@ impl Budget {
 
 impl FeeLimit {
     /// Returns the error for a call that could exceed the limit.
-    fn error(&self, spent: Fee, worst: Fee) -> ModelError {
+    pub(super) fn error(&self, spent: Fee, worst: Fee) -> ModelError {
         ModelError::FeeLimit(format!(
             "{} = {} would be exceeded: {:.6} USD are spent and the next call can cost up to {:.6}",
             self.key,
@@ -113,6 +134,14 @@ impl FeeLimit {
 }
 
 impl Reservation {
+    /// Begins calls of an earlier process: from now on their reservation can end.
+    pub fn begin(&mut self) {
+        if std::mem::take(&mut self.idle) {
+            let mut state = self.budget.lock();
+            state.idle = state.idle.minus(self.worst);
+        }
+    }
+
     /// Ends the reservation with the actual fee of the call.
     pub fn settle(self, fee: Fee) {
         let mut state = self.budget.lock();
@@ -128,6 +157,7 @@ impl Reservation {
 
 impl Drop for Reservation {
     fn drop(&mut self) {
+        self.begin();
         {
             let mut state = self.budget.lock();
             state.reserved = state.reserved.minus(self.worst);
@@ -173,7 +203,7 @@ mod tests {
     use super::*;
 
     fn fee(output: u64) -> Fee {
-        let price = Price { input: 0.0, cached_input: None, output: 1.0, read: None, nominal: false };
+        let price = Price { input: 0.0, cached_input: None, output: 1.0, batch: None, read: None, nominal: false };
         price.fee(Usage { input: 0, cached_input: 0, output })
     }
 
@@ -208,6 +238,20 @@ mod tests {
         assert!((spent - 8e-6).abs() < 1e-12 && (most - 9e-6).abs() < 1e-12, "the limit with the smallest remainder");
         let error = budget.reserve(fee(2)).await.err().expect("4 of 5, 10 of 9").to_string();
         assert!(error.starts_with("total = 0.000009 would be exceeded: 0.000008 USD are spent"), "{error}");
+    }
+
+    #[tokio::test]
+    async fn calls_of_an_earlier_process_count_without_being_admitted() {
+        let budget = Arc::new(Budget::new(10e-6, fee(1)));
+        let mut held = budget.hold(fee(12));
+        assert!(matches!(budget.try_reserve(fee(1)), Err(ModelError::FeeLimit(_))), "nothing in flight can end");
+        held.begin();
+        assert!(matches!(budget.try_reserve(fee(1)), Ok(None)), "they may turn out cheaper");
+        held.settle(fee(4));
+        let taken = budget.try_reserve(fee(5)).expect("10 of 10").expect("room");
+        assert!(matches!(budget.try_reserve(fee(1)), Ok(None)));
+        drop(taken);
+        assert!(matches!(budget.try_reserve(fee(6)), Err(ModelError::FeeLimit(_))), "11 of 10, and nothing in flight");
     }
 
     #[tokio::test]

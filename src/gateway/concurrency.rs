@@ -1,8 +1,6 @@
-//! The concurrency limiter. It bounds the calls in flight over all models and for each model, and lets one local
-//! engine compute at a time. Among the waiting calls, the call that comes first in the run begins first.
-//!
-//! The number of concurrent calls of a model adapts (additive increase, multiplicative decrease; Chiu and Jain
-//! 1989): it is halved after a server reports overload, and grows by one after each answered round.
+//! The concurrency limiter. It bounds the calls in flight over all models and for each server of a model, and lets one
+//! local engine compute at a time. Among the waiting calls, the call that comes first in the run begins first, at the
+//! server that `servers.rs` chooses.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -11,8 +9,12 @@ use std::time::Duration;
 use tokio::sync::{oneshot, watch};
 use tokio::time::Instant;
 
+pub use super::servers::{Consequence, Demand, Setback};
+
+use super::servers::Servers;
 use crate::types::chat::Usage;
 use crate::types::model::ModelError;
+use crate::types::queue::ServerSettings;
 
 pub use crate::types::queue::QueueSettings;
 
@@ -51,36 +53,42 @@ struct State {
     /// The queue of the local model that has calls in flight, and their number.
     computing: Option<(usize, usize)>,
     arrivals: u64,
+    /// Time at which waiting calls are looked at again. `None` if no such time is planned.
+    wake_at: Option<Instant>,
 }
 
 struct QueueState {
-    settings: QueueSettings,
-    /// Current limit on concurrent calls; only its whole part counts.
-    window: f64,
-    /// Below this value the window doubles with each round; above it, the window grows by one.
-    doubling_below: f64,
-    /// Number of times that the window was halved. A call that began before the last halving does not halve it
-    /// again.
-    halvings: u64,
-    in_flight: usize,
+    servers: Servers,
     /// Sum of the tokens of the answered calls.
     answered: Usage,
-    paused_until: Option<Instant>,
-    waiting: BTreeMap<(Priority, u64), oneshot::Sender<Permit>>,
+    waiting: BTreeMap<(Priority, u64), Waiting>,
 }
 
-/// The right of one call to be in flight. Dropping the permit returns it.
+/// A call that waits for a permit.
+struct Waiting {
+    demand: Demand,
+    sender: oneshot::Sender<Permit>,
+}
+
+/// A call that begins: its queue, its server, and the number of halvings of the server's window.
+#[derive(Clone, Copy)]
+struct Begun {
+    queue: usize,
+    server: usize,
+    halvings: u64,
+}
+
+/// The right of one call to be in flight at a server. Dropping the permit returns it.
 pub struct Permit {
     limiter: Arc<ConcurrencyLimiter>,
-    queue: usize,
-    halvings: u64,
+    begun: Begun,
 }
 
 impl ConcurrencyLimiter {
     /// Creates a limiter for at most `concurrency` calls in flight over all models.
     #[must_use]
     pub fn new(concurrency: usize) -> Arc<Self> {
-        let state = State { free: concurrency.max(1), queues: Vec::new(), computing: None, arrivals: 0 };
+        let state = State { free: concurrency.max(1), queues: Vec::new(), computing: None, arrivals: 0, wake_at: None };
         Arc::new(Self { state: Mutex::new(state), stopped: watch::Sender::new(false) })
     }
 
@@ -88,26 +96,22 @@ impl ConcurrencyLimiter {
     #[must_use]
     pub fn load(&self, queue: ModelQueue) -> QueueLoad {
         let state = self.lock();
-        let QueueState { in_flight, answered, .. } = state.queues[queue.0];
-        QueueLoad { in_flight, answered }
+        let QueueState { servers, answered, .. } = &state.queues[queue.0];
+        QueueLoad { in_flight: servers.in_flight(), answered: *answered }
     }
 
-    /// Adds a queue for one model.
+    /// Adds a queue for one model with one server and no rate limits.
     #[must_use]
     pub fn add_queue(&self, settings: QueueSettings) -> ModelQueue {
+        self.add_queue_of(settings, ServerSettings::default())
+    }
+
+    /// Adds a queue for one model with these servers.
+    #[must_use]
+    pub fn add_queue_of(&self, settings: QueueSettings, servers: ServerSettings) -> ModelQueue {
         let mut state = self.lock();
-        #[expect(clippy::cast_precision_loss, reason = "a number of calls in flight")]
-        let window = if settings.probed { 1.0 } else { settings.cap as f64 };
-        state.queues.push(QueueState {
-            settings,
-            window,
-            doubling_below: f64::INFINITY,
-            halvings: 0,
-            in_flight: 0,
-            answered: Usage::default(),
-            paused_until: None,
-            waiting: BTreeMap::new(),
-        });
+        let servers = Servers::new(settings, servers);
+        state.queues.push(QueueState { servers, answered: Usage::default(), waiting: BTreeMap::new() });
         ModelQueue(state.queues.len() - 1)
     }
 
@@ -115,20 +119,21 @@ impl ConcurrencyLimiter {
     ///
     /// # Errors
     /// [`ModelError::Stopped`] if the run is being stopped.
-    pub async fn acquire(self: &Arc<Self>, queue: ModelQueue, priority: Priority) -> Result<Permit, ModelError> {
+    pub async fn acquire(
+        self: &Arc<Self>,
+        queue: ModelQueue,
+        priority: Priority,
+        demand: Demand,
+    ) -> Result<Permit, ModelError> {
         let receiver = {
             let mut state = self.lock();
             if *self.stopped.borrow() {
                 return Err(ModelError::Stopped);
             }
-            if state.is_free(queue.0, Instant::now()) {
-                let halvings = state.begin(queue.0);
-                return Ok(Permit { limiter: Arc::clone(self), queue: queue.0, halvings });
-            }
             let (sender, receiver) = oneshot::channel();
             state.arrivals += 1;
             let arrival = state.arrivals;
-            state.queues[queue.0].waiting.insert((priority, arrival), sender);
+            state.queues[queue.0].waiting.insert((priority, arrival), Waiting { demand, sender });
             receiver
         };
         self.dispatch();
@@ -156,126 +161,118 @@ impl ConcurrencyLimiter {
         }
     }
 
-    /// Lets no call of this model begin for `duration`.
-    pub fn pause(self: &Arc<Self>, queue: ModelQueue, duration: Duration) {
-        let until = Instant::now() + duration;
-        let paused_until = &mut self.lock().queues[queue.0].paused_until;
-        *paused_until = Some(paused_until.map_or(until, |earlier| earlier.max(until)));
-        let limiter = Arc::downgrade(self);
-        tokio::spawn(async move {
-            tokio::time::sleep_until(until).await;
-            if let Some(limiter) = limiter.upgrade() {
-                limiter.dispatch();
-            }
-        });
+    /// Lets no call of this model begin at this server for `duration`.
+    pub fn pause(&self, queue: ModelQueue, server: usize, duration: Duration) {
+        self.lock().queues[queue.0].servers.pause(server, Instant::now() + duration);
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Grants every permit that the limits allow. A permit is sent outside the lock, because a permit that no
-    /// caller receives returns at once and takes the lock.
+    /// Grants every permit that the limits allow, and plans the next look at the calls that still wait. A permit is
+    /// sent outside the lock, because a permit that no caller receives returns at once and takes the lock.
     fn dispatch(self: &Arc<Self>) {
         loop {
-            let Some((queue, halvings, sender)) = self.lock().next(Instant::now()) else { return };
+            let now = Instant::now();
+            let (begun, sender) = {
+                let mut state = self.lock();
+                match state.next(now) {
+                    Some(next) => next,
+                    None => return self.plan_wake(&mut state, now),
+                }
+            };
             // If the caller has gone away, the permit is dropped and so returned.
-            drop(sender.send(Permit { limiter: Arc::clone(self), queue, halvings }));
+            drop(sender.send(Permit { limiter: Arc::clone(self), begun }));
         }
+    }
+
+    /// Plans a look at the waiting calls for the end of the first pause or rate limit that keeps one from beginning.
+    fn plan_wake(self: &Arc<Self>, state: &mut State, now: Instant) {
+        let is_earlier = |at: &Instant| state.wake_at.is_none_or(|planned| *at < planned || planned < now);
+        let Some(at) = state.next_room(now).filter(is_earlier) else { return };
+        // Without a runtime the program is ending.
+        let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
+        state.wake_at = Some(at);
+        let limiter = Arc::downgrade(self);
+        runtime.spawn(async move {
+            tokio::time::sleep_until(at).await;
+            if let Some(limiter) = limiter.upgrade() {
+                limiter.lock().wake_at.take_if(|planned| *planned == at);
+                limiter.dispatch();
+            }
+        });
     }
 }
 
 impl State {
     /// Removes the call that begins next from its queue.
-    fn next(&mut self, now: Instant) -> Option<(usize, u64, oneshot::Sender<Permit>)> {
+    fn next(&mut self, now: Instant) -> Option<(Begun, oneshot::Sender<Permit>)> {
         if self.free == 0 {
             return None;
         }
         // Among the local models, the model with the first call is next; it waits until the model at work has
         // finished.
-        let first = |queue: &QueueState| queue.waiting.keys().next().copied();
-        let ready = || self.queues.iter().enumerate().filter(|(_, queue)| queue.is_ready(now));
+        let ready = || self.queues.iter().enumerate().filter_map(|(index, queue)| Some((index, queue.ready(now)?)));
+        let is_local = |index: usize| self.queues[index].servers.settings().local;
         let local = ready()
-            .filter(|(_, queue)| queue.settings.local)
-            .min_by_key(|(_, queue)| first(queue))
+            .filter(|(index, _)| is_local(*index))
+            .min_by_key(|(_, (first, _))| *first)
             .map(|(index, _)| index)
             .filter(|index| self.computing.is_none_or(|(at_work, _)| at_work == *index));
-        let (index, _) = ready()
-            .filter(|(index, queue)| !queue.settings.local || Some(*index) == local)
-            .min_by_key(|(_, queue)| first(queue))?;
-        let (_, sender) = self.queues[index].waiting.pop_first()?;
-        let halvings = self.begin(index);
-        Some((index, halvings, sender))
-    }
-
-    /// Returns true if a call may begin at once: a permit is free and no call waits.
-    fn is_free(&self, queue: usize, now: Instant) -> bool {
-        let waits = self.queues.iter().any(|queue| !queue.waiting.is_empty());
-        let other_computes = self.computing.is_some_and(|(at_work, _)| at_work != queue);
-        let queue = &self.queues[queue];
-        self.free > 0 && !waits && queue.has_room(now) && !(queue.settings.local && other_computes)
-    }
-
-    /// Counts a call of the queue as in flight. Returns the number of halvings so far.
-    fn begin(&mut self, index: usize) -> u64 {
+        let (queue, (_, server)) = ready()
+            .filter(|(index, _)| !is_local(*index) || Some(*index) == local)
+            .min_by_key(|(_, (first, _))| *first)?;
+        let (_, Waiting { demand, sender }) = self.queues[queue].waiting.pop_first()?;
         self.free -= 1;
-        let queue = &mut self.queues[index];
-        queue.in_flight += 1;
-        if queue.settings.local {
-            self.computing = Some((index, queue.in_flight));
+        let servers = &mut self.queues[queue].servers;
+        let halvings = servers.begin(server, &demand, now);
+        if servers.settings().local {
+            self.computing = Some((queue, servers.in_flight()));
         }
-        queue.halvings
+        Some((Begun { queue, server, halvings }, sender))
+    }
+
+    /// Time of the first end of a pause or rate limit that keeps a waiting call from beginning. `None` if none does.
+    fn next_room(&self, now: Instant) -> Option<Instant> {
+        let rooms = self.queues.iter().filter_map(|queue| {
+            let (_, first) = queue.waiting.first_key_value()?;
+            queue.servers.next_room(&first.demand, now)
+        });
+        rooms.filter(|at| *at > now).min()
     }
 }
 
 impl QueueState {
-    /// Returns true if a call waits and the model's own limits admit a call now.
-    fn is_ready(&self, now: Instant) -> bool {
-        !self.waiting.is_empty() && self.has_room(now)
-    }
-
-    /// Returns true if the model's own limits admit another call now.
-    #[expect(clippy::cast_precision_loss, reason = "a number of calls in flight")]
-    fn has_room(&self, now: Instant) -> bool {
-        self.paused_until.is_none_or(|until| until <= now)
-            && self.in_flight < self.settings.cap
-            && self.in_flight as f64 + 1.0 <= self.window
+    /// Returns the key of the first waiting call and the server that takes it. `None` if no call waits, or no server
+    /// has room for the first one.
+    fn ready(&self, now: Instant) -> Option<((Priority, u64), usize)> {
+        let (key, first) = self.waiting.first_key_value()?;
+        Some((*key, self.servers.choose(&first.demand, now)?))
     }
 }
 
 impl Permit {
-    /// Reports that the model answered with these tokens, which widens the window.
-    #[expect(clippy::cast_precision_loss, reason = "a number of calls in flight")]
-    pub fn answered(self, usage: Usage) {
-        let mut state = self.limiter.lock();
-        let queue = &mut state.queues[self.queue];
-        queue.answered = queue.answered.plus(usage);
-        let cap = queue.settings.cap as f64;
-        if queue.settings.probed && queue.halvings == 0 {
-            queue.window = cap;
-        } else {
-            let rounds = if queue.window < queue.doubling_below { 1.0 } else { queue.window.floor() };
-            queue.window = (queue.window + 1.0 / rounds).min(cap);
-        }
+    /// Index of the server that takes the call.
+    #[must_use]
+    pub fn server(&self) -> usize {
+        self.begun.server
     }
 
-    /// Reports that the server is overloaded or unreachable, which halves the window. Returns the new number of
-    /// concurrent calls, or `None` if the window was already halved after this call began.
-    #[must_use]
-    #[expect(clippy::cast_precision_loss, reason = "a number of calls in flight")]
-    pub fn overloaded(self) -> Option<usize> {
+    /// Reports that the server answered with these tokens, which widens its window.
+    pub fn answered(self, usage: Usage) {
         let mut state = self.limiter.lock();
-        let queue = &mut state.queues[self.queue];
-        let halves = queue.halvings == self.halvings;
-        if halves {
-            if queue.in_flight > 1 {
-                queue.doubling_below = queue.in_flight as f64 / 2.0;
-            }
-            queue.window = (queue.in_flight as f64 / 2.0).max(1.0);
-            queue.halvings += 1;
-        }
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "from 1 up")]
-        halves.then_some(queue.window as usize)
+        let queue = &mut state.queues[self.begun.queue];
+        queue.answered = queue.answered.plus(usage);
+        queue.servers.answered(self.begun.server);
+    }
+
+    /// Reports that the server is overloaded or unreachable, which halves its window, and sets it aside if the model
+    /// has others. The call is in flight until the permit is dropped.
+    #[must_use]
+    pub fn failed(&self, setback: &Setback) -> Consequence {
+        let Begun { queue, server, halvings } = self.begun;
+        self.limiter.lock().queues[queue].servers.failed(server, halvings, setback, Instant::now())
     }
 }
 
@@ -284,11 +281,11 @@ impl Drop for Permit {
         {
             let mut state = self.limiter.lock();
             state.free += 1;
-            let queue = &mut state.queues[self.queue];
-            queue.in_flight -= 1;
-            let left = queue.in_flight;
-            if queue.settings.local {
-                state.computing = (left > 0).then_some((self.queue, left));
+            let servers = &mut state.queues[self.begun.queue].servers;
+            servers.end(self.begun.server);
+            let left = servers.in_flight();
+            if servers.settings().local {
+                state.computing = (left > 0).then_some((self.begun.queue, left));
             }
         }
         self.limiter.dispatch();
@@ -296,128 +293,4 @@ impl Drop for Permit {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const OPEN: QueueSettings = QueueSettings { cap: 100, local: false, probed: false };
-
-    fn at(position: u32) -> Priority {
-        Priority { position, cell: 0 }
-    }
-
-    /// Returns true if a call has to wait.
-    async fn waits(call: &mut (impl Future<Output = Result<Permit, ModelError>> + Unpin)) -> bool {
-        tokio::time::timeout(Duration::from_millis(1), call).await.is_err()
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn waiting_calls_begin_in_run_order() {
-        let limiter = ConcurrencyLimiter::new(1);
-        let queue = limiter.add_queue(OPEN);
-        let held = limiter.acquire(queue, at(0)).await.expect("free");
-        let mut late = Box::pin(limiter.acquire(queue, at(9)));
-        let mut early = Box::pin(limiter.acquire(queue, at(3)));
-        assert!(waits(&mut late).await && waits(&mut early).await);
-        drop(held);
-        let second = early.await.expect("its turn");
-        assert!(waits(&mut late).await);
-        drop(second);
-        late.await.expect("its turn");
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn each_model_has_its_own_limit() {
-        let limiter = ConcurrencyLimiter::new(3);
-        let narrow = limiter.add_queue(QueueSettings { cap: 1, ..OPEN });
-        let wide = limiter.add_queue(OPEN);
-        let _held = limiter.acquire(narrow, at(0)).await.expect("free");
-        let mut second = Box::pin(limiter.acquire(narrow, at(1)));
-        assert!(waits(&mut second).await);
-        let _one = limiter.acquire(wide, at(2)).await.expect("free");
-        let _other = limiter.acquire(wide, at(3)).await.expect("free");
-        assert!(waits(&mut Box::pin(limiter.acquire(wide, at(4)))).await, "three in total");
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_dropped_caller_returns_its_permit() {
-        let limiter = ConcurrencyLimiter::new(1);
-        let queue = limiter.add_queue(OPEN);
-        let held = limiter.acquire(queue, at(0)).await.expect("free");
-        let mut gone = Box::pin(limiter.acquire(queue, at(1)));
-        assert!(waits(&mut gone).await);
-        drop(gone);
-        let mut next = Box::pin(limiter.acquire(queue, at(2)));
-        assert!(waits(&mut next).await);
-        drop(held);
-        next.await.expect("the permit of the dropped caller");
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn local_models_take_turns_by_priority() {
-        let limiter = ConcurrencyLimiter::new(9);
-        let [small, large] = [(); 2].map(|()| limiter.add_queue(QueueSettings { cap: 2, local: true, probed: false }));
-        let one = limiter.acquire(small, at(0)).await.expect("free");
-        let two = limiter.acquire(small, at(5)).await.expect("two of the same model");
-        let mut other = Box::pin(limiter.acquire(large, at(6)));
-        assert!(waits(&mut other).await);
-        drop(one);
-        let mut third = Box::pin(limiter.acquire(small, at(7)));
-        assert!(waits(&mut third).await, "the other model's call comes first");
-        drop(two);
-        let held = other.await.expect("its turn");
-        assert!(waits(&mut third).await);
-        drop(held);
-        third.await.expect("its turn");
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn the_probe_runs_alone_and_overload_halves_the_window() {
-        let limiter = ConcurrencyLimiter::new(100);
-        let queue = limiter.add_queue(QueueSettings { cap: 8, local: false, probed: true });
-        let probe = limiter.acquire(queue, at(0)).await.expect("free");
-        assert!(waits(&mut Box::pin(limiter.acquire(queue, at(1)))).await, "until the first has come back");
-        probe.answered(Usage { output: 7, ..Usage::default() });
-        assert_eq!(limiter.load(queue), QueueLoad { in_flight: 0, answered: Usage { output: 7, ..Usage::default() } });
-        let mut permits = Vec::new();
-        for position in 0..8 {
-            permits.push(limiter.acquire(queue, at(position)).await.expect("all eight"));
-        }
-        // All eight report the same overload, which halves the window once.
-        permits.drain(..).for_each(|permit| {
-            let _ = permit.overloaded();
-        });
-        for position in 0..4 {
-            permits.push(limiter.acquire(queue, at(position)).await.expect("four"));
-        }
-        assert!(waits(&mut Box::pin(limiter.acquire(queue, at(9)))).await);
-        permits.drain(..).for_each(|permit| permit.answered(Usage::default()));
-        for position in 0..5 {
-            permits.push(limiter.acquire(queue, at(position)).await.expect("one more after a round"));
-        }
-        assert!(waits(&mut Box::pin(limiter.acquire(queue, at(9)))).await);
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_pause_ends_after_its_duration() {
-        let limiter = ConcurrencyLimiter::new(1);
-        let queue = limiter.add_queue(OPEN);
-        limiter.pause(queue, Duration::from_secs(3));
-        let started = Instant::now();
-        let _held = limiter.acquire(queue, at(0)).await.expect("after the pause");
-        assert_eq!(started.elapsed().as_secs(), 3);
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn no_call_begins_after_a_stop() {
-        let limiter = ConcurrencyLimiter::new(1);
-        let queue = limiter.add_queue(OPEN);
-        let held = limiter.acquire(queue, at(0)).await.expect("free");
-        let mut waiting = Box::pin(limiter.acquire(queue, at(1)));
-        assert!(waits(&mut waiting).await);
-        limiter.stop();
-        assert!(matches!(waiting.await, Err(ModelError::Stopped)));
-        assert!(matches!(limiter.unless_stopped(std::future::pending::<()>()).await, Err(ModelError::Stopped)));
-        drop(held);
-        assert!(matches!(limiter.acquire(queue, at(2)).await, Err(ModelError::Stopped)));
-    }
-}
+mod tests;

@@ -1,10 +1,10 @@
-//! The rate limiter: a server's limits on requests and tokens per minute, enforced before a request is sent, so
-//! that the server seldom has to reject one.
+//! The rate limits of a server: requests and tokens per minute, kept before a request is sent, so that the server
+//! seldom has to reject one. Each limit is a bucket that refills continuously.
 
 use std::num::NonZeroU32;
+use std::time::Duration;
 
-use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
-use tokio::sync::Mutex;
+use tokio::time::Instant;
 
 use super::budget::worst_usage;
 use crate::types::chat::Request;
@@ -17,83 +17,121 @@ const TOKEN_BURSTS_A_MINUTE: u32 = 6;
 /// A minute's request limit divided by this number is the largest burst.
 const REQUEST_BURSTS_A_MINUTE: u32 = 60;
 
-/// The rate limits of one model.
-pub struct RateLimit {
-    requests: Option<DefaultDirectRateLimiter>,
-    /// The token limiter and its largest burst.
-    tokens: Option<(DefaultDirectRateLimiter, NonZeroU32)>,
-    /// Held by the request whose tokens are being acquired. Otherwise concurrent requests larger than the burst
-    /// would all wait until the end and be sent together.
-    turn: Mutex<()>,
+/// The rate limits of one server.
+#[derive(Debug, Clone)]
+pub(super) struct RateLimit {
+    requests: Option<Bucket>,
+    tokens: Option<Bucket>,
+}
+
+/// A limit per minute.
+#[derive(Debug, Clone)]
+struct Bucket {
+    per_minute: u32,
+    /// Largest amount that may pass at once.
+    burst: u32,
+    /// Time at which the bucket is full. `None` if nothing has passed yet.
+    full_at: Option<Instant>,
 }
 
 impl RateLimit {
-    /// Creates a limiter from limits per minute. `None` if there is no limit.
-    #[must_use]
-    pub fn new(requests: Option<NonZeroU32>, tokens: Option<NonZeroU32>) -> Self {
-        let part = |whole: NonZeroU32, parts: u32| NonZeroU32::new(whole.get().div_ceil(parts)).unwrap_or(whole);
+    /// Creates the limits of a server that was not called yet. `None` means no limit.
+    pub(super) fn new(requests: Option<NonZeroU32>, tokens: Option<NonZeroU32>) -> Self {
         Self {
-            requests: requests.map(|minute| {
-                RateLimiter::direct(Quota::per_minute(minute).allow_burst(part(minute, REQUEST_BURSTS_A_MINUTE)))
-            }),
-            tokens: tokens.map(|minute| {
-                let burst = part(minute, TOKEN_BURSTS_A_MINUTE);
-                (RateLimiter::direct(Quota::per_minute(minute).allow_burst(burst)), burst)
-            }),
-            turn: Mutex::const_new(()),
+            requests: requests.map(|minute| Bucket::new(minute.get(), REQUEST_BURSTS_A_MINUTE)),
+            tokens: tokens.map(|minute| Bucket::new(minute.get(), TOKEN_BURSTS_A_MINUTE)),
         }
     }
 
-    /// Waits until the request is within the limits. The longest possible answer is counted, as servers count it.
-    pub async fn wait(&self, request: &Request) {
-        if let Some(requests) = &self.requests {
-            requests.until_ready().await;
-        }
-        if let Some((tokens, burst)) = &self.tokens {
-            let worst = worst_usage(request);
-            let mut left = u32::try_from(worst.input / BYTES_PER_TOKEN + worst.output).unwrap_or(u32::MAX);
-            let _turn = self.turn.lock().await;
-            while let Some(part) = NonZeroU32::new(left.min(burst.get())) {
-                // `part` never exceeds the burst, so this call cannot fail; it only waits.
-                let _ = tokens.until_n_ready(part).await;
-                left -= part.get();
-            }
-        }
+    /// Time from which a request of this many tokens is within the limits. `None` for any time.
+    pub(super) fn earliest(&self, tokens: u32) -> Option<Instant> {
+        let requests = self.requests.as_ref().and_then(|bucket| bucket.earliest(1));
+        requests.max(self.tokens.as_ref().and_then(|bucket| bucket.earliest(tokens)))
     }
+
+    /// Counts a request of this many tokens that begins now.
+    pub(super) fn take(&mut self, tokens: u32, now: Instant) {
+        self.requests.iter_mut().for_each(|bucket| bucket.take(1, now));
+        self.tokens.iter_mut().for_each(|bucket| bucket.take(tokens, now));
+    }
+}
+
+impl Bucket {
+    fn new(per_minute: u32, bursts: u32) -> Self {
+        Self { per_minute, burst: per_minute.div_ceil(bursts), full_at: None }
+    }
+
+    /// Time from which `amount` may pass. An amount above the largest burst passes when the bucket is full; the rest
+    /// of it delays what comes next.
+    fn earliest(&self, amount: u32) -> Option<Instant> {
+        let spare = self.time_for(self.burst - amount.min(self.burst));
+        self.full_at.and_then(|full_at| full_at.checked_sub(spare))
+    }
+
+    fn take(&mut self, amount: u32, now: Instant) {
+        let from = self.full_at.map_or(now, |full_at| full_at.max(now));
+        self.full_at = Some(from + self.time_for(amount));
+    }
+
+    /// Time in which the bucket gains `amount`.
+    fn time_for(&self, amount: u32) -> Duration {
+        Duration::from_secs_f64(60.0 * f64::from(amount) / f64::from(self.per_minute))
+    }
+}
+
+/// Tokens of a request as servers count them: the prompt, and the longest possible answer.
+pub(super) fn tokens(request: &Request) -> u32 {
+    let worst = worst_usage(request);
+    u32::try_from(worst.input / BYTES_PER_TOKEN + worst.output).unwrap_or(u32::MAX)
 }
 
 #[cfg(test)]
 mod tests {
-    use std::time::{Duration, Instant};
-
     use super::*;
-    use crate::types::chat::{Generation, Mode, RequestKind};
 
-    fn request(max_tokens: u32) -> Request {
-        let mode = Mode::Generate(Generation { max_tokens, ..Generation::default() });
-        Request { item: "0".into(), messages: vec![], mode, wanted: RequestKind::Answer, draw: 0, strategies: vec![] }
+    /// Returns the seconds after the start at which each request of these tokens begins, each as early as possible.
+    fn begins(mut limit: RateLimit, requests: &[u32]) -> Vec<f64> {
+        let start = Instant::now();
+        let mut now = start;
+        let begin = |tokens: &u32| {
+            now = limit.earliest(*tokens).map_or(now, |earliest| earliest.max(now));
+            limit.take(*tokens, now);
+            ((now - start).as_secs_f64() * 1000.0).round() / 1000.0
+        };
+        requests.iter().map(begin).collect()
     }
 
-    /// Measures how long the limiter delays `requests`.
-    async fn delay(limiter: &RateLimit, requests: &[Request]) -> Duration {
-        let started = Instant::now();
-        for request in requests {
-            limiter.wait(request).await;
-        }
-        started.elapsed()
+    #[test]
+    fn requests_are_limited_per_minute() {
+        // 20 pass at once, and 20 more each second.
+        let seconds = begins(RateLimit::new(NonZeroU32::new(1200), None), &[1; 22]);
+        assert_eq!(seconds[..20], [0.0; 20]);
+        assert_eq!(seconds[20..], [0.05, 0.1]);
+        assert_eq!(begins(RateLimit::new(NonZeroU32::new(1), None), &[1; 3]), [0.0, 60.0, 120.0]);
+        assert_eq!(begins(RateLimit::new(None, None), &[u32::MAX; 3]), [0.0; 3]);
     }
 
-    #[tokio::test]
-    async fn requests_and_tokens_are_limited_per_minute() {
-        let many = RateLimit::new(NonZeroU32::new(1200), None);
-        // 20 pass at once, and 10 more at 20 per second.
-        assert!(delay(&many, &vec![request(1); 30]).await >= Duration::from_millis(400));
-        let long = RateLimit::new(None, NonZeroU32::new(6_000_000));
-        // One million tokens pass at once; each of these requests counts as 100,000 tokens, one second's share.
-        assert!(delay(&long, &vec![request(99_936); 12]).await >= Duration::from_millis(1500));
-        // A request larger than the burst waits until its excess tokens are available.
-        let beyond = RateLimit::new(None, NonZeroU32::new(6_000_000));
-        assert!(delay(&beyond, &[request(1_100_000)]).await >= Duration::from_millis(900));
-        assert!(delay(&RateLimit::new(None, None), &vec![request(1000); 1000]).await < Duration::from_secs(5));
+    #[test]
+    fn tokens_are_limited_per_minute() {
+        // One million tokens pass at once, and 100,000 more each second.
+        let limit = || RateLimit::new(None, NonZeroU32::new(6_000_000));
+        let seconds = begins(limit(), &[100_000; 12]);
+        assert_eq!((seconds[9], &seconds[10..]), (0.0, &[1.0, 2.0][..]));
+        // A request above the burst delays the next ones by all of its tokens.
+        assert_eq!(begins(limit(), &[3_000_000, 500_000, 500_000]), [0.0, 25.0, 30.0]);
+        // The stricter of both limits holds.
+        let both = RateLimit::new(NonZeroU32::new(60), NonZeroU32::new(6_000_000));
+        assert_eq!(begins(both, &[900_000, 400_000, 1]), [0.0, 3.0, 4.0]);
+    }
+
+    #[test]
+    fn a_prompt_counts_a_token_for_four_bytes_and_the_longest_answer() {
+        use crate::types::chat::{Generation, Message, Mode, RequestKind, Role};
+        let mode = Mode::Generate(Generation { max_tokens: 100, ..Generation::default() });
+        let messages = vec![Message { role: Role::User, content: "a".repeat(400) }];
+        let request =
+            Request { item: "0".into(), messages, mode, wanted: RequestKind::Answer, draw: 0, strategies: vec![] };
+        // 64 tokens are the bound on the server's own text.
+        assert_eq!(tokens(&request), 100 + 100 + 64);
     }
 }

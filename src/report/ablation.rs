@@ -258,7 +258,8 @@ fn costs(rows: &[Row]) -> Vec<Column> {
     let tokens = tokens.map(|((key, of), heading)| {
         Column::count(rows.iter().map(move |row| of(row.slice))).file(key).named(COSTS, heading)
     });
-    let time = |milliseconds: f64| Column::number(1, rows.iter().map(move |row| row.slice.latency_ms() / milliseconds));
+    let time =
+        |milliseconds: f64| Column::number(1, rows.iter().map(move |row| Some(row.slice.latency_ms()? / milliseconds)));
     tokens.chain([time(1000.0).file("model_time_s"), time(60_000.0).named(COSTS, "model time, min")]).collect()
 }
 

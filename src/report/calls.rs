@@ -19,7 +19,7 @@ use crate::types::record::{Call, Purpose, Record};
 type Of = Column<Record, Call, Draft>;
 
 /// The columns. To add one, append a line here and, if the column is read back, a field in [`Draft`].
-static COLUMNS: [Of; 21] = [
+static COLUMNS: [Of; 23] = [
     Of::text("dataset", |r, _| Some(r.cell.dataset.to_string()), |_, _| Ok(())).derived(),
     Of::text("item_id", |r, _| Some(r.item_id.to_string()), |d, id| set(&mut d.item, id.to_owned())).filled(),
     Of::text("arm", |r, _| Some(r.cell.arm.to_string()), |d, name| set(&mut d.arm, Some(arm(name)?))).filled(),
@@ -50,9 +50,13 @@ static COLUMNS: [Of; 21] = [
         |d, value| set(&mut d.confidence, Some(Confidence::new(value)?)),
     )
     .with_figures("calibration, reliability and accuracy over coverage"),
-    Of::float("latency_ms", |_, call| Some(call.latency_ms), |d, ms| set(&mut d.latency_ms, ms))
-        .with_figures("times")
-        .paired_with("model"),
+    Of::float(
+        "latency_ms",
+        |_, call| Some(call.latency_ms).filter(|_| !call.is_batched()),
+        |d, ms| set(&mut d.latency_ms, ms),
+    )
+    .with_figures("times")
+    .paired_with("model"),
     Of::flag("journal_hit", |_, call| call.journal_hit, |d, hit| set(&mut d.journal_hit, hit)).paired_with("model"),
     Of::text(
         "answered_by",
@@ -83,10 +87,18 @@ static COLUMNS: [Of; 21] = [
         |d, notes| set(&mut d.notes, notes.to_owned()),
     )
     .later(),
+    Of::text(
+        "server",
+        |_, call| Some(call.server.as_ref()?.to_string()),
+        |d, server| set(&mut d.server, Some(server.to_owned())),
+    )
+    .later(),
+    Of::optional_flag("batched", |_, call| Some(call.noted.as_ref()?.batched), |d, is| set(&mut d.batched, is)).later(),
 ];
 
 /// A row that was read, before its call is constructed.
 #[derive(Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a column")]
 struct Draft {
     item: String,
     arm: Option<Arm>,
@@ -106,6 +118,8 @@ struct Draft {
     empty: bool,
     estimated: bool,
     notes: String,
+    server: Option<String>,
+    batched: bool,
 }
 
 /// Returns the table of these records' calls.
@@ -130,7 +144,8 @@ pub(super) fn calls(path: &Path, table: &str) -> Result<Rows<(RecordKey, Call)>>
 impl Draft {
     /// Returns the call. `None` without an arm or a purpose, which every row has.
     fn call(self) -> Option<(RecordKey, Call)> {
-        let noted = self.end.as_deref().map(|end| AnswerNotes::read(end, self.empty, self.estimated, &self.notes));
+        let read = |end| AnswerNotes::read(end, self.empty, self.estimated, &self.notes);
+        let noted = self.end.as_deref().map(|end| AnswerNotes { batched: self.batched, ..read(end) });
         let call = Call {
             level: self.level,
             model: self.model.into(),
@@ -143,6 +158,7 @@ impl Draft {
             journal_hit: self.journal_hit,
             recorded_fee_usd: self.recorded_fee_usd,
             noted,
+            server: self.server.map(Into::into),
         };
         Some((RecordKey::new(self.item, self.arm?, self.order, self.threshold), call))
     }

@@ -10,6 +10,7 @@ use super::files::{Staged, UNFINISHED};
 use super::left_out;
 use super::manifest::{Manifest, differences};
 use crate::types::escaped::escaped;
+use crate::types::shard::Shard;
 
 /// The journal's file name.
 pub const JOURNAL: &str = "journal.sqlite";
@@ -51,7 +52,7 @@ pub fn prepare(folder: &Path, identity: &Value, fresh: bool) -> Result<Option<Ma
     Ok(manifest)
 }
 
-/// Lists the files in the folder, except the journal and what was set aside.
+/// Lists the files in the folder, except the journal, the shards and what was set aside.
 fn outputs(folder: &Path) -> Result<Vec<PathBuf>> {
     let mut found = Vec::new();
     for entry in std::fs::read_dir(folder).with_context(|| format!("cannot read {}", folder.display()))? {
@@ -59,7 +60,9 @@ fn outputs(folder: &Path) -> Result<Vec<PathBuf>> {
         let text = name.to_string_lossy();
         // Server logs and the table of a calibration are not outputs of a run: `calibrate` leaves them.
         let is_of_calibration = text.starts_with(CERTIFIABLE);
-        if text.ends_with(".log") || is_of_calibration {
+        // The shards of this run have folders and manifests of their own.
+        let is_shard = Shard::of_folder(Path::new(&name)).is_some();
+        if text.ends_with(".log") || is_of_calibration || is_shard {
             continue;
         }
         if !text.starts_with(JOURNAL) && !text.starts_with("set-aside-") && !text.starts_with(UNFINISHED) {
@@ -176,7 +179,10 @@ mod tests {
             calls_made: None,
             spent: Value::Null,
             answered_by: Value::Null,
+            servers: std::collections::BTreeMap::new(),
             warnings: Vec::new(),
+            shard: None,
+            merged: None,
         }
     }
 

@@ -14,7 +14,7 @@ use crate::types::chat::Usage;
 use crate::types::check::{Check, CheckOutcomes};
 use crate::types::confidence::Confidence;
 use crate::types::level::Level;
-use crate::types::record::{Call, Graded, LevelAnswer, Purpose, Record, Score};
+use crate::types::record::{Call, Graded, LevelAnswer, Purpose, Record, Score, total_latency_ms};
 
 /// A column of `levels`; a row is written from a record and the answer of one of its levels.
 type Of = Column<Record, LevelAnswer, Draft>;
@@ -49,7 +49,7 @@ static COLUMNS: [Of; 25] = [
     Of::flag("deferred", |_, own| own.deferred, |d, deferred| set(&mut d.deferred, deferred)).essential(),
     Of::count("input_tokens", |r, own| Some(usage(r, own).input), |_, _| Ok(())).derived(),
     Of::count("output_tokens", |r, own| Some(usage(r, own).output), |_, _| Ok(())).derived(),
-    Of::float("latency_ms", |r, own| Some(calls(r, own).map(|call| call.latency_ms).sum()), |_, _| Ok(())).derived(),
+    Of::float("latency_ms", |r, own| total_latency_ms(calls(r, own)), |_, _| Ok(())).derived(),
     Of::check(Check::Calculations, |_, own| own.checks, |d| &mut d.checks),
     Of::check(Check::AllNumbersUsed, |_, own| own.checks, |d| &mut d.checks),
     Of::check(Check::GroundedNumbers, |_, own| own.checks, |d| &mut d.checks),

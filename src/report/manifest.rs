@@ -1,5 +1,6 @@
 //! The manifest of a run: everything needed to repeat the run, to distinguish it from others, and to compute its cost.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use anyhow::{Context, Result};
@@ -7,9 +8,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::files::write_file;
+use super::format::lambda;
 use crate::analysis::metrics::Prices;
 use crate::analysis::metrics::recommendation::MARGIN;
 use crate::types::left_out::LeftOut;
+use crate::types::shard::ShardCell;
 
 /// The manifest's file name.
 pub const FILE: &str = "manifest.json";
@@ -54,11 +57,88 @@ pub struct Manifest {
     pub spent: Value,
     /// Model names that the answers report.
     pub answered_by: Value,
+    /// Number of calls that each server answered, by model and by host and port. Empty if no server did.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub servers: BTreeMap<String, BTreeMap<String, u64>>,
     /// Notes on the prices for the reader.
     #[serde(default)]
     pub price_notes: Vec<String>,
     /// Other warnings for the reader.
     pub warnings: Vec<String>,
+    /// Share of the cells that the folder holds. `None` if the folder holds a whole run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shard: Option<ShardPart>,
+    /// Shards that the outputs were merged from. `None` if one run wrote them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub merged: Option<MergedShards>,
+}
+
+/// Share of a run's cells in the manifest of a shard.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct ShardPart {
+    /// Number of the shard, from 1 to `count`.
+    pub index: usize,
+    /// Number of shards of the run.
+    pub count: usize,
+    /// All cells of the run in the order of the records, each with its shard. Empty until the cells have run.
+    pub cells: Vec<ShardCell>,
+    /// Warnings that hold for the whole run, as they do not depend on the records.
+    #[serde(default)]
+    pub warnings: Vec<String>,
+}
+
+impl ShardPart {
+    /// Returns the cells of this shard, in the order of the records.
+    pub fn own(&self) -> impl Iterator<Item = &ShardCell> {
+        self.cells.iter().filter(|cell| cell.shard == self.index)
+    }
+}
+
+/// Shards of a run whose outputs were merged.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct MergedShards {
+    /// Number of shards of the run.
+    pub count: usize,
+    /// Numbers of the shards that had finished, ascending.
+    pub shards: Vec<usize>,
+    /// Cells of the shards that are missing, in the order of the records.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub missing: Vec<ShardCell>,
+}
+
+impl MergedShards {
+    /// Returns true if no shard with cells is missing.
+    #[must_use]
+    pub fn is_complete(&self) -> bool {
+        self.missing.is_empty()
+    }
+
+    /// Returns sentences on what is missing: one on the whole, then one for each missing shard. Empty if nothing is
+    /// missing. `readable` shortens a λ for people.
+    #[must_use]
+    pub fn notices(&self, readable: impl Fn(f64) -> f64) -> Vec<String> {
+        if self.is_complete() {
+            return Vec::new();
+        }
+        let shards: std::collections::BTreeSet<usize> = self.missing.iter().map(|cell| cell.shard).collect();
+        let cell = |cell: &ShardCell| {
+            let at =
+                cell.threshold.map_or_else(String::new, |threshold| format!(" at λ {}", lambda(readable(threshold))));
+            format!("{}{at} in order {}", cell.place.arm, cell.place.order)
+        };
+        let line = |shard: usize| {
+            let cells: Vec<String> = self.missing.iter().filter(|of| of.shard == shard).map(cell).collect();
+            format!("Missing from shard {shard} of {}: {}.", self.count, cells.join(", "))
+        };
+        let whole = format!(
+            "Incomplete: {} of {} shards have not finished, so {} cells are missing. All figures and intervals cover only the cells that \
+             are there; counts and fees are sums over the orders that an arm has, which may differ between arms.",
+            shards.len(),
+            self.count,
+            self.missing.len()
+        );
+        std::iter::once(whole).chain(shards.into_iter().map(line)).collect()
+    }
 }
 
 impl Manifest {

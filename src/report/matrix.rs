@@ -9,6 +9,7 @@ use crate::types::check::Check;
 use crate::types::confidence::Confidence;
 use crate::types::item::Item;
 use crate::types::matrix::Row;
+use crate::types::record::total_latency_ms;
 
 /// Returns the table `matrix`. `level` counts from 0 = weak. `example_id` is empty for an answer without an example.
 /// Token and millisecond counts sum over all calls of the answer. `journal_key` is the key of the call that gave the
@@ -33,7 +34,7 @@ pub fn table(dataset: &str, items: &[Item], rows: &[Row]) -> Result<Table> {
         Column::exact(each().map(|row| row.confidence.map(Confidence::value))).file("confidence"),
         Column::count(each().map(|row| usage(row).input)).file("input_tokens"),
         Column::count(each().map(|row| usage(row).output)).file("output_tokens"),
-        Column::exact(each().map(|row| row.calls.iter().map(|call| call.latency_ms).sum::<f64>())).file("latency_ms"),
+        Column::exact(each().map(|row| total_latency_ms(&row.calls))).file("latency_ms"),
         Column::text(each().map(|row| row.calls.first()?.journal_key.map(|key| key.to_string()))).file("journal_key"),
     ];
     let checked = |check: Check| Column::flag(each().map(move |row| row.checks.of(check)));

@@ -74,7 +74,7 @@ static COLUMNS: [Of; 40] = [
     tokens("distil_input_tokens", |r, top| Some(r.usage(Some(*top), Purpose::Distil).input)),
     tokens("distil_output_tokens", |r, top| Some(r.usage(Some(*top), Purpose::Distil).output)),
     tokens("embed_tokens", |r, _| Some(r.usage(None, Purpose::Embed).input)),
-    Of::float("latency_ms", |r, _| Some(r.latency_ms()), |_, _| Ok(())).derived(),
+    Of::float("latency_ms", |r, _| r.latency_ms(), |_, _| Ok(())).derived(),
     Of::text(
         "strategy_scores",
         |r, _| Some(joined(r.strategy_scores.iter().map(|score| score.name()))),

@@ -312,7 +312,7 @@ fn latency(experiments: &[Experiment]) -> Vec<Column> {
         let mut stages: Vec<(Option<Level>, Purpose, Vec<f64>)> = Vec::new();
         // Output that was part of a call for another purpose took no separate time.
         let calls = row.slice.outcomes.iter().flat_map(|outcome| outcome.calls());
-        for (call, _) in calls.filter(|(call, earlier)| !call.shares_with(earlier)) {
+        for (call, _) in calls.filter(|(call, earlier)| !call.shares_with(earlier) && !call.is_batched()) {
             match stages.iter_mut().find(|(level, purpose, _)| (*level, *purpose) == (call.level, call.purpose)) {
                 Some((.., times)) => times.push(call.latency_ms),
                 None => stages.push((call.level, call.purpose, vec![call.latency_ms])),

@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 
-use super::table::Table;
+pub use super::table::Table;
 use super::{calls, levels, records};
 use crate::types::record::Record;
 

@@ -8,6 +8,7 @@ use anyhow::{Result, anyhow};
 use super::error::RunError;
 use super::outputs::{FinishedRun, SetAside};
 use super::progress::Progress;
+use super::shards::runs::{RunsReport, RunsShard};
 use super::{Prepared, Run, RunLocation, Sources};
 use crate::analysis::metrics::Comparison;
 use crate::config::ablation::{self, Ablation};
@@ -16,6 +17,7 @@ use crate::report::folder::{JOURNAL, replace_outputs};
 use crate::report::left_out;
 use crate::report::summary::{LATEX, SUMMARY};
 use crate::types::left_out::{LeftOut, Unrecorded};
+use crate::types::shard::Shard;
 
 /// A checked ablation, ready to run. Every variant is checked before the first call.
 pub struct PreparedAblation {
@@ -71,17 +73,48 @@ impl PreparedAblation {
         self.runs.iter().map(|(_, prepared)| prepared)
     }
 
-    /// Lines on what each run would do, with expected calls, tokens and fee.
+    /// Lines on what each run of the shard would do, with expected calls, tokens and fee.
     ///
     /// # Errors
     /// As [`Prepared::forecast`].
-    pub fn forecast(&self) -> Result<Vec<String>, RunError> {
+    pub fn forecast(&self, shard: Shard) -> Result<Vec<String>, RunError> {
         let mut lines = Vec::new();
-        for (label, run) in &self.runs {
+        let own_runs = self.runs_of(shard);
+        for (_, (label, run)) in self.runs.iter().enumerate().filter(|(index, _)| own_runs.makes(*index)) {
             lines.push(format!("\n{label}"));
             lines.extend(run.forecast()?);
         }
         Ok(lines)
+    }
+
+    /// Runs of a shard, divided by their steps.
+    fn runs_of(&self, shard: Shard) -> RunsShard {
+        let runs: Vec<(String, usize)> = self.runs.iter().map(|(label, run)| (label.clone(), run.steps())).collect();
+        RunsShard::new("ablate", shard, &runs)
+    }
+
+    /// Makes the runs of a shard, in a folder inside `out`. A run is never divided, and no table is made: the same
+    /// ablation without a shard makes them.
+    ///
+    /// # Errors
+    /// [`RunError`]. The journal holds every answer up to the error.
+    pub async fn execute_shard(
+        &self,
+        out: &Path,
+        fresh: bool,
+        shard: Shard,
+        progress: &Progress,
+    ) -> Result<RunsReport, RunError> {
+        let out = out.join(shard.folder_name());
+        let own_runs = self.runs_of(shard);
+        let locations = self.ablation.runs().into_iter().map(|(title, variant)| RunLocation {
+            folder: folder_of(&out, title, variant),
+            shared_journal: Some(out.join(JOURNAL)),
+            fresh,
+        });
+        let own = locations.zip(&self.runs).enumerate().filter(|(index, _)| own_runs.makes(*index));
+        let own: Vec<_> = own.map(|(_, (location, (label, run)))| (label.as_str(), run, location)).collect();
+        own_runs.execute(&out, own, progress).await
     }
 
     /// Runs all variants and writes the tables into `out`. Returns the tables for a terminal of `width` columns.

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::anyhow;
 
+use super::batch::{BatchPhase, BatchedLevels};
 use super::error::RunError;
 use super::left_out::{Runnable, not_recorded};
 use super::outputs::Calibration;
@@ -111,11 +112,18 @@ impl PreparedCalibration {
     /// [`RunError`]. The journal holds every answer up to the error.
     pub async fn calibrate(&self, progress: &Progress) -> Result<CalibrationReport, RunError> {
         let Self { prepared, open } = self;
+        let notes = prepared.check_batches(BatchedLevels::Weak)?;
         let location = prepared.location("");
         std::fs::create_dir_all(&location.folder).map_err(|error| RunError::Folder(error.into()))?;
         let session = Session::open(prepared, &location, progress)?;
         let mut plan = calibration_plan(&prepared.resolved);
         plan.task.guarantee = open.or(plan.task.guarantee);
+        for note in &notes {
+            progress.message(note);
+        }
+        if let Some(phase) = BatchPhase::begin(prepared, &session, &plan, progress).await? {
+            phase.end()?;
+        }
         let is_learner = |(arm, _): &(Arm, _)| arm.learning().is_some();
         let learns = plan.calibration_cells().is_some_and(|cells| cells.arms.iter().any(is_learner));
         let models = if learns { session.models().await? } else { session.models_without_embeddings().await? };

@@ -5,21 +5,27 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use serde_json::json;
 
+use super::batch::BatchedLevels;
 use super::error::RunError;
 use super::left_out::{Runnable, not_recorded};
 use super::outputs::{Calibration, FinishedRun, Outputs, RunFacts, SetAside};
 use super::page::{self, PageData, PageSources};
 use super::progress::Progress;
-use super::provenance::{answered_by, now, spent};
+use super::provenance::{answered_by, now, servers, spent};
 use super::resources::{Models, calibration_plan, orders};
 use super::session::Session;
+use super::shards::partition::Partition;
+use super::warnings::{AskedModel, StoredFacts};
 use super::{Prepared, RunLocation, strategies, warnings};
 use crate::analysis::metrics::Comparison;
 use crate::cascade::experiment::{ExperimentOutcome, StoredStrategy};
+use crate::config::resolved::ResolvedConfig;
+use crate::config::schema::Config;
 use crate::report::folder::write_outputs;
 use crate::report::manifest::Manifest;
 use crate::report::unparsed;
 use crate::types::record::Record;
+use crate::types::shard::Shard;
 
 /// Number of calls that a run needed and that its own journal did not hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,7 +44,7 @@ pub struct RunReport {
     unparsed: Vec<u8>,
     calls: Calls,
     folder: PathBuf,
-    /// Data of the run's page. `None` if several runs share a journal, so that no page is made.
+    /// Data of the run's page. `None` if several runs share a journal or the run is a shard, so that no page is made.
     page: Option<PageData>,
 }
 
@@ -103,7 +109,9 @@ impl RunReport {
     /// As [`RunReport::write`].
     pub fn write_outputs(&self, outputs: &Outputs, folder: &Path) -> Result<Option<SetAside>, RunError> {
         let files = || {
-            let mut files = outputs.files()?;
+            // A shard has no figures: they would pretend to be those of the run.
+            let is_shard = self.finished.manifest.shard.is_some();
+            let mut files = if is_shard { outputs.record_files()? } else { outputs.files()? };
             files.push((strategies::FILE.to_owned(), strategies::lines(&self.strategies, &self.finished.manifest)?));
             if !self.unparsed.is_empty() {
                 files.push((unparsed::FILE.to_owned(), self.unparsed.clone()));
@@ -132,20 +140,38 @@ impl Prepared {
 
     /// Runs the config's arms at the given location.
     pub(super) async fn execute_at(&self, location: &RunLocation, progress: &Progress) -> Result<RunReport, RunError> {
-        let (session, manifest) = Session::begin(self, location, self.identity(), progress, |manifest| manifest)?;
+        let notes = self.check_batches(BatchedLevels::Both)?;
+        let mut partition = partition(&self.resolved, self.shard);
+        let begun = |manifest| Manifest { shard: partition.begun(), ..manifest };
+        let (session, manifest) = Session::begin(self, location, self.identity(), progress, begun)?;
+        for note in &notes {
+            progress.message(note);
+        }
+        self.run_batches(&session, progress).await?;
         let config = &self.resolved.config;
         let models = session.models().await?;
-        let plan = calibration_plan(&self.resolved);
+        let plan = calibration_plan(&self.resolved).only(|arm| partition.has(*arm));
         let Runnable { plan, calibration, left_out } = session.runnable(&models, &plan).await?;
         let thresholds: Vec<f64> = config.deferral.fixed_threshold().into_iter().collect();
-        let cells = plan.cells(&calibration.arms, &thresholds, orders(&self.resolved));
+        let cells = plan.cells(&calibration.arms, &thresholds, orders(&self.resolved)).restricted(partition.own());
+        partition.note_thresholds(&cells);
         let outcome = session.run_cells(&models, &cells, &config.name).await?.without(left_out);
-        if let (true, Some(first)) = (outcome.records.is_empty(), outcome.left_out.first()) {
+        if let (true, true, Some(first)) = (self.shard.is_whole(), outcome.records.is_empty(), outcome.left_out.first())
+        {
             return Err(not_recorded("no arm has all of its calls recorded", first));
         }
         let gate_warnings = warnings::of_gates(&outcome.records);
-        Ended { session: &session, models: &models, manifest, outcome, calibration, gate_warnings }.report().await
+        let ended =
+            Ended { session: &session, models: &models, manifest, outcome, calibration, gate_warnings, partition };
+        ended.report().await
     }
+}
+
+/// Division of a run's cells. Each arm has one cell in each order, whose λ need not be known.
+pub(super) fn partition(resolved: &ResolvedConfig, shard: Shard) -> Partition {
+    let mut partition = Partition::of(shard);
+    partition.add(&calibration_plan(resolved).cells(&[], &[0.0], orders(resolved)), None);
+    partition
 }
 
 /// A run after its last call, before its report.
@@ -157,26 +183,36 @@ pub(super) struct Ended<'a> {
     pub(super) calibration: Calibration,
     /// Warnings about deferral gates.
     pub(super) gate_warnings: Vec<String>,
+    /// Division of the run's cells.
+    pub(super) partition: Partition,
+}
+
+/// Warning of a run with one λ whose config asks for a choice of λ. `None` for other runs.
+pub(super) fn of_choice(is_swept: bool, config: &Config) -> Option<String> {
+    (!is_swept && config.dataset.choose.is_some())
+        .then(|| "dataset.choose applies only to `sweep`. This run has one λ, so no λ was chosen.".to_owned())
 }
 
 impl Ended<'_> {
     /// Completes the manifest and returns the report.
     pub(super) async fn report(self) -> Result<RunReport, RunError> {
-        let Self { session, models, mut manifest, outcome, calibration, gate_warnings } = self;
+        let Self { session, models, mut manifest, outcome, calibration, gate_warnings, partition } = self;
         let (resolved, journal) = (session.resolved, &session.resources.journal);
         let answered_by = answered_by(outcome.records.iter().chain(&calibration.records));
-        let leakage = session.leakage(models).into_iter().collect();
-        let record_warnings = warnings::of_records(resolved, &outcome, &calibration.records, &answered_by);
-        manifest.warnings = [resolved.warnings(), leakage, gate_warnings, record_warnings].concat();
-        if manifest.swept.is_none() && resolved.config.dataset.choose.is_some() {
-            manifest
-                .warnings
-                .push("dataset.choose applies only to `sweep`. This run has one λ, so no λ was chosen.".to_owned());
-        }
+        let before = [resolved.warnings(), session.leakage(models).into_iter().collect()].concat();
+        let asked = [&resolved.weak, &resolved.strong].map(AskedModel::of);
+        let stored: Vec<StoredFacts> =
+            outcome.strategies.iter().map(|stored| StoredFacts::of(&stored.strategy)).collect();
+        let record_warnings =
+            warnings::of_records(asked, (&outcome.records, &stored), &calibration.records, &answered_by);
+        manifest.warnings = [before.clone(), gate_warnings, record_warnings].concat();
+        manifest.warnings.extend(of_choice(manifest.swept.is_some(), &resolved.config));
+        manifest.shard = partition.part(before);
         manifest.left_out.clone_from(&outcome.left_out);
         manifest.calls_made = Some(journal.calls_made());
         manifest.spent = spent(resolved, journal).map_err(RunError::Journal)?;
         manifest.answered_by = json!(answered_by);
+        manifest.servers = servers(outcome.records.iter().chain(&calibration.records));
         manifest.ended = Some(now());
         let unparsed = unparsed::lines(&outcome.records, journal).await.map_err(RunError::Journal)?;
         let facts = RunFacts::of(resolved, manifest.swept.clone());
@@ -184,7 +220,8 @@ impl Ended<'_> {
         let calls = Calls { made: journal.calls_made(), imported: journal.calls_imported() };
         let finished = FinishedRun { manifest, facts, records, calibration, missing_columns: Vec::new() };
         let location = session.location();
-        let page = location.shared_journal.is_none().then(|| PageData::of(resolved));
+        let has_page = location.shared_journal.is_none() && finished.manifest.shard.is_none();
+        let page = has_page.then(|| PageData::of(resolved));
         Ok(RunReport { finished, strategies, unparsed, calls, folder: location.folder.clone(), page })
     }
 }

@@ -3,6 +3,7 @@
 
 pub mod ablate;
 pub mod audit;
+mod batch;
 pub mod calibrate;
 pub mod compare;
 pub mod data_sets;
@@ -25,6 +26,7 @@ pub mod report;
 pub mod reproduce;
 pub mod resources;
 mod session;
+pub mod shards;
 pub mod shown_prompt;
 mod sources;
 mod status;
@@ -41,11 +43,13 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use anyhow::anyhow;
 use serde_json::Value;
 
 pub use self::error::RunError;
 pub use self::execute::RunReport;
 pub use self::progress::{Listener, Progress, Task, Unit};
+use self::shards::partition::Partition;
 pub use self::sources::Sources;
 pub use self::status::{ArmStatus, FeeStatus, ModelStatus, Pace, RunStatus};
 pub use self::stop::Stop;
@@ -59,6 +63,7 @@ use crate::config::schema::Config;
 use crate::dataset::catalogue::Catalogue;
 use crate::fetch::shipped;
 use crate::types::model::Model;
+use crate::types::shard::Shard;
 
 /// A config to run, with overrides of its values.
 ///
@@ -73,6 +78,8 @@ pub struct Run {
     models: BTreeMap<String, CustomModel>,
     folder: Option<PathBuf>,
     fresh: bool,
+    shard: Shard,
+    batch: bool,
 }
 
 impl Run {
@@ -89,7 +96,8 @@ impl Run {
     #[must_use]
     pub fn new(config: impl AsRef<Path>, overrides: Vec<String>, sources: Sources) -> Self {
         let config = config.as_ref().to_owned();
-        Self { config, overrides, sources, models: BTreeMap::new(), folder: None, fresh: false }
+        let (models, folder, shard) = (BTreeMap::new(), None, Shard::WHOLE);
+        Self { config, overrides, sources, models, folder, fresh: false, shard, batch: false }
     }
 
     /// Overrides a value of the config, as `--set` does: `key.path=value`, or `key.path=` to remove a key.
@@ -140,10 +148,23 @@ impl Run {
         Self { folder: folder.into(), ..self }
     }
 
+    /// Restricts the run to a shard of its cells, in a folder of its own inside the folder of the run.
+    #[must_use]
+    pub fn in_shard(self, shard: Shard) -> Self {
+        Self { shard, ..self }
+    }
+
     /// If `fresh`, moves existing outputs aside and starts over. The journal stays in use.
     #[must_use]
     pub fn fresh(self, fresh: bool) -> Self {
         Self { fresh, ..self }
+    }
+
+    /// If `batch`, arms that do not learn, and the calibration, use the batch APIs of the models' providers first. Such
+    /// an answer may take a day. The same command continues after an interruption.
+    #[must_use]
+    pub fn in_batches(self, batch: bool) -> Self {
+        Self { batch, ..self }
     }
 
     /// Reads and checks the data and all files that the config names. Calls no model.
@@ -152,7 +173,13 @@ impl Run {
     /// [`RunError`] with the location of the fault and a remedy.
     pub fn prepare(&self) -> Result<Prepared, RunError> {
         let resolved = self.sources.load(&self.config, &self.overrides)?;
-        let Self { models, folder, fresh, sources, .. } = self;
+        let Self { models, folder, fresh, sources, shard, batch, .. } = self;
+        if *batch && !shard.is_whole() {
+            return Err(RunError::Config(anyhow!(
+                "--batch makes calls of the whole run, so shards would pay for them several times: run it once without --shard, \
+                 then the shards with --journal postgres://… or in the same folder"
+            )));
+        }
         for entry in [&resolved.weak, &resolved.strong].into_iter().filter(|_| !sources.offline) {
             if entry.backend.kind() == BackendKind::Custom && !models.contains_key(&entry.name) {
                 let error = anyhow::Error::from(EntryError::Unregistered);
@@ -161,7 +188,8 @@ impl Run {
             }
         }
         let (sources, models, folder) = (sources.clone(), models.clone(), folder.clone());
-        Ok(Prepared { resolved, path: self.config.clone(), sources, models, folder, fresh: *fresh })
+        let (path, fresh, shard, batch) = (self.config.clone(), *fresh, *shard, *batch);
+        Ok(Prepared { resolved, path, sources, models, folder, fresh, shard, batch })
     }
 
     /// Runs the config's arms.
@@ -206,13 +234,19 @@ pub struct Prepared {
     models: BTreeMap<String, CustomModel>,
     folder: Option<PathBuf>,
     fresh: bool,
+    shard: Shard,
+    /// True if the provider's batch API is used where it can be.
+    batch: bool,
 }
 
 impl Prepared {
-    /// Location of the run. `suffix` is appended to the name of the default folder.
+    /// Location of the run. `suffix` is appended to the name of the default folder. A shard has a folder inside the
+    /// folder of the run.
     fn location(&self, suffix: &str) -> RunLocation {
         let default = || Path::new("results").join(format!("{}{suffix}", self.resolved.config.name));
-        RunLocation { folder: self.folder.clone().unwrap_or_else(default), shared_journal: None, fresh: self.fresh }
+        let whole = self.folder.clone().unwrap_or_else(default);
+        let folder = if self.shard.is_whole() { whole } else { whole.join(self.shard.folder_name()) };
+        RunLocation { folder, shared_journal: None, fresh: self.fresh }
     }
 
     /// Names of the weak and the strong model.
@@ -226,7 +260,8 @@ impl Prepared {
     /// # Errors
     /// [`RunError`] if a file that the config names cannot be read any more.
     pub fn forecast(&self) -> Result<Vec<String>, RunError> {
-        self.with_files(forecast::lines(&self.resolved))
+        let partition = execute::partition(&self.resolved, self.shard);
+        self.with_files([forecast::lines(&self.resolved), self.share(&partition)].concat())
     }
 
     /// Lines on what a sweep over these thresholds would do, with expected calls, tokens and fee.
@@ -234,7 +269,9 @@ impl Prepared {
     /// # Errors
     /// As [`Self::forecast`].
     pub fn forecast_sweep(&self, thresholds: &Thresholds) -> Result<Vec<String>, RunError> {
-        self.with_files(forecast::lines_of(&self.resolved, Flow::Sweep(thresholds.max_count())))
+        let flow = Flow::Sweep(thresholds.max_count());
+        let partition = sweep::partition(&self.resolved, self.shard, thresholds);
+        self.with_files([forecast::lines_of(&self.resolved, flow), self.share(&partition)].concat())
     }
 
     /// Lines on what a calibration would do, with expected calls, tokens and fee.
@@ -243,6 +280,30 @@ impl Prepared {
     /// As [`Self::forecast`].
     pub fn forecast_calibration(&self) -> Result<Vec<String>, RunError> {
         self.with_files(forecast::lines_of(&self.resolved, Flow::Calibration))
+    }
+
+    /// Number of steps of the run over all its cells.
+    fn steps(&self) -> usize {
+        resources::calibration_plan(&self.resolved).cells(&[], &[0.0], resources::orders(&self.resolved)).steps()
+    }
+
+    /// Lines on the share of a shard; empty for a whole run.
+    fn share(&self, partition: &Partition) -> Vec<String> {
+        if self.shard.is_whole() {
+            return Vec::new();
+        }
+        let cells = |is_own: bool| {
+            let mut arms = BTreeMap::new();
+            let index = self.shard.index();
+            for cell in partition.cells().iter().filter(|cell| (cell.shard == index) == is_own) {
+                *arms.entry(cell.place.arm).or_insert(0) += 1;
+            }
+            // Every shard makes the calls of this arm, whichever shard has its cells.
+            arms.extend(partition.everywhere().filter(|arm| !arms.contains_key(arm)).map(|arm| (arm, 0)));
+            arms
+        };
+        let (own, others) = (cells(true), cells(false));
+        forecast::of_shard(&self.resolved, self.shard, &own, &others)
     }
 
     fn with_files(&self, lines: Vec<String>) -> Result<Vec<String>, RunError> {

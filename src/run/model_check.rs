@@ -76,7 +76,8 @@ impl ModelCheck {
     pub fn title(&self) -> String {
         let Self { entry, server, .. } = self;
         let preset = server.preset.map(|preset| format!(", preset `{}`", preset.name())).unwrap_or_default();
-        format!("model `{}`: {} at {}{preset}", entry.name, entry.server_name(), server.base_url)
+        let addresses = server.base_url.as_slice().join(", ");
+        format!("model `{}`: {} at {addresses}{preset}", entry.name, entry.server_name())
     }
 
     /// Tests the server with a few small calls.

@@ -11,6 +11,7 @@ use super::project::Project;
 use crate::analysis::metrics::Prices;
 use crate::config::resolved::ResolvedConfig;
 use crate::gateway::journal::neighbours::Account;
+use crate::gateway::journal::shared::{Scope, SharedLimit};
 use crate::gateway::journal::{Journal, Spend};
 use crate::report::manifest::Manifest;
 use crate::types::price::Fee;
@@ -41,6 +42,11 @@ impl FeeTotal {
                 let sum = if answered { &mut total.fee } else { &mut total.lost };
                 *sum = sum.plus(price.fee(*usage));
                 total.nominal |= price.nominal;
+            }
+        }
+        for (name, Spend { usage, .. }) in &account.batched {
+            if let Some(price) = prices.get(name).and_then(Option::as_ref) {
+                total.fee = total.fee.minus(price.saved_by_batch(*usage));
             }
         }
         total
@@ -89,6 +95,8 @@ pub struct Money {
     runs: BTreeMap<PathBuf, FeeTotal>,
     /// Project folder and fees of all runs in it; `None` outside a project.
     project: Option<(PathBuf, FeeTotal)>,
+    /// Address of the shared journal and fees of all workers of the run; `None` if the journal is not shared.
+    workers: Option<(String, FeeTotal)>,
 }
 
 impl Money {
@@ -108,6 +116,9 @@ impl Money {
             self.project = Some((project.root().to_owned(), all));
         }
         self.runs.insert(journal.path().to_owned(), run);
+        if let Some((place, account)) = journal.shared_account(false)? {
+            self.workers = Some((place, FeeTotal::of(&account, prices)));
+        }
         Ok(())
     }
 
@@ -122,6 +133,9 @@ impl Money {
         }
         if let Some((root, all)) = self.project.as_ref().filter(|(_, all)| all.upper_bound() > run.upper_bound()) {
             parts.push(format!("{} by all runs in {}", all.describe(), folder_name(root)));
+        }
+        if let Some((place, all)) = &self.workers {
+            parts.push(format!("{} by all workers of this run in {place}", all.describe()));
         }
         let unpriced: Vec<String> = self.now.unpriced.iter().map(|name| format!("`{name}`")).collect();
         if !unpriced.is_empty() {
@@ -173,6 +187,18 @@ pub(super) fn prices(resolved: &ResolvedConfig) -> Prices {
         prices.entry(entry.name.clone()).or_insert_with(|| entry.price.clone());
     }
     prices
+}
+
+/// A worker's share of a run: limits over all workers, and the prices by which they are kept.
+pub(super) fn scope(resolved: &ResolvedConfig, retries_refused: bool) -> Scope {
+    let config = &resolved.config;
+    let limit = |key, usd: Option<f64>, all_runs| usd.map(|usd| SharedLimit { key, usd, all_runs });
+    let limits = [
+        limit("limits.max_fee_usd", config.limits.max_fee_usd, false),
+        limit("limits.max_total_fee_usd", config.limits.max_total_fee_usd, true),
+    ];
+    let (run, limits) = (config.name.clone(), limits.into_iter().flatten().collect());
+    Scope { run, limits, prices: prices(resolved), retries_refused }
 }
 
 /// Fees of the neighbouring runs, at the prices of each run's manifest, or at `prices` for models that the manifest

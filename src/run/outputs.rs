@@ -7,6 +7,7 @@ use anyhow::{Context as _, Result, bail};
 use serde_json::Value;
 
 use super::error::RunError;
+use super::shards;
 use crate::analysis::metrics::chosen::Rule;
 use crate::analysis::metrics::{Calibrated, Comparison, Prices};
 use crate::config::resolved::ResolvedConfig;
@@ -20,7 +21,7 @@ use crate::report::recommendation::{self, Advice};
 use crate::report::summary::{self, Context};
 use crate::report::sweep::Sweep;
 pub use crate::report::sweep::Wanted;
-use crate::report::tables::{OF_CALIBRATION, OF_STREAM, of_records};
+use crate::report::tables::{OF_CALIBRATION, OF_STREAM, Table, of_records};
 use crate::report::{chosen, left_out};
 use crate::task::confidence::Signal;
 use crate::types::price::Price;
@@ -83,6 +84,29 @@ pub struct Calibration {
     pub records: Vec<Record>,
 }
 
+/// Records of a run or of a shard, as its tables hold them.
+pub(super) struct RunTables {
+    /// One record per item and cell.
+    pub(super) records: Vec<Record>,
+    /// Records of the calibration items.
+    pub(super) calibration: Vec<Record>,
+    /// Columns that the tables lack because an earlier version wrote them.
+    pub(super) missing_columns: Vec<Lacking>,
+}
+
+impl RunTables {
+    /// Reads the tables in a folder.
+    ///
+    /// # Errors
+    /// If a file cannot be read.
+    pub(super) fn read(folder: &Path) -> Result<Self> {
+        let (calibration, mut missing_columns) = read::records(folder, OF_CALIBRATION, &[])?;
+        let (records, of_stream) = read::records(folder, OF_STREAM, &calibration)?;
+        missing_columns.extend(of_stream);
+        Ok(Self { records, calibration, missing_columns })
+    }
+}
+
 /// Data of a finished run from which all outputs are made.
 pub struct FinishedRun {
     /// Manifest of the run.
@@ -101,16 +125,34 @@ impl FinishedRun {
     /// Reads the folder of a finished run.
     ///
     /// # Errors
-    /// If the folder holds no run or an unfinished run, or if a file cannot be read.
+    /// If the folder holds no run, an unfinished run or a shard, or if a file cannot be read.
     pub fn read(folder: &Path) -> Result<Self> {
         let manifest = Manifest::read(folder)?;
-        let mut manifest = manifest.with_context(|| format!("{} holds no run: {FILE} is missing", folder.display()))?;
+        if manifest.is_none() && !shards::folders(folder)?.is_empty() {
+            bail!("{0} holds shards of a run. Merge them first, with `intercascade report {0}`", folder.display());
+        }
+        let manifest = manifest.with_context(|| format!("{} holds no run: {FILE} is missing", folder.display()))?;
+        if let Some(part) = &manifest.shard {
+            let whole = shards::whole(folder).display();
+            bail!(
+                "{} holds only shard {} of {} of a run. Name the folder of the whole run, {whole}",
+                folder.display(),
+                part.index,
+                part.count
+            );
+        }
         if manifest.ended.is_none() {
             bail!("the run in {} is not finished. Repeat the command that started the run", folder.display());
         }
-        let (calibration, mut missing_columns) = read::records(folder, OF_CALIBRATION, &[])?;
-        let (records, of_stream) = read::records(folder, OF_STREAM, &calibration)?;
-        missing_columns.extend(of_stream);
+        Self::of_tables(manifest, RunTables::read(folder)?)
+    }
+
+    /// The run of a manifest and its tables.
+    ///
+    /// # Errors
+    /// If this version cannot read the config of the manifest.
+    pub(super) fn of_tables(mut manifest: Manifest, tables: RunTables) -> Result<Self> {
+        let RunTables { records, calibration, missing_columns } = tables;
         if missing_columns.iter().any(|lacking| lacking.column == "cached_input_tokens") {
             // The number of cached input tokens is unknown, so a price that depends on it cannot be applied.
             let has_cache_price =
@@ -208,16 +250,8 @@ impl<'a> Outputs<'a> {
 
     /// Returns name and bytes of every output file except the manifest.
     pub(super) fn files(&self) -> Result<Vec<(String, Vec<u8>)>> {
-        let FinishedRun { manifest, records, calibration, missing_columns, .. } = self.run;
-        let mut tables = of_records(OF_STREAM, records)?;
-        if !calibration.records.is_empty() {
-            tables.extend(of_records(OF_CALIBRATION, &calibration.records)?);
-        }
-        for table in &mut tables {
-            let name = table.name;
-            table
-                .empty(missing_columns.iter().filter(|lacking| lacking.table == name).map(|lacking| lacking.column))?;
-        }
+        let manifest = &self.run.manifest;
+        let mut tables = self.record_tables()?;
         tables.extend(of_arms(self.comparison, self.gauged())?);
         if let Some(sweep) = &self.sweep {
             tables.extend(sweep.tables()?);
@@ -239,6 +273,41 @@ impl<'a> Outputs<'a> {
         Ok(files)
     }
 
+    /// Returns name and bytes of the files with the records, which a shard has alone.
+    pub(super) fn record_files(&self) -> Result<Vec<(String, Vec<u8>)>> {
+        let mut files = Vec::new();
+        for mut table in self.record_tables()? {
+            files.extend(table.files()?);
+        }
+        Ok(files)
+    }
+
+    fn record_tables(&self) -> Result<Vec<Table>> {
+        let FinishedRun { records, calibration, missing_columns, .. } = self.run;
+        let mut tables = of_records(OF_STREAM, records)?;
+        if !calibration.records.is_empty() {
+            tables.extend(of_records(OF_CALIBRATION, &calibration.records)?);
+        }
+        for table in &mut tables {
+            let name = table.name;
+            table
+                .empty(missing_columns.iter().filter(|lacking| lacking.table == name).map(|lacking| lacking.column))?;
+        }
+        Ok(tables)
+    }
+
+    /// Sentences on the shards that a merged run lacks. Empty if nothing is missing.
+    #[must_use]
+    pub fn notices(&self) -> Vec<String> {
+        let readable = |threshold| self.comparison.readable(threshold);
+        self.run.manifest.merged.as_ref().map(|merged| merged.notices(readable)).unwrap_or_default()
+    }
+
+    /// Lines that describe the run, after what is missing.
+    pub(super) fn setting(&self) -> Vec<String> {
+        self.notices().into_iter().chain(self.run.manifest.setting.iter().cloned()).collect()
+    }
+
     /// Source of the confidence that arms defer on. `None` if no arm uses a signal.
     fn gauged(&self) -> Option<ConfidenceSource<'a>> {
         let facts = &self.run.facts;
@@ -254,7 +323,7 @@ impl<'a> Outputs<'a> {
         let decision = self.advice.section();
         let context = Context {
             name: &facts.name,
-            setting: &manifest.setting,
+            setting: &self.setting(),
             warnings: &warnings,
             comparison: self.comparison,
             confidence: self.gauged(),
@@ -295,10 +364,11 @@ impl<'a> Outputs<'a> {
     /// `targets`.
     #[must_use]
     pub fn lines(&self, width: u16, targets: Wanted) -> Vec<String> {
-        let mut lines = vec![match &self.sweep {
+        let mut lines = self.notices();
+        lines.push(match &self.sweep {
             None => summary::terminal(self.comparison, width),
             Some(sweep) => sweep.terminal(width),
-        }];
+        });
         let FinishedRun { manifest, missing_columns, .. } = self.run;
         let notes = left_out::lines(&manifest.left_out, |threshold| self.comparison.readable(threshold))
             .into_iter()

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::error::RunError;
 use super::outputs::{FinishedRun, Outputs, config_of};
-use super::strategies;
+use super::{shards, strategies};
 use crate::config::data::SelectedItems;
 use crate::config::resolved::ResolvedConfig;
 use crate::config::schema::Config;
@@ -99,7 +99,7 @@ pub(super) fn of_run(
         let model = |level: usize| config.levels.get(level).map_or("", String::as_str);
         let html = page::html(&PageContents {
             name: &run.facts.name,
-            setting: &run.manifest.setting,
+            setting: &outputs.setting(),
             headline: &headline,
             summary,
             figures: outputs.figures()?,
@@ -158,7 +158,8 @@ impl CallTexts for Journals {
     }
 }
 
-/// Opens the journal of the folder, or the parts of an export there, and the further journals.
+/// Opens the journal of the folder, or the parts of an export there, the journals of its shards, and the further
+/// journals.
 fn journals(folder: &Path, sources: &PageSources) -> Result<Journals> {
     let own = folder.join(JOURNAL);
     let mut opened = Vec::new();
@@ -166,6 +167,9 @@ fn journals(folder: &Path, sources: &PageSources) -> Result<Journals> {
         opened.push(ReadOnlyJournals::of_run(&own)?);
     } else if crate::gateway::journal::check_exists(folder).is_ok() {
         opened.push(ReadOnlyJournals::open(folder)?);
+    }
+    for (_, shard) in shards::folders(folder)?.iter().filter(|(_, shard)| shard.join(JOURNAL).is_file()) {
+        opened.push(ReadOnlyJournals::of_run(&shard.join(JOURNAL))?);
     }
     for journal in &sources.journals {
         opened.push(ReadOnlyJournals::open(journal)?);

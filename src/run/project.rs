@@ -5,7 +5,9 @@ use std::path::{Component, Path, PathBuf};
 
 use anyhow::{Context, Result};
 
+use super::shards;
 use crate::report::folder::JOURNAL;
+use crate::types::shard::Shard;
 
 /// A folder that holds the folders of runs, such as `results`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -14,9 +16,10 @@ pub(super) struct Project {
 }
 
 impl Project {
-    /// Project of the run in `folder`. `None` if the folder lies outside the working folder, because neighbouring
-    /// folders there may belong to other users.
+    /// Project of the run in `folder`; a shard belongs to the project of its whole run. `None` if the folder lies
+    /// outside the working folder, because neighbouring folders there may belong to other users.
     pub(super) fn of(folder: &Path) -> Option<Self> {
+        let folder = shards::whole(folder);
         let inside =
             if folder.is_absolute() { folder.strip_prefix(std::env::current_dir().ok()?).ok()? } else { folder };
         let below = inside.components().all(|part| matches!(part, Component::Normal(_) | Component::CurDir));
@@ -29,7 +32,8 @@ impl Project {
         &self.root
     }
 
-    /// Returns the journals of the neighbouring runs, sorted by path, without the journal `own`.
+    /// Returns the journals of the neighbouring runs and of their finished shards, sorted by path, without the journal
+    /// `own`. A shard that has not finished may be writing its journal on another machine.
     ///
     /// # Errors
     /// If the folder cannot be read.
@@ -39,16 +43,25 @@ impl Project {
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
             entries => entries.with_context(context)?,
         };
-        let own = own.parent().and_then(Path::file_name);
-        let mut found = Vec::new();
+        let mut folders = Vec::new();
         for entry in entries {
             let name = entry.with_context(context)?.file_name();
-            let root = self.root.strip_prefix(".").unwrap_or(&self.root);
-            let journal = root.join(&name).join(JOURNAL);
-            if Some(&*name) != own && journal.is_file() {
-                found.push(journal);
-            }
+            let folder = self.root.strip_prefix(".").unwrap_or(&self.root).join(&name);
+            // A folder that cannot be read belongs to no run of this user.
+            folders.extend(shards::folders(&folder).unwrap_or_default().into_iter().map(|(_, shard)| shard));
+            folders.push(folder);
         }
+        // A shard may have a path of another form than the project's root.
+        let inner = |folder: &Path| {
+            let name = folder.file_name().map(ToOwned::to_owned);
+            (name, Shard::of_folder(folder).and_then(|_| folder.parent()?.file_name().map(ToOwned::to_owned)))
+        };
+        let own = own.parent().map(inner);
+        folders.retain(|folder| {
+            Some(inner(folder)) != own && (Shard::of_folder(folder).is_none() || shards::has_ended(folder))
+        });
+        let journals = folders.into_iter().map(|folder| folder.join(JOURNAL));
+        let mut found: Vec<PathBuf> = journals.filter(|journal| journal.is_file()).collect();
         found.sort();
         Ok(found)
     }

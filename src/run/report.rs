@@ -8,10 +8,11 @@ use anyhow::{Context, Result, anyhow, bail};
 use super::error::RunError;
 use super::outputs::{FinishedRun, Outputs, SetAside};
 use super::page::{self, PageSources};
+use super::shards::merge::{MergedRun, merged};
 use crate::analysis::metrics::Prices;
 use crate::report::files::write_file;
 use crate::report::folder::{replace_outputs, write_outputs};
-use crate::report::manifest::FILE;
+use crate::report::manifest::{FILE, MergedShards};
 use crate::report::splice::spliced;
 use crate::report::summary::SUMMARY;
 use crate::types::price::Price;
@@ -52,18 +53,38 @@ pub fn splice(document: &Path) -> Result<Spliced, RunError> {
 pub enum Rewritten {
     /// The run's folder. `None` if nothing changed, otherwise the old outputs that were moved.
     Own(Option<SetAside>),
-    /// Another folder.
+    /// A folder that held no run before.
     Other(PathBuf),
 }
 
-/// Reads a finished run. Prices of the file `prices` replace the run's prices. `margin`, a share in (0, 1), replaces
-/// the accuracy loss that the recommendation accepts.
+/// A run that is reported again, read from its folder or merged from its shards.
+pub struct ReportedRun {
+    /// The run.
+    pub finished: FinishedRun,
+    /// Name and bytes of the files that were collected from the shards; empty for a run in one folder.
+    collected: Vec<(String, Vec<u8>)>,
+}
+
+impl ReportedRun {
+    /// True unless shards are missing.
+    #[must_use]
+    pub fn is_complete(&self) -> bool {
+        self.finished.manifest.merged.as_ref().is_none_or(MergedShards::is_complete)
+    }
+}
+
+/// Reads a finished run, or merges the shards in its folder. Prices of the file `prices` replace the run's prices.
+/// `margin`, a share in (0, 1), replaces the accuracy loss that the recommendation accepts.
 ///
 /// # Errors
-/// [`RunError::Output`] with the file that cannot be read.
-pub fn read(run: &Path, prices: Option<&Path>, margin: Option<f64>) -> Result<FinishedRun, RunError> {
+/// [`RunError::Output`] with the file that cannot be read, or with two shards that do not belong together.
+pub fn read(run: &Path, prices: Option<&Path>, margin: Option<f64>) -> Result<ReportedRun, RunError> {
     let read = || {
-        let mut finished = FinishedRun::read(run)?;
+        let mut reported = match merged(run)? {
+            Some(MergedRun { finished, collected }) => ReportedRun { finished, collected },
+            None => ReportedRun { finished: FinishedRun::read(run)?, collected: Vec::new() },
+        };
+        let finished = &mut reported.finished;
         if let Some(path) = prices {
             let prices = read_prices(path, &finished.facts.prices)?;
             let note = prices_note(path, &prices, &finished.facts.prices);
@@ -72,7 +93,7 @@ pub fn read(run: &Path, prices: Option<&Path>, margin: Option<f64>) -> Result<Fi
         if let Some(margin) = margin {
             finished.set_margin(margin);
         }
-        Ok(finished)
+        Ok(reported)
     };
     read().map_err(RunError::Output)
 }
@@ -83,25 +104,27 @@ pub fn read(run: &Path, prices: Option<&Path>, margin: Option<f64>) -> Result<Fi
 /// # Errors
 /// [`RunError::Output`] with the file or folder, also if `out` exists.
 pub fn rewrite(
-    finished: &FinishedRun,
+    ReportedRun { finished, collected }: &ReportedRun,
     outputs: &Outputs,
     run: &Path,
     out: Option<&Path>,
     sources: &PageSources,
 ) -> Result<Rewritten, RunError> {
     let mut files = outputs.files().map_err(RunError::Output)?;
+    files.extend(collected.iter().cloned());
     let page = page::of_finished(finished, outputs, &files, run, sources)?;
-    // A page with texts is not replaced by one without them.
-    if page.is_complete || out.is_some_and(|folder| folder != run) || !run.join(&page.file.0).exists() {
+    // A page with texts is not replaced by one without them, unless further shards were merged.
+    let is_replaced = page.is_complete || !collected.is_empty() || out.is_some_and(|folder| folder != run);
+    if is_replaced || !run.join(&page.file.0).exists() {
         files.push(page.file);
     }
     files.push((FILE.to_owned(), finished.manifest.bytes().map_err(RunError::Output)?));
     let written = || {
         let folder = out.unwrap_or(run);
         if folder == run {
-            return Ok(Rewritten::Own(
-                replace_outputs(folder, files)?.map(|(folder, names)| SetAside { folder, names }),
-            ));
+            let is_new = finished.manifest.merged.is_some() && !run.join(FILE).exists();
+            let aside = replace_outputs(folder, files)?.map(|(folder, names)| SetAside { folder, names });
+            return Ok(if is_new { Rewritten::Other(folder.to_owned()) } else { Rewritten::Own(aside) });
         }
         if folder.exists() {
             bail!("{} exists already. Name another folder with --out", folder.display());

@@ -13,12 +13,17 @@ use super::ablate::PreparedAblation;
 use super::error::RunError;
 use super::left_out::not_recorded;
 use super::progress::Progress;
+use super::shards::runs::{RunsReport, RunsShard};
 use super::{Prepared, Run, RunLocation, Sources};
 use crate::backend::raw::BackendKind;
 use crate::config::reproduction::{Ablation, Experiment, Family, Paper, Table};
 use crate::dataset::catalogue::Catalogue;
 use crate::report::folder::JOURNAL;
 use crate::report::reproduction::Shows;
+use crate::types::shard::Shard;
+
+/// Name of the folder with the experiments' runs.
+const RUNS: &str = "runs";
 
 /// Options of a reproduction.
 #[derive(Debug, Clone)]
@@ -49,7 +54,7 @@ impl ReproduceOptions {
 
     /// Folder of an experiment's run.
     fn folder_of(&self, experiment: &Experiment) -> PathBuf {
-        self.out.join("runs").join(self.folder_name(&experiment.name))
+        self.out.join(RUNS).join(self.folder_name(&experiment.name))
     }
 }
 
@@ -173,6 +178,46 @@ impl<'a> Reproduction<'a> {
         Ok(Self { paper, options, family, tables, experiments, ablations: ablations.collect::<Result<_, _>>()? })
     }
 
+    /// Makes the runs of a shard: whole experiments that the tables need, and whole runs of the ablations. No table is
+    /// made: the same reproduction without a shard makes them. Returns a report on the experiments, if there are any,
+    /// and one on each ablation.
+    ///
+    /// # Errors
+    /// [`RunError`]. The journals hold every answer up to the error.
+    pub async fn execute_shard(&self, shard: Shard, progress: &Progress) -> Result<Vec<RunsReport>, RunError> {
+        let ReproduceOptions { out, fresh, .. } = self.options;
+        let mut reports = Vec::new();
+        // The division must not depend on the recordings that this machine has.
+        let needed: Vec<&PreparedExperiment> = self.experiments.iter().filter(|ready| self.is_used(ready)).collect();
+        if !needed.is_empty() {
+            let runs: Vec<(String, usize)> =
+                needed.iter().map(|ready| (ready.experiment.name.clone(), ready.run.steps())).collect();
+            let own_runs = RunsShard::new("reproduce", shard, &runs);
+            let own = needed.iter().enumerate().filter(|(index, _)| own_runs.makes(*index)).map(|(_, ready)| ready);
+            let own = own.filter(|ready| ready.answers.is_available(&ready.experiment.name, progress));
+            let folder = out.join(shard.folder_name());
+            let own = own.map(|ready| {
+                let place = folder.join(RUNS).join(self.options.folder_name(&ready.experiment.name));
+                let location = RunLocation { folder: place, shared_journal: Some(folder.join(JOURNAL)), fresh: *fresh };
+                (ready.experiment.name.as_str(), &ready.run, location)
+            });
+            let own: Vec<_> = own.collect();
+            reports.push(own_runs.execute(&folder, own, progress).await?);
+        }
+        for RecordedAblation { name, prepared, answers } in &self.ablations {
+            if answers.is_available(name, progress) {
+                let out = out.join(self.options.folder_name(name));
+                reports.push(prepared.execute_shard(&out, *fresh, shard, progress).await?);
+            }
+        }
+        Ok(reports)
+    }
+
+    /// True if a table uses an experiment.
+    fn is_used(&self, ready: &PreparedExperiment) -> bool {
+        self.tables.iter().any(|table| uses(table, ready))
+    }
+
     /// Runs the experiments that the tables need, and makes the tables. Tables of ablations are for a terminal of
     /// `width` columns.
     ///
@@ -180,8 +225,8 @@ impl<'a> Reproduction<'a> {
     /// [`RunError`]. The journals hold every answer up to the error.
     pub async fn execute(&self, width: u16, progress: &Progress) -> Result<ReproductionTables, RunError> {
         let ReproduceOptions { out, fresh, .. } = self.options;
-        let is_used = |ready: &&PreparedExperiment| self.tables.iter().any(|table| uses(table, ready));
-        let mut needed: Vec<&PreparedExperiment> = self.experiments.iter().filter(is_used).collect();
+        let mut needed: Vec<&PreparedExperiment> =
+            self.experiments.iter().filter(|ready| self.is_used(ready)).collect();
         needed.retain(|ready| ready.answers.is_available(&ready.experiment.name, progress));
         let mut ablations: Vec<&RecordedAblation> = self.ablations.iter().collect();
         ablations.retain(|ablation| ablation.answers.is_available(ablation.name, progress));

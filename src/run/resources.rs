@@ -6,6 +6,8 @@ use std::sync::Arc;
 
 use anyhow::{Result, anyhow};
 
+use super::batch::batching::{Batching, MAX_WAITING};
+use super::batch::transport::Collector;
 use super::money::{self, FeeTotal};
 use crate::analysis::metrics::Prices;
 use crate::backend::custom::CustomModel;
@@ -22,9 +24,8 @@ use crate::config::resolved::ResolvedConfig;
 use crate::config::schema::{Config, DeferralConfig, FixedExample};
 use crate::dataset::stream;
 use crate::gateway::budget::{Budget, FeeLimit};
-use crate::gateway::concurrency::ConcurrencyLimiter;
+use crate::gateway::concurrency::{ConcurrencyLimiter, QueueSettings};
 use crate::gateway::journal::{Journal, Spend};
-use crate::gateway::rate_limit::RateLimit;
 use crate::gateway::refusals::Refusals;
 use crate::gateway::{AnswerSource, Gateway, ModelService, NoticeHandler};
 use crate::task::prompt::Prompt;
@@ -32,7 +33,8 @@ use crate::types::arm::Arm;
 use crate::types::embedding::Embedded;
 use crate::types::item::{Item, Target};
 use crate::types::left_out::Unrecorded;
-use crate::types::price::Fee;
+use crate::types::model::{Identity, Model};
+use crate::types::price::{Fee, Price};
 use crate::types::recorded::RecordedCalls;
 
 /// Resources that the calls of a run share.
@@ -70,6 +72,10 @@ pub struct Models {
     pub lacks: Option<Unrecorded>,
     /// Fee limit; `None` if the config sets no limit.
     pub budget: Option<Arc<Budget>>,
+    /// Maximum number of calls in flight.
+    pub concurrency: usize,
+    /// True in the first phase of `--batch`.
+    pub in_batches: bool,
 }
 
 impl Models {
@@ -78,11 +84,31 @@ impl Models {
     /// # Errors
     /// A model cannot be built, or the journal's calls have no known price although the config limits fees.
     pub fn new(resolved: &ResolvedConfig, embeddings: Embeddings, resources: &RunResources) -> Result<Self> {
+        Self::with(resolved, embeddings, resources, None)
+    }
+
+    /// Builds the models of a config for the first phase of `--batch`: those whose servers have a batch API answer in
+    /// batches. There are no embeddings.
+    ///
+    /// # Errors
+    /// As [`Self::new`].
+    pub(super) fn in_batches(resolved: &ResolvedConfig, resources: &RunResources, batching: &Batching) -> Result<Self> {
+        Self::with(resolved, Embeddings::default(), resources, Some(batching))
+    }
+
+    fn with(
+        resolved: &ResolvedConfig,
+        embeddings: Embeddings,
+        resources: &RunResources,
+        batching: Option<&Batching>,
+    ) -> Result<Self> {
         let Embeddings { rows, lacks } = embeddings;
         let config = &resolved.config;
         let budget = budget(resolved, &resources.journal)?.map(Arc::new);
-        let limiter = ConcurrencyLimiter::new(config.limits.concurrency);
-        let level = |entry, prompt| level(resolved, entry, prompt, resources, &limiter, budget.as_ref());
+        let concurrency = batching.map_or(config.limits.concurrency, |_| MAX_WAITING);
+        let limiter = ConcurrencyLimiter::new(concurrency);
+        let shared = (&limiter, budget.as_ref(), batching);
+        let level = |entry, prompt| level(resolved, entry, prompt, resources, shared);
         let learning = &config.learning;
         let context = ExperimentContext {
             dataset: resolved.dataset.as_str().into(),
@@ -106,9 +132,12 @@ impl Models {
             teaching: teaching_policy(config),
             seed: config.seed,
         };
-        Ok(Self { context: Arc::new(context), limiter, lacks, budget })
+        Ok(Self { context: Arc::new(context), limiter, lacks, budget, concurrency, in_batches: batching.is_some() })
     }
 }
+
+/// Limiter and fee limits that the levels share, and what they share in the first phase of `--batch`.
+type Shared<'a> = (&'a Arc<ConcurrencyLimiter>, Option<&'a Arc<Budget>>, Option<&'a Batching>);
 
 /// Builds the gateway of one level, with its backend, limits and prompt.
 fn level(
@@ -116,9 +145,9 @@ fn level(
     entry: &ModelEntry,
     prompt: &Prompt,
     resources: &RunResources,
-    limiter: &Arc<ConcurrencyLimiter>,
-    budget: Option<&Arc<Budget>>,
+    shared: Shared<'_>,
 ) -> Result<LevelModel> {
+    let (limiter, budget, batching) = shared;
     let Config { seed, limits, dataset, .. } = &resolved.config;
     let data = Data {
         items: &resolved.items,
@@ -135,24 +164,36 @@ fn level(
         servers: &resources.servers,
         custom: resources.registered.get(&entry.name),
     };
-    let served = ModelService {
-        name: entry.name.clone(),
-        identity: entry.identity(&resolved.weak, data)?,
-        source: match (entry.is_recorded(), resources.offline) {
+    let identity = entry.identity(&resolved.weak, data)?;
+    let gateway = |source, queue| {
+        let service = ModelService { name: entry.name.clone(), identity: identity.clone(), source };
+        let queue = (Arc::clone(limiter), queue);
+        Gateway::new(service, Arc::clone(&resources.journal), queue, entry.retries())
+            .with_refusals(Refusals::new(limits.max_refused))
+            .with_notice_handler(Arc::clone(&resources.on_notice))
+    };
+    let answered_in_batches = in_batches(resolved, (entry, &identity, data), resources, shared)?;
+    let model = if let Some(model) = answered_in_batches {
+        // The batch API has its own limits, and the collector reserves the fees of a whole batch.
+        let queue = limiter.add_queue(QueueSettings { cap: MAX_WAITING, local: false, probed: false });
+        gateway(AnswerSource::Model(model), queue)
+    } else {
+        let source = match (entry.is_recorded(), resources.offline) {
             (true, _) => AnswerSource::Recorded(entry.make(&resolved.weak, data, sources)?),
             (false, true) => AnswerSource::Journal,
             (false, false) => AnswerSource::Model(entry.make(&resolved.weak, data, sources)?),
-        },
+        };
+        let count = if let AnswerSource::Model(model) = &source { model.servers() } else { 1 };
+        let queue = limiter.add_queue_of(entry.queue_settings(limits.concurrency), entry.server_settings(count));
+        if let Some(batching) = batching {
+            batching.direct.add(queue);
+        }
+        let model = gateway(source, queue);
+        match (budget, &entry.price) {
+            (Some(budget), Some(price)) => model.with_budget(price.clone(), Arc::clone(budget)),
+            _ => model,
+        }
     };
-    let line = limiter.add_queue(entry.queue_settings(limits.concurrency));
-    let [requests, tokens] = entry.rates();
-    let mut model = Gateway::new(served, Arc::clone(&resources.journal), (Arc::clone(limiter), line), entry.retries())
-        .with_rate_limit(RateLimit::new(requests, tokens))
-        .with_refusals(Refusals::new(limits.max_refused))
-        .with_notice_handler(Arc::clone(&resources.on_notice));
-    if let (Some(budget), Some(price)) = (budget, &entry.price) {
-        model = model.with_budget(price.clone(), Arc::clone(budget));
-    }
     Ok(LevelModel {
         name: entry.name.as_str().into(),
         model,
@@ -161,6 +202,31 @@ fn level(
         temperature: entry.temperature,
         calculator: dataset.calculator && entry.capabilities().calculator,
     })
+}
+
+/// Builds the model of a level that answers in batches. `None` outside the first phase of `--batch`, and if the server has
+/// no batch API.
+fn in_batches(
+    resolved: &ResolvedConfig,
+    (entry, identity, data): (&ModelEntry, &Identity, Data),
+    resources: &RunResources,
+    (limiter, budget, batching): Shared<'_>,
+) -> Result<Option<Arc<dyn Model>>> {
+    let Some(Batching { on_message, direct }) = batching else { return Ok(None) };
+    let Some(client) = entry.batch_client(&resolved.weak, data)? else { return Ok(None) };
+    let collector = Collector {
+        model: entry.name.clone(),
+        identity: identity.clone(),
+        client: Arc::new(client),
+        retries: entry.retries(),
+        price: entry.price.as_ref().map(Price::of_batch),
+        budget: budget.cloned(),
+        journal: Arc::clone(&resources.journal),
+        limiter: Arc::clone(limiter),
+        direct: Arc::clone(direct),
+        on_message: Arc::clone(on_message),
+    };
+    Ok(Some(Arc::new(collector.start())))
 }
 
 /// Plan of how the deferral gates of the arms are fixed or calibrated.
@@ -217,18 +283,12 @@ fn budget(resolved: &ResolvedConfig, journal: &Journal) -> Result<Option<Budget>
     let limits = &resolved.config.limits;
     let prices = money::prices(resolved);
     let run = FeeTotal::of(&journal.account()?, &prices);
-    let spent_under = |total: &FeeTotal, key: &str, subject: &dyn Fn() -> String| match total.unpriced.first() {
-        None => Ok(total.upper_bound()),
-        Some(name) => Err(anyhow!(
-            "{key} cannot be enforced: {} calls of `{name}`, which has no price. Set a price for `{name}` in the config or in models.toml",
-            subject()
-        )),
-    };
     let mut limited = Vec::new();
     if let Some(limit) = limits.max_fee_usd {
         let key = "limits.max_fee_usd";
         let subject = || format!("the journal {} has", journal.path().display());
         limited.push(FeeLimit { key, usd: limit, before: spent_under(&run, key, &subject)? });
+        enforceable(journal, false, key, &prices)?;
     }
     if let Some(limit) = limits.max_total_fee_usd {
         let key = "limits.max_total_fee_usd";
@@ -236,15 +296,42 @@ fn budget(resolved: &ResolvedConfig, journal: &Journal) -> Result<Option<Budget>
         all.add(&run);
         let subject = || "this run and its neighbouring runs have".to_owned();
         limited.push(FeeLimit { key, usd: limit, before: spent_under(&all, key, &subject)? });
+        enforceable(journal, true, key, &prices)?;
     }
     Ok((!limited.is_empty()).then(|| Budget::with_limits(limited)))
 }
 
-/// Adds the fee in USD to each model's spend; `None` if the model has no price.
+/// Fee that counts against the limit `key`.
+fn spent_under(total: &FeeTotal, key: &str, subject: &dyn Fn() -> String) -> Result<Fee> {
+    match total.unpriced.first() {
+        None => Ok(total.upper_bound()),
+        Some(name) => Err(anyhow!(
+            "{key} cannot be enforced: {} calls of `{name}`, which has no price. Set a price for `{name}` in the config or in models.toml",
+            subject()
+        )),
+    }
+}
+
+/// Checks that every model in the shared journal has a price, so that the limit `key` can hold over all workers.
+fn enforceable(journal: &Journal, all_runs: bool, key: &str, prices: &Prices) -> Result<()> {
+    if let Some((place, account)) = journal.shared_account(all_runs)? {
+        spent_under(&FeeTotal::of(&account, prices), key, &|| format!("the journal {place} has"))?;
+    }
+    Ok(())
+}
+
+/// Adds the fee in USD to each model's spend; `None` if the model has no price. The calls in `batched` are part of the
+/// spend and cost the price of a batch.
 #[must_use]
-pub fn priced(prices: &Prices, spends: BTreeMap<String, Spend>) -> BTreeMap<String, (Spend, Option<Fee>)> {
+pub fn priced(
+    prices: &Prices,
+    spends: BTreeMap<String, Spend>,
+    batched: &BTreeMap<String, Spend>,
+) -> BTreeMap<String, (Spend, Option<Fee>)> {
     let with_fee = |(name, spend): (String, Spend)| {
-        let fee = prices.get(&name).and_then(Option::as_ref).map(|price| price.fee(spend.usage));
+        let in_batches = batched.get(&name).copied().unwrap_or_default().usage;
+        let price = prices.get(&name).and_then(Option::as_ref);
+        let fee = price.map(|price| price.fee(spend.usage).minus(price.saved_by_batch(in_batches)));
         (name, (spend, fee))
     };
     spends.into_iter().map(with_fee).collect()

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use super::batch::batching::Batching;
 use super::error::RunError;
 use super::money::{self, SpendMeter};
 use super::progress::Progress;
@@ -21,11 +22,13 @@ use crate::cascade::setup::ExperimentContext;
 use crate::config::resolved::ResolvedConfig;
 use crate::gateway::NoticeHandler;
 use crate::gateway::concurrency::ConcurrencyLimiter;
-use crate::gateway::journal::{Journal, JournalLock};
+use crate::gateway::journal::{Journal, JournalLock, sharing};
 use crate::report::folder::{JOURNAL, prepare, set_aside};
 use crate::report::manifest::Manifest;
 use crate::retrieval::leakage::{NEAR, leakage};
 use crate::types::matrix::Row;
+use crate::types::price::Price;
+use crate::types::shard::Shard;
 
 /// Time after a stop request in which a run can end before a message about calls in flight is shown.
 const STOP_GRACE: Duration = Duration::from_millis(150);
@@ -81,13 +84,15 @@ impl<'a> Session<'a> {
         location: &'a RunLocation,
         progress: &'a Progress,
     ) -> Result<Self, RunError> {
-        let Sources { journals, offline, retry_refused, .. } = &prepared.sources;
+        let Sources { journals, shared, offline, retry_refused, .. } = &prepared.sources;
         let path = location.shared_journal.clone().unwrap_or_else(|| location.folder.join(JOURNAL));
         let project = path.parent().and_then(Project::of).filter(|_| prepared.sources.uses_neighbours());
         let mut locks = vec![JournalLock::of(&path).map_err(RunError::Folder)?];
-        if let Some(project) = project.as_ref().filter(|_| !offline) {
+        // Workers with a shared journal make no call twice, so they may work on one config at the same time.
+        if let Some(project) = project.as_ref().filter(|_| !offline && shared.is_empty()) {
             let name = &prepared.resolved.config.name;
-            locks.push(JournalLock::of_config(project.root(), name).map_err(RunError::Folder)?);
+            let is_shard = path.parent().and_then(Shard::of_folder).is_some();
+            locks.push(JournalLock::of_config(project.root(), name, is_shard).map_err(RunError::Folder)?);
         }
         let mut journal = Journal::open(&path).map_err(RunError::Journal)?;
         for other in journals {
@@ -109,16 +114,17 @@ impl<'a> Session<'a> {
                 progress.message(&format!("repeating {refused} refused calls of this journal"));
             }
         }
+        let on_notice = once(progress.clone());
+        if let Some(address) = shared.first() {
+            let scope = (!offline).then(|| money::scope(&prepared.resolved, *retry_refused));
+            let shared = sharing::connect(address, scope, Arc::clone(&on_notice)).map_err(RunError::Journal)?;
+            journal.share(shared, !offline).map_err(RunError::Journal)?;
+        }
         let journal = Arc::new(journal);
         let meter =
             SpendMeter::open((&prepared.resolved, &prepared.sources), &journal, project).map_err(RunError::Journal)?;
-        let resources = RunResources {
-            journal,
-            servers,
-            offline: *offline,
-            registered: prepared.models.clone(),
-            on_notice: once(progress.clone()),
-        };
+        let resources =
+            RunResources { journal, servers, offline: *offline, registered: prepared.models.clone(), on_notice };
         Ok(Self { resolved: &prepared.resolved, location, resources, progress, _meter: meter, _locks: locks })
     }
 
@@ -148,6 +154,13 @@ impl<'a> Session<'a> {
         Models::new(resolved, Embeddings::default(), resources).map_err(RunError::Weights)
     }
 
+    /// Fetches missing weights and builds the models of the first phase of `--batch`.
+    pub(super) async fn batch_models(&self, batching: &Batching) -> Result<Models, RunError> {
+        let Self { resolved, resources, progress, .. } = self;
+        progress.unless_stopped(embed::fetch(resolved, false, progress)).await?;
+        Models::in_batches(resolved, resources, batching).map_err(RunError::Weights)
+    }
+
     /// Runs every item in every cell. `label` names the work for progress.
     pub(super) async fn run_cells(
         &self,
@@ -155,14 +168,14 @@ impl<'a> Session<'a> {
         cells: &Cells,
         label: &str,
     ) -> Result<ExperimentOutcome, RunError> {
-        let Models { context, limiter, .. } = models;
+        let Models { context, limiter, concurrency, .. } = models;
         // A replay of several runs ends too fast for progress lines.
         let silent = self.location.shared_journal.is_some() && self.resources.offline;
         let status = self.status(models, Some(cells));
         let begin = || self.progress.begin_calls(label, cells.steps() as u64, Arc::clone(&status));
         let work = (!silent).then(begin);
         let mut done = 0;
-        let run = experiment::run(context, cells, limiter, self.resolved.config.limits.concurrency, |record| {
+        let run = experiment::run(context, cells, limiter, *concurrency, |record| {
             done += 1;
             status.count(record);
             if let Some(work) = &work {
@@ -174,7 +187,13 @@ impl<'a> Session<'a> {
 
     /// Source of the state that a listener shows.
     fn status(&self, models: &Models, cells: Option<&Cells>) -> Arc<StatusSource> {
-        Arc::new(StatusSource::new(models, cells, money::prices(self.resolved)))
+        let mut prices = money::prices(self.resolved);
+        for entry in [&self.resolved.weak, &self.resolved.strong] {
+            if models.in_batches && entry.has_batch_api() {
+                prices.insert(entry.name.clone(), entry.price.as_ref().map(Price::of_batch));
+            }
+        }
+        Arc::new(StatusSource::new(models, cells, prices))
     }
 
     /// Makes the calls of the pair matrix and returns the rows.

@@ -4,18 +4,21 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use anyhow::Context;
+use anyhow::{Context, anyhow};
 
 use super::error::RunError;
 use super::money::Money;
 use crate::config::resolved::ResolvedConfig;
 use crate::gateway::journal;
+use crate::gateway::journal::address::ServerAddress;
 
 /// Sources of answers. By default, models are called for everything that no journal holds.
 #[derive(Debug, Clone, Default)]
 pub struct Sources {
     /// Paths of other journals, exports, or folders of exports.
     pub journals: Vec<PathBuf>,
+    /// Journal on a server, which several workers share; at most one. Without it only the run's own journal is written.
+    pub shared: Vec<ServerAddress>,
     /// True if only answers of journals may be used: no model, no weights, no network.
     pub offline: bool,
     /// True if calls that a provider refused are repeated. Existing outputs are moved aside.
@@ -41,6 +44,12 @@ impl Sources {
         Self { alone, ..self }
     }
 
+    /// Sets the journal that this run shares with other workers.
+    #[must_use]
+    pub fn shared(self, shared: Vec<ServerAddress>) -> Self {
+        Self { shared, ..self }
+    }
+
     /// Spending through these sources and their clones, of sessions that have ended.
     #[must_use]
     pub fn money(&self) -> Money {
@@ -54,7 +63,7 @@ impl Sources {
 
     /// True if answers of neighbouring runs may be used. False for a replay of named journals with `offline`.
     pub(super) fn uses_neighbours(&self) -> bool {
-        !self.alone && (!self.offline || self.journals.is_empty())
+        !self.alone && (!self.offline || (self.journals.is_empty() && self.shared.is_empty()))
     }
 
     /// These sources for a caller that calls no model.
@@ -77,6 +86,12 @@ impl Sources {
     pub(super) fn load(&self, config: &Path, overrides: &[String]) -> Result<ResolvedConfig, RunError> {
         let existing = self.journals.iter().try_for_each(|path| journal::check_exists(path));
         existing.context("--journal").map_err(RunError::Journal)?;
+        if let [one, other, ..] = &*self.shared {
+            let error = anyhow!(
+                "--journal names two servers, {one} and {other}: calls are shared through one. Name one of them"
+            );
+            return Err(RunError::Journal(error));
+        }
         let resolved = ResolvedConfig::load(config, overrides)?;
         if !self.offline {
             resolved.check_models().with_context(|| format!("{}", config.display())).map_err(RunError::Config)?;

@@ -9,6 +9,7 @@ use anyhow::{Context as _, Result, anyhow, bail};
 use serde::{Deserialize, Serialize};
 
 use super::outputs::FinishedRun;
+use super::warnings::StoredFacts;
 use crate::cascade::experiment::StoredStrategy;
 use crate::config::suggest;
 use crate::report::manifest::Manifest;
@@ -58,7 +59,21 @@ pub(super) struct SavedStrategy {
     model: String,
     source_score: Score,
     #[serde(default)]
+    cut: usize,
+    #[serde(default)]
     query: Option<String>,
+}
+
+impl SavedStrategy {
+    /// Arm, order of the stream and λ of the cell that stored the strategy.
+    pub(super) fn cell(&self) -> (Arm, usize, Option<f64>) {
+        (self.arm, self.order, self.threshold)
+    }
+
+    /// Facts on which warnings depend.
+    pub(super) fn facts(&self) -> StoredFacts {
+        StoredFacts { cut: self.cut, source_score: self.source_score }
+    }
 }
 
 impl From<SavedStrategy> for SavedText {

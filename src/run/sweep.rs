@@ -6,16 +6,20 @@ use anyhow::anyhow;
 use serde_json::json;
 
 use super::Prepared;
+use super::batch::{BatchPhase, BatchedLevels};
 use super::error::RunError;
 use super::execute::{Ended, RunReport};
 use super::left_out::{Runnable, not_recorded};
 use super::progress::Progress;
 use super::resources::{calibration_plan, orders};
 use super::session::Session;
+use super::shards::partition::Partition;
 use crate::analysis::curves::grid::grid;
+use crate::config::resolved::ResolvedConfig;
 use crate::report::manifest::Manifest;
 use crate::types::arm::{Arm, Deferral};
 use crate::types::record::Record;
+use crate::types::shard::{CellPlace, Shard};
 
 /// Default number of thresholds that are quantiles of the weak level's confidences.
 const DEFAULT_COUNT: usize = 21;
@@ -81,6 +85,11 @@ impl Thresholds {
         }
     }
 
+    /// Arm whose records determine the thresholds, so that every shard runs it. `None` if they are listed.
+    fn arm(&self) -> Option<Arm> {
+        matches!(self, Self::Observed(_)).then_some(Arm::WeakOnly)
+    }
+
     fn describe(&self) -> String {
         match self {
             Self::Listed(thresholds) => {
@@ -118,31 +127,85 @@ impl Prepared {
                 "`arms` names no arm that defers by confidence, so there is no threshold to sweep. Add cascade to `arms`"
             )));
         }
+        let notes = self.check_batches(BatchedLevels::Both)?;
         let location = self.location("-sweep");
         let mut identity = self.identity();
         identity["deferral"]["threshold"] = json!({ "swept": thresholds.describe() });
         let setting = resolved.describe_with_gate(&format!("below a threshold is deferred: {}", thresholds.describe()));
-        let swept = |manifest| Manifest { setting, swept: Some(Vec::new()), ..manifest };
+        let mut partition = partition_of_levels(resolved, self.shard, thresholds);
+        let shard = partition.begun();
+        let swept = |manifest| Manifest { setting, swept: Some(Vec::new()), shard, ..manifest };
         let (session, mut manifest) = Session::begin(self, &location, identity, progress, swept)?;
-        let models = session.models().await?;
+        for note in &notes {
+            progress.message(note);
+        }
         let plan = calibration_plan(resolved).swept();
+        if let Some(phase) = BatchPhase::begin(self, &session, &plan, progress).await? {
+            let levels = phase.run(|arm| is_fixed(*arm), &[]).await?;
+            phase.run(|arm| *arm == Arm::FixedExample, &thresholds.of(&levels)).await?;
+            phase.end()?;
+        }
+        let models = session.models().await?;
+        let is_needed = |arm: &Arm| thresholds.arm() == Some(*arm);
+        let plan = plan.only(|arm| !is_fixed(*arm) || partition.has(*arm) || is_needed(arm));
         let Runnable { plan, calibration, left_out } = session.runnable(&models, &plan).await?;
 
-        let fixed_arms = plan.only(|arm| arm.deferral() != Deferral::BelowThreshold);
-        let cells = fixed_arms.cells(&calibration.arms, &[], orders(resolved));
-        let levels = session.run_cells(&models, &cells, "both levels").await?.without(left_out);
+        let fixed_arms = plan.only(|arm| is_fixed(*arm)).cells(&calibration.arms, &[], orders(resolved));
+        let needed_places = fixed_arms.places().filter(|place| is_needed(&place.arm));
+        let with_needed = partition.own().map(|own| own.into_iter().chain(needed_places).collect());
+        let fixed_arms = fixed_arms.restricted(with_needed);
+        let levels = session.run_cells(&models, &fixed_arms, "both levels").await?.without(left_out);
         if let Some(first) = levels.left_out.iter().find(|cell| cell.arm.is_one_level()) {
             return Err(not_recorded("a sweep needs the answers of both levels to every item", first));
         }
         let thresholds = thresholds.of(&levels.records);
-        let learning_arms = plan.only(|arm| arm.deferral() == Deferral::BelowThreshold && *arm != Arm::Cascade);
-        let cells = learning_arms.cells(&calibration.arms, &thresholds, orders(resolved));
-        let outcome = levels.and(session.run_cells(&models, &cells, "sweep").await?);
+        let levels = match partition.own() {
+            Some(own) => levels.only(|key| own.contains(&CellPlace { arm: key.arm, order: key.order, lambda: 0 })),
+            None => levels,
+        };
+        add_learning_arms(&mut partition, resolved, &thresholds);
+        let learning_arms = plan.only(|arm| is_repeated(*arm)).cells(&calibration.arms, &thresholds, orders(resolved));
+        let learning_arms = learning_arms.restricted(partition.own());
+        partition.note_thresholds(&learning_arms);
+        let outcome = levels.and(session.run_cells(&models, &learning_arms, "sweep").await?);
 
         manifest.swept = Some(thresholds);
         let gate_warnings = Vec::new();
-        Ended { session: &session, models: &models, manifest, outcome, calibration, gate_warnings }.report().await
+        let ended =
+            Ended { session: &session, models: &models, manifest, outcome, calibration, gate_warnings, partition };
+        ended.report().await
     }
+}
+
+/// True if the arm runs once for all thresholds.
+fn is_fixed(arm: Arm) -> bool {
+    arm.deferral() != Deferral::BelowThreshold
+}
+
+/// True if the arm runs once for each threshold. The cascade is computed from both levels.
+fn is_repeated(arm: Arm) -> bool {
+    !is_fixed(arm) && arm != Arm::Cascade
+}
+
+/// Division of the cells that run before the thresholds are known.
+fn partition_of_levels(resolved: &ResolvedConfig, shard: Shard, thresholds: &Thresholds) -> Partition {
+    let mut partition = Partition::of(shard);
+    let fixed_arms = calibration_plan(resolved).swept().only(|arm| is_fixed(*arm));
+    partition.add(&fixed_arms.cells(&[], &[], orders(resolved)), thresholds.arm());
+    partition
+}
+
+/// Adds the cells of the arms that run once for each threshold.
+fn add_learning_arms(partition: &mut Partition, resolved: &ResolvedConfig, thresholds: &[f64]) {
+    let learning_arms = calibration_plan(resolved).swept().only(|arm| is_repeated(*arm));
+    partition.add(&learning_arms.cells(&[], thresholds, orders(resolved)), None);
+}
+
+/// Division of a sweep's cells before the first call: with as many thresholds as there can be.
+pub(super) fn partition(resolved: &ResolvedConfig, shard: Shard, thresholds: &Thresholds) -> Partition {
+    let mut partition = partition_of_levels(resolved, shard, thresholds);
+    add_learning_arms(&mut partition, resolved, &vec![0.0; thresholds.max_count()]);
+    partition
 }
 
 #[cfg(test)]

@@ -4,33 +4,68 @@ use std::collections::BTreeSet;
 
 use super::provenance::AnsweredBy;
 use crate::analysis::metrics::{Slice, odd_answers, slices};
-use crate::cascade::experiment::ExperimentOutcome;
-use crate::config::resolved::ResolvedConfig;
+use crate::backend::entry::ModelEntry;
+use crate::backend::raw::{BackendKind, RawEntry};
 use crate::types::level::Level;
-use crate::types::record::{Record, Score};
+use crate::types::record::{Record, Score, Strategy, StrategyOutcome};
+
+/// A model of the run, as far as warnings need it.
+#[derive(Clone, Copy)]
+pub(super) struct AskedModel<'a> {
+    name: &'a str,
+    /// Name of the model at its server.
+    server_name: &'a str,
+    backend: BackendKind,
+}
+
+impl<'a> AskedModel<'a> {
+    pub(super) fn of(entry: &'a ModelEntry) -> Self {
+        Self { name: &entry.name, server_name: entry.server_name(), backend: entry.backend.kind() }
+    }
+
+    pub(super) fn of_raw(entry: &'a RawEntry) -> Self {
+        Self { name: &entry.name, server_name: entry.server_name(), backend: entry.backend }
+    }
+}
+
+/// Facts of a stored strategy on which warnings depend.
+#[derive(Clone, Copy)]
+pub(super) struct StoredFacts {
+    /// Number of bytes that the length limit cut off.
+    pub(super) cut: usize,
+    /// Score of the answer that the strategy comes from.
+    pub(super) source_score: Score,
+}
+
+impl StoredFacts {
+    pub(super) fn of(strategy: &Strategy) -> Self {
+        Self { cut: strategy.cut, source_score: strategy.source_score }
+    }
+}
 
 /// Warnings about answers, refusals and strategies. `calibration` holds the records of the calibration items.
-pub(super) fn of_records(
-    resolved: &ResolvedConfig,
-    outcome: &ExperimentOutcome,
+pub(super) fn of_records<'a>(
+    asked: impl IntoIterator<Item = AskedModel<'a>>,
+    (records, stored): (&[Record], &[StoredFacts]),
     calibration: &[Record],
     answered_by: &AnsweredBy,
 ) -> Vec<String> {
+    let asked: Vec<AskedModel> = asked.into_iter().collect();
     let mut lines = Vec::new();
-    for entry in [&resolved.weak, &resolved.strong].into_iter().filter(|entry| entry.backend.openai().is_some()) {
-        for name in answered_by.get(entry.name.as_str()).into_iter().flatten() {
+    for model in asked.iter().filter(|model| model.backend == BackendKind::Openai) {
+        for name in answered_by.get(model.name).into_iter().flatten() {
             // Servers may answer to an alias with a dated name.
-            if !name.starts_with(entry.server_name()) {
+            if !name.starts_with(model.server_name) {
                 lines.push(format!(
                     "Model `{}` was requested, but answers report the model `{name}`.",
-                    entry.server_name()
+                    model.server_name
                 ));
             }
         }
     }
-    lines.extend(engine_builds(resolved, answered_by));
-    lines.extend(odd_answers::warnings(&outcome.records, calibration));
-    for slice in slices(&outcome.records) {
+    lines.extend(engine_builds(&asked, answered_by));
+    lines.extend(odd_answers::warnings(records, calibration));
+    for slice in slices(records) {
         let unanswered = slice.no_answer();
         if unanswered > 0.0 {
             lines.push(format!(
@@ -40,7 +75,7 @@ pub(super) fn of_records(
             ));
         }
     }
-    for slice in slices(&outcome.records) {
+    for slice in slices(records) {
         let refused = |level| slice.outcomes.iter().filter(|outcome| outcome.is_refused(level)).count();
         let [weak, strong] = [refused(Level::FIRST), refused(slice.top)];
         if weak + strong > 0 {
@@ -53,37 +88,33 @@ pub(super) fn of_records(
             ));
         }
     }
-    if outcome.unreadable_strategies > 0 {
+    let unreadable = records.iter().filter(|record| record.kept == Some(StrategyOutcome::Unreadable)).count();
+    if unreadable > 0 {
         lines.push(format!(
-            "No strategy could be extracted from {} deferred answers. The answers count, but no strategy was stored for them.",
-            outcome.unreadable_strategies
+            "No strategy could be extracted from {unreadable} deferred answers. The answers count, but no strategy was stored for them."
         ));
     }
-    let cut_bytes: Vec<usize> =
-        outcome.strategies.iter().map(|stored| stored.strategy.cut).filter(|cut| *cut > 0).collect();
+    let cut_bytes: Vec<usize> = stored.iter().map(|stored| stored.cut).filter(|cut| *cut > 0).collect();
     if !cut_bytes.is_empty() {
         lines.push(format!(
             "{} of {} stored strategies exceeded learning.max_strategy_tokens and were cut by {} bytes on average (a token counts as four bytes).",
             cut_bytes.len(),
-            outcome.strategies.len(),
+            stored.len(),
             cut_bytes.iter().sum::<usize>() / cut_bytes.len()
         ));
     }
-    let wrong = outcome.strategies.iter().filter(|stored| stored.strategy.source_score != Score::Correct).count();
+    let wrong = stored.iter().filter(|stored| stored.source_score != Score::Correct).count();
     if wrong > 0 {
-        lines.push(format!(
-            "{wrong} of {} stored strategies come from a wrong strong answer.",
-            outcome.strategies.len()
-        ));
+        lines.push(format!("{wrong} of {} stored strategies come from a wrong strong answer.", stored.len()));
     }
     lines
 }
 
 /// Warning if answers of local servers come from more than one build of the engine, as after an update between two
 /// sessions.
-fn engine_builds(resolved: &ResolvedConfig, answered_by: &AnsweredBy) -> Option<String> {
-    let local = [&resolved.weak, &resolved.strong].into_iter().filter(|entry| entry.backend.llama_server().is_some());
-    let names = local.filter_map(|entry| answered_by.get(entry.name.as_str())).flatten();
+fn engine_builds(asked: &[AskedModel], answered_by: &AnsweredBy) -> Option<String> {
+    let local = asked.iter().filter(|model| model.backend == BackendKind::LlamaServer);
+    let names = local.filter_map(|model| answered_by.get(model.name)).flatten();
     let builds: BTreeSet<&str> = names.map(|name| name.rsplit_once(", ").map_or(*name, |(_, build)| build)).collect();
     let list = builds.iter().map(|build| format!("`{build}`")).collect::<Vec<_>>().join(" and ");
     (builds.len() > 1).then(|| {

@@ -211,7 +211,7 @@ pub struct Response {
     pub finish: Finish,
     /// Name of the model, as returned by the server.
     pub model: String,
-    /// Wall-clock time of the successful attempt, in milliseconds.
+    /// Wall-clock time of the successful attempt, in milliseconds. 0 if the answer came in a batch.
     pub latency_ms: f64,
     /// Confidence recorded with the answer, in [0, 1]. `None` if the recording has none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -232,6 +232,13 @@ pub struct Response {
     /// True if the tokens could not be matched with the text.
     #[serde(default, skip_serializing_if = "is_false")]
     pub unplaced: bool,
+    /// Host and port of the server that answered. `None` for other backends, and in journals of earlier versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub server: Option<String>,
+    /// True if the answer came in a batch. Its latency is then unknown and 0. The last field in the journal, where a
+    /// query finds it.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub batched: bool,
     /// Time for which the server accepts no further call, from its rate-limit headers. Not stored.
     #[serde(skip)]
     pub pause: Option<Duration>,

@@ -14,12 +14,14 @@ pub mod marks;
 pub mod matrix;
 pub mod model;
 pub mod noted;
+pub mod one_or_many;
 pub mod price;
 pub mod queue;
 pub mod reasoning;
 pub mod record;
 pub mod recorded;
 pub mod seed;
+pub mod shard;
 pub mod store_rule;
 #[doc(hidden)]
 pub mod testing;

@@ -90,4 +90,17 @@ pub trait Model: Send + Sync {
     /// # Errors
     /// If the attempt returns no answer.
     async fn call(&self, request: &Request) -> Result<Response, ModelError>;
+
+    /// Number of servers that answer with equal right, at least 1. The gateway distributes the calls among them.
+    fn servers(&self) -> usize {
+        1
+    }
+
+    /// Makes one attempt at the server with this index, below [`Model::servers`].
+    ///
+    /// # Errors
+    /// If the attempt returns no answer.
+    async fn call_at(&self, _server: usize, request: &Request) -> Result<Response, ModelError> {
+        self.call(request).await
+    }
 }

@@ -22,6 +22,8 @@ pub struct AnswerNotes {
     pub certain: bool,
     /// True if the tokens could not be matched with the text.
     pub unplaced: bool,
+    /// True if the answer came in a batch, so that its latency is unknown.
+    pub batched: bool,
 }
 
 const REPLACED: &str = "replaced-log-probabilities";
@@ -43,6 +45,7 @@ impl AnswerNotes {
             replaced: if known().next().is_some() { missing } else { 0 },
             certain: missing == 0 && known().next().is_some() && known().all(|logprob| logprob == 0.0),
             unplaced: response.unplaced,
+            batched: response.batched,
         }
     }
 
@@ -61,7 +64,7 @@ impl AnswerNotes {
         replaced.into_iter().chain(flags).collect::<Vec<_>>().join(";")
     }
 
-    /// Reads the notes back from the columns of outputs.
+    /// Reads the notes back from the columns of outputs. `batched` has its own column.
     #[must_use]
     pub fn read(end: &str, empty: bool, estimated: bool, notes: &str) -> Self {
         let finish = Finish::ALL.into_iter().find(|finish| finish.name() == end);
@@ -75,6 +78,7 @@ impl AnswerNotes {
             replaced: replaced.unwrap_or_default(),
             certain: notes().any(|note| note == CERTAIN),
             unplaced: notes().any(|note| note == UNPLACED),
+            batched: false,
         }
     }
 }

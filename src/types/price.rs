@@ -20,6 +20,10 @@ pub struct Price {
     pub cached_input: Option<f64>,
     /// Price of output tokens.
     pub output: f64,
+    /// Price of a call in a batch (`--batch`) as a share of the other prices, from 0 to 1, such as 0.5; absent: unknown,
+    /// and the full price is assumed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub batch: Option<f64>,
     /// Date on which the price was looked up, as written in the config.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub read: Option<String>,
@@ -39,6 +43,9 @@ pub enum PriceError {
         /// Value.
         value: f64,
     },
+    /// The share of a call in a batch is not from 0 to 1.
+    #[error("price.batch must be a share of the price from 0 to 1, not {0}")]
+    Batch(f64),
     /// The value has a finer resolution than one pico-dollar per token.
     #[error("price.{field} = {value} has more than six decimals")]
     Decimals {
@@ -92,11 +99,29 @@ impl Price {
             + part(usage.output, self.output))
     }
 
+    /// Price of a call in a batch: every price times the share `batch`. The full price if the share is unknown.
+    #[must_use]
+    pub fn of_batch(&self) -> Self {
+        let share = self.batch.unwrap_or(1.0);
+        let cached_input = self.cached_input.map(|price| price * share);
+        Self { input: self.input * share, cached_input, output: self.output * share, ..self.clone() }
+    }
+
+    /// Difference of the fee for these tokens if their calls are in batches.
+    #[must_use]
+    pub fn saved_by_batch(&self, usage: Usage) -> Fee {
+        self.fee(usage).minus(self.of_batch().fee(usage))
+    }
+
     /// Validates the price.
     ///
     /// # Errors
-    /// If a value is negative, not a number, or has more than six decimals. The error names the field.
+    /// If a value is negative, not a number, or has more than six decimals, or if the share of a batch is not from 0 to
+    /// 1. The error names the field.
     pub fn check(&self) -> Result<(), PriceError> {
+        if let Some(share) = self.batch.filter(|share| !(0.0..=1.0).contains(share)) {
+            return Err(PriceError::Batch(share));
+        }
         let fields =
             [("input", self.input), ("cached_input", self.cached_input.unwrap_or(0.0)), ("output", self.output)];
         for (field, value) in fields {
@@ -121,7 +146,7 @@ mod tests {
     use super::*;
 
     fn price() -> Price {
-        Price { input: 0.0375, cached_input: Some(0.01), output: 0.15, read: None, nominal: false }
+        Price { input: 0.0375, cached_input: Some(0.01), output: 0.15, batch: None, read: None, nominal: false }
     }
 
     #[test]
@@ -144,5 +169,17 @@ mod tests {
         assert!(Price { output: -1.0, ..price() }.check().is_err_and(|e| e.to_string().contains("price.output")));
         assert!(Price { input: f64::NAN, ..price() }.check().is_err());
         assert!(Price { input: 0.000_000_1, ..price() }.check().is_err());
+        for share in [-0.1, 1.1, f64::NAN] {
+            let error = Price { batch: Some(share), ..price() }.check().expect_err("no share");
+            assert!(error.to_string().contains("price.batch"), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_batch_costs_its_share_of_every_price() {
+        let usage = Usage { input: 1000, cached_input: 400, output: 10 };
+        let half = Price { batch: Some(0.5), ..price() };
+        assert_eq!(half.of_batch().fee(usage), Fee(600 * 18_750 + 400 * 5_000 + 10 * 75_000));
+        assert_eq!(price().of_batch().fee(usage), price().fee(usage), "an unknown share is the whole price");
     }
 }

@@ -237,11 +237,17 @@ impl Record {
         self.calls.iter().find(answers)?.noted.as_ref()
     }
 
-    /// Sum of the latencies of the calls, in milliseconds.
+    /// Sum of the latencies of the calls, in milliseconds. `None` if an answer came in a batch.
     #[must_use]
-    pub fn latency_ms(&self) -> f64 {
-        self.calls.iter().map(|call| call.latency_ms).sum()
+    pub fn latency_ms(&self) -> Option<f64> {
+        total_latency_ms(&self.calls)
     }
+}
+
+/// Sum of the latencies of calls, in milliseconds. `None` if an answer came in a batch, whose latency is unknown.
+#[must_use]
+pub fn total_latency_ms<'a>(calls: impl IntoIterator<Item = &'a Call>) -> Option<f64> {
+    calls.into_iter().try_fold(0.0, |sum, call| (!call.is_batched()).then_some(sum + call.latency_ms))
 }
 
 /// Top level of the cascade that produced the records: the highest level of any call or answer, at least the second.
@@ -267,7 +273,8 @@ pub struct Call {
     pub usage: Usage,
     /// Confidence in the answer of this call, before recalibration. `None` if none was computed.
     pub confidence: Option<Confidence>,
-    /// Latency of the call in milliseconds. 0 on the rows of the call's further purposes.
+    /// Latency of the call in milliseconds. 0 on the rows of the call's further purposes, and if the answer came in a
+    /// batch.
     pub latency_ms: f64,
     /// Name of the model, as returned by the server. `None` for the embedder.
     pub answered_by: Option<Arc<str>>,
@@ -280,6 +287,8 @@ pub struct Call {
     pub recorded_fee_usd: Option<f64>,
     /// Notes on the answer. `None` for the embedder, and in tables of versions that did not store notes.
     pub noted: Option<AnswerNotes>,
+    /// Host and port of the server that answered. `None` for other backends, and in tables of earlier versions.
+    pub server: Option<Arc<str>>,
 }
 
 impl Call {
@@ -287,6 +296,12 @@ impl Call {
     #[must_use]
     pub fn shares_with(&self, earlier: &[Self]) -> bool {
         self.journal_key.is_some() && earlier.iter().any(|other| other.journal_key == self.journal_key)
+    }
+
+    /// True if the answer came in a batch.
+    #[must_use]
+    pub fn is_batched(&self) -> bool {
+        self.noted.as_ref().is_some_and(|noted| noted.batched)
     }
 }
 

@@ -36,6 +36,7 @@ pub fn call(level: Level, purpose: Purpose) -> Call {
         journal_hit: false,
         recorded_fee_usd: None,
         noted: None,
+        server: None,
     }
 }
 

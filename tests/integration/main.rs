@@ -3,6 +3,7 @@
 mod answers;
 mod anywhere;
 mod bad_input;
+mod batches;
 mod datasets;
 mod documents;
 mod engine;
@@ -10,6 +11,7 @@ mod injections;
 mod language;
 mod layers;
 mod llama_server;
+mod many_servers;
 mod openai;
 mod presets;
 mod runs;

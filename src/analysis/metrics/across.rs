@@ -140,7 +140,8 @@ mod tests {
     }
 
     fn prices(large: f64) -> Prices {
-        let price = |input| Some(Price { input, cached_input: None, output: 0.0, read: None, nominal: false });
+        let price =
+            |input| Some(Price { input, cached_input: None, output: 0.0, batch: None, read: None, nominal: false });
         [("small".to_owned(), price(1.0)), ("large".to_owned(), price(large))].into()
     }
 

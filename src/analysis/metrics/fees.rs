@@ -43,6 +43,8 @@ pub struct FeeRow {
     pub usage: Usage,
     /// Fee of these calls. `None` if the model has no price.
     pub fee: Option<Fee>,
+    /// Fee of these calls if those that no learning arm makes are in batches. `None` if the model has no price.
+    pub fee_in_batches: Option<Fee>,
 }
 
 /// Calls, tokens and recorded fees, summed.
@@ -52,16 +54,22 @@ struct Sum {
     usage: Usage,
     /// The part of the tokens whose fee was not recorded.
     to_price: Usage,
+    /// The part of `to_price` whose calls may be in batches.
+    for_batches: Usage,
     recorded: Option<Fee>,
 }
 
 impl Sum {
-    fn add(&mut self, call: &Call, counts: bool) {
+    fn add(&mut self, call: &Call, counts: bool, learns: bool) {
         self.calls += usize::from(counts);
         self.usage = self.usage.plus(call.usage);
-        match call.recorded_fee_usd {
-            Some(fee) => self.recorded = Some(self.recorded.unwrap_or_default().plus(Fee::of_usd(fee))),
-            None => self.to_price = self.to_price.plus(call.usage),
+        if let Some(fee) = call.recorded_fee_usd {
+            self.recorded = Some(self.recorded.unwrap_or_default().plus(Fee::of_usd(fee)));
+            return;
+        }
+        self.to_price = self.to_price.plus(call.usage);
+        if !learns {
+            self.for_batches = self.for_batches.plus(call.usage);
         }
     }
 
@@ -85,15 +93,15 @@ struct Sums<'a> {
 }
 
 impl<'a> Sums<'a> {
-    /// Adds a call, for its own purpose or for another.
-    fn add(&mut self, call: &'a Call, earlier: &[Call], purpose: Purpose) {
+    /// Adds a call of a learning or another arm, for its own purpose or for another.
+    fn add(&mut self, (call, earlier): (&'a Call, &[Call]), purpose: Purpose, learns: bool) {
         if !self.models.contains(&&*call.model) {
             self.models.push(&call.model);
         }
         // A strategy written in the call of the answer is no separate call.
         let further = !call.shares_with(earlier);
-        self.by_row.entry((&call.model, Some(purpose))).or_default().add(call, true);
-        self.by_row.entry((&call.model, None)).or_default().add(call, further);
+        self.by_row.entry((&call.model, Some(purpose))).or_default().add(call, true, learns);
+        self.by_row.entry((&call.model, None)).or_default().add(call, further, learns);
     }
 
     fn rows(&self, prices: &Prices) -> Vec<FeeRow> {
@@ -101,8 +109,11 @@ impl<'a> Sums<'a> {
         let keys = self.models.iter().flat_map(|model| purposes.clone().map(|purpose| (*model, purpose)));
         let row = |(model, purpose): Row| {
             let sum = self.by_row.get(&(model, purpose))?;
-            let fee = sum.fee(prices.get(model).and_then(Option::as_ref));
-            Some(FeeRow { model: model.to_owned(), purpose, calls: sum.calls, usage: sum.usage, fee })
+            let price = prices.get(model).and_then(Option::as_ref);
+            let fee = sum.fee(price);
+            let saved = price.map(|price| price.saved_by_batch(sum.for_batches)).unwrap_or_default();
+            let fee_in_batches = fee.map(|fee| fee.minus(saved));
+            Some(FeeRow { model: model.to_owned(), purpose, calls: sum.calls, usage: sum.usage, fee, fee_in_batches })
         };
         keys.filter_map(row).collect()
     }
@@ -114,11 +125,12 @@ impl<'a> Sums<'a> {
 pub fn fee_rows(slice: &Slice, calibration: &[Record], prices: &Prices) -> Vec<FeeRow> {
     let mut sums = Sums::default();
     for (call, earlier) in slice.outcomes.iter().flat_map(|outcome| outcome.calls()) {
-        sums.add(call, earlier, call.purpose);
+        sums.add((call, earlier), call.purpose, slice.cell.arm.learning().is_some());
     }
     for record in calibration {
+        let learns = record.cell.arm.learning().is_some();
         for (index, call) in record.calls.iter().enumerate() {
-            sums.add(call, &record.calls[..index], Purpose::Calibrate);
+            sums.add((call, &record.calls[..index]), Purpose::Calibrate, learns);
         }
     }
     sums.rows(prices)
@@ -157,7 +169,7 @@ fn of_models(outcome: ItemOutcome, row: Option<Row>, fee: impl Fn(&str, &Sum) ->
             *call.model == *model && purpose.is_none_or(|purpose| purpose == call.purpose)
         });
         if included {
-            sums.entry(&call.model).or_default().add(call, true);
+            sums.entry(&call.model).or_default().add(call, true, true);
         }
     }
     sums.iter().try_fold(Fee::default(), |all, (model, sum)| Some(all.plus(fee(model, sum)?))).map(Fee::usd)

@@ -290,7 +290,8 @@ mod tests {
 
     #[test]
     fn a_shape_changes_the_input_price() {
-        let price = |input, output| Price { input, cached_input: Some(0.01), output, read: None, nominal: true };
+        let price =
+            |input, output| Price { input, cached_input: Some(0.01), output, batch: None, read: None, nominal: true };
         let prices = Prices::from([
             ("weak".into(), Some(price(0.1, 0.1))),
             ("embedder".into(), Some(price(0.02, 0.0))),

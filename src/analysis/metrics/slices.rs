@@ -14,7 +14,7 @@ use crate::types::arm::Arm;
 use crate::types::chat::Usage;
 use crate::types::confidence::defers;
 use crate::types::level::Level;
-use crate::types::record::{Call, CellKey, Graded, LevelAnswer, Purpose, Record, Score, top_level};
+use crate::types::record::{Call, CellKey, Graded, LevelAnswer, Purpose, Record, Score, top_level, total_latency_ms};
 
 /// Outcome of one item in one arm and one order.
 #[derive(Debug, Clone, Copy)]
@@ -396,10 +396,10 @@ impl<'a> Slice<'a> {
             .fold(Usage::default(), |sum, call| sum.plus(call.usage))
     }
 
-    /// Sum of the latencies of all calls, in milliseconds.
+    /// Sum of the latencies of all calls, in milliseconds. `None` if an answer came in a batch.
     #[must_use]
-    pub fn latency_ms(&self) -> f64 {
-        self.calls().map(|call| call.latency_ms).sum()
+    pub fn latency_ms(&self) -> Option<f64> {
+        total_latency_ms(self.calls())
     }
 
     fn calls(&self) -> impl Iterator<Item = &'a Call> {

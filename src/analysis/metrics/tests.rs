@@ -97,7 +97,7 @@ fn accuracy_coverage_and_strong_calls() {
 fn operating_points_have_costs_with_intervals_and_a_frontier() {
     let many = |arm| (0..40).map(move |i| record(arm, i, i % 4 == 0, i % 5 < 2, &[]));
     let records: Vec<Record> = many(Arm::Cascade).chain(many(Arm::InterCascade)).collect();
-    let price = |output| Some(Price { input: 0.0, cached_input: None, output, read: None, nominal: true });
+    let price = |output| Some(Price { input: 0.0, cached_input: None, output, batch: None, read: None, nominal: true });
     let prices = Prices::from([("weak".into(), price(1.0)), ("strong".into(), price(10.0))]);
     let comparison = Comparison::new(&records, &[], &prices, Seed(1));
     let points = operating_points(&comparison, Axis::StrongCalls);
@@ -120,7 +120,7 @@ fn operating_points_have_costs_with_intervals_and_a_frontier() {
 fn fees_are_by_model_and_purpose_and_totals_count_calls_once() {
     let records = run();
     let slices = slices(&records);
-    let price = |output| Some(Price { input: 1.0, cached_input: None, output, read: None, nominal: true });
+    let price = |output| Some(Price { input: 1.0, cached_input: None, output, batch: None, read: None, nominal: true });
     let prices = Prices::from([("weak".into(), price(1.0)), ("strong".into(), price(10.0))]);
     let rows = fee_rows(&slices[0], &[], &prices);
     let names: Vec<(&str, Option<&str>, usize, u64)> = rows
@@ -223,7 +223,8 @@ fn taught() -> (Vec<Record>, Prices) {
     let mut records: Vec<Record> = (0..24).map(|i| record(Arm::Cascade, i, false, true, &[])).collect();
     records.extend((0..24).map(|i| longer(record(Arm::InterCascade, i, i % 4 < 2, i % 4 >= 2, &[]))));
     records.extend((0..24).map(|i| longer(record(Arm::InterCascadeRandom, i, i % 8 == 0, i % 8 != 0, &[]))));
-    let price = |each| Some(Price { input: each, cached_input: None, output: each, read: None, nominal: true });
+    let price =
+        |each| Some(Price { input: each, cached_input: None, output: each, batch: None, read: None, nominal: true });
     (records, Prices::from([("weak".into(), price(1.0)), ("strong".into(), price(3.0))]))
 }
 

@@ -111,7 +111,7 @@ mod tests {
     #[test]
     fn windows_have_the_figures_of_their_items_and_the_fee_so_far() {
         let records = records();
-        let price = Price { input: 2.0, cached_input: None, output: 2.0, read: None, nominal: true };
+        let price = Price { input: 2.0, cached_input: None, output: 2.0, batch: None, read: None, nominal: true };
         let found = windows(&slices(&records)[0], &Prices::from([("weak".into(), Some(price))]), Seed(1));
         assert_eq!(
             found.iter().map(|window| (window.from, window.to)).collect::<Vec<_>>(),

@@ -1,5 +1,6 @@
 //! Requests of a server check, and the optional settings of an entry.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use anyhow::Result;
@@ -8,11 +9,13 @@ use super::Fix;
 use crate::backend::entry::ModelEntry;
 use crate::backend::openai::OpenAi;
 use crate::backend::openai::probe::Exchange;
+use crate::backend::openai::servers::Place;
 use crate::backend::openai::settings::OpenAiSettings;
 use crate::backend::settings::Caller;
 use crate::task::prompt::Style;
 use crate::types::chat::{Alternatives, Generation, Message, Mode, Request, RequestKind, Response, Role, Usage};
 use crate::types::model::{Model as _, ModelError};
+use crate::types::one_or_many::OneOrMany;
 
 /// Maximum number of tokens in an answer.
 pub(super) const LIMIT: u32 = 16;
@@ -34,8 +37,10 @@ const COUNT: &str = "Write the numbers from one to fifty in words, one after the
 pub(super) struct ProbeConfig {
     /// Name of the model in the config.
     pub(super) name: String,
-    /// Settings of the server.
+    /// Settings of the server, with its address alone.
     pub(super) server: OpenAiSettings,
+    /// IP address that is called in place of the host name's. `None` leaves the choice to the system.
+    ip: Option<IpAddr>,
     temperature: f64,
     timeout: Duration,
     pub(super) style: Style,
@@ -61,15 +66,23 @@ pub(super) enum OptionalSetting {
 }
 
 impl ProbeConfig {
-    pub(super) fn new(entry: &ModelEntry, server: &OpenAiSettings, style: Style) -> Self {
+    /// Configuration of requests to one server of an entry.
+    pub(super) fn new(entry: &ModelEntry, server: &OpenAiSettings, style: Style, place: Place) -> Self {
+        let base_url = OneOrMany::One(server.base_url.as_slice()[place.address].clone());
         Self {
             name: entry.name.clone(),
-            server: server.clone(),
+            server: OpenAiSettings { base_url, ..server.clone() },
+            ip: place.ip,
             temperature: entry.temperature,
             timeout: Duration::from_secs_f64(entry.timeout_s()),
             style,
             alternatives: ALTERNATIVES,
         }
+    }
+
+    /// Address of the server.
+    pub(super) fn base_url(&self) -> &str {
+        self.server.base_url.as_slice().first().map_or("", String::as_str)
     }
 
     /// Name of the model at the server.
@@ -88,7 +101,8 @@ impl ProbeConfig {
 
     /// Builds the model exactly as a run does.
     pub(super) fn model(&self) -> Result<OpenAi> {
-        self.server.model(Caller { name: &self.name, timeout: self.timeout, weak_weights: None }, self.style)
+        let caller = Caller { name: &self.name, timeout: self.timeout, weak_weights: None };
+        self.server.model(caller, self.style, Place { address: 0, ip: self.ip })
     }
 
     fn request(&self, question: &str, stop: bool) -> Request {

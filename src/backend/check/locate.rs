@@ -6,6 +6,7 @@ use super::ask::{ProbeConfig, Prober};
 use super::settle::AcceptedConfig;
 use super::{Fix, Report, find_accepted};
 use crate::backend::openai::probe::Exchange;
+use crate::types::one_or_many::OneOrMany;
 
 /// Maximum number of models that a finding lists.
 const NAMED: usize = 8;
@@ -37,7 +38,7 @@ pub(super) async fn locate(
     }
     for address in candidates(&config) {
         let mut candidate = config.clone();
-        candidate.server.base_url.clone_from(&address);
+        candidate.server.base_url = OneOrMany::One(address.clone());
         let Ok(exchange) = prober.ask(&candidate).await else { continue };
         let is_understood = matches!(exchange.status, 400 | 422) && exchange.body.is_object();
         if exchange.is_success() || is_understood {
@@ -56,7 +57,7 @@ pub(super) async fn locate(
 
 /// Returns other addresses at the same server, the likeliest first. Keys are never sent to another host.
 fn candidates(config: &ProbeConfig) -> Vec<String> {
-    let bare = config.server.base_url.trim_end_matches('/');
+    let bare = config.base_url().trim_end_matches('/');
     let cut = bare.strip_suffix("/chat/completions").or_else(|| bare.strip_suffix("/completions"));
     let from_preset = config.server.preset.and_then(|preset| {
         let base_url = preset.dialect().entry.get("base_url").and_then(toml::Value::as_str);

@@ -11,9 +11,11 @@ use self::ask::{ProbeConfig, Prober};
 use self::settle::AcceptedConfig;
 use super::entry::ModelEntry;
 use super::openai::probe::Exchange;
+use super::openai::servers::Place;
 use super::openai::settings::OpenAiSettings;
 use crate::task::prompt::Style;
 use crate::types::chat::Usage;
+use crate::types::one_or_many::OneOrMany;
 
 /// Verdict of one finding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -99,7 +101,15 @@ impl Report {
     #[must_use]
     pub fn changes(&self) -> Vec<(&'static str, toml::Value)> {
         let fixes = self.findings.iter().filter_map(|finding| finding.fix.as_ref());
-        fixes.filter_map(|fix| Some((fix.key, fix.value.clone()?))).collect()
+        let mut changes: Vec<(&'static str, toml::Value)> = Vec::new();
+        for (key, value) in fixes.filter_map(|fix| Some((fix.key, fix.value.clone()?))) {
+            // Findings on several servers can change the same key; the last one has all addresses.
+            match changes.iter_mut().find(|(changed, _)| *changed == key) {
+                Some((_, old)) => *old = value,
+                None => changes.push((key, value)),
+            }
+        }
+        changes
     }
 
     fn good(&mut self, topic: &'static str, message: impl Into<String>) {
@@ -115,25 +125,59 @@ impl Report {
     }
 }
 
-/// Checks the server of an entry. `server` has the entry's server settings, and `style` is the form of its prompt.
+/// Checks the servers of an entry. `server` has the entry's server settings, and `style` is the form of its prompt.
 pub async fn check(entry: &ModelEntry, server: &OpenAiSettings, style: Style) -> Report {
     let mut report = Report::default();
-    let config = ProbeConfig::new(entry, server, style);
+    let places = match server.places() {
+        Ok(places) => places,
+        Err(error) => {
+            report.bad("entry", error.to_string(), Fix::advise("base_url", "nothing was sent yet"));
+            return report;
+        }
+    };
+    let several = places.len() > 1;
+    let mut addresses = server.base_url.as_slice().to_vec();
+    for place in places {
+        if several {
+            report.note("server", server.address(place));
+        }
+        let from = report.findings.len();
+        check_server(entry, server, style, place, &mut report).await;
+        if let OneOrMany::Many(_) = server.base_url {
+            name_in_list(&mut report.findings[from..], &mut addresses, place.address);
+        }
+    }
+    report
+}
+
+/// Turns a correct address in the findings on one server into the whole list with this address.
+fn name_in_list(findings: &mut [Finding], addresses: &mut [String], index: usize) {
+    let fixes = findings.iter_mut().filter_map(|finding| finding.fix.as_mut());
+    for value in fixes.filter(|fix| fix.key == "base_url").filter_map(|fix| fix.value.as_mut()) {
+        if let Some(address) = value.as_str() {
+            address.clone_into(&mut addresses[index]);
+            *value = addresses.to_vec().into();
+        }
+    }
+}
+
+/// Checks one server of an entry.
+async fn check_server(entry: &ModelEntry, server: &OpenAiSettings, style: Style, place: Place, report: &mut Report) {
+    let config = ProbeConfig::new(entry, server, style, place);
     if let Err(error) = config.model() {
         let message = format!("{error:#}");
         let keys = ["api_key_env", "headers_env", "extra_body", "base_url"];
         let key = keys.into_iter().find(|key| message.contains(key));
         report.bad("entry", message, key.map(|key| Fix::advise(key, "nothing was sent yet")));
-        return report;
+        return;
     }
     let mut prober = Prober::new(entry.timeout_s());
-    let first = first_answer(&mut prober, &mut report, config).await;
+    let first = first_answer(&mut prober, report, config).await;
     if let Some(accepted) = first {
-        facts::report_facts(&mut prober, &mut report, server, accepted).await;
+        facts::report_facts(&mut prober, report, server, accepted).await;
     }
-    report.calls = prober.calls;
-    report.usage = prober.usage;
-    report
+    report.calls += prober.calls;
+    report.usage = report.usage.plus(prober.usage);
 }
 
 /// Obtains a first answer, with changed settings if necessary, and reports the changes. `None` if no settings lead to

@@ -37,6 +37,7 @@ fn entry_round_trips_through_the_flat_form() {
     for text in [
         "name = 'm'\npreset = 'groq'\nmodel = 'x'\nconcurrency = 3\nsend_system = false\ntimeout_s = 5.0",
         "name = 'm'\nbackend = 'openai'\nbase_url = 'http://x/v1'\nprice = { input = 1.0, output = 2.0 }\nretired = '2026-01-01'",
+        "name = 'm'\nbackend = 'openai'\nbase_url = ['http://x/v1', 'http://y/v1']\nresolve_all = true\nprefix_margin = 2",
         "name = 'm'\nbackend = 'llama-server'\nweights = 'smollm2-135m-instruct'\nslots = 2\ncontext = 9\nthreads = 1",
         "name = 'm'\nbackend = 'llama-server'\npath = '/none.gguf'\nsha256 = 'ab'",
         "name = 'm'\nbackend = 'gguf'\nweights = 'smollm2-135m-instruct'\nprompt = 'chat'\ntemperature = 0.5",
@@ -88,4 +89,31 @@ fn custom_identity_has_name_version_prompt_and_data() {
         "backend": "custom", "dataset": "d", "item": "7", "model": "2", "name": "mine", "prompt": style
     });
     assert_eq!(entry.identity(&entry, data).expect("known").of(&"7".into()), expected);
+}
+
+#[test]
+fn a_single_address_is_part_of_the_identity_and_a_list_is_not() {
+    let identities = |keys: &str| {
+        let text = format!("name = 'm'\nbackend = 'openai'\n{keys}");
+        let entry = ModelEntry::resolve(raw(&text), Catalogue::builtin()).expect("a valid entry");
+        let (seed, style) = (crate::types::seed::Seed(0), crate::task::prompt::Style::Chat);
+        let data = Data { items: &[], sha256: "d", seed, weights: Catalogue::builtin(), style };
+        let calls = entry.identity(&entry, data).expect("known").of(&"7".into());
+        (calls, Value::Object(entry.identity_keys(&entry)))
+    };
+    let (calls, run) = identities("base_url = 'http://a/v1/'");
+    let expected = json!({
+        "backend": "openai", "base_url": "http://a/v1", "model": "m", "send_temperature": true, "send_stop": true,
+        "token_limit_key": "max_tokens", "extra_body": {}
+    });
+    assert_eq!(calls, expected);
+    assert_eq!(run["base_url"], "http://a/v1/");
+    let more = "resolve_all = true\nprefix_margin = 3\nconcurrency = 2";
+    assert_eq!(identities(&format!("base_url = 'http://a/v1/'\n{more}")), (calls, run));
+
+    let list = identities("base_url = ['http://a/v1']");
+    assert!(list.0.get("base_url").is_none() && list.1.get("base_url").is_none(), "{list:?}");
+    for other in ["['http://b/v1']", "['http://b/v1', 'http://a/v1']"] {
+        assert_eq!(identities(&format!("base_url = {other}\n{more}")), list);
+    }
 }

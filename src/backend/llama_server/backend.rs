@@ -153,6 +153,8 @@ impl LlamaServer {
         let new = Arc::new(OpenAi::new(Settings {
             name: self.name.clone(),
             base_url: endpoint.base_url.clone(),
+            address_name: "base_url".to_owned(),
+            ip: None,
             model: self.name.clone(),
             preset: None,
             style: self.style,
@@ -187,7 +189,9 @@ impl Model for LlamaServer {
                 response.refusal.as_deref().unwrap_or("refused")
             )));
         }
-        // The server reports the path of its weights as the model. The label and the build are more informative.
-        Ok(Response { model: format!("{}, {}", self.shared.served.label, endpoint.build), ..response })
+        // The server reports the path of its weights as the model. The label and the build are more informative. Its
+        // port is another one in each run.
+        let model = format!("{}, {}", self.shared.served.label, endpoint.build);
+        Ok(Response { model, server: None, ..response })
     }
 }

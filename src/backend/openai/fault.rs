@@ -133,8 +133,9 @@ impl OpenAi {
     /// Returns the server's address, and the proxy in front of the server.
     fn server_address(&self) -> String {
         let base_url = &self.settings.base_url;
+        let at = self.settings.ip.map_or_else(String::new, |ip| format!(" at {ip}"));
         match &self.proxy {
-            None => base_url.clone(),
+            None => format!("{base_url}{at}"),
             Some(proxy) => format!("{base_url}, through the proxy {proxy} (NO_PROXY lists hosts that need none)"),
         }
     }
@@ -217,6 +218,8 @@ mod tests {
             let settings = crate::backend::openai::Settings {
                 name: "m".into(),
                 base_url: base_url.into(),
+                address_name: "base_url".into(),
+                ip: None,
                 model: "m".into(),
                 preset,
                 style: crate::task::prompt::Style::Chat,

@@ -3,13 +3,16 @@
 //! setting.
 
 mod answer;
+pub mod batch;
 mod body;
 mod ending;
 mod fault;
+mod headers;
 mod hint;
 pub mod probe;
 mod refusal;
 mod server_error;
+pub mod servers;
 pub mod settings;
 mod tokens;
 mod usage;
@@ -17,11 +20,12 @@ mod wait;
 mod wire;
 
 use std::fmt;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
-use reqwest::header::{ACCEPT, AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
+use reqwest::header::HeaderMap;
 use reqwest::redirect::Policy;
 use reqwest::{Client, RequestBuilder, StatusCode, Url};
 use secrecy::{ExposeSecret, SecretString};
@@ -64,6 +68,10 @@ pub struct Settings {
     pub name: String,
     /// Address of the server, without `/chat/completions`. A query in the address is sent with every request.
     pub base_url: String,
+    /// Name of the address in error texts: `base_url`, or `entry 2 of base_url`.
+    pub address_name: String,
+    /// IP address that is called in place of the host name's. `None` leaves the choice to the system.
+    pub ip: Option<IpAddr>,
     /// Name of the model at the server.
     pub model: String,
     /// Preset of the entry. `None` if the entry has none.
@@ -111,6 +119,8 @@ impl Settings {
 pub struct OpenAi {
     settings: Settings,
     endpoint: Url,
+    /// Host and port of the server.
+    server: String,
     headers: HeaderMap,
     /// Proxy in front of the server, for error texts. `None` if no proxy is configured.
     proxy: Option<String>,
@@ -140,10 +150,11 @@ impl OpenAi {
             Style::Chat => "chat/completions",
             Style::Plain => "completions",
         };
+        let address_name = &settings.address_name;
         let mut endpoint = Url::parse(&format!("{trimmed}/{path}"))
-            .map_err(|error| refused(format!("base_url is not an address: {error}")))?;
+            .map_err(|error| refused(format!("{address_name} is not an address: {error}")))?;
         if !matches!(endpoint.scheme(), "http" | "https") {
-            return Err(refused("base_url must begin with http:// or https://".into()));
+            return Err(refused(format!("{address_name} must begin with http:// or https://")));
         }
         let carries_key = !endpoint.username().is_empty() || endpoint.password().is_some();
         endpoint.set_query(query);
@@ -153,10 +164,10 @@ impl OpenAi {
                 || name.contains("apikey")
         };
         if carries_key || endpoint.query_pairs().any(|(name, _)| is_key(&name)) || settings.base_url.contains('#') {
-            return Err(refused(
-                "base_url must carry no key, no name and no `#`: put the key into the variable that api_key_env names"
-                    .into(),
-            ));
+            return Err(refused(format!(
+                "{address_name} must carry no key, no name and no `#`: put the key into the variable that api_key_env \
+                names"
+            )));
         }
         if let Some(key) = RESERVED_KEYS.iter().find(|key| settings.extra_body.contains_key(**key)) {
             return Err(refused(format!("extra_body cannot set {key:?}: remove it")));
@@ -168,10 +179,11 @@ impl OpenAi {
                 the entry"
             )));
         }
-        let headers = header_map(&settings).map_err(|error| refused(error.to_string()))?;
+        let headers = headers::of(&settings).map_err(|error| refused(error.to_string()))?;
         settings.base_url = query.map_or(trimmed.clone(), |query| format!("{trimmed}?{query}"));
-        let proxy = http::proxy(&endpoint);
-        Ok(Self { settings, endpoint, headers, proxy, client: OnceLock::new() })
+        let proxy = http::proxy(&endpoint).filter(|_| settings.ip.is_none());
+        let server = server(&endpoint, settings.ip);
+        Ok(Self { settings, endpoint, server, headers, proxy, client: OnceLock::new() })
     }
 
     /// Prepends the model's name to the text of an error.
@@ -182,7 +194,12 @@ impl OpenAi {
 
     fn client(&self) -> Result<&Client, ModelError> {
         let client = self.client.get_or_init(|| {
-            let client = http::client_builder(&self.endpoint, &self.settings.trusted)?
+            let mut builder = http::client_builder(&self.endpoint, &self.settings.trusted)?;
+            if let (Some(host), Some(ip)) = (self.endpoint.domain(), self.settings.ip) {
+                // The port is that of the URL, whatever this one is.
+                builder = builder.no_proxy().resolve(host, SocketAddr::new(ip, 0));
+            }
+            let client = builder
                 .default_headers(self.headers.clone())
                 .connect_timeout(self.settings.connect_timeout)
                 // A redirected POST would become a GET, and the key could go elsewhere.
@@ -285,6 +302,22 @@ impl OpenAi {
         }
     }
 
+    /// Reads the answer to a request. A refusal of the provider is an answer.
+    fn response(&self, received: &Received, request: &Request) -> Result<Response, ModelError> {
+        let value = match self.parse(received) {
+            Ok(value) => value,
+            Err(Fault::Refused(message)) => {
+                let (refusal, model) = (Some(message), self.settings.model.clone());
+                let server = Some(self.server.clone());
+                return Ok(Response { finish: Finish::Refused, refusal, model, server, ..Response::default() });
+            }
+            Err(Fault::Failed(error)) => return Err(error),
+        };
+        let completion = serde_json::from_value(value).map_err(|error| self.unexpected(&error, &received.text))?;
+        let response = self.read(completion, &ReadOptions::for_request(request))?;
+        Ok(Response { server: Some(self.server.clone()), ..response })
+    }
+
     fn unexpected(&self, error: &serde_json::Error, text: &str) -> ModelError {
         ModelError::Unusable(self.named(&format!(
             "{} returned something other than a chat completion ({error}): {}",
@@ -323,40 +356,13 @@ enum ClientError {
     Http(#[from] reqwest::Error),
 }
 
-/// Error for a header that cannot be sent, with the header's name or the variable of the key.
-#[derive(Debug, thiserror::Error)]
-enum HeaderError {
-    #[error("the key in {0} cannot be sent in a header: check it for line breaks and other control characters")]
-    Key(String),
-    #[error("{0:?} is not a valid header name: correct it")]
-    Name(String),
-    #[error("the value of header {0:?} cannot be sent: check it for line breaks and other control characters")]
-    Value(String),
-}
-
-/// Returns the headers of every request.
-fn header_map(settings: &Settings) -> Result<HeaderMap, HeaderError> {
-    let mut headers = HeaderMap::new();
-    headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
-    let secret = |value: &str| {
-        let mut value = HeaderValue::from_str(value.trim()).ok()?;
-        value.set_sensitive(true);
-        Some(value)
-    };
-    if let Some(key) = &settings.api_key {
-        let variable = settings.api_key_env.as_deref().unwrap_or("api_key_env");
-        let value = secret(&format!("Bearer {}", key.expose_secret().trim()));
-        let value = value.ok_or_else(|| HeaderError::Key(variable.to_owned()))?;
-        headers.insert(AUTHORIZATION, value);
+/// Returns host and port of a server, with the IP address in place of the host name if one is given.
+fn server(endpoint: &Url, ip: Option<IpAddr>) -> String {
+    let port = endpoint.port_or_known_default().unwrap_or_default();
+    match ip {
+        Some(ip) => SocketAddr::new(ip, port).to_string(),
+        None => format!("{}:{port}", endpoint.host_str().unwrap_or_default()),
     }
-    for (name, value) in &settings.headers {
-        let key = HeaderName::from_bytes(name.as_bytes());
-        let key = key.map_err(|_| HeaderError::Name(name.clone()))?;
-        let value = secret(value.expose_secret());
-        let value = value.ok_or_else(|| HeaderError::Value(name.clone()))?;
-        headers.insert(key, value);
-    }
-    Ok(headers)
 }
 
 #[async_trait]
@@ -369,24 +375,7 @@ impl Model for OpenAi {
         let received = received.unwrap_or_else(|_| Err(self.timed_out()))?;
         let latency_ms = started.elapsed().as_secs_f64() * 1e3;
         let pause = wait::exhausted_limit_wait(&received.headers, OffsetDateTime::now_utc());
-
-        let value = match self.parse(&received) {
-            Ok(value) => value,
-            Err(Fault::Refused(message)) => {
-                let (refusal, model) = (Some(message), settings.model.clone());
-                return Ok(Response {
-                    finish: Finish::Refused,
-                    refusal,
-                    model,
-                    latency_ms,
-                    pause,
-                    ..Response::default()
-                });
-            }
-            Err(Fault::Failed(error)) => return Err(error),
-        };
-        let completion = serde_json::from_value(value).map_err(|error| self.unexpected(&error, &received.text))?;
-        let response = self.read(completion, &ReadOptions::for_request(request))?;
+        let response = self.response(&received, request)?;
         Ok(Response { latency_ms, pause, ..response })
     }
 }

@@ -2,11 +2,18 @@
 //! determines it, before it is used. Resuming, sharing calls between arms and offline replay are look-ups in the
 //! journal.
 
+pub mod address;
+pub mod batches;
+pub mod copies;
 mod lock;
 pub mod neighbours;
 pub mod portable;
+#[cfg(feature = "postgres")]
+pub mod postgres;
 pub mod read_only;
 mod schema;
+pub mod shared;
+pub mod sharing;
 mod times;
 mod writer;
 
@@ -22,6 +29,7 @@ use tokio::sync::OnceCell;
 
 pub use self::lock::JournalLock;
 use self::neighbours::{LOST, Neighbour, SPENT, sums};
+use self::shared::SharedCalls;
 pub use self::times::{Elapsed, times};
 use self::writer::{Entry, Origin, Writer};
 use crate::types::chat::{CallKey, Response, Usage};
@@ -65,6 +73,10 @@ pub struct Journal {
     further: Vec<(PathBuf, Mutex<Connection>)>,
     /// Journals of neighbouring runs, searched last. They are never written to.
     neighbours: Vec<Neighbour>,
+    /// Journal that this run shares with other workers. Its answers apply before those of other journals.
+    shared: Option<Arc<dyn SharedCalls>>,
+    /// True if the shared journal receives calls, and not only answers.
+    calls_models: bool,
     /// True if refused calls of the other journals are ignored, so that the requests are sent again.
     ignores_refused: bool,
     flights: Mutex<HashMap<CallKey, Flight>>,
@@ -86,6 +98,8 @@ impl Journal {
             writer: Writer::start(writing).context("the journal's thread did not start")?,
             further: Vec::new(),
             neighbours: Vec::new(),
+            shared: None,
+            calls_models: false,
             ignores_refused: false,
             flights: Mutex::default(),
             calls_made: AtomicU64::new(0),
@@ -173,6 +187,11 @@ impl Journal {
         if let Some(response) = self.stored(key)? {
             return Ok(Some(response));
         }
+        if let Some(shared) = &self.shared
+            && let Some(call) = shared.find(key).await?
+        {
+            return self.copy(call, request).await.map(Some);
+        }
         let in_further = || self.further.iter().find_map(|(path, further)| call(&lock(further), path, key).transpose());
         let in_neighbours = || self.neighbours.iter().find_map(|neighbour| neighbour.call(key).transpose());
         let Some(call) = in_further().or_else(in_neighbours) else { return Ok(None) };
@@ -180,24 +199,45 @@ impl Journal {
         if self.ignores_refused && call.response.is_refused() {
             return Ok(None);
         }
+        if let Some(shared) = self.shared.as_ref().filter(|_| self.calls_models) {
+            // All workers use the same answer, whoever has it first.
+            call.response = shared.store(call.clone(), false).await?;
+        }
+        self.copy(call, request).await.map(Some)
+    }
+
+    /// Copies a call of another journal into this one and returns its answer. A call without a request gets `request`.
+    async fn copy(&self, mut call: JournaledCall, request: Option<&str>) -> Result<Response> {
         if let Some(request) = request {
             request.clone_into(&mut call.request);
         }
         let response = call.response.clone();
         self.writer.write(Entry::call(call, Origin::Imported)?).await?;
         self.imported.fetch_add(1, Ordering::Relaxed);
-        Ok(Some(response))
+        Ok(response)
     }
 
     /// Stores a call that was made, and returns once the call is durable. Returns the answer that applies: if
-    /// another process has stored one first, that answer is used by all.
+    /// another process or worker has stored one first, that answer is used by all.
     ///
     /// # Errors
-    /// If the journal cannot be written.
+    /// If the journal, or the shared journal, cannot be written.
     pub async fn put(&self, call: JournaledCall) -> Result<Response> {
         let (key, response) = (call.key, call.response.clone());
+        let shared_copy = self.shared.as_ref().map(|shared| (shared, call.clone()));
+        // The run's own journal comes first: a paid answer is safe there even if the server is away.
         let is_new = self.writer.write(Entry::call(call, Origin::Own)?).await?;
         self.calls_made.fetch_add(1, Ordering::Relaxed);
+        if let Some((shared, call)) = shared_copy {
+            let applies = shared.store(call.clone(), true).await?;
+            if applies != response {
+                let (model, worst) = (call.model, response.usage);
+                let reason = "another worker answered this call first".to_owned();
+                self.writer.note(Entry::Lost { key, model, reason, worst });
+                self.writer.write(Entry::replacement(key, &applies)?).await?;
+                return Ok(applies);
+            }
+        }
         if is_new {
             return Ok(response);
         }
@@ -207,6 +247,9 @@ impl Journal {
     /// Records an attempt that got no answer and may be charged, for at most `worst` tokens.
     pub fn record_unanswered(&self, key: &CallKey, model: &str, reason: &str, worst: Usage) {
         self.writer.note(Entry::Lost { key: *key, model: model.to_owned(), reason: reason.to_owned(), worst });
+        if let Some(shared) = &self.shared {
+            shared.record_unanswered(key, model, reason, worst);
+        }
     }
 
     /// Returns the stored embeddings of the texts with these keys, `None` for each that is not stored. Embeddings
@@ -218,6 +261,12 @@ impl Journal {
         let mut found = vec![None; keys.len()];
         look_up(&self.path, &self.reader, keys, &mut found)?;
         let missing: Vec<usize> = (0..keys.len()).filter(|at| found[*at].is_none()).collect();
+        if let Some(shared) = self.shared.as_ref().filter(|_| !missing.is_empty()) {
+            let sought: Vec<CallKey> = missing.iter().map(|at| keys[*at]).collect();
+            for (at, embedded) in missing.iter().zip(shared.embeddings(&sought).await?) {
+                found[*at] = embedded;
+            }
+        }
         for (path, further) in &self.further {
             look_up(path, further, keys, &mut found)?;
         }
@@ -234,6 +283,9 @@ impl Journal {
     /// # Errors
     /// If the journal cannot be written.
     pub async fn put_embeddings(&self, embedder: &str, rows: Vec<(CallKey, Embedded)>) -> Result<()> {
+        if let Some(shared) = self.shared.as_ref().filter(|_| self.calls_models && !rows.is_empty()) {
+            shared.put_embeddings(embedder, &rows).await?;
+        }
         let mut last = None;
         for (key, embedded) in rows {
             last = Some(self.writer.begin(Entry::Embedding { key, embedder: embedder.to_owned(), embedded })?);

@@ -19,7 +19,11 @@ pub(super) const SPENT: &str = "SELECT model, count(*), sum(input_tokens), sum(c
 pub(super) const LOST: &str =
     "SELECT model, count(*), sum(input_tokens), 0, sum(output_tokens) FROM lost GROUP BY model";
 
-/// Runs one of these two queries.
+/// Sums the run's own calls whose answers came in batches, by the model's name. The mark is the last field of an answer.
+const BATCHED: &str = r#"SELECT model, count(*), sum(input_tokens), sum(cached_input_tokens), sum(output_tokens)
+    FROM calls WHERE NOT imported AND response LIKE '%"batched":true}' GROUP BY model"#;
+
+/// Runs one of these queries.
 pub(super) fn sums(connection: &Connection, query: &str) -> rusqlite::Result<BTreeMap<String, Spend>> {
     let mut statement = connection.prepare(query)?;
     let spend = |row: &Row| {
@@ -29,6 +33,14 @@ pub(super) fn sums(connection: &Connection, query: &str) -> rusqlite::Result<BTr
     statement.query_map([], spend)?.collect()
 }
 
+/// Sums the calls whose answers came in batches. A journal without batches is not searched.
+pub(super) fn batched(connection: &Connection) -> rusqlite::Result<BTreeMap<String, Spend>> {
+    let exists = |query: &str| connection.query_row(query, [], |row| row.get::<_, bool>(0));
+    let has_batches = exists("SELECT count(*) > 0 FROM sqlite_master WHERE name = 'batches'")?
+        && exists("SELECT count(*) > 0 FROM batches")?;
+    if has_batches { sums(connection, BATCHED) } else { Ok(BTreeMap::new()) }
+}
+
 /// Tokens of a run's own calls, by the model's name.
 #[derive(Debug, Clone, Default)]
 pub struct Account {
@@ -36,6 +48,8 @@ pub struct Account {
     pub spent: BTreeMap<String, Spend>,
     /// Upper bound on the tokens of attempts without an answer.
     pub lost: BTreeMap<String, Spend>,
+    /// The part of the answered calls whose answers came in batches.
+    pub batched: BTreeMap<String, Spend>,
 }
 
 /// The journal of a neighbouring run.
@@ -78,7 +92,7 @@ impl Journal {
     /// # Errors
     /// If the journal cannot be read.
     pub fn account(&self) -> Result<Account> {
-        Ok(Account { spent: self.spent()?, lost: self.lost()? })
+        Ok(Account { spent: self.spent()?, lost: self.lost()?, batched: self.batched()? })
     }
 
     /// Returns the account of each neighbouring run, with the file of its journal.
@@ -88,7 +102,7 @@ impl Journal {
     pub fn neighbours(&self) -> Result<Vec<(&Path, Account)>> {
         let account = |neighbour: &Neighbour| -> rusqlite::Result<Account> {
             let reader = lock(&neighbour.reader);
-            Ok(Account { spent: sums(&reader, SPENT)?, lost: sums(&reader, LOST)? })
+            Ok(Account { spent: sums(&reader, SPENT)?, lost: sums(&reader, LOST)?, batched: batched(&reader)? })
         };
         let read = |neighbour| account(neighbour).with_context(|| cannot_read(&neighbour.path));
         self.neighbours.iter().map(|neighbour| Ok((&*neighbour.path, read(neighbour)?))).collect()

@@ -14,9 +14,10 @@ use rusqlite::Connection;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
+use super::address::JournalPlace;
 use super::schema::MADE;
 use super::writer::{Entry, Origin, insert};
-use super::{JournaledCall, floats, opened, schema};
+use super::{JournaledCall, copies, floats, opened, schema};
 use crate::types::chat::CallKey;
 use crate::types::embedding::Embedded;
 
@@ -55,13 +56,16 @@ struct Row {
     processor: Option<String>,
 }
 
-/// Exports the journal at `path` as the bytes of a parquet file.
+/// Exports a journal as the bytes of a parquet file.
 ///
 /// # Errors
 /// Names the journal that cannot be read, or a file of `except` that is not a journal.
-pub fn export(path: &Path, selection: &ExportSelection) -> Result<(Vec<u8>, Exported)> {
-    let connection = schema::open_further(path)?;
-    let cannot = || format!("cannot read the journal {}", path.display());
+pub fn export(place: &JournalPlace, selection: &ExportSelection) -> Result<(Vec<u8>, Exported)> {
+    let connection = match place {
+        JournalPlace::File(path) => schema::open_further(path)?,
+        JournalPlace::Server(address) => copies::of_server(address)?,
+    };
+    let cannot = || format!("cannot read the journal {place}");
     let except = selection.except.iter().map(|path| keys(path)).collect::<Result<Vec<_>>>()?.concat();
     let except: HashSet<String> = except.into_iter().collect();
     let mut rows = rows(&connection).with_context(cannot)?;

@@ -7,7 +7,7 @@ use anyhow::{Context, Result, bail};
 use rusqlite::{Connection, OpenFlags};
 
 /// Schema version of the tables below.
-const VERSION: i64 = 3;
+const VERSION: i64 = 4;
 /// Oldest schema version that can be read without being migrated.
 const OLDEST_READ: i64 = 2;
 /// Longest wait for another process that holds the file.
@@ -16,7 +16,8 @@ const BUSY: Duration = Duration::from_secs(30);
 /// Tables of the current version. Rows are in the order in which they were written. Keys are hexadecimal; `request`
 /// and `response` are JSON; `vector` is little-endian 32-bit floats; `made` is in seconds since 1970, UTC;
 /// `imported` calls were copied from another journal; `processor` is the processor of the machine that made the
-/// call.
+/// call. `requests` of a batch is a JSON list of the keys of its calls without an answer from it, `input_tokens` and
+/// `output_tokens` are upper bounds, `file` and `batch` are the provider's names; `state` is `open` or `ended`.
 const TABLES: &str = "
     CREATE TABLE IF NOT EXISTS calls (
         id INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE, model TEXT NOT NULL, item TEXT NOT NULL,
@@ -31,6 +32,11 @@ const TABLES: &str = "
     CREATE TABLE IF NOT EXISTS lost (
         id INTEGER PRIMARY KEY, key TEXT NOT NULL, model TEXT NOT NULL, reason TEXT NOT NULL,
         input_tokens INTEGER NOT NULL, output_tokens INTEGER NOT NULL, made INTEGER NOT NULL
+    );
+    CREATE TABLE IF NOT EXISTS batches (
+        id INTEGER PRIMARY KEY, label TEXT NOT NULL UNIQUE, model TEXT NOT NULL, requests TEXT NOT NULL,
+        input_tokens INTEGER NOT NULL, output_tokens INTEGER NOT NULL, file TEXT, batch TEXT, state TEXT NOT NULL,
+        made INTEGER NOT NULL
     );";
 
 /// The time at which a call was made. Null for an imported call, whose `made` is only the time of the import.
@@ -44,11 +50,13 @@ const COPY_VERSION_1: &str = "
         SELECT key, model, '', request, response, response ->> '$.usage.input', response ->> '$.usage.cached_input',
             response ->> '$.usage.output', 0, made FROM calls_1 ORDER BY made, key;
     DROP TABLE calls_1;
-    UPDATE schema SET version = 3;";
+    UPDATE schema SET version = 4;";
 /// Migration of the second version: it has no column `processor`.
 const FROM_VERSION_2: &str = "
-    ALTER TABLE calls ADD COLUMN processor TEXT;
-    UPDATE schema SET version = 3;";
+    ALTER TABLE calls ADD COLUMN processor TEXT;";
+/// Migration of the third version: it has no table `batches`.
+const FROM_VERSION_3: &str = "
+    UPDATE schema SET version = 4;";
 
 /// Opens a journal for reading and writing, or creates one.
 pub(super) fn open(path: &Path) -> Result<Connection> {
@@ -114,7 +122,8 @@ fn prepare(connection: &Connection) -> rusqlite::Result<()> {
     let version: Option<i64> = connection.query_row("SELECT max(version) FROM schema", [], |row| row.get(0))?;
     match version {
         Some(1) => connection.execute_batch(&format!("{FROM_VERSION_1}{TABLES}{COPY_VERSION_1}COMMIT;")),
-        Some(2) => connection.execute_batch(&format!("{FROM_VERSION_2}COMMIT;")),
+        Some(2) => connection.execute_batch(&format!("{FROM_VERSION_2}{TABLES}{FROM_VERSION_3}COMMIT;")),
+        Some(3) => connection.execute_batch(&format!("{TABLES}{FROM_VERSION_3}COMMIT;")),
         Some(_) => connection.execute_batch("COMMIT;"),
         None => connection.execute_batch(&format!("{TABLES} INSERT INTO schema VALUES ({VERSION}); COMMIT;")),
     }

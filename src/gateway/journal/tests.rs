@@ -1,5 +1,6 @@
 use sha2::{Digest, Sha256};
 
+use super::address::JournalPlace;
 use super::*;
 use crate::fetch::machine;
 use crate::types::chat::Token;
@@ -122,8 +123,13 @@ fn elapsed_time_counts_overlapping_calls_once() {
     insert("f", "m", 8.0, Origin::Imported);
     assert_eq!(elapsed(&journal), [(6, 65.0), (4, 45.0), (2, 30.0)]);
     drop(connection);
-    std::fs::write(&exported, portable::export(&journal, &portable::ExportSelection::default()).expect("readable").0)
-        .expect("written");
+    std::fs::write(
+        &exported,
+        portable::export(&JournalPlace::File(journal.clone()), &portable::ExportSelection::default())
+            .expect("readable")
+            .0,
+    )
+    .expect("written");
     assert_eq!(elapsed(&exported), elapsed(&journal));
 }
 
@@ -184,7 +190,13 @@ async fn a_journal_of_version_two_is_read_and_migrated() {
     let before = std::fs::read(&old).expect("exists");
     let journal = Journal::open(&own).expect("opens").with_further(&old).expect("is read");
     assert_eq!(journal.get(&key("a")).await.expect("readable"), Some(call("a").response));
-    assert_eq!(portable::export(&old, &portable::ExportSelection::default()).expect("exported").1.calls, 1);
+    assert_eq!(
+        portable::export(&JournalPlace::File(old.clone()), &portable::ExportSelection::default())
+            .expect("exported")
+            .1
+            .calls,
+        1
+    );
     assert!(std::fs::read(&old).expect("exists") == before, "a journal of another run is not changed");
 
     let journal = Journal::open(&old).expect("is migrated");

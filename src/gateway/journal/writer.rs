@@ -12,7 +12,7 @@ use tokio::sync::oneshot;
 
 use super::JournaledCall;
 use crate::fetch::machine;
-use crate::types::chat::{CallKey, Usage};
+use crate::types::chat::{CallKey, Response, Usage};
 use crate::types::embedding::Embedded;
 
 /// Upper limit on the rows of one transaction, so that the first row does not wait for the thousandth.
@@ -25,6 +25,8 @@ const RETRIES: [Duration; 3] = [Duration::from_millis(250), Duration::from_secs(
 pub(super) enum Entry {
     /// An answered call; `response` is its answer as JSON.
     Call { call: Box<JournaledCall>, response: String, origin: Origin },
+    /// Another worker's answer to a stored call, as JSON. It replaces the answer of this run.
+    Replacement { key: CallKey, response: String, usage: Usage },
     /// The embedding of a text.
     Embedding { key: CallKey, embedder: String, embedded: Embedded },
     /// An attempt without an answer.
@@ -46,6 +48,10 @@ impl Entry {
     pub(super) fn call(call: JournaledCall, origin: Origin) -> Result<Self> {
         let response = serde_json::to_string(&call.response)?;
         Ok(Self::Call { call: Box::new(call), response, origin })
+    }
+
+    pub(super) fn replacement(key: CallKey, response: &Response) -> Result<Self> {
+        Ok(Self::Replacement { key, response: serde_json::to_string(response)?, usage: response.usage })
     }
 }
 
@@ -180,6 +186,12 @@ pub(super) fn insert(connection: &Connection, entry: &Entry) -> rusqlite::Result
                     (*origin == Origin::Own).then(machine::processor).flatten()
                 ])?
         }
+        Entry::Replacement { key, response, usage } => connection
+            .prepare_cached(
+                "UPDATE calls SET response = ?2, input_tokens = ?3, cached_input_tokens = ?4, output_tokens = ?5,
+                 imported = 1 WHERE key = ?1",
+            )?
+            .execute(params![key.to_string(), response, usage.input, usage.cached_input, usage.output])?,
         Entry::Embedding { key, embedder, embedded } => {
             let vector: Vec<u8> = embedded.vector.iter().flat_map(|float| float.to_le_bytes()).collect();
             connection

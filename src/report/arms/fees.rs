@@ -13,13 +13,16 @@ pub struct Row<'c> {
     /// The calls and their fee.
     pub paid: &'c FeeRow,
     change: Option<Estimate>,
+    /// True if the price of a batch is known for a model of the run.
+    has_batch_price: bool,
 }
 
 /// Returns the rows of all arms: each model's purposes, then its total.
 #[must_use]
 pub fn rows<'c>(comparison: &'c Comparison<'c>) -> Vec<Row<'c>> {
+    let has_batch_price = comparison.prices.values().flatten().any(|price| price.batch.is_some());
     let of = |slice: &'c Slice<'c>| {
-        comparison.fees_with_changes(slice).map(move |(paid, change)| Row { slice, paid, change })
+        comparison.fees_with_changes(slice).map(move |(paid, change)| Row { slice, paid, change, has_batch_price })
     };
     comparison.slices.iter().flat_map(of).collect()
 }
@@ -51,6 +54,8 @@ pub fn sheet(rows: &[Row]) -> Sheet {
         } else {
             per_1000
         },
+        Column::number(6, each().map(|row| row.paid.fee_in_batches.filter(|_| row.has_batch_price).map(Fee::usd)))
+            .file("fee_in_batches_usd"),
     ];
     Sheet { name: "fees", columns }
 }

@@ -47,7 +47,7 @@ fn manifest(sha256: &str) -> Manifest {
 type Run<'r> = (&'r str, Manifest, Vec<Record>);
 
 fn prices() -> Prices {
-    let price = |input| Some(Price { input, cached_input: None, output: 0.0, read: None, nominal: false });
+    let price = |input| Some(Price { input, cached_input: None, output: 0.0, batch: None, read: None, nominal: false });
     [("small".to_owned(), price(1.0)), ("large".to_owned(), price(9.0))].into()
 }
 

@@ -107,7 +107,8 @@ impl Run {
                 records.extend((0..items).map(|item| record(&cell, item)));
             }
         }
-        let price = |of: f64| Some(Price { input: of, cached_input: None, output: of, read: None, nominal: true });
+        let price =
+            |of: f64| Some(Price { input: of, cached_input: None, output: of, batch: None, read: None, nominal: true });
         let prices = Prices::from([("weak".into(), price(0.1)), ("strong".into(), price(2.0))]);
         Self { records, prices, swept: None, calibrated: Vec::new() }
     }

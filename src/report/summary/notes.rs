@@ -7,7 +7,7 @@ use crate::report::format::{MARK, lambda};
 
 /// Returns the notes that apply to the arms of a run, one line each.
 pub(super) fn lines(comparison: &Comparison) -> Vec<String> {
-    [unasked(comparison), tuned(comparison)].into_iter().flatten().collect()
+    [unasked(comparison), tuned(comparison), batched(comparison)].into_iter().flatten().collect()
 }
 
 /// Returns the notes as paragraphs of a document. Empty if there are none.
@@ -49,6 +49,17 @@ fn tuned(comparison: &Comparison) -> Option<String> {
          run. Changes against the cascade are changes against the arm `cascade`.",
         at.unwrap_or_default()
     ))
+}
+
+/// The note on calls whose answers came in batches. `None` if there are none.
+fn batched(comparison: &Comparison) -> Option<String> {
+    let calls = || comparison.slices.iter().flat_map(|slice| &slice.outcomes).flat_map(|outcome| outcome.calls());
+    calls().any(|(call, _)| call.is_batched()).then(|| {
+        "Answers of some calls came in batches: the fees of arms are at the list price all the same, so that no arm is \
+         cheaper because its calls could wait; `spent` in the manifest is the money really paid, and `fee_in_batches_usd` \
+         in `fees` is the fee if all calls that no learning arm makes are in batches."
+            .to_owned()
+    })
 }
 
 #[cfg(test)]

@@ -192,7 +192,7 @@ async fn a_refused_call_is_journaled_and_repeated_on_request() {
 #[tokio::test]
 async fn an_attempt_that_may_be_charged_counts_for_the_limit() {
     let Stage { gateway, journal, model, .. } = stage(1, cut);
-    let price = Price { input: 0.0, cached_input: None, output: 1.0, read: None, nominal: false };
+    let price = Price { input: 0.0, cached_input: None, output: 1.0, batch: None, read: None, nominal: false };
     // Each attempt may write up to 9 tokens. The interrupted attempt is charged for all 9.
     let budget = Arc::new(Budget::new(22e-6, Fee::default()));
     let gateway = gateway.with_budget(price, budget);

@@ -144,6 +144,7 @@ fn run(arms: &[Arm]) -> (Vec<Record>, Vec<(usize, String)>) {
         arms: arms.iter().map(|arm| (*arm, vec![Arc::clone(&gates)])).collect(),
         orders: vec![(0..SURE.len()).collect()],
         warmup: Arc::new([]),
+        only: None,
     };
     let streams = cells.streams(&setup);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
@@ -209,7 +210,8 @@ fn fees_are_reported_for_each_level() {
     let (records, _) = run(&[Arm::Cascade]);
     let slices: Vec<Slice> = slices(&records);
     let cascade = &slices[0];
-    let price = |each| Some(Price { input: each, cached_input: None, output: 0.0, read: None, nominal: true });
+    let price =
+        |each| Some(Price { input: each, cached_input: None, output: 0.0, batch: None, read: None, nominal: true });
     let prices: Prices = NAMES.map(str::to_owned).into_iter().zip([price(1.0), price(2.0), price(5.0)]).collect();
     let fees: BTreeMap<String, (usize, f64)> = fee_rows(cascade, &[], &prices)
         .into_iter()

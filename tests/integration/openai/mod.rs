@@ -29,6 +29,8 @@ fn settings(base_url: &str) -> Settings {
     Settings {
         name: "weak".into(),
         base_url: base_url.into(),
+        address_name: "base_url".into(),
+        ip: None,
         model: "served-model".into(),
         preset: None,
         style: Style::Chat,

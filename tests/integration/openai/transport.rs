@@ -311,3 +311,27 @@ async fn a_server_without_tls_is_identified() {
     let text = refused(call_until(settings(&format!("{address}/v1")), RETRIES).await);
     assert!(text.contains("does not use TLS"), "{text}");
 }
+
+#[tokio::test]
+async fn a_looked_up_ip_address_is_called_under_the_host_name() {
+    let server = answering(canonical()).await;
+    let port = server.address().port();
+    let ip = server.address().ip();
+    let settings = Settings { ip: Some(ip), ..settings(&format!("http://models.example:{port}/v1")) };
+    let answer = call(settings, &request(true)).await.expect("an answer");
+    assert_eq!(answer.server, Some(format!("{ip}:{port}")));
+    let host = server.received_requests().await.expect("recorded")[0].headers["host"].clone();
+    assert_eq!(host, format!("models.example:{port}").as_str());
+    // Errors name the address of the entry and the one that was called.
+    let closed = TcpListener::bind((ip, 0)).expect("a port").local_addr().expect("bound").port();
+    let settings = Settings { ip: Some(ip), ..self::settings(&format!("http://models.example:{closed}/v1")) };
+    let error = call(settings, &request(true)).await.expect_err("nothing listens").to_string();
+    assert!(error.contains(&format!("http://models.example:{closed}/v1 at {ip}: connection refused")), "{error}");
+}
+
+#[tokio::test]
+async fn an_answer_names_the_server_without_its_path() {
+    let server = answering(canonical()).await;
+    let answer = call(local(&server), &request(true)).await.expect("an answer");
+    assert_eq!(answer.server, Some(server.address().to_string()));
+}

@@ -65,7 +65,10 @@ async fn the_documented_first_run_works() {
         let output = CommandOutput::of(&mut line).done();
         assert!(!output.out.contains(KEY) && !output.err.contains(KEY));
         if command.contains(&"--dry-run") {
-            holds(&output.out, &["model `weak`: from preset `openai`: api_key_env, token_limit_key", "total: "]);
+            holds(
+                &output.out,
+                &["model `weak`: from preset `openai`: api_key_env, batch_api, token_limit_key", "total: "],
+            );
         }
     }
     for file in ["results/first-20/summary.md", "results/first/summary.md", "results/first-20/manifest.json"] {

@@ -18,6 +18,7 @@ mod replay;
 mod reproduce;
 mod resuming;
 mod rules;
+mod shards;
 mod shared;
 mod signals;
 mod sweep;

@@ -281,3 +281,29 @@ fn missing_experiments_and_tables_are_reported() {
     let output = project.run(&REPRODUCE);
     holds(&output.err, &["no family has an experiment `tryal`"]);
 }
+
+#[test]
+fn experiments_and_runs_of_ablations_are_divided_and_the_same_command_makes_the_tables() {
+    let project = project();
+    let reproduce = |arguments: &[&str]| {
+        project.run(&[&["reproduce", "--paper", "paper", "--recompute"], arguments].concat()).done()
+    };
+    reproduce(&["--out", "whole", "--alone"]);
+    for shard in ["1/2", "2/2"] {
+        let done = reproduce(&["--out", "results/out", "--shard", shard]);
+        holds(&done.out, &["the same command without --shard"]);
+    }
+    let shards = ["results/out/shard-1-of-2", "results/out/changes/shard-1-of-2", "results/out/changes/shard-2-of-2"];
+    for folder in shards {
+        let shard: serde_json::Value =
+            serde_json::from_str(&project.text(&format!("{folder}/shard.json"))).expect("JSON");
+        assert!(shard["ended"].is_string() && shard["runs"].is_array(), "{shard}");
+    }
+    assert!(!project.path("results/out/headline.csv").exists(), "a shard makes no table");
+    let merged = reproduce(&["--out", "results/out"]);
+    assert!(!merged.out.contains("spent now"), "no call is made again: {}", merged.out);
+    for table in TABLES.iter().chain(&["headline", "changes/variants"]) {
+        let of = |folder: &str| project.text(&format!("{folder}/{table}.csv"));
+        assert_eq!(of("results/out"), of("whole"), "{table}");
+    }
+}

@@ -105,6 +105,10 @@ impl Project {
             .env("INTERCASCADE_CONFIG", self.path("config-folder"))
             .env("INTERCASCADE_WEIGHTS_URL", "http://127.0.0.1:9")
             .env_remove("COLUMNS")
+            .env_remove("SLURM_ARRAY_TASK_ID")
+            .env_remove("SLURM_ARRAY_TASK_COUNT")
+            .env_remove("JOB_COMPLETION_INDEX")
+            .env_remove("INTERCASCADE_SHARDS")
             .env_remove("OPENAI_API_KEY")
             .env_remove("GEMINI_API_KEY");
         let mut command = Command::from_std(command);
