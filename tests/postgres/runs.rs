@@ -4,13 +4,12 @@
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use intercascade::types::seed::Seed;
-use serde_json::{Value, json};
+use serde_json::Value;
 use wiremock::matchers::any;
 use wiremock::{Mock, MockServer, Request, Respond, ResponseTemplate};
 
 use crate::server::{Database, Server};
-use crate::support::{Project, Row, Settings, TABLES, holds, program};
+use crate::support::{Project, Row, Settings, TABLES, completion, holds, program};
 
 /// Model server whose answers depend only on the prompt.
 struct Answers(Duration);
@@ -18,21 +17,7 @@ struct Answers(Duration);
 impl Respond for Answers {
     fn respond(&self, request: &Request) -> ResponseTemplate {
         let body: Value = request.body_json().expect("JSON");
-        let prompt = body["messages"].to_string();
-        let unit = |what: &str| Seed(5).unit(&[what, &prompt]);
-        let strategy = if prompt.contains("STRATEGY") { "\nSTRATEGY:\nAdd." } else { "" };
-        let number = (unit("answer") * 20.0).floor();
-        let token = |text: &str| json!({ "token": text, "logprob": unit("sure").ln() });
-        let answer = json!({
-            "model": body["model"],
-            "usage": { "prompt_tokens": 9, "completion_tokens": 2, "total_tokens": 11 },
-            "choices": [{
-                "finish_reason": "stop",
-                "message": { "content": format!("#### {number}{strategy}") },
-                "logprobs": { "content": [token("#### "), token(&number.to_string())] },
-            }],
-        });
-        ResponseTemplate::new(200).set_body_json(answer).set_delay(self.0)
+        ResponseTemplate::new(200).set_body_json(completion(&body)).set_delay(self.0)
     }
 }
 

@@ -6,9 +6,10 @@ use anyhow::{Context, Result, bail};
 use rusqlite::{Connection, Row};
 
 use super::address::{JournalPlace, ServerAddress};
+use super::embeddings::floats;
 use super::schema::MADE;
 use super::writer::{Entry, Origin, insert};
-use super::{JournalLock, JournaledCall, floats, opened, response, schema};
+use super::{JournalLock, JournaledCall, opened, response, schema};
 use crate::types::chat::CallKey;
 use crate::types::embedding::Embedded;
 

@@ -8,7 +8,8 @@ use std::sync::Mutex;
 use anyhow::{Context, Result};
 use rusqlite::{Connection, Row};
 
-use super::{Journal, JournaledCall, Spend, cannot_read, found, lock, look_up, schema};
+use super::embeddings::look_up;
+use super::{Journal, JournaledCall, Spend, cannot_read, found, lock, schema};
 use crate::types::chat::{CallKey, Usage};
 use crate::types::embedding::Embedded;
 

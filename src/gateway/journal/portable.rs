@@ -15,9 +15,10 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use super::address::JournalPlace;
+use super::embeddings::floats;
 use super::schema::MADE;
 use super::writer::{Entry, Origin, insert};
-use super::{JournaledCall, copies, floats, opened, schema};
+use super::{JournaledCall, copies, opened, schema};
 use crate::types::chat::CallKey;
 use crate::types::embedding::Embedded;
 

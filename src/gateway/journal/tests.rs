@@ -4,6 +4,7 @@ use super::address::JournalPlace;
 use super::*;
 use crate::fetch::machine;
 use crate::types::chat::Token;
+use crate::types::embedding::Embedded;
 
 fn call(name: &str) -> JournaledCall {
     let token = Token { text: name.to_owned(), logprob: Some(-0.1 - 0.2), ..Token::default() };

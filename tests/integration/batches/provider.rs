@@ -4,10 +4,11 @@
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
-use intercascade::types::seed::Seed;
 use serde_json::{Value, json};
 use wiremock::matchers::any;
 use wiremock::{Mock, MockServer, Request, Respond, ResponseTemplate};
+
+use crate::support::completion;
 
 /// What becomes of one request of a batch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -136,7 +137,7 @@ impl Respond for Answers {
             ("GET", ["files", id, "content"]) => state.content(id),
             ("POST", ["chat", "completions"]) => {
                 let body: Value = request.body_json().expect("JSON");
-                let answer = answer(&body);
+                let answer = completion(&body);
                 state.direct.push(body);
                 ResponseTemplate::new(200).set_body_json(answer)
             }
@@ -235,7 +236,7 @@ fn output(request: &Value, fate: Fate) -> Vec<String> {
     };
     let (id, body) = (&request["custom_id"], &request["body"]);
     match fate {
-        Fate::Answered => vec![line(id, 200, answer(body))],
+        Fate::Answered => vec![line(id, 200, completion(body))],
         Fate::Status(status) => {
             vec![line(id, status, json!({ "error": { "message": "an odd moment", "type": "server_error" } }))]
         }
@@ -244,10 +245,10 @@ fn output(request: &Value, fate: Fate) -> Vec<String> {
             let second = json!({ "model": "other", "choices": [{ "message": { "content": "#### 777" },
                 "logprobs": { "content": [{ "token": "#### 777", "logprob": -0.5 }] } }],
                 "usage": { "prompt_tokens": 5, "completion_tokens": 7, "total_tokens": 12 } });
-            vec![line(id, 200, answer(body)), line(id, 200, second)]
+            vec![line(id, 200, completion(body)), line(id, 200, second)]
         }
-        Fate::Malformed => vec![line(id, 200, answer(body))[..40].to_owned()],
-        Fate::Unknown => vec![line(&json!("somebody-else"), 200, answer(body))],
+        Fate::Malformed => vec![line(id, 200, completion(body))[..40].to_owned()],
+        Fate::Unknown => vec![line(&json!("somebody-else"), 200, completion(body))],
         Fate::NoChoices => vec![line(id, 200, json!({ "model": "m", "choices": [] }))],
     }
 }
@@ -258,24 +259,4 @@ fn error(request: &Value, fate: Fate) -> Option<String> {
     let error =
         json!({ "code": code, "message": "This request could not be executed before the completion window expired." });
     Some(json!({ "id": "row", "custom_id": request["custom_id"], "response": null, "error": error }).to_string())
-}
-
-/// Returns the answer to a request.
-fn answer(body: &Value) -> Value {
-    let prompt = body["messages"].to_string();
-    let unit = |what: &str| Seed(5).unit(&[what, &prompt]);
-    let number = (unit("answer") * 20.0).floor();
-    let token = |text: &str| json!({ "token": text, "logprob": unit("sure").ln() });
-    let (first, last) = ("#### ".to_owned(), number.to_string());
-    let strategy =
-        if prompt.contains("STRATEGY") { format!("\nSTRATEGY:\nNote {}.", unit("note")) } else { String::new() };
-    json!({
-        "model": body["model"],
-        "usage": { "prompt_tokens": 9, "completion_tokens": 2, "total_tokens": 11 },
-        "choices": [{
-            "finish_reason": "stop",
-            "message": { "content": format!("{first}{last}{strategy}") },
-            "logprobs": { "content": [token(&first), token(&last)] },
-        }],
-    })
 }

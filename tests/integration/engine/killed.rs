@@ -5,11 +5,11 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use intercascade::types::seed::Seed;
-use serde_json::{Value, json};
+use serde_json::Value;
 use wiremock::matchers::any;
 use wiremock::{Mock, MockServer, Request, Respond, ResponseTemplate};
 
-use crate::support::{Project, Settings, TABLES, program};
+use crate::support::{Project, Settings, TABLES, completion, drawn, program};
 
 /// Number of kills; the environment variable `INTERCASCADE_KILLS` overrides it.
 const KILLS: usize = 12;
@@ -22,23 +22,9 @@ struct Answers;
 impl Respond for Answers {
     fn respond(&self, request: &Request) -> ResponseTemplate {
         let body: Value = request.body_json().expect("JSON");
-        let prompt = body["messages"].to_string();
-        let unit = |what: &str| Seed(5).unit(&[what, &prompt]);
-        let number = (unit("answer") * 20.0).floor();
-        let token = |text: &str| json!({ "token": text, "logprob": unit("sure").ln() });
-        let (first, last) = ("#### ".to_owned(), number.to_string());
-        let strategy =
-            if prompt.contains("STRATEGY") { format!("\nSTRATEGY:\nNote {}.", unit("note")) } else { String::new() };
-        let answer = json!({
-            "model": body["model"],
-            "usage": { "prompt_tokens": 9, "completion_tokens": 2, "total_tokens": 11 },
-            "choices": [{
-                "finish_reason": "stop",
-                "message": { "content": format!("{first}{last}{strategy}") },
-                "logprobs": { "content": [token(&first), token(&last)] },
-            }],
-        });
-        ResponseTemplate::new(200).set_body_json(answer).set_delay(Duration::from_millis(10).mul_f64(unit("time")))
+        ResponseTemplate::new(200)
+            .set_body_json(completion(&body))
+            .set_delay(Duration::from_millis(10).mul_f64(drawn(&body, "time")))
     }
 }
 

@@ -13,11 +13,12 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
-use intercascade::types::seed::Seed;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 use tokio::sync::watch;
+
+use crate::support::completion;
 
 /// Time between two looks at a condition.
 const GLANCE: Duration = Duration::from_millis(1);
@@ -164,7 +165,7 @@ async fn respond(state: Arc<State>, request: Request<Incoming>) -> Result<Respon
     state.answered.fetch_add(1, Ordering::SeqCst);
     let prompt = format!("{} {}", body["model"].as_str().unwrap_or_default(), body["messages"]);
     *state.answers.lock().expect("not poisoned").entry(prompt).or_default() += 1;
-    Ok(response(200, "", &answer(&body)))
+    Ok(response(200, "", &completion(&body)))
 }
 
 /// A request in flight, counted until it is dropped: answered, or cut off.
@@ -179,24 +180,4 @@ impl Drop for InFlight<'_> {
 fn response(status: u16, retry_after: &str, body: &Value) -> Response<Full<Bytes>> {
     let response = Response::builder().status(status).header("retry-after", retry_after);
     response.body(Full::from(body.to_string())).expect("a response")
-}
-
-/// Answer with a number, a confidence and a strategy that depend only on the prompt.
-fn answer(body: &Value) -> Value {
-    let prompt = body["messages"].to_string();
-    let unit = |what: &str| Seed(5).unit(&[what, &prompt]);
-    let number = (unit("answer") * 20.0).floor();
-    let token = |text: &str| json!({ "token": text, "logprob": unit("sure").ln() });
-    let (first, last) = ("#### ".to_owned(), number.to_string());
-    let strategy =
-        if prompt.contains("STRATEGY") { format!("\nSTRATEGY:\nNote {}.", unit("note")) } else { String::new() };
-    json!({
-        "model": body["model"],
-        "usage": { "prompt_tokens": 9, "completion_tokens": 2, "total_tokens": 11 },
-        "choices": [{
-            "finish_reason": "stop",
-            "message": { "content": format!("{first}{last}{strategy}") },
-            "logprobs": { "content": [token(&first), token(&last)] },
-        }],
-    })
 }

@@ -1,5 +1,6 @@
 //! Shared helpers of the command line tests: a working folder, small data sets, and readers for the outputs.
 
+mod completion;
 pub(crate) mod processes;
 mod settings;
 mod sheet;
@@ -12,6 +13,7 @@ use std::time::Duration;
 use assert_cmd::Command;
 use tempfile::TempDir;
 
+pub(crate) use self::completion::{completion, drawn};
 pub(crate) use self::settings::Settings;
 pub(crate) use self::sheet::{Row, Sheet};
 

@@ -6,8 +6,9 @@ use anyhow::{Context, Result, anyhow};
 use tokio_postgres::Row;
 
 use super::session::{Session, StageError};
+use crate::gateway::journal::embeddings::floats;
 use crate::gateway::journal::neighbours::Account;
-use crate::gateway::journal::{JournaledCall, Spend, floats};
+use crate::gateway::journal::{JournaledCall, Spend};
 use crate::types::chat::{CallKey, Usage};
 use crate::types::embedding::Embedded;
 

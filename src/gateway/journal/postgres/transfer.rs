@@ -11,9 +11,10 @@ use super::operation::Stored;
 use super::session::{Session, StageError};
 use super::waiting::Waiting;
 use super::{connection, read, tables};
+use crate::gateway::journal::JournaledCall;
 use crate::gateway::journal::address::ServerAddress;
+use crate::gateway::journal::embeddings::floats;
 use crate::gateway::journal::writer::{Entry, Origin};
-use crate::gateway::journal::{JournaledCall, floats};
 use crate::types::chat::CallKey;
 use crate::types::embedding::Embedded;
 
