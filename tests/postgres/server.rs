@@ -119,9 +119,13 @@ impl Server {
         ready.status().expect("pg_isready").success()
     }
 
-    /// Kills the server without warning, as if the machine had lost its power.
+    /// Kills all processes of the server without warning, as if the machine had lost its power.
     pub(crate) fn kill(&mut self) {
         let mut process = self.process.take().expect("it runs");
+        // Stopped first, it cannot react to the end of the others.
+        let id = process.id().to_string();
+        Command::new("kill").args(["-STOP", &id]).status().expect("kill");
+        Command::new("pkill").args(["-KILL", "-P", &id]).status().expect("pkill");
         process.kill().expect("killed");
         process.wait().expect("ended");
     }

@@ -62,9 +62,11 @@ async fn one_worker_calls_and_the_other_is_notified() {
     assert!(waited < lease, "a notification ends the wait, not the lease");
     assert!(matches!(&claim, Claim::Answered(found) if found.response.text == "a" && found.request == "{\"n\":1}"));
     assert_eq!(database.count("SELECT count(*) FROM intercascade.claims"), 0);
-    // Without a worker that waits, no notification is sent.
+    // A claim that ends without an answer passes to the worker that waits.
     granted(&one, 2).await;
+    let lease = held(&other, 2).await;
     one.release(&key(2));
+    other.changed(&key(2), lease).await;
     granted(&other, 2).await;
 }
 

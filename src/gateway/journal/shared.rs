@@ -37,23 +37,6 @@ pub struct Scope {
     pub retries_refused: bool,
 }
 
-impl Scope {
-    /// True if a limit on fees applies.
-    pub(super) fn is_limited(&self) -> bool {
-        !self.limits.is_empty()
-    }
-
-    /// Amount by which these tokens of a model are cheaper in a batch.
-    pub(super) fn saved_by_batch(&self, model: &str, usage: Usage) -> Fee {
-        self.prices.get(model).and_then(Option::as_ref).map(|price| price.saved_by_batch(usage)).unwrap_or_default()
-    }
-
-    /// Fee of these tokens of a model.
-    pub(super) fn fee(&self, model: &str, usage: Usage) -> Fee {
-        self.prices.get(model).and_then(Option::as_ref).map(|price| price.fee(usage)).unwrap_or_default()
-    }
-}
-
 /// A call that a worker is about to make.
 #[derive(Debug, Clone)]
 pub struct Wanted {

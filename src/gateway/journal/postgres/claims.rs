@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::read;
 use super::session::{Session, StageError, Worker};
 use super::settle::count;
-use crate::gateway::journal::shared::{Claim, SharedLimit, Wanted};
+use crate::gateway::journal::shared::{Claim, Scope, SharedLimit, Wanted};
 use crate::types::chat::{CallKey, Usage};
 use crate::types::price::Fee;
 
@@ -79,6 +79,23 @@ struct Level<'a> {
     limit: &'a SharedLimit,
     spent: Fee,
     in_flight: Fee,
+}
+
+impl Scope {
+    /// True if a limit on fees applies.
+    pub(super) fn is_limited(&self) -> bool {
+        !self.limits.is_empty()
+    }
+
+    /// Amount by which these tokens of a model are cheaper in a batch.
+    pub(super) fn saved_by_batch(&self, model: &str, usage: Usage) -> Fee {
+        self.prices.get(model).and_then(Option::as_ref).map(|price| price.saved_by_batch(usage)).unwrap_or_default()
+    }
+
+    /// Fee of these tokens of a model.
+    pub(super) fn fee(&self, model: &str, usage: Usage) -> Fee {
+        self.prices.get(model).and_then(Option::as_ref).map(|price| price.fee(usage)).unwrap_or_default()
+    }
 }
 
 impl Session {
