@@ -1,6 +1,6 @@
 # docker build -t intercascade .
 # docker run --rm intercascade demo
-# docker run --rm -v "$PWD:/work" --user "$(id -u):$(id -g)" intercascade run --config run.toml
+# docker run --rm -v "$PWD:/data" --user "$(id -u):$(id -g)" intercascade run --config run.toml
 FROM rust:1.95-slim-trixie AS build
 RUN apt-get update \
     && apt-get install --yes --no-install-recommends g++ make \
@@ -19,12 +19,12 @@ RUN apt-get update \
     && apt-get install --yes --no-install-recommends ca-certificates python3 python3-pip \
     && rm -rf /var/lib/apt/lists/* \
     && useradd --create-home --uid 10001 intercascade \
-    && install --directory --mode 1777 /work /cache
+    && install --directory --mode 1777 /data /cache
 COPY --from=build /install/bin/intercascade /usr/local/bin/intercascade
 COPY LICENSE-APACHE LICENSE-MIT /usr/share/doc/intercascade/
 ENV INTERCASCADE_CACHE=/cache
 VOLUME /cache
 USER 10001:10001
-WORKDIR /work
+WORKDIR /data
 ENTRYPOINT ["intercascade"]
 CMD ["--help"]

@@ -15,7 +15,6 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use sha2::{Digest, Sha256};
 use tracing::{debug, info};
 
 use self::budget::{Budget, Reservation, reservation_hint, worst_fee, worst_usage};
@@ -132,7 +131,7 @@ impl Gateway {
     /// The errors of the model. Also [`ModelError::Unavailable`] if the journal cannot be read or written.
     pub async fn call(&self, request: &Request, priority: Priority) -> Result<(CallKey, Arc<Response>), ModelError> {
         let canonical = canonical(self.service.identity.of(&request.item), request);
-        let key = CallKey(Sha256::digest(canonical.as_bytes()).into());
+        let key = CallKey::of(&canonical);
         let flight = self.journal.flight(&key);
         let answer = flight.get_or_try_init(|| self.find_or_call(&key, canonical, request, priority)).await.cloned();
         self.journal.end_flight(&key);

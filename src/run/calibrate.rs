@@ -118,10 +118,7 @@ impl PreparedCalibration {
         let session = Session::open(prepared, &location, progress)?;
         let mut plan = calibration_plan(&prepared.resolved);
         plan.task.guarantee = open.or(plan.task.guarantee);
-        for note in &notes {
-            progress.message(note);
-        }
-        if let Some(phase) = BatchPhase::begin(prepared, &session, &plan, progress).await? {
+        if let Some(phase) = BatchPhase::begin((prepared, &notes), &session, &plan, progress).await? {
             phase.end()?;
         }
         let is_learner = |(arm, _): &(Arm, _)| arm.learning().is_some();

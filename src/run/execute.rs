@@ -144,10 +144,7 @@ impl Prepared {
         let mut partition = partition(&self.resolved, self.shard);
         let begun = |manifest| Manifest { shard: partition.begun(), ..manifest };
         let (session, manifest) = Session::begin(self, location, self.identity(), progress, begun)?;
-        for note in &notes {
-            progress.message(note);
-        }
-        self.run_batches(&session, progress).await?;
+        self.run_batches(&notes, &session, progress).await?;
         let config = &self.resolved.config;
         let models = session.models().await?;
         let plan = calibration_plan(&self.resolved).only(|arm| partition.has(*arm));

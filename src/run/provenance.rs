@@ -45,6 +45,9 @@ pub(super) fn now() -> String {
     OffsetDateTime::now_utc().format(&Rfc3339).unwrap_or_default()
 }
 
+/// Key of the attempts without an answer in `spent`, beside the models.
+pub(super) const UNANSWERED: &str = "unanswered_at_most";
+
 /// Spending of the journal's calls by model, as JSON. `batched` is the part of them that came in batches and costs the
 /// price of a batch; absent if there is none. `unanswered_at_most` bounds the cost of attempts without an
 /// answer.
@@ -64,7 +67,7 @@ pub(super) fn spent(resolved: &ResolvedConfig, journal: &Journal) -> Result<Valu
     let mut spent = in_json(journal.spent()?, &batched);
     let lost = journal.lost()?;
     if !lost.is_empty() {
-        spent["unanswered_at_most"] = in_json(lost, &BTreeMap::new());
+        spent[UNANSWERED] = in_json(lost, &BTreeMap::new());
     }
     Ok(spent)
 }

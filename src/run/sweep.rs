@@ -136,11 +136,8 @@ impl Prepared {
         let shard = partition.begun();
         let swept = |manifest| Manifest { setting, swept: Some(Vec::new()), shard, ..manifest };
         let (session, mut manifest) = Session::begin(self, &location, identity, progress, swept)?;
-        for note in &notes {
-            progress.message(note);
-        }
         let plan = calibration_plan(resolved).swept();
-        if let Some(phase) = BatchPhase::begin(self, &session, &plan, progress).await? {
+        if let Some(phase) = BatchPhase::begin((self, &notes), &session, &plan, progress).await? {
             let levels = phase.run(|arm| is_fixed(*arm), &[]).await?;
             phase.run(|arm| *arm == Arm::FixedExample, &thresholds.of(&levels)).await?;
             phase.end()?;

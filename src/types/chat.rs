@@ -5,6 +5,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
 use super::item::ItemId;
 use super::marks;
@@ -278,6 +279,14 @@ impl Usage {
 /// SHA-256 hash of everything that determines an answer. Displayed in hexadecimal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct CallKey(pub [u8; 32]);
+
+impl CallKey {
+    /// Key of the call with this canonical request.
+    #[must_use]
+    pub fn of(canonical: &str) -> Self {
+        Self(Sha256::digest(canonical.as_bytes()).into())
+    }
+}
 
 impl fmt::Display for CallKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -6,12 +6,11 @@ use anyhow::{Context, Result, bail};
 use rusqlite::{Connection, Row};
 
 use super::address::{JournalPlace, ServerAddress};
-use super::embeddings::floats;
 use super::schema::MADE;
 use super::writer::{Entry, Origin, insert};
 use super::{JournalLock, JournaledCall, opened, response, schema};
 use crate::types::chat::CallKey;
-use crate::types::embedding::Embedded;
+use crate::types::embedding::{Embedded, floats};
 
 /// Numbers of rows that a copy added.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

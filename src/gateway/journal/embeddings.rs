@@ -9,7 +9,7 @@ use rusqlite::{Connection, OptionalExtension};
 use super::writer::{self, Entry};
 use super::{Journal, cannot_read, lock};
 use crate::types::chat::CallKey;
-use crate::types::embedding::Embedded;
+use crate::types::embedding::{Embedded, floats};
 
 impl Journal {
     /// Returns the stored embeddings of the texts with these keys, `None` for each that is not stored. Embeddings
@@ -78,10 +78,4 @@ fn embedding(connection: &Connection, key: &CallKey) -> rusqlite::Result<Option<
         Ok(Embedded { tokens: row.get(0)?, vector: floats(&row.get::<_, Vec<u8>>(1)?) })
     });
     row.optional()
-}
-
-/// Decodes a vector of little-endian 32-bit floats.
-pub(super) fn floats(bytes: &[u8]) -> Vec<f32> {
-    let (floats, _) = bytes.as_chunks::<4>();
-    floats.iter().map(|float| f32::from_le_bytes(*float)).collect()
 }

@@ -12,15 +12,13 @@ use polars::prelude::{
 };
 use rusqlite::Connection;
 use serde_json::Value;
-use sha2::{Digest, Sha256};
 
 use super::address::JournalPlace;
-use super::embeddings::floats;
 use super::schema::MADE;
 use super::writer::{Entry, Origin, insert};
 use super::{JournaledCall, copies, opened, schema};
 use crate::types::chat::CallKey;
-use crate::types::embedding::Embedded;
+use crate::types::embedding::{Embedded, floats};
 
 /// First bytes of every parquet file.
 const MAGIC: &[u8] = b"PAR1";
@@ -194,7 +192,7 @@ fn fill(connection: &mut Connection, path: &Path) -> Result<()> {
         let model = models.get(row).with_context(|| fault("the model is missing"))?.to_owned();
         let entry = match (requests.get(row), tokens.get(row), vectors.get(row)) {
             (Some(request), ..) => {
-                if !answers_only && CallKey(Sha256::digest(request).into()) != key {
+                if !answers_only && CallKey::of(request) != key {
                     bail!(fault("the key does not match the request: the file was changed after its export"));
                 }
                 let response = responses.get(row).with_context(|| fault("the answer is missing"))?;

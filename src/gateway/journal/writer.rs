@@ -18,8 +18,8 @@ use crate::types::embedding::Embedded;
 /// Upper limit on the rows of one transaction, so that the first row does not wait for the thousandth.
 const BATCH: usize = 512;
 
-/// Waits before a failed batch is retried.
-const RETRIES: [Duration; 3] = [Duration::from_millis(250), Duration::from_secs(1), Duration::from_secs(3)];
+/// Waits before a failed transaction is repeated.
+pub(super) const RETRIES: [Duration; 3] = [Duration::from_millis(250), Duration::from_secs(1), Duration::from_secs(3)];
 
 /// A row to be written.
 pub(super) enum Entry {
@@ -193,7 +193,7 @@ pub(super) fn insert(connection: &Connection, entry: &Entry) -> rusqlite::Result
             )?
             .execute(params![key.to_string(), response, usage.input, usage.cached_input, usage.output])?,
         Entry::Embedding { key, embedder, embedded } => {
-            let vector: Vec<u8> = embedded.vector.iter().flat_map(|float| float.to_le_bytes()).collect();
+            let vector = embedded.bytes();
             connection
                 .prepare_cached(
                     "INSERT INTO embeddings (key, embedder, tokens, vector, made) VALUES (?1, ?2, ?3, ?4, unixepoch())

@@ -1,4 +1,4 @@
-//! What the models of the first phase share.
+//! State that the models of the first phase share.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -10,7 +10,7 @@ pub(in crate::run) const MAX_WAITING: usize = 200_000;
 /// A function that shows a message to the user.
 pub(in crate::run) type MessageHandler = Arc<dyn Fn(&str) + Send + Sync>;
 
-/// What the models of the first phase share.
+/// State that the models of the first phase share.
 #[derive(Clone)]
 pub(in crate::run) struct Batching {
     /// Receiver of messages about batches.

@@ -78,13 +78,14 @@ pub(super) struct BatchPhase<'a> {
 }
 
 impl<'a> BatchPhase<'a> {
-    /// Answers the calibration items that no learning arm needs. `None` without `--batch`.
+    /// Shows the notes of [`Prepared::check_batches`], and answers the calibration items that no learning arm needs.
+    /// `None` without `--batch`.
     ///
     /// # Errors
     /// [`RunError::Config`] if no level's server has a batch API, and [`RunError::Journal`] if an earlier command left an
     /// open batch that this command would pay for again. Otherwise the errors of the calls.
     pub(super) async fn begin(
-        prepared: &Prepared,
+        (prepared, notes): (&Prepared, &[String]),
         session: &'a Session<'a>,
         plan: &CalibrationPlan,
         progress: &Progress,
@@ -92,6 +93,9 @@ impl<'a> BatchPhase<'a> {
         if !prepared.batch {
             check_nothing_open(session)?;
             return Ok(None);
+        }
+        for note in notes {
+            progress.message(note);
         }
         let listener = progress.clone();
         let on_message = Arc::new(move |line: &str| listener.message(line));
@@ -135,9 +139,14 @@ impl Prepared {
     ///
     /// # Errors
     /// As [`BatchPhase::begin`].
-    pub(super) async fn run_batches(&self, session: &Session<'_>, progress: &Progress) -> Result<(), RunError> {
+    pub(super) async fn run_batches(
+        &self,
+        notes: &[String],
+        session: &Session<'_>,
+        progress: &Progress,
+    ) -> Result<(), RunError> {
         let plan = calibration_plan(&self.resolved);
-        let Some(phase) = BatchPhase::begin(self, session, &plan, progress).await? else { return Ok(()) };
+        let Some(phase) = BatchPhase::begin((self, notes), session, &plan, progress).await? else { return Ok(()) };
         let thresholds: Vec<f64> = self.resolved.config.deferral.fixed_threshold().into_iter().collect();
         phase.run(|_| true, &thresholds).await?;
         phase.end()

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use sha2::{Digest, Sha256};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
@@ -45,8 +44,7 @@ pub(super) struct Waiting {
 #[async_trait]
 impl Model for BatchTransport {
     async fn call(&self, request: &Request) -> Result<Response, ModelError> {
-        let canonical = canonical(self.identity.of(&request.item), request);
-        let key = CallKey(Sha256::digest(canonical.as_bytes()).into());
+        let key = CallKey::of(&canonical(self.identity.of(&request.item), request));
         let (answer, answered) = oneshot::channel();
         let waiting = Waiting { key, request: Arc::new(request.clone()), answer };
         self.calls.send(waiting).map_err(|_| ModelError::Stopped)?;

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::analysis::metrics::Prices;
+use crate::run::provenance::UNANSWERED;
 use crate::types::chat::Usage;
 
 /// Spending by model in a manifest.
@@ -16,9 +17,6 @@ struct SpentLine {
     usage: Usage,
     fee_usd: Option<f64>,
 }
-
-/// Key of the attempts without an answer, beside the models.
-const UNANSWERED: &str = "unanswered_at_most";
 
 /// Adds up the spending of the shards. A call that one shard copied from another counts in the shard that made it.
 pub(super) fn spent<'a>(shards: impl Iterator<Item = &'a Value>, prices: &Prices) -> Result<Value> {

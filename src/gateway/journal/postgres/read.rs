@@ -6,11 +6,10 @@ use anyhow::{Context, Result, anyhow};
 use tokio_postgres::Row;
 
 use super::session::{Session, StageError};
-use crate::gateway::journal::embeddings::floats;
 use crate::gateway::journal::neighbours::Account;
 use crate::gateway::journal::{JournaledCall, Spend};
 use crate::types::chat::{CallKey, Usage};
-use crate::types::embedding::Embedded;
+use crate::types::embedding::{Embedded, floats};
 
 /// Reads calls by key. If refused calls are made again, those from before the worker began are left out.
 const CALLS: &str = "SELECT key, model, item, request, response FROM intercascade.calls

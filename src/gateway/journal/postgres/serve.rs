@@ -13,17 +13,16 @@ use super::session::{Session, StageError, Worker};
 use super::waiting::Waiting;
 use crate::gateway::NoticeHandler;
 use crate::gateway::journal::address::ServerAddress;
+use crate::gateway::journal::writer::RETRIES;
 
 /// Upper limit on the operations of one transaction.
 const GROUP: usize = 512;
 /// Signs of life in the time of one lease.
 const SIGNS: f64 = 4.0;
-/// Waits before a transaction is repeated that failed for want of space or the like.
-const RETRIES: [Duration; 3] = [Duration::from_millis(250), Duration::from_secs(1), Duration::from_secs(3)];
 /// First and longest wait before a new attempt to connect.
 const RECONNECT: [Duration; 2] = [Duration::from_millis(100), Duration::from_secs(5)];
 
-/// What follows from an error.
+/// Kind of an error, which decides whether the work is repeated.
 enum Fault {
     /// The connection or the server is gone.
     Gone,

@@ -205,10 +205,7 @@ impl Session {
         let rows: Vec<_> = rows.iter().filter(|(key, _)| seen.insert(*key)).collect();
         let keys: Vec<&[u8]> = rows.iter().map(|(key, _)| &key.0[..]).collect();
         let tokens: Vec<i64> = rows.iter().map(|(_, embedded)| count(embedded.tokens)).collect();
-        let vectors: Vec<Vec<u8>> = rows
-            .iter()
-            .map(|(_, embedded)| embedded.vector.iter().flat_map(|float| float.to_le_bytes()).collect())
-            .collect();
+        let vectors: Vec<Vec<u8>> = rows.iter().map(|(_, embedded)| embedded.bytes()).collect();
         self.query(PUT_EMBEDDINGS, &[&embedder, &keys, &tokens, &vectors]).await?;
         Ok(())
     }

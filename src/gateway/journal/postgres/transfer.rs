@@ -13,10 +13,9 @@ use super::waiting::Waiting;
 use super::{connection, read, tables};
 use crate::gateway::journal::JournaledCall;
 use crate::gateway::journal::address::ServerAddress;
-use crate::gateway::journal::embeddings::floats;
 use crate::gateway::journal::writer::{Entry, Origin};
 use crate::types::chat::CallKey;
-use crate::types::embedding::Embedded;
+use crate::types::embedding::{Embedded, floats};
 
 /// Rows that are read at once.
 const PAGE: i64 = 2000;
