@@ -142,39 +142,48 @@ impl Cells {
     #[must_use]
     pub fn streams(&self, experiment: &ExperimentContext) -> Vec<Stream> {
         let mut streams = Vec::new();
+        for order in 0..self.orders.len() {
+            streams.extend(self.streams_of(experiment, order, streams.len()));
+        }
+        streams
+    }
+
+    /// Returns the cells of one order with their rankings, in the order of the records. `first` is the index of the
+    /// first of them in the run.
+    ///
+    /// # Panics
+    /// As [`Self::streams`], and if there is no such order.
+    #[must_use]
+    pub fn streams_of(&self, experiment: &ExperimentContext, order: usize, first: usize) -> Vec<Stream> {
         let lower_levels = experiment.levels.below_top().len();
         let arms: HashMap<Arm, &Vec<Arc<[DeferralGate]>>> =
             self.arms.iter().map(|(arm, gates)| (*arm, gates)).collect();
-        for (order, stream) in self.orders.iter().enumerate() {
-            let with_warmup: Arc<[usize]> = self.warmup.iter().chain(stream.iter()).copied().collect();
-            let mut rankings = HashMap::new();
-            for place in self.places().filter(|place| place.order == order && self.includes(place)) {
-                let (arm, gates) = (place.arm, &arms[&place.arm][place.lambda]);
-                assert_eq!(gates.len(), lower_levels, "a cell has one gate for each level below the top");
-                let key = CellKey {
-                    dataset: Arc::clone(&experiment.dataset),
-                    arm,
-                    order,
-                    threshold: self.threshold_of(place),
-                };
-                let (stream, warmup) =
-                    if arm.learning().is_some() { (&with_warmup, self.warmup.len()) } else { (stream, 0) };
-                let cell = Cell {
-                    key: Arc::new(key),
-                    index: u32::try_from(streams.len()).unwrap_or(u32::MAX),
-                    arm,
-                    gates: Arc::clone(gates),
-                    stream: Arc::clone(stream),
-                    warmup,
-                };
-                let rankings = arm.learning().map(|learning| {
-                    let make = || order_rankings(experiment, learning.selection, (stream, warmup), order);
-                    Arc::clone(rankings.entry(learning.selection).or_insert_with(make))
-                });
-                streams.push(Stream { cell: Arc::new(cell), rankings });
-            }
-        }
-        streams
+        let stream = &self.orders[order];
+        let with_warmup: Arc<[usize]> = self.warmup.iter().chain(stream.iter()).copied().collect();
+        let mut rankings = HashMap::new();
+        let places = self.places().filter(|place| place.order == order && self.includes(place));
+        let of_place = |(place, index): (CellPlace, usize)| {
+            let (arm, gates) = (place.arm, &arms[&place.arm][place.lambda]);
+            assert_eq!(gates.len(), lower_levels, "a cell has one gate for each level below the top");
+            let key =
+                CellKey { dataset: Arc::clone(&experiment.dataset), arm, order, threshold: self.threshold_of(place) };
+            let (stream, warmup) =
+                if arm.learning().is_some() { (&with_warmup, self.warmup.len()) } else { (stream, 0) };
+            let cell = Cell {
+                key: Arc::new(key),
+                index: u32::try_from(index).unwrap_or(u32::MAX),
+                arm,
+                gates: Arc::clone(gates),
+                stream: Arc::clone(stream),
+                warmup,
+            };
+            let rankings = arm.learning().map(|learning| {
+                let make = || order_rankings(experiment, learning.selection, (stream, warmup), order);
+                Arc::clone(rankings.entry(learning.selection).or_insert_with(make))
+            });
+            Stream { cell: Arc::new(cell), rankings }
+        };
+        places.zip(first..).map(of_place).collect()
     }
 }
 

@@ -3,6 +3,7 @@
 //! learning arm with k = 1 can be evaluated exactly offline, for any gate, store rule and order of the stream. Both
 //! levels run the code that [`super::step`] runs, so the journal keys are those of a run.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use futures_util::{StreamExt, stream};
@@ -62,6 +63,47 @@ pub async fn matrix(
         stream::iter(examples).map(|(item, example, strategy)| answer(experiment, item, Some((example, strategy))));
     rows.extend(collect(with_example.buffered(concurrency), limiter, &mut progress).await?);
     Ok(rows)
+}
+
+/// Returns the groups of the first `items` items that are recorded whole: both levels' answers to each item, and the
+/// weak level's answers with each of the given [`pairs`]. Only recordings may answer.
+///
+/// # Errors
+/// The first call that failed although it is recorded.
+pub async fn recorded_groups(
+    experiment: &ExperimentContext,
+    items: usize,
+    pairs: &[(usize, usize)],
+) -> Result<BTreeSet<Arc<str>>, StepError> {
+    let teaching = TeachingPolicy { store: Vec::new(), ..experiment.teaching.for_arm(Arm::InterCascade.learning()) };
+    let group = |item: usize| Arc::clone(&experiment.items[item].group);
+    let mut whole: BTreeSet<Arc<str>> = (0..items).map(group).collect();
+    let mut strategies = Vec::new();
+    for item in 0..items {
+        let (solved, alone) = (solve(experiment, &teaching, item).await, answer(experiment, item, None).await);
+        if lacks_recording(&solved) || lacks_recording(&alone) {
+            whole.remove(&group(item));
+            strategies.push(None);
+        } else {
+            alone?;
+            strategies.push(solved?.1);
+        }
+    }
+    for (item, example) in pairs {
+        let Some(strategy) = strategies[*example].clone().filter(|_| whole.contains(&group(*item))) else { continue };
+        let answered = answer(experiment, *item, Some((*example, strategy))).await;
+        if lacks_recording(&answered) {
+            whole.remove(&group(*item));
+        } else {
+            answered?;
+        }
+    }
+    Ok(whole)
+}
+
+/// True if no recording holds a call.
+fn lacks_recording<T>(answered: &Result<T, StepError>) -> bool {
+    answered.as_ref().is_err_and(|error| error.unrecorded().is_some())
 }
 
 /// Asks the strong level. Returns its answer and the strategy from its solution; `None` if there is no strategy.

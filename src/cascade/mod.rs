@@ -6,6 +6,7 @@ pub mod experiment;
 pub mod gate;
 pub mod level;
 pub mod matrix;
+pub mod orders;
 pub mod ranking;
 pub mod repository;
 pub mod schedule;

@@ -44,29 +44,47 @@ pub async fn run_sequentially(
     mut progress: impl FnMut(&Record),
 ) -> Result<Vec<CellOutcome>, StepError> {
     let mut outcomes = Vec::new();
-    for Stream { cell, rankings } in streams {
-        let mut repository = Repository::new(cell.stream.len());
+    for stream in streams {
         let mut records = Vec::new();
-        for position in 0..cell.stream.len() {
-            let retrieved = match rankings {
-                None => Vec::new(),
-                Some(rankings) => {
-                    match Walk::new(rankings, position).advance(rankings, &repository, cell.rule(experiment)) {
-                        WalkState::End(retrieved) => retrieved,
-                        WalkState::Pending(earlier) => {
-                            unreachable!("item {earlier} precedes item {position} and has ended")
-                        }
-                    }
-                }
-            };
-            let Step { record, strategy } = step(experiment, cell, position, &retrieved).await?;
-            repository.record_outcome(position, strategy);
+        let repository = one_by_one(experiment, stream, async |position, retrieved| {
+            let Step { record, strategy } = step(experiment, &stream.cell, position, retrieved).await?;
             progress(&record);
             records.push(record);
-        }
-        outcomes.push(CellOutcome::new(records, &repository, cell.warmup));
+            Ok(strategy)
+        });
+        let repository = repository.await?;
+        outcomes.push(CellOutcome::new(records, &repository, stream.cell.warmup));
     }
     Ok(outcomes)
+}
+
+/// Processes the items of a stream one by one. `process` gets the position of an item and the strategies that are
+/// retrieved for it, and returns the strategy to store. Returns the repository after the last item.
+///
+/// # Errors
+/// The first error of `process`.
+pub(super) async fn one_by_one(
+    experiment: &ExperimentContext,
+    Stream { cell, rankings }: &Stream,
+    mut process: impl AsyncFnMut(usize, &[Retrieved]) -> Result<Option<Arc<Strategy>>, StepError>,
+) -> Result<Repository, StepError> {
+    let mut repository = Repository::new(cell.stream.len());
+    for position in 0..cell.stream.len() {
+        let retrieved = match rankings {
+            None => Vec::new(),
+            Some(rankings) => {
+                match Walk::new(rankings, position).advance(rankings, &repository, cell.rule(experiment)) {
+                    WalkState::End(retrieved) => retrieved,
+                    WalkState::Pending(earlier) => {
+                        unreachable!("item {earlier} precedes item {position} and has ended")
+                    }
+                }
+            }
+        };
+        let strategy = process(position, &retrieved).await?;
+        repository.record_outcome(position, strategy);
+    }
+    Ok(repository)
 }
 
 /// Runs all streams concurrently, with at most `max_items` items in progress. If only recordings may answer and a call

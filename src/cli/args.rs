@@ -42,6 +42,18 @@ pub(super) fn journal(text: &str) -> Result<JournalPlace, String> {
     located(Path::new(text)).map(JournalPlace::File).map_err(|error| format!("{error:#}"))
 }
 
+/// Separates the files from the servers.
+pub(super) fn by_kind(journals: &[JournalPlace]) -> (Vec<PathBuf>, Vec<ServerAddress>) {
+    let (mut files, mut servers) = (Vec::new(), Vec::new());
+    for place in journals {
+        match place {
+            JournalPlace::File(file) => files.push(file.clone()),
+            JournalPlace::Server(address) => servers.push(address.clone()),
+        }
+    }
+    (files, servers)
+}
+
 /// Arguments for the output folder.
 #[derive(Debug, clap::Args)]
 pub(super) struct Outputs {
@@ -125,13 +137,7 @@ pub(super) struct Sources {
 impl Sources {
     /// Returns the sources for the library.
     pub(super) fn get(&self) -> run::Sources {
-        let (mut files, mut servers) = (Vec::new(), Vec::new());
-        for place in &self.journal {
-            match place {
-                JournalPlace::File(file) => files.push(file.clone()),
-                JournalPlace::Server(address) => servers.push(address.clone()),
-            }
-        }
+        let (files, servers) = by_kind(&self.journal);
         run::Sources::new(files, self.offline, self.retry_refused).alone(self.alone).shared(servers)
     }
 }

@@ -10,6 +10,7 @@ mod datasets;
 mod demo;
 mod init;
 mod journal;
+mod judge;
 mod logging;
 mod matrix;
 mod models;
@@ -82,6 +83,8 @@ enum Verb {
     Ablate(ablate::Args),
     /// Record weak answers with each other item of a group as example
     Matrix(matrix::Args),
+    /// Judge Inter-Cascade over many orders of recorded data sets
+    Judge(judge::Args),
     /// Calibrate a deferral threshold with a risk guarantee on held-out items
     Calibrate(calibrate::Args),
     /// Reproduce the paper's tables and test its claims against the results
@@ -183,6 +186,7 @@ fn carry_out(args: Args) -> Result<Status, Failure> {
         Verb::Init(args) => init::run(&args),
         Verb::Run(args) => run::run(&args),
         Verb::Matrix(args) => matrix::run(&args),
+        Verb::Judge(args) => judge::run(&args),
         Verb::Ablate(args) => ablate::run(&args),
         Verb::Calibrate(args) => calibrate::run(&args),
         Verb::Sweep(args) => sweep::run(&args),

@@ -15,6 +15,7 @@ pub mod files;
 pub mod folder;
 mod format;
 pub mod grid;
+pub mod judgement;
 pub mod left_out;
 mod levels;
 pub mod manifest;

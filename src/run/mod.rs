@@ -13,6 +13,7 @@ mod error;
 pub mod execute;
 pub mod export;
 pub mod init;
+pub mod judge;
 mod left_out;
 pub mod matrix;
 pub mod model_check;

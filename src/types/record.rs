@@ -244,6 +244,15 @@ impl Record {
     }
 }
 
+/// A record that several orders of the stream have in common.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CountedRecord {
+    /// Record. Its cell is that of the first order; its position and `repository_size` are 0.
+    pub record: Record,
+    /// Number of orders that have it, at least 1.
+    pub orders: u32,
+}
+
 /// Sum of the latencies of calls, in milliseconds. `None` if an answer came in a batch, whose latency is unknown.
 #[must_use]
 pub fn total_latency_ms<'a>(calls: impl IntoIterator<Item = &'a Call>) -> Option<f64> {

@@ -3,6 +3,7 @@
 //! without a call.
 
 pub mod across;
+pub mod averaged;
 pub mod calibrated;
 pub mod changes;
 pub mod chosen;
@@ -13,6 +14,7 @@ pub mod ends;
 pub mod fees;
 pub mod frontier;
 pub mod growth;
+pub mod judged;
 pub mod kinds;
 pub mod learning;
 pub mod odd_answers;

@@ -204,7 +204,7 @@ pub(super) fn make_readable(slices: &mut [Slice]) {
 }
 
 /// True if an item was deferred without a call of the weak level, in an arm that retrieves strategies.
-fn is_unasked(record: &Record) -> bool {
+pub(super) fn is_unasked(record: &Record) -> bool {
     record.cell.arm.shows_examples() && record.deferred && record.first().is_none()
 }
 

@@ -50,6 +50,29 @@ impl Population {
         Some(Estimate::new(value, interval))
     }
 
+    /// Computes a figure as [`Self::percentile`] does, and tests that it is 0: p is twice the share of resamples on the
+    /// smaller side of 0, the sample counted as one of them. A resample on which the figure is 0 or undefined counts on
+    /// both sides. `None` if the figure is undefined on the population itself.
+    #[expect(clippy::cast_precision_loss, reason = "counts of resamples")]
+    pub fn percentile_tested(&self, draws: Draws, figure: impl Fn(&[u32]) -> Option<f64> + Sync) -> Option<Estimate> {
+        let value = figure(&self.sizes)?;
+        if !self.has_enough() {
+            return Some(Estimate::new(value, None));
+        }
+        let counts = || vec![0; self.sizes.len()];
+        let on_one = |counts: &mut Vec<u32>, rng: &mut ChaCha8Rng| {
+            self.resample(counts, rng);
+            figure(counts)
+        };
+        let resamples = draws.map("bootstrap", counts, on_one);
+        let side = |is: fn(f64) -> bool| 1 + resamples.iter().filter(|figure| figure.is_none_or(is)).count();
+        let smaller = side(|figure| figure <= 0.0).min(side(|figure| figure >= 0.0));
+        let p_value = (2.0 * smaller as f64 / (1 + resamples.len()) as f64).min(1.0);
+        let interval = ascending(resamples.into_iter())
+            .map(|sorted| Interval { low: quantile(&sorted, 0.025), high: quantile(&sorted, 0.975) });
+        Some(Estimate::new(value, interval).tested(p_value))
+    }
+
     /// Computes several figures of the same resamples, each with its bias-corrected percentile interval (Efron 1981:
     /// BCa without acceleration), for figures with biased resamples. `figures` must return the same number of values
     /// every time.
@@ -163,6 +186,27 @@ mod tests {
                 .replicates(DRAWS, |counts| Some(f64::from(counts.iter().sum::<u32>() * 1000 + counts[0])))
                 .is_some_and(|sums| sums.iter().all(|sum| (100_000.0..=100_100.0).contains(sum)))
         );
+    }
+
+    #[test]
+    fn a_tested_figure_has_the_p_value_of_its_resamples() {
+        // The mean of 100 units, each 1 or -1: 60 to 40 lies two standard errors from 0.
+        let mean = |counts: &[u32]| {
+            let (up, down): (u32, u32) = (counts[..60].iter().sum(), counts[60..].iter().sum());
+            Some((f64::from(up) - f64::from(down)) / 100.0)
+        };
+        let population = Population::distinct(100);
+        let found = population.percentile_tested(DRAWS, mean).expect("defined");
+        assert_eq!((found.value, found.interval), (0.2, population.percentile(DRAWS, mean).expect("defined").interval));
+        // Twice P(at most 50 of 100 with 0.6): 0.054.
+        let p = found.p_value.expect("tested");
+        assert!((p - 0.054).abs() < 0.006, "{p}");
+        let sometimes = |counts: &[u32]| (counts[0] > 0).then_some(1.0);
+        let found = population.percentile_tested(DRAWS, sometimes).expect("defined on the sample");
+        // Undefined in a share of exp(-1), which counts on the smaller side too.
+        assert!(found.p_value.is_some_and(|p| (p - 2.0 * 0.366).abs() < 0.02), "{found:?}");
+        assert_eq!(population.percentile_tested(DRAWS, |_| None), None);
+        assert_eq!(Population::distinct(2).percentile_tested(DRAWS, |_| Some(1.0)), Some(Estimate::new(1.0, None)));
     }
 
     #[test]

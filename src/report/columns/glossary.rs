@@ -84,6 +84,14 @@ const MEANINGS: &[(&str, &str)] = &[
     ("experiment", "the config that was run"),
     ("change of", "the figure whose change the paper claims"),
     ("unit", "unit of the changes"),
+    ("endpoint", "primary: the one test that decides; secondary: one of several tests, adjusted together"),
+    ("measure", "the figure that changes"),
+    ("against", "the arm that the judged arm is compared with"),
+    (
+        "change",
+        "figure of the judged arm minus that of the other arm, or their relative change; 95 % intervals in brackets",
+    ),
+    ("p (Holm)", "p-value, adjusted for all secondary endpoints of all data sets; unadjusted for the primary endpoint"),
     ("paper, up to", "the paper's figure, its largest over models and data sets"),
     ("here", "the change measured here, with its 95 % interval"),
     (

@@ -7,6 +7,7 @@ mod commands;
 mod compare;
 pub(crate) mod controls;
 mod decision;
+mod judge;
 mod limits;
 mod mistakes;
 mod offline;

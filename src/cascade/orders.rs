@@ -1,0 +1,101 @@
+//! Replay of cells over many orders of the stream. Outcome and strategy of an item depend only on the cell and on the
+//! strategies that were retrieved for it, so each distinct step is carried out once, in however many orders it occurs.
+//! With recorded answers a thousand orders take less than a minute, and the averages are those of the run itself.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::experiment::Cells;
+use super::level::StepError;
+use super::repository::Retrieved;
+use super::schedule::{Stream, one_by_one};
+use super::setup::ExperimentContext;
+use super::step::{Step, step};
+use crate::types::item::ItemId;
+use crate::types::record::{CountedRecord, Record, Strategy};
+
+/// Replays the cells over their orders, one after the other. An arm that does not learn is independent of the order,
+/// and only its first order is replayed. `progress` is called after each order. The records are sorted by cell, then by
+/// item.
+///
+/// # Errors
+/// The first call that returned no usable answer.
+pub async fn replay(
+    experiment: &ExperimentContext,
+    cells: &Cells,
+    mut progress: impl FnMut(),
+) -> Result<Vec<CountedRecord>, StepError> {
+    let mut replayed: Vec<ReplayedCell> = Vec::new();
+    for order in 0..cells.orders.len() {
+        let streams = cells.streams_of(experiment, order, 0);
+        replayed.resize_with(streams.len(), ReplayedCell::default);
+        for (stream, cell) in streams.iter().zip(&mut replayed) {
+            if order == 0 || stream.rankings.is_some() {
+                cell.add(experiment, stream).await?;
+            }
+        }
+        progress();
+    }
+    Ok(replayed.into_iter().flat_map(ReplayedCell::into_records).collect())
+}
+
+/// Distinct steps of a cell over its orders.
+#[derive(Default)]
+struct ReplayedCell {
+    steps: Vec<DistinctStep>,
+    /// Index of each step, by item and retrieved strategies.
+    indices: HashMap<(usize, Vec<*const Strategy>), usize>,
+    /// Strategies by source item. Equal strategies are one, so that their address identifies them.
+    strategies: HashMap<ItemId, Vec<Arc<Strategy>>>,
+}
+
+/// A step with the number of orders in which it occurs.
+struct DistinctStep {
+    item: usize,
+    record: Record,
+    strategy: Option<Arc<Strategy>>,
+    orders: u32,
+}
+
+impl ReplayedCell {
+    /// Runs one order of the cell.
+    async fn add(&mut self, experiment: &ExperimentContext, stream: &Stream) -> Result<(), StepError> {
+        let cell = &stream.cell;
+        one_by_one(experiment, stream, async |position, retrieved| {
+            let item = cell.stream[position];
+            let key = (item, retrieved.iter().map(|one: &Retrieved| Arc::as_ptr(&one.strategy)).collect());
+            let index = if let Some(index) = self.indices.get(&key) {
+                *index
+            } else {
+                let Step { record, strategy } = step(experiment, cell, position, retrieved).await?;
+                let strategy = strategy.map(|strategy| self.unique(strategy));
+                let record = Record { position: 0, ..record };
+                self.steps.push(DistinctStep { item, record, strategy, orders: 0 });
+                self.indices.insert(key, self.steps.len() - 1);
+                self.steps.len() - 1
+            };
+            let step = &mut self.steps[index];
+            // Calibration items run before the stream and are not part of it.
+            step.orders += u32::from(position >= cell.warmup);
+            Ok(step.strategy.clone())
+        })
+        .await?;
+        Ok(())
+    }
+
+    /// Returns the strategy that equals this one and was first.
+    fn unique(&mut self, strategy: Arc<Strategy>) -> Arc<Strategy> {
+        let known = self.strategies.entry(strategy.source.clone()).or_default();
+        if let Some(same) = known.iter().find(|known| **known == strategy) {
+            return Arc::clone(same);
+        }
+        known.push(Arc::clone(&strategy));
+        strategy
+    }
+
+    fn into_records(mut self) -> impl Iterator<Item = CountedRecord> {
+        self.steps.retain(|step| step.orders > 0);
+        self.steps.sort_by_key(|step| step.item);
+        self.steps.into_iter().map(|step| CountedRecord { record: step.record, orders: step.orders })
+    }
+}
