@@ -12,36 +12,53 @@ use super::schedule::{Stream, one_by_one};
 use super::setup::ExperimentContext;
 use super::step::{Step, step};
 use crate::types::item::ItemId;
-use crate::types::record::{CountedRecord, Record, Strategy};
+use crate::types::left_out::LeftOut;
+use crate::types::record::{CellKey, CountedRecord, Record, Strategy};
 
 /// Replays the cells over their orders, one after the other. An arm that does not learn is independent of the order,
-/// and only its first order is replayed. `progress` is called after each order. The records are sorted by cell, then by
-/// item.
+/// and only its first order is replayed. If only recordings may answer and a call of a cell is in none, the cell is left
+/// out. `progress` is called after each order. The records are sorted by cell, then by item.
 ///
 /// # Errors
-/// The first call that returned no usable answer.
+/// The first call that returned no usable answer although it is recorded.
 pub async fn replay(
     experiment: &ExperimentContext,
     cells: &Cells,
     mut progress: impl FnMut(),
-) -> Result<Vec<CountedRecord>, StepError> {
+) -> Result<Replayed, StepError> {
     let mut replayed: Vec<ReplayedCell> = Vec::new();
+    let mut left_out: Vec<LeftOut> = Vec::new();
     for order in 0..cells.orders.len() {
         let streams = cells.streams_of(experiment, order, 0);
         replayed.resize_with(streams.len(), ReplayedCell::default);
         for (stream, cell) in streams.iter().zip(&mut replayed) {
-            if order == 0 || stream.rankings.is_some() {
-                cell.add(experiment, stream).await?;
+            if cell.is_left_out || (order > 0 && stream.rankings.is_none()) {
+                continue;
             }
+            let Err(error) = cell.add(experiment, stream).await else { continue };
+            let Some(lacks) = error.unrecorded() else { return Err(error) };
+            let CellKey { arm, order, threshold, .. } = *stream.cell.key;
+            left_out.push(LeftOut { arm, threshold, order, lacks });
+            *cell = ReplayedCell { is_left_out: true, ..ReplayedCell::default() };
         }
         progress();
     }
-    Ok(replayed.into_iter().flat_map(ReplayedCell::into_records).collect())
+    Ok(Replayed { records: replayed.into_iter().flat_map(ReplayedCell::into_records).collect(), left_out })
+}
+
+/// Records of a replay, and the cells that it left out.
+pub struct Replayed {
+    /// Distinct records with their numbers of orders.
+    pub records: Vec<CountedRecord>,
+    /// Cells with a call that no recording holds.
+    pub left_out: Vec<LeftOut>,
 }
 
 /// Distinct steps of a cell over its orders.
 #[derive(Default)]
 struct ReplayedCell {
+    /// True if no recording holds one of its calls.
+    is_left_out: bool,
     steps: Vec<DistinctStep>,
     /// Index of each step, by item and retrieved strategies.
     indices: HashMap<(usize, Vec<*const Strategy>), usize>,

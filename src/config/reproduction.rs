@@ -85,6 +85,9 @@ pub struct Table {
     pub shows: Shows,
     /// Source of the table in the paper, or a note that the table is additional.
     pub source: String,
+    /// Table `judgement` (CSV) of an earlier judgement, for the claims with a `set`. In the file, the path is relative to
+    /// the folder of the file.
+    pub judgement: Option<PathBuf>,
     /// Claims that the table tests.
     #[serde(default, rename = "claim")]
     pub claims: Vec<Claim>,
@@ -113,8 +116,9 @@ impl Paper {
         paths.sort();
         let mut tables: Vec<Table> = Vec::new();
         for path in paths {
-            let table: Table = parse(&read(&path)?, &path)?;
+            let mut table: Table = parse(&read(&path)?, &path)?;
             check(&table, &tables, &families).at(path.display())?;
+            table.judgement = table.judgement.take().map(|judgement| folder.join(judgement).clean());
             tables.push(table);
         }
         Ok(Self { families, tables })
@@ -160,8 +164,12 @@ fn check(table: &Table, others: &[Table], families: &BTreeMap<String, Family>) -
             table.shows.name()
         )));
     }
+    if table.judgement.is_none() && table.claims.iter().any(|claim| claim.set.is_some()) {
+        return Err(invalid("judgement: a claim has a `set`, so the file of the judgement is needed. Add it"));
+    }
     let unknown_experiment = |claim: &&Claim| {
-        !families.values().any(|family| family.experiments.iter().any(|other| other.name == claim.experiment))
+        claim.set.is_none()
+            && !families.values().any(|family| family.experiments.iter().any(|other| other.name == claim.experiment))
     };
     if let Some(claim) = table.claims.iter().find(unknown_experiment) {
         return Err(invalid(format!("claim: no family has an experiment `{}`", claim.experiment)));

@@ -25,10 +25,11 @@ struct Configs;
 #[exclude = "*.md"]
 struct DataSets;
 
-/// Recordings that the demonstration and the reproduction of the paper's tables replay.
+/// Recordings that the demonstration and the reproduction of the paper's tables replay, and the judged figures.
 #[derive(Embed)]
 #[folder = "results/"]
 #[prefix = "results/"]
+#[include = "judgement/judgement.csv"]
 #[include = "pair-gsm-templates/journal*.parquet"]
 #[include = "pair-gsm-templates-paper-form/journal*.parquet"]
 #[include = "pair-orders/journal*.parquet"]

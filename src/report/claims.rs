@@ -3,10 +3,12 @@
 use serde::Deserialize;
 
 use super::columns::{Column, Sheet};
+use super::endpoints::StatedEndpoint;
 use super::format::hundredths;
 use super::reproduction::{Experiment, Shows};
+use crate::analysis::metrics::judged::Measure;
 use crate::analysis::metrics::price_ratio::{Curve, Shape, curves};
-use crate::analysis::metrics::{Changes, Comparison, Slice};
+use crate::analysis::metrics::{BASELINE, Changes, Comparison, Slice};
 use crate::analysis::stats::{Estimate, Interval};
 use crate::types::arm::Arm;
 
@@ -58,6 +60,18 @@ impl Figure {
         }
     }
 
+    /// Returns the endpoint of a judgement that measures the figure. `None` if there is none.
+    #[must_use]
+    pub fn measure(self) -> Option<Measure> {
+        match self {
+            Self::WeakAccuracy => Some(Measure::WeakAccuracy),
+            Self::Accuracy => Some(Measure::Accuracy),
+            Self::StrongCalls => Some(Measure::StrongCalls),
+            Self::Fee => Some(Measure::Fee),
+            Self::StrongRequests => None,
+        }
+    }
+
     /// True if a decrease is an improvement.
     fn falls(self) -> bool {
         matches!(self, Self::StrongCalls | Self::StrongRequests | Self::Fee)
@@ -79,8 +93,10 @@ pub struct Claim {
     pub paper: f64,
     /// The versions of the abstract that contain the figure.
     pub versions: String,
-    /// The experiment that is judged.
+    /// The experiment that is judged, or a name for the data set of `set`.
     pub experiment: String,
+    /// Data set of the table's judgement that has the figure. `None` if the experiment is run.
+    pub set: Option<String>,
     /// The arm that is judged.
     #[serde(default = "inter_cascade")]
     pub arm: Arm,
@@ -102,6 +118,11 @@ impl Claim {
     /// Describes what is wrong with the claim's settings. `None` if they are valid.
     #[must_use]
     pub fn invalid_reason(&self) -> Option<String> {
+        if self.set.is_some() && (self.written_to_read.is_some() || self.figure.measure().is_none()) {
+            return Some(
+                "`set` applies only to the figures of a judgement at the config's prices. Remove it.".to_owned(),
+            );
+        }
         let times = self.written_to_read?;
         if self.figure != Figure::Fee {
             return Some(format!(
@@ -146,6 +167,9 @@ pub struct Expected {
     pub within: f64,
 }
 
+/// The reason why a judgement cannot judge the paper's figures.
+const REIMPLEMENTED: &str = "the data set is a reimplementation or our own";
+
 fn inter_cascade() -> Arm {
     Arm::InterCascade
 }
@@ -170,9 +194,25 @@ pub struct JudgedClaim<'a> {
 }
 
 impl<'a> JudgedClaim<'a> {
-    /// Judges a claim. `None` if the experiment did not run.
+    /// Judges a claim. `None` if the experiment did not run, or if `stated`, the endpoints of a judgement, do not have
+    /// its figure.
     #[must_use]
-    pub fn new(claim: &'a Claim, experiments: &[Experiment]) -> Option<Self> {
+    pub fn new(claim: &'a Claim, experiments: &[Experiment], stated: &[StatedEndpoint]) -> Option<Self> {
+        if let Some(set) = &claim.set {
+            let name = claim.figure.measure()?.name();
+            let found = stated.iter().find(|endpoint| endpoint.is_of(set, &name, BASELINE))?;
+            let verdict = verdict(claim, found.change.interval, true);
+            let (change, orders) = (Some(found.change), found.orders);
+            return Some(Self {
+                claim,
+                change,
+                orders,
+                by_order: None,
+                curve: None,
+                verdict,
+                yardstick: Some(REIMPLEMENTED),
+            });
+        }
         let found = experiments.iter().find(|experiment| experiment.name == claim.experiment)?;
         let arm = found.comparison.of_arm(claim.arm).find_map(|(slice, changes)| Some((slice, changes?)));
         let (change, curve) = arm.map_or((None, None), |(slice, changes)| claim.of(found.comparison, slice, changes));
@@ -277,6 +317,7 @@ mod tests {
             paper,
             versions: String::new(),
             experiment: String::new(),
+            set: None,
             arm: Arm::InterCascade,
             written_to_read: None,
             expected: None,

@@ -5,10 +5,15 @@ use std::fmt::Write;
 
 use anyhow::Result;
 
+use super::claims;
 use super::columns::{Column, Sheet, page};
+use super::figures::Figure;
+use super::figures::claims::drawn;
 use super::format::{bare_percent, change, lambda, or_dash, percent, sure_percent};
+use crate::analysis::metrics::BASELINE;
 use crate::analysis::metrics::judged::{ArmFigures, BySubject, ByTeacher, GroupFigures, Judged, JudgedSet};
 use crate::analysis::stats::Estimate;
+use crate::types::arm::Arm;
 use crate::types::chat::Usage;
 use crate::types::level::Level;
 use crate::types::record::{CountedRecord, LevelAnswer, Purpose, Record, Score};
@@ -33,6 +38,8 @@ pub struct SetReport<'a> {
     pub set: Option<&'a JudgedSet<'a>>,
     /// The records behind the arms.
     pub records: &'a [CountedRecord],
+    /// Arms that are left out, since a call is not recorded.
+    pub left_out: &'a [Arm],
 }
 
 /// A judgement: its sets, the one with the primary endpoint first.
@@ -50,18 +57,32 @@ impl JudgementReport<'_> {
     /// If a table cannot be made.
     pub fn files(&self) -> Result<Vec<(String, Vec<u8>)>> {
         let mut files = vec![(SUMMARY.to_owned(), self.markdown().into_bytes())];
-        for sheet in [self.endpoints(), self.arms(), self.teachers(), self.subjects(), self.groups(), self.steps()] {
+        for sheet in [self.endpoints(true), self.arms(), self.teachers(), self.subjects(), self.groups(), self.steps()]
+        {
             if !sheet.is_empty() {
                 files.extend(sheet.table()?.files()?);
             }
         }
+        if let Some(set) = self.sets.first().filter(|set| set.set.is_some()) {
+            files.push(Self::figure(set)?.file());
+        }
         Ok(files)
+    }
+
+    /// The figure with the paper's four claims beside the first set's changes.
+    fn figure(set: &SetReport) -> Result<Figure> {
+        let change = |figure: claims::Figure| {
+            let measure = figure.measure()?;
+            let is_own = |judged: &&Judged| judged.endpoint.measure == measure && judged.endpoint.against == BASELINE;
+            set.judged.iter().find(is_own)?.estimate
+        };
+        drawn(change, "the judgement")
     }
 
     /// Formats endpoints and arms for a terminal of `width` columns.
     #[must_use]
     pub fn terminal(&self, width: u16) -> String {
-        let lines = self.scope().into_iter().chain([page(&[("", &self.endpoints()), ("", &self.arms())], width)]);
+        let lines = self.scope().into_iter().chain([page(&[("", &self.endpoints(false)), ("", &self.arms())], width)]);
         lines.collect::<Vec<_>>().join("\n")
     }
 
@@ -69,13 +90,19 @@ impl JudgementReport<'_> {
     fn scope(&self) -> Vec<String> {
         let line = |set: &SetReport| {
             let [whole, all, items] = set.groups;
-            match set.set {
+            let names: Vec<&str> = set.left_out.iter().map(|arm| arm.name()).collect();
+            let left_out = match &names[..] {
+                [] => String::new(),
+                names => format!(" Left out, since a call is not recorded: {}.", names.join(", ")),
+            };
+            let scope = match set.set {
                 None => format!("{}: not recorded; its endpoints count with p = 1.", set.name),
                 Some(_) if whole < all => {
                     format!("{}: {items} items in the {whole} of {all} groups that are recorded whole.", set.name)
                 }
                 Some(_) => format!("{}: {items} items in {all} groups.", set.name),
-            }
+            };
+            scope + &left_out
         };
         self.sets.iter().map(line).collect()
     }
@@ -98,9 +125,9 @@ impl JudgementReport<'_> {
              one test and is not adjusted.\n\n## Endpoints\n\n",
             self.orders
         );
-        text += &self.endpoints().markdown();
-        text += "\nnot reached: the arm's curve over λ has no point with the reference's accuracy or fee, or the set is not \
-                 recorded.\n\n## Arms\n\n";
+        text += &self.endpoints(false).markdown();
+        text +=
+            "\nnot reached: the arm's curve over λ has no point with the reference's accuracy or fee.\n\n## Arms\n\n";
         text += &self.arms().markdown();
         text += "\n## Accepted answers by the solution in the prompt (oracle)\n\n";
         text += &self.teachers().markdown();
@@ -116,10 +143,14 @@ impl JudgementReport<'_> {
         text += "\n## Groups that still fail\n\n";
         text += &self.failing();
         text += "\n## Settings\n\n";
+        let is_common = |line: &String| self.sets.iter().all(|set| set.setting.contains(line));
         for set in &self.sets {
-            for line in set.setting {
+            for line in set.setting.iter().filter(|line| !is_common(line)) {
                 let _ = writeln!(text, "- {}: {line}", set.name);
             }
+        }
+        for line in self.sets.first().into_iter().flat_map(|set| set.setting).filter(|line| is_common(line)) {
+            let _ = writeln!(text, "- {line}");
         }
         text
     }
@@ -143,9 +174,12 @@ impl JudgementReport<'_> {
         text
     }
 
-    fn endpoints(&self) -> Sheet {
+    /// The endpoints, also those of sets that are not recorded if `unrecorded`.
+    fn endpoints(&self, unrecorded: bool) -> Sheet {
+        // People see the line that a set is not recorded; files list its endpoints.
+        let sets = self.sets.iter().filter(|set| unrecorded || set.set.is_some());
         let rows: Vec<(&SetReport, &Judged)> =
-            self.sets.iter().flat_map(|set| set.judged.iter().map(move |judged| (set, judged))).collect();
+            sets.flat_map(|set| set.judged.iter().map(move |judged| (set, judged))).collect();
         let text = |of: fn(&(&SetReport, &Judged)) -> String| {
             Column::text(rows.iter().map(of).collect::<Vec<_>>().into_iter())
         };
@@ -163,6 +197,7 @@ impl JudgementReport<'_> {
             text(|(_, judged)| judged.endpoint.measure.unit().to_owned()).file("unit").heading("unit"),
             Column::p_value(number(|estimate| estimate.p_value)).file("p_value").heading("p"),
             Column::p_value(rows.iter().map(|(_, judged)| judged.p_adjusted)).file("p_holm").heading("p (Holm)"),
+            Column::count(rows.iter().map(|_| self.orders)).file("orders"),
         ];
         Sheet { name: "judgement", columns }
     }

@@ -9,6 +9,7 @@ pub mod chosen;
 pub mod claims;
 pub mod columns;
 pub mod compare;
+pub mod endpoints;
 pub mod explained;
 pub mod figures;
 pub mod files;

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use anyhow::anyhow;
 
 use super::error::RunError;
+use super::left_out::not_recorded;
 use super::outputs::SetAside;
 use super::progress::{Progress, Unit};
 use super::resources::calibration_plan;
@@ -21,6 +22,7 @@ use crate::dataset::stream::permutation;
 use crate::report::folder::{JOURNAL, replace_outputs};
 use crate::report::judgement::{JudgementReport, SetReport};
 use crate::report::manifest;
+use crate::types::arm::Arm;
 use crate::types::item::Item;
 use crate::types::record::CountedRecord;
 use crate::types::seed::Seed;
@@ -55,6 +57,8 @@ struct ReplayedSet {
     /// Threshold λ of the judged arm.
     threshold: f64,
     records: Vec<CountedRecord>,
+    /// Arms of which a call is not recorded.
+    left_out: Vec<Arm>,
     prices: Prices,
     models: [String; 2],
     seed: Seed,
@@ -78,10 +82,11 @@ pub async fn replay(options: &JudgeOptions, progress: &Progress) -> Result<Judge
         Ok((prepared, threshold))
     };
     let prepared: Vec<(Prepared, f64)> = options.configs.iter().map(prepare).collect::<Result<_, RunError>>()?;
-    std::fs::create_dir_all(&options.out).map_err(|error| RunError::Folder(error.into()))?;
+    // The journal has a copy of every answer, only for the time of the replay.
+    let copies = tempfile::tempdir().map_err(|error| RunError::Folder(error.into()))?;
     let mut sets = Vec::new();
     for (prepared, threshold) in &prepared {
-        let replayed = prepared.replay_orders(*threshold, options.orders, &options.out, progress);
+        let replayed = prepared.replay_orders(*threshold, options.orders, copies.path(), progress);
         sets.push(Box::pin(progress.unless_stopped(replayed)).await?);
     }
     Ok(Judgement { orders: options.orders, sets })
@@ -112,12 +117,13 @@ impl Prepared {
         &self,
         threshold: f64,
         count: usize,
-        out: &Path,
+        folder: &Path,
         progress: &Progress,
     ) -> Result<ReplayedSet, RunError> {
         let resolved = &self.resolved;
         let name = &resolved.config.name;
-        let location = RunLocation { folder: out.to_owned(), shared_journal: Some(out.join(JOURNAL)), fresh: false };
+        let location =
+            RunLocation { folder: folder.to_owned(), shared_journal: Some(folder.join(JOURNAL)), fresh: false };
         let session = Session::open(self, &location, progress)?;
         let models = session.models().await?;
         let (context, items) = (&*models.context, resolved.stream().len());
@@ -128,7 +134,7 @@ impl Prepared {
             None => matrix::recorded_groups(context, items, &matrix::pairs(context, items)).await.map_err(of_step)?,
         };
         let kept: Vec<usize> = (0..items).filter(|item| whole.contains(&context.items[*item].group)).collect();
-        let mut records = Vec::new();
+        let (mut records, mut left_out) = (Vec::new(), BTreeSet::new());
         if !kept.is_empty() {
             let order =
                 |order| permutation(resolved.config.seed, order, kept.len()).into_iter().map(|at| kept[at]).collect();
@@ -139,7 +145,13 @@ impl Prepared {
                 done += 1;
                 work.done(done);
             });
-            records = replayed.await.map_err(of_step)?;
+            let replayed = replayed.await.map_err(of_step)?;
+            let needed = replayed.left_out.iter().find(|cell| NEEDED.contains(&cell.arm));
+            if let Some(cell) = needed {
+                return Err(not_recorded(&format!("a judgement needs the arm {}", cell.arm), cell));
+            }
+            left_out = replayed.left_out.iter().map(|cell| cell.arm).collect();
+            records = replayed.records;
         }
         let subject = |item: &Item| Some((item.id.to_string(), item.subject.as_ref()?.to_string()));
         Ok(ReplayedSet {
@@ -148,6 +160,7 @@ impl Prepared {
             groups: [whole.len(), all.len(), kept.len()],
             threshold,
             records,
+            left_out: left_out.into_iter().collect(),
             prices: resolved.prices(),
             models: [resolved.weak.name.clone(), resolved.strong.name.clone()],
             seed: resolved.config.seed,
@@ -205,8 +218,8 @@ impl Judgement {
         let endpoints = judge(&sets);
         let each = self.sets.iter().zip(&sets).zip(&endpoints);
         let sets = each.map(|((replayed, set), judged)| {
-            let ReplayedSet { name, setting, groups, records, .. } = replayed;
-            SetReport { name, setting, groups: *groups, judged, set: set.as_ref(), records }
+            let ReplayedSet { name, setting, groups, records, left_out, .. } = replayed;
+            SetReport { name, setting, groups: *groups, judged, set: set.as_ref(), records, left_out }
         });
         let report = JudgementReport { orders: self.orders, sets: sets.collect() };
         let files = report.files().map_err(RunError::Output)?;
@@ -220,6 +233,7 @@ impl JudgementTables {
     /// # Errors
     /// [`RunError::Output`] with the file that cannot be written.
     pub fn write(&self, folder: &Path) -> Result<Option<SetAside>, RunError> {
+        std::fs::create_dir_all(folder).map_err(|error| RunError::Folder(error.into()))?;
         SetAside::of(replace_outputs(folder, self.files.clone()))
     }
 }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use intercascade::types::arm::Arm;
 
 use crate::runs::controls::settings;
-use crate::support::{CommandOutput, Project, repository};
+use crate::support::{CommandOutput, Project, problems, repository};
 
 fn document(path: &str) -> String {
     std::fs::read_to_string(repository().join(path)).expect("a document")
@@ -45,7 +45,8 @@ fn readme_claims_match_reproduce_headline() {
     assert_eq!(readme.len(), 4);
     for (row, name) in readme.iter().zip(["weak accuracy", "system accuracy", "strong calls", "fee"]) {
         assert!(row[0].starts_with(name), "{row:?}");
-        for (column, experiment) in [(2, "pair, three orders"), (4, "pair, the paper's form")] {
+        let experiments = ["judged, GSM-Symbolic reimplemented", "pair, three orders", "pair, the paper's form"];
+        for (column, experiment) in [2, 4, 6].into_iter().zip(experiments) {
             let found = reproduced.iter().find(|cells| cells[0] == name && cells[2] == experiment).expect("a claim");
             assert_eq!(row[1].trim_start_matches('+'), found[4], "{name}");
             assert_eq!(row[column], found[6], "{name}, {experiment}");
@@ -129,6 +130,11 @@ fn every_output_column_is_documented_and_no_other() {
         .run(&["calibrate", "--config", "trial.toml", "--out", "calibrated", "--min-accepted", "1", "--alone"])
         .done();
     project.run(&["matrix", "--config", "trial.toml", "--out", "matrix", "--alone", "--set", "learning.k=1"]).done();
+    let with_subjects = problems(10, 3).replace("\"question\":", "\"subject\":\"costs\",\"question\":");
+    project.write("subjects.jsonl", with_subjects);
+    let mut judged = vec!["judge", "--config", "trial.toml", "--orders", "3", "--journal", "matrix/journal.sqlite"];
+    judged.extend(["--set", "learning.k=1", "--set", "dataset.path=subjects.jsonl"]);
+    project.run(&[&judged[..], &["--out", "judged"]].concat()).done();
     project.trial("few", &["--set", "arms=[\"weak-only\",\"strong-only\"]", "--set", "dataset.calibration=0"]).done();
     let offline = ["--set", "dataset.calibration=0", "--journal", "few/journal.sqlite", "--offline"];
     assert_eq!(project.trial("offline", &offline).code, 1, "arms are left out");
@@ -159,7 +165,7 @@ fn every_output_column_is_documented_and_no_other() {
             }
         }
     };
-    for run in ["out", "stated", "swept", "compared", "ablated", "calibrated", "matrix", "offline"] {
+    for run in ["out", "stated", "swept", "compared", "ablated", "calibrated", "matrix", "judged", "offline"] {
         check(&project.path(run), "");
     }
     check(&reproduced, " of `reproduce`");

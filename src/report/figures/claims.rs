@@ -10,8 +10,6 @@ use crate::report::claims::{ABSTRACT, Figure as Quantity};
 use crate::report::format::{change, hundredths};
 use crate::types::arm::Arm;
 
-const TITLE: &str = "The paper's claims and this run: inter-cascade against the cascade";
-
 /// Mark of the paper's figures.
 const PAPER: Marker = Marker::OpenDiamond;
 
@@ -25,20 +23,28 @@ const APART: f64 = 6.0;
 pub(super) fn figure(comparison: &Comparison) -> Result<Option<Figure>> {
     let found = comparison.of_arm(Arm::InterCascade).find_map(|(slice, changes)| Some((slice, changes?)));
     let Some((slice, changes)) = found else { return Ok(None) };
-    let rows: Vec<(Quantity, f64, Option<Estimate>)> = ABSTRACT
-        .iter()
-        .map(|(quantity, paper)| (*quantity, paper / 100.0, quantity.change(comparison, slice, changes)))
-        .collect();
+    Ok(Some(drawn(|quantity| quantity.change(comparison, slice, changes), "this run")?))
+}
+
+/// Draws the changes, as shares, that `change` returns for the paper's figures. `subject` names where they are from.
+///
+/// # Errors
+/// If the figure cannot be drawn.
+pub(in crate::report) fn drawn(change_of: impl Fn(Quantity) -> Option<Estimate>, subject: &str) -> Result<Figure> {
+    let rows: Vec<(Quantity, f64, Option<Estimate>)> =
+        ABSTRACT.iter().map(|(quantity, paper)| (*quantity, paper / 100.0, change_of(*quantity))).collect();
+    let title = format!("The paper's claims and {subject}: inter-cascade against the cascade");
     let notes = [
-        "The paper's figures are the greatest over its data sets and pairs of models (“up to” in the abstract of arXiv \
-         2509.22984 v1), not estimates for the data and models of this run: a smaller figure here contradicts none. Version 2 states \
-         +6.35 for the system's accuracy."
-            .to_owned(),
+        format!(
+            "The paper's figures are the greatest over its data sets and pairs of models (“up to” in the abstract of arXiv \
+             2509.22984 v1), not estimates for the data and models of {subject}: a smaller figure here contradicts none. Version 2 \
+             states +6.35 for the system's accuracy."
+        ),
         "Bars: 95 % bootstrap intervals over groups; none if fewer than three groups differ. Accuracies change in \
          percentage points, calls and fees in percent."
             .to_owned(),
     ];
-    let mut canvas = Canvas::new(TITLE, Rows::height(rows.len() + 1), &notes);
+    let mut canvas = Canvas::new(&title, Rows::height(rows.len() + 1), &notes);
     let names: Vec<String> =
         std::iter::once(String::new()).chain(rows.iter().map(|(quantity, ..)| quantity.name().to_owned())).collect();
     let here = |row: &(Quantity, f64, Option<Estimate>)| {
@@ -46,7 +52,7 @@ pub(super) fn figure(comparison: &Comparison) -> Result<Option<Figure>> {
     };
     let paper = |row: &(Quantity, f64, Option<Estimate>)| minus(&stated(row.0, row.1));
     let widest = |texts: &[String]| texts.iter().map(|text| Role::Label.width(text)).fold(0.0, f64::max);
-    let heads = ["this run".to_owned(), "paper, up to".to_owned()];
+    let heads = [subject.to_owned(), "paper, up to".to_owned()];
     let here: Vec<String> = heads[..1].iter().cloned().chain(rows.iter().map(here)).collect();
     let papers: Vec<String> = heads[1..].iter().cloned().chain(rows.iter().map(paper)).collect();
     let legend = 2.0 * MARK + 6.0;
@@ -84,7 +90,7 @@ pub(super) fn figure(comparison: &Comparison) -> Result<Option<Figure>> {
         }
         canvas.marker(marker, (plot.x(found.value), y), MARK, ink);
     }
-    Ok(Some(Figure::new("claims", TITLE, description(&rows), &canvas)?))
+    Figure::new("claims", &title, description(&rows, subject), &canvas)
 }
 
 /// The paper's figure with all its digits.
@@ -92,7 +98,7 @@ fn stated(quantity: Quantity, paper: f64) -> String {
     format!("{:+.2} {}", hundredths(paper), quantity.unit())
 }
 
-fn description(rows: &[(Quantity, f64, Option<Estimate>)]) -> String {
+fn description(rows: &[(Quantity, f64, Option<Estimate>)], subject: &str) -> String {
     let each = |(quantity, paper, found): &(Quantity, f64, Option<Estimate>)| {
         let (name, unit) = (quantity.name(), quantity.unit());
         let here = found.map_or_else(|| "not known".to_owned(), |found| format!("{} {unit}", change(found)));
@@ -100,7 +106,7 @@ fn description(rows: &[(Quantity, f64, Option<Estimate>)]) -> String {
     };
     let each: Vec<String> = rows.iter().map(each).collect();
     format!(
-        "Changes of inter-cascade against the cascade in this run with 95 % intervals, beside the figures of the paper's \
+        "Changes of inter-cascade against the cascade in {subject} with 95 % intervals, beside the figures of the paper's \
          abstract: {}. The paper's figures are maxima over its data sets and models, not estimates for this pair.",
         each.join("; ")
     )

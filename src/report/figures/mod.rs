@@ -1,7 +1,7 @@
 //! Figures of a run as SVG. Each file here turns figures of `analysis` into one picture; `style` decides on its look.
 
 mod accuracy;
-mod claims;
+pub(super) mod claims;
 pub mod differences;
 mod fees;
 mod kinds;

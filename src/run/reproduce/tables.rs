@@ -10,8 +10,10 @@ use super::super::outputs::{FinishedRun, SetAside};
 use super::{PreparedExperiment, Reproduction};
 use crate::analysis::metrics::Comparison;
 use crate::config::reproduction::Table;
+use crate::fetch::shipped::located;
 use crate::report::claims::{JudgedClaim, headline};
 use crate::report::columns::Sheet;
+use crate::report::endpoints::read_endpoints;
 use crate::report::folder::replace_outputs;
 use crate::report::grid::{Caption, INTERVAL_NOTE, document};
 use crate::report::reproduction::{self, Shows, figures};
@@ -59,8 +61,12 @@ impl Reproduction<'_> {
             experiments.push(reproduction::Experiment { name, comparison, yardstick: ready.yardstick()? });
         }
         for table in &self.tables {
+            let stated = match &table.judgement {
+                Some(path) => read_endpoints(&located(path)?)?,
+                None => Vec::new(),
+            };
             let judged: Vec<JudgedClaim> =
-                table.claims.iter().filter_map(|claim| JudgedClaim::new(claim, &experiments)).collect();
+                table.claims.iter().filter_map(|claim| JudgedClaim::new(claim, &experiments, &stated)).collect();
             if table.shows == Shows::Headline && judged.is_empty() {
                 continue;
             }
