@@ -222,3 +222,93 @@ fn glossary_names_exist_in_the_code() {
         assert!(code.contains(last), "docs/GLOSSARY.md names {name}");
     }
 }
+
+/// Reads a committed table, as rows of column and cell.
+fn committed(path: &str) -> Vec<BTreeMap<String, String>> {
+    let mut reader = csv::Reader::from_path(repository().join(path)).expect("a table");
+    reader.deserialize().map(|row| row.expect("a row")).collect()
+}
+
+fn number(row: &BTreeMap<String, String>, column: &str) -> f64 {
+    row[column].parse().unwrap_or_else(|_| panic!("{column}: {:?}", row[column]))
+}
+
+#[test]
+fn the_judged_figures_of_the_readme_are_those_of_the_tables() {
+    let readme = document("README.md").split_whitespace().collect::<Vec<_>>().join(" ");
+    let quotes = |text: String| assert!(readme.contains(&text), "the README does not contain: {text}");
+    let judgement = committed("results/judgement/judgement.csv");
+    let endpoint = |role: &str, of: &str, against: &str| {
+        let is = |row: &&BTreeMap<String, String>| {
+            row["role"] == role
+                && row["change_of"] == of
+                && row["against"] == against
+                && row["set"] == "pair-gsm-symbolic"
+        };
+        judgement.iter().find(is).expect("an endpoint")
+    };
+    let primary = endpoint("primary", "system accuracy", "strong-only");
+    let ends = ["change", "change_low", "change_high"].map(|column| number(primary, column));
+    quotes(format!("{:+.1} points [{:+.1}, {:+.1}], p = {:.2}", ends[0], ends[1], ends[2], number(primary, "p_value")));
+    let replay = endpoint("secondary", "system accuracy", "example-replay");
+    let ends = ["change", "change_low", "change_high"].map(|column| number(replay, column));
+    quotes(format!("{:.1} points [{:.1}, {:.1}] less accurate", ends[0], ends[1], ends[2]));
+    quotes(format!("(p = {:.3}; adjusted {:.2})", number(replay, "p_value"), number(replay, "p_holm")));
+    let router = endpoint("secondary", "system accuracy", "similarity-router-checked");
+    quotes(format!("equally accurate ({:+.1})", number(router, "change")));
+    let fee = endpoint("secondary", "fee at equal accuracy, price ratio 20", "strong-only");
+    let ends = ["change", "change_low", "change_high"].map(|column| number(fee, column));
+    quotes(format!("{:.0} % lower, with an interval from {:.0} % to {:+.0} %", -ends[0], ends[1], ends[2]));
+    let secondary = judgement.iter().filter(|row| row["role"] == "secondary").count();
+    quotes(format!("all {secondary} secondary tests"));
+    let shown = ["weak accuracy", "strong calls", "fee"].into_iter();
+    let adjusted = shown.flat_map(|of| ["cascade", "cascade-tuned"].map(|against| endpoint("secondary", of, against)));
+    let greatest = adjusted.map(|row| number(row, "p_holm")).fold(0.0, f64::max);
+    quotes(format!("(p at most {greatest:.3})"));
+
+    let arms = committed("results/judgement/arms.csv");
+    let arm = |name: &str| arms.iter().find(|row| row["arm"] == name).expect("an arm");
+    let taught = arm("inter-cascade");
+    quotes(format!("answers {:.0} % of the questions", number(taught, "strong_calls_share") * 100.0));
+    let dearer = number(taught, "usd_per_1000") / number(arm("strong-only"), "usd_per_1000") - 1.0;
+    quotes(format!("a query costs {:.0} % more", dearer * 100.0));
+    let teachers = committed("results/judgement/teachers.csv");
+    let selective = |score: &str| {
+        let row = teachers.iter().find(|row| row["strong_solution"] == score).expect("a row");
+        number(row, "selective_accuracy") * 100.0
+    };
+    quotes(format!(
+        "under a correct solution {:.0} % are correct, under an incorrect one {:.0} %",
+        selective("correct"),
+        selective("incorrect")
+    ));
+
+    let of_taught = |table: &str| {
+        let rows = committed(&format!("results/grade-school-checked/{table}.csv"));
+        rows.into_iter().find(|row| row["arm"] == "inter-cascade").expect("the arm")
+    };
+    let (accuracy, calls) = (of_taught("accuracy"), of_taught("strong_calls"));
+    let weak = ["weak_change_vs_cascade_pp", "weak_change_low_pp", "weak_change_high_pp"]
+        .map(|column| number(&accuracy, column));
+    quotes(format!("rises by {:.1} points [{:.1}, {:.1}]", weak[0], weak[1], weak[2]));
+    let fewer = ["change_vs_cascade_percent", "change_high_percent", "change_low_percent"]
+        .map(|column| -number(&calls, column));
+    let summary = document("results/grade-school-checked/summary.md");
+    let gains = rows(&summary, "| change against cascade");
+    let fee = gains.iter().find(|row| row[0] == "fee").expect("a row");
+    let [change, low, high] =
+        fee[1].split([' ', '[', ',', ']']).filter(|part| part.starts_with('-')).collect::<Vec<_>>()[..]
+    else {
+        panic!("{fee:?}")
+    };
+    let less = |part: &str| part.trim_start_matches('-').to_owned();
+    quotes(format!(
+        "strong calls fall by {:.1} % [{:.1}, {:.1}] and the fee by {} % [{}, {}]",
+        fewer[0],
+        fewer[1],
+        fewer[2],
+        less(change),
+        less(high),
+        less(low)
+    ));
+}
