@@ -110,6 +110,29 @@ fn groups_that_are_not_recorded_whole_are_left_out() {
 }
 
 #[test]
+fn an_unrecorded_set_counts_in_the_adjustment() {
+    let project = Project::shipped();
+    let least = |out: &str, further: &[&str]| {
+        let arguments = [&["--orders", "3", "--set", "dataset.limit=", "--out", out], further].concat();
+        on_dev_2(&project, "judge", &[recording()], &arguments).done();
+        let judgement = project.sheet(out, "judgement");
+        let p_values =
+            judgement.rows().filter(|row| row.text("role") == "secondary" && !row.text("p_value").is_empty());
+        p_values.map(|row| row.number("p_holm")).fold(1.0, f64::min)
+    };
+    let alone = least("alone", &[]);
+    let both = least("both", &["--config", "configs/pair-gsm-templates-dev.toml"]);
+    assert!(alone < 0.05, "{alone}");
+    near(both, 2.0 * alone);
+    let sets: BTreeMap<String, usize> =
+        project.sheet("both", "judgement").rows().fold(BTreeMap::new(), |mut sets, row| {
+            *sets.entry(row.text("set").to_owned()).or_default() += 1;
+            sets
+        });
+    assert_eq!(sets.into_values().collect::<Vec<_>>(), [18, 19], "the primary endpoint is of the first set alone");
+}
+
+#[test]
 fn a_config_that_cannot_be_judged_is_refused() {
     let project = Project::shipped();
     let refused = |change: &str| {
