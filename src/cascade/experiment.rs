@@ -109,9 +109,13 @@ impl Cells {
 
     /// Places of all cells in the order of the records, whether they are run or not.
     pub fn places(&self) -> impl Iterator<Item = CellPlace> {
+        (0..self.orders.len()).flat_map(|order| self.places_of(order))
+    }
+
+    /// Places of the cells of one order.
+    fn places_of(&self, order: usize) -> impl Iterator<Item = CellPlace> {
         let lambdas = self.arms.iter().map(|(_, gates)| gates.len()).max().unwrap_or(0);
-        let rows = (0..self.orders.len()).flat_map(move |order| (0..lambdas).map(move |lambda| (order, lambda)));
-        rows.flat_map(move |(order, lambda)| {
+        (0..lambdas).flat_map(move |lambda| {
             let arms = self.arms.iter().filter(move |(_, gates)| lambda < gates.len());
             arms.map(move |(arm, _)| CellPlace { arm: *arm, order, lambda })
         })
@@ -161,7 +165,7 @@ impl Cells {
         let stream = &self.orders[order];
         let with_warmup: Arc<[usize]> = self.warmup.iter().chain(stream.iter()).copied().collect();
         let mut rankings = HashMap::new();
-        let places = self.places().filter(|place| place.order == order && self.includes(place));
+        let places = self.places_of(order).filter(|place| self.includes(place));
         let of_place = |(place, index): (CellPlace, usize)| {
             let (arm, gates) = (place.arm, &arms[&place.arm][place.lambda]);
             assert_eq!(gates.len(), lower_levels, "a cell has one gate for each level below the top");

@@ -48,8 +48,7 @@ pub async fn matrix(
     concurrency: usize,
     mut progress: impl FnMut(),
 ) -> Result<Vec<Row>, StepError> {
-    // Store rules are applied later, when they are compared on these answers, so every solution is stored here.
-    let teaching = TeachingPolicy { store: Vec::new(), ..experiment.teaching.for_arm(Arm::InterCascade.learning()) };
+    let teaching = storing_all(experiment);
     let solved = stream::iter(0..items).map(|item| solve(experiment, &teaching, item));
     let solved = collect(solved.buffered(concurrency), limiter, &mut progress).await?;
     let (mut rows, strategies): (Vec<Row>, Vec<Option<Arc<Strategy>>>) = solved.into_iter().unzip();
@@ -75,7 +74,7 @@ pub async fn recorded_groups(
     items: usize,
     pairs: &[(usize, usize)],
 ) -> Result<BTreeSet<Arc<str>>, StepError> {
-    let teaching = TeachingPolicy { store: Vec::new(), ..experiment.teaching.for_arm(Arm::InterCascade.learning()) };
+    let teaching = storing_all(experiment);
     let group = |item: usize| Arc::clone(&experiment.items[item].group);
     let mut whole: BTreeSet<Arc<str>> = (0..items).map(group).collect();
     let mut strategies = Vec::new();
@@ -104,6 +103,11 @@ pub async fn recorded_groups(
 /// True if no recording holds a call.
 fn lacks_recording<T>(answered: &Result<T, StepError>) -> bool {
     answered.as_ref().is_err_and(|error| error.unrecorded().is_some())
+}
+
+/// Policy of the learning arm without store rules: they are applied later, when they are compared on these answers.
+fn storing_all(experiment: &ExperimentContext) -> TeachingPolicy {
+    TeachingPolicy { store: Vec::new(), ..experiment.teaching.for_arm(Arm::InterCascade.learning()) }
 }
 
 /// Asks the strong level. Returns its answer and the strategy from its solution; `None` if there is no strategy.

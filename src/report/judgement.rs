@@ -11,7 +11,8 @@ use super::figures::Figure;
 use super::figures::claims::drawn;
 use super::format::{bare_percent, change, lambda, or_dash, percent, sure_percent};
 use crate::analysis::metrics::BASELINE;
-use crate::analysis::metrics::judged::{ArmFigures, BySubject, ByTeacher, GroupFigures, Judged, JudgedSet};
+use crate::analysis::metrics::judged::{ArmFigures, BySubject, ByTeacher, Description, GroupFigures, Judged};
+use crate::analysis::metrics::recommendation::QUERIES;
 use crate::analysis::stats::Estimate;
 use crate::types::arm::Arm;
 use crate::types::chat::Usage;
@@ -20,9 +21,6 @@ use crate::types::record::{CountedRecord, LevelAnswer, Purpose, Record, Score};
 
 /// Name of the summary.
 pub const SUMMARY: &str = "summary.md";
-
-/// Number of queries to which fees refer.
-const QUERIES: f64 = 1000.0;
 
 /// A data set and what is known of it.
 pub struct SetReport<'a> {
@@ -34,8 +32,8 @@ pub struct SetReport<'a> {
     pub groups: [usize; 3],
     /// The endpoints.
     pub judged: &'a [Judged],
-    /// The averaged arms. `None` if no group is recorded whole.
-    pub set: Option<&'a JudgedSet<'a>>,
+    /// Figures beside the endpoints. `None` if no group is recorded whole.
+    pub described: Option<&'a Description>,
     /// The records behind the arms.
     pub records: &'a [CountedRecord],
     /// Arms that are left out, since a call is not recorded.
@@ -63,7 +61,7 @@ impl JudgementReport<'_> {
                 files.extend(sheet.table()?.files()?);
             }
         }
-        if let Some(set) = self.sets.first().filter(|set| set.set.is_some()) {
+        if let Some(set) = self.sets.first().filter(|set| set.described.is_some()) {
             files.push(Self::figure(set)?.file());
         }
         Ok(files)
@@ -95,7 +93,7 @@ impl JudgementReport<'_> {
                 [] => String::new(),
                 names => format!(" Left out, since a call is not recorded: {}.", names.join(", ")),
             };
-            let scope = match set.set {
+            let scope = match set.described {
                 None => format!("{}: not recorded; its endpoints count with p = 1.", set.name),
                 Some(_) if whole < all => {
                     format!("{}: {items} items in the {whole} of {all} groups that are recorded whole.", set.name)
@@ -159,7 +157,7 @@ impl JudgementReport<'_> {
     fn ceilings(&self) -> String {
         let mut text = String::new();
         for set in &self.sets {
-            let Some(ceiling) = set.set.and_then(JudgedSet::ceiling) else { continue };
+            let Some(ceiling) = set.described.and_then(|described| described.ceiling) else { continue };
             let reached = or_dash(ceiling.reached().map(percent));
             let _ = write!(
                 text,
@@ -177,7 +175,7 @@ impl JudgementReport<'_> {
     /// The endpoints, also those of sets that are not recorded if `unrecorded`.
     fn endpoints(&self, unrecorded: bool) -> Sheet {
         // People see the line that a set is not recorded; files list its endpoints.
-        let sets = self.sets.iter().filter(|set| unrecorded || set.set.is_some());
+        let sets = self.sets.iter().filter(|set| unrecorded || set.described.is_some());
         let rows: Vec<(&SetReport, &Judged)> =
             sets.flat_map(|set| set.judged.iter().map(move |judged| (set, judged))).collect();
         let text = |of: fn(&(&SetReport, &Judged)) -> String| {
@@ -202,16 +200,15 @@ impl JudgementReport<'_> {
         Sheet { name: "judgement", columns }
     }
 
+    /// Rows of a description of every set, each with the name of the set.
+    fn rows<T>(&self, of: fn(&Description) -> &[T]) -> Vec<(&str, &T)> {
+        let described = self.sets.iter().filter_map(|set| Some((set.name, set.described?)));
+        described.flat_map(|(name, described)| of(described).iter().map(move |row| (name, row))).collect()
+    }
+
     fn arms(&self) -> Sheet {
-        let rows: Vec<(&str, ArmFigures)> = self
-            .sets
-            .iter()
-            .flat_map(|set| {
-                let figures = set.set.map(JudgedSet::figures).unwrap_or_default();
-                figures.into_iter().map(|arm| (set.name, arm))
-            })
-            .collect();
-        let arms = || rows.iter().map(|(_, arm)| arm);
+        let rows = self.rows(|described| &described.arms);
+        let arms = || rows.iter().map(|(_, arm)| *arm);
         let sure = |of: fn(&ArmFigures) -> Option<Estimate>| {
             arms().map(move |arm| or_dash(of(arm).map(|estimate| sure_percent(estimate.value, estimate.interval))))
         };
@@ -236,14 +233,8 @@ impl JudgementReport<'_> {
     }
 
     fn teachers(&self) -> Sheet {
-        let rows: Vec<(&str, ByTeacher)> = self
-            .sets
-            .iter()
-            .flat_map(|set| {
-                set.set.map(JudgedSet::by_teacher).unwrap_or_default().into_iter().map(|row| (set.name, row))
-            })
-            .collect();
-        let each = || rows.iter().map(|(_, row)| row);
+        let rows = self.rows(|described| &described.teachers);
+        let each = || rows.iter().map(|(_, row)| *row);
         let of_accepted =
             |part: fn(&ByTeacher) -> f64| each().map(move |row| (row.accepted > 0.0).then(|| part(row) / row.accepted));
         let columns = vec![
@@ -262,14 +253,8 @@ impl JudgementReport<'_> {
     }
 
     fn subjects(&self) -> Sheet {
-        let rows: Vec<(&str, BySubject)> = self
-            .sets
-            .iter()
-            .flat_map(|set| {
-                set.set.map(JudgedSet::by_subject).unwrap_or_default().into_iter().map(|row| (set.name, row))
-            })
-            .collect();
-        let each = || rows.iter().map(|(_, row)| row);
+        let rows = self.rows(|described| &described.subjects);
+        let each = || rows.iter().map(|(_, row)| *row);
         let ratio = |part: fn(&BySubject) -> f64, whole: fn(&BySubject) -> f64| {
             each().map(move |row| (whole(row) > 0.0).then(|| part(row) / whole(row)))
         };
@@ -290,8 +275,8 @@ impl JudgementReport<'_> {
 
     /// The accuracies of every group, for files.
     fn groups(&self) -> Sheet {
-        let rows = self.group_rows();
-        let each = || rows.iter().map(|(_, row)| row);
+        let rows = self.rows(|described| &described.groups);
+        let each = || rows.iter().map(|(_, row)| *row);
         let columns = vec![
             self.named(Column::text(rows.iter().map(|(name, _)| (*name).to_owned()))),
             Column::text(each().map(|row| row.group.clone())).file("group").heading("group"),
@@ -305,20 +290,13 @@ impl JudgementReport<'_> {
         Sheet { name: "groups", columns }
     }
 
-    fn group_rows(&self) -> Vec<(&str, GroupFigures)> {
-        let of_set = |set: &SetReport| set.set.map(JudgedSet::groups).unwrap_or_default();
-        self.sets.iter().flat_map(|set| of_set(set).into_iter().map(|row| (set.name, row))).collect()
-    }
-
     /// The groups that lose most against the strong level.
     fn failing(&self) -> String {
         let lost = |row: &GroupFigures| row.strong.unwrap_or_default() - row.judged.unwrap_or_default();
         let mut text = String::new();
         for set in &self.sets {
-            let mut groups = set.set.map(JudgedSet::groups).unwrap_or_default();
-            if groups.is_empty() {
-                continue;
-            }
+            let Some(described) = set.described else { continue };
+            let mut groups: Vec<&GroupFigures> = described.groups.iter().collect();
             groups.sort_by(|one, other| lost(other).total_cmp(&lost(one)));
             let count = |holds: &dyn Fn(f64) -> bool| groups.iter().filter(|row| holds(lost(row))).count();
             let worst: Vec<String> = groups

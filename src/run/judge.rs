@@ -15,7 +15,7 @@ use super::session::Session;
 use super::{Prepared, Run, RunLocation, Sources};
 use crate::analysis::metrics::Prices;
 use crate::analysis::metrics::averaged::averaged;
-use crate::analysis::metrics::judged::{CURVE, JUDGED, JudgedSet, NEEDED, judge};
+use crate::analysis::metrics::judged::{CURVE, Description, JUDGED, JudgedSet, NEEDED, judge};
 use crate::cascade::experiment::Cells;
 use crate::cascade::{matrix, orders};
 use crate::dataset::stream::permutation;
@@ -27,7 +27,7 @@ use crate::types::item::Item;
 use crate::types::record::CountedRecord;
 use crate::types::seed::Seed;
 
-/// What is judged.
+/// Options of a judgement.
 #[derive(Debug, Clone)]
 pub struct JudgeOptions {
     /// Configs, one for each data set. The first has the primary endpoint.
@@ -219,10 +219,12 @@ impl Judgement {
     pub fn tables(&self, width: u16) -> Result<JudgementTables, RunError> {
         let sets: Vec<Option<JudgedSet>> = self.sets.iter().map(ReplayedSet::judged).collect();
         let endpoints = judge(&sets);
-        let each = self.sets.iter().zip(&sets).zip(&endpoints);
-        let sets = each.map(|((replayed, set), judged)| {
+        let described: Vec<Option<Description>> =
+            sets.iter().map(|set| set.as_ref().map(JudgedSet::describe)).collect();
+        let each = self.sets.iter().zip(&described).zip(&endpoints);
+        let sets = each.map(|((replayed, described), judged)| {
             let ReplayedSet { name, setting, groups, records, left_out, .. } = replayed;
-            SetReport { name, setting, groups: *groups, judged, set: set.as_ref(), records, left_out }
+            SetReport { name, setting, groups: *groups, judged, described: described.as_ref(), records, left_out }
         });
         let report = JudgementReport { orders: self.orders, sets: sets.collect() };
         let files = report.files().map_err(RunError::Output)?;

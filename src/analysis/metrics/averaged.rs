@@ -7,9 +7,9 @@ use std::sync::Arc;
 use super::slices::{ItemOutcome, is_unasked};
 use crate::analysis::curves::{Curve, Point};
 use crate::analysis::stats::bootstrap::Population;
-use crate::analysis::stats::difference::of_groups;
-use crate::analysis::stats::sign_flip::{group_sums, sign_flip_p};
-use crate::analysis::stats::units::{differ, mean, relative_change};
+use crate::analysis::stats::difference::{of_groups, of_sums};
+use crate::analysis::stats::sign_flip::group_sums;
+use crate::analysis::stats::units::{mean, relative_change};
 use crate::analysis::stats::{Draws, Estimate, Units};
 use crate::types::arm::Arm;
 use crate::types::record::{CellKey, CountedRecord, LevelAnswer};
@@ -19,6 +19,11 @@ const ROUNDING: f64 = 1e-9;
 
 /// A figure of one outcome. `None` if it is unknown.
 pub type Figure<'f> = &'f dyn Fn(ItemOutcome) -> Option<f64>;
+
+/// 1 for every outcome.
+pub const ONE: Figure = &|_| Some(1.0);
+/// 1 for a correct final answer, otherwise 0.
+pub const CORRECT: Figure = &|outcome| Some(f64::from(u8::from(outcome.correct())));
 
 /// Outcomes of one arm at one threshold over many orders.
 #[derive(Debug, Clone)]
@@ -75,6 +80,12 @@ impl<'a> AveragedArm<'a> {
         Units::by_group(rows).percentile(draws, mean)
     }
 
+    /// Computes the mean of a figure over items and orders. `None` if it is unknown for an outcome, or without items.
+    #[must_use]
+    pub fn share(&self, figure: Figure) -> Option<f64> {
+        self.ratio(figure, ONE)
+    }
+
     /// Computes the ratio of two figures' sums over items and orders. `None` if one is unknown for an outcome, or if
     /// the second sum is 0.
     #[must_use]
@@ -105,15 +116,11 @@ impl<'a> AveragedArm<'a> {
     /// the sums by sign flips. `None` if the figure is unknown for an outcome, or if the sum of `base` is 0.
     #[must_use]
     pub fn relative_change(&self, base: &Self, figure: Figure, draws: Draws) -> Option<Estimate> {
-        let pairs = self.paired(base, figure)?;
-        let units = Units::by_group(pairs.iter().copied()).contributing(differ);
-        let differences = group_sums(pairs.into_iter().map(|(group, [own, base])| (group, own - base)));
-        let change = units.bca(draws, relative_change)?;
-        Some(change.tested(sign_flip_p(&differences, draws)))
+        of_sums(&self.paired(base, figure)?, draws).0
     }
 }
 
-/// What is compared between a curve and a reference.
+/// Comparison of a curve with a reference.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AtEqual {
     /// Lowest cost at which the curve is as accurate as the reference, or more accurate; as a relative change.
@@ -132,11 +139,10 @@ pub fn at_equal(
     cost: Figure,
     draws: Draws,
 ) -> Option<Estimate> {
-    let one: Figure = &|_| Some(1.0);
-    let correct: Figure = &|outcome| Some(f64::from(u8::from(outcome.correct())));
-    let sums = |arm: &AveragedArm| Some([by_group(arm, correct)?, by_group(arm, cost)?]);
+    let by_group = |arm: &AveragedArm, figure: Figure| Some(group_sums(arm.by_item(figure)?.into_values()));
+    let sums = |arm: &AveragedArm| Some([by_group(arm, CORRECT)?, by_group(arm, cost)?]);
     let curve = curve.iter().map(|arm| sums(arm)).collect::<Option<Vec<_>>>()?;
-    let (reference, items) = (sums(reference)?, by_group(reference, one)?);
+    let (reference, items) = (sums(reference)?, by_group(reference, ONE)?);
     let compared = |times: &[u32]| {
         let total = |sums: &Vec<f64>| -> f64 { sums.iter().zip(times).map(|(sum, n)| sum * f64::from(*n)).sum() };
         let n = total(&items);
@@ -152,16 +158,6 @@ pub fn at_equal(
         Some(if change.abs() < ROUNDING { 0.0 } else { change })
     };
     Population::distinct(u32::try_from(items.len()).ok()?).percentile_tested(draws, compared)
-}
-
-/// Sums of a figure's means over the items of each group, in the order of the groups. `None` if the figure is unknown
-/// for an outcome.
-fn by_group(arm: &AveragedArm, figure: Figure) -> Option<Vec<f64>> {
-    let mut groups: BTreeMap<&str, f64> = BTreeMap::new();
-    for (group, value) in arm.by_item(figure)?.into_values() {
-        *groups.entry(group).or_default() += value;
-    }
-    Some(groups.into_values().collect())
 }
 
 #[cfg(test)]
@@ -202,7 +198,6 @@ mod tests {
         CountedRecord { record, orders }
     }
 
-    const CORRECT: Figure = &|outcome| Some(if outcome.correct() { 1.0 } else { 0.0 });
     const COST: Figure = &|outcome| Some(if outcome.deferred() { 1.0 } else { 0.5 });
 
     /// The strong level is correct on the first 20 of 40 items. The taught arm is correct on item 0 in 3 of 4 orders,

@@ -5,9 +5,8 @@
 use std::collections::BTreeMap;
 
 use super::slices::{ItemOutcome, Slice};
-use crate::analysis::stats::difference::{of_answers, of_groups};
-use crate::analysis::stats::sign_flip::{group_sums, sign_flip_p};
-use crate::analysis::stats::units::{differ, relative_change};
+use crate::analysis::stats::difference::{of_answers, of_groups, of_sums};
+use crate::analysis::stats::units::relative_change;
 use crate::analysis::stats::{Draws, Estimate, Units};
 use crate::types::seed::Seed;
 
@@ -141,10 +140,7 @@ impl<'p, 'a, 'b> SlicePair<'p, 'a, 'b> {
         let labels = ["strong-calls", self.cell[0], self.cell[1]];
         let draws = Draws { seed: self.seed, labels: &labels, count: RESAMPLES };
         let sums = |(one, other): &Pair<'a, 'b>| (one.group(), [count(calls(*one)), count(calls(*other))]);
-        let units = Units::by_group(self.pairs.iter().map(sums)).contributing(differ);
-        let difference = |(one, other): &Pair<'a, 'b>| (one.group(), count(calls(*one)) - count(calls(*other)));
-        let p_value = sign_flip_p(&group_sums(self.pairs.iter().map(difference)), draws);
-        (units.bca(draws, relative_change).map(|change| change.tested(p_value)), p_value)
+        of_sums(&self.pairs.iter().map(sums).collect::<Vec<_>>(), draws)
     }
 
     /// Averages a figure of each item over the orders, and returns it with the item's group.

@@ -47,7 +47,7 @@ impl Shape {
     }
 
     /// Returns the prices of this shape. `None` if the configured prices apply.
-    fn prices(self, prices: &Prices) -> Option<Prices> {
+    pub(super) fn prices(self, prices: &Prices) -> Option<Prices> {
         let Self::Written(times) = self else { return None };
         let shaped = |price: &Price| {
             let read = price.output / times;

@@ -2,7 +2,7 @@
 
 use super::proportion::mcnemar;
 use super::sign_flip::{group_sums, sign_flip_p};
-use super::units::{Units, mean};
+use super::units::{Units, differ, mean, relative_change};
 use super::{Draws, Estimate};
 
 /// Compares correctness of an arm and its base on the same items, treated as independent: exact McNemar test and
@@ -26,6 +26,16 @@ pub fn of_groups<K: Ord + Clone>(rows: impl IntoIterator<Item = (K, f64)>, draws
         Units::by_group(rows.iter().map(|(group, difference)| (group, [*difference, 1.0]))).contributing(differs);
     let found = units.percentile(draws, mean)?;
     Some(found.tested(sign_flip_p(&group_sums(rows), draws)))
+}
+
+/// Compares the sums of an arm and its base by group: the relative change with its BCa interval over groups, and the
+/// two-sided p-value of no difference from sign flips of the groups' sums of differences. No interval if fewer than three
+/// groups differ, no change if the sum of the base is 0. A row holds a group, the arm's value and the base's.
+pub fn of_sums<K: Ord>(rows: &[(K, [f64; 2])], draws: Draws) -> (Option<Estimate>, f64) {
+    let units = Units::by_group(rows.iter().map(|(group, sums)| (group, *sums))).contributing(differ);
+    let differences = rows.iter().map(|(group, [own, base])| (group, own - base));
+    let p_value = sign_flip_p(&group_sums(differences), draws);
+    (units.bca(draws, relative_change).map(|change| change.tested(p_value)), p_value)
 }
 
 /// True if a unit's sum of differences is not zero.

@@ -3,12 +3,10 @@
 
 use super::shared::Row;
 use crate::analysis::metrics::Slice;
+use crate::analysis::metrics::recommendation::QUERIES;
 use crate::analysis::stats::Estimate;
 use crate::report::columns::{Column, Sheet};
 use crate::report::format::{bare_percent, lambda, or_dash, signed, usd};
-
-/// Number of queries to which fees refer.
-const QUERIES: f64 = 1000.0;
 
 /// A row with the names of both runs.
 pub(super) struct NamedRow<'r, 'c> {

@@ -1,10 +1,10 @@
-//! What describes a judgement beside its endpoints: figures of the arms, and splits of the judged arm by the solution in
+//! Descriptions of a judgement beside its endpoints: figures of the arms, and splits of the judged arm by the solution in
 //! the prompt, by subject and by group. Splits that read the targets are an oracle's.
 
 use std::collections::BTreeMap;
 
-use super::{ACCEPTED, CORRECT, DEFERRED, JUDGED, JudgedSet, WEAK_CORRECT};
-use crate::analysis::metrics::averaged::{AveragedArm, Figure};
+use super::{ACCEPTED, DEFERRED, JUDGED, JudgedSet, WEAK_CORRECT};
+use crate::analysis::metrics::averaged::{AveragedArm, CORRECT, Figure};
 use crate::analysis::metrics::changes::RESAMPLES;
 use crate::analysis::metrics::fees::item_fee;
 use crate::analysis::metrics::slices::ItemOutcome;
@@ -12,25 +12,50 @@ use crate::analysis::stats::{Draws, Estimate};
 use crate::types::arm::Arm;
 use crate::types::record::Score;
 
+/// Figures of a judgement beside its endpoints.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Description {
+    /// Each arm.
+    pub arms: Vec<ArmFigures>,
+    /// The judged arm by the solution in the prompt.
+    pub teachers: Vec<ByTeacher>,
+    /// The judged arm by subjects. Empty without subjects.
+    pub subjects: Vec<BySubject>,
+    /// Each group.
+    pub groups: Vec<GroupFigures>,
+    /// The judged arm beside an oracle gate. `None` without the arms.
+    pub ceiling: Option<Ceiling>,
+}
+
 impl<'a> JudgedSet<'a> {
-    /// Computes the figures of each arm.
+    /// Computes the figures beside the endpoints.
     #[must_use]
-    pub fn figures(&self) -> Vec<ArmFigures> {
+    pub fn describe(&self) -> Description {
+        Description {
+            arms: self.figures(),
+            teachers: self.by_teacher(),
+            subjects: self.by_subject(),
+            groups: self.groups(),
+            ceiling: self.ceiling(),
+        }
+    }
+
+    /// Computes the figures of each arm.
+    fn figures(&self) -> Vec<ArmFigures> {
         let figures = |arm: &AveragedArm| {
             let labels = ["judged", arm.cell.arm.name()];
             let draws = Draws { seed: self.seed, labels: &labels, count: RESAMPLES };
             let accepted_correct: Figure =
                 &|outcome| Some(f64::from(u8::from(!outcome.deferred() && outcome.correct())));
-            let weighted = |figure: Figure| arm.ratio(figure, &|_| Some(1.0));
             ArmFigures {
                 arm: arm.cell.arm,
                 threshold: arm.cell.threshold,
                 weak_accuracy: arm.mean(WEAK_CORRECT, draws),
                 accuracy: arm.mean(CORRECT, draws),
-                coverage: weighted(ACCEPTED),
+                coverage: arm.share(ACCEPTED),
                 selective: arm.ratio(accepted_correct, ACCEPTED),
-                strong_calls: weighted(DEFERRED),
-                fee: weighted(&|outcome| item_fee(outcome, None, self.prices)),
+                strong_calls: arm.share(DEFERRED),
+                fee: arm.share(&|outcome| item_fee(outcome, None, self.prices)),
             }
         };
         self.arms.iter().map(figures).collect()
@@ -38,8 +63,7 @@ impl<'a> JudgedSet<'a> {
 
     /// Splits the judged arm's accepted answers by the correctness of the strong solution in the prompt, an oracle's
     /// knowledge.
-    #[must_use]
-    pub fn by_teacher(&self) -> Vec<ByTeacher> {
+    fn by_teacher(&self) -> Vec<ByTeacher> {
         let (Some(judged), Some(strong)) = (self.judged(), self.arm(Arm::StrongOnly)) else { return Vec::new() };
         let Some(alone) = strong.by_item(CORRECT) else { return Vec::new() };
         [Some(Score::Correct), Some(Score::Incorrect), Some(Score::NoAnswer), None]
@@ -48,17 +72,14 @@ impl<'a> JudgedSet<'a> {
                 let is_own = |outcome: ItemOutcome| outcome.record().strategy_scores.first().copied() == teacher;
                 let count = |holds: &dyn Fn(ItemOutcome) -> bool| {
                     let own: Figure = &|outcome| Some(f64::from(u8::from(is_own(outcome) && holds(outcome))));
-                    judged.ratio(own, &|_| Some(1.0))
+                    judged.share(own)
                 };
                 let share = count(&|_| true)?;
                 let accepted = count(&|outcome| !outcome.deferred())?;
-                let strong_correct = judged.ratio(
-                    &|outcome| {
-                        let is = is_own(outcome) && !outcome.deferred();
-                        Some(if is { alone.get(&*outcome.record().item_id.0)?.1 } else { 0.0 })
-                    },
-                    &|_| Some(1.0),
-                )?;
+                let strong_correct = judged.share(&|outcome| {
+                    let is = is_own(outcome) && !outcome.deferred();
+                    Some(if is { alone.get(&*outcome.record().item_id.0)?.1 } else { 0.0 })
+                })?;
                 (share > 0.0).then(|| ByTeacher {
                     teacher,
                     share,
@@ -72,8 +93,7 @@ impl<'a> JudgedSet<'a> {
 
     /// Computes how much of an oracle gate's gain the judged arm reaches, with the examples that were in its prompts.
     /// `None` without the arms.
-    #[must_use]
-    pub fn ceiling(&self) -> Option<Ceiling> {
+    fn ceiling(&self) -> Option<Ceiling> {
         let (judged, strong) = (self.judged()?, self.arm(Arm::StrongOnly)?);
         let alone = strong.by_item(CORRECT)?;
         let either: Figure = &|outcome| {
@@ -81,17 +101,11 @@ impl<'a> JudgedSet<'a> {
             let asked = outcome.own_weak_answer().is_some() && outcome.weak_correct();
             Some(if asked { 1.0 } else { strong })
         };
-        let one: Figure = &|_| Some(1.0);
-        Some(Ceiling {
-            strong: strong.ratio(CORRECT, one)?,
-            judged: judged.ratio(CORRECT, one)?,
-            oracle: judged.ratio(either, one)?,
-        })
+        Some(Ceiling { strong: strong.share(CORRECT)?, judged: judged.share(CORRECT)?, oracle: judged.share(either)? })
     }
 
     /// Splits the judged arm's items with an example by the subjects of example and item. Empty without subjects.
-    #[must_use]
-    pub fn by_subject(&self) -> Vec<BySubject> {
+    fn by_subject(&self) -> Vec<BySubject> {
         let (Some(judged), Some(strong)) = (self.judged(), self.arm(Arm::StrongOnly)) else { return Vec::new() };
         let solved: BTreeMap<&str, &str> = strong
             .outcomes
@@ -126,8 +140,7 @@ impl<'a> JudgedSet<'a> {
     }
 
     /// Computes the accuracies of each group.
-    #[must_use]
-    pub fn groups(&self) -> Vec<GroupFigures> {
+    fn groups(&self) -> Vec<GroupFigures> {
         let of = |arm: Arm, figure: Figure| {
             let mut sums: BTreeMap<&str, (f64, f64)> = BTreeMap::new();
             for (group, value) in self.arm(arm).and_then(|arm| arm.by_item(figure)).unwrap_or_default().into_values() {

@@ -5,20 +5,20 @@ mod described;
 
 use std::collections::BTreeMap;
 
-pub use self::described::{ArmFigures, BySubject, ByTeacher, Ceiling, GroupFigures};
-use super::averaged::{AtEqual, AveragedArm, Figure, at_equal};
+pub use self::described::{ArmFigures, BySubject, ByTeacher, Ceiling, Description, GroupFigures};
+use super::averaged::{AtEqual, AveragedArm, CORRECT, Figure, at_equal};
 use super::changes::RESAMPLES;
 use super::fees::{Prices, item_fee, token_fee};
+use super::price_ratio::Shape;
 use crate::analysis::stats::holm::holm;
 use crate::analysis::stats::{Draws, Estimate};
 use crate::types::arm::Arm;
-use crate::types::price::Price;
 use crate::types::seed::Seed;
 
 /// The arm that is judged.
 pub const JUDGED: Arm = Arm::InterCascade;
 
-/// What an endpoint compares.
+/// Measure of an endpoint.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Measure {
     /// Difference of the weak level's accuracies.
@@ -66,7 +66,7 @@ impl Measure {
 /// An endpoint: the judged arm against a reference, in one measure.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Endpoint {
-    /// What is compared.
+    /// Measure.
     pub measure: Measure,
     /// The reference.
     pub against: Arm,
@@ -131,7 +131,6 @@ pub struct JudgedSet<'a> {
     pub subjects: &'a BTreeMap<String, String>,
 }
 
-const CORRECT: Figure = &|outcome| Some(f64::from(u8::from(outcome.correct())));
 const WEAK_CORRECT: Figure = &|outcome| outcome.weak().map(|_| f64::from(u8::from(outcome.weak_correct())));
 const DEFERRED: Figure = &|outcome| Some(f64::from(u8::from(outcome.deferred())));
 const ACCEPTED: Figure = &|outcome| Some(f64::from(u8::from(!outcome.deferred())));
@@ -172,22 +171,14 @@ impl<'a> JudgedSet<'a> {
         }
     }
 
-    /// The config's prices with both levels' prices replaced: the strong level's are `ratio` times the weak level's, at
-    /// the weak level's output price and [`OUTPUT_TO_INPUT`]. `None` if the weak level has no price.
+    /// The config's prices with a strong output token at `ratio` times a weak one, in the shape of [`OUTPUT_TO_INPUT`].
+    /// `None` if a level has no price.
     fn prices_at(&self, ratio: f64) -> Option<Prices> {
-        let weak = self.prices.get(self.models[0])?.as_ref()?;
-        let at = |output: f64| Price {
-            input: output / OUTPUT_TO_INPUT,
-            cached_input: None,
-            output,
-            batch: None,
-            read: None,
-            nominal: true,
-        };
+        let [weak, strong] = self.models;
+        let output = self.prices.get(weak)?.as_ref()?.output * ratio;
         let mut prices = self.prices.clone();
-        prices.insert(self.models[0].to_owned(), Some(at(weak.output)));
-        prices.insert(self.models[1].to_owned(), Some(at(weak.output * ratio)));
-        Some(prices)
+        prices.get_mut(strong)?.as_mut()?.output = output;
+        Shape::Written(OUTPUT_TO_INPUT).prices(&prices)
     }
 }
 
